@@ -1,0 +1,93 @@
+"""Child processes that never outlive us: stopped when their task is cancelled, killed when we are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+# Between SIGTERM and SIGKILL. ffmpeg was seen to ignore SIGTERM for ten minutes, so the second one always comes.
+STOP_GRACE_S = 2.0
+
+# A sibling that holds the read end of a pipe whose write end is ours alone. End of file without a word means
+# that we died: it kills the child's whole group. Portable, and needs no code between fork and exec.
+_GUARD = 'read -r word && exit 0; kill -9 -"$1" 2>/dev/null'
+
+
+@contextlib.asynccontextmanager
+async def child(
+    argv: Sequence[str],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+) -> AsyncIterator[Process]:
+    """Run `argv` in a group of its own for the length of the block; on the way out it is stopped if it still runs.
+
+    `stdin` and `stdout` are file descriptors or `asyncio.subprocess.PIPE`; left out they are /dev/null.
+    stderr is always a pipe and must be read (see `read_tail`).
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=DEVNULL if stdin is None else stdin,
+        stdout=DEVNULL if stdout is None else stdout,
+        stderr=PIPE,
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        start_new_session=True,
+    )
+    try:
+        async with _guarded(process.pid):
+            try:
+                yield process
+            finally:
+                # Shielded: a second cancellation must not leave the child running.
+                await asyncio.shield(asyncio.ensure_future(stop(process)))
+    except BaseException:
+        _signal_group(process, signal.SIGKILL)  # the guard itself could not be started
+        raise
+
+
+async def stop(process: Process) -> None:
+    """End a child and its group: SIGTERM, `STOP_GRACE_S` to comply, then SIGKILL. Nothing if it has ended."""
+    if process.returncode is not None:
+        return
+    _signal_group(process, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_GRACE_S):
+            await process.wait()
+    except TimeoutError:
+        _signal_group(process, signal.SIGKILL)
+        await process.wait()
+
+
+async def read_tail(stream: asyncio.StreamReader | None, limit: int = 16_384) -> str:
+    """Read a pipe to its end and return its last `limit` bytes as text, so that no amount of output fills memory."""
+    tail = b""
+    while stream is not None and (chunk := await stream.read(65_536)):
+        tail = (tail + chunk)[-limit:]
+    return tail.decode("utf-8", "replace")
+
+
+@contextlib.asynccontextmanager
+async def _guarded(pid: int) -> AsyncIterator[None]:
+    guard = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", _GUARD, "guard", str(pid), stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+    )
+    assert guard.stdin is not None
+    try:
+        yield
+    finally:
+        guard.stdin.write(b"done\n")
+        guard.stdin.close()
+        await asyncio.shield(asyncio.ensure_future(guard.wait()))
+
+
+def _signal_group(process: Process, number: signal.Signals) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
