@@ -1,0 +1,1 @@
+"""Ways to run Retake: `local` is one machine with nothing but Python packages."""

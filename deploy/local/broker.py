@@ -1,0 +1,81 @@
+"""Embedded broker: the one inside librdkafka, speaking the Kafka protocol over TCP, in memory, as a process.
+
+`python -m deploy.local.broker TOPIC…` prints one line `{"bootstrap": HOST:PORT}` and serves until it is ended.
+Its port and its cluster id are new at each start and its records are gone: services replay their outboxes.
+
+What it is not: no admin requests, one member per consumer group, the last 5 MB of a partition only. Never in
+production. We make it through the library's C functions and not by the setting `test.mock.num.brokers`, for two
+things only they can do: topics exist before the first client comes, and a group's first member is given its
+partitions at once instead of after three seconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+PARTITIONS: Final = 4  # what the library itself gives a topic that it makes for a client
+
+_PRODUCER: Final = 0
+_SIGNATURES: Final = {
+    # From rdkafka.h and rdkafka_mock.h: name, result, arguments.
+    "rd_kafka_conf_new": (ctypes.c_void_p, []),
+    "rd_kafka_conf_set": (
+        ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t],
+    ),
+    "rd_kafka_new": (ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]),
+    "rd_kafka_mock_cluster_new": (ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int]),
+    "rd_kafka_mock_cluster_bootstraps": (ctypes.c_char_p, [ctypes.c_void_p]),
+    "rd_kafka_mock_topic_create": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]),
+    "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [ctypes.c_void_p, ctypes.c_int32]),
+}  # fmt: skip
+
+
+def start(topics: list[str], partitions: int = PARTITIONS) -> str:
+    """Start a one-node cluster in this process; returns its bootstrap address. It lives as long as the process."""
+    library = _library()
+    why = ctypes.create_string_buffer(512)
+    settings = library.rd_kafka_conf_new()
+    library.rd_kafka_conf_set(settings, b"log_level", b"4", why, len(why))
+    # The cluster lives in a client, which itself connects to nothing.
+    library.rd_kafka_conf_set(settings, b"bootstrap.servers", b"127.0.0.1:1", why, len(why))
+    client = library.rd_kafka_new(_PRODUCER, settings, why, len(why))
+    if not client:
+        raise RuntimeError(f"librdkafka: {why.value.decode()}")
+    cluster = library.rd_kafka_mock_cluster_new(client, 1)
+    if not cluster:
+        raise RuntimeError("librdkafka: the embedded broker could not be made")
+    library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
+    for topic in topics:
+        if error := library.rd_kafka_mock_topic_create(cluster, topic.encode(), partitions, 1):
+            raise RuntimeError(f"librdkafka: topic {topic}: error {error}")
+    bootstrap: bytes = library.rd_kafka_mock_cluster_bootstraps(cluster)
+    return bootstrap.decode()
+
+
+def _library() -> ctypes.CDLL:
+    """librdkafka, as the package confluent-kafka brings it: loaded with the extension module that links it."""
+    spec = importlib.util.find_spec("confluent_kafka")
+    roots = list(spec.submodule_search_locations or []) if spec else []
+    extensions = [p for r in roots for p in Path(r).glob("cimpl*.so")]
+    if not extensions:
+        raise RuntimeError("the package confluent-kafka is not installed")
+    library = ctypes.CDLL(str(extensions[0]))
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def main() -> None:
+    print(json.dumps({"bootstrap": start(sys.argv[1:])}), flush=True)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+if __name__ == "__main__":
+    main()

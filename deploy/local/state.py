@@ -1,0 +1,115 @@
+"""What is known about each part, in memory and in the file that the other commands read."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from deploy.local.files import write_private
+from deploy.local.identity import ProcessId
+from deploy.local.paths import DataDir
+from shared.errors import UserError
+
+
+class State(StrEnum):
+    WAITING = "waiting"  # for a part it needs
+    STARTING = "starting"
+    READY = "ready"
+    BACKING_OFF = "backing off"  # it ended; it is started again after a pause
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One part. `address` is where it answers, `ready_s` how long its last start took."""
+
+    name: str
+    state: State = State.WAITING
+    process: ProcessId | None = None
+    address: str | None = None
+    starts: int = 0
+    ready_s: float | None = None
+    since: float = field(default_factory=time.time)
+    detail: str = ""
+
+    def to(self, state: State, **changes: Any) -> PartStatus:
+        return replace(self, state=state, since=time.time(), **changes)
+
+
+@dataclass(frozen=True)
+class SystemState:
+    """One running system. Addresses are None until they are known."""
+
+    supervisor: ProcessId
+    gateway: str | None
+    kafka: str | None
+    data: str
+    parts: tuple[PartStatus, ...]
+
+    @property
+    def ready(self) -> bool:
+        return all(p.state is State.READY for p in self.parts)
+
+    def write(self, path: Path) -> None:
+        write_private(path, json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> SystemState | None:
+        """None if there is none, or if it cannot be understood: another version's or a damaged one."""
+        try:
+            raw = json.loads(path.read_text())
+            parts = tuple(_part(p) for p in raw.pop("parts"))
+            return cls(**raw | {"supervisor": ProcessId(**raw["supervisor"]), "parts": parts})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+def _part(raw: dict[str, Any]) -> PartStatus:
+    process = ProcessId(**raw["process"]) if raw["process"] else None
+    return PartStatus(**raw | {"state": State(raw["state"]), "process": process})
+
+
+@contextmanager
+def only_one(data: DataDir) -> Iterator[None]:
+    """Hold the data directory: of several supervisors one gets it. The kernel frees it however the holder ends."""
+    descriptor = os.open(data.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                "already_running", _who(data), "Stop it with `retake down`, or choose another --data."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def held(data: DataDir) -> bool:
+    """Whether a supervisor has this data directory now."""
+    try:
+        descriptor = os.open(data.lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _who(data: DataDir) -> str:
+    state = SystemState.read(data.state)
+    where = f", gateway at {state.gateway}" if state and state.gateway else ""
+    return f"Retake is already running on {data.root}{where}."

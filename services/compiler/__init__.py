@@ -1,0 +1,6 @@
+"""Compiler: makes films of committed versions, and makes them fast by rendering their pieces ahead.
+
+Owns: rendered pieces, compilations, films.
+Consumes: complete, episode-changed, compile-requested, cancel-requested.
+Publishes: film-updated.
+"""

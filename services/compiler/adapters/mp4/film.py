@@ -1,0 +1,161 @@
+"""A film's bytes: its head, made by us, and then slices of the pieces' files in the order in which they are played."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from services.compiler.adapters.mp4 import boxes
+from services.compiler.adapters.mp4.samples import AAC_FRAME, VideoIndex
+from services.compiler.domain.sound import RATE
+from shared.contracts.values import Output
+from shared.errors import Permanent
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Frames [start, stop) of a piece; `start` is a keyframe."""
+
+    path: Path
+    index: VideoIndex
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Packets:
+    """A file of bare AAC packets, one after the other."""
+
+    path: Path
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Slice:
+    path: Path
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`head` (ftyp, moov and the mdat header), then the slices: the whole film, playable from its first byte on."""
+
+    head: bytes
+    slices: tuple[Slice, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.head) + sum(s.size for s in self.slices)
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Samples of one track that lie together in the film."""
+
+    slices: tuple[Slice, ...]
+    sizes: tuple[int, ...]
+    keyframes: tuple[int, ...] = ()  # counted from the chunk's first sample
+
+    @property
+    def size(self) -> int:
+        return sum(self.sizes)
+
+
+def lay_out_film(
+    pictures: Sequence[Pictures], sound: Sequence[Packets], samples: int, output: Output, *, language: str = "und"
+) -> Layout:
+    """`samples`: how much of the sound is heard. Raises Permanent unless all pictures share their parameter sets."""
+    extradata = {p.index.extradata for p in pictures}
+    if len(extradata) != 1:
+        raise Permanent("pieces_differ", f"{len(extradata)} different parameter sets cannot make one track")
+    seen = list(_video_chunks(pictures, output.fps))
+    heard = list(_sound_chunks(sound, [len(c.sizes) for c in seen], output.fps))
+    order = [chunk for pair in zip(seen, heard, strict=True) for chunk in pair]
+    at = list(accumulate((c.size for c in order), initial=0))
+
+    def moov(base: int) -> bytes:
+        video = boxes.Video(
+            _track(seen, [base + a for a in at[0:-1:2]]),
+            _keyframes(seen),
+            output.width,
+            output.height,
+            output.fps,
+            extradata.copy().pop(),
+        )
+        return boxes.movie(video, boxes.Sound(_track(heard, [base + a for a in at[1:-1:2]]), samples, language))
+
+    before = boxes.file_type()
+    data = boxes.media_data_header(at[-1])
+    base = len(before) + len(moov(0)) + len(data)  # the tables are as long whatever the offsets in them
+    return Layout(before + moov(base) + data, tuple(_joined(order)))
+
+
+def _video_chunks(pictures: Sequence[Pictures], fps: int) -> Iterator[_Chunk]:
+    """Half a second each at most, so that a player needs to buffer little; a new one at each keyframe."""
+    longest = max(1, fps // 2)
+    for part in pictures:
+        keys = {k for k in part.index.keyframes if part.start <= k < part.stop}
+        if part.start not in keys:
+            raise Permanent("not_a_keyframe", f"frame {part.start} of {part.path.name} cannot begin a copy")
+        begin = part.start
+        for frame in range(part.start + 1, part.stop + 1):
+            if frame == part.stop or frame in keys or frame - begin == longest:
+                sizes = part.index.sizes[begin:frame]
+                offsets = part.index.offsets[begin:frame]
+                slices = tuple(Slice(part.path, o, n) for o, n in zip(offsets, sizes, strict=True))
+                yield _Chunk(tuple(_merged(slices)), sizes, (0,) if begin in keys else ())
+                begin = frame
+
+
+def _sound_chunks(sound: Sequence[Packets], frames: Sequence[int], fps: int) -> Iterator[_Chunk]:
+    """For each video chunk the packets that are heard while it plays; the last one takes all that are left."""
+    packets = [
+        Slice(s.path, offset, size)
+        for s in sound
+        for size, offset in zip(s.sizes, accumulate(s.sizes, initial=0), strict=False)
+    ]
+    taken = shown = 0
+    for number, count in enumerate(frames, 1):
+        shown += count
+        until = -(-shown * RATE // (fps * AAC_FRAME)) + 1 if number < len(frames) else len(packets)
+        mine = packets[taken:until]
+        taken = max(taken, until)
+        yield _Chunk(tuple(_merged(mine)), tuple(p.size for p in mine))
+
+
+def _merged(slices: Sequence[Slice]) -> Iterator[Slice]:
+    """Neighbours in one file become one slice."""
+    last: Slice | None = None
+    for piece in slices:
+        if last and last.path == piece.path and last.offset + last.size == piece.offset:
+            last = Slice(last.path, last.offset, last.size + piece.size)
+            continue
+        if last:
+            yield last
+        last = piece
+    if last:
+        yield last
+
+
+def _joined(chunks: Sequence[_Chunk]) -> Iterator[Slice]:
+    return _merged([s for chunk in chunks for s in chunk.slices])
+
+
+def _track(chunks: Sequence[_Chunk], offsets: Sequence[int]) -> boxes.Track:
+    """A chunk without samples has no place in the tables."""
+    kept = [(c, o) for c, o in zip(chunks, offsets, strict=True) if c.sizes]
+    return boxes.Track(
+        sizes=np.array([n for c, _ in kept for n in c.sizes], dtype=np.uint32),
+        per_chunk=np.array([len(c.sizes) for c, _ in kept], dtype=np.uint32),
+        chunks=np.array([o for _, o in kept], dtype=np.uint64),
+    )
+
+
+def _keyframes(chunks: Sequence[_Chunk]) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    firsts = accumulate((len(c.sizes) for c in chunks), initial=0)
+    return np.array([f + k for c, f in zip(chunks, firsts, strict=False) for k in c.keyframes], dtype=np.uint32)

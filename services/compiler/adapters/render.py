@@ -1,0 +1,164 @@
+"""Renders pieces with ffmpeg: conformed clips, transition windows, posters."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import av
+
+from services.compiler.adapters.filters import Source, Span, blend, frames_of
+from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
+from services.compiler.domain.plan import Window
+from shared import media
+from shared.contracts.values import Output
+from shared.errors import Permanent
+
+CLIP_CRF: Final = 20
+WINDOW_CRF: Final = 18  # windows start at a keyframe each: at the clips' own crf they measure a little worse
+_HDR_TRANSFERS: Final = {16, 18}  # SMPTE ST 2084 and ARIB STD-B67 (ISO/IEC 23091-2)
+_UNKNOWN_MATRICES: Final = {0, 2, 3}  # 0 is RGB, which needs no guess either way
+_SEEK_FROM_S: Final = 2.0  # a shorter way is decoded from the start: seeking would not be faster
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished piece. `copied`: its source already was what a conformed clip is."""
+
+    path: Path
+    index: VideoIndex
+    copied: bool = False
+
+
+@dataclass(frozen=True)
+class End:
+    """One side of a transition: the source's file and the number of frames of its conformed clip."""
+
+    path: Path
+    frames: int
+
+
+class Renderer:
+    """`timeout_per_s`: how long ffmpeg may take for one second of film before it counts as hung."""
+
+    def __init__(self, *, timeout_per_s: float = 60.0, threads: int = 0) -> None:
+        self._timeout_per_s = timeout_per_s
+        self._threads = ("-threads", str(threads)) if threads else ()
+        self._extradata: dict[media.Output, bytes] = {}
+
+    async def encoder(self, output: Output, scratch: Path) -> str:
+        """Names the parameter sets that this ffmpeg writes for an output: part of every piece's key."""
+        return hashlib.sha256(await self.extradata(output, scratch)).hexdigest()[:16]
+
+    async def extradata(self, output: Output, scratch: Path) -> bytes:
+        """The avcC of every piece of this output, by encoding one frame; remembered."""
+        frame = _frame(output)
+        if frame not in self._extradata:
+            path = scratch / f"extradata-{frame.width}x{frame.height}-{frame.fps}.mp4"
+            args = ["-f", "lavfi", "-i", f"color=size={frame.width}x{frame.height}:rate={frame.fps}"]
+            args += ["-vf", f"format=yuv420p,{media.TAG_BT709}", *media.conformed_video_args(frame, 1), str(path)]
+            await media.run_ffmpeg(args, timeout_s=self._timeout_per_s)
+            self._extradata[frame] = (await asyncio.to_thread(read_video_index, path, frame.fps)).extradata
+            path.unlink()
+        return self._extradata[frame]
+
+    async def conform(self, source: Path, output: Output, path: Path, on_progress: Progress | None = None) -> Rendered:
+        """The source in the film's size, rate and encoding; copied if it is that already.
+
+        Raises Permanent when the source is no video or cannot be decoded, Retryable when ffmpeg was killed or late.
+        """
+        known = await asyncio.to_thread(survey, source, output)
+        if copied := await self._copy(source, output, path):
+            return copied
+        span = Span(0, known.frames)
+        args = media.media_input(source)
+        args += ["-filter_complex", f"[0:V:0]{frames_of(known, span, output)}[out]", "-map", "[out]"]
+        args += media.conformed_video_args(_frame(output), known.frames, crf=CLIP_CRF)
+        return await self._run(args, known.frames, output, path, on_progress)
+
+    async def window(
+        self, left: End, right: End, window: Window, output: Output, path: Path, on_progress: Progress | None = None
+    ) -> Rendered:
+        """A transition, rendered from the sources themselves: one generation of encoding, as in the clips beside it."""
+        tail = Span(left.frames - window.overlap, left.frames)
+        head = Span(0, window.head)
+        args: list[str] = []
+        chains: list[str] = []
+        for number, (name, end, wanted) in enumerate((("left", left, tail), ("right", right, head))):
+            known = await asyncio.to_thread(survey, end.path, output)
+            span = _sought(wanted, output)
+            seek = ("-noaccurate_seek", "-ss", f"{span.seek / output.fps:.6f}") if span.seek else ()
+            args += media.media_input(end.path, *seek)
+            chains.append(_private(f"[{number}:V:0]{frames_of(known, span, output)}[{name}]", number))
+        graph = ";".join((*chains, blend(window.style, window.overlap, output.fps)))
+        args += ["-filter_complex", graph, "-map", "[out]"]
+        args += media.conformed_video_args(_frame(output), window.head, crf=WINDOW_CRF)
+        return await self._run(args, window.head, output, path, on_progress)
+
+    async def poster(self, clip: Path, at_s: float, path: Path) -> None:
+        """One frame of a conformed clip as JPEG."""
+        args = media.media_input(clip, "-ss", f"{at_s:.3f}")
+        await media.run_ffmpeg([*args, "-frames:v", "1", "-q:v", "3", "-f", "image2", str(path)], timeout_s=60)
+
+    async def _copy(self, source: Path, output: Output, path: Path) -> Rendered | None:
+        expected = await self.extradata(output, path.parent)
+        try:
+            index = await asyncio.to_thread(read_video_index, source, output.fps)
+        except Permanent:
+            return None
+        if index.extradata != expected:
+            return None
+        await asyncio.to_thread(shutil.copyfile, source, path)
+        return Rendered(path, index, copied=True)
+
+    async def _run(
+        self, args: list[str], frames: int, output: Output, path: Path, on_progress: Progress | None
+    ) -> Rendered:
+        """Run, then hold what came out against what was asked: a film has no room for a frame more or less."""
+        seconds = frames / output.fps
+        args = [*args, *self._threads, str(path)]
+        timeout = 60 + self._timeout_per_s * seconds
+        await media.run_ffmpeg(args, timeout_s=timeout, duration_s=seconds, on_progress=on_progress)
+        index = await asyncio.to_thread(read_video_index, path, output.fps)
+        if index.frames != frames:
+            raise Permanent("wrong_frame_count", f"{index.frames} frames were rendered where {frames} were asked for")
+        if index.extradata != await self.extradata(output, path.parent):
+            raise Permanent("pieces_differ", "the encoder wrote other parameter sets than before")
+        return Rendered(path, index)
+
+
+def survey(path: Path, output: Output) -> Source:
+    """What the filter chains must know of a source. Blocks: call it in a thread."""
+    probed = media.probe(path)
+    if not probed.width or not probed.height or not probed.frames:
+        raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
+    with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        codec = container.streams.video[0].codec_context
+        hdr, matrix_known = codec.color_trc in _HDR_TRANSFERS, codec.colorspace not in _UNKNOWN_MATRICES
+    same_rate = probed.fps is not None and abs(probed.fps - output.fps) < 1e-3 * output.fps
+    frames = probed.frames if same_rate else _frame(output).frames(probed.duration_s)
+    return Source(probed.width, probed.height, frames, hdr, matrix_known)
+
+
+def _frame(output: Output) -> media.Output:
+    return media.Output(output.width, output.height, output.fps)
+
+
+def _sought(span: Span, output: Output) -> Span:
+    """Decode from a second before the first frame that is needed."""
+    seek = span.start - output.fps
+    return Span(span.start, span.stop, seek) if seek > _SEEK_FROM_S * output.fps else span
+
+
+def _private(chain: str, number: int) -> str:
+    """Two chains in one graph must not share their inner labels."""
+    for label in ("front", "back", "blurred", "sharp"):
+        chain = chain.replace(f"[{label}]", f"[{label}{number}]")
+    return chain

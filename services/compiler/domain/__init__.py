@@ -1,0 +1,1 @@
+"""What a film is, as pure functions: its plan, its sound, the names of its pieces, the states of its making."""

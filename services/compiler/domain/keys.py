@@ -1,0 +1,48 @@
+"""Names of pieces: the sha256 of everything that decides a piece's bytes.
+
+Two pieces with one name are one piece, whoever asked for it and for whichever film. A change of a recipe below must
+change its number: the old pieces then simply stop being found, and are collected when nobody has used them for a while.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from services.compiler.domain.plan import Shot, Window
+from shared.contracts.values import Output
+
+CLIP_RECIPE = 1
+WINDOW_RECIPE = 1
+STEM_RECIPE = 1
+SOUND_RECIPE = 1
+
+
+def address(kind: str, recipe: int, **parameters: Any) -> str:
+    """Hex sha256 of a piece's kind, recipe and parameters; the order of the parameters does not matter."""
+    facts = json.dumps({"kind": kind, "recipe": recipe, **parameters}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def clip_key(source_sha256: str, output: Output, encoder: str) -> str:
+    """A source conformed to an output. `encoder` names the parameter sets that every piece of a film must share."""
+    return address("clip", CLIP_RECIPE, source=source_sha256, output=output.model_dump(mode="json"), encoder=encoder)
+
+
+def window_key(left: Shot, right: Shot, window: Window) -> str:
+    """A transition between two conformed clips; their keys already tell of sources, output and encoder."""
+    return address(
+        "window",
+        WINDOW_RECIPE,
+        left=left.clip.key,
+        right=right.clip.key,
+        style=window.style,
+        overlap=window.overlap,
+        head=window.head,
+    )
+
+
+def stem_key(source_sha256: str) -> str:
+    """The sound of a source as 48 kHz stereo floats, from the source's first instant."""
+    return address("stem", STEM_RECIPE, source=source_sha256)

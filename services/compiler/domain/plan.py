@@ -1,0 +1,142 @@
+"""The film plan: which frames are copied, which are rendered, and where every segment begins.
+
+A film is a row of *parts*. A `Body` is a run of frames copied, byte for byte, from a conformed clip. A `Window` is a
+short clip rendered for one boundary: the last frames of the left clip blended with the first of the right one.
+
+      left clip   [0 ............ N-d)[N-d .. N)
+      right clip                      [0 ... d)[d .. k)[k ............ M)
+      film        [ body of the left )[ window of k frames )[ body of the right )
+
+Copying can stop anywhere (there are no B-frames) but can only begin at a keyframe, so a window goes on after its `d`
+blended frames until `k`, the right clip's next keyframe. Conformed clips have keyframes where the usual
+transitions end, so that k is nearly always d.
+
+Everything counts in frames of the film's rate; nothing here touches a file, a clock or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from shared.contracts.values import Transition, TransitionStyle
+
+SHORTEST_TRANSITION = 2  # frames: a blend of one frame has nothing between its two pictures
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A conformed video. `keyframes` ascend from 0; copying can begin at each of them."""
+
+    key: str
+    frames: int
+    keyframes: tuple[int, ...]
+
+    def next_keyframe(self, frame: int) -> int:
+        """The first keyframe at `frame` or after it; the clip's end if there is none."""
+        return next((k for k in self.keyframes if k >= frame), self.frames)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One segment's place in the film. `name` is how a person knows it ("Segment 3")."""
+
+    segment_id: str
+    name: str
+    clip: Clip
+    transition_after: Transition | None = None
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """What joins a shot to the next: `frames` of overlap, 0 for a cut."""
+
+    style: TransitionStyle
+    frames: int
+
+
+@dataclass(frozen=True)
+class Body:
+    """Frames [start, stop) of a shot's conformed clip, copied. `start` is a keyframe."""
+
+    shot: int
+    start: int
+    stop: int
+
+    @property
+    def frames(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Window:
+    """The last `overlap` frames of shot `left` blended with the first of the next, then that one's up to `head`."""
+
+    left: int
+    style: TransitionStyle
+    overlap: int
+    head: int
+
+    @property
+    def frames(self) -> int:
+        return self.head
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """Parts in film order. `starts` has each shot's first film frame, `boundaries` one entry between two shots."""
+
+    shots: tuple[Shot, ...]
+    boundaries: tuple[Boundary, ...]
+    starts: tuple[int, ...]
+    parts: tuple[Body | Window, ...]
+    frames: int
+    warnings: tuple[str, ...]
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Window))
+
+
+def plan_film(shots: Sequence[Shot], fps: int) -> FilmPlan:
+    """The plan of a film of these shots, in this order. At least one shot; no clip is empty."""
+    if not shots:
+        raise ValueError("a film needs at least one shot")
+    fitted = [_fit(left, right, fps) for left, right in pairwise(shots)]
+    boundaries = tuple(boundary for boundary, _ in fitted)
+    overlaps = [0, *(b.frames for b in boundaries), 0]
+    starts = tuple(accumulate((s.clip.frames - overlaps[i + 1] for i, s in enumerate(shots[:-1])), initial=0))
+    parts: list[Body | Window] = []
+    for i, shot in enumerate(shots):
+        head = 0
+        stop = shot.clip.frames - overlaps[i + 1]  # what the next window blends is not copied
+        if overlaps[i]:
+            head = min(shot.clip.next_keyframe(overlaps[i]), stop)
+            parts.append(Window(i - 1, boundaries[i - 1].style, overlaps[i], head))
+        if head < stop:
+            parts.append(Body(i, head, stop))
+    return FilmPlan(
+        shots=tuple(shots),
+        boundaries=boundaries,
+        starts=starts,
+        parts=tuple(parts),
+        frames=starts[-1] + shots[-1].clip.frames,
+        warnings=tuple(warning for _, warning in fitted if warning),
+    )
+
+
+def _fit(left: Shot, right: Shot, fps: int) -> tuple[Boundary, str | None]:
+    """The transition between two shots, at most half of either, so that a clip's two windows never meet."""
+    wanted = left.transition_after
+    if wanted is None or wanted.style is TransitionStyle.CUT or wanted.duration_s == 0:
+        return Boundary(TransitionStyle.CUT, 0), None
+    asked = max(SHORTEST_TRANSITION, round(wanted.duration_s * fps))
+    frames = min(asked, left.clip.frames // 2, right.clip.frames // 2)
+    between = f"between {left.name} and {right.name}"
+    if frames < SHORTEST_TRANSITION:
+        return Boundary(TransitionStyle.CUT, 0), f"The {wanted.style} {between} is a cut: a clip is too short for it."
+    if frames == asked:
+        return Boundary(wanted.style, frames), None
+    shortened = f"The {wanted.style} {between} lasts {frames / fps:.2f} s instead of {asked / fps:.2f} s"
+    return Boundary(wanted.style, frames), f"{shortened}: half of the shorter clip."

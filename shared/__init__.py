@@ -1,0 +1,1 @@
+"""Mechanisms that every service shares; business words live only in `shared.contracts`."""

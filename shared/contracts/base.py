@@ -1,0 +1,23 @@
+"""The base of every event: plain frozen data with one topic and one owner."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from shared.contracts.values import Value
+
+
+class Event(Value):
+    """One message of one topic. Subclasses name the topic; the envelope carries identity, time and cause."""
+
+    TOPIC: ClassVar[str]
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: asset id for runs, episode id for batches, imports and films."""
+        raise NotImplementedError(f"{type(self).__name__} has no key")
+
+    @property
+    def subject(self) -> str:
+        """The run, compilation, import or episode that the event is about (`ce_subject`)."""
+        raise NotImplementedError(f"{type(self).__name__} has no subject")

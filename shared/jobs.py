@@ -1,0 +1,270 @@
+"""Jobs: long work as rows in PostgreSQL, claimed with a lease, fenced by a token, resumed after a crash.
+
+A job is enqueued in the transaction that makes it necessary and finished in the transaction that writes its result;
+`hold` in any other transaction of the job proves that this worker still owns it. A crash shows as a lease that ran
+out: the job is claimed again with a new token and `attempts` raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from prometheus_client import Gauge, Histogram
+
+from shared.clock import Clock
+from shared.errors import Fenced
+from shared.ids import NewId
+from shared.postgres import UNAVAILABLE, Connection, Listener, Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+LEASE_S: Final = 12.0  # a killed worker's job goes on within this
+HEARTBEAT_S: Final = 3.0
+POLL_S: Final = 1.0
+
+RUNNING = Gauge("retake_jobs_running", "Jobs in hand", ["kind"])
+TOOK = Histogram("retake_job_seconds", "Time in hand", ["kind", "outcome"],
+                 buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job in hand. `attempt` counts from 1 and survives crashes."""
+
+    job_id: str
+    kind: str
+    token: str
+    attempt: int
+    payload: dict[str, Any]
+
+
+async def enqueue(
+    connection: Connection, job_id: str, kind: str, *, payload: Mapping[str, Any] | None = None,
+    fair_key: str = "", priority: int = 0, run_at: datetime | None = None,
+) -> bool:
+    """False if the job is already there: enqueuing twice is harmless."""
+    row = await connection.fetchval(
+        """insert into jobs (job_id, kind, payload, fair_key, priority, run_at)
+           values ($1, $2, $3, $4, $5, coalesce($6, now())) on conflict do nothing returning 1""",
+        job_id, kind, dict(payload or {}), fair_key, priority, run_at,
+    )
+    if row:
+        await connection.execute("select pg_notify('jobs', $1)", kind)
+    return bool(row)
+
+
+async def hold(connection: Connection, claim: Claim) -> None:
+    """In the caller's transaction: raises Fenced unless this worker still owns the job. Locks the job's row."""
+    if not await connection.fetchval("select 1 from jobs where job_id = $1 and token = $2 for update",
+                                     claim.job_id, claim.token):
+        raise Fenced(claim.job_id)
+
+
+async def finish(connection: Connection, claim: Claim) -> None:
+    """In the transaction that writes the result; raises Fenced instead of letting a stale result in."""
+    if not await connection.fetchval("delete from jobs where job_id = $1 and token = $2 returning 1",
+                                     claim.job_id, claim.token):
+        raise Fenced(claim.job_id)
+
+
+async def again(connection: Connection, claim: Claim, run_at: datetime,
+                payload: Mapping[str, Any] | None = None) -> None:
+    """Gives the job back, to be claimed from `run_at` on."""
+    if not await connection.fetchval(
+        """update jobs set token = null, worker = null, lease_until = null, run_at = $3,
+                  payload = coalesce($4, payload)
+           where job_id = $1 and token = $2 returning 1""",
+        claim.job_id, claim.token, run_at, None if payload is None else dict(payload),
+    ):
+        raise Fenced(claim.job_id)
+
+
+async def cancel(connection: Connection, job_id: str) -> bool:
+    """Removes the job, claimed or not; whoever has it in hand is stopped at once and fenced out."""
+    gone = await connection.fetchval("delete from jobs where job_id = $1 returning 1", job_id)
+    if gone:
+        await connection.execute("select pg_notify('jobs_cancelled', $1)", job_id)
+    return bool(gone)
+
+
+_CLAIM: Final = """
+    with ready as (
+        select j.job_id from jobs j
+        where j.kind = $1 and j.run_at <= now() and (j.token is null or j.lease_until < now())
+        order by j.priority,
+                 (select count(*) from jobs r
+                  where r.kind = j.kind and r.fair_key = j.fair_key and r.lease_until >= now()),
+                 j.run_at, j.job_id
+        limit $2 for update skip locked
+    )
+    update jobs set token = gen_random_uuid(), worker = $3, attempts = attempts + 1,
+                    lease_until = now() + make_interval(secs => $4)
+    from ready where jobs.job_id = ready.job_id
+    returning jobs.job_id, jobs.kind, jobs.token, jobs.attempts, jobs.payload
+"""
+_BEAT: Final = """
+    update jobs set lease_until = now() + make_interval(secs => $3)
+    from unnest($1::uuid[], $2::uuid[]) as mine(job_id, token)
+    where jobs.job_id = mine.job_id and jobs.token = mine.token returning jobs.job_id
+"""
+_RELEASE: Final = """
+    update jobs set token = null, worker = null, lease_until = null, attempts = attempts - 1
+    where job_id = $1 and token = $2
+"""
+
+
+async def claim(connection: Connection, kind: str, limit: int, *, worker: str, lease_s: float = LEASE_S) -> list[Claim]:
+    """Takes up to `limit` ready jobs; the fair key with the fewest jobs in hand goes first."""
+    rows = await connection.fetch(_CLAIM, kind, limit, worker, lease_s)
+    return [Claim(r["job_id"], r["kind"], r["token"], r["attempts"], r["payload"]) for r in rows]
+
+
+JobHandler = Callable[[Claim], Awaitable[None]]
+"""Does the work and ends the job (finish, again or cancel). An exception that it lets out is a bug: the job is
+left to its lease and tried again, so the handler must bound its attempts (`claim.attempt`)."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    handler: JobHandler
+    concurrency: int
+
+
+class Worker:
+    """Claims and runs jobs until closed; on close, jobs in hand are stopped and given back without losing an attempt."""
+
+    def __init__(self, pool: Pool, database_url: str, kinds: Mapping[str, Kind], *, clock: Clock, new_id: NewId,
+                 lease_s: float = LEASE_S, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._pool = pool
+        self._kinds = kinds
+        self._clock = clock
+        self._lease_s = lease_s
+        self._heartbeat_s = heartbeat_s
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
+        self._wake = {kind: asyncio.Event() for kind in kinds}
+        self._listener = Listener(database_url, self._notified, "jobs", "jobs_cancelled")
+        self._in_hand: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Worker:
+        await self._listener.__aenter__()
+        self._loops = [asyncio.create_task(self._serve(kind), name=f"jobs-{kind}") for kind in self._kinds]
+        self._loops.append(asyncio.create_task(self._beat(), name="jobs-heartbeat"))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await _stop(self._loops)
+        in_hand = list(self._in_hand.values())
+        await _stop(task for _, task in in_hand)
+        with suppress(*UNAVAILABLE):
+            async with transaction(self._pool) as connection:
+                for held, _ in in_hand:
+                    await connection.execute(_RELEASE, held.job_id, held.token)
+        await self._listener.__aexit__()
+
+    def _notified(self, channel: str, payload: str) -> None:
+        if channel == "jobs_cancelled":
+            self._stop_job(payload)
+        elif payload in self._wake:
+            self._wake[payload].set()
+        elif not payload:
+            for event in self._wake.values():
+                event.set()
+
+    def _stop_job(self, job_id: str) -> None:
+        if found := self._in_hand.get(job_id):
+            found[1].cancel()
+
+    async def _serve(self, kind: str) -> None:
+        free = asyncio.Semaphore(self._kinds[kind].concurrency)
+        while True:
+            self._wake[kind].clear()
+            await free.acquire()
+            free.release()
+            claims = await self._claim(kind, self._free_slots(kind))
+            for held in claims:
+                await free.acquire()
+                task = asyncio.create_task(self._run(held), name=f"job-{kind}-{held.job_id}")
+                self._in_hand[held.job_id] = (held, task)
+                task.add_done_callback(lambda t, held=held: self._done(held, t, free))  # type: ignore[misc]
+            if not claims:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake[kind].wait(), POLL_S)
+
+    def _free_slots(self, kind: str) -> int:
+        return self._kinds[kind].concurrency - sum(1 for held, _ in self._in_hand.values() if held.kind == kind)
+
+    def _done(self, held: Claim, task: asyncio.Task[None], free: asyncio.Semaphore) -> None:
+        if (current := self._in_hand.get(held.job_id)) and current[1] is task:
+            del self._in_hand[held.job_id]
+        free.release()
+        self._wake[held.kind].set()
+
+    async def _claim(self, kind: str, slots: int) -> list[Claim]:
+        if slots <= 0:
+            return []
+        try:
+            async with transaction(self._pool) as connection:
+                claims = await claim(connection, kind, slots, worker=self._name, lease_s=self._lease_s)
+        except UNAVAILABLE as e:
+            log.warning("jobs.claim_failed", kind=kind, error=repr(e))
+            await self._clock.sleep(POLL_S)
+            return []
+        for held in claims:  # a lease of ours that ran out while we were paused: the old task must not go on
+            self._stop_job(held.job_id)
+        return claims
+
+    async def _run(self, held: Claim) -> None:
+        began = self._clock.monotonic()
+        outcome = "done"
+        RUNNING.labels(held.kind).inc()
+        try:
+            await self._kinds[held.kind].handler(held)
+        except asyncio.CancelledError:
+            outcome = "stopped"
+            raise
+        except Fenced:
+            outcome = "fenced"
+            log.warning("job.fenced", kind=held.kind, job_id=held.job_id)
+        except Exception:
+            outcome = "crashed"
+            log.exception("job.crashed", kind=held.kind, job_id=held.job_id, attempt=held.attempt)
+        finally:
+            RUNNING.labels(held.kind).dec()
+            TOOK.labels(held.kind, outcome).observe(self._clock.monotonic() - began)
+
+    async def _beat(self) -> None:
+        """Extends the leases in hand in one statement; a job that is no longer ours is stopped."""
+        while True:
+            await self._clock.sleep(self._heartbeat_s)
+            held = [c for c, _ in self._in_hand.values()]
+            if not held:
+                continue
+            try:
+                async with transaction(self._pool) as connection:
+                    rows = await connection.fetch(
+                        _BEAT, [c.job_id for c in held], [c.token for c in held], self._lease_s)
+            except UNAVAILABLE as e:
+                log.warning("jobs.heartbeat_failed", error=repr(e))
+                continue
+            ours = {r["job_id"] for r in rows}
+            for c in held:
+                current = self._in_hand.get(c.job_id)
+                if c.job_id not in ours and current and current[0] is c:
+                    log.warning("job.lease_lost", kind=c.kind, job_id=c.job_id)
+                    current[1].cancel()
+
+
+async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,202 @@
+"""The consumer: takes what is waiting, applies it in one transaction, then commits the offsets.
+
+If the batch fails, its records are applied one by one: transient errors are retried in place (the partition waits),
+anything else is dead-lettered with its cause, so that one poison record never stops a partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter, Gauge, Histogram
+
+from shared.clock import Clock
+from shared.contracts.base import Event
+from shared.contracts.topics import consumed_by
+from shared.errors import Permanent, RetakeError, Retryable
+from shared.messaging import inbox
+from shared.messaging.broker import Broker, start_until_reachable
+from shared.messaging.dead_letters import DeadLetter, dead_letter
+from shared.messaging.events import Message, read_message
+from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+from shared.telemetry import event_span
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Connection, Message[Any]], Awaitable[None]]
+"""Applies one event within the consumer's transaction; effects outside PostgreSQL do not belong here."""
+
+OnDeadLetter = Callable[[Connection, DeadLetter], Awaitable[None]]
+"""Publishes the failure of a command that could not be processed, so that no lock stays held."""
+
+MAX_RECORDS: Final = 500
+UNEXPECTED_ATTEMPTS: Final = 5  # an exception that nobody classed: perhaps a race, perhaps a bug
+MAX_DELAY_S: Final = 5.0
+STUCK_S: Final = 60.0
+
+CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
+DEAD = Counter("retake_events_dead_lettered_total", "Records put aside with their cause", ["service", "topic"])
+BATCH = Histogram("retake_consumer_batch_seconds", "Time to apply one batch", ["service"])
+BUSY_SINCE = Gauge("retake_consumer_busy_since_seconds", "When the batch in hand was taken; 0 when idle", ["service"])
+
+
+class Consumer:
+    """One group member per process. `handlers` has one entry per event type that the service consumes."""
+
+    def __init__(
+        self, broker: Broker, pool: Pool, handlers: Mapping[type[Event], Handler], *,
+        clock: Clock, on_dead_letter: OnDeadLetter | None = None, on_batch: Callable[[], None] | None = None,
+    ) -> None:
+        self._broker = broker
+        self._pool = pool
+        self._handlers = handlers
+        self._clock = clock
+        self._on_dead_letter = on_dead_letter
+        self._on_batch = on_batch
+        self._topics = [t.name for t in consumed_by(broker.service)]
+        if missing := {t.event for t in consumed_by(broker.service)} ^ set(handlers):
+            raise Permanent("handlers_differ", f"topics.py and the handlers of {broker.service} differ by {missing}")
+        self._task: asyncio.Task[None] | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+        self._busy_since: float | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+
+    async def __aenter__(self) -> Consumer:
+        self._task = asyncio.create_task(self._run(), name="consumer")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Lets the batch in hand finish (it is a few milliseconds of SQL), then leaves the group."""
+        self._stopping = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), 10)
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def problem(self) -> str | None:
+        """Why this consumer is not consuming, or None: for readiness."""
+        if self._consumer is None:
+            return "not connected to the broker"
+        if self._task is None or self._task.done():
+            return "stopped"
+        if self._busy_since is not None and self._clock.monotonic() - self._busy_since > STUCK_S:
+            return f"one batch has taken over {STUCK_S:.0f} s"
+        return None
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._consumer = None
+            consumer = await start_until_reachable(lambda: self._broker.consumer(*self._topics), what="consumer")
+            self._consumer = consumer
+            try:
+                await self._consume(consumer)
+            except (KafkaError, OSError) as e:
+                log.warning("consumer.restarts", error=repr(e))
+                await asyncio.sleep(0.5)
+            finally:
+                with suppress(KafkaError, OSError):
+                    await consumer.stop()
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        while not self._stopping:
+            batches = await consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
+            records = [record for batch in batches.values() for record in batch]
+            if not records:
+                continue
+            self._idle.clear()
+            self._busy_since = self._clock.monotonic()
+            BUSY_SINCE.labels(self._broker.service).set_to_current_time()
+            try:
+                with BATCH.labels(self._broker.service).time():
+                    await self._apply(records)
+                if self._on_batch:
+                    self._on_batch()
+                await self._commit(consumer, records)
+            finally:
+                self._busy_since = None
+                BUSY_SINCE.labels(self._broker.service).set(0)
+                self._idle.set()
+
+    async def _commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Only past what was applied or dead-lettered. A refusal (rebalance) is harmless: the inbox knows the events."""
+        offsets: dict[TopicPartition, int] = {}
+        for r in records:
+            tp = TopicPartition(r.topic, r.partition)
+            offsets[tp] = max(offsets.get(tp, 0), r.offset + 1)
+        try:
+            await consumer.commit(offsets)
+        except KafkaError as e:
+            log.info("consumer.commit_refused", error=repr(e))
+
+    async def _apply(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        try:
+            await self._apply_together([_read(r) for r in records if r.value is not None])
+        except asyncio.CancelledError:
+            raise
+        except Exception as e:
+            log.info("consumer.one_by_one", records=len(records), error=repr(e))
+            for record in records:
+                if record.value is not None:
+                    await self._apply_alone(record)
+
+    async def _apply_together(self, messages: list[Message[Event]]) -> None:
+        if not messages:
+            return
+        async with transaction(self._pool) as connection:
+            new = await inbox.take_new(connection, messages)
+            for message in messages:
+                if message.envelope.id in new:
+                    new.discard(message.envelope.id)
+                    with event_span(message):
+                        await self._handlers[type(message.event)](connection, message)
+        for message in messages:
+            CONSUMED.labels(self._broker.service, message.topic).inc()
+
+    async def _apply_alone(self, record: ConsumerRecord[bytes, bytes]) -> None:
+        attempts, delay = 0, 0.05
+        while True:
+            attempts += 1
+            try:
+                return await self._apply_together([_read(record)])
+            except UNAVAILABLE as e:
+                log.warning("consumer.waits", topic=record.topic, error=repr(e), retry_in_s=delay)
+            except Retryable as e:
+                delay = max(delay, e.delay_s or 0)
+                log.warning("consumer.retries", topic=record.topic, error=str(e), retry_in_s=delay)
+            except RetakeError as e:
+                return await self._put_aside(record, e, attempts)
+            except Exception as e:
+                log.exception("consumer.unexpected", topic=record.topic, attempt=attempts)
+                if attempts >= UNEXPECTED_ATTEMPTS:
+                    return await self._put_aside(record, Permanent("unexpected", repr(e)), attempts)
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, MAX_DELAY_S)
+
+    async def _put_aside(self, record: ConsumerRecord[bytes, bytes], error: RetakeError, attempts: int) -> None:
+        letter = DeadLetter.of(record, self._broker.service, error, attempts, self._clock.now())
+        DEAD.labels(self._broker.service, record.topic).inc()
+        log.error("consumer.dead_letter", topic=record.topic, offset=record.offset, code=error.code, cause=error.cause)
+        delay = 0.1
+        while True:
+            try:
+                return await dead_letter(self._pool, letter, self._on_dead_letter)
+            except UNAVAILABLE as e:
+                log.warning("consumer.waits", topic=record.topic, error=repr(e), retry_in_s=delay)
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, MAX_DELAY_S)
+
+
+def _read(record: ConsumerRecord[bytes, bytes]) -> Message[Event]:
+    assert record.value is not None
+    return read_message(record.topic, list(record.headers), record.value)

@@ -1,0 +1,73 @@
+"""Dead letters: what a consumer could not process, kept with its cause, to be redriven once that is mended.
+
+The record goes out through the outbox, in the transaction that publishes the command's failure. It is not entered
+in the inbox, so that a redriven record is new to the consumer that failed and old to every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Self
+
+import structlog
+from aiokafka import ConsumerRecord
+
+from shared.contracts.topics import Service, dead_letter_topic
+from shared.errors import RetakeError
+from shared.ids import new_id
+from shared.postgres import Connection, Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+PREFIX: Final = "dlq_"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A record as it came, and why it was put aside. `headers` are the original ones, `cause` the added ones."""
+
+    service: Service
+    topic: str
+    key: str
+    headers: dict[str, str]
+    body: str
+    cause: dict[str, str]
+
+    @classmethod
+    def of(
+        cls, record: ConsumerRecord[bytes, bytes], service: Service, error: RetakeError, attempts: int, now: datetime
+    ) -> Self:
+        cause = {
+            "topic": record.topic, "partition": str(record.partition), "offset": str(record.offset),
+            "code": error.code, "cause": error.cause[:2000], "attempts": str(attempts), "time": now.isoformat(),
+        }
+        headers = {k: (v or b"").decode(errors="replace") for k, v in record.headers if not k.startswith(PREFIX)}
+        return cls(service, record.topic, (record.key or b"").decode(errors="replace"), headers,
+                   (record.value or b"").decode(errors="replace"), cause)
+
+    @property
+    def subject(self) -> str | None:
+        """The run, compilation or import of the command, from its headers."""
+        return self.headers.get("ce_subject")
+
+
+async def dead_letter(
+    pool: Pool, letter: DeadLetter, on_dead_letter: Callable[[Connection, DeadLetter], Awaitable[Any]] | None
+) -> None:
+    """One transaction: the letter and, if the service can tell it, the failure of the command."""
+    async with transaction(pool) as connection:
+        if on_dead_letter:
+            try:
+                async with connection.transaction():
+                    await on_dead_letter(connection, letter)
+            except Exception:
+                log.exception("dead_letter.no_failure_published", topic=letter.topic, subject=letter.subject)
+        headers = letter.headers | {PREFIX + name: value for name, value in letter.cause.items()}
+        body = letter.body.replace("\x00", "�")  # PostgreSQL's text takes no NUL
+        await connection.execute(
+            "insert into outbox (event_id, topic, key, headers, body) values ($1, $2, $3, $4, $5)",
+            new_id(), dead_letter_topic(letter.service), letter.key.replace("\x00", "�"),
+            {k: v.replace("\x00", "�") for k, v in headers.items()}, body,
+        )

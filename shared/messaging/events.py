@@ -1,0 +1,93 @@
+"""An event with its envelope: how one is made, put in the outbox, read from a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from opentelemetry import propagate
+from pydantic import ValidationError
+
+from shared.clock import Clock
+from shared.contracts.base import Event
+from shared.contracts.envelope import BadEnvelope, Envelope, event_type, source_of
+from shared.contracts.topics import TOPICS, Service
+from shared.errors import Permanent
+from shared.ids import NewId
+
+E = TypeVar("E", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True)
+class Message(Generic[E]):
+    """An event and its envelope."""
+
+    event: E
+    envelope: Envelope
+
+    @property
+    def topic(self) -> str:
+        return self.event.TOPIC
+
+    @property
+    def cause(self) -> Cause:
+        """What an event published in answer to this one must carry."""
+        e = self.envelope
+        return Cause(e.project_id, e.owner_id, e.correlation_id, e.id)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Whose event it is and what led to it; copied from command to every event that follows."""
+
+    project_id: str
+    owner_id: str
+    correlation_id: str
+    causation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Makes the messages of one service. Refuses an event that belongs to another."""
+
+    service: Service
+    clock: Clock
+    new_id: NewId
+
+    def message(self, event: Event, cause: Cause) -> Message[Event]:
+        if TOPICS[event.TOPIC].producer is not self.service:
+            raise Permanent("foreign_event", f"{event.TOPIC} is published by {TOPICS[event.TOPIC].producer} only")
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier)
+        envelope = Envelope(
+            id=self.new_id(),
+            source=source_of(self.service),
+            type=event_type(event.TOPIC),
+            time=self.clock.now(),
+            subject=event.subject,
+            project_id=cause.project_id,
+            owner_id=cause.owner_id,
+            correlation_id=cause.correlation_id,
+            causation_id=cause.causation_id,
+            traceparent=carrier.get("traceparent"),
+        )
+        return Message(event, envelope)
+
+    def messages(self, events: Sequence[Event], cause: Cause) -> list[Message[Event]]:
+        return [self.message(event, cause) for event in events]
+
+
+def read_message(topic: str, headers: list[tuple[str, bytes]], body: bytes) -> Message[Event]:
+    """Raises Permanent: a record that cannot be read now cannot be read later."""
+    try:
+        envelope = Envelope.parse(headers)
+    except BadEnvelope as e:
+        raise Permanent("bad_envelope", str(e)) from e
+    known = TOPICS.get(topic)
+    if known is None or envelope.type != event_type(topic):
+        raise Permanent("unknown_type", f"{envelope.type!r} on topic {topic!r} is not a type that we know")
+    try:
+        return Message(known.event.model_validate_json(body), envelope)
+    except ValidationError as e:
+        raise Permanent("bad_event", f"{topic}: {e.error_count()} errors, first: {e.errors()[0]}") from e

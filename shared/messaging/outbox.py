@@ -1,0 +1,38 @@
+"""The outbox: state and event in one transaction. See relay.py for the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from shared.contracts.base import Event
+from shared.contracts.topics import MAX_RECORD_BYTES
+from shared.errors import Permanent
+from shared.messaging.events import Message
+from shared.postgres import Connection
+
+_INSERT: Final = """
+    insert into outbox (event_id, topic, key, headers, body)
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
+"""
+
+
+async def publish(connection: Connection, messages: Iterable[Message[Event]]) -> None:
+    """Within the caller's transaction. Order per key is the order of the calls: lock the aggregate, then write."""
+    rows = [_row(m) for m in messages]
+    if rows:
+        await connection.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)))
+
+
+def _row(message: Message[Event]) -> tuple[str, str, str, dict[str, str], str]:
+    body = message.event.model_dump_json()
+    if len(body.encode()) > MAX_RECORD_BYTES:
+        raise Permanent("event_too_large", f"{message.topic} of {message.event.subject} is over {MAX_RECORD_BYTES} bytes")
+    headers = {name: value.decode() for name, value in message.envelope.headers()}
+    return message.envelope.id, message.topic, message.event.key, headers, body
+
+
+async def publish_tombstone(connection: Connection, message: Message[Event]) -> None:
+    """A null body under the event's key: the compacted topic forgets the asset."""
+    event_id, topic, key, headers, _ = _row(message)
+    await connection.execute(_INSERT, [event_id], [topic], [key], [headers], [None])

@@ -1,0 +1,91 @@
+"""What a service's app has in common: lifespan, health, logging, and the mechanisms that run beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from shared import telemetry
+from shared.clock import Clock, SystemClock
+from shared.contracts.base import Event
+from shared.contracts.topics import Service
+from shared.health import Health, database, health_routes, saying
+from shared.housekeeping import Housekeeping
+from shared.ids import NewId, new_id
+from shared.messaging.broker import Broker
+from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
+from shared.messaging.events import Publisher
+from shared.messaging.relay import Relay
+from shared.postgres import Pool, open_pool
+from shared.settings import ServiceSettings
+
+MECHANISMS_VERSION: Final = "0001"  # every service has at least its first migration
+
+
+@dataclass(frozen=True)
+class Base:
+    """What wiring builds on: opened first, closed last."""
+
+    service: Service
+    settings: ServiceSettings
+    pool: Pool
+    publisher: Publisher
+    broker: Broker
+    clock: Clock
+    new_id: NewId
+
+
+@asynccontextmanager
+async def open_base(service: Service, settings: ServiceSettings, *, clock: Clock | None = None,
+                    ids: NewId = new_id) -> AsyncIterator[Base]:
+    """The pool and what needs no running: wiring builds its adapters and use cases from it."""
+    clock = clock or SystemClock()
+    broker = Broker(settings.kafka_bootstrap, service, settings.kafka_embedded)
+    async with open_pool(settings.database_url, size=settings.pool_size, application=f"retake-{service}") as pool:
+        yield Base(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
+
+
+@asynccontextmanager
+async def run_messaging(
+    base: Base, handlers: Mapping[type[Event], Handler], *, on_dead_letter: OnDeadLetter | None = None,
+    on_batch: Callable[[], None] | None = None, needs_broker: bool = True, migration: str = MECHANISMS_VERSION,
+) -> AsyncIterator[Health]:
+    """Relay, consumer and housekeeping; yields the service's health. Leaves in reverse: consume no more, then publish."""
+    async with AsyncExitStack() as stack:
+        relay = await stack.enter_async_context(Relay(base.broker, base.settings.database_url, clock=base.clock))
+        await stack.enter_async_context(Housekeeping(base.pool, clock=base.clock))
+        consumer = await stack.enter_async_context(
+            Consumer(base.broker, base.pool, handlers, clock=base.clock, on_dead_letter=on_dead_letter,
+                     on_batch=on_batch))
+        messaging = {"relay": saying(lambda: relay.problem), "consumer": saying(lambda: consumer.problem)}
+        required = {"database": database(base.pool, migration)}
+        if needs_broker:
+            yield Health(base.service, required | messaging)
+        else:
+            yield Health(base.service, required, messaging)
+
+
+Wire = Callable[[ServiceSettings], AbstractAsyncContextManager[Health]]
+
+
+def service_app(service: Service, settings: Any, wire: Callable[[Any], AbstractAsyncContextManager[Health]], *,
+                setup: Callable[[FastAPI], Awaitable[None]] | None = None) -> FastAPI:
+    """The app of a service without an HTTP API of its own: health and metrics around its wiring."""
+    telemetry.configure(service, level=settings.log_level, json=settings.log_json)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with wire(settings) as health:
+            app.state.health = health
+            if setup:
+                await setup(app)
+            yield
+            health.draining = True
+
+    app = FastAPI(title=f"Retake {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(health_routes(lambda: app.state.health))
+    return app
