@@ -38,11 +38,12 @@ class Span:
     seek: int = 0
 
 
-def frames_of(source: Source, span: Span, output: Output) -> str:
+def frames_of(source: Source, span: Span, output: Output, tag: str = "") -> str:
     """A chain from the decoded source to exactly these frames, in the film's size, rate and colour, from pts 0.
 
     The rate filter counts from the source's first instant, also after a seek, so that one frame number always is one
-    picture; a source that ends early stands still on its last frame.
+    picture; a source that ends early stands still on its last frame. `tag` keeps the inner labels of two chains in one
+    graph apart.
     """
     first, stop = span.start - span.seek, span.stop - span.seek
     return ",".join(
@@ -52,20 +53,20 @@ def frames_of(source: Source, span: Span, output: Output) -> str:
             f"trim=start_frame={first}:end_frame={stop}",
             f"settb=1/{output.fps},setpts=N",
             *((_HDR_TO_SDR,) if source.hdr else ()),
-            _laid_out(source, output),
+            _laid_out(source, output, tag),
             f"setsar=1,format=yuv420p,{TAG_BT709}",
         )
     )
 
 
-def _laid_out(source: Source, output: Output) -> str:
+def _laid_out(source: Source, output: Output, tag: str) -> str:
     layout = lay_out(source.width, source.height, output)
     scaled = _scale(source, layout.width, layout.height)
     match layout.fill:
         case None:
             return f"{scaled},crop={output.width}:{output.height}"
         case Fit.BLUR:
-            return _over_blur(source, layout, output)
+            return _over_blur(source, layout, output, tag)
         case _:
             return f"{scaled},pad={output.width}:{output.height}:-1:-1:black"
 
@@ -75,7 +76,7 @@ def _scale(source: Source, width: int, height: int) -> str:
     return f"scale={width}:{height}:flags=bicubic:in_color_matrix={matrix}:out_color_matrix=bt709:out_range=tv"
 
 
-def _over_blur(source: Source, layout: Layout, output: Output) -> str:
+def _over_blur(source: Source, layout: Layout, output: Output, tag: str) -> str:
     """The picture over a dimmed, blurred enlargement of itself."""
     small = Output(width=max(16, output.width // _SMALL), height=max(16, output.height // _SMALL), fit=Fit.CROP)
     cover = lay_out(source.width, source.height, small)
@@ -84,7 +85,8 @@ def _over_blur(source: Source, layout: Layout, output: Output) -> str:
         f"gblur=sigma={small.height / 22:.2f},lutyuv=y=16+(val-16)*0.6,scale={output.width}:{output.height},setsar=1"
     )
     picture = f"{_scale(source, layout.width, layout.height)},format=yuv420p,setsar=1"
-    return f"split[front][back];[back]{blurred}[blurred];[front]{picture}[sharp];[blurred][sharp]overlay=(W-w)/2:(H-h)/2"
+    front, back, under, over = (f"[{name}{tag}]" for name in ("front", "back", "under", "over"))
+    return f"split{front}{back};{back}{blurred}{under};{front}{picture}{over};{under}{over}overlay=(W-w)/2:(H-h)/2"
 
 
 def blend(style: TransitionStyle, overlap: int, fps: int) -> str:

@@ -96,7 +96,7 @@ class Renderer:
             span = _sought(wanted, output)
             seek = ("-noaccurate_seek", "-ss", f"{span.seek / output.fps:.6f}") if span.seek else ()
             args += media.media_input(end.path, *seek)
-            chains.append(_private(f"[{number}:V:0]{frames_of(known, span, output)}[{name}]", number))
+            chains.append(f"[{number}:V:0]{frames_of(known, span, output, name)}[{name}]")
         graph = ";".join((*chains, blend(window.style, window.overlap, output.fps)))
         args += ["-filter_complex", graph, "-map", "[out]"]
         args += media.conformed_video_args(_frame(output), window.head, crf=WINDOW_CRF)
@@ -156,9 +156,3 @@ def _sought(span: Span, output: Output) -> Span:
     seek = span.start - output.fps
     return Span(span.start, span.stop, seek) if seek > _SEEK_FROM_S * output.fps else span
 
-
-def _private(chain: str, number: int) -> str:
-    """Two chains in one graph must not share their inner labels."""
-    for label in ("front", "back", "blurred", "sharp"):
-        chain = chain.replace(f"[{label}]", f"[{label}{number}]")
-    return chain

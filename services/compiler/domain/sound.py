@@ -183,7 +183,7 @@ def _music(stem: Stem | None, samples: int, gain_db: float) -> list[Cue]:
     whole = stop - first
     level = MUSIC_LUFS - stem.loudness + gain_db
     overlap = min(LOOP_FADE, whole // 4)
-    cues = []
+    cues: list[Cue] = []
     at = 0
     while True:
         length = min(whole, samples - at)
@@ -207,7 +207,7 @@ def _own_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) 
         return []
     lowered = config.segment_sound == "lower"
     overlaps = [0, *(b.frames for b in film.boundaries), 0]
-    cues = []
+    cues: list[Cue] = []
     for i, (shot, start) in enumerate(zip(film.shots, film.starts, strict=True)):
         stem = sources.own.get(shot.segment_id)
         if stem is None or stem.loudness is None:
