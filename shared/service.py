@@ -49,12 +49,21 @@ async def open_base(service: Service, settings: ServiceSettings, *, clock: Clock
         yield Base(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
 
 
+@dataclass(frozen=True)
+class Messaging:
+    """What runs beside a service's own work."""
+
+    health: Health
+    consumer: Consumer
+    relay: Relay
+
+
 @asynccontextmanager
 async def run_messaging(
     base: Base, handlers: Mapping[type[Event], Handler], *, on_dead_letter: OnDeadLetter | None = None,
     on_batch: Callable[[], None] | None = None, needs_broker: bool = True, migration: str = MECHANISMS_VERSION,
-) -> AsyncIterator[Health]:
-    """Relay, consumer and housekeeping; yields the service's health. Leaves in reverse: consume no more, then publish."""
+) -> AsyncIterator[Messaging]:
+    """Relay, consumer, housekeeping and the health of all. Leaves in reverse: consume no more, then publish."""
     async with AsyncExitStack() as stack:
         relay = await stack.enter_async_context(Relay(base.broker, base.settings.database_url, clock=base.clock))
         await stack.enter_async_context(Housekeeping(base.pool, clock=base.clock))
@@ -64,9 +73,10 @@ async def run_messaging(
         messaging = {"relay": saying(lambda: relay.problem), "consumer": saying(lambda: consumer.problem)}
         required = {"database": database(base.pool, migration)}
         if needs_broker:
-            yield Health(base.service, required | messaging)
+            health = Health(base.service, required | messaging)
         else:
-            yield Health(base.service, required, messaging)
+            health = Health(base.service, required, messaging)
+        yield Messaging(health, consumer, relay)
 
 
 Wire = Callable[[ServiceSettings], AbstractAsyncContextManager[Health]]

@@ -7,6 +7,7 @@ anything else is dead-lettered with its cause, so that one poison record never s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -39,6 +40,7 @@ MAX_RECORDS: Final = 500
 UNEXPECTED_ATTEMPTS: Final = 5  # an exception that nobody classed: perhaps a race, perhaps a bug
 MAX_DELAY_S: Final = 5.0
 STUCK_S: Final = 60.0
+FRESH_S: Final = 5.0  # an assigned partition answers a fetch at least this often while the broker is well
 
 CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
 DEAD = Counter("retake_events_dead_lettered_total", "Records put aside with their cause", ["service", "topic"])
@@ -65,6 +67,9 @@ class Consumer:
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._busy_since: float | None = None
+        self._applied: dict[TopicPartition, int] = {}
+        self._well_since: float | None = None
+        self._lagging = True
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
@@ -94,9 +99,27 @@ class Consumer:
             return f"one batch has taken over {STUCK_S:.0f} s"
         return None
 
+    def settled_for(self) -> float:
+        """Seconds for which the broker has been well; 0 while anything is still unread. Absence of an event may be
+        concluded from it, never from silence alone."""
+        if self._lagging or self._well_since is None:
+            return 0.0
+        return self._clock.monotonic() - self._well_since
+
+    def _observe(self, consumer: AIOKafkaConsumer) -> None:
+        assigned = consumer.assignment()
+        stale = time.time() * 1000 - FRESH_S * 1000
+        if not assigned or any((consumer.last_poll_timestamp(tp) or 0) < stale for tp in assigned):
+            self._well_since = None
+        elif self._well_since is None:
+            self._well_since = self._clock.monotonic()
+        ends = {tp: consumer.highwater(tp) for tp in assigned}
+        self._lagging = any(end is None or self._applied.get(tp, end) < end for tp, end in ends.items())
+
     async def _run(self) -> None:
         while not self._stopping:
-            self._consumer = None
+            self._consumer, self._well_since = None, None
+            self._applied.clear()
             consumer = await start_until_reachable(lambda: self._broker.consumer(*self._topics), what="consumer")
             self._consumer = consumer
             try:
@@ -113,6 +136,7 @@ class Consumer:
             batches = await consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
             records = [record for batch in batches.values() for record in batch]
             if not records:
+                self._observe(consumer)
                 continue
             self._idle.clear()
             self._busy_since = self._clock.monotonic()
@@ -123,6 +147,7 @@ class Consumer:
                 if self._on_batch:
                     self._on_batch()
                 await self._commit(consumer, records)
+                self._observe(consumer)
             finally:
                 self._busy_since = None
                 BUSY_SINCE.labels(self._broker.service).set(0)
@@ -134,6 +159,7 @@ class Consumer:
         for r in records:
             tp = TopicPartition(r.topic, r.partition)
             offsets[tp] = max(offsets.get(tp, 0), r.offset + 1)
+        self._applied |= offsets
         try:
             await consumer.commit(offsets)
         except KafkaError as e:

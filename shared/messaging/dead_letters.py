@@ -6,6 +6,7 @@ in the inbox, so that a redriven record is new to the consumer that failed and o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +52,14 @@ class DeadLetter:
     def subject(self) -> str | None:
         """The run, compilation or import of the command, from its headers."""
         return self.headers.get("ce_subject")
+
+    def json(self) -> dict[str, Any]:
+        """What the body still tells: its object, or nothing."""
+        try:
+            told = json.loads(self.body)
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
 
 
 async def dead_letter(

@@ -1,0 +1,1 @@
+"""Pure rules of a review: its states and who may decide."""

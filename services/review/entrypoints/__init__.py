@@ -1,0 +1,1 @@
+"""Ways in: topics and the deadline sweep."""

@@ -1,0 +1,1 @@
+"""What review does, one use case per file."""
