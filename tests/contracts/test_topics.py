@@ -1,0 +1,106 @@
+"""The catalogue of topics, held against the models, the committed schemas and every example ever frozen."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from shared.contracts import generate
+from shared.contracts.asyncapi import document, schema_of
+from shared.contracts.base import Event
+from shared.contracts.compatibility import breaks
+from shared.contracts.samples import SAMPLES, sample_envelope
+from shared.contracts.topics import TOPICS, Service, consumed_by, produced_by
+from shared.messaging.events import read_message
+
+CONTRACTS = Path(generate.__file__).parent
+PUBLIC = {"regenerate-requested", "preview-ready", "accepted", "rejected", "complete"}
+
+
+def test_generated_files_are_what_the_models_say() -> None:
+    assert generate.differing() == []
+
+
+def test_every_event_of_a_module_belongs_to_that_service_and_has_a_topic() -> None:
+    for service in Service:
+        module = importlib.import_module(f"shared.contracts.{service}")
+        defined = {
+            c.TOPIC for _, c in inspect.getmembers(module, inspect.isclass)
+            if issubclass(c, Event) and c.__module__ == module.__name__ and "TOPIC" in vars(c)
+        }
+        assert defined == {t.name for t in produced_by(service)}
+
+
+def test_a_topic_is_never_consumed_by_its_producer() -> None:
+    assert not [t.name for t in TOPICS.values() if t.producer in t.consumers]
+
+
+def test_every_topic_is_consumed() -> None:
+    assert {t.name for s in Service for t in consumed_by(s)} == set(TOPICS)
+
+
+def test_the_public_loop_keeps_its_names() -> None:
+    assert {t.name for t in TOPICS.values() if t.public} == PUBLIC
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_an_example_travels_through_headers_and_body_unchanged(topic: str) -> None:
+    event = SAMPLES[topic]
+    envelope = sample_envelope(event)
+    read = read_message(topic, envelope.headers(), event.model_dump_json().encode())
+    assert (read.event, read.envelope) == (event, envelope)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_an_example_satisfies_the_published_schema(topic: str) -> None:
+    jsonschema.validate(json.loads(SAMPLES[topic].model_dump_json()), schema_of(TOPICS[topic]))
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("released/*/examples/*.json")), ids=lambda p: f"{p.parts[-3]}-{p.name}")
+def test_every_released_example_still_parses(path: Path) -> None:
+    topic = TOPICS[path.name.removesuffix(".v1.json")]
+    topic.event.model_validate_json(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("released/*/schemas/*.json")), ids=lambda p: f"{p.parts[-3]}-{p.name}")
+def test_only_optional_additions_since_a_release(path: Path) -> None:
+    topic = TOPICS[path.name.removesuffix(".v1.json")]
+    assert breaks(json.loads(path.read_text("utf-8")), schema_of(topic)) == []
+
+
+def test_a_field_that_nobody_knows_yet_is_ignored() -> None:
+    body = json.loads(SAMPLES["accepted"].model_dump_json()) | {"mood": "good"}
+    envelope = sample_envelope(SAMPLES["accepted"])
+    assert read_message("accepted", envelope.headers(), json.dumps(body).encode()).event == SAMPLES["accepted"]
+
+
+def test_asyncapi_references_resolve() -> None:
+    whole = document("0")
+
+    def walk(node: object) -> None:
+        if isinstance(node, dict):
+            if isinstance(ref := node.get("$ref"), str):
+                target: object = whole
+                for part in ref.removeprefix("#/").split("/"):
+                    assert isinstance(target, dict) and part in target, ref
+                    target = target[part]
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(whole)
+
+
+def test_asyncapi_names_one_sender_and_every_receiver() -> None:
+    operations = document("0")["operations"].values()
+    for topic in TOPICS.values():
+        of_topic = [o for o in operations if o["channel"]["$ref"] == f"#/channels/{topic.name}"]
+        assert [o["tags"][0]["name"] for o in of_topic if o["action"] == "send"] == [topic.producer]
+        assert {o["tags"][0]["name"] for o in of_topic if o["action"] == "receive"} == set(topic.consumers)
