@@ -45,7 +45,9 @@ class Broker:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if self.embedded else 500,
             metadata_max_age_ms=5_000 if self.embedded else 60_000,
-            session_timeout_ms=10_000,
+            # The embedded broker lets a returning member wait for the old session's whole time, even after a clean leave.
+            session_timeout_ms=3_000 if self.embedded else 10_000,
+            heartbeat_interval_ms=500 if self.embedded else 3_000,
             max_poll_interval_ms=600_000,
         )
 
