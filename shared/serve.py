@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
 
 from shared.contracts.topics import Service
 
+STARTUP_FAILURE: Final = 3  # the exit code that `uvicorn.run` uses
 GRACE_S: Final = 10  # open requests at SIGTERM; streams are ended by the gateway itself
 
 
 def main(service: str) -> None:
+    """Serve on NAME_HOST and NAME_PORT, or on the listening socket that our parent left open as NAME_LISTEN_FD."""
     prefix = Service(service).value.upper()
-    uvicorn.run(
+    config = uvicorn.Config(
         f"services.{service}.main:create_app",
         factory=True,
         host=os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
@@ -26,6 +30,19 @@ def main(service: str) -> None:
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=75,
     )
+    server = uvicorn.Server(config)
+    inherited = os.environ.get(f"{prefix}_LISTEN_FD")
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has shut down
+        server.run(sockets=[_own(int(inherited))] if inherited else None)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _own(descriptor: int) -> socket.socket:
+    """The inherited socket, kept from our own children."""
+    listening = socket.socket(fileno=descriptor)
+    listening.set_inheritable(False)
+    return listening
 
 
 if __name__ == "__main__":

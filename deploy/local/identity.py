@@ -47,15 +47,20 @@ def program_name(pid: int) -> str:
     return Path(_ps("comm=", pid).strip()).name
 
 
-def end_all(processes: Iterable[ProcessId], first: signal.Signals, grace_s: float) -> None:
-    """Ask every process to end, wait, and kill those that did not. Blocks for at most `grace_s` + 5 s."""
-    left = [p for p in processes if p.alive]
-    for number, patience in ((first, grace_s), (signal.SIGKILL, 5.0)):
-        for process in left:
-            process.signal(number)
-        deadline = time.monotonic() + patience
-        while (left := [p for p in left if p.alive]) and time.monotonic() < deadline:
-            time.sleep(0.02)
+def end_all(processes: Iterable[ProcessId], grace_s: float) -> None:
+    """Wait for processes that were asked to end, then kill those that did not. Blocks for `grace_s` + 5 s at most."""
+    left = _wait(processes, grace_s)
+    for process in left:
+        process.signal(signal.SIGKILL, group=True)
+    _wait(left, 5.0)
+
+
+def _wait(processes: Iterable[ProcessId], seconds: float) -> list[ProcessId]:
+    """Those that still run after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while (left := [p for p in processes if p.alive]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
 
 
 def _started_linux(pid: int) -> str | None:

@@ -63,5 +63,9 @@ class DataDir:
     def token(self) -> Path:
         return self.root / "token"
 
+    def work(self, service: str) -> Path:
+        """Files in work; on the disk of the objects, so that a finished one is moved and not copied."""
+        return self.root / "work" / service
+
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"

@@ -63,6 +63,10 @@ def binaries() -> Path:
     return found
 
 
+def superuser_url(address: str, password: str) -> str:
+    return f"postgresql://{SUPERUSER}:{password}@{address}/postgres?sslmode=disable"
+
+
 class EmbeddedPostgres:
     """A cluster in `data.postgres`. Restarted on the same port as long as that is free."""
 
@@ -76,9 +80,6 @@ class EmbeddedPostgres:
         self._traverse = self._account is not None and not (
             open_to_everyone(self._dir) and executable_by_everyone(self._bin / "postgres")
         )
-
-    def url(self, port: int) -> str:
-        return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{port}/postgres?sslmode=disable"
 
     async def initialise(self) -> None:
         """Make the cluster if there is none; a half-made one is never left under its final name."""
@@ -120,7 +121,8 @@ class EmbeddedPostgres:
         if process is None:
             return
         if program_name(process.pid).startswith("postgres"):
-            end_all([process], signal.SIGINT, STOP_GRACE_S)
+            process.signal(signal.SIGINT)
+            end_all([process], STOP_GRACE_S)
         else:
             pid_file.unlink(missing_ok=True)
 
@@ -128,7 +130,7 @@ class EmbeddedPostgres:
         """Return once it takes connections; it may be recovering from a crash first."""
         while True:
             try:
-                connection = await asyncpg.connect(self.url(port), timeout=5)
+                connection = await asyncpg.connect(superuser_url(f"127.0.0.1:{port}", self._password), timeout=5)
             except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
                 await asyncio.sleep(0.02)
             else:

@@ -1,0 +1,95 @@
+"""From what was asked for to the parts of one system and what each of them is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from deploy.local import preflight
+from deploy.local.credentials import Secrets
+from deploy.local.options import Broker, Options
+from deploy.local.parts import Part
+from deploy.local.paths import DataDir
+from deploy.local.postgres import EmbeddedPostgres, superuser_url
+from deploy.local.services import ServicePart, Settings
+from deploy.local.stores import EmbeddedBrokerPart, PostgresPart
+from shared.contracts.topics import TOPICS, Service, dead_letter_topic
+from shared.errors import UserError
+
+SERVICES: Final = tuple(s.value for s in Service)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """`external` are parts that somebody else runs: their addresses by name."""
+
+    parts: Sequence[Part]
+    external: Mapping[str, str] = field(default_factory=dict)
+
+
+def assemble(options: Options, data: DataDir, secrets: Secrets, held: ExitStack) -> Assembly:
+    """`held` closes the services' sockets when the system ends."""
+    gateway = held.enter_context(preflight.listen(options.port))
+    sockets = {s: gateway if s == Service.GATEWAY else held.enter_context(preflight.listen(0)) for s in SERVICES}
+    stores, external = _stores(options, data, secrets)
+    settings = _settings(options, data, secrets)
+    services = [ServicePart(s, data, settings, sockets[s], ("shared.serve", s)) for s in SERVICES]
+    return Assembly([*stores, *services], external)
+
+
+def _stores(options: Options, data: DataDir, secrets: Secrets) -> tuple[list[Part], dict[str, str]]:
+    parts: list[Part] = []
+    external: dict[str, str] = {}
+    if options.database:
+        external["postgres"] = urlsplit(options.database).netloc.rpartition("@")[2]
+    else:
+        parts.append(PostgresPart(EmbeddedPostgres(data, secrets.superuser), data))
+    if options.kafka:
+        external["broker"] = options.kafka
+    elif options.broker is Broker.APACHE:
+        from deploy.local.kafka.part import ApacheBrokerPart
+
+        parts.append(ApacheBrokerPart(data))
+    else:
+        parts.append(EmbeddedBrokerPart(data, [*TOPICS, *map(dead_letter_topic, Service)]))
+    return parts, external
+
+
+def _settings(options: Options, data: DataDir, secrets: Secrets) -> Settings:
+    extra: dict[str, dict[str, str]] = {s: {} for s in SERVICES}
+    extra[Service.GATEWAY] |= {
+        "GATEWAY_LOCAL_MODE": "true",
+        "GATEWAY_JWT_SECRET": secrets.jwt,
+        "GATEWAY_MEDIA_SECRET": secrets.media,
+    }
+    if options.provider:
+        for service in (Service.GATEWAY, Service.GENERATOR):
+            extra[service][f"{service.upper()}_DEFAULT_PROVIDER"] = options.provider
+    return Settings(
+        admin_url=_admin_url(options, secrets),
+        passwords=secrets.roles,
+        objects_url=_objects(options, data),
+        kafka_embedded=not options.kafka and options.broker is Broker.EMBEDDED,
+        extra=extra,
+    )
+
+
+def _admin_url(options: Options, secrets: Secrets) -> Callable[[str], str]:
+    """Makes the superuser's URL from PostgreSQL's address."""
+    if options.database:
+        url = options.database
+        return lambda address: url
+    return lambda address: superuser_url(address, secrets.superuser)
+
+
+def _objects(options: Options, data: DataDir) -> str:
+    if options.objects is None:
+        return data.objects.as_uri()
+    if urlsplit(options.objects).scheme not in ("s3", "file"):
+        raise UserError(
+            "objects_url", f"--objects {options.objects} is not understood.", "Give s3://BUCKET/PREFIX, or leave it out."
+        )
+    return options.objects
