@@ -1,0 +1,13 @@
+"""A field that a request did not mention, where null means something of its own."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class Unset(Enum):
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
