@@ -354,13 +354,11 @@ create table episode_revisions (
 create table idempotency_keys (
     caller text not null,
     key text not null,
-    method text not null,
-    path text not null,
-    body_sha256 text not null,
-    status integer,                              -- null: first one in flight
-    headers jsonb,
-    body text,
-    created_at timestamptz not null,
+    fingerprint text not null,                   -- of method, path and body
+    status integer not null,
+    headers jsonb not null,
+    body text not null,
+    created_at timestamptz not null default now(),
     primary key (caller, key)
 );
 create index idempotency_keys_created on idempotency_keys (created_at);
@@ -390,7 +388,7 @@ create table event_log (
     project_id uuid not null,
     episode_id uuid,
     name text not null,
-    data jsonb not null,
+    data text not null,                          -- the JSON that goes out, encoded once, one line
     to_user boolean not null default false,      -- also on /events, the stream of all my projects
     at timestamptz not null default clock_timestamp()
 );
