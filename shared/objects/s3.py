@@ -1,0 +1,328 @@
+"""Objects in S3, or in anything that speaks it: BUCKET/PREFIX/<owner>/<key>.
+
+Every upload carries its SHA-256, which the server checks, and `If-None-Match: *`, so that a key is written once. A
+large file goes up in parts; S3 keeps no checksum of the whole for those, so we keep it in the object's metadata.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import aioboto3
+import aiohttp
+from aiobotocore.config import AioConfig
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from shared.contracts.topics import Service
+from shared.contracts.values import ObjectRef
+from shared.errors import Permanent, RetakeError, Retryable
+from shared.objects import (
+    Objects,
+    StoredObject,
+    checked_key,
+    checked_prefix,
+    exists,
+    foreign,
+    missing,
+    too_large,
+)
+from shared.objects.streams import CHUNK, Digest, digest, file_errors, in_thread, new_file, spool
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client
+    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
+
+PART: Final = 16 << 20  # a smaller file goes up in one request
+MAX_PARTS: Final = 9_000  # S3 takes 10,000
+PARTS_AT_ONCE: Final = 3
+DELETED_AT_ONCE: Final = 1_000  # S3's own limit
+DIGEST_METADATA: Final = "sha256"
+
+_MISSING: Final = {"404", "NoSuchKey", "NotFound"}
+_EXISTS: Final = {"412", "PreconditionFailed"}
+_DENIED: Final = {"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket",
+                  "AllAccessDisabled", "MethodNotAllowed", "NotImplemented"}
+_MISCONFIGURED: Final = (NoCredentialsError, NoRegionError, PartialCredentialsError, ParamValidationError)
+
+
+@asynccontextmanager
+async def open_s3(
+    bucket: str, prefix: str, owner: Service, public_endpoint: str | None, work_dir: Path | None
+) -> AsyncIterator[Objects]:
+    """The client is shared by all buckets. Nothing is asked of the server yet."""
+    own_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    async with AsyncExitStack() as stack:
+        with _s3_errors(bucket):
+            client = await stack.enter_async_context(_client(own_endpoint))
+            signer = await stack.enter_async_context(_client(public_endpoint)) if public_endpoint else client
+        buckets = {
+            service: S3Store(client, signer, bucket, "/".join(filter(None, (prefix, service.value))) + "/", service,
+                             writable=service is owner, work_dir=work_dir or Path(tempfile.gettempdir()))
+            for service in Service
+        }
+        yield Objects(buckets[owner], buckets.__getitem__)
+
+
+def _client(endpoint: str | None) -> Any:
+    config = AioConfig(
+        signature_version="s3v4",
+        # Others than Amazon rarely have a host name per bucket.
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        retries={"mode": "standard", "max_attempts": 4},
+        connect_timeout=5,
+        read_timeout=30,
+        max_pool_connections=50,
+        # Uploads bring their own SHA-256 and downloads are checked against the reference's.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else None)
+    return aioboto3.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+
+
+class S3Store:
+    """An `ObjectStore` below a prefix of one S3 bucket. `signer` makes the URLs that browsers use."""
+
+    def __init__(self, client: S3Client, signer: S3Client, s3_bucket: str, prefix: str, bucket: Service, *,
+                 writable: bool, work_dir: Path) -> None:
+        self._client = client
+        self._signer = signer
+        self._s3_bucket = s3_bucket
+        self._prefix = prefix
+        self._bucket = bucket
+        self._writable = writable
+        self._work_dir = work_dir
+
+    async def put_file(self, key: str, path: Path, content_type: str, *, move: bool = False) -> ObjectRef:
+        self._check_writable()
+        checked_key(key)
+        with file_errors():
+            found = await in_thread(partial(digest, path))
+        with _s3_errors(key):
+            await self._upload(key, path, found, content_type)
+        if move:
+            path.unlink(missing_ok=True)
+        return self._ref(key, found, content_type)
+
+    async def put_bytes(self, key: str, data: bytes, content_type: str) -> ObjectRef:
+        self._check_writable()
+        checked_key(key)
+        found = Digest(len(data), hashlib.sha256(data).hexdigest())
+        with _s3_errors(key):
+            await self._put_whole(key, data, found, content_type)
+        return self._ref(key, found, content_type)
+
+    async def put_stream(
+        self, key: str, chunks: AsyncIterator[bytes], content_type: str, *, max_size: int
+    ) -> ObjectRef:
+        self._check_writable()
+        checked_key(key)
+        with new_file(self._work_dir) as new:
+            found = await spool(chunks, new.file, max_size)
+            with _s3_errors(key):
+                await self._upload(key, new.path, found, content_type)
+        return self._ref(key, found, content_type)
+
+    async def fetch(self, ref: ObjectRef, path: Path) -> None:
+        with new_file(path.parent) as new:
+            found = await spool(self._read(ref.key, {}), new.file)
+            found.check(ref)
+            with file_errors():
+                os.replace(new.path, path)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        if length is not None and length <= 0:
+            return _nothing()
+        if start == 0 and length is None:
+            return self._read(key, {})
+        last = "" if length is None else str(start + length - 1)
+        return self._read(key, {"Range": f"bytes={start}-{last}"})
+
+    async def stat(self, key: str) -> StoredObject | None:
+        checked_key(key)
+        with _s3_errors(key):
+            try:
+                head = await self._client.head_object(Bucket=self._s3_bucket, Key=self._prefix + key)
+            except ClientError as e:
+                if _code(e) in _MISSING:
+                    return None
+                raise
+        return StoredObject(key, head["ContentLength"], head["LastModified"], head.get("ContentType"),
+                            head.get("Metadata", {}).get(DIGEST_METADATA))
+
+    async def delete(self, *keys: str) -> None:
+        self._check_writable()
+        names = [self._prefix + checked_key(key) for key in keys]
+        for i in range(0, len(names), DELETED_AT_ONCE):
+            with _s3_errors(keys[i]):
+                said = await self._client.delete_objects(
+                    Bucket=self._s3_bucket,
+                    Delete={"Objects": [{"Key": name} for name in names[i : i + DELETED_AT_ONCE]], "Quiet": True},
+                )
+            if failed := [e for e in said.get("Errors", []) if e.get("Code") not in _MISSING]:
+                first = failed[0]
+                raise Retryable("object_store_unavailable",
+                                f"{len(failed)} objects were not deleted: {first.get('Code')} {first.get('Message')}")
+
+    async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
+        full = self._prefix + checked_prefix(prefix)
+        with _s3_errors(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._s3_bucket, Prefix=full)
+            async for page in pages:
+                for item in page.get("Contents", []):
+                    yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
+
+    def local_path(self, key: str) -> Path | None:
+        checked_key(key)
+        return None
+
+    async def presign(
+        self, key: str, *, ttl_s: int, filename: str | None = None, content_type: str | None = None
+    ) -> str | None:
+        asked: dict[str, Any] = {"Bucket": self._s3_bucket, "Key": self._prefix + checked_key(key)}
+        if filename:
+            asked["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+        if content_type:
+            asked["ResponseContentType"] = content_type
+        with _s3_errors(key):
+            return await self._signer.generate_presigned_url("get_object", Params=asked, ExpiresIn=ttl_s)
+
+    # -- over the wire --------------------------------------------------------------------------------------------
+
+    def _ref(self, key: str, found: Digest, content_type: str) -> ObjectRef:
+        return ObjectRef(bucket=self._bucket.value, key=key, size=found.size, sha256=found.sha256,
+                         content_type=content_type)
+
+    def _check_writable(self) -> None:
+        if not self._writable:
+            raise foreign(self._bucket)
+
+    async def _read(self, key: str, asked: dict[str, Any]) -> AsyncIterator[bytes]:
+        name = self._prefix + checked_key(key)
+        with _s3_errors(key):
+            try:
+                got = await self._client.get_object(Bucket=self._s3_bucket, Key=name, **asked)
+            except ClientError as e:
+                if _code(e) in {"416", "InvalidRange"}:
+                    return
+                raise
+            async with got["Body"] as body:
+                async for chunk in body.content.iter_chunked(CHUNK):
+                    yield chunk
+
+    async def _upload(self, key: str, path: Path, found: Digest, content_type: str) -> None:
+        if found.size > PART:
+            await self._put_parts(key, path, found, content_type)
+        else:
+            await self._put_whole(key, await asyncio.to_thread(path.read_bytes), found, content_type)
+
+    async def _put_whole(self, key: str, data: bytes, found: Digest, content_type: str) -> None:
+        try:
+            await self._client.put_object(
+                Bucket=self._s3_bucket, Key=self._prefix + key, Body=data, ContentType=content_type,
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(found.sha256)).decode(),
+                Metadata={DIGEST_METADATA: found.sha256}, IfNoneMatch="*",
+            )
+        except ClientError as e:
+            await self._accept_same(key, found, e)
+
+    async def _accept_same(self, key: str, found: Digest, e: ClientError) -> None:
+        """The key is taken: by these bytes, or by others?"""
+        if _code(e) not in _EXISTS:
+            raise e
+        there = await self.stat(key)
+        if there is None or (there.size, there.sha256) != (found.size, found.sha256):
+            raise exists(key) from e
+
+    async def _put_parts(self, key: str, path: Path, found: Digest, content_type: str) -> None:
+        target: dict[str, Any] = {"Bucket": self._s3_bucket, "Key": self._prefix + key}
+        started = await self._client.create_multipart_upload(
+            **target, ContentType=content_type, ChecksumAlgorithm="SHA256", Metadata={DIGEST_METADATA: found.sha256})
+        target["UploadId"] = started["UploadId"]
+        try:
+            parts = await self._send_parts(target, path, found.size)
+            await self._client.complete_multipart_upload(**target, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+        except BaseException as e:
+            with suppress(Exception):  # what is left there is removed by the bucket's lifecycle rule
+                await asyncio.shield(self._client.abort_multipart_upload(**target))
+            if not isinstance(e, ClientError):
+                raise
+            await self._accept_same(key, found, e)
+
+    async def _send_parts(self, target: dict[str, Any], path: Path, size: int) -> Sequence[CompletedPartTypeDef]:
+        part_size = max(PART, -(-size // MAX_PARTS))
+        free = asyncio.Semaphore(PARTS_AT_ONCE)
+
+        async def send(number: int) -> CompletedPartTypeDef:
+            async with free:
+                data, checksum = await in_thread(partial(_part, path, (number - 1) * part_size, part_size))
+                done = await self._client.upload_part(
+                    **target, PartNumber=number, Body=data, ChecksumSHA256=checksum)
+            return {"PartNumber": number, "ETag": done["ETag"], "ChecksumSHA256": checksum}
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(send(n)) for n in range(1, -(-size // part_size) + 1)]
+        return [task.result() for task in tasks]
+
+
+def _part(path: Path, start: int, size: int, _: threading.Event) -> tuple[bytes, str]:
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read(size)
+    return data, base64.b64encode(hashlib.sha256(data).digest()).decode()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+def _code(e: ClientError) -> str:
+    return str(e.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def _s3_errors(key: str) -> Iterator[None]:
+    """What S3 and the way to it say, in our classes."""
+    try:
+        yield
+    except RetakeError:
+        raise
+    except BaseExceptionGroup as group:  # of the parts of one upload: the first tells
+        raise _classed(key, group.exceptions[0]) from group
+    except (ClientError, BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as e:
+        raise _classed(key, e) from e
+
+
+def _classed(key: str, e: BaseException) -> BaseException:
+    match e:
+        case ClientError() if _code(e) in _MISSING:
+            return missing(key)
+        case ClientError() if _code(e) in _DENIED:
+            return Permanent("object_store_denied", f"the object store refuses {key}: {e}")
+        case ClientError() if _code(e) == "EntityTooLarge":
+            return too_large(5 << 40)
+        case ClientError() | BotoCoreError() | aiohttp.ClientError() | OSError() | TimeoutError():
+            if isinstance(e, _MISCONFIGURED):
+                return Permanent("object_store_denied", f"the object store cannot be used: {e}")
+            return Retryable("object_store_unavailable", f"the object store fails on {key}: {e!r}")
+        case _:
+            return e
