@@ -1,0 +1,235 @@
+"""The model catalogue: one row of data per model, read by the gateway (forms, early refusals) and by the generator.
+
+A row says which settings a model takes (JSON Schema), how they and our inputs become the provider's inputs, whether
+it takes a seed, and what it costs. Adding or changing a model is a change of data: `load_catalogue(path)` reads an
+operator's file instead of, or on top of, the one that is built in.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.contracts.values import AssetKind
+
+OFFLINE: Final = "animatic"  # needs no account: what is used where the default provider has no model of a kind
+BUILT_IN: Final = "models.json"
+
+
+class BadCatalogue(ValueError):
+    """The catalogue cannot be used; the text names the row and what is wrong with it."""
+
+
+class UnknownModel(LookupError):
+    """No row has this slug. `known` names the ones that there are."""
+
+    def __init__(self, slug: str, known: list[str]) -> None:
+        super().__init__(f"There is no model {slug!r}. Known: {', '.join(known) or 'none'}.")
+        self.slug = slug
+        self.known = known
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Input(_Row):
+    """One input of the provider: taken from what we have, translated by `map`, or always the same `value`.
+
+    Sources: `directions` (as the user wrote them), `prompt` (with style and characters), `seed`, `starting_image`,
+    `last_frame` (of the segment before), `reference_images` (a list), `settings.NAME`. What is absent is left out.
+    `if_set`: setting name -> the value to send instead when that setting is there.
+    """
+
+    source: str | None = Field(None, alias="from")
+    value: Any = None
+    map: dict[str, Any] | None = None
+    if_set: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        known = {"directions", "prompt", "seed", "starting_image", "last_frame", "reference_images"}
+        if (self.source is None) == (self.value is None):
+            raise ValueError("an input needs either `from` or `value`")
+        if self.source and self.source not in known and not self.source.startswith("settings."):
+            raise ValueError(f"`from` is {self.source!r}, not settings.NAME or one of {', '.join(sorted(known))}")
+        return self
+
+
+class Price(_Row):
+    """What one call costs: `amount` per unit, or `amounts` by the value of the setting `by` (decimal strings)."""
+
+    unit: Literal["second", "image", "file", "thousand_characters"]
+    currency: str = "USD"
+    amount: str | None = Field(None, pattern=r"^\d+(\.\d+)?$")
+    by: str | None = None
+    amounts: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.amount is None) == (not self.amounts) or bool(self.by) != bool(self.amounts):
+            raise ValueError("a price has either `amount`, or `by` and `amounts`")
+        return self
+
+
+class Model(_Row):
+    """A model as we know it. `price` null: it costs nothing. Settings outside `settings_schema` are refused."""
+
+    slug: str
+    provider: str
+    title: str
+    kinds: list[AssetKind] = Field(min_length=1)
+    default_for: list[AssetKind] = []
+    settings_schema: dict[str, Any]
+    inputs: dict[str, Input] = {}
+    price: Price | None = None
+    takes_seed: bool = False
+    makes_sound: bool = Field(False, description="a video of it is asked to have sound")
+    max_prompt_chars: int | None = None
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        try:
+            Draft202012Validator.check_schema(self.settings_schema)
+        except SchemaError as e:
+            raise ValueError(f"settings_schema: {e.message}") from e
+        if self.settings_schema.get("additionalProperties") is not False:
+            raise ValueError("settings_schema must say additionalProperties: false")
+        if self.takes_seed != ("seed" in self.properties):
+            raise ValueError("takes_seed and the setting `seed` go together")
+        if strays := set(self.default_for) - set(self.kinds):
+            raise ValueError(f"default_for names kinds that it does not make: {sorted(strays)}")
+        for name, schema in self.properties.items():
+            if "default" in schema and (problem := self.problem_of(name, schema["default"])):
+                raise ValueError(f"its own default is refused: {problem}")
+        named = {i.source[9:] for i in self.inputs.values() if i.source and i.source.startswith("settings.")}
+        if self.price and self.price.by:
+            named.add(self.price.by)
+        if strays := named - set(self.properties):
+            raise ValueError(f"inputs or price name settings that the schema lacks: {sorted(strays)}")
+        return self
+
+    @property
+    def properties(self) -> dict[str, dict[str, Any]]:
+        """JSON Schema of each setting, by name."""
+        found: dict[str, dict[str, Any]] = self.settings_schema.get("properties", {})
+        return found
+
+    @cached_property
+    def _validators(self) -> dict[str, Draft202012Validator]:
+        return {name: Draft202012Validator(schema) for name, schema in self.properties.items()}
+
+    def default_of(self, name: str) -> Any:
+        """The built-in default of a setting, or None."""
+        return self.properties.get(name, {}).get("default")
+
+    def problem_of(self, name: str, value: Any) -> str | None:
+        """Why the model does not take this value, in words that name what it takes; None if it does."""
+        validator = self._validators.get(name)
+        if validator is None:
+            return f"{self.slug} has no setting {name!r}. It takes: {', '.join(sorted(self.properties)) or 'none'}."
+        if validator.is_valid(value):
+            return None
+        return f"{name} must be {describe(self.properties[name])}, not {json.dumps(value, ensure_ascii=False)}."
+
+
+def describe(schema: dict[str, Any]) -> str:
+    """What a setting may be, in words: "one of 480p, 720p, 1080p", "a whole number from 2 to 12"."""
+    if "enum" in schema:
+        return f"one of {', '.join(str(v) for v in schema['enum'])}"
+    if schema.get("type") in ("integer", "number"):
+        noun = "a whole number" if schema["type"] == "integer" else "a number"
+        return noun + _range(schema.get("minimum"), schema.get("maximum"))
+    if schema.get("type") == "boolean":
+        return "true or false"
+    if "pattern" in schema and "description" in schema:
+        return str(schema["description"])
+    longest = schema.get("maxLength")
+    return f"text of at most {longest} characters" if longest else "text"
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    if least is not None:
+        return f" of at least {least}"
+    return f" of at most {most}" if most is not None else ""
+
+
+class Catalogue:
+    """Rows by slug, in the order of the file."""
+
+    def __init__(self, models: list[Model]) -> None:
+        self._models = {m.slug: m for m in models}
+        if len(self._models) != len(models):
+            slugs = [m.slug for m in models]
+            raise BadCatalogue(f"twice in the catalogue: {sorted({s for s in slugs if slugs.count(s) > 1})}")
+        for provider in {m.provider for m in models}:
+            for kind in AssetKind:
+                rows = [m.slug for m in models if m.provider == provider and kind in m.default_for]
+                if len(rows) > 1:
+                    raise BadCatalogue(f"{provider} has several defaults for {kind}: {rows}")
+
+    def __iter__(self) -> Any:
+        return iter(self._models.values())
+
+    def __contains__(self, slug: object) -> bool:
+        return slug in self._models
+
+    def get(self, slug: str) -> Model:
+        """Raises UnknownModel."""
+        try:
+            return self._models[slug]
+        except KeyError:
+            raise UnknownModel(slug, list(self._models)) from None
+
+    def of_kind(self, kind: AssetKind) -> list[Model]:
+        return [m for m in self._models.values() if kind in m.kinds]
+
+    def default(self, kind: AssetKind, provider: str) -> str:
+        """The slug that is used when nobody names one: the provider's, else the offline one. Raises UnknownModel."""
+        rows = self.of_kind(kind)
+        for wanted in (provider, OFFLINE):
+            of_provider = [m for m in rows if m.provider == wanted]
+            if chosen := next((m for m in of_provider if kind in m.default_for), next(iter(of_provider), None)):
+                return chosen.slug
+        raise UnknownModel(f"{provider} for {kind}", [m.slug for m in rows])
+
+
+def load_catalogue(path: Path | None = None) -> Catalogue:
+    """The built-in rows, with those of an operator's file on top: a row of the same slug replaces ours, `null` drops it.
+
+    The file is a JSON object {"models": {slug: row or null}}. Raises BadCatalogue.
+    """
+    rows = _rows(resources.files("shared.contracts").joinpath(BUILT_IN).read_text("utf-8"), BUILT_IN)
+    if path is not None:
+        try:
+            text = path.read_text("utf-8")
+        except OSError as e:
+            raise BadCatalogue(f"{path}: {e.strerror}") from e
+        rows |= _rows(text, str(path))
+    return Catalogue([_model(slug, row) for slug, row in rows.items() if row is not None])
+
+
+def _rows(text: str, name: str) -> dict[str, Any]:
+    try:
+        loaded = json.loads(text)
+        rows: dict[str, Any] = loaded["models"]
+        return dict(rows)
+    except (ValueError, TypeError, KeyError) as e:
+        raise BadCatalogue(f'{name} is not {{"models": {{slug: row}}}}: {e}') from e
+
+
+def _model(slug: str, row: Any) -> Model:
+    try:
+        return Model.model_validate({"slug": slug, **row})
+    except (ValidationError, TypeError) as e:
+        raise BadCatalogue(f"model {slug}: {e}") from e
