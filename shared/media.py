@@ -118,19 +118,22 @@ def cut_points(frames: int, fps: int) -> list[int]:
     return sorted(k for k in near | {frames - n for n in near} if 0 < k < frames)
 
 
-def conformed_video_args(output: Output, frames: int, *, preset: Preset = "veryfast", crf: float = 20) -> list[str]:
+def conformed_video_args(
+    output: Output, frames: int, *, preset: Preset = "veryfast", crf: float = 20, cuttable: bool = True
+) -> list[str]:
     """Output arguments for one conformed piece of exactly `frames` frames: everything between the input and the path.
 
     Closed GOPs without B-frames, IDRs at `cut_points` and every 2 s, constant rate, BT.709 limited range in the VUI,
     parameter sets that do not depend on the content, timescale fps * 1000, video only, faststart. Frames must reach
-    the encoder at the output's size, rate and colour already (square pixels, first pts 0).
+    the encoder at the output's size, rate and colour already (square pixels, first pts 0). A piece that will never
+    be cut into again (a transition) does without the IDRs at `cut_points`: not `cuttable`.
     """
     args = ["-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-frames:v", str(frames)]
     args += ["-c:v", "libx264", "-preset", preset, "-crf", f"{crf:g}", "-pix_fmt", "yuv420p"]
     args += ["-profile:v", "high", "-level:v", h264_level(output)]
     args += ["-bf", "0", "-g", str(2 * output.fps), "-keyint_min", "1", "-sc_threshold", "0"]
     args += ["-x264-params", "stitchable=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off"]
-    if points := cut_points(frames, output.fps):
+    if cuttable and (points := cut_points(frames, output.fps)):
         # A quarter of a frame early: a rounded time can never miss its frame.
         args += ["-force_key_frames", ",".join(f"{(k - 0.25) / output.fps:.6f}" for k in points)]
     args += ["-fps_mode", "cfr", "-video_track_timescale", str(output.fps * 1000)]
@@ -149,14 +152,17 @@ async def run_ffmpeg(
     duration_s: float | None = None,
     on_progress: Callable[[float], None] | None = None,
     stdin: int | None = None,
+    niceness: int = 0,
 ) -> str:
     """Run ffmpeg on `args` (inputs by `media_input`, then outputs) and return the end of what it wrote to stderr.
 
     `on_progress` gets a share from 0 to 1 of `duration_s`, the output's length, a few times a second. `stdin` is a
-    file descriptor for `pipe:0` inputs. Cancelled or late, the process is stopped for good before this returns.
+    file descriptor for `pipe:0` inputs. `niceness` above 0 lets everything else on the machine go first. Cancelled or
+    late, the process is stopped for good before this returns.
     Raises Retryable when it ran out of time or space or was killed, else Permanent, with its last lines.
     """
-    argv = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
+    polite = ["nice", "-n", str(niceness)] if niceness else []
+    argv = [*polite, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.25", *args]
     try:
         async with asyncio.timeout(timeout_s), child(argv, stdin=stdin, stdout=PIPE) as process:
