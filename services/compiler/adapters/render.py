@@ -48,9 +48,8 @@ class End:
 class Renderer:
     """`timeout_per_s`: how long ffmpeg may take for one second of film before it counts as hung."""
 
-    def __init__(self, *, timeout_per_s: float = 60.0, threads: int = 0) -> None:
+    def __init__(self, *, timeout_per_s: float = 60.0) -> None:
         self._timeout_per_s = timeout_per_s
-        self._threads = ("-threads", str(threads)) if threads else ()
         self._extradata: dict[media.Output, bytes] = {}
 
     async def encoder(self, output: Output, scratch: Path) -> str:
@@ -69,7 +68,9 @@ class Renderer:
             path.unlink()
         return self._extradata[frame]
 
-    async def conform(self, source: Path, output: Output, path: Path, on_progress: Progress | None = None) -> Rendered:
+    async def conform(
+        self, source: Path, output: Output, path: Path, *, on_progress: Progress | None = None, niceness: int = 0
+    ) -> Rendered:
         """The source in the film's size, rate and encoding; copied if it is that already.
 
         Raises Permanent when the source is no video or cannot be decoded, Retryable when ffmpeg was killed or late.
@@ -81,10 +82,18 @@ class Renderer:
         args = media.media_input(source)
         args += ["-filter_complex", f"[0:V:0]{frames_of(known, span, output)}[out]", "-map", "[out]"]
         args += media.conformed_video_args(_frame(output), known.frames, crf=CLIP_CRF)
-        return await self._run(args, known.frames, output, path, on_progress)
+        return await self._run(args, known.frames, output, path, on_progress, niceness)
 
     async def window(
-        self, left: End, right: End, window: Window, output: Output, path: Path, on_progress: Progress | None = None
+        self,
+        left: End,
+        right: End,
+        window: Window,
+        output: Output,
+        path: Path,
+        *,
+        on_progress: Progress | None = None,
+        niceness: int = 0,
     ) -> Rendered:
         """A transition, rendered from the sources themselves: one generation of encoding, as in the clips beside it."""
         tail = Span(left.frames - window.overlap, left.frames)
@@ -99,8 +108,8 @@ class Renderer:
             chains.append(f"[{number}:V:0]{frames_of(known, span, output, name)}[{name}]")
         graph = ";".join((*chains, blend(window.style, window.overlap, output.fps)))
         args += ["-filter_complex", graph, "-map", "[out]"]
-        args += media.conformed_video_args(_frame(output), window.head, crf=WINDOW_CRF)
-        return await self._run(args, window.head, output, path, on_progress)
+        args += media.conformed_video_args(_frame(output), window.head, crf=WINDOW_CRF, cuttable=False)
+        return await self._run(args, window.head, output, path, on_progress, niceness)
 
     async def poster(self, clip: Path, at_s: float, path: Path) -> None:
         """One frame of a conformed clip as JPEG."""
@@ -119,13 +128,23 @@ class Renderer:
         return Rendered(path, index, copied=True)
 
     async def _run(
-        self, args: list[str], frames: int, output: Output, path: Path, on_progress: Progress | None
+        self,
+        args: list[str],
+        frames: int,
+        output: Output,
+        path: Path,
+        on_progress: Progress | None,
+        niceness: int,
     ) -> Rendered:
         """Run, then hold what came out against what was asked: a film has no room for a frame more or less."""
         seconds = frames / output.fps
-        args = [*args, *self._threads, str(path)]
-        timeout = 60 + self._timeout_per_s * seconds
-        await media.run_ffmpeg(args, timeout_s=timeout, duration_s=seconds, on_progress=on_progress)
+        await media.run_ffmpeg(
+            [*args, str(path)],
+            timeout_s=60 + self._timeout_per_s * seconds,
+            duration_s=seconds,
+            on_progress=on_progress,
+            niceness=niceness,
+        )
         index = await asyncio.to_thread(read_video_index, path, output.fps)
         if index.frames != frames:
             raise Permanent("wrong_frame_count", f"{index.frames} frames were rendered where {frames} were asked for")

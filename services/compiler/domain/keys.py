@@ -16,7 +16,8 @@ from shared.contracts.values import Output
 CLIP_RECIPE = 1
 WINDOW_RECIPE = 1
 STEM_RECIPE = 1
-SOUND_RECIPE = 1
+CHUNK_RECIPE = 1
+TRACK_RECIPE = 1
 
 
 def address(kind: str, recipe: int, **parameters: Any) -> str:

@@ -1,0 +1,105 @@
+"""AAC chunks: mixed, brought to level, limited, encoded, then decoded again to measure what a listener gets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import av
+import numpy as np
+
+from services.compiler.adapters.mp4.samples import strip_adts
+from services.compiler.adapters.sound import limiter
+from services.compiler.adapters.sound.loudness import MEMORY, Energies, Samples, decibels, peaks, weigh
+from services.compiler.adapters.sound.mix import mix
+from services.compiler.domain.chunks import PACKET, Chunk, Level
+from services.compiler.domain.sound import RATE, SoundPlan
+from shared import media
+from shared.errors import Permanent
+
+BIT_RATE: Final = 192_000
+_OVERSHOOT_DB: Final = 0.1  # left below the ceiling for what the encoder adds; most chunks then fit at once
+_TRIES: Final = 4
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Sizes of the packets in the chunk's file, and what was measured of them decoded."""
+
+    sizes: tuple[int, ...]
+    true_peak_dbtp: float
+    energies: Energies
+
+    def to_json(self) -> dict[str, Any]:
+        hops = sorted(self.energies.hops.items())
+        return {"sizes": list(self.sizes), "true_peak_dbtp": self.true_peak_dbtp, "energies": hops}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        return cls(tuple(stored["sizes"]), stored["true_peak_dbtp"], Energies(dict(stored["energies"])))
+
+
+def render(plan: SoundPlan, stems: Mapping[str, Samples], level: Level, start: int, stop: int) -> Samples:
+    """Film samples [start, stop) as they go to the encoder. Blocks."""
+    reach = limiter.REACH
+    sound = mix(plan, stems, start - reach, stop + reach) * np.float32(10 ** (level.gain_db / 20))
+    return limiter.limit(sound, level.ceiling_dbtp)[reach:-reach]
+
+
+async def encode_chunk(
+    plan: SoundPlan,
+    stems: Mapping[str, Samples],
+    level: Level,
+    chunk: Chunk,
+    path: Path,
+    *,
+    timeout_s: float = 120,
+    niceness: int = 0,
+) -> Encoded:
+    """Write the chunk's bare packets to `path`. A chunk whose decoded peak passes the ceiling is limited harder."""
+    ceiling = level.ceiling_dbtp - _OVERSHOOT_DB
+    raw, adts = path.with_suffix(".f32"), path.with_suffix(".adts")
+    for attempt in range(1, _TRIES + 1):
+        tried = Level(level.gain_db, ceiling)
+        sound = await asyncio.to_thread(render, plan, stems, tried, chunk.start, chunk.end)
+        await asyncio.to_thread(sound.tofile, raw)
+        args = media.media_input(raw, "-f", "f32le", "-ar", str(RATE), "-ac", "2")
+        args += ["-c:a", "aac", "-b:a", str(BIT_RATE), "-fflags", "+bitexact", "-f", "adts", str(adts)]
+        await media.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
+        raw.unlink()
+        encoded = await asyncio.to_thread(_take, adts, chunk, path, plan.samples)
+        adts.unlink()
+        over = encoded.true_peak_dbtp - level.ceiling_dbtp
+        if over <= 0 or attempt == _TRIES:
+            break
+        ceiling -= over + _OVERSHOOT_DB / 2
+    return encoded
+
+
+def _take(adts: Path, chunk: Chunk, path: Path, samples: int) -> Encoded:
+    """Cut the chunk's own packets out, and measure them."""
+    data, sizes = strip_adts(adts.read_bytes())
+    mine = slice(chunk.preroll, chunk.preroll + chunk.stop - chunk.first)
+    if len(sizes) < mine.stop:
+        raise Permanent("sound_irregular", f"{len(sizes)} packets were encoded where {mine.stop} were needed")
+    begin = sum(sizes[: mine.start])
+    path.write_bytes(data[begin : begin + sum(sizes[mine])])
+    decoded = _decode(adts)[: mine.stop * PACKET]
+    heard = decoded[mine.start * PACKET :]
+    energies = Energies()
+    at = (chunk.first - 1) * PACKET  # of the first sample of the first own packet
+    context = min(MEMORY, mine.start * PACKET)
+    weighted = weigh(decoded[mine.start * PACKET - context :], context)
+    skip = max(0, -at)
+    energies.add(weighted[skip : max(skip, samples - at)], at + skip)
+    return Encoded(sizes[mine], decibels(float(peaks(heard).max(initial=0))), energies)
+
+
+def _decode(adts: Path) -> Samples:
+    """Shape (n, 2); sample 0 is the first of packet 0."""
+    with av.open(str(adts), format="aac", options={"protocol_whitelist": "file"}) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    return np.ascontiguousarray(np.concatenate(frames, axis=1).T, dtype=np.float32)
