@@ -1,0 +1,77 @@
+# Everything a developer does, by name. `make help` lists it.
+# Nothing but Python 3.11 to 3.13 with venv is needed for `make demo` and `make test`.
+
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+# The photographs of the demo: a folder, or those that come inside scikit-image.
+PHOTOS ?=
+
+# The first Python on the machine that Retake runs on. Another one: make setup PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
+    "$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+    >/dev/null 2>&1 && command -v "$$p" && break; done)
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The locks are complete, so pip has nothing to resolve.
+INSTALL := $(PIP) install --no-deps --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint contracts lock system bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.runtime ## Install Retake into .venv
+	@echo "Retake is installed. Start it with: $(BIN)/retake up"
+
+demo: $(VENV)/.demo ## Make a film from four photographs (PHOTOS=folder: from yours)
+	@$(BIN)/retake demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(ARGS)
+
+test: $(VENV)/.dev ## Run the tests (ARGS='-k name')
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI and OpenAPI from the models
+	$(BIN)/python -m shared.contracts.generate
+
+bench: $(VENV)/.dev ## Measure (ARGS='name …')
+	$(BIN)/python -m bench $(ARGS)
+
+system: ## Install what some tests need: Java 17, Maven, Go (Debian, as root; harmless to repeat)
+	./.ci/system
+
+lock: ## Choose new versions of the dependencies (needs uv)
+	./.ci/lock
+
+clean: ## Remove what was built or downloaded into this folder; your films in out/ and data in .retake stay
+	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	find services shared client deploy tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { \
+	    echo "Retake needs Python 3.11, 3.12 or 3.13 with venv, and found none." >&2; \
+	    echo "Install one (Debian, Ubuntu: apt install python3-venv; macOS: brew install python@3.12)," >&2; \
+	    echo "or name yours: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv "$(VENV)"
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing Retake"
+	@$(INSTALL) -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.demo: requirements-demo.lock $(VENV)/.runtime
+	@echo "Installing the demo's photographs"
+	@$(INSTALL) -r requirements-demo.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock requirements-demo.lock $(VENV)/.runtime
+	@echo "Installing what the tests need"
+	@$(INSTALL) -r requirements-dev.lock -r requirements-demo.lock
+	@touch $@
