@@ -8,6 +8,7 @@ operator's file instead of, or on top of, the one that is built in.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -105,8 +106,8 @@ class Model(_Row):
             raise ValueError("settings_schema must say additionalProperties: false")
         if self.takes_seed != ("seed" in self.properties):
             raise ValueError("takes_seed and the setting `seed` go together")
-        if strays := set(self.default_for) - set(self.kinds):
-            raise ValueError(f"default_for names kinds that it does not make: {sorted(strays)}")
+        if others := set(self.default_for) - set(self.kinds):
+            raise ValueError(f"default_for names kinds that it does not make: {sorted(others)}")
         for name, schema in self.properties.items():
             if "default" in schema and (problem := self.problem_of(name, schema["default"])):
                 raise ValueError(f"its own default is refused: {problem}")
@@ -178,7 +179,7 @@ class Catalogue:
                 if len(rows) > 1:
                     raise BadCatalogue(f"{provider} has several defaults for {kind}: {rows}")
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
 
     def __contains__(self, slug: object) -> bool:
