@@ -90,7 +90,7 @@ def ffmpeg_exe() -> str:
             return found
         raise Permanent("ffmpeg_missing", f"RETAKE_FFMPEG={chosen} is not an executable.", "Correct or unset it.")
     try:
-        import imageio_ffmpeg  # type: ignore[import-untyped]
+        import imageio_ffmpeg
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):

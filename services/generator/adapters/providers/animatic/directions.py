@@ -74,13 +74,10 @@ def _clean(line: str) -> str:
 
 def _apply(state: Directions, line: str) -> Directions:
     clauses = [c for sentence in v.SENTENCE.split(line) for c in v.THEN.split(sentence) if c and c.strip()]
-    tokens = [_verbs(clause) for clause in clauses]
-    if any(t for found in tokens for t in found):
-        moves = [move for clause, found in zip(clauses, tokens, strict=True) if (move := _move(clause, found))]
-        dropped = {t.verb for found in tokens for t in found if t.negated}
-    else:
-        moves = [move for clause in clauses if (move := _move(clause, []))]
-        dropped = set()
+    tokens = _verbs(clauses)
+    dropped = {t.verb for found in tokens for t in found if t.negated}
+    spoken = [(c, found) for c, found in zip(clauses, tokens, strict=True) if found or not any(tokens)]
+    moves = [move for clause, found in spoken if (move := _move(clause, found))]
     changed = state
     if moves:
         changed = replace(state, moves=tuple(moves))
@@ -95,21 +92,25 @@ def _said(pattern: re.Pattern[str], line: str) -> bool:
     return any(not v.NOT.search(line[: found.start()]) for found in pattern.finditer(line))
 
 
-def _verbs(clause: str) -> list[_Token]:
-    """Camera verbs of a clause; weak ones only when no strong one is there or the camera is named."""
-    strong, rest = _find(clause, v.STRONG)
-    named = v.CAMERA.search(clause) is not None
-    strong = [t for t in strong if t.verb is not Verb.HOLD or _is_hold(clause, t, named)]
-    if strong and not named:
-        return strong
-    weak, _ = _find(rest, v.WEAK)
-    kinds = {t.verb for t in strong}
-    return strong + [t for t in weak if t.verb not in kinds]
+def _verbs(clauses: list[str]) -> list[list[_Token]]:
+    """Camera verbs of each clause; a weak one only when the line has no strong one or its clause names the camera."""
+    found = []
+    for clause in clauses:
+        named = v.CAMERA.search(clause) is not None
+        strong, rest = _find(clause, v.STRONG)
+        strong = [t for t in strong if t.verb is not Verb.HOLD or named or _is_hold(clause, t)]
+        weak = [t for t in _find(rest, v.WEAK)[0] if named or t.verb is not Verb.HOLD]
+        found.append((named, strong, weak))
+    any_strong = any(strong for _, strong, _ in found)
+    return [
+        strong + [t for t in weak if t.verb not in {s.verb for s in strong}] if named or not any_strong else strong
+        for named, strong, weak in found
+    ]
 
 
-def _is_hold(clause: str, token: _Token, named: bool) -> bool:
+def _is_hold(clause: str, token: _Token) -> bool:
     """ "Hold" as an instruction ("hold on her face", "..., hold"), not as what somebody's hands do."""
-    if clause[token.start : token.end] != "hold" or named:
+    if clause[token.start : token.end] != "hold":
         return True
     before = clause[: token.start].rstrip()
     after = clause[token.end :].lstrip()
@@ -142,13 +143,15 @@ def _ways(clause: str, tokens: list[_Token]) -> list[Way]:
             clause = clause[: token.start] + "·" * (end - token.start) + clause[end:]
         else:
             clause = clause[: token.start] + "·" * (token.end - token.start) + clause[token.end :]
+    clause = v.PACE_IDIOMS.sub(lambda found: "·" * len(found.group()), clause)
     to: list[tuple[int, Way]] = []
     origins: list[tuple[int, Way]] = []
     for way, pattern in v.WAYS:
         for match in pattern.finditer(clause):
             before = clause[max(0, match.start() - 12) : match.start()].rstrip()
-            whence = any(f.end() == len(before) for f in v.FROM.finditer(before)) or v.OF_ORIGIN.fullmatch(match.group())
-            (origins if whence else to).append((match.start(), way))
+            after_from = any(f.end() == len(before) for f in v.FROM.finditer(before))
+            origin = after_from or v.OF_ORIGIN.fullmatch(match.group())
+            (origins if origin else to).append((match.start(), way))
     axes = {_axis(way) for _, way in to}
     to += [(at, _OPPOSITE[way]) for at, way in origins if _axis(way) not in axes and way in _OPPOSITE]
     return [way for _, way in sorted(to)]

@@ -29,12 +29,12 @@ class Way(StrEnum):
 
 
 def words(*groups: str) -> re.Pattern[str]:
-    """One pattern of several groups; alphabets with spaces between words get word borders, Chinese and Japanese none."""
+    """One pattern of several groups. Alphabets get word borders, Chinese and Japanese do not."""
     parts = [g if re.search(r"[぀-ヿ一-鿿]", g) else rf"\b(?:{g})\b" for g in groups]
     return re.compile("|".join(parts))
 
 
-_BETWEEN = r"(?:\s+(?:\w+ly|camera|the camera|us|back|right|straight|a bit|a little|bit|even|much|way|more|slow|fast))*\s+"
+_BETWEEN = r"(?:\s+(?:\w+ly|(?:the )?camera|us|back|right|straight|a bit|a little|even|much|way|more|slow|fast))*\s+"
 _GO = r"(?:push|zoom|dolly|move|creep|ease|inch|glide|track|fly|go|come|get|draw|pull|back|close)(?:s|es|ing|ed|ies)?"
 
 # Searched in this order; what one pattern took is not read again (so "pull back" is not also "back").
@@ -114,8 +114,11 @@ STRONG: tuple[tuple[Verb, re.Pattern[str]], ...] = (
     ),
 )
 
+_RISING = r"rises?|rising|ascend(?:s|ing)?|lift(?:s|ing)?|climb(?:s|ing)?"
+_SINKING = r"descend(?:s|ing)?|sink(?:s|ing)?"
+
 WEAK: tuple[tuple[Verb, re.Pattern[str]], ...] = (
-    (Verb.HOLD, words(r"holds|holding|stay|stays|steady|still", r"ruhig|quiet[ao]|immobile|ferm[ao]")),
+    (Verb.HOLD, words(r"holds|holding|stay|stays|steady|still|rests?", r"ruhig|quiet[ao]|immobile|ferm[ao]")),
     (
         Verb.PULL,
         words(
@@ -131,13 +134,15 @@ WEAK: tuple[tuple[Verb, re.Pattern[str]], ...] = (
             r"ближе|крупн\w+\s+план\w*|近一点|更近|特写|特寫",
         ),
     ),
-    (Verb.TILT, words(r"rises?|rising|ascend(?:s|ing)?|lift(?:s|ing)?|climb(?:s|ing)?|descend(?:s|ing)?|sink(?:s|ing)?")),
-    (Verb.PAN, words(r"slides?|sliding|travels?|travelling|follow(?:s|ing)?|glides?|gliding|across|moves?|moving|go|goes")),
+    (Verb.TILT, words(_RISING, _SINKING)),
+    (
+        Verb.PAN,
+        words(r"slid(?:es?|ing)|travel(?:s|l?ing)?|follow(?:s|ing)?|glid(?:es?|ing)|across|mov(?:es?|ing)|go|goes"),
+    ),
     (Verb.DRIFT, words(r"floats?|floating|flott\w*|flota\w*|плыв\w*|漂浮|飘")),
 )
 # The way that a weak verb goes by itself.
-RISING = words(r"rises?|rising|ascend(?:s|ing)?|lift(?:s|ing)?|climb(?:s|ing)?")
-SINKING = words(r"descend(?:s|ing)?|sink(?:s|ing)?")
+RISING, SINKING = words(_RISING), words(_SINKING)
 
 CAMERA = words(
     r"camera|shot|frame|lens|view|viewpoint", r"kamera|bild|c[aáâ]mara|c[âa]mera|cam[eé]ra|plan|inquadratura|камер\w*",
@@ -186,6 +191,8 @@ IDIOMS = words(
     r"|in\s+front|up\s+to|make\s*up|pick(?:s|ed|ing)?\s+up|sit(?:s|ting)?\s+down|stand(?:s|ing)?\s+up|look(?:s|ing)?\s+up"
     r"|countdown|at\s+the\s+same\s+time|(?:in|with)\s+the\s+background|foreground|(?:on|at|in)\s+top\s+of|lower\s+third"
 )
+# "Slow it down" is a pace, no way.
+PACE_IDIOMS = words(r"slow\w*\s+(?:it\s+|this\s+|that\s+)?down|speed\w*\s+(?:it\s+|this\s+|that\s+)?up|calm\w*\s+down")
 
 THEN = re.compile(
     r"\b(?:and\s+then|then|after\s+that|afterwards|followed\s+by|before\s+(?=\w+ing)|danach|dann|anschließend|luego|después"
@@ -223,7 +230,8 @@ SLOWER = words(
     r"慢一点|慢一點|慢点|慢些|更慢",
 )
 FASTER = words(
-    r"faster|quicker|speed\s+(?:it\s+|this\s+)?up|livelier|snappier|schneller|быстрее|резче", r"快一点|快一點|快点|快些|更快"
+    r"faster|quicker|speed\s+(?:it\s+|this\s+)?up|livelier|snappier|schneller|быстрее|резче",
+    r"快一点|快一點|快点|快些|更快",
 )
 STRONGER = words(
     r"further|farther|stronger|bigger|more\s+(?:movement|motion|of\s+it|zoom|pan|tilt)|much\s+more|exaggerate\w*"

@@ -1,0 +1,1 @@
+"""Ways out: PostgreSQL, media tools, providers, downloads."""
