@@ -36,7 +36,7 @@ def assemble(options: Options, data: DataDir, secrets: Secrets, held: ExitStack)
     sockets = {s: gateway if s == Service.GATEWAY else held.enter_context(preflight.listen(0)) for s in SERVICES}
     stores, external = _stores(options, data, secrets)
     settings = _settings(options, data, secrets)
-    services = [ServicePart(s, data, settings, sockets[s], ("shared.serve", s)) for s in SERVICES]
+    services = [ServicePart(s, data, settings, sockets[s], ("-m", "shared.serve", s)) for s in SERVICES]
     return Assembly([*stores, *services], external)
 
 
@@ -90,6 +90,8 @@ def _objects(options: Options, data: DataDir) -> str:
         return data.objects.as_uri()
     if urlsplit(options.objects).scheme not in ("s3", "file"):
         raise UserError(
-            "objects_url", f"--objects {options.objects} is not understood.", "Give s3://BUCKET/PREFIX, or leave it out."
+            "objects_url",
+            f"--objects {options.objects} is not understood.",
+            "Give s3://BUCKET/PREFIX, or leave it out.",
         )
     return options.objects

@@ -15,11 +15,16 @@ import ctypes
 import importlib.util
 import json
 import signal
+import socket
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 PARTITIONS: Final = 4  # what the library itself gives a topic that it makes for a client
+KNOCK_S: Final = 0.01
 
 _PRODUCER: Final = 0
 _SIGNATURES: Final = {
@@ -49,12 +54,34 @@ def start(topics: list[str], partitions: int = PARTITIONS) -> str:
     cluster = library.rd_kafka_mock_cluster_new(client, 1)
     if not cluster:
         raise RuntimeError("librdkafka: the embedded broker could not be made")
-    library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
-    for topic in topics:
-        if error := library.rd_kafka_mock_topic_create(cluster, topic.encode(), partitions, 1):
-            raise RuntimeError(f"librdkafka: topic {topic}: error {error}")
-    bootstrap: bytes = library.rd_kafka_mock_cluster_bootstraps(cluster)
-    return bootstrap.decode()
+    bootstrap: str = library.rd_kafka_mock_cluster_bootstraps(cluster).decode()
+    with _knocking(bootstrap):
+        library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
+        for topic in topics:
+            if error := library.rd_kafka_mock_topic_create(cluster, topic.encode(), partitions, 1):
+                raise RuntimeError(f"librdkafka: topic {topic}: error {error}")
+    return bootstrap
+
+
+@contextmanager
+def _knocking(bootstrap: str) -> Iterator[None]:
+    """Connect to the broker again and again meanwhile. Its thread now and then misses that a call waits for it and
+    sleeps for its whole second (seen at every second start on two cores); a connection wakes it."""
+    host, _, port = bootstrap.rpartition(":")
+    done = threading.Event()
+
+    def knock() -> None:
+        while not done.wait(KNOCK_S):
+            with suppress(OSError):
+                socket.create_connection((host, int(port)), timeout=1).close()
+
+    thread = threading.Thread(target=knock, name="knock")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _library() -> ctypes.CDLL:

@@ -132,5 +132,3 @@ def _dbmate() -> str:
 def _literal(text: str) -> str:
     """Roles' passwords cannot be bound as parameters."""
     return "'" + text.replace("'", "''") + "'"
-
-

@@ -26,4 +26,3 @@ def sweep(data: DataDir) -> int:
     end_all([p.process for p in parts if p.process], GRACE_S)
     data.state.unlink(missing_ok=True)
     return len(parts)
-

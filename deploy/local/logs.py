@@ -15,38 +15,45 @@ ROTATE_BYTES: Final = 10_000_000  # a day of an idle system is well below; one o
 
 def rotate(path: Path, limit: int = ROTATE_BYTES) -> None:
     """Move a log that has grown past `limit` to `<name>.1`; a process that writes to it by append goes on."""
-    try:
-        if path.stat().st_size <= limit:
-            return
-    except FileNotFoundError:
+    if size(path) <= limit:
         return
     shutil.copyfile(path, path.with_name(path.name + ".1"))
     os.truncate(path, 0)
 
 
-def tail(path: Path, lines: int, read_bytes: int = 1_000_000) -> list[str]:
-    """The last `lines` lines, looked for in the last `read_bytes` only; none if there is no such file."""
+def tail(path: Path, lines: int, end: int | None = None, read_bytes: int = 1_000_000) -> list[str]:
+    """The last `lines` lines before position `end` (the file's end if None), looked for in the last `read_bytes`
+    only; none if there is no such file."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - read_bytes))
-            return file.read().decode("utf-8", "replace").splitlines()[-lines:] if lines > 0 else []
+            stop = size(path) if end is None else end
+            start = max(0, stop - read_bytes)
+            file.seek(start)
+            return file.read(stop - start).decode("utf-8", "replace").splitlines()[-lines:] if lines > 0 else []
     except FileNotFoundError:
         return []
 
 
-def follow(path: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
-    """Text as it is appended from now on, for ever; starts over when the file is rotated, waits when it is not there."""
+def follow(path: Path, position: int, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
+    """What is written after `position`, for ever; starts over when the file is rotated, waits while it is not there."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    position = path.stat().st_size if path.exists() else 0
     while True:
-        size = path.stat().st_size if path.exists() else 0
-        if size < position:
+        now = size(path)
+        if now < position:
             position = 0
-        if size > position:
+        if now > position:
             with path.open("rb") as file:
                 file.seek(position)
-                chunk = file.read(size - position)
+                chunk = file.read(now - position)
             position += len(chunk)
             yield decoder.decode(chunk)
         else:
             sleep(0.2)
+
+
+def size(path: Path) -> int:
+    """In bytes; 0 if there is no such file."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

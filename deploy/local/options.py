@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.errors import UserError
+
 
 class Broker(StrEnum):
     EMBEDDED = "embedded"
     APACHE = "apache"
+
+    @classmethod
+    def named(cls, name: str) -> Broker:
+        try:
+            return cls(name)
+        except ValueError:
+            raise UserError("no_such_broker", f"There is no broker {name!r}.", f"Choose {' or '.join(cls)}.") from None
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,10 @@ class DataDir:
     def token(self) -> Path:
         return self.root / "token"
 
-    def work(self, service: str) -> Path:
+    @property
+    def work(self) -> Path:
         """Files in work; on the disk of the objects, so that a finished one is moved and not copied."""
-        return self.root / "work" / service
+        return self.root / "work"
 
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"

@@ -190,4 +190,3 @@ class EmbeddedPostgres:
 def _env() -> dict[str, str]:
     """PG… variables of the user's shell must not reach the server."""
     return {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-

@@ -23,7 +23,7 @@ def prepare(data: DataDir, min_free_bytes: int = MIN_FREE_BYTES) -> None:
     try:
         # Others may pass through, not look: PostgreSQL runs as another user when we are root.
         data.root.mkdir(parents=True, exist_ok=True, mode=0o711)
-        for path in (data.run, data.logs, data.objects):
+        for path in (data.run, data.logs, data.objects, data.work):
             path.mkdir(exist_ok=True, mode=0o700)
         ignore = data.root / ".gitignore"
         if not ignore.exists():

@@ -42,8 +42,8 @@ class ServicePart:
     data: DataDir
     settings: Settings
     listening: socket.socket
-    module: Sequence[str]
-    """Arguments of `python -m`."""
+    python: Sequence[str]
+    """Arguments of the Python that runs it."""
 
     needs: tuple[str, ...] = ("postgres", "broker")
     ready_timeout_s: float = 60.0
@@ -56,12 +56,12 @@ class ServicePart:
 
     async def launch(self, addresses: Mapping[str, str]) -> Child:
         url = await self._database(self.settings.admin_url(addresses["postgres"]))
-        work = self.data.work(self.name)
+        work = self.data.work / self.name
         shutil.rmtree(work, ignore_errors=True)  # whatever the last process left half done
-        work.mkdir(parents=True, mode=0o700)
+        work.mkdir(mode=0o700)
         rotate(self.data.log(self.name))
         command = Command(
-            [sys.executable, "-m", *self.module],
+            [sys.executable, *self.python],
             env=python_env(self._environment(url, addresses["broker"])),
             inherits=[self.listening.fileno()],
         )
@@ -90,7 +90,7 @@ class ServicePart:
             "KAFKA_BOOTSTRAP": kafka,
             "KAFKA_EMBEDDED": str(self.settings.kafka_embedded).lower(),
             "OBJECTS_URL": self.settings.objects_url,
-            "WORK_DIR": str(self.data.work(self.name)),
+            "WORK_DIR": str(self.data.work / self.name),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "LISTEN_FD": str(self.listening.fileno()),

@@ -56,9 +56,7 @@ class EmbeddedBrokerPart:
     async def launch(self, addresses: Mapping[str, str]) -> Child:
         rotate(self.data.log(self.name))
         argv = [sys.executable, "-m", "deploy.local.broker", *self.topics]
-        return await spawn(
-            Command(argv, env=python_env(), announces=True), self.data.log(self.name), self.data.root
-        )
+        return await spawn(Command(argv, env=python_env(), announces=True), self.data.log(self.name), self.data.root)
 
     async def ready(self, child: Child) -> str:
         line = await child.announcement()

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, Self
 
 from deploy.local.board import Board
 from deploy.local.children import Child
@@ -47,7 +47,7 @@ class Supervisor:
         self._was_ready = False
         self._hurry = False
 
-    async def __aenter__(self) -> Supervisor:
+    async def __aenter__(self) -> Self:
         self._tasks = {n: asyncio.create_task(self._keep(p), name=n) for n, p in self._parts.items()}
         return self
 
@@ -170,7 +170,7 @@ def _ending(code: int) -> str:
     return f"was ended by signal {-code}"
 
 
-async def _cancel(*futures: asyncio.Future[object] | asyncio.Future[str] | asyncio.Future[int]) -> None:
+async def _cancel(*futures: asyncio.Future[Any]) -> None:
     for future in futures:
         future.cancel()
     await asyncio.gather(*futures, return_exceptions=True)

@@ -63,16 +63,23 @@ async def run(options: Options, reporter: Reporter, *, make: Assemble = assemble
     with only_one(data), ExitStack() as held:
         leftovers.sweep(data)
         secrets = credentials.load_or_make(data.secrets, SERVICES)
-        if options.database:
-            await databases.check(options.database)
+        await _check_external(options)
         assembly = make(options, data, secrets, held)
         await _System(data, secrets, assembly, reporter, clock or SystemClock()).live()
 
 
+async def _check_external(options: Options) -> None:
+    """What somebody else runs must answer, or nothing is started."""
+    if options.database:
+        await databases.check(options.database)
+    if options.kafka:
+        from deploy.local.kafka import topics  # its client takes a fifth of a second to import
+
+        await topics.use_existing(options.kafka)
+
+
 class _System:
-    def __init__(
-        self, data: DataDir, secrets: Secrets, assembly: Assembly, reporter: Reporter, clock: Clock
-    ) -> None:
+    def __init__(self, data: DataDir, secrets: Secrets, assembly: Assembly, reporter: Reporter, clock: Clock) -> None:
         self._data = data
         self._reporter = reporter
         self._clock = clock
@@ -164,5 +171,3 @@ class _System:
         words = "\n".join(tail(self._data.log(e.part), FAILED_LOG_LINES))
         log = self._data.log(e.part)
         return Permanent(e.code, f"{e.cause}. The end of {log}:\n{words}" if words else e.cause, f"See {log}.")
-
-

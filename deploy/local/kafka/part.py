@@ -1,0 +1,39 @@
+"""Apache Kafka as a part of the system, in the place of the embedded broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deploy.local.children import Child, spawn
+from deploy.local.kafka.node import READY_TIMEOUT_S, STOP_GRACE_S, ApacheKafka
+from deploy.local.logs import rotate
+from deploy.local.paths import DataDir
+
+
+@dataclass
+class ApacheBrokerPart:
+    data: DataDir
+    name: str = "broker"
+    needs: tuple[str, ...] = ()
+    ready_timeout_s: float = READY_TIMEOUT_S
+    stop_grace_s: float = STOP_GRACE_S
+    _answered: bool = True
+
+    def __post_init__(self) -> None:
+        self._kafka = ApacheKafka(self.data.kafka)
+
+    async def launch(self, addresses: Mapping[str, str]) -> Child:
+        log = self.data.log(self.name)
+        rotate(log)
+        self.data.kafka.mkdir(mode=0o700, exist_ok=True)
+        if not self._answered:  # perhaps somebody else has its ports now
+            self._kafka.forget_ports()
+        self._answered = False
+        await self._kafka.prepare(log)
+        return await spawn(self._kafka.command(), log, self.data.kafka)
+
+    async def ready(self, child: Child) -> str:
+        await self._kafka.answers()
+        self._answered = True
+        return self._kafka.bootstrap
