@@ -1,0 +1,124 @@
+"""The client of Retake's HTTP API, for asyncio. `client.blocking` has the same for code without a loop.
+
+async with AsyncRetake.locate() as retake:
+    [project] = await retake.projects.all(1)
+    async with retake.events(project.id) as stream:
+        async for event in stream:
+            ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from client.credentials import Credentials
+from client.errors import RetakeError, Unreachable
+from client.events import EventStream
+from client.locate import Place, locate
+from client.resources.base import path
+from client.resources.episodes import Assets, Episodes, Segments, Versions
+from client.resources.projects import Catalogue, Imports, Projects, Uploads
+from client.resources.work import Batches, Compilations, Runs
+from client.transfers import OnProgress, download
+from client.transport import DEFAULT_RETRY, Retry, Transport, is_loopback
+
+
+class AsyncRetake:
+    """One gateway. Close it, or use it as an async context manager.
+
+    Every POST carries an idempotency key, so that it is repeated safely on broken connections, 429, 503 and 500;
+    a refusal raises the exception of its problem type (client.errors).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        credentials: Credentials | None = None,
+        retry: Retry = DEFAULT_RETRY,
+        http: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        credentials = credentials or Credentials(token, local=is_loopback(url))
+        self.transport = Transport(url, credentials, retry=retry, http=http, sleep=sleep, draw=draw)
+        self.url = self.transport.url
+        self.catalogue = Catalogue(self.transport)
+        self.projects = Projects(self.transport)
+        self.uploads = Uploads(self.transport)
+        self.imports = Imports(self.transport)
+        self.episodes = Episodes(self.transport)
+        self.segments = Segments(self.transport)
+        self.assets = Assets(self.transport)
+        self.versions = Versions(self.transport)
+        self.runs = Runs(self.transport)
+        self.batches = Batches(self.transport)
+        self.compilations = Compilations(self.transport)
+
+    @classmethod
+    def locate(cls, url: str | None = None, token: str | None = None, data: Path | None = None) -> AsyncRetake:
+        """The gateway of the environment, or of the local system (client.locate)."""
+        return cls.at(locate(url, token, data))
+
+    @classmethod
+    def at(cls, place: Place) -> AsyncRetake:
+        return cls(place.url, credentials=place.credentials())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self.transport.close()
+
+    async def check(self) -> None:
+        """Raise Unreachable unless a live gateway answers now."""
+        try:
+            async with self.transport.stream("/health/live", headers={}, read_timeout_s=5.0, authorised=False):
+                return
+        except httpx.TransportError as e:
+            raise self.transport.unreachable(e) from e
+        except RetakeError as e:
+            raise Unreachable(f"{self.url} does not answer like a Retake gateway.", "Check the address.") from e
+
+    def events(
+        self,
+        project_id: str | None = None,
+        last_event_id: str | None = None,
+        *,
+        patience_s: float | None = None,
+        on_connection: Callable[[bool], None] | None = None,
+    ) -> EventStream:
+        """Everything that happens in a project (None: the outcomes in all of yours), from `last_event_id` on.
+
+        The stream resumes by itself after any interruption, without a gap. Without `last_event_id` it begins
+        with a snapshot of what is active or waits for review.
+        """
+        where = path("projects", project_id, "events") if project_id else "/events"
+        return EventStream(self.transport, where, last_event_id, patience_s=patience_s, on_connection=on_connection)
+
+    async def download(
+        self,
+        url: str,
+        target: Path,
+        *,
+        on_progress: OnProgress | None = None,
+        renew_url: Callable[[], Awaitable[str]] | None = None,
+    ) -> int:
+        """Fetch a media URL into a file, which appears only when it is complete. Returns its size in bytes."""
+        return await download(self.transport, url, target, on_progress=on_progress, renew_url=renew_url)

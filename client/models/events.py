@@ -1,0 +1,181 @@
+"""What the event stream tells. Events carry no URLs: GET the run or the episode they name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from client.models.base import Model, Problem
+from client.models.runs import Kind
+
+
+class Event(Model):
+    """One event. `last_event_id` is its place in the log (None: it has none); subclasses know their name.
+
+    An event of a name that this version does not know is a plain Event with its data in `data`.
+    """
+
+    NAME: ClassVar[str] = ""
+
+    name: str
+    last_event_id: str | None = None
+    data: dict[str, Any] = Field({}, repr=False)
+
+    project_id: str | None = None
+    episode_id: str | None = None
+    status: str | None = None
+    message: str | None = None
+    updated_at: datetime | None = None
+
+
+class RunEvent(Event):
+    """An event of a run."""
+
+    run_id: str | None = None
+    asset_id: str | None = None
+    kind: Kind = Kind.UNKNOWN
+    segment_id: str | None = None
+    segment_number: int | None = None
+
+
+class RegenerateRequested(RunEvent):
+    NAME = "regenerate-requested"
+    source: str | None = None
+    parent_run_id: str | None = None
+    batch_id: str | None = None
+
+
+class Progress(RunEvent):
+    NAME = "progress"
+    step: str | None = None
+    percent: float | None = None
+
+
+class PreviewVersion(Model):
+    version_id: str
+    number: int | None = None
+    label: str | None = None
+    directions: str | None = None
+    model: str | None = None
+    duration: float | None = None
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+
+
+class PreviewReady(RunEvent):
+    """A person can decide now."""
+
+    NAME = "preview-ready"
+    deadline: datetime | None = None
+    versions: list[PreviewVersion] = []
+
+
+class Accepted(RunEvent):
+    NAME = "accepted"
+    version_id: str | None = None
+    review_id: str | None = None
+    next_run_id: str | None = None
+
+
+class Rejected(RunEvent):
+    NAME = "rejected"
+    version_id: str | None = None
+    review_id: str | None = None
+    next_run_id: str | None = None
+
+
+class ReviewUpdated(RunEvent):
+    NAME = "review-updated"
+    change: str | None = None
+    deadline: datetime | None = None
+    reason: str | None = None
+
+
+class Failed(RunEvent):
+    """The run failed or was cancelled: `status` tells which."""
+
+    NAME = "failed"
+    error: Problem | None = None
+
+
+class Complete(RunEvent):
+    """The new version is committed and every GET shows it."""
+
+    NAME = "complete"
+    version_id: str | None = None
+
+
+class FilmUpdated(Event):
+    NAME = "film-updated"
+    compilation_job_id: str | None = None
+    progress: float | None = None
+    output_duration: float | None = None
+
+
+class ImportReady(Event):
+    NAME = "import-ready"
+    import_id: str | None = None
+
+
+class BatchUpdated(Event):
+    NAME = "batch-updated"
+    batch_id: str | None = None
+    completed: int = 0
+    approved: int = 0
+    failed: int = 0
+    total: int = 0
+    current_segment: int | None = None
+
+
+class Changed(Event):
+    NAME = "changed"
+    resource: str | None = None
+    id: str | None = None
+    deleted: bool = False
+
+
+class Snapshot(Event):
+    """Everything active or waiting for review, at the place where the stream begins."""
+
+    NAME = "snapshot"
+    runs: list[dict[str, Any]] = []
+    batches: list[dict[str, Any]] = []
+    compilations: list[dict[str, Any]] = []
+
+
+class Reset(Event):
+    """The history asked for is gone: drop what you cached, a snapshot follows."""
+
+    NAME = "reset"
+    reason: str | None = None
+
+
+_KNOWN: dict[str, type[Event]] = {
+    kind.NAME: kind
+    for kind in (
+        RegenerateRequested,
+        Progress,
+        PreviewReady,
+        Accepted,
+        Rejected,
+        ReviewUpdated,
+        Failed,
+        Complete,
+        FilmUpdated,
+        ImportReady,
+        BatchUpdated,
+        Changed,
+        Snapshot,
+        Reset,
+    )
+}
+
+
+def parse_event(name: str, last_event_id: str | None, data: dict[str, Any]) -> Event:
+    """The event of this name; a plain Event for a name not known here."""
+    fields = {k: v for k, v in data.items() if k not in ("name", "data", "last_event_id")}
+    return _KNOWN.get(name, Event).model_validate(
+        {**fields, "name": name, "last_event_id": last_event_id or None, "data": data}
+    )

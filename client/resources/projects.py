@@ -1,0 +1,140 @@
+"""Projects, settings, members, uploads, imports, and what the gateway says of itself."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from client.errors import RetakeError
+from client.models import CatalogueModel, Import, Me, Member, Project, ProjectSettings, Upload
+from client.resources.base import Resource, given, parse, path
+from client.transfers import OnProgress, holding, reading
+from client.transport import Request, json_of, new_key
+
+UPLOAD_TIMEOUT_S = 120.0  # between two pieces of the body, not for all of it
+
+
+class Projects(Resource):
+    async def all(self, max_items: int | None = None) -> list[Project]:
+        """The caller's projects, newest first."""
+        return await self._list(Project, "/projects", max_items)
+
+    async def get(self, project_id: str) -> Project:
+        return await self._get(Project, path("projects", project_id))
+
+    async def create(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        settings: dict[str, Any] | None = None,
+        key: str | None = None,
+    ) -> Project:
+        body = {"name": name, "description": description, "settings": settings}
+        return await self._post(Project, "/projects", body, key=key)
+
+    async def update(
+        self,
+        project_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        revision: int | str | None = "*",
+    ) -> Project:
+        body = given({"name": name, "description": description})
+        return await self._change(Project, "PATCH", path("projects", project_id), body, revision)
+
+    async def delete(self, project_id: str) -> None:
+        await self._delete(path("projects", project_id))
+
+    async def settings(self, project_id: str) -> ProjectSettings:
+        return await self._get(ProjectSettings, path("projects", project_id, "settings"))
+
+    async def change_settings(
+        self, project_id: str, changes: dict[str, Any], *, revision: int | str | None = "*"
+    ) -> ProjectSettings:
+        """Merge `changes` into the settings; a null in it clears."""
+        where = path("projects", project_id, "settings")
+        return await self._change(ProjectSettings, "PATCH", where, changes, revision)
+
+    async def members(self, project_id: str) -> list[Member]:
+        return await self._list(Member, path("projects", project_id, "members"))
+
+    async def set_member(self, project_id: str, user_id: str, role: str) -> Member:
+        where = path("projects", project_id, "members", user_id)
+        request = Request("PUT", where, json={"role": role})
+        return parse(Member, json_of(await self._transport.send(request)))
+
+    async def remove_member(self, project_id: str, user_id: str) -> None:
+        await self._delete(path("projects", project_id, "members", user_id))
+
+
+class Uploads(Resource):
+    async def create(
+        self,
+        project_id: str,
+        content: Path | bytes,
+        *,
+        filename: str | None = None,
+        content_type: str | None = None,
+        on_progress: OnProgress | None = None,
+        key: str | None = None,
+    ) -> Upload:
+        """Upload a file, streamed. The type is guessed from the name where it is not given."""
+        name = filename or (content.name if isinstance(content, Path) else None)
+        kind = content_type or (mimetypes.guess_type(name)[0] if name else None)
+        if kind is None:
+            raise RetakeError(f"The type of {name or 'the upload'} is not known.", "Give its content_type.")
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        headers = {"Content-Type": kind, "Content-Length": str(size)}
+        if name:
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        request = Request(
+            "POST",
+            path("projects", project_id, "uploads"),
+            body=reading(content, on_progress) if isinstance(content, Path) else holding(content),
+            headers=headers,
+            key=key or new_key(),
+            timeout_s=UPLOAD_TIMEOUT_S,
+        )
+        return parse(Upload, json_of(await self._transport.send(request)))
+
+
+class Imports(Resource):
+    async def create(
+        self,
+        project_id: str,
+        *,
+        document: dict[str, Any] | None = None,
+        yaml: str | None = None,
+        upload_id: str | None = None,
+        title: str | None = None,
+        scene_threshold: float | None = None,
+        key: str | None = None,
+    ) -> Import:
+        """Make an episode of a document, or of an uploaded film that is split at its scene cuts."""
+        body = {
+            "document": document,
+            "yaml": yaml,
+            "upload_id": upload_id,
+            "title": title,
+            "scene_threshold": scene_threshold,
+        }
+        return await self._post(Import, path("projects", project_id, "imports"), body, key=key)
+
+    async def get(self, import_id: str, *, wait_s: float | None = None) -> Import:
+        return await self._get(Import, path("imports", import_id), wait_s=wait_s)
+
+    async def cancel(self, import_id: str) -> Import:
+        return await self._post(Import, path("imports", import_id, "cancel"))
+
+
+class Catalogue(Resource):
+    async def me(self) -> Me:
+        return await self._get(Me, "/me")
+
+    async def models(self) -> list[CatalogueModel]:
+        """The models that runs can use."""
+        return await self._list(CatalogueModel, "/models")
