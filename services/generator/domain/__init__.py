@@ -1,0 +1,1 @@
+"""What a run is and what it may become; no input or output."""

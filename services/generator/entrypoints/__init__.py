@@ -1,0 +1,1 @@
+"""Ways in: topics, jobs and the sweep."""

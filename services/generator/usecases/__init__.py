@@ -1,0 +1,1 @@
+"""What the generator does, one use case per file."""
