@@ -10,26 +10,31 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from typing import Final
 
+from deploy.local.assembly import assemble
 from deploy.local.children import python_env
 from deploy.local.options import Broker, Options
 from deploy.local.paths import DataDir
 from deploy.local.preflight import prepare
 from deploy.local.report import Journal, Lines, Pipe
-from deploy.local.system import Summary, run
+from deploy.local.system import Assemble, Summary, run
 from shared.errors import Permanent, RetakeError, UserError
 
+BACKGROUND: Final = (sys.executable, "-m", "deploy.local.daemon")
 
-def start_detached(options: Options, reporter: Lines) -> None:
+
+def start_detached(options: Options, reporter: Lines, background: Sequence[str] = BACKGROUND) -> None:
     """Start a system that outlives us and return once it is ready; raise what kept it from that."""
     data = DataDir.of(options.data)
     prepare(data)
     reading, writing = os.pipe()
     with open(data.log("supervisor"), "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local.daemon", str(writing), json.dumps(asdict(options))],
+            [*background, str(writing), json.dumps(asdict(options))],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=python_env(),
             start_new_session=True, pass_fds=[writing],
         )  # fmt: skip
@@ -59,10 +64,10 @@ def _relay(message: dict[str, object], reporter: Lines) -> bool:
     return False
 
 
-def main(pipe: Pipe, options: Options) -> int:
+def main(pipe: Pipe, options: Options, make: Assemble = assemble) -> int:
     data = DataDir.of(options.data)
     try:
-        asyncio.run(run(options, Journal(data.log("supervisor"), pipe)))
+        asyncio.run(run(options, Journal(data.log("supervisor"), pipe), make=make))
     except RetakeError as e:
         print(e, file=sys.stderr)
         pipe.failed(e.code, e.cause, e.recovery)
@@ -72,7 +77,11 @@ def main(pipe: Pipe, options: Options) -> int:
     return 0
 
 
+def arguments(argv: Sequence[str]) -> tuple[Pipe, Options]:
+    given = json.loads(argv[1])
+    return Pipe(int(argv[0])), Options(**given | {"broker": Broker(given["broker"])})
+
+
 if __name__ == "__main__":
-    given = json.loads(sys.argv[2])
     with suppress(KeyboardInterrupt):
-        sys.exit(main(Pipe(int(sys.argv[1])), Options(**given | {"broker": Broker(given["broker"])})))
+        sys.exit(main(*arguments(sys.argv[1:])))

@@ -81,6 +81,10 @@ class EmbeddedPostgres:
             open_to_everyone(self._dir) and executable_by_everyone(self._bin / "postgres")
         )
 
+    def url(self, port: int) -> str:
+        """The superuser's."""
+        return superuser_url(f"127.0.0.1:{port}", self._password)
+
     async def initialise(self) -> None:
         """Make the cluster if there is none; a half-made one is never left under its final name."""
         if (self._dir / "PG_VERSION").exists():
@@ -130,7 +134,7 @@ class EmbeddedPostgres:
         """Return once it takes connections; it may be recovering from a crash first."""
         while True:
             try:
-                connection = await asyncpg.connect(superuser_url(f"127.0.0.1:{port}", self._password), timeout=5)
+                connection = await asyncpg.connect(self.url(port), timeout=5)
             except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
                 await asyncio.sleep(0.02)
             else:
