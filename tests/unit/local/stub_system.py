@@ -1,0 +1,157 @@
+"""A whole system whose four services are small stand-ins, so that the supervisor can be tested by itself.
+
+PostgreSQL, the broker, databases, migrations, supervisor and daemon are the real ones. A stand-in is ready when its
+database and its broker answer, and tells its environment at /.
+
+`Running` is for tests; the programs it starts are this file: `serve NAME`, `up OPTIONS`, `background FD OPTIONS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+STUB = str(Path(__file__).resolve())
+
+
+class Running:
+    """`with Running(data, port=…) as system:` is `up --json` in the foreground until it is ready; then it is stopped."""
+
+    def __init__(self, data: Path, env: dict[str, str] | None = None, **options: Any) -> None:
+        from deploy.local.children import python_env
+
+        self.data = data
+        self._argv = [sys.executable, STUB, "up", json.dumps({"data": str(data)} | options)]
+        self._env = python_env(env)
+        self.summary: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(self._argv, stdout=pipe, stderr=pipe, text=True, env=self._env)
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            _, errors = self.process.communicate()
+            raise NotStarted(errors)
+        self.summary = json.loads(line)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def parts(self) -> dict[str, Any]:
+        """The parts as `retake status` sees them."""
+        from deploy.local import control
+        from deploy.local.paths import DataDir
+
+        state = control.status(DataDir.of(self.data)).state
+        return {p.name: p for p in state.parts} if state else {}
+
+    def ready(self) -> bool:
+        parts = self.parts()
+        return bool(parts) and all(p.state == "ready" for p in parts.values())
+
+    def told(self, service: str) -> dict[str, str]:
+        """A stand-in's environment."""
+        with urllib.request.urlopen(self.parts()[service].address, timeout=20) as answer:
+            told: dict[str, str] = json.load(answer)
+        return told
+
+
+class NotStarted(Exception):
+    """`up` ended before it was ready; says what it said."""
+
+
+def stub_assembly(options: Any, data: Any, secrets: Any, held: ExitStack) -> Any:
+    """The real assembly with other programs as services."""
+    from deploy.local.assembly import assemble
+    from deploy.local.services import ServicePart
+
+    real = assemble(options, data, secrets, held)
+    parts = [
+        dataclasses.replace(p, python=(STUB, "serve", p.name)) if isinstance(p, ServicePart) else p for p in real.parts
+    ]
+    return dataclasses.replace(real, parts=parts)
+
+
+def up(options: dict[str, Any]) -> None:
+    from deploy.local.options import Broker, Options
+    from deploy.local.paths import DataDir
+    from deploy.local.report import Journal, JsonObject
+    from deploy.local.system import run
+    from shared.errors import RetakeError
+
+    asked = Options(**options | {"broker": Broker(options.get("broker", "embedded"))})
+    journal = Journal(DataDir.of(asked.data).log("supervisor"), JsonObject())
+    try:
+        asyncio.run(run(asked, journal, make=stub_assembly))
+    except RetakeError as e:
+        sys.exit(f"{e.code}: {e.cause} {e.recovery}")
+
+
+async def serve(name: str) -> None:
+    prefix = name.upper()
+    env = {k.removeprefix(f"{prefix}_"): v for k, v in os.environ.items() if k.startswith(f"{prefix}_")}
+    if os.environ.get(f"STUB_{prefix}_FAILS"):
+        sys.exit("this stand-in was told to fail")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        except asyncio.IncompleteReadError:
+            writer.close()
+            return
+        body, status = json.dumps(env).encode(), "200 OK"
+        if path == b"/health/ready" and not await _connected(env):
+            status = "503 Unavailable"
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    listening = socket.socket(fileno=int(env["LISTEN_FD"]))
+    async with await asyncio.start_server(answer, sock=listening) as server:
+        await server.serve_forever()
+
+
+async def _connected(env: dict[str, str]) -> bool:
+    import asyncpg
+
+    try:
+        await (await asyncpg.connect(env["DATABASE_URL"])).close()
+        host, _, port = env["KAFKA_BOOTSTRAP"].rpartition(":")
+        (await asyncio.open_connection(host, int(port)))[1].close()
+    except (OSError, asyncpg.PostgresError):
+        return False
+    return True
+
+
+def main(argv: list[str]) -> None:
+    match argv:
+        case ["serve", name]:
+            asyncio.run(serve(name))
+        case ["up", options]:
+            up(json.loads(options))
+        case ["background", *rest]:
+            from deploy.local import daemon
+
+            sys.exit(daemon.main(*daemon.arguments(rest), make=stub_assembly))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
