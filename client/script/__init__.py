@@ -1,0 +1,1 @@
+"""Scripts: episodes written as YAML or JSON files, with pictures beside them."""

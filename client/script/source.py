@@ -1,0 +1,195 @@
+"""Reading a script file, so that everything said about it names a line and a column."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from client.errors import RetakeError
+
+MAX_BYTES = 1024 * 1024  # the gateway's limit for JSON
+MAX_VALUES = 100_000  # YAML aliases can multiply without end
+
+Location = tuple[str | int, ...]
+"""Where a value is: keys and indexes from the root."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to say about a place in a file."""
+
+    path: Path
+    message: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        place = f":{self.line}:{self.column}" if self.line is not None else ""
+        return f"{self.path}{place}: {self.message}"
+
+
+class ScriptError(RetakeError):
+    """The script cannot be used; `findings` says why, each with its place."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(str(f) for f in findings), "Correct the script and run the command again.")
+        self.findings = findings
+
+
+@dataclass(frozen=True)
+class Source:
+    """A parsed script. `marks` has the place (from 1) of each key's value and each key by itself."""
+
+    path: Path
+    data: Any
+    marks: dict[Location, tuple[int, int]] = field(repr=False)
+    doubled: list[Finding] = field(default_factory=list)
+
+    def finding(self, at: Location, message: str) -> Finding:
+        """About the value at this place, or the nearest thing around it whose place is known."""
+        while at and at not in self.marks:
+            at = at[:-1]
+        line, column = self.marks.get(at, (None, None))
+        return Finding(self.path, message, line, column)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's scalars: `no` and `on` are words, a date is text."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+
+def read_source(path: Path) -> Source:
+    """Parse a YAML or JSON file. Raises ScriptError with the line and column of what is wrong."""
+    text = _text(path)
+    if path.suffix.lower() == ".json":
+        return _json(path, text)
+    try:
+        root = _compose(text)
+    except yaml.MarkedYAMLError as e:
+        raise ScriptError([_yaml_finding(path, e)]) from e
+    except yaml.YAMLError as e:
+        raise ScriptError([Finding(path, f"This is not YAML: {e}")]) from e
+    reader = _Reader(path)
+    return Source(path, reader.value(root, ()), reader.marks, reader.doubled)
+
+
+class _Reader:
+    """Turns nodes into plain values and remembers where each stood."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = 0
+        self._constructor = _Loader("")
+        self.marks: dict[Location, tuple[int, int]] = {}
+        self.doubled: list[Finding] = []
+
+    def value(self, node: Node | None, at: Location) -> Any:
+        if node is None:
+            return None
+        self._count += 1
+        if self._count > MAX_VALUES:
+            raise ScriptError([self._finding(node, f"The script has more than {MAX_VALUES:,} values.")])
+        self.marks.setdefault(at, (node.start_mark.line + 1, node.start_mark.column + 1))
+        if isinstance(node, MappingNode):
+            return self._mapping(node, at)
+        if isinstance(node, SequenceNode):
+            return [self.value(item, (*at, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _mapping(self, node: MappingNode, at: Location) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                raise ScriptError([self._finding(key_node, "A key must be a word.")])
+            key = str(key_node.value)
+            if key in found:
+                self.doubled.append(self._finding(key_node, f"{key!r} is given twice; the last one counts."))
+            self.marks[(*at, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            found[key] = self.value(value_node, (*at, key))
+        return found
+
+    def _scalar(self, node: Node) -> Any:
+        try:
+            return self._constructor.construct_object(node)
+        except yaml.YAMLError as e:
+            raise ScriptError([self._finding(node, f"This value cannot be read: {e}")]) from e
+
+    def _finding(self, node: Node, message: str) -> Finding:
+        return Finding(self._path, message, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _json(path: Path, text: str) -> Source:
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as e:
+        raise ScriptError([Finding(path, f"This is not JSON: {e.msg}.", e.lineno, e.colno)]) from e
+    except RecursionError as e:
+        raise ScriptError([Finding(path, "This is nested too deeply.")]) from e
+    try:
+        # JSON is YAML but for tabs, which are as wide as a space to the columns we count.
+        reader = _Reader(path)
+        reader.value(_compose(text.replace("\t", " ")), ())
+    except (yaml.YAMLError, ScriptError):
+        return Source(path, data, {})
+    return Source(path, data, reader.marks, reader.doubled)
+
+
+def _compose(text: str) -> Node | None:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    except RecursionError as e:
+        raise yaml.YAMLError("it is nested too deeply") from e
+    finally:
+        loader.dispose()
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ScriptError([Finding(path, "A script has at most 1 MiB.")])
+        raw = path.read_bytes()
+    except OSError as e:
+        raise ScriptError([Finding(path, f"The script cannot be read: {e.strerror}.")]) from e
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        before = raw[: e.start]
+        line, column = before.count(b"\n") + 1, e.start - (before.rfind(b"\n") + 1) + 1
+        raise ScriptError([Finding(path, "A script must be UTF-8 text.", line, column)]) from e
+    for line, column, character in _unprintable(text):
+        raise ScriptError(
+            [Finding(path, f"The character U+{ord(character):04X} does not belong in text.", line, column)]
+        )
+    return text
+
+
+def _unprintable(text: str) -> Iterator[tuple[int, int, str]]:
+    """What YAML refuses, with a place that its own error does not have."""
+    match = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if match:
+        before = text[: match.start()]
+        yield before.count("\n") + 1, match.start() - (before.rfind("\n") + 1) + 1, match.group()
+
+
+def _yaml_finding(path: Path, error: yaml.MarkedYAMLError) -> Finding:
+    mark = error.problem_mark or error.context_mark
+    message = ", ".join(p for p in (error.context, error.problem) if p)
+    place = (mark.line + 1, mark.column + 1) if mark else (None, None)
+    return Finding(path, f"This is not YAML: {message}.", *place)
