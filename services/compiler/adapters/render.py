@@ -174,4 +174,3 @@ def _sought(span: Span, output: Output) -> Span:
     """Decode from a second before the first frame that is needed."""
     seek = span.start - output.fps
     return Span(span.start, span.stop, seek) if seek > _SEEK_FROM_S * output.fps else span
-

@@ -1,4 +1,4 @@
-"""The sound track in chunks: each is encoded alone and named by what is heard in it, so that a small edit keeps the rest.
+"""The sound track in chunks: each encoded alone and named by what is heard in it, so that a small edit keeps the rest.
 
 AAC packet p holds film samples [(p - 1) * 1024, p * 1024): the encoder's priming is the packet before the film.
 """

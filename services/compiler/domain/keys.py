@@ -18,6 +18,7 @@ WINDOW_RECIPE = 1
 STEM_RECIPE = 1
 CHUNK_RECIPE = 1
 TRACK_RECIPE = 1
+POSTER_RECIPE = 1
 
 
 def address(kind: str, recipe: int, **parameters: Any) -> str:
@@ -47,3 +48,8 @@ def window_key(left: Shot, right: Shot, window: Window) -> str:
 def stem_key(source_sha256: str) -> str:
     """The sound of a source as 48 kHz stereo floats, from the source's first instant."""
     return address("stem", STEM_RECIPE, source=source_sha256)
+
+
+def output_name(output: Output) -> str:
+    """An output as one word: for finding the clips that were made for it."""
+    return f"{output.width}x{output.height}@{output.fps}/{output.fit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 from hypothesis import given
@@ -31,7 +32,7 @@ def names(made: SoundPlan, level: Level = LEVEL) -> list[str]:
 def test_chunks_tile_the_track_and_cover_the_film(samples: int) -> None:
     made = list(chunks(plan(samples), LEVEL))
     assert made[0].first == 0
-    assert all(a.stop == b.first for a, b in zip(made, made[1:], strict=False))
+    assert all(a.stop == b.first for a, b in itertools.pairwise(made))
     assert (made[-1].stop - 1) * PACKET >= samples > (made[-1].stop - 2) * PACKET
     assert all(c.preroll in (0, PREROLL) and c.start >= 0 for c in made)
 

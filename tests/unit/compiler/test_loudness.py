@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -51,7 +53,7 @@ def test_measured_in_pieces_is_measured_whole(cuts: list[int]) -> None:
     sound = rough(3)
     energies = Energies()
     edges = [0, *sorted(cuts), len(sound)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         before = min(start, MEMORY)
         energies.add(weigh(sound[start - before : stop], before), start)
     assert energies.integrated(len(sound)) == pytest.approx(measure(sound), abs=0.01)

@@ -71,12 +71,12 @@ def test_nothing_is_heard_outside_its_stem_or_the_film(scene: tuple[FilmPlan, So
         lengths[sources.music.key] = sources.music.samples
     assert planned.samples == sample_of(plan.frames, FPS)
     for cue in planned.cues:
-        assert 0 <= cue.at
+        assert cue.at >= 0
         assert cue.end <= planned.samples
-        assert 0 <= cue.skip
+        assert cue.skip >= 0
         assert cue.skip + cue.length <= lengths[cue.stem]
-        assert 0 <= cue.fade_in
-        assert 0 <= cue.fade_out
+        assert cue.fade_in >= 0
+        assert cue.fade_out >= 0
         assert cue.fade_in + cue.fade_out <= cue.length
 
 

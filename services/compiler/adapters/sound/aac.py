@@ -61,21 +61,33 @@ async def encode_chunk(
 ) -> Encoded:
     """Write the chunk's bare packets to `path`. A chunk whose decoded peak passes the ceiling is limited harder."""
     ceiling = level.ceiling_dbtp - _OVERSHOOT_DB
-    raw, adts = path.with_suffix(".f32"), path.with_suffix(".adts")
-    for attempt in range(1, _TRIES + 1):
-        tried = Level(level.gain_db, ceiling)
-        sound = await asyncio.to_thread(render, plan, stems, tried, chunk.start, chunk.end)
-        await asyncio.to_thread(sound.tofile, raw)
-        args = media.media_input(raw, "-f", "f32le", "-ar", str(RATE), "-ac", "2")
-        args += ["-c:a", "aac", "-b:a", str(BIT_RATE), "-fflags", "+bitexact", "-f", "adts", str(adts)]
-        await media.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
-        raw.unlink()
-        encoded = await asyncio.to_thread(_take, adts, chunk, path, plan.samples)
-        adts.unlink()
+    for _ in range(_TRIES - 1):
+        encoded = await _encode(plan, stems, Level(level.gain_db, ceiling), chunk, path, timeout_s, niceness)
         over = encoded.true_peak_dbtp - level.ceiling_dbtp
-        if over <= 0 or attempt == _TRIES:
-            break
+        if over <= 0:
+            return encoded
         ceiling -= over + _OVERSHOOT_DB / 2
+    return await _encode(plan, stems, Level(level.gain_db, ceiling), chunk, path, timeout_s, niceness)
+
+
+async def _encode(
+    plan: SoundPlan,
+    stems: Mapping[str, Samples],
+    level: Level,
+    chunk: Chunk,
+    path: Path,
+    timeout_s: float,
+    niceness: int,
+) -> Encoded:
+    raw, adts = path.with_suffix(".f32"), path.with_suffix(".adts")
+    sound = await asyncio.to_thread(render, plan, stems, level, chunk.start, chunk.end)
+    await asyncio.to_thread(sound.tofile, raw)
+    args = media.media_input(raw, "-f", "f32le", "-ar", str(RATE), "-ac", "2")
+    args += ["-c:a", "aac", "-b:a", str(BIT_RATE), "-fflags", "+bitexact", "-f", "adts", str(adts)]
+    await media.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
+    encoded = await asyncio.to_thread(_take, adts, chunk, path, plan.samples)
+    raw.unlink()
+    adts.unlink()
     return encoded
 
 

@@ -18,12 +18,10 @@ from shared.contracts.values import AudioConfig
 _STEP: Final = 10 * RATE  # bounded memory, whatever the film's length
 _ROUNDS: Final = 3
 
-NOTHING_HEARD: Final = "Nothing is heard in this film: no narration, no music, no sound of the segments."
-
 
 @dataclass(frozen=True)
 class Measured:
-    """`loudness` in LUFS is None when nothing is heard; the reason is then `NOTHING_HEARD`."""
+    """`loudness` in LUFS is None when nothing is heard."""
 
     loudness: float | None
     true_peak_dbtp: float | None

@@ -39,7 +39,7 @@ def limit(sound: Samples, ceiling_dbtp: float) -> Samples:
 
 
 def _smooth(gain: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A weighted mean over the last ATTACK samples of the least gain in the next ATTACK: never above the gain itself."""
+    """Weighted mean over the last ATTACK samples of the least gain in the next ATTACK: never above the gain."""
     least = np.pad(gain, (ATTACK, ATTACK), mode="edge")
     span, width = 1, ATTACK + 1
     while span * 2 <= width:  # minima over 1, 2, 4, ... samples

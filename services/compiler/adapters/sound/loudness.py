@@ -76,8 +76,8 @@ def weigh(sound: Samples, before: int) -> Samples:
     """K-weights `sound`, whose first `before` samples (`MEMORY` of them, or the film's beginning) are only context."""
     size = 1 << (len(sound) + MEMORY).bit_length()
     spectrum = np.fft.rfft(sound, size, axis=0) * _weighting(size)[:, None]
-    weighted: Samples = np.fft.irfft(spectrum, size, axis=0)[before : len(sound)].astype(np.float32)
-    return weighted
+    weighted: NDArray[np.float64] = np.fft.irfft(spectrum, size, axis=0)
+    return weighted[before : len(sound)].astype(np.float32)
 
 
 def measure(sound: Samples) -> float | None:
@@ -92,7 +92,7 @@ def measure(sound: Samples) -> float | None:
 
 def peaks(sound: Samples) -> NDArray[np.float32]:
     """The true peak at each sample: the largest absolute value of either channel between it and the next."""
-    highest = np.abs(sound).max(axis=1).astype(np.float32)
+    highest: NDArray[np.float32] = np.abs(sound).max(axis=1).astype(np.float32)
     pad = np.pad(sound, ((_TAPS // 2 - 1, _TAPS // 2), (0, 0)))
     for taps in _interpolators():
         for channel in range(sound.shape[1]):

@@ -1,0 +1,164 @@
+"""The jobs' own rows: each call is a transaction that first proves that this worker still owns the job."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.compiler.adapters.desk import COMPILATION, PREPARE, compilation
+from services.compiler.usecases.ports import Result
+from shared import jobs
+from shared.clock import Clock
+from shared.contracts.compiler import FilmUpdated
+from shared.contracts.gateway import CompileRequested, EpisodeChanged, PinnedMedia
+from shared.contracts.values import Problem, Value
+from shared.errors import Fenced
+from shared.messaging import outbox
+from shared.messaging.events import Publisher
+from shared.postgres import Connection, Pool, transaction
+
+_REPORT: Final = f"""
+    update compilations set state = 'processing', rev = rev + 1, progress = greatest(progress, $2),
+                            estimated_duration_s = coalesce($3, estimated_duration_s)
+    where compilation_id = $1 and state in ('pending', 'processing')
+    returning {COMPILATION}, estimated_duration_s
+"""
+_COMPLETE: Final = f"""
+    update compilations set state = 'completed', rev = rev + 1, progress = 100, result = $2, completed_at = $3
+    where compilation_id = $1 and state = 'processing' returning {COMPILATION}
+"""
+_FAIL: Final = f"""
+    update compilations set state = 'failed', rev = rev + 1, problem = $2
+    where compilation_id = $1 and state in ('pending', 'processing') returning {COMPILATION}
+"""
+_COMMITTED: Final = "select asset_id, media from committed where episode_id = $1"
+
+
+class PostgresFilmJob:
+    """Implements `usecases.ports.FilmJob`."""
+
+    def __init__(
+        self, pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock, request: CompileRequested
+    ) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._claim = claim
+        self._clock = clock
+        self._request = request
+
+    @property
+    def request(self) -> CompileRequested:
+        return self._request
+
+    async def report(self, progress: float, message_code: str, estimate_s: float | None = None) -> None:
+        async with self._held() as connection:
+            told = {"message_code": message_code}
+            await self._update(connection, _REPORT, progress, estimate_s, told=told)
+
+    async def complete(self, result: Result, now: datetime) -> None:
+        told: dict[str, Any] = {
+            "object": result.object,
+            "poster": result.poster,
+            "media": result.media,
+            "segments_included": len(self._request.items),
+            "report": result.report,
+            "warnings": list(result.warnings),
+        }
+        stored = {
+            name: value.model_dump(mode="json") if isinstance(value, Value) else value for name, value in told.items()
+        }
+        told |= {"completed_at": now, "message_code": "compile.completed"}
+        async with self._held() as connection:
+            await self._update(connection, _COMPLETE, stored, now, told=told)
+            await jobs.finish(connection, self._claim)
+
+    async def fail(self, problem: Problem) -> None:
+        async with self._held() as connection:
+            told = {"problem": problem, "message_code": "compile.failed"}
+            await self._update(connection, _FAIL, problem.model_dump(mode="json"), told=told)
+            await jobs.finish(connection, self._claim)
+
+    async def again(self, delay_s: float) -> None:
+        failures = self._claim.payload.get("failures", 0) + 1
+        async with self._held() as connection:
+            run_at = self._clock.now() + timedelta(seconds=delay_s)
+            await jobs.again(connection, self._claim, run_at, self._claim.payload | {"failures": failures})
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[Connection]:
+        async with transaction(self._pool) as connection:
+            await jobs.hold(connection, self._claim)
+            yield connection
+
+    async def _update(self, connection: Connection, sql: str, *values: Any, told: dict[str, Any]) -> None:
+        """Change the row and publish it, in one transaction."""
+        row = await connection.fetchrow(sql, self._request.compilation_id, *values)
+        if row is None:
+            raise Fenced(self._claim.job_id)
+        changed = compilation(row)
+        if "estimated_duration_s" in row:
+            told = told | {"estimated_duration_s": row["estimated_duration_s"]}
+        event = FilmUpdated(
+            episode_id=changed.episode_id,
+            compilation_id=changed.compilation_id,
+            rev=changed.rev,
+            state=changed.state,
+            progress=changed.progress,
+            **told,
+        )
+        await outbox.publish(connection, [self._publisher.message(event, changed.cause)])
+
+
+async def load_film_job(pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock) -> PostgresFilmJob:
+    async with transaction(pool) as connection:
+        stored = await connection.fetchval("select request from compilations where compilation_id = $1", claim.job_id)
+    return PostgresFilmJob(pool, publisher, claim, clock, CompileRequested.model_validate(stored))
+
+
+class PostgresPrepareJob:
+    """Implements `usecases.ports.PrepareJob`."""
+
+    def __init__(self, pool: Pool, claim: jobs.Claim, clock: Clock) -> None:
+        self._pool = pool
+        self._claim = claim
+        self._clock = clock
+        self._episode_id: str = claim.payload["episode_id"]
+        self._seen = -1
+
+    async def expected(self) -> tuple[EpisodeChanged, dict[str, PinnedMedia]] | None:
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(
+                "select timeline, changed from timelines where episode_id = $1 and not deleted", self._episode_id
+            )
+            if row is None:
+                return None
+            committed = await connection.fetch(_COMMITTED, self._episode_id)
+        self._seen = row["changed"]
+        timeline = EpisodeChanged.model_validate(row["timeline"])
+        return timeline, {c["asset_id"]: PinnedMedia.model_validate(c["media"]) for c in committed}
+
+    async def superseded(self) -> bool:
+        async with transaction(self._pool) as connection:
+            return bool(await self._changed(connection, "") != self._seen)
+
+    async def finish(self) -> None:
+        """With the timeline's row locked: a change after this one finds no job and makes a new one."""
+        async with transaction(self._pool) as connection:
+            now = await self._changed(connection, "for update")
+            await jobs.finish(connection, self._claim)
+            if now is not None and now != self._seen:
+                await jobs.enqueue(
+                    connection, self._claim.job_id, PREPARE, payload=self._claim.payload, fair_key=self._episode_id
+                )
+
+    async def again(self, delay_s: float) -> None:
+        async with transaction(self._pool) as connection:
+            await jobs.again(connection, self._claim, self._clock.now() + timedelta(seconds=delay_s))
+
+    async def _changed(self, connection: Connection, lock: str) -> int | None:
+        changed: int | None = await connection.fetchval(
+            f"select changed from timelines where episode_id = $1 and not deleted {lock}", self._episode_id
+        )
+        return changed

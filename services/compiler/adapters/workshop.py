@@ -1,0 +1,159 @@
+"""The workshop: turns recipes into stored pieces, and pieces into films."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from services.compiler.adapters.files import LocalFiles, Scratch
+from services.compiler.adapters.mp4.film import Layout, Packets, lay_out_film
+from services.compiler.adapters.mp4.film import Pictures as Run
+from services.compiler.adapters.mp4.samples import VideoIndex
+from services.compiler.adapters.mp4.write import write_film
+from services.compiler.adapters.render import End, Renderer
+from services.compiler.adapters.sound.aac import Encoded, encode_chunk
+from services.compiler.adapters.sound.level import find_level, measured
+from services.compiler.adapters.sound.loudness import Samples
+from services.compiler.adapters.sound.stems import extract_stem, open_stem
+from services.compiler.domain.chunks import Level
+from services.compiler.domain.keys import output_name
+from services.compiler.domain.order import Order
+from services.compiler.domain.pieces import (
+    ChunkRecipe,
+    ClipRecipe,
+    Piece,
+    PosterRecipe,
+    Recipe,
+    StemRecipe,
+    WindowRecipe,
+)
+from services.compiler.domain.plan import Body
+from services.compiler.domain.sound import SoundPlan
+from services.compiler.usecases.ports import Pictures, Progress, Track
+from shared.contracts.values import AudioConfig, ObjectRef, Output
+from shared.ids import NewId
+from shared.objects import Objects
+
+NICENESS: Final = 10  # of what nobody waits for yet: previews and requests go first
+
+T = TypeVar("T")
+
+
+class FileWorkshop:
+    """Implements `usecases.ports.Workshop` with ffmpeg, numpy and local files."""
+
+    def __init__(
+        self, renderer: Renderer, files: LocalFiles, scratch: Scratch, objects: Objects, new_id: NewId
+    ) -> None:
+        self._renderer = renderer
+        self._files = files
+        self._scratch = scratch
+        self._objects = objects
+        self._new_id = new_id
+
+    async def encoder(self, output: Output) -> str:
+        async with self._scratch.folder() as folder:
+            return await self._renderer.encoder(output, folder)
+
+    async def make(self, recipe: Recipe, *, polite: bool, on_progress: Progress) -> Piece:
+        async with self._scratch.folder() as folder:
+            path = folder / "piece"
+            facts = await self._render(recipe, path, NICENESS if polite else 0, on_progress)
+            # A name of its own for each making: a piece made twice must not meet itself in the store.
+            key = f"pieces/{recipe.kind}/{recipe.key}/{self._new_id()}"
+            ref = await self._objects.own.put_file(key, path, _TYPES.get(type(recipe), "video/mp4"), move=True)
+        return Piece(recipe.key, recipe.kind, ref, facts)
+
+    async def _render(self, recipe: Recipe, path: Path, niceness: int, on_progress: Progress) -> dict[str, Any]:
+        match recipe:
+            case ClipRecipe():
+                source = await self._files.path(recipe.source)
+                clip = await self._renderer.conform(
+                    source, recipe.output, path, on_progress=on_progress, niceness=niceness
+                )
+                found = {"source": recipe.source.sha256, "output": output_name(recipe.output), "copied": clip.copied}
+                return clip.index.to_json() | found
+            case WindowRecipe():
+                left = End(await self._files.path(recipe.left), recipe.left_frames)
+                right = End(await self._files.path(recipe.right), recipe.window.head)
+                window = await self._renderer.window(
+                    left, right, recipe.window, recipe.output, path, on_progress=on_progress, niceness=niceness
+                )
+                return window.index.to_json()
+            case StemRecipe():
+                return (await extract_stem(await self._files.path(recipe.source), path, niceness=niceness)).to_json()
+            case ChunkRecipe():
+                stems = await self._stems(recipe.stems)
+                encoded = await encode_chunk(recipe.plan, stems, recipe.level, recipe.chunk, path, niceness=niceness)
+                return encoded.to_json()
+            case PosterRecipe():
+                await self._renderer.poster(await self._files.path(recipe.clip.bytes), recipe.at_s, path)
+                return {}
+
+    async def find_level(
+        self, plan: SoundPlan, stems: Mapping[str, Piece], config: AudioConfig
+    ) -> tuple[Level, tuple[str, ...]]:
+        return await asyncio.to_thread(find_level, plan, await self._stems(stems), config)
+
+    def measure(self, chunks: Iterable[Piece], samples: int) -> tuple[float | None, float | None]:
+        found = measured((Encoded.from_json(dict(c.facts)) for c in chunks), samples)
+        return found.loudness, found.true_peak_dbtp
+
+    @asynccontextmanager
+    async def film(self, order: Order, pictures: Pictures, track: Track, on_progress: Progress) -> AsyncIterator[Path]:
+        layout = await self._layout(order, pictures, track)
+        async with self._scratch.folder() as folder:
+            path = folder / "film.mp4"
+            size = layout.size
+
+            def write(stop: threading.Event) -> str:
+                return write_film(layout, path, stop=stop, on_bytes=lambda n: on_progress(n / size))
+
+            await _in_thread(write)
+            yield path
+
+    async def store(self, compilation_id: str, film: Path, poster: Piece) -> tuple[ObjectRef, ObjectRef]:
+        own, name = self._objects.own, f"films/{compilation_id}/{self._new_id()}"
+        picture = await own.put_file(f"{name}.jpg", await self._files.path(poster.bytes), "image/jpeg")
+        return await own.put_file(f"{name}.mp4", film, "video/mp4", move=True), picture
+
+    async def _stems(self, stems: Mapping[str, Piece]) -> dict[str, Samples]:
+        return {key: open_stem(await self._files.path(piece.bytes)) for key, piece in stems.items()}
+
+    async def _layout(self, order: Order, pictures: Pictures, track: Track) -> Layout:
+        clips = [(await self._files.path(c.bytes), VideoIndex.from_json(dict(c.facts))) for c in pictures.clips]
+        windows = [(await self._files.path(w.bytes), VideoIndex.from_json(dict(w.facts))) for w in pictures.windows]
+        waiting = iter(windows)
+        runs = []
+        for part in pictures.plan.parts:
+            if isinstance(part, Body):
+                runs.append(Run(*clips[part.shot], part.start, part.stop))
+            else:
+                runs.append(Run(*next(waiting), 0, part.frames))
+        sound = [Packets(await self._files.path(c.bytes), tuple(c.facts["sizes"])) for c in track.chunks]
+        return await asyncio.to_thread(lay_out_film, runs, sound, track.plan.samples, order.output)
+
+
+_TYPES: Final[Mapping[type, str]] = {
+    StemRecipe: "application/octet-stream",
+    ChunkRecipe: "application/octet-stream",
+    PosterRecipe: "image/jpeg",
+}
+
+
+async def _in_thread(work: Callable[[threading.Event], T]) -> T:
+    """A cancelled caller leaves only when the thread has, so that no file is removed under it."""
+    stop = threading.Event()
+    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({thread})
+        if not thread.cancelled():
+            thread.exception()
+        raise

@@ -1,0 +1,57 @@
+"""What to make a film of: asked for by a person, or the episode as it stands, to be ready before anyone asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.contracts.gateway import CompileItem, CompileRequested, EpisodeChanged, PinnedMedia
+from shared.contracts.values import AudioConfig, Output
+
+
+@dataclass(frozen=True)
+class Order:
+    """Items in film order. An odd frame size is rounded up: 4:2:0 pictures have even sides."""
+
+    items: tuple[CompileItem, ...]
+    music: PinnedMedia | None
+    audio: AudioConfig
+    output: Output
+
+
+def order_of(request: CompileRequested) -> Order:
+    return Order(tuple(request.items), request.music, request.audio, even(request.output))
+
+
+def expected_orders(timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia]) -> tuple[list[Order], bool]:
+    """The rows of neighbouring segments that have committed videos, and whether that is the whole episode.
+
+    `committed` by asset id. Transitions are the segments' own, the sound is the default's.
+    """
+    runs: list[list[CompileItem]] = [[]]
+    for segment in timeline.segments:
+        video = committed.get(segment.video_asset_id)
+        if video is None:
+            runs.append([])
+            continue
+        item = CompileItem(
+            segment_id=segment.segment_id,
+            number=segment.number,
+            video=video,
+            narration=committed.get(segment.narration_asset_id),
+            transition_after=segment.transition_after,
+        )
+        runs[-1].append(item)
+    music = committed.get(timeline.music_asset_id) if timeline.music_asset_id else None
+    output = even(timeline.output)
+    return [Order(tuple(run), music, AudioConfig(), output) for run in runs if run], len(runs) == 1
+
+
+def even(output: Output) -> Output:
+    return output.model_copy(
+        update={"width": output.width + output.width % 2, "height": output.height + output.height % 2}
+    )
+
+
+def name_of(item: CompileItem) -> str:
+    return f"Segment {item.number}"

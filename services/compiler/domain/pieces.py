@@ -1,0 +1,141 @@
+"""Pieces: what they are, what each is made from, and what the plans must know of one that is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from services.compiler.domain import keys
+from services.compiler.domain.chunks import Chunk, Level
+from services.compiler.domain.plan import Clip, FilmPlan, Window
+from services.compiler.domain.sound import SoundPlan, Stem
+from shared.contracts.values import ObjectRef, Output
+
+
+class PieceKind(StrEnum):
+    CLIP = "clip"
+    WINDOW = "window"
+    STEM = "stem"
+    CHUNK = "chunk"
+    POSTER = "poster"
+    TRACK = "track"  # no bytes of its own: which chunks make a film's sound, and what it measures
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A finished piece. `facts` are its index: sample sizes, keyframes, loudness, whatever its kind needs."""
+
+    key: str
+    kind: PieceKind
+    object: ObjectRef | None
+    facts: Mapping[str, Any]
+
+    @property
+    def bytes(self) -> ObjectRef:
+        if self.object is None:
+            raise ValueError(f"a {self.kind} has no bytes")
+        return self.object
+
+
+@dataclass(frozen=True)
+class ClipRecipe:
+    key: str
+    name: str
+    source: ObjectRef
+    output: Output
+    seconds: float
+    kind: PieceKind = PieceKind.CLIP
+
+
+@dataclass(frozen=True)
+class WindowRecipe:
+    """Rendered from the two sources; `left_frames` is the length of the left one's conformed clip."""
+
+    key: str
+    name: str
+    left: ObjectRef
+    right: ObjectRef
+    left_frames: int
+    window: Window
+    output: Output
+    kind: PieceKind = PieceKind.WINDOW
+
+
+@dataclass(frozen=True)
+class StemRecipe:
+    key: str
+    name: str
+    source: ObjectRef
+    seconds: float
+    kind: PieceKind = PieceKind.STEM
+
+
+@dataclass(frozen=True)
+class ChunkRecipe:
+    key: str
+    name: str
+    plan: SoundPlan
+    level: Level
+    chunk: Chunk
+    stems: Mapping[str, Piece]
+    kind: PieceKind = PieceKind.CHUNK
+
+
+@dataclass(frozen=True)
+class PosterRecipe:
+    key: str
+    name: str
+    clip: Piece
+    at_s: float
+    kind: PieceKind = PieceKind.POSTER
+
+
+Recipe = ClipRecipe | WindowRecipe | StemRecipe | ChunkRecipe | PosterRecipe
+
+
+def clip_recipe(name: str, source: ObjectRef, seconds: float | None, output: Output, encoder: str) -> ClipRecipe:
+    return ClipRecipe(keys.clip_key(source.sha256, output, encoder), name, source, output, seconds or 5.0)
+
+
+def stem_recipe(name: str, source: ObjectRef, seconds: float | None) -> StemRecipe:
+    return StemRecipe(keys.stem_key(source.sha256), name, source, seconds or 5.0)
+
+
+def window_recipes(plan: FilmPlan, sources: Mapping[str, ObjectRef], output: Output) -> list[WindowRecipe]:
+    """`sources` by segment id."""
+    made = []
+    for window in plan.windows:
+        left, right = plan.shots[window.left], plan.shots[window.left + 1]
+        made.append(
+            WindowRecipe(
+                key=keys.window_key(left, right, window),
+                name=f"the {window.style} between {left.name} and {right.name}",
+                left=sources[left.segment_id],
+                right=sources[right.segment_id],
+                left_frames=left.clip.frames,
+                window=window,
+                output=output,
+            )
+        )
+    return made
+
+
+def chunk_recipes(plan: SoundPlan, level: Level, chunks: Iterable[Chunk], stems: Mapping[str, Piece]) -> list[Recipe]:
+    return [ChunkRecipe(c.key, "the film's sound", plan, level, c, stems) for c in chunks]
+
+
+def poster_recipe(clip: Piece, output: Output) -> PosterRecipe:
+    """From the middle of a clip: its first frames are often still, or black."""
+    at_s = clip_of(clip).frames // 2 / output.fps
+    return PosterRecipe(keys.address("poster", keys.POSTER_RECIPE, clip=clip.key), "the poster", clip, at_s)
+
+
+def clip_of(piece: Piece) -> Clip:
+    return Clip(piece.key, len(piece.facts["sizes"]), tuple(piece.facts["keyframes"]))
+
+
+def stem_of(piece: Piece) -> Stem:
+    first, stop = piece.facts["heard"]
+    return Stem(piece.key, piece.facts["samples"], piece.facts["loudness"], (first, stop))

@@ -1,0 +1,1 @@
+"""Ways in: topics, jobs, the expiry sweep."""

@@ -1,0 +1,89 @@
+"""Jobs: films, and rendering ahead; and the sweep that ends what nobody finished in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from services.compiler.domain.cost import Pace
+from services.compiler.usecases.expire_compilations import expire_compilations
+from services.compiler.usecases.make_film import make_film
+from services.compiler.usecases.ports import Desk, FilmJob, PieceBook, PrepareJob, Workshop
+from services.compiler.usecases.prepare_episode import prepare_episode
+from shared.clock import Clock
+from shared.jobs import Claim, Kind
+from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What both jobs work with. `pace` is shared: every piece teaches the next estimate."""
+
+    book: PieceBook
+    workshop: Workshop
+    pace: Pace
+    clock: Clock
+
+
+def film_kind(shop: Shop, load: Callable[[Claim], Awaitable[FilmJob]], films_at_once: int, pieces_at_once: int) -> Kind:
+    async def run(claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(compilation_id=claim.job_id):
+            job = await load(claim)
+            await make_film(
+                job,
+                shop.book,
+                shop.workshop,
+                shop.pace,
+                shop.clock,
+                attempt=claim.attempt,
+                failures=claim.payload.get("failures", 0),
+                at_once=pieces_at_once,
+            )
+
+    return Kind(run, films_at_once)
+
+
+def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int) -> Kind:
+    async def run(claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(episode_id=claim.payload["episode_id"]):
+            await prepare_episode(load(claim), shop.book, shop.workshop, shop.pace, shop.clock, attempt=claim.attempt)
+
+    return Kind(run, at_once)
+
+
+class ExpirySweep:
+    """A column and a loop, so that deadlines survive restarts."""
+
+    def __init__(self, pool: Pool, desks: Callable[[Connection], Desk], *, clock: Clock) -> None:
+        self._pool = pool
+        self._desks = desks
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> ExpirySweep:
+        self._task = asyncio.create_task(self._run(), name="expiry-sweep")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_EVERY_S)
+            try:
+                async with transaction(self._pool) as connection:
+                    await expire_compilations(self._desks(connection), self._clock.now())
+            except UNAVAILABLE as error:
+                log.warning("sweep.failed", error=repr(error))

@@ -1,0 +1,1 @@
+"""What the compiler does, one use case per file."""

@@ -1,0 +1,120 @@
+"""From an order to everything its film is joined from: first the clips and stems, then what their plan asks for."""
+
+from __future__ import annotations
+
+from services.compiler.domain.chunks import chunks, track_key
+from services.compiler.domain.order import Order, name_of
+from services.compiler.domain.pieces import (
+    ClipRecipe,
+    Piece,
+    PieceKind,
+    Recipe,
+    StemRecipe,
+    chunk_recipes,
+    clip_of,
+    clip_recipe,
+    stem_of,
+    stem_recipe,
+    window_recipes,
+)
+from services.compiler.domain.plan import FilmPlan, Shot, plan_film
+from services.compiler.domain.sound import SoundPlan, Sources, plan_sound
+from services.compiler.usecases.obtain_pieces import Obtainer
+from services.compiler.usecases.ports import Pictures, Track
+from shared.contracts.gateway import PinnedMedia
+
+NOTHING_HEARD = "Nothing is heard in this film: no narration, no music, no sound of the segments."
+
+
+def clip_recipes(order: Order, encoder: str) -> dict[str, ClipRecipe]:
+    """By segment id."""
+    return {
+        item.segment_id: clip_recipe(
+            name_of(item), item.video.object, item.video.media.duration_s, order.output, encoder
+        )
+        for item in order.items
+    }
+
+
+def stem_recipes(order: Order) -> dict[str, StemRecipe]:
+    """By role: `narration:<segment>`, `own:<segment>`, `music`. Videos without a sound track have no stem."""
+    wanted: dict[str, tuple[str, PinnedMedia]] = {}
+    for item in order.items:
+        if item.narration:
+            wanted[f"narration:{item.segment_id}"] = f"the narration of {name_of(item)}", item.narration
+        if item.video.media.audio_codec and order.audio.segment_sound != "mute":
+            wanted[f"own:{item.segment_id}"] = f"the sound of {name_of(item)}", item.video
+    if order.music and order.audio.background_music:
+        wanted["music"] = "the music", order.music
+    return {role: stem_recipe(name, m.object, m.media.duration_s) for role, (name, m) in wanted.items()}
+
+
+async def gather_pictures(order: Order, obtainer: Obtainer) -> Pictures:
+    encoder = await obtainer.workshop.encoder(order.output)
+    recipes = clip_recipes(order, encoder)
+    pieces = await obtainer.obtain(list(recipes.values()))
+    plan = film_plan(order, {segment: pieces[r.key] for segment, r in recipes.items()})
+    sources = {item.segment_id: item.video.object for item in order.items}
+    windows = window_recipes(plan, sources, order.output)
+    rendered = await obtainer.obtain(windows)
+    return Pictures(
+        plan=plan,
+        clips=tuple(pieces[shot.clip.key] for shot in plan.shots),
+        windows=tuple(rendered[w.key] for w in windows),
+    )
+
+
+def film_plan(order: Order, clips: dict[str, Piece]) -> FilmPlan:
+    """`clips` by segment id."""
+    shots = [
+        Shot(item.segment_id, name_of(item), clip_of(clips[item.segment_id]), item.transition_after)
+        for item in order.items
+    ]
+    return plan_film(shots, order.output.fps)
+
+
+async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Track:
+    """The track as it was once made, or its chunks, of which most may be there already."""
+    recipes = stem_recipes(order)
+    stems = await obtainer.obtain(list(recipes.values()))
+    plan = plan_sound(film, order.output.fps, _sources(recipes, stems), order.audio)
+    key = track_key(plan, order.audio)
+    if made := (await obtainer.find([key])).get(key):
+        facts = made.facts
+        found = await obtainer.find(facts["chunks"])
+        if all(k in found for k in facts["chunks"]):
+            obtainer.tally.reused += len(found)
+            return _track(plan, [found[k] for k in facts["chunks"]], made)
+    level, told = await obtainer.workshop.find_level(plan, stems, order.audio)
+    wanted: list[Recipe] = chunk_recipes(plan, level, chunks(plan, level), stems)
+    pieces = await obtainer.obtain(wanted)
+    row = [pieces[r.key] for r in wanted]
+    loudness, peak = obtainer.workshop.measure(row, plan.samples)
+    facts = {"chunks": [r.key for r in wanted], "loudness": loudness, "true_peak": peak, "warnings": list(told)}
+    track = Piece(key, PieceKind.TRACK, None, facts)
+    if token := await obtainer.book.take(key, PieceKind.TRACK):
+        await obtainer.book.finish(track, token)
+    return _track(plan, row, track)
+
+
+def _track(plan: SoundPlan, row: list[Piece], track: Piece) -> Track:
+    loudness = track.facts["loudness"]
+    return Track(
+        plan=plan,
+        chunks=tuple(row),
+        loudness=loudness,
+        true_peak_dbtp=track.facts["true_peak"],
+        unmeasured={} if loudness is not None else {"loudness_lufs": NOTHING_HEARD, "true_peak_dbtp": NOTHING_HEARD},
+        warnings=(*plan.warnings, *track.facts["warnings"]),
+    )
+
+
+def _sources(recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> Sources:
+    sources = Sources(music=stem_of(stems[recipes["music"].key]) if "music" in recipes else None)
+    for role, recipe in recipes.items():
+        kind, _, segment = role.partition(":")
+        if kind == "narration":
+            sources.narration[segment] = stem_of(stems[recipe.key])
+        elif kind == "own":
+            sources.own[segment] = stem_of(stems[recipe.key])
+    return sources

@@ -1,0 +1,187 @@
+"""A compilation's job: obtain every piece, join them, store the film, tell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import gcd
+from typing import Final
+
+from services.compiler.domain.cost import Meter, Pace, chunk_seconds, units
+from services.compiler.domain.order import Order, order_of
+from services.compiler.domain.pieces import PieceKind, Recipe, clip_recipe, poster_recipe
+from services.compiler.usecases.gather import clip_recipes, gather_pictures, gather_sound, stem_recipes
+from services.compiler.usecases.obtain_pieces import Obtainer
+from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Result, Track, Workshop
+from shared.clock import Clock
+from shared.contracts.compiler import Chapter, FilmReport
+from shared.contracts.values import Media, ObjectRef, Output, Problem, TransitionStyle
+from shared.errors import RetakeError
+
+REPORT_EVERY_S: Final = 0.5
+MOST_ATTEMPTS: Final = 5  # claims of one job: a worker that dies each time it touches a film must not go on for ever
+MOST_FAILURES: Final = 2  # one retry
+RETRY_AFTER_S: Final = 1.0
+
+
+@dataclass
+class _Stage:
+    code: str
+
+
+async def make_film(
+    job: FilmJob,
+    book: PieceBook,
+    workshop: Workshop,
+    pace: Pace,
+    clock: Clock,
+    *,
+    attempt: int,
+    failures: int,
+    at_once: int,
+) -> None:
+    """Ends the job in one of: completed, failed, given back for one more try. Cancelled, it leaves all as it is."""
+    if attempt > MOST_ATTEMPTS:
+        await job.fail(_crashing())
+        return
+    try:
+        await job.complete(await _make(job, book, workshop, pace, clock, at_once), clock.now())
+    except RetakeError as error:
+        if error.code == "fenced":
+            raise
+        if error.retryable and failures + 1 < MOST_FAILURES:
+            await job.again(RETRY_AFTER_S)
+        else:
+            await job.fail(_problem(error))
+
+
+async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, clock: Clock, at_once: int) -> Result:
+    began = clock.monotonic()
+    order = order_of(job.request)
+    meter = Meter(1.0)
+    obtainer = Obtainer(book, workshop, clock, pace, meter, at_once=at_once)
+    stage = _Stage("compile.started")
+    estimate = await _expect(order, obtainer)
+    await job.report(meter.percent, stage.code, round(estimate, 1))
+    async with _reporting(job, meter, stage, clock):
+        stage.code = "compile.rendering" if estimate < 1 else "compile.waiting_conform"
+        pictures = await gather_pictures(order, obtainer)
+        stage.code = "compile.rendering"
+        track = await gather_sound(order, pictures.plan, obtainer)
+        poster = poster_recipe(pictures.clips[0], order.output)
+        posters = await obtainer.obtain([poster])
+        stage.code = "compile.joining"
+        join_s = pace.seconds("join", pictures.plan.frames / order.output.fps)
+        meter.expect(join_s)
+        joining = clock.monotonic()
+        async with workshop.film(order, pictures, track, lambda done: meter.advance("join", join_s, done)) as path:
+            film, poster_object = await workshop.store(job.request.compilation_id, path, posters[poster.key])
+        seconds = pictures.plan.frames / order.output.fps
+        await book.learn("join", pace.learn("join", seconds, clock.monotonic() - joining))
+    report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
+    return _result(order, pictures, track, film, poster_object, report)
+
+
+async def _expect(order: Order, obtainer: Obtainer) -> float:
+    """Seconds of work ahead, from what is there already; also sets the meter."""
+    pace = obtainer.pace
+    encoder = await obtainer.workshop.encoder(order.output)
+    first: list[Recipe] = [*clip_recipes(order, encoder).values(), *stem_recipes(order).values()]
+    found = await obtainer.find([r.key for r in first])
+    length = sum(i.video.media.duration_s or 5.0 for i in order.items)
+    blended = sum(
+        i.transition_after.duration_s
+        for i in order.items[:-1]
+        if i.transition_after and i.transition_after.style is not TransitionStyle.CUT
+    )
+    per_second = units(clip_recipe("", order.items[0].video.object, 1.0, order.output, ""))
+    seconds = (
+        pace.of([r for r in first if r.key not in found])
+        + pace.seconds(PieceKind.WINDOW, per_second * blended)
+        + pace.seconds(PieceKind.CHUNK, max(length, chunk_seconds()))
+        + pace.seconds("join", length)
+    )
+    obtainer.meter.expect(seconds)
+    return seconds
+
+
+@asynccontextmanager
+async def _reporting(job: FilmJob, meter: Meter, stage: _Stage, clock: Clock) -> AsyncIterator[None]:
+    """Tells the percent while the block runs, whenever it or the stage has changed."""
+
+    async def tell() -> None:
+        last: tuple[int, str] = (int(meter.percent), "")
+        while True:
+            await clock.sleep(REPORT_EVERY_S)
+            now = (int(meter.percent), stage.code)
+            if now != last:
+                await job.report(meter.percent, stage.code)
+                last = now
+
+    telling = asyncio.create_task(tell(), name="film-progress")
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+def _report(order: Order, pictures: Pictures, track: Track, obtainer: Obtainer, seconds: float) -> FilmReport:
+    fps = order.output.fps
+    chapters = [
+        Chapter(title=shot.name, start_s=round(start / fps, 3))
+        for shot, start in zip(pictures.plan.shots, pictures.plan.starts, strict=True)
+    ]
+    return FilmReport(
+        pieces_reused=obtainer.tally.reused,
+        pieces_rendered=obtainer.tally.rendered,
+        seconds=round(seconds, 3),
+        loudness_lufs=track.loudness,
+        true_peak_dbtp=track.true_peak_dbtp,
+        unmeasured=dict(track.unmeasured),
+        chapters=chapters,
+    )
+
+
+def _result(
+    order: Order, pictures: Pictures, track: Track, film: ObjectRef, poster: ObjectRef, report: FilmReport
+) -> Result:
+    frames, output = pictures.plan.frames, order.output
+    media = Media(
+        width=output.width,
+        height=output.height,
+        duration_s=round(frames / output.fps, 6),
+        fps=output.fps,
+        frames=frames,
+        aspect_ratio=_aspect(output),
+        resolution=f"{min(output.width, output.height)}p",
+        video_codec="h264",
+        audio_codec="aac",
+        sample_rate=48_000,
+        channels=2,
+        loudness_lufs=track.loudness,
+    )
+    return Result(film, poster, media, report, (*pictures.plan.warnings, *track.warnings))
+
+
+def _aspect(output: Output) -> str:
+    common = gcd(output.width, output.height)
+    return f"{output.width // common}:{output.height // common}"
+
+
+def _problem(error: RetakeError) -> Problem:
+    recovery = error.recovery or "Compile again. If it fails again, regenerate what is named."
+    if error.retryable:
+        recovery = f"It was tried {MOST_FAILURES} times. Compile again later."
+    return Problem(code=error.code, cause=error.cause, recovery=recovery, retryable=error.retryable)
+
+
+def _crashing() -> Problem:
+    return Problem(
+        code="worker_died",
+        cause=f"The compiler stopped {MOST_ATTEMPTS} times while it made this film.",
+        recovery="Look at the compiler's log, then compile again.",
+        retryable=True,
+    )

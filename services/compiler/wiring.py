@@ -1,0 +1,70 @@
+"""Opens what the compiler needs, in order, and closes it in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.compiler.adapters.desk import COMPILE, PREPARE, PostgresDesk
+from services.compiler.adapters.files import LocalFiles, Scratch
+from services.compiler.adapters.jobs import PostgresPrepareJob, load_film_job
+from services.compiler.adapters.pieces import PostgresPieces
+from services.compiler.adapters.render import Renderer
+from services.compiler.adapters.workshop import FileWorkshop
+from services.compiler.config import Settings
+from services.compiler.domain.cost import Pace
+from services.compiler.entrypoints.jobs import ExpirySweep, Shop, film_kind, prepare_kind
+from services.compiler.entrypoints.kafka import fail_dead_letters, handlers
+from services.compiler.usecases.ports import Desk
+from shared.contracts.topics import Service
+from shared.health import Health
+from shared.jobs import Worker
+from shared.objects import Objects, open_objects
+from shared.postgres import Connection, transaction
+from shared.service import Base, open_base, run_messaging
+
+
+@asynccontextmanager
+async def wire(settings: Settings) -> AsyncIterator[Health]:
+    folder = Path(settings.work_dir) / "compiler"
+    async with (
+        open_base(Service.COMPILER, settings) as base,
+        open_objects(settings.objects_url, Service.COMPILER, work_dir=folder) as objects,
+        Scratch(folder, base.new_id) as scratch,
+    ):
+        shop = await _shop(settings, base, objects, scratch, folder)
+
+        def desks(connection: Connection) -> Desk:
+            return PostgresDesk(connection, base.publisher, render_ahead=settings.render_ahead)
+
+        kinds = {
+            COMPILE: film_kind(
+                shop,
+                lambda claim: load_film_job(base.pool, base.publisher, claim, base.clock),
+                settings.films_at_once,
+                settings.pieces_at_once,
+            ),
+            PREPARE: prepare_kind(
+                shop, lambda claim: PostgresPrepareJob(base.pool, claim, base.clock), settings.ahead_at_once
+            ),
+        }
+        async with (
+            run_messaging(base, handlers(desks, base.clock), on_dead_letter=fail_dead_letters(desks)) as messaging,
+            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id),
+            ExpirySweep(base.pool, desks, clock=base.clock),
+        ):
+            yield messaging.health
+
+
+async def _shop(settings: Settings, base: Base, objects: Objects, scratch: Scratch, folder: Path) -> Shop:
+    files = LocalFiles(objects, folder / "cache", limit_bytes=settings.cache_bytes)
+    renderer = Renderer(timeout_per_s=settings.ffmpeg_timeout_per_s)
+    async with transaction(base.pool) as connection:
+        known = await PostgresDesk(connection, base.publisher).pace()
+    return Shop(
+        book=PostgresPieces(base.pool, base.new_id),
+        workshop=FileWorkshop(renderer, files, scratch, objects, base.new_id),
+        pace=Pace(known),
+        clock=base.clock,
+    )
