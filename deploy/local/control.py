@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlsplit
 
-from deploy.local import leftovers
+from deploy.local import http, leftovers
 from deploy.local.paths import DataDir
 from deploy.local.state import PartStatus, State, SystemState, held
 from shared.errors import Permanent, UserError
 
 STOP_TIMEOUT_S: Final = 40.0  # services, then PostgreSQL and the broker, each with its own grace
+
+PROBE_TIMEOUT_S: Final = 3.0  # a little more than a service gives its own checks
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,12 @@ class Status:
 
 
 def status(data: DataDir) -> Status:
+    """How it is now: processes are looked at, and services asked whether they are ready."""
     state = SystemState.read(data.state)
     running = held(data)
     if state is None:
         return Status(running, None)
-    parts = tuple(_as_it_is(p) for p in state.parts)
-    return Status(running, SystemState(state.supervisor, state.gateway, state.kafka, state.data, parts))
+    return Status(running, replace(state, parts=asyncio.run(_as_they_are(state.parts))))
 
 
 def down(data: DataDir) -> bool:
@@ -64,10 +69,27 @@ def reset(data: DataDir) -> None:
     shutil.rmtree(data.root)
 
 
-def _as_it_is(part: PartStatus) -> PartStatus:
+async def _as_they_are(parts: Sequence[PartStatus]) -> tuple[PartStatus, ...]:
+    return tuple(await asyncio.gather(*(_as_it_is(p) for p in parts)))
+
+
+async def _as_it_is(part: PartStatus) -> PartStatus:
     if part.process and not part.process.alive:
         return part.to(State.STOPPED, process=None)
-    return part
+    if part.state is not State.READY or not (part.address or "").startswith("http://"):
+        return part
+    where = urlsplit(part.address or "")
+    try:
+        said = await http.status(where.hostname or "", where.port or 0, "/health/ready", PROBE_TIMEOUT_S)
+    except (OSError, TimeoutError):
+        said = 0
+    match said:
+        case 200:
+            return part
+        case 0:
+            return part.to(State.NOT_READY, detail="does not answer")
+        case _:
+            return part.to(State.NOT_READY, detail=f"answers {said} at {part.address}/health/ready")
 
 
 def _wait_for_state(data: DataDir, seconds: float = 10.0) -> SystemState | None:

@@ -23,7 +23,7 @@ def part_line(status: PartStatus) -> str | None:
             return f"{status.name:<10} ready {status.ready_s or 0:6.1f} s   {status.address}"
         case State.BACKING_OFF:
             return f"{status.name:<10} {status.detail}"
-        case State.WAITING | State.STARTING | State.STOPPED:
+        case State.WAITING | State.STARTING | State.STOPPED | State.NOT_READY:
             return None
 
 

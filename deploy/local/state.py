@@ -25,6 +25,7 @@ class State(StrEnum):
     READY = "ready"
     BACKING_OFF = "backing off"  # it ended; it is started again after a pause
     STOPPED = "stopped"
+    NOT_READY = "not ready"  # it runs, but says just now that it cannot work, or nothing; only `status` tells
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,8 @@ class Supervisor:
                 if not (e.retryable or self._was_ready):
                     raise
                 why = f"could not start: {e.cause}"
+            except OSError as e:  # the disk is full, there are too many processes: that may pass
+                why = f"could not start: {e}"
             if why == _MOVED:
                 continue
             failures += 1

@@ -161,7 +161,9 @@ async def test_what_an_earlier_supervisor_left_is_ended_first(data: Path) -> Non
         }  # fmt: skip
         (data / "run" / "state.json").write_text(json.dumps(state))
         # A number in PostgreSQL's pid file that now belongs to another program would make it refuse to start.
-        (data / "postgres" / "postmaster.pid").write_text(f"{other.pid}\n{data}/postgres\n1\n5432\n\n127.0.0.1\n\nready\n")
+        (data / "postgres" / "postmaster.pid").write_text(
+            f"{other.pid}\n{data}/postgres\n1\n5432\n\n127.0.0.1\n\nready\n"
+        )
         with Running(data):
             assert stray.wait(timeout=5) != 0
             assert other.poll() is None, "the number was given to another process, which is none of ours"
@@ -186,7 +188,10 @@ def test_two_systems_side_by_side_but_not_on_one_directory(data: Path, tmp_path:
 def test_a_taken_port_is_named(data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(NotStarted, match=f"port_taken: Port {port} on 127.0.0.1 is taken"), Running(data, port=port):
+        with (
+            pytest.raises(NotStarted, match=f"port_taken: Port {port} on 127.0.0.1 is taken"),
+            Running(data, port=port),
+        ):
             pass
     with Running(data, port=port) as system:
         assert system.summary["gateway"] == f"http://127.0.0.1:{port}"

@@ -46,6 +46,9 @@ def _properties(directory: Path, port: int, controller_port: int) -> dict[str, o
         # Four groups of one member each: no partitions by the dozen, no waiting for more members.
         "offsets.topic.num.partitions": 4,
         "group.initial.rebalance.delay.ms": 0,
+        # After kill -9 the controller takes a node back only when its old session has ended: 9 s by default.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
         "auto.create.topics.enable": "false",
         "num.network.threads": 2,
         "num.io.threads": 4,

@@ -25,7 +25,7 @@ STUB = str(Path(__file__).resolve())
 
 
 class Running:
-    """`with Running(data, port=…) as system:` is `up --json` in the foreground until it is ready; then it is stopped."""
+    """`with Running(data, port=…) as system:` is `up --json` in the foreground, ready; at the end it is stopped."""
 
     def __init__(self, data: Path, env: dict[str, str] | None = None, **options: Any) -> None:
         from deploy.local.children import python_env
@@ -56,11 +56,11 @@ class Running:
         self.process.wait()
 
     def parts(self) -> dict[str, Any]:
-        """The parts as `retake status` sees them."""
-        from deploy.local import control
+        """The parts as the supervisor sees them."""
         from deploy.local.paths import DataDir
+        from deploy.local.state import SystemState
 
-        state = control.status(DataDir.of(self.data)).state
+        state = SystemState.read(DataDir.of(self.data).state)
         return {p.name: p for p in state.parts} if state else {}
 
     def ready(self) -> bool:

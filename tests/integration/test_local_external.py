@@ -1,0 +1,88 @@
+"""`up` on somebody else's PostgreSQL: roles and databases are made there, and two systems never share them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.local.children import spawn
+from deploy.local.databases import migrate, provide
+from deploy.local.paths import DataDir
+from deploy.local.postgres import EmbeddedPostgres
+from deploy.local.preflight import free_port, prepare
+from shared.errors import UserError
+from tests.unit.local.stub_system import NotStarted, Running
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[str]:
+    """A PostgreSQL that nobody's `up` looks after; its superuser's URL."""
+    data = DataDir.of(tmp_path / "server")
+    prepare(data)
+    postgres = EmbeddedPostgres(data, "secret")
+    await postgres.initialise()
+    port = free_port()
+    child = await spawn(postgres.command(port), data.log("postgres"), data.root)
+    try:
+        await postgres.answers(port)
+        yield postgres.url(port)
+    finally:
+        await child.stop(10)
+
+
+async def test_two_systems_never_share_a_server(server: str, tmp_path: Path) -> None:
+    with Running(tmp_path / "one", database=server) as one:
+        assert "postgres" not in {p.name for p in one.parts().values() if p.process}
+        url = one.told("gateway")["DATABASE_URL"]
+        user = await asyncpg.connect(url)
+        try:
+            with pytest.raises(NotStarted, match="database_in_use"), Running(tmp_path / "two", database=server):
+                pass
+        finally:
+            await user.close()
+    # The first one's passwords are of no use any more: the second one takes the databases over.
+    with Running(tmp_path / "two", database=server) as two:
+        assert two.told("gateway")["DATABASE_URL"] != url
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(url)
+
+
+async def test_an_admin_that_is_no_superuser_is_enough(server: str) -> None:
+    admin = await asyncpg.connect(server)
+    await admin.execute("create role boss login createdb createrole password 'b'")
+    await admin.close()
+    boss = server.replace("postgres:secret@", "boss:b@")
+    url = await provide(boss, "review", "it's a 'password' / with @ signs")
+    await migrate(url, "review")
+    assert await provide(boss, "review", "it's a 'password' / with @ signs") == url
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("select count(*) from schema_migrations") > 0
+    await connection.close()
+
+
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    url = f"postgresql://me:secret@127.0.0.1:{free_port()}/postgres"
+    with pytest.raises(NotStarted) as failed, Running(tmp_path / "data", database=url):
+        pass
+    assert "database_unreachable" in str(failed.value)
+    assert "secret" not in str(failed.value)
+
+
+async def test_a_migration_that_fails_is_named(server: str, tmp_path: Path) -> None:
+    migrations = tmp_path / "services" / "review" / "migrations"
+    migrations.mkdir(parents=True)
+    (migrations / "0001_wrong.sql").write_text("-- migrate:up\ncreate tabel wrong ();\n-- migrate:down\n")
+    url = await provide(server, "review", "p")
+    with pytest.raises(Exception, match=r"review: .*syntax error"):
+        await migrate(url, "review", tmp_path)
+
+
+async def test_a_kafka_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from deploy.local.kafka import topics
+
+    monkeypatch.setattr(topics, "REACH_TIMEOUT_S", 0.5)
+    with pytest.raises(UserError, match="kafka_unreachable"):
+        await topics.use_existing(f"127.0.0.1:{free_port()}")
