@@ -86,7 +86,7 @@ def _client(endpoint: str | None) -> Any:
         signature_version="s3v4",
         # Others than Amazon rarely have a host name per bucket.
         s3={"addressing_style": "path" if endpoint else "auto"},
-        retries={"mode": "standard", "max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": 3},  # a hiccup; jobs and handlers repeat the rest
         connect_timeout=5,
         read_timeout=30,
         max_pool_connections=50,

@@ -1,0 +1,147 @@
+"""Fixtures for real components, shared by all kinds of tests. What a machine lacks skips its tests, by name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from tests.support import brokers, s3
+from tests.support.clock import FakeClock
+from tests.support.components import COMPONENTS, Missing
+from tests.support.postgres import Postgres, embedded_postgres
+
+FreshDatabase = Callable[[str], Awaitable[str]]
+
+# A fixture and the component that it brings, in the order in which their tests run: the heaviest last, so that what
+# has to be built or downloaded first gets ready beside the others.
+_BRINGS: Final = {
+    "postgres": "postgresql",
+    "embedded_broker": "kafka (embedded)",
+    "apache_kafka": "apache-kafka",
+    "s3_server": "s3",
+}
+_MADE_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build}
+_making: Final[dict[str, threading.Thread]] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = list(_BRINGS)
+
+    def weight(item: pytest.Item) -> int:
+        return max((order.index(name) + 1 for name in _brought(item)), default=0)
+
+    items.sort(key=weight)  # stable: files stay together within a weight
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    for fixture, name in _BRINGS.items():
+        if any(fixture in _brought(item) for item in session.items):
+            COMPONENTS.wanted.append(name)
+            if make := _MADE_BEFOREHAND.get(fixture):
+                _making[fixture] = threading.Thread(target=_quietly, args=(make,), daemon=True)
+                _making[fixture].start()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Wait for what is being made before the test's own timeout begins."""
+    for fixture in _brought(item):
+        if thread := _making.get(fixture):
+            thread.join()
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if COMPONENTS.wanted:
+        terminalreporter.section("components")
+        for line in COMPONENTS.lines():
+            terminalreporter.write_line(line)
+
+
+def _brought(item: pytest.Item) -> list[str]:
+    """By its fixtures, or by the marker of a parameter whose fixture is asked for later."""
+    names = {*getattr(item, "fixturenames", ()), *(mark.args[0] for mark in item.iter_markers("component"))}
+    return [name for name in _BRINGS if name in names]
+
+
+def _quietly(make: Callable[[], object]) -> None:
+    try:
+        make()
+    except Missing:
+        pass  # the fixture meets it again, and says so
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """One embedded server for the whole run; ask `fresh_database` for a database on it."""
+    directory = tmp_path_factory.mktemp("postgres")
+    with COMPONENTS.bring("postgresql"):
+        async with embedded_postgres(directory) as server:
+            COMPONENTS.has("postgresql", f"postgresql {server.version} (embedded)")
+            yield server
+
+
+@pytest_asyncio.fixture
+async def fresh_database(postgres: Postgres) -> AsyncIterator[FreshDatabase]:
+    """`await fresh_database("review")` is the URL of a new, migrated database; it is dropped after the test."""
+    made: list[str] = []
+
+    async def fresh(service: str) -> str:
+        made.append(await postgres.fresh(service))
+        return made[-1]
+
+    yield fresh
+    for url in made:
+        await postgres.drop(url)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def apache_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[brokers.ApacheKafkaBroker]:
+    with COMPONENTS.bring("apache-kafka"):
+        async with brokers.apache_kafka(tmp_path_factory.mktemp("kafka")) as broker:
+            yield broker
+
+
+@pytest_asyncio.fixture
+async def apache_kafka(apache_node: brokers.ApacheKafkaBroker) -> brokers.ApacheKafkaBroker:
+    """A real single-node Apache Kafka, the same for the whole run and empty for each test; `.bootstrap`."""
+    await apache_node.wipe()
+    return apache_node
+
+
+@pytest.fixture(params=[
+    pytest.param("embedded_broker", marks=pytest.mark.component("embedded_broker"), id="embedded"),
+    pytest.param("apache_kafka", marks=pytest.mark.component("apache_kafka"), id="apache"),
+])
+def kafka(request: pytest.FixtureRequest) -> brokers.RunningBroker:
+    """Both, one after the other: for what must hold on either."""
+    broker: brokers.RunningBroker = request.getfixturevalue(request.param)
+    return broker
+
+
+@pytest_asyncio.fixture
+async def embedded_broker(tmp_path: Path) -> AsyncIterator[brokers.EmbeddedBroker]:
+    """A new in-memory broker; `.bootstrap`, `.lose_data()`."""
+    with COMPONENTS.bring("kafka (embedded)"):
+        async with brokers.embedded_broker(tmp_path / "broker") as broker:
+            COMPONENTS.has("kafka (embedded)", f"kafka protocol (librdkafka's broker {broker.version}, embedded)")
+            yield broker
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def s3_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s3.S3Server]:
+    with COMPONENTS.bring("s3"):
+        async with s3.s3_server(tmp_path_factory.mktemp("s3")) as server:
+            yield server
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()

@@ -1,0 +1,1 @@
+"""What the tests stand on: real components, a clock that they move, events with sensible defaults."""

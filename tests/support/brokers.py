@@ -1,0 +1,174 @@
+"""Kafka, twice: the embedded broker, new for every test, and one Apache Kafka for the whole run."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Protocol
+
+from confluent_kafka.admin import AdminClient
+
+from deploy.local.children import Child
+from deploy.local.kafka import install
+from deploy.local.kafka.node import ApacheKafka
+from deploy.local.kafka.topics import create_missing
+from deploy.local.paths import DataDir
+from deploy.local.stores import EmbeddedBrokerPart
+from shared.contracts.topics import TOPICS, Service, dead_letter_topic
+from shared.errors import RetakeError
+from shared.messaging.broker import Broker
+from tests.support import docker
+from tests.support.components import COMPONENTS, Missing
+from tests.support.waiting import eventually
+
+TOPIC_NAMES: Final = [*TOPICS, *(dead_letter_topic(s) for s in Service)]
+APACHE_PARTITIONS: Final = 4
+STOP_S: Final = 5.0
+
+
+class RunningBroker(Protocol):
+    """A broker with all our topics, empty at the beginning of a test."""
+
+    embedded: bool
+
+    @property
+    def bootstrap(self) -> str: ...
+
+    async def lose_data(self) -> None:
+        """Come back empty, with another cluster id; the embedded one at another address as well."""
+        ...
+
+
+def client_of(running: RunningBroker, service: Service) -> Broker:
+    """How that service would reach it."""
+    return Broker(running.bootstrap, service, running.embedded)
+
+
+class EmbeddedBroker:
+    """librdkafka's in-memory broker, as `retake up` starts it."""
+
+    embedded = True
+
+    def __init__(self, data: DataDir) -> None:
+        self._part = EmbeddedBrokerPart(data, TOPIC_NAMES)
+        self._child: Child | None = None
+        self.bootstrap = ""
+        self.version = version("confluent-kafka")
+
+    async def start(self) -> None:
+        self._child = await self._part.launch({})
+        self.bootstrap = await self._part.ready(self._child)
+
+    async def stop(self) -> None:
+        if self._child:
+            await self._child.stop(STOP_S)
+        self._child = None
+
+    async def lose_data(self) -> None:
+        await self.stop()
+        await self.start()
+
+
+@asynccontextmanager
+async def embedded_broker(directory: Path) -> AsyncIterator[EmbeddedBroker]:
+    data = DataDir.of(directory)
+    data.logs.mkdir(parents=True)
+    broker = EmbeddedBroker(data)
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.stop()
+
+
+class ApacheBroker:
+    """A node of our own, kept through the run; `wipe` empties it for the next test."""
+
+    embedded = False
+
+    def __init__(self, node: ApacheKafka, directory: Path) -> None:
+        self._node = node
+        self._directory = directory
+
+    @property
+    def bootstrap(self) -> str:
+        return self._node.bootstrap
+
+    async def lose_data(self) -> None:
+        await self._node.kill()
+        shutil.rmtree(self._directory / "data")
+        await self._node.start()
+
+    async def stop(self) -> None:
+        await self._node.stop()
+
+    async def start(self) -> None:
+        await self._node.start()
+
+    async def wipe(self) -> None:
+        await wipe(self.bootstrap)
+
+
+class ContainedBroker:
+    """Apache Kafka in a container; it cannot lose its data, as it would come back as another container."""
+
+    embedded = False
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+    async def lose_data(self) -> None:
+        raise Missing("a container of Apache Kafka is not made anew")
+
+    async def wipe(self) -> None:
+        await wipe(self.bootstrap)
+
+
+ApacheKafkaBroker = ApacheBroker | ContainedBroker
+
+
+@asynccontextmanager
+async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
+    """From a container where Docker answers, else from Maven's jars. Raises Missing."""
+    if docker.answers():
+        with docker.apache_kafka(install.VERSION) as bootstrap:
+            await create_missing(bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
+            COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION} (container)")
+            yield ContainedBroker(bootstrap)
+        return
+    await asyncio.to_thread(fetch_jars)
+    try:
+        async with ApacheKafka(directory, partitions=APACHE_PARTITIONS) as node:
+            COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION}")
+            yield ApacheBroker(node, directory)
+    except RetakeError as e:
+        raise Missing(e.cause) from e
+
+
+def fetch_jars() -> Path:
+    """Java and Kafka's jars are there afterwards. Raises Missing."""
+    try:
+        install.java()
+        return install.jars()
+    except RetakeError as e:
+        raise Missing(e.cause.rstrip(".").replace("\n", " ")) from e
+
+
+async def wipe(bootstrap: str) -> None:
+    """Make all topics anew. Groups lose their positions with them; another node would take ten times as long."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def gone() -> bool:
+        return not set(TOPIC_NAMES) & set(admin.list_topics(timeout=10).topics)
+
+    def delete() -> None:
+        for future in admin.delete_topics(TOPIC_NAMES, operation_timeout=10).values():
+            future.result()
+
+    await asyncio.to_thread(delete)
+    await eventually(lambda: asyncio.to_thread(gone), within=20, what="the deletion of the topics")
+    await create_missing(bootstrap, partitions=APACHE_PARTITIONS, replicas=1)

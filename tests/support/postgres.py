@@ -1,0 +1,89 @@
+"""The embedded PostgreSQL, with a migrated template per service and a copy of it per test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from deploy.local.children import spawn
+from deploy.local.databases import migrate
+from deploy.local.paths import DataDir
+from deploy.local.postgres import STOP_GRACE_S, EmbeddedPostgres
+from deploy.local.preflight import free_port
+
+# What a test database may forget when the machine loses power.
+_IN_A_HURRY: Final = {
+    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200",
+    "shared_buffers": "128MB", "autovacuum": "off",
+}
+
+
+@dataclass
+class Postgres:
+    """A running server. `fresh` makes databases; `drop` removes them."""
+
+    admin_url: str
+    version: str
+    _templates: dict[str, str] = field(default_factory=dict)
+    _count: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def fresh(self, service: str) -> str:
+        """The URL of a new, migrated database of that service."""
+        if service not in self._templates:
+            self._templates[service] = await self._make_template(service)
+        name = f"{service}_{next(self._count)}"
+        await self._execute(f"create database {name} template {self._templates[service]} strategy file_copy")
+        return self.url(name)
+
+    async def drop(self, url: str) -> None:
+        await self._execute(f"drop database if exists {urlsplit(url).path.removeprefix('/')} with (force)")
+
+    def url(self, name: str) -> str:
+        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{name}"))
+
+    async def _make_template(self, service: str) -> str:
+        name = f"template_{service}"
+        await self._execute(f"create database {name}")
+        await migrate(self.url(name), service)
+        return name
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.admin_url, timeout=10)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def embedded_postgres(directory: Path) -> AsyncIterator[Postgres]:
+    data = DataDir.of(directory)
+    data.logs.mkdir(parents=True)
+    server = EmbeddedPostgres(data, password="test")
+    await server.initialise()
+    port = free_port()
+    command = server.command(port)
+    command = replace(command, argv=[*command.argv, *(f"--{k}={v}" for k, v in _IN_A_HURRY.items())])
+    child = await spawn(command, data.log("postgres"), data.root)
+    try:
+        async with asyncio.timeout(60):
+            await server.answers(port)
+        yield Postgres(server.url(port), await _version(server.url(port)))
+    finally:
+        await child.stop(STOP_GRACE_S)
+
+
+async def _version(url: str) -> str:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        return str(await connection.fetchval("show server_version"))
+    finally:
+        await connection.close()

@@ -1,0 +1,107 @@
+"""A real S3 server: versitygw in a container or built by Go; else moto, which checks no signatures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.local.children import Command, spawn
+from deploy.local.preflight import free_port
+from tests.support import docker
+from tests.support.cache import alone, cache_dir, quietly
+from tests.support.components import COMPONENTS, Missing
+from tests.support.waiting import answers_http
+
+VERSION: Final = "v1.8.0"
+MODULE: Final = "github.com/versity/versitygw/cmd/versitygw"
+BUILD_TIMEOUT_S: Final = 900.0  # 70 s on two idle cores, and tests run beside it
+ACCESS_KEY: Final = "retake-tests"
+SECRET_KEY: Final = "not-a-secret"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """Where it is, and what a client's environment must say to use it."""
+
+    endpoint: str
+    checks_signatures: bool
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"AWS_ENDPOINT_URL_S3": self.endpoint, "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+                "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def build() -> Path:
+    """The server's binary, built once per machine. Raises Missing."""
+    binary = cache_dir() / "versitygw" / VERSION / "versitygw"
+    with alone("versitygw"):
+        if binary.exists():
+            return binary
+        if not shutil.which("go"):
+            raise Missing("go is not installed")
+        try:
+            quietly(["go", "install", f"{MODULE}@{VERSION}"], env={"GOBIN": str(binary.parent), "GOFLAGS": "-mod=mod"},
+                    timeout_s=BUILD_TIMEOUT_S)
+        except RuntimeError as e:
+            raise Missing(f"versitygw {VERSION} could not be built: {e}") from e
+    return binary
+
+
+@asynccontextmanager
+async def s3_server(directory: Path) -> AsyncIterator[S3Server]:
+    """The best server that this machine has; raises Missing if it has none."""
+    if docker.answers():
+        with docker.versitygw(VERSION, ACCESS_KEY, SECRET_KEY) as endpoint:
+            await answers_http(endpoint, within=60)
+            COMPONENTS.has("s3", f"s3 (versitygw {VERSION}, container)")
+            yield S3Server(endpoint, checks_signatures=True)
+        return
+    try:
+        binary = await asyncio.to_thread(build)
+    except Missing as e:
+        COMPONENTS.notes["s3 signatures (versitygw)"] = str(e)
+        with _moto() as server:
+            yield server
+    else:
+        async with _versitygw(binary, directory) as server:
+            COMPONENTS.has("s3", f"s3 (versitygw {VERSION})")
+            yield server
+
+
+@asynccontextmanager
+async def _versitygw(binary: Path, directory: Path) -> AsyncIterator[S3Server]:
+    data = directory / "data"
+    data.mkdir(parents=True)
+    port = free_port()
+    keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
+    argv = [str(binary), "--port", f"127.0.0.1:{port}", "--health", "/health", "--keep-alive", "posix", str(data)]
+    child = await spawn(Command(argv, env=os.environ | keys), directory / "versitygw.log", directory)
+    try:
+        await answers_http(f"http://127.0.0.1:{port}/health", within=20)
+        yield S3Server(f"http://127.0.0.1:{port}", checks_signatures=True)
+    finally:
+        await child.stop(5)
+
+
+@contextmanager
+def _moto() -> Iterator[S3Server]:
+    try:
+        import moto
+        from moto.server import ThreadedMotoServer
+    except ImportError as e:
+        raise Missing(f"neither versitygw nor moto is there: {e}") from e
+    port = free_port()
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    try:
+        COMPONENTS.has("s3", f"s3 (moto {moto.__version__})")
+        yield S3Server(f"http://127.0.0.1:{port}", checks_signatures=False)
+    finally:
+        server.stop()
