@@ -44,6 +44,7 @@ class Child:
     def __init__(self, process: asyncio.subprocess.Process, command: Command) -> None:
         self._process = process
         self._stop_signal = command.stop_signal
+        self._cleared = False
         started = ProcessId.of(process.pid)
         self.id = started or ProcessId(process.pid, "ended")
 
@@ -55,8 +56,10 @@ class Child:
     async def ended(self) -> int:
         """Wait for its end, clear away what is left of its group; returns its exit code (negative: the signal)."""
         code = await self._process.wait()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if not self._cleared:  # once: later the number may be another group's
+            self._cleared = True
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         return code
 
     async def stop(self, grace_s: float) -> None:

@@ -122,39 +122,42 @@ class Supervisor:
         began = self._clock.monotonic()
         await self.board.set(part.name, State.STARTING, starts=self.board[part.name].starts + 1, detail="")
         child = await part.launch(addresses)
+        moved = asyncio.ensure_future(self.board.addresses(part.needs, other_than=addresses))
         try:
             await self.board.set(part.name, State.STARTING, process=child.id)
-            address = await self._until_ready(part, child)
+            address = await self._until_ready(part, child, moved)
             took = round(self._clock.monotonic() - began, 2)
             await self.board.set(part.name, State.READY, address=address, ready_s=took)
-            return await self._until_end(part, child, addresses)
+            return await _until_end(child, moved)
         except _Ended as e:
             return str(e)
         finally:
+            await _cancel(moved)
             await child.stop(0 if self._hurry else part.stop_grace_s)
             await self.board.set(part.name, State.STOPPED, process=None)
 
-    async def _until_ready(self, part: Part, child: Child) -> str:
+    async def _until_ready(self, part: Part, child: Child, moved: asyncio.Future[dict[str, str]]) -> str:
         ready = asyncio.ensure_future(part.ready(child))
-        ended = asyncio.ensure_future(child.ended())
+        ended = asyncio.ensure_future(_until_end(child, moved))
         try:
             await asyncio.wait([ready, ended], timeout=part.ready_timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
-                raise _Ended(_ending(ended.result()))
+                raise _Ended(ended.result())
             if not ready.done():
                 raise _Ended(f"was not ready after {part.ready_timeout_s:g} s")
             return ready.result()
         finally:
             await _cancel(ready, ended)
 
-    async def _until_end(self, part: Part, child: Child, addresses: dict[str, str]) -> str:
-        moved = asyncio.ensure_future(self.board.addresses(part.needs, other_than=addresses))
-        ended = asyncio.ensure_future(child.ended())
-        try:
-            await asyncio.wait([moved, ended], return_when=asyncio.FIRST_COMPLETED)
-            return _ending(ended.result()) if ended.done() else _MOVED
-        finally:
-            await _cancel(moved, ended)
+
+async def _until_end(child: Child, moved: asyncio.Future[dict[str, str]]) -> str:
+    """Wait until it ends, or must end; returns why."""
+    ended = asyncio.ensure_future(child.ended())
+    try:
+        await asyncio.wait([moved, ended], return_when=asyncio.FIRST_COMPLETED)
+        return _ending(ended.result()) if ended.done() else _MOVED
+    finally:
+        await _cancel(ended)
 
 
 class _Ended(Exception):
