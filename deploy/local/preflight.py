@@ -64,10 +64,14 @@ def listen(port: int | None) -> socket.socket:
     )
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
+def free_port(wanted: int = 0) -> int:
+    """`wanted` if it is free, else another one that was free a moment ago."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will: old connections do not count
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 

@@ -27,20 +27,16 @@ class PostgresPart:
     ready_timeout_s: float = 120.0  # a long crash recovery
     stop_grace_s: float = STOP_GRACE_S
     _port: int = 0
-    _answered: bool = True
 
     async def launch(self, addresses: Mapping[str, str]) -> Child:
         rotate(self.data.log(self.name))
         await self.server.initialise()
         await asyncio.to_thread(self.server.clear_stale)
-        if not self._answered or not self._port:  # perhaps somebody else has that port now
-            self._port = free_port()
-        self._answered = False
+        self._port = free_port(self._port)
         return await spawn(self.server.command(self._port), self.data.log(self.name), self.data.root)
 
     async def ready(self, child: Child) -> str:
         await self.server.answers(self._port)
-        self._answered = True
         return f"127.0.0.1:{self._port}"
 
 

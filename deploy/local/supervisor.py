@@ -153,8 +153,9 @@ class Supervisor:
 async def _until_end(child: Child, moved: asyncio.Future[dict[str, str]]) -> str:
     """Wait until it ends, or must end; returns why."""
     ended = asyncio.ensure_future(child.ended())
+    either: list[asyncio.Future[Any]] = [moved, ended]
     try:
-        await asyncio.wait([moved, ended], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         return _ending(ended.result()) if ended.done() else _MOVED
     finally:
         await _cancel(ended)

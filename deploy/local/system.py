@@ -86,6 +86,7 @@ class _System:
         self._token = TokenFile(data.token, secrets.jwt, clock)
         self._supervisor = Supervisor(assembly.parts, assembly.external, clock=clock, on_change=self._changed)
         self._stop = asyncio.Event()
+        self._unwritten = False
 
     async def live(self) -> None:
         began = self._clock.monotonic()
@@ -146,8 +147,11 @@ class _System:
     def _changed(self, status: PartStatus) -> None:
         try:
             self._state().write(self._data.state)
+            self._unwritten = False
         except OSError as e:  # a full disk must not end what still runs; the next change tries again
-            print(f"{self._data.state} could not be written: {e}", file=sys.stderr)
+            if not self._unwritten:
+                print(f"{self._data.state} could not be written: {e}", file=sys.stderr)
+            self._unwritten = True
         self._reporter.part(status)
 
     def _state(self) -> SystemState:

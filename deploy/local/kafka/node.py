@@ -107,7 +107,11 @@ class ApacheKafka:
         """Give the directory its cluster id, once. Blocking downloads run in a thread."""
         java_path, jar_dir = await asyncio.to_thread(lambda: (java(), jars()))
         self._run = [java_path, *_JVM, "-cp", f"{jar_dir}/*"]
-        self.choose_ports()
+        # The same ports as before while they can be had: clients need not learn a new address then.
+        self._port = free_port(self._port)
+        self._controller_port = free_port(self._controller_port)
+        while self._controller_port == self._port:
+            self._controller_port = free_port()
         if (self._directory / "data" / "meta.properties").exists():
             return
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -120,14 +124,6 @@ class ApacheKafka:
             raise
         if code:
             raise Permanent("kafka_format_failed", f"Kafka's storage tool ended with {code}.", f"See {log}.")
-
-    def choose_ports(self) -> None:
-        """Keep the ports while they can be had; clients need not learn a new address then."""
-        if not self._port:
-            self._port, self._controller_port = free_port(), free_port()
-
-    def forget_ports(self) -> None:
-        self._port = 0
 
     def command(self) -> Command:
         return Command([*self._run, "kafka.Kafka", str(self._settings())], env=_env())

@@ -18,7 +18,6 @@ class ApacheBrokerPart:
     needs: tuple[str, ...] = ()
     ready_timeout_s: float = READY_TIMEOUT_S
     stop_grace_s: float = STOP_GRACE_S
-    _answered: bool = True
 
     def __post_init__(self) -> None:
         self._kafka = ApacheKafka(self.data.kafka)
@@ -27,13 +26,9 @@ class ApacheBrokerPart:
         log = self.data.log(self.name)
         rotate(log)
         self.data.kafka.mkdir(mode=0o700, exist_ok=True)
-        if not self._answered:  # perhaps somebody else has its ports now
-            self._kafka.forget_ports()
-        self._answered = False
         await self._kafka.prepare(log)
         return await spawn(self._kafka.command(), log, self.data.kafka)
 
     async def ready(self, child: Child) -> str:
         await self._kafka.answers()
-        self._answered = True
         return self._kafka.bootstrap
