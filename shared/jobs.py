@@ -121,7 +121,9 @@ _RELEASE: Final = """
 """
 
 
-async def claim(connection: Connection, kind: str, limit: int, *, worker: str, lease_s: float = LEASE_S) -> list[Claim]:
+async def claim(
+    connection: Connection, kind: str, limit: int, *, worker: str, lease_s: float = LEASE_S
+) -> list[Claim]:
     """Takes up to `limit` ready jobs; the fair key with the fewest jobs in hand goes first."""
     rows = await connection.fetch(_CLAIM, kind, limit, worker, lease_s)
     return [Claim(r["job_id"], r["kind"], r["token"], r["attempts"], r["payload"]) for r in rows]

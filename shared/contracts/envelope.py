@@ -50,7 +50,7 @@ class Envelope:
     def parse(cls, headers: list[tuple[str, bytes]]) -> Self:
         """Raises BadEnvelope, naming what is missing or wrong."""
         try:
-            found = {name: value.decode() for name, value in headers if value is not None}
+            found = {name: value.decode() for name, value in headers}
         except UnicodeDecodeError as e:
             raise BadEnvelope(f"a header is not UTF-8: {e}") from e
         if (spec := found.get("ce_specversion")) != SPEC_VERSION:

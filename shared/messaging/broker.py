@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
 EMBEDDED_FETCH_WAIT_MS: Final = 12
-"""librdkafka's in-memory broker does not wake a waiting fetch, it lets it sleep its whole time: short means low latency.
+"""librdkafka's in-memory broker does not wake a waiting fetch, it lets it sleep its whole time: short is low latency.
 A real broker answers a waiting fetch at once, so the default of 500 ms costs nothing there."""
 
 EMBEDDED_UNREAD_BYTES: Final = 1_500_000
@@ -45,7 +45,7 @@ class Broker:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if self.embedded else 500,
             metadata_max_age_ms=5_000 if self.embedded else 60_000,
-            # The embedded broker lets a returning member wait for the old session's whole time, even after a clean leave.
+            # The embedded broker lets a returning member wait for its old session's end, even after a clean leave.
             session_timeout_ms=3_000 if self.embedded else 10_000,
             heartbeat_interval_ms=500 if self.embedded else 3_000,
             max_poll_interval_ms=600_000,

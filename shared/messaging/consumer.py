@@ -154,7 +154,7 @@ class Consumer:
                 self._idle.set()
 
     async def _commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """Only past what was applied or dead-lettered. A refusal (rebalance) is harmless: the inbox knows the events."""
+        """Only past what was applied or put aside. A refusal (rebalance) is harmless: the inbox knows the events."""
         offsets: dict[TopicPartition, int] = {}
         for r in records:
             tp = TopicPartition(r.topic, r.partition)

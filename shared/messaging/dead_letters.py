@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import structlog
 from aiokafka import ConsumerRecord
 
-from shared.contracts.topics import Service, dead_letter_topic
+from shared.contracts.topics import MAX_RECORD_BYTES, Service, dead_letter_topic
 from shared.errors import RetakeError
 from shared.ids import new_id
 from shared.postgres import Connection, Pool, transaction
@@ -23,6 +23,7 @@ from shared.postgres import Connection, Pool, transaction
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "dlq_"
+TRUNCATED_BYTES: Final = 10_000  # of a record that is too large to be kept
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,13 @@ class DeadLetter:
             "topic": record.topic, "partition": str(record.partition), "offset": str(record.offset),
             "code": error.code, "cause": error.cause[:2000], "attempts": str(attempts), "time": now.isoformat(),
         }
+        body = record.value or b""
+        if len(body) > MAX_RECORD_BYTES:  # no topic of ours takes it, and a relay would try for ever
+            cause["truncated"] = str(len(body))
+            body = body[:TRUNCATED_BYTES]
         headers = {k: (v or b"").decode(errors="replace") for k, v in record.headers if not k.startswith(PREFIX)}
         return cls(service, record.topic, (record.key or b"").decode(errors="replace"), headers,
-                   (record.value or b"").decode(errors="replace"), cause)
+                   body.decode(errors="replace"), cause)
 
     @property
     def subject(self) -> str | None:
@@ -74,9 +79,13 @@ async def dead_letter(
             except Exception:
                 log.exception("dead_letter.no_failure_published", topic=letter.topic, subject=letter.subject)
         headers = letter.headers | {PREFIX + name: value for name, value in letter.cause.items()}
-        body = letter.body.replace("\x00", "�")  # PostgreSQL's text takes no NUL
         await connection.execute(
             "insert into outbox (event_id, topic, key, headers, body) values ($1, $2, $3, $4, $5)",
-            new_id(), dead_letter_topic(letter.service), letter.key.replace("\x00", "�"),
-            {k: v.replace("\x00", "�") for k, v in headers.items()}, body,
+            new_id(), dead_letter_topic(letter.service), _storable(letter.key),
+            {_storable(name): _storable(value) for name, value in headers.items()}, _storable(letter.body),
         )
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text takes no NUL."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -14,7 +14,7 @@ from shared.contracts.base import Event
 from shared.contracts.envelope import BadEnvelope, Envelope, event_type, source_of
 from shared.contracts.topics import TOPICS, Service
 from shared.errors import Permanent
-from shared.ids import NewId
+from shared.ids import NewId, is_id
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -84,6 +84,8 @@ def read_message(topic: str, headers: list[tuple[str, bytes]], body: bytes) -> M
         envelope = Envelope.parse(headers)
     except BadEnvelope as e:
         raise Permanent("bad_envelope", str(e)) from e
+    if not is_id(envelope.id):
+        raise Permanent("bad_envelope", f"ce_id is {envelope.id[:100]!r}, not a UUID")
     known = TOPICS.get(topic)
     if known is None or envelope.type != event_type(topic):
         raise Permanent("unknown_type", f"{envelope.type!r} on topic {topic!r} is not a type that we know")

@@ -27,7 +27,7 @@ async def publish(connection: Connection, messages: Iterable[Message[Event]]) ->
 def _row(message: Message[Event]) -> tuple[str, str, str, dict[str, str], str]:
     body = message.event.model_dump_json()
     if len(body.encode()) > MAX_RECORD_BYTES:
-        raise Permanent("event_too_large", f"{message.topic} of {message.event.subject} is over {MAX_RECORD_BYTES} bytes")
+        raise Permanent("event_too_large", f"{message.topic} of {message.event.subject}: over {MAX_RECORD_BYTES} bytes")
     headers = {name: value.decode() for name, value in message.envelope.headers()}
     return message.envelope.id, message.topic, message.event.key, headers, body
 

@@ -22,6 +22,14 @@ CONTRACTS = Path(generate.__file__).parent
 PUBLIC = {"regenerate-requested", "preview-ready", "accepted", "rejected", "complete"}
 
 
+def _released(what: str) -> list[Path]:
+    return sorted(CONTRACTS.glob(f"released/*/{what}/*.json"))
+
+
+def _release_and_name(path: Path) -> str:
+    return f"{path.parts[-3]}-{path.name}"
+
+
 def test_generated_files_are_what_the_models_say() -> None:
     assert generate.differing() == []
 
@@ -61,13 +69,13 @@ def test_an_example_satisfies_the_published_schema(topic: str) -> None:
     jsonschema.validate(json.loads(SAMPLES[topic].model_dump_json()), schema_of(TOPICS[topic]))
 
 
-@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("released/*/examples/*.json")), ids=lambda p: f"{p.parts[-3]}-{p.name}")
+@pytest.mark.parametrize("path", _released("examples"), ids=_release_and_name)
 def test_every_released_example_still_parses(path: Path) -> None:
     topic = TOPICS[path.name.removesuffix(".v1.json")]
     topic.event.model_validate_json(path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("released/*/schemas/*.json")), ids=lambda p: f"{p.parts[-3]}-{p.name}")
+@pytest.mark.parametrize("path", _released("schemas"), ids=_release_and_name)
 def test_only_optional_additions_since_a_release(path: Path) -> None:
     topic = TOPICS[path.name.removesuffix(".v1.json")]
     assert breaks(json.loads(path.read_text("utf-8")), schema_of(topic)) == []
@@ -87,7 +95,8 @@ def test_asyncapi_references_resolve() -> None:
             if isinstance(ref := node.get("$ref"), str):
                 target: object = whole
                 for part in ref.removeprefix("#/").split("/"):
-                    assert isinstance(target, dict) and part in target, ref
+                    assert isinstance(target, dict), ref
+                    assert part in target, ref
                     target = target[part]
             for value in node.values():
                 walk(value)

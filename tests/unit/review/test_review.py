@@ -28,7 +28,7 @@ decisions = st.builds(
 
 
 @given(reviews, decisions)
-def test_a_decision_counts_exactly_if_open_own_candidate_and_in_time(review: Review, decision: DecisionSubmitted) -> None:
+def test_a_decision_counts_exactly_if_open_its_own_and_in_time(review: Review, decision: DecisionSubmitted) -> None:
     counts = (
         review.state is ReviewState.OPEN
         and decision.asset_id == "a"

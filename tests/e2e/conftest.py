@@ -1,0 +1,16 @@
+"""One running system for all end-to-end tests that do not break it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.system import System, start
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    running = start(tmp_path_factory.mktemp("system") / "data")
+    yield running
+    running.down()

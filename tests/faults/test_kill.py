@@ -1,0 +1,155 @@
+"""kill -9 at random moments of the loop: whatever dies, the loop ends right and nothing happens twice.
+
+The expected end is the same as without faults: every segment has exactly one committed version, made by the one run
+that was approved, `complete` was told once per commit, and the film holds every segment.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.http_client import Api
+from tests.support.system import System, start
+
+SMALL = {"width": 320, "height": 180, "fps": 12, "fit": "blur"}
+SEGMENTS = 3
+
+
+@pytest.fixture(scope="module")
+def own_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    running = start(tmp_path_factory.mktemp("faults") / "data")
+    yield running
+    running.down()
+
+
+class Saboteur(threading.Thread):
+    """Kills the parts it is given, at moments drawn from a seeded generator, until it is told to stop."""
+
+    def __init__(self, system: System, parts: list[str], seed: int, kills: int, pause: tuple[float, float]) -> None:
+        super().__init__(daemon=True)
+        self.system, self.parts, self.kills, self.pause = system, parts, kills, pause
+        self.random = random.Random(seed)
+        self.done: list[str] = []
+
+    def run(self) -> None:
+        for _ in range(self.kills):
+            time.sleep(self.random.uniform(*self.pause))
+            part = self.random.choice(self.parts)
+            self.system.kill(part)
+            self.done.append(part)
+
+
+def _command(api: Api, method: str, path: str, body: Any = None, *, wanted: tuple[int, ...]) -> Any:
+    """A command repeated with its key until there is a verdict: what a careful client does."""
+    response = api.patiently(method, path, json=body or {}, headers={"Idempotency-Key": str(uuid4())})
+    assert response.status_code in wanted, f"{path}: {response.status_code} {response.text}"
+    return response.json()
+
+
+def _approve_when_ready(api: Api, run_id: str) -> None:
+    run = api.until(f"/runs/{run_id}", lambda r: r["status"] not in ("requested", "queued", "generating"), 90)
+    assert run["status"] == "preview_ready", run
+    _command(api, "POST", f"/runs/{run_id}/review", {"action": "approve"}, wanted=(200, 202, 409))
+    done = api.until(f"/runs/{run_id}", lambda r: r["status"] in ("complete", "failed", "expired", "rejected"), 90)
+    assert done["status"] == "complete", done
+
+
+def _loop(api: Api) -> tuple[str, list[str]]:
+    """Makes an episode's starting images and videos, approves each, compiles. Returns episode and run ids."""
+    project = api.patiently("GET", "/projects").json()["data"][0]["id"]
+    episode = _command(api, "POST", f"/projects/{project}/episodes",
+                       {"title": "Under fire", "output": SMALL,
+                        "segments": [{"scene_info": {"description": f"Scene {i}, pan left"}, "duration": 1}
+                                     for i in range(SEGMENTS)]}, wanted=(201,))
+    assets = api.patiently("GET", f"/episodes/{episode['id']}").json()["assets"]
+    runs = []
+    for kind in ("starting_image", "video"):
+        mine = [a["id"] for a in assets if a["kind"] == kind]
+        started = [_command(api, "POST", f"/assets/{a}/runs", wanted=(202,))["id"] for a in mine]
+        for run in started:
+            _approve_when_ready(api, run)
+        runs += started
+    return episode["id"], runs
+
+
+def _holds(api: Api, episode_id: str, runs: list[str]) -> None:
+    segments = api.patiently("GET", f"/episodes/{episode_id}/segments").json()["data"]
+    assert all(s["approval_status"] == "approved" and s["committed_version"] for s in segments)
+    for asset in api.patiently("GET", f"/episodes/{episode_id}").json()["assets"]:
+        if asset["kind"] in ("starting_image", "video"):
+            versions = api.patiently("GET", f"/assets/{asset['id']}/versions").json()["data"]
+            assert [v["status"] for v in versions] == ["accepted"], versions
+    made = Counter({run: len(api.patiently("GET", f"/runs/{run}").json()["versions"]) for run in runs})
+    assert set(made.values()) == {1}
+
+
+def _film(api: Api, episode_id: str) -> None:
+    job = _command(api, "POST", f"/episodes/{episode_id}/compile", {"transition_style": "dissolve"}, wanted=(202,))
+    film = api.until(f"/compilation-jobs/{job['compilation_job_id']}",
+                     lambda c: c["status"] in ("completed", "failed", "cancelled"), 90)
+    assert film["status"] == "completed", film
+    assert film["segments_included"] == SEGMENTS
+    assert abs(film["output_duration"] - (SEGMENTS - 0.5 * (SEGMENTS - 1))) < 0.2
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("part", ["gateway", "generator", "review", "compiler"])
+def test_a_service_is_killed_at_random_moments(own_system: System, part: str) -> None:
+    saboteur = Saboteur(own_system, [part], seed=hash(part) % 1000, kills=3, pause=(0.4, 2.0))
+    saboteur.start()
+    episode, runs = _loop(own_system.api)
+    _film(own_system.api, episode)
+    saboteur.join(60)
+    assert len(saboteur.done) == 3
+    _holds(own_system.api, episode, runs)
+
+
+@pytest.mark.timeout(240)
+def test_the_broker_is_killed_and_forgets_everything(own_system: System) -> None:
+    saboteur = Saboteur(own_system, ["broker"], seed=7, kills=2, pause=(1.0, 3.0))
+    saboteur.start()
+    episode, runs = _loop(own_system.api)
+    saboteur.join(60)
+    _film(own_system.api, episode)
+    _holds(own_system.api, episode, runs)
+
+
+@pytest.mark.timeout(240)
+def test_postgresql_is_killed_and_comes_back(own_system: System) -> None:
+    saboteur = Saboteur(own_system, ["postgres"], seed=11, kills=2, pause=(1.0, 3.0))
+    saboteur.start()
+    episode, runs = _loop(own_system.api)
+    saboteur.join(60)
+    _film(own_system.api, episode)
+    _holds(own_system.api, episode, runs)
+
+
+@pytest.mark.timeout(240)
+def test_everything_is_killed_and_the_next_up_goes_on(tmp_path: Path) -> None:
+    system = start(tmp_path / "data")
+    try:
+        api = system.api
+        project = api.get("/projects")["data"][0]["id"]
+        episode = _command(api, "POST", f"/projects/{project}/episodes",
+                           {"title": "Cut off", "output": SMALL,
+                            "segments": [{"scene_info": {"description": "Rain"}, "duration": 1}]}, wanted=(201,))
+        image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
+        run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))
+        for part in ("supervisor", "gateway", "generator", "review", "compiler", "broker", "postgres"):
+            system.kill(part)
+        system = start(tmp_path / "data")
+        _approve_when_ready(system.api, run["id"])
+        asset = system.api.get(f"/assets/{image['id']}")
+        assert asset["committed"]["id"]
+    finally:
+        system.down()
+
