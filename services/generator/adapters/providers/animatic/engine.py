@@ -22,6 +22,7 @@ from shared.processes import child, read_tail
 # Drawing and encoding run at about real time; a machine twenty times slower is stuck.
 _TIMEOUT_PER_SECOND = 30.0
 _TIMEOUT_LEAST = 90.0
+SHORTEST_SCORE_S, LONGEST_SCORE_S = 1.0, 900.0
 
 
 async def render_video(
@@ -127,6 +128,31 @@ async def speak(
         words=tuple(Spoken(**each) for each in result["words"]),
         warnings=tuple(result["warnings"]),
     )
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What was composed: the mood that was heard in the prompt, mode, tempo, tonic as a pitch class (0 is C), bars."""
+
+    mood: str
+    mode: str
+    bpm: float
+    tonic: int
+    bars: int
+
+
+async def compose(prompt: str, *, duration_s: float, seed: int, out: Path) -> Composed:
+    """Music of exactly `duration_s` (to the sample) with an ending, 48 kHz stereo, about -16 LUFS; FLAC or WAV by name.
+
+    The prompt's words choose mood, key, tempo, instruments and beat ("tense strings", "calm piano in D minor, 70 bpm,
+    no drums"); the seed writes the piece. Raises Permanent `duration_unsupported` outside 1 s to 15 min.
+    """
+    if not SHORTEST_SCORE_S <= duration_s <= LONGEST_SCORE_S:
+        cause = f"Music can be made from {SHORTEST_SCORE_S:g} s to {LONGEST_SCORE_S:g} s long, not {duration_s:g} s."
+        raise Permanent("duration_unsupported", cause, "Ask for a shorter piece; a film repeats it.")
+    with _whole(out) as part:
+        job = {"prompt": prompt, "duration_s": duration_s, "seed": seed, "out": str(part)}
+        return Composed(**await worker.call("music.score", job, timeout_s=_TIMEOUT_LEAST + 2 * duration_s))
 
 
 @contextlib.contextmanager
