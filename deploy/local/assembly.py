@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from deploy.local import preflight
+from deploy.local import preflight, tokens
 from deploy.local.credentials import Secrets
 from deploy.local.options import Broker, Options
 from deploy.local.parts import Part
@@ -63,6 +63,8 @@ def _settings(options: Options, data: DataDir, secrets: Secrets) -> Settings:
     extra[Service.GATEWAY] |= {
         "GATEWAY_LOCAL_MODE": "true",
         "GATEWAY_JWT_SECRET": secrets.jwt,
+        "GATEWAY_JWT_ISSUER": tokens.ISSUER,
+        "GATEWAY_JWT_AUDIENCE": tokens.AUDIENCE,
         "GATEWAY_MEDIA_SECRET": secrets.media,
     }
     if options.provider:

@@ -14,7 +14,7 @@ from shared.clock import Clock
 LIFETIME: Final = timedelta(hours=24)
 RENEW_AFTER: Final = timedelta(hours=12)  # whoever reads the file has half a day left at least
 
-ISSUER: Final = "retake-local"
+ISSUER: Final = "retake"
 AUDIENCE: Final = "retake"
 SUBJECT: Final = "local"
 
@@ -24,7 +24,7 @@ def mint(secret: str, now: datetime) -> str:
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": SUBJECT,
-        "name": "Local owner",
+        "name": "You",
         "scope": "owner",
         "iat": now,
         "exp": now + LIFETIME,
