@@ -23,8 +23,24 @@ POSTER_RECIPE = 1
 
 def address(kind: str, recipe: int, **parameters: Any) -> str:
     """Hex sha256 of a piece's kind, recipe and parameters; the order of the parameters does not matter."""
-    facts = json.dumps({"kind": kind, "recipe": recipe, **parameters}, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(facts.encode()).hexdigest()
+    facts = {"kind": kind, "recipe": recipe, **_plain(parameters)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """-16 and -16.0 are one number, whatever way they came by; so are two that differ by less than a millionth."""
+    match value:
+        case bool() | str() | None:
+            return value
+        case int() | float():
+            rounded = round(value, 6)
+            return int(rounded) if rounded == int(rounded) else rounded
+        case dict():
+            return {name: _plain(v) for name, v in value.items()}
+        case list() | tuple():
+            return [_plain(v) for v in value]
+        case _:
+            raise TypeError(f"{type(value).__name__} cannot be part of a name")
 
 
 def clip_key(source_sha256: str, output: Output, encoder: str) -> str:

@@ -22,7 +22,9 @@ from services.compiler.domain.sound import SoundPlan, Sources, plan_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import Pictures, Track
 from shared.contracts.gateway import PinnedMedia
+from shared.contracts.values import AudioConfig
 
+TOLERANCE_LU = 1.0  # of EBU R128 for programmes that cannot be brought closer
 NOTHING_HEARD = "Nothing is heard in this film: no narration, no music, no sound of the segments."
 
 
@@ -90,7 +92,8 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
     pieces = await obtainer.obtain(wanted)
     row = [pieces[r.key] for r in wanted]
     loudness, peak = obtainer.workshop.measure(row, plan.samples)
-    facts = {"chunks": [r.key for r in wanted], "loudness": loudness, "true_peak": peak, "warnings": list(told)}
+    warnings = [*told, *_missed(loudness, order.audio)]
+    facts = {"chunks": [r.key for r in wanted], "loudness": loudness, "true_peak": peak, "warnings": warnings}
     track = Piece(key, PieceKind.TRACK, None, facts)
     if token := await obtainer.book.take(key, PieceKind.TRACK):
         await obtainer.book.finish(track, token)
@@ -107,6 +110,13 @@ def _track(plan: SoundPlan, row: list[Piece], track: Piece) -> Track:
         unmeasured={} if loudness is not None else {"loudness_lufs": NOTHING_HEARD, "true_peak_dbtp": NOTHING_HEARD},
         warnings=(*plan.warnings, *track.facts["warnings"]),
     )
+
+
+def _missed(loudness: float | None, audio: AudioConfig) -> list[str]:
+    """Sound whose peaks stand far above the rest cannot be as loud as asked without being crushed."""
+    if loudness is None or not audio.volume_normalization or abs(loudness - audio.loudness_lufs) <= TOLERANCE_LU:
+        return []
+    return [f"The film measures {loudness:.1f} LUFS instead of {audio.loudness_lufs:g}."]
 
 
 def _sources(recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> Sources:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compiler.domain.keys import clip_key, window_key
+from services.compiler.domain.keys import address, clip_key, window_key
 from services.compiler.domain.plan import Body, Boundary, Clip, FilmPlan, Shot, Window, plan_film
 from shared.contracts.values import Output, Transition, TransitionStyle
 
@@ -159,3 +159,9 @@ def test_clips_are_named_by_source_output_and_encoder() -> None:
     names = {clip_key("a", hd, "x"), clip_key("a", sd, "x"), clip_key("b", hd, "x"), clip_key("a", hd, "y")}
     assert len(names) == 4
     assert clip_key("a", Output(width=1920), "x") in names
+
+
+def test_a_number_is_one_number_however_it_is_written() -> None:
+    assert address("chunk", 1, gain=-16) == address("chunk", 1, gain=-16.0) == address("chunk", 1, gain=-16.0000000001)
+    assert address("chunk", 1, cues=[[1.0, (2, None)]]) == address("chunk", 1, cues=[[1, [2, None]]])
+    assert address("chunk", 1, on=True) != address("chunk", 1, on=1)

@@ -17,6 +17,7 @@ from shared.contracts.values import AudioConfig
 
 _STEP: Final = 10 * RATE  # bounded memory, whatever the film's length
 _ROUNDS: Final = 3
+_MOST_MAKE_UP_DB: Final = 3.0  # for what the limiter takes away: driven harder than that it is heard to work
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def find_level(plan: SoundPlan, stems: Mapping[str, Samples], config: AudioConfi
         missed = config.loudness_lufs - (loudness + gain)
         told = f"The sound is too quiet for {config.loudness_lufs:g} LUFS: it is raised by {gain:g} dB, not more."
         return Level(gain, level.ceiling_dbtp), (told,) if missed > GAIN_STEP_DB else ()
+    most = min(MOST_GAIN_DB, gain + _MOST_MAKE_UP_DB)
     for _ in range(_ROUNDS):
         level = Level(gain, config.true_peak_dbtp)
         if 20 * np.log10(max(highest, 1e-9)) + gain < config.true_peak_dbtp - 3:
@@ -46,7 +48,7 @@ def find_level(plan: SoundPlan, stems: Mapping[str, Samples], config: AudioConfi
         correction = gain_for(limited, config.loudness_lufs) if limited is not None else 0
         if not correction:
             break
-        gain = min(MOST_GAIN_DB, gain + correction)
+        gain = min(most, gain + correction)
     return Level(gain, config.true_peak_dbtp), ()
 
 

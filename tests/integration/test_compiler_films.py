@@ -1,0 +1,350 @@
+"""Films of real pieces: frame for frame what the plain filter graph makes, and sound that a meter agrees with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.compiler.adapters.filters import Span, blend, frames_of
+from services.compiler.adapters.mp4.film import Packets, Pictures, lay_out_film
+from services.compiler.adapters.mp4.write import write_film
+from services.compiler.adapters.render import End, Rendered, Renderer, survey
+from services.compiler.adapters.sound.aac import encode_chunk
+from services.compiler.adapters.sound.level import find_level, measured
+from services.compiler.adapters.sound.loudness import Samples
+from services.compiler.adapters.sound.stems import extract_stem, open_stem
+from services.compiler.domain.chunks import chunks
+from services.compiler.domain.plan import Body, Clip, FilmPlan, Shot, Window, plan_film
+from services.compiler.domain.sound import Cue, SoundPlan, Sources, Stem, plan_sound
+from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
+from shared.errors import Permanent
+from tests.support import films
+
+OUTPUT = Output(width=320, height=180, fps=24, fit=Fit.PAD)
+D, F, CUT = TransitionStyle.DISSOLVE, TransitionStyle.FADE, TransitionStyle.CUT
+
+
+@dataclass
+class Kitchen:
+    """Conforms, plans, renders and joins in one folder."""
+
+    folder: Path
+    renderer: Renderer
+    output: Output = OUTPUT
+
+    async def clip(self, source: Path) -> Rendered:
+        return await self.renderer.conform(source, self.output, self.folder / f"clip-{source.stem}.mp4")
+
+    async def plan(self, *takes: tuple[Path, Transition | None]) -> tuple[FilmPlan, list[Rendered]]:
+        clips = [await self.clip(path) for path, _ in takes]
+        shots = [
+            Shot(f"s{i}", f"Segment {i}", Clip(f"c{i}", c.index.frames, c.index.keyframes), t)
+            for i, (c, (_, t)) in enumerate(zip(clips, takes, strict=True), 1)
+        ]
+        return plan_film(shots, self.output.fps), clips
+
+    async def film(self, sources: list[Path], plan: FilmPlan, clips: list[Rendered]) -> Path:
+        """With a silent sound track: only pictures are looked at."""
+        runs = []
+        for i, part in enumerate(plan.parts):
+            match part:
+                case Body(shot, start, stop):
+                    runs.append(Pictures(clips[shot].path, clips[shot].index, start, stop))
+                case Window(left):
+                    ends = [End(sources[n], clips[n].index.frames) for n in (left, left + 1)]
+                    path = self.folder / f"window-{i}.mp4"
+                    window = await self.renderer.window(*ends, part, self.output, path)
+                    runs.append(Pictures(path, window.index, 0, part.frames))
+        silence = SoundPlan(plan.frames * 48_000 // self.output.fps, (), (), (), ())
+        packets = await encode(silence, {}, AudioConfig(), self.folder)
+        film = self.folder / "film.mp4"
+        write_film(lay_out_film(runs, packets[0], silence.samples, self.output), film)
+        return film
+
+
+async def encode(
+    plan: SoundPlan, stems: dict[str, Samples], config: AudioConfig, folder: Path
+) -> tuple[list[Packets], float | None, float | None]:
+    """The track's packets, its loudness and true peak as we measure them."""
+    level, _ = find_level(plan, stems, config)
+    made = []
+    for i, chunk in enumerate(chunks(plan, level)):
+        path = folder / f"chunk-{i}"
+        made.append((path, await encode_chunk(plan, stems, level, chunk, path)))
+    found = measured([e for _, e in made], plan.samples)
+    return [Packets(path, e.sizes) for path, e in made], found.loudness, found.true_peak_dbtp
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path) -> Kitchen:
+    return Kitchen(tmp_path, Renderer())
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("takes")
+    films.video(folder / "a.mp4", seconds=4, hue=0)
+    films.video(folder / "b.mp4", seconds=4, hue=120, fps="30", tone=500)
+    films.video(folder / "c.mp4", seconds=1, hue=240, size="180x320", fps="25")
+    # Variable rate: every third frame is missing.
+    films.video(folder / "vfr.mp4", seconds=3, hue=60, options=("-vf", "select=mod(n\\,3)", "-fps_mode", "vfr"))
+    films.video(folder / "ten.mp4", seconds=1, hue=30, options=("-pix_fmt", "yuv420p10le"))
+    films.video(folder / "odd.mp4", seconds=1, size="322x178", options=("-vf", "setsar=81/256"))
+    return folder
+
+
+def reference(sources: list[Path], plan: FilmPlan, output: Output, path: Path) -> NDArray[np.uint8]:
+    """What one filter graph over the whole sources shows: nothing is cut, copied or sought."""
+    inputs = [arg for source in sources for arg in ("-i", source)]
+    graph, joined = [], []
+    for i, source in enumerate(sources):
+        known = survey(source, output)
+        graph.append(f"[{i}:V:0]{frames_of(known, Span(0, known.frames), output, f'r{i}')}[v{i}]")
+    overlaps = [0, *(b.frames for b in plan.boundaries), 0]
+    for i, shot in enumerate(plan.shots):
+        n, head, tail = shot.clip.frames, overlaps[i], overlaps[i + 1]
+        graph.append(f"[v{i}]split=3[h{i}][m{i}][t{i}]")
+        graph.append(f"[h{i}]trim=end_frame={max(head, 1)},setpts=N[head{i}]")
+        graph.append(f"[m{i}]trim=start_frame={head}:end_frame={n - tail},setpts=N[body{i}]")
+        graph.append(f"[t{i}]trim=start_frame={n - max(tail, 1)},setpts=N[tail{i}]")
+    for i, shot in enumerate(plan.shots):
+        if i and overlaps[i]:
+            mixed = blend(plan.boundaries[i - 1].style, overlaps[i], output.fps)
+            for name in ("down", "up"):
+                mixed = mixed.replace(f"[{name}]", f"[{name}{i}]")
+            graph.append(
+                mixed.replace("[left]", f"[tail{i - 1}]").replace("[right]", f"[head{i}]").replace("[out]", f"[x{i}]")
+            )
+            joined.append(f"[x{i}]")
+        else:
+            graph.append(f"[head{i}]nullsink")
+        if not overlaps[i + 1]:
+            graph.append(f"[tail{i}]nullsink")
+        if overlaps[i] + overlaps[i + 1] < shot.clip.frames:
+            joined.append(f"[body{i}]")
+        else:
+            graph.append(f"[body{i}]nullsink")
+    graph.append(f"{''.join(joined)}concat=n={len(joined)}:v=1[out]")
+    films.ffmpeg(*inputs, "-filter_complex", ";".join(graph), "-map", "[out]", "-c:v", "ffv1", path)
+    with av.open(str(path)) as film:
+        return np.stack([f.reformat(80, 45, "gray").to_ndarray() for f in film.decode(video=0)])
+
+
+@pytest.mark.parametrize(
+    "takes",
+    [
+        [("a", D, 0.5), ("b", F, 0.5), ("c", None, 0)],
+        [("b", D, 0.3), ("vfr", D, 1.0), ("a", CUT, 0), ("ten", F, 0.2), ("odd", None, 0)],
+        [("c", D, 2.0), ("ten", D, 2.0), ("c", None, 0)],
+    ],
+)
+async def test_a_film_shows_what_the_plain_graph_shows(
+    takes: list[tuple[str, TransitionStyle | None, float]], kitchen: Kitchen, sources: Path
+) -> None:
+    paths = [sources / f"{name}.mp4" for name, _, _ in takes]
+    transitions = [Transition(style=s, duration_s=d) if s else None for _, s, d in takes]
+    plan, clips = await kitchen.plan(*zip(paths, transitions, strict=True))
+    film = await kitchen.film(paths, plan, clips)
+    seen = films.watch(film, OUTPUT.fps)
+    wanted = reference(paths, plan, OUTPUT, kitchen.folder / "reference.mkv")
+    assert seen.pts == list(range(plan.frames))
+    assert len(seen.pictures) == len(wanted) == plan.frames
+    errors = np.abs(seen.pictures.astype(int) - wanted).mean(axis=(1, 2))
+    shifted = np.abs(seen.pictures[1:].astype(int) - wanted[:-1]).mean(axis=(1, 2))
+    assert errors.max() < 2.5, f"frame {errors.argmax()}"
+    assert np.median(shifted) > 2 * np.median(errors)  # a film one frame off would not pass
+
+
+async def test_every_window_begins_with_the_picture_that_a_cut_there_would_show(
+    kitchen: Kitchen, sources: Path
+) -> None:
+    """Seeking in a source (long ones only) must not move its frames."""
+    plan, clips = await kitchen.plan(
+        (sources / "b.mp4", Transition(style=D, duration_s=0.25)), (sources / "a.mp4", None)
+    )
+    (window,) = plan.windows
+    assert plan.shots[0].clip.frames - window.overlap - OUTPUT.fps > 2 * OUTPUT.fps  # it is sought
+    ends = End(sources / "b.mp4", 96), End(sources / "a.mp4", 96)
+    rendered = await kitchen.renderer.window(*ends, window, OUTPUT, kitchen.folder / "w.mp4")
+    first = decoded(rendered.path)[0].astype(int)
+    clip = decoded(clips[0].path).astype(int)
+    errors = np.abs(clip - first).mean(axis=(1, 2))
+    assert errors.argmin() == 96 - window.overlap
+
+
+def decoded(path: Path) -> NDArray[np.uint8]:
+    with av.open(str(path)) as film:
+        return np.stack([f.reformat(80, 45, "gray").to_ndarray() for f in film.decode(video=0)])
+
+
+async def test_what_fits_already_is_copied(kitchen: Kitchen, sources: Path) -> None:
+    conformed = await kitchen.clip(sources / "b.mp4")
+    assert not conformed.copied
+    again = await kitchen.renderer.conform(conformed.path, OUTPUT, kitchen.folder / "again.mp4")
+    assert again.copied
+    assert again.path.read_bytes() == conformed.path.read_bytes()
+    other = Output(width=320, height=180, fps=25, fit=Fit.PAD)
+    assert not (await kitchen.renderer.conform(conformed.path, other, kitchen.folder / "other.mp4")).copied
+
+
+@pytest.mark.parametrize("fit", Fit)
+async def test_a_portrait_source_is_fitted(fit: Fit, kitchen: Kitchen, sources: Path) -> None:
+    output = OUTPUT.model_copy(update={"fit": fit})
+    clip = await kitchen.renderer.conform(sources / "c.mp4", output, kitchen.folder / "fitted.mp4")
+    with av.open(str(clip.path)) as film:
+        picture = next(film.decode(video=0)).to_ndarray(format="gray")
+    edge, middle = picture[:, :60], picture[:, 130:190]
+    assert middle.std() > 20
+    match fit:
+        case Fit.PAD:
+            assert edge.max() < 5
+        case Fit.BLUR:
+            assert 5 < edge.mean() < middle.mean()
+            assert np.abs(np.diff(edge.astype(int), axis=0)).mean() < 2  # smooth
+        case Fit.CROP:
+            assert edge.std() > 10
+
+
+async def test_a_rotated_phone_video_stands_upright(kitchen: Kitchen, sources: Path) -> None:
+    turned = kitchen.folder / "turned.mp4"
+    films.ffmpeg("-display_rotation", "90", "-i", sources / "a.mp4", "-c", "copy", turned)
+    clip = await kitchen.renderer.conform(turned, OUTPUT, kitchen.folder / "upright.mp4")
+    with av.open(str(clip.path)) as film:
+        frame = next(film.decode(video=0))
+    assert frame.rotation == 0
+    assert frame.to_ndarray(format="gray")[:, :90].max() < 5  # portrait now, so with bars
+
+
+async def test_colours_are_tagged_and_survive(kitchen: Kitchen) -> None:
+    red = kitchen.folder / "red.mp4"
+    films.ffmpeg(
+        "-f", "lavfi", "-i", "color=c=0xC02020:size=1280x720:rate=24:duration=1", "-vf",
+        "scale=out_color_matrix=bt709,format=yuv420p", "-colorspace", "bt709", "-c:v", "libx264", red,
+    )  # fmt: skip
+    clip = await kitchen.clip(red)
+    with av.open(str(clip.path)) as film:
+        stream = film.streams.video[0].codec_context
+        assert (stream.color_primaries, stream.color_trc, stream.colorspace, stream.color_range) == (1, 1, 1, 1)
+        middle = next(film.decode(video=0)).to_ndarray(format="rgb24")[90, 160]
+    assert np.abs(middle.astype(int) - (0xC0, 0x20, 0x20)).max() <= 4
+
+
+async def test_what_is_no_video_is_refused(kitchen: Kitchen, sources: Path) -> None:
+    text = kitchen.folder / "text.mp4"
+    text.write_text("<html>not found</html>")
+    voice = films.tone(kitchen.folder / "voice.wav", seconds=1)
+    for path in (text, voice):
+        with pytest.raises(Permanent) as refused:
+            await kitchen.clip(path)
+        assert refused.value.recovery
+
+
+def clicks(seconds: float, at: list[float], amplitude: float = 0.8) -> Samples:
+    sound = np.zeros((round(seconds * 48_000), 2), dtype=np.float32)
+    for moment in at:
+        sound[round(moment * 48_000) :][:48] = amplitude
+    return sound
+
+
+def plays(sound: Samples, seconds: float) -> tuple[SoundPlan, dict[str, Samples]]:
+    cue = Cue("x", 0, 0, len(sound), 0.0, 0, 0, ducked=False)
+    return SoundPlan(round(seconds * 48_000), (cue,), (), (), ()), {"x": sound}
+
+
+async def test_sound_is_where_the_pictures_are(kitchen: Kitchen, sources: Path) -> None:
+    """Clicks at both sides of a chunk's border and at the film's end are heard within a tenth of a frame."""
+    _, clips = await kitchen.plan(*[(sources / "a.mp4", None)] * 3)
+    moments = [0.5, 10.2, 10.3, 11.9]
+    sound, stems = plays(clicks(12, moments), 12)
+    packets, _, _ = await encode(sound, stems, AudioConfig(volume_normalization=False), kitchen.folder)
+    assert len(packets) == 2
+    pictures = [Pictures(c.path, c.index, 0, c.index.frames) for c in clips]
+    film = kitchen.folder / "film.mp4"
+    write_film(lay_out_film(pictures, packets, sound.samples, OUTPUT), film)
+    heard = np.abs(films.watch(film, 24).sound).max(axis=1)
+    assert abs(len(heard) - 12 * 48_000) < 1024
+    loud = np.flatnonzero(heard > 0.4)
+    starts = loud[np.diff(loud, prepend=-10_000) > 1000] / 48_000
+    assert starts == pytest.approx(moments, abs=0.1 / 24)
+
+
+async def test_material_that_hits_the_ceiling_stays_below_it(tmp_path: Path) -> None:
+    """Sparse loud bursts between quiet talk: loud enough for -14 LUFS only with the peaks held down."""
+    rng = np.random.default_rng(7)
+    white = rng.standard_normal(14 * 48_000 + 15)
+    bed = np.repeat(np.convolve(white, np.full(16, 0.02), "valid")[:, None], 2, axis=1).astype(np.float32)
+    for start in range(0, len(bed), 16_000):
+        bed[start : start + 3_000] *= 9
+    plan, stems = plays(bed, 14)
+    packets, loudness, peak = await encode(plan, stems, AudioConfig(loudness_lufs=-14, true_peak_dbtp=-1), tmp_path)
+    track = adts(packets, tmp_path / "track.aac")
+    lufs, dbtp = films.loudness(track)
+    assert loudness == pytest.approx(lufs, abs=0.2)
+    assert loudness == pytest.approx(-14, abs=1)
+    gain, _ = find_level(plan, stems, AudioConfig(loudness_lufs=-14))
+    assert np.abs(bed).max() * 10 ** (gain.gain_db / 20) > 1.3  # 3 dB over the ceiling without the limiter
+    assert peak is not None
+    assert peak <= -1.0
+    assert dbtp <= -0.9
+    assert dbtp > -3  # the limiter holds the peaks, it does not turn the film down
+
+
+def adts(packets: list[Packets], path: Path) -> Path:
+    """Bare packets with their headers again, for tools."""
+    with path.open("wb") as out:
+        for chunk in packets:
+            data, at = chunk.path.read_bytes(), 0
+            for size in chunk.sizes:
+                n = size + 7
+                out.write(bytes((0xFF, 0xF1, 0x4C, 0x80 | n >> 11, n >> 3 & 255, (n & 7) << 5 | 0x1F, 0xFC)))
+                out.write(data[at : at + size])
+                at += size
+    return path
+
+
+async def test_a_stem_keeps_the_time_of_its_source(tmp_path: Path) -> None:
+    """A sound track that starts late in its container is padded, not moved."""
+    late = tmp_path / "late.mp4"
+    films.video(tmp_path / "v.mp4", seconds=2)
+    films.tone(tmp_path / "t.wav", seconds=1)
+    films.ffmpeg(
+        "-i", tmp_path / "v.mp4", "-itsoffset", "0.5", "-i", tmp_path / "t.wav", "-map", "0:v", "-map", "1:a",
+        "-c:v", "copy", "-c:a", "aac", late,
+    )  # fmt: skip
+    sound = await extract_stem(late, tmp_path / "stem")
+    assert sound.heard[0] == pytest.approx(24_000, abs=1_500)
+    assert films.level(open_stem(tmp_path / "stem")[30_000:60_000], 440) > -10
+    silent = await extract_stem(tmp_path / "v.mp4", tmp_path / "none")
+    assert silent.samples == 0
+    assert silent.loudness is None
+
+
+async def test_narration_over_music_is_heard_and_music_comes_back(tmp_path: Path) -> None:
+    voice = np.repeat(0.3 * np.sin(np.arange(3 * 48_000) * (2 * np.pi * 700 / 48_000))[:, None], 2, 1).astype(
+        np.float32
+    )
+    music = np.repeat(0.3 * np.sin(np.arange(8 * 48_000) * (2 * np.pi * 200 / 48_000))[:, None], 2, 1).astype(
+        np.float32
+    )
+    film = plan_film([Shot(f"s{i}", f"Segment {i}", Clip(f"c{i}", 144, (0,))) for i in (1, 2, 3)], 24)
+    sources = Sources(
+        {"s2": Stem("voice", len(voice), -11, (0, len(voice)))}, {}, Stem("music", len(music), -11, (0, len(music)))
+    )
+    plan = plan_sound(film, 24, sources, AudioConfig())
+    packets, loudness, _ = await encode(plan, {"voice": voice, "music": music}, AudioConfig(), tmp_path)
+    assert loudness == pytest.approx(-16, abs=0.5)
+    with av.open(str(adts(packets, tmp_path / "t.aac")), format="aac") as track:
+        heard = np.concatenate([f.to_ndarray() for f in track.decode(audio=0)], axis=1).T[1024:]
+    second = 48_000
+    # 8 to 9 s: the narration's last second, and no crossfade of the music's repetition.
+    before, during, after = (heard[a * second : (a + 1) * second] for a in (3, 8, 11))
+    assert films.level(during, 700) - films.level(during, 200) == pytest.approx(16, abs=2)
+    assert films.level(before, 200) - films.level(during, 200) == pytest.approx(10, abs=1)
+    assert films.level(after, 200) == pytest.approx(films.level(before, 200), abs=1)
+    edge = heard[-second // 10 :]
+    assert films.level(edge, 200) < films.level(before, 200) - 15  # faded out at the end

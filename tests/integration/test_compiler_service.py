@@ -1,0 +1,434 @@
+"""The compiler, whole: events in, films out, over the embedded broker, PostgreSQL and a directory of objects."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+
+from services.compiler.config import Settings
+from services.compiler.wiring import wire
+from shared.contracts.base import Event
+from shared.contracts.compiler import FilmState, FilmUpdated
+from shared.contracts.gateway import CancelTarget, CompileItem, CompileRequested, PinnedMedia, TimelineSegment
+from shared.contracts.topics import Service
+from shared.contracts.values import AssetKind, AudioConfig, Fit, Media, ObjectRef, Output, Transition, TransitionStyle
+from shared.ids import new_id
+from shared.media import probe
+from shared.messaging.broker import Broker
+from shared.messaging.events import read_message
+from shared.objects import Objects, open_objects
+from tests.conftest import FreshDatabase
+from tests.support import events, films
+from tests.support.brokers import EmbeddedBroker
+from tests.support.waiting import eventually
+
+OUTPUT = Output(width=320, height=180, fps=24, fit=Fit.PAD)
+DISSOLVE = Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5)
+
+
+@dataclass
+class Stage:
+    """A running compiler, and the rest of the system played by the test."""
+
+    database: asyncpg.Connection
+    producer: AIOKafkaProducer
+    generator: Objects
+    objects: Path
+    work: Path
+    told: list[FilmUpdated] = field(default_factory=list)
+
+    async def send(self, event: Event, **envelope: Any) -> None:
+        message = events.message(event, at=datetime.now(UTC), **envelope)
+        await self.producer.send_and_wait(
+            event.TOPIC, event.model_dump_json().encode(), key=event.key.encode(), headers=message.envelope.headers()
+        )
+
+    async def commit(self, path: Path) -> PinnedMedia:
+        """A version's file in the generator's bucket."""
+        ref = await self.generator.own.put_file(f"versions/{new_id()}/{path.name}", path, "video/mp4")
+        found = await asyncio.to_thread(probe, path)
+        media = Media(
+            width=found.width,
+            height=found.height,
+            duration_s=found.duration_s,
+            fps=found.fps,
+            frames=found.frames,
+            video_codec=found.video_codec,
+            audio_codec=found.audio_codec,
+        )
+        return events.pinned(object=ref, media=media)
+
+    async def until(self, compilation_id: str, *states: FilmState, within: float = 60) -> FilmUpdated:
+        def look() -> FilmUpdated | None:
+            return next((t for t in self.told if t.compilation_id == compilation_id and t.state in states), None)
+
+        return await eventually(look, within=within, what=f"{states} of the film")
+
+    async def film(self, request: CompileRequested, **envelope: Any) -> FilmUpdated:
+        await self.send(request, **envelope)
+        return await self.until(request.compilation_id, FilmState.COMPLETED, FilmState.FAILED, FilmState.CANCELLED)
+
+    def path(self, ref: ObjectRef | None) -> Path:
+        assert ref is not None
+        return self.objects / ref.bucket / ref.key
+
+    async def idle(self) -> None:
+        """Nothing is left to render ahead."""
+        await eventually(self._no_jobs, within=60, every=0.1, what="the end of rendering ahead")
+
+    async def _no_jobs(self) -> bool:
+        return not await self.database.fetchval("select count(*) from jobs")
+
+    def leftovers(self) -> list[Path]:
+        return [p for p in (self.work / "compiler" / "scratch").rglob("*") if p.is_file() and p.name != "lock"]
+
+
+def requested(*items: CompileItem, **overrides: Any) -> CompileRequested:
+    defaults = {"items": list(items), "output": OUTPUT, "expires_at": datetime.now(UTC) + timedelta(hours=24)}
+    return events.compile_requested(**(defaults | overrides))
+
+
+def item(number: int, video: PinnedMedia, after: Transition | None = None, **overrides: Any) -> CompileItem:
+    defaults = {"segment_id": new_id(), "number": number, "video": video, "transition_after": after}
+    return CompileItem(**(defaults | overrides))
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    films.video(folder / "a.mp4", hue=0)
+    films.video(folder / "b.mp4", hue=120, fps="30", tone=500)
+    films.video(folder / "c.mp4", hue=240, size="180x320", fps="25")
+    films.tone(folder / "voice.wav", seconds=1.2, hertz=700)
+    films.tone(folder / "music.wav", seconds=3, hertz=200)
+    return folder
+
+
+Start = Callable[..., Any]
+
+
+@pytest_asyncio.fixture
+async def start(fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[Start]:
+    url = await fresh_database("compiler")
+
+    @asynccontextmanager
+    async def started(**settings: Any) -> AsyncIterator[Stage]:
+        objects, work = tmp_path / "objects", tmp_path / "work"
+        config = Settings(
+            database_url=url, kafka_bootstrap=embedded_broker.bootstrap, kafka_embedded=True,
+            objects_url=f"file://{objects}", work_dir=str(work), **settings,
+        )  # fmt: skip
+        gateway = Broker(embedded_broker.bootstrap, Service.GATEWAY, True)
+        producer = gateway.producer()
+        consumer = gateway.consumer(FilmUpdated.TOPIC)
+        await producer.start()
+        await consumer.start()
+        database = await asyncpg.connect(url)
+        try:
+            async with open_objects(config.objects_url, Service.GENERATOR) as generator, wire(config):
+                stage = Stage(database, producer, generator, objects, work)
+
+                async def listen() -> None:
+                    async for record in consumer:
+                        event = read_message(record.topic, list(record.headers), record.value or b"").event
+                        assert isinstance(event, FilmUpdated)
+                        stage.told.append(event)
+
+                listening = asyncio.create_task(listen())
+                try:
+                    yield stage
+                finally:
+                    listening.cancel()
+        finally:
+            await database.close()
+            await consumer.stop()
+            await producer.stop()
+
+    yield started
+
+
+async def test_what_was_rendered_ahead_is_only_joined(start: Start, sources: Path) -> None:
+    async with start() as stage:
+        videos = [await stage.commit(sources / f"{name}.mp4") for name in "abc"]
+        voice, music = await stage.commit(sources / "voice.wav"), await stage.commit(sources / "music.wav")
+        items = [item(i, v, DISSOLVE) for i, v in enumerate(videos, 1)]
+        items[1] = items[1].model_copy(update={"narration": voice})
+        episode = new_id()
+        timeline = events.episode_changed(
+            episode_id=episode,
+            output=OUTPUT,
+            music_asset_id=music.asset_id,
+            segments=[
+                TimelineSegment(
+                    segment_id=i.segment_id, number=i.number, type="scene", video_asset_id=i.video.asset_id,
+                    starting_image_asset_id=new_id(), transition_after=DISSOLVE,
+                    narration_asset_id=i.narration.asset_id if i.narration else new_id(),
+                )
+                for i in items
+            ],
+        )  # fmt: skip
+        await stage.send(_complete(episode, videos[0], AssetKind.VIDEO))  # before its timeline
+        await stage.send(timeline)
+        for media, kind in [(videos[1], "video"), (voice, "narration"), (music, "music"), (videos[2], "video")]:
+            await stage.send(_complete(episode, media, AssetKind(kind)))
+        kinds = {"clip": 3, "window": 2, "track": 1}
+        await eventually(lambda: _made(stage, kinds), within=60, every=0.1, what="the pieces")
+        await stage.idle()
+
+        film = await stage.film(requested(*items, episode_id=episode, music=music))
+        assert film.state is FilmState.COMPLETED, film.problem
+        assert film.report is not None
+        assert film.report.pieces_rendered == 0
+        assert film.report.pieces_reused == 3 + 2 + 3 + 1 + 1  # clips, windows, stems, one chunk of sound, poster
+        assert [round(c.start_s, 2) for c in film.report.chapters] == [0, 1.5, 3]
+        assert film.media is not None
+        assert film.media.frames == 3 * 48 - 2 * 12
+        assert film.media.loudness_lufs == pytest.approx(-16, abs=0.5)
+
+        seen = films.watch(stage.path(film.object), 24)
+        assert seen.pts == list(range(120))
+        assert len(seen.pictures) == 120
+        assert abs(len(seen.sound) - 120 * 2000) < 1024
+        spoken, before = seen.sound[40 * 2000 : 60 * 2000], seen.sound[: 30 * 2000]
+        assert films.level(spoken, 700) > films.level(before, 700) + 30  # the narration, at its segment
+        assert films.level(spoken, 200) < films.level(before[24_000:], 200) - 6  # the music gives way
+        assert films.level(spoken, 500) < films.level(spoken, 700) - 15  # the segment's own sound, lowered
+        assert stage.path(film.poster).read_bytes()[:2] == b"\xff\xd8"
+        assert stage.path(film.object).stat().st_size == film.object.size if film.object else False
+        assert stage.leftovers() == []
+
+
+def _complete(episode: str, media: PinnedMedia, kind: AssetKind, commit_seq: int = 1) -> Event:
+    version = events.version(version_id=media.version_id, object=media.object, media=media.media)
+    return events.complete(
+        asset_id=media.asset_id, asset_kind=kind, episode_id=episode, version=version, commit_seq=commit_seq
+    )
+
+
+async def _made(stage: Stage, wanted: dict[str, int]) -> bool:
+    rows = await stage.database.fetch("select kind, count(*) n from pieces where made_at is not null group by kind")
+    have = {r["kind"]: r["n"] for r in rows}
+    return all(have.get(kind, 0) >= count for kind, count in wanted.items())
+
+
+async def test_a_film_from_nothing_and_again_after_one_segment_changed(start: Start, sources: Path) -> None:
+    async with start(render_ahead=False) as stage:
+        a, b, c = [await stage.commit(sources / f"{name}.mp4") for name in "abc"]
+        fade = Transition(style=TransitionStyle.FADE, duration_s=0.5)
+        first = requested(item(1, a, DISSOLVE), item(2, b, fade), item(3, c))
+        film = await stage.film(first)
+        assert film.state is FilmState.COMPLETED, film.problem
+        assert film.report is not None
+        # Three clips, two windows, one stem (b's own sound), one chunk, one poster.
+        assert (film.report.pieces_reused, film.report.pieces_rendered) == (0, 8)
+        mine = [t for t in stage.told if t.compilation_id == first.compilation_id]
+        assert [t.state for t in mine[:2]] == [FilmState.PENDING, FilmState.PROCESSING]
+        assert [t.rev for t in mine] == list(range(1, len(mine) + 1))
+        assert [t.progress for t in mine] == sorted(t.progress for t in mine)
+        assert mine[0].estimated_duration_s
+        seen = films.watch(stage.path(film.object), 24)
+        assert seen.pts == list(range(120))
+        black = seen.pictures[72:84].mean(axis=(1, 2))  # the fade's middle, not its ends
+        assert black.min() < 20 < black[0]
+
+        again = requested(item(1, a, DISSOLVE), item(2, b, fade), item(3, a))
+        film = await stage.film(again)
+        assert film.report is not None
+        assert film.report.pieces_rendered == 1  # the window between b and a; the sound is the same
+        assert films.watch(stage.path(film.object), 24).pts == list(range(120))
+
+
+async def test_nothing_to_hear_is_a_silent_track_with_a_reason(start: Start, sources: Path) -> None:
+    async with start(render_ahead=False) as stage:
+        a = await stage.commit(sources / "a.mp4")
+        film = await stage.film(requested(item(1, a)))
+        assert film.report is not None
+        assert film.report.loudness_lufs is None
+        assert "Nothing is heard" in film.report.unmeasured["loudness_lufs"]
+        seen = films.watch(stage.path(film.object), 24)
+        assert abs(len(seen.sound) - 96_000) < 1024
+        assert not seen.sound.any()
+
+
+async def test_a_request_told_twice_makes_one_film(start: Start, sources: Path) -> None:
+    async with start(render_ahead=False) as stage:
+        a = await stage.commit(sources / "a.mp4")
+        request = requested(item(1, a))
+        await asyncio.gather(stage.send(request), stage.send(request))
+        await stage.until(request.compilation_id, FilmState.COMPLETED)
+        await stage.idle()
+        assert [t.rev for t in stage.told] == list(range(1, len(stage.told) + 1))
+        assert len(list((stage.objects / "compiler" / "films").rglob("*.mp4"))) == 1
+
+
+async def test_a_broken_video_fails_the_film_by_name(start: Start, sources: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes((sources / "a.mp4").read_bytes()[:5_000])
+    async with start() as stage:
+        a = await stage.commit(sources / "a.mp4")
+        ref = await stage.generator.own.put_file(f"versions/{new_id()}/x.mp4", broken, "video/mp4")
+        b = events.pinned(object=ref)
+        episode = new_id()
+        segments = [events.timeline_segment(number=i, video_asset_id=m.asset_id) for i, m in enumerate((b, a), 1)]
+        await stage.send(events.episode_changed(episode_id=episode, output=OUTPUT, segments=segments))
+        for media in (b, a):
+            await stage.send(_complete(episode, media, AssetKind.VIDEO))
+        await eventually(lambda: _made(stage, {"clip": 1}), within=30, what="the clip beside the broken one")
+        film = await stage.film(requested(item(1, a), item(2, b)))
+        assert film.state is FilmState.FAILED
+        assert film.problem is not None
+        assert film.problem.cause.startswith("Segment 2: ")
+        assert film.problem.recovery
+        await stage.idle()
+        assert stage.leftovers() == []
+
+
+async def test_cancel_stops_ffmpeg_at_once(start: Start, tmp_path: Path) -> None:
+    slow = films.video(tmp_path / "slow.mp4", seconds=30, size="1280x720")
+    async with start(render_ahead=False) as stage:
+        request = requested(item(1, await stage.commit(slow)), output=Output(width=1920, height=1080))
+        await stage.send(request)
+        await eventually(_ffmpegs, within=20, what="ffmpeg")
+        await stage.send(_cancel(request))
+        film = await stage.until(request.compilation_id, FilmState.CANCELLED, FilmState.COMPLETED)
+        assert film.state is FilmState.CANCELLED
+        await eventually(lambda: not _ffmpegs(), within=4, what="the end of ffmpeg")
+        await stage.idle()
+        await eventually(lambda: not stage.leftovers(), within=2, what="an empty scratch folder")
+        assert await stage.database.fetchval("select count(*) from pieces") == 0
+        await stage.send(_cancel(request))  # once more: too late, ignored
+
+
+def _cancel(request: CompileRequested) -> Event:
+    return events.cancel_requested(
+        target=CancelTarget.COMPILATION, target_id=request.compilation_id, asset_id=None, episode_id=request.episode_id
+    )
+
+
+def _ffmpegs() -> list[psutil.Process]:
+    """Our own, that really encode: the encoder's calibration is over in a moment."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if any("filter_complex" in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+async def test_a_cancel_that_comes_first_waits_for_its_film(start: Start, sources: Path) -> None:
+    async with start(render_ahead=False) as stage:
+        request = requested(item(1, await stage.commit(sources / "a.mp4")))
+        await stage.send(_cancel(request))
+        await eventually(lambda: _parked(stage), what="the parked cancel")
+        film = await stage.film(request)
+        assert film.state is FilmState.CANCELLED
+        await stage.idle()
+
+
+async def _parked(stage: Stage) -> bool:
+    return bool(await stage.database.fetchval("select 1 from parked"))
+
+
+async def test_a_killed_ffmpeg_is_tried_once_more(start: Start, tmp_path: Path, sources: Path) -> None:
+    slow = films.video(tmp_path / "slow.mp4", seconds=6, size="1280x720")
+    async with start(render_ahead=False) as stage:
+        request = requested(item(1, await stage.commit(slow)), output=Output(width=1280, height=720))
+        await stage.send(request)
+        (process,) = await eventually(_ffmpegs, within=20, what="ffmpeg")
+        os.kill(process.pid, signal.SIGKILL)
+        film = await stage.until(request.compilation_id, FilmState.COMPLETED, FilmState.FAILED)
+        assert film.state is FilmState.COMPLETED, film.problem
+        assert stage.leftovers() == []
+
+
+async def test_a_deleted_episode_takes_its_films_along(start: Start, tmp_path: Path) -> None:
+    slow = films.video(tmp_path / "slow.mp4", seconds=20, size="1280x720")
+    async with start() as stage:
+        video = await stage.commit(slow)
+        episode = new_id()
+        timeline = events.episode_changed(
+            episode_id=episode, output=OUTPUT, segments=[events.timeline_segment(video_asset_id=video.asset_id)]
+        )
+        await stage.send(timeline)
+        await stage.send(_complete(episode, video, AssetKind.VIDEO))
+        request = requested(item(1, video), episode_id=episode, output=Output(width=1920, height=1080))
+        await stage.send(request)
+        await stage.until(request.compilation_id, FilmState.PROCESSING)
+        gone = {"timeline_version": 2, "deleted": True, "deleted_asset_ids": [video.asset_id]}
+        await stage.send(timeline.model_copy(update=gone))
+        await stage.until(request.compilation_id, FilmState.CANCELLED)
+        await stage.idle()
+        await stage.send(_complete(episode, video, AssetKind.VIDEO, commit_seq=2))  # late: the asset stays forgotten
+        await stage.send(events.complete(asset_kind=AssetKind.MUSIC))
+        await eventually(lambda: _committed(stage, 1), what="the marker behind it")
+
+
+async def _committed(stage: Stage, count: int) -> bool:
+    return bool(await stage.database.fetchval("select count(*) = $1 from committed", count))
+
+
+async def test_old_news_changes_nothing(start: Start) -> None:
+    async with start() as stage:
+        media = events.pinned()
+        episode = new_id()
+        newer = events.episode_changed(episode_id=episode, timeline_version=2, segments=[])
+        await stage.send(newer)
+        await stage.send(newer.model_copy(update={"timeline_version": 1, "deleted": True}))
+        await stage.send(_complete(episode, media, AssetKind.NARRATION, commit_seq=3))
+        await stage.send(_complete(episode, events.pinned(asset_id=media.asset_id), AssetKind.NARRATION, commit_seq=2))
+        await stage.send(events.complete(asset_kind=AssetKind.MUSIC))
+        await eventually(lambda: _committed(stage, 2), what="all of it")
+        assert not await stage.database.fetchval("select deleted from timelines where episode_id = $1", episode)
+        stored = await stage.database.fetchval("select media->>'version_id' from committed where commit_seq = 3")
+        assert stored == media.version_id
+
+
+async def test_an_expired_film_fails(start: Start, tmp_path: Path) -> None:
+    slow = films.video(tmp_path / "slow.mp4", seconds=30, size="1280x720")
+    async with start(render_ahead=False) as stage:
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        output = Output(width=1920, height=1080)
+        film = await stage.film(requested(item(1, await stage.commit(slow)), output=output, expires_at=soon))
+        assert film.state is FilmState.FAILED
+        assert film.problem is not None
+        assert film.problem.code == "compile_expired"
+        await eventually(lambda: not _ffmpegs(), within=4, what="the end of ffmpeg")
+
+
+async def test_two_films_at_once_make_each_piece_once(start: Start, sources: Path) -> None:
+    async with start(render_ahead=False) as stage:
+        a, b = [await stage.commit(sources / f"{name}.mp4") for name in "ab"]
+        one, two = [requested(item(1, a, DISSOLVE), item(2, b)) for _ in range(2)]
+        done = await asyncio.gather(stage.film(one), stage.film(two))
+        assert [d.state for d in done] == [FilmState.COMPLETED] * 2
+        assert len(list((stage.objects / "compiler" / "pieces").rglob("*/*/*"))) == 2 + 1 + 1 + 1 + 1
+        digests = {stage.path(d.object).stat().st_size for d in done}
+        assert len(digests) == 1
+
+
+async def test_loudness_and_true_peak_are_as_asked(start: Start, sources: Path) -> None:
+    async with start(render_ahead=False) as stage:
+        a = await stage.commit(sources / "a.mp4")
+        music = await stage.commit(sources / "music.wav")
+        for target in (-14.0, -23.0):
+            film = await stage.film(requested(item(1, a), music=music, audio=AudioConfig(loudness_lufs=target)))
+            assert film.report is not None
+            measured, peak = films.loudness(stage.path(film.object))
+            assert measured == pytest.approx(target, abs=0.5)
+            assert film.report.loudness_lufs == pytest.approx(measured, abs=0.2)
+            assert film.report.true_peak_dbtp == pytest.approx(peak, abs=0.3)

@@ -1,0 +1,93 @@
+"""Sources for films, and a strict look at what was made of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.media import ffmpeg_exe
+
+RATE = 48_000
+
+
+def ffmpeg(*args: str | Path) -> str:
+    """Run ffmpeg; returns what it said (warnings and errors only). Fails the test when it fails."""
+    command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-loglevel", "warning", *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def video(
+    path: Path,
+    *,
+    seconds: float = 2.0,
+    size: str = "320x180",
+    fps: str = "24",
+    hue: int = 0,
+    tone: int | None = None,
+    options: tuple[str, ...] = (),
+) -> Path:
+    """Moving test pictures, each hue another clip; with `tone` (hertz) it has sound."""
+    sound = ["-f", "lavfi", "-i", f"sine=frequency={tone}:sample_rate=44100:duration={seconds}"] if tone else []
+    args = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}", *sound, "-vf", f"hue=h={hue}"]
+    args += ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "aac", *options]
+    ffmpeg(*args, path)
+    return path
+
+
+def tone(path: Path, *, seconds: float, hertz: int = 440, gain: float = 0.5) -> Path:
+    """A mono tone, as a narration or as music."""
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc={gain}*sin(2*PI*{hertz}*t):s=24000:d={seconds}", path)
+    return path
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A film, decoded: gray pictures (n, height, width) of 80x45, sound (n, 2), pts of the packets in frames."""
+
+    pictures: NDArray[np.uint8]
+    sound: NDArray[np.float32]
+    pts: list[int]
+    keyframes: list[int]
+
+
+def watch(path: Path, fps: int) -> Seen:
+    """Decodes the film with every check that ffmpeg has; a warning fails the test."""
+    said = ffmpeg("-xerror", "-err_detect", "explode", "-i", path, "-f", "null", "-")
+    assert said == "", said
+    with av.open(str(path)) as film:
+        picture = film.streams.video[0]
+        assert picture.time_base is not None
+        packets = [p for p in film.demux(picture) if p.size]
+        pts = [int(p.pts * p.time_base * fps) for p in packets if p.pts is not None and p.time_base is not None]
+        keyframes = [i for i, p in enumerate(packets) if p.is_keyframe]
+        film.seek(0)
+        gray = [f.reformat(80, 45, "gray").to_ndarray() for f in film.decode(video=0)]
+    with av.open(str(path)) as film:
+        sound = [f.to_ndarray() for f in film.decode(audio=0)]
+    heard = np.concatenate(sound, axis=1).T if sound else np.zeros((0, 2), np.float32)
+    return Seen(np.stack(gray), heard.astype(np.float32), pts, keyframes)
+
+
+def loudness(path: Path) -> tuple[float, float]:
+    """Integrated loudness (LUFS) and true peak (dBTP), as ffmpeg's ebur128 measures them."""
+    command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path), "-vn", "-af"]
+    command += ["ebur128=peak=true:framelog=quiet", "-f", "null", "-"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr
+    found = re.findall(r"(?:I|Peak): +(-?[\d.]+|-inf) (?:LUFS|dBFS)", said)
+    return float(found[-2]), float(found[-1])
+
+
+def level(sound: NDArray[np.float32], hertz: float) -> float:
+    """Amplitude of one frequency in a stretch of sound, in dBFS."""
+    mono = sound.mean(axis=1)
+    t = np.arange(len(mono)) / RATE
+    amplitude = 2 * abs((mono * np.exp(-2j * np.pi * hertz * t)).mean())
+    return 20 * float(np.log10(max(amplitude, 1e-9)))
