@@ -17,7 +17,6 @@ from deploy.local.postgres import EmbeddedPostgres, superuser_url
 from deploy.local.services import ServicePart, Settings
 from deploy.local.stores import EmbeddedBrokerPart, PostgresPart
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
-from shared.errors import UserError
 
 SERVICES: Final = tuple(s.value for s in Service)
 
@@ -73,7 +72,7 @@ def _settings(options: Options, data: DataDir, secrets: Secrets) -> Settings:
     return Settings(
         admin_url=_admin_url(options, secrets),
         passwords=secrets.roles,
-        objects_url=_objects(options, data),
+        objects_url=options.objects or data.objects.as_uri(),
         kafka_embedded=not options.kafka and options.broker is Broker.EMBEDDED,
         extra=extra,
     )
@@ -85,15 +84,3 @@ def _admin_url(options: Options, secrets: Secrets) -> Callable[[str], str]:
         url = options.database
         return lambda address: url
     return lambda address: superuser_url(address, secrets.superuser)
-
-
-def _objects(options: Options, data: DataDir) -> str:
-    if options.objects is None:
-        return data.objects.as_uri()
-    if urlsplit(options.objects).scheme not in ("s3", "file"):
-        raise UserError(
-            "objects_url",
-            f"--objects {options.objects} is not understood.",
-            "Give s3://BUCKET/PREFIX, or leave it out.",
-        )
-    return options.objects

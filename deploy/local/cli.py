@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deploy.local.control import Status
     from deploy.local.options import Options
     from deploy.local.state import PartStatus
+
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 Data = Annotated[
     Path | None,
@@ -138,8 +140,10 @@ def _up_here(options: Options, as_json: bool) -> None:
     from deploy.local.system import run
 
     reporter = JsonObject() if as_json else Lines(typer.echo)
-    asyncio.run(run(options, Journal(DataDir.of(options.data).log("supervisor"), reporter)))
+    was_ready = asyncio.run(run(options, Journal(DataDir.of(options.data).log("supervisor"), reporter)))
     reporter.line("Stopped.")
+    if not was_ready:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _up_detached(options: Options, as_json: bool) -> None:
@@ -162,7 +166,7 @@ def _errors() -> Iterator[None]:
             typer.echo(e.recovery, err=True)
         raise typer.Exit(1) from e
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _as_object(found: Status, root: Path) -> dict[str, object]:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from deploy.local import credentials, databases, leftovers, preflight
+from deploy.local import credentials, external, leftovers, preflight
 from deploy.local.assembly import SERVICES, Assembly, assemble
 from deploy.local.credentials import Secrets
 from deploy.local.identity import ProcessId
@@ -53,29 +53,20 @@ class Reporter(Protocol):
 Assemble = Callable[[Options, DataDir, Secrets, ExitStack], Assembly]
 
 
-async def run(options: Options, reporter: Reporter, *, make: Assemble = assemble, clock: Clock | None = None) -> None:
+async def run(options: Options, reporter: Reporter, *, make: Assemble = assemble, clock: Clock | None = None) -> bool:
     """Start everything, report when it is ready, keep it running until SIGINT, SIGTERM or SIGHUP, stop everything.
 
-    Raises UserError or Permanent if it cannot be started; nothing is left running then.
+    False if it was asked to stop before it was ready. Raises UserError or Permanent if it cannot be started; nothing
+    is left running then.
     """
     data = DataDir.of(options.data)
     preflight.prepare(data)
     with only_one(data), ExitStack() as held:
         leftovers.sweep(data)
         secrets = credentials.load_or_make(data.secrets, SERVICES)
-        await _check_external(options)
+        await external.check(options)
         assembly = make(options, data, secrets, held)
-        await _System(data, secrets, assembly, reporter, clock or SystemClock()).live()
-
-
-async def _check_external(options: Options) -> None:
-    """What somebody else runs must answer, or nothing is started."""
-    if options.database:
-        await databases.check(options.database)
-    if options.kafka:
-        from deploy.local.kafka import topics  # its client takes a fifth of a second to import
-
-        await topics.use_existing(options.kafka)
+        return await _System(data, secrets, assembly, reporter, clock or SystemClock()).live()
 
 
 class _System:
@@ -88,14 +79,15 @@ class _System:
         self._stop = asyncio.Event()
         self._unwritten = False
 
-    async def live(self) -> None:
+    async def live(self) -> bool:
         began = self._clock.monotonic()
         try:
             with self._signals():
                 async with self._supervisor:
-                    if await self._or_stop(self._supervisor.all_ready()):
+                    if ready := await self._or_stop(self._supervisor.all_ready()):
                         self._reporter.ready(self._summary(self._clock.monotonic() - began))
                         await self._or_stop(self._look_after())
+            return ready
         except PartFailed as e:
             raise self._explained(e) from e
         finally:

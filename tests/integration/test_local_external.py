@@ -8,8 +8,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from deploy.local import external
 from deploy.local.children import spawn
 from deploy.local.databases import migrate, provide
+from deploy.local.options import Options
 from deploy.local.paths import DataDir
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.preflight import free_port, prepare
@@ -86,3 +88,14 @@ async def test_a_kafka_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(topics, "REACH_TIMEOUT_S", 0.5)
     with pytest.raises(UserError, match="kafka_unreachable"):
         await topics.use_existing(f"127.0.0.1:{free_port()}")
+
+
+async def test_an_object_store_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{free_port()}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    with pytest.raises(UserError, match="objects_unreachable: The object store s3://none/p cannot be used"):
+        await external.check(Options(objects="s3://none/p"))
+    with pytest.raises(UserError, match="bad_objects_url"):
+        await external.check(Options(objects="ftp://none"))

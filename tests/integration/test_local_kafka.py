@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,18 @@ from deploy.local.kafka import install
 from deploy.local.kafka.node import ApacheKafka
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.errors import UserError
+from tests.support.brokers import fetch_jars
+from tests.support.components import COMPONENTS
 from tests.unit.local.stub_system import Running
 
-needs_kafka = pytest.mark.skipif(
-    not shutil.which("java") or not (shutil.which("mvn") or install.cache_dir().exists()),
-    reason="apache-kafka needs java and mvn",
-)
+
+@pytest.fixture
+def jars() -> None:
+    with COMPONENTS.bring("apache-kafka"):
+        fetch_jars()
 
 
-@needs_kafka
+@pytest.mark.usefixtures("jars")
 async def test_topics_as_the_contracts_say_and_data_that_survive_a_crash(tmp_path: Path) -> None:
     kafka = ApacheKafka(tmp_path / "kafka")
     await kafka.start()
@@ -73,7 +75,7 @@ async def cluster_id(kafka: ApacheKafka) -> str:
         await admin.close()
 
 
-@needs_kafka
+@pytest.mark.usefixtures("jars")
 def test_up_on_apache_kafka(tmp_path: Path) -> None:
     with Running(tmp_path / "data", broker="apache") as system:
         broker = system.parts()["broker"]
