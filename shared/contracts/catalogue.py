@@ -206,7 +206,7 @@ class Catalogue:
 
 
 def load_catalogue(path: Path | None = None) -> Catalogue:
-    """The built-in rows, with those of an operator's file on top: a row of the same slug replaces ours, `null` drops it.
+    """The built-in rows and, on top, an operator's: a row of the same slug replaces ours, `null` drops it.
 
     The file is a JSON object {"models": {slug: row or null}}. Raises BadCatalogue.
     """

@@ -1,0 +1,33 @@
+"""What operators watch: runs by outcome, how long providers take."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.generator.domain.run import Run
+
+_MINUTES: Final = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800)
+
+RUNS = Counter("retake_runs_total", "Runs that ended", ["kind", "outcome"])
+ACTIVE = Gauge("retake_runs_active", "Runs that have not ended, as of the last sweep", ["state"])
+OLDEST = Gauge("retake_runs_oldest_queued_seconds", "How long the oldest queued run has waited, as of the last sweep")
+PROVIDER = Histogram("retake_provider_seconds", "A provider's call, from asking to having the file",
+                     ["provider", "model", "outcome"], buckets=_MINUTES)
+
+
+class PrometheusMeter:
+    """Implements `usecases.ports.Meter`."""
+
+    def run_ended(self, run: Run) -> None:
+        RUNS.labels(run.request.asset_kind, run.state).inc()
+
+    def provider_took(self, provider: str, model: str | None, seconds: float, outcome: str) -> None:
+        PROVIDER.labels(provider, model or "", outcome).observe(seconds)
+
+    def swept(self, active: dict[str, int], oldest_queued_s: float) -> None:
+        ACTIVE.clear()
+        for state, count in active.items():
+            ACTIVE.labels(state).set(count)
+        OLDEST.set(oldest_queued_s)

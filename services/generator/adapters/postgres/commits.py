@@ -1,0 +1,58 @@
+"""How the committed pointer moves, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from services.generator.adapters.postgres.rows import RUN, Rows, run_of
+from services.generator.domain.run import Run
+from services.generator.usecases.ports import Pending
+from shared.contracts.values import Version
+
+_COLUMNS: Final = ", ".join(f"r.{name.strip()}" for name in RUN.split(","))
+
+_LOCK: Final = f"""
+    select {_COLUMNS}, r.base_commit_seq, a.commit_seq, a.committed_version_id, a.updated_at as committed_at,
+        (select v.facts from candidates c join versions v using (version_id)
+         where c.run_id = r.run_id and c.version_id = $2) as candidate
+    from runs r join assets a using (asset_id) where r.run_id = $1 for update of a, r
+"""
+_COMMIT: Final = f"""
+    with pointed as (
+        update assets set committed_version_id = $2, commit_seq = commit_seq + 1, updated_at = $3
+        where asset_id = $4
+    ), decided as (
+        update versions v
+        set status = case when v.version_id = $2 then 'accepted' else 'not_chosen' end, settled_at = $3,
+            accepted_at = case when v.version_id = $2 then $3 else v.accepted_at end,
+            retired_at = case when v.version_id = $2 then null else v.retired_at end
+        from candidates c
+        where c.run_id = $1 and v.version_id = c.version_id and (v.version_id = $2 or v.status = 'candidate')
+    ), retired as (
+        update versions set retired_at = $3 where version_id = any($5::uuid[])
+    )
+    update runs set state = 'complete', rev = rev + 1, step = 'complete', ended_at = $3, updated_at = $3
+    where run_id = $1 returning {RUN}
+"""
+
+
+class PostgresCommits(Rows):
+    """Implements `usecases.ports.Commits`."""
+
+    async def lock(self, run_id: str, version_id: str) -> Pending | None:
+        row = await self._db.fetchrow(_LOCK, run_id, version_id)
+        if row is None:
+            return None
+        candidate = Version.model_validate(row["candidate"]) if row["candidate"] else None
+        return Pending(run_of(row), row["base_commit_seq"], row["commit_seq"], row["committed_version_id"],
+                       row["committed_at"], candidate)
+
+    async def commit(self, pending: Pending, updated_at: datetime, retired: Sequence[str]) -> Run:
+        assert pending.candidate is not None
+        row = await self._db.fetchrow(
+            _COMMIT, pending.run.run_id, pending.candidate.version_id, updated_at, pending.run.request.asset_id,
+            list(retired))
+        assert row is not None, "the run is locked"
+        return run_of(row)

@@ -1,0 +1,43 @@
+"""What the sweep looks for, in PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from services.generator.adapters.postgres.rows import RUN, run_of
+from services.generator.adapters.postgres.runs import PostgresRuns
+from services.generator.domain.run import Lane, Run
+
+_JOBLESS: Final = f"""
+    select {RUN}, lane from runs r
+    where state in ('queued', 'generating') and updated_at < $1
+      and not exists (select 1 from jobs j where j.job_id = r.run_id)
+    order by created_at limit $2 for update skip locked
+"""
+_OVERDUE: Final = f"""
+    select {RUN} from runs
+    where state in ('queued', 'generating')
+      and case state when 'queued' then created_at < $1 else started_at < $2 end
+    order by created_at limit $3 for update skip locked
+"""
+_CENSUS: Final = """
+    select state, count(*) as runs, min(created_at) as oldest from runs
+    where state in ('queued', 'generating', 'preview_ready') group by state
+"""
+
+
+class PostgresSweeps(PostgresRuns):
+    """Implements `usecases.ports.Sweeps`."""
+
+    async def jobless(self, before: datetime, limit: int) -> list[tuple[Run, Lane]]:
+        rows = await self._db.fetch(_JOBLESS, before, limit)
+        return [(run_of(r), Lane(r["lane"])) for r in rows]
+
+    async def overdue(self, queued_before: datetime, generating_before: datetime, limit: int) -> list[Run]:
+        return [run_of(r) for r in await self._db.fetch(_OVERDUE, queued_before, generating_before, limit)]
+
+    async def census(self) -> tuple[dict[str, int], datetime | None]:
+        rows = await self._db.fetch(_CENSUS)
+        oldest = next((r["oldest"] for r in rows if r["state"] == "queued"), None)
+        return {r["state"]: r["runs"] for r in rows}, oldest

@@ -1,0 +1,70 @@
+"""What a file is, by its first bytes: names and content types are what a stranger says."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+
+class Form(Enum):
+    MP4 = "mp4"
+    MATROSKA = "matroska"
+    AVI = "avi"
+    WAV = "wav"
+    MP3 = "mp3"
+    FLAC = "flac"
+    OGG = "ogg"
+    PICTURE = "picture"
+    HEIC = "heic"
+    SVG = "svg"
+    WEB_PAGE = "html"
+    UNKNOWN = "unknown"
+
+    @property
+    def demuxer(self) -> str | None:
+        """The only one of ffmpeg's that may read it; None: it is not for ffmpeg."""
+        return _DEMUXERS.get(self)
+
+
+_DEMUXERS: Final = {
+    Form.MP4: "mov", Form.MATROSKA: "matroska", Form.AVI: "avi", Form.WAV: "wav", Form.MP3: "mp3", Form.FLAC: "flac",
+    Form.OGG: "ogg",
+}
+
+
+_STARTS: Final = (
+    (b"\x1aE\xdf\xa3", Form.MATROSKA),
+    (b"fLaC", Form.FLAC),
+    (b"OggS", Form.OGG),
+    (b"ID3", Form.MP3),
+    (b"\xff\xd8\xff", Form.PICTURE),
+    (b"\x89PNG\r\n\x1a\n", Form.PICTURE),
+    (b"GIF8", Form.PICTURE),
+    (b"II*\x00", Form.PICTURE),
+    (b"MM\x00*", Form.PICTURE),
+    (b"BM", Form.PICTURE),
+)
+_RIFF: Final = {b"AVI ": Form.AVI, b"WAVE": Form.WAV, b"WEBP": Form.PICTURE}
+_HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_AVIF: Final = (b"avif", b"avis")
+
+
+def sniff(path: Path) -> Form:
+    """Reads 1 KiB. Blocks for no longer than that takes."""
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return Form.HEIC if brand in _HEIC else Form.PICTURE if brand in _AVIF else Form.MP4
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12], Form.UNKNOWN)
+    for start, form in _STARTS:
+        if head.startswith(start):
+            return form
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):  # an MPEG audio frame's sync
+        return Form.MP3
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"<svg" in text and text.startswith(b"<"):
+        return Form.SVG
+    return Form.WEB_PAGE if text.startswith((b"<!doctype", b"<html", b"<head")) else Form.UNKNOWN

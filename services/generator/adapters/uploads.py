@@ -1,0 +1,108 @@
+"""What users bring, made into a version's file: pictures are written anew, videos and sound put into a container that
+browsers play, re-encoded where they must be. The demuxer is the one that the file's first bytes name, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from services.generator.adapters.picture_child import in_child
+from services.generator.adapters.sniff import Form, sniff
+from services.generator.usecases.ports import Made
+from shared.contracts.values import AssetKind, Cost
+from shared.errors import Permanent, UserError
+from shared.media import TAG_BT709, Probe, media_input, probe, run_ffmpeg
+
+LONGEST_S: Final = 3600.0
+SHORTEST_S: Final = 0.1
+LARGEST_SIDE: Final = 4096
+
+_FREE: Final = Cost(amount="0", basis="reported")
+_VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
+_SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.MP4, Form.MATROSKA)
+_KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
+_CALLED: Final = {
+    Form.PICTURE: "a picture", Form.HEIC: "a HEIC picture", Form.SVG: "an SVG drawing", Form.WEB_PAGE: "a web page",
+    Form.MP4: "a video", Form.MATROSKA: "a video", Form.AVI: "a video", Form.WAV: "sound", Form.MP3: "sound",
+    Form.FLAC: "sound", Form.OGG: "sound", Form.UNKNOWN: "of a kind that is not known",
+}
+
+
+async def ingest(path: Path, kind: AssetKind, work: Path) -> Made:
+    """Raises UserError, in words about the file."""
+    form = await asyncio.to_thread(sniff, path)
+    if kind.is_picture:
+        return await _picture(path, form, work)
+    if kind is AssetKind.VIDEO:
+        return await _video(path, form, work)
+    return await _sound(path, form, work)
+
+
+async def _picture(path: Path, form: Form, work: Path) -> Made:
+    if form is not Form.PICTURE:
+        raise _unsupported(form, "pictures: JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF")
+    out = work / "picture.jpg"
+    told = await in_child({"path": str(path), "out": str(out)}, UserError)
+    return Made(out, "image/jpeg", _FREE, {"uploaded_as": told["format"]})
+
+
+async def _video(path: Path, form: Form, work: Path) -> Made:
+    if form not in _VIDEO:
+        raise _unsupported(form, "videos: MP4, MOV, MKV, WebM or AVI")
+    found = await _probed(path)
+    if not found.width or not found.height:
+        raise UserError("no_video", "The file holds no video.", "Upload a file with a picture.")
+    if max(found.width, found.height) > LARGEST_SIDE:
+        raise UserError("video_too_large", f"The video has {found.width}x{found.height} pixels.",
+                        f"Use one of at most {LARGEST_SIDE} pixels a side.")
+    plays = found.video_codec == "h264" and found.pix_fmt in ("yuv420p", "yuvj420p") and not found.rotation
+    video = ["-c:v", "copy"] if plays else [
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-vf",
+        f"scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p,{TAG_BT709}"]
+    sound = ["-c:a", "copy"] if found.audio_codec in ("aac", "mp3") else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
+    out = work / "video.mp4"
+    await _convert(path, form, ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-movflags", "+faststart",
+                                "-f", "mp4", str(out)], found)
+    return Made(out, "video/mp4", _FREE, {"uploaded_as": found.video_codec})
+
+
+async def _sound(path: Path, form: Form, work: Path) -> Made:
+    if form not in _SOUND:
+        raise _unsupported(form, "sound: WAV, MP3, FLAC, Ogg or M4A")
+    found = await _probed(path)
+    if not found.audio_codec:
+        raise UserError("no_sound", "The file holds no sound.", "Upload a file that can be heard.")
+    suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
+    kept = found.audio_codec in _KEPT_SOUND
+    codec = ["-c:a", "copy"] if kept else ["-c:a", "flac", "-ar", "48000", "-ac", str(min(2, found.channels or 2))]
+    out = work / f"sound{suffix}"
+    await _convert(path, form, ["-map", "0:a:0", *codec, str(out)], found)
+    return Made(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
+
+
+async def _probed(path: Path) -> Probe:
+    try:
+        found = await asyncio.to_thread(probe, path)
+    except Permanent as e:
+        raise UserError("media_unreadable", "The file is damaged or incomplete: it cannot be read.",
+                        "Upload a file that plays.") from e
+    if not SHORTEST_S <= found.duration_s <= LONGEST_S:
+        raise UserError("duration_unsupported", f"The file lasts {found.duration_s:.1f} s.",
+                        f"Use one that lasts at most {LONGEST_S / 60:.0f} minutes.")
+    return found
+
+
+async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:
+    common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
+    try:
+        await run_ffmpeg([*media_input(path, "-f", form.demuxer or ""), *common, *args],
+                         timeout_s=120 + 20 * found.duration_s)
+    except Permanent as e:
+        raise UserError("media_unreadable", f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",
+                        "Upload a file that plays.") from e
+
+
+def _unsupported(form: Form, taken: str) -> UserError:
+    return UserError("media_unsupported", f"The file is {_CALLED[form]}, which this asset does not take.",
+                     f"It takes {taken}.")

@@ -1,0 +1,123 @@
+"""A run as it is stored, and what its events say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from services.generator.domain.states import RunState
+from shared.contracts.gateway import RegenerateRequested
+from shared.contracts.generator import Complete, Failed, PreviewReady, Progress
+from shared.contracts.values import Actor, Cost, Problem, Ref, Settings, Version
+from shared.messaging.events import Cause
+
+
+class Lane(StrEnum):
+    """Jobs of one lane wait for each other, and for no other lane's."""
+
+    RENDER = "render"  # video on our own cores
+    DRAW = "draw"  # a card, speech, a score: seconds of one core, not to wait behind videos
+    CALL = "call"  # a provider elsewhere: waiting costs nothing
+    INGEST = "ingest"  # what users bring
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run cost until now, cancelled and failed calls included."""
+
+    amount: Decimal = Decimal(0)
+    currency: str = "USD"
+    estimated: bool = False
+    calls: int = 0
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(amount=str(self.amount), currency=self.currency, calls=self.calls,
+                    basis="estimated" if self.estimated else "reported")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row. `request` is the command as it came; `cause` is whose events this run's are."""
+
+    request: RegenerateRequested
+    cause: Cause
+    state: RunState
+    rev: int
+    settings: Settings
+    provider: str
+    model: str | None
+    attempt: int
+    failures: int
+    step: str
+    spent: Spent
+    traceparent: str | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.request.run_id
+
+    @property
+    def seed(self) -> int | None:
+        found = self.settings.get("seed")
+        return found.value if found else None
+
+    @property
+    def directions(self) -> str:
+        found = self.settings.get("directions")
+        return found.value if found else ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A position of a run's candidates: the version that was made for it, or why there is none."""
+
+    position: int
+    version: Version | None
+    problem: Problem | None = None
+
+
+def ref_of(ref: Ref) -> dict[str, Any]:
+    """The fields that every event about a run shares."""
+    return {name: getattr(ref, name) for name in Ref.model_fields}
+
+
+def progress(run: Run, *, percent: float | None, code: str, args: dict[str, Any] | None = None,
+             with_settings: bool = False) -> Progress:
+    state: Literal["queued", "generating"] = "queued" if run.state is RunState.QUEUED else "generating"
+    told = {"kind": run.request.asset_kind.value.replace("_", " "), "number": run.request.segment_number,
+            "provider": run.provider}
+    return Progress(**ref_of(run.request), run_rev=run.rev, state=state, step=run.step, percent=percent,
+                    message_code=code, message_args=told | (args or {}), attempt=max(1, run.attempt),
+                    settings=run.settings if with_settings else None)
+
+
+def preview_ready(run: Run, versions: Sequence[Version], lost: Sequence[Problem]) -> PreviewReady:
+    r = run.request
+    return PreviewReady(**ref_of(r), run_rev=run.rev, source=r.source, label=r.label, candidates=list(versions),
+                        problems=list(lost), cost=run.spent.cost, auto_approve=r.auto_approve,
+                        review_timeout_s=r.review_timeout_s, actor=r.actor)
+
+
+def failed(run: Run, problem: Problem) -> Failed:
+    """For a run that is failed or cancelled. `step` is where it was."""
+    outcome: Literal["failed", "cancelled"] = "cancelled" if run.state is RunState.CANCELLED else "failed"
+    return Failed(**ref_of(run.request), run_rev=run.rev, outcome=outcome, step=run.step, problem=problem,
+                  attempts=run.attempt, cost=run.spent.cost)
+
+
+def complete(run: Run, version: Version, *, commit_seq: int, previous: str | None, updated_at: datetime,
+             retired: list[str], actor: Actor) -> Complete:
+    return Complete(**ref_of(run.request), run_rev=run.rev, commit_seq=commit_seq, version=version,
+                    previous_version_id=previous, updated_at=updated_at, retired=retired, cost=run.spent.cost,
+                    actor=actor)
+
+
+def commit_time(now: datetime, previous: datetime | None) -> datetime:
+    """Rises with every commit of an asset, whatever the clocks do: media URLs change by it. Whole milliseconds."""
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return now if previous is None else max(now, previous + timedelta(milliseconds=1))

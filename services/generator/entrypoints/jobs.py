@@ -1,0 +1,87 @@
+"""Jobs: the work of runs, by lane; and the sweep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from services.generator.domain.run import Lane, Run
+from services.generator.usecases.generate import Generate
+from services.generator.usecases.ports import Attempt, Sweeps
+from services.generator.usecases.sweep_runs import end_overdue, requeue_jobless
+from shared.clock import Clock
+from shared.jobs import Claim, Kind
+from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY_S: Final = 15.0
+
+
+def kinds(generate: Generate, at_once: Mapping[Lane, int]) -> Mapping[str, Kind]:
+    async def run(claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(run_id=claim.job_id):
+            await generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
+
+    return {lane.value: Kind(run, at_once[lane]) for lane in Lane}
+
+
+class SweepMeter(Protocol):
+    def run_ended(self, run: Run) -> None: ...
+
+    def swept(self, active: dict[str, int], oldest_queued_s: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    queued_for: timedelta
+    generating_for: timedelta
+
+
+class RunSweep:
+    """A loop in every replica; rows that another one holds are skipped."""
+
+    def __init__(self, pool: Pool, sweeps: Callable[[Connection], Sweeps], limits: Limits, meter: SweepMeter, *,
+                 clock: Clock) -> None:
+        self._pool = pool
+        self._sweeps = sweeps
+        self._limits = limits
+        self._meter = meter
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> RunSweep:
+        self._task = asyncio.create_task(self._run(), name="run-sweep")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except UNAVAILABLE as e:
+                log.warning("sweep.failed", error=repr(e))
+            await self._clock.sleep(SWEEP_EVERY_S)
+
+    async def sweep(self) -> None:
+        now = self._clock.now()
+        async with transaction(self._pool) as connection:
+            sweeps = self._sweeps(connection)
+            await requeue_jobless(sweeps, now)
+            ended = await end_overdue(sweeps, now, queued_for=self._limits.queued_for,
+                                      generating_for=self._limits.generating_for)
+            active, oldest = await sweeps.census()
+        for run in ended:
+            self._meter.run_ended(run)
+        self._meter.swept(active, (now - oldest).total_seconds() if oldest else 0.0)

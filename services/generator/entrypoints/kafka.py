@@ -1,0 +1,107 @@
+"""Topics in: parse, call one use case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.generator.domain.run import Run
+from services.generator.domain.states import TERMINAL
+from services.generator.usecases.cancel_run import cancel_run
+from services.generator.usecases.close_run import close_rejected, close_reviewed
+from services.generator.usecases.commit_version import commit_version
+from services.generator.usecases.delete_assets import delete_assets
+from services.generator.usecases.ports import Commits, Meter, Runs
+from services.generator.usecases.refuse_command import refuse_import, refuse_request
+from services.generator.usecases.start_run import Offer, start_run
+from shared.clock import Clock
+from shared.contracts.base import Event
+from shared.contracts.gateway import CancelRequested, EpisodeChanged, ImportRequested, RegenerateRequested
+from shared.contracts.review import Accepted, Rejected, ReviewUpdated
+from shared.contracts.values import Ref
+from shared.errors import Permanent
+from shared.ids import is_id
+from shared.messaging.consumer import Handler, OnDeadLetter
+from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.events import Cause, Message
+from shared.postgres import Connection
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the handlers work with: stores of one transaction, and what this installation can make."""
+
+    runs: Callable[[Connection], Runs]
+    commits: Callable[[Connection], Commits]
+    offer: Offer
+    meter: Meter
+    clock: Clock
+
+    def handlers(self) -> Mapping[type[Event], Handler]:
+        """By event type, each guarded against ids that no database column would take."""
+        wired: dict[type[Event], Handler] = {
+            RegenerateRequested: self._on_regenerate_requested,
+            Accepted: self._on_accepted,
+            Rejected: self._on_rejected,
+            ReviewUpdated: self._on_review_updated,
+            CancelRequested: self._on_cancel_requested,
+            EpisodeChanged: self._on_episode_changed,
+            ImportRequested: self._on_import_requested,
+        }
+        return {event: _with_ids(handler) for event, handler in wired.items()}
+
+    async def _on_regenerate_requested(self, connection: Connection, message: Message[Any]) -> None:
+        runs = self.runs(connection)
+        asset = await start_run(runs, message, self.offer, self.clock.now())
+        if asset.parked:
+            for early in await runs.unpark(message.event.run_id):
+                await self.handlers()[type(early.event)](connection, early)
+
+    async def _on_accepted(self, connection: Connection, message: Message[Any]) -> None:
+        self._count(await commit_version(self.commits(connection), message, self.clock.now()))
+
+    async def _on_rejected(self, connection: Connection, message: Message[Any]) -> None:
+        self._count(await close_rejected(self.runs(connection), message, self.clock.now()))
+
+    async def _on_review_updated(self, connection: Connection, message: Message[Any]) -> None:
+        self._count(await close_reviewed(self.runs(connection), message, self.clock.now()))
+
+    async def _on_cancel_requested(self, connection: Connection, message: Message[Any]) -> None:
+        self._count(await cancel_run(self.runs(connection), message, self.clock.now()))
+
+    async def _on_episode_changed(self, connection: Connection, message: Message[Any]) -> None:
+        for run in await delete_assets(self.runs(connection), message, self.clock.now()):
+            self._count(run)
+
+    async def _on_import_requested(self, connection: Connection, message: Message[Any]) -> None:
+        await refuse_import(self.runs(connection), message)
+
+    def _count(self, run: Run | None) -> None:
+        if run and run.state in TERMINAL:
+            self.meter.run_ended(run)
+
+    def on_dead_letter(self) -> OnDeadLetter:
+        """A command that cannot be read has failed: whoever waits for it is told."""
+
+        async def told(connection: Connection, letter: DeadLetter) -> None:
+            h = letter.headers
+            cause = Cause(h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""),
+                          h.get("ce_id"))
+            await refuse_request(self.runs(connection), topic=letter.topic, key=letter.key, subject=letter.subject,
+                                 told=letter.json(), cause=cause, now=self.clock.now())
+
+        return told
+
+
+def _with_ids(handler: Handler) -> Handler:
+    async def checked(connection: Connection, message: Message[Any]) -> None:
+        event = message.event
+        named = [getattr(event, name) for name in ("run_id", "asset_id", "episode_id", "version_id") if
+                 isinstance(event, Ref) or name == "episode_id"
+                 if getattr(event, name, None) is not None]
+        if bad := [each for each in named if not is_id(each)]:
+            raise Permanent("bad_id", f"{message.topic} names {bad[0]!r}, which is no id")
+        await handler(connection, message)
+
+    return checked

@@ -1,0 +1,78 @@
+"""Fetches what a run works from: the pinned starting image of a video, or the file that a user brought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.generator.domain.problems import input_missing, starting_image_missing
+from services.generator.domain.run import Run
+from services.generator.usecases.ports import AttemptUnit, Downloads
+from shared.contracts.values import AssetKind, RunSource
+from shared.errors import Permanent, UserError
+from shared.objects import Objects
+
+MEBIBYTE: Final = 1 << 20
+MAX_SIZE: Final = {  # of a download; uploads were measured by the gateway already
+    AssetKind.VIDEO: 2048 * MEBIBYTE,
+    AssetKind.STARTING_IMAGE: 25 * MEBIBYTE,
+    AssetKind.IMAGE: 25 * MEBIBYTE,
+    AssetKind.NARRATION: 200 * MEBIBYTE,
+    AssetKind.MUSIC: 200 * MEBIBYTE,
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files in the work folder."""
+
+    starting_image: Path | None = None
+    brought: Path | None = None
+
+
+@dataclass(frozen=True)
+class GatherInputs:
+    unit: AttemptUnit
+    objects: Objects
+    downloads: Downloads
+
+    async def __call__(self, run: Run, work: Path) -> Inputs:
+        """Raises UserError for what is missing; Retryable for a store or a server that is away."""
+        r = run.request
+        if r.source is not RunSource.GENERATE:
+            return Inputs(brought=await self._brought(run, work / "brought"))
+        if r.asset_kind is AssetKind.VIDEO:
+            return Inputs(starting_image=await self._starting_image(run, work))
+        return Inputs()
+
+    async def _starting_image(self, run: Run, work: Path) -> Path:
+        """The one that was committed when the run was requested, to the end. Never a placeholder."""
+        pinned = run.request.starting_image_version_id
+        async with self.unit() as store:
+            held = await store.hold_version(pinned) if pinned else None
+        if held is None or held.purged or not held.kind.is_picture:
+            raise starting_image_missing()
+        path = work / f"starting-image{Path(held.version.object.key).suffix}"
+        try:
+            await self.objects.own.fetch(held.version.object, path)
+        except Permanent as e:
+            if e.code == "object_missing":
+                raise starting_image_missing() from e
+            raise
+        return path
+
+    async def _brought(self, run: Run, path: Path) -> Path:
+        r = run.request
+        if r.input_object is not None:
+            try:
+                await self.objects.of(r.input_object.bucket).fetch(r.input_object, path)
+            except Permanent as e:
+                if e.code != "object_missing":
+                    raise
+                raise UserError("input_missing", "The uploaded file is gone.", "Upload it again.") from e
+        elif r.input_url is not None:
+            await self.downloads.fetch(r.input_url, path, max_size=MAX_SIZE[r.asset_kind])
+        else:
+            raise input_missing()
+        return path

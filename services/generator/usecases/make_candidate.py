@@ -1,0 +1,107 @@
+"""Makes one candidate of a run: the provider's call, the check of its answer, and its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.generator.domain.frames import frame_of
+from services.generator.domain.problems import provider_unknown
+from services.generator.domain.prompt import styled
+from services.generator.domain.run import Run
+from services.generator.domain.tolerances import check
+from services.generator.usecases.gather_inputs import Inputs
+from services.generator.usecases.ports import Inspected, Made, Maker, Meter, Order, Studio
+from services.generator.usecases.report_progress import Reporter, Step
+from shared.clock import Clock
+from shared.contracts.catalogue import Catalogue
+from shared.contracts.values import AssetKind, ObjectRef, RunSource, Setting, Version
+from shared.errors import RetakeError
+from shared.ids import NewId
+from shared.objects import Objects
+
+MAX_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class MakeCandidate:
+    catalogue: Catalogue
+    makers: Mapping[str, Maker]
+    studio: Studio
+    objects: Objects
+    meter: Meter
+    clock: Clock
+    new_id: NewId
+
+    async def __call__(self, run: Run, position: int, inputs: Inputs, work: Path, reporter: Reporter) -> Version:
+        """A version without its number. `work` is a folder of its own. Raises what provider and checks raise."""
+        order = None
+        if run.request.source is RunSource.GENERATE:
+            order = self._order(run, position, inputs)
+            made = await self._generate(run, order, work, reporter)
+        else:
+            assert inputs.brought is not None
+            reporter.begin(Step.RENDERING, position)
+            made = await self.studio.ingest(inputs.brought, run.request.asset_kind, work)
+        reporter.begin(Step.VERIFYING, position)
+        inspected = await self.studio.inspect(made.path, run.request.asset_kind, work)
+        if order:
+            check(order.kind, made.asked or order.asked, inspected.media)
+        reporter.begin(Step.STORING, position)
+        return await self._store(run, order, made, inspected)
+
+    async def _generate(self, run: Run, order: Order, work: Path, reporter: Reporter) -> Made:
+        maker = self.makers.get(run.provider)
+        if maker is None:
+            raise provider_unknown(run.provider, sorted(self.makers))
+        reporter.begin(Step.RENDERING, order.position)
+        began, outcome = self.clock.monotonic(), "cancelled"
+        try:
+            made = await maker.make(order, work, reporter.share)
+            outcome = "made"
+        except RetakeError as e:
+            outcome = e.code
+            raise
+        finally:
+            self.meter.provider_took(run.provider, run.model, self.clock.monotonic() - began, outcome)
+        return made
+
+    def _order(self, run: Run, position: int, inputs: Inputs) -> Order:
+        r = run.request
+        assert run.model is not None
+        model = self.catalogue.get(run.model)
+        values = {name: s.value for name, s in run.settings.items() if name in model.properties}
+        seed = None if run.seed is None else (run.seed + position) % MAX_SEED
+        output = r.project_settings.output
+        moving = r.asset_kind is AssetKind.VIDEO
+        has_frame = moving or r.asset_kind.is_picture
+        return Order(
+            run_id=run.run_id, position=position, attempt=run.attempt, kind=r.asset_kind, model=model,
+            directions=run.directions, prompt=styled(r.asset_kind, run.directions, r.project_settings, r.overrides),
+            settings=values | ({} if seed is None else {"seed": seed}), seed=seed, label=r.label,
+            frame=frame_of(run.settings, output) if has_frame else None, fps=output.fps if moving else None,
+            duration_s=values.get("duration"), starting_image=inputs.starting_image)
+
+    async def _store(self, run: Run, order: Order | None, made: Made, inspected: Inspected) -> Version:
+        version_id = self.new_id()
+        r = run.request
+        settings = run.settings
+        if order and order.seed is not None:
+            settings = settings | {"seed": Setting(value=order.seed, source=settings["seed"].source)}
+        return Version(
+            version_id=version_id, version_number=0,
+            object=await self._put(version_id, r.asset_kind.value, made.path, made.content_type),
+            poster=await self._put_picture(version_id, "poster", inspected.poster),
+            filmstrip=await self._put_picture(version_id, "filmstrip", inspected.filmstrip),
+            media=inspected.media, quality=inspected.quality, directions=run.directions, model=run.model,
+            provider=run.provider, seed=order.seed if order else None,
+            starting_image_version_id=r.starting_image_version_id if order else None,
+            settings=settings, cost=made.cost, info=dict(made.info))
+
+    async def _put_picture(self, version_id: str, name: str, path: Path | None) -> ObjectRef | None:
+        return None if path is None else await self._put(version_id, name, path, "image/jpeg")
+
+    async def _put(self, version_id: str, name: str, path: Path, content_type: str) -> ObjectRef:
+        key = f"versions/{version_id}/{name}{path.suffix}"
+        return await self.objects.own.put_file(key, path, content_type, move=True)

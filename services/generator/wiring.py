@@ -1,0 +1,99 @@
+"""Opens what the generator needs, in order, and closes it in reverse."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from services.generator.adapters.downloads import GuardedDownloads
+from services.generator.adapters.meter import PrometheusMeter
+from services.generator.adapters.postgres.attempts import attempt_units
+from services.generator.adapters.postgres.commits import PostgresCommits
+from services.generator.adapters.postgres.runs import PostgresRuns
+from services.generator.adapters.postgres.sweeps import PostgresSweeps
+from services.generator.adapters.providers import animatic_provider
+from services.generator.adapters.scratch import ProcessScratch
+from services.generator.adapters.studio import FfmpegStudio
+from services.generator.config import Settings
+from services.generator.domain.run import Lane
+from services.generator.entrypoints.jobs import Limits, RunSweep, kinds
+from services.generator.entrypoints.kafka import Entry
+from services.generator.usecases.gather_inputs import GatherInputs
+from services.generator.usecases.generate import Generate
+from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
+from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio
+from services.generator.usecases.start_run import Offer
+from shared.contracts.catalogue import Catalogue, load_catalogue
+from shared.contracts.topics import Service
+from shared.health import Health
+from shared.jobs import Worker
+from shared.objects import Objects, open_objects
+from shared.service import Base, open_base, run_messaging
+
+
+@dataclass(frozen=True)
+class Provider:
+    maker: Maker
+    lane: LaneOf
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What tests put others in the place of."""
+
+    catalogue: Catalogue
+    providers: Mapping[str, Provider]
+    studio: Studio
+    downloads: Downloads
+
+
+def parts(settings: Settings) -> Parts:
+    providers = {animatic_provider.NAME: Provider(animatic_provider.AnimaticProvider(), animatic_provider.lane)}
+    return Parts(load_catalogue(settings.catalogue), providers, FfmpegStudio(), GuardedDownloads())
+
+
+@asynccontextmanager
+async def wire(settings: Settings, replaced: Parts | None = None) -> AsyncIterator[Health]:
+    made_of = replaced or parts(settings)
+    folder = Path(settings.work_dir) / "generator"
+    async with (
+        open_base(Service.GENERATOR, settings) as base,
+        open_objects(settings.objects_url, Service.GENERATOR, work_dir=folder) as objects,
+        ProcessScratch(folder / "scratch", base.new_id()) as scratch,
+    ):
+        meter = PrometheusMeter()
+        generate = generation(settings, base, made_of, objects, scratch, meter)
+        entry = entrance(settings, base, made_of, meter)
+        limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
+        async with (
+            run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
+            Worker(base.pool, settings.database_url, kinds(generate, at_once(settings)), clock=base.clock,
+                   new_id=base.new_id),
+            RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, clock=base.clock),
+        ):
+            yield messaging.health
+
+
+def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch,
+               meter: PrometheusMeter) -> Generate:
+    unit = attempt_units(base.pool, base.publisher)
+    makers = {name: provider.maker for name, provider in made_of.providers.items()}
+    make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id)
+    gather = GatherInputs(unit, objects, made_of.downloads)
+    return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
+
+
+def entrance(settings: Settings, base: Base, made_of: Parts, meter: PrometheusMeter) -> Entry:
+    offer = Offer(made_of.catalogue, {name: p.lane for name, p in made_of.providers.items()},
+                  settings.default_provider, lambda: random.randrange(MAX_SEED))
+    return Entry(lambda c: PostgresRuns(c, base.publisher), lambda c: PostgresCommits(c, base.publisher), offer,
+                 meter, base.clock)
+
+
+def at_once(settings: Settings) -> Mapping[Lane, int]:
+    return {Lane.RENDER: settings.renders_at_once, Lane.DRAW: settings.drawings_at_once,
+            Lane.CALL: settings.calls_at_once, Lane.INGEST: settings.ingests_at_once}
