@@ -141,7 +141,7 @@ class Kind:
 
 
 class Worker:
-    """Claims and runs jobs until closed; on close, jobs in hand are stopped and given back without losing an attempt."""
+    """Claims and runs jobs until closed; closing stops the jobs in hand and gives them back without losing an attempt."""
 
     def __init__(self, pool: Pool, database_url: str, kinds: Mapping[str, Kind], *, clock: Clock, new_id: NewId,
                  lease_s: float = LEASE_S, heartbeat_s: float = HEARTBEAT_S) -> None:
