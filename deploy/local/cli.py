@@ -79,7 +79,8 @@ def status(data: Data = None, as_json: Json = False) -> None:
     from deploy.local.paths import DataDir
 
     where = DataDir.of(data)
-    found = control.status(where)
+    with _errors():
+        found = control.status(where)
     typer.echo(json.dumps(_as_object(found, where.root)) if as_json else _as_table(found, where.root))
     raise typer.Exit(0 if found.ready else 1)
 

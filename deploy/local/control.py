@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from deploy.local import http, leftovers
 from deploy.local.paths import DataDir
-from deploy.local.state import PartStatus, State, SystemState, held
+from deploy.local.state import PartStatus, State, SystemState, held, only_one
 from shared.errors import Permanent, UserError
 
 STOP_TIMEOUT_S: Final = 40.0  # services, then PostgreSQL and the broker, each with its own grace
@@ -44,19 +44,24 @@ def status(data: DataDir) -> Status:
 
 def down(data: DataDir) -> bool:
     """Stop the system; False if nothing ran. When it returns, no process of it is left."""
-    state = SystemState.read(data.state)
-    if not held(data):
-        return leftovers.sweep(data) > 0
-    if state is None:  # it starts, and has not written its state yet, or it is just about to end
-        state = _wait_for_state(data)
+    if not data.lock.exists():
+        return False
+    ran = held(data)
+    if ran:
+        _end_supervisor(data)
+    with only_one(data):
+        return leftovers.sweep(data) > 0 or ran
+
+
+def _end_supervisor(data: DataDir) -> None:
+    # Without a state it has only just begun, or is about to end.
+    state = SystemState.read(data.state) or _wait_for_state(data)
     if state is not None:
         state.supervisor.signal(signal.SIGTERM)
         if not _released(data, STOP_TIMEOUT_S):
             state.supervisor.signal(signal.SIGKILL)
     if not _released(data, 5.0):
         raise Permanent("not_stopped", f"{data.root} is still held by a process that does not end.")
-    leftovers.sweep(data)
-    return True
 
 
 def reset(data: DataDir) -> None:

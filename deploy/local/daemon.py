@@ -1,13 +1,14 @@
 """A system in the background: started by `retake up --detach`, which waits until it is ready.
 
-`python -m deploy.local.daemon PIPE_FD '{options}'` is the background process itself.
+`python -m deploy.local.daemon SOCKET` is the background process itself. Its options come over that socket, since they
+may hold a password and other users of the machine can read command lines; its news go back over it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from deploy.local.children import python_env
 from deploy.local.options import Broker, Options
 from deploy.local.paths import DataDir
 from deploy.local.preflight import prepare
-from deploy.local.report import Journal, Lines, Pipe
+from deploy.local.report import Journal, Lines, News
 from deploy.local.system import Assemble, Summary, run
 from shared.errors import Permanent, RetakeError, UserError
 
@@ -31,24 +32,27 @@ def start_detached(options: Options, reporter: Lines, background: Sequence[str] 
     """Start a system that outlives us and return once it is ready; raise what kept it from that."""
     data = DataDir.of(options.data)
     prepare(data)
-    reading, writing = os.pipe()
-    with open(data.log("supervisor"), "ab") as log:
+    ours, theirs = socket.socketpair()
+    with data.log("supervisor").open("ab") as log, theirs:
         process = subprocess.Popen(
-            [*background, str(writing), json.dumps(asdict(options))],
+            [*background, str(theirs.fileno())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=python_env(),
-            start_new_session=True, pass_fds=[writing],
+            start_new_session=True, pass_fds=[theirs.fileno()],
         )  # fmt: skip
-    os.close(writing)
     try:
-        with os.fdopen(reading) as messages:
-            for line in messages:
+        with ours, ours.makefile("rw") as line_by_line:
+            line_by_line.write(json.dumps(asdict(options)) + "\n")
+            line_by_line.flush()
+            for line in line_by_line:
                 if _relay(json.loads(line), reporter):
                     return
     except BaseException:
         process.terminate()  # Ctrl-C while it starts: leave nothing behind
         process.wait()
         raise
-    raise Permanent("supervisor_ended", f"The supervisor ended with {process.wait()}.", f"See {log.name}.")
+    raise Permanent(
+        "supervisor_ended", f"The supervisor ended with {process.wait()}.", f"See {data.log('supervisor')}."
+    )
 
 
 def _relay(message: dict[str, object], reporter: Lines) -> bool:
@@ -64,24 +68,22 @@ def _relay(message: dict[str, object], reporter: Lines) -> bool:
     return False
 
 
-def main(pipe: Pipe, options: Options, make: Assemble = assemble) -> int:
-    data = DataDir.of(options.data)
+def main(descriptor: str, make: Assemble = assemble) -> int:
+    """Run the system that the other end of the socket asks for; returns the exit code."""
+    news = News(socket.socket(fileno=int(descriptor)))
+    given = json.loads(news.first_line())
+    options = Options(**given | {"broker": Broker(given["broker"])})
     try:
-        asyncio.run(run(options, Journal(data.log("supervisor"), pipe), make=make))
+        asyncio.run(run(options, Journal(DataDir.of(options.data).log("supervisor"), news), make=make))
     except RetakeError as e:
         print(e, file=sys.stderr)
-        pipe.failed(e.code, e.cause, e.recovery)
+        news.failed(e.code, e.cause, e.recovery)
         return 1
     finally:
-        pipe.close()
+        news.close()
     return 0
-
-
-def arguments(argv: Sequence[str]) -> tuple[Pipe, Options]:
-    given = json.loads(argv[1])
-    return Pipe(int(argv[0])), Options(**given | {"broker": Broker(given["broker"])})
 
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        sys.exit(main(*arguments(sys.argv[1:])))
+        sys.exit(main(sys.argv[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from asyncio.subprocess import PIPE, STDOUT
@@ -68,11 +69,13 @@ async def provide(admin_url: str, service: str, password: str) -> str:
 async def migrate(url: str, service: str, root: Path = SOURCE_ROOT) -> None:
     """Bring one database up to date with dbmate: the mechanisms every service has, then its own files."""
     directories = [root / "shared" / "migrations", root / "services" / service / "migrations"]
+    found = [a for d in directories if d.exists() for a in ("--migrations-dir", str(d))]
     process = await asyncio.create_subprocess_exec(
-        _dbmate(), "--url", url, *(a for d in directories if d.exists() for a in ("--migrations-dir", str(d))),
-        "--no-dump-schema", "--migration-lock", "--wait", "migrate",
-        stdout=PIPE, stderr=STDOUT,
-    )  # fmt: skip
+        *(_dbmate(), *found, "--no-dump-schema", "--migration-lock", "--wait", "migrate"),
+        stdout=PIPE,
+        stderr=STDOUT,
+        env=os.environ | {"DATABASE_URL": url},  # other users of the machine can read command lines
+    )
     try:
         async with asyncio.timeout(MIGRATE_TIMEOUT_S):
             output, _ = await process.communicate()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
+import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -57,11 +58,16 @@ class JsonObject(Lines):
         print(json.dumps({k: v for k, v in asdict(summary).items() if k in names}), flush=True)
 
 
-class Pipe:
+class News:
     """For a detached system: one JSON message a line to whoever waits for it, for as long as somebody does."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._file = os.fdopen(descriptor, "w", buffering=1)
+    def __init__(self, link: socket.socket) -> None:
+        self._file = link.makefile("rw")
+        link.set_inheritable(False)
+        link.close()  # the file holds it
+
+    def first_line(self) -> str:
+        return self._file.readline()
 
     def part(self, status: PartStatus) -> None:
         if line := part_line(status):
@@ -76,7 +82,7 @@ class Pipe:
         self.close()
 
     def close(self) -> None:
-        if not self._file.closed:
+        with suppress(OSError):
             self._file.close()
 
     def _send(self, message: dict[str, object]) -> None:
@@ -84,14 +90,15 @@ class Pipe:
             return
         try:
             self._file.write(json.dumps(message) + "\n")
-        except BrokenPipeError:  # nobody waits any more
+            self._file.flush()
+        except OSError:  # nobody waits any more
             self.close()
 
 
 class Journal:
     """Every change of every part, with its time, in the supervisor's own log; then whatever `other` does."""
 
-    def __init__(self, path: Path, other: Lines | Pipe) -> None:
+    def __init__(self, path: Path, other: Lines | News) -> None:
         self._path = path
         self._other = other
 

@@ -100,6 +100,8 @@ def held(data: DataDir) -> bool:
         descriptor = os.open(data.lock, os.O_RDWR)
     except FileNotFoundError:
         return False
+    except PermissionError as e:
+        raise UserError("not_yours", f"{data.root} is another user's.", "Run the command as that user.") from e
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

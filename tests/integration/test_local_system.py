@@ -24,6 +24,7 @@ from deploy.local.identity import ProcessId
 from deploy.local.options import Options
 from deploy.local.paths import DataDir
 from deploy.local.report import Lines
+from deploy.local.state import held
 from tests.support.waiting import eventually
 from tests.unit.local.stub_system import STUB, NotStarted, Running
 
@@ -129,7 +130,7 @@ async def test_a_killed_supervisor_takes_everything_with_it_and_the_next_up_work
         system.kill()
         if sys.platform == "linux":
             await eventually(lambda: processes_of(data) == [], within=15)
-        assert not control.status(DataDir.of(data)).running
+        assert not held(DataDir.of(data))
     with Running(data) as system:
         await rows(system.told("review")["DATABASE_URL"], "select * from kept")
 

@@ -3,7 +3,7 @@
 PostgreSQL, the broker, databases, migrations, supervisor and daemon are the real ones. A stand-in is ready when its
 database and its broker answer, and tells its environment at /.
 
-`Running` is for tests; the programs it starts are this file: `serve NAME`, `up OPTIONS`, `background FD OPTIONS`.
+`Running` is for tests; the programs it starts are this file: `serve NAME`, `up OPTIONS`, `background SOCKET`.
 """
 
 from __future__ import annotations
@@ -147,10 +147,10 @@ def main(argv: list[str]) -> None:
             asyncio.run(serve(name))
         case ["up", options]:
             up(json.loads(options))
-        case ["background", *rest]:
+        case ["background", descriptor]:
             from deploy.local import daemon
 
-            sys.exit(daemon.main(*daemon.arguments(rest), make=stub_assembly))
+            sys.exit(daemon.main(descriptor, make=stub_assembly))
 
 
 if __name__ == "__main__":
