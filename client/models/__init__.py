@@ -4,6 +4,7 @@ from client.models.base import Model, Money, Problem, Resource, Setting, Setting
 from client.models.episodes import (
     Asset,
     Batch,
+    BatchItem,
     BatchStatus,
     Draft,
     Episode,
@@ -32,6 +33,7 @@ from client.models.runs import Cost, Kind, Review, ReviewAction, Run, RunStatus,
 __all__ = [
     "Asset",
     "Batch",
+    "BatchItem",
     "BatchStatus",
     "CatalogueModel",
     "Character",

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Model(BaseModel):
@@ -44,14 +44,14 @@ class Problem(Model):
     """Why a run failed, and what to do."""
 
     code: str = ""
-    message: str | None = None
+    message: str | None = Field(None, description="cause and recovery in one")
     cause: str | None = None
     recovery: str | None = None
     retryable: bool = False
 
     @property
     def text(self) -> str:
-        return self.message or self.cause or self.code
+        return self.cause or self.message or self.code
 
 
 class Money(Model):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from client.models.base import Model, Open, Resource, Settings
+from client.models.base import Model, Open, Problem, Resource, Settings
 from client.models.runs import Kind, Run, Version
 
 
@@ -51,6 +51,8 @@ class Asset(Resource):
 
 
 class Segment(Resource):
+    """A shot of the film. What describes a video describes the waiting preview, else the committed version."""
+
     episode_id: str | None = None
     segment_number: int
     type: str | None = None
@@ -58,6 +60,7 @@ class Segment(Resource):
     video_url: str | None = None
     thumbnail_url: str | None = None
     duration: float | None = Field(None, description="seconds")
+    target_duration: float | None = Field(None, description="seconds, as asked for")
     generation_params: dict[str, Any] | None = None
     quality_metrics: dict[str, Any] | None = None
     status: str | None = None
@@ -135,6 +138,18 @@ class BatchStatus(Open):
         return self in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
 
 
+class BatchItem(Model):
+    """What a batch makes, or has left with a problem."""
+
+    asset_id: str | None = None
+    segment_id: str | None = None
+    segment_number: int | None = None
+    kind: Kind
+    state: str | None = None
+    run_id: str | None = None
+    problem: Problem | None = None
+
+
 class Batch(Resource):
     episode_id: str | None = None
     mode: str | None = None
@@ -144,6 +159,9 @@ class Batch(Resource):
     failed: int = 0
     total: int = 0
     current_segment: int | None = None
+    message: str | None = None
+    items: list[BatchItem] = []
+    error: Problem | None = None
     compilation_job_id: str | None = None
 
 
@@ -155,8 +173,9 @@ class StartedBatch(Model):
     status: str
 
 
-class Revision(Resource):
+class Revision(Model):
     """An entry in an episode's history."""
 
-    version_id: str | None = None
-    asset_id: str | None = None
+    number: int | None = None
+    change: str | None = None
+    details: Any = None

@@ -19,7 +19,7 @@ class Event(Model):
 
     NAME: ClassVar[str] = ""
 
-    name: str
+    name: str = ""
     last_event_id: str | None = None
     data: dict[str, Any] = Field({}, repr=False)
 
@@ -136,13 +136,21 @@ class Changed(Event):
     deleted: bool = False
 
 
+class ActiveRun(RunEvent):
+    """A run in a snapshot."""
+
+    step: str | None = None
+    percent: float | None = None
+    deadline: datetime | None = None
+
+
 class Snapshot(Event):
     """Everything active or waiting for review, at the place where the stream begins."""
 
     NAME = "snapshot"
-    runs: list[dict[str, Any]] = []
-    batches: list[dict[str, Any]] = []
-    compilations: list[dict[str, Any]] = []
+    runs: list[ActiveRun] = []
+    batches: list[BatchUpdated] = []
+    compilations: list[FilmUpdated] = []
 
 
 class Reset(Event):

@@ -36,6 +36,7 @@ class Compilation(Resource):
     episode_id: str | None = None
     status: CompilationStatus
     progress: float = 0
+    message: str | None = None
     output_video_url: str | None = None
     output_duration: float | None = Field(None, description="seconds")
     output_file_size: int | None = Field(None, description="bytes")

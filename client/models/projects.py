@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from client.models.base import Model, Open, Resource
+from client.models.base import Model, Open, Problem, Resource
 
 
 class Project(Resource):
@@ -73,7 +73,7 @@ class Import(Resource):
     percent: float | None = None
     episode_id: str | None = None
     warnings: list[Any] = []
-    error: Any = None
+    error: Problem | None = None
 
 
 class Me(Model):

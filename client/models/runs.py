@@ -63,20 +63,27 @@ class Version(Resource):
     number: int | None = None
     asset_id: str | None = None
     run_id: str | None = None
+    kind: Kind | None = None
+    segment_number: int | None = None
     status: str | None = None
     committed: bool = False
     directions: str | None = None
     model: str | None = None
+    provider: str | None = None
+    seed: int | None = None
     settings: Settings = {}
+    content_type: str | None = None
     url: str | None = None
     thumbnail_url: str | None = None
     filmstrip_url: str | None = None
     duration: float | None = Field(None, description="seconds")
     resolution: str | None = None
     aspect_ratio: str | None = None
+    fps: float | None = None
     size: int | None = Field(None, description="bytes")
     quality_metrics: dict[str, float | None] = {}
     unmeasured: dict[str, str] = {}
+    info: dict[str, Any] | None = None
 
     @property
     def model_slug(self) -> str | None:

@@ -27,12 +27,16 @@ class Line(Part):
     text: str
 
 
+def _line(value: Any) -> Any:
+    return {"text": value} if isinstance(value, str) else value
+
+
 class SceneInfo(Part):
     scene_number: int | None = None
     location: str | None = None
     description: str | None = None
     characters: list[str] | None = None
-    dialogue: list[Line] | None = None
+    dialogue: list[Annotated[Line, BeforeValidator(_line)]] | None = None
 
 
 class SegmentDirections(Part):
@@ -61,7 +65,7 @@ class Picture(Part):
 
 class Transition(Part):
     style: Literal["cut", "fade", "dissolve"]
-    duration: float | None = Field(None, gt=0, le=10, description="seconds")
+    duration: float | None = Field(None, ge=0, le=5, description="seconds")
 
 
 class Output(Part):
@@ -84,14 +88,15 @@ def _transition(value: Any) -> Any:
 class Segment(Part):
     type: Literal["scene", "shot", "transition"] | None = None
     scene_info: SceneInfo | None = None
-    duration: float | None = Field(None, gt=0, le=3600, description="seconds")
+    duration: float | None = Field(None, ge=0.1, le=600, description="seconds")
     directions: SegmentDirections | None = None
     starting_image: Annotated[Picture | None, BeforeValidator(_picture)] = None
+    starting_image_url: str | None = Field(None, description="deprecated: starting_image")
     transition_after: Annotated[Transition | None, BeforeValidator(_transition)] = None
 
 
 class Document(Part):
-    title: str = Field(min_length=1)
+    title: str = Field(min_length=1, max_length=300)
     description: str | None = None
     output: Output | None = None
     directions: EpisodeDirections | None = None

@@ -102,7 +102,7 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
                            "- directions: {video: [a]}\n- starting_image: {}\n")  # fmt: skip
     assert wrong(path) == [
         ":1:1: title: field required.",
-        ":2:3: segments[1].duration: input should be greater than 0.",
+        ":2:3: segments[1].duration: input should be greater than or equal to 0.1.",
         ":3:4: segments[2].duration: input should be a valid number, unable to parse string as a number.",
         ":4:3: segments[3].transition_after.style: input should be 'cut', 'fade' or 'dissolve'.",
         ":5:16: segments[4].directions.video: input should be a valid string.",

@@ -1,0 +1,6 @@
+"""`python -m client` is the `retake` command."""
+
+from client.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The `retake` command."""

@@ -1,0 +1,91 @@
+"""A running system for a command: the one that runs, else one started for it and stopped afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from client.api import AsyncRetake
+from client.cleanup import quietly
+from client.cli.session import Session
+from client.errors import NotRunning, Unreachable
+from client.locate import Place, data_dir
+
+START_S = 120.0
+STOP_S = 60.0
+
+
+@asynccontextmanager
+async def running(session: Session) -> AsyncIterator[AsyncRetake]:
+    """A gateway that answers."""
+    if place := await _answering(session):
+        async with AsyncRetake.at(place) as client:
+            yield client
+        return
+    async with _started(session, data_dir(session.data)) as place, AsyncRetake.at(place) as client:
+        yield client
+
+
+async def _answering(session: Session) -> Place | None:
+    """Where a gateway answers; None if there is none and one may be started. Raises Unreachable if one was named."""
+    try:
+        place = session.place()
+        async with AsyncRetake.at(place) as client:
+            await client.check()
+    except Unreachable:
+        if session.url or (os.environ.get("RETAKE_URL") and session.data is None):
+            raise
+        return None
+    return place
+
+
+@asynccontextmanager
+async def _started(session: Session, data: Path) -> AsyncIterator[Place]:
+    try:
+        with session.console.status(f"Starting Retake on {data}..."):
+            if not session.live:
+                session.line(f"Starting Retake on {data}...")
+            gateway, token = await _up(data)
+        yield Place(gateway, token, data / "token", data)
+    finally:
+        with session.console.status("Stopping Retake..."):
+            await quietly(_retake("down", "--data", str(data)), STOP_S)
+
+
+async def _up(data: Path) -> tuple[str, str]:
+    code, out, err = await _retake("up", "--detach", "--json", "--data", str(data))
+    try:
+        found = json.loads(out)
+        return found["gateway"], found["token"]
+    except (ValueError, KeyError, TypeError):
+        told = " ".join(line.removeprefix("Error: ") for line in err.splitlines() if line.strip())
+        raise NotRunning(
+            f"No Retake is running, and none could be started: {told or f'exit code {code}'}",
+            "Start it with `retake up`, or set RETAKE_URL and RETAKE_TOKEN to use another.",
+        ) from None
+
+
+async def _retake(*arguments: str) -> tuple[int, str, str]:
+    """Run our own command in a session of its own, so that a Ctrl-C at the terminal reaches only us."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "client", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "500"},
+    )
+    try:
+        async with asyncio.timeout(START_S):
+            out, err = await process.communicate()
+    except BaseException:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+        raise
+    return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")

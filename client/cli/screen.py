@@ -1,0 +1,108 @@
+"""The moving part of the screen: an episode's board, transfers; plain lines where nothing may move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich import progress
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from client.board import Board
+from client.cli.board_view import board_table
+from client.cli.session import Session
+from client.models.events import Event, FilmUpdated, Progress
+from client.transfers import OnProgress
+
+
+class Screen:
+    """Shows a board while work goes on. `paused` makes room for a question."""
+
+    def __init__(self, session: Session, *, keep: bool = False) -> None:
+        self._session = session
+        self._board: Board | None = None
+        self._lost = False
+        self._told: dict[str | None, str] = {}
+        self._live = Live(
+            console=session.console, get_renderable=self._render, refresh_per_second=8, transient=not keep
+        ) if session.live else None  # fmt: skip
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing moves meanwhile; the board goes on changing unseen."""
+        if self._live:
+            self._live.stop()
+        try:
+            yield
+        finally:
+            if self._live:
+                self._live.start()
+
+    def update(self, board: Board, event: Event | None) -> None:
+        self._board = board
+        if event is not None and not isinstance(event, Progress):
+            self._tell(board, event)
+
+    def connection(self, connected: bool) -> None:
+        if connected is self._lost:
+            self._lost = not connected
+            if self._live is None:
+                self._session.line("Connected again." if connected else "The connection is lost; trying again...")
+
+    def _tell(self, board: Board, event: Event) -> None:
+        """Say in a line what happened, where no board is on the screen."""
+        if self._live is not None or not event.message:
+            return
+        asset_id = event.data.get("asset_id") or event.data.get("batch_id") or event.data.get("compilation_job_id")
+        line = event.message
+        if isinstance(event, FilmUpdated):
+            line = f"{line} {event.progress or 0:.0f}%"
+        number = event.data.get("segment_number")
+        if number and f"Segment {number}" not in line:
+            line = f"Segment {number}: {line}"
+        if self._told.get(asset_id) != line:
+            self._told[asset_id] = line
+            self._session.line(line)
+
+    def _render(self) -> RenderableType:
+
+        if self._board is None:
+            return Text("Connecting...", style="dim")
+        parts: list[RenderableType] = [board_table(self._board, self._session.console.width)]
+        if self._lost:
+            parts.append(Text("The connection is lost; trying again...", style="yellow"))
+        return Group(*parts)
+
+
+@contextmanager
+def transfer(session: Session, what: str) -> Iterator[OnProgress]:
+    """Shows how far an upload or a download is, where things may move."""
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(24),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+    )
+    bars = progress.Progress(*columns, console=session.console, transient=True, disable=not session.live)
+    with bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
