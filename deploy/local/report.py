@@ -39,12 +39,13 @@ class Lines:
             self.line(line)
 
     def line(self, line: str) -> None:
-        self._say(line)
+        with suppress(OSError):  # the terminal or the reader of the pipe is gone; the system runs on
+            self._say(line)
 
     def ready(self, summary: Summary) -> None:
-        self._say(f"Retake is up in {summary.seconds:.1f} s")
-        self._say(f"gateway    {summary.gateway}")
-        self._say(f"token      {summary.token_file}")
+        self.line(f"Retake is up in {summary.seconds:.1f} s")
+        self.line(f"gateway    {summary.gateway}")
+        self.line(f"token      {summary.token_file}")
 
 
 class JsonObject(Lines):

@@ -123,12 +123,14 @@ class _System:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
+        # What our starter ignores we ignore too: `nohup retake up` outlives its terminal.
+        heard = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+        for number in heard:
             loop.add_signal_handler(number, self._asked_to_stop)
         try:
             yield
         finally:
-            for number in STOP_SIGNALS:
+            for number in heard:
                 loop.remove_signal_handler(number)
 
     def _asked_to_stop(self) -> None:
