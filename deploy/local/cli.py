@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from deploy.local.options import Options
     from deploy.local.state import PartStatus
 
+FAILED: Final = 1
+USAGE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
+_WRONG_USAGE: Final = {"no_such_broker", "no_such_log", "bad_objects_url", "not_a_data_directory"}
 
 Data = Annotated[
     Path | None,
@@ -82,7 +85,7 @@ def status(data: Data = None, as_json: Json = False) -> None:
     with _errors():
         found = control.status(where)
     typer.echo(json.dumps(_as_object(found, where.root)) if as_json else _as_table(found, where.root))
-    raise typer.Exit(0 if found.ready else 1)
+    raise typer.Exit(0 if found.ready else FAILED)
 
 
 def logs(
@@ -156,7 +159,7 @@ def _up_detached(options: Options, as_json: bool) -> None:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Turn our errors into words on stderr and exit code 1, Ctrl-C into 130."""
+    """Turn our errors into words on stderr and an exit code, as every command of `retake` does."""
     from shared.errors import RetakeError
 
     try:
@@ -165,7 +168,7 @@ def _errors() -> Iterator[None]:
         typer.secho(f"Error: {e.cause}", err=True, fg=typer.colors.RED)
         if e.recovery:
             typer.echo(e.recovery, err=True)
-        raise typer.Exit(1) from e
+        raise typer.Exit(USAGE if e.code in _WRONG_USAGE else FAILED) from e
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

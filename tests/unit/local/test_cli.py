@@ -88,7 +88,7 @@ def test_logs(data: DataDir) -> None:
     assert retake("logs", "review", "--data", data.root).output.split() == [str(i) for i in range(400, 500)]
     assert retake("logs", "review", "-n", "2", "--data", data.root).output == "498\n499\n"
     missing = retake("logs", "reviews", "--data", data.root)
-    assert missing.exit_code == 1
+    assert missing.exit_code == 2
     assert "There is one of: review." in missing.output
 
 
@@ -109,7 +109,7 @@ def test_reset_asks_first(data: DataDir) -> None:
 )
 def test_wrong_options_are_named(data: DataDir, arguments: list[str], words: str) -> None:
     refused = retake("up", "--data", data.root, *arguments)
-    assert refused.exit_code != 0
+    assert refused.exit_code == 2
     assert words in " ".join(refused.output.split())
 
 
