@@ -41,7 +41,6 @@ create table episodes (
     revision integer not null default 1,
     order_revision integer not null default 1,   -- counts what changes the list of segments
     timeline_version bigint not null default 0,  -- counts episode-changed
-    revision_count integer not null default 0,   -- counts episode_revisions
     deleted_at timestamptz,
     created_at timestamptz not null,
     updated_at timestamptz not null
@@ -105,6 +104,8 @@ create table runs (
     batch_id uuid,
     import_id uuid,
     request jsonb not null,                      -- the regenerate-requested event, as sent or to be sent
+    changes jsonb,                               -- suggested changes as they were given, unknown keys included
+    draft_revision integer not null default 0,   -- of the asset when the run was admitted
     auto_approve boolean not null default false,
     held boolean not null default false,         -- waits for the verdict on its parent; not sent yet
     made text not null default 'requested'       -- what the generator says, newest run_rev
@@ -145,6 +146,8 @@ create table runs (
 create index runs_project on runs (project_id, created_at desc, run_id desc);
 create index runs_episode on runs (episode_id, created_at desc);
 create index runs_batch on runs (batch_id) where batch_id is not null;
+create index runs_import on runs (import_id) where import_id is not null;
+create unique index runs_one_held on runs (parent_run_id) where held;
 
 -- A run's history: one row per state, step or attempt (not per percent).
 create table run_steps (
@@ -261,11 +264,11 @@ create table batch_items (
     asset_id uuid not null,
     segment_id uuid,                             -- null: music
     kind text not null,
-    state text not null default 'pending'
+    state text not null default 'pending'        -- recomputed by `advance` (domain/batches.py)
         check (state in ('pending', 'running', 'waiting_review', 'held', 'done', 'skipped', 'left', 'deleted', 'nothing')),
     run_id uuid,                                 -- the newest run that counts for this batch
-    runs_started integer not null default 0,
     skipped boolean not null default false,
+    refused jsonb,                               -- its run was not admitted: {code, cause, recovery}
     problem jsonb,                               -- why it was left: {code, cause, recovery}
     updated_at timestamptz not null,
     primary key (batch_id, asset_id)
@@ -334,6 +337,7 @@ create table imports (
     run_rev integer not null default -1,
     warnings jsonb not null default '[]',
     error jsonb,
+    clips_taken boolean not null default false,  -- segments were made from its clips, once
     cancel_requested_at timestamptz,
     actor jsonb not null,
     created_at timestamptz not null,
@@ -341,15 +345,16 @@ create table imports (
 );
 create index imports_episode on imports (episode_id);
 
+-- Numbered per episode by their order when they are read: a commit must not wait for the episode's row.
 create table episode_revisions (
+    id bigint generated always as identity primary key,
     episode_id uuid not null references episodes,
-    number integer not null,
-    change text not null,                        -- commit, order, segment_added, segment_deleted, output ...
+    change text not null,                        -- commit, order, segment_added, segment_deleted, output
     details jsonb not null default '{}',
     actor jsonb not null,
-    created_at timestamptz not null,
-    primary key (episode_id, number)
+    created_at timestamptz not null
 );
+create index episode_revisions_episode on episode_revisions (episode_id, id);
 
 create table idempotency_keys (
     caller text not null,

@@ -1,0 +1,93 @@
+"""What a run is asked for, and how suggested changes are merged into what its parent was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
+
+DIRECTIONS, MODEL = "directions", "model"
+STYLE, CHARACTERS = "style_adjustments", "character_prompt"
+MODIFICATIONS: Final = "prompt_modifications"
+SETTINGS_IN_CHANGES: Final = ("duration", "resolution", "aspect_ratio", "seed")
+KNOWN_CHANGES: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, *SETTINGS_IN_CHANGES})
+"""Other keys of `suggested_changes` are recorded and have no effect."""
+TEXTS: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, "resolution", "aspect_ratio"})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`settings` are the model's own. `style_adjustments` and `character_prompt` are added to the project's style and
+    to its characters' text when the provider is called, for this run and for those that build on it."""
+
+    directions: str | None = None
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    style_adjustments: str | None = None
+    character_prompt: str | None = None
+
+    @classmethod
+    def of(cls, overrides: Mapping[str, Any]) -> Self:
+        """From a request's overrides."""
+        special = {DIRECTIONS, MODEL, STYLE, CHARACTERS}
+        return cls(
+            directions=overrides.get(DIRECTIONS),
+            model=overrides.get(MODEL),
+            settings={name: value for name, value in overrides.items() if name not in special},
+            style_adjustments=overrides.get(STYLE),
+            character_prompt=overrides.get(CHARACTERS),
+        )
+
+    @classmethod
+    def of_draft(cls, draft: Mapping[str, Any] | None) -> Self:
+        """From {directions, settings}; `settings` may name the model."""
+        draft = draft or {}
+        return cls.of((draft.get("settings") or {}) | {DIRECTIONS: draft.get("directions")})
+
+    def overrides(self) -> dict[str, Any]:
+        """Flat, without what is not wanted: the `overrides` of regenerate-requested."""
+        flat = {
+            **self.settings, DIRECTIONS: self.directions, MODEL: self.model,
+            STYLE: self.style_adjustments, CHARACTERS: self.character_prompt,
+        }
+        return {name: value for name, value in flat.items() if value is not None}
+
+    def over(self, other: Wanted) -> Wanted:
+        """This, and what it leaves out from `other`."""
+        return Wanted(
+            directions=self.directions if self.directions is not None else other.directions,
+            model=self.model if self.model is not None else other.model,
+            settings={**other.settings, **{k: v for k, v in self.settings.items() if v is not None}},
+            style_adjustments=self.style_adjustments or other.style_adjustments,
+            character_prompt=self.character_prompt or other.character_prompt,
+        )
+
+
+def changed(base: Wanted, changes: Mapping[str, Any]) -> Wanted:
+    """`base` with the changes merged in: modifications and adjustments are appended on a new line, others replace."""
+    given = {name: value for name, value in changes.items() if name in KNOWN_CHANGES and value is not None}
+    directions = given.get(DIRECTIONS, base.directions)
+    return replace(
+        base,
+        directions=_appended(directions, given.get(MODIFICATIONS)),
+        model=given.get(MODEL, base.model),
+        settings={**base.settings, **{name: given[name] for name in SETTINGS_IN_CHANGES if name in given}},
+        style_adjustments=_appended(base.style_adjustments, given.get(STYLE)),
+        character_prompt=_appended(base.character_prompt, given.get(CHARACTERS)),
+    )
+
+
+def wrong_types(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(key, what is wrong) of the known keys."""
+    problems = [(name, f"{name} must be a text") for name in sorted(TEXTS & set(changes))
+                if changes[name] is not None and not isinstance(changes[name], str)]
+    numbers = [(name, f"{name} must be a number") for name in ("duration", "seed")
+               if changes.get(name) is not None and (isinstance(changes[name], bool)
+                                                     or not isinstance(changes[name], int | float))]
+    return problems + numbers
+
+
+def _appended(text: str | None, more: str | None) -> str | None:
+    if not more or not more.strip():
+        return text
+    return f"{text}\n{more.strip()}" if text and text.strip() else more.strip()

@@ -1,0 +1,51 @@
+"""The log of events behind every stream: one sequence, and a place in it as clients see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One row. `data` is the JSON text as clients get it, on one line; `to_user`: also on the stream of a user."""
+
+    seq: int
+    project_id: str
+    name: str
+    data: str
+    to_user: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Every seq up to `pruned_to` is gone, `last` is the newest. Another epoch is another log."""
+
+    epoch: str
+    pruned_to: int
+    last: int
+
+
+class ResetReason(StrEnum):
+    EPOCH_CHANGED = "epoch_changed"
+    TOO_OLD = "too_old"
+    UNKNOWN_ID = "unknown_id"
+
+
+def event_id(epoch: str, seq: int) -> str:
+    return f"{epoch}:{seq}"
+
+
+def where_to_resume(last_event_id: str | None, bounds: Bounds) -> int | ResetReason | None:
+    """The seq after which to go on, why that is impossible, or None: the client knows nothing yet."""
+    if not last_event_id:
+        return None
+    epoch, _, digits = last_event_id.rpartition(":")
+    if not epoch or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:  # more would not fit a bigint
+        return ResetReason.UNKNOWN_ID
+    if epoch != bounds.epoch:
+        return ResetReason.EPOCH_CHANGED
+    seq = int(digits)
+    if seq > bounds.last:
+        return ResetReason.UNKNOWN_ID
+    return seq if seq >= bounds.pruned_to else ResetReason.TOO_OLD

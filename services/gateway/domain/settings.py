@@ -1,0 +1,151 @@
+"""A project's settings: what was set is stored, defaults are added when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from services.gateway.domain.errors import invalid
+from shared.contracts.values import AssetKind, Character, ObjectRef, Output, ProjectSettings, SpendCap
+
+DEADLINE_MINUTES: Final = 30.0
+MAX_DEADLINE_MINUTES: Final = 60.0 * 24 * 365
+WORKFLOWS: Final = ("step_by_step", "monolithic")
+OWNERS_ONLY: Final = frozenset({"review", "spend_cap"})
+VIDEO: Final = ("model", "resolution", "duration", "aspect_ratio", "seed", "image_model")
+SECTION: Final = {
+    AssetKind.VIDEO: "video",
+    AssetKind.STARTING_IMAGE: "image",
+    AssetKind.IMAGE: "image",
+    AssetKind.NARRATION: "narration",
+    AssetKind.MUSIC: "music",
+}
+"""The section of the settings that a kind of asset reads."""
+_SECTIONS: Final = ("video", "image", "narration", "music")
+_NESTED: Final = (*_SECTIONS, "output", "review")
+
+
+def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every field of the API's Settings, null when it was not set and has no default."""
+    review = {"deadline_minutes": DEADLINE_MINUTES} | (settings.get("review") or {})
+    return {
+        "output": Output(**(settings.get("output") or {})).model_dump(mode="json"),
+        "video": dict.fromkeys(VIDEO) | (settings.get("video") or {}),
+        "image": dict(settings.get("image") or {}),
+        "narration": dict(settings.get("narration") or {}),
+        "music": dict(settings.get("music") or {}),
+        "style": settings.get("style"),
+        "characters": list(settings.get("characters") or []),
+        "review": review,
+        "workflow": settings.get("workflow") or WORKFLOWS[0],
+        "spend_cap": settings.get("spend_cap"),
+    }
+
+
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A merge patch, one level deep in the sections; null takes a setting away (a null deadline means: none).
+
+    Raises Refusal invalid, one error per field.
+    """
+    result = dict(settings)
+    for name, value in changes.items():
+        if name in _NESTED and isinstance(value, Mapping):
+            section = {**(settings.get(name) or {}), **value}
+            kept = section if name == "review" else {k: v for k, v in section.items() if v is not None}
+            result[name] = kept
+        elif value is None:
+            result.pop(name, None)
+        else:
+            result[name] = value
+    if problems := _problems(result):
+        raise invalid(*problems)
+    return result
+
+
+def _problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    known = with_defaults({}).keys()
+    found += [(f"/{name}", f"there is no setting {name!r}") for name in settings if name not in known]
+    found += [(f"/{name}", f"{name} must be an object") for name in _NESTED
+              if not isinstance(settings.get(name, {}), Mapping)]
+    if found:
+        return found
+    found += _model_problems("/output", Output, settings.get("output") or {})
+    if settings.get("spend_cap") is not None:
+        found += _model_problems("/spend_cap", SpendCap, settings["spend_cap"])
+    if not found and (cap := settings.get("spend_cap")) and not _is_amount(cap["amount"]):
+        found.append(("/spend_cap/amount", "must be a decimal number of at least 0, written as a text"))
+    if settings.get("workflow") not in (None, *WORKFLOWS):
+        found.append(("/workflow", f"must be one of {', '.join(WORKFLOWS)}"))
+    deadline = (settings.get("review") or {}).get("deadline_minutes", DEADLINE_MINUTES)
+    if problem := deadline_problem(deadline):
+        found.append(("/review/deadline_minutes", problem))
+    return found
+
+
+def deadline_problem(minutes: Any) -> str | None:
+    """None: the deadline is fine (null is: no deadline)."""
+    if minutes is None:
+        return None
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= MAX_DEADLINE_MINUTES:
+        return f"must be null or a number of minutes above 0 and at most {MAX_DEADLINE_MINUTES:.0f}"
+    return None
+
+
+def _model_problems(at: str, model: type[Output | SpendCap], value: Any) -> list[tuple[str, str]]:
+    try:
+        model.model_validate(value)
+    except ValidationError as e:
+        return [("/".join([at, *(str(part) for part in error["loc"])]), error["msg"]) for error in e.errors()]
+    return []
+
+
+def _is_amount(text: Any) -> bool:
+    try:
+        return Decimal(str(text)) >= 0
+    except InvalidOperation:
+        return False
+
+
+def review_timeout_s(settings: Mapping[str, Any]) -> int | None:
+    """The project's policy for previews, in seconds; None: they wait for ever."""
+    return timeout_s(with_defaults(settings)["review"]["deadline_minutes"])
+
+
+def timeout_s(minutes: float | None) -> int | None:
+    return None if minutes is None else max(1, round(minutes * 60))
+
+
+def snapshot(settings: Mapping[str, Any], output: Output, references: Mapping[str, ObjectRef]) -> ProjectSettings:
+    """What a run is told about its project; `output` is its episode's, `references` are uploads by id."""
+    full = with_defaults(settings)
+    return ProjectSettings(
+        **{name: {k: v for k, v in full[name].items() if v is not None} for name in _SECTIONS},
+        output=output,
+        style=full["style"],
+        characters=[_character(c, references) for c in full["characters"]],
+        spend_cap=SpendCap(**full["spend_cap"]) if full["spend_cap"] else None,
+    )
+
+
+def _character(character: Mapping[str, Any], references: Mapping[str, ObjectRef]) -> Character:
+    images = [references[u] for u in character.get("upload_ids") or [] if u in references]
+    return Character(name=character["name"], description=character.get("description") or "", reference_images=images)
+
+
+def reference_ids(settings: Mapping[str, Any]) -> list[str]:
+    """The uploads that the characters name."""
+    return [u for c in settings.get("characters") or [] for u in c.get("upload_ids") or []]
+
+
+def cap_of(settings: Mapping[str, Any], now: datetime) -> tuple[SpendCap, datetime | None] | None:
+    """The spend cap and since when spending counts (None: for ever), or None without a cap."""
+    if not settings.get("spend_cap"):
+        return None
+    cap = SpendCap(**settings["spend_cap"])
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return cap, month if cap.period == "month" else None

@@ -1,0 +1,96 @@
+"""What a segment shows: `status` tells of its newest video run, `approval_status` of the decision on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from services.gateway.domain.runs import RunStatus
+
+
+class SegmentStatus(StrEnum):
+    PENDING = "pending"
+    GENERATING = "generating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class ApprovalStatus(StrEnum):
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    NEEDS_REVISION = "needs_revision"
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """The newest run of an asset that was sent and is neither expired nor cancelled (those show what was before).
+
+    `after_rejection`: its parent was rejected. `changes_suggested`: it was itself rejected with suggested changes.
+    """
+
+    status: RunStatus
+    after_rejection: bool = False
+    changes_suggested: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    status: SegmentStatus
+    approval_status: ApprovalStatus | None
+
+
+def shown(run: ShownRun | None) -> Shown:
+    """None: there is no such run."""
+    if run is None:
+        return Shown(SegmentStatus.PENDING, None)
+    match run.status:
+        case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING:
+            revision = ApprovalStatus.NEEDS_REVISION if run.after_rejection else None
+            return Shown(SegmentStatus.GENERATING, revision)
+        case RunStatus.PREVIEW_READY:
+            return Shown(SegmentStatus.COMPLETED, None)
+        case RunStatus.ACCEPTED | RunStatus.COMPLETE:
+            return Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED)
+        case RunStatus.REJECTED:
+            changes = ApprovalStatus.NEEDS_REVISION if run.changes_suggested else ApprovalStatus.REJECTED
+            return Shown(SegmentStatus.COMPLETED, changes)
+        case RunStatus.FAILED:
+            return Shown(SegmentStatus.FAILED, None)
+        case RunStatus.EXPIRED | RunStatus.CANCELLED:
+            raise ValueError(f"a run that is {run.status} shows what was before it")
+        case _:
+            assert_never(run.status)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`completed` includes approved and rejected ones; `pending` is the rest that has not failed."""
+
+    total_segments: int
+    completed: int
+    approved: int
+    rejected: int
+    failed: int
+    pending: int
+    current_segment: int | None
+
+
+def counted(segments: Sequence[Shown]) -> Counts:
+    """`segments` in film order. The current one is being generated, else it is the first that is not approved."""
+    completed = sum(s.status is SegmentStatus.COMPLETED for s in segments)
+    failed = sum(s.status is SegmentStatus.FAILED for s in segments)
+    approved = [s.approval_status is ApprovalStatus.APPROVED for s in segments]
+    turned_down = (ApprovalStatus.REJECTED, ApprovalStatus.NEEDS_REVISION)
+    generating = [n for n, s in enumerate(segments, 1) if s.status is SegmentStatus.GENERATING]
+    waiting = [n for n, done in enumerate(approved, 1) if not done]
+    return Counts(
+        total_segments=len(segments),
+        completed=completed,
+        approved=sum(approved),
+        rejected=sum(s.status is SegmentStatus.COMPLETED and s.approval_status in turned_down for s in segments),
+        failed=failed,
+        pending=len(segments) - completed - failed,
+        current_segment=next(iter(generating), next(iter(waiting), None)),
+    )

@@ -1,0 +1,86 @@
+"""Uploads: what is taken, told by its first bytes and never by its name or by what the client says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MIB: Final = 1024 * 1024
+SNIFFED_BYTES: Final = 64
+MAX_PIXELS: Final = 50_000_000
+MAX_FILM_S: Final = 60 * 60
+
+MAX_BYTES: Final = {"image": 25 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
+EXTENSIONS: Final = {
+    "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif",
+    "video/mp4": "mp4", "video/quicktime": "mov", "video/webm": "webm", "video/x-matroska": "mkv",
+    "audio/mpeg": "mp3", "audio/wav": "wav", "audio/flac": "flac", "audio/ogg": "ogg", "audio/mp4": "m4a",
+    "audio/aac": "aac",
+}
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """Pixels and seconds, as found in the file; None where it has none."""
+
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+
+
+def kind_of(content_type: str) -> str:
+    """image, video or audio."""
+    return content_type.partition("/")[0]
+
+
+def sniff(head: bytes) -> str | None:
+    """The content type that the first bytes tell, None if it is none that we take."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if head.startswith(b"RIFF") and len(head) >= 12:
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        return _iso_brand(head[8:12])
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "video/webm" if b"webm" in head else "video/x-matroska"
+    if head.startswith(b"fLaC"):
+        return "audio/flac"
+    if head.startswith(b"OggS"):
+        return "audio/ogg"
+    if head.startswith(b"ID3"):
+        return "audio/mpeg"
+    return _frame_sync(head)
+
+
+def _iso_brand(brand: bytes) -> str | None:
+    if brand in (b"M4A ", b"M4B "):
+        return "audio/mp4"
+    if brand == b"qt  ":
+        return "video/quicktime"
+    return None if brand in (b"heic", b"heix", b"mif1", b"avif") else "video/mp4"
+
+
+def _frame_sync(head: bytes) -> str | None:
+    """Audio without a container: eleven set bits, then layer 0 (ADTS) or 1-3 (MPEG)."""
+    if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:
+        return "audio/aac"
+    return "audio/mpeg" if head[1] & 0x06 else None
+
+
+def looks_like_svg(head: bytes) -> bool:
+    """Markup that could run scripts in a page of ours."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return text.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--"))
+
+
+def plain_name(filename: str | None, content_type: str) -> str:
+    """A file name that is safe to show and to offer: no path, no control characters, at most 150 of them."""
+    base = (filename or "").replace("\\", "/").rpartition("/")[2]
+    kept = "".join(c for c in base if c.isprintable() and c not in '"<>|?*:').strip(" .")[:150]
+    return kept or f"upload.{EXTENSIONS.get(content_type, 'bin')}"

@@ -1,0 +1,73 @@
+"""Work that nobody asked for just now: batches go on, old rows go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from services.gateway.usecases.advance_batch import advance_batch
+from services.gateway.usecases.ports import ADVANCE, Store
+from shared import jobs
+from shared.clock import Clock
+from shared.jobs import Claim, Kind
+from shared.postgres import Connection, Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+WATCH, SWEEP = "watch-batches", "sweep"
+WATCH_EVERY: Final = timedelta(minutes=1)  # a batch whose wake-up was lost waits no longer than this
+SWEEP_EVERY: Final = timedelta(minutes=10)
+LOG_KEPT: Final = timedelta(hours=24)
+KEYS_KEPT: Final = timedelta(hours=24)
+
+# One row each, for ever: ids that every replica agrees on.
+_RECURRING: Final = {
+    WATCH: "00000000-0000-7000-8000-000000000001",
+    SWEEP: "00000000-0000-7000-8000-000000000002",
+}
+_PRUNE_LOG: Final = """
+    with gone as (delete from event_log where at < $1 returning seq)
+    update event_stream set pruned_to = greatest(pruned_to, (select max(seq) from gone))
+    where exists (select 1 from gone)
+"""
+
+
+async def schedule(connection: Connection) -> None:
+    """At start; harmless when it is there already."""
+    for kind, job_id in _RECURRING.items():
+        await jobs.enqueue(connection, job_id, kind)
+
+
+def job_kinds(pool: Pool, stores: Callable[[Connection], Store], clock: Clock) -> dict[str, Kind]:
+    """For `shared.jobs.Worker`."""
+
+    async def advance(claim: Claim) -> None:
+        async with transaction(pool) as connection:
+            await jobs.finish(connection, claim)
+            await advance_batch(stores(connection), claim.payload["batch_id"])
+
+    async def watch(claim: Claim) -> None:
+        async with transaction(pool) as connection:
+            await jobs.again(connection, claim, clock.now() + WATCH_EVERY)
+            rows = await connection.fetch(
+                "select batch_id from batches where status in ('running', 'waiting_review')")
+            for row in rows:
+                await stores(connection).wake_batch(row["batch_id"])
+
+    async def sweep(claim: Claim) -> None:
+        async with transaction(pool) as connection:
+            await jobs.again(connection, claim, clock.now() + SWEEP_EVERY)
+            await prune(connection, clock)
+
+    return {ADVANCE: Kind(advance, concurrency=2), WATCH: Kind(watch, concurrency=1), SWEEP: Kind(sweep, concurrency=1)}
+
+
+async def prune(connection: Connection, clock: Clock) -> None:
+    """The log's past, answers that nobody will ask for again, tickets that ran out."""
+    now = clock.now()
+    await connection.execute(_PRUNE_LOG, now - LOG_KEPT, timeout=120)
+    await connection.execute("delete from idempotency_keys where created_at < $1", now - KEYS_KEPT)
+    await connection.execute("delete from tickets where expires_at < $1", now)

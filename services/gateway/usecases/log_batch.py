@@ -1,0 +1,45 @@
+"""A batch's row is written and, if anything that clients see changed, told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.gateway.domain.batches import BatchStatus, Counts
+from services.gateway.usecases.announce import of_thing
+from services.gateway.usecases.ports import Store
+from services.gateway.usecases.rows import Batch
+from shared.contracts.messages import message
+
+
+async def log_batch(store: Store, batch: Batch, status: BatchStatus, counts: Counts, **changes: Any) -> None:
+    if (status, counts) == (batch.status, batch.counts) and not changes:
+        return
+    code, args = _message(status, counts, batch)
+    now = store.now()
+    ended = {"finished_at": now} if status in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED) else {}
+    moved = await store.batches.save(
+        batch, now, status=status.value, completed=counts.completed, approved=counts.approved, failed=counts.failed,
+        total=counts.total, current_segment=counts.current_segment, message_code=code, message_args=args,
+        **ended, **changes)
+    await store.log(of_thing(
+        "batch-updated", batch.project_id, batch.episode_id, moved, status=status.value, text=message(code, **args),
+        actor=batch.actor, batch_id=batch.batch_id, completed=counts.completed, approved=counts.approved,
+        failed=counts.failed, total=counts.total, current_segment=counts.current_segment))
+
+
+def _message(status: BatchStatus, counts: Counts, batch: Batch) -> tuple[str, dict[str, Any]]:
+    match status:
+        case BatchStatus.RUNNING if counts.current_segment is not None:
+            return "run.segment_started", {"number": counts.current_segment, "total": counts.total}
+        case BatchStatus.RUNNING:
+            return "batch.started", {}
+        case BatchStatus.WAITING_REVIEW:
+            return "batch.waiting_review", {"number": counts.current_segment}
+        case BatchStatus.PAUSED:
+            return "batch.paused", {}
+        case BatchStatus.COMPLETED:
+            return "batch.all_approved", {"total": counts.total}
+        case BatchStatus.FAILED:
+            return "batch.failed", {"failed": counts.failed, "total": counts.total}
+        case BatchStatus.CANCELLED:
+            return "batch.cancelled", {}
