@@ -34,7 +34,7 @@ create table runs (
     token uuid,                                  -- of the attempt that may write
     base_commit_seq bigint,                      -- the asset's when the preview was ready; a commit compares with it
     problem jsonb,
-    spent numeric(14, 6) not null default 0,
+    spent numeric not null default 0,
     spent_currency text not null default 'USD',
     spent_estimated boolean not null default false,
     calls integer not null default 0,
@@ -97,7 +97,7 @@ create table provider_calls (
     state text not null check (state in ('intended', 'submitted', 'succeeded', 'failed', 'cancelled', 'lost')),
     handle jsonb,                                -- the provider's own: id, addresses
     problem jsonb,
-    amount numeric(14, 6),
+    amount numeric,
     currency text,
     estimated boolean,
     intended_at timestamptz not null,

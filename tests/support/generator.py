@@ -1,0 +1,270 @@
+"""The generator's own wiring on a real database and a real object store, with providers and media tools that a test
+scripts. No broker: a test hands events to the handlers and reads the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from services.generator.adapters.meter import PrometheusMeter
+from services.generator.adapters.postgres.sweeps import PostgresSweeps
+from services.generator.adapters.scratch import ProcessScratch
+from services.generator.config import Settings
+from services.generator.domain.run import Lane
+from services.generator.entrypoints.jobs import Limits, RunSweep, kinds
+from services.generator.entrypoints.kafka import Entry
+from services.generator.usecases.generate import Generate
+from services.generator.usecases.ports import Attempt, Inspected, Made, Order, Share
+from services.generator.wiring import Parts, Provider, at_once, entrance, generation
+from shared import jobs
+from shared.clock import Clock, SystemClock
+from shared.contracts.base import Event
+from shared.contracts.catalogue import load_catalogue
+from shared.contracts.topics import TOPICS, Service
+from shared.contracts.values import AssetKind, Cost, Media, ObjectRef, Quality
+from shared.ids import new_id
+from shared.messaging.broker import Broker
+from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.events import Message, Publisher
+from shared.objects import Objects, open_objects
+from shared.postgres import Pool, open_pool, transaction
+from shared.service import Base
+from tests.support import events
+from tests.support.postgres import Postgres
+
+MEDIA = {
+    AssetKind.VIDEO: Media(width=1920, height=1080, duration_s=5.0, fps=24, frames=120, video_codec="h264"),
+    AssetKind.STARTING_IMAGE: Media(width=1920, height=1080),
+    AssetKind.IMAGE: Media(width=1920, height=1080),
+    AssetKind.NARRATION: Media(duration_s=3.0, audio_codec="flac"),
+    AssetKind.MUSIC: Media(duration_s=30.0, audio_codec="flac"),
+}
+
+Script = Callable[[Order], Awaitable[None]]
+
+
+@dataclass
+class ScriptedMaker:
+    """Writes a few bytes. `script` runs first and may wait or raise; `orders` is what was asked."""
+
+    orders: list[Order] = field(default_factory=list)
+    script: Script | None = None
+
+    async def make(self, order: Order, work: Path, share: Share) -> Made:
+        self.orders.append(order)
+        if self.script:
+            await self.script(order)
+        share(0.5)
+        out = work / "made.bin"
+        out.write_bytes(f"{order.run_id} {order.position} {order.seed}".encode())
+        return Made(out, "application/octet-stream", Cost(amount="0", basis="reported"), {"scripted": True})
+
+
+@dataclass
+class ScriptedStudio:
+    """Says that every file is what was asked; `found` overrides it per kind."""
+
+    found: dict[AssetKind, Media] = field(default_factory=dict)
+
+    async def inspect(self, path: Path, kind: AssetKind, work: Path) -> Inspected:
+        poster = work / "poster.jpg"
+        poster.write_bytes(b"poster")
+        return Inspected(self.found.get(kind, MEDIA[kind]), Quality(reasons={"overall_score": "not measured"}), poster)
+
+    async def ingest(self, path: Path, kind: AssetKind, work: Path) -> Made:
+        out = work / "brought.bin"
+        out.write_bytes(path.read_bytes())
+        return Made(out, "application/octet-stream", Cost(amount="0", basis="reported"))
+
+
+@dataclass
+class ScriptedDownloads:
+    async def fetch(self, url: str, path: Path, *, max_size: int) -> None:
+        path.write_bytes(url.encode())
+
+
+@dataclass
+class Bench:
+    """One generator. `settings` and `parts` may be changed before use by `rewire`."""
+
+    base: Base
+    settings: Settings
+    parts: Parts
+    maker: ScriptedMaker
+    studio: ScriptedStudio
+    objects: Objects
+    entry: Entry
+    generate: Generate
+    root: Path
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def worker(self) -> jobs.Worker:
+        """The real one, for what needs its loops."""
+        return jobs.Worker(self.pool, self.settings.database_url, kinds(self.generate, at_once(self.settings)),
+                           clock=self.base.clock, new_id=new_id)
+
+    @property
+    def pool(self) -> Pool:
+        return self.base.pool
+
+    async def handle(self, event: Event, **envelope: Any) -> Message[Any]:
+        """As the consumer does: one transaction."""
+        message = events.message(event, **envelope)
+        async with transaction(self.pool) as connection:
+            await self.entry.handlers()[type(event)](connection, message)
+        return message
+
+    async def dead_letter(self, event: Event, body: str | None = None) -> None:
+        message = events.message(event)
+        headers = {name: value.decode() for name, value in message.envelope.headers()}
+        letter = DeadLetter(Service.GENERATOR, event.TOPIC, event.key, headers, body or event.model_dump_json(), {})
+        async with transaction(self.pool) as connection:
+            await self.entry.on_dead_letter()(connection, letter)
+
+    async def claim(self, *, lease_s: float = 60.0) -> jobs.Claim | None:
+        for lane in Lane:
+            async with transaction(self.pool) as connection:
+                if claims := await jobs.claim(connection, lane, 1, worker="test", lease_s=lease_s):
+                    return claims[0]
+        return None
+
+    async def work(self, claim: jobs.Claim | None = None) -> None:
+        """One job, to its end."""
+        claim = claim or await self.claim()
+        assert claim is not None, "there is no job"
+        await self.generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
+
+    async def work_off(self) -> int:
+        """All jobs that are ready; how many there were."""
+        count = 0
+        while claim := await self.claim():
+            await self.work(claim)
+            count += 1
+        return count
+
+    async def run_due(self) -> None:
+        """One job, though it may be meant for later."""
+        await self.pool.execute("update jobs set run_at = now() where token is null")
+        await self.work()
+
+    async def preview_after_retries(self, **overrides: Any) -> Any:
+        request = events.regenerate_requested(**({"asset_kind": AssetKind.STARTING_IMAGE,
+                                                  "overrides": {"directions": "A lighthouse"}} | overrides))
+        await self.handle(request)
+        while await self.pool.fetchval("select count(*) from jobs"):
+            await self.run_due()
+        return await self.one("preview-ready", run_id=request.run_id)
+
+    async def sweep(self, limits: Limits) -> None:
+        sweeper = RunSweep(self.pool, lambda c: PostgresSweeps(c, self.base.publisher), limits, PrometheusMeter(),
+                           clock=self.base.clock)
+        await sweeper.sweep()
+
+    async def published(self, *topics: str, run_id: str | None = None) -> list[Any]:
+        """Events of the outbox in order, parsed; all topics if none is named."""
+        rows = await self.pool.fetch("select topic, body, headers from outbox order by id")
+        return [
+            TOPICS[r["topic"]].event.model_validate_json(r["body"]) for r in rows
+            if (not topics or r["topic"] in topics) and run_id in (None, json.loads(r["body"]).get("run_id"))
+        ]
+
+    async def one(self, topic: str, **of: Any) -> Any:
+        found = await self.published(topic, **of)
+        assert len(found) == 1, f"{len(found)} x {topic}"
+        return found[0]
+
+    async def state(self, run_id: str) -> str | None:
+        found: str | None = await self.pool.fetchval("select state from runs where run_id = $1", run_id)
+        return found
+
+    async def pointer(self, asset_id: str) -> tuple[str | None, int]:
+        row = await self.pool.fetchrow(
+            "select committed_version_id, commit_seq from assets where asset_id = $1", asset_id)
+        return (row["committed_version_id"], row["commit_seq"]) if row else (None, 0)
+
+    async def preview(self, **overrides: Any) -> Any:
+        """A run up to its preview; returns the preview-ready event."""
+        request = events.regenerate_requested(**({"asset_kind": AssetKind.STARTING_IMAGE,
+                                                  "overrides": {"directions": "A lighthouse"}} | overrides))
+        await self.handle(request)
+        if request.source != "existing":
+            await self.work()
+        return await self.one("preview-ready", run_id=request.run_id)
+
+    async def accept(self, preview: Any, **overrides: Any) -> None:
+        ref = {name: getattr(preview, name) for name in events.ref()}
+        await self.handle(events.accepted(**(ref | {"version_id": preview.candidates[0].version_id} | overrides)))
+
+    async def committed(self, **overrides: Any) -> Any:
+        """A run up to its commit; returns the complete event."""
+        preview = await self.preview(**overrides)
+        await self.accept(preview)
+        return await self.one("complete", run_id=preview.run_id)
+
+    def rewire(self, **changes: Any) -> None:
+        """With other parts, or another `default_provider`."""
+        if provider := changes.pop("default_provider", None):
+            self.settings = self.settings.model_copy(update={"default_provider": provider})
+        self.parts = replace(self.parts, **changes)
+        self.entry = entrance(self.settings, self.base, self.parts, PrometheusMeter())
+        self.generate = generation(self.settings, self.base, self.parts, self.objects, self.generate.scratch,  # type: ignore[arg-type]
+                                   PrometheusMeter())
+
+
+async def put_upload(root: Path, data: bytes, content_type: str = "image/jpeg") -> ObjectRef:
+    """An object of the gateway's, as a request names it."""
+    async with open_objects(f"file://{root / 'objects'}", Service.GATEWAY) as gateway:
+        return await gateway.own.put_bytes(f"uploads/{new_id()}/file", data, content_type)
+
+
+_shared: dict[str, str] = {}
+
+
+async def emptied_database(postgres: Postgres) -> str:
+    """One database for all tests of a run, emptied: making one takes longer than most of them."""
+    if postgres.admin_url not in _shared:
+        _shared[postgres.admin_url] = await postgres.fresh("generator")
+    url = _shared[postgres.admin_url]
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetchval(
+            "select string_agg(quote_ident(tablename), ', ') from pg_tables "
+            "where schemaname = 'public' and tablename <> 'schema_migrations'")
+        await connection.execute(f"truncate {tables} restart identity cascade")
+    finally:
+        await connection.close()
+    return url
+
+
+@asynccontextmanager
+async def open_bench(url: str, root: Path, *, clock: Clock | None = None, studio: Any = None) -> AsyncIterator[Bench]:
+    settings = Settings(database_url=url, kafka_bootstrap="unused:1", objects_url=f"file://{root / 'objects'}",
+                        work_dir=str(root / "work"), max_attempts=3)
+    clock = clock or SystemClock()
+    async with (
+        open_pool(url, size=8) as pool,
+        open_objects(settings.objects_url, Service.GENERATOR, work_dir=root / "work") as objects,
+        ProcessScratch(root / "work" / "scratch", "test") as scratch,
+    ):
+        base = Base(Service.GENERATOR, settings, pool, Publisher(Service.GENERATOR, clock, new_id),
+                    Broker("unused:1", Service.GENERATOR, embedded=True), clock, new_id)
+        maker, scripted = ScriptedMaker(), ScriptedStudio()
+        parts = Parts(load_catalogue(), {"animatic": Provider(maker, lambda kind: Lane.RENDER)}, studio or scripted,
+                      ScriptedDownloads())
+        meter = PrometheusMeter()
+        assert set(at_once(settings)) == set(Lane)
+        bench = Bench(base, settings, parts, maker, scripted, objects, entrance(settings, base, parts, meter),
+                      generation(settings, base, parts, objects, scratch, meter), root)
+        try:
+            yield bench
+        finally:
+            for task in bench.tasks:
+                task.cancel()
+            await asyncio.gather(*bench.tasks, return_exceptions=True)
