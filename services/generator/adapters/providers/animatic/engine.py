@@ -80,6 +80,27 @@ async def _draw_into(
         raise encoding
 
 
+async def draw_card(
+    prompt: str,
+    *,
+    out: Path,
+    seed: int,
+    width: int,
+    height: int,
+    title: str | None = None,
+    location: str | None = None,
+) -> list[str]:
+    """A storyboard card for a segment without an image: a scene painted after the words, with the words set in.
+
+    PNG, or JPEG when `out` ends in .jpg. Returns warnings: characters that no font on this machine has are named.
+    """
+    with _whole(out) as part:
+        job = {"prompt": prompt, "title": title, "location": location, "seed": seed}
+        job |= {"width": width, "height": height, "out": str(part)}
+        result = await worker.call("cards.storyboard", job, timeout_s=_TIMEOUT_LEAST)
+    return [str(warning) for warning in result["warnings"]]
+
+
 @dataclass(frozen=True)
 class Spoken:
     """A stretch of narration: its text and when it is heard, in seconds. A sentence also names its voice."""
