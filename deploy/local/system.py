@@ -99,9 +99,10 @@ class _System:
         try:
             while not watching.done():
                 await asyncio.wait([watching], timeout=HOUSEKEEPING_S)
-                self._token.refresh()
-                for log in self._data.logs.glob("*.log"):
-                    rotate(log)
+                with suppress(OSError):  # a full disk: what runs goes on, and the next minute tries again
+                    self._token.refresh()
+                    for log in self._data.logs.glob("*.log"):
+                        rotate(log)
             watching.result()
         finally:
             watching.cancel()
