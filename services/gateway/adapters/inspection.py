@@ -1,0 +1,87 @@
+"""Looks into uploaded files: images here, in a thread; audio and film in a process that may crash alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import warnings
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image, UnidentifiedImageError
+
+from services.gateway.domain.uploads import MAX_FILM_S, MAX_PIXELS, Inspected
+from shared.errors import Permanent, UserError
+from shared.media import probe
+from shared.processes import child, read_tail
+
+PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
+_FIX: Final = "Send a file that opens in other programs."
+
+
+class MediaInspector:
+    async def inspect(self, kind: str, path: Path) -> Inspected:
+        """Raises UserError."""
+        if kind == "image":
+            return await asyncio.to_thread(_image, path)
+        found = await _probe(path)
+        if kind == "video" and not found.get("width"):
+            raise UserError("unreadable", "The film has no picture.", _FIX)
+        if kind == "audio" and not found.get("audio_codec"):
+            raise UserError("unreadable", "The file has no sound.", _FIX)
+        seconds = float(found.get("duration_s") or 0)
+        if seconds > MAX_FILM_S:
+            raise UserError("too_large", f"It lasts {seconds / 60:.0f} minutes; {MAX_FILM_S // 60} are taken.",
+                            "Send a shorter one.")
+        return Inspected(found.get("width"), found.get("height"), seconds)
+
+
+def _image(path: Path) -> Inspected:
+    """Decodes it whole: a picture that breaks off is told now and not in the middle of a run."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise UserError("too_large", f"The picture has {width * height / 1e6:.0f} megapixels; "
+                                    f"{MAX_PIXELS / 1e6:.0f} are taken.", "Make it smaller.")
+                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: on its side
+                image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UserError("too_large", "The picture has too many pixels.", "Make it smaller.") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
+        raise UserError("unreadable", f"The picture cannot be read: {e}", _FIX) from None
+    return Inspected(height, width) if turned else Inspected(width, height)
+
+
+async def _probe(path: Path) -> dict[str, Any]:
+    argv = [sys.executable, "-m", __name__, str(path)]
+    try:
+        async with asyncio.timeout(PROBE_S), child(argv, stdout=PIPE) as process:
+            assert process.stdout is not None
+            said, out = await asyncio.gather(read_tail(process.stderr), process.stdout.read())
+            code = await process.wait()
+    except TimeoutError:
+        raise UserError("unreadable", "The file takes too long to read.", _FIX) from None
+    if code != 0 or not out:
+        raise UserError("unreadable", f"The file cannot be read as media. {said.strip()[-200:]}".strip(), _FIX)
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def main(path: str) -> int:
+    """The child: prints what the file holds as JSON."""
+    try:
+        found = probe(path)
+    except Permanent as e:
+        print(e.cause, file=sys.stderr)
+        return 1
+    print(json.dumps(vars(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

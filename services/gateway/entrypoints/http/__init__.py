@@ -1,0 +1,1 @@
+"""The HTTP API: docs/api/openapi.json is generated from here."""

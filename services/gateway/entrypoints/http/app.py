@@ -1,0 +1,122 @@
+"""Puts the HTTP API together: routes, layers, OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from services.gateway.config import Settings
+from services.gateway.entrypoints import problems
+from services.gateway.entrypoints.http import documents
+from services.gateway.entrypoints.http.front import Front
+from services.gateway.entrypoints.http.gate import API, Gate
+from services.gateway.entrypoints.http.limits import RateLimit
+from services.gateway.entrypoints.http.ports import Parts
+from services.gateway.entrypoints.http.routes import (
+    accounts,
+    assets,
+    batches,
+    episodes,
+    films,
+    imports,
+    media,
+    projects,
+    runs,
+    segments,
+    site,
+    streams,
+    uploads,
+)
+from shared.clock import Clock
+from shared.health import health_routes
+
+VERSION: Final = "1.0.0"
+EXPOSED: Final = ("ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Idempotency-Replayed",
+                  "Preference-Applied", "WWW-Authenticate", "Content-Range", "Accept-Ranges", "Content-Disposition")
+TAKEN: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range", "Prefer",
+                "Range", "Last-Event-ID", "Content-Disposition", "traceparent")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class GatewayApp(FastAPI):
+    """`app.state.parts` is there once the lifespan has begun."""
+
+    def __init__(self, settings: Settings | None, lifespan: Lifespan | None) -> None:
+        self._local_mode = settings is not None and settings.local_mode
+        super().__init__(title=documents.TITLE, version=VERSION, description=documents.DESCRIPTION.strip(),
+                         openapi_tags=list(documents.TAGS), lifespan=lifespan, docs_url=None, redoc_url=None,
+                         openapi_url=None, redirect_slashes=False)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Front(super().build_middleware_stack(), local_mode=self._local_mode)
+
+    def openapi(self) -> dict[str, Any]:
+        """OpenAPI 3.1, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = _completed(get_openapi(
+                title=self.title, version=self.version, description=self.description, routes=self.routes,
+                tags=self.openapi_tags, separate_input_output_schemas=False))
+        return self.openapi_schema
+
+
+def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None = None) -> GatewayApp:
+    """Without settings: for its OpenAPI document alone."""
+    app = GatewayApp(settings, lifespan)
+    problems.install(app)
+    for router in (accounts.router, accounts.me_router, site.models_router, streams.router, projects.router,
+                   uploads.router, imports.router, episodes.router, segments.router, assets.router, runs.router,
+                   batches.router, films.router, media.router):
+        app.include_router(router, prefix=API)
+    app.include_router(health_routes(lambda: _parts(app).health))
+    app.include_router(site.router)
+    if settings is not None:
+        app.add_middleware(Gate, parts=lambda: _parts(app),
+                           limit=RateLimit(settings.rate_quota, settings.rate_window_s, clock))
+        if settings.cors_origins:
+            app.add_middleware(CORSMiddleware, allow_origins=list(settings.cors_origins), allow_credentials=True,
+                               allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                               allow_headers=list(TAKEN), expose_headers=list(EXPOSED), max_age=600)
+    return app
+
+
+def _parts(app: FastAPI) -> Parts:
+    parts: Parts = app.state.parts
+    return parts
+
+
+def _completed(spec: dict[str, Any]) -> dict[str, Any]:
+    """What the framework does not know: our problems instead of its validation errors, keys, security, servers."""
+    components = spec.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = documents.PROBLEM_SCHEMA
+    components["securitySchemes"] = documents.SECURITY
+    spec["security"] = [{"bearer": []}, {"session": []}]
+    spec["servers"] = [{"url": "/", "description": "Where this document was fetched."}]
+    for path, item in spec["paths"].items():
+        for method, operation in item.items():
+            _complete_operation(path, method, operation)
+    return spec
+
+
+def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
+    tags = operation.get("tags", [])
+    if "seed 004" in tags:
+        operation["tags"] = [t for t in tags if t == "seed 004"] + [t for t in tags if t != "seed 004"]
+    if method != "get" and path.startswith(API) and "security" not in operation:
+        operation["security"] = [{"bearer": []}]
+    if method == "post" and path.startswith(API) and not path.startswith(f"{API}/auth"):
+        operation.setdefault("parameters", []).append(documents.IDEMPOTENCY_KEY)
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] == "If-Match":
+            parameter["required"] = True
+    if not path.startswith(API):
+        operation["responses"] = {s: r for s, r in operation["responses"].items() if s != "422"}

@@ -1,0 +1,1 @@
+"""The routes, one module per resource. Each parses, calls one use case, and answers with a view."""

@@ -1,0 +1,64 @@
+"""The model catalogue, the problem types, the API's own documents."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import HTMLResponse, Response
+
+from services.gateway.domain.paging import Listing
+from services.gateway.entrypoints.http.answers import SignedIn, json_response
+from services.gateway.entrypoints.http.documents import answers, errors, listing, problem_example
+from services.gateway.entrypoints.http.headers import Paging, json_only, listed
+from services.gateway.entrypoints.http.reference import reference_page
+from services.gateway.entrypoints.http.shapes.projects import Model
+from services.gateway.entrypoints.problems import KINDS, ProblemError, Slug
+
+models_router = APIRouter(tags=["projects"], dependencies=[Depends(json_only)])
+router = APIRouter(tags=["operations"])
+
+
+@models_router.get("/models", **answers(listing(Model)), summary="The models that can be used")
+async def models(page: Paging, call: SignedIn) -> Response:
+    """Filters: kind, provider. `settings_schema` is JSON Schema, made for forms."""
+    kinds, providers = page.filters.get("kind"), page.filters.get("provider")
+    found = [m for m in call.parts.catalogue
+             if (not kinds or set(kinds) & {k.value for k in m.kinds}) and (not providers or m.provider in providers)]
+    fields = set(Model.model_fields)
+    return json_response(listed(Listing([m.model_dump(mode="json", include=fields) for m in found])))
+
+
+@router.get("/problems/{slug}", summary="What a problem type means", responses={
+    200: {"content": {"application/json": {}, "text/html": {}}}, 404: errors(Slug.NOT_FOUND)[404]},
+    response_class=Response, openapi_extra={"security": []})
+async def problem(slug: str, request: Request) -> Response:
+    """As a page for people, as JSON for programs."""
+    if slug not in list(Slug):
+        raise ProblemError(Slug.NOT_FOUND)
+    kind, example = KINDS[Slug(slug)], problem_example(Slug(slug))
+    if "text/html" in request.headers.get("accept", ""):
+        extensions = ", ".join(kind.extensions) or "none"
+        return HTMLResponse(
+            f"<!doctype html><meta charset=utf-8><title>{escape(kind.title)}</title>"
+            f"<h1>{kind.status} {escape(slug)}</h1><p>{escape(kind.title)}.</p>"
+            f"<p>What to do: {escape(kind.recovery)}</p><p>Members of its own: {escape(extensions)}</p>")
+    body: dict[str, Any] = {"type": f"/problems/{slug}", "status": kind.status, "title": kind.title,
+                            "recovery": kind.recovery, "extensions": sorted(kind.extensions), "example": example}
+    return json_response(body)
+
+
+@router.get("/docs", summary="The API's reference, for people", response_class=HTMLResponse,
+            openapi_extra={"security": []})
+async def docs(request: Request) -> Response:
+    """One page without anything from elsewhere: works offline."""
+    return HTMLResponse(reference_page(request.app.openapi()), headers={
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                                   "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"})
+
+
+@router.get("/openapi.json", summary="OpenAPI 3.1", response_class=Response, openapi_extra={"security": []})
+@router.get("/api/v1/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    return json_response(request.app.openapi())

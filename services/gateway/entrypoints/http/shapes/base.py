@@ -1,0 +1,84 @@
+"""What all shapes share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+EXAMPLE_ID = "01980000-0000-7000-8000-000000000001"
+
+Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID])]
+Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
+Url = Annotated[str | None, Field(
+    description="Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.",
+    examples=["http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…"])]
+Directions = Annotated[str, Field(max_length=4000, description="What the user asks for, unstyled.",
+                                  examples=["Slowly push in on the cup while steam rises."])]
+
+
+class Resource(BaseModel):
+    """Of a response: every field is present, null when empty. Clients ignore fields that they do not know."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_serialization_defaults_required=True)
+
+
+class Dated(Resource):
+    created_at: datetime
+    updated_at: datetime = Field(description="Rises on any change.")
+
+
+class Body(BaseModel):
+    """Of a request: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: Any) -> Any:
+        """JSON can escape what no text column holds: NUL, and halves of surrogate pairs."""
+        if not _is_storable(data):
+            raise ValueError("texts must not contain NUL or unpaired surrogates")
+        return data
+
+    def sent(self) -> dict[str, Any]:
+        """Only the fields that were sent, as JSON values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class Money(Resource):
+    amount: str = Field(description="Decimal.", examples=["0.42"])
+    currency: str = Field(examples=["USD"])
+
+
+class Costs(Resource):
+    estimated: Money | None
+    actual: Money | None
+
+
+class Setting(Resource):
+    value: Any
+    source: str = Field(description="override, project.video, project.image, project.narration, project.music, "
+                                    "existing or default.", examples=["project.video"])
+
+
+class Failure(Resource):
+    code: str | None = Field(examples=["starting_image_missing"])
+    message: str = Field(description="Cause and recovery in one line.")
+    cause: str | None
+    recovery: str | None
+    retryable: bool
+
+
+class Actor(Resource):
+    kind: str = Field(description="user, policy or system.")
+    user_id: str | None
+
+
+def _is_storable(data: Any) -> bool:
+    if isinstance(data, str):
+        return "\x00" not in data and (data.isascii() or not any("\ud800" <= c <= "\udfff" for c in data))
+    if isinstance(data, dict):
+        return all(_is_storable(k) and _is_storable(v) for k, v in data.items())
+    return all(map(_is_storable, data)) if isinstance(data, list) else True

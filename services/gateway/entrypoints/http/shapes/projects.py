@@ -1,0 +1,212 @@
+"""Projects, settings, members, uploads, the feed, the caller."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from services.gateway.entrypoints.http.shapes.base import Body, Dated, Id, Money, Resource, Url
+from services.gateway.entrypoints.http.shapes.episodes import Output
+
+RoleName = Literal["owner", "editor", "reviewer", "viewer"]
+
+
+class Project(Dated):
+    id: Id
+    name: str
+    description: str
+    my_role: RoleName
+    bytes: int = Field(description="What its versions, films and uploads hold.")
+    revision: int
+
+
+class Character(Resource):
+    name: str
+    description: str | None = ""
+    upload_ids: list[Id] | None = []
+
+
+class ReviewPolicy(Resource):
+    deadline_minutes: float | None = Field(description="To decide on a preview; null: no deadline.", examples=[30])
+
+
+class SpendCap(Resource):
+    amount: str = Field(examples=["50.00"])
+    currency: str
+    period: Literal["month", "total"]
+
+
+class VideoSettings(Resource):
+    model: str | None
+    resolution: str | None
+    duration: float | None
+    aspect_ratio: str | None
+    seed: int | None
+    image_model: str | None
+
+
+class Settings(Resource):
+    """A project's defaults. Values in `video`, `image`, `narration`, `music` are those of the model."""
+
+    project_id: Id
+    output: Output
+    video: VideoSettings
+    image: dict[str, Any]
+    narration: dict[str, Any] = Field(examples=[{"language": "en"}])
+    music: dict[str, Any]
+    style: str | None
+    characters: list[Character]
+    review: ReviewPolicy
+    workflow: Literal["step_by_step", "monolithic"]
+    spend_cap: SpendCap | None
+    revision: int
+    updated_at: datetime
+
+
+class NewProject(Body):
+    name: str = Field(min_length=1, max_length=200, examples=["Our holidays"])
+    description: str = Field("", max_length=4000)
+    settings: dict[str, Any] = Field({}, description="As PATCH settings takes them.")
+
+
+class ProjectChanges(Body):
+    name: str = Field("", min_length=1, max_length=200)
+    description: str | None = Field("", max_length=4000)
+
+
+class SettingsChanges(Body):
+    """A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner."""
+
+    output: dict[str, Any] | None = None
+    video: dict[str, Any] | None = Field(None, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
+    image: dict[str, Any] | None = None
+    narration: dict[str, Any] | None = None
+    music: dict[str, Any] | None = None
+    style: str | None = Field(None, max_length=4000)
+    characters: list[dict[str, Any]] | None = Field(None, max_length=50)
+    review: dict[str, Any] | None = None
+    workflow: str | None = None
+    spend_cap: dict[str, Any] | None = None
+
+
+class Member(Dated):
+    user_id: str
+    name: str
+    role: RoleName
+
+
+class NewMember(Body):
+    role: RoleName
+
+
+class UsageGroup(Resource):
+    key: str
+    runs: int
+    amount: str
+    currency: str
+    estimated: str = Field(description="How much of the amount is an estimate.")
+
+
+class Usage(Resource):
+    project_id: Id
+    from_: datetime | None = Field(alias="from")
+    to: datetime | None
+    group_by: str
+    totals: list[Money]
+    groups: list[UsageGroup]
+
+
+class Metrics(Resource):
+    """Of videos that a person decided on; null: nothing to measure yet."""
+
+    project_id: Id
+    episode_id: Id | None
+    segments_reviewed: int
+    decisions: int
+    first_time_approval_rate: float | None
+    regeneration_rate: float | None
+    mean_rating: float | None
+    ratings: int
+    mean_film_rating: float | None
+    seconds_to_film: float | None = Field(description="From an episode's first run to its first film; mean.")
+    targets: dict[str, float]
+
+
+class FeedEntry(Resource):
+    """One thing that happened to a run; the ids lead to its editor."""
+
+    id: str
+    run_id: Id
+    episode_id: Id
+    asset_id: Id
+    segment_id: Id | None
+    segment_number: int | None
+    batch_id: Id | None
+    kind: str
+    label: str
+    state: str
+    step: str
+    attempt: int
+    run_status: str
+    message: str
+    thumbnail_url: Url
+    at: datetime
+
+
+class Upload(Dated):
+    id: Id
+    project_id: Id
+    filename: str
+    content_type: str
+    kind: Literal["image", "video", "audio"]
+    size: int
+    sha256: str
+    width: int | None
+    height: int | None
+    duration: float | None
+    url: Url
+
+
+class Model(Resource):
+    slug: str = Field(examples=["animatic/camera"])
+    provider: str
+    title: str
+    kinds: list[str]
+    default_for: list[str]
+    settings_schema: dict[str, Any] = Field(description="JSON Schema of the settings, for forms.")
+    price: dict[str, Any] | None
+    takes_seed: bool
+    makes_sound: bool
+    max_prompt_chars: int | None
+    notes: str
+
+
+class Quota(Resource):
+    requests: int
+    window_s: int
+    streams: int
+
+
+class Me(Resource):
+    user_id: str
+    name: str
+    scopes: list[str]
+    quotas: Quota
+
+
+class Token(Resource):
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_in: int = Field(description="Seconds.")
+
+
+class NewTicket(Body):
+    stream: str = Field(description="The path to open: /events or /projects/{id}/events, with or without /api/v1.",
+                        examples=["/projects/01980000-0000-7000-8000-000000000001/events"])
+
+
+class Ticket(Resource):
+    ticket: str
+    expires_at: datetime

@@ -1,0 +1,36 @@
+"""The gateway as an ASGI app: `uvicorn --factory services.gateway.main:create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.gateway.config import Settings
+from services.gateway.entrypoints.http.app import build_app
+from services.gateway.entrypoints.http.draining import on_termination
+from services.gateway.wiring import wire
+from shared import telemetry
+from shared.clock import SystemClock
+from shared.contracts.topics import Service
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    settings = settings or Settings()
+    telemetry.configure(Service.GATEWAY, level=settings.log_level, json=settings.log_json)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with wire(settings) as parts:
+            app.state.parts = parts
+
+            def drain() -> None:
+                parts.health.draining = True
+                parts.hub.drain()
+
+            with on_termination(drain):
+                yield
+            drain()
+
+    return build_app(settings, SystemClock(), lifespan)

@@ -1,0 +1,83 @@
+"""Opens what the gateway needs, in order, and closes it in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.gateway.adapters import idempotency
+from services.gateway.adapters.event_log import PostgresEventLog
+from services.gateway.adapters.inspection import MediaInspector
+from services.gateway.adapters.postgres.store import PostgresStores
+from services.gateway.adapters.signing import MediaSigner
+from services.gateway.adapters.tickets import Tickets
+from services.gateway.adapters.tokens import LocalTokens
+from services.gateway.adapters.views.everything import PostgresViews
+from services.gateway.config import Settings
+from services.gateway.domain.links import Links
+from services.gateway.entrypoints.http.ports import Parts
+from services.gateway.entrypoints.jobs import job_kinds, schedule
+from services.gateway.entrypoints.kafka import handlers
+from services.gateway.entrypoints.sse_hub import Hub
+from services.gateway.usecases.authorize import see_user
+from services.gateway.usecases.ensure_local_project import ensure_local_project
+from shared.contracts.catalogue import load_catalogue
+from shared.contracts.topics import Service
+from shared.jobs import Worker
+from shared.objects import open_objects
+from shared.postgres import Connection, Listener, transaction
+from shared.service import Base, open_base, run_messaging
+
+
+@asynccontextmanager
+async def wire(settings: Settings) -> AsyncIterator[Parts]:
+    """A lost broker never keeps the gateway from starting or from being ready: what it accepts goes out later."""
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(open_base(Service.GATEWAY, settings))
+        stores = PostgresStores(base.publisher, load_catalogue(settings.catalogue), settings.default_provider)
+        await _prepare(base, stores, settings)
+        hub = await stack.enter_async_context(_hub(base, settings))
+        kinds = job_kinds(base.pool, stores, base.clock)
+        await stack.enter_async_context(
+            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id))
+        objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
+        messaging = await stack.enter_async_context(run_messaging(base, handlers(stores), needs_broker=False))
+
+        def views(connection: Connection, links: Links) -> PostgresViews:
+            return PostgresViews(connection, links, stores.catalogue, stores.default_provider, base.clock.now())
+
+        async def see(user_id: str, name: str) -> None:
+            async with transaction(base.pool) as connection:
+                await see_user(stores(connection), user_id, name)
+
+        tokens = LocalTokens(settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer,
+                             audience=settings.jwt_audience, clock=base.clock)
+        yield Parts(
+            settings=settings, pool=base.pool, stores=stores, views=views, answers=idempotency, verifier=tokens,
+            tokens=tokens, tickets=Tickets(base.pool, base.clock),
+            signer=MediaSigner(settings.media_secret.get_secret_value(), base.clock), hub=hub,
+            event_log=PostgresEventLog(base.pool), objects=objects, inspector=MediaInspector(),
+            catalogue=stores.catalogue, health=messaging.health, clock=base.clock, new_id=base.new_id, see_user=see)
+
+
+async def _prepare(base: Base, stores: PostgresStores, settings: Settings) -> None:
+    async with transaction(base.pool) as connection:
+        await schedule(connection)
+        if settings.local_mode:
+            await ensure_local_project(stores(connection))
+
+
+@asynccontextmanager
+async def _hub(base: Base, settings: Settings) -> AsyncIterator[Hub]:
+    """Woken by PostgreSQL, whichever replica wrote."""
+    hub = Hub(PostgresEventLog(base.pool), clock=base.clock, streams_per_user=settings.streams_per_user,
+              streams_max=settings.streams_max)
+
+    def notified(channel: str, payload: str) -> None:
+        if channel == "events":
+            hub.wake()
+        else:
+            hub.poke(payload)
+
+    async with hub, Listener(settings.database_url, notified, "events", "decisions"):
+        yield hub
