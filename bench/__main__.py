@@ -23,6 +23,7 @@ def main() -> None:
         sys.exit(f"no such row: {', '.join(unknown)}; there are {', '.join(rows())}")
     for name in chosen:
         print(f"== {name}", flush=True)
+        sys.argv = [f"bench.{name}"]  # a row has options of its own: `python -m bench.compile --help`
         importlib.import_module(f"bench.{name}").main()
 
 
