@@ -40,6 +40,7 @@ MAX_RECORDS: Final = 500
 UNEXPECTED_ATTEMPTS: Final = 5  # an exception that nobody classed: perhaps a race, perhaps a bug
 MAX_DELAY_S: Final = 5.0
 STUCK_S: Final = 60.0
+LEAVE_S: Final = 3.0
 FRESH_S: Final = 5.0  # an assigned partition answers a fetch at least this often while the broker is well
 
 CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
@@ -127,9 +128,11 @@ class Consumer:
             except (KafkaError, OSError) as e:
                 log.warning("consumer.restarts", error=repr(e))
                 await asyncio.sleep(0.5)
+            except Exception:  # whatever it is, a consumer that is gone for good helps nobody
+                log.exception("consumer.restarts")
+                await asyncio.sleep(MAX_DELAY_S)
             finally:
-                with suppress(KafkaError, OSError):
-                    await consumer.stop()
+                await _leave(consumer)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         while not self._stopping:
@@ -221,6 +224,26 @@ class Consumer:
                 log.warning("consumer.waits", topic=record.topic, error=repr(e), retry_in_s=delay)
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, MAX_DELAY_S)
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group, even when cancelled meanwhile: else its partitions wait for the session's end. Takes a few
+    milliseconds, or its whole time when the broker is away."""
+    leaving = asyncio.ensure_future(_stopped(consumer))
+    cancelled = False
+    while not leaving.done():
+        try:
+            await asyncio.shield(leaving)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(LEAVE_S):
+            await consumer.stop()
 
 
 def _read(record: ConsumerRecord[bytes, bytes]) -> Message[Event]:

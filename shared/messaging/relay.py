@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ from shared.postgres import UNAVAILABLE
 log = structlog.get_logger(__name__)
 
 BATCH_ROWS: Final = 1000
+FLUSH_BYTES: Final = EMBEDDED_UNREAD_BYTES  # what the embedded broker surely keeps; a real one does not mind
+MAX_DELAY_S: Final = 5.0
 POLL_S: Final = 1.0  # a missed NOTIFY costs at most this
 LOCK_KEY: Final = 0x52455441  # "RETA"
 NOT_REPLAYED: Final = [t.name for t in TOPICS.values() if not t.replayed]
@@ -79,7 +82,11 @@ class Relay:
                 self._failed(repr(e))
                 log.warning("relay.restarts", error=repr(e), retry_in_s=delay)
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+                delay = min(delay * 2, MAX_DELAY_S)
+            except Exception as e:  # whatever it is, a relay that is gone for good helps nobody
+                self._failed(repr(e))
+                log.exception("relay.restarts", retry_in_s=MAX_DELAY_S)
+                await asyncio.sleep(MAX_DELAY_S)
             else:
                 delay = 0.1
 
@@ -136,16 +143,30 @@ class Relay:
             self._wake.clear()
             rows = await connection.fetch(_TAKE, BATCH_ROWS)
             WAITING.labels(self._broker.service).set(len(rows))
-            if rows:
-                records = await _send(producer, rows)
-                await connection.execute(_MARK, [r["id"] for r in rows])
-                PUBLISHED.labels(self._broker.service).inc(len(rows))
+            for flush in _flushes(rows):
+                records = await _send(producer, flush)
+                await connection.execute(_MARK, [r["id"] for r in flush])
+                PUBLISHED.labels(self._broker.service).inc(len(flush))
                 if pace:
-                    await pace.after(records, sum(len(r["body"] or "") for r in rows))
+                    await pace.after(records, sum(len(r["body"] or "") for r in flush))
             self._works()
             if len(rows) < BATCH_ROWS:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_S)
+
+
+def _flushes(rows: list[asyncpg.Record]) -> Iterator[list[asyncpg.Record]]:
+    """What is waiting, nearly always in one piece."""
+    flush: list[asyncpg.Record] = []
+    size = 0
+    for row in rows:
+        flush.append(row)
+        size += len(row["body"] or "")
+        if size >= FLUSH_BYTES:
+            yield flush
+            flush, size = [], 0
+    if flush:
+        yield flush
 
 
 async def _send(producer: AIOKafkaProducer, rows: list[asyncpg.Record]) -> list[Any]:

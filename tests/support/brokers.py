@@ -22,6 +22,7 @@ from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.errors import RetakeError
 from shared.messaging.broker import Broker
 from tests.support import docker
+from tests.support.background import Background
 from tests.support.components import COMPONENTS, Missing
 from tests.support.waiting import eventually
 
@@ -90,24 +91,29 @@ class ApacheBroker:
 
     embedded = False
 
-    def __init__(self, node: ApacheKafka, directory: Path) -> None:
+    def __init__(self, node: ApacheKafka, directory: Path, background: Background) -> None:
         self._node = node
         self._directory = directory
+        self._background = background
 
     @property
     def bootstrap(self) -> str:
         return self._node.bootstrap
 
     async def lose_data(self) -> None:
-        await self._node.kill()
+        await self.kill()
         shutil.rmtree(self._directory / "data")
-        await self._node.start()
-
-    async def stop(self) -> None:
-        await self._node.stop()
+        await self.start()
 
     async def start(self) -> None:
-        await self._node.start()
+        await self._background.do(self._node.start())
+
+    async def stop(self) -> None:
+        await self._background.do(self._node.stop())
+
+    async def kill(self) -> None:
+        """As if its machine lost power; `start` continues with the data."""
+        await self._background.do(self._node.kill())
 
     async def wipe(self) -> None:
         await wipe(self.bootstrap)
@@ -142,9 +148,14 @@ async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
         return
     await asyncio.to_thread(fetch_jars)
     try:
-        async with ApacheKafka(directory, partitions=APACHE_PARTITIONS) as node:
+        with Background() as background:
+            broker = ApacheBroker(ApacheKafka(directory, partitions=APACHE_PARTITIONS), directory, background)
+            await broker.start()
             COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION}")
-            yield ApacheBroker(node, directory)
+            try:
+                yield broker
+            finally:
+                await broker.stop()
     except RetakeError as e:
         raise Missing(e.cause) from e
 

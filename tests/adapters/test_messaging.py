@@ -1,0 +1,465 @@
+"""One suite for messaging, run on the embedded broker and on Apache Kafka: outbox, relay, consumer, inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from shared.clock import SystemClock
+from shared.contracts.topics import Service
+from shared.errors import Permanent, Retryable
+from shared.ids import new_id
+from shared.messaging import consumer as consumer_module
+from shared.messaging import inbox, relay as relay_module
+from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
+from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.events import Message
+from shared.messaging.outbox import publish, publish_tombstone
+from shared.postgres import Connection, transaction
+from tests.support import events
+from tests.support.brokers import RunningBroker, client_of
+from tests.support.messaging import Side, everything_on, handlers, header, produce, record_effect, side
+from tests.support.waiting import eventually, holds
+
+Fresh = Callable[[str], Awaitable[str]]
+TOPIC = "preview-ready"
+
+
+@pytest_asyncio.fixture
+async def generator(fresh_database: Fresh) -> AsyncIterator[Side]:
+    async with side(Service.GENERATOR, await fresh_database("generator")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def review(fresh_database: Fresh) -> AsyncIterator[Side]:
+    async with side(Service.REVIEW, await fresh_database("review")) as found:
+        yield found
+
+
+def consuming(on: Side, kafka: RunningBroker, handler: Handler = record_effect, *,
+              on_dead_letter: OnDeadLetter | None = None) -> Consumer:
+    return Consumer(client_of(kafka, on.service), on.pool, handlers(on.service, handler), clock=SystemClock(),
+                    on_dead_letter=on_dead_letter)
+
+
+def previews(count: int, keys: int = 5) -> list[Message[Any]]:
+    refs = [events.ref() for _ in range(keys)]
+    return [events.message(events.preview_ready(**refs[i % keys], label=str(i))) for i in range(count)]
+
+
+def ids(messages: list[Message[Any]]) -> list[str]:
+    return [m.envelope.id for m in messages]
+
+
+async def has(side: Side, messages: list[Message[Any]], *, within: float = 15) -> None:
+    wanted = set(ids(messages))
+
+    async def arrived() -> bool:
+        return wanted <= set(await side.effects())
+
+    await eventually(arrived, within=within, what=f"the effects of {len(messages)} events")
+
+
+async def in_order_per_key(side: Side, messages: list[Message[Any]]) -> None:
+    sent: dict[str, list[str]] = {}
+    for m in messages:
+        sent.setdefault(m.event.key, []).append(m.event.label)
+    rows = await side.pool.fetch("select key, label from effects order by seq")
+    took: dict[str, list[str]] = {}
+    for r in rows:
+        took.setdefault(r["key"], []).append(r["label"])
+    assert took == sent
+
+
+async def test_events_arrive_once_in_order_per_key_as_they_were_sent(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(300, keys=10)
+    seen: dict[str, Message[Any]] = {}
+
+    async def keep(connection: Connection, message: Message[Any]) -> None:
+        seen[message.envelope.id] = message
+        await record_effect(connection, message)
+
+    async with generator.relay(kafka), consuming(review, kafka, keep):
+        for i in range(0, 300, 30):
+            await generator.publish(sent[i : i + 30])
+        await has(review, sent)
+    assert {m.envelope.id: m for m in sent} == seen
+    assert sorted(await review.effects()) == sorted(ids(sent))
+    await in_order_per_key(review, sent)
+    assert await generator.unpublished() == 0
+
+
+async def test_events_wait_in_the_outbox_until_there_is_a_relay(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(20)
+    await generator.publish(sent)
+    async with consuming(review, kafka):
+        assert await review.effects() == []
+        async with generator.relay(kafka):
+            await has(review, sent)
+    await in_order_per_key(review, sent)
+
+
+async def test_a_state_change_that_is_rolled_back_publishes_nothing(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    undone, done = previews(1), previews(1)
+    async with generator.relay(kafka), consuming(review, kafka):
+        with pytest.raises(RuntimeError):
+            async with transaction(generator.pool) as connection:
+                await publish(connection, undone)
+                raise RuntimeError
+        await generator.publish(done)
+        await has(review, done)
+    assert await review.effects() == ids(done)
+
+
+async def test_a_relay_that_dies_before_it_marks_publishes_twice_with_one_effect(
+    kafka: RunningBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = previews(40)
+    mark = relay_module._MARK
+    monkeypatch.setattr(relay_module, "_MARK", "select pg_terminate_backend(pg_backend_pid()), $1::bigint[]")
+    async with consuming(review, kafka):
+        async with generator.relay(kafka):
+            await generator.publish(sent)
+            await has(review, sent)
+        assert await generator.unpublished() == 40
+        monkeypatch.setattr(relay_module, "_MARK", mark)
+        last = previews(1)
+        async with generator.relay(kafka):
+            await eventually(lambda: _none_left(generator))
+            await generator.publish(last)
+            await has(review, last)
+    assert len(await everything_on(kafka, TOPIC)) >= 81
+    assert sorted(await review.effects()) == sorted(ids([*sent, *last]))
+    await in_order_per_key(review, [*sent, *last])
+
+
+async def _none_left(side: Side) -> bool:
+    return await side.unpublished() == 0
+
+
+async def test_one_relay_is_active_and_another_takes_over(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(consuming(review, kafka))
+        first = await stack.enter_async_context(generator.relay(kafka))
+        before = previews(10)
+        await generator.publish(before)
+        await has(review, before)
+        second = await stack.enter_async_context(generator.relay(kafka))
+        await eventually(lambda: second.problem is None, what="standing by")
+        active = await generator.pool.fetchval(
+            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1",
+            relay_module.LOCK_KEY)
+        await first.__aexit__()  # its process ends
+        after = previews(10)
+        await generator.publish(after)
+        await has(review, after)
+        now = await generator.pool.fetchval(
+            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1",
+            relay_module.LOCK_KEY)
+        assert now != active
+    assert sorted(await review.effects()) == sorted(ids([*before, *after]))
+    assert len(await everything_on(kafka, TOPIC)) == 20
+
+
+async def test_a_relay_whose_connection_is_cut_goes_on(kafka: RunningBroker, generator: Side, review: Side) -> None:
+    async with generator.relay(kafka) as relay, consuming(review, kafka):
+        before, after = previews(5), previews(5)
+        await generator.publish(before)
+        await has(review, before)
+        await generator.pool.execute(
+            "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = $1",
+            relay_module.LOCK_KEY)
+        await generator.publish(after)
+        await has(review, after)
+        await eventually(lambda: relay.problem is None)
+
+
+async def test_a_consumer_that_is_killed_between_effect_and_offset_does_nothing_twice(
+    kafka: RunningBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = previews(30)
+
+    async def never(*_: object) -> None:
+        raise asyncio.CancelledError  # as if the process ended here
+
+    async with generator.relay(kafka):
+        with monkeypatch.context() as patch:
+            patch.setattr(Consumer, "_commit", never)
+            async with consuming(review, kafka):
+                await generator.publish(sent)
+                await eventually(review.effects)
+        more = previews(5)
+        await generator.publish(more)
+        async with consuming(review, kafka):
+            await has(review, [*sent, *more])
+    assert sorted(await review.effects()) == sorted(ids([*sent, *more]))
+
+
+async def test_a_consumer_that_loses_the_database_goes_on_where_it_was(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(20)
+    cuts = iter([True] * 3)
+
+    async def cut(connection: Connection, message: Message[Any]) -> None:
+        await record_effect(connection, message)
+        if next(cuts, False):
+            await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+
+    async with generator.relay(kafka), consuming(review, kafka, cut):
+        await generator.publish(sent)
+        await has(review, sent)
+    assert sorted(await review.effects()) == sorted(ids(sent))
+    await in_order_per_key(review, sent)
+    assert await everything_on(kafka, "review.dlq") == []
+
+
+GOOD = events.message(events.preview_ready())
+HEADERS = GOOD.envelope.headers()
+BODY = GOOD.event.model_dump_json().encode()
+
+
+def without(name: str) -> list[tuple[str, bytes]]:
+    return [(k, v) for k, v in HEADERS if k != name]
+
+
+def changed(name: str, value: bytes) -> list[tuple[str, bytes]]:
+    return [*without(name), (name, value)]
+
+
+POISON = {
+    "not json": (b"\xff\x00 no json", HEADERS, "bad_event"),
+    "empty": (b"", HEADERS, "bad_event"),
+    "another shape": (b'{"run_id": 1}', HEADERS, "bad_event"),
+    "no headers": (BODY, [], "bad_envelope"),
+    "no id": (BODY, without("ce_id"), "bad_envelope"),
+    "an id that is none": (BODY, changed("ce_id", b"seven"), "bad_envelope"),
+    "no time": (BODY, changed("ce_time", b"yesterday"), "bad_envelope"),
+    "bytes as text": (BODY, changed("ce_subject", b"\xff\xfe"), "bad_envelope"),
+    "another specification": (BODY, changed("ce_specversion", b"2.0"), "bad_envelope"),
+    "an unknown type": (BODY, changed("ce_type", b"retake.surprise.v1"), "unknown_type"),
+    "a later version": (BODY, changed("ce_type", b"retake.preview-ready.v2"), "unknown_type"),
+    "nul": (BODY[:-1] + b"\x00}", [*changed("ce_subject", b"a\x00b"), ("x\x00y", b"z")], "bad_event"),
+}
+
+
+async def test_poison_is_put_aside_with_its_cause_and_the_partition_moves_on(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    told: list[DeadLetter] = []
+    ref = events.ref()
+    good = [events.message(events.preview_ready(**ref, label=str(i))) for i in range(2)]
+
+    async def tell(connection: Connection, letter: DeadLetter) -> None:
+        told.append(letter)
+
+    def record(message: Message[Any]) -> tuple[str, bytes, list[tuple[str, bytes]]]:
+        return ref["asset_id"], message.event.model_dump_json().encode(), message.envelope.headers()
+
+    poison = [(ref["asset_id"], body, headers) for body, headers, _ in POISON.values()]
+    await produce(kafka, TOPIC, record(good[0]), *poison, record(good[1]))
+    async with consuming(review, kafka, on_dead_letter=tell), review.relay(kafka):
+        await has(review, good)
+        await eventually(lambda: _none_left(review))
+    assert await review.effects() == ids(good)
+    letters = await everything_on(kafka, "review.dlq")
+    assert [header(r, "dlq_code") for r in letters] == [code for _, _, code in POISON.values()]
+    assert len(told) == len(POISON)
+    for letter, (_, headers, _) in zip(letters, POISON.values(), strict=True):
+        assert letter.key.decode() == ref["asset_id"]
+        assert header(letter, "dlq_topic") == TOPIC
+        assert header(letter, "dlq_cause")
+        assert header(letter, "dlq_attempts") == "1"
+        assert header(letter, "dlq_offset")
+        assert {k.replace("\x00", "�") for k, _ in headers} <= {k for k, _ in letter.headers}
+    assert letters[4].value == BODY
+
+
+async def test_an_oversized_record_is_put_aside_too(kafka: RunningBroker, generator: Side, review: Side) -> None:
+    if not kafka.embedded:
+        pytest.skip("Apache Kafka refuses such a record itself")
+    good = previews(1)
+    await produce(kafka, TOPIC, ("key", b"x" * 3_000_000, HEADERS))
+    async with consuming(review, kafka), review.relay(kafka) as relay, generator.relay(kafka):
+        await generator.publish(good)
+        await has(review, good)
+        await eventually(lambda: _none_left(review))
+        assert relay.problem is None
+    (letter,) = await everything_on(kafka, "review.dlq")
+    assert header(letter, "dlq_truncated") == "3000000"
+    assert letter.value == b"x" * len(letter.value)
+
+
+async def test_what_a_handler_refuses_is_put_aside_at_once_and_the_failure_is_published_with_it(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(10, keys=1)
+    failure = events.message(events.review_updated())
+
+    async def refuse_the_third(connection: Connection, message: Message[Any]) -> None:
+        await record_effect(connection, message)
+        if message.event.label == "2":
+            raise Permanent("no_use", "the third one is no use")
+
+    async def tell(connection: Connection, letter: DeadLetter) -> None:
+        assert letter.subject == sent[2].envelope.subject
+        await publish(connection, [failure])
+
+    async with generator.relay(kafka), consuming(review, kafka, refuse_the_third, on_dead_letter=tell), \
+            review.relay(kafka):
+        await generator.publish(sent)
+        await has(review, [m for m in sent if m is not sent[2]])
+        await eventually(lambda: _none_left(review))
+    assert await review.effects() == [i for i in ids(sent) if i != sent[2].envelope.id]
+    (letter,) = await everything_on(kafka, "review.dlq")
+    assert (header(letter, "dlq_code"), header(letter, "dlq_cause")) == ("no_use", "the third one is no use")
+    assert letter.value == sent[2].event.model_dump_json().encode()
+    assert [header(r, "ce_id") for r in await everything_on(kafka, "review-updated")] == [failure.envelope.id]
+
+
+async def test_an_unexpected_exception_is_tried_again_and_then_put_aside(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(6, keys=2)
+    tries: list[str] = []
+
+    async def buggy(connection: Connection, message: Message[Any]) -> None:
+        await record_effect(connection, message)
+        if message.event.label == "1":
+            tries.append(message.envelope.id)
+            raise ZeroDivisionError("a bug")
+
+    async with generator.relay(kafka), consuming(review, kafka, buggy), review.relay(kafka):
+        await generator.publish(sent)
+        await has(review, [m for m in sent if m is not sent[1]])
+        await eventually(lambda: _none_left(review))
+        letters = await everything_on(kafka, "review.dlq")
+    assert len(tries) in (consumer_module.UNEXPECTED_ATTEMPTS, consumer_module.UNEXPECTED_ATTEMPTS + 1)
+    assert sorted(await review.effects()) == sorted(i for i in ids(sent) if i != sent[1].envelope.id)
+    (letter,) = letters
+    assert header(letter, "dlq_code") == "unexpected"
+    assert "ZeroDivisionError('a bug')" in (header(letter, "dlq_cause") or "")
+    assert header(letter, "dlq_attempts") == str(consumer_module.UNEXPECTED_ATTEMPTS)
+
+
+async def test_a_transient_error_is_tried_again_in_place_and_keeps_the_order(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(10, keys=1)
+    tries = 0
+
+    async def at_the_eighth_try(connection: Connection, message: Message[Any]) -> None:
+        nonlocal tries
+        await record_effect(connection, message)
+        if message.event.label == "3":
+            tries += 1
+            if tries < 8:
+                raise Retryable("away", "the other side is away", delay_s=0.01)
+
+    async with generator.relay(kafka), consuming(review, kafka, at_the_eighth_try):
+        await generator.publish(sent)
+        await has(review, sent)
+    await in_order_per_key(review, sent)
+    assert tries == 8
+    assert await everything_on(kafka, "review.dlq") == []
+
+
+async def test_a_tombstone_has_no_effect_on_consumers(kafka: RunningBroker, generator: Side, review: Side) -> None:
+    sent = previews(2, keys=1)
+    async with generator.relay(kafka), consuming(review, kafka):
+        async with transaction(generator.pool) as connection:
+            await publish(connection, [sent[0]])
+            await publish_tombstone(connection, events.message(events.preview_ready(asset_id=sent[0].event.key)))
+            await publish(connection, [sent[1]])
+        await has(review, sent)
+    assert [r.value is None for r in await everything_on(kafka, TOPIC)] == [False, True, False]
+    assert await review.effects() == ids(sent)
+
+
+async def test_early_events_are_parked_until_their_subject_comes(review: Side) -> None:
+    subject = new_id()
+    early = [events.message(events.decision_submitted(run_id=subject)) for _ in range(3)]
+    async with transaction(review.pool) as connection:
+        for m in early:
+            await inbox.park(connection, subject, m)
+    async with transaction(review.pool) as connection:
+        assert await inbox.unpark(connection, new_id()) == []
+        assert await inbox.unpark(connection, subject) == early
+        assert await inbox.unpark(connection, subject) == []
+
+
+async def test_a_broker_that_lost_its_data_is_told_everything_again_and_nothing_happens_twice(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(60)
+    running = events.message(events.progress())
+    old_commit = events.message(events.complete())
+    async with generator.relay(kafka), consuming(review, kafka):
+        await generator.publish([*sent, running, old_commit])
+        await has(review, sent)
+        await eventually(lambda: _none_left(generator))
+    await generator.pool.execute(
+        "update outbox set created_at = now() - interval '30 days' where topic in ('complete') or event_id = $1",
+        sent[0].envelope.id)
+
+    await kafka.lose_data()
+
+    after = previews(5)
+    async with generator.relay(kafka), consuming(review, kafka):
+        await generator.publish(after)
+        await has(review, after)
+        await eventually(lambda: _none_left(generator))
+    assert sorted(await review.effects()) == sorted(ids([*sent, *after]))
+    there = {header(r, "ce_id") for r in await everything_on(kafka, TOPIC)}
+    assert there == {*ids(sent[1:]), *ids(after)}, "what is older than the window is not sent again"
+    assert await everything_on(kafka, "progress") == [], "progress is not sent again"
+    assert [header(r, "ce_id") for r in await everything_on(kafka, "complete")] == [old_commit.envelope.id], \
+        "the last commit of an asset is sent again however old it is"
+
+
+async def test_a_broker_that_is_the_same_is_told_nothing_again(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(10)
+    async with generator.relay(kafka), consuming(review, kafka):
+        await generator.publish(sent)
+        await has(review, sent)
+    async with generator.relay(kafka) as relay:
+        await eventually(lambda: relay.problem is None)
+    assert len(await everything_on(kafka, TOPIC)) == 10
+
+
+async def test_a_replay_larger_than_the_broker_keeps_reaches_a_slow_consumer(
+    kafka: RunningBroker, fresh_database: Fresh, review: Side
+) -> None:
+    """The embedded broker forgets all but the last 5 MB of a partition: the relay must wait for the consumers."""
+    ballast = "x" * 60_000
+    run = events.ref()
+    sent = [events.message(events.decision_submitted(**run, feedback=ballast)) for _ in range(200)]
+
+    async def slowly(connection: Connection, message: Message[Any]) -> None:
+        await record_effect(connection, message)
+        await asyncio.sleep(0.005)
+
+    async with side(Service.GATEWAY, await fresh_database("gateway")) as gateway:
+        for i in range(0, 200, 50):
+            await gateway.publish(sent[i : i + 50])
+        async with consuming(review, kafka, slowly), gateway.relay(kafka):
+            await has(review, sent, within=30)
+    assert await review.effects() == ids(sent)

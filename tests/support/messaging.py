@@ -1,0 +1,97 @@
+"""Two sides of a topic: the generator's outbox and relay, review's consumer and inbox, each with its own database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from shared.clock import SystemClock
+from shared.contracts.base import Event
+from shared.contracts.topics import Service, consumed_by
+from shared.messaging.consumer import Handler
+from shared.messaging.events import Message
+from shared.messaging.outbox import publish
+from shared.messaging.redrive import partitions_of
+from shared.messaging.relay import Relay
+from shared.postgres import Connection, Pool, open_pool, transaction
+from tests.support.brokers import RunningBroker, client_of
+
+EFFECTS = """create table effects (
+    seq bigint generated always as identity primary key, event_id uuid not null, key text not null, label text)"""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One service's database, with a table that its handlers write their effects to."""
+
+    service: Service
+    url: str
+    pool: Pool
+
+    async def publish(self, messages: Iterable[Message[Event]]) -> None:
+        async with transaction(self.pool) as connection:
+            await publish(connection, messages)
+
+    def relay(self, broker: RunningBroker) -> Relay:
+        return Relay(client_of(broker, self.service), self.url, clock=SystemClock())
+
+    async def unpublished(self) -> int:
+        return int(await self.pool.fetchval("select count(*) from outbox where published_at is null"))
+
+    async def effects(self) -> list[str]:
+        """The ids of the events that had an effect, in that order."""
+        return [r["event_id"] for r in await self.pool.fetch("select event_id from effects order by seq")]
+
+
+@asynccontextmanager
+async def side(service: Service, url: str) -> AsyncIterator[Side]:
+    async with open_pool(url, size=5) as pool:
+        await pool.execute(EFFECTS)
+        yield Side(service, url, pool)
+
+
+async def record_effect(connection: Connection, message: Message[Any]) -> None:
+    await connection.execute("insert into effects (event_id, key, label) values ($1, $2, $3)",
+                             message.envelope.id, message.event.key, getattr(message.event, "label", None))
+
+
+def handlers(service: Service, handler: Handler = record_effect) -> Mapping[type[Event], Handler]:
+    """The same one for every event that the service consumes."""
+    return {topic.event: handler for topic in consumed_by(service)}
+
+
+async def produce(broker: RunningBroker, topic: str, *records: tuple[str, bytes | None, list[tuple[str, bytes]]]) -> None:
+    """Key, body and headers as they are, past our outbox."""
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=8_000_000)
+    await producer.start()
+    try:
+        for key, body, headers in records:
+            await producer.send_and_wait(topic, value=body, key=key.encode(), headers=headers)
+    finally:
+        await producer.stop()
+
+
+async def everything_on(broker: RunningBroker, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
+    """All records of a topic, in their order per partition; no group, nothing is committed."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, enable_auto_commit=False,
+                                auto_offset_reset="earliest", fetch_max_wait_ms=20)
+    await consumer.start()
+    try:
+        partitions = await partitions_of(client_of(broker, Service.GATEWAY), topic)
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        found: list[ConsumerRecord[bytes, bytes]] = []
+        while [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found.extend(records)
+        return found
+    finally:
+        await consumer.stop()
+
+
+def header(record: ConsumerRecord[bytes, bytes], name: str) -> str | None:
+    return next((value.decode() for key, value in record.headers if key == name), None)
