@@ -50,14 +50,15 @@ async def _started(session: Session, data: Path) -> AsyncIterator[Place]:
         with session.console.status(f"Starting Retake on {data}..."):
             if not session.live:
                 session.line(f"Starting Retake on {data}...")
-            gateway, token = await _up(data)
+            gateway, token = await start_system(data)
         yield Place(gateway, token, data / "token", data)
     finally:
         with session.console.status("Stopping Retake..."):
-            await quietly(_retake("down", "--data", str(data)), STOP_S)
+            await quietly(stop_system(data), STOP_S)
 
 
-async def _up(data: Path) -> tuple[str, str]:
+async def start_system(data: Path) -> tuple[str, str]:
+    """Start a system on this directory. Returns the gateway's address and its token."""
     code, out, err = await _retake("up", "--detach", "--json", "--data", str(data))
     try:
         found = json.loads(out)
@@ -68,6 +69,16 @@ async def _up(data: Path) -> tuple[str, str]:
             f"No Retake is running, and none could be started: {told or f'exit code {code}'}",
             "Start it with `retake up`, or set RETAKE_URL and RETAKE_TOKEN to use another.",
         ) from None
+
+
+async def stop_system(data: Path) -> None:
+    """Stop what runs on this directory; harmless if nothing does."""
+    await _retake("down", "--data", str(data))
+
+
+async def erase_system(data: Path) -> None:
+    """Stop what runs on this directory and delete it."""
+    await _retake("reset", "--yes", "--data", str(data))
 
 
 async def _retake(*arguments: str) -> tuple[int, str, str]:

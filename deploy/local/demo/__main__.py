@@ -1,0 +1,8 @@
+"""`python -m deploy.local.demo` is `retake demo`."""
+
+import typer
+
+from deploy.local.demo.command import demo
+
+if __name__ == "__main__":
+    typer.run(demo)

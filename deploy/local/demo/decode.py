@@ -1,0 +1,127 @@
+"""Decoding a film once, strictly, picture by picture, while its sound is measured."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+"""Height x width x RGB."""
+
+SIZE = (480, 270)
+"""Width and height of the pictures that are looked at: enough to see by, a sixteenth of the work."""
+
+SILENCE_LUFS = -70.0  # the gate of EBU R128: nothing below it counts as sound
+
+
+@dataclass
+class Facts:
+    """What the container says, and what decoding found. Loudness None: nothing to hear."""
+
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    video_s: float = 0.0
+    audio_s: float | None = None
+    frames: int = 0
+    loudness_lufs: float | None = None
+    true_peak_dbtp: float | None = None
+    errors: list[str] = field(default_factory=list)
+
+
+def decode(path: Path, see: Callable[[int, Picture], None], size: tuple[int, int] = SIZE) -> Facts:
+    """Decode all of it; `see` gets each frame's number and picture. What is broken ends up in `errors`."""
+    facts = probe(path)
+    if facts.errors:
+        return facts
+    width, height = size
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            _command(path, size, sound=facts.audio_s is not None),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+        ) as process,
+    ):  # fmt: skip
+        assert process.stdout
+        try:
+            while len(raw := process.stdout.read(width * height * 3)) == width * height * 3:
+                see(facts.frames, np.frombuffer(raw, np.uint8).reshape(height, width, 3))
+                facts.frames += 1
+        except BaseException:
+            process.kill()
+            raise
+        code = process.wait()
+        log.seek(0)
+        told = log.read().decode(errors="replace")
+    if code:
+        last = [line for line in told.splitlines() if line.strip()][-3:]
+        facts.errors.append(f"it does not decode cleanly: {' / '.join(last)}")
+    facts.loudness_lufs = _last_number(r"\bI:\s+(-?[\d.]+|-inf) LUFS", told)
+    facts.true_peak_dbtp = _last_number(r"\bPeak:\s+(-?[\d.]+|-inf) dBFS", told)
+    if facts.loudness_lufs is not None and facts.loudness_lufs <= SILENCE_LUFS:
+        facts.loudness_lufs = None
+    return facts
+
+
+def probe(path: Path) -> Facts:
+    """What the container says."""
+    try:
+        with av.open(str(path)) as film:
+            video = film.streams.video[0]
+            sound = film.streams.audio[0] if film.streams.audio else None
+            return Facts(
+                width=video.width,
+                height=video.height,
+                fps=float(video.average_rate or 0),
+                video_s=float((video.duration or 0) * (video.time_base or 0)),
+                audio_s=float((sound.duration or 0) * (sound.time_base or 0)) if sound else None,
+            )
+    except (av.FFmpegError, IndexError, OSError) as e:
+        return Facts(errors=[f"it cannot be opened: {e}"])
+
+
+def picture_at(path: Path, frame: int, size: tuple[int, int] = SIZE) -> Picture | None:
+    """One frame by its number, None if there is none."""
+    width, height = size
+    command = [
+        *_ffmpeg(path), "-map", "0:v:0", "-vf", f"select=eq(n\\,{frame}),scale={width}:{height}:flags=area",
+        "-frames:v", "1", *_raw(),
+    ]  # fmt: skip
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    if len(done.stdout) != width * height * 3:
+        return None
+    return np.frombuffer(done.stdout, np.uint8).reshape(height, width, 3)
+
+
+def _command(path: Path, size: tuple[int, int], *, sound: bool) -> list[str]:
+    width, height = size
+    audio = ["-map", "0:a:0", "-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"]
+    return [
+        *_ffmpeg(path, "-xerror", "-err_detect", "explode"),
+        "-map", "0:v:0", "-vf", f"scale={width}:{height}:flags=area", *_raw(),
+        *(audio if sound else []),
+    ]  # fmt: skip
+
+
+def _ffmpeg(path: Path, *strictly: str) -> list[str]:
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats",
+            "-protocol_whitelist", "file,pipe", *strictly, "-i", str(path)]  # fmt: skip
+
+
+def _raw() -> list[str]:
+    return ["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]
+
+
+def _last_number(pattern: str, text: str) -> float | None:
+    """The summary comes last; -inf is no number."""
+    found = re.findall(pattern, text)
+    return float(found[-1]) if found and found[-1] != "-inf" else None

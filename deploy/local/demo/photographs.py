@@ -1,0 +1,38 @@
+"""The demo's photographs: inside the installed scikit-image package, which is read and never imported."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from client.cli.codes import UsageError
+from deploy.local.paths import SOURCE_ROOT
+
+NAMES: Final = ("coffee.png", "astronaut.png", "rocket.jpg", "hubble_deep_field.jpg")
+SAMPLES: Final = SOURCE_ROOT / "samples"
+SCRIPT: Final = SAMPLES / "demo.yaml"
+
+
+def photographs() -> list[Path]:
+    """The four files. Raises UsageError if the package is not installed or has changed."""
+    spec = find_spec("skimage")  # finds a top-level package without running it
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    if not folders:
+        raise UsageError(
+            "The demo's photographs are not installed: they come inside scikit-image.",
+            "`make demo` installs them; or use your own: make demo PHOTOS=folder",
+        )
+    files = [Path(folders[0]) / "data" / name for name in NAMES]
+    if missing := [f.name for f in files if not f.is_file()]:
+        raise UsageError(
+            f"The installed scikit-image has no {', '.join(missing)}.",
+            "Use your own photographs: make demo PHOTOS=folder",
+        )
+    return files
+
+
+def credits() -> list[str]:
+    """A line per photograph."""
+    lines = (SAMPLES / "CREDITS.md").read_text().splitlines()
+    return [line.removeprefix("- ").replace("`", "") for line in lines if line.startswith("- ")]

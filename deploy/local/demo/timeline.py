@@ -1,0 +1,60 @@
+"""What the film must be, to the frame, worked out from the script alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from client.script.document import Document
+
+FPS = 24.0
+WIDTH, HEIGHT = 1920, 1080
+TRANSITION_S = 0.5  # where the script names a transition without a duration
+SEGMENT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A segment in the film: its frames, and the film's frame where it begins (inside the transition before it)."""
+
+    number: int
+    start: int
+    frames: int
+
+    @property
+    def middle(self) -> int:
+        """The film's frame in the middle of the segment, away from both transitions."""
+        return self.start + self.frames // 2
+
+
+@dataclass(frozen=True)
+class Timeline:
+    width: int
+    height: int
+    fps: float
+    shots: tuple[Shot, ...]
+
+    @property
+    def frames(self) -> int:
+        last = self.shots[-1]
+        return last.start + last.frames
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.fps
+
+
+def timeline(document: Document) -> Timeline:
+    """Neighbours overlap for as long as the transition between them takes; a cut takes no time."""
+    output = document.output
+    fps = (output.fps if output else None) or FPS
+    shots: list[Shot] = []
+    start = 0
+    for number, segment in enumerate(document.segments, 1):
+        frames = round((segment.duration or SEGMENT_S) * fps)
+        shots.append(Shot(number, start, frames))
+        after = segment.transition_after
+        seconds = TRANSITION_S if after is None or after.duration is None else after.duration
+        overlap = round(seconds * fps) if after and after.style != "cut" else 0
+        start += frames - overlap
+    width, height = (output.width if output else None) or WIDTH, (output.height if output else None) or HEIGHT
+    return Timeline(width, height, fps, tuple(shots))
