@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -196,10 +197,8 @@ async def test_cancelling_while_the_result_is_stored_has_one_winner(bench: Bench
         claim = await bench.claim()
 
         async def work(claim: Any = claim) -> None:
-            try:
+            with suppress(Fenced):
                 await bench.work(claim)
-            except Fenced:
-                pass
 
         async def cancel(run_id: str = request.run_id) -> None:
             await asyncio.sleep(random.random() * 0.08)
@@ -413,11 +412,9 @@ async def test_whatever_the_order_a_run_ends_once_and_only_acceptance_commits(be
     async def act(run: dict[str, Any], what: str) -> None:
         match what:
             case "work":
-                try:
+                with suppress(Fenced):
                     if claim := await bench.claim(lease_s=chance.choice([0, 60])):
                         await bench.work(claim)
-                except Fenced:
-                    pass
             case "accept":
                 await bench.handle(events.accepted(**run, version_id=await version_of(run)))
             case "reject":

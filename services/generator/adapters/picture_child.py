@@ -8,11 +8,15 @@ import sys
 from asyncio.subprocess import PIPE
 from typing import Any, Final
 
+import structlog
+
 from services.generator.adapters.providers.animatic import worker
 from shared.errors import Permanent, RetakeError, UserError
 from shared.processes import child, read_tail
 
 TIMEOUT_S: Final = 120.0
+
+log = structlog.get_logger(__name__)
 
 Refusal = type[Permanent] | type[UserError]
 
@@ -41,7 +45,8 @@ def _failure(code: int, said: str, refusal: Refusal) -> RetakeError:
     failure = worker.failure(code, said)
     if failure.retryable:
         return failure
-    if code != worker.EXPECTED:  # out of memory, or a decoder that fell over
+    if code != worker.EXPECTED:
+        log.warning("picture.child_died", code=code, said=said[-500:])  # out of memory, or a decoder that fell over
         return _undecoded(refusal)
     return refusal(failure.code, failure.cause, failure.recovery)
 

@@ -10,13 +10,16 @@ import resource
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from services.generator.adapters.providers.animatic.photograph import load_photograph
 from services.generator.adapters.providers.animatic.worker import serve
 from shared.errors import Permanent
 
-FORMATS: Final = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
+FORMATS: Final = (
+    "JPEG", "PNG", "GIF", "BMP",
+    TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format, AvifImagePlugin.AvifImageFile.format,
+)  # what Pillow loads by itself, and what the imports above make known
 MAX_PIXELS: Final = 50_000_000
 LEAST_SIDE: Final = 64
 LONGEST_SIDE: Final = 4096

@@ -52,10 +52,10 @@ async def _video(order: Order, work: Path, share: Share) -> Made:
 async def _card(order: Order, work: Path) -> Made:
     assert order.frame is not None
     assert order.seed is not None
-    out = work / "card.png"
-    await engine.draw_card(order.directions, title=order.label, location=None, seed=order.seed,
-                           width=order.frame.width, height=order.frame.height, out=out)
-    return _made(out, "image/png")
+    out = work / "card.jpg"
+    warnings = await engine.draw_card(order.directions, title=order.label, seed=order.seed, width=order.frame.width,
+                                      height=order.frame.height, out=out)
+    return _made(out, "image/jpeg", {"warnings": warnings} if warnings else None)
 
 
 async def _narration(order: Order, work: Path) -> Made:
@@ -73,8 +73,8 @@ async def _music(order: Order, work: Path) -> Made:
     assert order.duration_s is not None
     assert order.seed is not None
     out = work / "music.flac"
-    await engine.compose(order.directions, duration_s=order.duration_s, seed=order.seed, out=out)
-    return _made(out, "audio/flac")
+    composed = await engine.compose(order.directions, duration_s=order.duration_s, seed=order.seed, out=out)
+    return _made(out, "audio/flac", {"mood": composed.mood, "mode": composed.mode, "bpm": composed.bpm})
 
 
 def _made(out: Path, content_type: str, info: dict[str, Any] | None = None) -> Made:
