@@ -132,7 +132,7 @@ def conformed_video_args(
     args += ["-c:v", "libx264", "-preset", preset, "-crf", f"{crf:g}", "-pix_fmt", "yuv420p"]
     args += ["-profile:v", "high", "-level:v", h264_level(output)]
     args += ["-bf", "0", "-g", str(2 * output.fps), "-keyint_min", "1", "-sc_threshold", "0"]
-    args += ["-x264-params", "stitchable=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off"]
+    args += ["-x264-params", "stitchable=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off:sar=1/1"]
     if cuttable and (points := cut_points(frames, output.fps)):
         # A quarter of a frame early: a rounded time can never miss its frame.
         args += ["-force_key_frames", ",".join(f"{(k - 0.25) / output.fps:.6f}" for k in points)]
