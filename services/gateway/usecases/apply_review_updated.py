@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.gateway.domain.runs import RunStatus, Track, Verdict, verdict_of
-from services.gateway.domain.times import rfc3339
+from services.gateway.domain.times import after, rfc3339
 from services.gateway.usecases.announce import of_run
 from services.gateway.usecases.apply_preview_ready import announces, preview, preview_entry
 from services.gateway.usecases.drop_run import drop_held
@@ -40,13 +40,15 @@ async def apply_review_updated(store: Store, told: Message[ReviewUpdated]) -> No
 
 
 async def _opened(store: Store, run: Run, track: Track, event: ReviewUpdated, at: datetime) -> None:
-    announced = announces(run, track)
-    moved = await store.runs.save(run, track, at, deadline=event.deadline, announced=run.announced or announced)
-    await store.log(_entry(run, track.status, moved, event, event.deadline))
-    if announced:
-        versions = await store.versions.facts(run.candidates)
-        shown = [preview(v, run.label) for v in versions]
-        await store.log(preview_entry(run, track, moved, shown, event.deadline))
+    if not announces(run, track):
+        moved = await store.runs.save(run, track, at, deadline=event.deadline)
+        await store.log(_entry(run, track.status, moved, event, event.deadline))
+        return
+    first = after(run.updated_at, at)
+    moved = await store.runs.save(run, track, after(first, first), deadline=event.deadline, announced=True)
+    shown = [preview(v, run.label) for v in await store.versions.facts(run.candidates)]
+    await store.log(_entry(run, track.status, first, event, event.deadline),
+                    preview_entry(run, track, moved, shown, event.deadline))
 
 
 async def _closed(store: Store, run: Run, track: Track, event: ReviewUpdated, at: datetime) -> None:

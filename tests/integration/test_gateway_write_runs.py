@@ -1,0 +1,356 @@
+"""Runs, decisions and commits of the gateway on a real database; generator and review are played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.gateway.domain.errors import Refusal
+from services.gateway.domain.roles import Role
+from services.gateway.usecases.admit_run import StartRun, admit_run
+from services.gateway.usecases.authorize import authorize, see_user
+from services.gateway.usecases.cancel_run import cancel_run
+from services.gateway.usecases.change_settings import ChangeSettings, change_settings
+from services.gateway.usecases.delete_segment import delete_segment
+from services.gateway.usecases.ports import Caller
+from services.gateway.usecases.read_verdict import read_verdict
+from services.gateway.usecases.register_version import RegisterVersion, register_version
+from services.gateway.usecases.reopen_run import reopen_run
+from services.gateway.usecases.roll_back import roll_back
+from services.gateway.usecases.save_draft import save_draft
+from services.gateway.usecases.set_member import set_member
+from services.gateway.usecases.submit_decision import Decide, submit_decision
+from shared.contracts.gateway import DecisionSubmitted, RegenerateRequested
+from shared.contracts.values import AssetKind
+from tests.conftest import FreshDatabase
+from tests.support.gateway_world import World, world
+
+
+@pytest_asyncio.fixture
+async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
+    async with world(await fresh_database("gateway")) as made:
+        yield made
+
+
+async def an_image(w: World) -> tuple[Caller, str, str]:
+    """(caller, episode, starting image asset)."""
+    caller = await w.project()
+    episode = await w.episode(caller)
+    return caller, episode, (await w.assets(episode, AssetKind.STARTING_IMAGE))[0]
+
+
+async def a_preview(w: World, caller: Caller, asset: str, **more: Any) -> str:
+    admitted = await w.do(admit_run, caller, StartRun(asset, **more))
+    await w.settle()
+    assert (await w.run(admitted.run_id))["status"] == "preview_ready"
+    return admitted.run_id
+
+
+async def refused(slug: str, doing: Any) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        await doing
+    assert caught.value.slug == slug
+    return caught.value
+
+
+async def test_of_many_who_ask_at_once_one_gets_the_asset(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    outcomes = await asyncio.gather(*(w.do(admit_run, caller, StartRun(asset)) for _ in range(8)),
+                                    return_exceptions=True)
+    admitted = [o for o in outcomes if not isinstance(o, BaseException)]
+    busy = [o for o in outcomes if isinstance(o, Refusal) and o.slug == "busy"]
+    assert len(admitted) == 1
+    assert len(busy) == 7
+    assert {b.extensions["active_id"] for b in busy} == {admitted[0].run_id}
+    sent = [e for e in await w.outbox() if isinstance(e, RegenerateRequested)]
+    assert [e.run_id for e in sent] == [admitted[0].run_id]
+
+
+async def test_the_whole_loop(w: World) -> None:
+    caller, episode, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    decided = await w.do(submit_decision, caller, Decide(run_id, "approve", rating=5, feedback="Lovely"))
+    await w.settle()
+    assert (await w.do(read_verdict, decided.decision_id)).verdict == "accepted"
+    run, row = await w.run(run_id), await w.asset(asset)
+    assert run["status"] == "complete"
+    assert row["active_run_id"] is None
+    assert row["committed_version_id"] == run["version_id"] == run["candidates"][0]
+    review = await w.row("select * from reviews where run_id = $1", run_id)
+    assert (review["verdict"], review["rating"], review["feedback"], review["user_id"]) == ("accepted", 5, "Lovely", "ana")
+    told = await w.log(caller.project_id)
+    assert [t["name"] for t in told if t.get("run_id") == run_id] == [
+        "regenerate-requested", "progress", "progress", "review-updated", "preview-ready", "accepted", "complete"]
+    assert [t["seq"] for t in told] == list(range(1, len(told) + 1))
+    times = [t["updated_at"] for t in told if t.get("run_id") == run_id]
+    assert times == sorted(set(times)), "every event is newer than the one before it"
+    ready = next(t for t in told if t["name"] == "preview-ready")
+    assert ready["deadline"] is not None
+    assert ready["versions"][0]["directions"] == "A harbour 1"
+    assert ready["message"] == "Starting image ready for review"
+    assert await w.pool.fetchval("select count(*) from episode_revisions where episode_id = $1", episode) == 1
+
+
+async def test_complete_may_overtake_everything(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.post()
+    accepted, complete = w.mail
+    await w.deliver(complete)
+    assert (await w.run(run_id))["status"] == "complete"
+    assert (await w.row("select verdict from reviews where run_id = $1", run_id))["verdict"] == "pending"
+    await w.deliver(accepted)
+    await w.deliver(accepted, complete)
+    assert (await w.row("select verdict from reviews where run_id = $1", run_id))["verdict"] == "accepted"
+    names = [t["name"] for t in await w.log(caller.project_id, "accepted", "complete")]
+    assert names == ["accepted", "complete"]
+
+
+async def test_of_many_decisions_one_counts(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    actions = [w.do(submit_decision, caller, Decide(run_id, "approve" if n % 2 else "reject")) for n in range(8)]
+    outcomes = await asyncio.gather(*actions, return_exceptions=True)
+    assert sum(not isinstance(o, BaseException) for o in outcomes) == 1
+    assert sum(isinstance(o, Refusal) and o.slug == "already-decided" for o in outcomes) == 7
+    assert len([e for e in await w.outbox() if isinstance(e, DecisionSubmitted)]) == 1
+
+
+async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset, settings={"seed": 7})
+    decided = await w.do(submit_decision, caller, Decide(
+        run_id, "reject", feedback="Too dark", suggested_changes={"prompt_modifications": "brighter", "mood": "happy"}))
+    assert decided.next_run_id
+    held = await w.run(decided.next_run_id)
+    assert held["held"]
+    published = await w.post()
+    assert not [e for e in published if isinstance(e, RegenerateRequested)], "it waits for the verdict"
+    assert (await w.asset(asset))["active_run_id"] == run_id
+    await w.settle()
+    row = await w.run(run_id)
+    assert (row["status"], row["needs_revision"]) == ("rejected", True)
+    assert (await w.asset(asset))["active_run_id"] == decided.next_run_id
+    request = w.played.requests[decided.next_run_id]
+    assert request.overrides == {"directions": "A harbour 1\nbrighter", "seed": 7}
+    assert (request.parent_run_id, request.parent_reason) == (run_id, "rejected")
+    assert (await w.run(decided.next_run_id))["status"] == "preview_ready"
+    ready = await w.log(caller.project_id, "preview-ready")
+    assert [t["message"] for t in ready] == ["Starting image ready for review", "New version ready for review!"]
+
+
+async def test_a_reviewer_rejects_without_spending(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.do(see_user, "rob", "Rob")
+    await w.do(set_member, caller, "rob", Role.REVIEWER)
+    rob = await w.do(authorize, "rob", "run", run_id, Role.REVIEWER)
+    await refused("forbidden", w.do(authorize, "rob", "asset", asset, Role.EDITOR))
+    await refused("forbidden", w.do(submit_decision, rob, Decide(run_id, "reject", regenerate=True)))
+    decided = await w.do(submit_decision, rob, Decide(run_id, "reject", suggested_changes={"seed": 3}))
+    assert decided.next_run_id is None
+    await w.settle()
+    assert (await w.asset(asset))["active_run_id"] is None
+    assert (await w.asset(asset))["committed_version_id"] is None
+
+
+async def test_asking_again_closes_the_preview(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    again = await w.do(admit_run, caller, StartRun(asset, changes={"style_adjustments": "film noir"}))
+    assert again.decision_id
+    await refused("busy", w.do(admit_run, caller, StartRun(asset)))
+    await refused("already-decided", w.do(submit_decision, caller, Decide(run_id, "approve")))
+    await w.settle()
+    assert (await w.do(read_verdict, again.decision_id)).verdict == "rejected"
+    assert (await w.run(run_id))["status"] == "rejected"
+    review = await w.row("select * from reviews where run_id = $1", run_id)
+    assert (review["action"], review["next_run_id"]) == ("request_regeneration", again.run_id)
+    assert w.played.requests[again.run_id].overrides["style_adjustments"] == "film noir"
+    assert (await w.asset(asset))["active_run_id"] == again.run_id
+
+
+async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.deliver(*(_told(w, run_id)))
+    assert (await w.run(run_id))["status"] == "expired"
+    assert (await w.asset(asset))["active_run_id"] is None
+    late = await refused("already-decided", w.do(submit_decision, caller, Decide(run_id, "approve")))
+    assert late.extensions["outcome"] == "expired"
+    reopened = await w.do(reopen_run, caller, run_id)
+    await w.settle()
+    request = w.played.requests[reopened.run_id]
+    assert (request.source, request.parent_reason) == ("existing", "reopen")
+    assert request.version_id == (await w.run(run_id))["candidates"][0]
+    await w.do(submit_decision, caller, Decide(reopened.run_id, "approve"))
+    await w.settle()
+    assert (await w.asset(asset))["committed_version_id"] == request.version_id
+    assert (await w.row("select status from versions where version_id = $1", request.version_id))["status"] == "accepted"
+    await refused("invalid-state", w.do(reopen_run, caller, reopened.run_id))
+
+
+async def test_a_run_that_was_asked_for_too_late_starts_when_the_preview_expires(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    expired = _told(w, run_id)  # review has closed it; the gateway has not heard yet
+    again = await w.do(admit_run, caller, StartRun(asset))
+    await w.post()
+    await w.deliver(*w.mail)  # refused: too late
+    w.mail = []
+    assert not (await w.asset(asset))["active_run_id"] == again.run_id
+    await w.deliver(*expired)
+    assert (await w.asset(asset))["active_run_id"] == again.run_id
+    assert again.decision_id
+    assert (await w.do(read_verdict, again.decision_id)).verdict == "rejected"
+    await w.settle()
+    assert (await w.run(again.run_id))["status"] == "preview_ready"
+
+
+async def test_gone_after_retention(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.deliver(*_told(w, run_id))
+    w.clock.move(8 * 24 * 3600)
+    await refused("gone", w.do(reopen_run, caller, run_id))
+
+
+async def test_cancel(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    first = await w.do(admit_run, caller, StartRun(asset))
+    await w.do(cancel_run, caller, first.run_id)
+    await w.outbox()
+    told = await refused("invalid-state", w.do(submit_decision, caller, Decide(first.run_id, "approve")))
+    assert told.extensions["current"] == "requested"
+    preview = await a_preview(w, caller, (await w.assets((await w.run(first.run_id))["episode_id"], AssetKind.NARRATION))[0])
+    await refused("invalid-state", w.do(cancel_run, caller, preview))
+
+
+async def test_a_held_run_is_cancelled_before_it_starts(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    again = await w.do(admit_run, caller, StartRun(asset))
+    await w.do(cancel_run, caller, again.run_id)
+    await w.settle()
+    assert (await w.run(again.run_id))["status"] == "cancelled"
+    assert (await w.run(run_id))["status"] == "rejected"
+    assert (await w.asset(asset))["active_run_id"] is None
+    assert again.run_id not in w.played.requests
+
+
+async def test_a_new_starting_image_makes_the_video_stale_and_a_new_video_fresh(w: World) -> None:
+    caller, episode, image = await an_image(w)
+    video = (await w.assets(episode, AssetKind.VIDEO))[0]
+    await _approved(w, caller, image)
+    await _approved(w, caller, video)
+    assert (await w.asset(video))["stale_since"] is None
+    pinned = w.played.requests[(await w.row("select run_id from runs where asset_id = $1", video))["run_id"]]
+    assert pinned.starting_image_version_id == (await w.asset(image))["committed_version_id"]
+    await _approved(w, caller, image)
+    assert (await w.asset(video))["stale_since"] is not None
+    assert [t for t in await w.log(caller.project_id, "changed") if t["resource"] == "asset" and t["id"] == video]
+    await _approved(w, caller, video)
+    assert (await w.asset(video))["stale_since"] is None
+
+
+async def test_settings_come_from_request_draft_and_segment(w: World) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller, segments=[{"duration": 4, "directions": {"video": "Pan left"}}])
+    video = (await w.assets(episode, AssetKind.VIDEO))[0]
+    await w.do(save_draft, caller, video, 1, "Pan right", {"seed": 1, "resolution": "720p"})
+    run_id = await a_preview(w, caller, video, settings={"seed": 2})
+    assert w.played.requests[run_id].overrides == {
+        "directions": "Pan right", "seed": 2, "resolution": "720p", "duration": 4.0}
+    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.settle()
+    assert (await w.asset(video))["draft"] == {"directions": "Pan right", "settings": {"seed": 2, "resolution": "720p"}}
+    assert (await w.asset(video))["revision"] == 2, "a run is no edit"
+    wrong = await refused("invalid", w.do(admit_run, caller, StartRun(video, settings={"resolution": "9p"}, model="x/y")))
+    assert wrong.extensions["errors"][0]["pointer"] == "/model"
+    wrong = await refused("invalid", w.do(admit_run, caller, StartRun(video, settings={"resolution": "9p"})))
+    assert wrong.extensions["errors"][0]["pointer"] == "/settings/resolution"
+
+
+async def test_a_draft_that_was_edited_since_is_kept(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.do(save_draft, caller, asset, 1, "A castle", {})
+    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.settle()
+    assert (await w.asset(asset))["draft"]["directions"] == "A castle"
+
+
+async def test_variants_need_a_name(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset, variants=2)
+    first, second = (await w.run(run_id))["candidates"]
+    await refused("invalid", w.do(submit_decision, caller, Decide(run_id, "approve")))
+    await refused("invalid", w.do(submit_decision, caller, Decide(run_id, "approve", version_id=run_id)))
+    await w.do(submit_decision, caller, Decide(run_id, "approve", version_id=second))
+    await w.settle()
+    rows = await w.pool.fetch("select version_id, status from versions where asset_id = $1", asset)
+    assert {r["version_id"]: r["status"] for r in rows} == {first: "not_chosen", second: "accepted"}
+
+
+async def test_rollback(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    await _approved(w, caller, asset)
+    first = (await w.asset(asset))["committed_version_id"]
+    await w.do(save_draft, caller, asset, None, "A castle", {})
+    await _approved(w, caller, asset)
+    await refused("invalid-state", w.do(roll_back, caller, (await w.asset(asset))["committed_version_id"]))
+    await w.do(roll_back, caller, first)
+    await w.settle()
+    row = await w.asset(asset)
+    assert row["committed_version_id"] == first
+    assert row["commit_seq"] == 3
+    assert row["draft"]["directions"] == "A harbour 1"
+
+
+async def test_foreign_things_look_absent(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.do(see_user, "eve", "Eve")
+    other = await w.project()
+    for doing in (w.do(admit_run, other, StartRun(asset)), w.do(submit_decision, other, Decide(run_id, "approve")),
+                  w.do(cancel_run, other, run_id), w.do(reopen_run, other, run_id),
+                  w.do(roll_back, other, (await w.run(run_id))["candidates"][0]),
+                  w.do(register_version, other, RegisterVersion(asset, url="https://example.org/a.png")),
+                  w.do(authorize, "eve", "run", run_id, Role.VIEWER), w.do(authorize, "ana", "run", "nonsense", Role.VIEWER)):
+        await refused("not-found", doing)
+
+
+async def test_the_spend_cap_is_refused_early(w: World) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.pool.execute("update runs set cost_amount = 2.5 where run_id = $1", run_id)
+    await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.50"}}))
+    told = await refused("spend-cap-reached", w.do(admit_run, caller, StartRun(asset)))
+    assert told.extensions == {"cap": {"amount": "2.50", "currency": "USD"}, "spent": {"amount": "2.5", "currency": "USD"}}
+
+
+async def test_late_events_of_a_deleted_segment_do_no_harm(w: World) -> None:
+    caller, episode, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.do(delete_segment, caller, (await w.segments(episode))[0])
+    await w.post()
+    assert asset in w.played.timelines[episode].deleted_asset_ids
+    await w.deliver(*_told(w, run_id))
+    await refused("not-found", w.do(authorize, "ana", "run", run_id, Role.VIEWER))
+
+
+async def _approved(w: World, caller: Caller, asset: str) -> None:
+    run_id = await a_preview(w, caller, asset)
+    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.settle()
+
+
+def _told(w: World, run_id: str) -> list[Any]:
+    from tests.support import events
+
+    return [events.message(event, at=w.clock.now()) for event in w.played.expire(run_id)]
