@@ -215,5 +215,5 @@ def install(app: FastAPI) -> None:
             log.warning("http.unavailable", path=request.url.path, error=repr(error))
         return render(problem, request.url.path)
 
-    for kind in (HTTPException, RequestValidationError, RetakeError, asyncpg.DataError, *UNAVAILABLE):
+    for kind in (HTTPException, RequestValidationError, RetakeError, asyncpg.DataError, *UNAVAILABLE, Exception):
         app.add_exception_handler(kind, answer)

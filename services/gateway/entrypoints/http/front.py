@@ -37,10 +37,11 @@ class Front:
             return
         scope[PLAIN_SEND] = send
         started_at = time.perf_counter()
-        status = 0
+        status, complete = 0, False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
@@ -53,10 +54,12 @@ class Front:
                                        recovery="Call it localhost, 127.0.0.1 or [::1].")
                 await self._app(scope, receive, watched)
             except Exception as e:
-                problem = problems.of(e)
+                if complete:  # the framework raises again what our handler has answered and logged
+                    return
                 if status:  # the answer has begun: all that can be done is to cut it off
                     log.error("http.cut_off", path=scope["path"], exc_info=e)
                     raise
+                problem = problems.of(e)
                 if problem.slug is Slug.INTERNAL:
                     log.error("http.crashed", path=scope["path"], method=scope["method"], exc_info=e)
                 await problems.render(problem, scope["path"])(scope, receive, watched)

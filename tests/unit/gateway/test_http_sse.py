@@ -1,0 +1,483 @@
+"""Streams: encoding, resuming, bounded queues, fan-out. Above all: no gap, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.gateway.domain.event_log import Bounds, Logged, ResetReason, where_to_resume
+from services.gateway.entrypoints.sse import EventStreamResponse, Opening
+from services.gateway.entrypoints.sse_hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub, StreamLimit
+from services.gateway.entrypoints.sse_stream import QUEUE_BYTES, QUEUE_FRAMES, Stream, frame
+from shared.clock import SystemClock
+from tests.support.clock import FakeClock
+
+EPOCH = "e1"
+
+
+@dataclass
+class Log:
+    """The log in memory, with pauses where a database has them."""
+
+    rows: list[Logged] = field(default_factory=list)
+    epoch: str = EPOCH
+    pruned_to: int = 0
+    grants: dict[str, set[str]] = field(default_factory=dict)
+    jitter: random.Random | None = None
+
+    async def _pause(self) -> None:
+        for _ in range(self.jitter.randint(0, 3) if self.jitter else 1):
+            await asyncio.sleep(0)
+
+    @property
+    def last(self) -> int:
+        return self.rows[-1].seq if self.rows else self.pruned_to
+
+    def append(self, project: str = "p", name: str = "progress", to_user: bool = False, **data: Any) -> Logged:
+        row = Logged(self.last + 1, project, name, json.dumps(data or {"n": self.last + 1}), to_user)
+        self.rows.append(row)
+        return row
+
+    async def bounds(self) -> Bounds:
+        await self._pause()
+        return Bounds(self.epoch, self.pruned_to, self.last)
+
+    async def after(self, seq: int, limit: int) -> list[Logged]:
+        await self._pause()
+        return [r for r in self.rows if r.seq > seq][:limit]
+
+    async def between(self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int) -> list[Logged]:
+        await self._pause()
+        return [r for r in self.rows if after < r.seq <= upto and r.project_id in project_ids
+                and (r.to_user or not to_user)][:limit]
+
+    async def members(self, project_id: str) -> set[str]:
+        await self._pause()
+        return self.grants.get(project_id, set())
+
+
+def a_hub(log: Log, clock: Any = None, per_user: int = 20, most: int = 100) -> Hub:
+    return Hub(log, clock=clock or SystemClock(), streams_per_user=per_user, streams_max=most)
+
+
+@dataclass
+class Client:
+    """Reads one response as a browser does."""
+
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    blocked: asyncio.Event | None = None
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        if self.blocked is not None:
+            await self.blocked.wait()
+        self.sent.append(message)
+
+    @property
+    def text(self) -> str:
+        return b"".join(m.get("body", b"") for m in self.sent).decode()
+
+    @property
+    def events(self) -> list[tuple[str | None, str, dict[str, Any]]]:
+        found = []
+        for block in self.text.split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+            if "event" in fields:
+                found.append((fields.get("id"), fields["event"], json.loads(fields["data"])))
+        return found
+
+    @property
+    def ids(self) -> list[int]:
+        return [int(i.rpartition(":")[2]) for i, name, _ in self.events if i and name != "snapshot"]
+
+
+def opened(hub: Hub, log: Log, client: Client, *, last: str | None = None, user: str = "ana", user_wide: bool = False,
+           projects: Iterable[str] = ("p",)) -> asyncio.Task[None]:
+    async def allowed() -> Iterable[str]:
+        await asyncio.sleep(0)
+        return list(projects)
+
+    async def snapshot(_: Iterable[str]) -> tuple[int, str]:
+        await log._pause()
+        place = log.last
+        await log._pause()
+        return place, json.dumps({"runs": [], "place": place})
+
+    response = EventStreamResponse(hub, log, Opening(user, user_wide, last, allowed, snapshot))
+    return asyncio.ensure_future(response({"type": "http"}, client.receive, client.send))
+
+
+async def until(condition: Any, turns: int = 500) -> None:
+    for _ in range(turns):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it does not happen")
+
+
+def test_an_event_is_written_as_the_standard_says() -> None:
+    assert frame("progress", '{"a":"ä"}', "e1:7") == 'id: e1:7\nevent: progress\ndata: {"a":"ä"}\n\n'.encode()
+    assert frame("reset", "{}") == b"event: reset\ndata: {}\n\n"
+
+
+@pytest.mark.parametrize(("given_id", "found"), [
+    (None, None), ("", None), ("e1:5", 5), ("e1:10", 10), ("e1:3", 3),
+    ("e1:2", ResetReason.TOO_OLD), ("e1:11", ResetReason.UNKNOWN_ID), ("e0:5", ResetReason.EPOCH_CHANGED),
+    ("5", ResetReason.UNKNOWN_ID), ("e1:", ResetReason.UNKNOWN_ID), ("e1:-5", ResetReason.UNKNOWN_ID),
+    ("e1:٥", ResetReason.UNKNOWN_ID), ("e1:" + "9" * 30, ResetReason.UNKNOWN_ID),
+])
+def test_where_to_resume(given_id: str | None, found: Any) -> None:
+    assert where_to_resume(given_id, Bounds("e1", pruned_to=3, last=10)) == found
+
+
+@given(st.text(max_size=40))
+def test_any_text_can_be_sent_as_an_id(text: str) -> None:
+    where_to_resume(text, Bounds("e1", 0, 10))
+
+
+async def test_a_queue_that_is_full_ends_the_stream_and_cuts_the_client() -> None:
+    for data, count in ((b"x" * 1024, QUEUE_BYTES // 1024), (b"x", QUEUE_FRAMES)):
+        stream = Stream("ana", ["p"], False, 0)
+        cut: list[bool] = []
+        stream.kill = lambda cut=cut: cut.append(True)
+        for seq in range(1, count + 1):
+            stream.offer((seq, data))
+        assert not stream.ended
+        stream.offer((count + 1, data))
+        assert stream.ended
+        assert stream.slow
+        await asyncio.sleep(0)
+        assert cut == [True]
+        assert await stream.take() == b""
+
+
+async def test_what_waits_is_joined_and_what_was_delivered_otherwise_is_skipped() -> None:
+    stream = Stream("ana", ["p"], False, 0)
+    for seq in range(1, 6):
+        stream.offer((seq, b"%d" % seq))
+    stream.offer((0, b"h"))
+    stream.skip_to(3)
+    stream.offer((2, b"old"))
+    assert await stream.take() == b"45h"
+
+
+async def test_a_new_client_gets_a_snapshot_then_what_happens() -> None:
+    log = Log()
+    log.append()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client)
+        await until(lambda: "snapshot" in client.text)
+        log.append(name="complete")
+        hub.wake()
+        await until(lambda: client.ids == [2])
+        assert client.text.startswith("retry: 2000\n\n")
+        assert [(i, n) for i, n, _ in client.events] == [("e1:1", "snapshot"), ("e1:2", "complete")]
+        client.gone.set()
+        await asyncio.wait_for(task, 1)
+        assert not hub._streams()
+    assert client.sent[0]["status"] == 200
+    headers = dict(client.sent[0]["headers"])
+    assert headers[b"content-type"].startswith(b"text/event-stream")
+    assert headers[b"cache-control"] == b"no-store"
+    assert b"content-length" not in headers
+
+
+async def test_a_client_that_comes_back_gets_all_it_missed_and_nothing_else() -> None:
+    log = Log()
+    for _ in range(5):
+        log.append()
+    log.append(project="other")
+    log.append()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client, last="e1:3")
+        await until(lambda: len(client.ids) == 3)
+        assert client.ids == [4, 5, 7]
+        assert "snapshot" not in client.text
+        client.gone.set()
+        await task
+
+
+@pytest.mark.parametrize(("last", "reason"), [("e0:2", "epoch_changed"), ("e1:1", "too_old"), ("e1:9", "unknown_id")])
+async def test_history_that_is_not_there_is_a_reset_then_a_snapshot(last: str, reason: str) -> None:
+    log = Log(pruned_to=2)
+    log.append()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client, last=last)
+        await until(lambda: "snapshot" in client.text)
+        assert [(i, n) for i, n, _ in client.events] == [(None, "reset"), ("e1:3", "snapshot")]
+        assert client.events[0][2] == {"reason": reason}
+        client.gone.set()
+        await task
+
+
+async def test_a_place_that_this_process_has_not_reached_is_waited_for() -> None:
+    """The cursor came from another replica, or from a GET that was faster than our NOTIFY."""
+    log = Log()
+    log.append()
+    async with a_hub(log) as hub:
+        first = Client()
+        task = opened(hub, log, first)
+        await until(lambda: "snapshot" in first.text)
+        log.append()
+        log.append()  # the hub was not woken yet: it is at 1
+        second = Client()
+        other = opened(hub, log, second, last="e1:2")
+        await until(lambda: "retry" in second.text)
+        hub.wake()
+        await until(lambda: first.ids == [2, 3])
+        await until(lambda: second.ids == [3])
+        for client, t in ((first, task), (second, other)):
+            client.gone.set()
+            await t
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_whatever_the_timing_no_event_is_missed_or_doubled(seed: int) -> None:
+    """Clients come, drop off in the middle and resume, on two replicas, while events are written."""
+
+    async def story() -> None:
+        dice = random.Random(seed)
+        log = Log(jitter=dice)
+        async with a_hub(log) as one, a_hub(log) as two:
+            seen: list[int] = []
+            cursor: str | None = None
+            place = 0
+            writing = True
+
+            async def write() -> None:
+                for _ in range(40):
+                    log.append(project=dice.choice(["p", "p", "q"]))
+                    for hub in dice.sample([one, two], dice.randint(0, 2)):
+                        hub.wake()
+                    for _ in range(dice.randint(0, 4)):
+                        await asyncio.sleep(0)
+
+            writer = asyncio.ensure_future(write())
+            while writing or log.last > place:
+                writing = not writer.done()
+                client = Client()
+                task = opened(dice.choice([one, two]), log, client, last=cursor)
+                for _ in range(dice.randint(5, 60)):
+                    await asyncio.sleep(0)
+                for hub in (one, two):
+                    hub.wake()
+                if not writing:
+                    for _ in range(60):
+                        await asyncio.sleep(0)
+                client.gone.set()
+                await task
+                for event_id, name, _ in client.events:
+                    assert event_id is not None
+                    reached = int(event_id.rpartition(":")[2])
+                    if name == "snapshot":
+                        place = reached
+                    else:
+                        seen.append(reached)
+                    cursor = event_id
+                if not writing and cursor is not None:
+                    break
+        begun = place  # where the only snapshot was taken
+        wanted = [r.seq for r in log.rows if r.project_id == "p" and r.seq > begun]
+        assert seen == wanted
+
+    asyncio.run(story())
+
+
+async def test_every_stream_gets_the_same_bytes() -> None:
+    log = Log()
+    async with a_hub(log) as hub:
+        clients = [Client() for _ in range(5)]
+        tasks = [opened(hub, log, c, user=f"u{n}") for n, c in enumerate(clients)]
+        await until(lambda: all("snapshot" in c.text for c in clients))
+        log.append(text="ü")
+        hub.wake()
+        await until(lambda: all(c.ids == [1] for c in clients))
+        bodies = {id(c.sent[-1]["body"]) for c in clients}
+        assert len(bodies) == 1  # encoded once, not copied
+        for c in clients:
+            c.gone.set()
+        await asyncio.gather(*tasks)
+
+
+async def test_the_stream_of_a_user_carries_the_named_events_of_all_their_projects() -> None:
+    log = Log()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client, user_wide=True, projects=("p", "q"))
+        await until(lambda: "snapshot" in client.text)
+        log.append("p", "progress")
+        log.append("p", "complete", to_user=True)
+        log.append("q", "failed", to_user=True)
+        log.append("foreign", "complete", to_user=True)
+        hub.wake()
+        await until(lambda: client.ids == [2, 3])
+        client.gone.set()
+        await task
+
+
+async def test_who_is_let_in_sees_the_project_and_who_is_put_out_loses_it() -> None:
+    log = Log(grants={"p": {"ana", "bob"}})
+    async with a_hub(log) as hub:
+        all_of_bob, bob_on_p, ana_on_p = Client(), Client(), Client()
+        tasks = [opened(hub, log, all_of_bob, user="bob", user_wide=True, projects=()),
+                 opened(hub, log, bob_on_p, user="bob"), opened(hub, log, ana_on_p, user="ana")]
+        await until(lambda: all("snapshot" in c.text for c in (all_of_bob, bob_on_p, ana_on_p)))
+        log.append("p", "changed", to_user=True, resource="members", id="bob")
+        log.append("p", "complete", to_user=True)
+        hub.wake()
+        await until(lambda: all_of_bob.ids == [1, 2])
+        log.grants["p"] = {"ana"}
+        log.append("p", "changed", to_user=True, resource="members", id="bob")
+        log.append("p", "complete", to_user=True)
+        hub.wake()
+        await asyncio.wait_for(tasks[1], 1)
+        await until(lambda: ana_on_p.ids == [1, 2, 3, 4])
+        assert bob_on_p.ids == [1, 2]
+        assert all_of_bob.ids == [1, 2]
+        for c in (all_of_bob, ana_on_p):
+            c.gone.set()
+        await asyncio.gather(*tasks)
+
+
+async def test_heartbeats_come_every_15_seconds_and_the_stream_ends_after_15_minutes(clock: FakeClock) -> None:
+    log = Log()
+    async with a_hub(log, clock) as hub:
+        client = Client()
+        task = opened(hub, log, client)
+        await until(lambda: "snapshot" in client.text)
+        await clock.pass_time(4 * HEARTBEAT_S)
+        await until(lambda: client.text.count(HEARTBEAT.decode()) == 4)
+        assert not task.done()
+        await clock.pass_time(LIFE_S)
+        await asyncio.wait_for(task, 1)
+        assert client.sent[-1]["more_body"] is False
+
+
+async def test_a_client_that_does_not_read_is_cut_and_the_others_do_not_notice() -> None:
+    log = Log()
+    async with a_hub(log) as hub:
+        slow, quick = Client(), Client()
+        tasks = [opened(hub, log, slow, user="slow"), opened(hub, log, quick, user="quick")]
+        await until(lambda: "snapshot" in slow.text and "snapshot" in quick.text)
+        slow.blocked = asyncio.Event()
+        for _ in range(400):
+            log.append(text="x" * 1000)
+            hub.wake()
+            await until(lambda: quick.sent[-1]["body"].startswith(b"id: e1:%d\n" % log.last))
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(tasks[0], 1)
+        assert quick.ids == list(range(1, 401))
+        assert len(hub._streams()) == 1
+        quick.gone.set()
+        await tasks[1]
+
+
+async def test_drain_ends_every_stream_and_new_ones_are_sent_away() -> None:
+    log = Log()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client)
+        await until(lambda: "snapshot" in client.text)
+        hub.drain()
+        await asyncio.wait_for(task, 1)
+        late = Client()
+        await opened(hub, log, late)
+        assert late.sent[0]["status"] == 200  # an EventSource gives up after anything else
+        assert late.text == "retry: 10000\n\n"
+        assert late.sent[-1]["more_body"] is False
+
+
+async def test_there_are_limits_per_user_and_for_all() -> None:
+    log = Log()
+    async with a_hub(log, per_user=2, most=3) as hub:
+        async def projects() -> list[str]:
+            return ["p"]
+
+        streams = [(await hub.join("ana", projects, user_wide=False))[0] for _ in range(2)]
+        with pytest.raises(StreamLimit):
+            await hub.join("ana", projects, user_wide=True)
+        assert not hub.overloaded
+        streams.append((await hub.join("bob", projects, user_wide=False))[0])
+        assert hub.overloaded
+        for stream in streams:
+            hub.leave(stream)
+        assert not hub.overloaded
+        assert not hub._of_project
+
+
+async def test_another_epoch_ends_the_streams_so_that_clients_learn_of_it(clock: FakeClock) -> None:
+    log = Log()
+    async with a_hub(log, clock) as hub:
+        client = Client()
+        task = opened(hub, log, client)
+        await until(lambda: "snapshot" in client.text)
+        log.epoch = "e2"
+        await clock.pass_time(HEARTBEAT_S + 1)
+        await asyncio.wait_for(task, 1)
+        again = Client()
+        task = opened(hub, log, again, last="e1:0")
+        await until(lambda: "snapshot" in again.text)
+        assert again.events[0][1:] == ("reset", {"reason": "epoch_changed"})
+        again.gone.set()
+        await task
+
+
+async def test_a_log_that_cannot_be_read_is_tried_again() -> None:
+    log = Log()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client)
+        await until(lambda: "snapshot" in client.text)
+        whole, failures = log.after, [OSError("away")]
+
+        async def after(seq: int, limit: int) -> list[Logged]:
+            if failures:
+                raise failures.pop()
+            return await whole(seq, limit)
+
+        log.after = after  # type: ignore[method-assign]
+        log.append()
+        hub.wake()
+        async with asyncio.timeout(5):
+            while client.ids != [1]:
+                await asyncio.sleep(0.01)
+        client.gone.set()
+        await task
+
+
+async def test_a_wait_sees_news_and_gives_up_in_time() -> None:
+    log = Log()
+    async with a_hub(log) as hub:
+        async def look() -> int | None:
+            return log.last if log.last >= 2 else None
+
+        waiting = asyncio.ensure_future(hub.wait_for("p", look, 5))
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            log.append()
+            hub.wake()
+        assert await asyncio.wait_for(waiting, 1) == 2
+
+        async def never() -> int | None:
+            return None
+
+        assert await hub.wait_for("p", never, 0.05) is None
+        poked = asyncio.ensure_future(hub.wait_for("decision-1", look, 5))
+        assert await asyncio.wait_for(poked, 1) == 2
+        assert not hub._watchers
