@@ -40,11 +40,16 @@ class System:
         pid = found["supervisor"] if part == "supervisor" else found["parts"][part]["pid"]
         return int(pid) if pid else None
 
-    def kill(self, part: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """Harmless if it is just being started again."""
-        if pid := self.pid(part):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, how)
+    def kill(self, part: str, how: signal.Signals = signal.SIGKILL) -> bool:
+        """False if it is just being started again."""
+        pid = self.pid(part)
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, how)
+        except ProcessLookupError:
+            return False
+        return True
 
     def down(self) -> None:
         retake("down", "--data", str(self.data), check=False)
