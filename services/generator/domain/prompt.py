@@ -25,5 +25,7 @@ def styled(kind: AssetKind, directions: str, project: ProjectSettings, overrides
     return "\n\n".join(part for part in parts if part)
 
 
-def _joined(*texts: str | None) -> str:
-    return ", ".join(stripped for text in texts if text and (stripped := text.strip().rstrip(",")))
+def _joined(*texts: Any) -> str:
+    """Overrides are anybody's: what is no text says nothing."""
+    words = [text.strip().rstrip(",") for text in texts if isinstance(text, str)]
+    return ", ".join(word for word in words if word)
