@@ -1,0 +1,363 @@
+"""Projects, episodes, imports and the event log of the gateway, on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from services.gateway.domain.errors import Refusal
+from services.gateway.domain.roles import Role
+from services.gateway.entrypoints.jobs import job_kinds, prune, schedule
+from services.gateway.usecases.add_asset import AddImageAsset, add_image_asset
+from services.gateway.usecases.add_segment import AddSegment, add_segment
+from services.gateway.usecases.admit_run import StartRun, admit_run
+from services.gateway.usecases.authorize import authorize, see_user
+from services.gateway.usecases.cancel_import import cancel_import
+from services.gateway.usecases.change_episode import change_episode
+from services.gateway.usecases.change_project import ChangeProject, change_project
+from services.gateway.usecases.change_segment import change_segment
+from services.gateway.usecases.change_settings import ChangeSettings, change_settings
+from services.gateway.usecases.create_episode import CreateEpisode, create_episode
+from services.gateway.usecases.delete_episode import delete_episode
+from services.gateway.usecases.delete_project import delete_project
+from services.gateway.usecases.ensure_local_project import ensure_local_project
+from services.gateway.usecases.import_document import ImportDocument, import_document
+from services.gateway.usecases.import_film import ImportFilm, import_film
+from services.gateway.usecases.order_segments import order_segments
+from services.gateway.usecases.ports import Caller, Entry
+from services.gateway.usecases.rate_film import rate_film
+from services.gateway.usecases.register_upload import NewUpload, register_upload
+from services.gateway.usecases.save_draft import drop_draft, save_draft
+from services.gateway.usecases.set_member import remove_member, set_member
+from services.gateway.usecases.start_batch import StartBatch, start_batch
+from shared.clock import SystemClock
+from shared.contracts.gateway import EpisodeChanged, ImportRequested
+from shared.contracts.values import AssetKind
+from shared.ids import new_id
+from shared.jobs import Worker
+from shared.postgres import Listener, transaction
+from tests.conftest import FreshDatabase
+from tests.support import events
+from tests.support.gateway_world import World, world
+
+
+@pytest_asyncio.fixture
+async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
+    async with world(await fresh_database("gateway")) as made:
+        yield made
+
+
+async def refused(slug: str, doing: Any) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        await doing
+    assert caught.value.slug == slug
+    return caught.value
+
+
+async def upload(w: World, caller: Caller, kind: Any = "image") -> str:
+    upload_id = new_id()
+    ref = events.object_ref(bucket="gateway", key=f"uploads/{upload_id}")
+    await w.do(register_upload, caller, NewUpload(upload_id, "a.jpg", "image/jpeg", kind, ref, 640, 480))
+    return upload_id
+
+
+async def test_an_episode_has_its_assets_and_first_drafts(w: World) -> None:
+    caller = await w.project(output={"width": 1280, "height": 720})
+    episode = await w.episode(caller, 2, directions={"music": "Calm"}, output={"fps": 30})
+    rows = await w.pool.fetch(
+        """select a.kind, a.label, a.draft->>'directions' as text from assets a left join segments s using (segment_id)
+           where a.episode_id = $1 order by s.number, a.kind""", episode)
+    assert [tuple(r) for r in rows] == [
+        ("narration", "Segment 1 narration", "We leave at dawn."),
+        ("starting_image", "Segment 1 starting image", "A harbour 1"), ("video", "Segment 1 video", "Pan left 1"),
+        ("narration", "Segment 2 narration", "We leave at dawn."),
+        ("starting_image", "Segment 2 starting image", "A harbour 2"), ("video", "Segment 2 video", "Pan left 2"),
+        ("music", "Music", "Calm")]
+    (told,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
+    assert (told.timeline_version, told.output.width, told.output.fps) == (1, 1280, 30)
+    assert [s.number for s in told.segments] == [1, 2]
+    assert [s.video_asset_id for s in told.segments] == await w.assets(episode, AssetKind.VIDEO)
+    assert [told.music_asset_id] == await w.assets(episode, AssetKind.MUSIC)
+
+
+async def test_order_has_a_revision(w: World) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller, 3)
+    one, two, three = await w.segments(episode)
+    assert await w.do(order_segments, caller, episode, 1, [three, one, two]) == 2
+    late = await refused("stale", w.do(order_segments, caller, episode, 1, [one, two, three]))
+    assert late.extensions == {"etag": '"2"'}
+    await refused("invalid", w.do(order_segments, caller, episode, 2, [one, one, two]))
+    await refused("invalid", w.do(order_segments, caller, episode, None, [one, two]))
+    added = await w.do(add_segment, caller, episode, AddSegment("shot", position=2, directions={"video": "Tilt"}))
+    assert await w.segments(episode) == [three, added, one, two]
+    labels = await w.pool.fetch("select a.label from assets a join segments s using (segment_id) "
+                                "where a.episode_id = $1 and a.kind = 'video' order by s.number", episode)
+    assert [r["label"] for r in labels] == [f"Segment {n} video" for n in (1, 2, 3, 4)]
+    timelines = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
+    assert [t.timeline_version for t in timelines] == [1, 2, 3]
+    assert [s.segment_id for s in timelines[-1].segments] == [three, added, one, two]
+    await refused("invalid", w.do(add_segment, caller, episode, AddSegment("shot", position=9)))
+
+
+async def test_edits_count_and_runs_do_not(w: World) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller)
+    (segment,) = await w.segments(episode)
+    (video,) = await w.assets(episode, AssetKind.VIDEO)
+    await w.do(change_segment, caller, segment, 1, {"scene_info": {"location": "Pier"}, "user_notes": "Nice", "duration": 6,
+                                                    "transition_after": {"style": "fade", "duration_s": 1}})
+    row = await w.row("select * from segments where segment_id = $1", segment)
+    assert (row["scene_info"]["location"], row["scene_info"]["description"]) == ("Pier", "A harbour at dawn")
+    assert (row["user_notes"], row["duration"], row["revision"]) == ("Nice", 6, 2)
+    await refused("stale", w.do(change_segment, caller, segment, 1, {"duration": 7}))
+    await refused("invalid", w.do(change_segment, caller, segment, 2, {"duration": -7}))
+    await w.do(change_episode, caller, episode, 1, {"title": "Two", "output": {"height": 720}})
+    await refused("stale", w.do(change_episode, caller, episode, 1, {"title": "Three"}))
+    await refused("invalid", w.do(change_episode, caller, episode, None, {"output": {"fps": 7}}))
+    await w.do(save_draft, caller, video, 1, "Tilt up", {"model": "animatic/camera"})
+    await refused("stale", w.do(save_draft, caller, video, 1, "Tilt down", {}))
+    await w.do(drop_draft, caller, video, None)
+    assert (await w.asset(video))["draft"] is None
+    changed = [t["resource"] for t in await w.log(caller.project_id, "changed")]
+    assert changed == ["project", "episode", "segment", "episode", "asset", "asset"]
+
+
+async def test_an_image_of_its_own(w: World) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller)
+    asset = await w.do(add_image_asset, caller, episode, AddImageAsset("Poster", (await w.segments(episode))[0]))
+    await w.do(admit_run, caller, StartRun(asset, directions="A poster"))
+    await w.settle()
+    assert len(await w.waiting(episode)) == 1
+    await refused("invalid", w.do(add_image_asset, caller, episode, AddImageAsset("Poster", new_id())))
+
+
+async def test_import_with_images(w: World) -> None:
+    caller = await w.project()
+    mine = await upload(w, caller)
+    w.played.fails = lambda r: r.input_url is not None
+    started = await w.do(import_document, caller, ImportDocument({
+        "title": "Imported", "mood": "blue", "segments": [
+            {"scene_info": {"description": "A rocket"}, "starting_image": {"upload_id": mine}},
+            {"starting_image": {"url": "https://example.org/a.png"}}, {}]}))
+    row = await w.row("select * from imports where import_id = $1", started.import_id)
+    assert row["status"] == "processing"
+    await w.settle()
+    row = await w.row("select * from imports where import_id = $1", started.import_id)
+    assert (row["status"], row["percent"]) == ("completed", 100)
+    assert row["warnings"] == ["/mood is not known and was ignored", "Segment 2 starting image: The provider failed."]
+    first, second, _ = await w.assets(started.episode_id, AssetKind.STARTING_IMAGE)
+    assert (await w.asset(first))["committed_version_id"]
+    assert (await w.asset(second))["committed_version_id"] is None
+    (request,) = [r for r in w.played.requests.values() if r.input_object]
+    assert (request.source, request.auto_approve, request.input_object.bucket) == ("import", True, "gateway")
+    assert not await w.log(caller.project_id, "preview-ready")
+    assert len(await w.log(caller.project_id, "import-ready")) == 1
+
+
+async def test_import_of_foreign_uploads_is_refused(w: World) -> None:
+    caller, other = await w.project(), await w.project()
+    foreign, sound = await upload(w, other), await upload(w, caller, "audio")
+    for upload_id in (foreign, sound, "nonsense"):
+        told = await refused("invalid", w.do(import_document, caller, ImportDocument(
+            {"title": "A", "segments": [{"starting_image": {"upload_id": upload_id}}]})))
+        assert told.extensions["errors"][0]["pointer"] == "/segments/0/starting_image/upload_id"
+    assert await w.pool.fetchval("select count(*) from episodes") == 0
+
+
+async def test_a_film_is_split_once(w: World) -> None:
+    caller = await w.project()
+    started = await w.do(import_film, caller, ImportFilm(await upload(w, caller, "video")))
+    (request,) = [e for e in await w.outbox() if isinstance(e, ImportRequested)]
+    assert request.import_id == started.import_id
+    ready = events.import_ready(import_id=started.import_id, episode_id=started.episode_id, clips=[
+        _clip(2, 3.0), _clip(1, 4.5)])
+    await w.deliver(events.message(ready))
+    await w.deliver(events.message(ready))
+    await w.settle()
+    rows = await w.pool.fetch("select number, duration from segments where episode_id = $1 order by number", started.episode_id)
+    assert [tuple(r) for r in rows] == [(1, 4.5), (2, 3.0)]
+    for asset in [*await w.assets(started.episode_id, AssetKind.VIDEO),
+                  *await w.assets(started.episode_id, AssetKind.STARTING_IMAGE)]:
+        row = await w.asset(asset)
+        assert row["committed_version_id"]
+        assert row["stale_since"] is None
+    assert (await w.row("select status from imports where import_id = $1", started.import_id))["status"] == "completed"
+    await refused("invalid-state", w.do(cancel_import, caller, started.import_id))
+
+
+def _clip(number: int, seconds: float) -> Any:
+    return events.ImportClip(number=number, start_s=0, duration_s=seconds, video=events.object_ref(),
+                             first_frame=events.object_ref(content_type="image/png"))
+
+
+async def test_deleting_ends_everything(w: World) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller)
+    batch_id = await w.do(start_batch, caller, StartBatch(episode))
+    await w.settle()
+    assets = {a for kind in (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NARRATION, AssetKind.MUSIC)
+              for a in await w.assets(episode, kind)}
+    await w.do(delete_episode, caller, episode)
+    assert (await w.batch(batch_id))["status"] == "cancelled"
+    (told,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
+    assert told.deleted
+    assert set(told.deleted_asset_ids) == assets
+    for resource, thing in (("episode", episode), ("batch", batch_id), *(("asset", a) for a in assets)):
+        await refused("not-found", w.do(authorize, "ana", resource, thing, Role.VIEWER))
+    await w.do(delete_project, caller)
+    await refused("not-found", w.do(authorize, "ana", "project", caller.project_id, Role.VIEWER))
+
+
+async def test_members_and_money_are_the_owners(w: World) -> None:
+    caller = await w.project()
+    await refused("invalid", w.do(set_member, caller, "ed", Role.EDITOR))
+    await w.do(see_user, "ed", "Ed")
+    await w.do(set_member, caller, "ed", Role.EDITOR)
+    ed = await w.caller(caller.project_id, "ed")
+    await w.do(change_settings, ed, ChangeSettings(1, {"video": {"resolution": "720p"}, "style": "noir"}))
+    await refused("forbidden", w.do(change_settings, ed, ChangeSettings(2, {"spend_cap": None})))
+    await refused("forbidden", w.do(change_settings, ed, ChangeSettings(2, {"review": {"deadline_minutes": None}})))
+    await refused("invalid", w.do(change_settings, ed, ChangeSettings(2, {"video": {"model": "animatic/score"}})))
+    await refused("invalid", w.do(change_settings, ed, ChangeSettings(2, {"characters": [
+        {"name": "Ana", "upload_ids": [await upload(w, caller, "audio")]}]})))
+    await refused("stale", w.do(change_project, caller, ChangeProject(9, {"name": "B"})))
+    await refused("forbidden", w.do(remove_member, ed, "ana"))
+    await refused("invalid-state", w.do(remove_member, caller, "ana"))
+    await refused("invalid-state", w.do(set_member, caller, "ana", Role.VIEWER))
+    await w.do(set_member, caller, "ed", Role.OWNER)
+    await w.do(remove_member, caller, "ana")
+    await refused("not-found", w.do(authorize, "ana", "project", caller.project_id, Role.VIEWER))
+
+
+async def test_references_reach_the_provider(w: World) -> None:
+    caller = await w.project()
+    mine = await upload(w, caller)
+    await w.do(change_settings, caller, ChangeSettings(1, {"characters": [{"name": "Ana", "upload_ids": [mine]}]}))
+    episode = await w.episode(caller)
+    run = await w.do(admit_run, caller, StartRun((await w.assets(episode, AssetKind.STARTING_IMAGE))[0]))
+    await w.post()
+    (character,) = w.played.requests[run.run_id].project_settings.characters
+    assert [r.key for r in character.reference_images] == [f"uploads/{mine}"]
+
+
+async def test_the_local_project_is_made_once(w: World) -> None:
+    made = await w.do(ensure_local_project)
+    assert await w.do(ensure_local_project) == made
+    caller = await w.do(authorize, "local", "project", made, Role.OWNER)
+    await w.episode(caller)
+
+
+async def test_a_film_is_rated_once_it_is_there(w: World) -> None:
+    caller = await w.project()
+    await refused("not-found", w.do(rate_film, caller, new_id(), 5, None))
+
+
+async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
+    """Writers overlap and some roll back; a reader that goes on from what it saw last sees everything once, in order."""
+    caller = await w.project()
+    seen: list[int] = [t["seq"] for t in await w.log(caller.project_id)]
+    writing = True
+
+    async def write(n: int) -> None:
+        for i in range(12):
+            try:
+                async with transaction(w.pool) as connection:
+                    store = w.stores(connection)
+                    await store.log(*(Entry("changed", caller.project_id, None, {"writer": n, "i": i, "part": p})
+                                      for p in range(2)))
+                    await asyncio.sleep(0.001 * ((n * 7 + i * 3) % 5))
+                    if (n + i) % 5 == 0:
+                        raise ZeroDivisionError
+            except ZeroDivisionError:
+                pass
+
+    async def read() -> None:
+        while True:
+            last_round = not writing
+            rows = await w.pool.fetch(
+                "select seq from event_log where project_id = $1 and seq > $2 order by seq", caller.project_id, seen[-1])
+            seen.extend(r["seq"] for r in rows)
+            if last_round:
+                return
+            await asyncio.sleep(0)
+
+    reader = asyncio.create_task(read())
+    await asyncio.gather(*(write(n) for n in range(6)))
+    writing = False
+    await reader
+    told = await w.log(caller.project_id)
+    assert [t["seq"] for t in told] == seen
+    assert len(told) == 1 + 2 * sum((n + i) % 5 != 0 for n in range(6) for i in range(12))
+    assert await w.pool.fetchval("select event_cursor()") == seen[-1]
+
+
+async def test_appending_wakes_the_readers_and_encodes_once(w: World) -> None:
+    woken = asyncio.Event()
+    url = w.pool._connect_args[0]
+    async with Listener(url, lambda _, payload: woken.set(), "events"):
+        await asyncio.wait_for(woken.wait(), 5)
+        woken.clear()
+        caller = await w.project()
+        await asyncio.wait_for(woken.wait(), 5)
+    text = await w.pool.fetchval("select data from event_log where project_id = $1", caller.project_id)
+    assert "\n" not in text
+    assert text.startswith('{"project_id":')
+
+
+async def test_the_past_goes_and_the_cursor_stays(w: World) -> None:
+    caller = await w.project()
+    cursor = await w.pool.fetchval("select event_cursor()")
+    await w.pool.execute("update event_log set at = $1", w.clock.now() - timedelta(hours=25))
+    await w.pool.execute(
+        "insert into tickets (ticket_sha256, user_id, path, expires_at) values ('x', 'ana', '/', $1)",
+        w.clock.now() - timedelta(seconds=1))
+    async with transaction(w.pool) as connection:
+        await prune(connection, w.clock)
+    assert not await w.log(caller.project_id)
+    assert await w.pool.fetchval("select event_cursor()") == cursor
+    assert await w.pool.fetchval("select pruned_to from event_stream") == cursor
+    assert await w.pool.fetchval("select count(*) from tickets") == 0
+
+
+async def test_a_woken_batch_goes_on_by_itself(w: World) -> None:
+    """The real worker advances a batch after an event, and once a minute one whose wake-up was lost."""
+    caller = await w.project()
+    episode = await w.episode(caller)
+    batch_id = await w.do(start_batch, caller, StartBatch(episode))
+    clock = SystemClock()
+    kinds = job_kinds(w.pool, w.stores, clock)
+    async with Worker(w.pool, w.pool._connect_args[0], kinds, clock=clock, new_id=new_id):
+        await w.post()
+        for message in [*w.mail]:
+            await w.deliver(message)
+        await _until(w, "select 1 from runs where batch_id = $1 and kind = 'video'", batch_id)
+        await w.pool.execute("delete from jobs")
+        await w.post()
+        async with transaction(w.pool) as connection:
+            await schedule(connection)
+            await schedule(connection)
+        assert await w.pool.fetchval("select count(*) from jobs where kind in ('watch-batches', 'sweep')") == 2
+        await w.pool.execute("update batches set status = 'running', completed = 7 where batch_id = $1", batch_id)
+        await _until(w, "select 1 from batches where batch_id = $1 and completed <> 7", batch_id)
+
+
+async def _until(w: World, statement: str, *args: Any) -> None:
+    async with asyncio.timeout(10):
+        while not await w.pool.fetchval(statement, *args):
+            await asyncio.sleep(0.02)
+
+
+async def test_numbers_are_unique_and_the_schema_holds(w: World) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller, 2)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await w.pool.execute("update segments set number = 1 where episode_id = $1", episode)
+    await refused("invalid", w.do(create_episode, caller, CreateEpisode({"title": ""})))

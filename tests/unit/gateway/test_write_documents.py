@@ -1,0 +1,143 @@
+"""Documents, settings and changes: what is taken, what is refused and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.gateway.domain.changes import Wanted, changed, wrong_types
+from services.gateway.domain.documents import GivenImage, parse_document
+from services.gateway.domain.errors import Refusal
+from services.gateway.domain.settings import merged, review_timeout_s, snapshot, with_defaults
+from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
+
+FULL: dict[str, Any] = {
+    "title": "A film", "description": "Short", "output": {"width": 1280, "height": 720}, "directions": {"music": "Calm"},
+    "segments": [
+        {"type": "shot", "scene_info": {
+            "scene_number": 1, "location": "公司会议室", "description": "A meeting", "characters": ["Ana"],
+            "dialogue": [{"character": "Ana", "text": "Hello."}, {"text": "And goodbye."}]},
+         "duration": 5.2, "directions": {"video": "Push in"}, "starting_image": {"upload_id": "u1"},
+         "transition_after": {"style": "dissolve", "duration_s": 1}},
+        {"starting_image": {"url": "https://example.org/a.jpg"}, "transition_after": "fade"},
+    ],
+}
+
+
+def pointers(document: Any, **more: Any) -> list[str]:
+    with pytest.raises(Refusal) as caught:
+        parse_document(document, **more)
+    assert caught.value.slug == "invalid"
+    return [e["pointer"] for e in caught.value.extensions["errors"]]
+
+
+def test_a_full_document() -> None:
+    plan = parse_document(FULL)
+    assert (plan.title, plan.music, plan.warnings) == ("A film", "Calm", ())
+    first, second = plan.segments
+    assert first.type is SegmentType.SHOT
+    assert first.directions == {
+        AssetKind.VIDEO: "Push in", AssetKind.STARTING_IMAGE: "A meeting",
+        AssetKind.NARRATION: "Hello.\nAnd goodbye."}
+    assert first.starting_image == GivenImage(upload_id="u1")
+    assert first.transition_after == Transition(style=TransitionStyle.DISSOLVE, duration_s=1)
+    assert second.starting_image == GivenImage(url="https://example.org/a.jpg")
+    assert second.transition_after == Transition(style=TransitionStyle.FADE)
+    assert second.directions == {}
+
+
+def test_unknown_keys_are_warnings_or_errors() -> None:
+    document = {"title": "A", "mood": 1, "segments": [{"scene_info": {"weather": "rain"}}]}
+    assert [w.split()[0] for w in parse_document(document).warnings] == ["/mood", "/segments/0/scene_info/weather"]
+    assert pointers(document, strict=True) == ["/mood", "/segments/0/scene_info/weather"]
+    assert pointers(FULL, strict=True) == ["/segments/0/starting_image", "/segments/1/starting_image"]
+
+
+def test_a_deprecated_image_url_is_still_read() -> None:
+    plan = parse_document({"title": "A", "segments": [{"starting_image_url": "https://example.org/a.jpg"}]})
+    assert plan.segments[0].starting_image == GivenImage(url="https://example.org/a.jpg")
+    assert "deprecated" in plan.warnings[0]
+
+
+def test_every_error_names_its_place() -> None:
+    bad = {"type": "film", "duration": -1, "scene_info": {"scene_number": "one", "dialogue": [{}]},
+           "directions": {"video": 3}, "starting_image": {}, "transition_after": {"style": "wipe"}}
+    assert sorted(pointers({"segments": [bad], "output": {"fps": 1}})) == [
+        "/output/fps", "/segments/0/directions/video", "/segments/0/duration",
+        "/segments/0/scene_info/dialogue/0/text", "/segments/0/scene_info/scene_number",
+        "/segments/0/starting_image", "/segments/0/transition_after/style", "/segments/0/type", "/title"]
+    assert pointers([]) == ["/", "/title"]
+    assert pointers({"title": "A", "segments": {}}) == ["/segments"]
+    assert pointers({"title": "A", "segments": [{}] * 501}) == ["/segments"]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["title", "segments", "directions", "scene_info", "dialogue", "text", "video", "output",
+                         "duration", "starting_image", "url", "transition_after", "style", "type", "x"]), inner, max_size=4),
+    max_leaves=12)
+
+
+@given(json_values, st.booleans())
+def test_no_document_breaks_the_parser(document: Any, strict: bool) -> None:
+    try:
+        parse_document(document, strict=strict)
+    except Refusal as e:
+        assert e.slug == "invalid"
+        assert e.extensions["errors"]
+
+
+def test_settings_merge_one_level_deep() -> None:
+    settings = merged({}, {"video": {"resolution": "720p", "seed": 1}, "style": "noir"})
+    settings = merged(settings, {"video": {"seed": None, "duration": 4}, "review": {"deadline_minutes": None}})
+    assert settings == {"video": {"resolution": "720p", "duration": 4}, "style": "noir",
+                        "review": {"deadline_minutes": None}}
+    assert review_timeout_s(settings) is None
+    assert review_timeout_s({}) == 1800
+    assert review_timeout_s(merged(settings, {"review": {"deadline_minutes": 0.5}})) == 30
+    assert merged(settings, {"style": None, "review": None}) == {"video": {"resolution": "720p", "duration": 4}}
+
+
+@pytest.mark.parametrize(("changes", "pointer"), [
+    ({"output": {"fps": 1000}}, "/output/fps"), ({"workflow": "other"}, "/workflow"),
+    ({"spend_cap": {"amount": "much"}}, "/spend_cap/amount"), ({"review": {"deadline_minutes": 0}}, "/review/deadline_minutes"),
+    ({"video": 3}, "/video"), ({"nonsense": 1}, "/nonsense"), ({"spend_cap": {}}, "/spend_cap/amount")])
+def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        merged({}, changes)
+    assert [e["pointer"] for e in caught.value.extensions["errors"]] == [pointer]
+
+
+def test_a_snapshot_tells_what_is_set() -> None:
+    told = snapshot({"video": {"seed": 3}, "characters": [{"name": "Ana", "upload_ids": ["u", "gone"]}]}, Output(), {})
+    assert told.video == {"seed": 3}
+    assert told.characters[0].reference_images == []
+    assert with_defaults({})["workflow"] == "step_by_step"
+
+
+def test_changes_build_on_their_base() -> None:
+    base = Wanted("Pan left", "m", {"seed": 1}, "noir")
+    assert changed(base, {"prompt_modifications": "slowly", "style_adjustments": "grainy", "character_prompt": "glasses",
+                          "seed": 2, "mood": "x"}) == Wanted(
+        "Pan left\nslowly", "m", {"seed": 2}, "noir\ngrainy", "glasses")
+    assert changed(base, {"directions": "Tilt", "prompt_modifications": " "}).directions == "Tilt"
+    assert changed(Wanted(), {"prompt_modifications": "slowly"}).directions == "slowly"
+    assert wrong_types({"directions": 3, "seed": True, "mood": 3}) == [
+        ("directions", "directions must be a text"), ("seed", "seed must be a number")]
+
+
+texts = st.none() | st.text(min_size=1, max_size=8)
+wishes = st.builds(Wanted, texts, texts, st.dictionaries(st.sampled_from(["seed", "duration"]), st.integers()), texts, texts)
+
+
+@given(wishes, wishes)
+def test_what_is_asked_survives_its_way_through_overrides(one: Wanted, other: Wanted) -> None:
+    assert Wanted.of(one.overrides()) == one
+    both = one.over(other)
+    assert both.over(other) == both
+    assert both.directions == (one.directions if one.directions is not None else other.directions)
+    assert both.settings == {**other.settings, **one.settings}

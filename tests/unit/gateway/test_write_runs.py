@@ -1,0 +1,113 @@
+"""A run's track: the same end, in whatever order its two owners are heard."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.gateway.domain.runs import ACTIVE, TERMINAL, Made, RunStatus, Track, Verdict, VersionStatus, version_status
+from services.gateway.domain.statuses import (
+    ApprovalStatus,
+    SegmentStatus,
+    Shown,
+    ShownRun,
+    counted,
+    shown,
+)
+
+GENERATOR = {
+    "complete": [Made.QUEUED, Made.GENERATING, Made.PREVIEW_READY, Made.COMPLETE],
+    "failed": [Made.QUEUED, Made.GENERATING, Made.FAILED],
+    "superseded": [Made.QUEUED, Made.GENERATING, Made.PREVIEW_READY, Made.FAILED],
+    "cancelled": [Made.QUEUED, Made.CANCELLED],
+    "previewed": [Made.QUEUED, Made.GENERATING, Made.PREVIEW_READY],
+}
+REVIEW = {
+    "none": [], "open": [Verdict.OPEN], "accepted": [Verdict.OPEN, Verdict.ACCEPTED],
+    "at once": [Verdict.ACCEPTED], "rejected": [Verdict.OPEN, Verdict.REJECTED],
+    "expired": [Verdict.OPEN, Verdict.EXPIRED], "withdrawn": [Verdict.OPEN, Verdict.WITHDRAWN],
+}
+ENDS = {
+    ("complete", "accepted"): RunStatus.COMPLETE, ("complete", "at once"): RunStatus.COMPLETE,
+    ("failed", "none"): RunStatus.FAILED, ("superseded", "accepted"): RunStatus.FAILED,
+    ("cancelled", "none"): RunStatus.CANCELLED, ("previewed", "none"): RunStatus.PREVIEW_READY,
+    ("previewed", "open"): RunStatus.PREVIEW_READY, ("previewed", "accepted"): RunStatus.ACCEPTED,
+    ("previewed", "rejected"): RunStatus.REJECTED, ("previewed", "expired"): RunStatus.EXPIRED,
+    ("previewed", "withdrawn"): RunStatus.CANCELLED,
+}
+
+
+@given(st.sampled_from(sorted(ENDS)), st.data())
+def test_any_order_of_events_leads_to_the_same_status(story: tuple[str, str], data: st.DataObject) -> None:
+    generator = [("generator", made, rev) for rev, made in enumerate(GENERATOR[story[0]])]
+    review = [("review", verdict, rev) for rev, verdict in enumerate(REVIEW[story[1]])]
+    told = [*generator, *review]
+    again = data.draw(st.lists(st.sampled_from(told), max_size=4))
+    track = Track()
+    for owner, word, rev in data.draw(st.permutations([*told, *again])):
+        before = track
+        track = track.hear_generator(word, rev) if owner == "generator" else track.hear_review(word, rev)
+        if before.made in (Made.COMPLETE, Made.FAILED, Made.CANCELLED):
+            assert track.status is before.status, "what the generator ended stays ended"
+    assert track.status is ENDS[story]
+
+
+def test_no_status_is_neither_active_nor_terminal() -> None:
+    assert ACTIVE | TERMINAL == set(RunStatus)
+    assert not ACTIVE & TERMINAL
+
+
+def test_a_person_is_asked_once_both_have_spoken() -> None:
+    preview = Track().hear_generator(Made.PREVIEW_READY, 3)
+    assert not preview.awaits_person
+    assert preview.hear_review(Verdict.OPEN, 1).awaits_person
+    assert Track().hear_review(Verdict.OPEN, 1).hear_generator(Made.PREVIEW_READY, 3).awaits_person
+    assert not preview.hear_review(Verdict.ACCEPTED, 2).hear_review(Verdict.OPEN, 1).awaits_person
+
+
+def test_only_the_chosen_version_is_accepted() -> None:
+    accepted = Track(Made.PREVIEW_READY, Verdict.ACCEPTED)
+    assert version_status(accepted, chosen=True) is VersionStatus.ACCEPTED
+    assert version_status(accepted, chosen=False) is VersionStatus.NOT_CHOSEN
+    assert version_status(Track(Made.FAILED, Verdict.ACCEPTED), chosen=True) is VersionStatus.EXPIRED
+
+
+def test_a_segment_shows_its_newest_run() -> None:
+    def say(status: RunStatus, **more: bool) -> tuple[str, str | None]:
+        told = shown(ShownRun(status, **more))
+        return told.status, told.approval_status
+
+    assert shown(None) == Shown(SegmentStatus.PENDING, None)
+    for status in (RunStatus.REQUESTED, RunStatus.QUEUED, RunStatus.GENERATING):
+        assert say(status) == ("generating", None)
+        assert say(status, after_rejection=True) == ("generating", "needs_revision")
+    assert say(RunStatus.PREVIEW_READY, after_rejection=True) == ("completed", None)
+    assert say(RunStatus.ACCEPTED) == say(RunStatus.COMPLETE) == ("completed", "approved")
+    assert say(RunStatus.REJECTED) == ("completed", "rejected")
+    assert say(RunStatus.REJECTED, changes_suggested=True) == ("completed", "needs_revision")
+    assert say(RunStatus.FAILED) == ("failed", None)
+
+
+@given(st.lists(st.sampled_from([
+    Shown(SegmentStatus.PENDING, None), Shown(SegmentStatus.GENERATING, None),
+    Shown(SegmentStatus.GENERATING, ApprovalStatus.NEEDS_REVISION), Shown(SegmentStatus.COMPLETED, None),
+    Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED), Shown(SegmentStatus.COMPLETED, ApprovalStatus.REJECTED),
+    Shown(SegmentStatus.COMPLETED, ApprovalStatus.NEEDS_REVISION), Shown(SegmentStatus.FAILED, None)])))
+def test_counts_add_up(segments: list[Shown]) -> None:
+    counts = counted(segments)
+    assert counts.total_segments == counts.completed + counts.failed + counts.pending
+    assert counts.approved + counts.rejected <= counts.completed
+    if counts.current_segment is None:
+        assert counts.approved == len(segments)
+    else:
+        current = segments[counts.current_segment - 1]
+        generating = [s for s in segments if s.status is SegmentStatus.GENERATING]
+        assert current == generating[0] if generating else current.approval_status is not ApprovalStatus.APPROVED
+
+
+def test_counts_of_the_seed() -> None:
+    done = Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED)
+    rest = [Shown(SegmentStatus.COMPLETED, None), Shown(SegmentStatus.GENERATING, None)] + [shown(None)] * 6
+    counts = counted([done, done, *rest])
+    assert (counts.total_segments, counts.completed, counts.approved, counts.pending, counts.current_segment) == (
+        10, 3, 2, 7, 4)
