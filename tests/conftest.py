@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from tests.support import brokers, s3
 from tests.support.clock import FakeClock
@@ -27,6 +29,15 @@ _BRINGS: Final = {
 }
 _MADE_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build}
 _making: Final[dict[str, threading.Thread]] = {}
+
+
+def pytest_configure() -> None:
+    """Our log goes where pytest keeps it, in plain lines: the default paints whole objects beside tracebacks."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, structlog.processors.format_exc_info,
+                    structlog.processors.KeyValueRenderer(key_order=["event"])],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,10 +83,8 @@ def _brought(item: pytest.Item) -> list[str]:
 
 
 def _quietly(make: Callable[[], object]) -> None:
-    try:
+    with suppress(Missing):  # the fixture meets it again, and says so
         make()
-    except Missing:
-        pass  # the fixture meets it again, and says so
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

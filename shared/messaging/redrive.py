@@ -7,6 +7,7 @@ of turn are listed in the offset's metadata.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
@@ -23,6 +29,7 @@ from shared.messaging.broker import Broker
 from shared.messaging.dead_letters import PREFIX
 
 FETCH_WAIT_MS: Final = 50
+COORDINATOR_S: Final = 20.0
 MAX_OUT_OF_TURN: Final = 500  # Kafka keeps 4,096 bytes of metadata with an offset
 
 
@@ -38,6 +45,12 @@ class Letter:
     headers: dict[str, str]
     body: str
     cause: dict[str, str]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Partition and offset."""
+        partition, offset = self.position.split(":")
+        return int(partition), int(offset)
 
     @property
     def sendable(self) -> bool:
@@ -60,7 +73,7 @@ class DeadLetterBox:
         """Those that wait for somebody, oldest first; with `settled` the others too, as long as Kafka keeps them."""
         marks = await self._marks()
         found = [_letter(r, marks[TopicPartition(r.topic, r.partition)]) async for r in self._records()]
-        return sorted((x for x in found if settled or not x.settled), key=lambda x: x.at)
+        return sorted((x for x in found if settled or not x.settled), key=lambda x: (x.at, *x.place))
 
     async def get(self, position: str) -> Letter:
         for letter in await self.letters(settled=True):
@@ -89,14 +102,24 @@ class DeadLetterBox:
         """Settle without sending."""
         marks = await self._marks()
         for letter in letters:
-            partition, offset = map(int, letter.position.split(":"))
+            partition, offset = letter.place
             marks[TopicPartition(self._partitions[0].topic, partition)].settle(offset)
         await self._consumer.commit({tp: mark.as_offset() for tp, mark in marks.items()})
 
     async def _marks(self) -> dict[TopicPartition, _Mark]:
         begin = await self._consumer.beginning_offsets(self._partitions)
-        kept = await self._admin.list_consumer_group_offsets(self._group, partitions=self._partitions)
+        kept = await self._kept()
         return {tp: _Mark.of(kept.get(tp), begin[tp]) for tp in self._partitions}
+
+    async def _kept(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """A cluster that has never had a group takes a moment to appoint its coordinator."""
+        async with asyncio.timeout(COORDINATOR_S):
+            while True:
+                try:
+                    return dict(
+                        await self._admin.list_consumer_group_offsets(self._group, partitions=self._partitions))
+                except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError):
+                    await asyncio.sleep(0.2)
 
     async def _records(self) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
         ends = await self._consumer.end_offsets(self._partitions)

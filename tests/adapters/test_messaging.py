@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
-from shared.clock import SystemClock
 from shared.contracts.topics import Service
 from shared.errors import Permanent, Retryable
 from shared.ids import new_id
 from shared.messaging import consumer as consumer_module
-from shared.messaging import inbox, relay as relay_module
+from shared.messaging import inbox
+from shared.messaging import relay as relay_module
 from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish, publish_tombstone
 from shared.postgres import Connection, transaction
 from tests.support import events
-from tests.support.brokers import RunningBroker, client_of
+from tests.support.brokers import ApacheKafkaBroker, RunningBroker, client_of
+from tests.support.clock import HurriedClock
 from tests.support.messaging import Side, everything_on, handlers, header, produce, record_effect, side
 from tests.support.waiting import eventually, holds
 
@@ -46,7 +45,7 @@ async def review(fresh_database: Fresh) -> AsyncIterator[Side]:
 
 def consuming(on: Side, kafka: RunningBroker, handler: Handler = record_effect, *,
               on_dead_letter: OnDeadLetter | None = None) -> Consumer:
-    return Consumer(client_of(kafka, on.service), on.pool, handlers(on.service, handler), clock=SystemClock(),
+    return Consumer(client_of(kafka, on.service), on.pool, handlers(on.service, handler), clock=HurriedClock(),
                     on_dead_letter=on_dead_letter)
 
 
@@ -59,7 +58,7 @@ def ids(messages: list[Message[Any]]) -> list[str]:
     return [m.envelope.id for m in messages]
 
 
-async def has(side: Side, messages: list[Message[Any]], *, within: float = 15) -> None:
+async def has(side: Side, messages: list[Message[Any]], *, within: float = 30) -> None:
     wanted = set(ids(messages))
 
     async def arrived() -> bool:
@@ -116,13 +115,17 @@ async def test_a_state_change_that_is_rolled_back_publishes_nothing(
 ) -> None:
     undone, done = previews(1), previews(1)
     async with generator.relay(kafka), consuming(review, kafka):
-        with pytest.raises(RuntimeError):
-            async with transaction(generator.pool) as connection:
-                await publish(connection, undone)
-                raise RuntimeError
+        with pytest.raises(ZeroDivisionError):
+            await _publish_and_fail(generator, undone)
         await generator.publish(done)
         await has(review, done)
     assert await review.effects() == ids(done)
+
+
+async def _publish_and_fail(side: Side, messages: list[Message[Any]]) -> None:
+    async with transaction(side.pool) as connection:
+        await publish(connection, messages)
+        raise ZeroDivisionError
 
 
 async def test_a_relay_that_dies_before_it_marks_publishes_twice_with_one_effect(
@@ -463,3 +466,78 @@ async def test_a_replay_larger_than_the_broker_keeps_reaches_a_slow_consumer(
         async with consuming(review, kafka, slowly), gateway.relay(kafka):
             await has(review, sent, within=30)
     assert await review.effects() == ids(sent)
+
+
+async def test_absence_is_concluded_only_when_everything_is_read(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(20)
+    gate = asyncio.Event()
+
+    async def wait(connection: Connection, message: Message[Any]) -> None:
+        await gate.wait()
+        await record_effect(connection, message)
+
+    await generator.publish(sent)
+    async with generator.relay(kafka):
+        await eventually(lambda: _none_left(generator), within=30)
+    async with consuming(review, kafka, wait) as consumer:
+        await holds(lambda: consumer.settled_for() == 0, during=2)
+        gate.set()
+        await has(review, sent)
+        await eventually(lambda: consumer.settled_for() > 0.5, within=20)
+        assert consumer.problem is None
+
+
+async def test_a_broker_that_comes_back_empty_at_the_same_address_is_noticed_by_services_that_go_on(
+    apache_kafka: ApacheKafkaBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "CLUSTER_CHECK_S", 0.5)
+    before, after = previews(20), previews(20)
+    async with generator.relay(apache_kafka), consuming(review, apache_kafka):
+        await generator.publish(before)
+        await has(review, before)
+        await apache_kafka.lose_data()
+        await generator.publish(after)
+        await has(review, after, within=60)
+        await eventually(lambda: _none_left(generator), within=30)
+    assert sorted(await review.effects()) == sorted(ids([*before, *after]))
+    there = {header(r, "ce_id") for r in await everything_on(apache_kafka, TOPIC)}
+    assert there == set(ids([*before, *after]))
+
+
+async def test_replicas_share_the_work_and_lose_nothing_when_one_goes(
+    apache_kafka: ApacheKafkaBroker, generator: Side, review: Side
+) -> None:
+    """The embedded broker takes one member per group only."""
+    took: dict[str, list[str]] = {"a": [], "b": []}
+
+    def by(name: str) -> Handler:
+        async def handle(connection: Connection, message: Message[Any]) -> None:
+            took[name].append(message.envelope.id)
+            await record_effect(connection, message)
+            await asyncio.sleep(0.002)
+
+        return handle
+
+    sent: list[Message[Any]] = []
+    refs = [events.ref() for _ in range(40)]
+
+    async def some_more() -> None:
+        more = [events.message(events.preview_ready(**ref, label=str(len(sent) + i))) for i, ref in enumerate(refs)]
+        sent.extend(more)
+        await generator.publish(more)
+
+    async with generator.relay(apache_kafka), consuming(review, apache_kafka, by("a")):
+        await some_more()
+        await has(review, sent)
+        async with consuming(review, apache_kafka, by("b")):
+            while not took["b"] and len(sent) < 10_000:
+                await some_more()
+                await asyncio.sleep(0.1)
+            await some_more()
+        await some_more()  # while its partitions come back
+        await has(review, sent)
+    assert took["b"]
+    assert sorted(await review.effects()) == sorted(ids(sent))
+    await in_order_per_key(review, sent)

@@ -8,6 +8,8 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shared.clock import SystemClock
+
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TURNS: Final = 20  # of the event loop, for what was woken to get as far as its next wait
 
@@ -62,3 +64,10 @@ class FakeClock:
     async def _settle(self) -> None:
         for _ in range(TURNS):
             await asyncio.sleep(0)
+
+
+class HurriedClock(SystemClock):
+    """Real time, except that pauses between tries are short."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from shared.clock import SystemClock
 from shared.contracts.base import Event
@@ -64,7 +64,9 @@ def handlers(service: Service, handler: Handler = record_effect) -> Mapping[type
     return {topic.event: handler for topic in consumed_by(service)}
 
 
-async def produce(broker: RunningBroker, topic: str, *records: tuple[str, bytes | None, list[tuple[str, bytes]]]) -> None:
+async def produce(
+    broker: RunningBroker, topic: str, *records: tuple[str, bytes | None, list[tuple[str, bytes]]]
+) -> None:
     """Key, body and headers as they are, past our outbox."""
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=8_000_000)
     await producer.start()

@@ -1,0 +1,128 @@
+"""Dead letters are listed, sent again and let go, on Kafka alone; on both brokers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from shared.contracts.topics import Service
+from shared.errors import Permanent, UserError
+from shared.messaging.consumer import Consumer
+from shared.messaging.events import Message
+from shared.messaging.redrive import Letter, open_box
+from shared.postgres import Connection
+from tests.support import events
+from tests.support.brokers import RunningBroker, client_of
+from tests.support.clock import HurriedClock
+from tests.support.messaging import Side, handlers, produce, record_effect, side
+from tests.support.waiting import eventually
+
+Fresh = Callable[[str], Awaitable[str]]
+TOPIC = "preview-ready"
+
+
+@pytest_asyncio.fixture
+async def review(fresh_database: Fresh) -> AsyncIterator[Side]:
+    async with side(Service.REVIEW, await fresh_database("review")) as found:
+        yield found
+
+
+class Mendable:
+    """Refuses everything until it is mended."""
+
+    mended = False
+
+    async def __call__(self, connection: Connection, message: Message[Any]) -> None:
+        if not self.mended:
+            raise Permanent("broken", "the handler is broken")
+        await record_effect(connection, message)
+
+
+def consuming(on: Side, kafka: RunningBroker, handler: Mendable) -> Consumer:
+    return Consumer(client_of(kafka, on.service), on.pool, handlers(on.service, handler), clock=HurriedClock())
+
+
+def as_record(message: Message[Any]) -> tuple[str, bytes, list[tuple[str, bytes]]]:
+    return message.event.key, message.event.model_dump_json().encode(), message.envelope.headers()
+
+
+async def waiting(kafka: RunningBroker, count: int) -> list[Letter]:
+    async def there() -> list[Letter]:
+        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
+            found = await box.letters()
+        return found if len(found) == count else []
+
+    return await eventually(there, within=30, every=0.2, what=f"{count} dead letters")
+
+
+async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: RunningBroker, review: Side) -> None:
+    sent = [events.message(events.preview_ready(label=str(i))) for i in range(5)]
+    handler = Mendable()
+    await produce(kafka, TOPIC, *map(as_record, sent))
+    async with consuming(review, kafka, handler), review.relay(kafka):
+        letters = await waiting(kafka, 5)
+        assert {x.headers["ce_id"] for x in letters} == {m.envelope.id for m in sent}
+        assert {(x.topic, x.cause["code"], x.cause["cause"]) for x in letters} == {
+            (TOPIC, "broken", "the handler is broken")}
+        assert {x.key for x in letters} == {m.event.key for m in sent}
+        assert not any(name.startswith("dlq_") for x in letters for name in x.headers)
+
+        handler.mended = True
+        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
+            await box.redrive(letters[1:3])
+            rest = await box.letters()
+            assert [x.position for x in rest] == [letters[i].position for i in (0, 3, 4)]
+            assert [x.settled for x in await box.letters(settled=True)] == [False, True, True, False, False]
+        await eventually(lambda: _effects(review, 2), within=30)
+
+        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
+            await box.discard([rest[0]])
+            await box.redrive(rest[1:])
+            await box.redrive(rest[1:])  # by mistake: harmless
+            assert await box.letters() == []
+        await eventually(lambda: _effects(review, 4), within=30)
+        last = events.message(events.preview_ready())
+        await produce(kafka, TOPIC, as_record(last))
+        await eventually(lambda: _effects(review, 5), within=30)
+    assert set(await review.effects()) == {
+        *(x.headers["ce_id"] for x in letters[1:]), last.envelope.id}
+
+
+async def _effects(side: Side, count: int) -> bool:
+    return len(await side.effects()) == count
+
+
+async def test_what_fails_again_is_a_new_letter(kafka: RunningBroker, review: Side) -> None:
+    sent = events.message(events.preview_ready())
+    await produce(kafka, TOPIC, as_record(sent))
+    async with consuming(review, kafka, Mendable()), review.relay(kafka):
+        (first,) = await waiting(kafka, 1)
+        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
+            await box.redrive([first])
+        (second,) = await eventually(lambda: waiting(kafka, 1), within=30)
+        await eventually(lambda: _another(kafka, first), within=30, every=0.2)
+    assert second.headers["ce_id"] == sent.envelope.id
+
+
+async def _another(kafka: RunningBroker, first: Letter) -> bool:
+    (now,) = await waiting(kafka, 1)
+    return now.position != first.position
+
+
+async def test_letters_that_cannot_be_sent_can_be_let_go(kafka: RunningBroker) -> None:
+    about = [("dlq_topic", b"unheard-of"), ("dlq_code", b"x"), ("dlq_cause", b"y")]
+    cut = [("dlq_topic", TOPIC.encode()), ("dlq_truncated", b"3000000")]
+    await produce(kafka, "review.dlq", ("key", b"body", about), ("key", b"\xff", cut))
+    letters = await waiting(kafka, 2)
+    async with open_box(kafka.bootstrap, Service.REVIEW) as box:
+        for letter in letters:
+            with pytest.raises(UserError, match="not_sendable"):
+                await box.redrive([letter])
+        assert (await box.get(letters[0].position)).body == "body"
+        with pytest.raises(UserError, match="no_such_letter"):
+            await box.get("0:999")
+        await box.discard(letters)
+        assert await box.letters() == []
