@@ -1,0 +1,171 @@
+"""The film's tables and bytes, with files that only count: every byte must come from where the plan says."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.compiler.adapters.mp4.film import Layout, Packets, Pictures, lay_out_film
+from services.compiler.adapters.mp4.samples import VideoIndex, strip_adts
+from services.compiler.adapters.mp4.write import Stopped, write_film
+from shared.contracts.values import Output
+from shared.errors import Permanent
+
+OUTPUT = Output(width=320, height=180, fps=24)
+
+
+def piece(folder: Path, number: int, sizes: list[int], keyframes: set[int], gap: int = 0) -> tuple[Path, VideoIndex]:
+    """A file whose sample i of piece p is full of bytes that tell of p and i; `gap` bytes lie between samples."""
+    path = folder / f"piece-{number}"
+    offsets, data = [], b"header"
+    for i, size in enumerate(sizes):
+        offsets.append(len(data))
+        data += bytes(((number * 31 + i) % 251,)) * size + b"\xff" * gap
+    path.write_bytes(data)
+    return path, VideoIndex(tuple(offsets), tuple(sizes), tuple(sorted(keyframes | {0})), b"avcC")
+
+
+def boxes(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[tuple[str, bytes]]:
+    at, stop = start, len(data) if stop is None else stop
+    while at < stop:
+        size, kind = struct.unpack_from(">I4s", data, at)
+        header = 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, at + 8)
+            header = 16
+        yield kind.decode(), data[at + header : at + size]
+        at += size
+
+
+def find(data: bytes, *path: str) -> list[bytes]:
+    found = [data]
+    for name in path:
+        found = [content for parent in found for kind, content in boxes(parent) if kind == name]
+    return found
+
+
+def samples(film: bytes, track: int) -> list[bytes]:
+    """The track's samples, by its tables alone."""
+    (table,) = find(find(film, "moov", "trak")[track], "mdia", "minf", "stbl")
+    (stsz,), (stsc,), (co64,) = find(table, "stsz"), find(table, "stsc"), find(table, "co64")
+    count = struct.unpack_from(">I", stsz, 8)[0]
+    sizes = struct.unpack_from(f">{count}I", stsz, 12)
+    chunks = struct.unpack_from(f">{struct.unpack_from('>I', co64, 4)[0]}Q", co64, 8)
+    runs = [struct.unpack_from(">III", stsc, 8 + 12 * i) for i in range(struct.unpack_from(">I", stsc, 4)[0])]
+    found: list[bytes] = []
+    for number, offset in enumerate(chunks, 1):
+        per_chunk = next(n for first, n, _ in reversed(runs) if first <= number)
+        for _ in range(per_chunk):
+            size = sizes[len(found)]
+            found.append(film[offset : offset + size])
+            offset += size
+    assert len(found) == count
+    return found
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[tuple[list[int], set[int], int, int, int]]:
+    made = []
+    for _ in range(draw(st.integers(1, 5))):
+        sizes = draw(st.lists(st.integers(1, 40), min_size=1, max_size=60))
+        keys = draw(st.sets(st.integers(0, len(sizes) - 1), max_size=5)) | {0}
+        start = draw(st.sampled_from(sorted(keys)))
+        made.append((sizes, keys, start, draw(st.integers(start + 1, len(sizes))), draw(st.sampled_from([0, 0, 3]))))
+    return made
+
+
+@given(drawn=runs(), seed=st.integers(0, 3))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_sample_is_found_where_the_tables_say(
+    drawn: list[tuple[list[int], set[int], int, int, int]], seed: int, tmp_path: Path
+) -> None:
+    pictures, wanted, keys = [], [], []
+    for number, (sizes, keyframes, start, stop, gap) in enumerate(drawn):
+        path, index = piece(tmp_path, number, sizes, keyframes, gap)
+        pictures.append(Pictures(path, index, start, stop))
+        data = path.read_bytes()
+        keys += [len(wanted) + k - start + 1 for k in index.keyframes if start <= k < stop]
+        wanted += [data[index.offsets[i] : index.offsets[i] + sizes[i]] for i in range(start, stop)]
+    frames = len(wanted)
+    heard = frames * 2000
+    sound_path, sound_index = piece(tmp_path, 90 + seed, [7] * (-(-(heard + 1024) // 1024)), set())
+    bare = tmp_path / "bare"
+    bare.write_bytes(sound_path.read_bytes()[6:])
+    layout = lay_out_film(pictures, [Packets(bare, sound_index.sizes)], heard, OUTPUT)
+
+    digest = write_film(layout, tmp_path / "film.mp4")
+    film = (tmp_path / "film.mp4").read_bytes()
+    assert digest == hashlib.sha256(film).hexdigest()
+    assert layout.size == len(film)
+    assert [kind for kind, _ in boxes(film)] == ["ftyp", "moov", "mdat"]  # playable from the first byte on
+    assert samples(film, 0) == wanted
+    assert b"".join(samples(film, 1)) == bare.read_bytes()
+    (stss,) = find(film, "moov", "trak", "mdia", "minf", "stbl", "stss")
+    assert list(struct.unpack_from(f">{len(keys)}I", stss, 8)) == keys
+    assert struct.unpack_from(">I", stss, 4)[0] == len(keys)
+    (stts, _) = find(film, "moov", "trak", "mdia", "minf", "stbl", "stts")
+    assert struct.unpack_from(">III", stts, 4) == (1, frames, 1000)
+
+
+def layout_of(tmp_path: Path) -> Layout:
+    path, index = piece(tmp_path, 1, [5] * 48, {0, 24})
+    sound, packets = piece(tmp_path, 2, [9] * 95, set())
+    return lay_out_film([Pictures(path, index, 0, 48)], [Packets(sound, packets.sizes)], 96_000, OUTPUT)
+
+
+def test_sound_lies_beside_the_pictures_that_it_is_heard_with(tmp_path: Path) -> None:
+    names = [s.path.name for s in layout_of(tmp_path).slices]
+    assert names == ["piece-1", "piece-2"] * 4  # half seconds
+
+
+def test_a_copy_begins_at_keyframes_only(tmp_path: Path) -> None:
+    path, index = piece(tmp_path, 1, [5] * 48, {0, 24})
+    with pytest.raises(Permanent, match="cannot begin a copy"):
+        lay_out_film([Pictures(path, index, 12, 48)], [], 0, OUTPUT)
+
+
+def test_pieces_of_different_encoders_do_not_make_a_film(tmp_path: Path) -> None:
+    path, index = piece(tmp_path, 1, [5] * 24, {0})
+    other = VideoIndex(index.offsets, index.sizes, index.keyframes, b"other")
+    with pytest.raises(Permanent, match="parameter sets"):
+        lay_out_film([Pictures(path, index, 0, 24), Pictures(path, other, 0, 24)], [], 0, OUTPUT)
+
+
+def test_a_piece_that_was_cut_short_is_noticed(tmp_path: Path) -> None:
+    layout = layout_of(tmp_path)
+    (tmp_path / "piece-1").write_bytes(b"short")
+    with pytest.raises(Permanent, match="piece-1 ends before"):
+        write_film(layout, tmp_path / "film.mp4")
+
+
+def test_writing_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        write_film(layout_of(tmp_path), tmp_path / "film.mp4", stop=stop)
+
+
+def test_an_index_survives_being_stored(tmp_path: Path) -> None:
+    for gap in (0, 3):
+        _, index = piece(tmp_path, 1, [5, 6, 7], {0, 2}, gap)
+        stored = index.to_json()
+        assert VideoIndex.from_json(stored) == index
+        assert len(stored["offsets"]) == (1 if gap == 0 else 3)
+
+
+def test_bare_packets_lose_their_headers_and_nothing_else() -> None:
+    packets = [bytes((n,)) * (n + 1) for n in range(5)]
+    adts = b""
+    for p in packets:
+        n = len(p) + 7
+        adts += bytes((0xFF, 0xF1, 0x4C, 0x80 | n >> 11, n >> 3 & 255, (n & 7) << 5 | 0x1F, 0xFC)) + p
+    assert strip_adts(adts) == (b"".join(packets), (1, 2, 3, 4, 5))
+    with pytest.raises(Permanent, match="no AAC frame"):
+        strip_adts(b"\x00" * 20)
