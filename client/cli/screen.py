@@ -73,8 +73,8 @@ class Screen:
             return
         asset_id = event.data.get("asset_id") or event.data.get("batch_id") or event.data.get("compilation_job_id")
         line = event.message
-        if isinstance(event, FilmUpdated):
-            line = f"{line} {event.progress or 0:.0f}%"
+        if isinstance(event, FilmUpdated) and event.status == "processing":
+            line = f"{line} {(event.progress or 0) // 25 * 25:.0f}%"  # a line per quarter is enough in a log
         number = event.data.get("segment_number")
         if number and f"Segment {number}" not in line:
             line = f"Segment {number}: {line}"

@@ -105,13 +105,17 @@ def media(version: Version) -> str:
 
 
 def quality(version: Version) -> str:
-    """The scores, and why one is missing."""
-    found = []
-    for name in ("overall_score", "visual_quality", "consistency_score"):
-        value = version.quality_metrics.get(name)
-        words = name.removesuffix("_score").replace("_", " ")
-        if value is not None:
-            found.append(f"{words} {value:.2f}")
-        elif reason := version.unmeasured.get(name):
-            found.append(f"{words}: {reason}")
+    """The scores; where one is missing, why."""
+    scores = ("overall_score", "visual_quality", "consistency_score")
+    found = [f"{_plain(n)} {value:.2f}" for n in scores if (value := version.quality_metrics.get(n)) is not None]
+    reasons: dict[str, list[str]] = {}
+    for name in scores:
+        if version.quality_metrics.get(name) is None and (reason := version.unmeasured.get(name)):
+            reasons.setdefault(reason, []).append(_plain(name))
+    for reason, names in reasons.items():
+        found.append(reason if len(names) == len(scores) else f"{', '.join(names)}: {reason}")
     return " · ".join(found)
+
+
+def _plain(score: str) -> str:
+    return score.removesuffix("_score").replace("_", " ")

@@ -30,7 +30,7 @@ from deploy.local.demo.sheet import contact_sheet, frames_of
 from deploy.local.demo.story import Objection, Story, move_of
 from deploy.local.demo.timeline import Timeline, timeline
 
-ROCKET = Objection(3, "A launch goes up, and the camera should go with it.", "Tilt up quickly and push in.")
+ROCKET = Objection(3, "The move is too timid for a launch.", "Push in quickly on the rocket.")
 OWN = Objection(1, "The move does not suit this picture.", "Pan quickly to the left and pull back.")
 VISIBLE = 3.0
 """Percent by which the last picture of a version must differ for its move to count as changed."""
@@ -75,7 +75,7 @@ async def _demo(session: Session, photos: Path | None, out: Path) -> None:
                 before, after = await _compared(client, story)
                 verdict = await _checked(client, story, plan, film)
         change = round(difference(before, after), 1)
-        await asyncio.to_thread(_sheet, out, plan, verdict, episode, made)
+        await asyncio.to_thread(_sheet, out, plan, verdict, episode)
         _report(session, out, story, verdict, made, episode, change, time.monotonic() - began)
     finally:
         with session.console.status("Stopping Retake..."):
@@ -134,7 +134,7 @@ async def _picture(client: AsyncRetake, version: Version, frame: int) -> Picture
     with tempfile.TemporaryDirectory(prefix="retake-demo-") as folder:
         path = Path(folder) / "version.mp4"
         await client.download(fresh.url, path)
-        found = await asyncio.to_thread(picture_at, path, number)
+        found = await asyncio.to_thread(picture_at, path, number, fresh.fps)
     if found is None:
         raise WorkFailed(f"Version {version.number} of segment {version.segment_number} has no frame {number}.")
     return found
@@ -145,14 +145,13 @@ async def _checked(client: AsyncRetake, story: Story, plan: Timeline, film: Path
     accepted = {
         shot.middle: await _picture(client, story.told.accepted[shot.number], shot.frames // 2) for shot in plan.shots
     }
-    return await asyncio.to_thread(check_film, film, plan, accepted, keep=frozenset(frames_of(plan)))
+    return await asyncio.to_thread(check_film, film, plan, accepted, keep=frames_of(plan))
 
 
-def _sheet(out: Path, plan: Timeline, verdict: Verdict, episode: Episode, made: Compilation) -> None:
-    frames = [f for f in frames_of(plan) if f in verdict.pictures]
-    if frames:
+def _sheet(out: Path, plan: Timeline, verdict: Verdict, episode: Episode) -> None:
+    if verdict.pictures:
         facts = f"{len(plan.shots)} segments · {show.clock(plan.seconds)} · {plan.width}x{plan.height}"
-        contact_sheet(out / "contact-sheet.png", plan, verdict.pictures, frames, episode.title, facts)
+        contact_sheet(out / "contact-sheet.png", plan, verdict.pictures, episode.title, facts)
 
 
 def _report(

@@ -89,11 +89,12 @@ def probe(path: Path) -> Facts:
         return Facts(errors=[f"it cannot be opened: {e}"])
 
 
-def picture_at(path: Path, frame: int, size: tuple[int, int] = SIZE) -> Picture | None:
-    """One frame by its number, None if there is none."""
+def picture_at(path: Path, frame: int, fps: float, size: tuple[int, int] = SIZE) -> Picture | None:
+    """One frame by its number in a film of constant rate, None if there is none."""
     width, height = size
+    early = f"{max(0.0, (frame - 0.5) / fps):.6f}"  # half a frame, so that rounding cannot reach the next one
     command = [
-        *_ffmpeg(path), "-map", "0:v:0", "-vf", f"select=eq(n\\,{frame}),scale={width}:{height}:flags=area",
+        *_ffmpeg(path, "-ss", early), "-map", "0:v:0", "-vf", f"scale={width}:{height}:flags=area",
         "-frames:v", "1", *_raw(),
     ]  # fmt: skip
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)

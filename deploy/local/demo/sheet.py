@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from deploy.local.demo.decode import Picture
-from deploy.local.demo.timeline import Timeline
+from deploy.local.demo.timeline import Shot, Timeline
 
-COLUMNS = 4
+MOST_ROWS = 8
 GAP = 12
 BAND = 26  # the caption below a picture
-HEAD = 64
+HEAD = 60
 PAPER, INK, FAINT = (17, 19, 23), (232, 234, 237), (150, 156, 166)
 
 
-def frames_of(plan: Timeline, rows: int = 3) -> list[int]:
-    """Which frames to show, evenly from the first to the last."""
-    count = COLUMNS * rows
-    return [round(i * (plan.frames - 1) / (count - 1)) for i in range(count)]
+def rows_of(plan: Timeline) -> list[list[int]]:
+    """Which frames to show: a row per segment with two of its own and the middle of the transition to the next."""
+    shots = list(plan.shots)
+    if len(shots) > MOST_ROWS:
+        shots = [shots[round(i * (len(shots) - 1) / (MOST_ROWS - 1))] for i in range(MOST_ROWS)]
+    return [[s.start + s.frames // 5, s.start + s.frames * 3 // 5, _last(plan, s)] for s in shots]
 
 
-def contact_sheet(
-    target: Path, plan: Timeline, pictures: Mapping[int, Picture], frames: Sequence[int], title: str, facts: str
-) -> None:
-    """Write a PNG of these frames, each with its time."""
-    height, width = pictures[frames[0]].shape[:2]
-    rows = -(-len(frames) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * (width + GAP) + GAP, HEAD + rows * (height + BAND + GAP) + GAP), PAPER)
+def frames_of(plan: Timeline) -> frozenset[int]:
+    return frozenset(frame for row in rows_of(plan) for frame in row)
+
+
+def contact_sheet(target: Path, plan: Timeline, pictures: Mapping[int, Picture], title: str, facts: str) -> None:
+    """Write a PNG of these frames, each with its time. A frame that the film lacks stays empty."""
+    rows = rows_of(plan)
+    height, width = next(iter(pictures.values())).shape[:2]
+    columns = len(rows[0])
+    size = (columns * (width + GAP) + GAP, HEAD + len(rows) * (height + BAND + GAP))
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((GAP, 14), title, INK, font=_font(28))
-    draw.text((sheet.width - GAP, 24), facts, FAINT, font=_font(18), anchor="ra")
-    for index, frame in enumerate(frames):
-        row, column = divmod(index, COLUMNS)
-        x, y = GAP + column * (width + GAP), HEAD + row * (height + BAND + GAP)
-        sheet.paste(Image.fromarray(pictures[frame]), (x, y))
-        draw.text((x + 2, y + height + 5), _caption(plan, frame), FAINT, font=_font(15))
+    draw.text((GAP, 14), title, INK, font=ImageFont.load_default(26))
+    draw.text((sheet.width - GAP, 22), facts, FAINT, font=ImageFont.load_default(17), anchor="ra")
+    for y, row in enumerate(rows):
+        for x, frame in enumerate(row):
+            place = (GAP + x * (width + GAP), HEAD + y * (height + BAND + GAP))
+            if frame in pictures:
+                sheet.paste(Image.fromarray(pictures[frame]), place)
+            draw.text(
+                (place[0] + 2, place[1] + height + 5), _caption(plan, frame), FAINT, font=ImageFont.load_default(15)
+            )
     sheet.save(target, optimize=True)
 
 
+def _last(plan: Timeline, shot: Shot) -> int:
+    """The middle of what joins it to the next; the film's end for the last."""
+    following = [s for s in plan.shots if s.number == shot.number + 1]
+    end = shot.start + shot.frames
+    return (following[0].start + end) // 2 if following else end - 1
+
+
 def _caption(plan: Timeline, frame: int) -> str:
-    shown = [s.number for s in plan.shots if s.start <= frame < s.start + s.frames]
-    segments = " to ".join(str(n) for n in shown)
-    return f"{frame / plan.fps:5.2f} s   segment {segments}"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+    shown = " to ".join(str(s.number) for s in plan.shots if s.start <= frame < s.start + s.frames)
+    return f"{frame / plan.fps:5.2f} s   segment {shown}"
