@@ -1,7 +1,8 @@
 """Embedded broker: the one inside librdkafka, speaking the Kafka protocol over TCP, in memory, as a process.
 
-`python -m deploy.local.broker TOPIC…` prints one line `{"bootstrap": HOST:PORT}` and serves until it is ended.
-Its port and its cluster id are new at each start and its records are gone: services replay their outboxes.
+`python -m deploy.local.broker [TOPIC…]` prints one line `{"bootstrap": HOST:PORT}` and serves until it is ended;
+without names it has the topics of the contracts. Its port and its cluster id are new at each start and its records
+are gone: services replay their outboxes.
 
 What it is not: no admin requests, one member per consumer group, the last 5 MB of a partition only. Never in
 production. We make it through the library's C functions and not by the setting `test.mock.num.brokers`, for two
@@ -119,10 +120,16 @@ def _library() -> ctypes.CDLL:
     return library
 
 
+def _contracts_topics() -> list[str]:
+    from shared.contracts.topics import TOPICS, Service, dead_letter_topic
+
+    return [*TOPICS, *(dead_letter_topic(s) for s in Service)]
+
+
 def main() -> None:
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # before the library starts its threads, which inherit this
-    print(json.dumps({"bootstrap": start(sys.argv[1:])}), flush=True)
+    print(json.dumps({"bootstrap": start(sys.argv[1:] or _contracts_topics())}), flush=True)
     signal.sigwait(stop)
 
 

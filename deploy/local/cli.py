@@ -151,7 +151,7 @@ def _up_here(options: Options, as_json: bool) -> None:
 
 
 def _up_detached(options: Options, as_json: bool) -> None:
-    from deploy.local.daemon import start_detached
+    from deploy.local.detach import start_detached
     from deploy.local.report import JsonObject, Lines
 
     start_detached(options, JsonObject() if as_json else Lines(typer.echo))

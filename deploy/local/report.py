@@ -11,8 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from deploy.local.state import PartStatus, State
-from deploy.local.system import Summary
+from deploy.local.state import PartStatus, State, Summary
 
 Say = Callable[[str], None]
 

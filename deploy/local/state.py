@@ -78,6 +78,18 @@ def _part(raw: dict[str, Any]) -> PartStatus:
     return PartStatus(**raw | {"state": State(raw["state"]), "process": process})
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What a script needs to know of a running system. `token_file` holds a valid token as long as it runs."""
+
+    gateway: str
+    token: str
+    kafka: str
+    data: str
+    token_file: str
+    seconds: float
+
+
 @contextmanager
 def only_one(data: DataDir) -> Iterator[None]:
     """Hold the data directory: of several supervisors one gets it. The kernel frees it however the holder ends."""

@@ -43,7 +43,8 @@ class PostgresPart:
 @dataclass
 class EmbeddedBrokerPart:
     data: DataDir
-    topics: Sequence[str]
+    topics: Sequence[str] = ()
+    """None named: those of the contracts."""
     name: str = "broker"
     needs: tuple[str, ...] = ()
     ready_timeout_s: float = 20.0

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from deploy.local import credentials, external, leftovers, preflight
@@ -18,7 +17,7 @@ from deploy.local.identity import ProcessId
 from deploy.local.logs import rotate, tail
 from deploy.local.options import Options
 from deploy.local.paths import DataDir
-from deploy.local.state import PartStatus, SystemState, only_one
+from deploy.local.state import PartStatus, Summary, SystemState, only_one
 from deploy.local.supervisor import PartFailed, Supervisor
 from deploy.local.tokens import TokenFile
 from shared.clock import Clock, SystemClock
@@ -28,18 +27,6 @@ HOUSEKEEPING_S: Final = 60.0
 FAILED_LOG_LINES: Final = 12
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a script needs to know of a running system. `token_file` holds a valid token as long as it runs."""
-
-    gateway: str
-    token: str
-    kafka: str
-    data: str
-    token_file: str
-    seconds: float
 
 
 class Reporter(Protocol):

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import jwt
-
 from deploy.local.files import write_private
 from shared.clock import Clock
 
@@ -20,6 +18,8 @@ SUBJECT: Final = "local"
 
 
 def mint(secret: str, now: datetime) -> str:
+    import jwt  # brings cryptography along: too slow to import for a start that does not need it yet
+
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,

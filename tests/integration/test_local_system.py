@@ -20,7 +20,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local import control, daemon
+from deploy.local import control, detach
 from deploy.local.identity import ProcessId
 from deploy.local.options import Options
 from deploy.local.paths import DataDir
@@ -212,7 +212,7 @@ def test_a_service_that_does_not_start_ends_up_with_its_last_words(data: Path) -
 
 def test_detached_it_outlives_its_starter_and_down_ends_it(data: Path) -> None:
     said: list[str] = []
-    daemon.start_detached(Options(data=str(data)), Lines(said.append), (sys.executable, STUB, "background"))
+    detach.start_detached(Options(data=str(data)), Lines(said.append), (sys.executable, STUB, "background"))
     where = DataDir.of(data)
     assert control.status(where).ready
     assert any(line.startswith("gateway ") for line in said)

@@ -16,8 +16,7 @@ from deploy.local.options import Broker, Options
 from deploy.local.paths import DataDir
 from deploy.local.preflight import prepare
 from deploy.local.report import JsonObject, Lines
-from deploy.local.state import PartStatus, State, SystemState, only_one
-from deploy.local.system import Summary
+from deploy.local.state import PartStatus, State, Summary, SystemState, only_one
 
 SUMMARY = Summary("http://127.0.0.1:8080", "a.b.c", "127.0.0.1:9", "/data", "/data/token", 3.21)
 

@@ -12,9 +12,11 @@ import jwt
 import pytest
 
 from deploy.local import credentials, databases, logs, preflight, tokens
+from deploy.local.assembly import SERVICES
 from deploy.local.identity import ProcessId
 from deploy.local.paths import DataDir
 from deploy.local.state import PartStatus, State, SystemState, held, only_one
+from shared.contracts.topics import Service
 from shared.errors import UserError
 from tests.support.clock import FakeClock
 
@@ -126,6 +128,10 @@ def test_a_log_is_rotated_under_the_writer_and_followed_across_it(tmp_path: Path
         assert (tmp_path / "part.log.1").read_text().endswith("line 99\nnaïve\n")
         assert list(islice(following, 1)) == ["naïve\n"]
         assert path.read_text() == "naïve\n"
+
+
+def test_services_are_those_of_the_contracts() -> None:
+    assert set(SERVICES) == set(Service)
 
 
 def test_a_services_url_keeps_the_admins_host_and_options() -> None:
