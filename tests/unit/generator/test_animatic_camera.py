@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +73,7 @@ def test_the_seed_varies_the_path_and_repeats_it() -> None:
 
 def test_speed_eases_in_and_out_and_never_jumps() -> None:
     windows = path("pan right", frames=120)
-    steps = [b.x - a.x for a, b in zip(windows, windows[1:], strict=False)]
+    steps = [b.x - a.x for a, b in pairwise(windows)]
     assert all(step > 0 for step in steps)
     top = steps.index(max(steps))
     assert 50 <= top <= 70
@@ -81,7 +83,9 @@ def test_speed_eases_in_and_out_and_never_jumps() -> None:
 
 
 def test_faster_goes_further() -> None:
-    distances = [abs(p[-1].x - p[0].x) / p[0].size for p in (path("slowly pan left"), path("pan left"), path("quickly pan left"))]
+    distances = [
+        abs(p[-1].x - p[0].x) / p[0].size for p in (path("slowly pan left"), path("pan left"), path("quickly pan left"))
+    ]
     assert distances[0] < 0.8 * distances[1] < 0.8 * distances[2]
 
 

@@ -91,7 +91,9 @@ def test_adverbs_set_the_pace(slow: str, fast: str) -> None:
     assert read_directions(slow).speed < read_directions("pan left").speed < read_directions(fast).speed
 
 
-@pytest.mark.parametrize("change", ["slower", "too fast", "not so fast, please", "slow it down", "more slowly", "langsamer", "慢一点"])
+@pytest.mark.parametrize(
+    "change", ["slower", "too fast", "not so fast, please", "slow it down", "more slowly", "langsamer", "慢一点"]
+)
 def test_a_change_of_pace_keeps_the_move(change: str) -> None:
     before = read_directions("pan left")
     after = read_directions(f"pan left\n{change}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -62,19 +63,26 @@ def test_a_suggested_change_visibly_changes_the_move(photo: Path) -> None:
     assert np.abs(before[-1] - after[-1]).mean() > 8
 
 
-def test_the_motion_is_smooth_below_a_pixel(photo: Path) -> None:
-    """Steps of a slow pan, from the optical flow equation: they must grow and shrink without jitter."""
-    frames = drawn(photo, "slowly pan right", count=48)
-    steps = []
-    for a, b in zip(frames, frames[1:], strict=False):
-        gradient = np.gradient((a + b) / 2, axis=1)[10:-10, 10:-10]
-        steps.append(-float((gradient * (b - a)[10:-10, 10:-10]).sum() / (gradient**2).sum()))
-    assert max(abs(step) for step in steps) < 1.5  # the whole move is slower than two pixels a frame
-    accelerations = np.diff(steps)
-    middle = len(steps) // 2
-    assert all(step < 0 for step in steps[1:-1])
-    assert (accelerations[: middle - 3] < 0.004).all()
-    assert (accelerations[middle + 3 :] > -0.004).all()
+def test_the_motion_is_smooth_below_a_pixel(tmp_path: Path) -> None:
+    """Steps of a slow pan, measured by optical flow, follow the planned ones within a twentieth of a pixel."""
+    frame = (640, 360)
+    stage, path = prepare(save_texture(tmp_path / "photo.png", 640, 360), "slowly pan right", 5, 3.0, 36, frame)
+    planes = [np.frombuffer(cut_frame(stage, window, frame)[0], np.uint8).reshape(360, 640) for window in path]
+    planned = [(a.x - b.x) / b.size * frame[0] for a, b in pairwise(path)]
+    measured = [_flow(a.astype(np.float64), b.astype(np.float64)) for a, b in pairwise(planes)]
+    assert max(abs(step) for step in planned) < 2.0  # slower than any whole-pixel crop could follow
+    assert np.abs(np.array(measured) - np.array(planned)).max() < 0.05
+
+
+def _flow(a: Plane, b: Plane) -> float:
+    """Pixels to the right between two frames that differ little: least squares over shift and magnification."""
+    inside = np.s_[12:-12, 12:-12]
+    down, right = np.gradient((a + b) / 2)
+    rows, columns = np.mgrid[0 : a.shape[0], 0 : a.shape[1]]
+    spread = right * (columns - a.shape[1] / 2) + down * (rows - a.shape[0] / 2)
+    system = np.stack([each[inside].ravel() for each in (right, down, spread)], axis=1)
+    solution, *_ = np.linalg.lstsq(system, -(b - a)[inside].ravel(), rcond=None)
+    return float(solution[0])
 
 
 def test_the_same_seed_draws_the_same_pixels_and_another_does_not(photo: Path) -> None:
@@ -107,7 +115,13 @@ def test_a_circle_stays_round(tmp_path: Path, size: tuple[int, int], frame: tupl
     for plane in frames:
         bright = plane > 130
         columns, rows = np.flatnonzero(bright.any(axis=0)), np.flatnonzero(bright.any(axis=1))
-        if not columns.size or columns[0] == 0 or rows[0] == 0 or columns[-1] == frame[0] - 1 or rows[-1] == frame[1] - 1:
+        if (
+            not columns.size
+            or columns[0] == 0
+            or rows[0] == 0
+            or columns[-1] == frame[0] - 1
+            or rows[-1] == frame[1] - 1
+        ):
             continue
         seen += 1
         width, height = columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
@@ -123,8 +137,9 @@ def test_a_tall_photograph_fills_the_frame(tmp_path: Path) -> None:
             assert plane[:, :6].std() > 0.5
             assert plane[:, :6].mean() > 20
     over_fill, covering = drawn(path, "hold", count=2)[0], drawn(path, "tilt up", count=2)[0]
-    sharpness = [np.abs(np.diff(plane[:, :60], axis=0)).mean() for plane in (over_fill, covering)]
-    assert sharpness[0] < 0.4 * sharpness[1]  # the fill is blurred, the photograph is not
+    edges = [np.abs(np.diff(plane, axis=0)) for plane in (over_fill, covering)]
+    assert edges[0][:, :60].mean() < 0.3 * edges[0][:, 130:190].mean()  # the fill is blurred, the photograph is not
+    assert edges[1][:, :60].mean() > 0.7 * edges[1][:, 130:190].mean()
 
 
 def test_a_turned_photograph_is_shown_upright(tmp_path: Path) -> None:
@@ -144,7 +159,9 @@ def test_every_kind_of_pixel_is_read(tmp_path: Path, mode: str) -> None:
     if mode == "I;16":
         Image.fromarray((np.linspace(0, 65535, 64 * 36).reshape(36, 64)).astype(np.uint16)).save(path)
     else:
-        Image.linear_gradient("L").resize((64, 36)).convert("RGB").convert(mode.replace("LA", "L")).convert(mode).save(path)
+        Image.linear_gradient("L").resize((64, 36)).convert("RGB").convert(mode.replace("LA", "L")).convert(mode).save(
+            path
+        )
     plane = drawn(path, "hold", frame=(64, 36), count=1)[0]
     assert plane[-3:].mean() - plane[:3].mean() > 100
 
@@ -194,7 +211,9 @@ async def test_colours_survive(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     await render_video(tmp_path / "plain.png", "hold", seed=1, duration_s=0.2, width=320, height=180, fps=24, out=out)
     picture = tmp_path / "frame.png"
-    await run_ffmpeg([*media_input(out), "-frames:v", "1", "-vf", "scale=in_color_matrix=bt709", str(picture)], timeout_s=30)
+    await run_ffmpeg(
+        [*media_input(out), "-frames:v", "1", "-vf", "scale=in_color_matrix=bt709", str(picture)], timeout_s=30
+    )
     seen = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3).mean(axis=0)
     assert np.abs(seen - colour).max() < 4
 

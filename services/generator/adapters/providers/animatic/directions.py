@@ -93,24 +93,31 @@ def _said(pattern: re.Pattern[str], line: str) -> bool:
 
 
 def _verbs(clauses: list[str]) -> list[list[_Token]]:
-    """Camera verbs of each clause; a weak one only when the line has no strong one or its clause names the camera."""
+    """Camera verbs of each clause; a weak one only where the camera is its subject or the line has no strong one."""
     found = []
     for clause in clauses:
-        named = v.CAMERA.search(clause) is not None
         strong, rest = _find(clause, v.STRONG)
-        strong = [t for t in strong if t.verb is not Verb.HOLD or named or _is_hold(clause, t)]
-        weak = [t for t in _find(rest, v.WEAK)[0] if named or t.verb is not Verb.HOLD]
-        found.append((named, strong, weak))
-    any_strong = any(strong for _, strong, _ in found)
+        strong = [t for t in strong if t.verb is not Verb.HOLD or _is_hold(clause, t)]
+        weak = [(t, _is_cameras(clause, t)) for t in _find(rest, v.WEAK)[0]]
+        found.append((strong, [(t, cameras) for t, cameras in weak if cameras or t.verb is not Verb.HOLD]))
+    any_strong = any(strong for strong, _ in found)
     return [
-        strong + [t for t in weak if t.verb not in {s.verb for s in strong}] if named or not any_strong else strong
-        for named, strong, weak in found
+        strong + [t for t, cameras in weak if (cameras or not any_strong) and t.verb not in {s.verb for s in strong}]
+        for strong, weak in found
     ]
+
+
+def _is_cameras(clause: str, token: _Token) -> bool:
+    """Whether the part of the sentence that a verb stands in names the camera."""
+    borders = [0, *(m.start() for m in v.PART.finditer(clause)), len(clause)]
+    begin = max(border for border in borders if border <= token.start)
+    end = min(border for border in borders if border >= token.end)
+    return v.CAMERA.search(clause[begin:end]) is not None
 
 
 def _is_hold(clause: str, token: _Token) -> bool:
     """ "Hold" as an instruction ("hold on her face", "..., hold"), not as what somebody's hands do."""
-    if clause[token.start : token.end] != "hold":
+    if clause[token.start : token.end] != "hold" or _is_cameras(clause, token):
         return True
     before = clause[: token.start].rstrip()
     after = clause[token.end :].lstrip()

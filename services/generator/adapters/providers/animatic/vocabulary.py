@@ -144,6 +144,9 @@ WEAK: tuple[tuple[Verb, re.Pattern[str]], ...] = (
 # The way that a weak verb goes by itself.
 RISING, SINKING = words(_RISING), words(_SINKING)
 
+# What sets apart who does what within a sentence.
+PART = re.compile(r"[,，、]|\b(?:and|while|as|und|während|y|mientras|et|tandis que|и|пока)\b")
+
 CAMERA = words(
     r"camera|shot|frame|lens|view|viewpoint", r"kamera|bild|c[aáâ]mara|c[âa]mera|cam[eé]ra|plan|inquadratura|камер\w*",
     r"镜头|鏡頭|画面|カメラ",
@@ -167,14 +170,14 @@ WAYS: tuple[tuple[Way, re.Pattern[str]], ...] = (
     (
         Way.UP,
         words(
-            r"up|upwards?|upper|top|above|sky|oben|hoch|aufwärts|hinauf|arriba|haut|cima|alto|вверх|наверх|сверху|выше",
+            r"up|upwards?|upper|top|above|oben|hoch|aufwärts|hinauf|arriba|haut|cima|alto|вверх|наверх|сверху|выше",
             r"向上|往上|上移|上摇|上方|顶部|朝上|到上|上へ|仰",
         ),
     ),
     (
         Way.DOWN,
         words(
-            r"down|downwards?|lower|bottom|below|ground|unten|abwärts|hinunter|herunter|abajo|bas|baixo|basso",
+            r"down|downwards?|lower|bottom|below|unten|abwärts|hinunter|herunter|abajo|bas|baixo|basso",
             r"вниз|снизу|книзу|ниже",
             r"向下|往下|下移|下摇|下方|底部|朝下|到下|下へ|俯",
         ),

@@ -1,6 +1,6 @@
-"""Text in any script: each character by the first font that has it, lines wrapped, what no font has is named.
+"""Text in any script: one font for as much as can be, others for the rest, lines wrapped, what no font has is named.
 
-Pillow's built-in font comes first (Latin, Greek and Cyrillic in part, the same on every machine), then the system's.
+Pillow's built-in font (English, the same on every machine) comes first, then the system's.
 """
 
 from __future__ import annotations
@@ -100,11 +100,16 @@ def _rank(font: tuple[str, int]) -> tuple[int, int, str]:
 class Lettering:
     """Sets text with whatever fonts there are, and remembers the characters that none of them has."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: str = "") -> None:
+        """`texts` is all that will be set: the face that has most of it comes first, so that no word is mixed."""
         self._faces = [Face(None)]
         self._waiting = _system_faces()
         self._chosen: dict[str, Face | None] = {}
         self.missing: list[str] = []
+        needed = {character for character in texts if not _is_invisible(character)}
+        for character in sorted(needed):
+            self._search(character)  # opens the faces that it takes
+        self._faces.sort(key=lambda face: -sum(face.has(character) for character in needed))
 
     def face_of(self, character: str) -> Face | None:
         """The first face with a character; the system's are opened only when one is needed."""

@@ -14,6 +14,8 @@ from services.generator.adapters.providers.animatic.cards.scene import Palette, 
 from services.generator.adapters.providers.animatic.cards.scenery import paint_scene
 from services.generator.adapters.providers.animatic.worker import Job, serve
 
+TAG = "STORYBOARD"
+
 
 def draw_card(job: Job) -> Job:
     """Job: prompt, title, location, seed, width, height, out. Result: warnings (characters that no font has)."""
@@ -21,7 +23,7 @@ def draw_card(job: Job) -> Job:
     scene = read_scene(prompt, location, job["seed"])
     canvas = Canvas(job["width"], job["height"], job["seed"])
     paint_scene(canvas, scene, random.Random(f"paint:{job['seed']}"))
-    lettering = Lettering()
+    lettering = Lettering(prompt + (title + location).upper() + TAG)
     layout = _Layout(canvas.width, canvas.height)
     lines = lettering.wrap(prompt, layout.text, layout.measure, layout.most)
     _shade(canvas, layout, len(lines))
@@ -68,7 +70,7 @@ def _letter(
     _corners(card, layout)
     baseline = layout.edge + layout.label
     x = float(layout.edge + layout.label)
-    room = card.width - 2 * x - lettering.width("STORYBOARD", layout.label) - 2 * layout.label
+    room = card.width - 2 * x - lettering.width(TAG, layout.label) - 2 * layout.label
     for words, colour in ((title.upper(), accent), (location.upper(), soft)):
         fitted = lettering.wrap(words, layout.label, max(layout.label * 4, room), 1)
         if not fitted:
@@ -78,9 +80,8 @@ def _letter(
         x, room = x + used, room - used
         if room < layout.label * 4:
             break
-    tag = "STORYBOARD"
-    right = card.width - layout.edge - layout.label - lettering.width(tag, layout.label)
-    lettering.draw(card, (right, baseline + layout.label * 0.4), tag, layout.label, soft)
+    right = card.width - layout.edge - layout.label - lettering.width(TAG, layout.label)
+    lettering.draw(card, (right, baseline + layout.label * 0.4), TAG, layout.label, soft)
     y = layout.bottom - layout.label - (len(lines) - 1) * layout.leading
     for line in lines:
         lettering.draw(card, (layout.edge + layout.label, y), line, layout.text, white)
