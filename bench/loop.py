@@ -58,7 +58,10 @@ def main() -> None:
 
 
 def _retake(*args: str) -> str:
-    return subprocess.run([*RETAKE, *args], check=True, capture_output=True, text=True).stdout
+    done = subprocess.run([*RETAKE, *args], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"retake {' '.join(args)} failed")  # it has said why on stderr
+    return done.stdout
 
 
 def _idle_cores(data: Path) -> float:
