@@ -98,16 +98,17 @@ def _keys(
 ) -> list[_Key]:
     """Positions between the moves, as if the canvas had no edges; sizes relative to the first."""
     keys = [_Key(0.0, 0.0, 1.0)]
+    share = 1 / len(moves)  # of what the whole shot may travel
     for move in moves:
         vary = rng.uniform(0.92, 1.08)
         pace = speed * seconds * move.strength * vary
         here = keys[-1]
-        size = here.size * math.exp(-_zoom(move, pace, rng))
+        size = here.size * math.exp(-_zoom(move, pace, rng, share))
         mean = (here.size + size) / 2
         aim = move.focus or focus
         sideways = rng.uniform(-0.07, 0.07)
-        x = _travel(move.pan, pace, extent[0]) or sideways * abs(_travel(move.tilt, pace, extent[1]))
-        y = _travel(move.tilt, pace, extent[1]) or sideways * abs(_travel(move.pan, pace, extent[0]))
+        across, down = _travel(move.pan, pace, extent[0], share), _travel(move.tilt, pace, extent[1], share)
+        x, y = across or sideways * abs(down), down or sideways * abs(across)
         towards_x = 0.0 if move.pan else _lean(aim[0] + rng.uniform(-0.04, 0.04))
         towards_y = 0.0 if move.tilt else _lean(aim[1] + rng.uniform(-0.04, 0.04))
         reach = (here.size - size) / 2  # how far the smaller window may lean and still lie in the larger one
@@ -115,20 +116,20 @@ def _keys(
     return keys
 
 
-def _zoom(move: Move, pace: float, rng: random.Random) -> float:
+def _zoom(move: Move, pace: float, rng: random.Random, share: float) -> float:
     """Logarithm of the magnification; a pan gets a hint of one, so that it does not feel like a scroll bar."""
     if move.zoom:
-        return move.zoom * min(ZOOM_LIMITS[1], max(ZOOM_LIMITS[0], ZOOM_RATE * pace))
+        return move.zoom * min(ZOOM_LIMITS[1] * share, max(ZOOM_LIMITS[0], ZOOM_RATE * pace))
     if move.pan or move.tilt:
         return rng.uniform(-0.004, 0.012)
     return BREATH
 
 
-def _travel(sign: int, pace: float, extent: float) -> float:
+def _travel(sign: int, pace: float, extent: float, share: float) -> float:
     distance = PAN_RATE * pace
     if extent > 1:
         distance = max(distance, min(extent - 1, LONG_PAN_RATE * pace))
-    return sign * min(max(PAN_LIMITS[1], extent - 1), max(PAN_LIMITS[0], distance))
+    return sign * min(max(PAN_LIMITS[1], extent - 1) * share, max(PAN_LIMITS[0], distance))
 
 
 def _lean(share: float) -> float:
