@@ -33,7 +33,10 @@ _ORDER: Final = """
     from episodes e left join segments s on s.episode_id = e.episode_id and s.deleted_at is null
     where e.episode_id = $1 and e.deleted_at is null group by e.episode_id
 """
-_REVISIONS: Final = "select t.* from episode_revisions t where t.episode_id = $1"
+_REVISIONS: Final = """
+    select t.*, (select count(*) from episode_revisions o where o.episode_id = t.episode_id and o.id <= t.id) as number
+    from episode_revisions t where t.episode_id = $1
+"""
 _IMPORT: Final = "select t.* from imports t where t.import_id = $1"
 _BATCH: Final = "select t.* from batches t "
 _ITEMS: Final = """
@@ -80,7 +83,7 @@ class EpisodeViews(SegmentViews):
         return {"segment_ids": row["segment_ids"], "revision": row["order_revision"]}
 
     async def revisions(self, episode_id: str, page: Page) -> Listing:
-        rows, following = await self._page(_REVISIONS, [episode_id], page, by="t.number")
+        rows, following = await self._page(_REVISIONS, [episode_id], page, by="t.id")
         return Listing([{"number": r["number"], "episode_id": episode_id, "change": r["change"],
                          "details": r["details"], "actor": r["actor"], "created_at": when(r["created_at"])}
                         for r in rows], following)

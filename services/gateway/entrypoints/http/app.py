@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
@@ -52,7 +53,7 @@ class GatewayApp(FastAPI):
         self._local_mode = settings is not None and settings.local_mode
         super().__init__(title=documents.TITLE, version=VERSION, description=documents.DESCRIPTION.strip(),
                          openapi_tags=list(documents.TAGS), lifespan=lifespan, docs_url=None, redoc_url=None,
-                         openapi_url=None, redirect_slashes=False)
+                         openapi_url=None, redirect_slashes=False, generate_unique_id_function=_operation_id)
 
     def build_middleware_stack(self) -> ASGIApp:
         return Front(super().build_middleware_stack(), local_mode=self._local_mode)
@@ -104,7 +105,31 @@ def _completed(spec: dict[str, Any]) -> dict[str, Any]:
     for path, item in spec["paths"].items():
         for method, operation in item.items():
             _complete_operation(path, method, operation)
+    _shared(spec)
     return spec
+
+
+def _operation_id(route: APIRoute) -> str:
+    """`runs_review`: the module and the name of the function."""
+    return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name.rstrip('_')}"
+
+
+def _shared(spec: dict[str, Any]) -> None:
+    """Problems are written once, under the names of their types, and referred to."""
+    components = spec["components"]
+    components["examples"] = {s.value: {"summary": problems.KINDS[s].title, "value": documents.problem_example(s)}
+                              for s in problems.Slug}
+    found = components.setdefault("responses", {})
+    for item in spec["paths"].values():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                content = response.get("content", {}).get(problems.MEDIA_TYPE)
+                if content is None:
+                    continue
+                slugs = sorted(content["examples"])
+                content["examples"] = {s: {"$ref": f"#/components/examples/{s}"} for s in slugs}
+                found[".".join(slugs)] = response
+                operation["responses"][status] = {"$ref": f"#/components/responses/{'.'.join(slugs)}"}
 
 
 def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ IfMatch = Annotated[int | None, Depends(if_match)]
 class Preference:
     """`Prefer: wait=N` and `Prefer: respond-async` (RFC 7240)."""
 
-    def __init__(self, prefer: Annotated[str | None, Header(description=(
+    def __init__(self, prefer: Annotated[str | None, Header(alias="Prefer", description=(
             "`wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all."),
             examples=["wait=10"])] = None) -> None:
         self.wait_s: int | None = None

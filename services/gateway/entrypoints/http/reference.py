@@ -37,14 +37,14 @@ def reference_page(spec: dict[str, Any]) -> str:
 
 def _section(spec: dict[str, Any], tag: str, operations: list[tuple[str, str, dict[str, Any]]]) -> str:
     about = next((t.get("description", "") for t in spec["tags"] if t["name"] == tag), "")
-    mine = "".join(_operation(*o) for o in operations if tag in o[2].get("tags", []))
+    mine = "".join(_operation(spec, *o) for o in operations if tag in o[2].get("tags", []))
     return f"<h2 id={_anchor(tag)}>{escape(tag)}</h2><p>{_text(about)}</p>{mine}" if mine else ""
 
 
-def _operation(path: str, method: str, op: dict[str, Any]) -> str:
+def _operation(spec: dict[str, Any], path: str, method: str, op: dict[str, Any]) -> str:
     bodies = "".join(f"<h4>Body: {escape(kind)}</h4>{_schema(media.get('schema', {}))}"
                      for kind, media in op.get("requestBody", {}).get("content", {}).items())
-    rows = "".join(_answer(*r) for r in op.get("responses", {}).items())
+    rows = "".join(_answer(spec, *r) for r in op.get("responses", {}).items())
     return (f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {_text(op.get('summary', ''))}"
             f"</summary><div class=deep><p>{_text(op.get('description', ''))}</p>{_parameters(op)}{bodies}"
             f"<h4>Answers</h4><table>{rows}</table></div></details>")
@@ -57,7 +57,9 @@ def _parameters(op: dict[str, Any]) -> str:
     return f"<h4>Parameters</h4><table>{rows}</table>" if rows else ""
 
 
-def _answer(status: str, response: dict[str, Any]) -> str:
+def _answer(spec: dict[str, Any], status: str, response: dict[str, Any]) -> str:
+    if ref := response.get("$ref"):
+        response = spec["components"]["responses"][ref.rpartition("/")[2]]
     schemas = [media.get("schema", {}) for media in response.get("content", {}).values()]
     return f"<tr><td>{escape(status)}<td>{_text(response.get('description', ''))}<td>{''.join(map(_schema, schemas))}"
 

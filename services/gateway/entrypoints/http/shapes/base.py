@@ -47,6 +47,15 @@ class Body(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def unsent(default: Any = "", **constraints: Any) -> Any:
+    """A field that may be left out and then stays as it is; its default is never looked at."""
+    return Field(default, json_schema_extra=_without_default, **constraints)
+
+
 class Money(Resource):
     amount: str = Field(description="Decimal.", examples=["0.42"])
     currency: str = Field(examples=["USD"])

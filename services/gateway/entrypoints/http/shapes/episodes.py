@@ -19,6 +19,7 @@ from services.gateway.entrypoints.http.shapes.base import (
     Score,
     Setting,
     Url,
+    unsent,
 )
 from services.gateway.entrypoints.http.shapes.runs import Kind, PreviousVersion, Run, Version
 from shared.contracts.values import AudioConfig, CaptionMode, TransitionStyle
@@ -176,7 +177,7 @@ class Order(Resource):
 
 
 class Revision(Resource):
-    number: int
+    number: int = Field(description="Per episode, from 1.")
     episode_id: Id
     change: str = Field(examples=["commit"])
     details: dict[str, Any]
@@ -346,9 +347,9 @@ class NewImport(Body):
 
 
 class EpisodeChanges(Body):
-    title: str = Field("", min_length=1, max_length=300)
-    description: str | None = Field("", max_length=4000)
-    output: dict[str, Any] | None = None
+    title: str = unsent(min_length=1, max_length=300)
+    description: str = unsent(max_length=4000)
+    output: dict[str, Any] = unsent({}, examples=[{"width": 1280, "height": 720}])
 
 
 class NewOrder(Body):
@@ -366,7 +367,7 @@ class NewSegment(Body):
 class SegmentChanges(Body):
     """What is left out stays; null clears."""
 
-    type: Literal["scene", "shot", "transition"] = "scene"
+    type: Literal["scene", "shot", "transition"] = unsent("scene")
     scene_info: dict[str, Any] | None = None
     duration: float | None = Field(None, gt=0, le=600)
     user_notes: str | None = Field(None, max_length=4000)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from services.gateway.entrypoints.http.shapes.base import Body, Dated, Id, Money, Resource, Url
+from services.gateway.entrypoints.http.shapes.base import Body, Dated, Id, Money, Resource, Url, unsent
 from services.gateway.entrypoints.http.shapes.episodes import Output
 
 RoleName = Literal["owner", "editor", "reviewer", "viewer"]
@@ -72,8 +72,8 @@ class NewProject(Body):
 
 
 class ProjectChanges(Body):
-    name: str = Field("", min_length=1, max_length=200)
-    description: str | None = Field("", max_length=4000)
+    name: str = unsent(min_length=1, max_length=200)
+    description: str = unsent(max_length=4000)
 
 
 class SettingsChanges(Body):

@@ -1,0 +1,176 @@
+"""The gateway's app in this process, over a real database; generator and review are played (see gateway_world)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import httpx
+from pydantic import BaseModel
+
+from services.gateway.adapters.postgres.store import PostgresStores
+from services.gateway.adapters.tokens import LocalTokens
+from services.gateway.config import Settings
+from services.gateway.main import create_app
+from shared.contracts.catalogue import load_catalogue
+from shared.contracts.topics import Service
+from shared.ids import new_id
+from shared.messaging.events import Publisher
+from shared.postgres import open_pool
+from tests.support.clock import FakeClock
+from tests.support.gateway_world import Played, World
+
+SECRET = "a secret of at least thirty-two bytes"
+NOWHERE = "127.0.0.1:1"  # no broker: what the gateway publishes stays in its outbox, where the test reads it
+
+
+def gateway_settings(database_url: str, folder: Path, **more: Any) -> Settings:
+    return Settings(**{
+        "database_url": database_url, "kafka_bootstrap": NOWHERE, "objects_url": f"file://{folder}/objects",
+        "work_dir": str(folder), "jwt_secret": SECRET, "media_secret": SECRET, "local_mode": True,
+        "log_level": "CRITICAL", "pool_size": 8,
+    } | more)
+
+
+@dataclass
+class Gateway:
+    app: Any
+    world: World
+    settings: Settings
+    _clients: list[httpx.AsyncClient] = field(default_factory=list)
+
+    def token(self, user: str) -> str:
+        tokens = LocalTokens(SECRET, issuer="retake", audience="retake", clock=self.app.state.parts.clock)
+        return tokens.issue(user, user.title(), timedelta(hours=1))
+
+    def client(self, user: str | None = "ana", **headers: str) -> httpx.AsyncClient:
+        """Paths are below /api/v1; nobody is signed in with None."""
+        transport = httpx.ASGITransport(self.app, client=("127.0.0.1", 5000))
+        given = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        made = httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1", headers=given | headers,
+                                 timeout=30)
+        self._clients.append(made)
+        return made
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+
+@asynccontextmanager
+async def gateway(database_url: str, folder: Path, **more: Any) -> AsyncIterator[Gateway]:
+    settings = gateway_settings(database_url, folder, **more)
+    app = create_app(settings)
+    clock = FakeClock(datetime.now(UTC))
+    async with app.router.lifespan_context(app), open_pool(database_url, size=4) as pool:
+        stores = PostgresStores(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
+        made = Gateway(app, World(pool, clock, stores, Played(clock)), settings)
+        yield made
+        await made.close()
+
+
+@dataclass
+class Stream:
+    """A stream of the app, read as a browser does, without a socket."""
+
+    app: Any
+    path: str
+    token: str | None
+    headers: dict[str, str] = field(default_factory=dict)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    _gone: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Stream:
+        path, _, query = f"/api/v1{self.path}".partition("?")
+        headers = {"host": "localhost", "accept": "text/event-stream"} | self.headers
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "scheme": "http",
+                 "query_string": query.encode(), "root_path": "", "client": ("127.0.0.1", 5000),
+                 "server": ("localhost", 80), "http_version": "1.1", "asgi": {"version": "3.0"},
+                 "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+        self.task = asyncio.create_task(self.app(scope, self._receive, self._send))
+        await self.until(lambda: bool(self.sent))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._gone.set()
+        if self.task:
+            await asyncio.wait_for(self.task, 5)
+
+    async def _receive(self) -> dict[str, Any]:
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+        self._news.set()
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def body(self) -> str:
+        return b"".join(m.get("body", b"") for m in self.sent).decode()
+
+    @property
+    def events(self) -> list[tuple[str | None, str, dict[str, Any]]]:
+        """(id, name, data)"""
+        found = []
+        for block in self.body.split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+            if "event" in fields:
+                found.append((fields.get("id"), fields["event"], json.loads(fields["data"])))
+        return found
+
+    def named(self, *names: str) -> list[dict[str, Any]]:
+        return [data for _, name, data in self.events if name in names]
+
+    async def until(self, condition: Any, seconds: float = 10) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await self._news.wait()
+                self._news.clear()
+
+
+def same_shape(model: type[BaseModel], body: Any, at: str = "") -> None:
+    """The body has exactly the fields that the API documents, each of a type that it documents."""
+    model.model_validate(body)
+    names = {f.alias or name for name, f in model.model_fields.items()}
+    open_ended = model.__name__ == "GenerationParams"  # with the settings of whatever model it was
+    extra = set() if open_ended else set(body) - names
+    assert not extra and names <= set(body), f"{at or model.__name__}: {sorted(set(body) ^ names)}"
+    for name, info in model.model_fields.items():
+        _inner(info.annotation, body[info.alias or name], f"{at or model.__name__}.{name}")
+
+
+def _inner(annotation: Any, value: Any, at: str) -> None:
+    if value is None:
+        return
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        same_shape(annotation, value, at)
+        return
+    inner = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is list:
+        for n, item in enumerate(value):
+            _inner(inner[0], item, f"{at}[{n}]")
+    elif origin is dict:
+        for key, item in value.items():
+            _inner(inner[1], item, f"{at}.{key}")
+    elif origin in (Union, UnionType) or origin is not None:
+        for choice in inner:
+            if isinstance(choice, type) and issubclass(choice, BaseModel) and isinstance(value, dict):
+                _inner(choice, value, at)
+            elif get_origin(choice) in (list, dict) and isinstance(value, list | dict):
+                _inner(choice, value, at)
