@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import asyncpg
 import structlog
 from prometheus_client import Gauge, Histogram
 
@@ -29,6 +30,9 @@ log = structlog.get_logger(__name__)
 LEASE_S: Final = 12.0  # a killed worker's job goes on within this
 HEARTBEAT_S: Final = 3.0
 POLL_S: Final = 1.0
+
+_TROUBLE: Final = (*UNAVAILABLE, asyncpg.PostgresError)
+"""Nothing that PostgreSQL says (read-only after a failover, disk full) may end a loop that keeps the leases."""
 
 RUNNING = Gauge("retake_jobs_running", "Jobs in hand", ["kind"])
 TOOK = Histogram("retake_job_seconds", "Time in hand", ["kind", "outcome"],
@@ -96,14 +100,19 @@ async def cancel(connection: Connection, job_id: str) -> bool:
 
 
 _CLAIM: Final = """
-    with ready as (
-        select j.job_id from jobs j
+    with held as (
+        select fair_key, count(*) as jobs from jobs where kind = $1 and lease_until >= now() group by fair_key
+    ), ranked as (
+        -- A job's turn: how many its key has in hand, and how many of its key are before it in the queue.
+        select j.job_id, coalesce(held.jobs, 0) + row_number() over (
+                   partition by j.priority, j.fair_key order by j.run_at, j.job_id) as turn
+        from jobs j left join held using (fair_key)
         where j.kind = $1 and j.run_at <= now() and (j.token is null or j.lease_until < now())
-        order by j.priority,
-                 (select count(*) from jobs r
-                  where r.kind = j.kind and r.fair_key = j.fair_key and r.lease_until >= now()),
-                 j.run_at, j.job_id
-        limit $2 for update skip locked
+    ), ready as (
+        select j.job_id from jobs j join ranked using (job_id)
+        where j.run_at <= now() and (j.token is null or j.lease_until < now())  -- again, of the row as locked
+        order by j.priority, ranked.turn, j.run_at, j.job_id
+        limit $2 for update of j skip locked
     )
     update jobs set token = gen_random_uuid(), worker = $3, attempts = attempts + 1,
                     lease_until = now() + make_interval(secs => $4)
@@ -117,7 +126,7 @@ _BEAT: Final = """
 """
 _RELEASE: Final = """
     update jobs set token = null, worker = null, lease_until = null, attempts = attempts - 1
-    where job_id = $1 and token = $2
+    where worker = $1 and token is not null
 """
 
 
@@ -141,7 +150,7 @@ class Kind:
 
 
 class Worker:
-    """Claims and runs jobs until closed; closing stops the jobs in hand and gives them back without losing an attempt."""
+    """Claims and runs jobs until closed. Closing stops those in hand and gives them back, with no attempt lost."""
 
     def __init__(self, pool: Pool, database_url: str, kinds: Mapping[str, Kind], *, clock: Clock, new_id: NewId,
                  lease_s: float = LEASE_S, heartbeat_s: float = HEARTBEAT_S) -> None:
@@ -164,12 +173,10 @@ class Worker:
 
     async def __aexit__(self, *exc: object) -> None:
         await _stop(self._loops)
-        in_hand = list(self._in_hand.values())
-        await _stop(task for _, task in in_hand)
-        with suppress(*UNAVAILABLE):
-            async with transaction(self._pool) as connection:
-                for held, _ in in_hand:
-                    await connection.execute(_RELEASE, held.job_id, held.token)
+        await _stop(task for _, task in list(self._in_hand.values()))
+        with suppress(*_TROUBLE):
+            async with transaction(self._pool) as connection:  # by name: also what was being claimed just now
+                await connection.execute(_RELEASE, self._name)
         await self._listener.__aexit__()
 
     def _notified(self, channel: str, payload: str) -> None:
@@ -216,7 +223,7 @@ class Worker:
         try:
             async with transaction(self._pool) as connection:
                 claims = await claim(connection, kind, slots, worker=self._name, lease_s=self._lease_s)
-        except UNAVAILABLE as e:
+        except _TROUBLE as e:
             log.warning("jobs.claim_failed", kind=kind, error=repr(e))
             await self._clock.sleep(POLL_S)
             return []
@@ -254,7 +261,7 @@ class Worker:
                 async with transaction(self._pool) as connection:
                     rows = await connection.fetch(
                         _BEAT, [c.job_id for c in held], [c.token for c in held], self._lease_s)
-            except UNAVAILABLE as e:
+            except _TROUBLE as e:
                 log.warning("jobs.heartbeat_failed", error=repr(e))
                 continue
             ours = {r["job_id"] for r in rows}
