@@ -1,14 +1,13 @@
 """How fast a film is made, beside ffmpeg: `python -m bench.compile [--size 1080] [--clips 10]`.
 
-The compiler runs whole, over the embedded broker and PostgreSQL: every time is from the request's send to the receipt of
-`completed`. The peers get the same sources or the same pieces. Writes out/bench/compile.json.
+The compiler runs whole, over the embedded broker and PostgreSQL: every time is from the request's send to the
+receipt of `completed`. The peers get the same sources or the same pieces. Writes out/bench/compile.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import resource
 import statistics
 import subprocess
@@ -23,8 +22,10 @@ from typing import Any
 
 import asyncpg
 
+from bench._report import save
 from services.compiler.config import Settings
 from services.compiler.wiring import wire
+from shared import telemetry
 from shared.contracts.compiler import FilmState, FilmUpdated
 from shared.contracts.gateway import CompileItem, CompileRequested, PinnedMedia
 from shared.contracts.topics import Service
@@ -79,6 +80,7 @@ class Bench:
     generator: Objects
     objects: Path
     told: asyncio.Queue[FilmUpdated] = field(default_factory=asyncio.Queue)
+    estimate: float | None = None
 
     async def commit(self, path: Path) -> PinnedMedia:
         ref = await self.generator.own.put_file(f"versions/{new_id()}/{path.name}", path, "video/mp4")
@@ -97,6 +99,7 @@ class Bench:
         )  # fmt: skip
         while True:
             told = await self.told.get()
+            self.estimate = told.estimated_duration_s or self.estimate
             if told.compilation_id == request.compilation_id and told.state is FilmState.COMPLETED:
                 return time.perf_counter() - began, told
             if told.state is FilmState.FAILED:
@@ -149,9 +152,12 @@ async def order(bench: Bench, folder: Path, clips: int, height: int, after: Tran
         voice = await bench.commit(folder / f"voice{voices[n]}.wav") if n in voices else None
         items.append(
             CompileItem(
-                segment_id=new_id(), number=n + 1, video=await bench.commit(folder / f"{n}.mp4"), narration=voice,
+                segment_id=new_id(),
+                number=n + 1,
+                video=await bench.commit(folder / f"{n}.mp4"),
+                narration=voice,
                 transition_after=after,
-            )  # fmt: skip
+            )
         )
     return events.compile_requested(
         items=items,
@@ -199,7 +205,7 @@ async def measure(folder: Path, clips: int, height: int, *, peers: bool) -> list
         for name, after in (("cut", None), ("dissolves", DISSOLVE)):
             request = await order(bench, folder, clips, height, after)
             cold, film = await bench.film(request)
-            row(f"{name}: nothing conformed", [cold], report=_report(film))
+            row(f"{name}: nothing conformed", [cold], report=_report(film), estimate_s=bench.estimate)
             ready = [(await bench.film(request))[0] for _ in range(5)]
             assert film.object is not None
             row(f"{name}: every piece ready, click to film", ready, megabytes=round(film.object.size / 1e6, 1))
@@ -208,11 +214,16 @@ async def measure(folder: Path, clips: int, height: int, *, peers: bool) -> list
             row(f"{name}: ffmpeg concat -c copy of the clips", runs)
             await bench.forget("window", "chunk", "track", "stem", "poster")
             missing, film = await bench.film(request)
-            row(f"{name}: conformed, windows and sound missing", [missing], report=_report(film))
+            row(
+                f"{name}: conformed, windows and sound missing",
+                [missing],
+                report=_report(film),
+                estimate_s=bench.estimate,
+            )
             changed = request.items[clips // 2].model_copy(update={"video": request.items[0].video})
             items = [*request.items[: clips // 2], changed, *request.items[clips // 2 + 1 :]]
             again, film = await bench.film(request.model_copy(update={"items": items}))
-            row(f"{name}: one segment changed", [again], report=_report(film))
+            row(f"{name}: one segment changed", [again], report=_report(film), estimate_s=bench.estimate)
             await bench.forget("clip", "window", "chunk", "track", "stem", "poster")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{'memory of the compiler, MB':58} {peak:9.0f}")
@@ -224,7 +235,11 @@ async def measure(folder: Path, clips: int, height: int, *, peers: bool) -> list
 
 def _report(film: FilmUpdated) -> dict[str, Any]:
     assert film.report is not None
-    return {"reused": film.report.pieces_reused, "rendered": film.report.pieces_rendered, "s": film.report.seconds}
+    return {
+        "reused": film.report.pieces_reused,
+        "rendered": film.report.pieces_rendered,
+        "estimate_s": film.estimated_duration_s,
+    }
 
 
 def main() -> None:
@@ -233,8 +248,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1080, help="height in pixels")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--sources", type=Path, help="a folder with 0.mp4, 1.mp4, ... to use instead of made ones")
-    parser.add_argument("--out", type=Path, default=Path("out/bench"))
     args = parser.parse_args()
+    telemetry.configure("compiler", level="WARNING", json=False)
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as temporary:
         folder = Path(temporary)
         if args.sources:
@@ -243,8 +258,7 @@ def main() -> None:
         else:
             make_sources(folder, args.clips, args.size)
         rows = asyncio.run(measure(folder, args.clips, args.size, peers=not args.no_peers))
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "compile.json").write_text(json.dumps({"clips": args.clips, "height": args.size, "rows": rows}, indent=2))
+    print(f"raw numbers: {save('compile', {'clips': args.clips, 'height': args.size, 'rows': rows})}")
 
 
 if __name__ == "__main__":

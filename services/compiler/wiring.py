@@ -50,7 +50,9 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             ),
         }
         async with (
-            run_messaging(base, handlers(desks, base.clock), on_dead_letter=fail_dead_letters(desks)) as messaging,
+            run_messaging(
+                base, handlers(desks, base.clock, settings.pieces_at_once), on_dead_letter=fail_dead_letters(desks)
+            ) as messaging,
             Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id),
             ExpirySweep(base.pool, desks, clock=base.clock),
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -297,7 +298,7 @@ async def test_a_broken_video_fails_the_film_by_name(start: Start, sources: Path
 
 
 async def test_cancel_stops_ffmpeg_at_once(start: Start, tmp_path: Path) -> None:
-    slow = films.video(tmp_path / "slow.mp4", seconds=30, size="1280x720")
+    slow = films.video(tmp_path / "slow.mp4", seconds=12, size="1280x720")
     async with start(render_ahead=False) as stage:
         request = requested(item(1, await stage.commit(slow)), output=Output(width=1920, height=1080))
         await stage.send(request)
@@ -403,7 +404,7 @@ async def test_old_news_changes_nothing(start: Start) -> None:
 
 
 async def test_an_expired_film_fails(start: Start, tmp_path: Path) -> None:
-    slow = films.video(tmp_path / "slow.mp4", seconds=30, size="1280x720")
+    slow = films.video(tmp_path / "slow.mp4", seconds=12, size="1280x720")
     async with start(render_ahead=False) as stage:
         soon = datetime.now(UTC) + timedelta(seconds=1)
         output = Output(width=1920, height=1080)
@@ -423,6 +424,20 @@ async def test_two_films_at_once_make_each_piece_once(start: Start, sources: Pat
         assert len(list((stage.objects / "compiler" / "pieces").rglob("*/*/*"))) == 2 + 1 + 1 + 1 + 1
         digests = {stage.path(d.object).stat().st_size for d in done}
         assert len(digests) == 1
+
+
+async def test_a_request_that_cannot_be_read_is_a_film_that_failed(start: Start) -> None:
+    async with start(render_ahead=False) as stage:
+        request = requested(events.compile_requested().items[0])
+        envelope = events.message(request).envelope
+        body = request.model_dump(mode="json") | {"output": {"width": "wide"}}
+        await stage.producer.send_and_wait(
+            request.TOPIC, json.dumps(body).encode(), key=request.key.encode(), headers=envelope.headers()
+        )
+        film = await stage.until(request.compilation_id, FilmState.FAILED)
+        assert film.episode_id == request.episode_id
+        assert film.problem is not None
+        assert film.problem.code == "request_unreadable"
 
 
 async def test_loudness_and_true_peak_are_as_asked(start: Start, sources: Path) -> None:

@@ -21,7 +21,7 @@ from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
-SWEEP_EVERY_S: Final = 5.0
+SWEEP_EVERY_S: Final = 2.0
 
 
 @dataclass(frozen=True)

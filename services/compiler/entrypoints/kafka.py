@@ -25,7 +25,7 @@ from shared.postgres import Connection
 Desks = Callable[[Connection], Desk]
 
 
-def handlers(desks: Desks, clock: Clock) -> Mapping[type[Event], Handler]:
+def handlers(desks: Desks, clock: Clock, pieces_at_once: int) -> Mapping[type[Event], Handler]:
     async def on_complete(connection: Connection, message: Message[Any]) -> None:
         await remember_commit(desks(connection), message)
 
@@ -33,7 +33,7 @@ def handlers(desks: Desks, clock: Clock) -> Mapping[type[Event], Handler]:
         await follow_timeline(desks(connection), message)
 
     async def on_compile_requested(connection: Connection, message: Message[Any]) -> None:
-        await admit_compilation(desks(connection), message, clock.now())
+        await admit_compilation(desks(connection), message, clock.now(), at_once=pieces_at_once)
 
     async def on_cancel_requested(connection: Connection, message: Message[Any]) -> None:
         await cancel_compilation(desks(connection), message)

@@ -79,7 +79,7 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
     """The track as it was once made, or its chunks, of which most may be there already."""
     recipes = stem_recipes(order)
     stems = await obtainer.obtain(list(recipes.values()))
-    plan = plan_sound(film, order.output.fps, _sources(recipes, stems), order.audio)
+    plan = sound_plan(order, film, recipes, stems)
     key = track_key(plan, order.audio)
     if made := (await obtainer.find([key])).get(key):
         facts = made.facts
@@ -117,6 +117,11 @@ def _missed(loudness: float | None, audio: AudioConfig) -> list[str]:
     if loudness is None or not audio.volume_normalization or abs(loudness - audio.loudness_lufs) <= TOLERANCE_LU:
         return []
     return [f"The film measures {loudness:.1f} LUFS instead of {audio.loudness_lufs:g}."]
+
+
+def sound_plan(order: Order, film: FilmPlan, recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> SoundPlan:
+    """`recipes` by role, `stems` by key."""
+    return plan_sound(film, order.output.fps, _sources(recipes, stems), order.audio)
 
 
 def _sources(recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> Sources:

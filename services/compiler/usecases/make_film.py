@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Final
 
-from services.compiler.domain.cost import Meter, Pace, chunk_seconds, units
+from services.compiler.domain.cost import Meter, Pace
 from services.compiler.domain.order import Order, order_of
-from services.compiler.domain.pieces import PieceKind, Recipe, clip_recipe, poster_recipe
-from services.compiler.usecases.gather import clip_recipes, gather_pictures, gather_sound, stem_recipes
+from services.compiler.domain.pieces import poster_recipe
+from services.compiler.usecases.estimate import look
+from services.compiler.usecases.gather import gather_pictures, gather_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Result, Track, Workshop
 from shared.clock import Clock
 from shared.contracts.compiler import Chapter, FilmReport
-from shared.contracts.values import Media, ObjectRef, Output, Problem, TransitionStyle
+from shared.contracts.values import Media, ObjectRef, Output, Problem
 from shared.errors import RetakeError
 
 REPORT_EVERY_S: Final = 0.5
@@ -63,10 +64,11 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
     meter = Meter(1.0)
     obtainer = Obtainer(book, workshop, clock, pace, meter, at_once=at_once)
     stage = _Stage("compile.started")
-    estimate = await _expect(order, obtainer)
-    await job.report(meter.percent, stage.code, round(estimate, 1))
+    work = await look(order, obtainer)
+    meter.expect(work.total)
+    await job.report(meter.percent, stage.code, work.until_ready(at_once))
     async with _reporting(job, meter, stage, clock):
-        stage.code = "compile.rendering" if estimate < 1 else "compile.waiting_conform"
+        stage.code = "compile.waiting_conform"
         pictures = await gather_pictures(order, obtainer)
         stage.code = "compile.rendering"
         track = await gather_sound(order, pictures.plan, obtainer)
@@ -82,29 +84,6 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
         await book.learn("join", pace.learn("join", seconds, clock.monotonic() - joining))
     report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
     return _result(order, pictures, track, film, poster_object, report)
-
-
-async def _expect(order: Order, obtainer: Obtainer) -> float:
-    """Seconds of work ahead, from what is there already; also sets the meter."""
-    pace = obtainer.pace
-    encoder = await obtainer.workshop.encoder(order.output)
-    first: list[Recipe] = [*clip_recipes(order, encoder).values(), *stem_recipes(order).values()]
-    found = await obtainer.find([r.key for r in first])
-    length = sum(i.video.media.duration_s or 5.0 for i in order.items)
-    blended = sum(
-        i.transition_after.duration_s
-        for i in order.items[:-1]
-        if i.transition_after and i.transition_after.style is not TransitionStyle.CUT
-    )
-    per_second = units(clip_recipe("", order.items[0].video.object, 1.0, order.output, ""))
-    seconds = (
-        pace.of([r for r in first if r.key not in found])
-        + pace.seconds(PieceKind.WINDOW, per_second * blended)
-        + pace.seconds(PieceKind.CHUNK, max(length, chunk_seconds()))
-        + pace.seconds("join", length)
-    )
-    obtainer.meter.expect(seconds)
-    return seconds
 
 
 @asynccontextmanager

@@ -68,7 +68,7 @@ class Obtainer:
                 for recipe in missing:
                     group.create_task(one(recipe))
         except* RetakeError as failures:
-            raise _first(failures) from None
+            raise failures.exceptions[0] from None
         return pieces
 
     async def _one(self, recipe: Recipe) -> Piece:
@@ -132,16 +132,3 @@ def _named(error: RetakeError, name: str) -> RetakeError:
     if isinstance(error, Retryable):
         return Retryable(error.code, cause, error.recovery, delay_s=error.delay_s)
     return Permanent(error.code, cause, error.recovery or "Regenerate it, then compile again.")
-
-
-def _first(failures: BaseExceptionGroup[RetakeError]) -> RetakeError:
-    """Of several failures the one that no retry will mend."""
-    errors: list[RetakeError] = []
-    pending: list[BaseException] = [failures]
-    while pending:
-        error = pending.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            pending.extend(error.exceptions)
-        elif isinstance(error, RetakeError):
-            errors.append(error)
-    return next((e for e in errors if not e.retryable), errors[0])

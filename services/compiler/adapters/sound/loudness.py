@@ -32,6 +32,8 @@ _HIGH_PASS: Final = ((1.0, -2.0, 1.0), (-1.99004745483398, 0.99007225036621))
 MEMORY: Final = 4096
 """Samples after which the weighting filters have forgotten what was: their response has decayed below -160 dB."""
 
+_FFT: Final = 1 << 16
+
 OVERSAMPLING: Final = 4
 _TAPS: Final = 16  # per phase; BS.1770-5's own example has 12
 
@@ -74,10 +76,15 @@ class Energies:
 
 def weigh(sound: Samples, before: int) -> Samples:
     """K-weights `sound`, whose first `before` samples (`MEMORY` of them, or the film's beginning) are only context."""
-    size = 1 << (len(sound) + MEMORY).bit_length()
-    spectrum = np.fft.rfft(sound, size, axis=0) * _weighting(size)[:, None]
-    weighted: NDArray[np.float64] = np.fft.irfft(spectrum, size, axis=0)
-    return weighted[before : len(sound)].astype(np.float32)
+    weighted = np.empty((len(sound) - before, 2), dtype=np.float32)
+    for start in range(before, len(sound), _FFT - MEMORY):  # overlap-save: small blocks keep memory small
+        stop = min(start + _FFT - MEMORY, len(sound))
+        context = min(start, MEMORY)
+        spectrum = np.fft.rfft(sound[start - context : stop], _FFT, axis=0) * _weighting()[:, None]
+        weighted[start - before : stop - before] = np.fft.irfft(spectrum, _FFT, axis=0)[
+            context : context + stop - start
+        ]
+    return weighted
 
 
 def measure(sound: Samples) -> float | None:
@@ -110,7 +117,7 @@ def _lufs(energy: float | NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @cache
-def _weighting(size: int) -> NDArray[np.complex64]:
+def _weighting() -> NDArray[np.complex64]:
     """The filters' frequency response, from their impulse response cut off at `MEMORY`."""
     response = np.zeros(MEMORY)
     response[0] = 1
@@ -120,7 +127,7 @@ def _weighting(size: int) -> NDArray[np.complex64]:
             y = b0 * x + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2
             x1, x2, y1, y2 = x, x1, y, y1
             response[i] = y
-    return np.asarray(np.fft.rfft(response, size), dtype=np.complex64)
+    return np.asarray(np.fft.rfft(response, _FFT), dtype=np.complex64)
 
 
 @cache
