@@ -205,8 +205,9 @@ class Worker:
                 self._in_hand[held.job_id] = (held, task)
                 task.add_done_callback(lambda t, held=held: self._done(held, t, free))  # type: ignore[misc]
             if not claims:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake[kind].wait(), POLL_S)
+                with suppress(TimeoutError):  # not wait_for: before Python 3.12 it can swallow a cancellation
+                    async with asyncio.timeout(POLL_S):
+                        await self._wake[kind].wait()
 
     def _free_slots(self, kind: str) -> int:
         return self._kinds[kind].concurrency - sum(1 for held, _ in self._in_hand.values() if held.kind == kind)

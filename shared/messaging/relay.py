@@ -152,7 +152,8 @@ class Relay:
             self._works()
             if len(rows) < BATCH_ROWS:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):  # wait_for can swallow a cancellation before 3.12
+                        await self._wake.wait()
 
 
 def _flushes(rows: list[asyncpg.Record]) -> Iterator[list[asyncpg.Record]]:
