@@ -12,6 +12,7 @@ from pathlib import Path
 from services.generator.adapters.downloads import GuardedDownloads
 from services.generator.adapters.meter import PrometheusMeter
 from services.generator.adapters.postgres.attempts import attempt_units
+from services.generator.adapters.postgres.calls import PostgresCalls
 from services.generator.adapters.postgres.commits import PostgresCommits
 from services.generator.adapters.postgres.runs import PostgresRuns
 from services.generator.adapters.postgres.sweeps import PostgresSweeps
@@ -20,25 +21,32 @@ from services.generator.adapters.scratch import ProcessScratch
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
-from services.generator.entrypoints.jobs import Limits, RunSweep, kinds
+from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds
 from services.generator.entrypoints.kafka import Entry
+from services.generator.usecases.abandon_call import AbandonCall
+from services.generator.usecases.call_provider import RemoteMaker
 from services.generator.usecases.gather_inputs import GatherInputs
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
 from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio
+from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider
 from services.generator.usecases.start_run import Offer
+from shared.clock import Clock
 from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.topics import Service
 from shared.health import Health
-from shared.jobs import Worker
+from shared.jobs import Kind, Worker
 from shared.objects import Objects, open_objects
 from shared.service import Base, open_base, run_messaging
 
 
 @dataclass(frozen=True)
 class Provider:
-    maker: Maker
+    """Here: a maker. Elsewhere, for money: a remote, which the generator makes a maker of."""
+
     lane: LaneOf
+    maker: Maker | None = None
+    remote: RemoteProvider | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,9 @@ class Parts:
 
 
 def parts(settings: Settings) -> Parts:
-    providers = {animatic_provider.NAME: Provider(animatic_provider.AnimaticProvider(), animatic_provider.lane)}
+    providers = {
+        animatic_provider.NAME: Provider(animatic_provider.lane, maker=animatic_provider.AnimaticProvider()),
+    }
     return Parts(load_catalogue(settings.catalogue), providers, FfmpegStudio(), GuardedDownloads())
 
 
@@ -69,10 +79,10 @@ async def wire(settings: Settings, replaced: Parts | None = None) -> AsyncIterat
         generate = generation(settings, base, made_of, objects, scratch, meter)
         entry = entrance(settings, base, made_of, meter)
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
+        work = {**kinds(generate, at_once(settings)), ABANDON: abandonment(base, made_of)}
         async with (
             run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
-            Worker(base.pool, settings.database_url, kinds(generate, at_once(settings)), clock=base.clock,
-                   new_id=base.new_id),
+            Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
             RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, clock=base.clock),
         ):
             yield messaging.health
@@ -81,10 +91,24 @@ async def wire(settings: Settings, replaced: Parts | None = None) -> AsyncIterat
 def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch,
                meter: PrometheusMeter) -> Generate:
     unit = attempt_units(base.pool, base.publisher)
-    makers = {name: provider.maker for name, provider in made_of.providers.items()}
+    calls = PostgresCalls(base.pool, base.clock, base.new_id)
+    makers = {name: _maker(provider, calls, base.clock) for name, provider in made_of.providers.items()}
     make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id)
     gather = GatherInputs(unit, objects, made_of.downloads)
     return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
+
+
+def _maker(provider: Provider, calls: Calls, clock: Clock) -> Maker:
+    if provider.remote:
+        return RemoteMaker(provider.remote, calls, clock)
+    assert provider.maker, "a provider is here or elsewhere"
+    return provider.maker
+
+
+def abandonment(base: Base, made_of: Parts) -> Kind:
+    remotes = {name: provider.remote for name, provider in made_of.providers.items() if provider.remote}
+    calls = PostgresCalls(base.pool, base.clock, base.new_id)
+    return abandon_kind(AbandonCall(remotes, calls, base.clock), base.pool, base.clock)
 
 
 def entrance(settings: Settings, base: Base, made_of: Parts, meter: PrometheusMeter) -> Entry:

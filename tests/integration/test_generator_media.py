@@ -29,7 +29,7 @@ SMALL = ProjectSettings(output=Output(width=640, height=360, fps=24))
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
     async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
-        provider = Provider(animatic_provider.AnimaticProvider(), animatic_provider.lane)
+        provider = Provider(animatic_provider.lane, animatic_provider.AnimaticProvider())
         opened.rewire(providers={"animatic": provider})
         yield opened
 

@@ -42,7 +42,7 @@ class Stage:
     running: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
-        parts = Parts(load_catalogue(), {"animatic": Provider(self.maker, lambda kind: Lane.RENDER)},
+        parts = Parts(load_catalogue(), {"animatic": Provider(lambda kind: Lane.RENDER, self.maker)},
                       ScriptedStudio(), ScriptedDownloads())
         await self.running.enter_async_context(wire(self.settings, parts))
 

@@ -256,7 +256,7 @@ async def open_bench(url: str, root: Path, *, clock: Clock | None = None, studio
         base = Base(Service.GENERATOR, settings, pool, Publisher(Service.GENERATOR, clock, new_id),
                     Broker("unused:1", Service.GENERATOR, embedded=True), clock, new_id)
         maker, scripted = ScriptedMaker(), ScriptedStudio()
-        parts = Parts(load_catalogue(), {"animatic": Provider(maker, lambda kind: Lane.RENDER)}, studio or scripted,
+        parts = Parts(load_catalogue(), {"animatic": Provider(lambda kind: Lane.RENDER, maker)}, studio or scripted,
                       ScriptedDownloads())
         meter = PrometheusMeter()
         assert set(at_once(settings)) == set(Lane)

@@ -11,17 +11,21 @@ from typing import Final, Protocol
 
 import structlog
 
+from services.generator.domain.backoff import delay_before
 from services.generator.domain.run import Lane, Run
+from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.ports import Attempt, Sweeps
-from services.generator.usecases.sweep_runs import end_overdue, requeue_jobless
+from services.generator.usecases.sweep_runs import LIMIT, end_overdue, requeue_jobless
 from shared.clock import Clock
-from shared.jobs import Claim, Kind
+from shared.errors import RetakeError
+from shared.jobs import Claim, Kind, again, finish
 from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S: Final = 15.0
+ABANDONED_AT_ONCE: Final = 20
 
 
 def kinds(generate: Generate, at_once: Mapping[Lane, int]) -> Mapping[str, Kind]:
@@ -30,6 +34,25 @@ def kinds(generate: Generate, at_once: Mapping[Lane, int]) -> Mapping[str, Kind]
             await generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
 
     return {lane.value: Kind(run, at_once[lane]) for lane in Lane}
+
+
+def abandon_kind(abandon: AbandonCall, pool: Pool, clock: Clock) -> Kind:
+    """Tried for as long as the provider does not answer: it may still be charging."""
+
+    async def run(claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(call_id=claim.job_id):
+            try:
+                await abandon(claim.job_id)
+            except RetakeError as e:
+                log.warning("call.not_abandoned", code=e.code, cause=e.cause, attempt=claim.attempt)
+                delay = delay_before(claim.attempt + 1, random=1.0)
+                async with transaction(pool) as connection:
+                    await again(connection, claim, clock.now() + timedelta(seconds=delay))
+                return
+            async with transaction(pool) as connection:
+                await finish(connection, claim)
+
+    return Kind(run, ABANDONED_AT_ONCE)
 
 
 class SweepMeter(Protocol):
@@ -79,6 +102,7 @@ class RunSweep:
         async with transaction(self._pool) as connection:
             sweeps = self._sweeps(connection)
             await requeue_jobless(sweeps, now)
+            await sweeps.abandon_calls(LIMIT)
             ended = await end_overdue(sweeps, now, queued_for=self._limits.queued_for,
                                       generating_for=self._limits.generating_for)
             active, oldest = await sweeps.census()

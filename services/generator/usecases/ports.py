@@ -106,7 +106,7 @@ class Runs(Store, Protocol):
         ...
 
     async def stop_work(self, run_id: str) -> None:
-        """Removes the run's job and stops whoever has it in hand."""
+        """Removes the run's job and stops whoever has it in hand, the provider included."""
         ...
 
     async def is_known(self, run_id: str) -> bool: ...
@@ -280,6 +280,10 @@ class Sweeps(Runs, Protocol):
         ...
 
     async def overdue(self, queued_before: datetime, generating_before: datetime, limit: int) -> list[Run]: ...
+
+    async def abandon_calls(self, limit: int) -> int:
+        """Has the open calls of ended runs stopped; how many there were."""
+        ...
 
     async def census(self) -> tuple[dict[str, int], datetime | None]:
         """Active runs by state, and since when the oldest queued one waits."""

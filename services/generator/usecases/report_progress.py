@@ -96,7 +96,8 @@ class Reporter:
         due = self._written_at + EVERY_S - self._clock.monotonic()
         if due > 0 and not self._stepped.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stepped.wait(), due)
+                async with asyncio.timeout(due):
+                    await self._stepped.wait()
         await asyncio.sleep(LINGER_S)
 
     async def _write(self) -> bool:

@@ -42,6 +42,9 @@ _KEEP: Final = """
         insert into versions (version_id, asset_id, run_id, version_number, status, facts, created_at)
         select v.version_id, $2, $1, (v.facts->>'version_number')::integer, 'candidate', v.facts, $7
         from unnest($4::uuid[], $5::jsonb[]) as v(version_id, facts) where v.version_id is not null
+    ), paid as (
+        update provider_calls set state = 'succeeded', ended_at = $7
+        where run_id = $1 and position = any($3::smallint[]) and state = 'submitted' and amount is not null
     )
     insert into candidates (run_id, position, version_id, problem)
     select $1, * from unnest($3::smallint[], $4::uuid[], $6::jsonb[])

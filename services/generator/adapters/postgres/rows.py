@@ -33,6 +33,9 @@ _END: Final = f"""
         update versions v set status = $7, settled_at = $6
         from candidates c join ended using (run_id)
         where v.version_id = c.version_id and v.status = 'candidate'
+    ), paid as (
+        update provider_calls p set state = 'succeeded', ended_at = $6
+        from ended where p.run_id = ended.run_id and p.state = 'submitted' and p.amount is not null
     )
     select {RUN} from ended
 """

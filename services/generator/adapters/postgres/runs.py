@@ -12,6 +12,7 @@ from services.generator.adapters.postgres.rows import RUN, Rows, dump_settings, 
 from services.generator.domain.run import Lane, Run
 from services.generator.domain.states import ACTIVE, VersionStatus
 from services.generator.usecases.ports import Asset, HeldVersion, NewRun
+from services.generator.usecases.remote import ABANDON
 from shared import jobs, telemetry
 from shared.contracts.gateway import RegenerateRequested
 from shared.contracts.values import AssetKind, Version
@@ -35,8 +36,9 @@ _ADD: Final = f"""
     insert into runs (run_id, asset_id, state, request, settings, provider, model, lane, step, problem,
                       base_commit_seq, project_id, owner_id, correlation_id, event_id, traceparent,
                       created_at, updated_at, ended_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17,
-            case when $3 = 'failed' then $17 end)
+    values ($1, $2, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::timestamptz,
+            $17::timestamptz,
+            case when $3::text = 'failed' then $17::timestamptz end)
     on conflict do nothing returning {RUN}
 """
 _OFFER: Final = """
@@ -46,6 +48,9 @@ _OFFER: Final = """
 _HOLD: Final = """
     select v.facts, v.asset_id, v.status, v.purged_at is not null as purged, a.kind
     from versions v join assets a using (asset_id) where v.version_id = $1 for share of v
+"""
+_OPEN_CALLS: Final = """
+    select call_id from provider_calls where run_id = $1 and state in ('intended', 'submitted')
 """
 _BURY: Final = """
     insert into assets (asset_id, created_at, deleted_at)
@@ -90,6 +95,8 @@ class PostgresRuns(Rows):
 
     async def stop_work(self, run_id: str) -> None:
         await jobs.cancel(self._db, run_id)
+        for r in await self._db.fetch(_OPEN_CALLS, run_id):
+            await jobs.enqueue(self._db, r["call_id"], ABANDON)
 
     async def is_known(self, run_id: str) -> bool:
         return bool(await self._db.fetchval("select 1 from runs where run_id = $1", run_id))

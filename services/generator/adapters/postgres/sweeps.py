@@ -8,6 +8,8 @@ from typing import Final
 from services.generator.adapters.postgres.rows import RUN, run_of
 from services.generator.adapters.postgres.runs import PostgresRuns
 from services.generator.domain.run import Lane, Run
+from services.generator.usecases.remote import ABANDON
+from shared import jobs
 
 _JOBLESS: Final = f"""
     select {RUN}, lane from runs r
@@ -20,6 +22,12 @@ _OVERDUE: Final = f"""
     where state in ('queued', 'generating')
       and case state when 'queued' then created_at < $1 else started_at < $2 end
     order by created_at limit $3 for update skip locked
+"""
+_ABANDONED: Final = """
+    select c.call_id from provider_calls c join runs r using (run_id)
+    where c.state in ('intended', 'submitted') and r.state not in ('queued', 'generating')
+      and not exists (select 1 from jobs j where j.job_id = c.call_id)
+    limit $1
 """
 _CENSUS: Final = """
     select state, count(*) as runs, min(created_at) as oldest from runs
@@ -36,6 +44,12 @@ class PostgresSweeps(PostgresRuns):
 
     async def overdue(self, queued_before: datetime, generating_before: datetime, limit: int) -> list[Run]:
         return [run_of(r) for r in await self._db.fetch(_OVERDUE, queued_before, generating_before, limit)]
+
+    async def abandon_calls(self, limit: int) -> int:
+        rows = await self._db.fetch(_ABANDONED, limit)
+        for r in rows:
+            await jobs.enqueue(self._db, r["call_id"], ABANDON)
+        return len(rows)
 
     async def census(self) -> tuple[dict[str, int], datetime | None]:
         rows = await self._db.fetch(_CENSUS)

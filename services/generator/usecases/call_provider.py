@@ -1,0 +1,85 @@
+"""Makes a candidate with a provider elsewhere, and never pays for it twice.
+
+The row is written before the request. Whatever an earlier attempt left open is taken up: looked for at the provider
+if nobody knows whether it arrived, waited for if it did, fetched again if it was done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from services.generator.domain.problems import problem_of
+from services.generator.usecases.ports import Made, Order, Share
+from services.generator.usecases.remote import (
+    Call,
+    Calls,
+    CallState,
+    Handle,
+    RemoteProvider,
+    Running,
+    Stopped,
+    Succeeded,
+    Unsure,
+)
+from shared.clock import Clock
+from shared.errors import RetakeError
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class RemoteMaker:
+    """Implements `ports.Maker`."""
+
+    provider: RemoteProvider
+    calls: Calls
+    clock: Clock
+
+    async def make(self, order: Order, work: Path, share: Share) -> Made:
+        call, handle = await self._submitted(order)
+        done = await self._wait(call, handle, share)
+        await self.calls.charge(call, done.cost)
+        return await self.provider.fetch(order, done, work)
+
+    async def _submitted(self, order: Order) -> tuple[Call, Handle]:
+        call = await self.calls.open(order.run_id, order.position)
+        if call and call.handle is not None:
+            log.info("call.resumed", call_id=call.call_id)
+            return call, call.handle
+        if call:
+            handle = await self.provider.find_orphan(call)
+            if handle is not None:
+                log.warning("call.adopted", call_id=call.call_id)
+                return await self.calls.submitted(call, handle), handle
+            log.warning("call.lost", call_id=call.call_id)
+            await self.calls.end(call, CallState.LOST)
+        return await self._submit(order)
+
+    async def _submit(self, order: Order) -> tuple[Call, Handle]:
+        call = await self.calls.intend(order)
+        try:
+            handle = await self.provider.submit(call.call_id, order)
+        except Unsure:
+            raise  # the row stays open: the next attempt looks for it
+        except RetakeError as e:
+            await self.calls.end(call, CallState.FAILED, problem_of(e))
+            raise
+        return await self.calls.submitted(call, handle), handle
+
+    async def _wait(self, call: Call, handle: Handle, share: Share) -> Succeeded:
+        while True:
+            match await self.provider.look(handle):
+                case Running(done, again_s):
+                    if done is not None:
+                        share(done)
+                    await self.clock.sleep(again_s)
+                case Succeeded() as found:
+                    return found
+                case Stopped(error, cost, cancelled):
+                    await self.calls.charge(call, cost)
+                    state = CallState.CANCELLED if cancelled else CallState.FAILED
+                    await self.calls.end(call, state, problem_of(error))
+                    raise error

@@ -1,0 +1,122 @@
+"""The port of providers that are elsewhere and cost money: what one file per provider implements.
+
+An order is submitted, looked at until it rests, then fetched. Whoever submits may die at any moment, so a call is a
+row before it is a request: `call_id` goes along with it, and `find_orphan` tells by it whether the request arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from services.generator.usecases.ports import Made, Order
+from shared.contracts.values import Cost, Problem
+from shared.errors import RetakeError, Retryable
+
+Handle = Mapping[str, Any]
+"""The provider's own: an id, addresses. JSON; stored, never looked into by anyone else."""
+
+
+ABANDON: Final = "abandon"
+"""The kind of job that stops a call whose run has ended. The job's id is the call's."""
+
+
+class CallState(StrEnum):
+    INTENDED = "intended"  # about to be submitted, or submitted by a worker that died
+    SUBMITTED = "submitted"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"  # it never arrived
+
+
+@dataclass(frozen=True)
+class Call:
+    """One row. `cost` is known once the provider has finished."""
+
+    call_id: str
+    run_id: str
+    position: int
+    provider: str
+    model: str
+    state: CallState
+    handle: Handle | None
+    cost: Cost | None
+    intended_at: datetime
+
+
+@dataclass(frozen=True)
+class Running:
+    """`share` from 0 to 1 if the provider tells, `again_s` until the next look."""
+
+    share: float | None = None
+    again_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """`output` is the provider's own, for `fetch`."""
+
+    output: Any
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """It failed or was cancelled; `cost` is what is charged all the same."""
+
+    error: RetakeError
+    cost: Cost
+    cancelled: bool = False
+
+
+class Cancelled(StrEnum):
+    ACCEPTED = "accepted"
+    TOO_LATE = "too_late"
+    UNKNOWN = "unknown"
+
+
+class Unsure(Retryable):
+    """The submission may have arrived (a timeout, a dropped connection, a 5xx): it is never sent again blindly."""
+
+
+class RemoteProvider(Protocol):
+    async def submit(self, call_id: str, order: Order) -> Handle:
+        """Raises Unsure if it may have arrived; any other error means that it did not."""
+        ...
+
+    async def look(self, handle: Handle) -> Running | Succeeded | Stopped: ...
+
+    async def fetch(self, order: Order, done: Succeeded, work: Path) -> Made: ...
+
+    async def cancel(self, handle: Handle) -> Cancelled: ...
+
+    async def find_orphan(self, call: Call) -> Handle | None:
+        """The call's handle, if it arrived; None if it surely did not. Raises Retryable while that is unknown."""
+        ...
+
+
+class Calls(Protocol):
+    """The rows of calls, each write a transaction of its own."""
+
+    async def open(self, run_id: str, position: int) -> Call | None:
+        """The one that is not over, if any."""
+        ...
+
+    async def intend(self, order: Order) -> Call:
+        """Raises Fenced if the run is no longer this attempt's."""
+        ...
+
+    async def submitted(self, call: Call, handle: Handle) -> Call: ...
+
+    async def charge(self, call: Call, cost: Cost) -> None:
+        """What it cost, counted once however often this is said. The call stays open until its candidate is stored."""
+        ...
+
+    async def end(self, call: Call, state: CallState, problem: Problem | None = None) -> None: ...
+
+    async def load(self, call_id: str) -> Call | None: ...

@@ -1,0 +1,247 @@
+"""A provider that costs: whenever the worker dies, nothing is paid twice and nothing that was paid is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.generator.domain.run import Lane
+from services.generator.usecases.ports import Made, Order
+from services.generator.usecases.remote import ABANDON, Call, Cancelled, Handle, Running, Stopped, Succeeded, Unsure
+from services.generator.wiring import Provider, abandonment
+from shared import jobs
+from shared.contracts.values import AssetKind, Cost, Media
+from shared.errors import Fenced, Permanent, Retryable
+from shared.postgres import transaction
+from tests.support import events
+from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
+from tests.support.postgres import Postgres
+
+PRICE = Cost(amount="0.25", basis="estimated", calls=1)
+
+
+class Killed(BaseException):
+    """The worker died here: nothing that follows runs."""
+
+
+@dataclass
+class PaidProvider:
+    """Keeps accounts. `fault(step)` may raise at each step, before or after it took effect."""
+
+    paid: dict[str, str] = field(default_factory=dict)  # call id -> handle
+    cancelled: list[str] = field(default_factory=list)
+    fetched: int = 0
+    looks_before_done: int = 1
+    faults: dict[str, list[BaseException]] = field(default_factory=dict)
+    charge_of_failure: Cost = field(default_factory=lambda: Cost(amount="0", basis="estimated"))
+    _looked: int = 0
+
+    def _fault(self, step: str) -> None:
+        if waiting := self.faults.get(step):
+            raise waiting.pop(0)
+
+    async def submit(self, call_id: str, order: Order) -> Handle:
+        self._fault("before submit")
+        assert call_id not in self.paid, "paid twice for one call"
+        self.paid[call_id] = f"prediction-{len(self.paid) + 1}"
+        self._fault("after submit")
+        return {"id": self.paid[call_id]}
+
+    async def look(self, handle: Handle) -> Running | Succeeded | Stopped:
+        self._fault("look")
+        assert handle["id"] in self.paid.values()
+        if handle["id"] in self.cancelled:
+            return Stopped(Permanent("cancelled", "Cancelled."), Cost(amount="0.10", basis="estimated"), cancelled=True)
+        self._looked += 1
+        return Running(0.5, again_s=0.01) if self._looked <= self.looks_before_done else Succeeded("output", PRICE)
+
+    async def fetch(self, order: Order, done: Succeeded, work: Path) -> Made:
+        self._fault("fetch")
+        self.fetched += 1
+        out = work / "fetched.bin"
+        out.write_bytes(b"fetched")
+        return Made(out, "application/octet-stream", done.cost)
+
+    async def cancel(self, handle: Handle) -> Cancelled:
+        self._fault("cancel")
+        self.cancelled.append(handle["id"])
+        return Cancelled.ACCEPTED
+
+    async def find_orphan(self, call: Call) -> Handle | None:
+        self._fault("find")
+        found = self.paid.get(call.call_id)
+        return {"id": found} if found else None
+
+
+@pytest_asyncio.fixture
+async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with open_bench(await emptied_database(postgres), tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def provider(bench: Bench) -> PaidProvider:
+    found = PaidProvider()
+    offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
+    bench.rewire(providers={"replicate": Provider(lambda kind: Lane.CALL, remote=found), "animatic": offline},
+                 default_provider="replicate")
+    return found
+
+
+async def requested(bench: Bench, **overrides: Any) -> Any:
+    request = events.regenerate_requested(**({"asset_kind": AssetKind.IMAGE,
+                                              "overrides": {"directions": "A lighthouse"}} | overrides))
+    await bench.handle(request)
+    return request
+
+
+async def call_states(bench: Bench) -> list[str]:
+    return [r["state"] for r in await bench.pool.fetch("select state from provider_calls order by intended_at")]
+
+
+async def test_a_call_is_written_before_it_is_made_and_its_cost_is_told(bench: Bench, provider: PaidProvider) -> None:
+    request = await requested(bench)
+    await bench.work()
+    preview = await bench.one("preview-ready")
+    assert preview.candidates[0].model == "bytedance/seedream-4"
+    assert (preview.cost.amount, preview.cost.basis, preview.cost.calls) == ("0.25", "estimated", 1)
+    assert preview.candidates[0].cost == PRICE
+    assert await call_states(bench) == ["succeeded"]
+    await bench.accept(preview)
+    assert (await bench.one("complete")).cost == preview.cost
+    assert request.run_id == preview.run_id
+
+
+@pytest.mark.parametrize(("step", "states", "paid"), [
+    ("before submit", ["lost", "succeeded"], 1),  # intent written, nothing sent
+    ("after submit", ["succeeded"], 1),  # sent, its id unsaved
+    ("look", ["succeeded"], 1),
+    ("fetch", ["succeeded"], 1),
+])
+async def test_wherever_the_worker_dies_the_next_one_takes_over_and_pays_once(
+    bench: Bench, provider: PaidProvider, step: str, states: list[str], paid: int
+) -> None:
+    provider.faults[step] = [Killed()]
+    await requested(bench)
+    with pytest.raises(Killed):
+        await bench.work(await bench.claim(lease_s=0))
+    await bench.work()
+    preview = await bench.one("preview-ready")
+    assert len(provider.paid) == paid
+    assert await call_states(bench) == states
+    assert (preview.cost.amount, preview.cost.calls) == ("0.25", 1)
+
+
+async def test_dying_between_fetch_and_store_fetches_again_and_pays_once(bench: Bench, provider: PaidProvider) -> None:
+    inspect = bench.studio.inspect
+
+    async def dies(*args: Any) -> Any:
+        raise Killed
+
+    bench.studio.inspect = dies  # type: ignore[method-assign]
+    await requested(bench)
+    with pytest.raises(Killed):
+        await bench.work(await bench.claim(lease_s=0))
+    bench.studio.inspect = inspect  # type: ignore[method-assign]
+    await bench.work()
+    assert (len(provider.paid), provider.fetched) == (1, 2)
+    assert (await bench.one("preview-ready")).cost.amount == "0.25"
+
+
+async def test_an_answer_that_never_came_is_looked_for_not_repeated(bench: Bench, provider: PaidProvider) -> None:
+    provider.faults["after submit"] = [Unsure("provider_timeout", "No answer within 60 s.")]
+    provider.faults["find"] = [Retryable("provider_busy", "The list is not there yet.")]
+    await requested(bench)
+    for _ in range(3):
+        await bench.run_due()
+    await bench.one("preview-ready")
+    assert len(provider.paid) == 1
+
+
+async def test_a_refusal_ends_its_call_and_the_next_attempt_is_a_new_one(bench: Bench, provider: PaidProvider) -> None:
+    provider.faults["before submit"] = [Retryable("provider_busy", "429", delay_s=0)]
+    await requested(bench)
+    await bench.run_due()
+    await bench.run_due()
+    assert await call_states(bench) == ["failed", "succeeded"]
+    assert len(provider.paid) == 1
+
+
+async def test_output_that_is_refused_was_still_paid_and_is_not_made_again(bench: Bench, provider: PaidProvider) -> None:
+    bench.studio.found[AssetKind.IMAGE] = Media(width=64, height=64)
+    await requested(bench)
+    await bench.work()
+    failed = await bench.one("failed")
+    assert (failed.problem.code, failed.problem.retryable) == ("output_differs", True)
+    assert (failed.cost.amount, failed.cost.calls) == ("0.25", 1)
+    assert len(provider.paid) == 1
+    assert await call_states(bench) == ["succeeded"]
+
+
+async def test_cancelling_stops_the_provider_and_counts_what_it_charges(bench: Bench, provider: PaidProvider) -> None:
+    provider.looks_before_done = 10**6
+    request = await requested(bench)
+    async with bench.worker():
+        while not provider.paid or "submitted" not in await call_states(bench):
+            await asyncio.sleep(0.01)
+        await bench.handle(events.cancel_requested(target_id=request.run_id))
+        assert (await bench.one("failed")).outcome == "cancelled"
+    await run_abandonments(bench)
+    assert len(provider.cancelled) == 1
+    assert await call_states(bench) == ["cancelled"]
+    spent = await bench.pool.fetchval("select spent::text from runs where run_id = $1", request.run_id)
+    assert spent == "0.10"
+
+
+async def test_a_provider_that_does_not_answer_is_asked_to_stop_again(bench: Bench, provider: PaidProvider) -> None:
+    provider.looks_before_done = 10**6
+    provider.faults["look"] = [Killed()]
+    provider.faults["cancel"] = [Retryable("provider_down", "503")]
+    request = await requested(bench)
+    with pytest.raises(Killed):
+        await bench.work(await bench.claim())
+    await bench.handle(events.cancel_requested(target_id=request.run_id))
+    await run_abandonments(bench)
+    assert await call_states(bench) == ["submitted"]
+    await run_abandonments(bench)
+    assert await call_states(bench) == ["cancelled"]
+
+
+async def test_a_worker_past_its_lease_does_not_pay(bench: Bench, provider: PaidProvider) -> None:
+    await requested(bench)
+    slow = await bench.claim(lease_s=0)
+    stop, go = asyncio.Event(), asyncio.Event()
+    submit_intent = bench.generate.make.makers["replicate"].calls.intend  # type: ignore[attr-defined]
+
+    async def paused(order: Order) -> Any:
+        if order.attempt == 1:
+            stop.set()
+            await go.wait()
+        return await submit_intent(order)
+
+    bench.generate.make.makers["replicate"].calls.intend = paused  # type: ignore[attr-defined]
+    late = asyncio.create_task(bench.work(slow))
+    bench.tasks.append(late)
+    await stop.wait()
+    await bench.work()
+    go.set()
+    with pytest.raises(Fenced):
+        await late
+    assert len(provider.paid) == 1
+    assert len(await bench.published("preview-ready")) == 1
+
+
+async def run_abandonments(bench: Bench) -> None:
+    kind = abandonment(bench.base, bench.parts)
+    await bench.pool.execute("update jobs set run_at = now()")
+    async with transaction(bench.pool) as connection:
+        claims = await jobs.claim(connection, ABANDON, 10, worker="test")
+    assert claims
+    for claim in claims:
+        await kind.handler(claim)
