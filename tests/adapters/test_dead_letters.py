@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from click.testing import Result
+from typer.testing import CliRunner
 
+from deploy.local.dead_letters import app
 from shared.contracts.topics import Service
 from shared.errors import Permanent, UserError
 from shared.messaging.consumer import Consumer
@@ -15,7 +21,7 @@ from shared.messaging.events import Message
 from shared.messaging.redrive import Letter, open_box
 from shared.postgres import Connection
 from tests.support import events
-from tests.support.brokers import RunningBroker, client_of
+from tests.support.brokers import EmbeddedBroker, RunningBroker, client_of
 from tests.support.clock import HurriedClock
 from tests.support.messaging import Side, handlers, produce, record_effect, side
 from tests.support.waiting import eventually
@@ -126,3 +132,48 @@ async def test_letters_that_cannot_be_sent_can_be_let_go(kafka: RunningBroker) -
             await box.get("0:999")
         await box.discard(letters)
         assert await box.letters() == []
+
+
+async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Side) -> None:
+    kafka = embedded_broker
+    sent = [events.message(events.preview_ready(label=f"Segment {i}")) for i in range(3)]
+    handler = Mendable()
+
+    async def retake(*args: str) -> Result:
+        named = ["--kafka", kafka.bootstrap]
+        return await asyncio.to_thread(CliRunner().invoke, app, [*args, *named])
+
+    await produce(kafka, TOPIC, *map(as_record, sent))
+    async with consuming(review, kafka, handler), review.relay(kafka):
+        letters = await waiting(kafka, 3)
+        listed = await retake("list", "review")
+        assert listed.exit_code == 0
+        for letter in letters:
+            assert letter.position in listed.output
+        assert listed.output.count("preview-ready") == 3
+        assert "broken: the handler is broken" in listed.output
+
+        shown = await retake("show", "review", letters[0].position)
+        assert letters[0].headers["ce_id"] in shown.output
+        assert letters[0].body in shown.output
+        as_json = json.loads((await retake("list", "review", "--json")).stdout)
+        assert [x["body"] for x in as_json["letters"]] == [x.body for x in letters]
+
+        handler.mended = True
+        assert (await retake("redrive", "review")).exit_code == 2, "it must be told which ones"
+        assert (await retake("redrive", "review", "0:999")).exit_code == 1
+        assert "1 dead letter sent again." in (await retake("redrive", "review", letters[1].position)).output
+        assert "1 dead letter let go." in (await retake("discard", "review", letters[2].position)).output
+        assert "1 dead letter sent again." in (await retake("redrive", "review", "--all")).output
+        assert "No dead letters of review wait." in (await retake("list", "review")).output
+        assert (await retake("list", "review", "--settled")).output.count("(settled)") == 3
+        await eventually(lambda: _effects(review, 2), within=30)
+    assert set(await review.effects()) == {letters[0].headers["ce_id"], letters[1].headers["ce_id"]}
+    assert (await retake("list", "studio")).exit_code == 1
+
+
+async def test_the_command_says_when_nothing_answers(tmp_path: Path) -> None:
+    at_nothing = await asyncio.to_thread(CliRunner().invoke, app, ["list", "review", "--kafka", "127.0.0.1:9"])
+    assert (at_nothing.exit_code, "Kafka does not answer" in at_nothing.output) == (1, True)
+    nowhere = await asyncio.to_thread(CliRunner().invoke, app, ["list", "review", "--data", str(tmp_path)])
+    assert (nowhere.exit_code, "does not run" in nowhere.output) == (1, True)
