@@ -173,7 +173,7 @@ async def test_a_refusal_ends_its_call_and_the_next_attempt_is_a_new_one(bench: 
     assert len(provider.paid) == 1
 
 
-async def test_output_that_is_refused_was_still_paid_and_is_not_made_again(bench: Bench, provider: PaidProvider) -> None:
+async def test_refused_output_was_still_paid_and_is_not_made_again(bench: Bench, provider: PaidProvider) -> None:
     bench.studio.found[AssetKind.IMAGE] = Media(width=64, height=64)
     await requested(bench)
     await bench.work()
