@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 # The photographs of the demo: a folder, or those that come inside scikit-image.
 PHOTOS ?=
+ROW    ?=
 
 # The first Python on the machine that Retake runs on. Another one: make setup PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
@@ -39,8 +40,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI and OpenAPI from the models
 	$(BIN)/python -m shared.contracts.generate
 
-bench: $(VENV)/.dev ## Measure (ARGS='name …')
-	$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
+	$(BIN)/python -m bench $(ROW) $(ARGS)
 
 system: ## Install what some tests need: Java 17, Maven, Go (Debian, as root; harmless to repeat)
 	./.ci/system

@@ -1,0 +1,65 @@
+"""The house rules that import-linter cannot see by itself."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.contracts.topics import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIRED = {"__init__.py", "main.py", "config.py", "wiring.py", "domain", "usecases", "entrypoints", "adapters"}
+ROOMS = REQUIRED | {"migrations", "Dockerfile", "py.typed"}
+
+
+def contracts() -> dict[str, dict[str, Any]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return {c["name"]: c for c in project["tool"]["importlinter"]["contracts"]}
+
+
+def names(folder: Path) -> set[str]:
+    return {p.name for p in folder.iterdir() if not p.name.startswith(".") and p.name != "__pycache__"}
+
+
+@pytest.mark.parametrize("service", Service)
+def test_every_service_has_the_rooms_and_no_others(service: Service) -> None:
+    found = names(ROOT / "services" / service)
+    assert found <= ROOMS
+    assert found >= REQUIRED
+
+
+def test_there_are_no_other_services() -> None:
+    assert names(ROOT / "services") - {"__init__.py", "py.typed"} == {s.value for s in Service}
+
+
+def test_the_contracts_law_names_every_mechanism() -> None:
+    law = contracts()["Contracts import no mechanism"]
+    mechanisms = {f"shared.{p.stem}" for p in (ROOT / "shared").iterdir()
+                  if (p.suffix == ".py" and p.stem != "__init__") or (p / "__init__.py").exists()}
+    assert set(law["forbidden_modules"]) == mechanisms - {"shared.contracts"}
+
+
+def test_the_laws_cover_every_service() -> None:
+    services = {f"services.{s}" for s in Service}
+    assert set(contracts()["Services never import each other"]["modules"]) == services
+    inside = next(c for name, c in contracts().items() if name.startswith("Inside a service"))
+    assert set(inside["containers"]) == services
+
+
+def test_main_fits_one_screen() -> None:
+    for service in Service:
+        lines = (ROOT / "services" / service / "main.py").read_text().splitlines()
+        assert len(lines) <= 40, f"{service}: {len(lines)} lines"
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda p: p.name)
+def test_locks_name_no_address_and_every_package_has_its_hashes(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    assert "--index" not in text
+    pinned = [line for line in text.splitlines() if "==" in line and not line.startswith((" ", "#"))]
+    assert pinned
+    assert all(line.rstrip().endswith("\\") for line in pinned)
