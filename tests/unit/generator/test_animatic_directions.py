@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from services.generator.adapters.providers.animatic.directions import Move, read_directions
+from services.generator.adapters.providers.animatic.grade import Grade, apply_grade, read_grade
 from services.generator.adapters.providers.animatic.vocabulary import Verb
 
 LEFT, RIGHT = Move(pan=-1), Move(pan=1)
@@ -106,3 +108,38 @@ def test_faster_is_faster_and_has_an_end() -> None:
     assert speeds[1] > speeds[0]
     assert speeds == sorted(speeds)
     assert speeds[-1] <= 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "look"),
+    [
+        ("slow push in\nmake it warmer", Grade(warmth=0.5)),
+        ("pan left\ntoo dark", Grade(light=0.5)),
+        ("darker", Grade(light=-0.5)),
+        ("darker\nbrighter", Grade(light=0.5)),
+        ("darker\neven darker", Grade(light=-0.75)),
+        ("black and white", Grade(colour=-1)),
+        ("heller und wärmer", Grade(light=0.5, warmth=0.5)),
+        ("темнее", Grade(light=-0.5)),
+        ("更暗一点", Grade(light=-0.5)),
+        # What is in the picture is not how to grade it.
+        ("a warm cup of coffee in a dark room, bright window", Grade()),
+    ],
+)
+def test_looks_are_read_from_what_is_asked_for(text: str, look: Grade) -> None:
+    assert read_grade(text) == look
+
+
+def test_a_look_is_seen() -> None:
+    photo = Image.new("RGB", (8, 8), (120, 100, 90))
+
+    def pixel(text: str) -> tuple[int, ...]:
+        seen = apply_grade(photo, read_grade(text)).getpixel((4, 4))
+        assert isinstance(seen, tuple)
+        return seen
+
+    assert pixel("pan left") == (120, 100, 90)
+    assert pixel("warmer")[0] > 122
+    assert pixel("warmer")[2] < 88
+    assert sum(pixel("darker")) < 280 < 340 < sum(pixel("brighter"))
+    assert len(set(pixel("black and white"))) == 1

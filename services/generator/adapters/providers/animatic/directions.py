@@ -2,7 +2,8 @@
 
 Each line of the text is an instruction of its own and a later line overrides an earlier one: a rejection's suggested
 change is appended to the directions on a new line. A line that names a move replaces the move; a line that only names
-a pace, "the other way" or "no zoom" changes the one before it; a line about anything else leaves the camera alone.
+a pace, "the other way" or "no zoom" changes the one before it; a line about anything else leaves the camera alone
+(its words about the look are for `grade`).
 Within a line, moves joined by commas and "and" happen together, and "then" or a new sentence puts them in a row.
 """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from services.generator.adapters.providers.animatic.camera import Window, camera_path
 from services.generator.adapters.providers.animatic.directions import Directions, read_directions
+from services.generator.adapters.providers.animatic.grade import apply_grade, read_grade
 from services.generator.adapters.providers.animatic.photograph import (
     STAGE_MOST,
     Fit,
@@ -48,6 +49,7 @@ def prepare(
     asked = read_directions(directions)
     photo = load_photograph(image, at_least=2 * max(frame))
     focus = find_focus(photo)
+    photo = apply_grade(photo, read_grade(directions))
     fit = choose_fit(photo.size, frame, asked)
     if fit is Fit.PANEL:
         focus = _on_panel(photo.size, frame, focus)

@@ -40,6 +40,10 @@ def serve(work: Callable[[Job], Job | None]) -> None:
         os._exit(UNREAD)
 
 
+def encode(job: Job) -> bytes:
+    return json.dumps(job).encode()
+
+
 def command(module: str) -> list[str]:
     return [sys.executable, "-m", f"{_PACKAGE}.{module}"]
 
@@ -76,7 +80,7 @@ async def send(process: Process, job: Job) -> None:
     """Hand over the job. A child that is gone already says why when its end is read."""
     assert process.stdin is not None
     try:
-        process.stdin.write(json.dumps(job).encode())
+        process.stdin.write(encode(job))
         await process.stdin.drain()
         process.stdin.close()
     except (BrokenPipeError, ConnectionResetError):
