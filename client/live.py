@@ -32,12 +32,14 @@ class Live:
         *,
         on_change: Callable[[Board, e.Event | None], None] = lambda _board, _event: None,
         on_connection: Callable[[bool], None] | None = None,
+        look_anyway_s: float = LOOK_ANYWAY_S,
     ) -> None:
         self._client = client
         self._project_id = project_id
         self._cursor = episode.cursor
         self._on_change = on_change
         self._on_connection = on_connection
+        self._look_anyway_s = look_anyway_s
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._refresher: asyncio.Task[None] | None = None
@@ -61,12 +63,12 @@ class Live:
                 with suppress(asyncio.CancelledError, Exception):
                     await task
 
-    async def next_change(self, timeout_s: float = LOOK_ANYWAY_S) -> None:
-        """Return when something changed, at the latest after `timeout_s`. Raises what ended the stream."""
+    async def next_change(self) -> None:
+        """Return when something changed, at the latest when it is time to look anyway. Raises what ended the stream."""
         assert self._task is not None
         waiting = asyncio.create_task(self._moved.wait())
         try:
-            await asyncio.wait({waiting, self._task}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting, self._task}, timeout=self._look_anyway_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
         self._moved.clear()
@@ -122,7 +124,7 @@ class Live:
         """Whether it is time to ask: something new was told, or nothing for a while. Notes that it is asked now."""
         now = asyncio.get_running_loop().time()
         earlier = self._asked.get(work_id)
-        if earlier is not None and earlier[0] is told and now - earlier[1] < LOOK_ANYWAY_S:
+        if earlier is not None and earlier[0] is told and now - earlier[1] < self._look_anyway_s:
             return False
         self._asked[work_id] = (told, now)
         return True

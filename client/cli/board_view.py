@@ -9,41 +9,53 @@ from client.board import Board, Cell, Look, Row, Work
 from client.cli import show
 from client.models import Kind
 
-NARROW = 60  # columns: below, no bars
-WIDE = 100  # columns: from here on, all kinds side by side
+NARROW = 60  # columns: below, no titles and no bars
+WIDE = 110  # columns: from here on, all kinds side by side
 _ORDER = (Kind.STARTING_IMAGE, Kind.VIDEO, Kind.NARRATION, Kind.MUSIC)
 _SHORT = {Kind.STARTING_IMAGE: "image", Kind.VIDEO: "video", Kind.NARRATION: "narration", Kind.MUSIC: "music"}
+_WIDTHS = {Kind.STARTING_IMAGE: 15, Kind.VIDEO: 20, Kind.NARRATION: 19}  # of the longest that each can show
+_BAR = 8
+_BOARD_ONLY = 28  # of the one cell on a narrower screen: a kind, a bar, a percentage
 
 
 def board_table(board: Board, width: int) -> Table:
-    """Segments down, what is made for them across; on a narrow screen only what is newest of each."""
-
-    table = Table(box=None, pad_edge=False, show_header=False, expand=False)
-    table.add_column(justify="right", no_wrap=True, style="bold")
-    if width >= NARROW:
-        table.add_column(no_wrap=True, overflow="ellipsis", max_width=22 if width < WIDE else 30)
-    wide = width >= WIDE
-    for _ in _ORDER[:3] if wide else [0]:
-        table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    """Segments down, what is made for them across; on a narrower screen only what matters most of each."""
+    wide, titles = width >= WIDE, width >= NARROW
+    table = Table(box=None, pad_edge=False, show_header=False, width=width)
+    table.add_column(justify="right", width=len(str(len(board.rows))), style="bold")
+    if titles:
+        longest = max([len(r.title) for r in board.rows], default=0)
+        table.add_column(no_wrap=True, width=max(5, min(longest, 24 if wide else 18)))
+    for cells in [_WIDTHS[k] for k in _ORDER[:3]] if wide else [_BOARD_ONLY if titles else 18]:
+        table.add_column(no_wrap=True, width=cells)
+    table.add_column(no_wrap=True, ratio=1)
     for row in board.rows:
-        title = [Text(row.title, style="dim")] if width >= NARROW else []
-        table.add_row(Text(str(row.number) if row.number else "♪"), *title, *_row_cells(row, wide, width))
+        title = [Text(row.title, style="dim")] if titles else []
+        table.add_row(Text(str(row.number) if row.number else "♪"), *title, *_row_cells(row, wide, titles))
     for film in board.films.values():
-        title = [Text("Film", style="dim")] if width >= NARROW else []
-        cells = [_film_cell(film, width), Text(film.message, style="dim")]
-        table.add_row(Text("▶"), *title, *([Text()] * 2 if wide else []), *cells)
+        title = [Text("Film", style="dim")] if titles else []
+        before = [Text()] if wide else []
+        after = [Text()] if wide else []
+        table.add_row(Text("▶"), *title, *before, _film_cell(film, titles), *after, Text(film.message, style="dim"))
     return table
 
 
-def _row_cells(row: Row, wide: bool, width: int) -> list[Text]:
-
+def _row_cells(row: Row, wide: bool, bars: bool) -> list[Text]:
     newest = _spotlight(row)
-    message = Text((newest.recovery or newest.message) if newest else "", style="dim")
-    if wide:
-        kinds = (Kind.MUSIC, None, None) if row.number == 0 else _ORDER[:3]
-        return [_cell(row.cells.get(k), width) if k else Text() for k in kinds] + [message]
-    return [_cell(newest, width) if newest else Text("·", style="dim"), message]
+    message = _message(newest) if newest else Text()
+    if not wide:
+        return [_cell(newest, bars) if newest else Text("·", style="dim"), message]
+    if row.number == 0:
+        return [Text(), _cell(row.cells.get(Kind.MUSIC), bars), Text(), message]
+    return [*(_cell(row.cells.get(k), bars and k is Kind.VIDEO) for k in _ORDER[:3]), message]
+
+
+def _message(cell: Cell) -> Text:
+    if cell.look is Look.FAILED:
+        return Text(" ".join(t for t in (cell.message, cell.recovery) if t), style="red")
+    if cell.look is Look.REVIEW and cell.deadline:
+        return Text(f"{show.left(cell.deadline)}  {cell.message}", style="yellow")
+    return Text(cell.message, style="dim")
 
 
 def _spotlight(row: Row) -> Cell | None:
@@ -57,35 +69,28 @@ def _spotlight(row: Row) -> Cell | None:
     return made[-1] if made else (cells[0] if cells else None)
 
 
-def _cell(cell: Cell | None, width: int) -> Text:
-
+def _cell(cell: Cell | None, with_bar: bool) -> Text:
     if cell is None:
         return Text()
     word, style = show.LOOKS[cell.look]
     text = Text(f"{_SHORT.get(cell.kind, cell.kind)} ", style="dim")
     if cell.look is Look.WORKING:
-        return (
-            text + (bar(cell.percent, 12) if width >= NARROW else Text()) + Text(f" {cell.percent:3.0f}%", style="cyan")
-        )
-    text += Text("✓" if cell.look is Look.DONE else word, style=style)
-    if cell.look is Look.REVIEW and cell.deadline:
-        text += Text(f" {show.left(cell.deadline)}", style="dim")
-    return text
+        return text + (bar(cell.percent, _BAR) if with_bar else Text()) + Text(f" {cell.percent:3.0f}%", style="cyan")
+    return text + Text("✓" if cell.look is Look.DONE else word, style=style)
 
 
-def _film_cell(film: Work, width: int) -> Text:
-
+def _film_cell(film: Work, with_bar: bool) -> Text:
     if film.status == "completed":
         return Text("done", style="green")
     if film.status in ("failed", "cancelled"):
         return Text(film.status, style="bold red")
-    return (bar(film.percent, 12) if width >= NARROW else Text()) + Text(f" {film.percent:3.0f}%", style="cyan")
+    return (bar(film.percent, _BAR) if with_bar else Text()) + Text(f" {film.percent:3.0f}%", style="cyan")
 
 
 def bar(percent: float, cells: int) -> Text:
-    """A bar of this many cells, half a cell fine."""
-
+    """A bar of this many cells, half a cell fine; it can be read without colours too."""
     halves = round(min(100.0, max(0.0, percent)) / 100 * cells * 2)
     full, half = divmod(halves, 2)
-    drawn = "━" * full + ("╸" if half else "")
-    return Text(drawn, style="cyan") + Text("━" * (cells - full - half), style="bright_black")
+    return Text("━" * full + ("╸" if half else ""), style="cyan") + Text(
+        "─" * (cells - full - half), style="bright_black"
+    )

@@ -57,7 +57,7 @@ async def list_(session: Session, project: ProjectOption = None) -> None:
     async with session.connect() as client:
         where = await find_project(client, project)
         episodes = await client.episodes.all(where.id)
-    table = show.table("Title", "Episode", "Made")
+    table = show.table("Title", "=Episode", "Age")
     for episode in episodes:
         table.add_row(Text(episode.title), episode.id, show.ago(episode.created_at))
     if not session.as_json:
@@ -82,7 +82,7 @@ async def show_(
 
 def _print(session: Session, episode: Episode) -> None:
     session.line(f"{episode.title}  {episode.id}", style="bold")
-    table = show.table("#", "Segment", "Image", "Video", "Narration", "#Seconds", "State")
+    table = show.table("#N", "Segment", "Image", "Video", "Narration", "#Seconds", "State")
     board = Board(episode)
     segments = {s.id: s for s in episode.segments}
     for row in board.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from client.api import AsyncRetake
 from client.cli import show
 from client.cli.ask import choose
-from client.cli.codes import UsageError, WorkFailed
+from client.cli.codes import Stopped, UsageError, WorkFailed
 from client.cli.command import command
 from client.cli.local import running
 from client.cli.options import NewProjectOption
@@ -74,8 +75,13 @@ async def film(
         session.warn(warning)
     await _may_begin(session, output, yes)
     async with running(session) as client:
-        made = await _make(session, client, plan, project, episode, yes)
-        await _finish(session, client, plan, made, output)
+        made = await _episode(session, client, plan, project, episode)
+        try:
+            await _make(session, client, made, yes)
+            await _finish(session, client, plan, made, output)
+        except (asyncio.CancelledError, Stopped):
+            session.line(f"What is made so far is kept. Go on with: retake film --episode {made.id}")
+            raise
 
 
 async def _may_begin(session: Session, output: Path, yes: bool) -> None:
@@ -94,20 +100,22 @@ async def _may_begin(session: Session, output: Path, yes: bool) -> None:
         raise UsageError(f"{output} is kept.", "Choose another name with -o.")
 
 
-async def _make(
-    session: Session, client: AsyncRetake, plan: Plan, project: str | None, episode_id: str | None, yes: bool
+async def _episode(
+    session: Session, client: AsyncRetake, plan: Plan, project: str | None, episode_id: str | None
 ) -> Episode:
-    """The episode with everything in it made and accepted."""
-    if episode_id:
-        episode = await client.episodes.get(episode_id)
-    else:
+    """The one named, else a new one of the plan."""
+    if episode_id is None:
         where = await find_film_project(client, project)
         with transfer(session, "Uploading") as told:
             document = await upload_pictures(client, where.id, plan.document, plan.pictures, told)
-        made_id, warnings = await import_document(client, where.id, document)
+        episode_id, warnings = await import_document(client, where.id, document)
         for warning in warnings:
             session.warn(warning)
-        episode = await client.episodes.get(made_id)
+    return await client.episodes.get(episode_id)
+
+
+async def _make(session: Session, client: AsyncRetake, episode: Episode, yes: bool) -> None:
+    """Make everything that the episode lacks, and have it accepted."""
     session.line(f"{episode.title}: {len(episode.segments)} segments (episode {episode.id})", style="bold")
     with Screen(session) as screen:
         async with Live(
@@ -130,10 +138,10 @@ async def _make(
                 batch_size=PARALLEL_UNSEEN if yes else None,
             )
     _check(batch, episode)
-    return await client.episodes.get(episode.id)
 
 
 async def _finish(session: Session, client: AsyncRetake, plan: Plan, episode: Episode, output: Path) -> None:
+    episode = await client.episodes.get(episode.id)
     with Screen(session) as screen:
         async with Live(
             client, episode.project_id or "", episode, on_change=screen.update, on_connection=screen.connection

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import webbrowser
 
 from rich.panel import Panel
@@ -74,7 +76,10 @@ async def _reject(session: Session) -> Reject:
 
 
 async def _open(session: Session, run: Run) -> None:
+    # Without a display a text browser might answer, and take over the terminal.
+    display = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     for version in run.versions:
-        if version.url and not await asyncio.to_thread(webbrowser.open, version.url):
+        opened = bool(display and version.url) and await asyncio.to_thread(webbrowser.open, version.url or "")
+        if not opened:
             session.line("No player or browser could be started here; open the address above.")
             return

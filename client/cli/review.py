@@ -114,7 +114,7 @@ def _list(session: Session, waiting: list[Run]) -> None:
     if not waiting:
         session.line("Nothing waits for review.")
         return
-    table = show.table("Run", "Segment", "Kind", "Made", "Decide")
+    table = show.table("=Run", "#Seg", "Kind", "Made", "Decide")
     for run in waiting:
         made = show.media(run.versions[0]) if run.versions else "-"
         number = str(run.segment_number or "-")

@@ -17,6 +17,7 @@ from client.models import Run
 
 app = typer.Typer(no_args_is_help=True, help="Runs: list, show, cancel, reopen.")
 
+MESSAGES_FROM = 120  # columns of a screen that has room for messages beside ids
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
 
@@ -81,15 +82,15 @@ def _print(session: Session, runs: list[Run]) -> None:
     if not runs:
         session.line("No runs.")
         return
-    table = show.table("Run", "#Segment", "Kind", "State", "Age", "Message")
+    wide = session.console.width >= MESSAGES_FROM
+    table = show.table("=Run", "#Seg", "Kind", "State", "Age", *(["Message"] if wide else []))
     for run in runs:
         told = (run.error.text if run.error else run.message) or ""
         state = show.state(run.status)
         if run.status == "generating" and run.percent is not None:
             state += f" {run.percent:.0f}%"
-        table.add_row(
-            run.id, str(run.segment_number or ""), run.kind.words, state, show.ago(run.created_at), Text(told)
-        )
+        row = [run.id, str(run.segment_number or ""), run.kind.words, state, show.ago(run.created_at)]
+        table.add_row(*row, *([Text(told)] if wide else []))
     session.say(table)
 
 

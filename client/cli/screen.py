@@ -27,13 +27,11 @@ class Screen:
         self._board: Board | None = None
         self._lost = False
         self._told: dict[str | None, str] = {}
-        self._live = Live(
-            console=session.console, get_renderable=self._render, refresh_per_second=8, transient=not keep
-        ) if session.live else None  # fmt: skip
+        self._keep = keep
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
+        self._start()
         return self
 
     def __exit__(
@@ -42,19 +40,28 @@ class Screen:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._live:
-            self._live.stop()
+        self._stop(transient=not self._keep)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Nothing moves meanwhile; the board goes on changing unseen."""
-        if self._live:
-            self._live.stop()
+        self._stop(transient=True)
         try:
             yield
         finally:
-            if self._live:
-                self._live.start()
+            self._start()
+
+    def _start(self) -> None:
+        """A new one each time: it would draw over what was printed since, where its predecessor stood."""
+        if self._session.live:
+            self._live = Live(console=self._session.console, get_renderable=self._render, refresh_per_second=8)
+            self._live.start()
+
+    def _stop(self, *, transient: bool) -> None:
+        if self._live:
+            self._live.transient = transient
+            self._live.stop()
+            self._live = None
 
     def update(self, board: Board, event: Event | None) -> None:
         self._board = board
@@ -64,12 +71,12 @@ class Screen:
     def connection(self, connected: bool) -> None:
         if connected is self._lost:
             self._lost = not connected
-            if self._live is None:
+            if not self._session.live:
                 self._session.line("Connected again." if connected else "The connection is lost; trying again...")
 
     def _tell(self, board: Board, event: Event) -> None:
         """Say in a line what happened, where no board is on the screen."""
-        if self._live is not None or not event.message:
+        if self._session.live or not event.message:
             return
         asset_id = event.data.get("asset_id") or event.data.get("batch_id") or event.data.get("compilation_job_id")
         line = event.message

@@ -58,14 +58,14 @@ def size(count: float | None) -> str:
 
 
 def ago(when: datetime | None, now: datetime | None = None) -> str:
-    """How long since, in one unit."""
+    """How long since, in one unit: 2 min, 3 h."""
     if when is None:
         return "-"
     seconds = ((now or datetime.now(UTC)) - when).total_seconds()
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return "just now"
+            return f"{seconds / length:.0f} {unit}"
+    return "now"
 
 
 def left(deadline: datetime | None, now: datetime | None = None) -> str:
@@ -79,10 +79,13 @@ def left(deadline: datetime | None, now: datetime | None = None) -> str:
 
 
 def table(*columns: str) -> Table:
-    """A table without a box; a column whose name starts with # holds numbers."""
+    """A table without a box. A column whose name starts with # holds numbers, with = ids, which stay whole."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     for name in columns:
-        made.add_column(name.lstrip("#"), justify="right" if name.startswith("#") else "left", overflow="fold")
+        is_id = name.startswith("=")
+        made.add_column(
+            name.lstrip("#="), justify="right" if name.startswith("#") else "left", overflow="fold", no_wrap=is_id
+        )
     return made
 
 

@@ -131,7 +131,7 @@ def _peak(facts: Facts) -> Check:
 
 def _alike(frame: int, accepted: Picture, shown: Picture | None) -> Check:
     """Whether the film shows, at this frame, what was accepted."""
-    name = f"frame {frame} is the accepted one"
+    name = f"frame {frame} is the accepted version's"
     if shown is None:
         return Check(name, False, "no such frame", f"at least {LIKENESS_DB:g} dB")
     error = float(np.square(accepted.astype(np.float32) - shown.astype(np.float32)).mean())

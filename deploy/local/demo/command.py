@@ -30,7 +30,7 @@ from deploy.local.demo.sheet import contact_sheet, frames_of
 from deploy.local.demo.story import Objection, Story, move_of
 from deploy.local.demo.timeline import Timeline, timeline
 
-ROCKET = Objection(3, "The move is too timid for a launch.", "Push in quickly on the rocket.")
+ROCKET = Objection(3, "The move is too timid for a launch.", "Push in quickly and tilt up.")
 OWN = Objection(1, "The move does not suit this picture.", "Pan quickly to the left and pull back.")
 VISIBLE = 3.0
 """Percent by which the last picture of a version must differ for its move to count as changed."""
@@ -188,7 +188,8 @@ def _report(
     (out / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     for check_ in verdict.checks:
         mark, style = ("✓", "green") if check_.ok else ("✗", "bold red")
-        session.line(f"{mark} {check_.name}: {check_.found} (wanted: {check_.wanted})", style=style)
+        missed = "" if check_.ok else f" (wanted: {check_.wanted})"
+        session.line(f"{mark} {check_.name}: {check_.found}{missed}", style=style)
     told_change = f"the new version looks different from the rejected one: its last picture by {change:.0f}%"
     session.line(f"{'✓' if visible else '✗'} {told_change}", style="green" if visible else "bold red")
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in told.seconds.items())

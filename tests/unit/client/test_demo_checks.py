@@ -48,8 +48,9 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
             made[key] = folder / f"{len(made)}.mp4"
             sound = ["-f", "lavfi", "-t", str(seconds), "-i", audio, "-c:a", "aac"] if audio else []
             subprocess.run(
-                [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", video, *sound, "-frames:v", str(frames),
-                 "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(made[key])],
+                [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", video, *sound,
+                 "-frames:v", str(frames), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+                 str(made[key])],
                 check=True, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         return made[key]
@@ -114,8 +115,8 @@ def test_a_picture_is_found_by_its_number(make: Make) -> None:
         ({"audio": NOISE + ",volume=-6dB"}, "loudness"),
         ({"audio": "anoisesrc=c=pink:r=48000:a=1,volume=12dB"}, "true peak"),
         ({"seconds": 4.0}, "sound's length"),
-        ({"video": MOVING + ",trim=end_frame=132,reverse"}, "frame 60 is the accepted one"),
-        ({"video": MOVING + ",hflip"}, "frame 24 is the accepted one"),
+        ({"video": MOVING + ",trim=end_frame=132,reverse"}, "frame 60 is the accepted version's"),
+        ({"video": MOVING + ",hflip"}, "frame 24 is the accepted version's"),
     ],
 )
 def test_a_wrong_film_is_found_out(make: Make, accepted: dict[int, Picture], how: dict[str, str], found: str) -> None:
@@ -124,7 +125,7 @@ def test_a_wrong_film_is_found_out(make: Make, accepted: dict[int, Picture], how
 
 def test_a_film_one_frame_off_is_not_the_accepted_one(make: Make, accepted: dict[int, Picture]) -> None:
     shifted = make(video=MOVING + ",trim=start_frame=1,setpts=PTS-STARTPTS")
-    assert "frame 108 is the accepted one" in wrong(check_film(shifted, PLAN, accepted))
+    assert "frame 108 is the accepted version's" in wrong(check_film(shifted, PLAN, accepted))
 
 
 @pytest.mark.parametrize("damage", ["cut", "scratched", "empty", "missing"])
