@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,11 +11,12 @@ from urllib.parse import urlsplit
 
 from deploy.local import preflight, tokens
 from deploy.local.credentials import Secrets
+from deploy.local.forking import ForkServerPart
 from deploy.local.options import Broker, Options
 from deploy.local.parts import Part
 from deploy.local.paths import DataDir
 from deploy.local.postgres import EmbeddedPostgres, superuser_url
-from deploy.local.services import ServicePart, Settings
+from deploy.local.services import Forked, ServicePart, Settings, Spawned, Starter
 from deploy.local.stores import EmbeddedBrokerPart, PostgresPart
 
 GATEWAY: Final = "gateway"
@@ -37,8 +39,17 @@ def assemble(options: Options, data: DataDir, secrets: Secrets, held: ExitStack)
     sockets = {s: gateway if s == GATEWAY else held.enter_context(preflight.listen(0)) for s in SERVICES}
     stores, external = _stores(options, data, secrets)
     settings = _settings(options, data, secrets)
-    services = [ServicePart(s, data, settings, sockets[s], ("-m", "shared.serve", s)) for s in SERVICES]
-    return Assembly([*stores, *services], external)
+    launchers, starter_of = _starters(data)
+    services = [ServicePart(s, data, settings, sockets[s], starter_of(s)) for s in SERVICES]
+    return Assembly([*launchers, *stores, *services], external)
+
+
+def _starters(data: DataDir) -> tuple[list[Part], Callable[[str], Starter]]:
+    """How services are started. Forking without exec is sound on Linux; macOS's own libraries do not allow it."""
+    if sys.platform != "linux":
+        return [], lambda service: Spawned(data, ("-m", "shared.serve", service))
+    server = ForkServerPart(data)
+    return [server], lambda service: Forked(server, "shared.serve:main")
 
 
 def _stores(options: Options, data: DataDir, secrets: Secrets) -> tuple[list[Part], dict[str, str]]:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from abc import ABC, abstractmethod
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -38,28 +39,25 @@ class Command:
     """File descriptors that stay open in it."""
 
 
-class Child:
+class Child(ABC):
     """A running process, the leader of a group of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process, command: Command) -> None:
-        self._process = process
-        self._stop_signal = command.stop_signal
+    def __init__(self, pid: int, stop_signal: signal.Signals) -> None:
+        self.id = ProcessId.of(pid) or ProcessId(pid, "ended")
+        self._stop_signal = stop_signal
         self._cleared = False
-        started = ProcessId.of(process.pid)
-        self.id = started or ProcessId(process.pid, "ended")
 
-    async def announcement(self) -> str:
-        """The first line of its stdout; empty when it ended without one."""
-        assert self._process.stdout is not None
-        return (await self._process.stdout.readline()).decode().strip()
+    @abstractmethod
+    async def _exit_code(self) -> int:
+        """Wait for its end. Several may wait; negative: the signal that ended it."""
 
     async def ended(self) -> int:
-        """Wait for its end, clear away what is left of its group; returns its exit code (negative: the signal)."""
-        code = await self._process.wait()
+        """Wait for its end, clear away what is left of its group; returns its exit code."""
+        code = await self._exit_code()
         if not self._cleared:  # once: later the number may be another group's
             self._cleared = True
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self.id.pid, signal.SIGKILL)
         return code
 
     async def stop(self, grace_s: float) -> None:
@@ -73,7 +71,23 @@ class Child:
             await self.ended()
 
 
-async def spawn(command: Command, log: Path, cwd: Path) -> Child:
+class SpawnedChild(Child):
+    """A program of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, command: Command) -> None:
+        super().__init__(process.pid, command.stop_signal)
+        self._process = process
+
+    async def announcement(self) -> str:
+        """The first line of its stdout; empty when it ended without one."""
+        assert self._process.stdout is not None
+        return (await self._process.stdout.readline()).decode().strip()
+
+    async def _exit_code(self) -> int:
+        return await self._process.wait()
+
+
+async def spawn(command: Command, log: Path, cwd: Path) -> SpawnedChild:
     """Start a process whose output goes to `log`. Call it from the main thread: the kernel takes the end of the
     thread that started a child for the end of its parent."""
     with log.open("ab") as output:
@@ -87,7 +101,7 @@ async def spawn(command: Command, log: Path, cwd: Path) -> Child:
             start_new_session=True,
             pass_fds=tuple(command.inherits),
         )
-    return Child(process, command)
+    return SpawnedChild(process, command)
 
 
 def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:

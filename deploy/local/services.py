@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import asyncpg
 
 from deploy.local import databases, http
 from deploy.local.children import Child, Command, python_env, spawn
+from deploy.local.forking import ForkServerPart, listen_variable
 from deploy.local.logs import rotate
 from deploy.local.paths import DataDir
 from shared.errors import Retryable
@@ -34,6 +35,46 @@ class Settings:
     """More variables by service, already prefixed."""
 
 
+class Starter(Protocol):
+    """A way to start a service's process. `needs` are parts that must be ready for it."""
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+    async def start(self, service: str, env: Mapping[str, str], listening: socket.socket) -> Child: ...
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """By a Python of its own, with these arguments."""
+
+    data: DataDir
+    python: Sequence[str]
+    needs: tuple[str, ...] = ()
+
+    async def start(self, service: str, env: Mapping[str, str], listening: socket.socket) -> Child:
+        number = listening.fileno()
+        command = Command(
+            [sys.executable, *self.python], env=dict(env) | {listen_variable(service): str(number)}, inherits=[number]
+        )
+        return await spawn(command, self.data.log(service), self.data.root)
+
+
+@dataclass(frozen=True)
+class Forked:
+    """By the fork server: `call` is "module:function", which takes the service's name."""
+
+    server: ForkServerPart
+    call: str
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.server.name,)
+
+    async def start(self, service: str, env: Mapping[str, str], listening: socket.socket) -> Child:
+        return await self.server.fork(self.call, service, env, listening)
+
+
 @dataclass
 class ServicePart:
     """`listening` is the service's socket. We keep it open, so that its port is never lost while it restarts."""
@@ -42,13 +83,14 @@ class ServicePart:
     data: DataDir
     settings: Settings
     listening: socket.socket
-    python: Sequence[str]
-    """Arguments of the Python that runs it."""
-
-    needs: tuple[str, ...] = ("postgres", "broker")
+    starter: Starter
     ready_timeout_s: float = 60.0
     stop_grace_s: float = 12.0  # a little more than `shared.serve` gives its open requests
     _migrated: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("postgres", "broker", *self.starter.needs)
 
     @property
     def port(self) -> int:
@@ -60,12 +102,8 @@ class ServicePart:
         shutil.rmtree(work, ignore_errors=True)  # whatever the last process left half done
         work.mkdir(mode=0o700)
         rotate(self.data.log(self.name))
-        command = Command(
-            [sys.executable, *self.python],
-            env=python_env(self._environment(url, addresses["broker"])),
-            inherits=[self.listening.fileno()],
-        )
-        return await spawn(command, self.data.log(self.name), self.data.root)
+        env = python_env(self._environment(url, addresses["broker"]))
+        return await self.starter.start(self.name, env, self.listening)
 
     async def ready(self, child: Child) -> str:
         while True:
@@ -93,7 +131,6 @@ class ServicePart:
             "WORK_DIR": str(self.data.work / self.name),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
-            "LISTEN_FD": str(self.listening.fileno()),
         }
         prefixed = {f"{self.name.upper()}_{k}": v for k, v in settings.items()}
         return prefixed | dict(self.settings.extra.get(self.name, {}))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.local.children import Child, Command, python_env, spawn
+from deploy.local.children import Child, Command, SpawnedChild, python_env, spawn
 from deploy.local.logs import rotate
 from deploy.local.paths import DataDir
 from deploy.local.postgres import STOP_GRACE_S, EmbeddedPostgres
@@ -56,6 +56,7 @@ class EmbeddedBrokerPart:
         return await spawn(Command(argv, env=python_env(), announces=True), self.data.log(self.name), self.data.root)
 
     async def ready(self, child: Child) -> str:
+        assert isinstance(child, SpawnedChild)
         line = await child.announcement()
         try:
             return str(json.loads(line)["bootstrap"])

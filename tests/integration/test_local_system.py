@@ -29,6 +29,7 @@ from deploy.local.state import held
 from tests.support.waiting import eventually
 from tests.unit.local.stub_system import STUB, NotStarted, Running
 
+FORKED = {"STUB_FORKED": "1"}  # services by the fork server, as on Linux `up` does; else spawned, which is faster here
 SERVICES = ("gateway", "generator", "review", "compiler")
 
 
@@ -46,6 +47,7 @@ def processes_of(data: Path) -> list[int]:
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                told += os.readlink(entry / "cwd").encode()
                 alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
             except OSError:
                 continue
@@ -93,44 +95,55 @@ async def test_a_role_cannot_reach_another_services_database(data: Path) -> None
 
 
 async def test_every_part_that_is_killed_comes_back(data: Path) -> None:
-    with Running(data) as system:
+    with Running(data, env=FORKED) as system:
         before = system.parts()
 
         os.kill(before["review"].process.pid, signal.SIGKILL)
-        await eventually(lambda: system.parts()["review"].starts == 2 and system.ready(), within=20)
+        await eventually(lambda: system.parts()["review"].starts == 2 and system.ready(), within=60)
         assert system.parts()["review"].address == before["review"].address
         assert system.parts()["gateway"].process == before["gateway"].process
 
         os.kill(before["postgres"].process.pid, signal.SIGKILL)
-        await eventually(lambda: system.parts()["postgres"].starts == 2 and system.ready(), within=20)
+        await eventually(lambda: system.parts()["postgres"].starts == 2 and system.ready(), within=60)
         assert system.parts()["postgres"].address == before["postgres"].address, "services need not be restarted"
         assert system.parts()["gateway"].process == before["gateway"].process
         assert await rows(system.told("review")["DATABASE_URL"], "select 1")
 
         os.kill(before["broker"].process.pid, signal.SIGKILL)
-        await eventually(lambda: system.parts()["gateway"].starts == 2 and system.ready(), within=20)
+        await eventually(lambda: system.parts()["gateway"].starts == 2 and system.ready(), within=60)
         address = system.parts()["broker"].address
         assert address != before["broker"].address, "the embedded broker cannot keep its port"
         assert {system.told(s)["KAFKA_BOOTSTRAP"] for s in SERVICES} == {address}
         assert system.parts()["gateway"].address == before["gateway"].address
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no fork server")
+async def test_the_services_of_a_killed_fork_server_come_back(data: Path) -> None:
+    with Running(data, env=FORKED) as system:
+        before = system.parts()
+        os.kill(before["launcher"].process.pid, signal.SIGKILL)
+        await eventually(lambda: not any(before[s].process.alive for s in SERVICES), within=30)
+        await eventually(lambda: system.ready() and system.parts()["launcher"].starts == 2, within=60)
+        assert {s: system.parts()[s].address for s in SERVICES} == {s: before[s].address for s in SERVICES}
+
+
 async def test_nobody_is_refused_while_the_gateway_is_started_again(data: Path) -> None:
     with Running(data) as system, ThreadPoolExecutor(1) as pool:
         old = system.parts()["gateway"].process
         os.kill(old.pid, signal.SIGKILL)
-        await eventually(lambda: not old.alive, within=5)
-        asked = pool.submit(urllib.request.urlopen, system.summary["gateway"] + "/", timeout=20)
+        await eventually(lambda: not old.alive, within=30)
+        asked = pool.submit(urllib.request.urlopen, system.summary["gateway"] + "/", timeout=60)
         assert asked.result().status == 200
 
 
 async def test_a_killed_supervisor_takes_everything_with_it_and_the_next_up_works(data: Path) -> None:
-    with Running(data) as system:
+    with Running(data, env=FORKED) as system:
         url = system.told("review")["DATABASE_URL"]
         await rows(url, "create table kept (word text)")
+        assert len(processes_of(data)) > len(SERVICES)
         system.kill()
         if sys.platform == "linux":
-            await eventually(lambda: processes_of(data) == [], within=15)
+            await eventually(lambda: processes_of(data) == [], within=60)
         assert not held(DataDir.of(data))
     with Running(data) as system:
         await rows(system.told("review")["DATABASE_URL"], "select * from kept")
@@ -207,7 +220,7 @@ def test_a_service_that_does_not_start_ends_up_with_its_last_words(data: Path) -
     assert "review ended with exit code 1" in str(failed.value)
     assert "this stand-in was told to fail" in str(failed.value)
     assert processes_of(data) == []
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 def test_detached_it_outlives_its_starter_and_down_ends_it(data: Path) -> None:
@@ -226,11 +239,11 @@ def test_down_while_it_starts(data: Path) -> None:
     system = Running(data)
     process = subprocess.Popen(system._argv, env=system._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     state = data / "run" / "state.json"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     control.down(DataDir.of(data))
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=60)
     assert out == b""
     assert processes_of(data) == []
 

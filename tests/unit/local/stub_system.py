@@ -79,15 +79,23 @@ class NotStarted(Exception):
 
 
 def stub_assembly(options: Any, data: Any, secrets: Any, held: ExitStack) -> Any:
-    """The real assembly with other programs as services."""
+    """The real assembly with other programs as services; forked ones with STUB_FORKED, else spawned ones."""
     from deploy.local.assembly import assemble
-    from deploy.local.services import ServicePart
+    from deploy.local.forking import ForkServerPart
+    from deploy.local.services import Forked, ServicePart, Spawned
+
+    def stand_in(part: Any) -> Any:
+        if not isinstance(part, ServicePart):
+            return part
+        if os.environ.get("STUB_FORKED") and isinstance(part.starter, Forked):
+            starter: Any = Forked(part.starter.server, "tests.unit.local.stub_system:serve")
+        else:
+            starter = Spawned(data, (STUB, "serve", part.name))
+        return dataclasses.replace(part, starter=starter)
 
     real = assemble(options, data, secrets, held)
-    parts = [
-        dataclasses.replace(p, python=(STUB, "serve", p.name)) if isinstance(p, ServicePart) else p for p in real.parts
-    ]
-    return dataclasses.replace(real, parts=parts)
+    unused = () if os.environ.get("STUB_FORKED") else ForkServerPart
+    return dataclasses.replace(real, parts=[stand_in(p) for p in real.parts if not isinstance(p, unused)])
 
 
 def up(options: dict[str, Any]) -> None:
@@ -105,7 +113,11 @@ def up(options: dict[str, Any]) -> None:
         sys.exit(f"{e.code}: {e.cause} {e.recovery}")
 
 
-async def serve(name: str) -> None:
+def serve(name: str) -> None:
+    asyncio.run(_serve(name))
+
+
+async def _serve(name: str) -> None:
     prefix = name.upper()
     env = {k.removeprefix(f"{prefix}_"): v for k, v in os.environ.items() if k.startswith(f"{prefix}_")}
     if os.environ.get(f"STUB_{prefix}_FAILS"):
@@ -144,7 +156,7 @@ async def _connected(env: dict[str, str]) -> bool:
 def main(argv: list[str]) -> None:
     match argv:
         case ["serve", name]:
-            asyncio.run(serve(name))
+            serve(name)
         case ["up", options]:
             up(json.loads(options))
         case ["background", descriptor]:
