@@ -16,7 +16,7 @@ from services.generator.adapters.providers.animatic.vocabulary import Verb
 
 # Frame widths per second of a pan at normal speed; a fifth of the picture in a shot of 5 s reads as a pan without
 # hurrying. Where the picture is longer than the frame nothing is cropped for the move, so it may go faster.
-PAN_RATE, LONG_PAN_RATE = 0.042, 0.10
+PAN_RATE, LONG_PAN_RATE = 0.042, 0.18
 # Logarithm of the magnification per second: 1.28 times in a shot of 5 s.
 ZOOM_RATE = 0.05
 PAN_LIMITS, ZOOM_LIMITS = (0.025, 0.6), (0.035, math.log(2.2))
@@ -56,7 +56,7 @@ def camera_path(
     varies amounts and side drift by a few per cent and chooses what the directions leave open, never a way they name.
     """
     rng = random.Random(f"camera:{seed}")
-    moves, speed = _settle(directions, rng, extent)
+    moves, speed = _settle(directions, rng, extent, focus)
     keys = _keys(moves, speed, duration_s / len(moves), extent, focus, rng)
     free = _interpolate(keys, frames)
     if directions.handheld:
@@ -64,17 +64,19 @@ def camera_path(
     return _place(free, extent, focus)
 
 
-def _settle(directions: Directions, rng: random.Random, extent: tuple[float, float]) -> tuple[list[Move], float]:
+def _settle(
+    directions: Directions, rng: random.Random, extent: tuple[float, float], focus: tuple[float, float]
+) -> tuple[list[Move], float]:
     """Fill in what was left open: all of it when nothing was said, else the way of a move without one."""
     moves, speed = list(directions.moves), directions.speed
     if not moves:
         drift = Move(zoom=1, free=Verb.DRIFT, strength=0.6)
         moves = [rng.choice([Move(zoom=1), Move(zoom=1), Move(zoom=-1), drift, drift])]
         speed *= 0.75
-    return [_with_way(move, rng, extent) for move in moves], speed
+    return [_with_way(move, rng, extent, focus) for move in moves], speed
 
 
-def _with_way(move: Move, rng: random.Random, extent: tuple[float, float]) -> Move:
+def _with_way(move: Move, rng: random.Random, extent: tuple[float, float], focus: tuple[float, float]) -> Move:
     x, y = rng.choice((-1, 1)), rng.choice((-1, 1))
     match move.free:
         case Verb.PAN | Verb.ORBIT:
@@ -85,6 +87,7 @@ def _with_way(move: Move, rng: random.Random, extent: tuple[float, float]) -> Mo
             return move
         case _:  # a drift goes along the longer side of the picture, and a little across
             tall = extent[1] > extent[0]
+            y = -1 if focus[1] < 0.5 else 1  # towards what matters: never away from a face
             return replace(move, pan=0 if tall else x, tilt=y if tall or rng.random() < 0.5 else 0)
 
 
@@ -107,7 +110,9 @@ def _keys(
         mean = (here.size + size) / 2
         aim = move.focus or focus
         sideways = rng.uniform(-0.07, 0.07)
-        across, down = _travel(move.pan, pace, extent[0], share), _travel(move.tilt, pace, extent[1], share)
+        long_rate = LONG_PAN_RATE if move.strength >= 1 else 2 * PAN_RATE  # a drift stays a drift
+        across = _travel(move.pan, pace, extent[0], share, long_rate)
+        down = _travel(move.tilt, pace, extent[1], share, long_rate)
         x, y = across or sideways * abs(down), down or sideways * abs(across)
         towards_x = 0.0 if move.pan else _lean(aim[0] + rng.uniform(-0.04, 0.04))
         towards_y = 0.0 if move.tilt else _lean(aim[1] + rng.uniform(-0.04, 0.04))
@@ -125,10 +130,10 @@ def _zoom(move: Move, pace: float, rng: random.Random, share: float) -> float:
     return BREATH
 
 
-def _travel(sign: int, pace: float, extent: float, share: float) -> float:
+def _travel(sign: int, pace: float, extent: float, share: float, long_rate: float) -> float:
     distance = PAN_RATE * pace
     if extent > 1:
-        distance = max(distance, min(extent - 1, LONG_PAN_RATE * pace))
+        distance = max(distance, min(extent - 1, long_rate * pace))
     return sign * min(max(PAN_LIMITS[1], extent - 1) * share, max(PAN_LIMITS[0], distance))
 
 

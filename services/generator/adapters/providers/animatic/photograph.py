@@ -150,15 +150,22 @@ def _shadow(panel: Image.Image, corner: tuple[int, int], size: tuple[int, int]) 
 
 
 def find_focus(photo: Image.Image) -> tuple[float, float]:
-    """Where the eye goes, as shares of width and height: local contrast and colour, with a leaning to the middle."""
+    """Where the eye goes, as shares of width and height: contrast, colour and skin, leaning to the middle.
+
+    In upright and square pictures it leans higher: they are mostly of people, and heads are at the top.
+    """
     small = photo.resize((96, max(8, round(96 * photo.height / photo.width))), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float32)
     wide = np.asarray(small.filter(ImageFilter.GaussianBlur(14)), dtype=np.float32)
     near = np.asarray(small.filter(ImageFilter.GaussianBlur(1.5)), dtype=np.float32)
     interest = np.sqrt(((near - wide) ** 2).sum(axis=2)) + 0.4 * np.abs(pixels - near).sum(axis=2)
+    _, cb, cr = (np.asarray(plane) for plane in small.filter(ImageFilter.GaussianBlur(1)).convert("YCbCr").split())
+    skin = (cb >= 77) & (cb <= 127) & (cr >= 133) & (cr <= 173)  # Chai and Ngan, 1999
+    interest *= 1 + 1.2 * skin
     rows, columns = np.mgrid[0 : small.height, 0 : small.width]
     x, y = (columns + 0.5) / small.width, (rows + 0.5) / small.height
-    interest *= np.exp(-((x - 0.5) ** 2 + (y - 0.42) ** 2) / (2 * 0.28**2))
+    middle = 0.44 if photo.width > 1.2 * photo.height else 0.36
+    interest *= np.exp(-((x - 0.5) ** 2 + (y - middle) ** 2) / (2 * 0.26**2))
     interest = np.where(interest >= np.quantile(interest, 0.85), interest, 0) + 1e-6
     total = float(interest.sum())
     return float((interest * x).sum()) / total, float((interest * y).sum()) / total
