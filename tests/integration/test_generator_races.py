@@ -301,6 +301,7 @@ async def test_a_deleted_asset_ends_its_runs(bench: Bench, when: str) -> None:
     assert failed.problem.code == "asset_deleted"
     assert await bench.state(ref["run_id"]) in ("failed", "cancelled")
     assert await jobs_left(bench) == 0
+    assert await bench.pool.fetchval("select count(*) from versions where purged_at is null") == 0
     if when == "preview_ready":
         await bench.accept(await bench.one("preview-ready"))
         assert await bench.pointer(ref["asset_id"]) == (None, 0)

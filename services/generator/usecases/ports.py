@@ -112,8 +112,8 @@ class Runs(Store, Protocol):
     async def is_known(self, run_id: str) -> bool: ...
 
     async def bury(self, asset_ids: Sequence[str], episode_id: str | None, now: datetime) -> list[str]:
-        """Marks assets as deleted, even unseen ones, and returns the ids of their active runs. With an episode: all
-        of its assets that are known."""
+        """Marks assets as deleted, even unseen ones, and their versions as not to be used again; returns the ids of
+        their active runs. With an episode: all of its assets that are known."""
         ...
 
     async def refuse(self, run_id: str, now: datetime) -> None:

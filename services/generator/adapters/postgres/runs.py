@@ -61,6 +61,7 @@ _BURY: Final = """
     on conflict (asset_id) do update set deleted_at = coalesce(assets.deleted_at, excluded.deleted_at)
     returning asset_id
 """
+_PURGE: Final = "update versions set purged_at = $2 where asset_id = any($1::uuid[]) and purged_at is null"
 
 
 class PostgresRuns(Rows):
@@ -102,10 +103,11 @@ class PostgresRuns(Rows):
         return bool(await self._db.fetchval("select 1 from runs where run_id = $1", run_id))
 
     async def bury(self, asset_ids: Sequence[str], episode_id: str | None, now: datetime) -> list[str]:
-        gone = await self._db.fetch(_BURY, list(asset_ids), episode_id, now)
+        gone = [r["asset_id"] for r in await self._db.fetch(_BURY, list(asset_ids), episode_id, now)]
+        await self._db.execute(_PURGE, gone, now)
         rows = await self._db.fetch(
             "select run_id from runs where asset_id = any($1::uuid[]) and state = any($2) order by run_id",
-            [r["asset_id"] for r in gone], states(ACTIVE))
+            gone, states(ACTIVE))
         return [r["run_id"] for r in rows]
 
     async def refuse(self, run_id: str, now: datetime) -> None:
