@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.gateway.domain.errors import Refusal
@@ -314,7 +314,8 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
         assert caught.value.slug == "invalid"
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 async def test_any_order_of_events_leads_to_the_same_end(w: World, seed: int) -> None:
     """Shuffled and repeated deliveries, a person who approves, rejects and lets expire: no lock stays held, what is

@@ -18,11 +18,13 @@ from services.gateway.usecases.add_asset import AddImageAsset, add_image_asset
 from services.gateway.usecases.add_segment import AddSegment, add_segment
 from services.gateway.usecases.admit_run import StartRun, admit_run
 from services.gateway.usecases.authorize import authorize, see_user
+from services.gateway.usecases.cancel_compilation import cancel_compilation
 from services.gateway.usecases.cancel_import import cancel_import
 from services.gateway.usecases.change_episode import change_episode
 from services.gateway.usecases.change_project import ChangeProject, change_project
 from services.gateway.usecases.change_segment import change_segment
 from services.gateway.usecases.change_settings import ChangeSettings, change_settings
+from services.gateway.usecases.compile_episode import Compile, Compiled, compile_episode
 from services.gateway.usecases.create_episode import CreateEpisode, create_episode
 from services.gateway.usecases.delete_episode import delete_episode
 from services.gateway.usecases.delete_project import delete_project
@@ -37,7 +39,7 @@ from services.gateway.usecases.save_draft import drop_draft, save_draft
 from services.gateway.usecases.set_member import remove_member, set_member
 from services.gateway.usecases.start_batch import StartBatch, start_batch
 from shared.clock import SystemClock
-from shared.contracts.gateway import EpisodeChanged, ImportRequested
+from shared.contracts.gateway import CancelRequested, EpisodeChanged, ImportRequested
 from shared.contracts.values import AssetKind
 from shared.ids import new_id
 from shared.jobs import Worker
@@ -255,9 +257,28 @@ async def test_the_local_project_is_made_once(w: World) -> None:
     await w.episode(caller)
 
 
-async def test_a_film_is_rated_once_it_is_there(w: World) -> None:
+async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:
     caller = await w.project()
-    await refused("not-found", w.do(rate_film, caller, new_id(), 5, None))
+    episode = await w.episode(caller)
+    await w.do(start_batch, caller, StartBatch(episode, auto_approve=True))
+    await w.settle()
+    film = await w.do(compile_episode, caller, Compile(episode))
+    assert isinstance(film, Compiled)
+    await refused("invalid-state", w.do(rate_film, caller, film.compilation_id, 5, None))
+    await w.do(cancel_compilation, caller, film.compilation_id)
+    asked = [e for e in await w.outbox() if isinstance(e, CancelRequested)]
+    assert [(e.target, e.target_id, e.key) for e in asked] == [("compilation", film.compilation_id, episode)]
+    story = [events.film_updated(episode_id=episode, compilation_id=film.compilation_id, rev=rev, state=state,
+                                 progress=progress, media=events.VIDEO if state == "completed" else None)
+             for rev, state, progress in ((1, "processing", 10), (3, "completed", 100), (2, "processing", 50))]
+    await w.deliver(*(events.message(event) for event in story))
+    await refused("invalid-state", w.do(cancel_compilation, caller, film.compilation_id))
+    await refused("invalid", w.do(rate_film, caller, film.compilation_id, 6, None))
+    await w.do(rate_film, caller, film.compilation_id, 4, "Short")
+    row = await w.row("select * from compilations")
+    assert (row["state"], row["progress"], row["rating"], row["feedback"], row["rated_by"]) == (
+        "completed", 100, 4, "Short", "ana")
+    assert [t["progress"] for t in await w.log(caller.project_id, "film-updated")] == [0, 10, 100]
 
 
 async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
@@ -297,6 +318,33 @@ async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
     assert [t["seq"] for t in told] == seen
     assert len(told) == 1 + 2 * sum((n + i) % 5 != 0 for n in range(6) for i in range(12))
     assert await w.pool.fetchval("select event_cursor()") == seen[-1]
+
+
+async def test_numbers_are_given_in_the_order_of_the_commits(w: World) -> None:
+    """Whoever has got a number is seen before anybody gets a higher one."""
+    caller = await w.project()
+    last = await w.pool.fetchval("select event_cursor()")
+
+    async def write(name: str, ready: asyncio.Event, go: asyncio.Event) -> None:
+        async with transaction(w.pool) as connection:
+            await w.stores(connection).log(Entry(name, caller.project_id, None, {}))
+            await connection.execute("set constraints all immediate")  # numbered now, as at the very end
+            ready.set()
+            await go.wait()
+
+    first_ready, first_go, second_ready, second_go = (asyncio.Event() for _ in range(4))
+    first = asyncio.create_task(write("first", first_ready, first_go))
+    await first_ready.wait()
+    second = asyncio.create_task(write("second", second_ready, second_go))
+    await asyncio.wait([asyncio.create_task(second_ready.wait())], timeout=0.3)
+    overtaken, cursor = second_ready.is_set(), await w.pool.fetchval("select event_cursor()")
+    first_go.set()
+    second_go.set()
+    await asyncio.gather(first, second)
+    assert not overtaken
+    assert cursor == last
+    assert [(t["seq"], t["name"]) for t in await w.log(caller.project_id, "first", "second")] == [
+        (last + 1, "first"), (last + 2, "second")]
 
 
 async def test_appending_wakes_the_readers_and_encodes_once(w: World) -> None:
