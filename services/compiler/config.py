@@ -14,6 +14,7 @@ class Settings(ServiceSettings):
     films_at_once: int = Field(2, ge=1, description="compilations in hand at one time")
     pieces_at_once: int = Field(2, ge=1, description="ffmpegs at one time for each compilation")
     render_ahead: bool = Field(True, description="conform and render transitions at commit, at low priority")
+    settle_s: float = Field(3.0, description="of quiet in an episode before its sound is rendered ahead")
     ahead_at_once: int = Field(1, ge=1, description="episodes that are rendered ahead at one time")
     cache_bytes: int = Field(20 * 2**30, description="of objects downloaded from S3; a directory needs none")
     ffmpeg_timeout_per_s: float = Field(

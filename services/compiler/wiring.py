@@ -41,12 +41,17 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
         kinds = {
             COMPILE: film_kind(
                 shop,
-                lambda claim: load_film_job(base.pool, base.publisher, claim, base.clock),
+                lambda claim: load_film_job(
+                    base.pool, base.publisher, claim, base.clock, render_ahead=settings.render_ahead
+                ),
                 settings.films_at_once,
                 settings.pieces_at_once,
             ),
             PREPARE: prepare_kind(
-                shop, lambda claim: PostgresPrepareJob(base.pool, claim, base.clock), settings.ahead_at_once
+                shop,
+                lambda claim: PostgresPrepareJob(base.pool, claim, base.clock),
+                settings.ahead_at_once,
+                settings.settle_s,
             ),
         }
         async with (

@@ -130,7 +130,7 @@ async def start(fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, 
         objects, work = tmp_path / "objects", tmp_path / "work"
         config = Settings(
             database_url=url, kafka_bootstrap=embedded_broker.bootstrap, kafka_embedded=True,
-            objects_url=f"file://{objects}", work_dir=str(work), **settings,
+            objects_url=f"file://{objects}", work_dir=str(work), **({"settle_s": 0.1} | settings),
         )  # fmt: skip
         gateway = Broker(embedded_broker.bootstrap, Service.GATEWAY, True)
         producer = gateway.producer()
@@ -210,6 +210,33 @@ async def test_what_was_rendered_ahead_is_only_joined(start: Start, sources: Pat
         assert stage.path(film.poster).read_bytes()[:2] == b"\xff\xd8"
         assert stage.path(film.object).stat().st_size == film.object.size if film.object else False
         assert stage.leftovers() == []
+
+
+async def test_rendering_ahead_learns_how_the_episode_is_compiled(start: Start, sources: Path) -> None:
+    async with start() as stage:
+        a, b, c = [await stage.commit(sources / f"{name}.mp4") for name in "abc"]
+        episode = new_id()
+        segments = [events.timeline_segment(number=n, video_asset_id=v.asset_id) for n, v in ((1, a), (2, b))]
+        await stage.send(events.episode_changed(episode_id=episode, output=OUTPUT, segments=segments))
+        for video in (a, b):
+            await stage.send(_complete(episode, video, AssetKind.VIDEO))
+        await eventually(lambda: _made(stage, {"window": 1, "track": 1}), within=60, every=0.1, what="a first guess")
+        fade = Transition(style=TransitionStyle.FADE, duration_s=0.25)
+        items = [item(1, a, fade, segment_id=segments[0].segment_id), item(2, b, segment_id=segments[1].segment_id)]
+        audio = AudioConfig(loudness_lufs=-14)
+        film = await stage.film(requested(*items, episode_id=episode, audio=audio))
+        assert film.report is not None
+        assert film.report.pieces_rendered == 2  # the fade, and the sound at its level: the guess was a dissolve
+        await stage.idle()
+
+        c = c.model_copy(update={"asset_id": b.asset_id})
+        await stage.send(_complete(episode, c, AssetKind.VIDEO, commit_seq=2))
+        await eventually(lambda: _made(stage, {"clip": 3, "window": 3, "track": 3}), within=60, what="the new segment")
+        await stage.idle()
+        items[1] = items[1].model_copy(update={"video": c})
+        film = await stage.film(requested(*items, episode_id=episode, audio=audio))
+        assert film.report is not None
+        assert film.report.pieces_rendered == 0
 
 
 def _complete(episode: str, media: PinnedMedia, kind: AssetKind, commit_seq: int = 1) -> Event:

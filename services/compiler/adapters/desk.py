@@ -35,6 +35,7 @@ _TIMELINE: Final = """
     on conflict (episode_id) do update set timeline_version = $2, deleted = $3, timeline = $4
     where timelines.timeline_version < excluded.timeline_version returning 1
 """
+_RENEW: Final = "update timelines set changed = changed + 1 where episode_id = $1 and not deleted returning 1"
 _ADMIT: Final = """
     insert into compilations (compilation_id, episode_id, state, estimated_duration_s, request, project_id, owner_id,
                               correlation_id, event_id, created_at, expires_at)
@@ -53,8 +54,17 @@ _CONFORMED: Final = """
 """
 
 
-def prepare_job_id(episode_id: str) -> str:
-    return str(uuid5(_PREPARE_IDS, episode_id))
+async def enqueue_prepare(connection: Connection, episode_id: str) -> None:
+    job_id = str(uuid5(_PREPARE_IDS, episode_id))
+    new = await jobs.enqueue(connection, job_id, PREPARE, payload={"episode_id": episode_id}, fair_key=episode_id)
+    if not new:  # put off, perhaps: there is something to do now
+        await connection.execute("update jobs set run_at = now() where job_id = $1 and token is null", job_id)
+
+
+async def renew_prepare(connection: Connection, episode_id: str) -> None:
+    """What can be rendered ahead has changed. The row's lock keeps a job that is just ending from missing it."""
+    if await connection.fetchval(_RENEW, episode_id):
+        await enqueue_prepare(connection, episode_id)
 
 
 class PostgresDesk:
@@ -85,14 +95,8 @@ class PostgresDesk:
         )
 
     async def prepare(self, episode_id: str) -> None:
-        """The row's lock keeps a job that is just ending from missing this change."""
-        known = await self._db.fetchval(
-            "update timelines set changed = changed + 1 where episode_id = $1 and not deleted returning 1", episode_id
-        )
-        if known and self._render_ahead:
-            await jobs.enqueue(
-                self._db, prepare_job_id(episode_id), PREPARE, payload={"episode_id": episode_id}, fair_key=episode_id
-            )
+        if self._render_ahead:
+            await renew_prepare(self._db, episode_id)
 
     async def admit(self, request: CompileRequested, cause: Cause, estimate_s: float, now: datetime) -> bool:
         new = await self._db.fetchval(
@@ -130,9 +134,7 @@ class PostgresDesk:
 
     async def expired(self, now: datetime) -> list[str]:
         rows = await self._db.fetch(
-            "select compilation_id from compilations where state in ('pending', 'processing') and expires_at < $1 "
-            "for update skip locked",
-            now,
+            "select compilation_id from compilations where state in ('pending', 'processing') and expires_at < $1", now
         )
         return [r["compilation_id"] for r in rows]
 
@@ -155,11 +157,13 @@ class PostgresDesk:
         await outbox.publish(self._db, [self._publisher.message(event, cause)])
 
     async def _close(self, compilation_id: str, state: FilmState, problem: Problem | None) -> Compilation | None:
+        """The job first, then its compilation: a worker that reports locks them in this order, too."""
+        await jobs.cancel(self._db, compilation_id)
         stored = problem.model_dump(mode="json") if problem else None
         row = await self._db.fetchrow(_CLOSE, compilation_id, state, stored)
         if row is None:
             return None
-        await jobs.cancel(self._db, compilation_id)
+        await self.prepare(row["episode_id"])
         return compilation(row)
 
 

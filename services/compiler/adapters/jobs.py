@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.compiler.adapters.desk import COMPILATION, PREPARE, compilation
-from services.compiler.usecases.ports import Result
+from services.compiler.adapters.desk import COMPILATION, compilation, enqueue_prepare, renew_prepare
+from services.compiler.usecases.ports import Known, Result
 from shared import jobs
 from shared.clock import Clock
 from shared.contracts.compiler import FilmUpdated
@@ -33,6 +33,16 @@ _FAIL: Final = f"""
     update compilations set state = 'failed', rev = rev + 1, problem = $2
     where compilation_id = $1 and state in ('pending', 'processing') returning {COMPILATION}
 """
+_TIMELINE: Final = """
+    select t.timeline, t.changed, (select request from compilations c where c.episode_id = t.episode_id
+                                   order by created_at desc limit 1) as last
+    from timelines t where t.episode_id = $1 and not t.deleted
+"""
+_CHANGED: Final = "select changed from timelines where episode_id = $1 and not deleted"
+_SUPERSEDED: Final = f"""
+    select coalesce(({_CHANGED}), -1) is distinct from $2
+           or exists (select 1 from compilations where episode_id = $1 and state in ('pending', 'processing'))
+"""
 _COMMITTED: Final = "select asset_id, media from committed where episode_id = $1"
 
 
@@ -40,13 +50,21 @@ class PostgresFilmJob:
     """Implements `usecases.ports.FilmJob`."""
 
     def __init__(
-        self, pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock, request: CompileRequested
+        self,
+        pool: Pool,
+        publisher: Publisher,
+        claim: jobs.Claim,
+        clock: Clock,
+        request: CompileRequested,
+        *,
+        render_ahead: bool,
     ) -> None:
         self._pool = pool
         self._publisher = publisher
         self._claim = claim
         self._clock = clock
         self._request = request
+        self._render_ahead = render_ahead
 
     @property
     def request(self) -> CompileRequested:
@@ -72,19 +90,25 @@ class PostgresFilmJob:
         told |= {"completed_at": now, "message_code": "compile.completed"}
         async with self._held() as connection:
             await self._update(connection, _COMPLETE, stored, now, told=told)
-            await jobs.finish(connection, self._claim)
+            await self._finish(connection)
 
     async def fail(self, problem: Problem) -> None:
         async with self._held() as connection:
             told = {"problem": problem, "message_code": "compile.failed"}
             await self._update(connection, _FAIL, problem.model_dump(mode="json"), told=told)
-            await jobs.finish(connection, self._claim)
+            await self._finish(connection)
 
     async def again(self, delay_s: float) -> None:
         failures = self._claim.payload.get("failures", 0) + 1
         async with self._held() as connection:
             run_at = self._clock.now() + timedelta(seconds=delay_s)
             await jobs.again(connection, self._claim, run_at, self._claim.payload | {"failures": failures})
+
+    async def _finish(self, connection: Connection) -> None:
+        """Rendering ahead stood aside for this film; it goes on now, by what the film has shown of the habit."""
+        await jobs.finish(connection, self._claim)
+        if self._render_ahead:
+            await renew_prepare(connection, self._request.episode_id)
 
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[Connection]:
@@ -111,10 +135,13 @@ class PostgresFilmJob:
         await outbox.publish(connection, [self._publisher.message(event, changed.cause)])
 
 
-async def load_film_job(pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock) -> PostgresFilmJob:
+async def load_film_job(
+    pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock, *, render_ahead: bool
+) -> PostgresFilmJob:
     async with transaction(pool) as connection:
         stored = await connection.fetchval("select request from compilations where compilation_id = $1", claim.job_id)
-    return PostgresFilmJob(pool, publisher, claim, clock, CompileRequested.model_validate(stored))
+    request = CompileRequested.model_validate(stored)
+    return PostgresFilmJob(pool, publisher, claim, clock, request, render_ahead=render_ahead)
 
 
 class PostgresPrepareJob:
@@ -125,40 +152,35 @@ class PostgresPrepareJob:
         self._claim = claim
         self._clock = clock
         self._episode_id: str = claim.payload["episode_id"]
-        self._seen = -1
+        self._seen: int | None = None
 
-    async def expected(self) -> tuple[EpisodeChanged, dict[str, PinnedMedia]] | None:
+    async def known(self) -> Known | None:
         async with transaction(self._pool) as connection:
-            row = await connection.fetchrow(
-                "select timeline, changed from timelines where episode_id = $1 and not deleted", self._episode_id
-            )
+            row = await connection.fetchrow(_TIMELINE, self._episode_id)
             if row is None:
                 return None
             committed = await connection.fetch(_COMMITTED, self._episode_id)
         self._seen = row["changed"]
-        timeline = EpisodeChanged.model_validate(row["timeline"])
-        return timeline, {c["asset_id"]: PinnedMedia.model_validate(c["media"]) for c in committed}
+        return Known(
+            timeline=EpisodeChanged.model_validate(row["timeline"]),
+            committed={c["asset_id"]: PinnedMedia.model_validate(c["media"]) for c in committed},
+            last=CompileRequested.model_validate(row["last"]) if row["last"] else None,
+            settled=self._claim.payload.get("settled") == self._seen,
+        )
 
     async def superseded(self) -> bool:
         async with transaction(self._pool) as connection:
-            return bool(await self._changed(connection, "") != self._seen)
+            return bool(await connection.fetchval(_SUPERSEDED, self._episode_id, self._seen))
 
     async def finish(self) -> None:
         """With the timeline's row locked: a change after this one finds no job and makes a new one."""
         async with transaction(self._pool) as connection:
-            now = await self._changed(connection, "for update")
+            now = await connection.fetchval(f"{_CHANGED} for update", self._episode_id)
             await jobs.finish(connection, self._claim)
             if now is not None and now != self._seen:
-                await jobs.enqueue(
-                    connection, self._claim.job_id, PREPARE, payload=self._claim.payload, fair_key=self._episode_id
-                )
+                await enqueue_prepare(connection, self._episode_id)
 
-    async def again(self, delay_s: float) -> None:
+    async def put_off(self, delay_s: float) -> None:
         async with transaction(self._pool) as connection:
-            await jobs.again(connection, self._claim, self._clock.now() + timedelta(seconds=delay_s))
-
-    async def _changed(self, connection: Connection, lock: str) -> int | None:
-        changed: int | None = await connection.fetchval(
-            f"select changed from timelines where episode_id = $1 and not deleted {lock}", self._episode_id
-        )
-        return changed
+            run_at = self._clock.now() + timedelta(seconds=delay_s)
+            await jobs.again(connection, self._claim, run_at, self._claim.payload | {"settled": self._seen})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.contracts.gateway import CompileItem, CompileRequested, EpisodeChanged, PinnedMedia
-from shared.contracts.values import AudioConfig, Output
+from shared.contracts.gateway import CompileItem, CompileRequested, EpisodeChanged, PinnedMedia, TimelineSegment
+from shared.contracts.values import AudioConfig, Output, Transition, TransitionStyle
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,37 @@ def order_of(request: CompileRequested) -> Order:
     return Order(tuple(request.items), request.music, request.audio, even(request.output))
 
 
-def expected_orders(timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia]) -> tuple[list[Order], bool]:
+@dataclass(frozen=True)
+class Habit:
+    """How the episode was compiled last, which is how it will most likely be compiled next."""
+
+    usual: Transition | None
+    chosen: Mapping[str, Transition | None]
+    audio: AudioConfig
+
+    def after(self, segment: TimelineSegment) -> Transition | None:
+        """The segment's own transition counts first, as it does when a request names none."""
+        return segment.transition_after or self.chosen.get(segment.segment_id, self.usual)
+
+
+FIRST_GUESS = Habit(Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5), {}, AudioConfig())
+"""Of an episode that was never compiled. A wrong guess costs idle time only: clips are the same in any film."""
+
+
+def habit_of(last: CompileRequested | None) -> Habit:
+    if last is None:
+        return FIRST_GUESS
+    chosen = {item.segment_id: item.transition_after for item in last.items[:-1]}
+    usual = max(chosen.values(), key=list(chosen.values()).count, default=FIRST_GUESS.usual)
+    return Habit(usual, chosen, last.audio)
+
+
+def expected_orders(
+    timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia], habit: Habit
+) -> tuple[list[Order], bool]:
     """The rows of neighbouring segments that have committed videos, and whether that is the whole episode.
 
-    `committed` by asset id. Transitions are the segments' own, the sound is the default's.
+    `committed` by asset id.
     """
     runs: list[list[CompileItem]] = [[]]
     for segment in timeline.segments:
@@ -39,12 +66,12 @@ def expected_orders(timeline: EpisodeChanged, committed: Mapping[str, PinnedMedi
             number=segment.number,
             video=video,
             narration=committed.get(segment.narration_asset_id),
-            transition_after=segment.transition_after,
+            transition_after=habit.after(segment),
         )
         runs[-1].append(item)
     music = committed.get(timeline.music_asset_id) if timeline.music_asset_id else None
     output = even(timeline.output)
-    return [Order(tuple(run), music, AudioConfig(), output) for run in runs if run], len(runs) == 1
+    return [Order(tuple(run), music, habit.audio, output) for run in runs if run], len(runs) == 1
 
 
 def even(output: Output) -> Output:

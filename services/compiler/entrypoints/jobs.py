@@ -52,10 +52,18 @@ def film_kind(shop: Shop, load: Callable[[Claim], Awaitable[FilmJob]], films_at_
     return Kind(run, films_at_once)
 
 
-def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int) -> Kind:
+def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int, settle_s: float) -> Kind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(episode_id=claim.payload["episode_id"]):
-            await prepare_episode(load(claim), shop.book, shop.workshop, shop.pace, shop.clock, attempt=claim.attempt)
+            await prepare_episode(
+                load(claim),
+                shop.book,
+                shop.workshop,
+                shop.pace,
+                shop.clock,
+                attempt=claim.attempt,
+                settle_s=settle_s,
+            )
 
     return Kind(run, at_once)
 

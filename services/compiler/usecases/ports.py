@@ -116,21 +116,32 @@ class FilmJob(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Known:
+    """What rendering ahead goes by. `settled`: nothing has changed since the job was last put off."""
+
+    timeline: EpisodeChanged
+    committed: Mapping[str, PinnedMedia]
+    last: CompileRequested | None
+    settled: bool
+
+
 class PrepareJob(Protocol):
     """Rendering ahead for one episode."""
 
-    async def expected(self) -> tuple[EpisodeChanged, dict[str, PinnedMedia]] | None:
-        """The timeline and the committed versions by asset; None when the episode is gone. What changes after this
-        call makes `finish` give the job back."""
+    async def known(self) -> Known | None:
+        """None when the episode is gone. What changes after this call makes `finish` start over."""
         ...
 
     async def superseded(self) -> bool:
-        """Something changed since `expected`."""
+        """Something has changed since `known`, or a film of the episode is being made, which needs the machine."""
         ...
 
     async def finish(self) -> None: ...
 
-    async def again(self, delay_s: float) -> None: ...
+    async def put_off(self, delay_s: float) -> None:
+        """Give the job back for a while."""
+        ...
 
 
 class PieceBook(Protocol):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import structlog
 
 from services.compiler.domain.cost import Meter, Pace
-from services.compiler.domain.order import Order, expected_orders
+from services.compiler.domain.order import Order, expected_orders, habit_of
 from services.compiler.domain.pieces import poster_recipe
 from services.compiler.usecases.gather import clip_recipes, gather_pictures, gather_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
-from services.compiler.usecases.ports import PieceBook, PrepareJob, Workshop
+from services.compiler.usecases.ports import Known, PieceBook, PrepareJob, Workshop
 from shared.clock import Clock
-from shared.contracts.gateway import EpisodeChanged, PinnedMedia
 from shared.errors import RetakeError, Retryable
 
 log = structlog.get_logger(__name__)
@@ -31,13 +29,14 @@ class Superseded(Retryable):
 
 
 async def prepare_episode(
-    job: PrepareJob, book: PieceBook, workshop: Workshop, pace: Pace, clock: Clock, *, attempt: int
+    job: PrepareJob, book: PieceBook, workshop: Workshop, pace: Pace, clock: Clock, *, attempt: int, settle_s: float
 ) -> None:
-    """Clips first, then windows between neighbours, then, once every segment is committed, the whole sound.
+    """Clips first, then windows between neighbours; then, once every segment is committed and nothing has changed for
+    `settle_s`, the whole sound, which any narration or music that is still to come would change.
 
     A failure here fails nobody: the compilation that needs the piece tries again and tells.
     """
-    known = await job.expected()
+    known = await job.known()
     if known is None or attempt > MOST_ATTEMPTS:
         await job.finish()
         return
@@ -48,7 +47,9 @@ async def prepare_episode(
 
     obtainer = Obtainer(book, workshop, clock, pace, Meter(1.0), at_once=1, polite=True, before_each=look)
     try:
-        await _prepare(*known, obtainer)
+        if await _prepare(known, obtainer):
+            await job.put_off(settle_s)
+            return
     except Superseded:
         pass
     except RetakeError as error:
@@ -56,20 +57,24 @@ async def prepare_episode(
             raise
         log.warning("prepare.failed", code=error.code, cause=error.cause, attempt=attempt)
         if error.retryable and attempt < MOST_ATTEMPTS:
-            await job.again(RETRY_AFTER_S * attempt)
+            await job.put_off(RETRY_AFTER_S * attempt)
             return
     await job.finish()
 
 
-async def _prepare(timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia], obtainer: Obtainer) -> None:
-    orders, _ = expected_orders(timeline, committed)
+async def _prepare(known: Known, obtainer: Obtainer) -> bool:
+    """True if the sound is left to do when all has settled."""
+    habit = habit_of(known.last)
+    orders, _ = expected_orders(known.timeline, known.committed, habit)
     broken = [asset for order in orders for asset in await _conform(order, obtainer)]
-    orders, whole = expected_orders(timeline, {a: m for a, m in committed.items() if a not in broken})
+    usable = {asset: media for asset, media in known.committed.items() if asset not in broken}
+    orders, whole = expected_orders(known.timeline, usable, habit)
     for order in orders:
         pictures = await gather_pictures(order, obtainer)
         await obtainer.obtain([poster_recipe(pictures.clips[0], order.output)])
-        if whole:
+        if whole and known.settled:
             await gather_sound(order, pictures.plan, obtainer)
+    return whole and bool(orders) and not known.settled
 
 
 async def _conform(order: Order, obtainer: Obtainer) -> list[str]:
