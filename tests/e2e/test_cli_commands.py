@@ -1,0 +1,332 @@
+"""The `retake` command against the running system: what it prints, how it ends, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from client.script.document import Document
+from deploy.local.demo.checks import check_film
+from deploy.local.demo.timeline import timeline
+from tests.support.http_client import photograph
+from tests.support.system import ROOT, System
+
+COMMAND = [sys.executable, "-m", "client"]
+SCRIPT = """\
+title: {title}
+output: {{width: 320, height: 180, fps: 12}}
+directions: {{music: calm piano}}
+segments:
+  - scene_info: {{location: First, description: Lights}}
+    duration: {seconds}
+    directions: {{video: slowly push in, narration: The first one.}}
+    transition_after: {{style: dissolve, duration: 0.5}}
+  - scene_info: {{location: Second, description: More lights}}
+    duration: {seconds}
+    directions: {{video: pan left}}
+"""
+
+
+class Cli:
+    """Runs commands as a user's script would: no terminal."""
+
+    def __init__(self, system: System, folder: Path) -> None:
+        self.folder = folder
+        self.environ = {**os.environ, "RETAKE_DATA": str(system.data), "PYTHONPATH": str(ROOT)}
+        for name in ("RETAKE_URL", "RETAKE_TOKEN"):
+            self.environ.pop(name, None)
+
+    def run(self, *arguments: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *arguments], cwd=self.folder, env={**self.environ, **environ}, capture_output=True, text=True,
+            timeout=100, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        told = f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, told
+        assert "\x1b" not in done.stdout + done.stderr, told
+        assert "Traceback" not in done.stderr, told
+        return done
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """The one object that it prints."""
+        done = self.run(*arguments, "--json", code=code)
+        [line] = done.stdout.splitlines()
+        return json.loads(line)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *arguments], cwd=self.folder, env=self.environ, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+
+class Terminal:
+    """A person at a terminal: sees the screen as text, types."""
+
+    def __init__(self, cli: Cli, *arguments: str) -> None:
+        self.shown = ""
+        pid, self._fd = pty.fork()
+        if pid == 0:
+            os.chdir(cli.folder)
+            os.execve(sys.executable, [*COMMAND, *arguments], {**cli.environ, "TERM": "xterm", "COLUMNS": "100"})
+        self._pid = pid
+
+    def see(self, text: str, timeout_s: float = 60) -> None:
+        """Wait until the text has been shown since the last time."""
+        end = time.monotonic() + timeout_s
+        while text not in self.shown:
+            assert time.monotonic() < end, f"{text!r} was not seen in:\n{self.shown}"
+            if not self._read(0.5):
+                assert text in self.shown, f"it ended without {text!r}:\n{self.shown}"
+        self.shown = self.shown.partition(text)[2]
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def ends(self, timeout_s: float = 60) -> int:
+        end = time.monotonic() + timeout_s
+        while self._read(0.2):
+            assert time.monotonic() < end, self.shown
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+    def _read(self, wait_s: float) -> bool:
+        """False at the end."""
+        if not select.select([self._fd], [], [], wait_s)[0]:
+            return True
+        try:
+            data = os.read(self._fd, 65536)
+        except OSError:
+            return False
+        self.shown += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode(errors="replace"))
+        return bool(data)
+
+
+@pytest.fixture
+def cli(system: System, tmp_path: Path) -> Cli:
+    for i in (1, 2):
+        (tmp_path / f"photo{i}.jpg").write_bytes(photograph(hue=60 * i))
+    (tmp_path / "film.yaml").write_text(SCRIPT.format(title="Two lights", seconds=1.5))
+    return Cli(system, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def episode(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One with everything made, for the commands that look at it."""
+    folder = tmp_path_factory.mktemp("episode")
+    (folder / "photo1.jpg").write_bytes(photograph(hue=100))
+    (folder / "photo2.jpg").write_bytes(photograph(hue=200))
+    (folder / "film.yaml").write_text(SCRIPT.format(title="For looking at", seconds=1))
+    made = Cli(system, folder).json("film", "photo1.jpg", "photo2.jpg", "--script", "film.yaml", "--yes")
+    return str(made["episode_id"])
+
+
+def test_photographs_in_film_out(cli: Cli) -> None:
+    made = cli.json("film", "photo1.jpg", "photo2.jpg", "--script", "film.yaml", "-o", "my film.mp4", "--yes")
+    assert made["film"] == str(cli.folder / "my film.mp4")
+    assert (made["segments_included"], made["duration"]) == (2, 2.5)
+    plan = timeline(Document.model_validate({
+        "title": "T", "output": {"width": 320, "height": 180, "fps": 12},
+        "segments": [{"duration": 1.5, "transition_after": {"style": "dissolve", "duration": 0.5}}, {"duration": 1.5}],
+    }))  # fmt: skip
+    assert [c.name for c in check_film(Path(made["film"]), plan, {}).wrong] == []
+    assert sorted(p.name for p in cli.folder.iterdir()) == ["film.yaml", "my film.mp4", "photo1.jpg", "photo2.jpg"]
+
+
+def test_a_person_reviews_at_the_terminal(cli: Cli) -> None:
+    at = Terminal(
+        cli, "film", "photo1.jpg", "photo2.jpg", "--script", "film.yaml", "--title", "Reviewed", "-o", "out.mp4"
+    )
+    at.see("Segment 1 of 2 · video · version 1")
+    at.see("http://127.0.0.1")
+    at.see("[a]ccept, [r]eject")
+    at.type("x\n")
+    at.see("Please answer with one of: a, r, o.")
+    at.see("[a]ccept, [r]eject")
+    at.type("r\n")
+    at.see("Why?")
+    at.type("too slow\n")
+    at.see("What should change?")
+    at.type("Pull back quickly\n")
+    at.see("Segment 1 rejected; it is made again")
+    at.see("version 2")
+    at.see("Pull back quickly")
+    at.see("[a]ccept")
+    at.type("a\n")
+    at.see("Rating 1-5")
+    at.type("9\n")
+    at.see("a number from 1 to 5")
+    at.see("Rating 1-5")
+    at.type("5\n")
+    at.see("Segment 2 of 2")
+    at.see("[a]ccept")
+    at.type("a\n")
+    at.see("Rating 1-5")
+    at.type("\n")
+    at.see("out.mp4: 2.5 s")
+    assert at.ends() == 0
+    assert (cli.folder / "out.mp4").stat().st_size > 10_000
+    [shown, *_] = cli.json("versions", "1", "--episode", "Reviewed")["versions"]
+    assert shown["directions"] == "slowly push in\nPull back quickly"
+    assert shown["committed"]
+
+
+def test_ctrl_c_at_a_question_stops_the_batch_and_says_how_to_go_on(cli: Cli, system: System) -> None:
+    at = Terminal(cli, "film", "photo1.jpg", "photo2.jpg", "--script", "film.yaml", "--title", "Interrupted")
+    at.see("[a]ccept, [r]eject")
+    at.type("\x03")
+    at.see("Go on with: retake film --episode")
+    episode_id = at.shown.split()[0] if at.shown.split() else ""
+    assert at.ends() == 130
+    found = cli.json("episode", "show", "Interrupted")
+    assert found["id"].startswith(episode_id)
+    [batch] = system.api.get(f"/episodes/{found['id']}/batches")["data"]
+    assert batch["status"] == "cancelled"
+    assert not (cli.folder / "film.mp4").exists()
+    made = cli.json("film", "--episode", found["id"], "--yes")
+    assert made["segments_included"] == 2
+
+
+def test_ctrl_c_cancels_a_run(cli: Cli, episode: str) -> None:
+    process = cli.start("regenerate", "1", "--episode", episode, "--set", "duration=40", "--directions", "pan left")
+    assert process.stdout
+    assert process.stderr
+    seen = ""
+    while "Generating" not in seen and "Rendering" not in seen:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        seen += line
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    [newest] = cli.json("runs", "list", "--episode", episode, "-n", "1")["runs"]
+    assert newest["status"] in ("cancelled", "generating")
+    deadline = time.monotonic() + 15
+    while (found := cli.json("runs", "show", newest["id"]))["status"] != "cancelled":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
+def test_a_version_is_made_reviewed_and_refused(cli: Cli, episode: str) -> None:
+    run = cli.json("regenerate", "2", "--episode", episode, "--directions", "tilt up", "--set", "seed=7")
+    assert (run["status"], run["versions"][0]["directions"], run["versions"][0]["seed"]) == (
+        "preview_ready",
+        "tilt up",
+        7,
+    )
+    busy = cli.json("review", run["id"], "--reject", "--reason", "no", "--no-again")
+    assert (busy["verdict"], busy["next_run_id"]) == ("rejected", None)
+    again = cli.json("review", run["id"], "--accept", code=4)
+    assert again["error"]["type"] == "/problems/already-decided"
+    assert again["error"]["recovery"]
+    run = cli.json("regenerate", "2", "--episode", episode, "--change", "prompt_modifications=slower")
+    done = cli.json("review", run["id"], "--accept", "--rating", "4")
+    assert done["verdict"] == "accepted"
+    versions = cli.json("versions", "2", "--episode", episode)["versions"]
+    assert [v["status"] for v in versions] == ["accepted", "rejected", "accepted"]
+
+
+def test_what_waits_is_listed_and_decided_at_the_terminal(cli: Cli, episode: str) -> None:
+    run = cli.json("regenerate", "music", "--episode", episode, "--directions", "fast drums")
+    assert [r["id"] for r in cli.json("review", "--list", "--episode", episode)["waiting"]] == [run["id"]]
+    assert run["id"] in cli.run("review", "--episode", episode).stdout
+    at = Terminal(cli, "review", "--episode", episode)
+    at.see("music · version")
+    at.see("[l]ater?")
+    at.type("l\n")
+    assert at.ends() == 0
+    at = Terminal(cli, "review", "--episode", episode)
+    at.see("[l]ater?")
+    at.type("a\n")
+    at.see("Rating")
+    at.type("\n")
+    at.see("accepted")
+    assert at.ends() == 0
+    assert "Nothing waits for review." in cli.run("review", "--episode", episode).stdout
+
+
+def test_a_film_is_compiled_from_chosen_segments(cli: Cli, episode: str) -> None:
+    made = cli.json("compile", episode, "--segments", "2,1", "--transition", "cut", "--no-music", "-o", "cut.mp4")
+    assert (made["segments_included"], made["duration"]) == (2, 2.0)
+    assert (cli.folder / "cut.mp4").stat().st_size == made["size"]
+    refused = cli.json("compile", episode, "--segments", "1,1", code=4)
+    assert refused["error"]["type"] == "/problems/not-compilable"
+    assert "There are 1 to 2." in cli.run("compile", episode, "--segments", "3", code=2).stderr
+
+
+def test_events_are_lines_of_json(cli: Cli, episode: str) -> None:
+    watching = cli.start("watch", episode, "--json", "--until-rest")
+    assert watching.communicate(timeout=30)[0] == ""  # nothing is being made
+    watching = cli.start("watch", episode, "--json")
+    time.sleep(2.0)
+    run = cli.json("regenerate", "2", "--kind", "narration", "--episode", episode, "--directions", "Hello.")
+    cli.json("review", run["id"], "--accept")
+    time.sleep(1.0)
+    watching.send_signal(signal.SIGINT)
+    lines = [json.loads(line) for line in watching.communicate(timeout=30)[0].splitlines()]
+    assert watching.returncode == 130
+    names = [line["event"] for line in lines if line["data"].get("run_id") == run["id"]]
+    assert [n for n in names if n != "progress"][:4] == [
+        "regenerate-requested",
+        "preview-ready",
+        "accepted",
+        "complete",
+    ]
+    assert all(line["id"] for line in lines)
+
+
+def test_looking_around(cli: Cli, episode: str) -> None:
+    assert cli.json("episode", "show", episode)["id"] == episode
+    assert episode in [e["id"] for e in cli.json("episode", "list")["episodes"]]
+    assert "For looking at" in cli.run("episode", "list").stdout
+    assert "approved" in cli.run("episode", "show", "for looking").stdout
+    assert "committed" in cli.run("versions", "1", "--kind", "starting-image", "--episode", episode).stdout
+    assert "animatic/camera" in [m["slug"] for m in cli.json("models", "--kind", "video")["models"]]
+    cli.json("versions", "1", "--episode", episode, "--save", "1", "-o", "v1.mp4")
+    assert (cli.folder / "v1.mp4").stat().st_size > 1000
+    imported = cli.json("episode", "import", "film.yaml")
+    assert cli.json("episode", "show", imported["episode_id"])["title"] == "Two lights"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["regenerate", "9"], 2, "has no segment 9"),
+        (["runs", "show", "01a1fe35-1734-703a-b4bd-0173106ffdc4"], 4, "Error: "),
+        (["runs", "show", "../../etc"], 4, "Error: "),
+        (["episode", "show", "no such title"], 2, "There is no episode titled 'no such title'"),
+    ],
+)
+def test_what_is_not_there_is_told(cli: Cli, episode: str, arguments: list[str], code: int, told: str) -> None:
+    assert told in cli.run(*arguments, code=code).stderr
+
+
+def test_unknown_keys_are_warned_of_and_the_work_goes_on(cli: Cli) -> None:
+    text = (cli.folder / "film.yaml").read_text().replace("title: Two lights", "title: Warned\nmusik: loud")
+    (cli.folder / "film.yaml").write_text(text)
+    done = cli.run("episode", "import", "film.yaml", "--json")
+    assert "Warning: film.yaml:2:1: 'musik' is not known here" in done.stderr
+    assert json.loads(done.stdout)["warnings"]
+
+
+def test_without_a_system_one_is_started_for_the_film_and_stopped(cli: Cli, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "teal").save(cli.folder / "photo1.jpg")
+    data = tmp_path / "own"
+    script = SCRIPT.format(title="Alone", seconds=1).partition("  - scene_info: {location: Second")[0]
+    (cli.folder / "one.yaml").write_text(script)
+    done = cli.run("film", "photo1.jpg", "-s", "one.yaml", "--yes", "--json", "--data", str(data))
+    assert json.loads(done.stdout)["segments_included"] == 1
+    status = cli.run("status", "--data", str(data), "--json", code=1)
+    assert json.loads(status.stdout)["running"] is False

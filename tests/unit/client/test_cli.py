@@ -1,0 +1,260 @@
+"""The command line without a gateway: what is refused before anything starts, and with which exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from client import errors
+from client.cli import show
+from client.cli.codes import Code, Stopped, UsageError, WorkFailed, code_of
+from client.cli.command import command, execute
+from client.cli.main import build
+from client.cli.plan import make_plan
+from client.cli.session import Session
+from client.models import Version
+
+TWO = "title: T\ndirections: {music: calm}\nsegments: [{duration: 2}, {duration: 2}]\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("RETAKE_URL", "RETAKE_TOKEN", "RETAKE_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    Image.effect_noise((64, 48), 60).convert("RGB").save("photo1.jpg")
+    Path("broken.jpg").write_bytes(Path("photo1.jpg").read_bytes()[:500])
+    Path("bad.yaml").write_text("title: T\nsegments:\n- {duration: long}\n")
+    Path("film.yaml").write_text(TWO)
+    return tmp_path
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(build([]), list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["film"], 2, "No photographs and no script."),
+        (
+            ["film", "none.jpg", "broken.jpg", "photo1.jpg", "--yes"],
+            2,
+            "none.jpg: there is no such file.\nbroken.jpg: ",
+        ),
+        (["film", "photo1.jpg", "--script", "bad.yaml", "--yes"], 2, "bad.yaml:3:4: segments[1].duration: "),
+        (
+            ["film", "photo1.jpg", "photo1.jpg", "photo1.jpg", "-s", "film.yaml", "-y"],
+            2,
+            "3 photographs for 2 segments",
+        ),
+        (["film", "photo1.jpg"], 2, "Add --yes"),
+        (["film", "photo1.jpg", "--yes", "-o", "no/such/film.mp4"], 2, "There is no folder"),
+        (["film", "photo1.jpg", "--yes", "-o", "."], 2, ". is a folder."),
+        (["film", "photo1.jpg", "--transition", "wipe", "--yes"], 2, "'wipe' is no transition."),
+        (["film", "photo1.jpg", "--episode", "x", "--yes"], 2, "has its pictures already"),
+        (["film", "photo1.jpg", "--music", "calm", "--no-music", "--yes"], 2, "contradict"),
+        (["film", "photo1.jpg", "--yes", "--url", "http://127.0.0.1:9"], 3, "No answer from http://127.0.0.1:9"),
+        (["episode", "import", "bad.yaml"], 2, "bad.yaml:3:4"),
+        (["regenerate", "1", "--set", "seed"], 2, "is not KEY=VALUE"),
+        (["regenerate", "1", "--kind", "hologram"], 2, "is no kind of asset"),
+        (["review", "--accept"], 2, "Which run?"),
+        (["review", "x", "--accept", "--reject"], 2, "contradict"),
+        (["review", "x", "--accept", "--suggest", "y"], 2, "Changes belong to a rejection."),
+        (["review", "x", "--rating", "3"], 2, "needs a decision"),
+        (["compile", "--loudness", "3"], 2, "Choose -16, -14 or -23."),
+        (["nonsense"], 2, "nonsense"),
+        (["models", "--nonsense"], 2, "--nonsense"),
+        (["models"], 3, "No Retake is running on ./.retake."),
+        (["models", "--url", "http://127.0.0.1:9"], 3, "No answer from http://127.0.0.1:9"),
+        (["models", "--url", "nonsense"], 1, "is not an address"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_has_its_exit_code(
+    here: Path, arguments: list[str], code: int, told: str
+) -> None:
+    before = sorted(here.iterdir())
+    done = run(*arguments)
+    assert done.exit_code == code, done.output
+    assert told in done.stderr
+    assert "\x1b" not in done.output
+    assert sorted(here.iterdir()) == before
+
+
+def test_with_json_stdout_has_one_object_also_for_an_error(here: Path) -> None:
+    done = run("models", "--json")
+    [line] = done.stdout.splitlines()
+    assert json.loads(line)["error"]["recovery"].startswith("Start it with `retake up`")
+    assert "No Retake is running" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["film"], ["episode"], ["episode", "import"], ["regenerate"], ["watch"],
+                                       ["review"], ["versions"], ["compile"], ["runs"], ["runs", "list"], ["models"]])  # fmt: skip
+def test_help_says_what_a_command_does(arguments: list[str]) -> None:
+    done = run(*arguments, "--help")
+    assert done.exit_code == 0
+    assert "Usage: " in done.stdout
+    assert "Options" in done.stdout
+
+
+def test_installed_packages_add_commands_and_a_broken_one_harms_no_other() -> None:
+    added = [
+        EntryPoint("broken", "no.such.module:thing", "retake.commands"),
+        EntryPoint("lines", "tests.unit.client.test_cli:lines", "retake.commands"),
+        EntryPoint("group", "tests.unit.client.test_cli:group", "retake.commands"),
+    ]
+    app = build(added)
+    assert CliRunner().invoke(app, ["lines", "--count", "2"]).stdout == "line\nline\n"
+    assert CliRunner().invoke(app, ["group", "inner"]).stdout == "inner\n"
+    broken = CliRunner().invoke(app, ["broken"])
+    assert broken.exit_code == 1
+    assert "cannot be loaded (no.such.module:thing): ModuleNotFoundError" in broken.stderr
+
+
+def lines(count: int = 1) -> None:
+    """Print lines."""
+    for _ in range(count):
+        typer.echo("line")
+
+
+group = typer.Typer()
+
+
+@group.command("inner")
+def inner() -> None:
+    """Print a word."""
+    typer.echo("inner")
+
+
+@group.command("other")
+def other() -> None:
+    """A second one, so that the group stays a group."""
+
+
+def raising(error: BaseException) -> int:
+    async def work() -> None:
+        raise error
+
+    return execute(Session(), work)
+
+
+def problem(status: int, slug: str) -> errors.ProblemError:
+    return errors.ProblemError.of(status, {"type": f"/problems/{slug}", "detail": "no"})
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("x"), Code.USAGE),
+        (WorkFailed("x"), Code.FAILED),
+        (Stopped(), Code.INTERRUPTED),
+        (errors.NotRunning("x"), Code.UNREACHABLE),
+        (errors.Unreachable("x"), Code.UNREACHABLE),
+        (problem(503, "unavailable"), Code.UNREACHABLE),
+        (problem(500, "internal"), Code.FAILED),
+        (problem(502, "what a proxy says"), Code.FAILED),
+        (problem(409, "busy"), Code.REFUSED),
+        (problem(404, "not-found"), Code.REFUSED),
+        (problem(401, "unauthenticated"), Code.REFUSED),
+        (problem(429, "rate-limited"), Code.REFUSED),
+        (errors.BadAnswer("x"), Code.FAILED),
+        (errors.TransferFailed("x"), Code.FAILED),
+    ],
+)
+def test_every_error_has_its_exit_code(error: errors.RetakeError, code: Code) -> None:
+    assert code_of(error) == code
+    assert raising(error) == code
+
+
+def test_a_defect_is_told_without_a_traceback(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RETAKE_DEBUG", raising=False)
+    assert raising(KeyError("lost")) == Code.FAILED
+    told = capfd.readouterr().err
+    assert "KeyError: 'lost'" in told
+    assert "RETAKE_DEBUG=1" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_lets_the_work_clean_up(number: signal.Signals, code: int) -> None:
+    cleaned = []
+
+    async def work() -> None:
+        try:
+            asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), number)
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.append(True)
+
+    assert execute(Session(), work) == code
+    assert cleaned
+
+
+def test_commands_share_the_gateways_options() -> None:
+    seen: list[Any] = []
+
+    @command
+    async def work(session: Session, count: int = 1) -> None:
+        """Does it."""
+        seen.append((session.url, session.token, session.data, session.as_json, count))
+
+    app = typer.Typer()
+    app.command()(work)
+    given = ["--url", "http://x", "--token", "t", "--data", "d", "--json", "--count", "3"]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    assert seen == [("http://x", "t", Path("d"), True, 3)]
+
+
+def test_a_plan_without_a_script_moves_every_photograph_otherwise(here: Path) -> None:
+    plan = make_plan([Path("photo1.jpg")] * 3, None, None, False, None, 4.0, None, None)
+    moves = [s.directions.video for s in plan.document.segments if s.directions]
+    assert len(set(moves)) == 3
+    assert [s.duration for s in plan.document.segments] == [4.0] * 3
+    assert plan.document.directions
+    assert plan.document.directions.music
+    assert (plan.transition, plan.has_music, sorted(plan.pictures)) == ("dissolve", True, [0, 1, 2])
+
+
+def test_photographs_fill_the_segments_that_have_none(here: Path) -> None:
+    Image.new("RGB", (9, 9)).save("own.png")
+    Path("s.yaml").write_text("title: T\nsegments: [{}, {starting_image: own.png, transition_after: fade}, {}]\n")
+    plan = make_plan([Path("photo1.jpg")], Path("s.yaml"), "drums", False, "Mine", 5, None, None)
+    assert {i: p.path.name for i, p in plan.pictures.items()} == {0: "photo1.jpg", 1: "own.png"}
+    assert plan.document.as_json()["directions"] == {"music": "drums"}
+    assert (plan.document.title, plan.transition) == ("Mine", None)  # the script's own transitions count
+
+
+def test_no_music_is_no_music(here: Path) -> None:
+    plan = make_plan([], Path("film.yaml"), None, True, None, 5, None, None)
+    assert plan.document.directions is None
+    assert not plan.has_music
+
+
+def test_words_for_people() -> None:
+    assert [show.clock(s) for s in (None, 0.04, 59.9, 61, 3599)] == ["-", "0.0 s", "59.9 s", "1:01 min", "59:59 min"]
+    sizes = ["-", "0 B", "999 B", "1.5 kB", "8.4 MB", "2000.0 GB"]
+    assert [show.size(n) for n in (None, 0, 999, 1500, 8_400_000, 2e12)] == sizes
+        "-",
+        "0 B",
+        "999 B",
+        "1.5 kB",
+        "8.4 MB",
+        "2000.0 GB",
+    ]
+    version = Version(id="v", quality_metrics={"overall_score": 0.5}, unmeasured={"visual_quality": "no reference"})
+    assert show.quality(version) == "overall 0.50 · visual quality: no reference"
+    unmeasured = dict.fromkeys(("overall_score", "visual_quality", "consistency_score"), "not measured")
+    assert show.quality(Version(id="v", unmeasured=unmeasured)) == "not measured"
