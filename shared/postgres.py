@@ -23,6 +23,7 @@ ACQUIRE_TIMEOUT_S: Final = 5.0
 UNAVAILABLE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a pooled connection that was cut in the middle of something, met on its release
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,

@@ -17,10 +17,19 @@ from services.gateway.entrypoints.http.shapes import runs as r
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, Stream, gateway, same_shape
 
-SEGMENTS = [{"scene_info": {"scene_number": n, "location": "Harbour", "description": f"A harbour {n}",
-                            "dialogue": [{"character": "Ana", "text": "We leave at dawn."}]},
-             "duration": 5, "directions": {"video": f"Pan left {n}", "starting_image": f"A harbour {n}"}}
-            for n in (1, 2)]
+SEGMENTS = [
+    {
+        "scene_info": {
+            "scene_number": n,
+            "location": "Harbour",
+            "description": f"A harbour {n}",
+            "dialogue": [{"character": "Ana", "text": "We leave at dawn."}],
+        },
+        "duration": 5,
+        "directions": {"video": f"Pan left {n}", "starting_image": f"A harbour {n}"},
+    }
+    for n in (1, 2)
+]
 
 
 @pytest_asyncio.fixture
@@ -36,8 +45,13 @@ async def ok(response: httpx.Response, status: int = 200) -> Any:
 
 async def an_episode(g: Gateway, api: httpx.AsyncClient) -> tuple[str, dict[str, Any]]:
     project = await ok(await api.post("/projects", json={"name": "Holidays"}), 201)
-    episode = await ok(await api.post(f"/projects/{project['id']}/episodes",
-                                      json={"title": "One", "segments": SEGMENTS, "directions": {"music": "Calm"}}), 201)
+    episode = await ok(
+        await api.post(
+            f"/projects/{project['id']}/episodes",
+            json={"title": "One", "segments": SEGMENTS, "directions": {"music": "Calm"}},
+        ),
+        201,
+    )
     return project["id"], episode
 
 
@@ -58,10 +72,18 @@ async def test_the_loop_call_by_call(g: Gateway) -> None:
         await g.world.settle()
         run = await ok(await api.get(f"/runs/{run['id']}"))
         same_shape(r.Run, run)
-        assert (run["status"], len(run["versions"]), run["message"]) == ("preview_ready", 1, "Starting image ready for review")
+        assert (run["status"], len(run["versions"]), run["message"]) == (
+            "preview_ready",
+            1,
+            "Starting image ready for review",
+        )
         assert run["deadline"]
         version = run["versions"][0]
-        assert "&exp=" in version["url"] and "preview=" in version["url"] and "v=" not in version["url"].partition("preview")[0]
+        assert (
+            "&exp=" in version["url"]
+            and "preview=" in version["url"]
+            and "v=" not in version["url"].partition("preview")[0]
+        )
 
         shown = await ok(await api.get(f"/assets/{image}"))
         same_shape(e.Asset, shown)
@@ -69,8 +91,9 @@ async def test_the_loop_call_by_call(g: Gateway) -> None:
         assert shown["committed"] is None
         assert shown["defaults"]["model"] == {"value": "animatic/storyboard", "source": "default"}
 
-        decide = asyncio.create_task(api.post(f"/runs/{run['id']}/review", json={
-            "action": "approve", "rating": 5, "feedback": "Lovely"}))
+        decide = asyncio.create_task(
+            api.post(f"/runs/{run['id']}/review", json={"action": "approve", "rating": 5, "feedback": "Lovely"})
+        )
         while not decide.done():
             await asyncio.sleep(0.02)
             await g.world.settle()
@@ -87,15 +110,24 @@ async def test_the_loop_call_by_call(g: Gateway) -> None:
         assert names.index("preview-ready") < names.index("accepted") < names.index("complete")
         assert len(stream.named("preview-ready")) == 1
     late = await api.post(f"/runs/{run['id']}/review", json={"action": "reject"})
-    assert (late.status_code, late.json()["type"], late.json()["outcome"]) == (409, "/problems/already-decided", "accepted")
+    assert (late.status_code, late.json()["type"], late.json()["outcome"]) == (
+        409,
+        "/problems/already-decided",
+        "accepted",
+    )
     assert late.json()["review_id"] == review["id"]
 
 
 async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     api = g.client()
     project, episode = await an_episode(g, api)
-    started = await ok(await api.post(f"/episodes/{episode['id']}/generate-segments", json={
-        "mode": "sequential", "batch_size": 1, "start_from": 0, "auto_approve": False}), 202)
+    started = await ok(
+        await api.post(
+            f"/episodes/{episode['id']}/generate-segments",
+            json={"mode": "sequential", "batch_size": 1, "start_from": 0, "auto_approve": False},
+        ),
+        202,
+    )
     same_shape(e.Started, started)
     assert (started["total_segments"], started["status"]) == (2, "started")
     busy = await api.post(f"/episodes/{episode['id']}/batches", json={})
@@ -112,14 +144,30 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     assert segment["waiting_run_id"] and segment["committed_version"] is None
     assert segment["video_url"] and "preview=" in segment["video_url"]
     assert segment["generation_params"]["prompt"] == "Pan left 1"
-    seed004 = {"id", "segment_number", "scene_info", "video_url", "thumbnail_url", "duration", "generation_params",
-               "quality_metrics", "status", "approval_status", "version", "previous_versions"}
+    seed004 = {
+        "id",
+        "segment_number",
+        "scene_info",
+        "video_url",
+        "thumbnail_url",
+        "duration",
+        "generation_params",
+        "quality_metrics",
+        "status",
+        "approval_status",
+        "version",
+        "previous_versions",
+    }
     assert seed004 <= set(segment)
     assert {"prompt", "style", "seed"} <= set(segment["generation_params"])
     assert set(segment["quality_metrics"]) == {"overall_score", "consistency_score", "visual_quality"}
 
-    rejecting = asyncio.create_task(api.post(f"/segments/{first}/reject", json={
-        "reason": "Too fast", "suggested_changes": {"prompt_modifications": "Slower."}}))
+    rejecting = asyncio.create_task(
+        api.post(
+            f"/segments/{first}/reject",
+            json={"reason": "Too fast", "suggested_changes": {"prompt_modifications": "Slower."}},
+        )
+    )
     rejected = await ok(await settled(g, rejecting))
     assert (rejected["verdict"], rejected["feedback"]) == ("rejected", "Too fast")
     again = await ok(await api.get(f"/runs/{rejected['next_run_id']}"))
@@ -129,7 +177,12 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
 
     status = await ok(await api.get(f"/episodes/{episode['id']}/segments/status"))
     same_shape(e.SegmentsStatus, status)
-    assert (status["total_segments"], status["completed"], status["approved"], status["current_segment"]) == (2, 1, 0, 1)
+    assert (status["total_segments"], status["completed"], status["approved"], status["current_segment"]) == (
+        2,
+        1,
+        0,
+        1,
+    )
     for segment_id in (first, second):
         approving = asyncio.create_task(api.post(f"/segments/{segment_id}/approve", json={"rating": 4}))
         assert (await ok(await settled(g, approving)))["verdict"] == "accepted"
@@ -143,8 +196,13 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     none_waits = await api.post(f"/segments/{first}/approve", json={})
     assert none_waits.json()["type"] == "/problems/invalid-state"
 
-    job = await ok(await api.post(f"/episodes/{episode['id']}/compile", json={
-        "transition_style": "fade", "audio_config": {"background_music": True, "volume_normalization": True}}), 202)
+    job = await ok(
+        await api.post(
+            f"/episodes/{episode['id']}/compile",
+            json={"transition_style": "fade", "audio_config": {"background_music": True, "volume_normalization": True}},
+        ),
+        202,
+    )
     same_shape(e.CompilationStarted, job)
     assert job["left_out"] == []
     queued = await ok(await api.get(f"/compilation-jobs/{job['compilation_job_id']}"))
@@ -160,23 +218,41 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
 
     metrics = await ok(await api.get(f"/episodes/{episode['id']}/metrics"))
     same_shape(p.Metrics, metrics)
-    assert (metrics["segments_reviewed"], metrics["first_time_approval_rate"], metrics["regeneration_rate"]) == (2, 0.5, 0.5)
+    assert (metrics["segments_reviewed"], metrics["first_time_approval_rate"], metrics["regeneration_rate"]) == (
+        2,
+        0.5,
+        0.5,
+    )
     assert metrics["mean_rating"] == 4
-    for path, model in ((f"/projects/{project}/runs", r.Run), (f"/projects/{project}/reviews", r.Review),
-                        (f"/projects/{project}/progress", p.FeedEntry), (f"/episodes/{episode['id']}/assets", e.Asset),
-                        (f"/episodes/{episode['id']}/batches", e.Batch), (f"/episodes/{episode['id']}/revisions", e.Revision),
-                        (f"/episodes/{episode['id']}/segments", e.Segment), (f"/projects/{project}/members", p.Member),
-                        (f"/projects/{project}/episodes", e.EpisodeSummary), ("/projects", p.Project), ("/models", p.Model),
-                        (f"/episodes/{episode['id']}/compilation-jobs", e.Compilation),
-                        (f"/assets/{asset(episode, 'video')}/versions", r.Version),
-                        (f"/assets/{asset(episode, 'video')}/runs", r.Run)):
+    for path, model in (
+        (f"/projects/{project}/runs", r.Run),
+        (f"/projects/{project}/reviews", r.Review),
+        (f"/projects/{project}/progress", p.FeedEntry),
+        (f"/episodes/{episode['id']}/assets", e.Asset),
+        (f"/episodes/{episode['id']}/batches", e.Batch),
+        (f"/episodes/{episode['id']}/revisions", e.Revision),
+        (f"/episodes/{episode['id']}/segments", e.Segment),
+        (f"/projects/{project}/members", p.Member),
+        (f"/projects/{project}/episodes", e.EpisodeSummary),
+        ("/projects", p.Project),
+        ("/models", p.Model),
+        (f"/episodes/{episode['id']}/compilation-jobs", e.Compilation),
+        (f"/assets/{asset(episode, 'video')}/versions", r.Version),
+        (f"/assets/{asset(episode, 'video')}/runs", r.Run),
+    ):
         found = await ok(await api.get(path))
         assert found["data"], path
         for item in found["data"]:
             same_shape(model, item)
-    for path, model in (("/me", p.Me), (f"/projects/{project}/settings", p.Settings), (f"/projects/{project}/usage", p.Usage),
-                        (f"/projects/{project}/metrics", p.Metrics), (f"/projects/{project}", p.Project),
-                        (f"/episodes/{episode['id']}", e.Episode), (f"/episodes/{episode['id']}/order", e.Order)):
+    for path, model in (
+        ("/me", p.Me),
+        (f"/projects/{project}/settings", p.Settings),
+        (f"/projects/{project}/usage", p.Usage),
+        (f"/projects/{project}/metrics", p.Metrics),
+        (f"/projects/{project}", p.Project),
+        (f"/episodes/{episode['id']}", e.Episode),
+        (f"/episodes/{episode['id']}/order", e.Order),
+    ):
         same_shape(model, await ok(await api.get(path)))
 
 
@@ -194,8 +270,10 @@ async def test_of_fifty_decisions_at_once_one_counts(g: Gateway) -> None:
     _, episode = await an_episode(g, api)
     run = await ok(await api.post(f"/assets/{asset(episode, 'music', None)}/runs", json={}), 202)
     await g.world.settle()
-    tasks = [asyncio.create_task(api.post(f"/runs/{run['id']}/review", json={"action": n % 2 and "approve" or "reject"}))
-             for n in range(50)]
+    tasks = [
+        asyncio.create_task(api.post(f"/runs/{run['id']}/review", json={"action": (n % 2 and "approve") or "reject"}))
+        for n in range(50)
+    ]
     while not all(t.done() for t in tasks):
         await g.world.settle()
         await asyncio.sleep(0.02)
@@ -222,7 +300,9 @@ async def test_asking_again_while_a_preview_waits_closes_it(g: Gateway) -> None:
     compared = await ok(await api.get(f"/assets/{image}/compare?versions={versions[1]['id']},{versions[0]['id']}"))
     same_shape(r.Comparison, compared)
     assert {"field": "directions", "values": ["A harbour 1", "A lighthouse"]} in compared["differences"]
-    stranger = await api.get(f"/assets/{asset(episode, 'video')}/compare?versions={versions[1]['id']},{versions[0]['id']}")
+    stranger = await api.get(
+        f"/assets/{asset(episode, 'video')}/compare?versions={versions[1]['id']},{versions[0]['id']}"
+    )
     assert stranger.status_code == 404
 
 
@@ -242,7 +322,9 @@ async def test_an_answer_can_be_held_until_the_work_rests(g: Gateway) -> None:
     assert "preference-applied" not in early.headers
     got = await api.get(f"/runs/{early.json()['id']}", headers={"Prefer": "wait=1"})
     assert (got.status_code, got.headers["preference-applied"]) == (200, "wait=1")
-    pending = await api.post(f"/runs/{run['id']}/review", json={"action": "approve"}, headers={"Prefer": "respond-async"})
+    pending = await api.post(
+        f"/runs/{run['id']}/review", json={"action": "approve"}, headers={"Prefer": "respond-async"}
+    )
     assert (pending.status_code, pending.json()["verdict"]) == (202, "pending")
 
 
@@ -262,8 +344,10 @@ async def test_the_same_key_gets_the_same_answer(g: Gateway) -> None:
     assert again.headers["idempotency-replayed"] == "true"
     assert again.text == next(a for a in accepted if "idempotency-replayed" not in a.headers).text
     assert again.headers["location"] == accepted[0].headers["location"]
-    for other in (await api.post(f"/assets/{image}/runs", json={"variants": 2}, headers=key),
-                  await api.post(f"/assets/{asset(episode, 'starting_image', 2)}/runs", json={}, headers=key)):
+    for other in (
+        await api.post(f"/assets/{image}/runs", json={"variants": 2}, headers=key),
+        await api.post(f"/assets/{asset(episode, 'starting_image', 2)}/runs", json={}, headers=key),
+    ):
         assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-mismatch")
     bob = g.client("bob")
     theirs = await bob.post("/projects", json={"name": "Mine"}, headers=key)
@@ -290,22 +374,32 @@ async def test_changes_build_on_what_was_seen(g: Gateway) -> None:
     assert (await api.patch(path, json={"name": "C"}, headers={"If-Match": 'W/"2"'})).status_code == 412
     assert (await api.patch(path, json={"name": "C"}, headers={"If-Match": "*"})).status_code == 200
     ids = [s["id"] for s in episode["segments"]]
-    order = await api.put(f"/episodes/{episode['id']}/order", json={"segment_ids": ids[::-1]}, headers={"If-Match": '"1"'})
+    order = await api.put(
+        f"/episodes/{episode['id']}/order", json={"segment_ids": ids[::-1]}, headers={"If-Match": '"1"'}
+    )
     assert (order.json()["segment_ids"], order.headers["etag"]) == (ids[::-1], f'"{order.json()["revision"]}"')
-    assert (await api.put(f"/episodes/{episode['id']}/order", json={"segment_ids": ids}, headers={"If-Match": '"1"'})
-            ).status_code == 412
+    assert (
+        await api.put(f"/episodes/{episode['id']}/order", json={"segment_ids": ids}, headers={"If-Match": '"1"'})
+    ).status_code == 412
     half = await api.put(f"/episodes/{episode['id']}/order", json={"segment_ids": ids[:1]}, headers={"If-Match": "*"})
     assert half.json()["type"] == "/problems/invalid"
-    segment = await api.patch(f"/segments/{ids[0]}", json={"user_notes": "Brighter", "duration": 4,
-                                                           "transition_after": {"style": "fade"}}, headers={"If-Match": "*"})
+    segment = await api.patch(
+        f"/segments/{ids[0]}",
+        json={"user_notes": "Brighter", "duration": 4, "transition_after": {"style": "fade"}},
+        headers={"If-Match": "*"},
+    )
     same_shape(e.Segment, await ok(segment))
     assert (segment.json()["user_notes"], segment.json()["target_duration"]) == ("Brighter", 4)
-    draft = await api.put(f"/assets/{asset(episode, 'video')}/draft", json={"directions": "Tilt up", "settings": {}},
-                          headers={"If-Match": "*"})
+    draft = await api.put(
+        f"/assets/{asset(episode, 'video')}/draft",
+        json={"directions": "Tilt up", "settings": {}},
+        headers={"If-Match": "*"},
+    )
     assert (await ok(draft))["draft"]["directions"] == "Tilt up"
     assert (await api.delete(f"/assets/{asset(episode, 'video')}/draft")).status_code == 204
-    settings = await api.patch(f"{path}/settings", json={"style": "Film noir", "video": {"resolution": "720p"}},
-                               headers={"If-Match": '"1"'})
+    settings = await api.patch(
+        f"{path}/settings", json={"style": "Film noir", "video": {"resolution": "720p"}}, headers={"If-Match": '"1"'}
+    )
     same_shape(p.Settings, await ok(settings))
     shown = await ok(await api.get(f"/assets/{asset(episode, 'video')}"))
     assert shown["defaults"]["resolution"] == {"value": "720p", "source": "project.video"}
@@ -319,8 +413,9 @@ async def test_changes_build_on_what_was_seen(g: Gateway) -> None:
 async def test_pages_follow_each_other_and_filters_narrow(g: Gateway) -> None:
     api = g.client()
     project, episode = await an_episode(g, api)
-    made = {episode["id"]} | {(await ok(await api.post(f"/projects/{project}/episodes", json={"title": str(n)}), 201))["id"]
-                              for n in range(4)}
+    made = {episode["id"]} | {
+        (await ok(await api.post(f"/projects/{project}/episodes", json={"title": str(n)}), 201))["id"] for n in range(4)
+    }
     seen: list[str] = []
     cursor = ""
     for _ in range(10):
@@ -337,8 +432,9 @@ async def test_pages_follow_each_other_and_filters_narrow(g: Gateway) -> None:
     assert {a["kind"] for a in kinds["data"]} == {"video", "music"}
     assert (await ok(await api.get(f"/episodes/{episode['id']}/assets?stale=true")))["data"] == []
     assert (await ok(await api.get(f"/projects/{project}/episodes?created_after=2100-01-01T00:00:00Z")))["data"] == []
-    numbers = [s["segment_number"] for s in
-               (await ok(await api.get(f"/episodes/{episode['id']}/segments?limit=1")))["data"]]
+    numbers = [
+        s["segment_number"] for s in (await ok(await api.get(f"/episodes/{episode['id']}/segments?limit=1")))["data"]
+    ]
     assert numbers == [1]
     for wrong in ("limit=0", "limit=201", "limit=x", "cursor=%21", "cursor=YWJj", "created_after=soon"):
         response = await api.get(f"/projects/{project}/episodes?{wrong}")
@@ -359,7 +455,14 @@ async def test_an_episode_is_imported(g: Gateway, document: str) -> None:
     assert any("mood" in w for w in started["warnings"])
     episode = await ok(await api.get(f"/episodes/{started['episode_id']}"))
     assert [s["scene_info"]["description"] for s in episode["segments"]] == ["The sea"]
-    for wrong in ({}, {"document": {"title": "A"}, "yaml": "title: A"}, {"yaml": "a: [1"}, {"yaml": "- 1"},
-                  {"yaml": "a: &x 1\nb: *x"}, {"document": {"segments": []}}, {"upload_id": started["id"]}):
+    for wrong in (
+        {},
+        {"document": {"title": "A"}, "yaml": "title: A"},
+        {"yaml": "a: [1"},
+        {"yaml": "- 1"},
+        {"yaml": "a: &x 1\nb: *x"},
+        {"document": {"segments": []}},
+        {"upload_id": started["id"]},
+    ):
         response = await api.post(f"/projects/{project}/imports", json=wrong)
         assert response.json()["type"] == "/problems/invalid", wrong

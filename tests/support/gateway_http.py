@@ -32,11 +32,20 @@ NOWHERE = "127.0.0.1:1"  # no broker: what the gateway publishes stays in its ou
 
 
 def gateway_settings(database_url: str, folder: Path, **more: Any) -> Settings:
-    return Settings(**{
-        "database_url": database_url, "kafka_bootstrap": NOWHERE, "objects_url": f"file://{folder}/objects",
-        "work_dir": str(folder), "jwt_secret": SECRET, "media_secret": SECRET, "local_mode": True,
-        "log_level": "CRITICAL", "pool_size": 8,
-    } | more)
+    return Settings(
+        **{
+            "database_url": database_url,
+            "kafka_bootstrap": NOWHERE,
+            "objects_url": f"file://{folder}/objects",
+            "work_dir": str(folder),
+            "jwt_secret": SECRET,
+            "media_secret": SECRET,
+            "local_mode": True,
+            "log_level": "CRITICAL",
+            "pool_size": 8,
+        }
+        | more
+    )
 
 
 @dataclass
@@ -54,8 +63,9 @@ class Gateway:
         """Paths are below /api/v1; nobody is signed in with None."""
         transport = httpx.ASGITransport(self.app, client=("127.0.0.1", 5000))
         given = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
-        made = httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1", headers=given | headers,
-                                 timeout=30)
+        made = httpx.AsyncClient(
+            transport=transport, base_url="http://localhost/api/v1", headers=given | headers, timeout=30
+        )
         self._clients.append(made)
         return made
 
@@ -65,8 +75,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(database_url: str, folder: Path, **more: Any) -> AsyncIterator[Gateway]:
-    settings = gateway_settings(database_url, folder, **more)
+async def gateway(
+    database_url: str, folder: Path, *, through: str | None = None, **more: Any
+) -> AsyncIterator[Gateway]:
+    """`through`: another address of the same database, for the app alone."""
+    settings = gateway_settings(through or database_url, folder, **more)
     app = create_app(settings)
     clock = FakeClock(datetime.now(UTC))
     async with app.router.lifespan_context(app), open_pool(database_url, size=4) as pool:
@@ -94,10 +107,20 @@ class Stream:
         headers = {"host": "localhost", "accept": "text/event-stream"} | self.headers
         if self.token:
             headers["authorization"] = f"Bearer {self.token}"
-        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "scheme": "http",
-                 "query_string": query.encode(), "root_path": "", "client": ("127.0.0.1", 5000),
-                 "server": ("localhost", 80), "http_version": "1.1", "asgi": {"version": "3.0"},
-                 "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "scheme": "http",
+            "query_string": query.encode(),
+            "root_path": "",
+            "client": ("127.0.0.1", 5000),
+            "server": ("localhost", 80),
+            "http_version": "1.1",
+            "asgi": {"version": "3.0"},
+            "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+        }
         self.task = asyncio.create_task(self.app(scope, self._receive, self._send))
         await self.until(lambda: bool(self.sent))
         return self
@@ -170,7 +193,7 @@ def _inner(annotation: Any, value: Any, at: str) -> None:
             _inner(inner[1], item, f"{at}.{key}")
     elif origin in (Union, UnionType) or origin is not None:
         for choice in inner:
-            if isinstance(choice, type) and issubclass(choice, BaseModel) and isinstance(value, dict):
-                _inner(choice, value, at)
-            elif get_origin(choice) in (list, dict) and isinstance(value, list | dict):
+            if (isinstance(choice, type) and issubclass(choice, BaseModel) and isinstance(value, dict)) or (
+                get_origin(choice) in (list, dict) and isinstance(value, list | dict)
+            ):
                 _inner(choice, value, at)

@@ -24,6 +24,7 @@ T = TypeVar("T")
 HEARTBEAT_S: Final = 15
 LIFE_S: Final = 15 * 60  # a stream ends after this, so that its grant is checked again
 END_S: Final = 2.0  # for a client to take in the end of its stream; then the connection is cut
+RETRY_S: Final = 0.5
 PAGE: Final = 1000  # rows of the log per query
 
 CHANGED: Final = "changed"
@@ -166,8 +167,14 @@ class Hub:
                 await self._catch_up()
             except (*UNAVAILABLE, Retryable) as e:
                 log.warning("sse.log_unavailable", error=repr(e))
-                await self._clock.sleep(0.5)
-                self._woken.set()
+                await self._again()
+            except Exception:  # whatever it is: every stream of this process hangs on this task
+                log.exception("sse.pump_failed")
+                await self._again()
+
+    async def _again(self) -> None:
+        await self._clock.sleep(RETRY_S)
+        self._woken.set()
 
     async def _catch_up(self) -> None:
         if not self._epoch:

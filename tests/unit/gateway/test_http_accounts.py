@@ -31,10 +31,20 @@ async def test_a_token_says_who_it_is_until_it_expires(clock: FakeClock) -> None
         await tokens(clock).verify(token)
 
 
-@pytest.mark.parametrize("change", [
-    {"iss": "other"}, {"aud": "other"}, {"aud": "retake-session"}, {"exp": None}, {"sub": None}, {"iss": None},
-    {"aud": None}, {"exp": "soon"}, {"sub": 5},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "other"},
+        {"aud": "other"},
+        {"aud": "retake-session"},
+        {"exp": None},
+        {"sub": None},
+        {"iss": None},
+        {"aud": None},
+        {"exp": "soon"},
+        {"sub": 5},
+    ],
+)
 async def test_every_claim_is_pinned(clock: FakeClock, change: dict[str, Any]) -> None:
     claims = {"iss": "retake", "aud": "retake", "sub": "ana", "exp": int(clock.now().timestamp()) + 60} | change
     token = jwt.encode({k: v for k, v in claims.items() if v is not None}, SECRET, "HS256")
@@ -44,8 +54,14 @@ async def test_every_claim_is_pinned(clock: FakeClock, change: dict[str, Any]) -
 
 async def test_other_algorithms_and_keys_are_refused(clock: FakeClock) -> None:
     claims = {"iss": "retake", "aud": "retake", "sub": "ana", "exp": int(clock.now().timestamp()) + 60}
-    for token in (jwt.encode(claims, None, "none"), jwt.encode(claims, SECRET * 2, "HS512"),
-                  jwt.encode(claims, SECRET + "x", "HS256"), "", "a.b.c", "é"):
+    for token in (
+        jwt.encode(claims, None, "none"),
+        jwt.encode(claims, SECRET * 2, "HS512"),
+        jwt.encode(claims, SECRET + "x", "HS256"),
+        "",
+        "a.b.c",
+        "é",
+    ):
         with pytest.raises(BadToken):
             await tokens(clock).verify(token)
 
@@ -89,8 +105,13 @@ def test_callers_who_went_away_are_forgotten(clock: FakeClock) -> None:
 
 
 def test_settings_refuse_weak_secrets_and_never_show_them() -> None:
-    given: dict[str, Any] = {"database_url": "postgresql://x", "kafka_bootstrap": "x:1", "objects_url": "file:///x",
-                             "jwt_secret": SECRET, "media_secret": SECRET}
+    given: dict[str, Any] = {
+        "database_url": "postgresql://x",
+        "kafka_bootstrap": "x:1",
+        "objects_url": "file:///x",
+        "jwt_secret": SECRET,
+        "media_secret": SECRET,
+    }
     settings = Settings(**given, public_url="https://retake.example/")
     assert SECRET not in repr(settings)
     assert settings.public_url == "https://retake.example"

@@ -81,16 +81,30 @@ def test_a_url_changes_exactly_when_the_media_do() -> None:
     assert urlsplit(preview).path == urlsplit(url).path
 
 
-@pytest.mark.parametrize(("value", "found"), [
-    (None, None), ("bytes=0-99", (0, 99)), ("bytes=900-", (900, 999)), ("bytes=-100", (900, 999)),
-    ("bytes=-5000", (0, 999)), ("bytes=0-5000", (0, 999)), ("Bytes = 1-1", (1, 1)),
-    ("bytes=5-1", None), ("bytes=0-1,5-9", None), ("items=0-1", None), ("bytes=-", None), ("bytes=a-b", None),
-])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, None),
+        ("bytes=0-99", (0, 99)),
+        ("bytes=900-", (900, 999)),
+        ("bytes=-100", (900, 999)),
+        ("bytes=-5000", (0, 999)),
+        ("bytes=0-5000", (0, 999)),
+        ("Bytes = 1-1", (1, 1)),
+        ("bytes=5-1", None),
+        ("bytes=0-1,5-9", None),
+        ("items=0-1", None),
+        ("bytes=-", None),
+        ("bytes=a-b", None),
+    ],
+)
 def test_ranges(value: str | None, found: tuple[int, int] | None) -> None:
     assert parse_range(value, 1000) == found
 
 
-@pytest.mark.parametrize(("value", "size"), [("bytes=1000-", 1000), ("bytes=-0", 1000), ("bytes=0-", 0), ("bytes=-5", 0)])
+@pytest.mark.parametrize(
+    ("value", "size"), [("bytes=1000-", 1000), ("bytes=-0", 1000), ("bytes=0-", 0), ("bytes=-5", 0)]
+)
 def test_ranges_outside_of_the_file(value: str, size: int) -> None:
     with pytest.raises(Unsatisfiable):
         parse_range(value, size)
@@ -124,7 +138,7 @@ def test_conditions() -> None:
 
 def test_file_names_are_safe_and_true() -> None:
     header = disposition('Früh "stück"\r\n; 日本.mp4', attachment=True)
-    assert header.startswith("attachment; filename=\"Fr_h _st_ck_")
+    assert header.startswith('attachment; filename="Fr_h _st_ck_')
     assert header.isascii()
     assert "\r" not in header
     assert header.endswith("%E6%97%A5%E6%9C%AC.mp4")

@@ -22,12 +22,24 @@ from shared.errors import Retryable, UserError
 
 # The closed set as the API publishes it.
 PUBLISHED = {
-    400: {"malformed"}, 401: {"unauthenticated"}, 402: {"spend-cap-reached"}, 403: {"forbidden"}, 404: {"not-found"},
-    405: {"method-not-allowed"}, 406: {"not-acceptable"},
-    409: {"busy", "already-decided", "invalid-state", "idempotency-in-flight"}, 410: {"gone", "link-expired"},
-    412: {"stale"}, 413: {"too-large"}, 415: {"unsupported-media-type"}, 416: {"range-not-satisfiable"},
-    422: {"invalid", "not-compilable", "idempotency-mismatch"}, 428: {"precondition-required"}, 429: {"rate-limited"},
-    500: {"internal"}, 503: {"unavailable"},
+    400: {"malformed"},
+    401: {"unauthenticated"},
+    402: {"spend-cap-reached"},
+    403: {"forbidden"},
+    404: {"not-found"},
+    405: {"method-not-allowed"},
+    406: {"not-acceptable"},
+    409: {"busy", "already-decided", "invalid-state", "idempotency-in-flight"},
+    410: {"gone", "link-expired"},
+    412: {"stale"},
+    413: {"too-large"},
+    415: {"unsupported-media-type"},
+    416: {"range-not-satisfiable"},
+    422: {"invalid", "not-compilable", "idempotency-mismatch"},
+    428: {"precondition-required"},
+    429: {"rate-limited"},
+    500: {"internal"},
+    503: {"unavailable"},
 }
 
 
@@ -88,19 +100,22 @@ async def call(method: str, url: str, **more: Any) -> httpx.Response:
         return await client.request(method, url, **more)
 
 
-@pytest.mark.parametrize(("how", "status", "slug", "extensions"), [
-    ("busy", 409, "busy", {"active_id": "run-1"}),
-    ("stale", 412, "stale", {"etag": '"7"'}),
-    ("refused", 422, "invalid", {"errors": [{"pointer": "/segments/0/title", "detail": "is required"}]}),
-    ("retryable", 503, "unavailable", {}),
-    ("too_large", 413, "too-large", {}),
-    ("user", 422, "invalid", {"errors": [{"pointer": "", "detail": "That is wrong."}]}),
-    ("postgres", 503, "unavailable", {}),
-    ("pool", 503, "unavailable", {}),
-    ("value", 422, "invalid", {}),
-    ("crash", 500, "internal", {}),
-    ("problem", 422, "not-compilable", {"segments": [{"segment_id": "s", "reason": "repeated"}]}),
-])
+@pytest.mark.parametrize(
+    ("how", "status", "slug", "extensions"),
+    [
+        ("busy", 409, "busy", {"active_id": "run-1"}),
+        ("stale", 412, "stale", {"etag": '"7"'}),
+        ("refused", 422, "invalid", {"errors": [{"pointer": "/segments/0/title", "detail": "is required"}]}),
+        ("retryable", 503, "unavailable", {}),
+        ("too_large", 413, "too-large", {}),
+        ("user", 422, "invalid", {"errors": [{"pointer": "", "detail": "That is wrong."}]}),
+        ("postgres", 503, "unavailable", {}),
+        ("pool", 503, "unavailable", {}),
+        ("value", 422, "invalid", {}),
+        ("crash", 500, "internal", {}),
+        ("problem", 422, "not-compilable", {"segments": [{"segment_id": "s", "reason": "repeated"}]}),
+    ],
+)
 async def test_an_exception_becomes_its_problem(how: str, status: int, slug: str, extensions: dict[str, Any]) -> None:
     response = await call("GET", f"/fail/{how}?secret=1")
     body = response.json()
@@ -155,10 +170,19 @@ async def test_an_answer_that_has_begun_is_cut_off_and_not_followed_by_another()
     assert [m["type"] for m in sent] == ["http.response.start"]
 
 
-@pytest.mark.parametrize(("host", "status"), [
-    ("localhost:8080", 404), ("127.0.0.1", 404), ("[::1]:8080", 404), ("LOCALHOST", 404),
-    ("evil.example", 400), ("localhost.evil.example", 400), ("127.0.0.1.nip.io:80", 400), ("", 400),
-])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8080", 404),
+        ("127.0.0.1", 404),
+        ("[::1]:8080", 404),
+        ("LOCALHOST", 404),
+        ("evil.example", 400),
+        ("localhost.evil.example", 400),
+        ("127.0.0.1.nip.io:80", 400),
+        ("", 400),
+    ],
+)
 async def test_local_mode_answers_only_this_machine(host: str, status: int) -> None:
     app = FastAPI()
     problems.install(app)
@@ -170,8 +194,16 @@ async def test_local_mode_answers_only_this_machine(host: str, status: int) -> N
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    scope = {"type": "http", "method": "GET", "path": "/x", "raw_path": b"/x", "headers": [(b"host", host.encode())],
-             "query_string": b"", "scheme": "http", "root_path": ""}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/x",
+        "raw_path": b"/x",
+        "headers": [(b"host", host.encode())],
+        "query_string": b"",
+        "scheme": "http",
+        "root_path": "",
+    }
     await Front(app, local_mode=True)(scope, receive, send)
     assert sent[0]["status"] == status
     assert json.loads(sent[1]["body"])["status"] == status

@@ -54,10 +54,13 @@ class Log:
         await self._pause()
         return [r for r in self.rows if r.seq > seq][:limit]
 
-    async def between(self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int) -> list[Logged]:
+    async def between(
+        self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int
+    ) -> list[Logged]:
         await self._pause()
-        return [r for r in self.rows if after < r.seq <= upto and r.project_id in project_ids
-                and (r.to_user or not to_user)][:limit]
+        return [
+            r for r in self.rows if after < r.seq <= upto and r.project_id in project_ids and (r.to_user or not to_user)
+        ][:limit]
 
     async def members(self, project_id: str) -> set[str]:
         await self._pause()
@@ -103,8 +106,16 @@ class Client:
         return [int(i.rpartition(":")[2]) for i, name, _ in self.events if i and name != "snapshot"]
 
 
-def opened(hub: Hub, log: Log, client: Client, *, last: str | None = None, user: str = "ana", user_wide: bool = False,
-           projects: Iterable[str] = ("p",)) -> asyncio.Task[None]:
+def opened(
+    hub: Hub,
+    log: Log,
+    client: Client,
+    *,
+    last: str | None = None,
+    user: str = "ana",
+    user_wide: bool = False,
+    projects: Iterable[str] = ("p",),
+) -> asyncio.Task[None]:
     async def allowed() -> Iterable[str]:
         await asyncio.sleep(0)
         return list(projects)
@@ -132,12 +143,24 @@ def test_an_event_is_written_as_the_standard_says() -> None:
     assert frame("reset", "{}") == b"event: reset\ndata: {}\n\n"
 
 
-@pytest.mark.parametrize(("given_id", "found"), [
-    (None, None), ("", None), ("e1:5", 5), ("e1:10", 10), ("e1:3", 3),
-    ("e1:2", ResetReason.TOO_OLD), ("e1:11", ResetReason.UNKNOWN_ID), ("e0:5", ResetReason.EPOCH_CHANGED),
-    ("5", ResetReason.UNKNOWN_ID), ("e1:", ResetReason.UNKNOWN_ID), ("e1:-5", ResetReason.UNKNOWN_ID),
-    ("e1:٥", ResetReason.UNKNOWN_ID), ("e1:" + "9" * 30, ResetReason.UNKNOWN_ID),
-])
+@pytest.mark.parametrize(
+    ("given_id", "found"),
+    [
+        (None, None),
+        ("", None),
+        ("e1:5", 5),
+        ("e1:10", 10),
+        ("e1:3", 3),
+        ("e1:2", ResetReason.TOO_OLD),
+        ("e1:11", ResetReason.UNKNOWN_ID),
+        ("e0:5", ResetReason.EPOCH_CHANGED),
+        ("5", ResetReason.UNKNOWN_ID),
+        ("e1:", ResetReason.UNKNOWN_ID),
+        ("e1:-5", ResetReason.UNKNOWN_ID),
+        ("e1:٥", ResetReason.UNKNOWN_ID),
+        ("e1:" + "9" * 30, ResetReason.UNKNOWN_ID),
+    ],
+)
 def test_where_to_resume(given_id: str | None, found: Any) -> None:
     assert where_to_resume(given_id, Bounds("e1", pruned_to=3, last=10)) == found
 
@@ -335,8 +358,11 @@ async def test_who_is_let_in_sees_the_project_and_who_is_put_out_loses_it() -> N
     log = Log(grants={"p": {"ana", "bob"}})
     async with a_hub(log) as hub:
         all_of_bob, bob_on_p, ana_on_p = Client(), Client(), Client()
-        tasks = [opened(hub, log, all_of_bob, user="bob", user_wide=True, projects=()),
-                 opened(hub, log, bob_on_p, user="bob"), opened(hub, log, ana_on_p, user="ana")]
+        tasks = [
+            opened(hub, log, all_of_bob, user="bob", user_wide=True, projects=()),
+            opened(hub, log, bob_on_p, user="bob"),
+            opened(hub, log, ana_on_p, user="ana"),
+        ]
         await until(lambda: all("snapshot" in c.text for c in (all_of_bob, bob_on_p, ana_on_p)))
         log.append("p", "changed", to_user=True, resource="members", id="bob")
         log.append("p", "complete", to_user=True)
@@ -406,6 +432,7 @@ async def test_drain_ends_every_stream_and_new_ones_are_sent_away() -> None:
 async def test_there_are_limits_per_user_and_for_all() -> None:
     log = Log()
     async with a_hub(log, per_user=2, most=3) as hub:
+
         async def projects() -> list[str]:
             return ["p"]
 
@@ -438,13 +465,14 @@ async def test_another_epoch_ends_the_streams_so_that_clients_learn_of_it(clock:
         await task
 
 
-async def test_a_log_that_cannot_be_read_is_tried_again() -> None:
+@pytest.mark.parametrize("failure", [OSError("away"), RuntimeError("a bug")])
+async def test_a_log_that_cannot_be_read_is_tried_again(failure: Exception) -> None:
     log = Log()
     async with a_hub(log) as hub:
         client = Client()
         task = opened(hub, log, client)
         await until(lambda: "snapshot" in client.text)
-        whole, failures = log.after, [OSError("away")]
+        whole, failures = log.after, [failure]
 
         async def after(seq: int, limit: int) -> list[Logged]:
             if failures:
@@ -464,6 +492,7 @@ async def test_a_log_that_cannot_be_read_is_tried_again() -> None:
 async def test_a_wait_sees_news_and_gives_up_in_time() -> None:
     log = Log()
     async with a_hub(log) as hub:
+
         async def look() -> int | None:
             return log.last if log.last >= 2 else None
 

@@ -1,0 +1,254 @@
+"""Uploads and media: what is taken, how it is served."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import av
+import httpx
+import numpy as np
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from services.gateway.domain import uploads as limits
+from services.gateway.entrypoints.http.shapes.projects import Upload
+from tests.conftest import FreshDatabase
+from tests.support.gateway_http import Gateway, gateway, same_shape
+from tests.support.http_client import photograph
+
+
+@pytest_asyncio.fixture
+async def g(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(await fresh_database("gateway"), tmp_path) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def project(g: Gateway) -> str:
+    return str((await g.client().post("/projects", json={"name": "P"})).json()["id"])
+
+
+def clip(*, sound: bool = False, seconds: float = 1) -> bytes:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as out:
+        video = out.add_stream("libx264", rate=10, width=64, height=36, pix_fmt="yuv420p")
+        for n in range(round(10 * seconds)):
+            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), n * 5 % 255, np.uint8), format="rgb24")
+            out.mux(video.encode(frame))
+        out.mux(video.encode())
+    return buffer.getvalue()
+
+
+def sound() -> bytes:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="wav") as out:
+        stream = out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4000), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def stored(g: Gateway) -> list[Path]:
+    root = Path(g.settings.objects_url.removeprefix("file://"))
+    return [p for p in root.rglob("*") if p.is_file() and "uploads" in p.parts]
+
+
+async def test_uploads_are_known_by_what_they_are(g: Gateway, project: str) -> None:
+    api, path = g.client(), f"/projects/{project}/uploads"
+    turned = Image.new("RGB", (60, 40), "red")
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    portrait = io.BytesIO()
+    turned.save(portrait, "JPEG", exif=exif)
+    for content, kind, content_type, size, seconds in (
+        (photograph(hue=5), "image", "image/jpeg", None, None),
+        (portrait.getvalue(), "image", "image/jpeg", (40, 60), None),
+        (clip(), "video", "video/mp4", (64, 36), 1.0),
+        (sound(), "audio", "audio/wav", (None, None), 0.5),
+    ):
+        response = await api.post(
+            f"{path}?filename=..%2F..%2Fa%20b.xyz", content=content, headers={"Content-Type": "application/x-anything"}
+        )
+        assert response.status_code == 201, response.text
+        found = response.json()
+        same_shape(Upload, found)
+        assert (found["kind"], found["content_type"], found["filename"]) == (kind, content_type, "a b.xyz")
+        assert found["size"] == len(content)
+        if size:
+            assert (found["width"], found["height"]) == size
+        assert found["duration"] == (pytest.approx(seconds, abs=0.06) if seconds else None)
+        assert (await g.client(None).get(found["url"])).content == content
+    named = await api.post(
+        path, content=photograph(hue=1), headers={"Content-Disposition": "attachment; filename*=UTF-8''h%C3%A4fen.jpg"}
+    )
+    assert named.json()["filename"] == "häfen.jpg"
+
+
+async def test_what_is_not_taken_leaves_nothing_behind(g: Gateway, project: str) -> None:
+    api, path = g.client(), f"/projects/{project}/uploads"
+    bomb = io.BytesIO()
+    Image.new("1", (9000, 6000)).save(bomb, "PNG")
+    broken = photograph(hue=5)[:2000]
+    svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    for content, status, slug, word in (
+        (svg, 415, "unsupported-media-type", "SVG"),
+        (b"plain text, nothing else" * 9, 415, "unsupported-media-type", "image"),
+        (b"%PDF-1.7 ...", 415, "unsupported-media-type", ""),
+        (b"", 422, "invalid", "empty"),
+        (broken, 422, "invalid", "cannot be read"),
+        (bomb.getvalue(), 413, "too-large", "megapixels"),
+        (b"\x00\x00\x00\x20ftypisom" + b"\x00" * 500, 422, "invalid", "media"),
+        (b"RIFF\x00\x00\x00\x00WAVEjunk" + b"\x00" * 500, 422, "invalid", ""),
+    ):
+        response = await api.post(path, content=content)
+        assert (response.status_code, response.json()["type"]) == (status, f"/problems/{slug}"), response.text
+        assert word in response.json()["detail"]
+    assert stored(g) == []
+
+
+async def test_an_upload_that_is_too_large_is_stopped_on_the_way(
+    g: Gateway, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(limits.MAX_BYTES, "image", 10_000)
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield photograph(hue=5)[:1000]
+        for _ in range(100):
+            sent += 1000
+            yield b"x" * 1000
+
+    response = await g.client().post(f"/projects/{project}/uploads", content=endless())
+    assert (response.status_code, response.json()["type"], response.json()["limit"]) == (
+        413,
+        "/problems/too-large",
+        10_000,
+    )
+    assert sent < 100_000
+    assert stored(g) == []
+
+
+async def test_a_repeated_upload_is_stored_once(g: Gateway, project: str) -> None:
+    api, key = g.client(), {"Idempotency-Key": "u1"}
+    first = await api.post(f"/projects/{project}/uploads", content=photograph(hue=5), headers=key)
+    again = await api.post(f"/projects/{project}/uploads", content=photograph(hue=5), headers=key)
+    assert (again.status_code, again.text, again.headers["idempotency-replayed"]) == (201, first.text, "true")
+    other = await api.post(f"/projects/{project}/uploads", content=photograph(hue=6), headers=key)
+    assert other.json()["type"] == "/problems/idempotency-mismatch"
+    assert len(stored(g)) == 1
+
+
+@pytest_asyncio.fixture
+async def url(g: Gateway, project: str) -> str:
+    made = await g.client().post(f"/projects/{project}/uploads", content=DATA, params={"filename": "Frühling.jpg"})
+    return str(made.json()["url"])
+
+
+DATA = photograph(hue=5)
+
+
+async def get(g: Gateway, url: str, method: str = "GET", **headers: str) -> httpx.Response:
+    return await g.client(None).request(method, url, headers=headers)
+
+
+async def test_media_with_ranges_and_conditions(g: Gateway, url: str) -> None:
+    whole = await get(g, url)
+    assert (whole.status_code, whole.content) == (200, DATA)
+    assert whole.headers["content-type"] == "image/jpeg"
+    assert whole.headers["accept-ranges"] == "bytes"
+    assert whole.headers["content-disposition"].startswith("inline")
+    assert "immutable" in whole.headers["cache-control"]
+    assert "sandbox" in whole.headers["content-security-policy"]
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    etag, size = whole.headers["etag"], len(DATA)
+    for asked, first, last in (
+        ("bytes=0-99", 0, 99),
+        ("bytes=100-", 100, size - 1),
+        ("bytes=-10", size - 10, size - 1),
+    ):
+        part = await get(g, url, Range=asked)
+        assert (part.status_code, part.content) == (206, DATA[first : last + 1])
+        assert part.headers["content-range"] == f"bytes {first}-{last}/{size}"
+        assert part.headers["content-length"] == str(last - first + 1)
+    beyond = await get(g, url, Range=f"bytes={size}-")
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
+    assert beyond.json()["type"] == "/problems/range-not-satisfiable"
+    fresh = await get(g, url, **{"If-None-Match": etag})
+    assert (fresh.status_code, fresh.content, fresh.headers["etag"]) == (304, b"", etag)
+    assert (await get(g, url, **{"If-Range": etag, "Range": "bytes=0-9"})).status_code == 206
+    assert (await get(g, url, **{"If-Range": '"other"', "Range": "bytes=0-9"})).status_code == 200
+    head = await get(g, url, "HEAD")
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(size))
+    offered = await get(g, url + "&download=1")
+    assert offered.headers["content-disposition"] == (
+        "attachment; filename=\"Fr_hling.jpg\"; filename*=UTF-8''Fr%C3%BChling.jpg"
+    )
+
+
+async def test_a_link_opens_one_object_until_it_expires(g: Gateway, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = parse_qs(urlsplit(url).query)
+    assert set(query) == {"v", "exp", "sig"}
+    bare = url.partition("?")[0]
+    for wrong in (
+        bare,
+        f"{bare}?exp={query['exp'][0]}",
+        url.replace("sig=", "sig=x"),
+        url.replace(f"exp={query['exp'][0]}", f"exp={int(query['exp'][0]) + 3600}"),
+        url.replace("/content", "/poster"),
+    ):
+        response = await get(g, wrong)
+        assert (response.status_code, response.json()["type"]) == (401, "/problems/unauthenticated"), wrong
+    assert (await get(g, bare, Authorization=f"Bearer {g.token('ana')}")).status_code == 200
+    assert (await get(g, bare, Authorization=f"Bearer {g.token('bob')}")).status_code == 404
+    assert (
+        await get(g, bare.replace("/content", "/poster"), Authorization=f"Bearer {g.token('ana')}")
+    ).status_code == 404
+    assert (
+        await get(g, bare.replace("/content", "/other"), Authorization=f"Bearer {g.token('ana')}")
+    ).status_code == 422
+    monkeypatch.setattr(type(g.app.state.parts.signer), "is_over", lambda self, expires: True)
+    late = await get(g, url)
+    assert (late.status_code, late.json()["type"]) == (410, "/problems/link-expired")
+
+
+async def test_bytes_that_are_gone_are_a_problem_and_no_broken_answer(g: Gateway, url: str) -> None:
+    for path in stored(g):
+        path.unlink()
+    response = await get(g, url)
+    assert (response.status_code, response.json()["type"]) == (410, "/problems/gone")
+
+
+async def test_urls_are_made_for_whoever_asks(g: Gateway, project: str, url: str) -> None:
+    assert url.startswith("http://localhost/api/v1/media/uploads/")
+    elsewhere = await g.client().post(f"/projects/{project}/uploads", content=DATA, headers={"Host": "127.0.0.1:8123"})
+    assert elsewhere.json()["url"].startswith("http://127.0.0.1:8123/api/v1/media/")
+
+
+class Bucket:
+    """An object store that signs URLs of its own, as S3 does."""
+
+    def local_path(self, key: str) -> None:
+        return None
+
+    async def presign(
+        self, key: str, *, ttl_s: int, filename: str | None = None, content_type: str | None = None
+    ) -> str:
+        return f"https://s3.example/{key}?ttl={ttl_s}&name={filename}"
+
+
+async def test_an_s3_store_serves_its_bytes_itself(g: Gateway, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(g.app.state.parts.objects), "of", lambda self, bucket: Bucket())
+    response = await get(g, url)
+    assert response.status_code == 307
+    assert response.headers["location"].startswith("https://s3.example/uploads/")
+    assert response.headers["cache-control"] == "no-store"
+    offered: Any = await get(g, url + "&download")
+    assert "name=Fr" in offered.headers["location"]

@@ -1,0 +1,325 @@
+"""The service around its routes: limits, other origins, a database that is away, documents, streams over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.conftest import FreshDatabase
+from tests.support.gateway_http import NOWHERE, SECRET, Gateway, Stream, gateway
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest_asyncio.fixture
+async def g(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(await fresh_database("gateway"), tmp_path, cors_origins=("https://studio.example",)) as made:
+        yield made
+
+
+async def test_a_lost_broker_shows_and_never_keeps_the_gateway_from_being_ready(g: Gateway) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(g.app), base_url="http://localhost") as api:
+        ready = await api.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+        assert ready.json()["checks"]["database"] == "ok"
+        assert "broker" in ready.json()["checks"]["consumer"]
+        assert (await api.get("/health/live")).status_code == 200
+        await api.get("/api/v1/nowhere")
+        assert "retake_http_request_seconds" in (await api.get("/metrics")).text
+
+
+async def test_requests_are_counted_and_too_many_refused(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    async with gateway(await fresh_database("gateway"), tmp_path, rate_quota=3, rate_window_s=60) as g:
+        api = g.client()
+        left = []
+        for _ in range(3):
+            response = await api.get("/me")
+            assert response.headers["ratelimit-policy"] == '"user";q=3;w=60'
+            left.append(response.headers["ratelimit"].partition(";")[2].partition(";")[0])
+        assert left == ["r=2", "r=1", "r=0"]
+        refused = await api.get("/me")
+        assert (refused.status_code, refused.json()["type"], refused.json()["policy"]) == (
+            429,
+            "/problems/rate-limited",
+            "user",
+        )
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert (await g.client("bob").get("/me")).status_code == 200
+        assert (await g.client(None).get("/me")).headers["ratelimit-policy"].startswith('"address"')
+
+
+async def test_large_bodies_are_refused_before_they_are_read(g: Gateway) -> None:
+    api = g.client()
+    told = await api.post("/projects", content=b" " * (1024 * 1024 + 1), headers={"Content-Type": "application/json"})
+    assert (told.status_code, told.json()["type"], told.json()["limit"]) == (413, "/problems/too-large", 1024 * 1024)
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(200):
+            yield b" " * 10_000
+
+    untold = await api.post("/projects", content=endless(), headers={"Content-Type": "application/json"})
+    assert untold.status_code == 413
+
+
+async def test_other_origins_only_if_they_are_named(g: Gateway) -> None:
+    api = g.client(None)
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}
+    preflight = await api.options("/projects", headers=asked | {"Origin": "https://studio.example"})
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == "https://studio.example"
+    assert preflight.headers["access-control-allow-credentials"] == "true"
+    refused = await api.get("/me", headers={"Origin": "https://studio.example"})
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == "https://studio.example"
+    assert "Retry-After" in refused.headers["access-control-expose-headers"]
+    other = await api.get("/me", headers={"Origin": "https://studio.example.evil"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_what_a_client_asks_wrongly_is_told(g: Gateway) -> None:
+    api = g.client()
+    for method, path, more, status in (
+        ("GET", "/nowhere", {}, 404),
+        ("PUT", "/me", {}, 405),
+        ("GET", "/me", {"headers": {"Accept": "text/csv"}}, 406),
+        ("GET", "/me", {"headers": {"Accept": "application/json;q=0"}}, 406),
+        ("GET", "/me", {"headers": {"Accept": "text/html, */*;q=0.1"}}, 200),
+        ("POST", "/projects", {"data": {"name": "x"}}, 415),
+        ("POST", "/projects", {"json": {"name": "x", "y": 1}}, 422),
+        ("POST", "/projects", {"json": {"name": "nul\x00"}}, 422),
+        ("POST", "/projects", {"json": [1]}, 422),
+        (
+            "POST",
+            "/projects",
+            {"content": b'{"name": "\\ud800"}', "headers": {"Content-Type": "application/json"}},
+            422,
+        ),
+        ("POST", "/projects", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+        (
+            "POST",
+            "/projects",
+            {
+                "content": b'{"name":"x","settings":{"video":{"seed":1e999}}}',
+                "headers": {"Content-Type": "application/json"},
+            },
+            422,
+        ),
+        ("GET", "/projects/../../etc", {}, 404),
+        ("GET", "/events", {"headers": {"Accept": "application/json"}}, 406),
+    ):
+        response = await api.request(method, path, **more)
+        assert response.status_code == status, f"{method} {path} {more}: {response.text}"
+        if status >= 400:
+            assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_documents_are_there_offline(g: Gateway) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(g.app), base_url="http://localhost") as api:
+        spec = (await api.get("/openapi.json")).json()
+        assert spec["openapi"].startswith("3.1")
+        assert (await g.client(None).get("/openapi.json")).json() == spec
+        page = await api.get("/docs")
+        assert page.status_code == 200
+        assert "/api/v1/runs/{run_id}/review" in page.text
+        for elsewhere in ("src=", "//cdn", "https://", "@import"):
+            assert elsewhere not in page.text
+        assert (await api.get("/problems/busy")).json()["status"] == 409
+        assert "<h1>409 busy</h1>" in (await api.get("/problems/busy", headers={"Accept": "text/html"})).text
+        assert (await api.get("/problems/nothing")).status_code == 404
+
+
+class Proxy:
+    """Between the gateway and PostgreSQL, so that one can lose the other."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = host, port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in tuple(self._open):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, out = await asyncio.open_connection(*self._target)
+        self._open |= {writer, out}
+        await asyncio.gather(self._copy(reader, out), self._copy(there, writer), return_exceptions=True)
+        self._open -= {writer, out}
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+async def test_a_database_that_is_away_is_a_503_that_says_when_to_come_back(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    url = await fresh_database("gateway")
+    address = urlsplit(url)
+    proxy = Proxy(address.hostname or "127.0.0.1", address.port or 5432)
+    await proxy.start()
+    netloc = f"{address.netloc.rpartition(':')[0]}:{proxy.port}"
+    async with gateway(url, tmp_path, through=urlunsplit(address._replace(netloc=netloc))) as g:
+        api = g.client()
+        project = (await api.post("/projects", json={"name": "P"})).json()["id"]
+        async with Stream(g.app, f"/projects/{project}/events", g.token("ana")) as stream:
+            await stream.until(lambda: stream.named("snapshot"))
+            await proxy.stop()
+            for _ in range(2):
+                response = await api.get("/projects")
+                assert (response.status_code, response.json()["type"]) == (503, "/problems/unavailable"), response.text
+                assert int(response.headers["retry-after"]) >= 1
+            bare = httpx.AsyncClient(transport=httpx.ASGITransport(g.app), base_url="http://localhost")
+            async with bare:
+                assert (await bare.get("/health/ready")).status_code == 503
+                assert (await bare.get("/health/live")).status_code == 200
+            await proxy.start()
+            made = await api.post(f"/projects/{project}/episodes", json={"title": "Back"})
+            assert made.status_code == 201
+            await stream.until(lambda: stream.named("changed"), 20)
+
+
+async def test_streams_survive_a_database_restart_without_a_gap(g: Gateway) -> None:
+    api = g.client()
+    project = (await api.post("/projects", json={"name": "P"})).json()["id"]
+    async with Stream(g.app, f"/projects/{project}/events", g.token("ana")) as stream:
+        await stream.until(lambda: stream.named("snapshot"))
+        for n in range(2):
+            database = urlsplit(g.settings.database_url).path.removeprefix("/")
+            await g.world.pool.fetchval(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                "where datname = $1 and pid <> pg_backend_pid()",
+                database,
+            )
+            async with asyncio.timeout(20):
+                while (await api.post(f"/projects/{project}/episodes", json={"title": str(n)})).status_code != 201:
+                    await asyncio.sleep(0.1)
+        await stream.until(lambda: len(stream.named("changed")) == 2, 30)
+        ids = [i for i, name, _ in stream.events if name == "changed"]
+        assert len(set(ids)) == 2
+
+
+async def test_two_replicas_serve_the_same_log(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    url = await fresh_database("gateway")
+    async with gateway(url, tmp_path) as one, gateway(url, tmp_path) as two:
+        api = one.client()
+        project = (await api.post("/projects", json={"name": "P"})).json()["id"]
+        async with Stream(two.app, f"/projects/{project}/events", two.token("ana")) as there:
+            await there.until(lambda: there.named("snapshot"))
+            await api.post(f"/projects/{project}/episodes", json={"title": "1"})
+            await there.until(lambda: there.named("changed"))
+            last = there.events[-1][0]
+            assert last is not None
+        await api.post(f"/projects/{project}/episodes", json={"title": "2"})
+        async with Stream(one.app, f"/projects/{project}/events", one.token("ana"), {"last-event-id": last}) as here:
+            await here.until(lambda: here.named("changed"))
+            assert len(here.named("changed")) == 1
+            assert not here.named("snapshot")
+        async with Stream(two.app, "/events", two.token("ana")) as mine:
+            await mine.until(lambda: mine.named("snapshot"))
+            second = (await api.post("/projects", json={"name": "Q"})).json()["id"]
+            await api.post(f"/projects/{second}/episodes", json={"title": "3"})
+            await mine.until(lambda: [d["resource"] for d in mine.named("changed")] == ["project", "episode"])
+
+
+async def test_the_twenty_first_stream_is_refused(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    async with gateway(await fresh_database("gateway"), tmp_path, streams_per_user=2) as g:
+        async with Stream(g.app, "/events", g.token("ana")), Stream(g.app, "/events", g.token("ana")):
+            async with Stream(g.app, "/events", g.token("ana")) as third:
+                assert (third.status, json.loads(third.body)["type"]) == (429, "/problems/rate-limited")
+                assert b"retry-after" in dict(third.sent[0]["headers"])
+            async with Stream(g.app, "/events", g.token("bob")) as other:
+                assert other.status == 200
+        async with Stream(g.app, "/events", g.token("ana")) as again:
+            assert again.status == 200
+
+
+@asynccontextmanager
+async def process(database_url: str, folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    env = os.environ | {
+        "GATEWAY_DATABASE_URL": database_url,
+        "GATEWAY_KAFKA_BOOTSTRAP": NOWHERE,
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_OBJECTS_URL": f"file://{folder}/objects",
+        "GATEWAY_JWT_SECRET": SECRET,
+        "GATEWAY_MEDIA_SECRET": SECRET,
+        "GATEWAY_LOCAL_MODE": "true",
+        "GATEWAY_LOG_LEVEL": "ERROR",
+    }
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "shared.serve",
+        "gateway",
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with httpx.AsyncClient() as api, asyncio.timeout(60):
+            while True:
+                try:
+                    if (await api.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200:
+                        break
+                except httpx.HTTPError:
+                    await asyncio.sleep(0.1)
+        yield child, port
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+@pytest.mark.timeout(120)
+async def test_sigterm_ends_streams_and_the_process_even_with_a_client_that_never_reads(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    async with process(await fresh_database("gateway"), tmp_path) as (child, port):
+        base = f"http://127.0.0.1:{port}/api/v1"
+        async with httpx.AsyncClient(timeout=30) as api:
+            token = (await api.post(f"{base}/auth/token")).json()["access_token"]
+            signed = {"Authorization": f"Bearer {token}"}
+            stuck_reader, stuck = await asyncio.open_connection("127.0.0.1", port)
+            stuck.write(
+                f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            )
+            await stuck.drain()
+            seen: list[str] = []
+            async with api.stream("GET", f"{base}/events", headers=signed) as stream:
+                lines = stream.aiter_lines()
+                while "event: snapshot" not in seen:
+                    seen.append(await anext(lines))
+                child.send_signal(signal.SIGTERM)
+                rest: list[Any] = [line async for line in lines]  # the end of the body, and no broken connection
+                assert not [line for line in rest if line.startswith("event: error")]
+        assert await asyncio.wait_for(child.wait(), 8) in (0, -signal.SIGTERM)
+        stuck.close()
+        del stuck_reader
