@@ -19,6 +19,9 @@ from tests.support.postgres import Postgres, embedded_postgres
 
 FreshDatabase = Callable[[str], Awaitable[str]]
 
+TESTS: Final = Path(__file__).parent
+_KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "faults")
+
 # A fixture and the component that it brings, in the order in which their tests run: the heaviest last, so that what
 # has to be built or downloaded first gets ready beside the others.
 _BRINGS: Final = {
@@ -41,12 +44,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick ones first; the whole system, and faults, last. Stable: a file's tests stay together within a weight."""
     order = list(_BRINGS)
 
-    def weight(item: pytest.Item) -> int:
-        return max((order.index(name) + 1 for name in _brought(item)), default=0)
+    def weight(item: pytest.Item) -> tuple[int, int]:
+        kind = item.path.relative_to(TESTS).parts[0]
+        heaviest = max((order.index(name) + 1 for name in _brought(item)), default=0)
+        return _KINDS.index(kind) if kind in _KINDS else len(_KINDS), heaviest
 
-    items.sort(key=weight)  # stable: files stay together within a weight
+    items.sort(key=weight)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

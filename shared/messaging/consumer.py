@@ -41,6 +41,7 @@ UNEXPECTED_ATTEMPTS: Final = 5  # an exception that nobody classed: perhaps a ra
 MAX_DELAY_S: Final = 5.0
 STUCK_S: Final = 60.0
 LEAVE_S: Final = 3.0
+OBSERVE_S: Final = 0.5
 FRESH_S: Final = 5.0  # an assigned partition answers a fetch at least this often while the broker is well
 
 CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
@@ -68,7 +69,6 @@ class Consumer:
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._busy_since: float | None = None
-        self._applied: dict[TopicPartition, int] = {}
         self._well_since: float | None = None
         self._lagging = True
         self._idle = asyncio.Event()
@@ -107,20 +107,23 @@ class Consumer:
             return 0.0
         return self._clock.monotonic() - self._well_since
 
-    def _observe(self, consumer: AIOKafkaConsumer) -> None:
+    async def _observe(self, consumer: AIOKafkaConsumer) -> None:
+        """Everything taken has been applied: what is left between our position and the end is unread."""
         assigned = consumer.assignment()
         stale = time.time() * 1000 - FRESH_S * 1000
         if not assigned or any((consumer.last_poll_timestamp(tp) or 0) < stale for tp in assigned):
             self._well_since = None
         elif self._well_since is None:
             self._well_since = self._clock.monotonic()
-        ends = {tp: consumer.highwater(tp) for tp in assigned}
-        self._lagging = any(end is None or self._applied.get(tp, end) < end for tp, end in ends.items())
+        try:
+            async with asyncio.timeout(OBSERVE_S):
+                self._lagging = any([await _unread(consumer, tp) for tp in assigned])
+        except (KafkaError, AssertionError, TimeoutError):  # just being reassigned
+            self._lagging = True
 
     async def _run(self) -> None:
         while not self._stopping:
-            self._consumer, self._well_since = None, None
-            self._applied.clear()
+            self._consumer, self._well_since, self._lagging = None, None, True
             consumer = await start_until_reachable(lambda: self._broker.consumer(*self._topics), what="consumer")
             self._consumer = consumer
             try:
@@ -139,7 +142,7 @@ class Consumer:
             batches = await consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
             records = [record for batch in batches.values() for record in batch]
             if not records:
-                self._observe(consumer)
+                await self._observe(consumer)
                 continue
             self._idle.clear()
             self._busy_since = self._clock.monotonic()
@@ -150,7 +153,7 @@ class Consumer:
                 if self._on_batch:
                     self._on_batch()
                 await self._commit(consumer, records)
-                self._observe(consumer)
+                await self._observe(consumer)
             finally:
                 self._busy_since = None
                 BUSY_SINCE.labels(self._broker.service).set(0)
@@ -162,7 +165,6 @@ class Consumer:
         for r in records:
             tp = TopicPartition(r.topic, r.partition)
             offsets[tp] = max(offsets.get(tp, 0), r.offset + 1)
-        self._applied |= offsets
         try:
             await consumer.commit(offsets)
         except KafkaError as e:
@@ -224,6 +226,11 @@ class Consumer:
                 log.warning("consumer.waits", topic=record.topic, error=repr(e), retry_in_s=delay)
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, MAX_DELAY_S)
+
+
+async def _unread(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
+    end = consumer.highwater(partition)
+    return end is None or await consumer.position(partition) < end
 
 
 async def _leave(consumer: AIOKafkaConsumer) -> None:

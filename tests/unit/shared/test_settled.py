@@ -1,0 +1,90 @@
+"""When may the absence of an event be concluded? Never while a record is unread, wherever it waits."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from shared.contracts.topics import Service, consumed_by
+from shared.messaging.broker import Broker
+from shared.messaging.consumer import Consumer
+from tests.support.clock import FakeClock
+
+A, B = TopicPartition("preview-ready", 0), TopicPartition("decision-submitted", 0)
+
+
+class Member:
+    """What the consumer asks of aiokafka: positions and ends by partition."""
+
+    def __init__(self) -> None:
+        self.positions = {A: 5, B: 0}
+        self.ends: dict[TopicPartition, int | None] = {A: 5, B: 0}
+        self.polled_s_ago = 0.0
+        self.reassigning = False
+
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.positions)
+
+    def last_poll_timestamp(self, _: TopicPartition) -> float:
+        return (time.time() - self.polled_s_ago) * 1000
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        return self.ends[partition]
+
+    async def position(self, partition: TopicPartition) -> int:
+        if self.reassigning:
+            raise IllegalStateError("not assigned")
+        return self.positions[partition]
+
+
+@pytest.fixture
+def consumer(clock: FakeClock) -> Consumer:
+    async def ignore(*_: Any) -> None: ...
+
+    handlers = {topic.event: ignore for topic in consumed_by(Service.REVIEW)}
+    return Consumer(Broker("nowhere:1", Service.REVIEW), cast(Any, None), handlers, clock=clock)
+
+
+async def settled(consumer: Consumer, member: Member, clock: FakeClock) -> float:
+    await consumer._observe(cast(Any, member))
+    clock.move(10)
+    await consumer._observe(cast(Any, member))
+    return consumer.settled_for()
+
+
+async def test_it_counts_from_when_all_was_read(consumer: Consumer, clock: FakeClock) -> None:
+    assert consumer.settled_for() == 0
+    assert await settled(consumer, Member(), clock) == 10
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ends": {A: 5, B: 1}},  # of a partition that this process has never read from
+        {"ends": {A: 6, B: 0}},
+        {"ends": {A: 5, B: None}},  # no answer yet
+        {"polled_s_ago": 60.0},
+        {"reassigning": True},
+        {"positions": {}},
+    ],
+)
+async def test_it_is_zero_while_anything_may_be_unread(
+    consumer: Consumer, clock: FakeClock, change: dict[str, Any]
+) -> None:
+    member = Member()
+    vars(member).update(change)
+    assert await settled(consumer, member, clock) == 0
+
+
+async def test_a_silence_of_the_broker_begins_the_count_anew(consumer: Consumer, clock: FakeClock) -> None:
+    member = Member()
+    await settled(consumer, member, clock)
+    member.polled_s_ago = 60
+    await consumer._observe(cast(Any, member))
+    assert consumer.settled_for() == 0
+    member.polled_s_ago = 0
+    assert await settled(consumer, member, clock) == 10
