@@ -113,8 +113,9 @@ async def test_edits_count_and_runs_do_not(w: World) -> None:
     episode = await w.episode(caller)
     (segment,) = await w.segments(episode)
     (video,) = await w.assets(episode, AssetKind.VIDEO)
-    await w.do(change_segment, caller, segment, 1, {"scene_info": {"location": "Pier"}, "user_notes": "Nice", "duration": 6,
-                                                    "transition_after": {"style": "fade", "duration_s": 1}})
+    await w.do(change_segment, caller, segment, 1, {
+        "scene_info": {"location": "Pier"}, "user_notes": "Nice", "duration": 6,
+        "transition_after": {"style": "fade", "duration_s": 1}})
     row = await w.row("select * from segments where segment_id = $1", segment)
     assert (row["scene_info"]["location"], row["scene_info"]["description"]) == ("Pier", "A harbour at dawn")
     assert (row["user_notes"], row["duration"], row["revision"]) == ("Nice", 6, 2)
@@ -184,7 +185,8 @@ async def test_a_film_is_split_once(w: World) -> None:
     await w.deliver(events.message(ready))
     await w.deliver(events.message(ready))
     await w.settle()
-    rows = await w.pool.fetch("select number, duration from segments where episode_id = $1 order by number", started.episode_id)
+    rows = await w.pool.fetch(
+        "select number, duration from segments where episode_id = $1 order by number", started.episode_id)
     assert [tuple(r) for r in rows] == [(1, 4.5), (2, 3.0)]
     for asset in [*await w.assets(started.episode_id, AssetKind.VIDEO),
                   *await w.assets(started.episode_id, AssetKind.STARTING_IMAGE)]:

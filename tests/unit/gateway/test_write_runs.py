@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.runs import ACTIVE, TERMINAL, Made, RunStatus, Track, Verdict, VersionStatus, version_status
+from services.gateway.domain.runs import (
+    ACTIVE,
+    TERMINAL,
+    Made,
+    RunStatus,
+    Track,
+    Verdict,
+    VersionStatus,
+    version_status,
+)
 from services.gateway.domain.statuses import (
     ApprovalStatus,
     SegmentStatus,
@@ -53,7 +62,7 @@ def test_any_order_of_events_leads_to_the_same_status(story: tuple[str, str], da
 
 
 def test_no_status_is_neither_active_nor_terminal() -> None:
-    assert ACTIVE | TERMINAL == set(RunStatus)
+    assert set(RunStatus) == ACTIVE | TERMINAL
     assert not ACTIVE & TERMINAL
 
 
