@@ -284,7 +284,7 @@ async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:
 
 
 async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
-    """Writers overlap and some roll back; a reader that goes on from what it saw last sees everything once, in order."""
+    """Writers overlap and some roll back; a reader that goes on from what it saw sees everything once, in order."""
     caller = await w.project()
     seen: list[int] = [t["seq"] for t in await w.log(caller.project_id)]
     writing = True
@@ -306,7 +306,8 @@ async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
         while True:
             last_round = not writing
             rows = await w.pool.fetch(
-                "select seq from event_log where project_id = $1 and seq > $2 order by seq", caller.project_id, seen[-1])
+                "select seq from event_log where project_id = $1 and seq > $2 order by seq",
+                caller.project_id, seen[-1])
             seen.extend(r["seq"] for r in rows)
             if last_round:
                 return

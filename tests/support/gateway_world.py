@@ -186,8 +186,9 @@ class World:
         return await self.caller(project_id)
 
     async def episode(self, caller: Caller, segments: int | list[dict[str, Any]] = 1, **document: Any) -> str:
-        rows = segments if isinstance(segments, list) else [{"scene_info": DRIFT, "directions": {"video": f"Pan left {n}", "starting_image": f"A harbour {n}"}}
-                for n in range(1, segments + 1)]
+        rows = segments if isinstance(segments, list) else [
+            {"scene_info": DRIFT, "directions": {"video": f"Pan left {n}", "starting_image": f"A harbour {n}"}}
+            for n in range(1, segments + 1)]
         return await self.do(create_episode, caller, CreateEpisode({"title": "One", "segments": rows} | document))
 
     async def assets(self, episode_id: str, kind: AssetKind) -> list[str]:
