@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from PIL import Image
 
@@ -101,6 +103,14 @@ def test_a_change_of_pace_keeps_the_move(change: str) -> None:
     after = read_directions(f"pan left\n{change}")
     assert after.moves == before.moves
     assert after.speed < 0.8 * before.speed
+
+
+@pytest.mark.parametrize("text", ["pan left and not slowly " * 4000, "zoom " + "slowly " * 20_000, "pan left\n" * 5000])
+def test_a_text_without_end_is_read_in_reasonable_time(text: str) -> None:
+    began = time.process_time()
+    read_directions(text + "\npush in")
+    assert time.process_time() - began < 3
+    assert list(read_directions(text + "\npush in").moves) == [IN]
 
 
 def test_faster_is_faster_and_has_an_end() -> None:

@@ -267,3 +267,19 @@ def _running(mark: str) -> list[str]:
         if mark in line and str(os.getpid()) != entry.parent.name:
             found.append(line)
     return found
+
+
+def test_large_and_tiny_photographs_are_read_upright(tmp_path: Path) -> None:
+    """A large PNG is reduced before anything else, a large JPEG while it is decoded; orientation survives both."""
+    for name, frame in (("large.png", (45, 80)), ("large.jpg", (45, 80))):
+        image = Image.new("RGB", (1600, 900), (0, 0, 0))
+        image.paste((255, 255, 255), (0, 0, 800, 900))
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.save(tmp_path / name, exif=exif)
+        plane = drawn(tmp_path / name, "hold", frame=frame, count=1)[0]
+        assert plane[10].mean() > 200
+        assert plane[-10].mean() < 40
+    Image.new("RGB", (16, 9), (200, 60, 90)).save(tmp_path / "tiny.png")
+    for words in ("push in", "tilt up", "pan left"):
+        assert drawn(tmp_path / "tiny.png", words, count=2)[1].std() < 4

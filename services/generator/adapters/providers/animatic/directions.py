@@ -17,6 +17,8 @@ from services.generator.adapters.providers.animatic import vocabulary as v
 from services.generator.adapters.providers.animatic.vocabulary import Verb, Way
 
 SLOWEST, FASTEST = 0.2, 2.5
+# Instructions are short; of anything longer the end counts. Reading takes time with the square of a line's length.
+LONGEST_LINE, LONGEST_TEXT = 1_500, 20_000
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class _Token:
 def read_directions(text: str) -> Directions:
     """What `text` asks of the camera; see the module for how lines combine."""
     state = Directions()
-    for line in text.splitlines():
-        if cleaned := _clean(line):
+    for line in text[-LONGEST_TEXT:].splitlines():
+        if cleaned := _clean(line[-LONGEST_LINE:]):
             state = _apply(state, cleaned)
     return state
 

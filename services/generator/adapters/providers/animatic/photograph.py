@@ -26,6 +26,9 @@ from services.generator.adapters.providers.animatic.vocabulary import Verb
 from shared.errors import Permanent
 
 LANCZOS, BICUBIC, BILINEAR = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
+# Telephones take 200 megapixels; Pillow refuses what is twice this.
+Image.MAX_IMAGE_PIXELS = 125_000_000
+_REDUCIBLE = ("RGB", "RGBA", "L", "CMYK")
 # Covering keeps at least this share of the picture in view.
 COVER_LEAST = 0.6
 # Never draw a stage larger than this many times the frame's side: beyond, a zoom shows pixels, not detail.
@@ -68,8 +71,11 @@ def load_photograph(path: Path, *, at_least: int) -> Image.Image:
     try:
         with Image.open(path) as opened:
             opened.draft("RGB", (at_least, at_least))
-            upright = ImageOps.exif_transpose(opened)
-            return _flatten(_to_srgb(upright))
+            smaller = min(opened.size) // at_least
+            photo = opened.reduce(smaller) if smaller > 1 and opened.mode in _REDUCIBLE else opened
+            photo.info = opened.info
+            ImageOps.exif_transpose(photo, in_place=True)
+            return _flatten(_to_srgb(photo))
     except Image.DecompressionBombError as error:
         raise Permanent("image_too_large", str(error), "Upload a smaller photograph.") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
@@ -101,7 +107,8 @@ def _flatten(image: Image.Image) -> Image.Image:
         clear = image.convert("RGBA")
         ground = Image.new("RGBA", clear.size, (24, 24, 26, 255))
         return Image.alpha_composite(ground, clear).convert("RGB")
-    return image.convert("RGB")
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def choose_fit(size: tuple[int, int], frame: tuple[int, int], directions: Directions) -> Fit:
