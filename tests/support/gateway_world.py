@@ -205,7 +205,8 @@ class World:
 
     async def outbox(self) -> list[Event]:
         """What the gateway published since the last look."""
-        rows = await self.pool.fetch("select id, topic, headers, body from outbox where id > $1 order by id", self._read)
+        rows = await self.pool.fetch(
+            "select id, topic, headers, body from outbox where id > $1 order by id", self._read)
         if rows:
             self._read = rows[-1]["id"]
         return [read_message(r["topic"], [(k, v.encode()) for k, v in r["headers"].items()], r["body"].encode()).event

@@ -111,7 +111,8 @@ def test_every_batch_comes_to_an_end(policy: Policy, count: int, chance: object)
         step = plan(policy, [segments[n] for n in sorted(segments)], music)
         if step.status in (BatchStatus.COMPLETED, BatchStatus.FAILED):
             break
-        current = {s.asset_id: s for seg in segments.values() for s in (seg.starting_image, seg.video, seg.narration) if s}
+        current = {s.asset_id: s for seg in segments.values()
+                   for s in (seg.starting_image, seg.video, seg.narration) if s}
         current["music"] = music
         changed = {a: replace(current[a], run=SlotRun(a, RunStatus.GENERATING)) for a in step.start}
         asked += step.start
@@ -148,7 +149,9 @@ def _moved(old: Slot, policy: Policy, chance: object) -> Slot:
         end = chance.choice(["done", "skipped"])  # type: ignore[attr-defined]
     if end == "done":
         return replace(old, committed=True, run=replace(old.run, status=RunStatus.COMPLETE))
-    return replace(old, skipped=True) if end == "skipped" else replace(old, run=replace(old.run, status=end, problem=PROBLEM))
+    if end == "skipped":
+        return replace(old, skipped=True)
+    return replace(old, run=replace(old.run, status=end, problem=PROBLEM))
 
 
 def done(number: int, kind: AssetKind) -> Slot:

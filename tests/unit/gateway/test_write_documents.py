@@ -15,7 +15,8 @@ from services.gateway.domain.settings import merged, review_timeout_s, snapshot,
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
 
 FULL: dict[str, Any] = {
-    "title": "A film", "description": "Short", "output": {"width": 1280, "height": 720}, "directions": {"music": "Calm"},
+    "title": "A film", "description": "Short", "output": {"width": 1280, "height": 720},
+    "directions": {"music": "Calm"},
     "segments": [
         {"type": "shot", "scene_info": {
             "scene_number": 1, "location": "公司会议室", "description": "A meeting", "characters": ["Ana"],
@@ -77,18 +78,19 @@ def test_every_error_names_its_place() -> None:
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["title", "segments", "directions", "scene_info", "dialogue", "text", "video", "output",
-                         "duration", "starting_image", "url", "transition_after", "style", "type", "x"]), inner, max_size=4),
+        st.sampled_from(["title", "segments", "directions", "scene_info", "dialogue", "text", "video", "output", "duration",
+                         "starting_image", "url", "transition_after", "style", "type", "x"]), inner, max_size=4),
     max_leaves=12)
 
 
 @given(json_values, st.booleans())
 def test_no_document_breaks_the_parser(document: Any, strict: bool) -> None:
+    refusal: Refusal | None = None
     try:
         parse_document(document, strict=strict)
     except Refusal as e:
-        assert e.slug == "invalid"
-        assert e.extensions["errors"]
+        refusal = e
+    assert refusal is None or (refusal.slug == "invalid" and refusal.extensions["errors"])
 
 
 def test_settings_merge_one_level_deep() -> None:
@@ -104,7 +106,8 @@ def test_settings_merge_one_level_deep() -> None:
 
 @pytest.mark.parametrize(("changes", "pointer"), [
     ({"output": {"fps": 1000}}, "/output/fps"), ({"workflow": "other"}, "/workflow"),
-    ({"spend_cap": {"amount": "much"}}, "/spend_cap/amount"), ({"review": {"deadline_minutes": 0}}, "/review/deadline_minutes"),
+    ({"spend_cap": {"amount": "much"}}, "/spend_cap/amount"),
+    ({"review": {"deadline_minutes": 0}}, "/review/deadline_minutes"),
     ({"video": 3}, "/video"), ({"nonsense": 1}, "/nonsense"), ({"spend_cap": {}}, "/spend_cap/amount")])
 def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
     with pytest.raises(Refusal) as caught:
@@ -121,8 +124,8 @@ def test_a_snapshot_tells_what_is_set() -> None:
 
 def test_changes_build_on_their_base() -> None:
     base = Wanted("Pan left", "m", {"seed": 1}, "noir")
-    assert changed(base, {"prompt_modifications": "slowly", "style_adjustments": "grainy", "character_prompt": "glasses",
-                          "seed": 2, "mood": "x"}) == Wanted(
+    assert changed(base, {"prompt_modifications": "slowly", "style_adjustments": "grainy",
+                          "character_prompt": "glasses", "seed": 2, "mood": "x"}) == Wanted(
         "Pan left\nslowly", "m", {"seed": 2}, "noir\ngrainy", "glasses")
     assert changed(base, {"directions": "Tilt", "prompt_modifications": " "}).directions == "Tilt"
     assert changed(Wanted(), {"prompt_modifications": "slowly"}).directions == "slowly"
@@ -131,7 +134,8 @@ def test_changes_build_on_their_base() -> None:
 
 
 texts = st.none() | st.text(min_size=1, max_size=8)
-wishes = st.builds(Wanted, texts, texts, st.dictionaries(st.sampled_from(["seed", "duration"]), st.integers()), texts, texts)
+numbers = st.dictionaries(st.sampled_from(["seed", "duration"]), st.integers())
+wishes = st.builds(Wanted, texts, texts, numbers, texts, texts)
 
 
 @given(wishes, wishes)
