@@ -78,8 +78,9 @@ def test_every_error_names_its_place() -> None:
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["title", "segments", "directions", "scene_info", "dialogue", "text", "video", "output", "duration",
-                         "starting_image", "url", "transition_after", "style", "type", "x"]), inner, max_size=4),
+        st.sampled_from(["title", "segments", "directions", "scene_info", "dialogue", "text", "video", "output",
+                         "duration", "starting_image", "url", "transition_after", "style", "type", "x"]),
+        inner, max_size=4),
     max_leaves=12)
 
 
