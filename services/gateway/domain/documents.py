@@ -70,10 +70,15 @@ def parse_segment(values: Mapping[str, Any]) -> SegmentPlan:
 
 
 def first_drafts(scene_info: Mapping[str, Any], given: Mapping[AssetKind, str]) -> dict[AssetKind, str]:
-    """What was given; else video and starting image take the description, narration the dialogue."""
+    """What was given; else video and starting image take the description, narration the dialogue.
+
+    A starting image without either takes the video's directions: a batch then makes the image that the video needs,
+    instead of leaving a segment that was asked for.
+    """
     description = str(scene_info.get("description") or "").strip()
     spoken = "\n".join(line["text"] for line in scene_info.get("dialogue") or [] if line["text"].strip())
-    fallback = {AssetKind.VIDEO: description, AssetKind.STARTING_IMAGE: description, AssetKind.NARRATION: spoken}
+    fallback = {AssetKind.VIDEO: description, AssetKind.NARRATION: spoken,
+                AssetKind.STARTING_IMAGE: description or given.get(AssetKind.VIDEO, "")}
     return {kind: text for kind in _SEGMENT_TEXTS if (text := given.get(kind) or fallback[kind][:MAX_DIRECTIONS])}
 
 

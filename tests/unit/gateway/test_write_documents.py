@@ -146,3 +146,9 @@ def test_what_is_asked_survives_its_way_through_overrides(one: Wanted, other: Wa
     assert both.over(other) == both
     assert both.directions == (one.directions if one.directions is not None else other.directions)
     assert both.settings == {**other.settings, **one.settings}
+
+
+def test_directions_of_a_video_alone_are_enough_for_its_starting_image() -> None:
+    plan = parse_document({"title": "t", "segments": [{"directions": {"video": "Pan left over a harbour"}}]})
+    assert plan.segments[0].directions == {
+        AssetKind.VIDEO: "Pan left over a harbour", AssetKind.STARTING_IMAGE: "Pan left over a harbour"}
