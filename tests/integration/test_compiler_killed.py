@@ -1,0 +1,121 @@
+"""kill -9 in the middle of a film: nothing is left running or lying about, and the film is finished by the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import psutil
+
+from deploy.local.preflight import free_port
+from shared.contracts.gateway import CompileItem, CompileRequested
+from shared.contracts.topics import Service
+from shared.contracts.values import Fit, Output
+from shared.ids import new_id
+from shared.messaging.broker import Broker
+from shared.objects import open_objects
+from tests.conftest import FreshDatabase
+from tests.support import events, films
+from tests.support.brokers import EmbeddedBroker
+from tests.support.waiting import eventually
+
+
+@asynccontextmanager
+async def compiler(environment: dict[str, str]) -> AsyncIterator[psutil.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "shared.serve", "compiler",
+        env=os.environ | environment | {"COMPILER_PORT": str(free_port())},
+    )  # fmt: skip
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def encoders(process: psutil.Process) -> list[psutil.Process]:
+    """The ffmpegs that render, once what guards them has started."""
+    children = {c.pid: _words(c) for c in process.children(recursive=True)}
+    guarded = {words[-1] for words in children.values() if "guard" in words}
+    return [
+        psutil.Process(pid)
+        for pid, words in children.items()
+        if any("filter_complex" in word for word in words) and str(pid) in guarded
+    ]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
+    fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    url, objects, work = await fresh_database("compiler"), f"file://{tmp_path}/objects", tmp_path / "work"
+    environment = {
+        "COMPILER_DATABASE_URL": url,
+        "COMPILER_KAFKA_BOOTSTRAP": embedded_broker.bootstrap,
+        "COMPILER_KAFKA_EMBEDDED": "true",
+        "COMPILER_OBJECTS_URL": objects,
+        "COMPILER_WORK_DIR": str(work),
+    }
+    source = films.video(tmp_path / "source.mp4", seconds=6, size="1280x720")
+    async with open_objects(objects, Service.GENERATOR) as generator:
+        ref = await generator.own.put_file(f"versions/{new_id()}/content.mp4", source, "video/mp4")
+    request = events.compile_requested(
+        items=[CompileItem(segment_id=new_id(), number=1, video=events.pinned(object=ref))],
+        output=Output(width=1280, height=720, fps=24, fit=Fit.PAD),
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+    )
+    database = await asyncpg.connect(url)
+    try:
+        async with compiler(environment) as first:
+            await _send(embedded_broker, request)
+            (encoder,) = await eventually(lambda: encoders(first), within=30, what="ffmpeg")
+            os.kill(first.pid, signal.SIGKILL)
+            await eventually(lambda: _has_ended(encoder), within=5, what="the end of ffmpeg")
+        assert _leftovers(work)
+        async with compiler(environment):
+            await eventually(lambda: _state(database, "completed"), within=45, every=0.2, what="the film")
+            assert not _leftovers(work)
+        assert await database.fetchval("select count(*) from jobs") == 0
+        (film,) = (tmp_path / "objects" / "compiler" / "films").rglob("*.mp4")
+        assert films.watch(film, 24).pts == list(range(144))
+        assert not _leftovers(work)
+    finally:
+        await database.close()
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE  # in a container nobody may be there to reap it
+    except psutil.NoSuchProcess:  # a ZombieProcess is one, too
+        return True
+
+
+async def _send(broker: EmbeddedBroker, request: CompileRequested) -> None:
+    producer = Broker(broker.bootstrap, Service.GATEWAY, True).producer()
+    await producer.start()
+    headers = events.message(request).envelope.headers()
+    body = request.model_dump_json().encode()
+    await producer.send_and_wait(request.TOPIC, body, key=request.key.encode(), headers=headers)
+    await producer.stop()
+
+
+async def _state(database: asyncpg.Connection, state: str) -> bool:
+    return bool(await database.fetchval("select state = $1 from compilations", state))
+
+
+def _leftovers(work: Path) -> list[Path]:
+    return [p for p in (work / "compiler" / "scratch").rglob("*") if p.is_file() and p.name != "lock"]
