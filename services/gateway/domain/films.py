@@ -10,7 +10,7 @@ from shared.contracts.values import Transition, TransitionStyle
 
 Reason = Literal["unapproved", "not_in_episode", "repeated"]
 
-# Measured on two cores with conformed 1080p segments: starting and writing, a transition's window, sound per second
+# Estimates for two cores and conformed 1080p segments: starting and writing, a transition's window, sound per second
 # of film. A guess for the caller; the compiler's own estimate replaces it with its first film-updated.
 BASE_S: Final = 2.0
 TRANSITION_S: Final = 0.7
