@@ -46,6 +46,9 @@ class PaidProvider:
         if waiting := self.faults.get(step):
             raise waiting.pop(0)
 
+    async def prepare(self, order: Order) -> dict[str, Any]:
+        return {"prompt": order.prompt}
+
     async def submit(self, call_id: str, order: Order) -> Handle:
         self._fault("before submit")
         assert call_id not in self.paid, "paid twice for one call"
@@ -219,11 +222,11 @@ async def test_a_worker_past_its_lease_does_not_pay(bench: Bench, provider: Paid
     stop, go = asyncio.Event(), asyncio.Event()
     submit_intent = bench.generate.make.makers["replicate"].calls.intend  # type: ignore[attr-defined]
 
-    async def paused(order: Order) -> Any:
+    async def paused(order: Order, request: Any) -> Any:
         if order.attempt == 1:
             stop.set()
             await go.wait()
-        return await submit_intent(order)
+        return await submit_intent(order, request)
 
     bench.generate.make.makers["replicate"].calls.intend = paused  # type: ignore[attr-defined]
     late = asyncio.create_task(bench.work(slow))

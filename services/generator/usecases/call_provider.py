@@ -59,7 +59,7 @@ class RemoteMaker:
         return await self._submit(order)
 
     async def _submit(self, order: Order) -> tuple[Call, Handle]:
-        call = await self.calls.intend(order)
+        call = await self.calls.intend(order, await self.provider.prepare(order))
         try:
             handle = await self.provider.submit(call.call_id, order)
         except Unsure:

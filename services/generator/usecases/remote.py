@@ -47,6 +47,7 @@ class Call:
     handle: Handle | None
     cost: Cost | None
     intended_at: datetime
+    request: Mapping[str, Any] | None = None  # what `prepare` answered
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,13 @@ class Unsure(Retryable):
 
 
 class RemoteProvider(Protocol):
+    async def prepare(self, order: Order) -> Mapping[str, Any]:
+        """What the call will be recognised by (JSON), kept with the intent. Nothing is sent that costs.
+
+        May wait for its turn. Raises UserError for what the model does not take.
+        """
+        ...
+
     async def submit(self, call_id: str, order: Order) -> Handle:
         """Raises Unsure if it may have arrived; any other error means that it did not."""
         ...
@@ -107,7 +115,7 @@ class Calls(Protocol):
         """The one that is not over, if any."""
         ...
 
-    async def intend(self, order: Order) -> Call:
+    async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
         """Raises Fenced if the run is no longer this attempt's."""
         ...
 

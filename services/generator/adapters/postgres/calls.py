@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,11 +16,12 @@ from shared.errors import Fenced, Permanent, Retryable
 from shared.ids import NewId
 from shared.postgres import UNAVAILABLE, Pool, transaction
 
-_CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at"""
+_CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at,
+    request"""
 
 _INTEND: Final = f"""
-    insert into provider_calls (call_id, run_id, position, attempt, provider, model, state, intended_at)
-    select $1, run_id, $3, $4, provider, model, 'intended', $5 from runs
+    insert into provider_calls (call_id, run_id, position, attempt, provider, model, state, intended_at, request)
+    select $1, run_id, $3, $4, provider, model, 'intended', $5, $6 from runs
     where run_id = $2 and state = 'generating' and attempt = $4 for update
     returning {_CALL}
 """
@@ -46,8 +48,9 @@ class PostgresCalls:
                               "and state in ('intended', 'submitted')", run_id, position)
         return _call(row) if row else None
 
-    async def intend(self, order: Order) -> Call:
-        row = await self._row(_INTEND, self._new_id(), order.run_id, order.position, order.attempt, self._clock.now())
+    async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
+        row = await self._row(_INTEND, self._new_id(), order.run_id, order.position, order.attempt, self._clock.now(),
+                              dict(request))
         if row is None:
             raise Fenced(order.run_id)
         return _call(row)
@@ -88,4 +91,4 @@ def _call(row: asyncpg.Record) -> Call:
         cost = Cost(amount=str(row["amount"]), currency=row["currency"], calls=1,
                     basis="estimated" if row["estimated"] else "reported")
     return Call(row["call_id"], row["run_id"], row["position"], row["provider"], row["model"],
-                CallState(row["state"]), row["handle"], cost, row["intended_at"])
+                CallState(row["state"]), row["handle"], cost, row["intended_at"], row["request"])
