@@ -17,12 +17,6 @@ class Code(IntEnum):
     TERMINATED = 143  # SIGTERM
 
 
-HELP = (
-    "Exit codes: 0 done, 1 failed, 2 wrong usage or unusable files, 3 no gateway answers, "
-    "4 refused by the gateway, 130 stopped by Ctrl-C."
-)
-
-
 class UsageError(RetakeError):
     """What the user gave cannot be used; nothing was started."""
 

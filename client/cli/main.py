@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated, Any
 
 import typer
 
-from client.cli import compiling, episodes, film, models, regenerate, review, runs, versions, watch
-from client.cli.codes import HELP, Code
-
 GROUP = "retake.commands"
 """Entry points of this group are functions or Typer apps; they become commands of the same name."""
 
-_OURS = "Films"
-_ADDED = "This machine"
+_OURS = [
+    EntryPoint(name, value, GROUP)
+    for name, value in {
+        "film": "client.cli.film:film",
+        "episode": "client.cli.episodes:app",
+        "regenerate": "client.cli.regenerate:regenerate",
+        "watch": "client.cli.watch:watch",
+        "review": "client.cli.review:review",
+        "versions": "client.cli.versions:versions",
+        "compile": "client.cli.compiling:compile_",
+        "runs": "client.cli.runs:app",
+        "models": "client.cli.models:models",
+    }.items()
+]
+
+_EPILOG = (
+    "Try: `retake film photo1.jpg photo2.jpg -o film.mp4`\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or unusable files, 3 no gateway answers, "
+    "4 refused by the gateway, 130 stopped by Ctrl-C."
+)
 
 
-def build(added: list[EntryPoint] | None = None) -> typer.Typer:
-    """The whole command line."""
+def build(arguments: Sequence[str] = (), added: Sequence[EntryPoint] | None = None) -> typer.Typer:
+    """The command line. If `arguments` begin with a command's name only that one is loaded: it starts much sooner."""
     app = typer.Typer(
         name="retake",
         no_args_is_help=True,
@@ -29,28 +44,24 @@ def build(added: list[EntryPoint] | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         help="Regenerate the parts of an AI video that are not good enough, with a person in charge of what reaches "
         "the film.",
-        epilog=f"Try: `retake film photo1.jpg photo2.jpg -o film.mp4`\n\n{HELP}",
+        epilog=_EPILOG,
     )
     app.callback()(_options)
-    app.command("film", rich_help_panel=_OURS)(film.film)
-    app.add_typer(episodes.app, name="episode", rich_help_panel=_OURS)
-    app.command("regenerate", rich_help_panel=_OURS)(regenerate.regenerate)
-    app.command("watch", rich_help_panel=_OURS)(watch.watch)
-    app.command("review", rich_help_panel=_OURS)(review.review)
-    app.command("versions", rich_help_panel=_OURS)(versions.versions)
-    app.command("compile", rich_help_panel=_OURS)(compiling.compile_)
-    app.add_typer(runs.app, name="runs", rich_help_panel=_OURS)
-    app.command("models", rich_help_panel=_OURS)(models.models)
-    for entry in sorted(entry_points(group=GROUP) if added is None else added, key=lambda e: e.name):
-        _add(app, entry)
+    others = sorted(entry_points(group=GROUP) if added is None else added, key=lambda e: e.name)
+    named = arguments[0] if arguments else None
+    known = {e.name for e in (*_OURS, *others)}
+    for panel, entries in (("Films", _OURS), ("This machine", others)):
+        for entry in entries:
+            if named not in known or entry.name == named:
+                _add(app, entry, panel)
     return app
 
 
 def main() -> None:
     try:
-        readable(typer.main.get_command(build()))(prog_name="retake")
+        readable(typer.main.get_command(build(sys.argv[1:])))(prog_name="retake")
     except KeyboardInterrupt:  # before a command had begun
-        sys.exit(Code.INTERRUPTED)
+        sys.exit(130)
 
 
 def readable(command: Any) -> Any:
@@ -78,15 +89,15 @@ def _show_version(shown: bool) -> None:
         raise typer.Exit
 
 
-def _add(app: typer.Typer, entry: EntryPoint) -> None:
+def _add(app: typer.Typer, entry: EntryPoint, panel: str) -> None:
     try:
         loaded = entry.load()
     except Exception as e:
         loaded = _broken(entry, e)
     if isinstance(loaded, typer.Typer):
-        app.add_typer(loaded, name=entry.name, rich_help_panel=_ADDED)
+        app.add_typer(loaded, name=entry.name, rich_help_panel=panel)
     else:
-        app.command(entry.name, rich_help_panel=_ADDED)(loaded)
+        app.command(entry.name, rich_help_panel=panel)(loaded)
 
 
 def _broken(entry: EntryPoint, error: Exception) -> Callable[[], None]:
@@ -95,7 +106,7 @@ def _broken(entry: EntryPoint, error: Exception) -> Callable[[], None]:
 
     def command() -> None:
         typer.echo(f"Error: `retake {entry.name}` cannot be loaded ({entry.value}): {reason}", err=True)
-        raise typer.Exit(Code.FAILED)
+        raise typer.Exit(1)
 
     command.__doc__ = f"Cannot be loaded: {reason}"
     return command

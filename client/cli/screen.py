@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -18,16 +19,19 @@ from client.cli.session import Session
 from client.models.events import Event, FilmUpdated, Progress
 from client.transfers import OnProgress
 
+SELDOM_S = 10.0  # between two lines of progress where nothing may move
+
 
 class Screen:
     """Shows a board while work goes on. `paused` makes room for a question."""
 
-    def __init__(self, session: Session, *, keep: bool = False) -> None:
+    def __init__(self, session: Session, *, keep: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._board: Board | None = None
         self._lost = False
-        self._told: dict[str | None, str] = {}
+        self._told: dict[str | None, tuple[str, float]] = {}
         self._keep = keep
+        self._clock = clock
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -65,8 +69,8 @@ class Screen:
 
     def update(self, board: Board, event: Event | None) -> None:
         self._board = board
-        if event is not None and not isinstance(event, Progress):
-            self._tell(board, event)
+        if event is not None and not self._session.live and event.message:
+            self._tell(event)
 
     def connection(self, connected: bool) -> None:
         if connected is self._lost:
@@ -74,19 +78,22 @@ class Screen:
             if not self._session.live:
                 self._session.line("Connected again." if connected else "The connection is lost; trying again...")
 
-    def _tell(self, board: Board, event: Event) -> None:
-        """Say in a line what happened, where no board is on the screen."""
-        if self._session.live or not event.message:
-            return
-        asset_id = event.data.get("asset_id") or event.data.get("batch_id") or event.data.get("compilation_job_id")
-        line = event.message
-        if isinstance(event, FilmUpdated) and event.status == "processing":
-            line = f"{line} {(event.progress or 0) // 25 * 25:.0f}%"  # a line per quarter is enough in a log
+    def _tell(self, event: Event) -> None:
+        """Say in a line what happened; of progress only now and then."""
+        about = event.data.get("asset_id") or event.data.get("batch_id") or event.data.get("compilation_job_id")
+        before, at = self._told.get(about, ("", 0.0))
+        line, now = event.message or "", self._clock()
+        if isinstance(event, Progress | FilmUpdated):
+            going_on = event.status in ("generating", "processing", "queued")
+            if going_on and now - at < SELDOM_S:
+                return
+            percent = event.percent if isinstance(event, Progress) else event.progress
+            line = f"{line} {percent or 0:.0f}%" if going_on else line
         number = event.data.get("segment_number")
         if number and f"Segment {number}" not in line:
             line = f"Segment {number}: {line}"
-        if self._told.get(asset_id) != line:
-            self._told[asset_id] = line
+        if line != before:
+            self._told[about] = (line, now)
             self._session.line(line)
 
     def _render(self) -> RenderableType:

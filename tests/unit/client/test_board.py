@@ -9,6 +9,8 @@ from rich.console import Console
 
 from client.board import Board, Cell, Look
 from client.cli.board_view import bar, board_table
+from client.cli.screen import Screen
+from client.cli.session import Session
 from client.models import Episode
 from client.models.events import Event, parse_event
 
@@ -174,4 +176,61 @@ def test_a_bar_can_be_read_without_colours() -> None:
         "━━━━",
         "━━━━",
         "━━━━",
+    ]
+
+
+def test_without_a_terminal_progress_is_told_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 100.0
+    screen = Screen(Session(), clock=lambda: now)
+    found = board()
+    about = {"segment_number": 1, "status": "generating"}
+    with screen:
+        for seconds, told in [
+            (0, event("regenerate-requested", message="Generating video", segment_number=1)),
+            (1, event("progress", percent=1, message="Rendering video", **about)),
+            (11, event("progress", percent=30, message="Rendering video", **about)),
+            (12, event("progress", percent=33, message="Rendering video", **about)),
+            (13, event("preview-ready", message="Segment 1 completed! Ready for review.", segment_number=1)),
+            (
+                14,
+                event(
+                    "film-updated",
+                    asset_id=None,
+                    compilation_job_id="c",
+                    status="processing",
+                    progress=2,
+                    message="Joining",
+                ),
+            ),
+            (
+                15,
+                event(
+                    "film-updated",
+                    asset_id=None,
+                    compilation_job_id="c",
+                    status="processing",
+                    progress=50,
+                    message="Joining",
+                ),
+            ),
+            (
+                16,
+                event(
+                    "film-updated",
+                    asset_id=None,
+                    compilation_job_id="c",
+                    status="completed",
+                    progress=100,
+                    message="Ready!",
+                ),
+            ),
+        ]:
+            now = 100.0 + seconds
+            screen.update(found, told)
+    assert capsys.readouterr().out.splitlines() == [
+        "Segment 1: Generating video",
+        "Segment 1: Rendering video 30%",
+        "Segment 1 completed! Ready for review.",
+        "Joining 2%",
+        "Ready!",
     ]

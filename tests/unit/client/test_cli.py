@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> Any:
-    return CliRunner().invoke(build([]), list(arguments))
+    return CliRunner().invoke(build(added=[]), list(arguments))
 
 
 @pytest.mark.parametrize(
@@ -127,12 +129,25 @@ def test_installed_packages_add_commands_and_a_broken_one_harms_no_other() -> No
         EntryPoint("lines", "tests.unit.client.test_cli:lines", "retake.commands"),
         EntryPoint("group", "tests.unit.client.test_cli:group", "retake.commands"),
     ]
-    app = build(added)
+    app = build(added=added)
     assert CliRunner().invoke(app, ["lines", "--count", "2"]).stdout == "line\nline\n"
     assert CliRunner().invoke(app, ["group", "inner"]).stdout == "inner\n"
     broken = CliRunner().invoke(app, ["broken"])
     assert broken.exit_code == 1
     assert "cannot be loaded (no.such.module:thing): ModuleNotFoundError" in broken.stderr
+
+
+def test_a_command_that_is_named_is_loaded_alone() -> None:
+    code = """
+import sys
+from client.cli.main import build
+build(["lines"], added=[__import__("importlib.metadata").metadata.EntryPoint(
+    "lines", "json:dumps", "retake.commands")])
+print(sorted(m for m in ("httpx", "pydantic", "client.cli.film") if m in sys.modules))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert len(build(["runs"], added=[]).registered_groups + build(["runs"], added=[]).registered_commands) == 1
+    assert len(build(["--help"], added=[]).registered_commands) == 7
 
 
 def lines(count: int = 1) -> None:
