@@ -1,7 +1,7 @@
 """Loop latency: accept POST → `complete` on the stream, on an idle embedded stack.
 
 Held against a floor: the same number of raw Kafka hops (three), each with one PostgreSQL commit before its produce,
-with bare aiokafka and asyncpg on the same broker and server. Also: seconds to ready, and the CPU that an idle stack uses.
+with bare aiokafka and asyncpg on the same broker and server. Also: seconds to ready, and the CPU of an idle stack.
 """
 
 from __future__ import annotations
