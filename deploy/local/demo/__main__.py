@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.local.demo.command import demo
+from deploy.local.demo.cli import demo
 
 if __name__ == "__main__":
     typer.run(demo)

@@ -1,4 +1,4 @@
-"""`retake demo`."""
+"""The demo from its start to its report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -36,13 +36,8 @@ VISIBLE = 3.0
 """Percent by which the last picture of a version must differ for its move to count as changed."""
 
 
-def demo(
-    photos: Annotated[
-        Path | None, typer.Option("--photos", metavar="FOLDER", help="Your photographs instead of the demo's.")
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the film goes.")] = Path("out/demo"),
-) -> None:
-    """Make a film from four photographs with the whole system, reviewed, and check it by decoding it."""
+def run(photos: Path | None, out: Path) -> None:
+    """Play the demo; whatever happens, nothing that it started is left running."""
     session = Session()
     code = execute(session, lambda: _demo(session, photos, out.absolute()))
     if code:
