@@ -44,6 +44,11 @@ async def _codecs(connection: Any) -> None:
     await connection.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog")
 
 
+async def _as_it_is(_: Any) -> None:
+    """Nothing of ours outlives its transaction, so that a connection needs no round trip to be used again. (asyncpg
+    itself has rolled back what was left open.) Session locks and LISTEN belong on direct connections."""
+
+
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -56,6 +61,7 @@ async def open_pool(url: str, *, size: int = 10, application: str = "retake") ->
         min_size=1,
         max_size=size,
         init=_codecs,
+        reset=_as_it_is,
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
         server_settings={"application_name": application, "timezone": "UTC"},

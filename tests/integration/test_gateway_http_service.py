@@ -9,11 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -21,6 +22,7 @@ import pytest_asyncio
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import NOWHERE, SECRET, Gateway, Stream, gateway
 
+ROUNDS = 8  # of one megabyte
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -323,3 +325,67 @@ async def test_sigterm_ends_streams_and_the_process_even_with_a_client_that_neve
         assert await asyncio.wait_for(child.wait(), 8) in (0, -signal.SIGTERM)
         stuck.close()
         del stuck_reader
+
+
+FILL = """
+    insert into event_log (project_id, name, data)
+    select $1, 'progress', '{"text":"' || repeat('x', 2000) || '"}' from generate_series(1, 500)
+"""
+
+
+@pytest.mark.timeout(120)
+async def test_a_client_that_never_reads_is_cut_off_and_the_others_miss_nothing(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    url = await fresh_database("gateway")
+    async with process(url, tmp_path) as (_, port), httpx.AsyncClient(timeout=30) as api:
+        base = f"http://127.0.0.1:{port}"
+        token = (await api.post(f"{base}/api/v1/auth/token")).json()["access_token"]
+        signed = {"Authorization": f"Bearer {token}"}
+        project = (await api.get(f"{base}/api/v1/projects", headers=signed)).json()["data"][0]["id"]
+        path = f"/api/v1/projects/{project}/events"
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", port))
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        seen = 0
+
+        async def read() -> None:
+            nonlocal seen
+            async with api.stream("GET", base + path, headers=signed) as stream:
+                async for line in stream.aiter_lines():
+                    seen += line == "event: progress"
+                    if seen == 500 * ROUNDS:
+                        return
+
+        reading = asyncio.create_task(read())
+        connection = await asyncpg.connect(url)
+        try:
+            async with asyncio.timeout(60):
+                while b"retake_sse_streams 2.0" not in (await api.get(f"{base}/metrics")).content:
+                    await asyncio.sleep(0.05)
+                for n in range(ROUNDS):  # more than the buffers of two sockets and our own together
+                    await connection.execute(FILL, project)
+                    while seen < 500 * (n + 1):
+                        await asyncio.sleep(0.01)
+                await reading
+                metrics = (await api.get(f"{base}/metrics")).text
+                while "retake_sse_streams 0.0" not in metrics:
+                    await asyncio.sleep(0.05)
+                    metrics = (await api.get(f"{base}/metrics")).text
+        finally:
+            await connection.close()
+        assert "retake_sse_dropped_total 1.0" in metrics
+        raw.setblocking(True)
+        raw.settimeout(10)
+        assert not _rest(raw).endswith(b"0\r\n\r\n")  # cut off in the middle, not brought to an end
+        raw.close()
+
+
+def _rest(connection: socket.socket) -> bytes:
+    """The last bytes that the other side had sent."""
+    last = b""
+    with suppress(ConnectionError):
+        while data := connection.recv(1 << 20):
+            last = (last + data)[-100:]
+    return last

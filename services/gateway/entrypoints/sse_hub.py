@@ -25,6 +25,7 @@ HEARTBEAT_S: Final = 15
 LIFE_S: Final = 15 * 60  # a stream ends after this, so that its grant is checked again
 END_S: Final = 2.0  # for a client to take in the end of its stream; then the connection is cut
 RETRY_S: Final = 0.5
+SLICE_BYTES: Final = 32 * 1024  # a small part of a client's queue
 PAGE: Final = 1000  # rows of the log per query
 
 CHANGED: Final = "changed"
@@ -182,7 +183,12 @@ class Hub:
             return
         while True:
             rows = await self._log.after(self._position, PAGE)
+            waiting = 0
             for row in rows:
+                waiting += len(row.data)
+                if waiting > SLICE_BYTES:  # let the clients take what they have: a burst is not their fault
+                    waiting = 0
+                    await asyncio.sleep(0)
                 if row.name == CHANGED and _is_about_members(row):
                     await self._check_members(row.project_id)
                 self._dispatch(row)

@@ -414,6 +414,21 @@ async def test_a_client_that_does_not_read_is_cut_and_the_others_do_not_notice()
         await tasks[1]
 
 
+async def test_a_burst_that_is_larger_than_a_queue_is_no_reason_to_drop_who_reads() -> None:
+    log = Log()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client)
+        await until(lambda: "snapshot" in client.text)
+        for _ in range(900):
+            log.append(text="x" * 1000)
+        hub.wake()
+        await until(lambda: client.sent[-1]["body"].count(b"id: e1:900\n") == 1)
+        assert client.ids == list(range(1, 901))
+        client.gone.set()
+        await task
+
+
 async def test_drain_ends_every_stream_and_new_ones_are_sent_away() -> None:
     log = Log()
     async with a_hub(log) as hub:

@@ -188,7 +188,11 @@ class Call:
         return key
 
 
-SignedIn = Annotated[Call, Depends()]
+async def signed_in(request: Request) -> Call:
+    return Call(request)
+
+
+SignedIn = Annotated[Call, Depends(signed_in)]
 """A parameter of every route that needs somebody to be signed in."""
 
 

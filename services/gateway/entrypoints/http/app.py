@@ -43,6 +43,9 @@ EXPOSED: Final = ("ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-Af
 TAKEN: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range", "Prefer",
                 "Range", "Last-Event-ID", "Content-Disposition", "traceparent")
 
+_NO_TELEMETRY: Final[Any] = {"tracing": False, "metrics": False, "logs": False}
+"""The framework's own spans cost as much as a small request, and its layer hides the server's `send` from streams."""
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -53,7 +56,8 @@ class GatewayApp(FastAPI):
         self._local_mode = settings is not None and settings.local_mode
         super().__init__(title=documents.TITLE, version=VERSION, description=documents.DESCRIPTION.strip(),
                          openapi_tags=list(documents.TAGS), lifespan=lifespan, docs_url=None, redoc_url=None,
-                         openapi_url=None, redirect_slashes=False, generate_unique_id_function=_operation_id)
+                         openapi_url=None, redirect_slashes=False, telemetry=_NO_TELEMETRY,
+                         generate_unique_id_function=_operation_id)
 
     def build_middleware_stack(self) -> ASGIApp:
         return Front(super().build_middleware_stack(), local_mode=self._local_mode)

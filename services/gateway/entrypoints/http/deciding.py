@@ -19,7 +19,7 @@ async def verdict(call: Call, decision_id: str) -> Verdict | None:
     """None: still pending. Raises Refusal already-decided if the decision came too late."""
 
     async def look() -> Verdict | None:
-        async with call.parts.reading() as connection:
+        async with call.parts.glancing() as connection:
             found = await read_verdict(call.parts.stores(connection), decision_id)
             return None if found.verdict == "pending" else found
 
@@ -36,7 +36,8 @@ def after_verdict(call: Call, prefer: Preference) -> Callable[[Answer], Awaitabl
         review_id = answer.body["id"]
         if await verdict(call, review_id) is None:
             return answer
-        return Answer(200, await call.read(lambda d: d.views.review(review_id)), answer.headers)
+        async with call.parts.glancing() as connection:
+            return Answer(200, await call.doing(connection).views.review(review_id), answer.headers)
 
     return wait
 

@@ -1,4 +1,7 @@
-"""Request headers and query parameters that many routes share, parsed."""
+"""Request headers and query parameters that many routes share, parsed.
+
+Dependencies are coroutines even if they wait for nothing: the framework runs plain functions in threads.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _ETAG: Final = re.compile(r'^"(\d{1,9})"$')
 _WAIT: Final = re.compile(r"^wait=(\d+)$")
 
 
-def if_match(value: Annotated[str | None, Header(alias="If-Match", description=(
+async def if_match(value: Annotated[str | None, Header(alias="If-Match", description=(
         "The ETag that the change builds on, or `*` to overwrite whatever is there."), examples=['"7"'])] = None
 ) -> int | None:
     """The revision; None for `*`. What is no revision of ours matches nothing."""
@@ -38,9 +41,7 @@ IfMatch = Annotated[int | None, Depends(if_match)]
 class Preference:
     """`Prefer: wait=N` and `Prefer: respond-async` (RFC 7240)."""
 
-    def __init__(self, prefer: Annotated[str | None, Header(alias="Prefer", description=(
-            "`wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all."),
-            examples=["wait=10"])] = None) -> None:
+    def __init__(self, prefer: str | None) -> None:
         self.wait_s: int | None = None
         self.respond_async = False
         for part in re.split(r"[,;]", prefer or ""):
@@ -55,13 +56,19 @@ class Preference:
         return {"Preference-Applied": f"wait={self.wait_s}"}
 
 
-Prefer = Annotated[Preference, Depends()]
+async def preference(prefer: Annotated[str | None, Header(alias="Prefer", description=(
+        "`wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all."),
+        examples=["wait=10"])] = None) -> Preference:
+    return Preference(prefer)
+
+
+Prefer = Annotated[Preference, Depends(preference)]
 
 _FILTERS: Final = ("kind", "status", "action", "provider", "stale", "project_id", "episode_id", "segment_id",
                    "asset_id", "run_id", "version_id", "batch_id")
 
 
-def page(
+async def page(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page.")] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
@@ -102,7 +109,7 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
-def json_only(request: Request) -> None:
+async def json_only(request: Request) -> None:
     """A dependency of every JSON route: 406 and 415."""
     accepts(request, "application/json", "application/problem+json")
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers

@@ -152,5 +152,11 @@ class Parts:
         ):
             yield connection
 
+    @asynccontextmanager
+    async def glancing(self) -> AsyncIterator[Connection]:
+        """For one statement: without a transaction, and so without its two round trips."""
+        async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            yield connection
+
     def writing(self) -> AbstractAsyncContextManager[Connection]:
         return transaction(self.pool)

@@ -51,7 +51,7 @@ async def media(
     known_id(object_id)
     parts: Parts = request.app.state.parts
     user_id = _caller(request, parts, f"{collection}/{object_id}/{rendition}", exp, sig)
-    async with parts.pool.acquire(timeout=5) as connection:
+    async with parts.glancing() as connection:
         links = parts.links(user_id, origin_of(request.scope))
         found = await parts.views(connection, links).media(collection, object_id, rendition)
     if found.gone:

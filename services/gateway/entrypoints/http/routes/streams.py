@@ -49,7 +49,7 @@ async def of_user(call: SignedIn, header: LastEventId = None, last_event_id: Res
     accepts(call.request, "text/event-stream")
 
     async def projects() -> Iterable[str]:
-        async with call.parts.reading() as connection:
+        async with call.parts.glancing() as connection:
             return await call.doing(connection).views.project_ids()
 
     return _open(call, True, header or last_event_id, projects)
@@ -61,7 +61,7 @@ async def of_project(project_id: ProjectId, call: SignedIn, header: LastEventId 
     accepts(call.request, "text/event-stream")
 
     async def allowed() -> Iterable[str]:
-        async with call.parts.reading() as connection:
+        async with call.parts.glancing() as connection:
             return [(await call.doing(connection).may("project", project_id, Role.VIEWER)).project_id]
 
     return _open(call, False, header or last_event_id, allowed)
