@@ -1,4 +1,4 @@
-"""`retake demo`: a plain function, which the `retake` command registers by entry point. What it needs is loaded late."""
+"""`retake demo`: a plain function, which `retake` registers by entry point. What it needs is loaded late."""
 
 from __future__ import annotations
 
