@@ -238,7 +238,6 @@ def _report(film: FilmUpdated) -> dict[str, Any]:
     return {
         "reused": film.report.pieces_reused,
         "rendered": film.report.pieces_rendered,
-        "estimate_s": film.estimated_duration_s,
     }
 
 

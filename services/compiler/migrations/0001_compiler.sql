@@ -43,8 +43,8 @@ create table compilations (
     episode_id uuid not null,
     rev integer not null default 1,
     state text not null check (state in ('pending', 'processing', 'completed', 'failed', 'cancelled')),
-    progress real not null default 0,
-    estimated_duration_s real,
+    progress double precision not null default 0,
+    estimated_duration_s double precision,
     request jsonb not null,                      -- the compile-requested event
     result jsonb,                                -- of a completed one: object, poster, media, report, warnings
     problem jsonb,
