@@ -12,7 +12,7 @@ from client.api import AsyncRetake
 from client.cleanup import stopping
 from client.errors import AlreadyDecided, InvalidState, NotFound, RetakeError
 from client.live import Live
-from client.models import Batch, Compilation, Import, Review, Run, RunStatus, StartedCompilation
+from client.models import Batch, Compilation, Episode, Import, Kind, Review, Run, RunStatus, StartedCompilation
 from client.script.document import Document, Picture
 from client.script.pictures import Photograph
 from client.transfers import OnProgress
@@ -166,6 +166,19 @@ async def download_film(
         return found
 
     return await client.download(film.output_video_url or await url(), target, on_progress=on_progress, renew_url=url)
+
+
+def check_pictures(episode: Episode, document: Document, warnings: list[str]) -> None:
+    """Raise MakingFailed if a picture did not get in: what is drawn in its place is not what was asked for."""
+    given = [n for n, s in enumerate(document.segments, 1) if s.starting_image or s.starting_image_url]
+    segments = [s for n in given if (s := episode.segment(n))]
+    images = [(s.segment_number, episode.asset(Kind.STARTING_IMAGE, s.id)) for s in segments]
+    missing = [str(number) for number, image in images if image is None or image.committed is None]
+    if missing:
+        raise MakingFailed(
+            f"The picture of segment {', '.join(missing)} could not be used. {' '.join(warnings)}".strip(),
+            f"The episode is {episode.id}: try again, with other pictures if need be.",
+        )
 
 
 def failures(batch: Batch) -> list[str]:

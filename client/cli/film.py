@@ -25,6 +25,7 @@ from client.models import Batch, Compilation, Episode, Review, Run
 from client.production import (
     Accept,
     Reject,
+    check_pictures,
     compile_film,
     download_film,
     failures,
@@ -109,8 +110,11 @@ async def _episode(
         with transfer(session, "Uploading") as told:
             document = await upload_pictures(client, where.id, plan.document, plan.pictures, told)
         episode_id, warnings = await import_document(client, where.id, document)
+        episode = await client.episodes.get(episode_id)
+        check_pictures(episode, document, warnings)
         for warning in warnings:
             session.warn(warning)
+        return episode
     return await client.episodes.get(episode_id)
 
 

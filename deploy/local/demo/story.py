@@ -18,6 +18,7 @@ from client.models import Compilation, Episode, Kind, Review, Run, Version
 from client.production import (
     Accept,
     Reject,
+    check_pictures,
     compile_film,
     download_film,
     failures,
@@ -94,9 +95,9 @@ class Story:
         with transfer(self._session, "Uploading") as progress:
             document = await upload_pictures(self._client, project.id, document, pictures, progress)
         episode_id, warnings = await import_document(self._client, project.id, document)
-        for warning in warnings:
-            self._session.warn(warning)
-        return await self._client.episodes.get(episode_id)
+        episode = await self._client.episodes.get(episode_id)
+        check_pictures(episode, document, warnings)
+        return episode
 
     async def _make(self, live: Live, screen: Screen, episode: Episode) -> None:
         async def decide(run: Run) -> Accept | Reject:

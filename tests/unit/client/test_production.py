@@ -15,7 +15,16 @@ from client.cleanup import stopping
 from client.errors import Unreachable
 from client.live import Live
 from client.models import Episode, Run
-from client.production import Accept, MakingFailed, Reject, import_document, make_all, review_run, upload_pictures
+from client.production import (
+    Accept,
+    MakingFailed,
+    Reject,
+    check_pictures,
+    import_document,
+    make_all,
+    review_run,
+    upload_pictures,
+)
 from client.script.document import Document
 from client.script.pictures import check
 from tests.unit.client.fake import Frames, Gateway, frame, ok, refusal
@@ -247,3 +256,18 @@ async def test_an_import_that_fails_says_why() -> None:
     with pytest.raises(MakingFailed, match="The picture is broken") as e:
         await import_document(world.client, "p1", Document.model_validate({"title": "T", "segments": [{}]}))
     assert e.value.recovery == "Upload another."
+
+
+def test_a_picture_that_did_not_get_in_is_no_detail() -> None:
+    given = [{"starting_image": "a.png"}, {}, {"starting_image": "b.png"}]
+    document = Document.model_validate({"title": "T", "segments": given})
+    segments = [{"id": f"s{n}", "segment_number": n} for n in (1, 2, 3)]
+    assets = [{"id": f"i{n}", "kind": "starting_image", "segment_id": f"s{n}"} for n in (1, 2, 3)]
+    entered = [{**a, "committed": {"id": "v"}} for a in assets]
+
+    def episode(images: list[dict[str, Any]]) -> Episode:
+        return Episode.model_validate({"id": "e", "title": "T", "segments": segments, "assets": images})
+
+    with pytest.raises(MakingFailed, match=r"segment 1, 3 could not be used\. It was broken\."):
+        check_pictures(episode(assets), document, ["It was broken."])
+    check_pictures(episode(entered), document, [])
