@@ -15,6 +15,7 @@ import structlog
 from tests.support import brokers, s3
 from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
+from tests.support.memory import quick_directory
 from tests.support.postgres import Postgres, embedded_postgres
 
 FreshDatabase = Callable[[str], Awaitable[str]]
@@ -96,8 +97,8 @@ def _quietly(make: Callable[[], object]) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
     """One embedded server for the whole run; ask `fresh_database` for a database on it."""
-    directory = tmp_path_factory.mktemp("postgres")
-    with COMPONENTS.bring("postgresql"):
+    otherwise = tmp_path_factory.mktemp("postgres")
+    with COMPONENTS.bring("postgresql"), quick_directory(otherwise) as directory:
         async with embedded_postgres(directory) as server:
             COMPONENTS.has("postgresql", f"postgresql {server.version} (embedded)")
             yield server
