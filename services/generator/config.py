@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.generator.adapters.providers.replicate.settings import BASE_URL, ReplicateSettings
 from shared.settings import ServiceSettings
 
 
+def _plain(name: str) -> AliasChoices:
+    """As Replicate's own tools call it, or with our prefix."""
+    return AliasChoices(f"GENERATOR_{name}", name)
+
+
 class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="GENERATOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="GENERATOR_", frozen=True, extra="ignore", populate_by_name=True)
 
     default_provider: str = Field("animatic", description="whose models are the built-in defaults")
     catalogue: Path | None = Field(None, description="JSON file of models on top of the built-in ones")
@@ -24,3 +31,40 @@ class Settings(ServiceSettings):
     max_attempts: int = Field(4, ge=1, description="how often transient failures of a run are tried")
     queued_hours: float = Field(24, gt=0, description="a run that no worker has taken for so long fails")
     generating_hours: float = Field(2, gt=0, description="a run that is at work for so long fails")
+
+    replicate_api_token: SecretStr | None = Field(
+        None, validation_alias=_plain("REPLICATE_API_TOKEN"), description="without one its models say how to get it")
+    replicate_base_url: str = Field(
+        BASE_URL, validation_alias=_plain("REPLICATE_BASE_URL"), description="without /v1")
+    replicate_webhook_url: str | None = Field(
+        None, validation_alias=_plain("REPLICATE_WEBHOOK_URL"),
+        description="public https address that leads to POST /webhooks/replicate; without one, polling does it all")
+    replicate_webhook_secret: SecretStr | None = Field(
+        None, validation_alias=_plain("REPLICATE_WEBHOOK_SECRET"),
+        description="whsec_…; two with a comma between them while the secret is being changed")
+    replicate_cancel_after_s: int = Field(1800, ge=5, le=86400, description="Replicate ends a prediction by itself")
+    replicate_request_s: float = Field(60.0, gt=0, description="how long an answer may take")
+    replicate_settle_s: float = Field(120.0, gt=0, description="a request unseen for so long never arrived")
+    replicate_poll_s: float = Field(2.0, gt=0)
+    replicate_pause_s: float = Field(300.0, gt=0, description="after a refused token or spent credit")
+
+    @model_validator(mode="after")
+    def _settles_after_answers(self) -> Self:
+        if self.replicate_settle_s <= self.replicate_request_s:
+            raise ValueError("replicate_settle_s must be longer than replicate_request_s")
+        return self
+
+    @property
+    def replicate(self) -> ReplicateSettings:
+        token = self.replicate_api_token
+        return ReplicateSettings(
+            token=token.get_secret_value().strip() or None if token else None,
+            base_url=self.replicate_base_url or BASE_URL,
+            webhook_url=self.replicate_webhook_url, cancel_after_s=self.replicate_cancel_after_s,
+            request_s=self.replicate_request_s, settle_s=self.replicate_settle_s, poll_s=self.replicate_poll_s,
+            pause_s=self.replicate_pause_s)
+
+    @property
+    def replicate_webhook_secrets(self) -> list[str]:
+        secret = self.replicate_webhook_secret
+        return [s.strip() for s in secret.get_secret_value().split(",") if s.strip()] if secret else []

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 
+from services.generator.adapters.providers.replicate.bell import Bell
+from services.generator.adapters.providers.replicate.signature import keys_of
 from services.generator.config import Settings
+from services.generator.entrypoints.webhooks import webhook_routes
 from services.generator.wiring import wire
+from shared.clock import SystemClock
 from shared.contracts.topics import Service
 from shared.service import service_app
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    return service_app(Service.GENERATOR, settings or Settings(), wire)
+    settings, bell = settings or Settings(), Bell()
+    app = service_app(Service.GENERATOR, settings, partial(wire, bell=bell))
+    app.include_router(webhook_routes(keys_of(settings.replicate_webhook_secrets), bell.ring, SystemClock()))
+    return app

@@ -17,6 +17,9 @@ from services.generator.adapters.postgres.commits import PostgresCommits
 from services.generator.adapters.postgres.runs import PostgresRuns
 from services.generator.adapters.postgres.sweeps import PostgresSweeps
 from services.generator.adapters.providers import animatic_provider
+from services.generator.adapters.providers.replicate import provider as replicate_provider
+from services.generator.adapters.providers.replicate.bell import Bell
+from services.generator.adapters.providers.replicate.settings import NAME as REPLICATE
 from services.generator.adapters.scratch import ProcessScratch
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
@@ -59,16 +62,18 @@ class Parts:
     downloads: Downloads
 
 
-def parts(settings: Settings) -> Parts:
+def parts(settings: Settings, bell: Bell | None = None) -> Parts:
+    replicate = replicate_provider.ReplicateProvider(settings.replicate, bell=bell)
     providers = {
         animatic_provider.NAME: Provider(animatic_provider.lane, maker=animatic_provider.AnimaticProvider()),
+        REPLICATE: Provider(replicate_provider.lane, remote=replicate),
     }
     return Parts(load_catalogue(settings.catalogue), providers, FfmpegStudio(), GuardedDownloads())
 
 
 @asynccontextmanager
-async def wire(settings: Settings, replaced: Parts | None = None) -> AsyncIterator[Health]:
-    made_of = replaced or parts(settings)
+async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | None = None) -> AsyncIterator[Health]:
+    made_of = replaced or parts(settings, bell)
     folder = Path(settings.work_dir) / "generator"
     async with (
         open_base(Service.GENERATOR, settings) as base,

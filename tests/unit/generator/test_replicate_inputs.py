@@ -1,0 +1,144 @@
+"""What a model is sent, what is refused before anything is paid, what is charged, what an error means."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from services.generator.adapters.providers.replicate.images import fitted
+from services.generator.adapters.providers.replicate.inputs import inputs_of
+from services.generator.adapters.providers.replicate.pricing import cost_of, price_of
+from services.generator.adapters.providers.replicate.problems import failure
+from services.generator.adapters.providers.replicate.settings import ReplicateSettings
+from services.generator.domain.frames import Frame
+from services.generator.usecases.ports import Order
+from shared.contracts.catalogue import load_catalogue
+from shared.contracts.values import AssetKind
+from shared.errors import Retryable, UserError
+from tests.support.replicate.schemas import SCHEMAS, violations
+
+CATALOGUE = load_catalogue()
+ROWS = [m for m in CATALOGUE if m.provider == "replicate"]
+
+
+def order(slug: str, tmp_path: Path | None = None, **settings: Any) -> Order:
+    model = CATALOGUE.get(slug)
+    values = {n: model.default_of(n) for n in model.properties if model.default_of(n) is not None} | settings
+    seed = 7 if model.takes_seed else None
+    return Order(
+        run_id="run", position=0, attempt=1, kind=model.kinds[0], model=model, directions="The boat turns.",
+        prompt="The boat turns. Watercolour.", settings=values | ({"seed": 7} if seed else {}), seed=seed, label="S1",
+        frame=Frame(1920, 1080), fps=24, duration_s=values.get("duration"),
+        starting_image=Path("image.jpg") if model.kinds[0] is AssetKind.VIDEO else None)
+
+
+@pytest.mark.parametrize("model", ROWS, ids=lambda m: m.slug)
+def test_what_is_sent_is_what_the_published_schema_takes(model: Any) -> None:
+    made = inputs_of(order(model.slug))
+    sent = made.plain | ({made.image: "https://example.com/a.jpg"} if made.image else {})
+    assert violations(model.slug, sent) == []
+    assert sent["text" if "speech" in model.slug else "prompt"].startswith("The boat turns.")
+    assert ("seed" in sent) == model.takes_seed
+
+
+def test_all_models_of_the_product_are_there() -> None:
+    assert {m.slug for m in ROWS} == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("model", ROWS, ids=lambda m: m.slug)
+def test_every_value_that_a_row_allows_is_taken(model: Any) -> None:
+    for name, schema in model.properties.items():
+        values = schema.get("enum") or [schema[k] for k in ("minimum", "maximum") if k in schema]
+        if name in ("width", "height", "seed"):
+            continue
+        for value in values:
+            assert violations(model.slug, inputs_of(order(model.slug, **{name: value})).plain) == [], (name, value)
+
+
+@pytest.mark.parametrize(("slug", "settings", "words"), [
+    ("bytedance/seedance-1-lite", {"duration": 20}, "from 2 to 12"),
+    ("bytedance/seedance-1-lite", {"resolution": "4K"}, "480p, 720p, 1080p"),
+    ("google/veo-3.1-fast", {"duration": 5}, "4, 6, 8"),
+    ("google/veo-3.1-fast", {"camera_fixed": True}, "It takes: aspect_ratio"),
+    ("bytedance/seedream-4", {"width": 2048}, "go together"),
+    ("minimax/speech-02-hd", {"language": "sw"}, "fr, pt, de"),
+])
+def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
+    slug: str, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        inputs_of(order(slug, **settings))
+    assert caught.value.code == "setting_refused" and words in caught.value.cause
+
+
+def test_own_pixels_are_a_custom_size_and_a_dialect_speaks_its_language() -> None:
+    sent = inputs_of(order("bytedance/seedream-4", width=2048, height=1024)).plain
+    assert (sent["size"], sent["width"], sent["height"]) == ("custom", 2048, 1024)
+    assert violations("bytedance/seedream-4", sent) == []
+    assert inputs_of(order("minimax/speech-02-hd", language="de-AT")).plain["language_boost"] == "German"
+
+
+def test_a_video_without_its_image_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        inputs_of(replace(order("bytedance/seedance-1-lite"), starting_image=None))
+    assert caught.value.code == "starting_image_missing"
+
+
+@pytest.mark.parametrize(("slug", "settings", "metrics", "amount"), [
+    ("bytedance/seedance-1-lite", {"resolution": "1080p"}, {"video_output_duration_seconds": 10}, "0.72"),
+    ("bytedance/seedance-1-lite", {"resolution": "480p", "duration": 4}, {}, "0.072"),
+    ("google/veo-3.1-fast", {"generate_audio": False}, {"video_output_duration_seconds": 8}, "0.8"),
+    ("google/veo-3.1-fast", {"generate_audio": True}, None, "1.2"),
+    ("bytedance/seedream-4", {}, {"image_output_count": 2}, "0.06"),
+    ("minimax/speech-02-hd", {}, {"character_input_count": 250}, "0.025"),
+    ("minimax/speech-02-hd", {}, {}, "0.0015"),
+    ("stability-ai/stable-audio-2.5", {}, {"audio_output_duration_seconds": 60}, "0.2"),
+])
+def test_cost_is_metrics_times_price(slug: str, settings: Any, metrics: Any, amount: str) -> None:
+    cost = cost_of(price_of(order(slug, **settings)), metrics, complete=True)
+    assert (cost.amount, cost.basis, cost.currency) == (amount, "estimated", "USD")
+
+
+def test_a_cancelled_call_costs_only_what_its_metrics_say() -> None:
+    price = price_of(order("bytedance/seedance-1-lite"))
+    assert cost_of(price, {"predict_time": 3}, complete=False).amount == "0"
+    assert cost_of(price, {"video_output_duration_seconds": 5}, complete=False).amount == "0.18"
+
+
+@pytest.mark.parametrize(("text", "attempt", "retried", "code"), [
+    ("The input or output was flagged as sensitive. Please try again with different inputs. (E005) (uIJ6)", 1, False,
+     "E005"),
+    ("Prediction failed: Director: unexpected error handling prediction (E6716)", 3, True, "E6716"),
+    ("Error starting prediction (E9243)", 1, True, "E9243"),
+    ("Error starting prediction (E9243)", 2, False, "E9243"),
+    ("Prediction interrupted; please retry (code: PA)", 1, True, "PA"),
+    ("Health check failed (E8765)", 1, True, "E8765"),
+    ("Out of memory (E1001)", 1, False, "E1001"),
+    ("Invalid input E006", 1, False, "E006"),
+    ("division by zero", 1, False, None),
+    ("model E20000 is new", 1, False, None),
+])
+def test_errors_are_classed_by_their_codes(text: str, attempt: int, retried: bool, code: str | None) -> None:
+    error = failure(text, attempt)
+    assert isinstance(error, Retryable) == retried
+    assert getattr(error, "provider_code") == code  # noqa: B009 - not declared
+    assert error.code != "provider_rate_limited", "only HTTP 429 is a rate limit"
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1000, 1000), (600, 900), (4000, 1000), (1600, 1200)])
+def test_an_image_is_sent_in_the_frames_shape(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "image.png"
+    Image.linear_gradient("L").resize(size).convert("RGB").save(path)
+    data = fitted(path, Frame(1280, 720))
+    with Image.open(io.BytesIO(data)) as image:
+        assert abs(image.width / image.height / (16 / 9) - 1) < 0.01
+    assert fitted(path, Frame(1280, 720)) == data, "the same bytes, so that the same call can be told"
+
+
+def test_the_token_is_not_in_what_is_printed() -> None:
+    assert "r8_secret" not in repr(ReplicateSettings(token="r8_secret"))
