@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,6 +17,10 @@ STOP_GRACE_S = 2.0
 # A sibling that holds the read end of a pipe whose write end is ours alone. End of file without a word means
 # that we died: it kills the child's whole group. Portable, and needs no code between fork and exec.
 _GUARD = 'read -r word && exit 0; kill -9 -"$1" 2>/dev/null'
+
+# The child becomes `argv` only when we say so, and we say so when its guard stands. If we die before that, it
+# reads the end of the pipe instead and ends.
+_GATE = 'read -r go <"/dev/fd/$1" || exit 1; shift; exec "$@"'
 
 
 @contextlib.asynccontextmanager
@@ -31,17 +37,27 @@ async def child(
     `stdin` and `stdout` are file descriptors or `asyncio.subprocess.PIPE`; left out they are /dev/null.
     stderr is always a pipe and must be read (see `read_tail`).
     """
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=DEVNULL if stdin is None else stdin,
-        stdout=DEVNULL if stdout is None else stdout,
-        stderr=PIPE,
-        env=None if env is None else dict(env),
-        cwd=cwd,
-        start_new_session=True,
-    )
+    if shutil.which(argv[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, "there is no such program", argv[0])
+    reader, writer = os.pipe()
     try:
-        async with _guarded(process.pid):
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", _GATE, "gate", str(reader), *argv,
+            stdin=DEVNULL if stdin is None else stdin,
+            stdout=DEVNULL if stdout is None else stdout,
+            stderr=PIPE,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=(reader,),
+        )  # fmt: skip
+    except BaseException:
+        os.close(writer)
+        raise
+    finally:
+        os.close(reader)
+    try:
+        async with _guarded(process.pid, writer):
             try:
                 yield process
             finally:
@@ -74,10 +90,17 @@ async def read_tail(stream: asyncio.StreamReader | None, limit: int = 16_384) ->
 
 
 @contextlib.asynccontextmanager
-async def _guarded(pid: int) -> AsyncIterator[None]:
-    guard = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", _GUARD, "guard", str(pid), stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
-    )
+async def _guarded(pid: int, gate: int) -> AsyncIterator[None]:
+    """Opens the gate of the child once its guard stands."""
+    try:
+        guard = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", _GUARD, "guard", str(pid),
+            stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        with contextlib.suppress(BrokenPipeError):
+            os.write(gate, b"go\n")
+    finally:
+        os.close(gate)
     assert guard.stdin is not None
     try:
         yield
