@@ -39,6 +39,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 
 contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI and OpenAPI from the models
 	$(BIN)/python -m shared.contracts.generate
+	$(BIN)/python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
 
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
 	$(BIN)/python -m bench $(ROW) $(ARGS)
@@ -65,6 +66,7 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing Retake"
 	@$(INSTALL) -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q services shared client deploy  # the first start need not do it
 	@touch $@
 
 $(VENV)/.demo: requirements-demo.lock $(VENV)/.runtime
