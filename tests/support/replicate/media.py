@@ -55,7 +55,7 @@ class Studio:
         sound = bool("veo" in model and given.get("generate_audio", True))
         noise = ["-f", "lavfi", "-i", "sine=frequency=330:sample_rate=48000", "-c:a", "aac"] if sound else ["-an"]
         frames = round(seconds * 24) + 1  # 10.04 s for 10
-        await self._once(path, *source, *noise, "-vf", f"scale={width}:{height},format=yuv420p", "-frames:v",
+        await self._once(path, *source, *noise, "-vf", f"scale={width}:{height},setsar=1,format=yuv420p", "-frames:v",
                          str(frames), *(["-t", f"{frames / 24:.4f}"] if sound else []), "-c:v", "libx264", "-preset",
                          "ultrafast", "-crf", "30", "-threads", "1", "-movflags", "+faststart")
         metrics = {"video_output_duration_seconds": seconds, "resolution_target": given.get("resolution", "720p"),

@@ -1,0 +1,212 @@
+"""Whole runs on Replicate's API as emulated: real media, real checks, and what was paid against what was made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.generator.adapters.providers.replicate import provider as replicate_provider
+from services.generator.adapters.providers.replicate.settings import ReplicateSettings
+from services.generator.adapters.studio import FfmpegStudio
+from services.generator.domain.run import Lane
+from services.generator.wiring import Provider, abandonment
+from shared import jobs
+from shared.contracts.values import AssetKind
+from shared.postgres import transaction
+from tests.support import events
+from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
+from tests.support.postgres import Postgres
+from tests.support.replicate import server
+
+
+class Killed(BaseException):
+    """The worker died here: nothing that follows runs."""
+
+
+@pytest_asyncio.fixture
+async def replicate(tmp_path: Path) -> AsyncIterator[server.Running]:
+    async with server.running(tmp_path / "replicate", speed=200) as emulator:
+        yield emulator
+
+
+@pytest_asyncio.fixture
+async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -> AsyncIterator[Bench]:
+    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
+        renew(opened, replicate)
+        yield opened
+
+
+def renew(bench: Bench, replicate: server.Running) -> replicate_provider.ReplicateProvider:
+    """As another process would begin: nothing is remembered but what is in the database."""
+    made = replicate_provider.ReplicateProvider(ReplicateSettings(
+        token=replicate.token, base_url=replicate.url, poll_s=0.05, request_s=0.7, settle_s=1.2))
+    offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
+    bench.rewire(providers={"replicate": Provider(replicate_provider.lane, remote=made), "animatic": offline},
+                 default_provider="replicate")
+    return made
+
+
+async def requested(bench: Bench, kind: AssetKind = AssetKind.IMAGE, **overrides: Any) -> Any:
+    request = events.regenerate_requested(asset_kind=kind, overrides={"directions": "A lighthouse at dusk"} | overrides)
+    await bench.handle(request)
+    return request
+
+
+async def test_an_image_a_narration_and_music_are_made_checked_and_priced(
+    bench: Bench, replicate: server.Running
+) -> None:
+    await requested(bench, size="1K")
+    await requested(bench, AssetKind.NARRATION, language="en")
+    await requested(bench, AssetKind.MUSIC, duration=3)
+    for _ in range(3):
+        await bench.work()
+    previews = {p.asset_kind: p for p in await bench.published("preview-ready")}
+    assert {k: p.cost.amount for k, p in previews.items()} == {
+        AssetKind.IMAGE: "0.03", AssetKind.NARRATION: "0.002", AssetKind.MUSIC: "0.2"}
+    image = previews[AssetKind.IMAGE].candidates[0]
+    assert image.media.width and image.media.width > 1000
+    assert image.info["provider_ref"] in replicate.account.predictions
+    assert "takes no seed" in image.info["seed_reason"] and image.seed is None
+    assert (len(replicate.account.paid), replicate.account.leaked_tokens) == (3, 0)
+
+
+async def test_a_video_starts_from_the_committed_image(bench: Bench, replicate: server.Running) -> None:
+    await requested(bench, AssetKind.STARTING_IMAGE)
+    await bench.work()
+    image = await bench.one("preview-ready")
+    await bench.accept(image)
+    video = events.regenerate_requested(
+        asset_kind=AssetKind.VIDEO, starting_image_version_id=image.candidates[0].version_id,
+        overrides={"directions": "Slow push in", "duration": 2, "resolution": "480p"})
+    await bench.handle(video)
+    await bench.work()
+    preview = await bench.one("preview-ready", run_id=video.run_id)
+    [candidate] = preview.candidates
+    assert (candidate.media.width, candidate.media.height, candidate.cost.amount) == (848, 480, "0.036")
+    [sent] = [p for p in replicate.account.predictions.values() if "seedance" in p.model]
+    assert (sent.input["duration"], sent.input["resolution"], sent.input["seed"]) == (2, "480p", candidate.seed)
+
+
+@pytest.mark.parametrize("step", ["intent written", "sent, id unsaved", "looking", "fetching"])
+async def test_wherever_the_worker_dies_replicate_is_paid_once(
+    bench: Bench, replicate: server.Running, step: str
+) -> None:
+    provider = renew(bench, replicate)
+    create = provider._api.create
+
+    async def dies(*args: Any, **named: Any) -> Any:
+        raise Killed
+
+    async def dies_after(*args: Any, **named: Any) -> Any:
+        await create(*args, **named)
+        raise Killed
+
+    match step:
+        case "intent written":
+            provider.submit = dies  # type: ignore[method-assign]
+        case "sent, id unsaved":
+            provider._api.create = dies_after  # type: ignore[method-assign]
+        case "looking":
+            provider.look = dies  # type: ignore[method-assign]
+        case _:
+            provider.fetch = dies  # type: ignore[method-assign]
+    await requested(bench, size="1K")
+    with pytest.raises(Killed):
+        await bench.work(await bench.claim(lease_s=0))
+    renew(bench, replicate)
+    preview = await _finish(bench)
+    assert len(replicate.account.predictions) == len(replicate.account.paid) == 1
+    assert (preview.cost.amount, preview.cost.calls) == ("0.03", 1)
+
+
+async def _finish(bench: Bench) -> Any:
+    """Repetitions come when they are due: what may still arrive is waited for."""
+    async with asyncio.timeout(30):
+        while True:
+            await bench.work_off()
+            if previews := await bench.published("preview-ready"):
+                return previews[0]
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("fault", [
+    {"do": "status", "status": 504, "after": True}, {"do": "drop", "after": True}, {"do": "status", "status": 502},
+    {"do": "hang", "seconds": 1.5, "after": True}, {"do": "status", "status": 429, "headers": {"retry-after": "0.2"}},
+])
+async def test_whatever_the_answer_to_a_new_prediction_one_is_paid(
+    bench: Bench, replicate: server.Running, fault: dict[str, Any]
+) -> None:
+    replicate.faults.add("create", **fault)
+    await requested(bench, size="1K")
+    preview = await _finish(bench)
+    assert len(replicate.account.predictions) == 1
+    assert (preview.cost.amount, preview.cost.calls) == ("0.03", 1)
+
+
+@pytest.mark.parametrize(("fault", "code", "made"), [
+    ({"do": "fail", "error": "The input or output was flagged as sensitive. (E005)"}, "content_refused", 1),
+    ({"do": "fail", "error": "unexpected (E6716)", "times": 9}, "provider_failed", 3),
+    ({"do": "abort", "times": 9}, "provider_aborted", 3),
+])
+async def test_failed_predictions_are_repeated_by_their_class_and_cost_nothing(
+    bench: Bench, replicate: server.Running, fault: dict[str, Any], code: str, made: int
+) -> None:
+    replicate.faults.add("prediction", **fault)
+    await requested(bench, size="1K")
+    for _ in range(made):
+        await bench.run_due()
+    failed = await bench.one("failed")
+    assert (failed.problem.code, len(replicate.account.predictions)) == (code, made)
+    assert (failed.cost.amount.rstrip("0.") or "0", replicate.account.paid) == ("0", [])
+
+
+@pytest.mark.parametrize("bad", ["html", "empty", "truncated"])
+async def test_a_bad_output_is_never_offered_and_not_made_again(
+    bench: Bench, replicate: server.Running, bad: str
+) -> None:
+    replicate.faults.add("output", bad)
+    await requested(bench, AssetKind.IMAGE, size="1K")
+    await bench.work()
+    failed = await bench.one("failed")
+    assert failed.problem.cause and failed.problem.recovery
+    assert not await bench.published("preview-ready")
+    assert len(replicate.account.predictions) == 1
+
+
+async def test_cancelling_a_run_cancels_its_prediction_even_if_its_id_was_never_saved(
+    bench: Bench, replicate: server.Running
+) -> None:
+    replicate.faults.add("prediction", "never_end")
+    replicate.faults.add("create", "drop", after=True)
+    request = await requested(bench, size="1K")
+    await bench.work()
+    [orphan] = replicate.account.predictions.values()
+    await bench.handle(events.cancel_requested(target_id=request.run_id))
+    renew(bench, replicate)
+    kind = abandonment(bench.base, bench.parts)
+    await bench.pool.execute("update jobs set run_at = now()")
+    async with transaction(bench.pool) as connection:
+        claims = await jobs.claim(connection, "abandon", 10, worker="test")
+    for claim in claims:
+        await kind.handler(claim)
+    assert orphan.status == "canceled"
+    assert await bench.pool.fetchval("select state from provider_calls") == "cancelled"
+
+
+async def test_without_a_token_the_run_says_how_to_get_one_and_animatic_goes_on(
+    bench: Bench, replicate: server.Running
+) -> None:
+    made = replicate_provider.ReplicateProvider(ReplicateSettings(base_url=replicate.url))
+    bench.rewire(providers=dict(bench.parts.providers) | {
+        "replicate": Provider(replicate_provider.lane, remote=made)})
+    await requested(bench)
+    await bench.work()
+    failed = await bench.one("failed")
+    assert failed.problem.code == "provider_token_missing" and "REPLICATE_API_TOKEN" in failed.problem.recovery
+    assert not replicate.account.predictions
+    assert await bench.pool.fetchval("select count(*) from provider_calls") == 0
