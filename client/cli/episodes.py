@@ -61,7 +61,10 @@ async def list_(session: Session, project: ProjectOption = None) -> None:
     for episode in episodes:
         table.add_row(Text(episode.title), episode.id, show.ago(episode.created_at))
     if not session.as_json:
-        session.say(table if episodes else f"No episodes in project {where.name} yet.")
+        if episodes:
+            session.table(table)
+        else:
+            session.line(f"No episodes in project {where.name} yet.")
     session.emit({"project_id": where.id, "episodes": episodes})
 
 
@@ -97,7 +100,7 @@ def _print(session: Session, episode: Episode) -> None:
             duration,
             show.state(state) if state else "",
         )
-    session.say(table)
+    session.table(table)
 
 
 def _look(cell: Cell | None) -> Text:

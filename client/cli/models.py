@@ -28,20 +28,20 @@ async def models(
         for model in found:
             makes = ", ".join(k.replace("_", " ") for k in model.makes)
             table.add_row(model.slug, makes, Text(_settings(model)))
-        session.say(table)
+        session.table(table)
     session.emit({"models": found})
 
 
 def _settings(model: CatalogueModel) -> str:
     properties = (model.settings_schema or {}).get("properties") or {}
-    return ", ".join(_setting(name, rule) for name, rule in properties.items())
+    return "; ".join(_setting(name, rule) for name, rule in properties.items())
 
 
 def _setting(name: str, rule: object) -> str:
-    """`duration 2-12`, `resolution 480p|720p`."""
+    """`duration 2-12`, `resolution 480p, 720p`."""
     if not isinstance(rule, dict):
         return name
     if isinstance(rule.get("enum"), list):
-        return f"{name} {'|'.join(str(v) for v in rule['enum'])}"
+        return f"{name} {', '.join(str(v) for v in rule['enum'])}"
     low, high = rule.get("minimum"), rule.get("maximum")
     return f"{name} {low}-{high}" if low is not None and high is not None else name

@@ -119,7 +119,7 @@ def _list(session: Session, waiting: list[Run]) -> None:
         made = show.media(run.versions[0]) if run.versions else "-"
         number = str(run.segment_number or "-")
         table.add_row(run.id, number, run.kind.words, Text(made), show.left(run.deadline) or "any time")
-    session.say(table)
+    session.table(table)
 
 
 async def _ask_all(session: Session, client: AsyncRetake, waiting: list[Run]) -> None:

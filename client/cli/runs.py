@@ -91,7 +91,7 @@ def _print(session: Session, runs: list[Run]) -> None:
             state += f" {run.percent:.0f}%"
         row = [run.id, str(run.segment_number or ""), run.kind.words, state, show.ago(run.created_at)]
         table.add_row(*row, *([Text(told)] if wide else []))
-    session.say(table)
+    session.table(table)
 
 
 def _details(session: Session, run: Run) -> None:
@@ -105,5 +105,5 @@ def _details(session: Session, run: Run) -> None:
     for name, setting in run.settings.items():
         table.add_row(name, Text(str(setting.value)), setting.source)
     if run.settings:
-        session.say(table)
+        session.table(table)
     present(session, run)

@@ -12,6 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
 from client.api import AsyncRetake
 from client.errors import RetakeError
@@ -50,6 +53,21 @@ class Session:
     def say(self, *what: RenderableType, style: str | None = None) -> None:
         """For people."""
         self.console.print(*what, style=style)
+
+    def table(self, table: Table) -> None:
+        """A table for people; a list of its rows where the screen is too narrow for it."""
+        anywhere = self.console.options.update(max_width=10_000)
+        least = Measurement.get(self.console, anywhere, table).minimum
+        if least <= self.console.width:
+            self.console.print(table)
+            return
+        names = [str(c.header) for c in table.columns]
+        for cells in zip(*(c.cells for c in table.columns), strict=True):
+            for name, cell in zip(names, cells, strict=True):
+                value = Text.from_markup(cell) if isinstance(cell, str) else cell
+                if str(value):
+                    self.console.print(Text(f"{name}: " if name else "", style="dim"), value, sep="", soft_wrap=True)
+            self.console.print()
 
     def line(self, text: str, style: str | None = None) -> None:
         """One line for people, never wrapped: paths and addresses stay whole. Its text is no markup."""

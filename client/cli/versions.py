@@ -80,4 +80,4 @@ def _print(session: Session, asset: Asset, known: list[Version]) -> None:
         state = "[bold green]committed[/]" if version.committed else show.state(version.status)
         facts = (Text(show.media(version)), show.ago(version.created_at), version.model_slug or "-")
         table.add_row(str(version.number), state, *facts, Text(version.directions or ""))
-    session.say(table)
+    session.table(table)

@@ -1,4 +1,4 @@
-"""What all models share: fields that a newer gateway adds are ignored, states it adds become `unknown`."""
+"""What all models share: fields that a newer gateway adds are kept unread, states it adds become `unknown`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Resource(Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from client.models.base import Model, Problem
 from client.models.runs import Kind
@@ -16,6 +16,8 @@ class Event(Model):
 
     An event of a name that this version does not know is a plain Event with its data in `data`.
     """
+
+    model_config = ConfigDict(extra="ignore")  # `data` has everything
 
     NAME: ClassVar[str] = ""
 

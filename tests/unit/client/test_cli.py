@@ -23,8 +23,9 @@ from client.cli.codes import Code, Stopped, UsageError, WorkFailed, code_of
 from client.cli.command import command, execute
 from client.cli.main import build
 from client.cli.plan import make_plan
-from client.cli.session import Session
+from client.cli.session import Session, plain
 from client.models import Version
+from tests.unit.client.fake import Gateway, ok
 
 TWO = "title: T\ndirections: {music: calm}\nsegments: [{duration: 2}, {duration: 2}]\n"
 
@@ -280,3 +281,24 @@ def test_words_for_people() -> None:
     assert show.quality(version) == "overall 0.50 · visual quality: no reference"
     unmeasured = dict.fromkeys(("overall_score", "visual_quality", "consistency_score"), "not measured")
     assert show.quality(Version(id="v", unmeasured=unmeasured)) == "not measured"
+
+
+@pytest.mark.parametrize("width", [30, 50, 200])
+def test_a_table_is_a_list_where_it_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    run_id = "01a1fe66-7558-7439-9ccb-f2933118f4f2"
+    table = show.table("=Run", "#Seg", "State", "Message")
+    table.add_row(run_id, "1", show.state("failed"), "The [provider] was not there")
+    Session().table(table)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    if width == 200:
+        assert lines[1].split()[:3] == [run_id, "1", "failed"]
+    else:
+        assert lines[:3] == [f"Run: {run_id}", "Seg: 1", "State: failed"]
+
+
+async def test_json_keeps_what_a_newer_gateway_adds() -> None:
+    gateway = Gateway(ok({"id": "r1", "kind": "video", "status": "queued", "mood": "good"}))
+    assert plain(await gateway.client().runs.get("r1"))["mood"] == "good"
