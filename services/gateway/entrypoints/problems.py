@@ -185,6 +185,8 @@ def of(error: Exception) -> ProblemError:
 
 def _of_validation(errors: Sequence[Any]) -> ProblemError:
     for e in errors:
+        if e["loc"][0] == "path":  # there is nothing by that name
+            return ProblemError(Slug.NOT_FOUND)
         if e["type"] == "json_invalid":
             reason = e.get("ctx", {}).get("error", "not JSON")
             return ProblemError(Slug.MALFORMED, f"The body is not JSON: {reason} at character {e['loc'][-1]}.")
@@ -197,7 +199,7 @@ def _said(error: Mapping[str, Any]) -> str:
 
 
 def pointer(loc: Sequence[str | int]) -> str:
-    """A JSON Pointer (RFC 6901) into the body; `query:limit`, `path:…`, `header:…` for what is not in the body."""
+    """A JSON Pointer (RFC 6901) into the body; `query:limit`, `header:…` for what is not in the body."""
     where, *path = loc
     if where != "body":
         return f"{where}:{'.'.join(map(str, path))}"

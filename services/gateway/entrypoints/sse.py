@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -30,6 +31,11 @@ OVERLOAD_RETRY_MS: Final = 10_000
 
 PLAIN_SEND: Final = "retake.send"
 """Key of the ASGI scope under which the outermost layer leaves the server's own `send`."""
+
+
+LATER: Final = "retake.later"
+"""Key of the ASGI scope, if the outermost layer is there: what it calls once every layer inside it has returned. A
+stream lives for minutes, and the frames and objects of those layers would be most of what it costs."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +77,20 @@ class EventStreamResponse(Response):
         except StreamLimit:
             raise rate_limited("streams", 10, "You hold as many event streams open as one may.") from None
         stream.kill = _cutter(plain)
-        watcher = asyncio.create_task(_end_on_disconnect(receive, stream))
         try:
             await send(start)
-            try:
-                await self._prelude(stream, place, bounds, plain)
-            except UNAVAILABLE as e:  # too late for a 503: the client comes back and resumes
-                log.warning("sse.prelude_failed", error=repr(e))
-                await _end(plain)
-                return
-            while data := await stream.take():
-                await _body(plain, data)
-            await _end(plain)
-        finally:
-            watcher.cancel()
+            await self._prelude(stream, place, bounds, plain)
+        except UNAVAILABLE as e:  # too late for a 503: the client comes back and resumes
+            log.warning("sse.prelude_failed", error=repr(e))
+            stream.end()
+        except BaseException:
             self._hub.leave(stream)
+            raise
+        live = partial(_live, self._hub, stream, receive, plain)
+        if LATER in scope:
+            scope[LATER] = live
+        else:
+            await live()
 
     async def _prelude(self, stream: Stream, place: int, bounds: Bounds, send: Send) -> None:
         await _body(send, f"retry: {RETRY_MS}\n\n".encode())
@@ -109,6 +114,18 @@ class EventStreamResponse(Response):
             if len(rows) < PAGE:
                 return
             after = rows[-1].seq
+
+
+async def _live(hub: Hub, stream: Stream, receive: Receive, send: Send) -> None:
+    """The long part: what happens from now on, until either side ends it."""
+    watcher = asyncio.create_task(_end_on_disconnect(receive, stream))
+    try:
+        while data := await stream.take():
+            await _body(send, data)
+        await _end(send)
+    finally:
+        watcher.cancel()
+        hub.leave(stream)
 
 
 async def _body(send: Send, data: bytes) -> None:

@@ -96,7 +96,7 @@ PROBLEM_SCHEMA: Final = {
         "errors": {"type": "array", "items": {
             "type": "object", "required": ["pointer", "detail"],
             "properties": {"detail": {"type": "string"}, "pointer": {
-                "type": "string", "description": "JSON Pointer into the body, or query:…, path:…, header:…"}}}},
+                "type": "string", "description": "JSON Pointer into the body, or query:…, header:…"}}}},
     },
     "description": "RFC 9457. The closed set is `type`; some types add members of their own.",
 }

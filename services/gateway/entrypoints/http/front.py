@@ -11,12 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.entrypoints import problems
 from services.gateway.entrypoints.problems import ProblemError, Slug
-from services.gateway.entrypoints.sse import PLAIN_SEND
+from services.gateway.entrypoints.sse import LATER, PLAIN_SEND
 from shared import telemetry
 
 log = structlog.get_logger(__name__)
 
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_NEEDED: Final = frozenset({"type", "asgi", "http_version", "method", "path"})
 
 REQUESTS = Histogram(
     "retake_http_request_seconds", "Time to the end of an answer (streams and media: to its start)",
@@ -35,7 +37,14 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[PLAIN_SEND] = send
+        scope[PLAIN_SEND], scope[LATER] = send, None
+        await self._answer(scope, receive, send)
+        if (later := scope[LATER]) is not None:
+            for key in scope.keys() - _NEEDED:
+                del scope[key]
+            await later()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_at = time.perf_counter()
         status, complete = 0, False
 

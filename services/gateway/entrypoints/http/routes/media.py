@@ -40,9 +40,9 @@ _DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) |
             openapi_extra={"security": [{"signature": []}, {"bearer": []}, {"session": []}]})
 async def media(
     request: Request,
-    collection: Annotated[Collection, Path()],
+    collection: Annotated[Collection, Path(description="What owns it.")],
     object_id: Annotated[str, Path(description="Of a version, a compilation or an upload.")],
-    rendition: Annotated[Rendition, Path()],
+    rendition: Annotated[Rendition, Path(description="Which file of it.")],
     exp: Annotated[int | None, Query(description="When the signature expires, Unix time.")] = None,
     sig: Annotated[str | None, Query(description="Signature.")] = None,
     download: Annotated[str | None, Query(description="Offer it as a file.")] = None,

@@ -140,7 +140,8 @@ async def usage(
     call: SignedIn,
     start: Annotated[datetime | None, Query(alias="from", description="From this time on.")] = None,
     to: Annotated[datetime | None, Query(description="Before this time.")] = None,
-    group_by: Annotated[Literal["day", "month", "kind", "provider", "model", "episode"], Query()] = "day",
+    group_by: Annotated[Literal["day", "month", "kind", "provider", "model", "episode"], Query(
+        description="What each group has in common.")] = "day",
 ) -> Response:
     return json_response(await call.see(
         "project", project_id, lambda v: v.usage(project_id, _utc(start), _utc(to), group_by)))

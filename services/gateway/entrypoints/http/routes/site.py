@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from html import escape
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from services.gateway.domain.paging import Listing
@@ -34,7 +34,7 @@ async def models(page: Paging, call: SignedIn) -> Response:
 @router.get("/problems/{slug}", summary="What a problem type means", responses={
     200: {"content": {"application/json": {}, "text/html": {}}}, 404: errors(Slug.NOT_FOUND)[404]},
     response_class=Response, openapi_extra={"security": []})
-async def problem(slug: str, request: Request) -> Response:
+async def problem(request: Request, slug: Annotated[str, Path(description="The end of a `type`.")]) -> Response:
     """As a page for people, as JSON for programs."""
     if slug not in list(Slug):
         raise ProblemError(Slug.NOT_FOUND)

@@ -1,0 +1,117 @@
+"""The published document: what is checked in is what the code says, and it is complete enough to generate a client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from services.gateway.entrypoints.cli import openapi
+from services.gateway.entrypoints.http.reference import reference_page
+from services.gateway.entrypoints.problems import Slug
+
+COMMITTED = Path(__file__).resolve().parents[3] / "docs/api/openapi.json"
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    return dict(json.loads(openapi()))
+
+
+def operations(spec: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in spec["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def test_what_is_checked_in_is_what_the_code_says() -> None:
+    assert COMMITTED.read_text("utf-8") == openapi(), "run `make contracts`"
+
+
+def test_every_reference_leads_somewhere_and_nothing_is_left_over(spec: dict[str, Any]) -> None:
+    text = json.dumps(spec)
+    for kind, found in spec["components"].items():
+        used = {name for name in found if f'"#/components/{kind}/{name}"' in text}
+        if kind == "securitySchemes":
+            used = {
+                name
+                for requirement in [
+                    *spec["security"],
+                    *(r for _, _, o in operations(spec) for r in o.get("security", [])),
+                ]
+                for name in requirement
+            }
+        assert used == set(found), f"unused {kind}: {set(found) - used}"
+    for part in text.split('"$ref": "#/')[1:]:
+        place: Any = spec
+        for step in part.partition('"')[0].split("/"):
+            place = place[step]
+
+
+def test_every_operation_is_described_and_names_its_problems(spec: dict[str, Any]) -> None:
+    ids = [o["operationId"] for _, _, o in operations(spec)]
+    assert len(set(ids)) == len(ids)
+    tags = {t["name"] for t in spec["tags"]}
+    for path, method, operation in operations(spec):
+        at = f"{method} {path}"
+        assert operation["summary"], at
+        assert set(operation["tags"]) <= tags, at
+        assert any(status.startswith("2") for status in operation["responses"]), at
+        if path.startswith("/api/v1"):
+            assert {"401", "404", "429", "500", "503"} <= operation["responses"].keys(), at
+            names = {p["name"] for p in operation.get("parameters", [])}
+            assert ("Idempotency-Key" in names) == (method == "post" and "/auth/" not in path), at
+            for status, response in operation["responses"].items():
+                assert ("$ref" in response) == (int(status) >= 400), f"{at} {status}"
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description") or parameter["schema"].get("description"), f"{at} {parameter['name']}"
+
+
+def test_conditional_changes_require_their_header(spec: dict[str, Any]) -> None:
+    for path, method, operation in operations(spec):
+        matching = [p for p in operation.get("parameters", []) if p["name"] == "If-Match"]
+        if method == "patch" or (method == "put" and path.endswith(("/order", "/draft"))):
+            assert matching[0]["required"] is True, path
+            assert {"412", "428"} <= operation["responses"].keys(), path
+        else:
+            assert not matching, path
+
+
+def test_every_problem_has_an_example_that_fits_its_schema(spec: dict[str, Any]) -> None:
+    examples = spec["components"]["examples"]
+    assert set(examples) == {s.value for s in Slug}
+    check = Draft202012Validator(spec["components"]["schemas"]["Problem"])
+    for name, example in examples.items():
+        check.validate(example["value"])
+        assert example["value"]["type"] == f"/problems/{name}"
+
+
+def test_examples_of_requests_fit_their_schemas(spec: dict[str, Any]) -> None:
+    root = {"$defs": spec["components"]["schemas"]}
+    text = json.dumps(spec["components"]["schemas"]).replace("#/components/schemas/", "#/$defs/")
+    root["$defs"] = json.loads(text)
+    found = 0
+    for name, schema in root["$defs"].items():
+        for field, inner in schema.get("properties", {}).items():
+            for example in inner.get("examples", []):
+                if "…" in str(example) or "ID" in str(example):
+                    continue
+                Draft202012Validator({**inner, **root}).validate(example), f"{name}.{field}"
+                found += 1
+    assert found > 40
+
+
+def test_the_document_is_valid_openapi(spec: dict[str, Any]) -> None:
+    validator = pytest.importorskip("openapi_spec_validator")
+    validator.validate(spec)
+
+
+def test_the_reference_page_needs_nothing_from_elsewhere(spec: dict[str, Any]) -> None:
+    page = reference_page(spec)
+    assert "<script" not in page
+    for path, method, _ in operations(spec):
+        assert f"<b>{method.upper()}</b> <code>{path}</code>" in page

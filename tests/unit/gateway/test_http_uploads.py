@@ -1,0 +1,129 @@
+"""What is uploaded is known by its first bytes; names are never trusted; shown defaults follow the precedence."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from services.gateway.domain.defaults import defaults
+from services.gateway.domain.uploads import EXTENSIONS, MAX_BYTES, kind_of, looks_like_svg, plain_name, sniff
+from shared.contracts.catalogue import load_catalogue
+from shared.contracts.values import AssetKind, ProjectSettings
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp"), ("GIF", "image/gif")],
+)
+def test_pictures(name: str, content_type: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, name)
+    assert sniff(buffer.getvalue()[:64]) == content_type
+
+
+@pytest.mark.parametrize(
+    ("head", "content_type"),
+    [
+        (b"\0\0\0\x20ftypisom", "video/mp4"),
+        (b"\0\0\0\x20ftypqt  ", "video/quicktime"),
+        (b"\0\0\0\x20ftypM4A ", "audio/mp4"),
+        (b"\0\0\0\x20ftypheic", None),
+        (b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webm", "video/webm"),
+        (b"\x1a\x45\xdf\xa3....matroska", "video/x-matroska"),
+        (b"RIFF....WAVEfmt ", "audio/wav"),
+        (b"RIFF....AVI ", None),
+        (b"fLaC\0", "audio/flac"),
+        (b"OggS\0", "audio/ogg"),
+        (b"ID3\x04", "audio/mpeg"),
+        (b"\xff\xfb\x90", "audio/mpeg"),
+        (b"\xff\xf1\x50", "audio/aac"),
+        (b"\xff\xe0", None),
+        (b"\xff", None),
+        (b"", None),
+        (b"<svg", None),
+        (b"%PDF", None),
+        (b"PK\x03\x04", None),
+        (b"#!/bin/sh", None),
+        (b"BM", None),
+    ],
+)
+def test_other_files(head: bytes, content_type: str | None) -> None:
+    assert sniff(head) == content_type
+
+
+@given(st.binary(max_size=64))
+def test_whatever_is_sniffed_has_a_kind_an_extension_and_a_limit(head: bytes) -> None:
+    content_type = sniff(head)
+    if content_type is not None:
+        assert content_type in EXTENSIONS
+        assert kind_of(content_type) in MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"<svg xmlns=''>", b"\xef\xbb\xbf  <?xml version='1.0'?><svg/>", b"<!-- x --><svg/>", b"<SVG>", b"<!DOCTYPE svg>"],
+)
+def test_svg_is_recognised_to_be_refused_by_name(text: bytes) -> None:
+    assert looks_like_svg(text)
+    assert sniff(text) is None
+
+
+@given(st.text(max_size=300))
+def test_names_are_plain(name: str) -> None:
+    found = plain_name(name, "image/png")
+    assert found
+    assert len(found) <= 150
+    assert not set(found) & set('/\\"<>|?*:\r\n\0')
+    assert found not in (".", "..")
+    assert found.isprintable()
+
+
+def test_names_lose_their_path_and_keep_their_script() -> None:
+    assert plain_name("../../etc/passwd", "image/png") == "passwd"
+    assert plain_name("C:\\photos\\日本 1.jpg", "image/jpeg") == "日本 1.jpg"
+    assert plain_name(None, "audio/wav") == "upload.wav"
+    assert plain_name("/", "image/png") == "upload.png"
+
+
+def shown(
+    kind: AssetKind,
+    project: ProjectSettings,
+    model: str | None = None,
+    existing: Any = None,
+    duration: float | None = None,
+) -> dict[str, Any]:
+    return defaults(kind, project, model, existing or {}, duration, load_catalogue(), "animatic")
+
+
+def test_defaults_come_from_the_project_then_what_exists_then_the_model() -> None:
+    none = shown(AssetKind.VIDEO, ProjectSettings())
+    assert none["model"] == {"value": "animatic/camera", "source": "default"}
+    assert none["duration"] == {"value": 5, "source": "default"}
+    assert "seed" not in none
+    existing = {"resolution": {"value": "480p", "source": "override"}, "duration": {"value": 3, "source": "default"}}
+    kept = shown(AssetKind.VIDEO, ProjectSettings(), "animatic/camera", existing)
+    assert kept["model"]["source"] == "existing"
+    assert kept["resolution"] == {"value": "480p", "source": "existing"}
+    project = ProjectSettings(video={"resolution": "720p", "model": "bytedance/seedance-1-lite"})
+    chosen = shown(AssetKind.VIDEO, project, "animatic/camera", existing, duration=4)
+    assert chosen["model"] == {"value": "bytedance/seedance-1-lite", "source": "project.video"}
+    assert chosen["resolution"] == {"value": "720p", "source": "project.video"}
+    assert chosen["duration"] == {"value": 4, "source": "override"}
+
+
+def test_what_the_model_does_not_take_is_no_default() -> None:
+    project = ProjectSettings(video={"resolution": "9000p"})
+    assert shown(AssetKind.VIDEO, project).get("resolution", {}).get("value") != "9000p"
+    assert shown(AssetKind.VIDEO, ProjectSettings(video={"model": "nobody/knows"})) == {}
+
+
+def test_the_image_model_has_a_precedence_of_its_own() -> None:
+    both = ProjectSettings(video={"image_model": "qwen/qwen-image"}, image={"model": "bytedance/seedream-4"})
+    assert shown(AssetKind.STARTING_IMAGE, both)["model"] == {"value": "qwen/qwen-image", "source": "project.video"}
+    one = ProjectSettings(image={"model": "bytedance/seedream-4"})
+    assert shown(AssetKind.STARTING_IMAGE, one)["model"] == {"value": "bytedance/seedream-4", "source": "project.image"}
