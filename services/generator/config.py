@@ -9,7 +9,6 @@ from typing import Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.generator.adapters.providers.replicate.settings import BASE_URL, ReplicateSettings
 from shared.settings import ServiceSettings
 
 
@@ -35,7 +34,7 @@ class Settings(ServiceSettings):
     replicate_api_token: SecretStr | None = Field(
         None, validation_alias=_plain("REPLICATE_API_TOKEN"), description="without one its models say how to get it")
     replicate_base_url: str = Field(
-        BASE_URL, validation_alias=_plain("REPLICATE_BASE_URL"), description="without /v1")
+        "", validation_alias=_plain("REPLICATE_BASE_URL"), description="without /v1; empty: Replicate's own")
     replicate_webhook_url: str | None = Field(
         None, validation_alias=_plain("REPLICATE_WEBHOOK_URL"),
         description="public https address that leads to POST /webhooks/replicate; without one, polling does it all")
@@ -53,16 +52,6 @@ class Settings(ServiceSettings):
         if self.replicate_settle_s <= self.replicate_request_s:
             raise ValueError("replicate_settle_s must be longer than replicate_request_s")
         return self
-
-    @property
-    def replicate(self) -> ReplicateSettings:
-        token = self.replicate_api_token
-        return ReplicateSettings(
-            token=token.get_secret_value().strip() or None if token else None,
-            base_url=self.replicate_base_url or BASE_URL,
-            webhook_url=self.replicate_webhook_url, cancel_after_s=self.replicate_cancel_after_s,
-            request_s=self.replicate_request_s, settle_s=self.replicate_settle_s, poll_s=self.replicate_poll_s,
-            pause_s=self.replicate_pause_s)
 
     @property
     def replicate_webhook_secrets(self) -> list[str]:

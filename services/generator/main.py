@@ -7,8 +7,8 @@ from functools import partial
 from fastapi import FastAPI
 
 from services.generator.adapters.providers.replicate.bell import Bell
-from services.generator.adapters.providers.replicate.signature import keys_of
 from services.generator.config import Settings
+from services.generator.domain.webhook_signature import keys_of
 from services.generator.entrypoints.webhooks import webhook_routes
 from services.generator.wiring import wire
 from shared.clock import SystemClock

@@ -19,6 +19,7 @@ from services.generator.adapters.postgres.sweeps import PostgresSweeps
 from services.generator.adapters.providers import animatic_provider
 from services.generator.adapters.providers.replicate import provider as replicate_provider
 from services.generator.adapters.providers.replicate.bell import Bell
+from services.generator.adapters.providers.replicate.settings import BASE_URL, ReplicateSettings
 from services.generator.adapters.providers.replicate.settings import NAME as REPLICATE
 from services.generator.adapters.scratch import ProcessScratch
 from services.generator.adapters.studio import FfmpegStudio
@@ -63,7 +64,7 @@ class Parts:
 
 
 def parts(settings: Settings, bell: Bell | None = None) -> Parts:
-    replicate = replicate_provider.ReplicateProvider(settings.replicate, bell=bell)
+    replicate = replicate_provider.ReplicateProvider(_replicate(settings), bell=bell)
     providers = {
         animatic_provider.NAME: Provider(animatic_provider.lane, maker=animatic_provider.AnimaticProvider()),
         REPLICATE: Provider(replicate_provider.lane, remote=replicate),
@@ -126,3 +127,12 @@ def entrance(settings: Settings, base: Base, made_of: Parts, meter: PrometheusMe
 def at_once(settings: Settings) -> Mapping[Lane, int]:
     return {Lane.RENDER: settings.renders_at_once, Lane.DRAW: settings.drawings_at_once,
             Lane.CALL: settings.calls_at_once, Lane.INGEST: settings.ingests_at_once}
+
+
+def _replicate(settings: Settings) -> ReplicateSettings:
+    token = settings.replicate_api_token
+    return ReplicateSettings(
+        token=token.get_secret_value().strip() or None if token else None,
+        base_url=settings.replicate_base_url or BASE_URL, webhook_url=settings.replicate_webhook_url,
+        cancel_after_s=settings.replicate_cancel_after_s, request_s=settings.replicate_request_s,
+        settle_s=settings.replicate_settle_s, poll_s=settings.replicate_poll_s, pause_s=settings.replicate_pause_s)

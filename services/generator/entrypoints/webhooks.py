@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from services.generator.adapters.providers.replicate.signature import is_genuine
+from services.generator.domain.webhook_signature import is_genuine
 from shared.clock import Clock
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.generator.adapters.providers.replicate.bell import Bell
-from services.generator.adapters.providers.replicate.signature import is_genuine, keys_of
+from services.generator.domain.webhook_signature import is_genuine, keys_of
 from services.generator.entrypoints.webhooks import BODY_MOST, webhook_routes
 from shared.clock import SystemClock
 from tests.support.replicate import server
