@@ -19,6 +19,10 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 
 COMMAND_TIMEOUT_S: Final = 15.0  # bounds a request that meets a held lock; the caller answers 503
 ACQUIRE_TIMEOUT_S: Final = 5.0
+WARM: Final = 3  # connections that are open from the start: opening one takes longer than most transactions
+IDLE_S: Final = 1800.0
+
+_ARRAYS: Final = "select $1::uuid[], $2::text[], $3::jsonb[], $4::boolean[]"
 
 UNAVAILABLE: Final = (
     asyncpg.PostgresConnectionError,
@@ -42,6 +46,7 @@ async def _codecs(connection: Any) -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, encoder=_dump, decoder=json.loads, schema="pg_catalog")
     await connection.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog")
+    await connection.prepare(_ARRAYS)  # the driver looks these types up now, and not within somebody's request
 
 
 async def _as_it_is(_: Any) -> None:
@@ -58,10 +63,11 @@ async def open_pool(url: str, *, size: int = 10, application: str = "retake") ->
     """A pool whose uuid columns are strings and whose json columns are Python values."""
     async with asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=min(WARM, size),
         max_size=size,
         init=_codecs,
         reset=_as_it_is,
+        max_inactive_connection_lifetime=IDLE_S,
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
         server_settings={"application_name": application, "timezone": "UTC"},
