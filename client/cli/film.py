@@ -19,7 +19,7 @@ from client.cli.plan import Plan, make_plan
 from client.cli.preview import decide, present
 from client.cli.screen import Screen, transfer
 from client.cli.session import Session
-from client.cli.targets import find_film_project
+from client.cli.targets import find_episode, find_film_project
 from client.live import Live
 from client.models import Batch, Compilation, Episode, Review, Run
 from client.production import (
@@ -63,7 +63,7 @@ async def film(
     ] = 5.0,
     title: Annotated[str | None, typer.Option("--title", help="The episode's title.")] = None,
     episode: Annotated[
-        str | None, typer.Option("--episode", metavar="ID", help="Go on with this episode instead of making one.")
+        str | None, typer.Option("--episode", help="Go on with this episode (id or title) instead of making one.")
     ] = None,
     project: NewProjectOption = None,
 ) -> None:
@@ -115,7 +115,7 @@ async def _episode(
         for warning in warnings:
             session.warn(warning)
         return episode
-    return await client.episodes.get(episode_id)
+    return await find_episode(client, episode_id, project)
 
 
 async def _make(session: Session, client: AsyncRetake, episode: Episode, yes: bool) -> None:
