@@ -128,6 +128,14 @@ async def test_what_a_client_asks_wrongly_is_told(g: Gateway) -> None:
             assert response.headers["content-type"] == "application/problem+json"
 
 
+async def test_head_is_get_without_its_body(g: Gateway) -> None:
+    api = g.client()
+    got, head = await api.get("/projects"), await api.head("/projects")
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(got.content)))
+    assert (await api.head("/events")).status_code == 405
+    assert (await api.head("/nowhere")).status_code == 404
+
+
 async def test_the_documents_are_there_offline(g: Gateway) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(g.app), base_url="http://localhost") as api:
         spec = (await api.get("/openapi.json")).json()

@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
+_OWN_HEAD: Final = ("/events", "/content", "/proxy", "/poster", "/filmstrip")
+"""Ends of paths whose HEAD is not a GET without its body: streams have none, media answer without reading."""
+
 _NEEDED: Final = frozenset({"type", "asgi", "http_version", "method", "path"})
 
 REQUESTS = Histogram(
@@ -37,6 +40,8 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD" and not scope["path"].endswith(_OWN_HEAD):
+            scope = {**scope, "method": "GET"}  # the server itself still knows that no body is wanted
         scope[PLAIN_SEND], scope[LATER] = send, None
         await self._answer(scope, receive, send)
         if (later := scope[LATER]) is not None:

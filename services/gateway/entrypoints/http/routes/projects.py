@@ -48,7 +48,7 @@ async def projects(page: Paging, call: SignedIn) -> Response:
              summary="Create a project; I own it")
 async def create(body: NewProject, call: SignedIn) -> Response:
     async def effect(d: Doing) -> Answer:
-        command = CreateProject(body.name, body.description, body.settings)
+        command = CreateProject(body.name, body.description, body.settings.sent())
         project_id = await create_project(d.store, call.user_id, command)
         found = await d.views.project(project_id)
         return Answer(201, found, location(f"/projects/{project_id}") | etag(found["revision"]))

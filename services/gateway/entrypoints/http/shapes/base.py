@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from shared.ids import is_id
 
 EXAMPLE_ID = "01980000-0000-7000-8000-000000000001"
 
 Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID])]
+def _an_id(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("is no id")
+    return text
+
+
+GivenId = Annotated[str, AfterValidator(_an_id), Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID])]
+"""In a request."""
+
 Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
 Url = Annotated[str | None, Field(
     description="Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.",
@@ -37,9 +49,9 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, data: Any) -> Any:
-        """JSON can escape what no text column holds: NUL, and halves of surrogate pairs."""
+        """JSON can escape what no column holds: NUL and halves of surrogate pairs; and Python reads NaN and 1e999."""
         if not _is_storable(data):
-            raise ValueError("texts must not contain NUL or unpaired surrogates")
+            raise ValueError("texts must not contain NUL or unpaired surrogates, and numbers must be finite")
         return data
 
     def sent(self) -> dict[str, Any]:
@@ -88,6 +100,8 @@ class Actor(Resource):
 def _is_storable(data: Any) -> bool:
     if isinstance(data, str):
         return "\x00" not in data and (data.isascii() or not any("\ud800" <= c <= "\udfff" for c in data))
+    if isinstance(data, float):
+        return math.isfinite(data)
     if isinstance(data, dict):
         return all(_is_storable(k) and _is_storable(v) for k, v in data.items())
     return all(map(_is_storable, data)) if isinstance(data, list) else True

@@ -14,6 +14,7 @@ from services.gateway.entrypoints.http.shapes.base import (
     Dated,
     Directions,
     Failure,
+    GivenId,
     Id,
     Resource,
     Score,
@@ -341,7 +342,7 @@ class NewImport(Body):
 
     document: dict[str, Any] | None = Field(None, examples=[EXAMPLE_DOCUMENT])
     yaml: str | None = Field(None, description="The same document as text.")
-    upload_id: Id | None = Field(None, description="A film to split at its cuts.")
+    upload_id: GivenId | None = Field(None, description="A film to split at its cuts.")
     title: str | None = Field(None, max_length=300)
     scene_threshold: float | None = Field(None, ge=0, le=1, description="How different frames must be.")
 
@@ -353,7 +354,7 @@ class EpisodeChanges(Body):
 
 
 class NewOrder(Body):
-    segment_ids: list[Id] = Field(max_length=500, description="Every segment once.")
+    segment_ids: list[GivenId] = Field(max_length=500, description="Every segment once.")
 
 
 class NewSegment(Body):
@@ -377,7 +378,7 @@ class SegmentChanges(Body):
 class NewAsset(Body):
     kind: Literal["image"]
     label: str = Field(min_length=1, max_length=200)
-    segment_id: Id | None = None
+    segment_id: GivenId | None = None
 
 
 class NewDraft(Body):
@@ -391,7 +392,7 @@ class NewBatch(Body):
     start_from: int = Field(0, ge=0, description="Segments to skip.")
     auto_approve: bool = False
     review: Literal["video", "all"] = Field("video", description="What waits for a person.")
-    segment_ids: list[Id] | None = Field(None, max_length=500)
+    segment_ids: list[GivenId] | None = Field(None, max_length=500)
     deadline_minutes: float | None = Field(None, gt=0, description="Left out: the project's; null: none.")
 
 
@@ -406,17 +407,17 @@ class GenerateSegments(Body):
 
 class Resumption(Body):
     start_from: int | None = Field(None, ge=0)
-    skip: list[Id] | bool | None = Field(None, description="Segments to go on without; true: those that hold it now.")
+    skip: list[GivenId] | bool | None = Field(None, description="Segments to leave out; true: those that hold it.")
 
 
 class Boundary(Body):
-    after_segment_id: Id
+    after_segment_id: GivenId
     style: TransitionStyle
     duration: float = Field(0.5, ge=0, le=5)
 
 
 class _Film(Body):
-    segment_ids: list[Id] | None = Field(None, max_length=500, examples=[[EXAMPLE_ID]],
+    segment_ids: list[GivenId] | None = Field(None, max_length=500, examples=[[EXAMPLE_ID]],
                                          description="A custom order; null: all that is committed, in film order.")
     transition_style: TransitionStyle | None = Field(None, description="Of boundaries that `transitions` leaves out.")
     transitions: list[Boundary] = []

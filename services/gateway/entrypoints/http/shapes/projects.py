@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from services.gateway.entrypoints.http.shapes.base import Body, Dated, Id, Money, Resource, Url, unsent
+from services.gateway.entrypoints.http.shapes.base import Body, Dated, GivenId, Id, Money, Resource, Url, unsent
 from services.gateway.entrypoints.http.shapes.episodes import Output
 
 RoleName = Literal["owner", "editor", "reviewer", "viewer"]
@@ -65,10 +65,21 @@ class Settings(Resource):
     updated_at: datetime
 
 
-class NewProject(Body):
-    name: str = Field(min_length=1, max_length=200, examples=["Our holidays"])
-    description: str = Field("", max_length=4000)
-    settings: dict[str, Any] = Field({}, description="As PATCH settings takes them.")
+class NewCharacter(Body):
+    name: str = Field(min_length=1, max_length=200, examples=["Ana"])
+    description: str | None = Field(None, max_length=4000)
+    upload_ids: list[GivenId] = Field([], max_length=10, description="Reference images.")
+
+
+class ModelSettings(Body):
+    """With the model's own settings beside these."""
+
+    model_config = ConfigDict(extra="allow")
+    model: str | None = Field(None, examples=["animatic/camera"])
+
+
+class NewVideoSettings(ModelSettings):
+    image_model: str | None = None
 
 
 class ProjectChanges(Body):
@@ -80,15 +91,21 @@ class SettingsChanges(Body):
     """A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner."""
 
     output: dict[str, Any] | None = None
-    video: dict[str, Any] | None = Field(None, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
-    image: dict[str, Any] | None = None
-    narration: dict[str, Any] | None = None
-    music: dict[str, Any] | None = None
+    video: NewVideoSettings | None = Field(None, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
+    image: ModelSettings | None = None
+    narration: ModelSettings | None = None
+    music: ModelSettings | None = None
     style: str | None = Field(None, max_length=4000)
-    characters: list[dict[str, Any]] | None = Field(None, max_length=50)
+    characters: list[NewCharacter] | None = Field(None, max_length=50)
     review: dict[str, Any] | None = None
     workflow: str | None = None
     spend_cap: dict[str, Any] | None = None
+
+
+class NewProject(Body):
+    name: str = Field(min_length=1, max_length=200, examples=["Our holidays"])
+    description: str = Field("", max_length=4000)
+    settings: SettingsChanges = Field(SettingsChanges(), description="As PATCH settings takes them.")
 
 
 class Member(Dated):

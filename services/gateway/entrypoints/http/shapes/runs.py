@@ -13,6 +13,7 @@ from services.gateway.entrypoints.http.shapes.base import (
     Dated,
     Directions,
     Failure,
+    GivenId,
     Id,
     Resource,
     Score,
@@ -148,7 +149,7 @@ class NewRun(Body):
     """What is left out comes from the draft."""
 
     directions: Directions | None = None
-    model: str | None = Field(None, examples=["animatic/camera"])
+    model: str | None = Field(None, max_length=200, examples=["animatic/camera"])
     settings: dict[str, Any] = Field({}, description="The model's own, see GET /models.", examples=[{"duration": 5}])
     variants: int = Field(1, ge=1, le=4, description="Versions to make and choose from.")
     suggested_changes: dict[str, Any] = Field({}, description="Merged into what the parent run was asked for.",
@@ -158,14 +159,14 @@ class NewRun(Body):
 class NewVersion(Body):
     """One's own file as a version: exactly one of `upload_id` and `url`."""
 
-    upload_id: Id | None = None
+    upload_id: GivenId | None = None
     url: str | None = Field(None, max_length=2000, description="https only.")
     directions: Directions | None = None
 
 
 class Decision(Body):
     action: Literal["approve", "reject"]
-    version_id: Id | None = Field(None, description="Which candidate; needed to approve if there are several.")
+    version_id: GivenId | None = Field(None, description="Which candidate; needed to approve if there are several.")
     rating: int | None = Field(None, ge=1, le=5, examples=[5])
     feedback: str | None = Field(None, max_length=4000, description="Recorded, never sent to a model.")
     suggested_changes: dict[str, Any] | None = Field(None, examples=[{"character_prompt": "glasses"}])
@@ -178,7 +179,7 @@ class Approval(Body):
 
     rating: int | None = Field(None, ge=1, le=5, examples=[5])
     feedback: str | None = Field(None, max_length=4000, examples=["Looks great!"])
-    version_id: Id | None = Field(None, description="The one that was watched.")
+    version_id: GivenId | None = Field(None, description="The one that was watched.")
 
 
 class Rejection(Body):
@@ -186,7 +187,7 @@ class Rejection(Body):
 
     reason: str | None = Field(None, max_length=4000, examples=["Character appearance inconsistent"])
     suggested_changes: dict[str, Any] | None = Field(None, examples=[{"character_prompt": "glasses"}])
-    version_id: Id | None = None
+    version_id: GivenId | None = None
     rating: int | None = Field(None, ge=1, le=5)
     regenerate: bool | None = None
 
