@@ -40,6 +40,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI and OpenAPI from the models
 	$(BIN)/python -m shared.contracts.generate
 	$(BIN)/python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
+	$(BIN)/python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
 
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
 	$(BIN)/python -m bench $(ROW) $(ARGS)
