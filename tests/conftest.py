@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -17,6 +18,9 @@ from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
 from tests.support.memory import quick_directory
 from tests.support.postgres import Postgres, embedded_postgres
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background shell's; children would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FreshDatabase = Callable[[str], Awaitable[str]]
 

@@ -83,6 +83,7 @@ async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
         async with compiler(environment) as first:
             await _send(embedded_broker, request)
             (encoder,) = await eventually(lambda: encoders(first), within=30, what="ffmpeg")
+            await eventually(lambda: _leftovers(work), within=30, what="the first bytes of a piece")
             os.kill(first.pid, signal.SIGKILL)
             await eventually(lambda: _has_ended(encoder), within=5, what="the end of ffmpeg")
         assert _leftovers(work)

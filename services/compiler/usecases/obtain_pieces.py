@@ -75,7 +75,7 @@ class Obtainer:
         while True:
             if self.before_each:
                 await self.before_each()
-            if token := await self.book.take(recipe.key, recipe.kind):
+            if token := await self._take(recipe):
                 try:
                     return await self._make(recipe, token)
                 except RetakeError as error:
@@ -84,6 +84,16 @@ class Obtainer:
                 self.meter.advance(recipe.key, self.pace.of([recipe]), 1)
                 return found[recipe.key]
             await self.clock.sleep(LOOK_AGAIN_S)
+
+    async def _take(self, recipe: Recipe) -> str | None:
+        """A claim that was made while we were being cancelled is given back, not left to its lease."""
+        taking = asyncio.ensure_future(self.book.take(recipe.key, recipe.kind))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            if token := await taking:
+                await self.book.release(recipe.key, token)
+            raise
 
     async def _make(self, recipe: Recipe, token: str) -> Piece:
         expected = self.pace.of([recipe])
