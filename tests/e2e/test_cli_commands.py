@@ -283,10 +283,10 @@ def test_events_are_lines_of_json(cli: Cli, episode: str) -> None:
     watching = cli.start("watch", episode, "--json", "--until-rest")
     assert watching.communicate(timeout=30)[0] == ""  # nothing is being made
     watching = cli.start("watch", episode, "--json")
-    time.sleep(2.0)
+    time.sleep(8.0)  # its stream is open by then, also on a busy machine
     run = cli.json("regenerate", "2", "--kind", "narration", "--episode", episode, "--directions", "Hello.")
     cli.json("review", run["id"], "--accept")
-    time.sleep(1.0)
+    time.sleep(3.0)
     watching.send_signal(signal.SIGINT)
     lines = [json.loads(line) for line in watching.communicate(timeout=30)[0].splitlines()]
     assert watching.returncode == 130
