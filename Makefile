@@ -45,7 +45,7 @@ contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI and OpenAPI from th
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
 	$(BIN)/python -m bench $(ROW) $(ARGS)
 
-system: ## Install what some tests need: Java 17, Maven, Go (Debian, as root; harmless to repeat)
+system: ## Install what some tests need: Java 17, Maven, Go, Chromium (Debian, as root; harmless to repeat)
 	./.ci/system
 
 lock: ## Choose new versions of the dependencies (needs uv)
