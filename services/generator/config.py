@@ -27,6 +27,7 @@ class Settings(ServiceSettings):
     drawings_at_once: int = Field(2, ge=1, description="cards, speech and music: a core each, for seconds")
     calls_at_once: int = Field(200, ge=1, description="calls to providers elsewhere")
     ingests_at_once: int = Field(2, ge=1, description="uploads, downloads and imports made safe")
+    splits_at_once: int = Field(1, ge=1, description="films that are split into clips: each wants two cores")
     max_attempts: int = Field(4, ge=1, description="how often transient failures of a run are tried")
     queued_hours: float = Field(24, gt=0, description="a run that no worker has taken for so long fails")
     generating_hours: float = Field(2, gt=0, description="a run that is at work for so long fails")

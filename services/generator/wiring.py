@@ -10,10 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.generator.adapters.downloads import GuardedDownloads
+from services.generator.adapters.film.cutter import FfmpegCutter
 from services.generator.adapters.meter import PrometheusMeter
 from services.generator.adapters.postgres.attempts import attempt_units
 from services.generator.adapters.postgres.calls import PostgresCalls
 from services.generator.adapters.postgres.commits import PostgresCommits
+from services.generator.adapters.postgres.imports import PostgresImports, split_units
 from services.generator.adapters.postgres.runs import PostgresRuns
 from services.generator.adapters.postgres.sweeps import PostgresSweeps
 from services.generator.adapters.providers import animatic_provider
@@ -25,15 +27,17 @@ from services.generator.adapters.scratch import ProcessScratch
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
-from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds
+from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
 from services.generator.entrypoints.kafka import Entry
 from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.call_provider import RemoteMaker
 from services.generator.usecases.gather_inputs import GatherInputs
 from services.generator.usecases.generate import Generate
+from services.generator.usecases.imports import SPLIT
 from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
 from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio
 from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider
+from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.start_run import Offer
 from shared.clock import Clock
 from shared.contracts.catalogue import Catalogue, load_catalogue
@@ -85,7 +89,8 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         generate = generation(settings, base, made_of, objects, scratch, meter)
         entry = entrance(settings, base, made_of, meter)
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
-        work = {**kinds(generate, at_once(settings)), ABANDON: abandonment(base, made_of)}
+        split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
+        work = {**kinds(generate, at_once(settings)), ABANDON: abandonment(base, made_of), SPLIT: split}
         async with (
             run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
             Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
@@ -104,6 +109,11 @@ def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects,
     return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
 
 
+def splitting(settings: Settings, base: Base, objects: Objects, scratch: Scratch) -> SplitFilm:
+    return SplitFilm(split_units(base.pool, base.publisher), FfmpegCutter(), objects, scratch, base.clock,
+                     random.random, settings.max_attempts)
+
+
 def _maker(provider: Provider, calls: Calls, clock: Clock) -> Maker:
     if provider.remote:
         return RemoteMaker(provider.remote, calls, clock)
@@ -120,8 +130,8 @@ def abandonment(base: Base, made_of: Parts) -> Kind:
 def entrance(settings: Settings, base: Base, made_of: Parts, meter: PrometheusMeter) -> Entry:
     offer = Offer(made_of.catalogue, {name: p.lane for name, p in made_of.providers.items()},
                   settings.default_provider, lambda: random.randrange(MAX_SEED))
-    return Entry(lambda c: PostgresRuns(c, base.publisher), lambda c: PostgresCommits(c, base.publisher), offer,
-                 meter, base.clock)
+    return Entry(lambda c: PostgresRuns(c, base.publisher), lambda c: PostgresCommits(c, base.publisher),
+                 lambda c: PostgresImports(c, base.publisher), offer, meter, base.clock)
 
 
 def at_once(settings: Settings) -> Mapping[Lane, int]:

@@ -127,6 +127,7 @@ class ImportReady(Event):
     import_id: str
     episode_id: str
     clips: list[ImportClip]
+    warnings: list[str] = Field([], description="what a person should know of how the film was split")
 
     @property
     def key(self) -> str:

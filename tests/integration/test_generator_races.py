@@ -86,9 +86,9 @@ async def test_a_decision_that_comes_before_its_run_waits_for_it(bench: Bench) -
 
 
 @pytest.mark.parametrize("kind", ["run", "import", "compilation"])
-async def test_only_cancellations_of_runs_are_kept_for_later(bench: Bench, kind: str) -> None:
+async def test_only_cancellations_of_our_own_work_are_kept_for_later(bench: Bench, kind: str) -> None:
     await bench.handle(events.cancel_requested(target=kind))
-    assert await bench.pool.fetchval("select count(*) from parked") == (1 if kind == "run" else 0)
+    assert await bench.pool.fetchval("select count(*) from parked") == (0 if kind == "compilation" else 1)
 
 
 async def test_accepting_twice_commits_once(bench: Bench) -> None:
@@ -353,14 +353,6 @@ async def test_even_an_unreadable_request_frees_its_asset(bench: Bench) -> None:
     await bench.dead_letter(request, body="{not json")
     failed = await bench.one("failed")
     assert (failed.run_id, failed.asset_id) == (request.run_id, request.asset_id)
-
-
-async def test_a_film_import_is_refused_in_words(bench: Bench) -> None:
-    request = events.import_requested()
-    await bench.handle(request)
-    failed = await bench.one("failed")
-    assert (failed.import_id, failed.episode_id, failed.run_id) == (request.import_id, request.episode_id, None)
-    assert failed.problem.recovery
 
 
 # --- the sweep

@@ -70,7 +70,8 @@ async def apply_import_ready(store: Store, told: Message[ImportReady]) -> None:
         objects = {AssetKind.STARTING_IMAGE: clip.first_frame, AssetKind.VIDEO: clip.video}
         files += [ImportedFile(segment, asset, objects[asset.kind], None) for asset in assets if asset.kind in objects]
     await store.episodes.insert_segments(episode, segments, now)
-    await store.imports.save(row.import_id, now, status="processing" if files else "completed", clips_taken=True)
+    await store.imports.save(row.import_id, now, status="processing" if files else "completed", clips_taken=True,
+                             warnings=[*row.warnings, *event.warnings])
     await publish_timeline(store, episode)
     base = await base_for_imports(store, episode)
     await enter_imports(store, episode, base, files, row.import_id, row.actor)

@@ -16,6 +16,7 @@ from services.generator.domain.run import Lane, Run
 from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.ports import Attempt, Sweeps
+from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.sweep_runs import LIMIT, end_overdue, requeue_jobless
 from shared.clock import Clock
 from shared.errors import RetakeError
@@ -34,6 +35,14 @@ def kinds(generate: Generate, at_once: Mapping[Lane, int]) -> Mapping[str, Kind]
             await generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
 
     return {lane.value: Kind(run, at_once[lane]) for lane in Lane}
+
+
+def split_kind(split: SplitFilm, at_once: int) -> Kind:
+    async def run(claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(import_id=claim.job_id):
+            await split(Attempt(claim.job_id, claim.token, claim.attempt, claim))
+
+    return Kind(run, at_once)
 
 
 def abandon_kind(abandon: AbandonCall, pool: Pool, clock: Clock) -> Kind:

@@ -8,12 +8,15 @@ from typing import Any
 
 from services.generator.domain.run import Run
 from services.generator.domain.states import TERMINAL
+from services.generator.usecases.cancel_import import cancel_import, cancel_imports_of
 from services.generator.usecases.cancel_run import cancel_run
 from services.generator.usecases.close_run import close_rejected, close_reviewed
 from services.generator.usecases.commit_version import commit_version
 from services.generator.usecases.delete_assets import delete_assets
+from services.generator.usecases.imports import Imports
 from services.generator.usecases.ports import Commits, Meter, Runs
-from services.generator.usecases.refuse_command import refuse_import, refuse_request
+from services.generator.usecases.refuse_command import refuse_request
+from services.generator.usecases.start_import import start_import
 from services.generator.usecases.start_run import Offer, start_run
 from shared.clock import Clock
 from shared.contracts.base import Event
@@ -34,6 +37,7 @@ class Entry:
 
     runs: Callable[[Connection], Runs]
     commits: Callable[[Connection], Commits]
+    imports: Callable[[Connection], Imports]
     offer: Offer
     meter: Meter
     clock: Clock
@@ -69,13 +73,16 @@ class Entry:
 
     async def _on_cancel_requested(self, connection: Connection, message: Message[Any]) -> None:
         self._count(await cancel_run(self.runs(connection), message, self.clock.now()))
+        await cancel_import(self.imports(connection), message, self.clock.now())
 
     async def _on_episode_changed(self, connection: Connection, message: Message[Any]) -> None:
         for run in await delete_assets(self.runs(connection), message, self.clock.now()):
             self._count(run)
+        await cancel_imports_of(self.imports(connection), message, self.clock.now())
 
     async def _on_import_requested(self, connection: Connection, message: Message[Any]) -> None:
-        await refuse_import(self.runs(connection), message)
+        for early in await start_import(self.imports(connection), message, self.clock.now()):
+            await self.handlers()[type(early.event)](connection, early)
 
     def _count(self, run: Run | None) -> None:
         if run and run.state in TERMINAL:
@@ -97,8 +104,8 @@ class Entry:
 def _with_ids(handler: Handler) -> Handler:
     async def checked(connection: Connection, message: Message[Any]) -> None:
         event = message.event
-        named = [getattr(event, name) for name in ("run_id", "asset_id", "episode_id", "version_id") if
-                 isinstance(event, Ref) or name == "episode_id"
+        named = [getattr(event, name) for name in ("run_id", "asset_id", "episode_id", "version_id", "import_id") if
+                 isinstance(event, Ref) or name in ("episode_id", "import_id")
                  if getattr(event, name, None) is not None]
         if bad := [each for each in named if not is_id(each)]:
             raise Permanent("bad_id", f"{message.topic} names {bad[0]!r}, which is no id")

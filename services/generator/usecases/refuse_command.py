@@ -11,9 +11,8 @@ from services.generator.usecases.ports import Runs
 from shared.contracts.gateway import ImportRequested, RegenerateRequested
 from shared.contracts.generator import Failed
 from shared.contracts.values import AssetKind, Cost
-from shared.errors import UserError
 from shared.ids import is_id
-from shared.messaging.events import Cause, Message
+from shared.messaging.events import Cause
 
 NOWHERE: Final = "00000000-0000-0000-0000-000000000000"  # an id that a broken command does not tell
 NOTHING_SPENT: Final = Cost(amount="0", basis="reported")
@@ -33,16 +32,6 @@ async def refuse_request(runs: Runs, *, topic: str, key: str, subject: str | Non
         await runs.publish(cause, Failed(
             episode_id=key or NOWHERE, import_id=subject, run_rev=1, outcome="failed", step="queued",
             problem=problem_of(unreadable_command()), cost=NOTHING_SPENT))
-
-
-async def refuse_import(runs: Runs, message: Message[ImportRequested]) -> None:
-    """Splitting a film into segments is not part of this version."""
-    request = message.event
-    error = UserError("import_unavailable", "This version does not split films into segments.",
-                      "Create the episode from its segments, and upload a starting image or a video for each.")
-    await runs.publish(message.cause, Failed(
-        episode_id=request.episode_id, import_id=request.import_id, run_rev=1, outcome="failed", step="queued",
-        problem=problem_of(error), cost=NOTHING_SPENT))
 
 
 def _id(told: Mapping[str, Any], name: str) -> str | None:

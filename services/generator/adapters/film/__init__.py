@@ -1,0 +1,1 @@
+"""Cutting films: what they hold, where the picture changes, and the clips."""
