@@ -22,9 +22,12 @@ from client.credentials import Credentials
 from client.errors import RetakeError, Unreachable
 from client.events import EventStream
 from client.locate import Place, locate
+from client.resources.accounts import Accounts
 from client.resources.base import path
 from client.resources.episodes import Assets, Episodes, Segments, Versions
-from client.resources.projects import Catalogue, Imports, Projects, Uploads
+from client.resources.media import Media
+from client.resources.projects import Imports, Projects, Uploads
+from client.resources.site import Catalogue, Site
 from client.resources.work import Batches, Compilations, Runs
 from client.transfers import OnProgress, download
 from client.transport import DEFAULT_RETRY, Retry, Transport, is_loopback
@@ -51,6 +54,9 @@ class AsyncRetake:
         credentials = credentials or Credentials(token, local=is_loopback(url))
         self.transport = Transport(url, credentials, retry=retry, http=http, sleep=sleep, draw=draw)
         self.url = self.transport.url
+        self.accounts = Accounts(self.transport)
+        self.site = Site(self.transport)
+        self.media = Media(self.transport)
         self.catalogue = Catalogue(self.transport)
         self.projects = Projects(self.transport)
         self.uploads = Uploads(self.transport)

@@ -14,14 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
+from pydantic import BaseModel
+
 from client.api import AsyncRetake
 from client.models.events import Event
-from client.resources import episodes, projects, work
-from client.resources.base import Resource
+from client.resources import accounts, episodes, media, projects, site, work
+from client.resources.base import Listing, Resource
 from client.transfers import OnProgress
 
 P = ParamSpec("P")
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=Resource)
 
 
@@ -48,6 +51,22 @@ class Portal:
         self._loop.close()
 
 
+class Items(Generic[M]):
+    """A list of the gateway, fetched page by page while it is walked; `list(...)` has all of it."""
+
+    def __init__(self, portal: Portal, items: Listing[M]) -> None:
+        self._portal = portal
+        self._items = items
+
+    def __iter__(self) -> Iterator[M]:
+        walk = aiter(self._items)
+        while True:
+            try:
+                yield self._portal.run(_next(walk.__anext__))
+            except StopAsyncIteration:
+                return
+
+
 class Group(Generic[R]):
     """The blocking twin of a group of calls."""
 
@@ -68,22 +87,58 @@ def blocking(
     return call
 
 
-class Catalogue(Group[projects.Catalogue]):
-    me = blocking(projects.Catalogue.me)
-    models = blocking(projects.Catalogue.models)
+def listing(
+    method: Callable[Concatenate[R, P], Listing[M]],
+) -> Callable[Concatenate[Group[R], P], Items[M]]:
+    """The same list, walked without a loop."""
+
+    @functools.wraps(method)
+    def call(group: Group[R], /, *args: P.args, **kwargs: P.kwargs) -> Items[M]:
+        return Items(group._portal, method(group._calls, *args, **kwargs))
+
+    return call
+
+
+class Accounts(Group[accounts.Accounts]):
+    me = blocking(accounts.Accounts.me)
+    token = blocking(accounts.Accounts.token)
+    ticket = blocking(accounts.Accounts.ticket)
+    open_session = blocking(accounts.Accounts.open_session)
+    close_session = blocking(accounts.Accounts.close_session)
+
+
+class Site(Group[site.Site]):
+    live = blocking(site.Site.live)
+    ready = blocking(site.Site.ready)
+    metrics = blocking(site.Site.metrics)
+    openapi = blocking(site.Site.openapi)
+    docs = blocking(site.Site.docs)
+    problem = blocking(site.Site.problem)
+
+
+class Media(Group[media.Media]):
+    save = blocking(media.Media.save)
+
+
+class Catalogue(Group[site.Catalogue]):
+    models = listing(site.Catalogue.models)
 
 
 class Projects(Group[projects.Projects]):
-    all = blocking(projects.Projects.all)
+    all = listing(projects.Projects.all)
     get = blocking(projects.Projects.get)
     create = blocking(projects.Projects.create)
     update = blocking(projects.Projects.update)
     delete = blocking(projects.Projects.delete)
     settings = blocking(projects.Projects.settings)
     change_settings = blocking(projects.Projects.change_settings)
-    members = blocking(projects.Projects.members)
+    members = listing(projects.Projects.members)
     set_member = blocking(projects.Projects.set_member)
     remove_member = blocking(projects.Projects.remove_member)
+    usage = blocking(projects.Projects.usage)
+    metrics = blocking(projects.Projects.metrics)
+    progress = listing(projects.Projects.progress)
+    reviews = listing(projects.Projects.reviews)
 
 
 class Uploads(Group[projects.Uploads]):
@@ -97,16 +152,19 @@ class Imports(Group[projects.Imports]):
 
 
 class Episodes(Group[episodes.Episodes]):
-    all = blocking(episodes.Episodes.all)
+    all = listing(episodes.Episodes.all)
     get = blocking(episodes.Episodes.get)
     create = blocking(episodes.Episodes.create)
     update = blocking(episodes.Episodes.update)
     delete = blocking(episodes.Episodes.delete)
     order = blocking(episodes.Episodes.order)
     reorder = blocking(episodes.Episodes.reorder)
-    revisions = blocking(episodes.Episodes.revisions)
+    revisions = listing(episodes.Episodes.revisions)
     status = blocking(episodes.Episodes.status)
-    assets = blocking(episodes.Episodes.assets)
+    assets = listing(episodes.Episodes.assets)
+    segments = listing(episodes.Episodes.segments)
+    add_asset = blocking(episodes.Episodes.add_asset)
+    metrics = blocking(episodes.Episodes.metrics)
 
 
 class Segments(Group[episodes.Segments]):
@@ -114,6 +172,9 @@ class Segments(Group[episodes.Segments]):
     create = blocking(episodes.Segments.create)
     update = blocking(episodes.Segments.update)
     delete = blocking(episodes.Segments.delete)
+    approve = blocking(episodes.Segments.approve)
+    reject = blocking(episodes.Segments.reject)
+    regenerate = blocking(episodes.Segments.regenerate)
 
 
 class Assets(Group[episodes.Assets]):
@@ -121,8 +182,8 @@ class Assets(Group[episodes.Assets]):
     save_draft = blocking(episodes.Assets.save_draft)
     discard_draft = blocking(episodes.Assets.discard_draft)
     regenerate = blocking(episodes.Assets.regenerate)
-    runs = blocking(episodes.Assets.runs)
-    versions = blocking(episodes.Assets.versions)
+    runs = listing(episodes.Assets.runs)
+    versions = listing(episodes.Assets.versions)
     add_version = blocking(episodes.Assets.add_version)
     compare = blocking(episodes.Assets.compare)
 
@@ -133,7 +194,7 @@ class Versions(Group[episodes.Versions]):
 
 
 class Runs(Group[work.Runs]):
-    all = blocking(work.Runs.all)
+    all = listing(work.Runs.all)
     get = blocking(work.Runs.get)
     cancel = blocking(work.Runs.cancel)
     approve = blocking(work.Runs.approve)
@@ -143,6 +204,9 @@ class Runs(Group[work.Runs]):
 
 class Batches(Group[work.Batches]):
     create = blocking(work.Batches.create)
+    generate_segments = blocking(work.Batches.generate_segments)
+    render = blocking(work.Batches.render)
+    all = listing(work.Batches.all)
     get = blocking(work.Batches.get)
     pause = blocking(work.Batches.pause)
     resume = blocking(work.Batches.resume)
@@ -152,7 +216,7 @@ class Batches(Group[work.Batches]):
 class Compilations(Group[work.Compilations]):
     create = blocking(work.Compilations.create)
     get = blocking(work.Compilations.get)
-    all = blocking(work.Compilations.all)
+    all = listing(work.Compilations.all)
     cancel = blocking(work.Compilations.cancel)
     rate = blocking(work.Compilations.rate)
 
@@ -164,6 +228,9 @@ class Retake:
         self._client = client
         self._portal = Portal()
         self.url = client.url
+        self.accounts = Accounts(self._portal, client.accounts)
+        self.site = Site(self._portal, client.site)
+        self.media = Media(self._portal, client.media)
         self.catalogue = Catalogue(self._portal, client.catalogue)
         self.projects = Projects(self._portal, client.projects)
         self.uploads = Uploads(self._portal, client.uploads)
@@ -228,5 +295,5 @@ class Retake:
         return self._portal.run(self._client.download(url, target, on_progress=on_progress))
 
 
-async def _next(step: Callable[[], Awaitable[Event]]) -> Event:
+async def _next(step: Callable[[], Awaitable[T]]) -> T:
     return await step()

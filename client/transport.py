@@ -40,7 +40,7 @@ DEFAULT_RETRY = Retry()
 
 @dataclass(frozen=True)
 class Request:
-    """`path` is below /api/v1. A POST carries `key`, by which the gateway recognises its repetition."""
+    """`path` is below /api/v1, or `at_root`. A POST carries `key`, by which the gateway recognises its repetition."""
 
     method: str
     path: str
@@ -50,6 +50,8 @@ class Request:
     headers: Mapping[str, str] | None = None
     key: str | None = None
     timeout_s: float = 30.0
+    at_root: bool = False  # outside /api/v1
+    also: tuple[int, ...] = ()  # statuses that are answers here, not refusals
 
     @property
     def repeatable(self) -> bool:
@@ -96,7 +98,7 @@ class Transport:
         while True:
             try:
                 response = await self._once(request)
-                if response.is_success:
+                if response.is_success or response.status_code in request.also:
                     return response
                 problem = problem_of(response)
             except httpx.TransportError as e:
@@ -151,7 +153,7 @@ class Transport:
             headers["Idempotency-Key"] = request.key
         return await self._http.request(
             request.method,
-            API + request.path,
+            request.path if request.at_root else API + request.path,
             params={k: v for k, v in (request.params or {}).items() if v is not None},
             json=request.json,
             content=request.body() if request.body else None,

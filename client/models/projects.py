@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
-from client.models.base import Model, Open, Problem, Resource
+from client.models.base import Model, Money, Open, Problem, Resource
 
 
 class Project(Resource):
     name: str
     description: str | None = None
     my_role: str | None = None
+    bytes: int | None = None
 
 
 class Character(Model):
@@ -96,3 +98,70 @@ class CatalogueModel(Model):
     @property
     def makes(self) -> list[str]:
         return self.kinds or ([self.kind] if self.kind else [])
+
+
+class Token(Model):
+    access_token: str
+    expires_in: int | None = Field(None, description="seconds")
+
+
+class Ticket(Model):
+    ticket: str
+    expires_at: datetime | None = None
+
+
+class Health(Model):
+    status: str
+    checks: dict[str, str] = {}
+
+
+class UsageGroup(Model):
+    """`amount` is what is known to have been paid, `estimated` what is still expected of work under way."""
+
+    key: str
+    amount: str = "0"
+    estimated: str = "0"
+    currency: str = "USD"
+    runs: int = 0
+
+
+class Usage(Model):
+    project_id: str
+    group_by: str | None = None
+    groups: list[UsageGroup] = []
+    totals: list[Money] = []
+
+
+class Metrics(Model):
+    """How well reviews go. A rate is 0-1, null before there is anything to count; `targets` says what to aim for."""
+
+    project_id: str | None = None
+    episode_id: str | None = None
+    first_time_approval_rate: float | None = None
+    regeneration_rate: float | None = None
+    seconds_to_film: float | None = None
+    mean_rating: float | None = None
+    mean_film_rating: float | None = None
+    segments_reviewed: int = 0
+    decisions: int = 0
+    ratings: int = 0
+    targets: dict[str, float] = {}
+
+
+class FeedEntry(Model):
+    """One step of one run, as it happened."""
+
+    id: str
+    at: datetime | None = None
+    run_id: str | None = None
+    asset_id: str | None = None
+    episode_id: str | None = None
+    segment_number: int | None = None
+    kind: str | None = None
+    label: str | None = None
+    state: str | None = None
+    step: str | None = None
+    attempt: int | None = None
+    message: str = ""
+    run_status: str | None = None
+    thumbnail_url: str | None = None

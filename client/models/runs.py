@@ -100,6 +100,10 @@ class ReviewAction(Open):
 
 class Review(Resource):
     action: ReviewAction | None = None
+    kind: Kind | None = None
+    episode_id: str | None = None
+    asset_id: str | None = None
+    segment_id: str | None = None
     run_id: str | None = None
     version_id: str | None = None
     rating: int | None = None
@@ -108,6 +112,8 @@ class Review(Resource):
     user_id: str | None = None
     verdict: str | None = None
     next_run_id: str | None = None
+    reason: str | None = None
+    decided_at: datetime | None = None
 
 
 class Cost(Model):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,40 @@ M = TypeVar("M", bound=BaseModel)
 PAGE = 200  # the most that the gateway gives at once
 LONGEST_HOLD_S = 60
 SLACK_S = 15.0  # beyond what the gateway was asked to hold the answer
+
+
+class Filters(TypedDict, total=False):
+    """What narrows a list. Several values are joined by commas; not every list takes every filter."""
+
+    kind: str | None
+    status: str | None
+    action: str | None
+    provider: str | None
+    stale: str | None
+    episode_id: str | None
+    segment_id: str | None
+    asset_id: str | None
+    run_id: str | None
+    batch_id: str | None
+    version_id: str | None
+    created_after: str | None
+    created_before: str | None
+
+
+class Listing(Generic[M]):
+    """A list of the gateway: `await` it for all items, or walk it with `async for`, which fetches as it goes."""
+
+    def __init__(self, items: Callable[[], AsyncIterator[M]]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> AsyncIterator[M]:
+        return self._items()
+
+    def __await__(self) -> Generator[Any, None, list[M]]:
+        return self._all().__await__()
+
+    async def _all(self) -> list[M]:
+        return [item async for item in self._items()]
 
 
 class Resource:
@@ -57,21 +91,25 @@ class Resource:
     async def _delete(self, path: str) -> None:
         await self._transport.send(Request("DELETE", path))
 
-    async def _list(self, model: type[M], path: str, max_items: int | None = None, **filters: Any) -> list[M]:
-        """All items, or the first `max_items`; newest first, segments in film order."""
-        items: list[M] = []
-        cursor: str | None = None
-        while max_items is None or len(items) < max_items:
-            limit = PAGE if max_items is None else min(PAGE, max_items - len(items))
-            request = Request("GET", path, params={**filters, "limit": limit, "cursor": cursor})
-            page = json_of(await self._transport.send(request))
-            if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-                raise BadAnswer("The gateway answered a list without `data`.", "Check the address.")
-            items += [parse(model, item) for item in page["data"]]
-            cursor = page.get("next_cursor")
-            if not cursor:
-                break
-        return items
+    def _list(self, model: type[M], path: str, max_items: int | None = None, **filters: Any) -> Listing[M]:
+        """Newest first, segments in film order; the first `max_items` of them, else all."""
+
+        async def items() -> AsyncIterator[M]:
+            left, cursor = max_items, None
+            while left is None or left > 0:
+                limit = PAGE if left is None else min(PAGE, left)
+                request = Request("GET", path, params={**filters, "limit": limit, "cursor": cursor})
+                page = json_of(await self._transport.send(request))
+                if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+                    raise BadAnswer("The gateway answered a list without `data`.", "Check the address.")
+                for item in page["data"]:
+                    yield parse(model, item)
+                left = None if left is None else left - len(page["data"])
+                cursor = page.get("next_cursor")
+                if not cursor:
+                    return
+
+        return Listing(items)
 
 
 def parse(model: type[M], answer: Any) -> M:

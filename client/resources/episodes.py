@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from client.models import Asset, Episode, Revision, Run, Segment, SegmentsStatus, Version
+from client.models import Asset, Episode, Metrics, Review, Revision, Run, Segment, SegmentsStatus, Version
 from client.models.base import Model
-from client.resources.base import Resource, given, path
+from client.resources.base import Listing, Resource, given, path
 
 
 class Order(Model):
@@ -20,9 +20,9 @@ class Comparison(Model):
 
 
 class Episodes(Resource):
-    async def all(self, project_id: str, max_items: int | None = None) -> list[Episode]:
+    def all(self, project_id: str, max_items: int | None = None) -> Listing[Episode]:
         """A project's episodes, newest first."""
-        return await self._list(Episode, path("projects", project_id, "episodes"), max_items)
+        return self._list(Episode, path("projects", project_id, "episodes"), max_items)
 
     async def get(self, episode_id: str) -> Episode:
         """The snapshot that everything refreshes from; open the event stream at its `cursor`."""
@@ -65,14 +65,36 @@ class Episodes(Resource):
         where = path("episodes", episode_id, "order")
         return await self._change(Order, "PUT", where, {"segment_ids": segment_ids}, revision)
 
-    async def revisions(self, episode_id: str, max_items: int | None = None) -> list[Revision]:
-        return await self._list(Revision, path("episodes", episode_id, "revisions"), max_items)
+    def revisions(self, episode_id: str, max_items: int | None = None) -> Listing[Revision]:
+        return self._list(Revision, path("episodes", episode_id, "revisions"), max_items)
 
     async def status(self, episode_id: str) -> SegmentsStatus:
         return await self._get(SegmentsStatus, path("episodes", episode_id, "segments", "status"))
 
-    async def assets(self, episode_id: str, *, kind: str | None = None) -> list[Asset]:
-        return await self._list(Asset, path("episodes", episode_id, "assets"), kind=kind)
+    def segments(self, episode_id: str, max_items: int | None = None) -> Listing[Segment]:
+        """In film order."""
+        return self._list(Segment, path("episodes", episode_id, "segments"), max_items)
+
+    def assets(
+        self,
+        episode_id: str,
+        max_items: int | None = None,
+        *,
+        kind: str | None = None,
+        segment_id: str | None = None,
+        stale: str | None = None,
+    ) -> Listing[Asset]:
+        where = path("episodes", episode_id, "assets")
+        return self._list(Asset, where, max_items, kind=kind, segment_id=segment_id, stale=stale)
+
+    async def add_asset(self, episode_id: str, label: str, *, segment_id: str | None = None) -> Asset:
+        """A further image; a video, a starting image and a narration come with a segment, music with an episode."""
+        body = {"kind": "image", "label": label, "segment_id": segment_id}
+        return await self._post(Asset, path("episodes", episode_id, "assets"), body)
+
+    async def metrics(self, episode_id: str) -> Metrics:
+        """How well reviews go."""
+        return await self._get(Metrics, path("episodes", episode_id, "metrics"))
 
 
 class Segments(Resource):
@@ -87,6 +109,53 @@ class Segments(Resource):
 
     async def delete(self, segment_id: str) -> None:
         await self._delete(path("segments", segment_id))
+
+    async def approve(
+        self,
+        segment_id: str,
+        *,
+        version_id: str | None = None,
+        rating: int | None = None,
+        feedback: str | None = None,
+        key: str | None = None,
+    ) -> Review:
+        """Take the video that waits. Name the version that was watched, or another may be taken."""
+        body = {"version_id": version_id, "rating": rating, "feedback": feedback}
+        return await self._post(Review, path("segments", segment_id, "approve"), body, key=key)
+
+    async def reject(
+        self,
+        segment_id: str,
+        *,
+        version_id: str | None = None,
+        reason: str | None = None,
+        rating: int | None = None,
+        suggested_changes: dict[str, Any] | None = None,
+        regenerate: bool | None = None,
+        key: str | None = None,
+    ) -> Review:
+        """Refuse the video that waits."""
+        body = {
+            "version_id": version_id,
+            "reason": reason,
+            "rating": rating,
+            "suggested_changes": suggested_changes,
+            "regenerate": regenerate,
+        }
+        return await self._post(Review, path("segments", segment_id, "reject"), body, key=key)
+
+    async def regenerate(
+        self,
+        segment_id: str,
+        changes: dict[str, Any] | None = None,
+        *,
+        keep_original: bool | None = None,
+        wait_s: float | None = None,
+        key: str | None = None,
+    ) -> Run:
+        """Make the video anew with changes; a preview that waits is closed by it."""
+        body = {"changes": changes, "keep_original": keep_original}
+        return await self._post(Run, path("segments", segment_id, "regenerate"), body, wait_s=wait_s, key=key)
 
 
 class Assets(Resource):
@@ -129,12 +198,13 @@ class Assets(Resource):
         }
         return await self._post(Run, path("assets", asset_id, "runs"), body, wait_s=wait_s, key=key)
 
-    async def runs(self, asset_id: str, max_items: int | None = None) -> list[Run]:
-        return await self._list(Run, path("assets", asset_id, "runs"), max_items)
+    def runs(self, asset_id: str, max_items: int | None = None, *, status: str | None = None) -> Listing[Run]:
+        """The asset's runs, newest first."""
+        return self._list(Run, path("assets", asset_id, "runs"), max_items, status=status)
 
-    async def versions(self, asset_id: str, max_items: int | None = None) -> list[Version]:
+    def versions(self, asset_id: str, max_items: int | None = None) -> Listing[Version]:
         """The asset's versions, newest first."""
-        return await self._list(Version, path("assets", asset_id, "versions"), max_items)
+        return self._list(Version, path("assets", asset_id, "versions"), max_items)
 
     async def add_version(
         self,

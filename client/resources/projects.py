@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import mimetypes
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote
 
 from client.errors import RetakeError
-from client.models import CatalogueModel, Import, Me, Member, Project, ProjectSettings, Upload
-from client.resources.base import Resource, given, parse, path
+from client.models import (
+    FeedEntry,
+    Import,
+    Member,
+    Metrics,
+    Project,
+    ProjectSettings,
+    Review,
+    Upload,
+    Usage,
+)
+from client.resources.base import Filters, Listing, Resource, given, parse, path
 from client.transfers import OnProgress, holding, reading
 from client.transport import Request, json_of, new_key
 
@@ -17,9 +27,9 @@ UPLOAD_TIMEOUT_S = 120.0  # between two pieces of the body, not for all of it
 
 
 class Projects(Resource):
-    async def all(self, max_items: int | None = None) -> list[Project]:
+    def all(self, max_items: int | None = None) -> Listing[Project]:
         """The caller's projects, newest first."""
-        return await self._list(Project, "/projects", max_items)
+        return self._list(Project, "/projects", max_items)
 
     async def get(self, project_id: str) -> Project:
         return await self._get(Project, path("projects", project_id))
@@ -59,8 +69,8 @@ class Projects(Resource):
         where = path("projects", project_id, "settings")
         return await self._change(ProjectSettings, "PATCH", where, changes, revision)
 
-    async def members(self, project_id: str) -> list[Member]:
-        return await self._list(Member, path("projects", project_id, "members"))
+    def members(self, project_id: str) -> Listing[Member]:
+        return self._list(Member, path("projects", project_id, "members"))
 
     async def set_member(self, project_id: str, user_id: str, role: str) -> Member:
         where = path("projects", project_id, "members", user_id)
@@ -69,6 +79,25 @@ class Projects(Resource):
 
     async def remove_member(self, project_id: str, user_id: str) -> None:
         await self._delete(path("projects", project_id, "members", user_id))
+
+    async def usage(
+        self, project_id: str, *, start: str | None = None, to: str | None = None, group_by: str | None = None
+    ) -> Usage:
+        """What was spent between two times. Groups: day, month, kind, provider, model, episode."""
+        params: dict[str, Any] = {"from": start, "to": to, "group_by": group_by}
+        return await self._get(Usage, path("projects", project_id, "usage"), **params)
+
+    async def metrics(self, project_id: str) -> Metrics:
+        """How well reviews go."""
+        return await self._get(Metrics, path("projects", project_id, "metrics"))
+
+    def progress(self, project_id: str, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[FeedEntry]:
+        """The feed of what happened, newest first."""
+        return self._list(FeedEntry, path("projects", project_id, "progress"), max_items, **filters)
+
+    def reviews(self, project_id: str, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[Review]:
+        """Every decision, newest first."""
+        return self._list(Review, path("projects", project_id, "reviews"), max_items, **filters)
 
 
 class Uploads(Resource):
@@ -129,12 +158,3 @@ class Imports(Resource):
 
     async def cancel(self, import_id: str) -> Import:
         return await self._post(Import, path("imports", import_id, "cancel"))
-
-
-class Catalogue(Resource):
-    async def me(self) -> Me:
-        return await self._get(Me, "/me")
-
-    async def models(self) -> list[CatalogueModel]:
-        """The models that runs can use."""
-        return await self._list(CatalogueModel, "/models")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from client.models import (
     Batch,
@@ -10,9 +10,10 @@ from client.models import (
     Review,
     ReviewAction,
     Run,
+    StartedBatch,
     StartedCompilation,
 )
-from client.resources.base import Resource, given, parse, path
+from client.resources.base import Filters, Listing, Resource, given, parse, path
 from client.transport import Request, json_of, new_key
 
 UNSET: Any = object()
@@ -20,19 +21,14 @@ UNSET: Any = object()
 
 
 class Runs(Resource):
-    async def all(
+    def all(
         self,
         project_id: str,
         max_items: int | None = None,
-        *,
-        status: str | None = None,
-        kind: str | None = None,
-        episode_id: str | None = None,
-    ) -> list[Run]:
+        **filters: Unpack[Filters],
+    ) -> Listing[Run]:
         """A project's runs, newest first. Several values of a filter are joined by commas."""
-        where = path("projects", project_id, "runs")
-        filters = {"status": status, "kind": kind, "episode_id": episode_id}
-        return await self._list(Run, where, max_items, **filters)
+        return self._list(Run, path("projects", project_id, "runs"), max_items, **filters)
 
     async def get(self, run_id: str, *, wait_s: float | None = None) -> Run:
         return await self._get(Run, path("runs", run_id), wait_s=wait_s)
@@ -113,13 +109,57 @@ class Batches(Resource):
         request = Request("POST", path("episodes", episode_id, "batches"), json=fields, key=key or new_key())
         return parse(Batch, json_of(await self._transport.send(request)))
 
+    async def generate_segments(
+        self,
+        episode_id: str,
+        *,
+        mode: str | None = None,
+        batch_size: int | None = None,
+        start_from: int | None = None,
+        auto_approve: bool | None = None,
+        key: str | None = None,
+    ) -> StartedBatch:
+        """The short form of `create`; `job_id` is the batch's id."""
+        body = {"mode": mode, "batch_size": batch_size, "start_from": start_from, "auto_approve": auto_approve}
+        return await self._post(StartedBatch, path("episodes", episode_id, "generate-segments"), body, key=key)
+
+    async def render(
+        self,
+        episode_id: str,
+        *,
+        batch_size: int | None = None,
+        segment_ids: list[str] | None = None,
+        transition_style: str | None = None,
+        transitions: list[dict[str, Any]] | None = None,
+        audio_config: dict[str, Any] | None = None,
+        captions: str | None = None,
+        key: str | None = None,
+    ) -> Batch:
+        """Make everything unseen, and then the film."""
+        body = {
+            "batch_size": batch_size,
+            "segment_ids": segment_ids,
+            "transition_style": transition_style,
+            "transitions": transitions,
+            "audio_config": audio_config,
+            "captions": captions,
+        }
+        return await self._post(Batch, path("episodes", episode_id, "render"), body, key=key)
+
+    def all(self, episode_id: str, max_items: int | None = None) -> Listing[Batch]:
+        """An episode's batches, newest first."""
+        return self._list(Batch, path("episodes", episode_id, "batches"), max_items)
+
     async def get(self, batch_id: str, *, wait_s: float | None = None) -> Batch:
         return await self._get(Batch, path("batches", batch_id), wait_s=wait_s)
 
     async def pause(self, batch_id: str) -> Batch:
         return await self._post(Batch, path("batches", batch_id, "pause"))
 
-    async def resume(self, batch_id: str, *, start_from: int | None = None, skip: list[str] | None = None) -> Batch:
+    async def resume(
+        self, batch_id: str, *, start_from: int | None = None, skip: list[str] | bool | None = None
+    ) -> Batch:
+        """`skip` True: what is held up now; or the ids of segments."""
         return await self._post(Batch, path("batches", batch_id, "resume"), {"start_from": start_from, "skip": skip})
 
     async def cancel(self, batch_id: str) -> Batch:
@@ -151,9 +191,9 @@ class Compilations(Resource):
     async def get(self, compilation_id: str, *, wait_s: float | None = None) -> Compilation:
         return await self._get(Compilation, path("compilation-jobs", compilation_id), wait_s=wait_s)
 
-    async def all(self, episode_id: str, max_items: int | None = None) -> list[Compilation]:
+    def all(self, episode_id: str, max_items: int | None = None) -> Listing[Compilation]:
         where = path("episodes", episode_id, "compilation-jobs")
-        return await self._list(Compilation, where, max_items)
+        return self._list(Compilation, where, max_items)
 
     async def cancel(self, compilation_id: str) -> Compilation:
         return await self._post(Compilation, path("compilation-jobs", compilation_id, "cancel"))

@@ -22,7 +22,7 @@ def test_every_call_has_its_blocking_twin() -> None:
     with blocking.Retake(client) as twin:
         assert groups(client).keys() == groups(twin).keys()
         for name, group in groups(client).items():
-            calls = {n for n, f in inspect.getmembers(group, inspect.iscoroutinefunction) if not n.startswith("_")}
+            calls = {n for n, f in inspect.getmembers(group, inspect.ismethod) if not n.startswith("_")}
             twins = {n for n, f in inspect.getmembers(groups(twin)[name], callable) if not n.startswith("_")}
             assert calls == twins, name
 
@@ -43,3 +43,15 @@ def test_results_errors_and_events_come_through() -> None:
             if event.last_event_id == "e:2":
                 break
     assert threading.active_count() == before
+
+
+def test_a_list_is_walked_page_by_page() -> None:
+    pages = [
+        ok({"data": [{"id": f"p{i}", "name": "P"} for i in at], "next_cursor": following})
+        for at, following in (((1, 2), "more"), ((3,), None), ((1, 2), "more"))
+    ]
+    gateway = Gateway(*pages)
+    with blocking.Retake(gateway.client()) as retake:
+        assert [p.id for p in retake.projects.all()] == ["p1", "p2", "p3"]
+        assert next(iter(retake.projects.all())).id == "p1"
+    assert len(gateway.requests) == 3
