@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint contracts lock system bench clean
+.PHONY: help setup demo test fuzz lint contracts lock system bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(VENV)/.demo ## Make a film from four photographs (PHOTOS=folder: from yo
 test: $(VENV)/.dev ## Run the tests (ARGS='-k name')
 	$(BIN)/python -m pytest $(ARGS)
 
+fuzz: $(VENV)/.dev ## Hold the HTTP API against its document for minutes (ARGS='--seeds 1 2')
+	$(BIN)/python -m tests.support.fuzzing $(ARGS)
+
 lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,7 +42,6 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 
 contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI and OpenAPI from the models
 	$(BIN)/python -m shared.contracts.generate
-	$(BIN)/python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
 	$(BIN)/python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
 
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)

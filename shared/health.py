@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from shared.postgres import Pool
@@ -76,21 +76,40 @@ def saying(problem: Callable[[], str | None]) -> Check:
     return check
 
 
-def health_routes(health: Callable[[], Health]) -> APIRouter:
-    router = APIRouter()
+_OPEN: Final[dict[str, Any]] = {"security": []}
+_READY_EXAMPLE: Final = {"status": "ready", "checks": {"database": "ok", "relay": "ok", "consumer": "ok"}}
+_METRICS_EXAMPLE: Final = '# TYPE retake_ready gauge\nretake_ready{service="gateway"} 1.0\n'
 
-    @router.get("/health/live", summary="The process runs", tags=["operations"])
+
+def _says(example: dict[str, Any], description: str = "Success") -> dict[str, Any]:
+    """A response with `status`, and `checks` if the example has them."""
+    checks = {"checks": {"type": "object", "additionalProperties": {"type": "string"}}} if "checks" in example else {}
+    schema = {"type": "object", "required": list(example), "properties": {"status": {"type": "string"}} | checks}
+    return {"description": description, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def health_routes(health: Callable[[], Health]) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/health/live", summary="The process runs", openapi_extra=_OPEN, responses={
+        200: _says({"status": "alive"})})
     async def live() -> dict[str, str]:
+        """For liveness probes: looks at nothing else, so that no fault elsewhere restarts it."""
         return {"status": "alive"}
 
-    @router.get("/health/ready", summary="The service can do its work", tags=["operations"])
+    @router.get("/health/ready", summary="The service can do its work", openapi_extra=_OPEN, responses={
+        200: _says(_READY_EXAMPLE), 503: _says(_READY_EXAMPLE | {"status": "unavailable"}, "Not now: see `checks`.")})
     async def ready() -> JSONResponse:
+        """For readiness probes. `checks` says `ok` or the trouble of each part, also of parts that readiness does not
+        depend on."""
         is_ready, checks = await health().report()
         body = {"status": "ready" if is_ready else "unavailable", "checks": checks}
         return JSONResponse(body, status_code=200 if is_ready else 503)
 
-    @router.get("/metrics", summary="Prometheus metrics", tags=["operations"])
+    @router.get("/metrics", summary="Prometheus metrics", openapi_extra=_OPEN, response_class=PlainTextResponse,
+                responses={200: {"content": {"text/plain": {"example": _METRICS_EXAMPLE}}}})
     async def metrics() -> Response:
+        """In the text format that Prometheus scrapes."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

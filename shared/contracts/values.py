@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 
 class Value(BaseModel):
@@ -211,8 +211,8 @@ class NarrationMix(Value):
 class AudioConfig(Value):
     """How the film sounds."""
 
-    background_music: bool = True
-    volume_normalization: bool = True
+    background_music: StrictBool = True
+    volume_normalization: StrictBool = True
     loudness_lufs: float = Field(-16, description="-14 web, -16 default, -23 broadcast")
     true_peak_dbtp: float = -1
     segment_sound: Literal["keep", "lower", "mute"] = "lower"

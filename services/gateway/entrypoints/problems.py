@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from services.gateway.domain.errors import Refusal
 from shared import telemetry
@@ -24,6 +25,7 @@ from shared.postgres import UNAVAILABLE
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 RETRY_AFTER_S: Final = 2  # what is unavailable (a restart, a failover) is mostly back within seconds
 
 
@@ -211,11 +213,20 @@ def install(app: FastAPI) -> None:
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = of(error)
-        if problem.slug is Slug.INTERNAL:
+        if problem.slug is Slug.METHOD_NOT_ALLOWED:  # the framework names the methods of one route of several
+            problem.headers = {"Allow": ", ".join(_allowed(request))}
+        elif problem.slug is Slug.INTERNAL:
             log.error("http.crashed", path=request.url.path, method=request.method, exc_info=error)
         elif problem.slug is Slug.UNAVAILABLE:
             log.warning("http.unavailable", path=request.url.path, error=repr(error))
         return render(problem, request.url.path)
+
+    def _allowed(request: Request) -> list[str]:
+        """Every method that this path answers."""
+        found = [method for method in METHODS
+                 if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)]
+        stream = request.scope["path"].endswith("/events")  # the only GETs without a HEAD: they never end
+        return [*found, "HEAD"] if "GET" in found and "HEAD" not in found and not stream else found
 
     for kind in (HTTPException, RequestValidationError, RetakeError, asyncpg.DataError, *UNAVAILABLE, Exception):
         app.add_exception_handler(kind, answer)

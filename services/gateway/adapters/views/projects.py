@@ -97,7 +97,8 @@ class ProjectViews(View):
         return _project(await self._one("project", sql, self._links.user_id, project_id))
 
     async def projects(self, page: Page) -> Listing:
-        rows, following = await self._page(_MINE, [self._links.user_id], page, by="t.project_id")
+        rows, following = await self._page(_MINE, [self._links.user_id], page, by="t.project_id",
+                                           filters={"project_id": "t.project_id"})
         return Listing([_project(r) for r in rows], following)
 
     async def settings(self, project_id: str) -> Json:

@@ -38,7 +38,8 @@ class RunViews(VersionViews):
 
     async def runs(self, page: Page, *, project_id: str | None = None, asset_id: str | None = None) -> Listing:
         filters = {"kind": "t.kind", "status": "t.status", "provider": "t.provider", "episode_id": "t.episode_id",
-                   "segment_id": "t.segment_id", "asset_id": "t.asset_id", "batch_id": "t.batch_id"}
+                   "segment_id": "t.segment_id", "asset_id": "t.asset_id", "batch_id": "t.batch_id",
+                   "run_id": "t.run_id"}
         rows, following = await self._page(_LIST, [project_id, asset_id], page, by="t.run_id", filters=filters)
         return Listing(await self._runs(rows), following)
 

@@ -18,6 +18,7 @@ from services.gateway.entrypoints.http import documents
 from services.gateway.entrypoints.http.front import Front
 from services.gateway.entrypoints.http.gate import API, Gate
 from services.gateway.entrypoints.http.limits import RateLimit
+from services.gateway.entrypoints.http.openapi import completed
 from services.gateway.entrypoints.http.ports import Parts
 from services.gateway.entrypoints.http.routes import (
     accounts,
@@ -65,7 +66,7 @@ class GatewayApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """OpenAPI 3.1, made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = _completed(get_openapi(
+            self.openapi_schema = completed(get_openapi(
                 title=self.title, version=self.version, description=self.description, routes=self.routes,
                 tags=self.openapi_tags, separate_input_output_schemas=False))
         return self.openapi_schema
@@ -96,56 +97,6 @@ def _parts(app: FastAPI) -> Parts:
     return parts
 
 
-def _completed(spec: dict[str, Any]) -> dict[str, Any]:
-    """What the framework does not know: our problems instead of its validation errors, keys, security, servers."""
-    components = spec.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    schemas["Problem"] = documents.PROBLEM_SCHEMA
-    components["securitySchemes"] = documents.SECURITY
-    spec["security"] = [{"bearer": []}, {"session": []}]
-    spec["servers"] = [{"url": "/", "description": "Where this document was fetched."}]
-    for path, item in spec["paths"].items():
-        for method, operation in item.items():
-            _complete_operation(path, method, operation)
-    _shared(spec)
-    return spec
-
-
 def _operation_id(route: APIRoute) -> str:
     """`runs_review`: the module and the name of the function."""
     return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name.rstrip('_')}"
-
-
-def _shared(spec: dict[str, Any]) -> None:
-    """Problems are written once, under the names of their types, and referred to."""
-    components = spec["components"]
-    components["examples"] = {s.value: {"summary": problems.KINDS[s].title, "value": documents.problem_example(s)}
-                              for s in problems.Slug}
-    found = components.setdefault("responses", {})
-    for item in spec["paths"].values():
-        for operation in item.values():
-            for status, response in operation["responses"].items():
-                content = response.get("content", {}).get(problems.MEDIA_TYPE)
-                if content is None:
-                    continue
-                slugs = sorted(content["examples"])
-                content["examples"] = {s: {"$ref": f"#/components/examples/{s}"} for s in slugs}
-                found[".".join(slugs)] = response
-                operation["responses"][status] = {"$ref": f"#/components/responses/{'.'.join(slugs)}"}
-
-
-def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
-    tags = operation.get("tags", [])
-    if "seed 004" in tags:
-        operation["tags"] = [t for t in tags if t == "seed 004"] + [t for t in tags if t != "seed 004"]
-    if method != "get" and path.startswith(API) and "security" not in operation:
-        operation["security"] = [{"bearer": []}]
-    if method == "post" and path.startswith(API) and not path.startswith(f"{API}/auth"):
-        operation.setdefault("parameters", []).append(documents.IDEMPOTENCY_KEY)
-    for parameter in operation.get("parameters", []):
-        if parameter["name"] == "If-Match":
-            parameter["required"] = True
-    if not path.startswith(API):
-        operation["responses"] = {s: r for s, r in operation["responses"].items() if s != "422"}

@@ -63,8 +63,9 @@ def errors(*slugs: Slug) -> Responses:
 
 
 def answers(model: type[BaseModel] | None, *slugs: Slug, status: int = 200, description: str = "Success",
-            headers: tuple[str, ...] = (), also: dict[int, str] | None = None) -> dict[str, Any]:
-    """Keyword arguments for a route: its success (also under other statuses) and its problems."""
+            headers: tuple[str, ...] = (), also: dict[int, str] | None = None, filters: str = "") -> dict[str, Any]:
+    """Keyword arguments for a route: its success (also under other statuses), its problems, the fields that its list
+    can be filtered by (with spaces between)."""
     success: dict[str, Any] = {"description": description}
     if model is not None:
         success["model"] = model
@@ -73,7 +74,13 @@ def answers(model: type[BaseModel] | None, *slugs: Slug, status: int = 200, desc
     responses: Responses = errors(*slugs) | {status: success}
     for other, said in (also or {}).items():
         responses[other] = success | {"description": said}
-    return {"status_code": status, "responses": responses, "response_model": None}
+    extra = {"openapi_extra": {"parameters": [_filter(name) for name in filters.split()]}} if filters else {}
+    return {"status_code": status, "responses": responses, "response_model": None} | extra
+
+
+def _filter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"},
+            "description": f"Only those with this {name.replace('_', ' ')}; a comma means OR."}
 
 
 _HEADERS: Final[dict[str, Any]] = {
@@ -81,6 +88,22 @@ _HEADERS: Final[dict[str, Any]] = {
     "Location": {"description": "Where the resource is.", "schema": {"type": "string"}},
     "Preference-Applied": {"description": "`wait=N`, if the answer was held.", "schema": {"type": "string"}},
 }
+
+SHARED_HEADERS: Final[dict[str, Any]] = {
+    "RateLimit-Policy": {"description": "The caller's quota `q` of requests per window of `w` seconds.",
+                         "schema": {"type": "string"}, "example": '"user";q=600;w=60'},
+    "RateLimit": {"description": "What is left of it: `r` requests for the next `t` seconds.",
+                  "schema": {"type": "string"}, "example": '"user";r=582;t=31'},
+    "Retry-After": {"description": "Seconds to wait before the request is repeated.",
+                    "required": True, "schema": {"type": "integer", "minimum": 1}, "example": 2},
+    "WWW-Authenticate": {"description": "The scheme to sign in with.", "required": True,
+                         "schema": {"type": "string"}, "example": "Bearer"},
+    "Allow": {"description": "The methods that the path has.", "required": True, "schema": {"type": "string"},
+              "example": "GET, HEAD"},
+    "Idempotency-Replayed": {"description": "`true`: the first answer to this key, given again.",
+                             "schema": {"type": "string", "const": "true"}, "example": "true"},
+}
+"""Of many answers, written once in the document's components."""
 
 PROBLEM_SCHEMA: Final = {
     "type": "object",
@@ -121,7 +144,7 @@ def listing(item: type[BaseModel]) -> type[BaseModel]:
 
 IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key", "in": "header", "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "description": "A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`.",
     "examples": {"uuid": {"value": "0b0e7ac2-6a2f-4d5a-9a52-0f5f0a5c7b11"}},
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
@@ -16,6 +15,7 @@ from fastapi import Depends, Header, Query, Request
 from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Listing, Page
 from services.gateway.entrypoints.http.gate import API
 from services.gateway.entrypoints.http.ports import Json
+from services.gateway.entrypoints.http.shapes.base import Moment
 from services.gateway.entrypoints.problems import ProblemError, Slug, invalid
 
 MAX_WAIT_S: Final = 60
@@ -24,7 +24,8 @@ _WAIT: Final = re.compile(r"^wait=(\d+)$")
 
 
 async def if_match(value: Annotated[str | None, Header(alias="If-Match", description=(
-        "The ETag that the change builds on, or `*` to overwrite whatever is there."), examples=['"7"'])] = None
+        "The ETag that the change builds on, or `*` to overwrite whatever is there."), examples=["*", '"7"'],
+        json_schema_extra={"pattern": r'^(\*|"[0-9]{1,9}")$'})] = None
 ) -> int | None:
     """The revision; None for `*`. What is no revision of ours matches nothing."""
     if value is None or not value.strip():
@@ -72,15 +73,15 @@ async def page(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page.")] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
-    created_after: Annotated[datetime | None, Query(description="Only what is newer.")] = None,
-    created_before: Annotated[datetime | None, Query(description="Only what is older.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Only what is newer.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Only what is older.")] = None,
 ) -> Page:
     """Filters by the items' own fields: see each list's description. A comma means OR."""
     filters = {
         name: tuple(v for value in request.query_params.getlist(name) for v in value.split(",") if v)
         for name in _FILTERS if name in request.query_params
     }
-    return Page(limit, _decode(cursor), _utc(created_after), _utc(created_before), filters)
+    return Page(limit, _decode(cursor), created_after, created_before, filters)
 
 
 Paging = Annotated[Page, Depends(page)]
@@ -102,11 +103,6 @@ def _decode(cursor: str | None) -> str | None:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise invalid(("query:cursor", "is no cursor of ours")) from None
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """A time without a zone is taken as UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 async def json_only(request: Request) -> None:

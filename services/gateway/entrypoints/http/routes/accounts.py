@@ -64,6 +64,7 @@ async def open_session(call: SignedIn) -> Response:
 
 @router.delete("/session", **answers(None, status=204, description="The cookie is gone."), summary="Sign out")
 async def close_session(call: SignedIn) -> Response:
+    """Takes the cookie away. A bearer token stays valid until it expires: forget it."""
     response = Response(status_code=204)
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
     return response
@@ -81,6 +82,7 @@ async def ticket(body: NewTicket, call: SignedIn) -> Response:
 
 @me_router.get("/me", **answers(Me), summary="Who I am")
 async def me(call: SignedIn) -> Response:
+    """The caller as their token tells, and what they may use."""
     s = call.parts.settings
     quotas = {"requests": s.rate_quota, "window_s": s.rate_window_s, "streams": s.streams_per_user}
     return json_response({"user_id": call.user_id, "name": call.identity.name, "scopes": list(call.identity.scopes),

@@ -14,6 +14,7 @@ from services.gateway.entrypoints.http.documents import CONDITIONAL, POST, WITH_
 from services.gateway.entrypoints.http.headers import IfMatch, Paging, Prefer, json_only, listed
 from services.gateway.entrypoints.http.ids import AssetId
 from services.gateway.entrypoints.http.ports import Json
+from services.gateway.entrypoints.http.shapes.base import EXAMPLE_ID
 from services.gateway.entrypoints.http.shapes.episodes import Asset, NewDraft
 from services.gateway.entrypoints.http.shapes.runs import Comparison, NewRun, NewVersion, Run, Version
 from services.gateway.entrypoints.problems import Slug, invalid
@@ -27,12 +28,14 @@ MOST_COMPARED = 8
 
 @router.get("", **answers(Asset, headers=("ETag",)), summary="An asset")
 async def asset(asset_id: AssetId, call: SignedIn) -> Response:
+    """Its draft, what a run would use by default, the committed version, and the run that is active or waits."""
     found = await call.see("asset", asset_id, lambda v: v.asset(asset_id))
     return json_response(found, headers=etag(found["revision"]))
 
 
 @router.put("/draft", **answers(Asset, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Save the draft (editor)")
 async def put_draft(asset_id: AssetId, body: NewDraft, revision: IfMatch, call: SignedIn) -> Response:
+    """What the next run will take. Runs never change it; a rejected preview leaves it as it is."""
     async def effect(d: Doing) -> Answer:
         caller = await d.may("asset", asset_id, Role.EDITOR)
         await save_draft(d.store, caller, asset_id, revision, body.directions, body.settings)
@@ -44,6 +47,7 @@ async def put_draft(asset_id: AssetId, body: NewDraft, revision: IfMatch, call: 
 
 @router.delete("/draft", **answers(None, status=204, description="Dropped."), summary="Drop the draft (editor)")
 async def delete_draft(asset_id: AssetId, call: SignedIn) -> Response:
+    """The next run then builds on the committed version again. Nothing happens if there is none."""
     async def effect(d: Doing) -> Answer:
         await drop_draft(d.store, await d.may("asset", asset_id, Role.EDITOR), asset_id, None)
         return Answer(204)
@@ -51,9 +55,9 @@ async def delete_draft(asset_id: AssetId, call: SignedIn) -> Response:
     return await call.change(effect)
 
 
-@router.get("/runs", **answers(listing(Run)), summary="Its runs")
+@router.get("/runs", **answers(listing(Run), filters="status provider batch_id run_id"), summary="Its runs")
 async def runs(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
-    """Filters: status, provider, batch_id."""
+    """Newest first, active ones and those that have ended."""
     async def look(d: Doing) -> Json:
         await d.may("asset", asset_id, Role.VIEWER)
         return listed(await d.views.runs(page, asset_id=asset_id))
@@ -75,9 +79,10 @@ async def regenerate(asset_id: AssetId, body: NewRun, prefer: Prefer, call: Sign
     return await call.command(effect, then=starting.then)
 
 
-@router.get("/versions", **answers(listing(Version)), summary="Its versions")
+@router.get("/versions", **answers(listing(Version), filters="status provider run_id version_id"),
+            summary="Its versions")
 async def versions(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
-    """Filters: status, provider, run_id, version_id."""
+    """Newest first. Those whose bytes retention has deleted are `gone`."""
     async def look(d: Doing) -> Json:
         await d.may("asset", asset_id, Role.VIEWER)
         return listed(await d.views.versions(asset_id, page))
@@ -103,8 +108,10 @@ async def bring(asset_id: AssetId, body: NewVersion, prefer: Prefer, call: Signe
 
 
 @router.get("/compare", **answers(Comparison, Slug.GONE), summary="Versions side by side")
-async def compare(asset_id: AssetId, versions: Annotated[str, Query(description="Version ids, with commas between.")],
-                  call: SignedIn) -> Response:
+async def compare(asset_id: AssetId, versions: Annotated[str, Query(
+        description="2 to 8 version ids, with commas between.", examples=[f"{EXAMPLE_ID},{EXAMPLE_ID}"],
+        json_schema_extra={"pattern": r"^[^,]+(,[^,]+){1,7}$"})], call: SignedIn) -> Response:
+    """With what differs between them, field by field. At most 8; versions of other assets are not found."""
     ids = [v for v in versions.split(",") if v]
     if not 2 <= len(ids) <= MOST_COMPARED:
         raise invalid(("query:versions", f"name 2 to {MOST_COMPARED} versions"))

@@ -35,8 +35,10 @@ _AT_REST = {200: "At rest, with `Prefer: wait`."}
 _LONG: dict[str, Any] = {"status": 202, "headers": ("Location",), "also": _AT_REST}
 
 
-@router.get("/episodes/{episode_id}/batches", **answers(listing(Batch)), summary="An episode's batches")
+@router.get("/episodes/{episode_id}/batches", **answers(listing(Batch), filters="status batch_id"),
+            summary="An episode's batches")
 async def batches(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Response:
+    """Newest first, with each item's state and why it was left."""
     async def look(d: Doing) -> Json:
         await d.may("episode", episode_id, Role.VIEWER)
         return listed(await d.views.batches(episode_id, page))
@@ -47,6 +49,8 @@ async def batches(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Respon
 @router.post("/episodes/{episode_id}/batches", **answers(Batch, *WITH_BODY, *POST, *WORK, **_LONG),
              summary="Generate many segments (editor)")
 async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, call: SignedIn) -> Response:
+    """One segment after the other, or `batch_size` at once; makes what each lacks, in the order starting image,
+    video, narration. What is committed is skipped, what runs is adopted."""
     sent = body.model_fields_set
     command = StartBatch(
         episode_id, body.mode, body.batch_size if "batch_size" in sent else None, body.start_from, body.auto_approve,
@@ -94,12 +98,14 @@ async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, call:
 
 @router.get("/batches/{batch_id}", **answers(Batch, headers=("Preference-Applied",)), summary="A batch")
 async def batch(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
+    """With `Prefer: wait=N` it is held until the batch waits for a review, is paused or has ended."""
     return await get_waiting(call, "batch", batch_id, prefer)
 
 
 @router.post("/batches/{batch_id}/pause", **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
              summary="Start nothing more for now (editor)")
 async def pause(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
+    """What generates goes on; nothing more is started until it is resumed."""
     async def effect(d: Doing) -> Answer:
         await pause_batch(d.store, await d.may("batch", batch_id, Role.EDITOR), batch_id)
         return await _answer(d, batch_id)
@@ -110,6 +116,7 @@ async def pause(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
 @router.post("/batches/{batch_id}/cancel", **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
              summary="End it; its queued and generating runs are cancelled (editor)")
 async def cancel(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
+    """Previews that wait stay open: they are decided as any other."""
     async def effect(d: Doing) -> Answer:
         await cancel_batch(d.store, await d.may("batch", batch_id, Role.EDITOR), batch_id)
         return await _answer(d, batch_id)

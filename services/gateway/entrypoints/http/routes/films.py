@@ -27,9 +27,10 @@ from services.gateway.usecases.rate_film import rate_film
 router = APIRouter(tags=["films"], dependencies=[Depends(json_only)])
 
 
-@router.get("/episodes/{episode_id}/compilation-jobs", **answers(listing(Compilation)), summary="An episode's films")
+@router.get("/episodes/{episode_id}/compilation-jobs", **answers(listing(Compilation), filters="status batch_id"),
+            summary="An episode's films")
 async def compilations(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Response:
-    """Filters: status (films: completed), batch_id."""
+    """Newest first. Films that can be played have the status completed."""
     async def look(d: Doing) -> Json:
         await d.may("episode", episode_id, Role.VIEWER)
         return listed(await d.views.compilations(episode_id, page))
@@ -66,6 +67,7 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, call: SignedIn) 
 @router.get("/compilation-jobs/{compilation_id}", **answers(Compilation, headers=("Preference-Applied",)),
             tags=["seed 004"], summary="A film and how far it is")
 async def compilation(compilation_id: FilmId, prefer: Prefer, call: SignedIn) -> Response:
+    """`output_video_url` is there once it is completed. `Prefer: wait=N` holds the answer until it has ended."""
     return await get_waiting(call, "compilation", compilation_id, prefer)
 
 
@@ -73,6 +75,7 @@ async def compilation(compilation_id: FilmId, prefer: Prefer, call: SignedIn) ->
              **answers(Compilation, *POST, Slug.INVALID_STATE, status=202,
                        also={200: "At rest, with `Prefer: wait`."}), summary="Cancel (editor)")
 async def cancel(compilation_id: FilmId, prefer: Prefer, call: SignedIn) -> Response:
+    """Stops the render at once. A film that is completed stays."""
     async def effect(d: Doing) -> Answer:
         await cancel_compilation(d.store, await d.may("compilation", compilation_id, Role.EDITOR), compilation_id)
         return Answer(202, await d.views.compilation(compilation_id), location(f"/compilation-jobs/{compilation_id}"))
@@ -83,6 +86,7 @@ async def cancel(compilation_id: FilmId, prefer: Prefer, call: SignedIn) -> Resp
 @router.put("/compilation-jobs/{compilation_id}/rating", **answers(Compilation, *WITH_BODY, Slug.INVALID_STATE),
             summary="Rate a film (reviewer)")
 async def rate(compilation_id: FilmId, body: FilmRating, call: SignedIn) -> Response:
+    """1 to 5 for the film as a whole; a later rating replaces it. Only a completed film can be rated."""
     async def effect(d: Doing) -> Answer:
         caller = await d.may("compilation", compilation_id, Role.REVIEWER)
         await rate_film(d.store, caller, compilation_id, body.rating, body.feedback)

@@ -62,6 +62,7 @@ def _parse(text: str) -> dict[str, Any]:
 
 @router.get("/imports/{import_id}", **answers(Import, headers=("Preference-Applied",)), summary="How far an import is")
 async def import_(import_id: ImportId, prefer: Prefer, call: SignedIn) -> Response:
+    """`Prefer: wait=N` holds the answer until it has ended."""
     return await get_waiting(call, "import", import_id, prefer)
 
 
@@ -69,6 +70,7 @@ async def import_(import_id: ImportId, prefer: Prefer, call: SignedIn) -> Respon
              **answers(Import, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
              summary="Cancel an import (editor)")
 async def cancel(import_id: ImportId, prefer: Prefer, call: SignedIn) -> Response:
+    """What was made so far stays in its episode."""
     async def effect(d: Doing) -> Answer:
         await cancel_import(d.store, await d.may("import", import_id, Role.EDITOR), import_id)
         return Answer(202, await d.views.import_(import_id), location(f"/imports/{import_id}"))

@@ -24,9 +24,11 @@ router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
 _AT_REST = {200: "At rest, with `Prefer: wait`."}
 
 
-@router.get("/projects/{project_id}/runs", **answers(listing(Run)), summary="A project's runs")
+@router.get("/projects/{project_id}/runs", **answers(listing(Run),
+            filters="kind status provider episode_id segment_id asset_id batch_id run_id"),
+            summary="A project's runs")
 async def runs(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
-    """Filters: kind, status, provider, episode_id, segment_id, asset_id, batch_id."""
+    """Of every asset in it, newest first."""
     async def look(d: Doing) -> Json:
         await d.may("project", project_id, Role.VIEWER)
         return listed(await d.views.runs(page, project_id=project_id))
@@ -34,9 +36,11 @@ async def runs(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
     return json_response(await call.read(look))
 
 
-@router.get("/projects/{project_id}/reviews", **answers(listing(Review)), summary="Every decision")
+@router.get("/projects/{project_id}/reviews", **answers(listing(Review),
+            filters="kind action status episode_id segment_id asset_id run_id version_id"),
+            summary="Every decision")
 async def reviews(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
-    """Filters: kind, action, status (the verdict), episode_id, segment_id, asset_id, run_id, version_id."""
+    """Who decided what, when, on which version, with rating, feedback and changes. `status` is the verdict."""
     async def look(d: Doing) -> Json:
         await d.may("project", project_id, Role.VIEWER)
         return listed(await d.views.reviews(page, project_id=project_id))
@@ -46,6 +50,7 @@ async def reviews(project_id: ProjectId, page: Paging, call: SignedIn) -> Respon
 
 @router.get("/runs/{run_id}", **answers(Run, headers=("Preference-Applied",)), summary="A run")
 async def run(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
+    """With its steps, its versions and its review. `Prefer: wait=N` holds the answer until it rests."""
     return await get_waiting(call, "run", run_id, prefer)
 
 
@@ -79,6 +84,7 @@ async def review(run_id: RunId, body: Decision, prefer: Prefer, call: SignedIn) 
              **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202, headers=("Location",),
                        also=_AT_REST), summary="Offer an expired or rejected preview again, at no cost (reviewer)")
 async def reopen(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
+    """A new run with a new deadline offers the same version. 410 once retention has deleted its bytes."""
     starting = Starting(call, prefer)
 
     async def effect(d: Doing) -> Answer:
@@ -90,6 +96,7 @@ async def reopen(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
 
 @router.get("/versions/{version_id}", **answers(Version), summary="A version")
 async def version(version_id: VersionId, call: SignedIn) -> Response:
+    """Its URLs are signed for the caller and live for 1 to 2 hours."""
     return json_response(await call.see("version", version_id, lambda v: v.version(version_id)))
 
 

@@ -28,12 +28,14 @@ _DECIDED = (Slug.ALREADY_DECIDED, Slug.INVALID_STATE, Slug.GONE)
 
 @router.get("", **answers(Segment, headers=("ETag",)), summary="A segment")
 async def segment(segment_id: SegmentId, call: SignedIn) -> Response:
+    """Its video as it waits for a decision, else as it is committed, and the versions before."""
     found = await call.see("segment", segment_id, lambda v: v.segment(segment_id))
     return json_response(found, headers=etag(found["revision"]))
 
 
 @router.patch("", **answers(Segment, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Change a segment (editor)")
 async def change(segment_id: SegmentId, body: SegmentChanges, revision: IfMatch, call: SignedIn) -> Response:
+    """What is left out stays; null clears. `user_notes` are for people and reach no model."""
     async def effect(d: Doing) -> Answer:
         caller = await d.may("segment", segment_id, Role.EDITOR)
         await change_segment(d.store, caller, segment_id, revision, body.sent())
@@ -45,6 +47,7 @@ async def change(segment_id: SegmentId, body: SegmentChanges, revision: IfMatch,
 
 @router.delete("", **answers(None, status=204, description="Deleted."), summary="Delete a segment (editor)")
 async def delete(segment_id: SegmentId, call: SignedIn) -> Response:
+    """With its assets. Their runs are cancelled, their previews withdrawn; films that show it stay."""
     async def effect(d: Doing) -> Answer:
         await delete_segment(d.store, await d.may("segment", segment_id, Role.EDITOR), segment_id)
         return Answer(204)
@@ -70,6 +73,7 @@ async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, call: S
                                   also=_PENDING),
              tags=["seed 004"], summary="Turn the waiting video down (reviewer)")
 async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, call: SignedIn) -> Response:
+    """Acts on the preview that waits. `suggested_changes` start the next run at once, if an editor sends them."""
     async def effect(d: Doing) -> Answer:
         caller = await d.may("segment", segment_id, Role.REVIEWER)
         run_id = await find_waiting_run(d.store, caller, segment_id)

@@ -21,9 +21,9 @@ models_router = APIRouter(tags=["projects"], dependencies=[Depends(json_only)])
 router = APIRouter(tags=["operations"])
 
 
-@models_router.get("/models", **answers(listing(Model)), summary="The models that can be used")
+@models_router.get("/models", **answers(listing(Model), filters="kind provider"), summary="The models that can be used")
 async def models(page: Paging, call: SignedIn) -> Response:
-    """Filters: kind, provider. `settings_schema` is JSON Schema, made for forms."""
+    """`settings_schema` is JSON Schema, made for forms."""
     kinds, providers = page.filters.get("kind"), page.filters.get("provider")
     found = [m for m in call.parts.catalogue
              if (not kinds or set(kinds) & {k.value for k in m.kinds}) and (not providers or m.provider in providers)]
@@ -31,23 +31,35 @@ async def models(page: Paging, call: SignedIn) -> Response:
     return json_response(listed(Listing([m.model_dump(mode="json", include=fields) for m in found])))
 
 
+def _explained(slug: Slug) -> dict[str, Any]:
+    kind = KINDS[slug]
+    return {"type": f"/problems/{slug}", "status": kind.status, "title": kind.title, "recovery": kind.recovery,
+            "extensions": sorted(kind.extensions), "example": problem_example(slug)}
+
+
+_PROBLEM_TYPE: dict[str, Any] = {
+    "type": "object", "required": ["type", "status", "title", "recovery", "extensions", "example"],
+    "properties": {"type": {"type": "string"}, "status": {"type": "integer"}, "title": {"type": "string"},
+                   "recovery": {"type": "string"}, "extensions": {"type": "array", "items": {"type": "string"}},
+                   "example": {"$ref": "#/components/schemas/Problem"}}}
+
+
 @router.get("/problems/{slug}", summary="What a problem type means", responses={
-    200: {"content": {"application/json": {}, "text/html": {}}}, 404: errors(Slug.NOT_FOUND)[404]},
+    200: {"content": {"application/json": {"schema": _PROBLEM_TYPE, "example": _explained(Slug.BUSY)},
+                      "text/html": {"schema": {"type": "string"}}}}, 404: errors(Slug.NOT_FOUND)[404]},
     response_class=Response, openapi_extra={"security": []})
-async def problem(request: Request, slug: Annotated[str, Path(description="The end of a `type`.")]) -> Response:
+async def problem(request: Request, slug: Annotated[str, Path(description="The end of a `type`.", examples=["busy"])]) -> Response:
     """As a page for people, as JSON for programs."""
     if slug not in list(Slug):
         raise ProblemError(Slug.NOT_FOUND)
-    kind, example = KINDS[Slug(slug)], problem_example(Slug(slug))
+    kind = KINDS[Slug(slug)]
     if "text/html" in request.headers.get("accept", ""):
         extensions = ", ".join(kind.extensions) or "none"
         return HTMLResponse(
             f"<!doctype html><meta charset=utf-8><title>{escape(kind.title)}</title>"
             f"<h1>{kind.status} {escape(slug)}</h1><p>{escape(kind.title)}.</p>"
             f"<p>What to do: {escape(kind.recovery)}</p><p>Members of its own: {escape(extensions)}</p>")
-    body: dict[str, Any] = {"type": f"/problems/{slug}", "status": kind.status, "title": kind.title,
-                            "recovery": kind.recovery, "extensions": sorted(kind.extensions), "example": example}
-    return json_response(body)
+    return json_response(_explained(Slug(slug)))
 
 
 @router.get("/docs", summary="The API's reference, for people", response_class=HTMLResponse,
@@ -60,7 +72,9 @@ async def docs(request: Request) -> Response:
                                    "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"})
 
 
-@router.get("/openapi.json", summary="OpenAPI 3.1", response_class=Response, openapi_extra={"security": []})
+@router.get("/openapi.json", summary="OpenAPI 3.1", response_class=Response, openapi_extra={"security": []}, responses={
+    200: {"content": {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}}}})
 @router.get("/api/v1/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
+    """This document."""
     return json_response(await asyncio.to_thread(request.app.openapi))

@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.ids import is_id
 
 EXAMPLE_ID = "01980000-0000-7000-8000-000000000001"
 
-Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID])]
+Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID],
+                          json_schema_extra={"format": "uuid"})]
+
+
 def _an_id(text: str) -> str:
     if not is_id(text):
         raise ValueError("is no id")
     return text
 
 
-GivenId = Annotated[str, AfterValidator(_an_id), Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID])]
+GivenId = Annotated[str, AfterValidator(_an_id), Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID],
+                                                       json_schema_extra={"format": "uuid"})]
 """In a request."""
+
+
+
+def _rfc3339(value: object) -> object:
+    """Stricter than pydantic, which also reads days, numbers and times without a zone."""
+    if not (isinstance(value, str) and _RFC3339.fullmatch(value)):
+        raise ValueError("must be a time such as 2026-01-01T00:00:00Z")
+    return value
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+Moment = Annotated[datetime, BeforeValidator(_rfc3339)]
+"""In a request: RFC 3339, with its zone."""
+
+def _a_number(value: object) -> object:
+    """Pydantic also takes "5" and true for numbers; JSON Schema and this API do not."""
+    if isinstance(value, str | bool):
+        raise ValueError("must be a number")
+    return value
+
+
+# In a request: exactly what JSON Schema calls boolean, integer (5.0 is one) and number.
+Flag = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, BeforeValidator(_a_number)]
+Number = Annotated[float, BeforeValidator(_a_number)]
 
 Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
 Url = Annotated[str | None, Field(
@@ -66,6 +96,11 @@ def _without_default(schema: dict[str, Any]) -> None:
 def unsent(default: Any = "", **constraints: Any) -> Any:
     """A field that may be left out and then stays as it is; its default is never looked at."""
     return Field(default, json_schema_extra=_without_default, **constraints)
+
+
+def shown(example: dict[str, Any]) -> dict[str, Any]:
+    """`json_schema_extra` of a body where the examples of its fields do not make a good one together."""
+    return {"examples": [example]}
 
 
 class Money(Resource):

@@ -14,18 +14,22 @@ from services.gateway.entrypoints.http.shapes.base import (
     Dated,
     Directions,
     Failure,
+    Flag,
     GivenId,
     Id,
+    Number,
     Resource,
     Score,
     Setting,
     Url,
+    Whole,
+    shown,
     unsent,
 )
 from services.gateway.entrypoints.http.shapes.runs import Kind, PreviousVersion, Run, Version
 from shared.contracts.values import AudioConfig, CaptionMode, TransitionStyle
 
-EXAMPLE_DOCUMENT = {
+EXAMPLE_DOCUMENT: dict[str, Any] = {
     "title": "Morning",
     "directions": {"music": "Warm and slow, piano"},
     "segments": [{
@@ -327,7 +331,7 @@ class Import(Dated):
     error: Failure | None
 
 
-class NewEpisode(Body):
+class NewEpisode(Body, json_schema_extra=shown({"description": "A short film about coffee."} | EXAMPLE_DOCUMENT)):
     """A document (see POST imports) without starting images. Its fields are checked with a pointer each."""
 
     title: str = Field(min_length=1, max_length=300)
@@ -337,83 +341,98 @@ class NewEpisode(Body):
     segments: list[dict[str, Any]] | None = Field(None, max_length=500, examples=[EXAMPLE_DOCUMENT["segments"]])
 
 
-class NewImport(Body):
+class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_DOCUMENT})):
     """Exactly one of `document`, `yaml` and `upload_id`."""
 
     document: dict[str, Any] | None = Field(None, examples=[EXAMPLE_DOCUMENT])
     yaml: str | None = Field(None, description="The same document as text.")
     upload_id: GivenId | None = Field(None, description="A film to split at its cuts.")
     title: str | None = Field(None, max_length=300)
-    scene_threshold: float | None = Field(None, ge=0, le=1, description="How different frames must be.")
+    scene_threshold: Number | None = Field(None, ge=0, le=1, description="How different frames must be.")
 
 
-class EpisodeChanges(Body):
+class EpisodeChanges(Body, json_schema_extra=shown({
+    "title": "Morning, again", "output": {"width": 1280, "height": 720},
+})):
     title: str = unsent(min_length=1, max_length=300)
     description: str = unsent(max_length=4000)
     output: dict[str, Any] = unsent({}, examples=[{"width": 1280, "height": 720}])
 
 
-class NewOrder(Body):
+class NewOrder(Body, json_schema_extra=shown({"segment_ids": [EXAMPLE_ID]})):
     segment_ids: list[GivenId] = Field(max_length=500, description="Every segment once.")
 
 
-class NewSegment(Body):
+class NewSegment(Body, json_schema_extra=shown({
+    "type": "scene", "scene_info": {"description": "A cup of coffee by the window"}, "duration": 5,
+    "directions": {"video": "Pan left."},
+})):
     type: Literal["scene", "shot", "transition"] = "scene"
     scene_info: dict[str, Any] = {}
-    duration: float | None = Field(None, gt=0, le=600)
-    position: int | None = Field(None, ge=1, description="From 1; left out: at the end.")
+    duration: Number | None = Field(None, gt=0, le=600)
+    position: Whole | None = Field(None, ge=1, description="From 1; left out: at the end.")
     directions: dict[str, Directions] = Field({}, examples=[{"video": "Pan left."}])
 
 
-class SegmentChanges(Body):
+class SegmentChanges(Body, json_schema_extra=shown({
+    "user_notes": "Ask Ana about the cup.", "transition_after": {"style": "fade", "duration": 0.5},
+})):
     """What is left out stays; null clears."""
 
     type: Literal["scene", "shot", "transition"] = unsent("scene")
     scene_info: dict[str, Any] | None = None
-    duration: float | None = Field(None, gt=0, le=600)
+    duration: Number | None = Field(None, gt=0, le=600)
     user_notes: str | None = Field(None, max_length=4000)
     transition_after: dict[str, Any] | None = Field(None, examples=[{"style": "fade", "duration": 0.5}])
 
 
-class NewAsset(Body):
+class NewAsset(Body, json_schema_extra=shown({"kind": "image", "label": "Title picture"})):
     kind: Literal["image"]
     label: str = Field(min_length=1, max_length=200)
     segment_id: GivenId | None = None
 
 
-class NewDraft(Body):
+class NewDraft(Body, json_schema_extra=shown({
+    "directions": "Slowly push in on the cup.", "settings": {"model": "animatic/camera", "resolution": "1080p"},
+})):
     directions: Directions | None = None
     settings: dict[str, Any] = Field({}, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
 
 
-class NewBatch(Body):
+class NewBatch(Body, json_schema_extra=shown({"mode": "parallel", "batch_size": 4, "deadline_minutes": None})):
     mode: Literal["sequential", "parallel"] = "sequential"
-    batch_size: int = Field(1, ge=1, le=50, description="Runs that generate at once, when parallel.")
-    start_from: int = Field(0, ge=0, description="Segments to skip.")
-    auto_approve: bool = False
+    batch_size: Whole = Field(1, ge=1, le=50, description="Runs that generate at once, when parallel.")
+    start_from: Whole = Field(0, ge=0, description="Segments to skip.")
+    auto_approve: Flag = False
     review: Literal["video", "all"] = Field("video", description="What waits for a person.")
     segment_ids: list[GivenId] | None = Field(None, max_length=500)
-    deadline_minutes: float | None = Field(None, gt=0, description="Left out: the project's; null: none.")
+    deadline_minutes: Number | None = Field(None, gt=0, le=525_600, description="Left out: the project's; null: none.")
 
 
-class GenerateSegments(Body):
+class GenerateSegments(Body, json_schema_extra=shown({
+    "mode": "sequential", "batch_size": 1, "start_from": 0, "auto_approve": False,
+})):
     """Seed 004."""
 
     mode: Literal["sequential", "parallel"] = "sequential"
-    batch_size: int = Field(1, ge=1, le=50)
-    start_from: int = Field(0, ge=0)
-    auto_approve: bool = False
+    batch_size: Whole = Field(1, ge=1, le=50)
+    start_from: Whole = Field(0, ge=0)
+    auto_approve: Flag = False
 
 
-class Resumption(Body):
-    start_from: int | None = Field(None, ge=0)
-    skip: list[GivenId] | bool | None = Field(None, description="Segments to leave out; true: those that hold it.")
+class Resumption(Body, json_schema_extra=shown({"skip": True})):
+    start_from: Whole | None = Field(None, ge=0)
+    skip: list[GivenId] | Flag | None = Field(None, description="Segments to leave out; true: those that hold it.")
 
 
 class Boundary(Body):
     after_segment_id: GivenId
     style: TransitionStyle
-    duration: float = Field(0.5, ge=0, le=5)
+    duration: Number = Field(0.5, ge=0, le=5)
+
+
+_SEED_FILM: dict[str, Any] = {
+    "transition_style": "fade", "audio_config": {"background_music": True, "volume_normalization": True}}
 
 
 class _Film(Body):
@@ -425,16 +444,16 @@ class _Film(Body):
     captions: CaptionMode = CaptionMode.SOFT
 
 
-class NewCompilation(_Film):
+class NewCompilation(_Film, json_schema_extra=shown(_SEED_FILM)):
     """Seed 004."""
 
 
-class Render(_Film):
+class Render(_Film, json_schema_extra=shown({"batch_size": 4} | _SEED_FILM)):
     """Generate all, approve all, compile."""
 
-    batch_size: int = Field(2, ge=1, le=50)
+    batch_size: Whole = Field(2, ge=1, le=50)
 
 
-class FilmRating(Body):
-    rating: int = Field(ge=1, le=5)
+class FilmRating(Body, json_schema_extra=shown({"rating": 5, "feedback": "Exactly the film I wanted."})):
+    rating: Whole = Field(ge=1, le=5)
     feedback: str | None = Field(None, max_length=4000)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from services.gateway.entrypoints.http.shapes.base import Body, Dated, GivenId, Id, Money, Resource, Url, unsent
+from services.gateway.entrypoints.http.shapes.base import Body, Dated, GivenId, Id, Money, Resource, Url, shown, unsent
 from services.gateway.entrypoints.http.shapes.episodes import Output
 
 RoleName = Literal["owner", "editor", "reviewer", "viewer"]
@@ -82,27 +82,33 @@ class NewVideoSettings(ModelSettings):
     image_model: str | None = None
 
 
-class ProjectChanges(Body):
+class ProjectChanges(Body, json_schema_extra=shown({"name": "Our holidays in Tuscany"})):
     name: str = unsent(min_length=1, max_length=200)
     description: str = unsent(max_length=4000)
 
 
-class SettingsChanges(Body):
+class SettingsChanges(Body, json_schema_extra=shown({
+    "video": {"model": "animatic/camera", "resolution": "1080p"}, "style": "Warm film stock",
+    "review": {"deadline_minutes": 60},
+})):
     """A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner."""
 
-    output: dict[str, Any] | None = None
+    output: dict[str, Any] | None = Field(None, examples=[{"width": 1280, "height": 720, "fps": 25, "fit": "crop"}],
+                                          description="Of new episodes: width, height, fps, fit (crop, pad, blur).")
     video: NewVideoSettings | None = Field(None, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
     image: ModelSettings | None = None
     narration: ModelSettings | None = None
     music: ModelSettings | None = None
     style: str | None = Field(None, max_length=4000)
     characters: list[NewCharacter] | None = Field(None, max_length=50)
-    review: dict[str, Any] | None = None
-    workflow: str | None = None
-    spend_cap: dict[str, Any] | None = None
+    review: dict[str, Any] | None = Field(None, examples=[{"deadline_minutes": 60}], description=(
+        "`deadline_minutes` to decide on a preview, at most a year; null: no deadline."))
+    workflow: Literal["step_by_step", "monolithic"] | None = None
+    spend_cap: dict[str, Any] | None = Field(None, examples=[{"amount": "50", "currency": "USD", "period": "month"}],
+                                             description="`period` is month (UTC) or total.")
 
 
-class NewProject(Body):
+class NewProject(Body, json_schema_extra=shown({"name": "Our holidays", "settings": {"style": "Warm film stock"}})):
     name: str = Field(min_length=1, max_length=200, examples=["Our holidays"])
     description: str = Field("", max_length=4000)
     settings: SettingsChanges = Field(SettingsChanges(), description="As PATCH settings takes them.")
@@ -221,6 +227,7 @@ class Token(Resource):
 
 class NewTicket(Body):
     stream: str = Field(description="The path to open: /events or /projects/{id}/events, with or without /api/v1.",
+                        json_schema_extra={"pattern": r"^(/api/v1)?(/events|/projects/[0-9a-fA-F-]{36}/events)$"},
                         examples=["/projects/01980000-0000-7000-8000-000000000001/events"])
 
 

@@ -8,17 +8,21 @@ from typing import Any, Literal
 from pydantic import Field
 
 from services.gateway.entrypoints.http.shapes.base import (
+    EXAMPLE_ID,
     Body,
     Costs,
     Dated,
     Directions,
     Failure,
+    Flag,
     GivenId,
     Id,
     Resource,
     Score,
     Setting,
     Url,
+    Whole,
+    shown,
 )
 
 Kind = Literal["video", "starting_image", "image", "narration", "music"]
@@ -151,12 +155,14 @@ class NewRun(Body):
     directions: Directions | None = None
     model: str | None = Field(None, max_length=200, examples=["animatic/camera"])
     settings: dict[str, Any] = Field({}, description="The model's own, see GET /models.", examples=[{"duration": 5}])
-    variants: int = Field(1, ge=1, le=4, description="Versions to make and choose from.")
+    variants: Whole = Field(1, ge=1, le=4, description="Versions to make and choose from.")
     suggested_changes: dict[str, Any] = Field({}, description="Merged into what the parent run was asked for.",
                                               examples=[{"prompt_modifications": "Pan left instead."}])
 
 
-class NewVersion(Body):
+class NewVersion(Body, json_schema_extra=shown({
+    "upload_id": EXAMPLE_ID, "directions": "My own take of this scene.",
+})):
     """One's own file as a version: exactly one of `upload_id` and `url`."""
 
     upload_id: GivenId | None = None
@@ -164,42 +170,53 @@ class NewVersion(Body):
     directions: Directions | None = None
 
 
-class Decision(Body):
+class Decision(Body, json_schema_extra=shown({
+    "action": "approve", "version_id": EXAMPLE_ID, "rating": 5, "feedback": "Looks great!",
+})):
+    """One decision counts per run."""
+
     action: Literal["approve", "reject"]
     version_id: GivenId | None = Field(None, description="Which candidate; needed to approve if there are several.")
-    rating: int | None = Field(None, ge=1, le=5, examples=[5])
+    rating: Whole | None = Field(None, ge=1, le=5, examples=[5])
     feedback: str | None = Field(None, max_length=4000, description="Recorded, never sent to a model.")
     suggested_changes: dict[str, Any] | None = Field(None, examples=[{"character_prompt": "glasses"}])
-    regenerate: bool | None = Field(None, description="Start the next run at once. Default: true with "
+    regenerate: Flag | None = Field(None, description="Start the next run at once. Default: true with "
                                                       "suggested_changes, for editors.")
 
 
-class Approval(Body):
+class Approval(Body, json_schema_extra=shown({
+    "rating": 5, "feedback": "Looks great!",
+})):
     """Seed 004."""
 
-    rating: int | None = Field(None, ge=1, le=5, examples=[5])
+    rating: Whole | None = Field(None, ge=1, le=5, examples=[5])
     feedback: str | None = Field(None, max_length=4000, examples=["Looks great!"])
     version_id: GivenId | None = Field(None, description="The one that was watched.")
 
 
-class Rejection(Body):
+class Rejection(Body, json_schema_extra=shown({
+    "reason": "Character appearance inconsistent", "suggested_changes": {"character_prompt": "glasses"},
+})):
     """Seed 004."""
 
     reason: str | None = Field(None, max_length=4000, examples=["Character appearance inconsistent"])
     suggested_changes: dict[str, Any] | None = Field(None, examples=[{"character_prompt": "glasses"}])
     version_id: GivenId | None = None
-    rating: int | None = Field(None, ge=1, le=5)
-    regenerate: bool | None = None
+    rating: Whole | None = Field(None, ge=1, le=5)
+    regenerate: Flag | None = None
 
 
-class Regeneration(Body):
+class Regeneration(Body, json_schema_extra=shown({
+    "changes": {"prompt_modifications": "Pan left.", "style_adjustments": "warmer", "seed": 67890},
+    "keep_original": True,
+})):
     """Seed 004."""
 
     changes: dict[str, Any] = Field({}, description="prompt_modifications and style_adjustments are appended; "
                                     "directions, model, duration, resolution, aspect_ratio and seed replace; other "
                                     "keys are only recorded.",
                                     examples=[{"prompt_modifications": "Pan left.", "seed": 67890}])
-    keep_original: bool = Field(True, description="false frees the replaced version once the new one is committed.")
+    keep_original: Flag = Field(True, description="false frees the replaced version once the new one is committed.")
 
 
 class PreviousVersion(Resource):
