@@ -48,7 +48,8 @@ _PROBLEM_TYPE: dict[str, Any] = {
     200: {"content": {"application/json": {"schema": _PROBLEM_TYPE, "example": _explained(Slug.BUSY)},
                       "text/html": {"schema": {"type": "string"}}}}, 404: errors(Slug.NOT_FOUND)[404]},
     response_class=Response, openapi_extra={"security": []})
-async def problem(request: Request, slug: Annotated[str, Path(description="The end of a `type`.", examples=["busy"])]) -> Response:
+async def problem(request: Request, slug: Annotated[
+        str, Path(description="The end of a `type`.", examples=["busy"])]) -> Response:
     """As a page for people, as JSON for programs."""
     if slug not in list(Slug):
         raise ProblemError(Slug.NOT_FOUND)
