@@ -45,6 +45,7 @@ class Asset(Resource):
     draft: Draft | None = None
     defaults: Settings = {}
     committed: Version | None = None
+    committed_at: datetime | None = None
     preview: Run | None = None
     active_run_id: str | None = None
     stale: dict[str, Any] | None = None
