@@ -1,7 +1,9 @@
-"""The generator service as an ASGI app: `uvicorn --factory services.generator.main:create_app`."""
+"""The generator service as an ASGI app: `uvicorn --factory services.generator.main:create_app`; its operators'
+commands: `python -m services.generator.main gc --dry-run`."""
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 from fastapi import FastAPI
@@ -9,8 +11,9 @@ from fastapi import FastAPI
 from services.generator.adapters.providers.replicate.bell import Bell
 from services.generator.config import Settings
 from services.generator.domain.webhook_signature import keys_of
+from services.generator.entrypoints.cli import operate
 from services.generator.entrypoints.webhooks import webhook_routes
-from services.generator.wiring import wire
+from services.generator.wiring import open_keeper, wire
 from shared.clock import SystemClock
 from shared.contracts.topics import Service
 from shared.service import service_app
@@ -21,3 +24,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = service_app(Service.GENERATOR, settings, partial(wire, bell=bell))
     app.include_router(webhook_routes(keys_of(settings.replicate_webhook_secrets), bell.ring, SystemClock()))
     return app
+
+
+if __name__ == "__main__":
+    sys.exit(operate(sys.argv[1:], lambda: open_keeper(Settings())))

@@ -16,6 +16,7 @@ from services.generator.adapters.postgres.attempts import attempt_units
 from services.generator.adapters.postgres.calls import PostgresCalls
 from services.generator.adapters.postgres.commits import PostgresCommits
 from services.generator.adapters.postgres.imports import PostgresImports, split_units
+from services.generator.adapters.postgres.purges import keeping_units
 from services.generator.adapters.postgres.runs import PostgresRuns
 from services.generator.adapters.postgres.sweeps import PostgresSweeps
 from services.generator.adapters.providers import animatic_provider
@@ -27,15 +28,19 @@ from services.generator.adapters.scratch import ProcessScratch
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
+from services.generator.entrypoints.cli import Keeper
 from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
 from services.generator.entrypoints.kafka import Entry
+from services.generator.entrypoints.keeper import keeper_kinds, schedule
 from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.call_provider import RemoteMaker
+from services.generator.usecases.collect_orphans import CollectOrphans
 from services.generator.usecases.gather_inputs import GatherInputs
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.imports import SPLIT
 from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
 from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio
+from services.generator.usecases.purge_versions import PurgeVersions
 from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider
 from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.start_run import Offer
@@ -45,6 +50,7 @@ from shared.contracts.topics import Service
 from shared.health import Health
 from shared.jobs import Kind, Worker
 from shared.objects import Objects, open_objects
+from shared.postgres import transaction
 from shared.service import Base, open_base, run_messaging
 
 
@@ -90,13 +96,32 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         entry = entrance(settings, base, made_of, meter)
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
         split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
-        work = {**kinds(generate, at_once(settings)), ABANDON: abandonment(base, made_of), SPLIT: split}
+        keeper = keeping(base, objects, meter)
+        work = {**kinds(generate, at_once(settings)), ABANDON: abandonment(base, made_of), SPLIT: split,
+                **keeper_kinds(keeper.purge, keeper.collect, meter, base.pool, base.clock)}
+        async with transaction(base.pool) as connection:
+            await schedule(connection)
         async with (
             run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
             Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
             RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, clock=base.clock),
         ):
             yield messaging.health
+
+
+def keeping(base: Base, objects: Objects, meter: PrometheusMeter) -> Keeper:
+    unit = keeping_units(base.pool, base.publisher)
+    return Keeper(unit, PurgeVersions(unit, objects.own), CollectOrphans(unit, objects.own), meter, base.clock)
+
+
+@asynccontextmanager
+async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
+    """For operators' commands, beside a service that runs."""
+    async with (
+        open_base(Service.GENERATOR, settings) as base,
+        open_objects(settings.objects_url, Service.GENERATOR) as objects,
+    ):
+        yield keeping(base, objects, PrometheusMeter())
 
 
 def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch,

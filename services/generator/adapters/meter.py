@@ -15,6 +15,8 @@ ACTIVE = Gauge("retake_runs_active", "Runs that have not ended, as of the last s
 OLDEST = Gauge("retake_runs_oldest_queued_seconds", "How long the oldest queued run has waited, as of the last sweep")
 PROVIDER = Histogram("retake_provider_seconds", "A provider's call, from asking to having the file",
                      ["provider", "model", "outcome"], buckets=_MINUTES)
+FREED = Counter("retake_retention_freed_bytes_total", "Bytes that retention deleted", ["what"])
+FREED_THINGS = Counter("retake_retention_freed_total", "Versions and orphaned objects that retention deleted", ["what"])
 
 
 class PrometheusMeter:
@@ -31,3 +33,7 @@ class PrometheusMeter:
         for state, count in active.items():
             ACTIVE.labels(state).set(count)
         OLDEST.set(oldest_queued_s)
+
+    def freed(self, what: str, count: int, size: int) -> None:
+        FREED_THINGS.labels(what).inc(count)
+        FREED.labels(what).inc(size)

@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from services.generator.domain.problems import problem_of, superseded
+from services.generator.domain.retention import LetGo, surplus
 from services.generator.domain.run import Run, commit_time, complete, failed
 from services.generator.domain.states import RunState, may_become
 from services.generator.usecases.ports import Commits, Pending
@@ -36,15 +37,22 @@ async def commit_version(commits: Commits, message: Message[Accepted], now: date
 
 async def _commit(commits: Commits, pending: Pending, message: Message[Accepted], now: datetime) -> Run:
     assert pending.candidate is not None
-    previous = pending.committed_version_id
-    let_go = not pending.run.request.keep_original and previous not in (None, pending.candidate.version_id)
-    retired = [previous] if let_go and previous else []
+    retired = _let_go(pending, pending.candidate.version_id)
     updated_at = commit_time(now, pending.updated_at)
     run = await commits.commit(pending, updated_at, retired)
     await commits.publish(message.cause, complete(
-        run, pending.candidate, commit_seq=pending.commit_seq + 1, previous=previous, updated_at=updated_at,
-        retired=retired, actor=message.event.actor))
+        run, pending.candidate, commit_seq=pending.commit_seq + 1, previous=pending.committed_version_id,
+        updated_at=updated_at, retired=list(retired), actor=message.event.actor))
     return run
+
+
+def _let_go(pending: Pending, chosen: str) -> dict[str, LetGo]:
+    """Accepted versions beyond those that are kept, and the one replaced if the run was asked not to keep it."""
+    previous = pending.committed_version_id
+    keep = pending.run.request.keep_original or previous in (None, chosen)
+    retired = {} if keep or previous is None else {previous: LetGo.REPLACED}
+    kept = [v for v in pending.accepted if v not in retired]
+    return retired | dict.fromkeys(surplus(kept, chosen), LetGo.SURPLUS)
 
 
 async def _supersede(commits: Commits, pending: Pending, now: datetime) -> Run | None:

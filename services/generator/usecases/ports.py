@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from services.generator.domain.frames import Frame
+from services.generator.domain.retention import LetGo
 from services.generator.domain.run import Candidate, Lane, Run
 from services.generator.domain.states import RunState, VersionStatus
 from services.generator.domain.tolerances import Asked
@@ -77,6 +78,7 @@ class Pending:
     committed_version_id: str | None
     updated_at: datetime | None
     candidate: Version | None  # the version asked about, if it is one of the run's candidates
+    accepted: tuple[str, ...] = ()  # the asset's accepted versions that are kept, newest first
 
 
 class Store(Protocol):
@@ -167,8 +169,8 @@ class Commits(Store, Protocol):
 
     async def lock(self, run_id: str, version_id: str) -> Pending | None: ...
 
-    async def commit(self, pending: Pending, updated_at: datetime, retired: Sequence[str]) -> Run:
-        """Pointer, run and versions, in the caller's transaction."""
+    async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, LetGo]) -> Run:
+        """Pointer, run and versions, in the caller's transaction. `retired`: what is let go, and why."""
         ...
 
     async def end(self, run_id: str, state: RunState, now: datetime, *, only_from: frozenset[RunState] | None = None,

@@ -58,11 +58,20 @@ async def _plan(runs: Runs, asset: Asset, blank: NewRun, offer: Offer) -> NewRun
         raise problems.asset_deleted()
     match request.source:
         case RunSource.GENERATE:
+            await _hold_pinned(runs, request)
             return _generate(asset, blank, offer)
         case RunSource.UPLOAD | RunSource.URL | RunSource.IMPORT:
             return _bring(asset, blank)
         case RunSource.EXISTING:
             return await _existing(runs, asset, blank)
+
+
+async def _hold_pinned(runs: Runs, request: RegenerateRequested) -> None:
+    """Locked while the run is stored, so that retention sees the run or the run sees the mark."""
+    pinned = request.starting_image_version_id
+    held = await runs.hold_version(pinned) if pinned else None
+    if held and held.purged:
+        raise problems.starting_image_missing()
 
 
 def _generate(asset: Asset, blank: NewRun, offer: Offer) -> NewRun:

@@ -1,0 +1,85 @@
+"""Operators' commands: `python -m services.generator.main gc [--dry-run] [--project ID]`.
+
+Prints lines of JSON, for `retake gc` and for jq: what each version and object is to retention, or what was done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.generator.entrypoints.keeper import KeeperMeter, collect_all, purge_all
+from services.generator.usecases.collect_orphans import CollectOrphans
+from services.generator.usecases.explain_retention import Explained, explain_retention
+from services.generator.usecases.keeping import KeepingUnit
+from services.generator.usecases.purge_versions import PurgeVersions
+from shared.clock import Clock
+from shared.errors import RetakeError
+
+SERVICE = "generator"
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """What retention works with, opened by wiring."""
+
+    unit: KeepingUnit
+    purge: PurgeVersions
+    collect: CollectOrphans
+    meter: KeeperMeter
+    clock: Clock
+
+
+OpenKeeper = Callable[[], AbstractAsyncContextManager[Keeper]]
+
+
+def operate(arguments: list[str], open_keeper: OpenKeeper) -> int:
+    """The exit code: 0 done, 1 failed, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m services.generator.main")
+    commands = parser.add_subparsers(dest="command", required=True)
+    gc = commands.add_parser("gc", help="free what retention lets go")
+    gc.add_argument("--dry-run", action="store_true", help="change nothing: say what would happen, and why")
+    gc.add_argument("--project", help="explain this project only (with --dry-run)")
+    asked = parser.parse_args(arguments)
+    if asked.project and not asked.dry_run:
+        parser.error("--project goes with --dry-run: a sweep takes all projects")
+    try:
+        asyncio.run(_explain(open_keeper, asked.project) if asked.dry_run else _collect(open_keeper))
+    except RetakeError as e:
+        print(f"{e.cause} {e.recovery or ''}".rstrip(), file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _explain(open_keeper: OpenKeeper, project_id: str | None) -> None:
+    async with open_keeper() as keeper:
+        async for line in explain_retention(keeper.unit, keeper.collect, keeper.clock.now(), project_id):
+            _print(_line(line))
+
+
+async def _collect(open_keeper: OpenKeeper) -> None:
+    async with open_keeper() as keeper:
+        now = keeper.clock.now()
+        done = await purge_all(keeper.purge, keeper.meter, now) + await collect_all(keeper.collect, keeper.meter, now)
+    _print({"service": SERVICE, "marked": done.marked, "deleted": done.deleted, "bytes": done.size})
+
+
+def _line(line: Explained) -> dict[str, Any]:
+    v = line.verdict
+    return {"service": SERVICE, "what": line.what, "id": line.id, "project_id": line.project_id, "bytes": line.size,
+            "action": v.action.value, "why": v.why, "since": _text(v.since), "until": _text(v.until)}
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _print(line: dict[str, Any]) -> None:
+    print(json.dumps(line, ensure_ascii=False), flush=True)

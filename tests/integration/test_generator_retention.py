@@ -1,0 +1,430 @@
+"""Retention: what is committed or in use never goes, everything else goes in the end, and `gc --dry-run` says why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.generator.adapters.meter import PrometheusMeter
+from services.generator.entrypoints.cli import Keeper, operate
+from services.generator.entrypoints.keeper import Done, collect_all, purge_all
+from services.generator.wiring import keeping
+from shared.contracts.values import AssetKind
+from shared.errors import Retryable
+from shared.ids import new_id
+from tests.support import events
+from tests.support.clock import FakeClock
+from tests.support.generator import Bench, emptied_database, open_bench
+from tests.support.postgres import Postgres
+
+WEEK, GRACE = timedelta(days=7), timedelta(hours=48)
+OVER = timedelta(minutes=1)
+
+
+@dataclass
+class Kept:
+    """A bench whose clock a test moves, with the keeper beside it."""
+
+    bench: Bench
+    clock: FakeClock
+    keeper: Keeper
+
+    async def sweep(self, after: timedelta = timedelta()) -> Done:
+        self.clock.move(after.total_seconds())
+        now = self.clock.now()
+        meter = PrometheusMeter()
+        return await purge_all(self.keeper.purge, meter, now) + await collect_all(self.keeper.collect, meter, now)
+
+    async def marked(self, version_id: str) -> bool | None:
+        """None: it has no row any more."""
+        found = await self.bench.pool.fetchrow("select purged_at from versions where version_id = $1", version_id)
+        return found and found["purged_at"] is not None
+
+    async def files(self) -> set[str]:
+        return {o.key async for o in self.bench.objects.own.list()}
+
+    async def has_bytes(self, version: Any) -> bool:
+        files = await self.files()
+        return {r.key for r in (version.object, version.poster) if r} <= files
+
+    async def explained(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        from services.generator.usecases.explain_retention import explain_retention
+        async for line in explain_retention(self.keeper.unit, self.keeper.collect, self.clock.now()):
+            found[line.id] = {"action": line.verdict.action.value, "why": line.verdict.why, "bytes": line.size,
+                              "project": line.project_id, "until": line.verdict.until}
+        return found
+
+
+@pytest_asyncio.fixture
+async def kept(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Kept]:
+    clock = FakeClock(datetime.now(UTC))
+    async with open_bench(await emptied_database(postgres), tmp_path, clock=clock) as bench:
+        yield Kept(bench, clock, keeping(bench.base, bench.objects, PrometheusMeter()))
+
+
+def of(told: Any) -> dict[str, Any]:
+    return {name: getattr(told, name) for name in events.ref()}
+
+
+def again(told: Any) -> dict[str, Any]:
+    return of(told) | {"run_id": new_id()}
+
+
+def picture() -> dict[str, Any]:
+    return events.ref(asset_kind=AssetKind.IMAGE)
+
+
+async def reject(kept: Kept, preview: Any) -> None:
+    await kept.bench.handle(events.rejected(**of(preview), version_id=preview.candidates[0].version_id))
+
+
+async def test_a_rejected_version_is_marked_after_a_week_and_gone_two_days_later(kept: Kept) -> None:
+    preview = await kept.bench.preview(**picture())
+    made = preview.candidates[0]
+    await reject(kept, preview)
+    assert await kept.sweep(WEEK - OVER) == Done()
+    assert (await kept.explained())[made.version_id]["why"] == "rejected"
+    assert (await kept.sweep(2 * OVER)).marked == 1
+    assert await kept.sweep(GRACE - OVER) == Done()
+    assert await kept.has_bytes(made)
+    done = await kept.sweep(2 * OVER)
+    assert (done.deleted, done.size) == (1, made.object.size + made.poster.size)
+    assert await kept.files() == set()
+    assert await kept.marked(made.version_id) is None
+    assert await kept.bench.state(preview.run_id) == "rejected", "the run's history stays"
+
+
+async def test_of_accepted_versions_the_last_three_stay_and_clients_are_told(kept: Kept) -> None:
+    first = await kept.bench.committed(**picture())
+    done = [first] + [await kept.bench.committed(**again(first)) for _ in range(3)]
+    assert [d.retired for d in done] == [[], [], [], [first.version.version_id]]
+    assert (await kept.sweep()).marked == 1
+    assert await kept.marked(first.version.version_id)
+    assert (await kept.sweep(GRACE + OVER)).deleted == 1
+    assert [await kept.has_bytes(d.version) for d in done] == [False, True, True, True]
+    assert await kept.sweep(timedelta(days=400)) == Done()
+
+
+async def test_a_version_replaced_for_good_does_not_count_among_the_last_three(kept: Kept) -> None:
+    first = await kept.bench.committed(**picture())
+    second = await kept.bench.committed(**again(first))
+    third = await kept.bench.committed(**again(first))
+    fourth = await kept.bench.committed(**again(first), keep_original=False)
+    assert fourth.retired == [third.version.version_id]
+    await kept.sweep()
+    await kept.sweep(GRACE + OVER)
+    assert [await kept.has_bytes(d.version) for d in (first, second, third, fourth)] == [True, True, False, True]
+
+
+async def test_rolling_back_makes_the_version_the_newest_of_the_three(kept: Kept) -> None:
+    first = await kept.bench.committed(**picture())
+    others = [await kept.bench.committed(**again(first)) for _ in range(2)]
+    back = await kept.bench.committed(**again(first), source="existing", overrides={},
+                                      version_id=first.version.version_id)
+    assert back.retired == []
+    last = await kept.bench.committed(**again(first))
+    assert last.retired == [others[0].version.version_id]
+
+
+async def test_bytes_of_a_deleted_asset_go_after_the_grace_time_and_the_topic_forgets_it(kept: Kept) -> None:
+    done = await kept.bench.committed(**picture())
+    waiting = await kept.bench.preview(**again(done))
+    await kept.bench.handle(events.episode_changed(episode_id=done.episode_id, deleted_asset_ids=[done.asset_id]))
+    assert (await kept.explained())[done.version.version_id]["why"] == "its asset was deleted"
+    await kept.sweep(GRACE - OVER)
+    assert await kept.has_bytes(done.version)
+    await kept.sweep(2 * OVER)
+    assert await kept.files() == set()
+    assert await kept.marked(waiting.candidates[0].version_id) is None
+    last = await kept.bench.pool.fetchrow("select topic, key, body from outbox order by id desc limit 1")
+    assert (last["topic"], last["key"], last["body"]) == ("complete", done.asset_id, None)
+
+
+async def test_a_starting_image_that_an_active_run_pinned_stays_until_it_ends(kept: Kept) -> None:
+    image = await kept.bench.committed()
+    newer = await kept.bench.preview(**again(image), keep_original=False)
+    video = events.regenerate_requested(
+        asset_kind=AssetKind.VIDEO, overrides={"directions": "Pan left"},
+        starting_image_version_id=image.version.version_id)
+    await kept.bench.handle(video)
+    await kept.bench.accept(newer)
+    assert await kept.sweep(GRACE + OVER) == Done()
+    assert (await kept.explained())[image.version.version_id]["action"] == "keep"
+    await kept.bench.handle(events.cancel_requested(target_id=video.run_id))
+    assert (await kept.sweep()).marked == 1
+
+
+async def test_a_run_that_comes_after_the_mark_is_told_what_to_do(kept: Kept) -> None:
+    image = await kept.bench.committed()
+    newer = await kept.bench.preview(**again(image), keep_original=False)
+    await kept.bench.accept(newer)
+    await kept.sweep()
+    video = events.regenerate_requested(
+        asset_kind=AssetKind.VIDEO, overrides={"directions": "Pan left"},
+        starting_image_version_id=image.version.version_id)
+    await kept.bench.handle(video)
+    assert (await kept.bench.one("failed", run_id=video.run_id)).problem.code == "starting_image_missing"
+    back = events.regenerate_requested(**again(image), source="existing", overrides={},
+                                       version_id=image.version.version_id)
+    await kept.bench.handle(back)
+    assert (await kept.bench.one("failed", run_id=back.run_id)).problem.code == "version_purged"
+
+
+async def test_of_a_mark_and_a_reopening_at_the_same_moment_one_wins(kept: Kept) -> None:
+    outcomes: Counter[str | None] = Counter()
+    for _ in range(12):
+        preview = await kept.bench.preview(**picture())
+        await reject(kept, preview)
+        kept.clock.move((WEEK + OVER).total_seconds())
+        reopened = events.regenerate_requested(**again(preview), source="existing", overrides={},
+                                               version_id=preview.candidates[0].version_id)
+
+        async def reopen(request: Any = reopened) -> None:
+            await asyncio.sleep(random.random() * 0.004)
+            await kept.bench.handle(request)
+
+        await asyncio.gather(reopen(), kept.sweep())
+        await kept.sweep()
+        state = await kept.bench.state(reopened.run_id)
+        assert await kept.marked(preview.candidates[0].version_id) == (state == "failed")
+        outcomes[state] += 1
+    assert set(outcomes) <= {"failed", "preview_ready"}
+
+
+async def test_objects_without_a_row_are_collected_when_their_folders_time_is_over(kept: Kept) -> None:
+    own = kept.bench.objects.own
+    done = await kept.bench.committed(**picture())
+    late, support, clip = (f"versions/{new_id()}/image.bin", f"failed/{new_id()}/0.mp4", f"imports/{new_id()}/1.mp4")
+    for key in (late, support, clip, "elsewhere/thing.bin"):
+        await own.put_bytes(key, b"left", "video/mp4")
+    user = events.regenerate_requested(
+        asset_kind=AssetKind.VIDEO, source="import", overrides={},
+        input_object=await own.put_bytes(f"imports/{new_id()}/2.mp4", b"used", "video/mp4"))
+    await kept.bench.handle(user)
+    lines = await kept.explained()
+    assert (lines[late]["action"], lines[late]["why"], lines[late]["project"]) == ("wait", "no row knows it", None)
+    await kept.sweep(GRACE + OVER)
+    assert {late, support, clip} - await kept.files() == {late}
+    await kept.sweep(WEEK)
+    assert await kept.files() == {"elsewhere/thing.bin", done.version.object.key, done.version.poster.key,
+                                  user.input_object.key}
+
+
+async def test_a_crash_between_bytes_and_row_is_finished_by_the_next_round(kept: Kept, monkeypatch: Any) -> None:
+    preview = await kept.bench.preview(**picture())
+    await reject(kept, preview)
+    await kept.sweep(WEEK + OVER)
+    store = kept.bench.objects.own
+
+    async def away(*keys: str) -> None:
+        raise Retryable("object_store_unavailable", "The store is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "delete", away)
+        with pytest.raises(Retryable):
+            await kept.sweep(GRACE + OVER)
+    assert await kept.marked(preview.candidates[0].version_id)
+    await store.delete(preview.candidates[0].object.key)
+    assert (await kept.sweep()).deleted == 1
+    assert await kept.files() == set()
+
+
+async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(kept: Kept, capsys: Any) -> None:
+    preview = await kept.bench.preview(**picture())
+    await reject(kept, preview)
+    committed = await kept.bench.committed(**picture())
+    kept.clock.move((WEEK + OVER).total_seconds())
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Keeper]:
+        yield kept.keeper
+
+    def command(*arguments: str) -> list[dict[str, Any]]:
+        assert operate(["gc", *arguments], opened) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    lines = await _in_a_loop_of_its_own(kept, command, "--dry-run")
+    by_id = {line["id"]: line for line in lines}
+    assert by_id[preview.candidates[0].version_id]["action"] == "mark"
+    assert by_id[committed.version.version_id]["why"].startswith("committed")
+    assert {line["service"] for line in lines} == {"generator"}
+    assert not await kept.marked(preview.candidates[0].version_id)
+
+
+async def _in_a_loop_of_its_own(kept: Kept, command: Any, *arguments: str) -> Any:
+    """The command runs a loop; the pool belongs to ours, so its work is sent back here."""
+    from services.generator.entrypoints import cli
+
+    loop = asyncio.get_running_loop()
+    run = cli.asyncio.run
+    try:
+        cli.asyncio.run = lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30)  # type: ignore[assignment]
+        return await asyncio.to_thread(command, *arguments)
+    finally:
+        cli.asyncio.run = run
+
+
+# --- any history
+
+
+@dataclass
+class History:
+    """Random lives of a few assets, and what must be there whatever happened."""
+
+    kept: Kept
+    dice: random.Random
+    refs: list[dict[str, Any]] = field(default_factory=list)
+    previews: list[Any] = field(default_factory=list)
+    closed: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    accepted: dict[str, list[str]] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+
+    @property
+    def bench(self) -> Bench:
+        return self.kept.bench
+
+    async def step(self) -> None:
+        moves = [self.make, self.make, self.make_video, self.accept, self.accept, self.accept, self.close,
+                 self.offer_again, self.roll_back, self.leave_an_object, self.wait]
+        if self.dice.random() < 0.02:
+            moves = [self.delete]
+        await self.dice.choice(moves)()
+
+    def ref(self) -> dict[str, Any]:
+        if len(self.refs) < 2:
+            self.refs.append(picture())
+        return self.dice.choice(self.refs) | {"run_id": new_id()}
+
+    async def start(self, **request: Any) -> None:
+        asked = events.regenerate_requested(**({"overrides": {"directions": "A lighthouse"}} | request))
+        await self.bench.handle(asked)
+        if await self.bench.state(asked.run_id) == "queued":
+            await self.bench.work_off()
+        if await self.bench.state(asked.run_id) == "preview_ready":
+            self.previews.append((asked, await self.bench.one("preview-ready", run_id=asked.run_id)))
+
+    async def make(self) -> None:
+        await self.start(**self.ref(), variants=self.dice.choice([1, 1, 2]),
+                         keep_original=self.dice.random() < 0.8)
+
+    async def make_video(self) -> None:
+        pinned = [v for ref in self.refs if (v := (await self.bench.pointer(ref["asset_id"]))[0])]
+        if pinned:
+            await self.start(asset_kind=AssetKind.VIDEO, starting_image_version_id=self.dice.choice(pinned))
+
+    async def accept(self) -> None:
+        if not self.previews:
+            return
+        asked, preview = self.previews.pop(self.dice.randrange(len(self.previews)))
+        before, _ = await self.bench.pointer(preview.asset_id)
+        chosen = self.dice.choice(preview.candidates).version_id
+        await self.bench.accept(preview, version_id=chosen)
+        if await self.bench.state(preview.run_id) == "complete":
+            order = self.accepted.setdefault(preview.asset_id, [])
+            self.accepted[preview.asset_id] = [chosen, *(v for v in order if v != chosen)]
+            self.replaced.discard(chosen)
+            if not asked.keep_original and before and before != chosen:
+                self.replaced.add(before)
+        self.closed += [(of(preview), v.version_id) for v in preview.candidates if v.version_id != chosen]
+
+    async def close(self) -> None:
+        if not self.previews:
+            return
+        _, preview = self.previews.pop(self.dice.randrange(len(self.previews)))
+        if self.dice.random() < 0.5:
+            await reject(self.kept, preview)
+        else:
+            await self.bench.handle(events.review_updated(**of(preview), change="expired", state="expired"))
+        self.closed += [(of(preview), v.version_id) for v in preview.candidates]
+
+    async def offer_again(self) -> None:
+        if self.closed:
+            ref, version_id = self.dice.choice(self.closed)
+            await self.start(**(ref | {"run_id": new_id()}), source="existing", overrides={}, version_id=version_id)
+
+    async def roll_back(self) -> None:
+        known = [(asset, v) for asset, order in self.accepted.items() for v in order]
+        if known:
+            asset_id, version_id = self.dice.choice(known)
+            ref = next((r for r in self.refs if r["asset_id"] == asset_id), None)
+            if ref:
+                await self.start(**(ref | {"run_id": new_id()}), source="existing", overrides={},
+                                 version_id=version_id)
+                await self.accept()
+
+    async def leave_an_object(self) -> None:
+        await self.bench.objects.own.put_bytes(f"versions/{new_id()}/image.bin", b"left", "image/jpeg")
+
+    async def delete(self) -> None:
+        if self.refs:
+            ref = self.refs.pop(self.dice.randrange(len(self.refs)))
+            self.deleted.add(ref["asset_id"])
+            await self.bench.handle(events.episode_changed(
+                episode_id=ref["episode_id"], deleted_asset_ids=[ref["asset_id"]]))
+
+    async def wait(self) -> None:
+        hours = self.dice.choice([1, 24, 49, 24 * 8])
+        await self.kept.sweep(timedelta(hours=hours))
+        await self.check()
+
+    async def check(self) -> None:
+        files, now = await self.kept.files(), self.kept.clock.now()
+        versions = {r["version_id"]: r for r in await self.bench.pool.fetch("select * from versions")}
+        must = {v for v in await self._pointers() if v}
+        must |= set(await self._in_use())
+        for asset_id, order in self.accepted.items():
+            if asset_id not in self.deleted:
+                must |= set([v for v in order if v not in self.replaced][:3])
+        for version_id in must:
+            row = versions.get(version_id)
+            assert row, f"{version_id} lost its row"
+            assert row["asset_id"] in self.deleted or row["purged_at"] is None, f"{version_id} is marked"
+        for row in versions.values():  # no dangling reference: as long as there is a row, there are its bytes
+            if row["purged_at"] is None or row["purged_at"] > now - GRACE:
+                assert row["facts"]["object"]["key"] in files
+
+    async def _pointers(self) -> list[str | None]:
+        rows = await self.bench.pool.fetch("select committed_version_id from assets where deleted_at is null")
+        return [r["committed_version_id"] for r in rows]
+
+    async def _in_use(self) -> list[str]:
+        rows = await self.bench.pool.fetch(
+            "select c.version_id from runs join candidates c using (run_id) where state = 'preview_ready' and "
+            "c.version_id is not null union select (request ->> 'starting_image_version_id')::uuid from runs "
+            "where state = 'preview_ready' and request ->> 'starting_image_version_id' is not null")
+        return [r["version_id"] for r in rows]
+
+    async def end(self) -> None:
+        """Nobody wants anything any more: what is left is what must be kept."""
+        while self.previews:
+            await self.close()
+        await self.kept.sweep(WEEK + OVER)
+        await self.kept.sweep(GRACE + WEEK)
+        await self.check()
+        left = {r["version_id"] for r in await self.bench.pool.fetch("select version_id from versions")}
+        kept = {v for asset, order in self.accepted.items() if asset not in self.deleted
+                for v in [v for v in order if v not in self.replaced][:3]}
+        assert left == kept | {v for v in await self._pointers() if v}
+        assert {key.split("/")[1] for key in await self.kept.files()} == left, "no byte without a row"
+
+
+@pytest.mark.parametrize("seed", [2, 6])
+async def test_no_history_loses_what_is_kept_and_everything_else_goes(kept: Kept, seed: int) -> None:
+    history = History(kept, random.Random(seed))
+    for _ in range(130):
+        await history.step()
+    await history.end()
+    assert sum(map(len, history.accepted.values())) > 5, "a history in which something happened"
