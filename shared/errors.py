@@ -22,6 +22,8 @@ class Retryable(RetakeError):
     """Transient: the same call may succeed later. `delay_s` is how long the other side asked us to wait."""
 
     retryable = True
+    counts = True
+    """Whether it is an attempt of the few that there are. One that had to wait for its turn was none."""
 
     def __init__(self, code: str, cause: str, recovery: str = "", *, delay_s: float | None = None) -> None:
         super().__init__(code, cause, recovery or "It is tried again by itself.")

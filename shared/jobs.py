@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import asyncpg
 import structlog
@@ -80,13 +80,13 @@ async def finish(connection: Connection, claim: Claim) -> None:
 
 
 async def again(connection: Connection, claim: Claim, run_at: datetime,
-                payload: Mapping[str, Any] | None = None) -> None:
-    """Gives the job back, to be claimed from `run_at` on."""
+                payload: Mapping[str, Any] | None = None, *, counted: bool = True) -> None:
+    """Gives the job back, to be claimed from `run_at` on. Not counted: as if it had not been claimed."""
     if not await connection.fetchval(
         """update jobs set token = null, worker = null, lease_until = null, run_at = $3,
-                  payload = coalesce($4, payload)
+                  payload = coalesce($4, payload), attempts = attempts - case when $5 then 0 else 1 end
            where job_id = $1 and token = $2 returning 1""",
-        claim.job_id, claim.token, run_at, None if payload is None else dict(payload),
+        claim.job_id, claim.token, run_at, None if payload is None else dict(payload), counted,
     ):
         raise Fenced(claim.job_id)
 
@@ -99,25 +99,41 @@ async def cancel(connection: Connection, job_id: str) -> bool:
     return bool(gone)
 
 
-_CLAIM: Final = """
-    with held as (
-        select fair_key, count(*) as jobs from jobs where kind = $1 and lease_until >= now() group by fair_key
+_ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('jobs'), hashtext($1))"
+_READY: Final = """
+    with recursive keys as (  -- one look into the index per key, however many jobs it has
+        (select fair_key from jobs where kind = $1 and token is null order by fair_key limit 1)
+        union all
+        select (select j.fair_key from jobs j where j.kind = $1 and j.token is null and j.fair_key > keys.fair_key
+                order by j.fair_key limit 1)
+        from keys where keys.fair_key is not null
+    ), ready as (
+        select first.* from keys cross join lateral (
+            select job_id, fair_key, priority, run_at, payload from jobs
+            where kind = $1 and token is null and fair_key = keys.fair_key and run_at <= now()
+              and not coalesce(payload->'gates' ?| $3::text[], false)
+            order by priority, run_at, job_id limit $2
+        ) first
+        union all
+        select job_id, fair_key, priority, run_at, payload from jobs
+        where kind = $1 and token is not null and lease_until < now() and run_at <= now()
+          and not coalesce(payload->'gates' ?| $3::text[], false)
+    ), held as (
+        select fair_key, count(*) as jobs from jobs
+        where kind = $1 and token is not null and lease_until >= now() group by fair_key
     ), ranked as (
         -- A job's turn: how many its key has in hand, and how many of its key are before it in the queue.
-        select j.job_id, coalesce(held.jobs, 0) + row_number() over (
-                   partition by j.priority, j.fair_key order by j.run_at, j.job_id) as turn
-        from jobs j left join held using (fair_key)
-        where j.kind = $1 and j.run_at <= now() and (j.token is null or j.lease_until < now())
-    ), ready as (
-        select j.job_id from jobs j join ranked using (job_id)
-        where j.run_at <= now() and (j.token is null or j.lease_until < now())  -- again, of the row as locked
-        order by j.priority, ranked.turn, j.run_at, j.job_id
-        limit $2 for update of j skip locked
+        select ready.*, coalesce(held.jobs, 0) + row_number() over (
+                   partition by priority, fair_key order by run_at, job_id) as turn
+        from ready left join held using (fair_key)
     )
-    update jobs set token = gen_random_uuid(), worker = $3, attempts = attempts + 1,
-                    lease_until = now() + make_interval(secs => $4)
-    from ready where jobs.job_id = ready.job_id
-    returning jobs.job_id, jobs.kind, jobs.token, jobs.attempts, jobs.payload
+    select job_id, payload->'gates' as gates from ranked order by priority, turn, run_at, job_id limit $2
+"""
+_TAKE: Final = """
+    update jobs set token = gen_random_uuid(), worker = $2, attempts = attempts + 1,
+                    lease_until = now() + make_interval(secs => $3)
+    where job_id = any($1::uuid[]) and (token is null or lease_until < now())
+    returning job_id, kind, token, attempts, payload
 """
 _BEAT: Final = """
     update jobs set lease_until = now() + make_interval(secs => $3)
@@ -130,12 +146,47 @@ _RELEASE: Final = """
 """
 
 
+class Gates(Protocol):
+    """Limits that a kind's jobs share, by name; a job names the gates that it passes in `payload["gates"]`."""
+
+    async def free(self, connection: Connection, kind: str) -> Mapping[str, int]:
+        """How many jobs each gate lets through now; one that is not named lets all through."""
+        ...
+
+    async def passed(self, connection: Connection, jobs: Mapping[str, int]) -> None:
+        """So many were just let through each, in the same transaction."""
+        ...
+
+
 async def claim(
-    connection: Connection, kind: str, limit: int, *, worker: str, lease_s: float = LEASE_S
+    connection: Connection, kind: str, limit: int, *, worker: str, lease_s: float = LEASE_S, gates: Gates | None = None
 ) -> list[Claim]:
-    """Takes up to `limit` ready jobs; the fair key with the fewest jobs in hand goes first."""
-    rows = await connection.fetch(_CLAIM, kind, limit, worker, lease_s)
+    """Takes up to `limit` ready jobs; the fair key with the fewest jobs in hand goes first.
+
+    Claims of a kind go one after the other, so that what they count (jobs in hand, room behind a gate) is exact.
+    """
+    await connection.execute(_ONE_AT_A_TIME, kind)
+    free = dict(await gates.free(connection, kind)) if gates else {}
+    closed = [name for name, room in free.items() if room <= 0]
+    ready = await connection.fetch(_READY, kind, limit, closed)
+    chosen, through = _let_through([(r["job_id"], r["gates"] or []) for r in ready], free)
+    if not chosen:
+        return []
+    rows = await connection.fetch(_TAKE, chosen, worker, lease_s)
+    if gates:
+        await gates.passed(connection, through)
     return [Claim(r["job_id"], r["kind"], r["token"], r["attempts"], r["payload"]) for r in rows]
+
+
+def _let_through(ready: Iterable[tuple[str, list[str]]], free: dict[str, int]) -> tuple[list[str], dict[str, int]]:
+    """The jobs that every one of their gates has room for, in order, and how many pass each gate."""
+    chosen, through = list[str](), dict[str, int]()
+    for job_id, names in ready:
+        if all(through.get(name, 0) < free[name] for name in names if name in free):
+            chosen.append(job_id)
+            for name in names:
+                through[name] = through.get(name, 0) + 1
+    return chosen, through
 
 
 JobHandler = Callable[[Claim], Awaitable[None]]
@@ -147,6 +198,7 @@ left to its lease and tried again, so the handler must bound its attempts (`clai
 class Kind:
     handler: JobHandler
     concurrency: int
+    gates: Gates | None = None
 
 
 class Worker:
@@ -223,7 +275,8 @@ class Worker:
             return []
         try:
             async with transaction(self._pool) as connection:
-                claims = await claim(connection, kind, slots, worker=self._name, lease_s=self._lease_s)
+                claims = await claim(connection, kind, slots, worker=self._name, lease_s=self._lease_s,
+                                     gates=self._kinds[kind].gates)
         except _TROUBLE as e:
             log.warning("jobs.claim_failed", kind=kind, error=repr(e))
             await self._clock.sleep(POLL_S)

@@ -19,6 +19,7 @@ from services.generator.adapters.postgres.imports import PostgresImports, split_
 from services.generator.adapters.postgres.purges import keeping_units
 from services.generator.adapters.postgres.runs import PostgresRuns
 from services.generator.adapters.postgres.sweeps import PostgresSweeps
+from services.generator.adapters.postgres.turnstile import PostgresGates, PostgresTurnstile
 from services.generator.adapters.providers import animatic_provider
 from services.generator.adapters.providers.replicate import provider as replicate_provider
 from services.generator.adapters.providers.replicate.bell import Bell
@@ -41,7 +42,7 @@ from services.generator.usecases.imports import SPLIT
 from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
 from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio
 from services.generator.usecases.purge_versions import PurgeVersions
-from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider
+from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider, Turnstile
 from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.start_run import Offer
 from shared.clock import Clock
@@ -97,10 +98,11 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
         split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
         keeper = keeping(base, objects, meter)
-        work = {**kinds(generate, at_once(settings)), ABANDON: abandonment(base, made_of), SPLIT: split,
-                **keeper_kinds(keeper.purge, keeper.collect, meter, base.pool, base.clock)}
+        work = {**kinds(generate, at_once(settings), PostgresGates()), ABANDON: abandonment(base, made_of),
+                SPLIT: split, **keeper_kinds(keeper.purge, keeper.collect, meter, base.pool, base.clock)}
         async with transaction(base.pool) as connection:
             await schedule(connection)
+        await PostgresTurnstile(base.pool).declare(made_of.catalogue.gates)
         async with (
             run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
             Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
@@ -128,7 +130,8 @@ def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects,
                meter: PrometheusMeter) -> Generate:
     unit = attempt_units(base.pool, base.publisher)
     calls = PostgresCalls(base.pool, base.clock, base.new_id)
-    makers = {name: _maker(provider, calls, base.clock) for name, provider in made_of.providers.items()}
+    turnstile = PostgresTurnstile(base.pool)
+    makers = {name: _maker(provider, calls, turnstile, base.clock) for name, provider in made_of.providers.items()}
     make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id)
     gather = GatherInputs(unit, objects, made_of.downloads)
     return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
@@ -139,9 +142,9 @@ def splitting(settings: Settings, base: Base, objects: Objects, scratch: Scratch
                      random.random, settings.max_attempts)
 
 
-def _maker(provider: Provider, calls: Calls, clock: Clock) -> Maker:
+def _maker(provider: Provider, calls: Calls, turnstile: Turnstile, clock: Clock) -> Maker:
     if provider.remote:
-        return RemoteMaker(provider.remote, calls, clock)
+        return RemoteMaker(provider.remote, calls, turnstile, clock)
     assert provider.maker, "a provider is here or elsewhere"
     return provider.maker
 

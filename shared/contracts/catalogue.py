@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from shared.contracts.values import AssetKind
 
@@ -80,6 +81,24 @@ class Price(_Row):
         return self
 
 
+class Limits(_Row):
+    """What a provider lets through, of all replicas together. Absent: as much as there is."""
+
+    per_minute: float | None = Field(None, gt=0, description="requests that begin something")
+    at_once: int | None = Field(None, ge=1, description="requests that are not over")
+
+
+class ProviderRow(_Row):
+    """What holds for a provider's whole account. `token`: the environment variable without which nothing can be made,
+    and `account`: how to get one."""
+
+    name: str
+    title: str
+    limits: Limits = Limits()
+    token: str | None = None
+    account: str | None = None
+
+
 class Model(_Row):
     """A model as we know it. `price` null: it costs nothing. Settings outside `settings_schema` are refused."""
 
@@ -91,6 +110,7 @@ class Model(_Row):
     settings_schema: dict[str, Any]
     inputs: dict[str, Input] = {}
     price: Price | None = None
+    limits: Limits = Limits()
     takes_seed: bool = False
     makes_sound: bool = Field(False, description="a video of it is asked to have sound")
     max_prompt_chars: int | None = None
@@ -168,8 +188,9 @@ def _range(least: float | None, most: float | None) -> str:
 class Catalogue:
     """Rows by slug, in the order of the file."""
 
-    def __init__(self, models: list[Model]) -> None:
+    def __init__(self, models: list[Model], providers: list[ProviderRow] | None = None) -> None:
         self._models = {m.slug: m for m in models}
+        self._providers = {p.name: p for p in providers or []}
         if len(self._models) != len(models):
             slugs = [m.slug for m in models]
             raise BadCatalogue(f"twice in the catalogue: {sorted({s for s in slugs if slugs.count(s) > 1})}")
@@ -192,6 +213,17 @@ class Catalogue:
         except KeyError:
             raise UnknownModel(slug, list(self._models)) from None
 
+    def provider(self, name: str) -> ProviderRow:
+        """A provider without a row has neither limits nor an account."""
+        return self._providers.get(name) or ProviderRow(name=name, title=name)
+
+    @property
+    def gates(self) -> dict[str, Limits]:
+        """Every limit by the name of its gate: a provider, or "provider model"."""
+        found = {p.name: p.limits for p in self._providers.values()}
+        found |= {gate_of(m): m.limits for m in self}
+        return {name: limits for name, limits in found.items() if limits != Limits()}
+
     def of_kind(self, kind: AssetKind) -> list[Model]:
         return [m for m in self._models.values() if kind in m.kinds]
 
@@ -205,32 +237,74 @@ class Catalogue:
         raise UnknownModel(f"{provider} for {kind}", [m.slug for m in rows])
 
 
-def load_catalogue(path: Path | None = None) -> Catalogue:
-    """The built-in rows and, on top, an operator's: a row of the same slug replaces ours, `null` drops it.
+def gate_of(model: Model) -> str:
+    return f"{model.provider} {model.slug}"
 
-    The file is a JSON object {"models": {slug: row or null}}. Raises BadCatalogue.
+
+def load_catalogue(path: Path | None = None) -> Catalogue:
+    """The built-in rows and, on top, an operator's: a row of the same name replaces ours, `null` drops it, and
+    {"like": SLUG, ...} is that row with what follows changed.
+
+    The file is a JSON object {"models": {slug: row}, "providers": {name: row}}, either may be left out. Raises
+    BadCatalogue, naming the file, the row and what is wrong.
     """
-    rows = _rows(resources.files("shared.contracts").joinpath(BUILT_IN).read_text("utf-8"), BUILT_IN)
+    models, providers = _rows(resources.files("shared.contracts").joinpath(BUILT_IN).read_text("utf-8"), BUILT_IN)
+    source = BUILT_IN
     if path is not None:
+        source = f"{BUILT_IN} with {path}"
         try:
             text = path.read_text("utf-8")
-        except OSError as e:
-            raise BadCatalogue(f"{path}: {e.strerror}") from e
-        rows |= _rows(text, str(path))
-    return Catalogue([_model(slug, row) for slug, row in rows.items() if row is not None])
+        except (OSError, UnicodeDecodeError) as e:
+            raise BadCatalogue(f"{path}: {e}") from e
+        own_models, own_providers = _rows(text, str(path))
+        models |= {slug: _derived(slug, row, models, str(path)) for slug, row in own_models.items()}
+        providers |= own_providers
+    try:
+        return Catalogue([_row(Model, "model", "slug", *item) for item in models.items() if item[1] is not None],
+                         [_row(ProviderRow, "provider", "name", *item) for item in providers.items()
+                          if item[1] is not None])
+    except BadCatalogue as e:
+        raise BadCatalogue(f"{source}: {e}") from e
 
 
-def _rows(text: str, name: str) -> dict[str, Any]:
+def _rows(text: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         loaded = json.loads(text)
-        rows: dict[str, Any] = loaded["models"]
-        return dict(rows)
-    except (ValueError, TypeError, KeyError) as e:
-        raise BadCatalogue(f'{name} is not {{"models": {{slug: row}}}}: {e}') from e
+    except ValueError as e:
+        raise BadCatalogue(f"{name} is no JSON: {e}") from e
+    known = {"models", "providers"}
+    if not isinstance(loaded, dict) or not loaded or set(loaded) - known or not all(
+            isinstance(part, dict) for part in loaded.values()):
+        raise BadCatalogue(f'{name} is not {{"models": {{slug: row}}, "providers": {{name: row}}}}')
+    return dict(loaded.get("models", {})), dict(loaded.get("providers", {}))
 
 
-def _model(slug: str, row: Any) -> Model:
+def _derived(slug: str, row: Any, known: dict[str, Any], source: str) -> Any:
+    if not isinstance(row, dict) or "like" not in row:
+        return row
+    changed = dict(row)
+    base = known.get(changed.pop("like"))
+    if not isinstance(base, dict):
+        raise BadCatalogue(f"{source}: model {slug} is like {row['like']!r}, which is no model")
+    return base | {"default_for": []} | changed
+
+
+Row = TypeVar("Row", bound=_Row)
+
+
+def _row(of: type[Row], what: str, key: str, name: str, row: Any) -> Row:
     try:
-        return Model.model_validate({"slug": slug, **row})
-    except (ValidationError, TypeError) as e:
-        raise BadCatalogue(f"model {slug}: {e}") from e
+        return of.model_validate({key: name, **row})
+    except ValidationError as e:
+        said = "; ".join(_said(error) for error in e.errors())
+        raise BadCatalogue(f"{what} {name}: {said}") from e
+    except TypeError as e:
+        raise BadCatalogue(f"{what} {name} is no object of fields") from e
+
+
+def _said(error: ErrorDetails) -> str:
+    """`price.amount: String should match …`."""
+    where = ".".join(str(part) for part in error["loc"])
+    unknown = error["type"] == "extra_forbidden"
+    what = "there is no such field" if unknown else error["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

@@ -15,6 +15,7 @@ import asyncpg
 
 from services.generator.adapters.meter import PrometheusMeter
 from services.generator.adapters.postgres.sweeps import PostgresSweeps
+from services.generator.adapters.postgres.turnstile import PostgresGates
 from services.generator.adapters.scratch import ProcessScratch
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
@@ -107,8 +108,8 @@ class Bench:
 
     def worker(self) -> jobs.Worker:
         """The real one, for what needs its loops."""
-        return jobs.Worker(self.pool, self.settings.database_url, kinds(self.generate, at_once(self.settings)),
-                           clock=self.base.clock, new_id=new_id)
+        work = kinds(self.generate, at_once(self.settings), PostgresGates())
+        return jobs.Worker(self.pool, self.settings.database_url, work, clock=self.base.clock, new_id=new_id)
 
     @property
     def pool(self) -> Pool:
@@ -131,7 +132,8 @@ class Bench:
     async def claim(self, *, lease_s: float = 60.0) -> jobs.Claim | None:
         for lane in Lane:
             async with transaction(self.pool) as connection:
-                if claims := await jobs.claim(connection, lane, 1, worker="test", lease_s=lease_s):
+                if claims := await jobs.claim(connection, lane, 1, worker="test", lease_s=lease_s,
+                                              gates=PostgresGates() if lane is Lane.CALL else None):
                     return claims[0]
         return None
 

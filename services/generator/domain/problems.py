@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from shared.contracts.messages import message
-from shared.contracts.values import AssetKind, Problem
+from shared.contracts.values import AssetKind, Problem, SpendCap
 from shared.errors import RetakeError, UserError
 
 REOPEN: Final = "Reopen the preview to decide again at no new cost, or regenerate."
@@ -89,6 +90,28 @@ def provider_unknown(provider: str, known: list[str]) -> UserError:
         "provider_unavailable", f"The provider {provider!r} is not set up here.",
         f"Choose a model of: {', '.join(known)}.",
     )
+
+
+def spend_cap_reached(cap: SpendCap, *, spent: Decimal, reserved: Decimal, needed: Decimal) -> UserError:
+    money = cap.currency
+    held = f", and {_amount(reserved)} {money} are reserved for runs under way" if reserved else ""
+    when = {"month": "this month (UTC)", "total": "in all"}[cap.period]
+    return UserError(
+        "spend_cap_reached",
+        f"The project may spend {cap.amount} {money} {when}. {_amount(spent)} {money} are spent{held}; this would cost "
+        f"about {_amount(needed)} {money}.",
+        "Ask an owner of the project to raise the spend cap, choose a cheaper model or less of it, or wait for runs "
+        "under way to end; nothing was paid for this.")
+
+
+def spend_cap_currency(cap: SpendCap, currency: str) -> UserError:
+    return UserError(
+        "spend_cap_currency", f"The project's spend cap is in {cap.currency}, but the model's price is in {currency}.",
+        f"Ask an owner of the project to set the spend cap in {currency}; nothing was paid.")
+
+
+def _amount(of: Decimal) -> str:
+    return f"{of.normalize():f}"
 
 
 def unreadable_command() -> UserError:

@@ -20,7 +20,7 @@ from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.sweep_runs import LIMIT, end_overdue, requeue_jobless
 from shared.clock import Clock
 from shared.errors import RetakeError
-from shared.jobs import Claim, Kind, again, finish
+from shared.jobs import Claim, Gates, Kind, again, finish
 from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
@@ -29,12 +29,12 @@ SWEEP_EVERY_S: Final = 15.0
 ABANDONED_AT_ONCE: Final = 20
 
 
-def kinds(generate: Generate, at_once: Mapping[Lane, int]) -> Mapping[str, Kind]:
+def kinds(generate: Generate, at_once: Mapping[Lane, int], gates: Gates) -> Mapping[str, Kind]:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(run_id=claim.job_id):
             await generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
 
-    return {lane.value: Kind(run, at_once[lane]) for lane in Lane}
+    return {lane.value: Kind(run, at_once[lane], gates if lane is Lane.CALL else None) for lane in Lane}
 
 
 def split_kind(split: SplitFilm, at_once: int) -> Kind:

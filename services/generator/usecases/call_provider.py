@@ -17,11 +17,14 @@ from services.generator.usecases.remote import (
     Call,
     Calls,
     CallState,
+    Halted,
     Handle,
     RemoteProvider,
     Running,
     Stopped,
     Succeeded,
+    Throttled,
+    Turnstile,
     Unsure,
 )
 from shared.clock import Clock
@@ -36,13 +39,24 @@ class RemoteMaker:
 
     provider: RemoteProvider
     calls: Calls
+    turnstile: Turnstile
     clock: Clock
 
     async def make(self, order: Order, work: Path, share: Share) -> Made:
-        call, handle = await self._submitted(order)
-        done = await self._wait(call, handle, share)
+        try:
+            call, handle = await self._submitted(order)
+            done = await self._wait(call, handle, share)
+        except Throttled as e:
+            await self.turnstile.throttled(order.model.provider, e)
+            raise
+        except Halted as e:
+            await self.turnstile.halted(order.model.provider, e)
+            raise
         await self.calls.charge(call, done.cost)
-        return await self.provider.fetch(order, done, work)
+        log.info("call.done", call_id=call.call_id, provider_ref=handle.get("id"), cost=done.cost.amount)
+        made = await self.provider.fetch(order, done, work)
+        log.info("call.fetched", call_id=call.call_id, size=made.path.stat().st_size)
+        return made
 
     async def _submitted(self, order: Order) -> tuple[Call, Handle]:
         call = await self.calls.open(order.run_id, order.position)
@@ -59,7 +73,12 @@ class RemoteMaker:
         return await self._submit(order)
 
     async def _submit(self, order: Order) -> tuple[Call, Handle]:
+        wait_s = await self.turnstile.enter(order)
+        if wait_s:
+            log.info("call.waits", seconds=round(wait_s, 1))
+            await self.clock.sleep(wait_s)
         call = await self.calls.intend(order, await self.provider.prepare(order))
+        log.info("call.intended", call_id=call.call_id, provider=call.provider, model=call.model)
         try:
             handle = await self.provider.submit(call.call_id, order)
         except Unsure:
@@ -67,6 +86,7 @@ class RemoteMaker:
         except RetakeError as e:
             await self.calls.end(call, CallState.FAILED, problem_of(e))
             raise
+        log.info("call.submitted", call_id=call.call_id, provider_ref=handle.get("id"))
         return await self.calls.submitted(call, handle), handle
 
     async def _wait(self, call: Call, handle: Handle, share: Share) -> Succeeded:

@@ -6,6 +6,7 @@ earlier attempt stored are kept and not made again.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ class Generate:
         log.info("run.preview_ready", versions=[v.version_id for v in versions])
 
     def _may_repeat(self, run: Run, error: RetakeError) -> bool:
-        return isinstance(error, Retryable) and run.failures + 1 < self.max_attempts
+        return isinstance(error, Retryable) and (not error.counts or run.failures + 1 < self.max_attempts)
 
     async def _after(self, run: Run, attempt: Attempt, error: RetakeError) -> None:
         """What follows a failure: another attempt later, or the end."""
@@ -155,14 +156,17 @@ class Generate:
             await self._persist(lambda store: self._fail(store, attempt, error))
 
     async def _postpone(self, store: Attempts, number: int, attempt: Attempt, error: Retryable) -> None:
-        delay = delay_before(number, random=self.random(), asked_s=error.delay_s)
+        delay = error.delay_s or 0.0
+        if error.counts:
+            delay = delay_before(number, random=self.random(), asked_s=error.delay_s)
         problem = problem_of(error)
-        run = await store.postpone(attempt, self.clock.now() + timedelta(seconds=delay), problem)
+        run = await store.postpone(attempt, self.clock.now() + timedelta(seconds=delay), problem, counted=error.counts)
         if run is None:
             raise Fenced(attempt.run_id)
-        args = {"attempt": number, "attempts": self.max_attempts, "delay_s": round(delay),
-                "cause": problem.cause}
-        await store.publish(run.cause, progress(run, percent=None, code="run.retrying", args=args))
+        code, args = "run.provider_limit", {"delay_s": math.ceil(delay), "cause": problem.cause}
+        if error.counts:
+            code, args = "run.retrying", args | {"attempt": number, "attempts": self.max_attempts}
+        await store.publish(run.cause, progress(run, percent=None, code=code, args=args))
 
     async def _fail(self, store: Attempts, attempt: Attempt, error: RetakeError) -> None:
         problem = problem_of(error)

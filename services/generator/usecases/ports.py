@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from services.generator.domain.frames import Frame
+from services.generator.domain.pricing import Quote, quote
 from services.generator.domain.retention import LetGo
 from services.generator.domain.run import Candidate, Lane, Run
 from services.generator.domain.states import RunState, VersionStatus
@@ -159,8 +160,9 @@ class Attempts(Store, Protocol):
         """Ends the job. Raises Fenced."""
         ...
 
-    async def postpone(self, attempt: Attempt, until: datetime, problem: Problem) -> Run | None:
-        """Gives the job back until then; None if fenced."""
+    async def postpone(self, attempt: Attempt, until: datetime, problem: Problem, *,
+                       counted: bool = True) -> Run | None:
+        """Gives the job back until then; None if fenced. Not counted: as if it had not been tried."""
         ...
 
 
@@ -204,6 +206,10 @@ class Order:
     fps: int | None = None
     duration_s: float | None = None
     starting_image: Path | None = None
+
+    @property
+    def quote(self) -> Quote | None:
+        return quote(self.model, self.settings, duration_s=self.duration_s, directions=self.directions)
 
     @property
     def asked(self) -> Asked:

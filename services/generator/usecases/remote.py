@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from services.generator.usecases.ports import Made, Order
 from shared.contracts.values import Cost, Problem
-from shared.errors import RetakeError, Retryable
+from shared.errors import Permanent, RetakeError, Retryable
 
 Handle = Mapping[str, Any]
 """The provider's own: an id, addresses. JSON; stored, never looked into by anyone else."""
@@ -85,11 +85,41 @@ class Unsure(Retryable):
     """The submission may have arrived (a timeout, a dropped connection, a 5xx): it is never sent again blindly."""
 
 
+class Throttled(Retryable):
+    """The account's pace: nobody asks for `delay_s`. `per_minute`: the slower pace that it is held to for a while."""
+
+    counts = False
+
+    def __init__(self, code: str, cause: str, *, delay_s: float, per_minute: float | None = None) -> None:
+        super().__init__(code, cause, delay_s=delay_s)
+        self.per_minute = per_minute
+
+
+class Halted(Permanent):
+    """The account is refused whatever it asks (its token, its credit): nobody asks for `pause_s`, then one tries for
+    all; None: until the service is started again. A person may try again, too."""
+
+    retryable = True
+
+    def __init__(self, code: str, cause: str, recovery: str, *, pause_s: float | None) -> None:
+        super().__init__(code, cause, recovery)
+        self.pause_s = pause_s
+
+
+class Paused(Permanent):
+    """Another call heard Halted: this one was not even sent."""
+
+    retryable = True
+
+
 class RemoteProvider(Protocol):
+    """What one file per provider implements. Limits, breaker, spending and paying once are none of its business: it
+    raises Throttled, Halted, Unsure, Retryable, Permanent or UserError, and says what a call cost."""
+
     async def prepare(self, order: Order) -> Mapping[str, Any]:
         """What the call will be recognised by (JSON), kept with the intent. Nothing is sent that costs.
 
-        May wait for its turn. Raises UserError for what the model does not take.
+        Raises UserError for what the model does not take.
         """
         ...
 
@@ -108,6 +138,19 @@ class RemoteProvider(Protocol):
         ...
 
 
+class Turnstile(Protocol):
+    """What a provider lets through, shared by all replicas. A job passes its gates when it is claimed; what is left
+    to do here is the breaker, and the turn of every further call of the same attempt."""
+
+    async def enter(self, order: Order) -> float:
+        """Seconds until it is this call's turn. Raises Paused while the provider refuses everybody."""
+        ...
+
+    async def throttled(self, provider: str, error: Throttled) -> None: ...
+
+    async def halted(self, provider: str, error: Halted) -> None: ...
+
+
 class Calls(Protocol):
     """The rows of calls, each write a transaction of its own."""
 
@@ -116,13 +159,17 @@ class Calls(Protocol):
         ...
 
     async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
-        """Raises Fenced if the run is no longer this attempt's."""
+        """Reserves what the call may cost, in the same transaction. Raises Fenced if the run is no longer this
+        attempt's, UserError if the project may not spend that much."""
         ...
 
-    async def submitted(self, call: Call, handle: Handle) -> Call: ...
+    async def submitted(self, call: Call, handle: Handle) -> Call:
+        """The provider took it: whatever it was halted for is over."""
+        ...
 
     async def charge(self, call: Call, cost: Cost) -> None:
-        """What it cost, counted once however often this is said. The call stays open until its candidate is stored."""
+        """What it cost, counted once however often this is said, in place of what was reserved. The call stays open
+        until its candidate is stored. Told to whoever saw the run end before."""
         ...
 
     async def end(self, call: Call, state: CallState, problem: Problem | None = None) -> None: ...

@@ -12,8 +12,8 @@ from PIL import Image
 
 from services.generator.adapters.providers.replicate.images import fitted
 from services.generator.adapters.providers.replicate.inputs import inputs_of
-from services.generator.adapters.providers.replicate.pricing import cost_of, price_of
 from services.generator.adapters.providers.replicate.problems import failure
+from services.generator.adapters.providers.replicate.provider import _cost
 from services.generator.adapters.providers.replicate.settings import ReplicateSettings
 from services.generator.domain.frames import Frame
 from services.generator.usecases.ports import Order
@@ -100,14 +100,19 @@ def test_a_video_without_its_image_is_refused() -> None:
     ("stability-ai/stable-audio-2.5", {}, {"audio_output_duration_seconds": 60}, "0.2"),
 ])
 def test_cost_is_metrics_times_price(slug: str, settings: Any, metrics: Any, amount: str) -> None:
-    cost = cost_of(price_of(order(slug, **settings)), metrics, complete=True)
+    cost = _cost(handle_of(order(slug, **settings)), {"metrics": metrics}, complete=True)
     assert (cost.amount, cost.basis, cost.currency) == (amount, "estimated", "USD")
 
 
 def test_a_cancelled_call_costs_only_what_its_metrics_say() -> None:
-    price = price_of(order("bytedance/seedance-1-lite"))
-    assert cost_of(price, {"predict_time": 3}, complete=False).amount == "0"
-    assert cost_of(price, {"video_output_duration_seconds": 5}, complete=False).amount == "0.18"
+    handle = handle_of(order("bytedance/seedance-1-lite"))
+    assert _cost(handle, {"metrics": {"predict_time": 3}}, complete=False).amount == "0"
+    assert _cost(handle, {"metrics": {"video_output_duration_seconds": 5}}, complete=False).amount == "0.18"
+
+
+def handle_of(asked: Order) -> dict[str, Any]:
+    assert asked.quote
+    return {"id": "x", "price": asked.quote.stored()}
 
 
 @pytest.mark.parametrize(("text", "attempt", "retried", "code"), [

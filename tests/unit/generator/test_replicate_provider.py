@@ -18,7 +18,18 @@ from services.generator.adapters.providers.replicate.provider import ReplicatePr
 from services.generator.adapters.providers.replicate.settings import ReplicateSettings
 from services.generator.domain.frames import Frame
 from services.generator.usecases.ports import Order
-from services.generator.usecases.remote import Call, CallState, Cancelled, Handle, Running, Stopped, Succeeded, Unsure
+from services.generator.usecases.remote import (
+    Call,
+    CallState,
+    Cancelled,
+    Halted,
+    Handle,
+    Running,
+    Stopped,
+    Succeeded,
+    Throttled,
+    Unsure,
+)
 from shared.clock import SystemClock
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
@@ -228,32 +239,32 @@ async def test_a_call_that_was_held_up_is_not_made(make: Make, replicate: server
     assert not replicate.account.predictions
 
 
-@pytest.mark.parametrize(("status", "code", "words"), [
-    (401, "provider_token_refused", "REPLICATE_API_TOKEN"), (402, "provider_credit", "billing"),
+@pytest.mark.parametrize(("status", "code", "words", "pause_s"), [
+    (401, "provider_token_refused", "REPLICATE_API_TOKEN", None), (402, "provider_credit", "billing", 300.0),
 ])
-async def test_what_halts_the_account_halts_every_call_without_asking_again(
-    make: Make, replicate: server.Running, status: int, code: str, words: str
+async def test_what_refuses_the_account_halts_the_provider(
+    make: Make, replicate: server.Running, status: int, code: str, words: str, pause_s: float | None
 ) -> None:
     replicate.faults.add("create", "status", status=status)
-    provider = make(pause_s=0.5)
-    error = await error_of(provider, order())
-    assert (error.code, isinstance(error, Retryable)) == (code, False) and words in error.recovery
-    assert (await error_of(provider, order("google/nano-banana"))).code == code, "no request was left to fail"
+    error = await error_of(make(), order())
+    assert isinstance(error, Halted)
+    assert (error.code, error.pause_s) == (code, pause_s) and words in error.recovery
     assert not replicate.account.predictions
-    await asyncio.sleep(0.5)
-    await submitted(provider, order())
 
 
-async def test_a_throttle_is_waited_out_by_all(make: Make, replicate: server.Running) -> None:
-    replicate.faults.add("create", "status", status=429, headers={"retry-after": "1"})
-    provider = make()
-    error = await error_of(provider, order())
-    assert isinstance(error, Retryable) and not isinstance(error, Unsure)
-    assert (error.code, error.delay_s) == ("provider_rate_limited", 1.0)
-    began = asyncio.get_running_loop().time()
-    await submitted(provider, order())
-    assert asyncio.get_running_loop().time() - began > 0.8
-    assert len(replicate.account.predictions) == 1
+@pytest.mark.parametrize(("fault", "delay_s", "per_minute"), [
+    ({"headers": {"retry-after": "7"}}, 7.0, None),
+    ({"body": {"detail": "Request was throttled.", "status": 429, "retry_after": 3}}, 3.0, None),
+    ({"body": {"detail": "Your rate limit was reduced to 6 requests per minute with a burst of 1 requests while you "
+                         "have less than $5.0 in credit.", "status": 429}}, 10.0, 6.0),
+])
+async def test_a_throttle_says_how_long_and_how_slow(
+    make: Make, replicate: server.Running, fault: dict[str, Any], delay_s: float, per_minute: float | None
+) -> None:
+    replicate.faults.add("create", "status", status=429, **fault)
+    error = await error_of(make(), order())
+    assert isinstance(error, Throttled) and not error.counts
+    assert (error.code, error.delay_s, error.per_minute) == ("provider_rate_limited", delay_s, per_minute)
 
 
 async def test_reading_is_repeated_after_429_and_5xx_and_drops(make: Make, replicate: server.Running) -> None:

@@ -57,7 +57,7 @@ _SETTLE: Final = f"""
     returning {", ".join(f"r.{name.strip()}" for name in RUN.split(","))}
 """
 _POSTPONE: Final = f"""
-    update runs set rev = rev + 1, step = 'retrying', failures = failures + 1, problem = $3
+    update runs set rev = rev + 1, step = 'retrying', failures = failures + $4, problem = $3
     where run_id = $1 and token = $2 and state = 'generating' returning {RUN}
 """
 
@@ -103,11 +103,12 @@ class PostgresAttempts(Rows):
     async def finish(self, attempt: Attempt) -> None:
         await jobs.finish(self._db, attempt.handle)
 
-    async def postpone(self, attempt: Attempt, until: datetime, problem: Problem) -> Run | None:
-        row = await self._db.fetchrow(_POSTPONE, attempt.run_id, attempt.token, problem.model_dump())
+    async def postpone(self, attempt: Attempt, until: datetime, problem: Problem, *,
+                       counted: bool = True) -> Run | None:
+        row = await self._db.fetchrow(_POSTPONE, attempt.run_id, attempt.token, problem.model_dump(), int(counted))
         if row is None:
             return None
-        await jobs.again(self._db, attempt.handle, until)
+        await jobs.again(self._db, attempt.handle, until, counted=counted)
         return run_of(row)
 
 

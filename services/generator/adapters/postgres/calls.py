@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
 
+from services.generator.domain.pricing import Quote
+from services.generator.domain.problems import spend_cap_currency, spend_cap_reached
 from services.generator.usecases.ports import Order
 from services.generator.usecases.remote import Call, CallState, Handle
 from shared.clock import Clock
-from shared.contracts.values import Cost, Problem
+from shared.contracts.values import Cost, Problem, SpendCap
 from shared.errors import Fenced, Permanent, Retryable
 from shared.ids import NewId
-from shared.postgres import UNAVAILABLE, Pool, transaction
+from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 
 _CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at,
     request"""
 
+_HOLD: Final = """
+    select project_id, request->'project_settings'->'spend_cap' as cap from runs
+    where run_id = $1 and state = 'generating' and attempt = $2 for update
+"""
+_ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('spending'), hashtext($1))"
+# What is known of a call's cost counts, else what is reserved for it while it is open. A month is of UTC.
+_SPENDING: Final = """
+    select coalesce(sum(amount), 0) as spent,
+           coalesce(sum(reserved) filter (where amount is null and state in ('intended', 'submitted')), 0) as reserved
+    from provider_calls
+    where project_id = $1 and currency = $2
+      and ($3 = 'total' or intended_at >= date_trunc('month', $4::timestamptz, 'UTC'))
+"""
 _INTEND: Final = f"""
-    insert into provider_calls (call_id, run_id, position, attempt, provider, model, state, intended_at, request)
-    select $1, run_id, $3, $4, provider, model, 'intended', $5, $6 from runs
-    where run_id = $2 and state = 'generating' and attempt = $4 for update
+    insert into provider_calls (call_id, run_id, position, attempt, provider, model, state, intended_at, request,
+                                project_id, reserved, currency)
+    select $1, run_id, $3, $4, provider, model, 'intended', $5, $6, project_id, $7, $8 from runs where run_id = $2
     returning {_CALL}
+"""
+_SUBMITTED: Final = f"""
+    with in_order as (delete from provider_breakers where provider = $4)
+    update provider_calls set state = 'submitted', handle = $2, submitted_at = $3
+    where call_id = $1 and state in ('intended', 'submitted') returning {_CALL}
 """
 _CHARGE: Final = """
     with charged as (
@@ -49,17 +71,22 @@ class PostgresCalls:
         return _call(row) if row else None
 
     async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
-        row = await self._row(_INTEND, self._new_id(), order.run_id, order.position, order.attempt, self._clock.now(),
-                              dict(request))
-        if row is None:
-            raise Fenced(order.run_id)
+        now, price = self._clock.now(), order.quote
+        needed = price.total if price else Decimal(0)
+        async with self._transaction() as connection:
+            run = await connection.fetchrow(_HOLD, order.run_id, order.attempt)
+            if run is None:
+                raise Fenced(order.run_id)
+            if run["cap"] and price:
+                await _check_spending(connection, run["project_id"], SpendCap.model_validate(run["cap"]), price, now)
+            row = await connection.fetchrow(
+                _INTEND, self._new_id(), order.run_id, order.position, order.attempt, now, dict(request), needed,
+                price.currency if price else "USD")
+        assert row is not None, "the run is locked"
         return _call(row)
 
     async def submitted(self, call: Call, handle: Handle) -> Call:
-        row = await self._row(
-            f"update provider_calls set state = 'submitted', handle = $2, submitted_at = $3 "
-            f"where call_id = $1 and state in ('intended', 'submitted') returning {_CALL}",
-            call.call_id, dict(handle), self._clock.now())
+        row = await self._row(_SUBMITTED, call.call_id, dict(handle), self._clock.now(), call.provider)
         if row is None:
             raise Permanent("call_over", f"call {call.call_id} is over")
         return _call(row)
@@ -78,11 +105,27 @@ class PostgresCalls:
         return _call(row) if row else None
 
     async def _row(self, statement: str, *args: Any) -> asyncpg.Record | None:
+        async with self._transaction() as connection:
+            return await connection.fetchrow(statement, *args)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
         try:
             async with transaction(self._pool) as connection:
-                return await connection.fetchrow(statement, *args)
+                yield connection
         except UNAVAILABLE as e:
             raise Retryable("database_unavailable", f"The database is away: {e!r}") from e
+
+
+async def _check_spending(connection: Connection, project_id: str, cap: SpendCap, price: Quote, now: datetime) -> None:
+    """One call after the other, so that two of them never reserve the same money. Raises UserError."""
+    if cap.currency != price.currency:
+        raise spend_cap_currency(cap, price.currency)
+    await connection.execute(_ONE_AT_A_TIME, project_id)
+    row = await connection.fetchrow(_SPENDING, project_id, cap.currency, cap.period, now)
+    assert row is not None, "a sum has a row"
+    if row["spent"] + row["reserved"] + price.total > Decimal(cap.amount):
+        raise spend_cap_reached(cap, spent=row["spent"], reserved=row["reserved"], needed=price.total)
 
 
 def _call(row: asyncpg.Record) -> Call:

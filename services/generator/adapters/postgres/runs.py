@@ -92,7 +92,9 @@ class PostgresRuns(Rows):
         return run_of(row)
 
     async def enqueue(self, run: Run, lane: Lane) -> None:
-        await jobs.enqueue(self._db, run.run_id, lane, fair_key=run.cause.project_id)
+        gates = [run.provider, f"{run.provider} {run.model}"] if lane is Lane.CALL else []
+        await jobs.enqueue(self._db, run.run_id, lane, fair_key=run.cause.project_id,
+                           payload={"gates": gates} if gates else None)
 
     async def stop_work(self, run_id: str) -> None:
         await jobs.cancel(self._db, run_id)

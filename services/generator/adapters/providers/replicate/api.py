@@ -13,7 +13,6 @@ import httpx
 import structlog
 
 from services.generator.adapters.providers.replicate import problems
-from services.generator.adapters.providers.replicate.gate import Gate
 from services.generator.adapters.providers.replicate.settings import ReplicateSettings
 from services.generator.usecases.remote import Unsure
 from shared.clock import Clock
@@ -37,7 +36,6 @@ class Api:
         self._settings = settings
         self._clock = clock
         self._transport = transport
-        self.gate = Gate(clock, settings.pause_s)
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -78,7 +76,6 @@ class Api:
         found = _json(response)
         if not isinstance(found, dict) or not isinstance(found.get("id"), str):
             raise Unsure("provider_unsure", "Replicate's answer to a new prediction could not be read.", delay_s=1.0)
-        self.gate.passed()
         return found
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
@@ -151,16 +148,12 @@ class Api:
         match status:
             case 401:
                 error: RetakeError = problems.token_refused()
-                self.gate.halt(error)
             case 402:
-                error = problems.credit_spent(detail)
-                self.gate.halt(error)
+                error = problems.credit_spent(detail, self._settings.pause_s)
             case 404 if model:
                 error = problems.model_gone(model, detail)
             case 429:
-                delay = self._retry_after(response)
-                self.gate.throttle(detail, delay)
-                error = problems.throttled(detail, delay)
+                error = problems.throttled(detail, self._retry_after(response))
             case _ if status >= 500:
                 error = problems.unavailable(f"{status} {detail}", self._asked(response))
             case _:

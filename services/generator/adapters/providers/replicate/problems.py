@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.generator.usecases.remote import Halted, Throttled
 from shared.errors import Permanent, RetakeError, Retryable, UserError
 
 SENSITIVE: Final = "E005"
@@ -22,6 +23,7 @@ IN_WORDS: Final = {
 
 _CODE: Final = re.compile(r"\bE\d{3,4}\b|(?<=code: )PA\b")
 _PREFIX: Final = "Prediction failed: "
+_REDUCED: Final = re.compile(r"reduced to (\d+) requests? per minute")
 
 
 def with_code(error: RetakeError, code: str | None) -> RetakeError:
@@ -63,21 +65,24 @@ def token_missing() -> UserError:
         "or choose a model of animatic, which needs no account.")
 
 
-def token_refused() -> Permanent:
-    return Repeatable(
+def token_refused() -> Halted:
+    return Halted(
         "provider_token_refused", "Replicate does not accept the API token.",
         "Check REPLICATE_API_TOKEN against https://replicate.com/account/api-tokens and restart; "
-        "or choose a model of animatic, which needs no account.")
+        "or choose a model of animatic, which needs no account.", pause_s=None)
 
 
-def credit_spent(detail: str) -> Permanent:
-    return Repeatable(
+def credit_spent(detail: str, pause_s: float) -> Halted:
+    return Halted(
         "provider_credit", f"The Replicate account has not enough credit: {detail}"[:500],
-        "Add credit at https://replicate.com/account/billing, wait some minutes, then regenerate.")
+        "Add credit at https://replicate.com/account/billing, wait some minutes, then regenerate.", pause_s=pause_s)
 
 
-def throttled(detail: str, delay_s: float) -> Retryable:
-    return Retryable("provider_rate_limited", f"Replicate limits the rate: {detail}"[:500], delay_s=delay_s)
+def throttled(detail: str, delay_s: float) -> Throttled:
+    """An account that is low on credit is held to a slower pace, which it is told in words only."""
+    found = _REDUCED.search(detail)
+    return Throttled("provider_rate_limited", f"Replicate limits the rate: {detail}"[:500], delay_s=delay_s,
+                     per_minute=max(1.0, float(found.group(1))) if found else None)
 
 
 def unavailable(detail: str, delay_s: float | None = None) -> Retryable:

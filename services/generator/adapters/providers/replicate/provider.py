@@ -25,13 +25,13 @@ from services.generator.adapters.providers.replicate.images import Images
 from services.generator.adapters.providers.replicate.inputs import inputs_of
 from services.generator.adapters.providers.replicate.orphans import find
 from services.generator.adapters.providers.replicate.outputs import Outputs, gone, url_in
-from services.generator.adapters.providers.replicate.pricing import FREE, cost_of, price_of
 from services.generator.adapters.providers.replicate.settings import ReplicateSettings
+from services.generator.domain.pricing import FREE, Quote
 from services.generator.domain.run import Lane
 from services.generator.usecases.ports import Made, Order
 from services.generator.usecases.remote import Call, Cancelled, Handle, Running, Stopped, Succeeded
 from shared.clock import Clock, SystemClock
-from shared.contracts.values import AssetKind
+from shared.contracts.values import AssetKind, Cost
 from shared.errors import Retryable
 
 log = structlog.get_logger(__name__)
@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 GRACE_S: Final = 60.0  # Replicate ends a prediction at its deadline; a little later we do
 READS_PER_S: Final = 25.0  # half of the 3,000 a minute that Replicate allows
 KNOWN_MOST: Final = 10_000
+_METRIC: Final = {"second": "video_output_duration_seconds", "image": "image_output_count",
+                  "thousand_characters": "character_input_count"}
 _PERCENT: Final = re.compile(r"(\d{1,3})(?:\.\d+)?%")
 
 
@@ -73,12 +75,11 @@ class ReplicateProvider:
         if not self._settings.token:
             raise problems.token_missing()
         inputs = inputs_of(order)
-        await self._api.gate.turn()
         sent = dict(inputs.plain)
         if inputs.image:
             assert order.starting_image is not None
             sent[inputs.image] = await self._images.address(order.starting_image, order.frame)
-        request = {"model": order.model.slug, "input": inputs.plain, "price": price_of(order),
+        request = {"model": order.model.slug, "input": inputs.plain, "price": order.quote and order.quote.stored(),
                    "attempt": order.attempt}
         self._forget_late()
         self._prepared[order.run_id, order.position] = _Prepared({"input": sent}, request, self._clock.monotonic())
@@ -140,8 +141,7 @@ class ReplicateProvider:
         return max(self._settings.poll_s * min(3.0, 1 + looks / 20), len(self._looks) / READS_PER_S)
 
     def _read(self, handle: Handle, found: Prediction) -> Running | Succeeded | Stopped:
-        metrics = found.get("metrics")
-        made = cost_of(handle.get("price"), metrics if isinstance(metrics, dict) else None, complete=True)
+        made = _cost(handle, found, complete=True)
         match found.get("status"):
             case "succeeded" if url := url_in(found.get("output")):
                 return Succeeded({"url": url, "id": handle["id"]}, made)
@@ -155,8 +155,7 @@ class ReplicateProvider:
             case "aborted":
                 return Stopped(Retryable("provider_aborted", "Replicate did not begin in time."), FREE)
             case "canceled":
-                charged = cost_of(handle.get("price"), metrics if isinstance(metrics, dict) else None, complete=False)
-                return Stopped(_cancelled(found), charged, cancelled=True)
+                return Stopped(_cancelled(found), _cost(handle, found, complete=False), cancelled=True)
             case _:
                 return Running(_share(found), again_s=0.0)
 
@@ -182,6 +181,16 @@ class ReplicateProvider:
         request = call.request or {}
         found = await find(self._api, self._settings, self._clock, call, self._known)
         return None if found is None else self._handle(found, request)
+
+
+def _cost(handle: Handle, found: Prediction, *, complete: bool) -> Cost:
+    """Its metrics times the price. Replicate has no billing API, so it is an estimate."""
+    if not handle.get("price"):
+        return FREE
+    price, metrics = Quote.restored(handle["price"]), found.get("metrics")
+    counted = metrics.get(_METRIC.get(price.unit, "")) if isinstance(metrics, dict) else None
+    is_number = isinstance(counted, int | float) and not isinstance(counted, bool)
+    return price.cost(counted if is_number else None, complete=complete)
 
 
 def _text(error: Any) -> str:
