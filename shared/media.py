@@ -205,7 +205,7 @@ def probe(path: Path | str) -> Probe:
     """
     try:
         with av.open(str(path), options={"protocol_whitelist": "file,pipe"}) as container:
-            video = next((s for s in container.streams.video if not _is_cover(s)), None)
+            video = picture_stream(container)
             found: dict[str, object] = _audio(container)
             length = float(container.duration / av.time_base) if container.duration else 0.0
             if video is not None:
@@ -216,6 +216,11 @@ def probe(path: Path | str) -> Probe:
         raise Permanent(
             "media_unreadable", f"The file cannot be read as media: {error}", "Upload a file that plays."
         ) from error
+
+
+def picture_stream(container: av.container.InputContainer) -> av.video.stream.VideoStream | None:
+    """The first stream of moving pictures: a cover is none."""
+    return next((s for s in container.streams.video if not _is_cover(s)), None)
 
 
 def _is_cover(stream: av.video.stream.VideoStream) -> bool:

@@ -42,9 +42,11 @@ class ObjectStore(Protocol):
     Permanent("object_store_denied"), Retryable("object_store_unavailable"), Retryable("object_store_full").
     """
 
-    async def put_file(self, key: str, path: Path, content_type: str, *, move: bool = False) -> ObjectRef:
+    async def put_file(
+        self, key: str, path: Path, content_type: str, *, move: bool = False, sha256: str | None = None
+    ) -> ObjectRef:
         """Store a file; with `move` it is gone from `path` afterwards. Permanent("object_exists") if the key has
-        other bytes."""
+        other bytes. `sha256` (hex): its checksum, if taken while it was written; it is then not read again."""
         ...
 
     async def put_bytes(self, key: str, data: bytes, content_type: str) -> ObjectRef: ...

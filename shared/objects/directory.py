@@ -64,12 +64,14 @@ class DirectoryStore:
         self._dir = root / bucket.value
         self._writable = writable
 
-    async def put_file(self, key: str, path: Path, content_type: str, *, move: bool = False) -> ObjectRef:
+    async def put_file(
+        self, key: str, path: Path, content_type: str, *, move: bool = False, sha256: str | None = None
+    ) -> ObjectRef:
         self._check_writable()
         final = self._path(key)
 
         def store(stop: threading.Event) -> Digest:
-            if move and (moved := self._move_in(path, final, stop)):
+            if move and (moved := self._move_in(path, final, sha256, stop)):
                 return moved
             with self._incoming() as new, path.open("rb") as source:
                 found = copy(source, new.file, stop)
@@ -196,12 +198,12 @@ class DirectoryStore:
         new.path.chmod(MODE)
         self._name(new.path, final, found, stop)
 
-    def _move_in(self, path: Path, final: Path, stop: threading.Event) -> Digest | None:
+    def _move_in(self, path: Path, final: Path, sha256: str | None, stop: threading.Event) -> Digest | None:
         """Without copying, if the file lies on the same file system; else None and nothing was done."""
         if path.stat().st_dev != self._dir.stat().st_dev:
             return None
         with path.open("rb") as file:
-            found = copy(file, None, stop)
+            found = Digest(os.fstat(file.fileno()).st_size, sha256) if sha256 else copy(file, None, stop)
             os.fsync(file.fileno())
         os.utime(path)  # the store's time is when it came here
         path.chmod(MODE)

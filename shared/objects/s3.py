@@ -111,11 +111,13 @@ class S3Store:
         self._writable = writable
         self._work_dir = work_dir
 
-    async def put_file(self, key: str, path: Path, content_type: str, *, move: bool = False) -> ObjectRef:
+    async def put_file(
+        self, key: str, path: Path, content_type: str, *, move: bool = False, sha256: str | None = None
+    ) -> ObjectRef:
         self._check_writable()
         checked_key(key)
         with file_errors():
-            found = await in_thread(partial(digest, path))
+            found = Digest(path.stat().st_size, sha256) if sha256 else await in_thread(partial(digest, path))
         with _s3_errors(key):
             await self._upload(key, path, found, content_type)
         if move:

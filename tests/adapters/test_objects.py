@@ -102,6 +102,15 @@ async def test_moving_a_file_leaves_nothing_behind(objects: Objects, tmp_path: P
     assert await whole(objects.own.read(ref.key)) == b"moved"
 
 
+async def test_a_checksum_taken_while_the_file_was_written_is_kept(objects: Objects, tmp_path: Path) -> None:
+    known = sha256(b"written")
+    ref = await objects.own.put_file(
+        key(), file_of(tmp_path / "in", b"written"), "text/plain", move=True, sha256=known
+    )
+    assert (ref.sha256, ref.size) == (known, 7)
+    await objects.own.fetch(ref, tmp_path / "out")
+
+
 async def test_bytes_and_streams_come_back(objects: Objects) -> None:
     a = await objects.own.put_bytes(key(), b"abc", "text/plain")
     b = await objects.own.put_stream(key(), stream(b"ab", b"", b"c"), "text/plain", max_size=3)

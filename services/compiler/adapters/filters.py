@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from services.compiler.adapters.colour import Colour, scale, through_light
 from services.compiler.domain.fit import Layout, lay_out
 from shared.contracts.values import Fit, Output, TransitionStyle
 from shared.media import TAG_BT709
 
-HD_HEIGHT: Final = 720  # untagged video from this height on is BT.709, below BT.601: as browsers take it
 _SMALL: Final = 8  # the blurred fill is made at an eighth of the size: as smooth, and nearly free
 
-_HDR_TO_SDR: Final = (
-    "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,"
-    "tonemap=tonemap=hable:desat=0,zscale=transfer=bt709:matrix=bt709:range=limited,format=yuv420p"
-)
+# RGB stays RGB: turned into YUV here, it would be taken for a source that came as such.
+_FLATTEN: Final = "format=yuva444p|yuva444p10le|gbrap,premultiply=inplace=1,format=yuv444p|yuv444p10le|gbrp"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the chains must know of a source: size as displayed, colour, and its length in frames of the film."""
+    """What the chains must know of a source: size as displayed, its length in frames of the film, its colours."""
 
     width: int
     height: int
     frames: int
-    hdr: bool = False
-    matrix_known: bool = False
+    colour: Colour
+    alpha: bool = False
+    interlaced: bool = False
+    decoder: tuple[str, ...] = ()  # input options: a decoder other than ffmpeg's first choice
 
 
 @dataclass(frozen=True)
@@ -48,45 +48,48 @@ def frames_of(source: Source, span: Span, output: Output, tag: str = "") -> str:
     first, stop = span.start - span.seek, span.stop - span.seek
     return ",".join(
         (
+            *_whole_pictures(source),
             f"fps={output.fps}:start_time=0:round=near",
             "tpad=stop=-1:stop_mode=clone",
             f"trim=start_frame={first}:end_frame={stop}",
             f"settb=1/{output.fps},setpts=N",
-            *((_HDR_TO_SDR,) if source.hdr else ()),
             _laid_out(source, output, tag),
             f"setsar=1,format=yuv420p,{TAG_BT709}",
         )
     )
 
 
+def _whole_pictures(source: Source) -> tuple[str, ...]:
+    """Fields woven into frames are taken apart, and what shows through is black."""
+    return (
+        *(("bwdif=mode=send_frame:deint=interlaced",) if source.interlaced else ()),
+        *((_FLATTEN,) if source.alpha else ()),
+    )
+
+
 def _laid_out(source: Source, output: Output, tag: str) -> str:
     layout = lay_out(source.width, source.height, output)
-    scaled = _scale(source, layout.width, layout.height)
+    scaled = scale(source.colour, source.height, layout.width, layout.height)
+    converted = ",".join((*through_light(source.colour, source.height), "format=yuv420p,setsar=1"))
     match layout.fill:
         case None:
-            return f"{scaled},crop={output.width}:{output.height}"
+            return f"{scaled},crop={output.width}:{output.height},{converted}"
         case Fit.BLUR:
-            return _over_blur(source, layout, output, tag)
+            return f"{scaled},{converted},{_over_blur(layout, output, tag)}"
         case _:
-            return f"{scaled},pad={output.width}:{output.height}:-1:-1:black"
+            return f"{scaled},{converted},pad={output.width}:{output.height}:-1:-1:black"
 
 
-def _scale(source: Source, width: int, height: int) -> str:
-    matrix = "auto" if source.matrix_known else "bt709" if source.height >= HD_HEIGHT else "smpte170m"
-    return f"scale={width}:{height}:flags=bicubic:in_color_matrix={matrix}:out_color_matrix=bt709:out_range=tv"
-
-
-def _over_blur(source: Source, layout: Layout, output: Output, tag: str) -> str:
+def _over_blur(layout: Layout, output: Output, tag: str) -> str:
     """The picture over a dimmed, blurred enlargement of itself."""
     small = Output(width=max(16, output.width // _SMALL), height=max(16, output.height // _SMALL), fit=Fit.CROP)
-    cover = lay_out(source.width, source.height, small)
+    cover = lay_out(layout.width, layout.height, small)
     blurred = (
-        f"{_scale(source, cover.width, cover.height)},crop={small.width}:{small.height},format=yuv420p,"
+        f"scale={cover.width}:{cover.height}:flags=area,crop={small.width}:{small.height},"
         f"gblur=sigma={small.height / 22:.2f},lutyuv=y=16+(val-16)*0.6,scale={output.width}:{output.height},setsar=1"
     )
-    picture = f"{_scale(source, layout.width, layout.height)},format=yuv420p,setsar=1"
-    front, back, under, over = (f"[{name}{tag}]" for name in ("front", "back", "under", "over"))
-    return f"split{front}{back};{back}{blurred}{under};{front}{picture}{over};{under}{over}overlay=(W-w)/2:(H-h)/2"
+    front, back, under = (f"[{name}{tag}]" for name in ("front", "back", "under"))
+    return f"split{front}{back};{back}{blurred}{under};{under}{front}overlay=(W-w)/2:(H-h)/2"
 
 
 def blend(style: TransitionStyle, overlap: int, fps: int) -> str:

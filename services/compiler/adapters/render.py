@@ -12,6 +12,7 @@ from typing import Final
 
 import av
 
+from services.compiler.adapters.colour import Colour
 from services.compiler.adapters.filters import Source, Span, blend, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.plan import Window
@@ -21,8 +22,7 @@ from shared.errors import Permanent
 
 CLIP_CRF: Final = 20
 WINDOW_CRF: Final = 16  # measured: windows then are no worse than the same frames of a film made in one go
-_HDR_TRANSFERS: Final = {16, 18}  # SMPTE ST 2084 and ARIB STD-B67 (ISO/IEC 23091-2)
-_UNKNOWN_MATRICES: Final = {0, 2, 3}  # 0 is RGB, which needs no guess either way
+_SEES_ALPHA: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _SEEK_FROM_S: Final = 2.0  # a shorter way is decoded from the start: seeking would not be faster
 
 Progress = Callable[[float], None]
@@ -79,7 +79,7 @@ class Renderer:
         if copied := await self._copy(source, output, path):
             return copied
         span = Span(0, known.frames)
-        args = media.media_input(source)
+        args = media.media_input(source, *known.decoder)
         args += ["-filter_complex", f"[0:V:0]{frames_of(known, span, output)}[out]", "-map", "[out]"]
         args += media.conformed_video_args(_frame(output), known.frames, crf=CLIP_CRF)
         return await self._run(args, known.frames, output, path, on_progress, niceness)
@@ -104,7 +104,7 @@ class Renderer:
             known = await asyncio.to_thread(survey, end.path, output)
             span = _sought(wanted, output)
             seek = ("-noaccurate_seek", "-ss", f"{span.seek / output.fps:.6f}") if span.seek else ()
-            args += media.media_input(end.path, *seek)
+            args += media.media_input(end.path, *known.decoder, *seek)
             chains.append(f"[{number}:V:0]{frames_of(known, span, output, name)}[{name}]")
         graph = ";".join((*chains, blend(window.style, window.overlap, output.fps)))
         args += ["-filter_complex", graph, "-map", "[out]"]
@@ -156,14 +156,25 @@ class Renderer:
 def survey(path: Path, output: Output) -> Source:
     """What the filter chains must know of a source. Blocks: call it in a thread."""
     probed = media.probe(path)
-    if not probed.width or not probed.height or not probed.frames:
-        raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
     with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
-        codec = container.streams.video[0].codec_context
-        hdr, matrix_known = codec.color_trc in _HDR_TRANSFERS, codec.colorspace not in _UNKNOWN_MATRICES
+        stream = media.picture_stream(container)
+        if stream is None or not probed.width or not probed.height or not probed.frames:
+            raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
+        picture = next(container.decode(stream))
+        # Alpha in WebM is a second picture beside the first one, which ffmpeg's own decoders do not look at.
+        beside = stream.metadata.get("alpha_mode") == "1"
+        decoder = _SEES_ALPHA.get(probed.video_codec or "") if beside else None
     same_rate = probed.fps is not None and abs(probed.fps - output.fps) < 1e-3 * output.fps
     frames = probed.frames if same_rate else _frame(output).frames(probed.duration_s)
-    return Source(probed.width, probed.height, frames, hdr, matrix_known)
+    return Source(
+        probed.width,
+        probed.height,
+        frames,
+        Colour(picture.colorspace, picture.color_trc, picture.color_primaries),
+        alpha=decoder is not None or any(c.is_alpha for c in picture.format.components),
+        interlaced=picture.interlaced_frame,
+        decoder=("-c:v", decoder) if decoder else (),
+    )
 
 
 def _frame(output: Output) -> media.Output:

@@ -33,7 +33,7 @@ from services.compiler.domain.pieces import (
 )
 from services.compiler.domain.plan import Body
 from services.compiler.domain.sound import SoundPlan
-from services.compiler.usecases.ports import Pictures, Progress, Track
+from services.compiler.usecases.ports import JoinedFilm, Pictures, Progress, Track
 from shared.contracts.values import AudioConfig, ObjectRef, Output
 from shared.ids import NewId
 from shared.objects import Objects
@@ -104,7 +104,9 @@ class FileWorkshop:
         return found.loudness, found.true_peak_dbtp
 
     @asynccontextmanager
-    async def film(self, order: Order, pictures: Pictures, track: Track, on_progress: Progress) -> AsyncIterator[Path]:
+    async def film(
+        self, order: Order, pictures: Pictures, track: Track, on_progress: Progress
+    ) -> AsyncIterator[JoinedFilm]:
         layout = await self._layout(order, pictures, track)
         async with self._scratch.folder() as folder:
             path = folder / "film.mp4"
@@ -113,13 +115,13 @@ class FileWorkshop:
             def write(stop: threading.Event) -> str:
                 return write_film(layout, path, stop=stop, on_bytes=lambda n: on_progress(n / size))
 
-            await _in_thread(write)
-            yield path
+            yield JoinedFilm(path, await _in_thread(write))
 
-    async def store(self, compilation_id: str, film: Path, poster: Piece) -> tuple[ObjectRef, ObjectRef]:
+    async def store(self, compilation_id: str, film: JoinedFilm, poster: Piece) -> tuple[ObjectRef, ObjectRef]:
         own, name = self._objects.own, f"films/{compilation_id}/{self._new_id()}"
         picture = await own.put_file(f"{name}.jpg", await self._files.path(poster.bytes), "image/jpeg")
-        return await own.put_file(f"{name}.mp4", film, "video/mp4", move=True), picture
+        stored = await own.put_file(f"{name}.mp4", film.path, "video/mp4", move=True, sha256=film.sha256)
+        return stored, picture
 
     async def _stems(self, stems: Mapping[str, Piece]) -> dict[str, Samples]:
         return {key: open_stem(await self._files.path(piece.bytes)) for key, piece in stems.items()}

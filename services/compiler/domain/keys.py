@@ -13,8 +13,8 @@ from typing import Any
 from services.compiler.domain.plan import Shot, Window
 from shared.contracts.values import Output
 
-CLIP_RECIPE = 1
-WINDOW_RECIPE = 1
+CLIP_RECIPE = 2
+WINDOW_RECIPE = 2
 STEM_RECIPE = 1
 CHUNK_RECIPE = 1
 TRACK_RECIPE = 1

@@ -78,8 +78,8 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
         join_s = pace.seconds("join", pictures.plan.frames / order.output.fps)
         meter.expect(join_s)
         joining = clock.monotonic()
-        async with workshop.film(order, pictures, track, lambda done: meter.advance("join", join_s, done)) as path:
-            film, poster_object = await workshop.store(job.request.compilation_id, path, posters[poster.key])
+        async with workshop.film(order, pictures, track, lambda done: meter.advance("join", join_s, done)) as joined:
+            film, poster_object = await workshop.store(job.request.compilation_id, joined, posters[poster.key])
         seconds = pictures.plan.frames / order.output.fps
         await book.learn("join", pace.learn("join", seconds, clock.monotonic() - joining))
     report = _report(order, pictures, track, obtainer, clock.monotonic() - began)

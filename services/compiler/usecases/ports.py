@@ -189,6 +189,14 @@ class Track:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class JoinedFilm:
+    """A film's file, and its checksum (hex), taken while it was written."""
+
+    path: Path
+    sha256: str
+
+
 class Workshop(Protocol):
     """Makes pieces and films. Cancelling a call stops its ffmpeg and removes its files."""
 
@@ -210,8 +218,8 @@ class Workshop(Protocol):
 
     def film(
         self, order: Order, pictures: Pictures, track: Track, on_progress: Progress
-    ) -> AbstractAsyncContextManager[Path]:
+    ) -> AbstractAsyncContextManager[JoinedFilm]:
         """The joined film as a file, gone after the block unless it was moved away."""
         ...
 
-    async def store(self, compilation_id: str, film: Path, poster: Piece) -> tuple[ObjectRef, ObjectRef]: ...
+    async def store(self, compilation_id: str, film: JoinedFilm, poster: Piece) -> tuple[ObjectRef, ObjectRef]: ...

@@ -54,6 +54,7 @@ def _write(layout: Layout, path: Path, stop: threading.Event, on_bytes: Callable
             _copy(sources[piece.path], film.fileno(), piece)
             written += piece.size
             on_bytes(written)
+        os.fsync(film.fileno())  # while the checksum is still being taken: the store has nothing left to wait for
 
 
 def _digest(layout: Layout, stop: threading.Event) -> str:
