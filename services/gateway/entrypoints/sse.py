@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from services.gateway.domain.event_log import Bounds, event_id, where_to_resume
 from services.gateway.entrypoints.problems import rate_limited
 from services.gateway.entrypoints.sse_hub import PAGE, Hub, StreamLimit
-from services.gateway.entrypoints.sse_stream import EventLog, Stream, frame
+from services.gateway.entrypoints.sse_stream import EventLog, Stream, Wire, frame
 from shared.postgres import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
@@ -120,8 +120,14 @@ async def _live(hub: Hub, stream: Stream, receive: Receive, send: Send) -> None:
     """The long part: what happens from now on, until either side ends it."""
     watcher = asyncio.create_task(_end_on_disconnect(receive, stream))
     try:
-        while data := await stream.take():
-            await _body(send, data)
+        wire = _wire(send)
+        if wire is None:
+            while data := await stream.take():
+                await _body(send, data)
+        else:
+            while data := stream.take_now():
+                await _body(send, data)
+            await stream.go_live(wire)
         await _end(send)
     finally:
         watcher.cancel()
@@ -140,6 +146,15 @@ async def _end_on_disconnect(receive: Receive, stream: Stream) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     stream.end()
+
+
+def _wire(send: Send) -> Wire | None:
+    """The connection itself, where it is uvicorn's and the response goes in chunks: an event is then one write, encoded
+    and framed once for all clients, with no task and no message in between. Anything else goes by `send`."""
+    cycle = getattr(send, "__self__", None)
+    if getattr(cycle, "chunked_encoding", None) is True and isinstance(getattr(cycle, "transport", None), Wire):
+        return cast(Wire, cycle.transport)  # type: ignore[union-attr]
+    return None
 
 
 def _cutter(send: Send) -> Callable[[], object]:

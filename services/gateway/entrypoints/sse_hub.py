@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from services.gateway.domain.event_log import Bounds, Logged, event_id
-from services.gateway.entrypoints.sse_stream import EventLog, Stream, frame
+from services.gateway.entrypoints.sse_stream import Batch, EventLog, Frame, Stream, frame
 from shared.clock import Clock
 from shared.errors import Retryable
 from shared.postgres import UNAVAILABLE
@@ -32,7 +32,7 @@ CHANGED: Final = "changed"
 MEMBERSHIP: Final = frozenset({"project", "member", "members"})
 """Resources of `changed` after which others may see a project."""
 
-HEARTBEAT: Final = b"event: heartbeat\ndata: {}\n\n"
+HEARTBEAT: Final = Batch.of([(0, b"event: heartbeat\ndata: {}\n\n")])
 
 STREAMS = Gauge("retake_sse_streams", "Open event streams")
 DELIVERED = Counter("retake_sse_frames_total", "Frames handed to streams")
@@ -183,29 +183,29 @@ class Hub:
             return
         while True:
             rows = await self._log.after(self._position, PAGE)
-            waiting = 0
-            for row in rows:
-                waiting += len(row.data)
-                if waiting > SLICE_BYTES:  # let the clients take what they have: a burst is not their fault
-                    waiting = 0
-                    await asyncio.sleep(0)
-                if row.name == CHANGED and _is_about_members(row):
-                    await self._check_members(row.project_id)
-                self._dispatch(row)
+            for part in _parts(rows):
+                if _is_about_members(part[0]):
+                    await self._check_members(part[0].project_id)
+                self._dispatch(part)
+                await asyncio.sleep(0)  # let the clients take what they have: a burst is not their fault
             if len(rows) < PAGE:
                 return
 
-    def _dispatch(self, row: Logged) -> None:
-        self._position = row.seq
-        listeners = [*self._of_project.get(row.project_id, ())]
-        if row.to_user:
-            listeners += self._of_user.get(row.project_id, ())
-        if listeners:
-            encoded = (row.seq, frame(row.name, row.data, event_id(self._epoch, row.seq)))
-            for stream in listeners:
-                stream.offer(encoded)
-            DELIVERED.inc(len(listeners))
-        self.poke(row.project_id)
+    def _dispatch(self, part: Sequence[Logged]) -> None:
+        """To the streams of a project what it has of this part, in one piece. A stream of a user takes event after
+        event, because its ids must rise across projects."""
+        self._position = part[-1].seq
+        of_project: dict[str, list[Frame]] = {}
+        for row in part:
+            users = self._of_user.get(row.project_id, ()) if row.to_user else ()
+            if users or row.project_id in self._of_project:
+                encoded = (row.seq, frame(row.name, row.data, event_id(self._epoch, row.seq)))
+                of_project.setdefault(row.project_id, []).append(encoded)
+                _hand(users, [encoded])
+        for project_id, frames in of_project.items():
+            _hand(self._of_project.get(project_id, ()), frames)
+        for project_id in {row.project_id for row in part}:
+            self.poke(project_id)
 
     async def _check_members(self, project_id: str) -> None:
         """Who was let in sees the project on the stream of all projects; who was put out loses it, wherever open."""
@@ -237,7 +237,7 @@ class Hub:
                         stream.kill()
                     stream.end()
                 else:
-                    stream.offer((0, HEARTBEAT))
+                    stream.offer(HEARTBEAT)
             if second == 0:
                 self._woken.set()  # should a NOTIFY ever be lost
                 await self._check_epoch()
@@ -254,8 +254,28 @@ class Hub:
             self.saw(await self._log.bounds())
 
 
+def _hand(streams: Collection[Stream], frames: Sequence[Frame]) -> None:
+    if streams:
+        batch = Batch.of(frames)
+        for stream in tuple(streams):
+            stream.offer(batch)
+        DELIVERED.inc(len(streams) * len(frames))
+
+
+def _parts(rows: Sequence[Logged]) -> Iterator[Sequence[Logged]]:
+    """Small ones; a row that may change who sees what begins a new one."""
+    begin = size = 0
+    for n, row in enumerate(rows):
+        if n > begin and (size > SLICE_BYTES or _is_about_members(row)):
+            yield rows[begin:n]
+            begin, size = n, 0
+        size += len(row.data)
+    if rows:
+        yield rows[begin:]
+
+
 def _is_about_members(row: Logged) -> bool:
-    return bool(json.loads(row.data).get("resource") in MEMBERSHIP)
+    return row.name == CHANGED and json.loads(row.data).get("resource") in MEMBERSHIP
 
 
 def _discard(index: dict[str, set[Any]], key: str, item: Any) -> None:

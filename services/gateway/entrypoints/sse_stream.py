@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
 
 from services.gateway.domain.event_log import Bounds, Logged
 
 QUEUE_BYTES: Final = 256 * 1024  # a client that is this far behind the live events is dropped; it resumes from the log
-QUEUE_FRAMES: Final = 2000
 
 
 class EventLog(Protocol):
@@ -38,13 +38,43 @@ def frame(name: str, data: str, event_id: str | None = None) -> bytes:
 
 
 Frame = tuple[int, bytes]
-"""(seq, the encoded event), made once and shared by every stream. seq 0: not of the log (heartbeat)."""
+"""(seq, the encoded event). seq 0: not of the log (heartbeat)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that go out together, encoded and joined once for all the streams that get them."""
+
+    frames: Sequence[Frame]
+    body: bytes
+    chunk: bytes
+    """The same as a chunk of HTTP/1.1."""
+
+    @classmethod
+    def of(cls, frames: Sequence[Frame]) -> Batch:
+        body = b"".join([data for _, data in frames])
+        return cls(frames, body, b"%x\r\n%b\r\n" % (len(body), body))
+
+    def after(self, seq: int) -> Batch | None:
+        """Without the events at or before `seq`."""
+        left = [f for f in self.frames if f[0] == 0 or f[0] > seq]
+        return Batch.of(left) if left else None
+
+
+@runtime_checkable
+class Wire(Protocol):
+    """A connection that takes chunks as they are: an asyncio transport."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def get_write_buffer_size(self) -> int: ...
 
 
 class Stream:
-    """The bounded queue of one client."""
+    """The bounded queue of one client. Once it has nothing to catch up with, the connection's own buffer is that queue:
+    no task has to wake for an event."""
 
-    __slots__ = ("_bytes", "_frames", "_skip_to", "_wake", "ended", "kill", "opened_at", "project_ids", "slow",
+    __slots__ = ("_bytes", "_queue", "_skip_to", "_wake", "_wire", "ended", "kill", "opened_at", "project_ids", "slow",
                  "user_id", "user_wide")
 
     def __init__(self, user_id: str, project_ids: Iterable[str], user_wide: bool, opened_at: float) -> None:
@@ -55,48 +85,77 @@ class Stream:
         self.ended = False
         self.slow = False
         self.kill: Callable[[], object] | None = None  # for a client that does not even read the end
-        self._frames: deque[Frame] = deque()
+        self._queue: deque[Batch] = deque()
         self._bytes = 0
         self._skip_to = 0
         self._wake: asyncio.Future[None] | None = None
+        self._wire: Wire | None = None
 
     def skip_to(self, seq: int) -> None:
         """Events at or before `seq` reach the client in another way."""
         self._skip_to = max(self._skip_to, seq)
-        self._frames = deque(f for f in self._frames if f[0] == 0 or f[0] > seq)
-        self._bytes = sum(len(f[1]) for f in self._frames)
+        self._queue = deque(left for batch in self._queue if (left := batch.after(seq)))
+        self._bytes = sum(len(batch.body) for batch in self._queue)
 
-    def offer(self, frame: Frame) -> None:
+    def offer(self, batch: Batch) -> None:
         """Never waits: a queue that is full ends the stream."""
-        if self.ended or 0 < frame[0] <= self._skip_to:
+        if self.ended:
             return
-        self._frames.append(frame)
-        self._bytes += len(frame[1])
-        if self._bytes > QUEUE_BYTES or len(self._frames) > QUEUE_FRAMES:
-            self.slow = True
-            self.end()
-            if self.kill is not None:
-                asyncio.get_running_loop().call_soon(self.kill)
-        elif self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        if 0 < batch.frames[0][0] <= self._skip_to:
+            left = batch.after(self._skip_to)
+            if left is None:
+                return
+            batch = left
+        if self._wire is not None:
+            if self._wire.get_write_buffer_size() > QUEUE_BYTES:
+                self._drop()
+            else:
+                self._wire.write(batch.chunk)
+            return
+        self._queue.append(batch)
+        self._bytes += len(batch.body)
+        if self._bytes > QUEUE_BYTES:
+            self._drop()
+        else:
+            self._rouse()
 
     def end(self) -> None:
         """What the client's task is sending is finished, then the response ends."""
         self.ended = True
-        self._frames.clear()
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        self._wire = None
+        self._queue.clear()
+        self._rouse()
+
+    async def go_live(self, wire: Wire) -> None:
+        """From now on events go straight to the connection, until the stream ends. Nothing may be waiting."""
+        assert not self._queue
+        if not self.ended:
+            self._wire = wire
+            await self._news()
 
     async def take(self) -> bytes:
         """What is waiting, joined; empty once the stream has ended."""
-        while not self._frames and not self.ended:
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-        frames = self._frames
-        if len(frames) == 1:
-            self._bytes = 0
-            return frames.popleft()[1]
-        joined = b"".join([f[1] for f in frames])
-        frames.clear()
+        while not self._queue and not self.ended:
+            await self._news()
+        return self.take_now()
+
+    def take_now(self) -> bytes:
+        """The same without waiting."""
+        bodies = [batch.body for batch in self._queue]
+        self._queue.clear()
         self._bytes = 0
-        return joined
+        return bodies[0] if len(bodies) == 1 else b"".join(bodies)
+
+    async def _news(self) -> None:
+        self._wake = asyncio.get_running_loop().create_future()
+        await self._wake
+
+    def _rouse(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _drop(self) -> None:
+        self.slow = True
+        self.end()
+        if self.kill is not None:
+            asyncio.get_running_loop().call_soon(self.kill)

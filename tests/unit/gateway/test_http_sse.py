@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from services.gateway.domain.event_log import Bounds, Logged, ResetReason, where_to_resume
 from services.gateway.entrypoints.sse import EventStreamResponse, Opening
 from services.gateway.entrypoints.sse_hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub, StreamLimit
-from services.gateway.entrypoints.sse_stream import QUEUE_BYTES, QUEUE_FRAMES, Stream, frame
+from services.gateway.entrypoints.sse_stream import QUEUE_BYTES, Batch, Stream, frame
 from shared.clock import SystemClock
 from tests.support.clock import FakeClock
 
@@ -170,30 +170,73 @@ def test_any_text_can_be_sent_as_an_id(text: str) -> None:
     where_to_resume(text, Bounds("e1", 0, 10))
 
 
+def batch(*frames: tuple[int, bytes]) -> Batch:
+    return Batch.of(frames)
+
+
+@dataclass
+class Connection:
+    """A transport that keeps what it is given until somebody reads."""
+
+    written: list[bytes] = field(default_factory=list)
+    unread: int = 0
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        self.unread += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+
 async def test_a_queue_that_is_full_ends_the_stream_and_cuts_the_client() -> None:
-    for data, count in ((b"x" * 1024, QUEUE_BYTES // 1024), (b"x", QUEUE_FRAMES)):
-        stream = Stream("ana", ["p"], False, 0)
-        cut: list[bool] = []
-        stream.kill = lambda cut=cut: cut.append(True)
-        for seq in range(1, count + 1):
-            stream.offer((seq, data))
-        assert not stream.ended
-        stream.offer((count + 1, data))
-        assert stream.ended
-        assert stream.slow
-        await asyncio.sleep(0)
-        assert cut == [True]
-        assert await stream.take() == b""
+    stream = Stream("ana", ["p"], False, 0)
+    cut: list[bool] = []
+    stream.kill = lambda: cut.append(True)
+    for seq in range(1, QUEUE_BYTES // 1024 + 1):
+        stream.offer(batch((seq, b"x" * 1024)))
+    assert not stream.ended
+    stream.offer(batch((1000, b"x")))
+    assert stream.ended
+    assert stream.slow
+    await asyncio.sleep(0)
+    assert cut == [True]
+    assert await stream.take() == b""
 
 
 async def test_what_waits_is_joined_and_what_was_delivered_otherwise_is_skipped() -> None:
     stream = Stream("ana", ["p"], False, 0)
-    for seq in range(1, 6):
-        stream.offer((seq, b"%d" % seq))
-    stream.offer((0, b"h"))
+    stream.offer(batch((1, b"1"), (2, b"2")))
+    stream.offer(batch((3, b"3"), (4, b"4"), (5, b"5")))
+    stream.offer(batch((0, b"h")))
     stream.skip_to(3)
-    stream.offer((2, b"old"))
+    stream.offer(batch((2, b"old")))
     assert await stream.take() == b"45h"
+
+
+async def test_a_live_stream_writes_the_same_chunk_to_every_connection_until_one_does_not_read() -> None:
+    slow, quick = (Stream(name, ["p"], False, 0) for name in ("slow", "quick"))
+    stuck, read = Connection(), Connection()
+    slow.skip_to(1)
+    tasks = [asyncio.ensure_future(slow.go_live(stuck)), asyncio.ensure_future(quick.go_live(read))]
+    await asyncio.sleep(0)
+    first = batch((1, b"one"), (2, b"two"))
+    for stream in (slow, quick):
+        stream.offer(first)
+    assert stuck.written == [b"3\r\ntwo\r\n"]
+    assert read.written == [b"6\r\nonetwo\r\n"]
+    large = batch((3, b"x" * 1024))
+    for _ in range(QUEUE_BYTES // 1024 + 1):
+        for stream in (slow, quick):
+            stream.offer(large)
+        read.unread = 0
+    assert slow.ended and slow.slow and not quick.ended
+    assert all(data is large.chunk for data in read.written[1:])
+    assert sum(map(len, stuck.written)) < QUEUE_BYTES + 2 * len(large.chunk)  # no more than its share of memory
+    quick.end()
+    quick.offer(first)
+    assert read.written[-1] is large.chunk
+    await asyncio.gather(*tasks)
 
 
 async def test_a_new_client_gets_a_snapshot_then_what_happens() -> None:
@@ -388,7 +431,7 @@ async def test_heartbeats_come_every_15_seconds_and_the_stream_ends_after_15_min
         task = opened(hub, log, client)
         await until(lambda: "snapshot" in client.text)
         await clock.pass_time(4 * HEARTBEAT_S)
-        await until(lambda: client.text.count(HEARTBEAT.decode()) == 4)
+        await until(lambda: client.text.count(HEARTBEAT.body.decode()) == 4)
         assert not task.done()
         await clock.pass_time(LIFE_S)
         await asyncio.wait_for(task, 1)
