@@ -21,6 +21,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from bench._processes import cpu_s, with_children
 from bench._report import percentile, save, table
 from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS
 
@@ -69,29 +70,9 @@ def _idle_cores(data: Path) -> float:
     status = json.loads(_retake("status", "--data", str(data), "--json"))
     pids = [p["pid"] for p in status["parts"].values() if p["pid"]] + [status["supervisor"]]
     time.sleep(3)
-    before = sum(map(_cpu_s, _with_children(pids)))
+    before = cpu_s(with_children(pids))
     time.sleep(IDLE_S)
-    return (sum(map(_cpu_s, _with_children(pids))) - before) / IDLE_S
-
-
-def _with_children(pids: list[int]) -> set[int]:
-    found = set(pids)
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) in found:
-            found.add(int(path.parent.name))
-    return found
-
-
-def _cpu_s(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / 100
+    return (cpu_s(with_children(pids)) - before) / IDLE_S
 
 
 async def _accept_to_complete(gateway: str, token: str) -> list[float]:
