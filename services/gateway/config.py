@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.gateway.domain.identity import safe_url
 from shared.settings import ServiceSettings
 
 SHORTEST_SECRET: Final = 32
 """Bytes: a key of HMAC-SHA256 should be at least as long as its output (RFC 7518, 3.2)."""
+
+
+ASYMMETRIC: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Whoever verifies these cannot sign: our copy of the keys is worth nothing to a thief."""
 
 
 class Settings(ServiceSettings):
@@ -21,6 +26,12 @@ class Settings(ServiceSettings):
     jwt_secret: SecretStr = Field(description="signs bearer tokens (HS256) and sessions")
     jwt_issuer: str = "retake"
     jwt_audience: str = "retake"
+    oidc_issuer: str | None = Field(None, description="whose bearer tokens are taken, exactly as its `iss` writes it; "
+                                                      "null: those of the local secret")
+    oidc_audience: str = Field("retake", description="`aud` of tokens that are for us")
+    oidc_algorithms: tuple[str, ...] = Field(("RS256", "ES256", "PS256", "EdDSA"), min_length=1,
+                                             description="asymmetric ones only")
+    oidc_leeway_s: float = Field(30.0, ge=0, le=300, description="between the issuer's clock and ours")
     media_secret: SecretStr = Field(description="signs media URLs")
     public_url: str | None = Field(None, description="what clients call us; null: each request's own origin")
     cors_origins: tuple[str, ...] = Field((), description="exact origins whose pages may call us, with credentials")
@@ -37,6 +48,24 @@ class Settings(ServiceSettings):
         if len(value.get_secret_value().encode()) < SHORTEST_SECRET:
             raise ValueError(f"must be at least {SHORTEST_SECRET} bytes")
         return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _an_issuer(cls, value: str | None) -> str | None:
+        return safe_url(value) if value else None
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _asymmetric(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [a for a in value if a not in ASYMMETRIC]:
+            raise ValueError(f"{', '.join(wrong)}: take some of {', '.join(ASYMMETRIC)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Settings:
+        if self.local_mode and self.oidc_issuer:
+            raise ValueError("local mode makes its own tokens: it takes no oidc_issuer")
+        return self
 
     @field_validator("public_url")
     @classmethod

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from services.gateway.adapters import idempotency
 from services.gateway.adapters.event_log import PostgresEventLog
 from services.gateway.adapters.inspection import MediaInspector
+from services.gateway.adapters.issuer_keys import IssuerKeys
+from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.postgres.store import PostgresStores
 from services.gateway.adapters.signing import MediaSigner
 from services.gateway.adapters.tickets import Tickets
@@ -15,12 +17,13 @@ from services.gateway.adapters.tokens import LocalTokens
 from services.gateway.adapters.views.everything import PostgresViews
 from services.gateway.config import Settings
 from services.gateway.domain.links import Links
-from services.gateway.entrypoints.http.ports import Parts
+from services.gateway.entrypoints.http.ports import Parts, Verifier
 from services.gateway.entrypoints.jobs import job_kinds, schedule
 from services.gateway.entrypoints.kafka import handlers
 from services.gateway.entrypoints.sse_hub import Hub
 from services.gateway.usecases.authorize import see_user
 from services.gateway.usecases.ensure_local_project import ensure_local_project
+from shared.clock import Clock
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.jobs import Worker
@@ -52,8 +55,9 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
 
         tokens = LocalTokens(settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer,
                              audience=settings.jwt_audience, clock=base.clock)
+        verifier = await stack.enter_async_context(_verifier(settings, tokens, base.clock))
         yield Parts(
-            settings=settings, pool=base.pool, stores=stores, views=views, answers=idempotency, verifier=tokens,
+            settings=settings, pool=base.pool, stores=stores, views=views, answers=idempotency, verifier=verifier,
             tokens=tokens, tickets=Tickets(base.pool, base.clock),
             signer=MediaSigner(settings.media_secret.get_secret_value(), base.clock), hub=hub,
             event_log=PostgresEventLog(base.pool), objects=objects, inspector=MediaInspector(),
@@ -65,6 +69,21 @@ async def _prepare(base: Base, stores: PostgresStores, settings: Settings) -> No
         await schedule(connection)
         if settings.local_mode:
             await ensure_local_project(stores(connection))
+
+
+@asynccontextmanager
+async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> AsyncIterator[Verifier]:
+    """The issuer's tokens where one is configured, else those of the local secret: never both, so that a secret that
+    leaks opens nothing where people sign in elsewhere."""
+    if settings.oidc_issuer is None:
+        yield local
+        return
+    keys = IssuerKeys(settings.oidc_issuer, clock)
+    try:
+        yield OidcTokens(keys, issuer=settings.oidc_issuer, audience=settings.oidc_audience,
+                         algorithms=settings.oidc_algorithms, leeway_s=settings.oidc_leeway_s, clock=clock)
+    finally:
+        await keys.aclose()
 
 
 @asynccontextmanager
