@@ -11,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from shared.contracts.topics import Service
+from shared.patience import PatientProtocol
 
 STARTUP_FAILURE: Final = 3  # the exit code that `uvicorn.run` uses
 GRACE_S: Final = 10  # open requests at SIGTERM; streams are ended by the gateway itself
@@ -22,6 +23,7 @@ def main(service: str) -> None:
     config = uvicorn.Config(
         f"services.{service}.main:create_app",
         factory=True,
+        http=PatientProtocol,
         host=os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
         port=int(os.environ.get(f"{prefix}_PORT", "8000")),
         log_config=None,

@@ -11,12 +11,15 @@ from services.gateway.adapters.inspection import MediaInspector
 from services.gateway.adapters.issuer_keys import IssuerKeys
 from services.gateway.adapters.oidc import OidcTokens
 from services.gateway.adapters.postgres.store import PostgresStores
+from services.gateway.adapters.rate_windows import PostgresWindows
 from services.gateway.adapters.signing import MediaSigner
 from services.gateway.adapters.tickets import Tickets
 from services.gateway.adapters.tokens import LocalTokens
 from services.gateway.adapters.views.everything import PostgresViews
 from services.gateway.config import Settings
 from services.gateway.domain.links import Links
+from services.gateway.entrypoints.http.limits import RateLimit, Sharing
+from services.gateway.entrypoints.http.overload import Slots
 from services.gateway.entrypoints.http.ports import Parts, Verifier
 from services.gateway.entrypoints.jobs import job_kinds, schedule
 from services.gateway.entrypoints.kafka import handlers
@@ -26,6 +29,7 @@ from services.gateway.usecases.ensure_local_project import ensure_local_project
 from shared.clock import Clock
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
+from shared.health import saying
 from shared.jobs import Worker
 from shared.objects import open_objects
 from shared.postgres import Connection, Listener, transaction
@@ -56,12 +60,17 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
         tokens = LocalTokens(settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer,
                              audience=settings.jwt_audience, clock=base.clock)
         verifier = await stack.enter_async_context(_verifier(settings, tokens, base.clock))
+        limit, slots = RateLimit(settings.rate_quota, settings.rate_window_s, base.clock), Slots(
+            settings.requests_at_once, settings.waits_at_once)
+        await stack.enter_async_context(Sharing(limit, PostgresWindows(base.pool), base.clock))
+        messaging.health.informative = {**messaging.health.informative, "load": saying(slots.trouble)}
         yield Parts(
             settings=settings, pool=base.pool, stores=stores, views=views, answers=idempotency, verifier=verifier,
             tokens=tokens, tickets=Tickets(base.pool, base.clock),
             signer=MediaSigner(settings.media_secret.get_secret_value(), base.clock), hub=hub,
             event_log=PostgresEventLog(base.pool), objects=objects, inspector=MediaInspector(),
-            catalogue=stores.catalogue, health=messaging.health, clock=base.clock, new_id=base.new_id, see_user=see)
+            catalogue=stores.catalogue, health=messaging.health, clock=base.clock, new_id=base.new_id, see_user=see,
+            limit=limit, slots=slots)
 
 
 async def _prepare(base: Base, stores: PostgresStores, settings: Settings) -> None:

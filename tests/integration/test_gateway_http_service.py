@@ -397,3 +397,63 @@ def _rest(connection: socket.socket) -> bytes:
         while data := connection.recv(1 << 20):
             last = (last + data)[-100:]
     return last
+
+
+async def test_replicas_count_requests_together(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    database = await fresh_database("gateway")
+    async with gateway(database, tmp_path, rate_quota=5) as one, gateway(database, tmp_path, rate_quota=5) as two:
+        for _ in range(4):
+            assert (await one.client().get("/me")).status_code == 200
+        async with asyncio.timeout(30):
+            while (await two.client("bob").get("/me")).status_code == 200:  # until the sum has gone round, and beyond
+                await one.client("bob").get("/me")
+                await asyncio.sleep(0.3)
+            while await one.world.pool.fetchval("select sum(count) from rate_windows where caller = 'ana'") != 4:
+                await asyncio.sleep(0.1)
+            assert (await two.client().get("/me")).headers["ratelimit"].startswith('"user";r=4')  # not told yet
+            left = ""
+            while not left.startswith('"user";r=0'):
+                await asyncio.sleep(0.3)
+                left = two.app.state.parts.limit.peek("user", "ana").headers()[1][1].decode()
+        assert (await two.client().get("/me")).status_code == 429
+
+
+async def test_a_database_without_a_free_connection_is_a_bounded_503(
+    fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.postgres.ACQUIRE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("services.gateway.entrypoints.http.ports.ACQUIRE_TIMEOUT_S", 0.2)
+    async with gateway(await fresh_database("gateway"), tmp_path, pool_size=2) as g:
+        api = g.client()
+        assert (await api.get("/projects")).status_code == 200
+        pool = g.app.state.parts.pool
+        async with pool.acquire(), pool.acquire():
+            for response in await asyncio.gather(*(api.get("/projects") for _ in range(5))):
+                assert (response.status_code, response.json()["type"]) == (503, "/problems/unavailable")
+                assert int(response.headers["retry-after"]) >= 1
+            assert (await api.get("http://localhost/health/live")).status_code == 200
+        assert (await api.get("/projects")).status_code == 200
+
+
+async def test_overload_is_sent_away_with_a_time_to_come_back(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    async with gateway(await fresh_database("gateway"), tmp_path, requests_at_once=1) as g:
+        api = g.client()
+        await api.get("/me")
+        found = await asyncio.gather(*(api.get("/projects") for _ in range(8)))
+        assert {r.status_code for r in found} == {200, 503}
+        shed = next(r for r in found if r.status_code == 503)
+        assert (shed.json()["type"], shed.headers["retry-after"]) == ("/problems/unavailable", "1")
+        assert (await api.get("http://localhost/health/ready")).json()["checks"]["load"] == "ok"
+        assert (await api.get("/projects")).status_code == 200
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for(g: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.gateway.entrypoints.http.gate.BODY_S", 0.2)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b'{"name":'
+        await asyncio.sleep(30)
+
+    api = g.client()
+    told = await api.post("/projects", content=slow(), headers={"Content-Type": "application/json"})
+    assert (told.status_code, told.json()["type"]) == (400, "/problems/malformed")

@@ -22,6 +22,7 @@ WATCH_EVERY: Final = timedelta(minutes=1)  # a batch whose wake-up was lost wait
 SWEEP_EVERY: Final = timedelta(minutes=10)
 LOG_KEPT: Final = timedelta(hours=24)
 KEYS_KEPT: Final = timedelta(hours=24)
+WINDOWS_KEPT: Final = timedelta(hours=1)  # far longer than any of them lasts
 
 # One row each, for ever: ids that every replica agrees on.
 _RECURRING: Final = {
@@ -71,3 +72,4 @@ async def prune(connection: Connection, clock: Clock) -> None:
     await connection.execute(_PRUNE_LOG, now - LOG_KEPT, timeout=120)
     await connection.execute("delete from idempotency_keys where created_at < $1", now - KEYS_KEPT)
     await connection.execute("delete from tickets where expires_at < $1", now)
+    await connection.execute("delete from rate_windows where begun < $1", (now - WINDOWS_KEPT).timestamp())

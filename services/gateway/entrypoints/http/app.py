@@ -17,7 +17,6 @@ from services.gateway.entrypoints import problems
 from services.gateway.entrypoints.http import documents
 from services.gateway.entrypoints.http.front import Front
 from services.gateway.entrypoints.http.gate import API, Gate
-from services.gateway.entrypoints.http.limits import RateLimit
 from services.gateway.entrypoints.http.openapi import completed
 from services.gateway.entrypoints.http.ports import Parts
 from services.gateway.entrypoints.http.routes import (
@@ -83,8 +82,7 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
     app.include_router(health_routes(lambda: _parts(app).health))
     app.include_router(site.router)
     if settings is not None:
-        app.add_middleware(Gate, parts=lambda: _parts(app),
-                           limit=RateLimit(settings.rate_quota, settings.rate_window_s, clock))
+        app.add_middleware(Gate, parts=lambda: _parts(app))
         if settings.cors_origins:
             app.add_middleware(CORSMiddleware, allow_origins=list(settings.cors_origins), allow_credentials=True,
                                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],

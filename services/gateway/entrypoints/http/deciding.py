@@ -23,7 +23,8 @@ async def verdict(call: Call, decision_id: str) -> Verdict | None:
             found = await read_verdict(call.parts.stores(connection), decision_id)
             return None if found.verdict == "pending" else found
 
-    return await call.parts.hub.wait_for(decision_id, look, VERDICT_S)
+    with call.parts.slots.wait() as may:
+        return await call.parts.hub.wait_for(decision_id, look, VERDICT_S if may else 0)
 
 
 def after_verdict(call: Call, prefer: Preference) -> Callable[[Answer], Awaitable[Answer]] | None:

@@ -33,4 +33,6 @@ async def patiently(call: Call, project_id: str, attempt: Callable[[bool], Await
         except StillWorking:
             return None
 
-    return await call.parts.hub.wait_for(project_id, look, COMMIT_S) or await attempt(True)
+    with call.parts.slots.wait() as may:
+        found = await call.parts.hub.wait_for(project_id, look, COMMIT_S if may else 0)
+    return found or await attempt(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.domain.identity import BadToken, Identity
 from services.gateway.entrypoints.http.front import header
-from services.gateway.entrypoints.http.limits import RateLimit, Standing
+from services.gateway.entrypoints.http.limits import Standing
 from services.gateway.entrypoints.http.ports import Parts
 from services.gateway.entrypoints.problems import ProblemError, Slug, of, rate_limited, render
 
@@ -20,6 +21,7 @@ IDENTITY: Final = "retake.identity"
 """Key of the ASGI scope: the Identity of who is signed in, or None on a public path."""
 
 MAX_JSON: Final = 1024 * 1024
+BODY_S: Final = 20.0  # for a body of that size: ten times what a slow mobile line needs
 SESSION_COOKIE: Final = "retake_session"
 
 _MEDIA: Final = f"{API}/media/"
@@ -30,10 +32,9 @@ _SIGN_OUT: Final = f"{API}/auth/session"
 class Gate:
     """Lies inside CORS, so that a page of another origin can read the refusals too."""
 
-    def __init__(self, app: ASGIApp, parts: Callable[[], Parts], limit: RateLimit) -> None:
+    def __init__(self, app: ASGIApp, parts: Callable[[], Parts]) -> None:
         self._app = app
         self._parts = parts
-        self._limit = limit
         self._seen: set[tuple[str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,6 +49,16 @@ class Gate:
                 message["headers"] = [*message.get("headers", ()), *(h for h in headers if h[0] not in present)]
             await send(message)
 
+        if _is_long(scope["path"]):
+            await self._answer(scope, receive, with_headers, headers)
+            return
+        try:
+            with self._parts().slots.work():
+                await self._answer(scope, receive, with_headers, headers)
+        except ProblemError as e:  # there was no slot: whatever else is raised was answered inside
+            await render(e, scope["path"])(scope, receive, with_headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         try:
             identity, refusal = await self._who(scope)
             if not scope["path"].startswith(_MEDIA):  # a page full of posters and seeks is not misuse
@@ -62,9 +73,9 @@ class Gate:
             scope[IDENTITY] = identity
             receive = self._bounded(scope, receive)
         except Exception as e:
-            await render(of(e), scope["path"])(scope, receive, with_headers)
+            await render(of(e), scope["path"])(scope, receive, send)
             return
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, send)
 
     async def _who(self, scope: Scope) -> tuple[Identity | None, ProblemError | None]:
         """Who is signed in, or why nobody is."""
@@ -90,9 +101,9 @@ class Gate:
 
     def _standing(self, scope: Scope, identity: Identity | None) -> Standing:
         if identity is not None:
-            return self._limit.take("user", identity.user_id)
+            return self._parts().limit.take("user", identity.user_id)
         client = scope.get("client")
-        return self._limit.take("address", client[0] if client else "unknown")
+        return self._parts().limit.take("address", client[0] if client else "unknown")
 
     async def _welcome(self, identity: Identity) -> None:
         """The first request of a user, or under a new name, makes them known. A ticket's bearer was known before."""
@@ -110,17 +121,32 @@ class Gate:
         length = header(scope, b"content-length")
         if length is not None and length.isdigit() and int(length) > MAX_JSON:
             raise _too_large()
-        taken = 0
+        taken, complete = 0, False
+
+        patience = asyncio.get_running_loop().time() + BODY_S
 
         async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(patience):
+                    message = await receive()
+            except TimeoutError:
+                raise ProblemError(Slug.MALFORMED, f"The body did not arrive within {BODY_S:.0f} s.",
+                                   headers={"Connection": "close"}) from None
+            complete = message["type"] != "http.request" or not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > MAX_JSON:
                 raise _too_large()
             return message
 
         return counted
+
+
+def _is_long(path: str) -> bool:
+    """Streams, media and uploads take as long as their clients do; each has bounds of its own."""
+    return path.endswith(("/events", "/uploads")) or path.startswith(_MEDIA)
 
 
 def _too_large() -> ProblemError:

@@ -1,13 +1,27 @@
-"""Requests per window: of a user, or of an address where nobody is signed in. Counted in this process."""
+"""Requests per window: of a user, or of an address where nobody is signed in. All replicas count together.
+
+Each counts in its own memory, so that no request waits for it; once a second they add up what is new in one statement
+and learn the sums. A caller who spreads over n replicas gets at most what n replicas take in a second beyond the quota.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
+import structlog
+
+from services.gateway.domain.limits import Used
 from shared.clock import Clock
+from shared.postgres import UNAVAILABLE
+
+log = structlog.get_logger(__name__)
 
 TRACKED: Final = 20_000  # callers remembered before the windows that are over are thrown out
+SHARE_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,23 @@ class Standing:
         return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
 
 
+class Windows(Protocol):
+    """Where the replicas add up."""
+
+    async def add(self, used: Sequence[Used], now: float, window_s: int) -> list[Used]:
+        """Adds to each caller's window, or begins one if its last is over; what each stands at now."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Window:
+    """`told`: how much of the count the other replicas know of."""
+
+    begun: float
+    count: int
+    told: int
+
+
 class RateLimit:
     """Fixed windows, each begun by its caller's first request."""
 
@@ -38,16 +69,67 @@ class RateLimit:
         self._quota = quota
         self._window_s = window_s
         self._clock = clock
-        self._windows: dict[tuple[str, str], tuple[float, int]] = {}
+        self._windows: dict[tuple[str, str], _Window] = {}
 
     def take(self, policy: str, caller: str) -> Standing:
         """Counts one request."""
-        now = self._clock.monotonic()
-        begun, count = self._windows.get((policy, caller), (now, 0))
-        if now - begun >= self._window_s:
-            begun, count = now, 0
+        now = self._clock.now().timestamp()
+        window = self._windows.get((policy, caller))
+        if window is None or now - window.begun >= self._window_s:
+            window = _Window(now, 0, 0)
         if len(self._windows) >= TRACKED:
-            self._windows = {k: w for k, w in self._windows.items() if now - w[0] < self._window_s}
-        self._windows[policy, caller] = (begun, count + 1)
-        reset_s = max(1, -int(-(begun + self._window_s - now) // 1))
-        return Standing(policy, self._quota, self._window_s, self._quota - count - 1, reset_s)
+            self._windows = {k: w for k, w in self._windows.items() if now - w.begun < self._window_s}
+        self._windows[policy, caller] = window = replace(window, count=window.count + 1)
+        return self._standing(policy, window, now)
+
+    def peek(self, policy: str, caller: str) -> Standing:
+        """Counts nothing."""
+        now = self._clock.now().timestamp()
+        return self._standing(policy, self._windows.get((policy, caller)) or _Window(now, 0, 0), now)
+
+    def _standing(self, policy: str, window: _Window, now: float) -> Standing:
+        reset_s = min(self._window_s, max(1, -int(-(window.begun + self._window_s - now) // 1)))
+        return Standing(policy, self._quota, self._window_s, self._quota - window.count, reset_s)
+
+    async def share(self, windows: Windows) -> None:
+        """Tells the others what is new here, and learns what is new there (of callers who came here, too)."""
+        now = self._clock.now().timestamp()
+        # In one order everywhere: two replicas that add to the same rows never wait for each other in a circle.
+        fresh = [Used(*key, w.begun, w.count - w.told) for key, w in sorted(self._windows.items())
+                 if w.count > w.told and now - w.begun < self._window_s]
+        if not fresh:
+            return
+        totals = {u.key: u for u in await windows.add(fresh, now, self._window_s)}
+        for sent in fresh:
+            here, total = self._windows.get(sent.key), totals[sent.key]
+            if here is not None and here.begun == sent.begun:  # else its window ended while we asked
+                meanwhile = here.count - here.told - sent.count
+                self._windows[sent.key] = _Window(total.begun, total.count + meanwhile, total.count)
+
+
+class Sharing:
+    """Shares a limit for as long as the block runs. Without a database each replica counts for itself."""
+
+    def __init__(self, limit: RateLimit, windows: Windows, clock: Clock) -> None:
+        self._limit = limit
+        self._windows = windows
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Sharing:
+        self._task = asyncio.create_task(self._run(), name="rate-limits")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(SHARE_S)
+            try:
+                await self._limit.share(self._windows)
+            except UNAVAILABLE as e:
+                log.warning("limits.not_shared", error=repr(e))

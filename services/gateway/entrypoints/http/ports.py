@@ -16,6 +16,8 @@ from services.gateway.domain.links import Links
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.uploads import Inspected
+from services.gateway.entrypoints.http.limits import RateLimit
+from services.gateway.entrypoints.http.overload import Slots
 from services.gateway.entrypoints.sse_hub import Hub
 from services.gateway.entrypoints.sse_stream import EventLog
 from services.gateway.usecases.ports import Store
@@ -136,6 +138,8 @@ class Parts:
     clock: Clock
     new_id: NewId
     see_user: Callable[[str, str], Awaitable[None]]
+    limit: RateLimit
+    slots: Slots
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """(caller, Idempotency-Key) of the commands that are being answered here."""
 

@@ -51,7 +51,8 @@ async def until_rest(call: Call, resource: Resource, found: Json, seconds: float
         latest = await call.read(lambda d: shown(d, resource, found["id"]))
         return latest if latest["status"] in RESTS[resource] else None
 
-    return await call.parts.hub.wait_for(found["project_id"], look, seconds) or latest
+    with call.parts.slots.wait() as may:
+        return await call.parts.hub.wait_for(found["project_id"], look, seconds if may else 0) or latest
 
 
 def then_wait(call: Call, resource: Resource, prefer: Preference) -> Callable[[Answer], Awaitable[Answer]] | None:

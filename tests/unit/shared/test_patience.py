@@ -1,0 +1,67 @@
+"""Connections whose request never gets its head together are closed; the others are served as ever."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest_asyncio
+import uvicorn
+
+from shared.patience import HEAD_BYTES, PatientProtocol
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Hurried(PatientProtocol):
+    head_s = 0.3
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    await asyncio.sleep(0.5)  # longer than the patience: an answer may take its time
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest_asyncio.fixture
+async def port() -> AsyncIterator[int]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http=Hurried, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def _says(port: int, *parts: bytes) -> bytes:
+    """What comes back until the other side closes."""
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+            return await reader.read()
+        finally:
+            writer.close()
+
+
+async def test_a_head_that_never_ends_is_not_waited_for(port: int) -> None:
+    assert await _says(port) == b""
+    assert await _says(port, b"GET / HTTP/1.1\r\nHost: ") == b""
+
+
+async def test_a_head_without_end_is_not_read(port: int) -> None:
+    many = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1000) for n in range(HEAD_BYTES // 500))
+    with suppress(ConnectionError):  # closed while we were writing
+        assert await _says(port, b"GET / HTTP/1.1\r\n" + many) == b""
+
+
+async def test_others_are_served_one_after_the_other_on_one_connection(port: int) -> None:
+    said = await _says(port, GET + GET + GET[:10])
+    assert said.count(b"200 OK") == 2
