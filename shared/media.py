@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Sequence
@@ -143,6 +144,12 @@ def conformed_video_args(
 def media_input(source: Path | str, *options: str) -> list[str]:
     """Input arguments: options, then the file, which may open nothing but files and pipes."""
     return [*_WHITELIST, *options, "-i", str(source)]
+
+
+def filter_value(text: str) -> str:
+    """`text` (a path, words) as the value of a filter's option in a graph: escaped for both of ffmpeg's parsers."""
+    option = re.sub(r"([\\':])", r"\\\1", text)
+    return re.sub(r"([\\'\[\],;])", r"\\\1", option)
 
 
 async def run_ffmpeg(

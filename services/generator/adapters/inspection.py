@@ -8,30 +8,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from services.generator.adapters.measuring import BLUR, WIDTH, likenesses, measuring, read_median
 from services.generator.adapters.picture_child import in_child
 from services.generator.adapters.sniff import sniff
 from services.generator.domain.frames import ratio_label, resolution_label
-from services.generator.usecases.ports import Inspected
-from shared.contracts.values import AssetKind, Media, Quality
+from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
+from services.generator.usecases.ports import Beside, Inspected
+from shared.contracts.values import AssetKind, Media
 from shared.errors import Permanent
-from shared.media import Probe, media_input, probe, run_ffmpeg
+from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
 
 POSTER_WIDTH: Final = 640
 STRIP_HEIGHT: Final = 90
 STRIP_FRAMES: Final = 10
-SCAN_WIDTH: Final = 320  # black and frozen pictures show at any size
 SILENT_DBFS: Final = -70.0  # the absolute gate of EBU R128: below, nothing is heard
-NOT_MEASURED: Final = "not measured"
+NOTHING_TO_MEASURE: Final = "The pictures have nothing to measure it by."
 
 
-async def inspect(path: Path, kind: AssetKind, work: Path) -> Inspected:
+async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside) -> Inspected:
     """Raises Permanent for what is empty, does not decode to its end, or is silent where there must be sound."""
     if path.stat().st_size == 0:
         raise Permanent("output_empty", "The file is empty.", "Regenerate, or use a file that plays.")
     if kind.is_picture:
         return await _picture(path, work)
     found = await asyncio.to_thread(_probed, path)
-    return await (_video(path, found, work) if kind is AssetKind.VIDEO else _sound(path, found, work))
+    return await (_video(path, found, work, beside) if kind is AssetKind.VIDEO else _sound(path, found, work))
 
 
 def _probed(path: Path) -> Probe:
@@ -47,28 +48,39 @@ async def _picture(path: Path, work: Path) -> Inspected:
     width, height = told["width"], told["height"]
     media = Media(width=width, height=height, aspect_ratio=ratio_label(width, height),
                   resolution=resolution_label(width, height))
-    return Inspected(media, _quality({}), poster)
+    return Inspected(media, quality_of_picture({"sharpness": await _sharpness(poster, work)}), poster)
 
 
-async def _video(path: Path, found: Probe, work: Path) -> Inspected:
+async def _sharpness(poster: Path, work: Path) -> float | None:
+    """Of the poster: it is as wide as videos are measured, and written by us."""
+    out = work / "blur.txt"
+    await run_ffmpeg([*media_input(poster), "-vf", BLUR + filter_value(str(out)), "-f", "null", "-"], timeout_s=60)
+    return read_median(out)
+
+
+async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspected:
     if not found.width or not found.height or not found.frames:
         raise Permanent("no_video", "The file holds no video.", "Regenerate, or use a file that plays.")
     poster, strip = work / "poster.jpg", work / "filmstrip.jpg"
     every = -(-found.frames // STRIP_FRAMES)
     tiles = -(-found.frames // every)
     poster_height, tile_width = POSTER_WIDTH * found.height / found.width, STRIP_HEIGHT * found.width / found.height
-    graph = (f"[0:V:0]split=3[a][b][c];[a]scale={POSTER_WIDTH}:{_even(poster_height)},setsar=1[poster];"
+    looking = measuring(found, work)
+    graph = (f"[0:V:0]split=4[a][b][c][full];[a]scale={POSTER_WIDTH}:{_even(poster_height)},setsar=1[poster];"
              f"[b]select='not(mod(n\\,{every}))',scale={_even(tile_width)}:{STRIP_HEIGHT},setsar=1,"
              f"tile={tiles}x1[strip];"
-             f"[c]scale={SCAN_WIDTH}:-2:flags=fast_bilinear,blackdetect=d=0.1,freezedetect=d=0.5[scan]")
-    outputs = ["-map", "[scan]", "-f", "null", "-", *_still("[poster]", poster), *_still("[strip]", strip)]
+             f"[c]scale={WIDTH}:-2:flags=fast_bilinear[small];{looking.graph}")
+    outputs = [*looking.outputs, *_still("[poster]", poster), *_still("[strip]", strip)]
     if found.audio_codec:
         graph += ";[0:a:0]ebur128=framelog=quiet:peak=sample[heard]"
         outputs += ["-map", "[heard]", "-f", "null", "-"]
     said = await _decode(path, graph, outputs, found.duration_s)
-    quality = _quality({"black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
-                        "frozen_share": _frozen_share(said, found.duration_s)})
-    return Inspected(_media(found, _loudness(said)), quality, poster, strip)
+    shares = {"black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
+              "frozen_share": _frozen_share(said, found.duration_s)}
+    alike, reasons = await likenesses(work, found, beside.starting_image, beside.previous_video)
+    measures = looking.values() | shares | alike
+    reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
+    return Inspected(_media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip)
 
 
 async def _sound(path: Path, found: Probe, work: Path) -> Inspected:
@@ -82,7 +94,7 @@ async def _sound(path: Path, found: Probe, work: Path) -> Inspected:
     peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", said)
     if peak and float(peak.group(1)) < SILENT_DBFS:
         raise Permanent("silent", "The file is silent.", "Regenerate, or use a file that can be heard.")
-    return Inspected(_media(found, _loudness(said)), _quality({}), poster)
+    return Inspected(_media(found, _loudness(said)), quality_of_sound(), poster)
 
 
 async def _decode(path: Path, graph: str, outputs: Sequence[str], duration_s: float) -> str:
@@ -108,11 +120,6 @@ def _media(found: Probe, loudness: float | None) -> Media:
                  fps=round(found.fps, 3) if found.fps else None, frames=found.frames, video_codec=found.video_codec,
                  audio_codec=found.audio_codec, sample_rate=found.sample_rate, channels=found.channels,
                  loudness_lufs=loudness, **shape)
-
-
-def _quality(measures: dict[str, float | None]) -> Quality:
-    scores = ("overall_score", "consistency_score", "visual_quality")
-    return Quality(measures=measures, reasons=dict.fromkeys(scores, NOT_MEASURED))
 
 
 def _loudness(said: str) -> float | None:

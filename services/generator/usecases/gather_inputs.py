@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from services.generator.domain.problems import input_missing, starting_image_missing
 from services.generator.domain.run import Run
-from services.generator.usecases.ports import AttemptUnit, Downloads
+from services.generator.usecases.ports import AttemptUnit, Beside, Downloads
 from shared.contracts.values import AssetKind, RunSource
-from shared.errors import Permanent, UserError
+from shared.errors import Permanent, RetakeError, UserError
 from shared.objects import Objects
+
+log = structlog.get_logger(__name__)
 
 MEBIBYTE: Final = 1 << 20
 MAX_SIZE: Final = {  # of a download; uploads were measured by the gateway already
@@ -29,6 +33,11 @@ class Inputs:
 
     starting_image: Path | None = None
     brought: Path | None = None
+    previous_video: Path | None = None
+
+    @property
+    def beside(self) -> Beside:
+        return Beside(self.starting_image, self.previous_video)
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,8 @@ class GatherInputs:
         if r.source is not RunSource.GENERATE:
             return Inputs(brought=await self._brought(run, work / "brought"))
         if r.asset_kind is AssetKind.VIDEO:
-            return Inputs(starting_image=await self._starting_image(run, work))
+            return Inputs(starting_image=await self._starting_image(run, work),
+                          previous_video=await self._previous(r.previous_video_asset_id, work / "previous"))
         return Inputs()
 
     async def _starting_image(self, run: Run, work: Path) -> Path:
@@ -60,6 +70,24 @@ class GatherInputs:
             if e.code == "object_missing":
                 raise starting_image_missing() from e
             raise
+        return path
+
+    async def _previous(self, asset_id: str | None, path: Path) -> Path | None:
+        """The committed video of the segment before, to compare with: without it the run goes on."""
+        if asset_id is None:
+            return None
+        try:
+            async with self.unit() as store:
+                version = await store.committed(asset_id)
+            if version is None:
+                return None
+            near = self.objects.own.local_path(version.object.key)
+            if near is not None and near.exists():
+                return near
+            await self.objects.own.fetch(version.object, path)
+        except RetakeError as e:
+            log.warning("previous_video.missing", asset_id=asset_id, code=e.code)
+            return None
         return path
 
     async def _brought(self, run: Run, path: Path) -> Path:

@@ -45,7 +45,7 @@ class MakeCandidate:
             reporter.begin(Step.RENDERING, position)
             made = await self.studio.ingest(inputs.brought, run.request.asset_kind, work)
         reporter.begin(Step.VERIFYING, position)
-        inspected = await self.studio.inspect(made.path, run.request.asset_kind, work)
+        inspected = await self.studio.inspect(made.path, run.request.asset_kind, work, inputs.beside)
         if order:
             check(order.kind, made.asked or order.asked, inspected.media)
         reporter.begin(Step.STORING, position)

@@ -141,6 +141,8 @@ class Attempts(Store, Protocol):
 
     async def hold_version(self, version_id: str) -> HeldVersion | None: ...
 
+    async def committed(self, asset_id: str) -> Version | None: ...
+
     async def advance(self, attempt: Attempt, step: str, percent: float, now: datetime) -> Run | None:
         """None if the run is no longer this attempt's."""
         ...
@@ -247,10 +249,18 @@ class Inspected:
     filmstrip: Path | None = None
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a version is compared with: files in the work folder, of what is committed."""
+
+    starting_image: Path | None = None
+    previous_video: Path | None = None
+
+
 class Studio(Protocol):
     """Looks at media and brings what users upload into shape."""
 
-    async def inspect(self, path: Path, kind: AssetKind, work: Path) -> Inspected:
+    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside) -> Inspected:
         """Decodes all of it. Raises Permanent for what does not decode, is empty or is no media at all."""
         ...
 

@@ -17,7 +17,7 @@ from services.generator.domain.cutting import Change, Span
 from services.generator.usecases.imports import Clip, Film
 from services.generator.usecases.ports import Share
 from shared.errors import Permanent, UserError
-from shared.media import TAG_BT709, Probe, media_input, probe, run_ffmpeg
+from shared.media import TAG_BT709, Probe, filter_value, media_input, probe, run_ffmpeg
 
 LONGEST_S: Final = 3600.0
 LARGEST_SIDE: Final = 4096
@@ -41,7 +41,7 @@ class FfmpegCutter:
         out = work / "scenes.txt"
         # Times as they are in the file, so that they are those of its packets.
         graph = (f"scale={SCAN_WIDTH}:-2:flags=fast_bilinear,scdet=threshold={threshold * 100:g}:sc_pass=1,"
-                 f"metadata=mode=print:file={out}")
+                 f"metadata=mode=print:file={filter_value(str(out))}")
         length = film.track.end_s - film.track.times[0]
         args = ["-copyts", *_input(film.path), "-map", "0:V:0", "-vf", graph, "-an", "-f", "null", "-"]
         await _run(args, timeout_s=120 + 2 * length, duration_s=film.track.end_s, share=share)

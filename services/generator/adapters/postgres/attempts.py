@@ -49,6 +49,10 @@ _KEEP: Final = """
     insert into candidates (run_id, position, version_id, problem)
     select $1, * from unnest($3::smallint[], $4::uuid[], $6::jsonb[])
 """
+_COMMITTED: Final = """
+    select v.facts from assets a join versions v on v.version_id = a.committed_version_id
+    where a.asset_id = $1 and a.deleted_at is null and v.purged_at is null
+"""
 _SETTLE: Final = f"""
     update runs r set state = 'preview_ready', rev = rev + 1, token = null, step = 'waiting', percent = 100,
                       updated_at = $3, base_commit_seq = a.commit_seq
@@ -77,6 +81,10 @@ class PostgresAttempts(Rows):
 
     async def hold_version(self, version_id: str) -> HeldVersion | None:
         return await hold_version(self._db, version_id)
+
+    async def committed(self, asset_id: str) -> Version | None:
+        facts = await self._db.fetchval(_COMMITTED, asset_id)
+        return None if facts is None else Version.model_validate(facts)
 
     async def advance(self, attempt: Attempt, step: str, percent: float, now: datetime) -> Run | None:
         row = await self._db.fetchrow(_ADVANCE, attempt.run_id, attempt.token, step, percent, now)

@@ -1,0 +1,144 @@
+"""What is measured in a video's pixels beside its check: parts of the one pass that decodes it, and what they said.
+
+Costly measures look at a few frames a second; blocks show only at full size, edges at 640 pixels as well as there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
+from shared.errors import RetakeError
+from shared.media import Probe, filter_value, media_input, run_ffmpeg
+
+WIDTH: Final = 640
+SCAN_WIDTH: Final = 320  # black, frozen and flashing pictures show at any size
+LOOK_WIDTH, LOOK_HEIGHT = 64, 36  # for likeness: what a picture is of, not its grain
+SAMPLES_PER_S: Final = 2.0
+FEWEST_SAMPLES: Final = 8
+FLASH_FRAMES: Final = 24  # the window of the flicker measure
+_VALUE: Final = re.compile(r"=(-?[\d.]+)")
+
+BLUR: Final = "blurdetect=block_width=32:block_height=32:block_pct=80,metadata=mode=print:key=lavfi.blur:file="
+"""Blocks with edges only, so that sky and walls do not count as blurred."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Filters for the labels `small` (in) and `full` (in), with their outputs' arguments."""
+
+    graph: str
+    outputs: list[str]
+    work: Path
+
+    def values(self) -> dict[str, float | None]:
+        """None for what the filter could not tell (no edges in any frame)."""
+        return {
+            "sharpness": read_median(self.work / "blur.txt"),
+            "blockiness": read_median(self.work / "blocks.txt"),
+            "flicker": max(_read(self.work / "flicker.txt"), default=None),
+        }
+
+
+def measuring(found: Probe, work: Path) -> Measuring:
+    """`small` is the video at 640 wide, `full` as it is."""
+    frames, fps = found.frames or 1, found.fps or 24.0
+    every = max(1, min(round(fps / SAMPLES_PER_S), frames // FEWEST_SAMPLES))
+    sample = f"select='not(mod(n\\,{every}))'"
+
+    def file(name: str) -> str:
+        return filter_value(str(work / name))
+
+    graph = (
+        f"[small]split=2[small1][small2];"
+        f"[small1]scale={SCAN_WIDTH}:-2:flags=fast_bilinear,blackdetect=d=0.1,freezedetect=d=0.5,"
+        f"photosensitivity=bypass=1:frames={FLASH_FRAMES},"
+        f"metadata=mode=print:key=lavfi.photosensitivity.badness:file={file('flicker.txt')}[scan];"
+        f"[small2]{sample},split=2[edges][look];[edges]{BLUR}{file('blur.txt')}[blur];"
+        f"[look]scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24[first];"
+        f"[full]{sample},blockdetect,metadata=mode=print:key=lavfi.block:file={file('blocks.txt')}[blocks]")
+    nothing = [part for name in ("scan", "blur", "blocks") for part in ("-map", f"[{name}]", "-f", "null", "-")]
+    first = ["-map", "[first]", "-frames:v", "1", "-f", "rawvideo", str(work / "first.rgb")]
+    return Measuring(graph, [*nothing, *first], work)
+
+
+async def likenesses(work: Path, found: Probe, starting_image: Path | None,
+                     previous: Path | None) -> tuple[dict[str, float | None], dict[str, str]]:
+    """How like the first frame is to the starting image, and to the last frame of the segment before: 0 to 1."""
+    first, aspect = _raw(work / "first.rgb"), (found.width or 1) / (found.height or 1)
+    measures: dict[str, float | None] = {}
+    reasons: dict[str, str] = {}
+    for name, of, none, last in (("first_frame_similarity", starting_image, NO_STARTING_IMAGE, False),
+                                 ("continuity_previous", previous, NO_NEIGHBOUR, True)):
+        other = await _look(of, work / f"{name}.rgb", aspect, last=last) if of is not None else None
+        measures[name] = None if other is None or first is None else likeness(other, first)
+        if measures[name] is None:
+            reasons[name] = none if of is None else "It could not be compared: a picture could not be read."
+    return measures, reasons
+
+
+def likeness(whole: NDArray[np.uint8], part: NDArray[np.uint8]) -> float:
+    """Of two pictures (height, width, 3): the correlation of their pixels, 0 to 1, at the best of a few zooms into
+    `whole`, as a camera may begin close. Colours count as much as light."""
+    return max(0.0, max(_correlation(_zoomed(whole, zoom), part) for zoom in (1.0, 1.12, 1.25, 1.4)))
+
+
+def _correlation(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+    x, y = x - x.mean(), y - y.mean()
+    norm = float(np.linalg.norm(x) * np.linalg.norm(y))
+    if norm < 1e-9:  # two plain pictures are alike if they have the same colour
+        return 1.0 if np.abs(a.astype(float) - b.astype(float)).mean() < 2 else 0.0
+    return float(x @ y) / norm
+
+
+def _zoomed(picture: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:
+    """The middle of it, by the nearest pixels, at the same size."""
+    height, width = picture.shape[:2]
+    rows = ((np.arange(height) + 0.5 - height / 2) / zoom + height / 2).astype(int)
+    columns = ((np.arange(width) + 0.5 - width / 2) / zoom + width / 2).astype(int)
+    return picture[np.ix_(rows, columns)]
+
+
+async def _look(path: Path, out: Path, aspect: float, *, last: bool) -> NDArray[np.uint8] | None:
+    """A file of ours as one small picture, cut to the video's aspect: its only frame, or its last. None if that fails: a measure is no reason to
+    lose a version."""
+    ends = ["-sseof", "-1"] if last else []
+    shape = (f"crop='min(iw,ih*{aspect:.4f})':'min(ih,iw/{aspect:.4f})',"
+             f"scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24")
+    args = [*media_input(path, *ends), "-map", "0:v:0", "-vf", shape, "-an", "-f", "rawvideo", str(out)]
+    try:
+        await run_ffmpeg(args, timeout_s=60)
+    except RetakeError:
+        return None
+    return _raw(out)
+
+
+def _raw(path: Path) -> NDArray[np.uint8] | None:
+    """The last picture in the file."""
+    size = LOOK_WIDTH * LOOK_HEIGHT * 3
+    data = path.read_bytes() if path.exists() else b""
+    return np.frombuffer(data[-size:], np.uint8).reshape(LOOK_HEIGHT, LOOK_WIDTH, 3) if len(data) >= size else None
+
+
+def _read(path: Path) -> list[float]:
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines()
+    return [float(found.group(1)) for line in lines if line.startswith("lavfi") and (found := _VALUE.search(line))]
+
+
+def read_median(path: Path) -> float | None:
+    """Of what a filter printed; None for nothing but zeros."""
+    return _median(_read(path))
+
+
+def _median(values: list[float]) -> float | None:
+    real = [value for value in values if value > 0]
+    return float(np.median(real)) if real else None
