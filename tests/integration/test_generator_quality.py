@@ -1,4 +1,4 @@
-"""Quality from pixels: what was made worse scores lower, for every way to make it worse; what is not measured says why."""
+"""Quality from pixels: what was made worse scores lower, in every way; what is not measured says why."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from deploy.local.demo.photographs import photographs
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.usecases.ports import Beside
 from shared.contracts.values import AssetKind, Quality
 from tests.support.films import ffmpeg
-from tests.support.pictures import PHOTOGRAPH
 
+PHOTOGRAPH = photographs()[0]
+ALONE = Beside()
 PAN = "scale=800:-2,crop=640:360:x='n*3':y=60,format=yuv420p"
 
 
@@ -25,14 +27,14 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def measured(path: Path, work: Path, *, kind: AssetKind = AssetKind.VIDEO, beside: Beside | None = None) -> Quality:
+async def measured(path: Path, work: Path, *, kind: AssetKind = AssetKind.VIDEO, beside: Beside = ALONE) -> Quality:
     work.mkdir(exist_ok=True)
-    return (await FfmpegStudio().inspect(path, kind, work, beside or Beside())).quality
+    return (await FfmpegStudio().inspect(path, kind, work, beside)).quality
 
 
 def again(filters: str, *options: str) -> Callable[[Path, Path], None]:
     def make(source: Path, out: Path) -> None:
-        ffmpeg("-i", source, "-vf", filters, "-c:v", "libx264", *(options or ("-crf", "16")), "-pix_fmt", "yuv420p", out)
+        ffmpeg("-i", source, "-vf", f"{filters},format=yuv420p", "-c:v", "libx264", *(options or ("-crf", "16")), out)
 
     return make
 
@@ -66,7 +68,7 @@ async def test_what_is_worse_scores_lower(how: str, clean: Path, tmp_path: Path)
 async def test_the_first_frame_is_compared_with_the_starting_image(clean: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jpg"
     Image.linear_gradient("L").resize((640, 360)).save(other)
-    like = await measured(clean, tmp_path / "a", beside=Beside(starting_image=Path(PHOTOGRAPH)))
+    like = await measured(clean, tmp_path / "a", beside=Beside(starting_image=PHOTOGRAPH))
     unlike = await measured(clean, tmp_path / "b", beside=Beside(starting_image=other))
     none = await measured(clean, tmp_path / "c")
     assert (like.consistency_score or 0) > (unlike.consistency_score or 0) + 0.2
@@ -85,7 +87,7 @@ async def test_a_segment_that_goes_on_where_the_last_one_ended_is_continuous(cle
 
 
 async def test_pictures_and_sound_say_what_is_not_measured(clean: Path, tmp_path: Path) -> None:
-    picture = await measured(Path(PHOTOGRAPH), tmp_path / "p", kind=AssetKind.STARTING_IMAGE)
+    picture = await measured(PHOTOGRAPH, tmp_path / "p", kind=AssetKind.STARTING_IMAGE)
     assert picture.visual_quality is not None
     assert picture.consistency_score is None
     assert picture.reasons["consistency_score"]
