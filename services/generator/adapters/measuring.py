@@ -107,8 +107,10 @@ def _zoomed(picture: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:
 
 
 async def _look(path: Path, out: Path, aspect: float, *, last: bool) -> NDArray[np.uint8] | None:
-    """A file of ours as one small picture, cut to the video's aspect: its only frame, or its last. None if that fails: a measure is no reason to
-    lose a version."""
+    """A file of ours as one small picture, cut to the video's aspect: its only frame, or its last.
+
+    None if that fails: a measure is no reason to lose a version.
+    """
     ends = ["-sseof", "-1"] if last else []
     shape = (f"crop='min(iw,ih*{aspect:.4f})':'min(ih,iw/{aspect:.4f})',"
              f"scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24")
