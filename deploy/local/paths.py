@@ -55,6 +55,10 @@ class DataDir:
     def lock(self) -> Path:
         return self.run / "lock"
 
+    def environment(self, service: str) -> Path:
+        """What the running service was told, for operators' commands that work beside it. Holds its passwords."""
+        return self.run / f"{service}.env.json"
+
     @property
     def secrets(self) -> Path:
         return self.root / "secrets.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import socket
 import sys
@@ -15,6 +16,7 @@ import asyncpg
 
 from deploy.local import databases, http
 from deploy.local.children import Child, Command, python_env, spawn
+from deploy.local.files import write_private
 from deploy.local.forking import ForkServerPart, listen_variable
 from deploy.local.logs import rotate
 from deploy.local.paths import DataDir
@@ -102,7 +104,9 @@ class ServicePart:
         shutil.rmtree(work, ignore_errors=True)  # whatever the last process left half done
         work.mkdir(mode=0o700)
         rotate(self.data.log(self.name))
-        env = python_env(self._environment(url, addresses["broker"]))
+        told = self._environment(url, addresses["broker"])
+        write_private(self.data.environment(self.name), json.dumps(told))
+        env = python_env(told)
         return await self.starter.start(self.name, env, self.listening)
 
     async def ready(self, child: Child) -> str:

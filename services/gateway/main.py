@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from services.gateway.config import Settings
+from services.gateway.entrypoints.cli import operate
 from services.gateway.entrypoints.http.app import build_app
 from services.gateway.entrypoints.http.draining import on_termination
-from services.gateway.wiring import wire
+from services.gateway.wiring import open_purge, wire
 from shared import telemetry
 from shared.clock import SystemClock
 from shared.contracts.topics import Service
@@ -19,7 +21,6 @@ from shared.contracts.topics import Service
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     telemetry.configure(Service.GATEWAY, level=settings.log_level, json=settings.log_json)
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with wire(settings) as parts:
@@ -28,9 +29,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             def drain() -> None:
                 parts.health.draining = True
                 parts.hub.drain()
-
             with on_termination(drain):
                 yield
             drain()
 
     return build_app(settings, SystemClock(), lifespan)
+
+
+if __name__ == "__main__":
+    sys.exit(operate(sys.argv[1:], lambda: open_purge(Settings())))

@@ -10,6 +10,7 @@ from services.gateway.adapters.event_log import PostgresEventLog
 from services.gateway.adapters.inspection import MediaInspector
 from services.gateway.adapters.issuer_keys import IssuerKeys
 from services.gateway.adapters.oidc import OidcTokens
+from services.gateway.adapters.postgres.keeping import keeping_units
 from services.gateway.adapters.postgres.store import PostgresStores
 from services.gateway.adapters.rate_windows import PostgresWindows
 from services.gateway.adapters.signing import MediaSigner
@@ -26,6 +27,7 @@ from services.gateway.entrypoints.kafka import handlers
 from services.gateway.entrypoints.sse_hub import Hub
 from services.gateway.usecases.authorize import see_user
 from services.gateway.usecases.ensure_local_project import ensure_local_project
+from services.gateway.usecases.purge_uploads import PurgeUploads
 from shared.clock import Clock
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
@@ -44,10 +46,11 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
         stores = PostgresStores(base.publisher, load_catalogue(settings.catalogue), settings.default_provider)
         await _prepare(base, stores, settings)
         hub = await stack.enter_async_context(_hub(base, settings))
-        kinds = job_kinds(base.pool, stores, base.clock)
+        objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
+        purge = PurgeUploads(keeping_units(base.pool), objects.own)
+        kinds = job_kinds(base.pool, stores, purge, base.clock)
         await stack.enter_async_context(
             Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id))
-        objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
         messaging = await stack.enter_async_context(run_messaging(base, handlers(stores), needs_broker=False))
 
         def views(connection: Connection, links: Links) -> PostgresViews:
@@ -71,6 +74,16 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
             event_log=PostgresEventLog(base.pool), objects=objects, inspector=MediaInspector(),
             catalogue=stores.catalogue, health=messaging.health, clock=base.clock, new_id=base.new_id, see_user=see,
             limit=limit, slots=slots)
+
+
+@asynccontextmanager
+async def open_purge(settings: Settings) -> AsyncIterator[PurgeUploads]:
+    """For operators' commands, beside a gateway that runs."""
+    async with (
+        open_base(Service.GATEWAY, settings) as base,
+        open_objects(settings.objects_url, Service.GATEWAY) as objects,
+    ):
+        yield PurgeUploads(keeping_units(base.pool), objects.own)
 
 
 async def _prepare(base: Base, stores: PostgresStores, settings: Settings) -> None:

@@ -1,9 +1,12 @@
-"""How long versions are kept: what the generator frees by, and what the gateway shows by."""
+"""How long things are kept, and what is said of one: by the generator that frees versions, by the gateway that shows
+them and frees uploads."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
 
 ACCEPTED_KEPT: Final = 3
 """Of each asset the last accepted versions stay, the committed one among them."""
@@ -14,3 +17,39 @@ CLOSED_KEPT: Final = timedelta(days=7)
 GRACE: Final = timedelta(hours=48)
 """From the mark (no new use) to the end of the bytes. Longer than every compilation (24 h), media URL (2 h) and
 backup, so that nobody who holds a reference finds it broken and services need not pin each other's objects."""
+
+
+class Action(StrEnum):
+    """`mark`: no new use from now on. `wait`: marked, its bytes stay for the grace time. `delete`: that is over."""
+
+    KEEP = "keep"
+    MARK = "mark"
+    WAIT = "wait"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happens to a thing, why, since when that holds, and until when if it ends by itself."""
+
+    action: Action
+    why: str
+    since: datetime
+    until: datetime | None = None
+
+    def line(self, service: str, what: str, key: str, project_id: str | None, size: int) -> dict[str, Any]:
+        """As operators' commands print it, one JSON object a line. `what` is in a person's words, `size` in bytes."""
+        return {"service": service, "what": what, "id": key, "project_id": project_id, "bytes": size,
+                "action": self.action.value, "why": self.why, "since": self.since.isoformat(),
+                "until": self.until.isoformat() if self.until else None}
+
+
+def over(marked_at: datetime, why: str, now: datetime) -> Verdict:
+    """Of what is marked: its grace time runs, or is over."""
+    ends = marked_at + GRACE
+    return Verdict(Action.DELETE if ends <= now else Action.WAIT, why, marked_at, ends)
+
+
+def after(kept: timedelta, since: datetime, why: str, now: datetime) -> Verdict:
+    """Of what is kept for a time and then marked."""
+    return Verdict(Action.MARK if since + kept <= now else Action.KEEP, why, since, since + kept)

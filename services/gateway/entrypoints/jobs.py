@@ -10,16 +10,19 @@ import structlog
 
 from services.gateway.usecases.advance_batch import advance_batch
 from services.gateway.usecases.ports import ADVANCE, Store
+from services.gateway.usecases.purge_uploads import PurgeUploads
 from shared import jobs
 from shared.clock import Clock
+from shared.errors import RetakeError
 from shared.jobs import Claim, Kind
 from shared.postgres import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
-WATCH, SWEEP = "watch-batches", "sweep"
+WATCH, SWEEP, PURGE = "watch-batches", "sweep", "purge-uploads"
 WATCH_EVERY: Final = timedelta(minutes=1)  # a batch whose wake-up was lost waits no longer than this
 SWEEP_EVERY: Final = timedelta(minutes=10)
+PURGE_EVERY: Final = timedelta(minutes=30)
 LOG_KEPT: Final = timedelta(hours=24)
 KEYS_KEPT: Final = timedelta(hours=24)
 WINDOWS_KEPT: Final = timedelta(hours=1)  # far longer than any of them lasts
@@ -28,6 +31,7 @@ WINDOWS_KEPT: Final = timedelta(hours=1)  # far longer than any of them lasts
 _RECURRING: Final = {
     WATCH: "00000000-0000-7000-8000-000000000001",
     SWEEP: "00000000-0000-7000-8000-000000000002",
+    PURGE: "00000000-0000-7000-8000-000000000003",
 }
 _PRUNE_LOG: Final = """
     with gone as (delete from event_log where at < $1 returning seq)
@@ -42,7 +46,8 @@ async def schedule(connection: Connection) -> None:
         await jobs.enqueue(connection, job_id, kind)
 
 
-def job_kinds(pool: Pool, stores: Callable[[Connection], Store], clock: Clock) -> dict[str, Kind]:
+def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUploads,
+              clock: Clock) -> dict[str, Kind]:
     """For `shared.jobs.Worker`."""
 
     async def advance(claim: Claim) -> None:
@@ -63,7 +68,19 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store], clock: Clock) -
             await jobs.again(connection, claim, clock.now() + SWEEP_EVERY)
             await prune(connection, clock)
 
-    return {ADVANCE: Kind(advance, concurrency=2), WATCH: Kind(watch, concurrency=1), SWEEP: Kind(sweep, concurrency=1)}
+    async def keep(claim: Claim) -> None:
+        now = clock.now()
+        try:
+            async with purge.unit() as keeping:
+                await keeping.retire_versions(now)
+            await purge(now)
+        except RetakeError as e:  # the store is away: the next round goes on
+            log.warning("retention.failed", code=e.code, cause=e.cause)
+        async with transaction(pool) as connection:
+            await jobs.again(connection, claim, clock.now() + PURGE_EVERY)
+
+    return {ADVANCE: Kind(advance, concurrency=2), WATCH: Kind(watch, concurrency=1),
+            SWEEP: Kind(sweep, concurrency=1), PURGE: Kind(keep, concurrency=1)}
 
 
 async def prune(connection: Connection, clock: Clock) -> None:

@@ -33,7 +33,8 @@ async def import_film(store: Store, caller: Caller, command: ImportFilm) -> Impo
     import_id = store.new_id()
     await store.imports.insert(Import(
         import_id=import_id, project_id=caller.project_id, owner_id=caller.owner_id, episode_id=episode.episode_id,
-        source="film", status="pending", run_rev=-1, actor=caller.actor), store.now())
+        source="film", status="pending", run_rev=-1, actor=caller.actor, upload_id=command.upload_id),
+        store.now())
     await store.publish(caller.project_id, caller.owner_id, ImportRequested(
         import_id=import_id, episode_id=episode.episode_id, object=upload.object,
         scene_threshold=command.scene_threshold, actor=caller.actor))

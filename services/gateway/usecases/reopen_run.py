@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from services.gateway.domain.errors import Refusal, busy, invalid_state, not_found
 from services.gateway.domain.runs import RunStatus
@@ -12,10 +11,8 @@ from services.gateway.usecases.admit_run import lock_asset
 from services.gateway.usecases.enter_run import Admitted, RunOrder, enter_run
 from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.rows import VersionRow
+from shared.contracts.retention import CLOSED_KEPT
 from shared.contracts.values import ParentReason, RunSource
-
-KEPT: Final = timedelta(days=7)
-"""How long rejected and expired versions are kept."""
 
 
 async def reopen_run(store: Store, caller: Caller, run_id: str) -> Admitted:
@@ -43,7 +40,7 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> Admitted:
 
 def is_gone(version: VersionRow, now: datetime) -> bool:
     """Retention let it go, or may have."""
-    return version.retired_at is not None or (version.closed_at is not None and version.closed_at < now - KEPT)
+    return version.retired_at is not None or (version.closed_at is not None and version.closed_at < now - CLOSED_KEPT)
 
 
 def gone() -> Refusal:

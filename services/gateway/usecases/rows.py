@@ -236,6 +236,7 @@ class Import:
     warnings: tuple[str, ...] = ()
     percent: float = 0
     clips_taken: bool = False
+    upload_id: str | None = None  # of a film
 
 
 @dataclass(frozen=True)

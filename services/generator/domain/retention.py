@@ -9,17 +9,8 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from services.generator.domain.states import VersionStatus
-from shared.contracts.retention import ACCEPTED_KEPT, CLOSED_KEPT, GRACE
+from shared.contracts.retention import ACCEPTED_KEPT, CLOSED_KEPT, Action, Verdict, after, over
 from shared.contracts.values import AssetKind
-
-
-class Action(StrEnum):
-    """`mark`: no new use from now on. `wait`: marked, its bytes stay for the grace time. `delete`: that is over."""
-
-    KEEP = "keep"
-    MARK = "mark"
-    WAIT = "wait"
-    DELETE = "delete"
 
 
 class LetGo(StrEnum):
@@ -51,16 +42,6 @@ class Holding:
     asset_deleted_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What happens to it, why, since when that holds, and until when if it ends by itself."""
-
-    action: Action
-    why: str
-    since: datetime
-    until: datetime | None = None
-
-
 def judge(held: Holding, now: datetime) -> Verdict:
     """What is committed or in use is never marked and never deleted, whatever else is true of it."""
     deleted = held.asset_deleted_at
@@ -70,8 +51,7 @@ def judge(held: Holding, now: datetime) -> Verdict:
         return Verdict(Action.KEEP, "an active run offers it or works from it", held.created_at)
     why = _closed(held)
     if held.marked_at is not None:
-        ends = held.marked_at + GRACE
-        return Verdict(Action.DELETE if ends <= now else Action.WAIT, why, held.marked_at, ends)
+        return over(held.marked_at, why, now)
     if deleted is not None:
         return Verdict(Action.MARK, why, deleted)
     if held.let_go_at is not None:
@@ -82,9 +62,7 @@ def judge(held: Holding, now: datetime) -> Verdict:
         case VersionStatus.CANDIDATE:
             return Verdict(Action.KEEP, why, held.created_at)
         case VersionStatus.REJECTED | VersionStatus.EXPIRED | VersionStatus.NOT_CHOSEN | VersionStatus.DISCARDED:
-            since = held.settled_at or held.created_at
-            ends = since + CLOSED_KEPT
-            return Verdict(Action.MARK if ends <= now else Action.KEEP, why, since, ends)
+            return after(CLOSED_KEPT, held.settled_at or held.created_at, why, now)
         case _:
             assert_never(held.status)
 

@@ -12,12 +12,11 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from services.generator.entrypoints.keeper import KeeperMeter, collect_all, purge_all
 from services.generator.usecases.collect_orphans import CollectOrphans
-from services.generator.usecases.explain_retention import Explained, explain_retention
+from services.generator.usecases.explain_retention import explain_retention
 from services.generator.usecases.keeping import KeepingUnit
 from services.generator.usecases.purge_versions import PurgeVersions
 from shared.clock import Clock
@@ -61,7 +60,7 @@ def operate(arguments: list[str], open_keeper: OpenKeeper) -> int:
 async def _explain(open_keeper: OpenKeeper, project_id: str | None) -> None:
     async with open_keeper() as keeper:
         async for line in explain_retention(keeper.unit, keeper.collect, keeper.clock.now(), project_id):
-            _print(_line(line))
+            _print(line.verdict.line(SERVICE, line.what, line.id, line.project_id, line.size))
 
 
 async def _collect(open_keeper: OpenKeeper) -> None:
@@ -69,16 +68,6 @@ async def _collect(open_keeper: OpenKeeper) -> None:
         now = keeper.clock.now()
         done = await purge_all(keeper.purge, keeper.meter, now) + await collect_all(keeper.collect, keeper.meter, now)
     _print({"service": SERVICE, "marked": done.marked, "deleted": done.deleted, "bytes": done.size})
-
-
-def _line(line: Explained) -> dict[str, Any]:
-    v = line.verdict
-    return {"service": SERVICE, "what": line.what, "id": line.id, "project_id": line.project_id, "bytes": line.size,
-            "action": v.action.value, "why": v.why, "since": _text(v.since), "until": _text(v.until)}
-
-
-def _text(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
 
 
 def _print(line: dict[str, Any]) -> None:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.generator.domain.retention import Action, Verdict, judge
+from services.generator.domain.retention import judge
 from services.generator.usecases.collect_orphans import CollectOrphans
 from services.generator.usecases.keeping import KeepingUnit
+from shared.contracts.retention import Action, Verdict
 
 
 @dataclass(frozen=True)

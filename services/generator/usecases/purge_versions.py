@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
-from services.generator.domain.retention import Action, Holding, judge
+from services.generator.domain.retention import Holding, judge
 from services.generator.usecases.keeping import KeepingUnit
-from shared.contracts.retention import CLOSED_KEPT, GRACE
+from shared.contracts.retention import CLOSED_KEPT, GRACE, Action
 from shared.objects import ObjectStore
 
 log = structlog.get_logger(__name__)

@@ -38,7 +38,7 @@ class PostgresImports:
         await insert(self._db, "imports", {
             "import_id": row.import_id, "project_id": row.project_id, "episode_id": row.episode_id,
             "source": row.source, "status": row.status, "percent": row.percent, "warnings": list(row.warnings),
-            "actor": row.actor.model_dump(), "created_at": at, "updated_at": at})
+            "actor": row.actor.model_dump(), "upload_id": row.upload_id, "created_at": at, "updated_at": at})
 
     async def lock(self, import_id: str) -> Import | None:
         row = await self._db.fetchrow(_IMPORT, import_id)

@@ -11,6 +11,8 @@ from services.gateway.usecases.rows import Run, VersionRow
 from shared.contracts.values import AssetKind, Version
 from shared.postgres import Connection
 
+# Once accepted, always accepted: a rollback offers the version again, and whatever becomes of that run, the version can
+# be rolled back to. What is offered is there, though retention had let it go in between.
 _STORE: Final = """
     insert into versions (version_id, project_id, episode_id, asset_id, segment_id, kind, run_id, number, status,
         object, poster, filmstrip, proxy, media, quality, directions, model, provider, seed, starting_image_version_id,
@@ -20,15 +22,16 @@ _STORE: Final = """
             case when $9 in ('rejected', 'expired', 'not_chosen') then $24::timestamptz end, $24, $24)
     on conflict (version_id) do update
     set status = $9, accepted_at = coalesce(versions.accepted_at, excluded.accepted_at), closed_at = excluded.closed_at,
+        retired_at = case when $9 in ('preview', 'accepted') then null else versions.retired_at end,
         updated_at = greatest(versions.updated_at, $24)
-    where versions.status <> $9
+    where versions.status <> $9 and versions.status <> 'accepted'
 """
 _CLOSE: Final = """
     update versions v set status = new.status, updated_at = $3,
         accepted_at = case when new.status = 'accepted' then coalesce(v.accepted_at, $3) else v.accepted_at end,
         closed_at = case when new.status in ('rejected', 'expired', 'not_chosen') then $3 end
     from unnest($1::uuid[], $2::text[]) as new(version_id, status)
-    where v.version_id = new.version_id and v.status <> new.status
+    where v.version_id = new.version_id and v.status <> new.status and v.status <> 'accepted'
 """
 _FACTS: Final = """
     select v.version_id, v.number as version_number, v.directions, v.model, v.media
@@ -65,7 +68,8 @@ class PostgresVersions:
             await self._db.execute(_CLOSE, list(run.candidates), statuses, at)
 
     async def committed(self, version_id: str, at: datetime) -> None:
-        await self._db.execute("update versions set committed_at = $2 where version_id = $1", version_id, at)
+        await self._db.execute(
+            "update versions set committed_at = $2, retired_at = null where version_id = $1", version_id, at)
 
     async def retire(self, version_ids: Sequence[str], at: datetime) -> None:
         await self._db.execute(

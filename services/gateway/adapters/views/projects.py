@@ -12,8 +12,11 @@ from shared.contracts.messages import message
 
 _MINE: Final = """
     select t.*, m.role,
-           (select coalesce(sum((v.object ->> 'size')::bigint), 0) from versions v
-            where v.project_id = t.project_id and v.retired_at is null)
+           (select coalesce(sum(coalesce((v.object ->> 'size')::bigint, 0) + coalesce((v.poster ->> 'size')::bigint, 0)
+                                + coalesce((v.filmstrip ->> 'size')::bigint, 0)
+                                + coalesce((v.proxy ->> 'size')::bigint, 0)), 0)
+            from versions v join assets a using (asset_id)
+            where v.project_id = t.project_id and v.retired_at is null and a.deleted_at is null)
            + (select coalesce(sum((c.object ->> 'size')::bigint), 0) from compilations c
               where c.project_id = t.project_id)
            + (select coalesce(sum((u.object ->> 'size')::bigint), 0) from uploads u
