@@ -21,6 +21,8 @@ COMMAND_TIMEOUT_S: Final = 15.0  # bounds a request that meets a held lock; the 
 ACQUIRE_TIMEOUT_S: Final = 5.0
 WARM: Final = 3  # connections that are open from the start: opening one takes longer than most transactions
 IDLE_S: Final = 1800.0
+# A process that is paused in the middle of a transaction lets go of its locks before its leases end (jobs.LEASE_S).
+IDLE_IN_TRANSACTION_S: Final = 10.0
 
 _ARRAYS: Final = "select $1::uuid[], $2::text[], $3::jsonb[], $4::boolean[]"
 
@@ -70,7 +72,8 @@ async def open_pool(url: str, *, size: int = 10, application: str = "retake") ->
         max_inactive_connection_lifetime=IDLE_S,
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
-        server_settings={"application_name": application, "timezone": "UTC"},
+        server_settings={"application_name": application, "timezone": "UTC",
+                         "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_S * 1000))},
     ) as pool:
         yield pool
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.support.replicate.faults import Fault, Where
+from tests.support.replicate.faults import HELP, Fault, Where
 from tests.support.replicate.predictions import Account, Prediction
 from tests.support.replicate.schemas import SCHEMAS, violations
 
@@ -30,6 +30,10 @@ _DEFAULT_DETAILS = {
     404: (None, "The requested resource could not be found."),
     429: (None, "Request was throttled. Your rate limit resets in ~30s."),
 }
+
+
+LOW_CREDIT = ("Your rate limit was reduced to 6 requests per minute with a burst of 1 requests while you have less "
+              "than $5.0 in credit. Your rate limit resets in ~10s.")
 
 
 class Refused(Exception):
@@ -63,12 +67,13 @@ class Emulator:
         ], exception_handlers={Refused: _answer})
 
     def _enter(self, request: Request) -> None:
+        self.account.requests[f"{request.method} {request.url.path.split('/')[2]}"] += 1
         if request.headers.get("authorization") != f"Bearer {self.token}":
             raise Refused(problem(401))
 
-    async def _fault(self, on: Where) -> Fault | None:
+    async def _fault(self, on: Where, text: str = "") -> Fault | None:
         """Raises what comes before its effect; gives back what comes after."""
-        fault = self.account.faults.draw(on)
+        fault = self.account.faults.draw(on, text)
         if fault and not fault.after:
             await _befall(fault)
         return fault
@@ -89,8 +94,8 @@ class Emulator:
 
     async def create(self, request: Request) -> Response:
         self._enter(request)
-        fault = await self._fault("create")
         slug, body = _slug(request), await _json_body(request)
+        fault = await self._fault("create", f"{slug} {json.dumps(body.get('input'), ensure_ascii=False)}")
         if slug not in SCHEMAS:
             return problem(404)
         if extra := set(body) - {"input", "webhook", "webhook_events_filter"}:
@@ -154,16 +159,17 @@ class Emulator:
 
     async def get(self, request: Request) -> Response:
         self._enter(request)
-        fault = await self._fault("get")
-        shown = self._shown(self._known(request))
+        found = self._known(request)
+        fault = await self._fault("get", found.text)
+        shown = self._shown(found)
         if fault:
             await _befall(fault)
         return shown
 
     async def cancel(self, request: Request) -> Response:
         self._enter(request)
-        fault = await self._fault("cancel")
         found = self._known(request)
+        fault = await self._fault("cancel", found.text)
         self.account.cancel(found)
         if fault:
             await _befall(fault)
@@ -204,8 +210,8 @@ class Emulator:
     async def output(self, request: Request) -> Response:
         if "authorization" in request.headers:
             self.account.leaked_tokens += 1
-        fault = await self._fault("output")
         found = self.account.predictions.get(request.path_params["id"])
+        fault = await self._fault("output", found.text if found else "")
         if found is None or found.file is None:
             return Response("Not Found", 404)
         match fault.do if fault else "":
@@ -225,16 +231,20 @@ class Emulator:
         if request.method == "DELETE":
             self.account.faults.waiting.clear()
             return Response(status_code=204)
-        asked = json.loads(await request.body())
-        for one in asked if isinstance(asked, list) else [asked]:
-            self.account.faults.add(one.pop("on"), one.pop("do"), **one)
+        try:
+            asked = json.loads(await request.body())
+            for one in asked if isinstance(asked, list) else [asked]:
+                self.account.faults.add(**one)
+        except (ValueError, TypeError) as e:
+            return JSONResponse({"detail": f"{e}", "help": HELP.splitlines()}, 400)
         return Response(status_code=204)
 
     async def books(self, request: Request) -> Response:
         a = self.account
         return JSONResponse({
-            "created": len(a.predictions), "paid": len(a.paid), "leaked_tokens": a.leaked_tokens,
-            "predictions": [p.body(a.base(), echo_webhook=True) for p in a.predictions.values()],
+            "created": len(a.predictions), "paid": len(a.paid), "requests": a.requests,
+            "leaked_tokens": a.leaked_tokens,
+            "predictions": [p.body(a.base(), echo_webhook=True) | {"asked": p.input} for p in a.predictions.values()],
             "webhooks_sent": a.webhooks_sent})
 
 
@@ -252,6 +262,8 @@ async def _befall(fault: Fault) -> None:
                 response = problem(status)
             response.headers.update(args.get("headers", {}))
             raise Refused(response)
+        case "low_credit":
+            raise Refused(problem(429, LOW_CREDIT))
         case "hang":
             await asyncio.sleep(args.get("seconds", 3600))
         case "drop":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import json
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -53,6 +55,11 @@ class Prediction:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
+    @property
+    def text(self) -> str:
+        """What a fault's `matching` looks into."""
+        return f"{self.model} {json.dumps(self.input, ensure_ascii=False)}"
+
     def body(self, base: str, *, echo_webhook: bool) -> dict[str, Any]:
         found: dict[str, Any] = {
             "id": self.id, "model": self.model, "version": "hidden", "input": {} if self.data_removed else self.input,
@@ -74,7 +81,7 @@ class Prediction:
 
 @dataclass
 class Account:
-    """`speed` divides every span; `books` counts what a test asks for."""
+    """`speed` divides every span but `retention_s`; `books` counts what a test asks for."""
 
     studio: Studio
     base: Callable[[], str]
@@ -83,10 +90,12 @@ class Account:
     faults: Faults = field(default_factory=Faults)
     predictions: dict[str, Prediction] = field(default_factory=dict)
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    retention_s: float = RETENTION_S
     webhooks_sent: list[tuple[str, int | None]] = field(default_factory=list)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     echo_webhook_in_list: bool = True
     leaked_tokens: int = 0
+    requests: Counter[str] = field(default_factory=Counter)
 
     @property
     def paid(self) -> list[Prediction]:
@@ -99,7 +108,8 @@ class Account:
         deadline = None if cancel_after is None else now + timedelta(seconds=cancel_after / self.speed)
         letters = "abcdefghijklmnopqrstuvwxyz0123456789"
         found = Prediction("".join(secrets.choice(letters) for _ in range(26)), model, given, now, deadline, webhook,
-                           events, self.faults.draw("prediction"))
+                           events, None)
+        found.fault = self.faults.draw("prediction", found.text)
         self.predictions[found.id] = found
         found.task = self.background(self._live(found, image))
         return found
@@ -117,7 +127,7 @@ class Account:
                 await self._run(p, image)
         if p.status not in TERMINAL:  # its deadline: before it began it is aborted, afterwards cancelled
             self.end(p, "aborted" if p.status == "starting" else "canceled")
-        await asyncio.sleep(RETENTION_S / self.speed)
+        await asyncio.sleep(0 if p.fault and p.fault.do == "forget" else self.retention_s)
         self.forget(p)
 
     async def _run(self, p: Prediction, image: bytes | None) -> None:
@@ -164,9 +174,7 @@ class Account:
         p.data_removed, p.file = True, None
 
     async def notify(self, p: Prediction) -> None:
-        import json
-
-        fault = self.faults.draw("webhook")
+        fault = self.faults.draw("webhook", p.text)
         do = fault.do if fault else ""
         if do == "lose":
             return

@@ -14,7 +14,7 @@ import uvicorn
 from tests.support.replicate.app import Emulator
 from tests.support.replicate.faults import Faults
 from tests.support.replicate.media import Studio
-from tests.support.replicate.predictions import Account
+from tests.support.replicate.predictions import RETENTION_S, Account
 
 TOKEN = "r8_emulated"
 
@@ -32,12 +32,13 @@ class Running:
 
 @asynccontextmanager
 async def running(folder: Path, *, port: int = 0, speed: float = 1.0, token: str = TOKEN,
-                  host: str = "127.0.0.1") -> AsyncIterator[Running]:
+                  host: str = "127.0.0.1", retention_s: float | None = None) -> AsyncIterator[Running]:
     """`speed` 100: what takes Replicate 14 s takes 0.14 s."""
     listening = socket.create_server((host, port))
     url = f"http://{host}:{listening.getsockname()[1]}"
     folder.mkdir(parents=True, exist_ok=True)
     account = Account(Studio(folder), lambda: url, speed)
+    account.retention_s = RETENTION_S / speed if retention_s is None else retention_s
     config = uvicorn.Config(Emulator(account, token).app, log_level="critical", lifespan="off",
                             timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
