@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any
 
 from services.gateway.adapters import idempotency
 from services.gateway.adapters.event_log import PostgresEventLog
@@ -17,8 +19,10 @@ from services.gateway.adapters.signing import MediaSigner
 from services.gateway.adapters.tickets import Tickets
 from services.gateway.adapters.tokens import LocalTokens
 from services.gateway.adapters.views.everything import PostgresViews
+from services.gateway.adapters.views.metrics import TARGETS, review_metrics
 from services.gateway.config import Settings
 from services.gateway.domain.links import Links
+from services.gateway.entrypoints.gauges import ReviewGauges
 from services.gateway.entrypoints.http.limits import RateLimit, Sharing
 from services.gateway.entrypoints.http.overload import Slots
 from services.gateway.entrypoints.http.ports import Parts, Verifier
@@ -34,7 +38,7 @@ from shared.contracts.topics import Service
 from shared.health import saying
 from shared.jobs import Worker
 from shared.objects import open_objects
-from shared.postgres import Connection, Listener, transaction
+from shared.postgres import ACQUIRE_TIMEOUT_S, Connection, Listener, transaction
 from shared.service import Base, open_base, run_messaging
 
 
@@ -67,6 +71,11 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
             settings.requests_at_once, settings.waits_at_once)
         await stack.enter_async_context(Sharing(limit, PostgresWindows(base.pool), base.clock))
         messaging.health.informative = {**messaging.health.informative, "load": saying(slots.trouble)}
+        async def measured(since: datetime) -> Mapping[str, Any]:
+            async with base.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                return await review_metrics(connection, since=since)
+
+        await stack.enter_async_context(ReviewGauges(measured, TARGETS, base.clock))
         yield Parts(
             settings=settings, pool=base.pool, stores=stores, views=views, answers=idempotency, verifier=verifier,
             tokens=tokens, tickets=Tickets(base.pool, base.clock),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import asyncpg
 
+from services.review.adapters import metrics
 from services.review.domain.review import EXPIRY_GRACE, Review
 from shared.contracts.base import Event
 from shared.contracts.gateway import DecisionSubmitted
-from shared.contracts.review import ReviewState
+from shared.contracts.review import ReviewChange, ReviewState, ReviewUpdated
 from shared.contracts.values import Actor, Ref
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
@@ -25,7 +26,7 @@ _OPEN: Final = f"""
 """
 _CLOSE: Final = f"""
     update reviews set state = $2, closed_at = $3, rev = rev + 1
-    where run_id = $1 and state = 'open' returning {_COLUMNS}
+    where run_id = $1 and state = 'open' returning {_COLUMNS}, extract(epoch from $3 - opened_at)::float as lasted_s
 """
 _DUE: Final = f"""
     select {_COLUMNS} from reviews where state = 'open' and deadline < $1
@@ -58,11 +59,26 @@ class PostgresReviews:
 
     async def close(self, run_id: str, state: ReviewState, at: datetime) -> Review | None:
         row = await self._db.fetchrow(_CLOSE, run_id, state, at)
-        return _review(row) if row else None
+        if row is None:
+            return None
+        match state:
+            case ReviewState.EXPIRED:
+                metrics.EXPIRED.inc()
+            case ReviewState.WITHDRAWN:
+                metrics.WITHDRAWN.inc()
+            case ReviewState.ACCEPTED | ReviewState.REJECTED:
+                metrics.LATENCY.observe(max(0.0, row["lasted_s"]))
+            case ReviewState.OPEN:
+                raise ValueError("a review is not closed by opening it")
+            case _:
+                assert_never(state)
+        return _review(row)
 
     async def record(self, decision_id: str | None, review: Review, *, decision: DecisionSubmitted | None,
                      actor: Actor, verdict: str, at: datetime) -> None:
         d = decision
+        if verdict != "refused":
+            metrics.DECIDED.labels(verdict, actor.kind).inc()
         await self._db.execute(
             _RECORD, decision_id, review.ref.run_id, d.version_id if d else review.candidates[0],
             d.action if d else "approve", d.rating if d else None, d.feedback if d else None,
@@ -95,7 +111,12 @@ class PostgresReviews:
     async def unpark(self, run_id: str) -> list[Message[Any]]:
         return list(await inbox.unpark(self._db, run_id))
 
+    async def count_open(self) -> int:
+        return int(await self._db.fetchval("select count(*) from reviews where state = 'open'"))
+
     async def publish(self, event: Event, cause: Cause) -> None:
+        if isinstance(event, ReviewUpdated) and event.change is ReviewChange.REFUSED and event.reason:
+            metrics.REFUSED.labels(event.reason.value).inc()
         await outbox.publish(self._db, [self._publisher.message(event, cause)])
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Gauge
 
 from services.review.usecases.expire_reviews import expire_reviews
 from services.review.usecases.ports import Reviews
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 1.0
 
-EXPIRED = Counter("retake_reviews_expired_total", "Reviews whose deadline passed")
+OPEN = Gauge("retake_reviews_open", "Previews that wait for a decision")
 
 
 class DeadlineSweep:
@@ -47,10 +47,11 @@ class DeadlineSweep:
     async def _run(self) -> None:
         while True:
             await self._clock.sleep(EVERY_S)
-            if self._settled_for() < self._settled_s:
-                continue
             try:
                 async with transaction(self._pool) as connection:
-                    EXPIRED.inc(await expire_reviews(self._stores(connection), self._clock.now()))
+                    reviews = self._stores(connection)
+                    if self._settled_for() >= self._settled_s:
+                        await expire_reviews(reviews, self._clock.now())
+                    OPEN.set(await reviews.count_open())
             except UNAVAILABLE as e:
                 log.warning("sweep.failed", error=repr(e))

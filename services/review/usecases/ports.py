@@ -52,6 +52,10 @@ class Reviews(Protocol):
 
     async def unpark(self, run_id: str) -> list[Message[Any]]: ...
 
+    async def count_open(self) -> int:
+        """Reviews that wait for a decision."""
+        ...
+
     async def publish(self, event: Event, cause: Cause) -> None: ...
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.gateway.adapters.views.base import Json, Row, View, times, when
+from services.gateway.adapters.views.metrics import TARGETS, review_metrics
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.settings import with_defaults
 from shared.contracts.messages import message
@@ -62,37 +63,6 @@ _PROGRESS: Final = """
     where t.project_id = $1
 """
 
-_METRICS: Final = """
-    with decided as (
-        select distinct on (r.run_id) r.run_id, r.asset_id, r.number, w.action, w.verdict, w.rating
-        from runs r join reviews w on w.run_id = r.run_id
-        where r.project_id = $1 and ($2::uuid is null or r.episode_id = $2) and r.kind = 'video'
-          and w.user_id is not null and w.verdict in ('accepted', 'rejected')
-        order by r.run_id, w.decided_at
-    ), firsts as (
-        select distinct on (asset_id) asset_id, verdict from decided order by asset_id, number
-    ), films as (
-        select c.episode_id, min(c.completed_at) as ready, min(c.rating) as rating
-        from compilations c
-        where c.project_id = $1 and ($2::uuid is null or c.episode_id = $2) and c.state = 'completed'
-        group by c.episode_id
-    )
-    select (select count(*) from firsts) as segments_reviewed,
-           (select count(*) from firsts where verdict = 'accepted') as approved_first_time,
-           (select count(distinct asset_id) from decided where verdict = 'rejected') as segments_regenerated,
-           (select count(*) from decided) as decisions,
-           (select avg(rating)::float from decided where rating is not null) as mean_rating,
-           (select count(rating) from decided) as ratings,
-           (select avg(extract(epoch from f.ready - b.begun))::float from films f
-            join (select episode_id, min(created_at) as begun from runs where project_id = $1 group by episode_id) b
-              using (episode_id)) as seconds_to_film,
-           (select avg(rating)::float from compilations c where c.project_id = $1
-              and ($2::uuid is null or c.episode_id = $2) and c.rating is not null) as mean_film_rating
-"""
-
-TARGETS: Final = {"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800,
-                  "mean_rating": 4.5}
-
 
 class ProjectViews(View):
     async def project(self, project_id: str) -> Json:
@@ -129,22 +99,8 @@ class ProjectViews(View):
         }
 
     async def metrics(self, project_id: str, episode_id: str | None) -> Json:
-        """Of videos that a person decided on; what a policy approved does not count."""
-        row = await self._one("project", _METRICS, project_id, episode_id)
-        reviewed = row["segments_reviewed"]
-        return {
-            "project_id": project_id,
-            "episode_id": episode_id,
-            "segments_reviewed": reviewed,
-            "decisions": row["decisions"],
-            "first_time_approval_rate": row["approved_first_time"] / reviewed if reviewed else None,
-            "regeneration_rate": row["segments_regenerated"] / reviewed if reviewed else None,
-            "mean_rating": row["mean_rating"],
-            "ratings": row["ratings"],
-            "mean_film_rating": row["mean_film_rating"],
-            "seconds_to_film": row["seconds_to_film"],
-            "targets": TARGETS,
-        }
+        found = await review_metrics(self._connection, project_id, episode_id)
+        return {"project_id": project_id, "episode_id": episode_id, **found, "targets": TARGETS}
 
     async def progress(self, project_id: str, page: Page) -> Listing:
         rows, following = await self._page(

@@ -152,9 +152,13 @@ class Metrics(Resource):
     regeneration_rate: float | None
     mean_rating: float | None
     ratings: int
-    mean_film_rating: float | None
+    films: int = Field(description="Episodes whose first film was completed.")
     seconds_to_film: float | None = Field(description="From an episode's first run to its first film; mean.")
-    targets: dict[str, float]
+    mean_film_rating: float | None
+    film_ratings: int
+    targets: dict[str, float] = Field(
+        description="What should be reached: at least, but of regeneration_rate and seconds_to_film at most.",
+        examples=[{"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800}])
 
 
 class FeedEntry(Resource):
