@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,20 @@ async def upload_pictures(
 
 async def import_document(client: AsyncRetake, project_id: str, document: Document) -> tuple[str, list[str]]:
     """Make the episode. Returns its id and the gateway's warnings; raises MakingFailed if it cannot be made."""
-    start = client.imports.create(project_id, document=document.as_json())
+    return await follow_import(client, client.imports.create(project_id, document=document.as_json()))
+
+
+async def follow_import(
+    client: AsyncRetake,
+    start: Coroutine[Any, Any, Import],
+    on_percent: Callable[[float], None] = lambda _percent: None,
+) -> tuple[str, list[str]]:
+    """The episode that an import makes, and the gateway's warnings. Raises MakingFailed; cancels it if interrupted."""
     async with stopping(start, lambda started: client.imports.cancel(started.id)) as found:
         while not found.status.at_rest:
             await asyncio.sleep(IMPORT_POLL_S)
-            found = await client.imports.get(found.id, wait_s=20)
+            found = await client.imports.get(found.id)
+            on_percent(found.percent or 0.0)
     return _imported(found)
 
 

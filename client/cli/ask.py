@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from client.cli.codes import Stopped
+from client.cli.codes import Stopped, UsageError
 from client.cli.session import Session
 
 
@@ -27,6 +27,16 @@ async def choose(session: Session, question: str, choices: str, default: str = "
         if answer and answer in choices:
             return answer
         session.line(f"Please answer with one of: {', '.join(choices)}.")
+
+
+async def confirm(session: Session, question: str, yes: bool) -> None:
+    """Go on only if the person says so. Raises UsageError if they do not, or cannot be asked."""
+    if yes:
+        return
+    if not session.can_ask:
+        raise UsageError("Nobody can be asked here.", "Add --yes if you mean it.")
+    if await choose(session, f"{question} [y/n]", "yn") == "n":
+        raise UsageError("Nothing was changed.", "")
 
 
 async def rating(session: Session) -> int | None:

@@ -15,6 +15,7 @@ _ORDER = (Kind.STARTING_IMAGE, Kind.VIDEO, Kind.NARRATION, Kind.MUSIC)
 _SHORT = {Kind.STARTING_IMAGE: "image", Kind.VIDEO: "video", Kind.NARRATION: "narration", Kind.MUSIC: "music"}
 _WIDTHS = {Kind.STARTING_IMAGE: 15, Kind.VIDEO: 20, Kind.NARRATION: 19}  # of the longest that each can show
 _BAR = 8
+_CELL_ONLY = 19  # "narration to review"
 _BOARD_ONLY = 28  # of the one cell on a narrower screen: a kind, a bar, a percentage
 
 
@@ -26,7 +27,7 @@ def board_table(board: Board, width: int) -> Table:
     if titles:
         longest = max([len(r.title) for r in board.rows], default=0)
         table.add_column(no_wrap=True, width=max(5, min(longest, 24 if wide else 18)))
-    for cells in [_WIDTHS[k] for k in _ORDER[:3]] if wide else [_BOARD_ONLY if titles else 18]:
+    for cells in [_WIDTHS[k] for k in _ORDER[:3]] if wide else [_BOARD_ONLY if titles else _CELL_ONLY]:
         table.add_column(no_wrap=True, width=cells)
     table.add_column(no_wrap=True, ratio=1)
     for row in board.rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,11 +14,23 @@ from client.cli.film import report
 from client.cli.options import EpisodeArgument, ProjectOption
 from client.cli.plan import STYLES
 from client.cli.screen import Screen, transfer
+from client.cli.segments import parse_transition
 from client.cli.session import Session
 from client.cli.targets import find_episode
 from client.live import Live
 from client.models import Episode
 from client.production import compile_film, download_film
+
+
+class FilmOptions:
+    """What a film is to be like: shared by the commands that make one."""
+
+    Transition = Annotated[
+        str | None, typer.Option("--transition", help="cut, fade or dissolve.  [default: each segment's own, else cut]")
+    ]
+    Captions = Annotated[
+        str | None, typer.Option("--captions", help="none, soft (can be switched on) or burned (in the picture).")
+    ]
 
 
 @command
@@ -31,20 +43,39 @@ async def compile_(
     segments: Annotated[
         str | None, typer.Option("--segments", metavar="1,3,2", help="These, in this order.  [default: all committed]")
     ] = None,
-    transition: Annotated[
-        str | None, typer.Option("--transition", help="cut, fade or dissolve.  [default: each segment's own, else cut]")
+    transition: FilmOptions.Transition = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", metavar="N=STYLE[:SECONDS]", help="After segment N: 2=dissolve:0.8. May be repeated."),
     ] = None,
     no_music: Annotated[bool, typer.Option("--no-music", help="Without the music.")] = False,
-    loudness: Annotated[int, typer.Option("--loudness", metavar="LUFS", help="-16, -14 or -23.")] = -16,
+    loudness: Annotated[
+        int, typer.Option("--loudness", metavar="LUFS", help="-16, -14 (web) or -23 (broadcast).")
+    ] = -16,
+    sound: Annotated[str | None, typer.Option("--sound", help="Of the segments: keep, lower or mute.")] = None,
+    music_gain: Annotated[float | None, typer.Option("--music-gain", metavar="DB", help="Louder or softer.")] = None,
+    captions: FilmOptions.Captions = None,
     project: ProjectOption = None,
 ) -> None:
-    """Make the film of an episode's committed versions, and download it."""
+    """Make the film of an episode's committed versions, and download it.
+
+    Examples:
+
+    * `retake compile -o film.mp4`
+    * `retake compile --segments 1,3,2 --transition fade`
+    * `retake compile --at 1=dissolve:0.8 --captions burned --loudness -14`
+    """
     if transition is not None and transition not in STYLES:
         raise UsageError(f"{transition!r} is no transition.", f"Choose one of: {', '.join(STYLES)}.")
     if loudness not in (-14, -16, -23):
         raise UsageError(f"--loudness {loudness} is not supported.", "Choose -16, -14 or -23.")
+    _check_choice("--sound", sound, ("keep", "lower", "mute"))
+    _check_choice("--captions", captions, ("none", "soft", "burned"))
+    audio = {"background_music": not no_music, "loudness_lufs": loudness, "segment_sound": sound,
+             "music_gain_db": music_gain}  # fmt: skip
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
+        boundaries = [_boundary(found, each) for each in at or []]
         with Screen(session) as screen:
             async with Live(
                 client, found.project_id or "", found, on_change=screen.update, on_connection=screen.connection
@@ -53,9 +84,11 @@ async def compile_(
                 started, film = await compile_film(
                     client,
                     live,
-                    segment_ids=_chosen(found, segments),
+                    segment_ids=chosen(found, segments),
                     transition_style=transition,
-                    audio_config={"background_music": not no_music, "loudness_lufs": loudness},
+                    transitions=boundaries or None,
+                    audio_config={k: v for k, v in audio.items() if v is not None},
+                    captions=captions,
                 )
         for number in _left_out(found, started.left_out):
             session.warn(f"Segment {number} is left out: nothing of it is committed.")
@@ -72,7 +105,20 @@ async def compile_(
     session.emit(film)
 
 
-def _chosen(episode: Episode, given: str | None) -> list[str] | None:
+def _boundary(episode: Episode, given: str) -> dict[str, Any]:
+    number, equals, style = given.partition("=")
+    segment = episode.segment(int(number)) if number.isdigit() else None
+    if not equals or segment is None:
+        raise UsageError(f"--at {given!r} names no segment.", "Write it as --at 2=dissolve:0.8.")
+    return {"after_segment_id": segment.id, **(parse_transition(style) or {"style": "cut", "duration": 0.0})}
+
+
+def _check_choice(option: str, given: str | None, choices: tuple[str, ...]) -> None:
+    if given is not None and given not in choices:
+        raise UsageError(f"{option} {given!r} is not known.", f"Choose one of: {', '.join(choices)}.")
+
+
+def chosen(episode: Episode, given: str | None) -> list[str] | None:
     if given is None:
         return None
     chosen = []

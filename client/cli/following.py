@@ -1,23 +1,51 @@
-"""Watching one run to where it rests: by its own event stream, with a bar."""
+"""Watching work to where it rests: by the event stream, with a board that moves."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from client.api import AsyncRetake
 from client.cli.codes import WorkFailed
 from client.cli.screen import Screen
 from client.cli.session import Session
 from client.live import Live
-from client.models import Episode, Run, RunStatus
+from client.models import Batch, BatchStatus, Compilation, Episode, Run, RunStatus
 
 
-async def follow_run(session: Session, client: AsyncRetake, episode: Episode, run_id: str) -> Run:
-    """The run once nothing more happens by itself."""
+@asynccontextmanager
+async def following(session: Session, client: AsyncRetake, episode: Episode) -> AsyncIterator[Live]:
     with Screen(session) as screen:
         async with Live(
             client, episode.project_id or "", episode, on_change=screen.update, on_connection=screen.connection
         ) as live:
             screen.update(live.board, None)
-            return await live.run(run_id)
+            yield live
+
+
+async def follow_run(session: Session, client: AsyncRetake, episode: Episode, run_id: str) -> Run:
+    """The run once nothing more happens by itself."""
+    async with following(session, client, episode) as live:
+        return await live.run(run_id)
+
+
+async def follow_batch(session: Session, client: AsyncRetake, episode: Episode, batch_id: str) -> Batch:
+    """The batch once it has ended or waits for somebody."""
+    async with following(session, client, episode) as live:
+        while True:
+            batch = await live.batch(batch_id)
+            if batch.status.terminal or batch.status in (BatchStatus.WAITING_REVIEW, BatchStatus.PAUSED):
+                return batch
+            await live.next_change()
+
+
+async def follow_film(session: Session, client: AsyncRetake, episode: Episode, compilation_id: str) -> Compilation:
+    """The compilation once it is a film. Raises WorkFailed if it ends otherwise."""
+    async with following(session, client, episode) as live:
+        film = await live.compilation(compilation_id)
+    if film.status != "completed":
+        raise WorkFailed(film.error_message or f"The compilation was {film.status}.", film.recovery or "")
+    return film
 
 
 def check_run(run: Run) -> None:

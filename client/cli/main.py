@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated, Any
 
+import click
 import typer
 
 GROUP = "retake.commands"
 """Entry points of this group are functions or Typer apps; they become commands of the same name."""
 
-_OURS = [
-    EntryPoint(name, value, GROUP)
-    for name, value in {
+_PANELS = {
+    "Films": {
         "film": "client.cli.film:film",
-        "episode": "client.cli.episodes:app",
+        "generate": "client.cli.batches:generate",
         "regenerate": "client.cli.regenerate:regenerate",
+        "upload": "client.cli.uploading:upload",
         "watch": "client.cli.watch:watch",
         "review": "client.cli.review:review",
         "versions": "client.cli.versions:versions",
         "compile": "client.cli.compiling:compile_",
-        "runs": "client.cli.runs:app",
+        "render": "client.cli.batches:render",
+        "films": "client.cli.films:app",
+    },
+    "What they are made of": {
+        "project": "client.cli.projects:app",
+        "members": "client.cli.members:app",
+        "settings": "client.cli.settings:app",
+        "episode": "client.cli.episodes:app",
+        "segment": "client.cli.segments:app",
+        "asset": "client.cli.assets:app",
+        "draft": "client.cli.assets:draft_app",
         "models": "client.cli.models:models",
-    }.items()
-]
+    },
+    "What goes on": {
+        "runs": "client.cli.runs:app",
+        "batch": "client.cli.batches:app",
+        "feed": "client.cli.reports:feed",
+        "history": "client.cli.reports:history",
+        "metrics": "client.cli.reports:metrics",
+        "usage": "client.cli.reports:usage",
+        "me": "client.cli.reports:me",
+    },
+    "This machine": {"completion": "client.cli.completion:completion"},
+}
+_OURS = {
+    panel: [EntryPoint(name, value, GROUP) for name, value in entries.items()] for panel, entries in _PANELS.items()
+}
 
 _EPILOG = (
     "Try: `retake film photo1.jpg photo2.jpg -o film.mp4`\n\n"
@@ -49,9 +74,9 @@ def build(arguments: Sequence[str] = (), added: Sequence[EntryPoint] | None = No
     app.callback()(_options)
     others = sorted(entry_points(group=GROUP) if added is None else added, key=lambda e: e.name)
     named = arguments[0] if arguments else None
-    known = {e.name for e in (*_OURS, *others)}
-    for panel, entries in (("Films", _OURS), ("This machine", others)):
-        for entry in entries:
+    known = {e.name for e in others}.union(*(_PANELS.values()))
+    for panel, ours in _OURS.items():
+        for entry in [*ours, *others] if panel == "This machine" else ours:
             if named not in known or entry.name == named:
                 _add(app, entry, panel)
     return app
@@ -59,9 +84,15 @@ def build(arguments: Sequence[str] = (), added: Sequence[EntryPoint] | None = No
 
 def main() -> None:
     try:
-        readable(typer.main.get_command(build(sys.argv[1:])))(prog_name="retake")
+        readable(typer.main.get_command(build(_words())))(prog_name="retake")
     except KeyboardInterrupt:  # before a command had begun
         sys.exit(130)
+
+
+def _words() -> list[str]:
+    """What was typed: while the shell completes a line, that line."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS")
+    return line.split()[1:] if line and "_RETAKE_COMPLETE" in os.environ else sys.argv[1:]
 
 
 def readable(command: Any) -> Any:
@@ -69,6 +100,8 @@ def readable(command: Any) -> Any:
     for parameter in command.params:
         if getattr(parameter, "is_flag", False) and not parameter.metavar:
             parameter.metavar = ""
+    if help_option := command.get_help_option(click.Context(command)):
+        help_option.metavar = ""
     for inner in getattr(command, "commands", {}).values():
         readable(inner)
     return command

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from client.cli.codes import UsageError
+from client.cli.completion import episodes, projects
 from client.models import Kind
 
 Target = Annotated[
@@ -17,10 +18,24 @@ KindOption = Annotated[
     str | None,
     typer.Option("--kind", "-k", help="video, starting_image or narration of that segment.  [default: video]"),
 ]
-EpisodeOption = Annotated[str | None, typer.Option("--episode", help="Id or title.  [default: the newest]")]
-ProjectOption = Annotated[str | None, typer.Option("--project", help="Id or name.  [default: the newest]")]
-EpisodeArgument = Annotated[str | None, typer.Argument(metavar="[EPISODE]", help="Id or title.  [default: the newest]")]
-NewProjectOption = Annotated[str | None, typer.Option("--project", help="Id or name; made if the name is new.")]
+EpisodeOption = Annotated[
+    str | None, typer.Option("--episode", help="Id or title.  [default: the newest]", autocompletion=episodes)
+]
+ProjectOption = Annotated[
+    str | None, typer.Option("--project", help="Id or name.  [default: the newest]", autocompletion=projects)
+]
+EpisodeArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="EPISODE", help="Id or title.  [default: the newest]", autocompletion=episodes),
+]
+ProjectArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="PROJECT", help="Id or name.  [default: the newest]", autocompletion=projects),
+]
+NewProjectOption = Annotated[
+    str | None, typer.Option("--project", help="Id or name; made if the name is new.", autocompletion=projects)
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def parse_kind(given: str | None) -> Kind | None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from client.cli import show
 from client.cli.ask import ask, choose, rating
 from client.cli.session import Session
-from client.models import Kind, Run, Version
+from client.models import Kind, Run, RunStatus, Version
 from client.production import Accept, Reject
 
 
@@ -38,7 +38,7 @@ def _present(session: Session, run: Run, version: Version, total: int | None) ->
     _fact(facts, "Model", version.model_slug)
     _fact(facts, "Made", show.media(version))
     _fact(facts, "Quality", show.quality(version))
-    _fact(facts, "Decide", show.left(run.deadline) if run.deadline else None)
+    _fact(facts, "Decide", show.left(run.deadline) if run.deadline and run.status is RunStatus.PREVIEW_READY else None)
     session.say(Panel(facts, title=title, title_align="left", border_style="yellow", expand=False))
     if version.url:
         session.line(f"  {version.url}", style="underline")

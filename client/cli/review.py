@@ -24,7 +24,7 @@ from client.production import Accept, Reject, submit
 async def review(
     session: Session,
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="The run to decide.  [default: all that wait]")
+        str | None, typer.Argument(metavar="RUN", help="The run to decide.  [default: all that wait]")
     ] = None,
     accept: Annotated[bool, typer.Option("--accept", "-a", help="Accept it.")] = False,
     reject: Annotated[bool, typer.Option("--reject", "-r", help="Reject it.")] = False,

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from client.board import Board
+from client.board import Board, Look
 from client.cli.board_view import board_table
 from client.cli.session import Session
 from client.models.events import Event, FilmUpdated, Progress
@@ -97,13 +97,24 @@ class Screen:
             self._session.line(line)
 
     def _render(self) -> RenderableType:
-
         if self._board is None:
             return Text("Connecting...", style="dim")
         parts: list[RenderableType] = [board_table(self._board, self._session.console.width)]
+        waiting = sum(cell.look is Look.REVIEW for _, cell in self._board.cells)
+        if waiting and self._keep:
+            parts.append(Text(f"{waiting} to review: retake review", style="bold yellow"))
         if self._lost:
             parts.append(Text("The connection is lost; trying again...", style="yellow"))
         return Group(*parts)
+
+
+@contextmanager
+def percent(session: Session, what: str) -> Iterator[Callable[[float], None]]:
+    """Shows how far something is, 0-100, where things may move."""
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(24), progress.TaskProgressColumn())
+    with progress.Progress(*columns, console=session.console, transient=True, disable=not session.live) as bars:
+        task = bars.add_task(what, total=100.0)
+        yield lambda done: bars.update(task, completed=done)
 
 
 @contextmanager

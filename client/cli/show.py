@@ -75,7 +75,10 @@ def left(deadline: datetime | None, now: datetime | None = None) -> str:
     seconds = (deadline - (now or datetime.now(UTC))).total_seconds()
     if seconds <= 0:
         return "time is up"
-    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60}:{minutes % 60:02d} h left"
+    return f"{minutes}:{rest:02d} min left" if minutes else f"{rest} s left"
 
 
 def table(*columns: str) -> Table:

@@ -7,7 +7,7 @@ import uuid
 from client.api import AsyncRetake
 from client.cli.codes import UsageError
 from client.errors import NotFound
-from client.models import Asset, Episode, Kind, Project
+from client.models import Asset, Episode, Kind, Project, Segment
 
 
 def is_id(text: str) -> bool:
@@ -28,7 +28,8 @@ async def find_project(client: AsyncRetake, given: str | None) -> Project:
     if not projects:
         which = f"named {given!r}" if given else "yet"
         raise UsageError(
-            f"There is no project {which}.", "Make an episode with `retake film` or `retake episode import`."
+            f"There is no project {which}.",
+            "See `retake project list`." if given else "Make one with `retake project new NAME`, or with a film.",
         )
     return projects[0]
 
@@ -49,8 +50,27 @@ async def find_episode(client: AsyncRetake, given: str | None, project: str | No
             raise UsageError(f"{given!r} fits several episodes: {titles}.", "Give the whole title or the id.")
     if not episodes:
         which = f" titled {given!r}" if given else ""
-        raise UsageError(f"There is no episode{which} in project {where.name!r}.", "See `retake episode list`.")
+        raise UsageError(
+            f"There is no episode{which} in project {where.name!r}.",
+            "See `retake episode list`." if given else "Make one with `retake film` or `retake episode new`.",
+        )
     return await client.episodes.get(episodes[0].id)
+
+
+async def find_segment(client: AsyncRetake, given: str, episode: str | None, project: str | None) -> Segment:
+    """By its number in the episode, or its id."""
+    if is_id(given):
+        return await client.segments.get(given)
+    found = await find_episode(client, episode, project)
+    segment = found.segment(int(given)) if given.isdigit() else None
+    if segment is None:
+        raise UsageError(f"{found.title!r} has no segment {given}: {_those(found)}.", "See `retake episode show`.")
+    return segment
+
+
+def _those(episode: Episode) -> str:
+    count = len(episode.segments)
+    return "it has none" if not count else "it has one" if count == 1 else f"it has 1 to {count}"
 
 
 async def find_asset(
@@ -65,7 +85,7 @@ async def find_asset(
     elif target.isdigit():
         segment = found.segment(int(target))
         if segment is None:
-            raise UsageError(f"{found.title!r} has no segment {target}: it has {len(found.segments)}.", "")
+            raise UsageError(f"{found.title!r} has no segment {target}: {_those(found)}.", "See `retake episode show`.")
         asset = found.asset(kind or Kind.VIDEO, segment.id)
     else:
         raise UsageError(f"{target!r} is no segment number, not `music`, and no id.", "See `retake episode show`.")
@@ -87,7 +107,7 @@ async def _by_id(client: AsyncRetake, target: str, kind: Kind | None) -> tuple[E
             raise
         return episode, found
     if asset.episode_id is None:
-        raise UsageError("This asset belongs to no episode.", "")
+        raise UsageError("This asset belongs to no episode.", "See `retake asset list`.")
     return await client.episodes.get(asset.episode_id), asset
 
 

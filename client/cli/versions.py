@@ -26,12 +26,23 @@ async def versions(
     target: Target,
     kind: KindOption = None,
     rollback: Annotated[int | None, typer.Option("--rollback", metavar="N", help="Commit version N again.")] = None,
+    compare: Annotated[
+        str | None, typer.Option("--compare", metavar="N,M", help="What differs between two versions.")
+    ] = None,
     save: Annotated[int | None, typer.Option("--save", metavar="N", help="Download version N.")] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="With --save: where to.")] = None,
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
-    """List an asset's versions, newest first; go back to an earlier accepted one; download one."""
+    """List an asset's versions, newest first; compare two; go back to an earlier accepted one; download one.
+
+    Examples:
+
+    * `retake versions 2`
+    * `retake versions 2 --compare 1,3`
+    * `retake versions music --rollback 1`
+    * `retake versions 1 --kind starting_image --save 2 -o card.png`
+    """
     async with session.connect() as client:
         found, asset = await find_asset(client, target, parse_kind(kind), episode, project)
         known = await client.assets.versions(asset.id)
@@ -41,6 +52,9 @@ async def versions(
             session.emit(run)
             check_run(run)
             session.line(f"Version {rollback} is committed again.", style="green")
+            return
+        if compare is not None:
+            await _compare(session, client, asset, known, compare)
             return
         if save is not None:
             await _save(session, client, _numbered(known, save), output)
@@ -56,6 +70,24 @@ def _numbered(known: list[Version], number: int) -> Version:
             return version
     numbers = ", ".join(str(v.number) for v in known) or "none"
     raise UsageError(f"There is no version {number}.", f"There are: {numbers}.")
+
+
+async def _compare(session: Session, client: AsyncRetake, asset: Asset, known: list[Version], given: str) -> None:
+    numbers = [n.strip() for n in given.split(",")]
+    if len(numbers) != 2 or not all(n.isdigit() for n in numbers):
+        raise UsageError(f"--compare {given!r} does not name two versions.", "Write it as --compare 1,3.")
+    first, second = (_numbered(known, int(n)) for n in numbers)
+    found = await client.assets.compare(asset.id, first.id, second.id)
+    if not session.as_json:
+        table = show.table("What differs", f"Version {first.number}", f"Version {second.number}")
+        for difference in found.differences:
+            values = [Text("-" if v is None else str(v)) for v in difference.get("values", [])]
+            table.add_row(str(difference.get("field")), *values)
+        if found.differences:
+            session.table(table)
+        else:
+            session.line("Nothing differs.")
+    session.emit(found)
 
 
 async def _save(session: Session, client: AsyncRetake, version: Version, output: str | None) -> None:

@@ -180,3 +180,5 @@ class Revision(Model):
     number: int | None = None
     change: str | None = None
     details: Any = None
+    actor: dict[str, Any] | None = None
+    created_at: datetime | None = None

@@ -308,6 +308,50 @@ def test_looking_around(cli: Cli, episode: str) -> None:
     assert cli.json("episode", "show", imported["episode_id"])["title"] == "Two lights"
 
 
+@pytest.fixture(scope="module")
+def typed(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An episode made by commands alone, of two segments of a second."""
+    cli = Cli(system, tmp_path_factory.mktemp("typed"))
+    cli.json("project", "new", "By hand", "--description", "typed")
+    made = cli.json("episode", "new", "Typed", "--size", "320x180", "--project", "By hand")
+    for name in ("One", "Two"):
+        cli.json("segment", "add", "--location", name, "--seconds", "1", "--video", "pan left", "--episode", made["id"])
+    return str(made["id"])
+
+
+def test_a_project_and_an_episode_are_edited_by_commands(cli: Cli, typed: str) -> None:
+    at, project = ("--episode", typed), ("--project", "By hand")
+    assert cli.json("settings", "set", "style=noir", "review.deadline_minutes=60", *project)["style"] == "noir"
+    changed = cli.json("settings", "character", "Mia", "--description", "red coat", "--image", "photo1.jpg", *project)
+    assert [len(c["upload_ids"]) for c in changed["characters"]] == [1]
+    assert "Two" in cli.run("episode", "order", typed, "--to", "2,1").stdout.splitlines()[0]
+    assert "does not name each segment once" in cli.run("episode", "order", typed, "--to", "1", code=2).stderr
+    assert cli.json("segment", "edit", "1", "--transition", "dissolve:0.25", "--notes", "n", *at)["user_notes"] == "n"
+    draft = cli.json("draft", "set", "1", "--directions", "push in", "--set", "seed=7", *at)["draft"]
+    assert (draft["directions"], draft["settings"]["seed"]) == ("push in", 7)
+    assert "order" in [r["change"] for r in cli.json("episode", "log", typed)["revisions"]]
+    assert "Nobody can be asked" in cli.run("project", "delete", "By hand", code=2).stderr
+
+
+def test_a_batch_is_held_and_reviewed_by_commands_up_to_the_rated_film(cli: Cli, typed: str) -> None:
+    at = ("--episode", typed)
+    assert "is an image, but a video needs a video" in cli.run("upload", "2", "photo1.jpg", *at, code=2).stderr
+    batch = cli.json("generate", typed, "--deadline", "none", "--segments", "1")
+    assert batch["status"] == "waiting_review"
+    assert cli.json("batch", "pause", batch["id"])["id"] == batch["id"]
+    assert cli.json("batch", "resume", batch["id"])["status"] in ("running", "waiting_review")
+    [waiting] = cli.json("review", "--list", *at)["waiting"]
+    assert waiting["deadline"] is None
+    cli.json("review", waiting["id"], "--accept", "--rating", "5", "--reason", "Good")
+    film = cli.json("render", typed, "--at-once", "2", "--transition", "fade", "-o", "typed.mp4")
+    assert film["segments_included"] == 2
+    assert cli.json("films", "rate", "4", *at)["rating"] == 4
+    assert cli.json("films", "download", film["compilation_job_id"], "-o", "again.mp4")["size"] == film["size"]
+    assert cli.json("metrics", *at)["mean_rating"] == 5.0
+    assert [r["rating"] for r in cli.json("history", *at)["reviews"] if r["feedback"] == "Good"] == [5]
+    assert cli.json("versions", "1", "--compare", "1,1", *at)["differences"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

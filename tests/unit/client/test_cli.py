@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from client import errors
-from client.cli import show
+from client.cli import completion, show
 from client.cli.codes import Code, Stopped, UsageError, WorkFailed, code_of
 from client.cli.command import command, execute
 from client.cli.main import build
@@ -27,6 +27,15 @@ from client.cli.session import Session, plain
 from client.models import Version
 from tests.unit.client.fake import Gateway, ok
 
+GROUPS = {
+    "episode": ("import", "new", "list", "show", "order", "status", "log", "edit", "delete"),
+    "project": ("list", "new", "show", "edit", "delete"), "members": ("list", "set", "remove"),
+    "settings": ("show", "set", "style", "character"), "segment": ("show", "add", "edit", "delete"),
+    "asset": ("list", "add"), "draft": ("show", "set", "discard"),
+    "runs": ("list", "show", "cancel", "reopen"), "batch": ("list", "show", "pause", "resume", "cancel"),
+    "films": ("list", "show", "download", "rate", "cancel"),
+}  # fmt: skip
+ALONE = ("generate", "render", "upload", "feed", "history", "metrics", "usage", "me", "completion")
 TWO = "title: T\ndirections: {music: calm}\nsegments: [{duration: 2}, {duration: 2}]\n"
 
 
@@ -43,7 +52,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> Any:
-    return CliRunner().invoke(build(added=[]), list(arguments))
+    return CliRunner().invoke(build(arguments, added=[]), list(arguments))  # only that command is loaded
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,29 @@ def run(*arguments: str) -> Any:
         (["review", "x", "--accept", "--suggest", "y"], 2, "Changes belong to a rejection."),
         (["review", "x", "--rating", "3"], 2, "needs a decision"),
         (["compile", "--loudness", "3"], 2, "Choose -16, -14 or -23."),
+        (["compile", "--captions", "loud"], 2, "Choose one of: none, soft, burned."),
+        (["compile", "--sound", "off"], 2, "Choose one of: keep, lower, mute."),
+        (["generate", "--deadline", "soon"], 2, "Give a number, or `none`."),
+        (["generate", "--deadline", "0"], 2, "is no number of minutes"),
+        (["batch", "resume", "x", "--skip", "1", "--skip-held"], 2, "exclude each other"),
+        (["settings", "set", "seed"], 2, "is not KEY=VALUE"),
+        (["settings", "set", "style=noir", "style.x=1"], 2, "exclude each other"),
+        (["settings", "character", "Mia", "--image", "none.png"], 2, "none.png: there is no such file."),
+        (["members", "set", "bob", "king"], 2, "Choose one of: viewer, reviewer, editor, owner."),
+        (["segment", "edit", "1"], 2, "Nothing to change."),
+        (["segment", "edit", "1", "--transition", "wipe"], 2, "'wipe' is no transition."),
+        (["segment", "edit", "1", "--transition", "fade:long"], 2, "Write it as fade:0.8."),
+        (["segment", "add", "--type", "act"], 2, "'act' is no type of segment."),
+        (["draft", "set", "1"], 2, "Give --directions or --set."),
+        (["episode", "new", "T", "--size", "big"], 2, "Write it as 1920x1080."),
+        (["episode", "edit"], 2, "Nothing to change."),
+        (["episode", "import", "none.yaml"], 2, "none.yaml: there is no such file."),
+        (["episode", "import", "film.yaml", "--title", "T"], 2, "are for films"),
+        (["upload", "1", "none.mp4"], 2, "none.mp4: there is no such file."),
+        (["films", "download", "-o", "no/such/film.mp4"], 2, "There is no folder"),
+        (["usage", "--by", "mood"], 2, "Choose one of: day, month,"),
+        (["usage", "--since", "yesterday"], 2, "Write it as 2026-01-31."),
+        (["completion", "tcsh"], 2, "Choose one of: bash, zsh, fish."),
         (["nonsense"], 2, "nonsense"),
         (["models", "--nonsense"], 2, "--nonsense"),
         (["models"], 3, "No Retake is running on ./.retake."),
@@ -115,11 +147,14 @@ def test_with_json_stdout_has_one_object_also_for_an_error(here: Path) -> None:
         "compile",
         "runs list",
         "models",
+        *(f"{group} {name}" for group in GROUPS for name in GROUPS[group]),
+        *ALONE,
     ],
 )
 def test_help_says_what_a_command_does(line: str) -> None:
     done = run(*line.split(), "--help")
     assert done.exit_code == 0
+    assert line in ("", *GROUPS) or "--json" in done.stdout or line == "completion"
     assert "Usage: " in done.stdout
     assert "Options" in done.stdout
 
@@ -148,7 +183,8 @@ print(sorted(m for m in ("httpx", "pydantic", "client.cli.film") if m in sys.mod
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
     assert len(build(["runs"], added=[]).registered_groups + build(["runs"], added=[]).registered_commands) == 1
-    assert len(build(["--help"], added=[]).registered_commands) == 7
+    everything = build(["--help"], added=[])
+    assert len(everything.registered_commands) + len(everything.registered_groups) == 26
 
 
 def lines(count: int = 1) -> None:
@@ -302,3 +338,36 @@ def test_a_table_is_a_list_where_it_does_not_fit(
 async def test_json_keeps_what_a_newer_gateway_adds() -> None:
     gateway = Gateway(ok({"id": "r1", "kind": "video", "status": "queued", "mood": "good"}))
     assert plain(await gateway.client().runs.get("r1"))["mood"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("retake ", {"film", "generate", "completion"}),
+        ("retake ep", {"episode"}),
+        ("retake batch ", {"pause", "resume"}),
+        ("retake compile --tr", {"--transition"}),
+    ],
+)
+def test_the_shell_is_offered_commands_and_options(here: Path, line: str, offered: set[str]) -> None:
+    words = line.split(" ")
+    asked = {
+        **os.environ,
+        "_RETAKE_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "client"], env=asked, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert offered <= set(done.stdout.split()), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_names_the_command(shell: str) -> None:
+    assert "_RETAKE_COMPLETE=complete_" + shell in run("completion", shell).stdout
+
+
+def test_without_a_gateway_the_shell_is_offered_no_names(here: Path) -> None:
+    assert completion.episodes("") == []
+    assert completion.projects("L") == []
