@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -13,71 +12,18 @@ from numpy.typing import NDArray
 from services.compiler.adapters.filters import Span, blend, frames_of
 from services.compiler.adapters.mp4.film import Packets, Pictures, lay_out_film
 from services.compiler.adapters.mp4.write import write_film
-from services.compiler.adapters.render import End, Rendered, Renderer, survey
-from services.compiler.adapters.sound.aac import encode_chunk
-from services.compiler.adapters.sound.level import find_level, measured
+from services.compiler.adapters.render import End, Renderer, survey
+from services.compiler.adapters.sound.level import find_level
 from services.compiler.adapters.sound.loudness import Samples
 from services.compiler.adapters.sound.stems import extract_stem, open_stem
-from services.compiler.domain.chunks import chunks
-from services.compiler.domain.plan import Body, Clip, FilmPlan, Shot, Window, plan_film
+from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.domain.sound import Cue, SoundPlan, Sources, Stem, plan_sound
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.errors import Permanent
 from tests.support import films
+from tests.support.kitchen import OUTPUT, Kitchen, encode
 
-OUTPUT = Output(width=320, height=180, fps=24, fit=Fit.PAD)
 D, F, CUT = TransitionStyle.DISSOLVE, TransitionStyle.FADE, TransitionStyle.CUT
-
-
-@dataclass
-class Kitchen:
-    """Conforms, plans, renders and joins in one folder."""
-
-    folder: Path
-    renderer: Renderer
-    output: Output = OUTPUT
-
-    async def clip(self, source: Path) -> Rendered:
-        return await self.renderer.conform(source, self.output, self.folder / f"clip-{source.stem}.mp4")
-
-    async def plan(self, *takes: tuple[Path, Transition | None]) -> tuple[FilmPlan, list[Rendered]]:
-        clips = [await self.clip(path) for path, _ in takes]
-        shots = [
-            Shot(f"s{i}", f"Segment {i}", Clip(f"c{i}", c.index.frames, c.index.keyframes), t)
-            for i, (c, (_, t)) in enumerate(zip(clips, takes, strict=True), 1)
-        ]
-        return plan_film(shots, self.output.fps), clips
-
-    async def film(self, sources: list[Path], plan: FilmPlan, clips: list[Rendered]) -> Path:
-        """With a silent sound track: only pictures are looked at."""
-        runs = []
-        for i, part in enumerate(plan.parts):
-            match part:
-                case Body(shot, start, stop):
-                    runs.append(Pictures(clips[shot].path, clips[shot].index, start, stop))
-                case Window(left):
-                    ends = [End(sources[n], clips[n].index.frames) for n in (left, left + 1)]
-                    path = self.folder / f"window-{i}.mp4"
-                    window = await self.renderer.window(*ends, part, self.output, path)
-                    runs.append(Pictures(path, window.index, 0, part.frames))
-        silence = SoundPlan(plan.frames * 48_000 // self.output.fps, (), (), (), ())
-        packets = await encode(silence, {}, AudioConfig(), self.folder)
-        film = self.folder / "film.mp4"
-        write_film(lay_out_film(runs, packets[0], silence.samples, self.output), film)
-        return film
-
-
-async def encode(
-    plan: SoundPlan, stems: dict[str, Samples], config: AudioConfig, folder: Path
-) -> tuple[list[Packets], float | None, float | None]:
-    """The track's packets, its loudness and true peak as we measure them."""
-    level, _ = find_level(plan, stems, config)
-    made = []
-    for i, chunk in enumerate(chunks(plan, level)):
-        path = folder / f"chunk-{i}"
-        made.append((path, await encode_chunk(plan, stems, level, chunk, path)))
-    found = measured([e for _, e in made], plan.samples)
-    return [Packets(path, e.sizes) for path, e in made], found.loudness, found.true_peak_dbtp
 
 
 @pytest.fixture

@@ -1,0 +1,194 @@
+"""What the compile row is measured on: sources, a compiler that runs whole, and the gateway and generator around it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from services.compiler.config import Settings
+from services.compiler.wiring import wire
+from shared.contracts.compiler import FilmState, FilmUpdated
+from shared.contracts.gateway import CompileItem, CompileRequested, PinnedMedia
+from shared.contracts.topics import Service
+from shared.contracts.values import AudioConfig, Fit, Media, NarrationMix, Output, Transition, TransitionStyle
+from shared.ids import new_id
+from shared.media import TAG_BT709, conformed_video_args, ffmpeg_exe, probe
+from shared.media import Output as Frame
+from shared.messaging.broker import Broker
+from shared.messaging.events import read_message
+from shared.objects import Objects, open_objects
+from tests.support import events
+from tests.support.brokers import embedded_broker
+from tests.support.postgres import embedded_postgres
+
+SECONDS: Final = 5
+FPS: Final = 24
+DISSOLVE: Final = Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5)
+_PICTURES: Final = (
+    "mandelbrot=size={size}:rate=24:start_scale={seed}",
+    "testsrc2=size={size}:rate=25",
+    "gradients=size={size}:rate=30:speed=0.02:nb_colors=6:seed={n}",
+    "life=size=480x270:mold=10:rate=24:ratio=0.1:death_color=#203050:life_color=#e0c080:seed={n},scale={size}",
+    "testsrc2=size=1280x720:rate=30,hue=h={n}*30,scale={size}",
+)
+_NARRATED: Final = {2: 0, 4: 1, 7: 2}  # segment: which voice
+
+
+def ffmpeg(*args: str | Path) -> None:
+    command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *map(str, args)]
+    subprocess.run(command, check=True)
+
+
+def make_sources(folder: Path, clips: int, height: int, *, conformed: bool = False) -> None:
+    """Moving, faintly grainy pictures at three frame rates, some with sound; music; three narrations.
+
+    `conformed`: ten such pictures, encoded as the animatic provider does it, and as many copies as are asked for. What
+    is there already is kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(clips):
+        path = folder / f"{n}.mp4"
+        if path.exists():
+            continue
+        making = folder / "making.mp4"
+        if conformed and n >= 10:
+            making.write_bytes((folder / f"{n % 10}.mp4").read_bytes() + _free_box(n))
+        else:
+            _make_clip(making, n, f"{height * 16 // 9}x{height}", _as_conformed(height) if conformed else _AS_FILMED)
+        making.rename(path)
+    beat = "0.3*sin(2*PI*220*t)*exp(-mod(t,0.5)*4)+0.2*sin(2*PI*330*t)"
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc='{beat}':s=48000:d=30", folder / "music.wav")
+    for n in range(3):
+        voice = "0.3*sin(2*PI*160*t)*gt(sin(2*PI*3*t),-0.3)+0.05*random(0)"
+        ffmpeg("-f", "lavfi", "-i", f"aevalsrc='{voice}':s=24000:d={2 + n}", folder / f"voice{n}.wav")
+
+
+_AS_FILMED: Final = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-c:a", "aac")
+
+
+def _as_conformed(height: int) -> tuple[str, ...]:
+    frame = Frame(height * 16 // 9, height, FPS)
+    return ("-r", str(FPS), *conformed_video_args(frame, SECONDS * FPS, preset="superfast"))
+
+
+def _make_clip(path: Path, n: int, size: str, encoding: tuple[str, ...]) -> None:
+    picture = _PICTURES[n % len(_PICTURES)].format(size=size, n=n, seed=2 + n / 10)
+    sound = ["-f", "lavfi", "-i", f"sine=frequency={200 + n * 50}:sample_rate=44100"] if n % 3 == 0 else []
+    grain = f"noise=alls=2:allf=t,format=yuv420p,{TAG_BT709}"
+    ffmpeg("-f", "lavfi", "-i", picture, *sound, "-t", str(SECONDS), "-vf", grain, *encoding, path)
+
+
+def _free_box(n: int) -> bytes:
+    """Other bytes, and so another source, with the same pictures."""
+    return (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
+
+
+@dataclass
+class Bench:
+    """A running compiler, and the gateway and generator played by us."""
+
+    database: asyncpg.Connection
+    producer: Any
+    generator: Objects
+    objects: Path
+    told: asyncio.Queue[FilmUpdated] = field(default_factory=asyncio.Queue)
+    estimate: float | None = None
+
+    async def commit(self, path: Path) -> PinnedMedia:
+        ref = await self.generator.own.put_file(f"versions/{new_id()}/{path.name}", path, "video/mp4")
+        found = await asyncio.to_thread(probe, path)
+        media = Media(duration_s=found.duration_s, fps=found.fps, frames=found.frames, audio_codec=found.audio_codec)
+        return events.pinned(object=ref, media=media)
+
+    async def film(self, request: CompileRequested) -> tuple[float, FilmUpdated]:
+        """Seconds from the request's send to the receipt of `completed`."""
+        request = request.model_copy(update={"compilation_id": new_id()})
+        message = events.message(request, at=datetime.now(UTC))
+        began = time.perf_counter()
+        await self.producer.send_and_wait(
+            request.TOPIC, request.model_dump_json().encode(), key=request.key.encode(),
+            headers=message.envelope.headers(),
+        )  # fmt: skip
+        while True:
+            told = await self.told.get()
+            if told.compilation_id != request.compilation_id:
+                continue
+            self.estimate = told.estimated_duration_s or self.estimate
+            if told.state is FilmState.COMPLETED:
+                return time.perf_counter() - began, told
+            if told.state is FilmState.FAILED:
+                raise SystemExit(f"the film failed: {told.problem}")
+
+    def path(self, film: FilmUpdated) -> Path:
+        assert film.object is not None
+        return self.objects / film.object.bucket / film.object.key
+
+    async def forget(self, *kinds: str) -> None:
+        await self.database.execute("delete from pieces where kind = any($1::text[])", list(kinds))
+
+    async def files(self, kind: str) -> list[Path]:
+        rows = await self.database.fetch("select object->>'key' k from pieces where kind = $1 order by made_at", kind)
+        return [self.objects / "compiler" / r["k"] for r in rows]
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Bench]:
+    async with embedded_postgres(folder / "postgres") as server, embedded_broker(folder / "broker") as broker:
+        url = await server.fresh("compiler")
+        settings = Settings(
+            database_url=url, kafka_bootstrap=broker.bootstrap, kafka_embedded=True, render_ahead=False,
+            objects_url=f"file://{folder / 'objects'}", work_dir=str(folder / "work"),
+        )  # fmt: skip
+        gateway = Broker(broker.bootstrap, Service.GATEWAY, True)
+        producer, consumer = gateway.producer(), gateway.consumer(FilmUpdated.TOPIC)
+        await producer.start()
+        await consumer.start()
+        database = await asyncpg.connect(url)
+        async with open_objects(settings.objects_url, Service.GENERATOR) as generator, wire(settings):
+            bench = Bench(database, producer, generator, folder / "objects")
+
+            async def listen() -> None:
+                async for record in consumer:
+                    event = read_message(record.topic, list(record.headers), record.value or b"").event
+                    assert isinstance(event, FilmUpdated)
+                    bench.told.put_nowait(event)
+
+            listening = asyncio.create_task(listen())
+            try:
+                yield bench
+            finally:
+                listening.cancel()
+        await database.close()
+        await consumer.stop()
+        await producer.stop()
+
+
+async def order(bench: Bench, folder: Path, clips: int, height: int, after: Transition | None) -> CompileRequested:
+    items = []
+    for n in range(clips):
+        voice = await bench.commit(folder / f"voice{_NARRATED[n]}.wav") if n in _NARRATED else None
+        items.append(
+            CompileItem(
+                segment_id=new_id(),
+                number=n + 1,
+                video=await bench.commit(folder / f"{n}.mp4"),
+                narration=voice,
+                transition_after=after,
+            )
+        )
+    return events.compile_requested(
+        items=items,
+        music=await bench.commit(folder / "music.wav"),
+        audio=AudioConfig(narration={items[2].segment_id: NarrationMix(offset=0.5)} if clips > 2 else {}),
+        output=Output(width=height * 16 // 9, height=height, fps=FPS, fit=Fit.PAD),
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+    )
