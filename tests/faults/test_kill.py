@@ -7,14 +7,17 @@ that was approved, `complete` was told once per commit, and the film holds every
 from __future__ import annotations
 
 import random
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from tests.support.http_client import Api
@@ -131,6 +134,88 @@ def test_postgresql_is_killed_and_comes_back(own_system: System) -> None:
     saboteur.join(60)
     _film(own_system.api, episode)
     _holds(own_system.api, episode, runs)
+
+
+def _waiting_video(api: Api, title: str) -> str:
+    """The id of a run whose preview waits for a decision."""
+    project = api.patiently("GET", "/projects").json()["data"][0]["id"]
+    episode = _command(api, "POST", f"/projects/{project}/episodes", {
+        "title": title, "output": SMALL, "segments": [{"scene_info": {"description": "Rain"}, "duration": 1}]},
+        wanted=(201,))
+    image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
+    run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))["id"]
+    found = api.until(f"/runs/{run}", lambda r: r["status"] in ("preview_ready", "failed"), 90)
+    assert found["status"] == "preview_ready", found
+    return str(run)
+
+
+@pytest.mark.timeout(240)
+def test_of_fifty_accepts_rejects_and_regenerates_at_once_one_wins(own_system: System) -> None:
+    api = own_system.api
+    run_id = _waiting_video(api, "Fifty")
+    asset_id = api.get(f"/runs/{run_id}")["asset_id"]
+
+    def shoot(n: int) -> tuple[int, Any]:
+        match n % 3:
+            case 0:
+                path, body = f"/runs/{run_id}/review", {"action": "approve"}
+            case 1:
+                path, body = f"/runs/{run_id}/review", {"action": "reject"}
+            case _:
+                path, body = f"/assets/{asset_id}/runs", {"directions": f"Take {n}"}
+        answer = api.http.post(path, json=body)
+        return answer.status_code, answer.json()
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(shoot, range(50)))
+    won = [body for status, body in answers if status in (200, 202)]
+    lost = [body for status, body in answers if status == 409]
+    assert len(won) + len(lost) == 50, Counter(status for status, _ in answers)
+    assert {body["type"] for body in lost} <= {f"/problems/{t}" for t in ("already-decided", "busy", "invalid-state")}
+    assert all(body["recovery"] for body in lost)
+    reviews = api.get(f"/projects/{api.get(f'/runs/{run_id}')['project_id']}/reviews?run_id={run_id}")["data"]
+    assert [r["verdict"] for r in reviews if r["verdict"] != "refused"] in (["accepted"], ["rejected"])
+    # A run that could start only because a rejection had freed the asset is a second winner in its own right.
+    assert len(won) <= 2, won
+
+
+@pytest.mark.timeout(240)
+def test_while_the_broker_is_silent_commands_are_taken_and_streams_stay_up(own_system: System) -> None:
+    api = own_system.api
+    project = api.get("/projects")["data"][0]["id"]
+    with api.stream(f"/projects/{project}/events") as stream:
+        assert own_system.kill("broker", signal.SIGSTOP)
+        try:
+            episode = _command(api, "POST", f"/projects/{project}/episodes", {
+                "title": "Silence", "output": SMALL,
+                "segments": [{"scene_info": {"description": "Fog"}, "duration": 1}]}, wanted=(201,))
+            image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
+            run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))["id"]
+            position, _ = stream.wait(lambda name, data: name == "regenerate-requested" and data["run_id"] == run)
+            assert httpx.get(f"{own_system.gateway}/health/ready").status_code == 200
+        finally:
+            own_system.kill("broker", signal.SIGCONT)
+        stream.wait(lambda name, data: name == "preview-ready" and data["run_id"] == run, after=position, timeout_s=90)
+        assert [name for _, name, _ in stream.events].count("snapshot") == 1, "the stream was never opened again"
+
+
+@pytest.mark.timeout(240)
+def test_while_postgresql_does_not_answer_callers_are_told_when_to_come_back(own_system: System) -> None:
+    api = own_system.api
+    assert own_system.kill("postgres")
+    told: list[httpx.Response] = []
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        answer = api.http.get("/projects")
+        told.append(answer)
+        assert httpx.get(f"{own_system.gateway}/health/live", timeout=10).status_code == 200
+        if answer.status_code == 200 and len(told) > 1:
+            break
+    assert told[-1].status_code == 200, "it never came back"
+    for answer in told:
+        if answer.status_code != 200:
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
 
 
 @pytest.mark.timeout(240)

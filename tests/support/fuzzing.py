@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import re
 import socket
@@ -158,7 +159,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.support.fuzzing", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--examples", type=int, default=30, help="test cases per operation and phase")
+    parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
     given = parser.parse_args(arguments)
+    logging.disable()  # there is no broker, and the gateway says so every few seconds
     found = 0
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -167,8 +170,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
                 home = folder / str(seed)
                 home.mkdir()
                 async with target(await postgres.fresh("gateway"), home) as at:
-                    outcome = await fuzz(at, home, seed, "--max-examples", str(given.examples))
-                print(outcome.report)
+                    outcome = await fuzz(at, home, seed, "--max-examples", str(given.examples),
+                                         "--phases", given.phases)
+                print(outcome.report, flush=True)
                 found += bool(outcome.failures)
     return 1 if found else 0
 

@@ -1,0 +1,38 @@
+"""A gateway that kills itself (SIGKILL) at an exact moment of a command: `python -m tests.support.killed_gateway FILE`.
+
+FILE says when: `before-commit`, `after-commit` (so before the reply), or nothing. It is read at each command, so that a
+running gateway can be told. Everything else is `python -m shared.serve gateway`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.gateway.entrypoints.http import ports
+from shared.postgres import Connection, Pool, transaction
+from shared.serve import main
+
+
+def killing(file: Path) -> None:
+    def at(moment: str) -> None:
+        if file.read_text().strip() == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @asynccontextmanager
+    async def deadly(pool: Pool) -> AsyncIterator[Connection]:
+        async with transaction(pool) as connection:
+            yield connection
+            at("before-commit")
+        at("after-commit")
+
+    ports.transaction = deadly  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    killing(Path(sys.argv[1]))
+    main("gateway")
