@@ -70,12 +70,15 @@ def _lines(service: str, asked: list[str], where: Any) -> Iterator[Line]:
     import subprocess
 
     from deploy.local.children import python_env
+    from deploy.local.state import held
     from shared.errors import Permanent, UserError
 
     try:
-        told = json.loads(where.environment(service).read_text())
-    except (OSError, ValueError) as e:
-        raise UserError("not_running", f"Retake does not run on {where.root}.", "Start it with `retake up`.") from e
+        told = json.loads(where.environment(service).read_text()) if held(where) else None
+    except (OSError, ValueError):
+        told = None
+    if told is None:
+        raise UserError("not_running", f"Retake does not run on {where.root}.", "Start it with `retake up`.")
     command = [sys.executable, "-m", f"services.{service}.main", *asked]
     with subprocess.Popen(command, env=python_env(told), text=True, encoding="utf-8", stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:

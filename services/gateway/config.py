@@ -37,6 +37,8 @@ class Settings(ServiceSettings):
     cors_origins: tuple[str, ...] = Field((), description="exact origins whose pages may call us, with credentials")
     catalogue: Path | None = Field(None, description="a model catalogue of the operator's, on top of the built-in one")
     default_provider: str = Field("animatic", description="whose model is used when nobody names one")
+    step_by_step_share: float = Field(
+        1.0, ge=0, le=1, description="of projects that did not choose a workflow; the others generate in one go")
     rate_quota: int = Field(600, ge=1, description="requests per user, or per address of who is not signed in")
     rate_window_s: int = Field(60, ge=1)
     requests_at_once: int = Field(256, ge=1, description="being answered here; more are told to come back in a second")

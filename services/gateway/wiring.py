@@ -47,7 +47,8 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
     """A lost broker never keeps the gateway from starting or from being ready: what it accepts goes out later."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(Service.GATEWAY, settings))
-        stores = PostgresStores(base.publisher, load_catalogue(settings.catalogue), settings.default_provider)
+        stores = PostgresStores(base.publisher, load_catalogue(settings.catalogue), settings.default_provider,
+                                settings.step_by_step_share)
         await _prepare(base, stores, settings)
         hub = await stack.enter_async_context(_hub(base, settings))
         objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
@@ -58,7 +59,8 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
         messaging = await stack.enter_async_context(run_messaging(base, handlers(stores), needs_broker=False))
 
         def views(connection: Connection, links: Links) -> PostgresViews:
-            return PostgresViews(connection, links, stores.catalogue, stores.default_provider, base.clock.now())
+            return PostgresViews(connection, links, stores.catalogue, stores.default_provider, base.clock.now(),
+                                 stores.step_by_step_share)
 
         async def see(user_id: str, name: str) -> None:
             async with transaction(base.pool) as connection:

@@ -97,6 +97,15 @@ async def test_sequential_from_the_first_segment_to_the_film(w: World) -> None:
     assert (await w.row("select state from compilations"))["state"] == "completed"
 
 
+@pytest.mark.parametrize(("asked", "approves"), [(None, True), (False, False)])
+async def test_a_monolithic_project_approves_unless_told_otherwise(w: World, asked: bool | None,
+                                                                   approves: bool) -> None:
+    caller = await w.project(workflow="monolithic")
+    batch_id = await w.do(start_batch, caller, StartBatch(await w.episode(caller, 2), auto_approve=asked))
+    await w.settle()
+    assert (await w.batch(batch_id))["status"] == ("completed" if approves else "waiting_review")
+
+
 async def test_a_second_batch_is_busy(w: World) -> None:
     caller = await w.project()
     episode = await w.episode(caller)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, assert_never
 
-from services.gateway.domain.runs import RunStatus
+from services.gateway.domain.runs import CANCELLABLE, RunStatus
 from shared.contracts.values import AssetKind
 
 PARALLEL_SIZE: Final = 4
@@ -81,6 +81,13 @@ class SlotRun:
     status: RunStatus
     auto_approve: bool = False
     problem: Problem | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """It goes on by itself: it takes a place of the batch, though it be skipped meanwhile."""
+        if self.status is RunStatus.PREVIEW_READY:
+            return self.auto_approve
+        return self.status in CANCELLABLE or self.status in (RunStatus.ACCEPTED, RunStatus.COMPLETE)
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,7 @@ def _item(slot: Slot) -> Item:
     run_id = run.run_id if run else None
     if slot.committed:
         return Item(ItemState.DONE, run_id)
-    if slot.skipped:
+    if slot.skipped and not (run and run.is_at_work):
         return Item(ItemState.SKIPPED, run_id)
     if run is None:
         return Item(ItemState.LEFT, None, slot.refused) if slot.refused else Item(ItemState.PENDING)

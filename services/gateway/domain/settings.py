@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,7 @@ from shared.contracts.values import AssetKind, Character, ObjectRef, Output, Pro
 
 DEADLINE_MINUTES: Final = 30.0
 MAX_DEADLINE_MINUTES: Final = 60.0 * 24 * 365
-WORKFLOWS: Final = ("step_by_step", "monolithic")
+STEP_BY_STEP, MONOLITHIC = WORKFLOWS = ("step_by_step", "monolithic")
 OWNERS_ONLY: Final = frozenset({"review", "spend_cap"})
 VIDEO: Final = ("model", "resolution", "duration", "aspect_ratio", "seed", "image_model")
 SECTION: Final = {
@@ -41,9 +42,19 @@ def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
         "style": settings.get("style"),
         "characters": list(settings.get("characters") or []),
         "review": review,
-        "workflow": settings.get("workflow") or WORKFLOWS[0],
+        "workflow": settings.get("workflow") or STEP_BY_STEP,
         "spend_cap": settings.get("spend_cap"),
     }
+
+
+def workflow_of(settings: Mapping[str, Any], project_id: str, step_by_step_share: float) -> str:
+    """What was set, else the default, which is step by step for `step_by_step_share` (0-1) of all projects.
+
+    A project's place among them comes from its id: it never changes, and a project that has step by step keeps it when
+    the share grows.
+    """
+    place = int.from_bytes(hashlib.sha256(project_id.encode()).digest()[:8], "big") / 2**64
+    return str(settings.get("workflow") or (STEP_BY_STEP if place < step_by_step_share else MONOLITHIC))
 
 
 def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

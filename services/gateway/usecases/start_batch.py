@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from services.gateway.domain.batches import PARALLEL_SIZE, Policy
 from services.gateway.domain.errors import busy, invalid, not_found
-from services.gateway.domain.settings import deadline_problem, review_timeout_s, timeout_s
+from services.gateway.domain.settings import MONOLITHIC, deadline_problem, review_timeout_s, timeout_s, workflow_of
 from services.gateway.domain.unset import UNSET, Unset
 from services.gateway.usecases.admit_run import check_spending
 from services.gateway.usecases.advance_batch import advance_batch
@@ -22,14 +22,15 @@ MAX_BATCH_SIZE: Final = 50
 
 @dataclass(frozen=True)
 class StartBatch:
-    """`start_from`: how many segments to skip. `segment_ids` None: all. `deadline_minutes` UNSET: the project's;
-    None: previews wait for ever. `compile`: what is compiled once everything is committed."""
+    """`start_from`: how many segments to skip. `auto_approve` None: as the project's workflow has it. `segment_ids`
+    None: all. `deadline_minutes` UNSET: the project's; None: previews wait for ever. `compile`: what is compiled once
+    everything is committed."""
 
     episode_id: str
     mode: Literal["sequential", "parallel"] = "sequential"
     batch_size: int | None = None
     start_from: int = 0
-    auto_approve: bool = False
+    auto_approve: bool | None = None
     review: Literal["video", "all"] = "video"
     segment_ids: Sequence[str] | None = None
     deadline_minutes: float | Unset | None = UNSET
@@ -56,7 +57,9 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     if not 1 <= size <= MAX_BATCH_SIZE:
         raise invalid(("/batch_size", f"must be from 1 to {MAX_BATCH_SIZE}"))
     items = await _items(store, command)
-    policy = Policy(command.mode, size, command.auto_approve, command.review)
+    workflow = workflow_of(base.project.settings, caller.project_id, store.step_by_step_share)
+    approves = workflow == MONOLITHIC if command.auto_approve is None else command.auto_approve
+    policy = Policy(command.mode, size, approves, command.review)
     await store.batches.insert(NewBatch(
         batch_id=batch_id, project_id=caller.project_id, episode_id=episode.episode_id, policy=policy,
         start_from=command.start_from, segment_ids=None if command.segment_ids is None else tuple(command.segment_ids),

@@ -41,6 +41,7 @@ class PostgresStores:
     publisher: Publisher
     catalogue: Catalogue
     default_provider: str
+    step_by_step_share: float = 1.0
 
     def __call__(self, connection: Connection, told: Message[Any] | None = None) -> PostgresStore:
         return PostgresStore(connection, self, told)
@@ -105,6 +106,10 @@ class PostgresStore:
     @property
     def default_provider(self) -> str:
         return self._kit.default_provider
+
+    @property
+    def step_by_step_share(self) -> float:
+        return self._kit.step_by_step_share
 
     def now(self) -> datetime:
         return self._kit.publisher.clock.now()

@@ -24,12 +24,13 @@ class View:
     """Reads for one caller on one connection, as a rule inside a repeatable-read transaction."""
 
     def __init__(self, connection: Connection, links: Links, catalogue: Catalogue, provider: str,
-                 now: datetime) -> None:
+                 now: datetime, step_by_step_share: float = 1.0) -> None:
         self._connection = connection
         self._links = links
         self._catalogue = catalogue
         self._provider = provider
         self._now = now
+        self._step_by_step_share = step_by_step_share
 
     async def _one(self, what: str, sql: str, *args: Any) -> Row:
         row = await self._connection.fetchrow(sql, *args)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from services.gateway.adapters.views.base import Json, Row, View, times, when
 from services.gateway.adapters.views.metrics import TARGETS, review_metrics
 from services.gateway.domain.paging import Listing, Page
-from services.gateway.domain.settings import with_defaults
+from services.gateway.domain.settings import with_defaults, workflow_of
 from shared.contracts.messages import message
 
 _MINE: Final = """
@@ -76,8 +76,10 @@ class ProjectViews(View):
 
     async def settings(self, project_id: str) -> Json:
         row = await self._one("project", _SETTINGS, project_id)
+        workflow = workflow_of(row["settings"], project_id, self._step_by_step_share)
         return with_defaults(row["settings"]) | {
-            "project_id": project_id, "revision": row["settings_revision"], "updated_at": when(row["updated_at"])}
+            "workflow": workflow, "project_id": project_id, "revision": row["settings_revision"],
+            "updated_at": when(row["updated_at"])}
 
     async def members(self, project_id: str, page: Page) -> Listing:
         rows, following = await self._page(_MEMBERS, [project_id], page, by="t.user_id", down=False)

@@ -53,7 +53,8 @@ async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, call: Sig
     video, narration. What is committed is skipped, what runs is adopted."""
     sent = body.model_fields_set
     command = StartBatch(
-        episode_id, body.mode, body.batch_size if "batch_size" in sent else None, body.start_from, body.auto_approve,
+        episode_id, body.mode, body.batch_size if "batch_size" in sent else None, body.start_from,
+        body.auto_approve if "auto_approve" in sent else None,
         body.review, body.segment_ids, body.deadline_minutes if "deadline_minutes" in sent else UNSET)
     return await _start(call, command, prefer)
 
@@ -83,8 +84,10 @@ async def _start(call: Call, command: StartBatch, prefer: Prefer) -> Response:
              summary="Generate segment by segment (editor)")
 async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, call: SignedIn) -> Response:
     """The same as a batch; `job_id` is its id."""
-    size = body.batch_size if body.mode == "parallel" and "batch_size" in body.model_fields_set else None
-    command = StartBatch(episode_id, body.mode, size, body.start_from, body.auto_approve)
+    sent = body.model_fields_set
+    size = body.batch_size if body.mode == "parallel" and "batch_size" in sent else None
+    command = StartBatch(episode_id, body.mode, size, body.start_from,
+                         body.auto_approve if "auto_approve" in sent else None)
 
     async def effect(d: Doing) -> Answer:
         caller = await d.may("episode", episode_id, Role.EDITOR)

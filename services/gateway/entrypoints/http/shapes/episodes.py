@@ -403,7 +403,7 @@ class NewBatch(Body, json_schema_extra=shown({"mode": "parallel", "batch_size": 
     mode: Literal["sequential", "parallel"] = "sequential"
     batch_size: Whole = Field(1, ge=1, le=50, description="Runs that generate at once, when parallel.")
     start_from: Whole = Field(0, ge=0, description="Segments to skip.")
-    auto_approve: Flag = False
+    auto_approve: Flag = Field(False, description="Left out: true in projects whose workflow is monolithic.")
     review: Literal["video", "all"] = Field("video", description="What waits for a person.")
     segment_ids: list[GivenId] | None = Field(None, max_length=500)
     deadline_minutes: Number | None = Field(None, gt=0, le=525_600, description="Left out: the project's; null: none.")
@@ -417,7 +417,7 @@ class GenerateSegments(Body, json_schema_extra=shown({
     mode: Literal["sequential", "parallel"] = "sequential"
     batch_size: Whole = Field(1, ge=1, le=50)
     start_from: Whole = Field(0, ge=0)
-    auto_approve: Flag = False
+    auto_approve: Flag = Field(False, description="Left out: true in projects whose workflow is monolithic.")
 
 
 class Resumption(Body, json_schema_extra=shown({"skip": True})):

@@ -103,7 +103,8 @@ class SettingsChanges(Body, json_schema_extra=shown({
     characters: list[NewCharacter] | None = Field(None, max_length=50)
     review: dict[str, Any] | None = Field(None, examples=[{"deadline_minutes": 60}], description=(
         "`deadline_minutes` to decide on a preview, at most a year; null: no deadline."))
-    workflow: Literal["step_by_step", "monolithic"] | None = None
+    workflow: Literal["step_by_step", "monolithic"] | None = Field(
+        None, description="Whether a batch that does not say waits for reviews; null: the operator's default.")
     spend_cap: dict[str, Any] | None = Field(None, examples=[{"amount": "50", "currency": "USD", "period": "month"}],
                                              description="`period` is month (UTC) or total.")
 
