@@ -129,7 +129,7 @@ async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
 def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch,
                meter: PrometheusMeter) -> Generate:
     unit = attempt_units(base.pool, base.publisher)
-    calls = PostgresCalls(base.pool, base.clock, base.new_id)
+    calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
     turnstile = PostgresTurnstile(base.pool)
     makers = {name: _maker(provider, calls, turnstile, base.clock) for name, provider in made_of.providers.items()}
     make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id)
@@ -151,7 +151,7 @@ def _maker(provider: Provider, calls: Calls, turnstile: Turnstile, clock: Clock)
 
 def abandonment(base: Base, made_of: Parts) -> Kind:
     remotes = {name: provider.remote for name, provider in made_of.providers.items() if provider.remote}
-    calls = PostgresCalls(base.pool, base.clock, base.new_id)
+    calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
     return abandon_kind(AbandonCall(remotes, calls, base.clock), base.pool, base.clock)
 
 

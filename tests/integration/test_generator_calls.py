@@ -200,6 +200,9 @@ async def test_cancelling_stops_the_provider_and_counts_what_it_charges(bench: B
     assert await call_states(bench) == ["cancelled"]
     spent = await bench.pool.fetchval("select spent::text from runs where run_id = $1", request.run_id)
     assert spent == "0.10"
+    first, last = await bench.published("failed")
+    assert (first.cost.amount, last.cost.amount, last.cost.calls) == ("0", "0.10", 1), "what was charged later is told"
+    assert last.run_rev > first.run_rev and last.outcome == "cancelled"
 
 
 async def test_a_provider_that_does_not_answer_is_asked_to_stop_again(bench: Bench, provider: PaidProvider) -> None:

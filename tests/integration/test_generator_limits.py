@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from services.generator.adapters.postgres.turnstile import PostgresGates, PostgresTurnstile
 from services.generator.domain.run import Lane
+from services.generator.entrypoints.jobs import Limits as Ages
 from services.generator.usecases.ports import Made, Order
 from services.generator.usecases.remote import Call, Cancelled, Halted, Handle, Running, Stopped, Succeeded, Throttled
 from services.generator.wiring import Provider
@@ -293,3 +296,24 @@ async def test_one_projects_thousand_runs_do_not_keep_another_ones_waiting(bench
     plan = await bench.pool.fetch("explain (format text) " + jobs._READY.replace("$1", "'call'").replace(
         "$2", "10").replace("$3::text[]", "'{}'::text[]"))
     assert not [r[0] for r in plan if "Seq Scan on jobs" in r[0]], "its cost does not grow with the queue"
+
+
+async def test_a_run_says_which_limit_it_waits_for_and_operators_see_how_many(bench: Bench, provider: Hosted) -> None:
+    await declare(bench, account=Limits(per_minute=6), model=Limits(at_once=5))
+    runs = [await requested(bench) for _ in range(3)]
+    assert len(await claim(bench)) == 1
+    limits = Ages(timedelta(hours=1), timedelta(hours=1))
+    await bench.sweep(limits)
+    await bench.sweep(limits)
+    told = [e for e in await bench.published("progress") if e.message_code == "run.waiting_limit"]
+    assert [(e.state, e.message_args["limit"]) for e in told] == [("queued", "6 requests a minute (replicate)")] * 2
+    assert {e.run_id for e in told} < {r.run_id for r in runs}
+    provider.errors = [Throttled("provider_rate_limited", "later", delay_s=90.0)]
+    await passes(bench, 11)
+    await bench.work()
+    await requested(bench)
+    await bench.sweep(limits)
+    told = [e for e in await bench.published("progress") if e.message_code == "run.waiting_limit"]
+    assert "no requests for the next" in told[-1].message_args["limit"]
+    assert REGISTRY.get_sample_value("retake_provider_waiting", {"gate": "replicate"}) == 2
+    assert (REGISTRY.get_sample_value("retake_provider_throttled_total", {"provider": "replicate"}) or 0) >= 1

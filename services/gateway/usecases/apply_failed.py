@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.gateway.domain.runs import Made
 from services.gateway.usecases.announce import of_run
 from services.gateway.usecases.apply_import import apply_import_failed, import_run_ended
@@ -23,6 +25,9 @@ async def apply_failed(store: Store, told: Message[Failed]) -> None:
         return
     track = run.track.hear_generator(Made(event.outcome), event.run_rev)
     if track.made is run.track.made:
+        if track.made is Made(event.outcome) and event.run_rev > run.track.run_rev:  # it cost something after its end
+            cost = event.cost.model_dump(mode="json")
+            await store.runs.save(run, replace(run.track, run_rev=event.run_rev), at, cost=cost)
         return
     problem = event.problem.model_dump(mode="json")
     code = "run.cancelled" if event.outcome == "cancelled" else "run.failed"

@@ -34,24 +34,30 @@ class Frame:
 
 
 def frame_of(settings: Settings, output: Output) -> Frame:
-    """The picture that the effective settings ask for; where nobody chose, the project's output exactly."""
+    """The picture that the model is really asked for. A default that is the project's own shape or size in words
+    means the project's output exactly; one that is not (a model that makes 720p for a project in 1080p) counts."""
     width, height = settings.get("width"), settings.get("height")
     if width and height:
         return _within_limits(width.value, height.value)
-    asked_ratio, asked_size = _asked(settings, "aspect_ratio"), _asked(settings, "resolution", "size")
+    asked_ratio = _asked(settings, "aspect_ratio", ratio_label(output.width, output.height))
+    asked_size = _asked(settings, "resolution", resolution_label(output.width, output.height)) or _chosen(settings)
     if asked_ratio is None and asked_size is None:
         return Frame(output.width // 2 * 2, output.height // 2 * 2)
     aspect = parse_ratio(asked_ratio) if asked_ratio else output.width / output.height
     return _scaled(aspect, asked_size, min(output.width, output.height))
 
 
-def _asked(settings: Settings, *names: str) -> str | None:
-    """The first of these settings that somebody chose."""
-    for name in names:
-        found = settings.get(name)
-        if found is not None and found.source is not SettingSource.DEFAULT:
-            return str(found.value)
-    return None
+def _asked(settings: Settings, name: str, of_output: str) -> str | None:
+    found = settings.get(name)
+    if found is None or (found.source is SettingSource.DEFAULT and found.value == of_output):
+        return None
+    return str(found.value)
+
+
+def _chosen(settings: Settings) -> str | None:
+    """A size in K that somebody chose. A model's own is as good for any output: pictures are only ever made smaller."""
+    found = settings.get("size")
+    return None if found is None or found.source is SettingSource.DEFAULT else str(found.value)
 
 
 def _scaled(aspect: float, size: str | None, output_short: int) -> Frame:

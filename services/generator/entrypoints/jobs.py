@@ -15,9 +15,9 @@ from services.generator.domain.backoff import delay_before
 from services.generator.domain.run import Lane, Run
 from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.generate import Generate
-from services.generator.usecases.ports import Attempt, Sweeps
+from services.generator.usecases.ports import Attempt, Pressure, Sweeps
 from services.generator.usecases.split_film import SplitFilm
-from services.generator.usecases.sweep_runs import LIMIT, end_overdue, requeue_jobless
+from services.generator.usecases.sweep_runs import LIMIT, end_overdue, requeue_jobless, tell_held_back
 from shared.clock import Clock
 from shared.errors import RetakeError
 from shared.jobs import Claim, Gates, Kind, again, finish
@@ -25,7 +25,7 @@ from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
-SWEEP_EVERY_S: Final = 15.0
+SWEEP_EVERY_S: Final = 5.0  # so soon a run says why it waits
 ABANDONED_AT_ONCE: Final = 20
 
 
@@ -67,7 +67,7 @@ def abandon_kind(abandon: AbandonCall, pool: Pool, clock: Clock) -> Kind:
 class SweepMeter(Protocol):
     def run_ended(self, run: Run) -> None: ...
 
-    def swept(self, active: dict[str, int], oldest_queued_s: float) -> None: ...
+    def swept(self, active: dict[str, int], oldest_queued_s: float, pressure: Pressure) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,11 @@ class RunSweep:
             sweeps = self._sweeps(connection)
             await requeue_jobless(sweeps, now)
             await sweeps.abandon_calls(LIMIT)
+            await tell_held_back(sweeps, now)
             ended = await end_overdue(sweeps, now, queued_for=self._limits.queued_for,
                                       generating_for=self._limits.generating_for)
             active, oldest = await sweeps.census()
+            pressure = await sweeps.pressure()
         for run in ended:
             self._meter.run_ended(run)
-        self._meter.swept(active, (now - oldest).total_seconds() if oldest else 0.0)
+        self._meter.swept(active, (now - oldest).total_seconds() if oldest else 0.0, pressure)

@@ -290,6 +290,14 @@ class Meter(Protocol):
     def provider_took(self, provider: str, model: str | None, seconds: float, outcome: str) -> None: ...
 
 
+@dataclass(frozen=True)
+class Pressure:
+    """`behind`: runs that wait, by the gate of the limit; `broken`: providers that refuse everybody, and why."""
+
+    behind: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+
 class Sweeps(Runs, Protocol):
     """What the sweep looks for. Rows that others hold are left for the next time."""
 
@@ -302,6 +310,12 @@ class Sweeps(Runs, Protocol):
     async def abandon_calls(self, limit: int) -> int:
         """Has the open calls of ended runs stopped; how many there were."""
         ...
+
+    async def hold_back(self, now: datetime, limit: int) -> list[tuple[Run, str]]:
+        """Queued runs that a provider's limit keeps waiting and that were not told yet, with the limit in words."""
+        ...
+
+    async def pressure(self) -> Pressure: ...
 
     async def census(self) -> tuple[dict[str, int], datetime | None]:
         """Active runs by state, and since when the oldest queued one waits."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import structlog
+
 from services.generator.domain import problems
 from services.generator.domain.resolver import Request, resolve, resolve_directions
 from services.generator.domain.run import Lane, Run, failed, preview_ready, progress
@@ -20,6 +22,8 @@ from shared.contracts.gateway import RegenerateRequested
 from shared.contracts.values import AssetKind, RunSource, Setting, SettingSource
 from shared.errors import UserError
 from shared.messaging.events import Message
+
+log = structlog.get_logger(__name__)
 
 UPLOAD = "upload"
 """The provider's name of what users bring."""
@@ -109,6 +113,9 @@ async def _existing(runs: Runs, asset: Asset, blank: NewRun) -> NewRun:
 
 
 async def _announce(runs: Runs, run: Run, new: NewRun) -> None:
+    log.info("run.queued" if not new.problem else "run.refused", run_id=run.run_id, kind=run.request.asset_kind,
+             provider=run.provider, model=run.model, source=run.request.source,
+             code=new.problem.code if new.problem else None)
     if new.problem:
         await runs.publish(run.cause, failed(run, new.problem))
     elif new.candidate:

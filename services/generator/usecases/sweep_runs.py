@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from services.generator.domain.problems import problem_of, too_old
-from services.generator.domain.run import Run, failed
+from services.generator.domain.run import Run, failed, progress
 from services.generator.domain.states import WORKING, RunState
 from services.generator.usecases.ports import Sweeps
 
@@ -23,6 +23,15 @@ async def requeue_jobless(sweeps: Sweeps, now: datetime) -> int:
     for run, lane in found:
         log.warning("run.requeued", run_id=run.run_id, state=run.state)
         await sweeps.enqueue(run, lane)
+    return len(found)
+
+
+async def tell_held_back(sweeps: Sweeps, now: datetime) -> int:
+    """Who waits for a provider's limit is told so, once."""
+    found = await sweeps.hold_back(now, LIMIT)
+    for run, limit in found:
+        log.info("run.held_back", run_id=run.run_id, limit=limit)
+        await sweeps.publish(run.cause, progress(run, percent=0, code="run.waiting_limit", args={"limit": limit}))
     return len(found)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.support.replicate.faults import HELP
 from tests.support.replicate.predictions import RETENTION_S
+from tests.support.replicate.schemas import add_model
 from tests.support.replicate.server import TOKEN, running
 
 
@@ -22,9 +23,14 @@ async def main() -> None:
     parser.add_argument("--token", default=TOKEN)
     parser.add_argument("--retention", type=float, default=RETENTION_S, metavar="S",
                         help="seconds until inputs and outputs of what ended are purged; default: an hour, as there")
+    parser.add_argument("--models", type=Path, metavar="FILE", help="JSON of models to add: {SLUG: {like: a built-in "
+                        "SLUG, schema: {NAME: JSON Schema}, required: NAME, rename: {NAME: its name in `like`}, "
+                        "values: {VALUE: its value in `like`}}}")
     parser.add_argument("--fault", action="append", default=[], type=json.loads, metavar="JSON", help="see below")
     parser.add_argument("--folder", type=Path, help="where outputs are kept; default: a temporary one")
     asked = parser.parse_args()
+    for slug, row in json.loads(asked.models.read_text()).items() if asked.models else ():
+        add_model(slug, **row)
     with tempfile.TemporaryDirectory(prefix="replicate-") as temporary:
         folder = asked.folder or Path(temporary)
         async with running(folder, port=asked.port, speed=asked.speed, token=asked.token,

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from tests.support.replicate.faults import HELP, Fault, Where
 from tests.support.replicate.predictions import Account, Prediction
-from tests.support.replicate.schemas import SCHEMAS, violations
+from tests.support.replicate.schemas import REQUIRED, SCHEMAS, made_as, violations
 
 PAGE = 100
 DATA_URI_MOST = 256_000
@@ -87,8 +87,8 @@ class Emulator:
         slug = _slug(request)
         if slug not in SCHEMAS:
             return problem(404)
-        properties = dict(SCHEMAS[slug].items())
-        openapi = {"components": {"schemas": {"Input": {"type": "object", "properties": properties}}}}
+        shown = {"type": "object", "properties": SCHEMAS[slug], "required": [REQUIRED.get(slug, "prompt")]}
+        openapi = {"components": {"schemas": {"Input": shown}}}
         return JSONResponse({"owner": slug.split("/")[0], "name": slug.split("/")[1],
                              "latest_version": {"id": "hidden", "openapi_schema": openapi}})
 
@@ -104,7 +104,7 @@ class Emulator:
         if wrong := violations(slug, given):
             said = "".join(f"- {w['field']}: {w['description']}\n" for w in wrong)
             return problem(422, said, title="Input validation failed", invalid_fields=wrong)
-        image = self._image(given.get("image"))
+        image = self._image(made_as(slug, given)[1].get("image"))
         made = self.account.create(
             slug, given, cancel_after=_span(request.headers.get("cancel-after")), webhook=_https(body.get("webhook")),
             events=body.get("webhook_events_filter"), image=image)

@@ -19,6 +19,7 @@ import httpx
 
 from tests.support.replicate.faults import Fault, Faults
 from tests.support.replicate.media import Studio
+from tests.support.replicate.schemas import made_as
 
 TERMINAL = ("succeeded", "failed", "canceled", "aborted")
 # Seconds that a prediction takes, as measured by others; a queue of about a second before it.
@@ -137,13 +138,14 @@ class Account:
             return self.end(p, "aborted")
         await asyncio.sleep(10**6 if fault == "never_start" else QUEUE_S / self.speed)
         p.status, p.started_at = "processing", datetime.now(UTC)
-        takes = 10**6 if fault == "never_end" else args.get("seconds", TAKES[p.model.split("/")[1]] / self.speed)
+        usual = TAKES[made_as(p.model, {})[0].split("/")[1]] / self.speed
+        takes = 10**6 if fault == "never_end" else args.get("seconds", usual)
         for percent in (0, 50, 100):
             p.logs += f"generating: {percent}%\n"
             await asyncio.sleep(takes / 3)
         if fault == "fail":
             return self.end(p, "failed", error=args["error"])
-        p.file, billed = await self.studio.make(p.model, p.input, image)
+        p.file, billed = await self.studio.make(*made_as(p.model, p.input), image)
         url = f"{self.base()}/output/{p.id}/{'tmp' if p.model in LIST_OUTPUT else 'out'}{p.file.suffix}"
         p.output = args["value"] if fault == "output" else [url] if p.model in LIST_OUTPUT else url
         p.metrics = billed

@@ -63,6 +63,26 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "seed": SEED},
 }
 REQUIRED = {"minimax/speech-02-hd": "text"}
+ALIKE: dict[str, tuple[str, dict[str, str], dict[str, Any]]] = {}
+"""Models that were added: which one makes their media, under what names it takes their inputs, and their values."""
+
+
+def add_model(slug: str, *, like: str, schema: dict[str, Any], required: str = "prompt",
+              rename: dict[str, str] | None = None, values: dict[str, Any] | None = None) -> None:
+    """One more model. `rename`: its inputs by the names that `like` has; `values`: by what `like` understands."""
+    SCHEMAS[slug], REQUIRED[slug] = schema, required
+    ALIKE[slug] = (like, rename or {}, values or {})
+
+
+def made_as(slug: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The built-in model that makes this, and the same inputs in its words."""
+    if slug not in ALIKE:
+        return slug, given
+    like, rename, values = ALIKE[slug]
+    return like, {rename.get(name, name): values.get(value, value) if isinstance(value, str) else value
+                  for name, value in given.items()}
+
+
 _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float),
                                       "array": (list,)}
 

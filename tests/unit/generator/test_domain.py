@@ -90,10 +90,15 @@ def test_what_was_asked_becomes_pixels(asked: dict[str, Any], output: tuple[int,
     assert (found.width, found.height) == expected
 
 
-def test_defaults_are_the_output_whatever_their_label_says() -> None:
-    settings = {"resolution": Setting(value="1080p", source=SettingSource.DEFAULT),
-                "aspect_ratio": Setting(value="16:9", source=SettingSource.DEFAULT)}
-    assert frame_of(settings, Output(width=1366, height=768)) == Frame(1366, 768)
+@pytest.mark.parametrize(("resolution", "ratio", "frame"), [
+    ("768p", "16:9", Frame(1366, 768)),  # the output in words is the output itself
+    ("480p", "16:9", Frame(854, 480)),  # the model's own: what it is really asked for
+    ("768p", "1:1", Frame(768, 768)),
+])
+def test_a_default_is_the_output_unless_the_model_has_another(resolution: str, ratio: str, frame: Frame) -> None:
+    settings = {"resolution": Setting(value=resolution, source=SettingSource.DEFAULT),
+                "aspect_ratio": Setting(value=ratio, source=SettingSource.DEFAULT)}
+    assert frame_of(settings, Output(width=1366, height=768)) == frame
 
 
 @given(width=st.integers(16, 3840), height=st.integers(16, 3840),

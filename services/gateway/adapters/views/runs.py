@@ -112,9 +112,10 @@ class RunViews(VersionViews):
     def _said(self, row: Row) -> str | None:
         """The run's own words, unless nobody has been heard of for too long."""
         quiet = self._now - (row["heard_at"] or row["created_at"])
-        if row["status"] in ("requested", "queued") and not row["held"] and quiet > UNCLAIMED:
+        waits = row["held"] or row["step"] in ("waiting_for_limit", "retrying")  # and said for what
+        if row["status"] in ("requested", "queued") and not waits and quiet > UNCLAIMED:
             return message("run.no_worker")
-        if row["status"] == "generating" and quiet > SILENT:
+        if row["status"] == "generating" and not waits and quiet > SILENT:
             return message("run.silent_worker", since=when(row["heard_at"] or row["created_at"]))
         return message(row["message_code"], **row["message_args"]) if row["message_code"] else None
 

@@ -10,14 +10,20 @@ from typing import Any, Final
 
 import asyncpg
 
+from services.generator.adapters.meter import PAID
+from services.generator.adapters.postgres.rows import RUN, run_of
 from services.generator.domain.pricing import Quote
 from services.generator.domain.problems import spend_cap_currency, spend_cap_reached
+from services.generator.domain.run import failed
+from services.generator.domain.states import RunState
 from services.generator.usecases.ports import Order
 from services.generator.usecases.remote import Call, CallState, Handle
 from shared.clock import Clock
 from shared.contracts.values import Cost, Problem, SpendCap
 from shared.errors import Fenced, Permanent, Retryable
 from shared.ids import NewId
+from shared.messaging import outbox
+from shared.messaging.events import Publisher
 from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 
 _CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at,
@@ -47,21 +53,23 @@ _SUBMITTED: Final = f"""
     update provider_calls set state = 'submitted', handle = $2, submitted_at = $3
     where call_id = $1 and state in ('intended', 'submitted') returning {_CALL}
 """
-_CHARGE: Final = """
+_CHARGE: Final = f"""
     with charged as (
         update provider_calls set amount = $2, currency = $3, estimated = $4 where call_id = $1 and amount is null
-        returning run_id
+        returning run_id as charged_run
     )
-    update runs set spent = spent + $2, spent_currency = $3, spent_estimated = spent_estimated or $4, calls = calls + 1
-    from charged where runs.run_id = charged.run_id
+    update runs set spent = spent + $2, spent_currency = $3, spent_estimated = spent_estimated or $4, calls = calls + 1,
+                    rev = rev + case when state in ('failed', 'cancelled') then 1 else 0 end
+    from charged where runs.run_id = charged_run returning {RUN}, problem
 """
 
 
 class PostgresCalls:
     """Implements `usecases.remote.Calls`."""
 
-    def __init__(self, pool: Pool, clock: Clock, new_id: NewId) -> None:
+    def __init__(self, pool: Pool, publisher: Publisher, clock: Clock, new_id: NewId) -> None:
         self._pool = pool
+        self._publisher = publisher
         self._clock = clock
         self._new_id = new_id
 
@@ -92,7 +100,16 @@ class PostgresCalls:
         return _call(row)
 
     async def charge(self, call: Call, cost: Cost) -> None:
-        await self._row(_CHARGE, call.call_id, Decimal(cost.amount), cost.currency, cost.basis == "estimated")
+        amount = Decimal(cost.amount)
+        async with self._transaction() as connection:
+            row = await connection.fetchrow(_CHARGE, call.call_id, amount, cost.currency, cost.basis == "estimated")
+            if row is None:
+                return
+            run = run_of(row)
+            if amount and run.state in (RunState.FAILED, RunState.CANCELLED) and row["problem"]:
+                told = failed(run, Problem.model_validate(row["problem"]))
+                await outbox.publish(connection, self._publisher.messages([told], run.cause))
+        PAID.labels(call.provider, call.model, cost.currency).inc(float(amount))
 
     async def end(self, call: Call, state: CallState, problem: Problem | None = None) -> None:
         await self._row(

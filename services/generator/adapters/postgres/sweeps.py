@@ -7,7 +7,9 @@ from typing import Final
 
 from services.generator.adapters.postgres.rows import RUN, run_of
 from services.generator.adapters.postgres.runs import PostgresRuns
+from services.generator.adapters.postgres.turnstile import closed_gates
 from services.generator.domain.run import Lane, Run
+from services.generator.usecases.ports import Pressure
 from services.generator.usecases.remote import ABANDON
 from shared import jobs
 
@@ -28,6 +30,20 @@ _ABANDONED: Final = """
     where c.state in ('intended', 'submitted') and r.state not in ('queued', 'generating')
       and not exists (select 1 from jobs j where j.job_id = c.call_id)
     limit $1
+"""
+_HOLD_BACK: Final = f"""
+    update runs r set rev = rev + 1, step = 'waiting_for_limit', updated_at = $2
+    from (
+        select q.run_id, j.payload->'gates' as gates from jobs j join runs q on q.run_id = j.job_id
+        where j.kind = 'call' and j.token is null and j.run_at <= now() and j.payload->'gates' ?| $1::text[]
+          and q.state = 'queued' and q.step = 'queued'
+        order by j.run_at limit $3 for update of q skip locked
+    ) waiting
+    where r.run_id = waiting.run_id returning waiting.gates, {", ".join(f"r.{name.strip()}" for name in RUN.split(","))}
+"""
+_BEHIND: Final = """
+    select gate, count(*) as waiting from jobs, jsonb_array_elements_text(payload->'gates') as named(gate)
+    where kind = 'call' and token is null and run_at <= now() and gate = any($1::text[]) group by gate
 """
 _CENSUS: Final = """
     select state, count(*) as runs, min(created_at) as oldest from runs
@@ -50,6 +66,17 @@ class PostgresSweeps(PostgresRuns):
         for r in rows:
             await jobs.enqueue(self._db, r["call_id"], ABANDON)
         return len(rows)
+
+    async def hold_back(self, now: datetime, limit: int) -> list[tuple[Run, str]]:
+        closed = await closed_gates(self._db, Lane.CALL)
+        rows = await self._db.fetch(_HOLD_BACK, list(closed), now, limit) if closed else []
+        return [(run_of(r), next(closed[gate] for gate in r["gates"] if gate in closed)) for r in rows]
+
+    async def pressure(self) -> Pressure:
+        closed = await closed_gates(self._db, Lane.CALL)
+        behind = await self._db.fetch(_BEHIND, list(closed)) if closed else []
+        broken = await self._db.fetch("select provider, problem->>'code' as code from provider_breakers")
+        return Pressure({r["gate"]: r["waiting"] for r in behind}, {r["provider"]: r["code"] for r in broken})
 
     async def census(self) -> tuple[dict[str, int], datetime | None]:
         rows = await self._db.fetch(_CENSUS)

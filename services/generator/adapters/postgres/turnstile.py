@@ -6,14 +6,20 @@ passes may be ahead of it by a second, so that a fast pace is not served drop by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+import structlog
+
+from services.generator.adapters.meter import THROTTLED
 from services.generator.usecases.ports import Order
 from services.generator.usecases.remote import Halted, Paused, Throttled
 from shared.contracts.catalogue import Limits, gate_of
 from shared.errors import Retryable
 from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+
+log = structlog.get_logger(__name__)
 
 SLOW_FOR_S: Final = 300.0  # how long a slower pace holds that the provider asked for
 
@@ -30,7 +36,7 @@ _ROOM: Final = f"""
                greatest(0, 1 - 60 / coalesce(pace, 1e9)) as burst_s
         from ({_PACED}) p
     )
-    select gate, pace, paced.at_once, least(
+    select gate, pace, ahead_s, paced.at_once, coalesce(held.jobs, 0) as held, least(
         paced.at_once - coalesce(held.jobs, 0),
         case when ahead_s > burst_s then 0
              when pace is not null then 1 + floor((burst_s - greatest(ahead_s, 0)) / every_s) end) as free
@@ -78,6 +84,20 @@ class PostgresGates:
         await connection.execute(_PASSED, list(jobs), list(jobs.values()))
 
 
+async def closed_gates(connection: Connection, kind: str) -> dict[str, str]:
+    """The gates that let nothing through now, with the reason as a run tells it."""
+    rows = await connection.fetch(_ROOM, kind)
+    return {r["gate"]: _in_words(r) for r in rows if r["free"] is not None and r["free"] <= 0}
+
+
+def _in_words(row: Any) -> str:
+    if row["at_once"] is not None and row["held"] >= row["at_once"]:
+        return f"{row['at_once']} at once ({row['gate']})"
+    if row["pace"] is not None and row["ahead_s"] <= 2 * 60 / row["pace"] + 1:
+        return f"{row['pace']:g} requests a minute ({row['gate']})"
+    return f"no requests for the next {math.ceil(row['ahead_s'])} s, as {row['gate']} asked"
+
+
 class PostgresTurnstile:
     """Implements `usecases.remote.Turnstile`."""
 
@@ -107,9 +127,12 @@ class PostgresTurnstile:
             raise Retryable("database_unavailable", f"The database is away: {e!r}") from e
 
     async def throttled(self, provider: str, error: Throttled) -> None:
+        THROTTLED.labels(provider).inc()
+        log.warning("provider.throttled", provider=provider, delay_s=error.delay_s, per_minute=error.per_minute)
         await self._write(_THROTTLE, provider, error.delay_s, error.per_minute, SLOW_FOR_S)
 
     async def halted(self, provider: str, error: Halted) -> None:
+        log.error("provider.halted", provider=provider, code=error.code, pause_s=error.pause_s)
         problem = {"code": error.code, "cause": error.cause, "recovery": error.recovery}
         await self._write(_HALT, provider, problem, error.pause_s)
 
