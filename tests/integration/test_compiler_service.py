@@ -279,6 +279,33 @@ async def test_a_film_from_nothing_and_again_after_one_segment_changed(start: St
         assert films.watch(stage.path(film.object), 24).pts == list(range(120))
 
 
+async def test_only_what_changed_is_rendered_again(start: Start, sources: Path, tmp_path: Path) -> None:
+    """Five segments and their four dissolves; then another third segment; then the first two change places."""
+    names = "vwxyz"
+    for n, name in enumerate(names):
+        films.video(tmp_path / f"{name}.mp4", seconds=1, size="160x90", hue=n * 70)
+    async with start(render_ahead=False) as stage:
+        videos = [await stage.commit(tmp_path / f"{name}.mp4") for name in names]
+        other = await stage.commit(sources / "a.mp4")
+        output = Output(width=160, height=90, fps=24, fit=Fit.PAD)
+        items = [item(n, v, DISSOLVE) for n, v in enumerate(videos, 1)]
+
+        async def report(*row: CompileItem) -> tuple[int, int]:
+            film = await stage.film(requested(*row, output=output))
+            assert film.report is not None, film.problem
+            assert film.report.seconds > 0
+            return film.report.pieces_reused, film.report.pieces_rendered
+
+        assert await report(*items) == (0, 5 + 4 + 1 + 1)  # clips, dissolves, silence, the poster
+        # Its clip, the dissolves to and from it, and the silence of a film that is now a second longer.
+        items[2] = items[2].model_copy(update={"video": other})
+        assert await report(*items) == (4 + 2 + 1, 1 + 2 + 1)
+        # Clips and sound stay. Of the dissolves 2-1 and 1-3 are new, and the film has another first picture.
+        items[:2] = items[1], items[0]
+        assert await report(*items) == (5 + 2 + 1, 2 + 1)
+        assert await report(*items) == (5 + 4 + 1 + 1, 0)
+
+
 async def test_nothing_to_hear_is_a_silent_track_with_a_reason(start: Start, sources: Path) -> None:
     async with start(render_ahead=False) as stage:
         a = await stage.commit(sources / "a.mp4")
