@@ -24,12 +24,31 @@ async def models(
     async with session.connect() as client:
         found = [m for m in await client.catalogue.models() if wanted is None or wanted in m.makes]
     if not session.as_json:
-        table = show.table("Model", "Makes", "Settings")
+        table = show.table("Model", "Makes", "Price", "Limits", "Settings")
         for model in found:
             makes = ", ".join(k.replace("_", " ") for k in model.makes)
-            table.add_row(model.slug, makes, Text(_settings(model)))
+            style = "" if model.usable else "dim"
+            name = model.slug if model.usable else f"{model.slug} *"
+            table.add_row(Text(name, style), makes, _price(model), _limits(model), Text(_settings(model), style))
         session.table(table)
+        for reason in sorted({m.unusable_reason for m in found if m.unusable_reason}):
+            session.line(f"* not usable yet. {reason}")
     session.emit({"models": found})
+
+
+def _price(model: CatalogueModel) -> str:
+    """`0.03 USD an image`, `0.018-0.072 USD a second`."""
+    if not isinstance(model.price, dict):
+        return "free"
+    amounts = sorted(model.price.get("amounts", {}).values(), key=float) or [model.price.get("amount") or "?"]
+    unit = {"thousand_characters": "1000 characters"}.get(model.price["unit"], model.price["unit"])
+    spread = amounts[0] if amounts[0] == amounts[-1] else f"{amounts[0]}-{amounts[-1]}"
+    return f"{spread} {model.price.get('currency', 'USD')}/{unit}"
+
+
+def _limits(model: CatalogueModel) -> str:
+    words = {"per_minute": "/min", "at_once": " at once"}
+    return ", ".join(f"{n:g}{words[name]}" for name, n in model.limits.items() if n is not None and name in words)
 
 
 def _settings(model: CatalogueModel) -> str:

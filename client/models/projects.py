@@ -94,6 +94,9 @@ class CatalogueModel(Model):
     kinds: list[str] = []
     settings_schema: dict[str, Any] | None = None
     price: Any = None
+    limits: dict[str, float | None] = {}
+    usable: bool = True
+    unusable_reason: str | None = None
 
     @property
     def makes(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.gateway.domain.identity import safe_url
+from shared.contracts.catalogue import ProviderRow
 from shared.settings import ServiceSettings
 
 SHORTEST_SECRET: Final = 32
@@ -36,6 +38,8 @@ class Settings(ServiceSettings):
     public_url: str | None = Field(None, description="what clients call us; null: each request's own origin")
     cors_origins: tuple[str, ...] = Field((), description="exact origins whose pages may call us, with credentials")
     catalogue: Path | None = Field(None, description="a model catalogue of the operator's, on top of the built-in one")
+    providers: str = Field("", description="those that the generator has a token for, with commas between; empty: "
+                                           "those whose token is in this environment, too, as on one machine")
     default_provider: str = Field("animatic", description="whose model is used when nobody names one")
     step_by_step_share: float = Field(
         1.0, ge=0, le=1, description="of projects that did not choose a workflow; the others generate in one go")
@@ -52,6 +56,14 @@ class Settings(ServiceSettings):
         if len(value.get_secret_value().encode()) < SHORTEST_SECRET:
             raise ValueError(f"must be at least {SHORTEST_SECRET} bytes")
         return value
+
+    def has_account(self, provider: ProviderRow) -> bool:
+        """Whether runs of it can be made, as far as we know: the token itself is the generator's."""
+        if provider.token is None:
+            return True
+        if self.providers:
+            return provider.name in {name.strip() for name in self.providers.split(",")}
+        return bool(os.environ.get(provider.token, "").strip())
 
     @field_validator("oidc_issuer")
     @classmethod

@@ -13,9 +13,11 @@ from services.gateway.domain.paging import Listing
 from services.gateway.entrypoints.http.answers import SignedIn, json_response
 from services.gateway.entrypoints.http.documents import answers, errors, listing, problem_example
 from services.gateway.entrypoints.http.headers import Paging, json_only, listed
+from services.gateway.entrypoints.http.ports import Parts
 from services.gateway.entrypoints.http.reference import reference_page
 from services.gateway.entrypoints.http.shapes.projects import Model
 from services.gateway.entrypoints.problems import KINDS, ProblemError, Slug
+from shared.contracts.catalogue import Model as CatalogueRow
 
 models_router = APIRouter(tags=["projects"], dependencies=[Depends(json_only)])
 router = APIRouter(tags=["operations"])
@@ -27,8 +29,17 @@ async def models(page: Paging, call: SignedIn) -> Response:
     kinds, providers = page.filters.get("kind"), page.filters.get("provider")
     found = [m for m in call.parts.catalogue
              if (not kinds or set(kinds) & {k.value for k in m.kinds}) and (not providers or m.provider in providers)]
-    fields = set(Model.model_fields)
-    return json_response(listed(Listing([m.model_dump(mode="json", include=fields) for m in found])))
+    return json_response(listed(Listing([_shown(m, call.parts) for m in found])))
+
+
+def _shown(model: CatalogueRow, parts: Parts) -> dict[str, Any]:
+    """A model's own limits, else those of its provider's account."""
+    provider = parts.catalogue.provider(model.provider)
+    usable = parts.settings.has_account(provider)
+    told = model.model_dump(mode="json", include=set(Model.model_fields) - {"limits"})
+    account, own = provider.limits.model_dump(), model.limits.model_dump(exclude_none=True)
+    return told | {"limits": account | own, "usable": usable,
+                   "unusable_reason": None if usable else provider.account or f"{provider.token} is not set."}
 
 
 def _explained(slug: Slug) -> dict[str, Any]:

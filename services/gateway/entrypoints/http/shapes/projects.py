@@ -209,6 +209,10 @@ class Model(Resource):
     makes_sound: bool
     max_prompt_chars: int | None
     notes: str
+    limits: dict[str, float | None] = Field(description="What the provider lets through, of all together: requests "
+                                            "per minute, and at once.", examples=[{"per_minute": 600, "at_once": None}])
+    usable: bool = Field(description="Whether a run of it can be made here now.")
+    unusable_reason: str | None = Field(description="What is missing, and how to get it.")
 
 
 class Quota(Resource):
