@@ -37,6 +37,7 @@ from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.call_provider import RemoteMaker
 from services.generator.usecases.collect_orphans import CollectOrphans
 from services.generator.usecases.gather_inputs import GatherInputs
+from services.generator.usecases.gather_references import GatherReferences
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.imports import SPLIT
 from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
@@ -133,7 +134,8 @@ def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects,
     turnstile = PostgresTurnstile(base.pool)
     makers = {name: _maker(provider, calls, turnstile, base.clock) for name, provider in made_of.providers.items()}
     make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id)
-    gather = GatherInputs(unit, objects, made_of.downloads)
+    references = GatherReferences(objects, Path(settings.work_dir) / "generator" / "references")
+    gather = GatherInputs(unit, objects, made_of.downloads, references, made_of.catalogue)
     return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
 
 

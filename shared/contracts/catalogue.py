@@ -47,13 +47,14 @@ class Input(_Row):
 
     Sources: `directions` (as the user wrote them), `prompt` (with style and characters), `seed`, `starting_image`,
     `last_frame` (of the segment before), `reference_images` (a list), `settings.NAME`. What is absent is left out.
-    `if_set`: setting name -> the value to send instead when that setting is there.
+    `if_set`: setting name -> the value to send instead when that setting is there. `most`: of a list.
     """
 
     source: str | None = Field(None, alias="from")
     value: Any = None
     map: dict[str, Any] | None = None
     if_set: dict[str, Any] = {}
+    most: int = Field(10, ge=1)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -10,7 +10,9 @@ import structlog
 
 from services.generator.domain.problems import input_missing, starting_image_missing
 from services.generator.domain.run import Run
-from services.generator.usecases.ports import AttemptUnit, Beside, Downloads
+from services.generator.usecases.gather_references import GatherReferences
+from services.generator.usecases.ports import AttemptUnit, Beside, Downloads, Reference
+from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, RunSource
 from shared.errors import Permanent, RetakeError, UserError
 from shared.objects import Objects
@@ -34,6 +36,7 @@ class Inputs:
     starting_image: Path | None = None
     brought: Path | None = None
     previous_video: Path | None = None
+    references: tuple[Reference, ...] = ()
 
     @property
     def beside(self) -> Beside:
@@ -45,6 +48,8 @@ class GatherInputs:
     unit: AttemptUnit
     objects: Objects
     downloads: Downloads
+    references: GatherReferences
+    catalogue: Catalogue
 
     async def __call__(self, run: Run, work: Path) -> Inputs:
         """Raises UserError for what is missing; Retryable for a store or a server that is away."""
@@ -54,7 +59,13 @@ class GatherInputs:
         if r.asset_kind is AssetKind.VIDEO:
             return Inputs(starting_image=await self._starting_image(run, work),
                           previous_video=await self._previous(r.previous_video_asset_id, work / "previous"))
-        return Inputs()
+        return Inputs(references=await self._references(run))
+
+    async def _references(self, run: Run) -> tuple[Reference, ...]:
+        """Only what the model takes is fetched."""
+        model = self.catalogue.get(run.model) if run.model else None
+        takes = next((i for i in model.inputs.values() if i.source == "reference_images"), None) if model else None
+        return await self.references(run.request.project_settings.characters, takes.most) if takes else ()
 
     async def _starting_image(self, run: Run, work: Path) -> Path:
         """The one that was committed when the run was requested, to the end. Never a placeholder."""

@@ -81,7 +81,8 @@ class MakeCandidate:
             directions=run.directions, prompt=styled(r.asset_kind, run.directions, r.project_settings, r.overrides),
             settings=values | ({} if seed is None else {"seed": seed}), seed=seed, label=r.label,
             frame=frame_of(run.settings, output) if has_frame else None, fps=output.fps if moving else None,
-            duration_s=values.get("duration"), starting_image=inputs.starting_image)
+            duration_s=values.get("duration"), starting_image=inputs.starting_image,
+            references=inputs.references)
 
     async def _store(self, run: Run, order: Order | None, made: Made, inspected: Inspected) -> Version:
         version_id = self.new_id()

@@ -191,6 +191,14 @@ AttemptUnit = Callable[[], AbstractAsyncContextManager[Attempts]]
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A character's picture, as a file that other runs use, too. `sha256` is of its content."""
+
+    sha256: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class Order:
     """What a provider is asked for: one candidate of a run."""
 
@@ -208,6 +216,7 @@ class Order:
     fps: int | None = None
     duration_s: float | None = None
     starting_image: Path | None = None
+    references: tuple[Reference, ...] = ()
 
     @property
     def quote(self) -> Quote | None:

@@ -16,10 +16,13 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from services.generator.adapters.providers.animatic.photograph import COVER_LEAST, load_photograph
 from services.generator.adapters.providers.replicate.settings import DATA_URI_MOST, FILE_MOST
 from services.generator.domain.frames import Frame
+from services.generator.usecases.ports import Reference
 from shared.clock import Clock
 from shared.errors import UserError
 
 LONGEST: Final = 2048  # no model here makes larger videos
+REFERENCE_LONGEST: Final = 1280  # enough to know a face by
+REFERENCES_KEPT: Final = 64  # addresses; as data URIs up to 256 kB each
 QUALITY: Final = 92
 KEPT: Final = 256
 # Files are gone after 24 h; a prediction may wait for half an hour.
@@ -35,17 +38,29 @@ class Images:
         self._upload = upload
         self._clock = clock
         self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._references: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._one = asyncio.Semaphore(1)  # a decoded photograph takes up to a hundred megabytes
 
-    async def address(self, path: Path, frame: Frame | None) -> str:
+    async def reference(self, picture: Reference) -> str:
+        """As it is, made smaller; encoded once per content, whichever runs ask for it."""
+        known = self._references.get(picture.sha256)
+        if known and self._clock.monotonic() < known[1]:
+            return known[0]
+        address = await self.address(picture.path, None, longest=REFERENCE_LONGEST)
+        self._references[picture.sha256] = (address, self._clock.monotonic() + KEPT_S)
+        while len(self._references) > REFERENCES_KEPT:
+            self._references.popitem(last=False)
+        return address
+
+    async def address(self, path: Path, frame: Frame | None, *, longest: int = LONGEST) -> str:
         """Raises Permanent or UserError for a picture that cannot be sent."""
         async with self._one:
-            data = await asyncio.to_thread(fitted, path, frame)
+            data = await asyncio.to_thread(fitted, path, frame, longest)
         uri = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
         if len(uri) <= DATA_URI_MOST:
             return uri
         if len(data) > FILE_MOST:
-            raise UserError("image_too_large", "The starting image is over 100 MB.", "Use a smaller one.")
+            raise UserError("image_too_large", "The image is over 100 MB.", "Use a smaller one.")
         digest = hashlib.sha256(data).hexdigest()
         known = self._urls.get(digest)
         if known and self._clock.monotonic() < known[1]:
@@ -57,15 +72,15 @@ class Images:
         return url
 
 
-def fitted(path: Path, frame: Frame | None) -> bytes:
+def fitted(path: Path, frame: Frame | None, longest: int = LONGEST) -> bytes:
     """JPEG in the frame's shape: models that are given an image make their video in its shape, whatever else is asked.
 
     Cropped where enough of it stays in view, else set over a dark, blurred fill of itself. The same bytes every time.
     """
-    photo = load_photograph(path, at_least=LONGEST)
+    photo = load_photograph(path, at_least=longest)
     if frame is not None:
         photo = _shaped(photo, frame)
-    photo.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    photo.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     photo.save(out, "JPEG", quality=QUALITY)
     return out.getvalue()

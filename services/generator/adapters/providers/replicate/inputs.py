@@ -16,28 +16,33 @@ MEDIA: Final = frozenset({"starting_image", "last_frame", "reference_images"})
 
 @dataclass(frozen=True)
 class Inputs:
-    """`plain` is sent as it is; `image` names the input that the starting image goes into."""
+    """`plain` is sent as it is; `image` and `references` name the inputs that the starting image and the characters'
+    pictures go into."""
 
     plain: dict[str, Any]
     image: str | None = None
+    references: str | None = None
 
 
 def inputs_of(order: Order) -> Inputs:
     """Raises UserError, naming every value that the model does not take and the ones that it does."""
     _check(order)
     plain: dict[str, Any] = {}
-    image = None
+    image = references = None
     for name, spec in order.model.inputs.items():
         if spec.source in MEDIA:
             if spec.source == "starting_image" and order.starting_image is not None:
                 image = name
+            if spec.source == "reference_images" and order.references:
+                references = name
             continue
         value = _value(name, spec, order)
         if value is not None:
             plain[name] = value
     if order.kind is AssetKind.VIDEO and image is None and _takes_starting_image(order):
         raise starting_image_missing()
-    return Inputs(plain, image)
+    # A video model takes either the frame that it begins with or pictures to be guided by: it begins with ours.
+    return Inputs(plain, image, None if image else references)
 
 
 def _takes_starting_image(order: Order) -> bool:

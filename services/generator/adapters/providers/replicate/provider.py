@@ -79,6 +79,8 @@ class ReplicateProvider:
         if inputs.image:
             assert order.starting_image is not None
             sent[inputs.image] = await self._images.address(order.starting_image, order.frame)
+        if inputs.references:
+            sent[inputs.references] = [await self._images.reference(r) for r in order.references]
         request = {"model": order.model.slug, "input": inputs.plain, "price": order.quote and order.quote.stored(),
                    "attempt": order.attempt}
         self._forget_late()
