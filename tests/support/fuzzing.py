@@ -61,6 +61,7 @@ async def target(database_url: str, folder: Path) -> AsyncIterator[Target]:
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         serving = asyncio.create_task(server.serve(sockets=[listening]))
+        made.app.openapi()  # made once, and not within schemathesis's patience
         ids = await _fill(made)
         playing = asyncio.create_task(_play(made))
         try:

@@ -85,11 +85,12 @@ def _filter(name: str) -> dict[str, Any]:
 
 _HEADERS: Final[dict[str, Any]] = {
     "ETag": {"description": "The revision, for If-Match. Counts human edits only.", "schema": {"type": "string"}},
-    "Location": {"description": "Where the resource is.", "schema": {"type": "string"}},
     "Preference-Applied": {"description": "`wait=N`, if the answer was held.", "schema": {"type": "string"}},
 }
 
 SHARED_HEADERS: Final[dict[str, Any]] = {
+    "Location": {"description": "Where the resource is.", "schema": {"type": "string"},
+                 "example": "/api/v1/runs/01980000-0000-7000-8000-000000000001"},
     "RateLimit-Policy": {"description": "The caller's quota `q` of requests per window of `w` seconds.",
                          "schema": {"type": "string"}, "example": '"user";q=600;w=60'},
     "RateLimit": {"description": "What is left of it: `r` requests for the next `t` seconds.",

@@ -53,7 +53,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation.setdefault("parameters", []).append(documents.IDEMPOTENCY_KEY)
     for parameter in operation.get("parameters", []):
         _only_sent(parameter)
-    _add_headers(operation, has_key=has_key, limited="/media/" not in path)
+    _add_headers(path, operation, has_key=has_key)
 
 
 def _only_sent(parameter: dict[str, Any]) -> None:
@@ -69,13 +69,16 @@ def _only_sent(parameter: dict[str, Any]) -> None:
         parameter["examples"] = {f"example {n}" if n else "example": {"value": v} for n, v in enumerate(found)}
 
 
-def _add_headers(operation: dict[str, Any], *, has_key: bool, limited: bool) -> None:
+def _add_headers(path: str, operation: dict[str, Any], *, has_key: bool) -> None:
+    limited = "/media/" not in path
     for status, response in operation["responses"].items():
         names = ["RateLimit", "RateLimit-Policy"] if limited else []
         if status in _OF_STATUS:
             names.append(_OF_STATUS[status])
         if has_key and status.startswith("2"):
             names.append("Idempotency-Replayed")
+        if has_key and status in ("201", "202") and "/uploads" not in path:  # an upload has its url, and no route
+            names.append("Location")
         if names:
             named = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
             response["headers"] = response.get("headers", {}) | named

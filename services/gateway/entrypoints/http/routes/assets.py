@@ -65,7 +65,7 @@ async def runs(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
     return json_response(await call.read(look))
 
 
-@router.post("/runs", **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202, headers=("Location",),
+@router.post("/runs", **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202,
                                 also={200: "At rest, with `Prefer: wait`."}), summary="Regenerate it (editor)")
 async def regenerate(asset_id: AssetId, body: NewRun, prefer: Prefer, call: SignedIn) -> Response:
     """While a preview waits this closes it (request_regeneration) and starts the new run, in one request."""
@@ -90,7 +90,7 @@ async def versions(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
     return json_response(await call.read(look))
 
 
-@router.post("/versions", **answers(Run, *WITH_BODY, *POST, Slug.BUSY, status=202, headers=("Location",),
+@router.post("/versions", **answers(Run, *WITH_BODY, *POST, Slug.BUSY, status=202,
                                     also={200: "At rest, with `Prefer: wait`."}),
              summary="Bring one's own file as a version (editor)")
 async def bring(asset_id: AssetId, body: NewVersion, prefer: Prefer, call: SignedIn) -> Response:

@@ -32,7 +32,7 @@ from services.gateway.usecases.start_batch import StartBatch, start_batch
 
 router = APIRouter(tags=["batches"], dependencies=[Depends(json_only)])
 _AT_REST = {200: "At rest, with `Prefer: wait`."}
-_LONG: dict[str, Any] = {"status": 202, "headers": ("Location",), "also": _AT_REST}
+_LONG: dict[str, Any] = {"status": 202, "also": _AT_REST}
 
 
 @router.get("/episodes/{episode_id}/batches", **answers(listing(Batch), filters="status batch_id"),
@@ -80,7 +80,7 @@ async def _start(call: Call, command: StartBatch, prefer: Prefer) -> Response:
 
 
 @router.post("/episodes/{episode_id}/generate-segments",
-             **answers(Started, *WITH_BODY, *POST, *WORK, status=202, headers=("Location",)), tags=["seed 004"],
+             **answers(Started, *WITH_BODY, *POST, *WORK, status=202), tags=["seed 004"],
              summary="Generate segment by segment (editor)")
 async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, call: SignedIn) -> Response:
     """The same as a batch; `job_id` is its id."""

@@ -48,7 +48,7 @@ async def episodes(project_id: ProjectId, page: Paging, call: SignedIn) -> Respo
 
 
 @router.post("/projects/{project_id}/episodes",
-             **answers(Episode, *WITH_BODY, *POST, status=201, headers=("Location", "ETag")),
+             **answers(Episode, *WITH_BODY, *POST, status=201, headers=("ETag",)),
              summary="Create an episode (editor)")
 async def create(project_id: ProjectId, body: NewEpisode, call: SignedIn) -> Response:
     """With its segments, as in a document; starting images come by POST imports."""
@@ -150,7 +150,7 @@ async def segments_status(episode_id: EpisodeId, call: SignedIn) -> Response:
 
 
 @router.post("/episodes/{episode_id}/segments",
-             **answers(Segment, *WITH_BODY, *POST, status=201, headers=("Location", "ETag")),
+             **answers(Segment, *WITH_BODY, *POST, status=201, headers=("ETag",)),
              summary="Add a segment with its assets (editor)")
 async def add(episode_id: EpisodeId, body: NewSegment, call: SignedIn) -> Response:
     """At `position`, else at the end. Its video, starting image and narration come with it."""
@@ -176,7 +176,7 @@ async def assets(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Respons
 
 
 @router.post("/episodes/{episode_id}/assets",
-             **answers(Asset, *WITH_BODY, *POST, status=201, headers=("Location", "ETag")),
+             **answers(Asset, *WITH_BODY, *POST, status=201, headers=("ETag",)),
              summary="Add an image (editor); other assets come with their segment or episode")
 async def add_asset(episode_id: EpisodeId, body: NewAsset, call: SignedIn) -> Response:
     """A reference or a title picture, with runs and versions of its own."""

@@ -39,7 +39,7 @@ async def compilations(episode_id: EpisodeId, page: Paging, call: SignedIn) -> R
 
 
 @router.post("/episodes/{episode_id}/compile",
-             **answers(CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, status=202, headers=("Location",)),
+             **answers(CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, status=202),
              tags=["seed 004"], summary="Compile committed versions into a film (editor)")
 async def compile_(episode_id: EpisodeId, body: NewCompilation, call: SignedIn) -> Response:
     """What is pinned now is what the film shows. A version that is just being committed is waited for, up to 5 s."""

@@ -25,7 +25,7 @@ router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 
 
 @router.post("/projects/{project_id}/imports",
-             **answers(Import, *WITH_BODY, *POST, status=202, headers=("Location",),
+             **answers(Import, *WITH_BODY, *POST, status=202,
                        also={200: "At rest, with `Prefer: wait`."}), summary="Import an episode (editor)")
 async def start(project_id: ProjectId, body: NewImport, prefer: Prefer, call: SignedIn) -> Response:
     """The episode is there at once. Pictures that come with a document are versions approved at once."""

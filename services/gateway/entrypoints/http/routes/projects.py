@@ -45,7 +45,7 @@ async def projects(page: Paging, call: SignedIn) -> Response:
     return json_response(await call.read(look))
 
 
-@router.post("", **answers(Project, *WITH_BODY, *POST, status=201, headers=("Location", "ETag")),
+@router.post("", **answers(Project, *WITH_BODY, *POST, status=201, headers=("ETag",)),
              summary="Create a project; I own it")
 async def create(body: NewProject, call: SignedIn) -> Response:
     """Its settings may be given at once; what is left out takes the defaults."""

@@ -81,7 +81,7 @@ async def review(run_id: RunId, body: Decision, prefer: Prefer, call: SignedIn) 
 
 
 @router.post("/runs/{run_id}/reopen",
-             **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202, headers=("Location",),
+             **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202,
                        also=_AT_REST), summary="Offer an expired or rejected preview again, at no cost (reviewer)")
 async def reopen(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
     """A new run with a new deadline offers the same version. 410 once retention has deleted its bytes."""
@@ -101,7 +101,7 @@ async def version(version_id: VersionId, call: SignedIn) -> Response:
 
 
 @router.post("/versions/{version_id}/rollback",
-             **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202, headers=("Location",),
+             **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202,
                        also=_AT_REST), summary="Commit an earlier accepted version again (editor)")
 async def rollback(version_id: VersionId, prefer: Prefer, call: SignedIn) -> Response:
     """Its directions and settings come back with it; skips review."""

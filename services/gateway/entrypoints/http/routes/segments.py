@@ -85,7 +85,7 @@ async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, call: S
 
 
 @router.post("/regenerate", **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202,
-                                      headers=("Location",), also={200: "At rest, with `Prefer: wait`."}),
+                                      also={200: "At rest, with `Prefer: wait`."}),
              tags=["seed 004"], summary="Make another version of the video (editor)")
 async def regenerate(segment_id: SegmentId, body: Regeneration, prefer: Prefer, call: SignedIn) -> Response:
     """Changes build on the parent run (rejected or waiting), else the draft, else the committed version."""
