@@ -79,6 +79,7 @@ class Probe:
     video_codec: str | None = None
     pix_fmt: str | None = None
     rotation: int = 0
+    colour: tuple[int, int, int] = (2, 2, 2)  # matrix, transfer, primaries: code points, 2 where the file is silent
     audio_codec: str | None = None
     sample_rate: int | None = None
     channels: int | None = None
@@ -270,4 +271,5 @@ def _video(container: av.container.InputContainer, stream: av.video.stream.Video
         "video_codec": stream.codec_context.name,
         "pix_fmt": frame.format.name if frame else stream.pix_fmt,
         "rotation": rotation,
+        "colour": (frame.colorspace, frame.color_trc, frame.color_primaries) if frame else (2, 2, 2),
     }

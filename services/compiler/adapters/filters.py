@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.compiler.adapters.colour import Colour, scale, through_light
 from services.compiler.domain.fit import Layout, lay_out
+from shared.colour import Colour, scale, through_light
 from shared.contracts.values import Fit, Output, TransitionStyle
 from shared.media import TAG_BT709
 

@@ -12,11 +12,11 @@ from typing import Final
 
 import av
 
-from services.compiler.adapters.colour import Colour
 from services.compiler.adapters.filters import Source, Span, blend, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.plan import Window
 from shared import media
+from shared.colour import Colour
 from shared.contracts.values import Output
 from shared.errors import Permanent
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from services.generator.adapters.measuring import BLUR, WIDTH, likenesses, measuring, read_median
 from services.generator.adapters.picture_child import in_child
+from services.generator.adapters.playing import needs_proxy, proxy_outputs, put_index_first
 from services.generator.adapters.sniff import sniff
 from services.generator.domain.frames import ratio_label, resolution_label
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
@@ -26,7 +27,10 @@ NOTHING_TO_MEASURE: Final = "The pictures have nothing to measure it by."
 
 
 async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside) -> Inspected:
-    """Raises Permanent for what is empty, does not decode to its end, or is silent where there must be sound."""
+    """Raises Permanent for what is empty, does not decode to its end, or is silent where there must be sound.
+
+    An MP4 whose index lies at its end is put right in place.
+    """
     if path.stat().st_size == 0:
         raise Permanent("output_empty", "The file is empty.", "Regenerate, or use a file that plays.")
     if kind.is_picture:
@@ -74,13 +78,17 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
     if found.audio_codec:
         graph += ";[0:a:0]ebur128=framelog=quiet:peak=sample[heard]"
         outputs += ["-map", "[heard]", "-f", "null", "-"]
+    proxy = work / "proxy.mp4" if needs_proxy(path, found) else None
+    if proxy:
+        outputs += proxy_outputs(found, proxy)
     said = await _decode(path, graph, outputs, found.duration_s)
+    await put_index_first(path)
     shares = {"black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
               "frozen_share": _frozen_share(said, found.duration_s)}
     alike, reasons = await likenesses(work, found, beside.starting_image, beside.previous_video)
     measures = looking.values() | shares | alike
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
-    return Inspected(_media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip)
+    return Inspected(_media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip, proxy)
 
 
 async def _sound(path: Path, found: Probe, work: Path) -> Inspected:

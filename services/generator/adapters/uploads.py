@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from services.generator.adapters.picture_child import in_child
+from services.generator.adapters.playing import is_plain, sdr, steady_rate
 from services.generator.adapters.sniff import Form, sniff
 from services.generator.usecases.ports import Made
 from shared.contracts.values import AssetKind, Cost
 from shared.errors import Permanent, UserError
-from shared.media import TAG_BT709, Probe, media_input, probe, run_ffmpeg
+from shared.media import Probe, media_input, probe, run_ffmpeg
 
 LONGEST_S: Final = 3600.0
 SHORTEST_S: Final = 0.1
@@ -56,10 +57,10 @@ async def _video(path: Path, form: Form, work: Path) -> Made:
     if max(found.width, found.height) > LARGEST_SIDE:
         raise UserError("video_too_large", f"The video has {found.width}x{found.height} pixels.",
                         f"Use one of at most {LARGEST_SIDE} pixels a side.")
-    plays = found.video_codec == "h264" and found.pix_fmt in ("yuv420p", "yuvj420p") and not found.rotation
-    video = ["-c:v", "copy"] if plays else [
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-vf",
-        f"scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p,{TAG_BT709}"]
+    rate = await _rate(path)
+    video = ["-c:v", "copy"] if is_plain(found) and rate is None else [
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-vf", sdr(found, found.width, found.height),
+        *(("-fps_mode", "cfr", "-r", rate) if rate else ())]
     sound = ["-c:a", "copy"] if found.audio_codec in ("aac", "mp3") else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
     out = work / "video.mp4"
     await _convert(path, form, ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-movflags", "+faststart",
@@ -91,6 +92,13 @@ async def _probed(path: Path) -> Probe:
         raise UserError("duration_unsupported", f"The file lasts {found.duration_s:.1f} s.",
                         f"Use one that lasts at most {LONGEST_S / 60:.0f} minutes.")
     return found
+
+
+async def _rate(path: Path) -> str | None:
+    try:
+        return await asyncio.to_thread(steady_rate, path)
+    except Permanent as e:
+        raise UserError(e.code, e.cause, e.recovery) from e
 
 
 async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:

@@ -22,6 +22,7 @@ from shared.ids import NewId
 from shared.objects import Objects
 
 MAX_SEED = 2**31
+JPEG = "image/jpeg"
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,16 @@ class MakeCandidate:
         return Version(
             version_id=version_id, version_number=0,
             object=await self._put(version_id, r.asset_kind.value, made.path, made.content_type),
-            poster=await self._put_picture(version_id, "poster", inspected.poster),
-            filmstrip=await self._put_picture(version_id, "filmstrip", inspected.filmstrip),
+            poster=await self._put_beside(version_id, "poster", inspected.poster, JPEG),
+            filmstrip=await self._put_beside(version_id, "filmstrip", inspected.filmstrip, JPEG),
+            proxy=await self._put_beside(version_id, "proxy", inspected.proxy, "video/mp4"),
             media=inspected.media, quality=inspected.quality, directions=run.directions, model=run.model,
             provider=run.provider, seed=order.seed if order else None,
             starting_image_version_id=r.starting_image_version_id if order else None,
             settings=settings, cost=made.cost, info=dict(made.info))
 
-    async def _put_picture(self, version_id: str, name: str, path: Path | None) -> ObjectRef | None:
-        return None if path is None else await self._put(version_id, name, path, "image/jpeg")
+    async def _put_beside(self, version_id: str, name: str, path: Path | None, content_type: str) -> ObjectRef | None:
+        return None if path is None else await self._put(version_id, name, path, content_type)
 
     async def _put(self, version_id: str, name: str, path: Path, content_type: str) -> ObjectRef:
         key = f"versions/{version_id}/{name}{path.suffix}"

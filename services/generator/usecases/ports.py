@@ -250,12 +250,13 @@ class Maker(Protocol):
 
 @dataclass(frozen=True)
 class Inspected:
-    """What a file really holds, with its poster and filmstrip as files beside it."""
+    """What a file really holds, with its poster and filmstrip as files beside it, and a proxy if browsers need one."""
 
     media: Media
     quality: Quality
     poster: Path | None = None
     filmstrip: Path | None = None
+    proxy: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ _FILMS: Final = """
       and t.state in ('pending', 'processing') order by t.compilation_id
 """
 _VERSION: Final = """
-    select t.number, t.kind, a.label, t.retired_at, t.object as content, t.poster, t.filmstrip, t.proxy
+    select t.number, t.kind, a.label, t.retired_at, t.object as content, t.poster, t.filmstrip,
+           coalesce(t.proxy, case when t.kind = 'video' then t.object end) as proxy  -- most need none
     from versions t join assets a on a.asset_id = t.asset_id
     join members m on m.project_id = t.project_id and m.user_id = $2
     join projects p on p.project_id = t.project_id and p.deleted_at is null
