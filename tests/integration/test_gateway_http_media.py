@@ -19,6 +19,7 @@ from services.gateway.domain import uploads as limits
 from services.gateway.entrypoints.http.shapes.projects import Upload
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, gateway, same_shape
+from tests.support.heic import heic
 from tests.support.http_client import photograph
 
 
@@ -70,6 +71,7 @@ async def test_uploads_are_known_by_what_they_are(g: Gateway, project: str) -> N
     for content, kind, content_type, size, seconds in (
         (photograph(hue=5), "image", "image/jpeg", None, None),
         (portrait.getvalue(), "image", "image/jpeg", (40, 60), None),
+        (heic(Image.new("RGB", (96, 64), "red")), "image", "image/heic", (96, 64), None),
         (clip(), "video", "video/mp4", (64, 36), 1.0),
         (sound(), "audio", "audio/wav", (None, None), 0.5),
     ):
@@ -100,7 +102,8 @@ async def test_what_is_not_taken_leaves_nothing_behind(g: Gateway, project: str)
     for content, status, slug, word in (
         (svg, 415, "unsupported-media-type", "SVG"),
         (b"plain text, nothing else" * 9, 415, "unsupported-media-type", "image"),
-        (b"%PDF-1.7 ...", 415, "unsupported-media-type", ""),
+        (b"%PDF-1.7 ...", 415, "unsupported-media-type", "PDF"),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", 415, "unsupported-media-type", "playlist"),
         (b"", 422, "invalid", "empty"),
         (broken, 422, "invalid", "cannot be read"),
         (bomb.getvalue(), 413, "too-large", "megapixels"),

@@ -1,15 +1,18 @@
-"""Looks into uploaded files: images here, in a thread; audio and film in a process that may crash alone."""
+"""Looks into uploaded files, in a process that may crash alone: a file from outside may be made to hurt its reader."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import resource
 import sys
 import warnings
 from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any, Final
 
+import pi_heif
 from PIL import Image, UnidentifiedImageError
 
 from services.gateway.domain.uploads import MAX_FILM_S, MAX_PIXELS, Inspected
@@ -18,15 +21,17 @@ from shared.media import probe
 from shared.processes import child, read_tail
 
 PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
+MEMORY: Final = 3 << 30
+REFUSED: Final = 3  # the child's exit code when it says why
 _FIX: Final = "Send a file that opens in other programs."
 
 
 class MediaInspector:
     async def inspect(self, kind: str, path: Path) -> Inspected:
         """Raises UserError."""
+        found = await _look(kind, path)
         if kind == "image":
-            return await asyncio.to_thread(_image, path)
-        found = await _probe(path)
+            return Inspected(found["width"], found["height"])
         if kind == "video" and not found.get("width"):
             raise UserError("unreadable", "The film has no picture.", _FIX)
         if kind == "audio" and not found.get("audio_codec"):
@@ -38,8 +43,45 @@ class MediaInspector:
         return Inspected(found.get("width"), found.get("height"), seconds)
 
 
-def _image(path: Path) -> Inspected:
+async def _look(kind: str, path: Path) -> dict[str, Any]:
+    argv = [sys.executable, "-m", __name__, kind, str(path)]
+    try:
+        async with asyncio.timeout(PROBE_S), child(argv, stdout=PIPE) as process:
+            assert process.stdout is not None
+            said, out = await asyncio.gather(read_tail(process.stderr), process.stdout.read())
+            code = await process.wait()
+    except TimeoutError:
+        raise UserError("unreadable", "The file takes too long to read.", _FIX) from None
+    if code not in (0, REFUSED) or not out:
+        raise UserError("unreadable", f"The file cannot be read as media. {said.strip()[-200:]}".strip(), _FIX)
+    found: dict[str, Any] = json.loads(out)
+    if code == REFUSED:
+        raise UserError(found["code"], found["cause"], found["recovery"])
+    return found
+
+
+# --- the child
+
+def main(kind: str, path: str) -> int:
+    """Prints what the file holds as JSON, or why it is not taken."""
+    for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, int(PROBE_S))):
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses some
+            resource.setrlimit(limit, (most, most))
+    try:
+        found = _picture(Path(path)) if kind == "image" else vars(probe(path))
+    except UserError as e:
+        print(json.dumps({"code": e.code, "cause": e.cause, "recovery": e.recovery}))
+        return REFUSED
+    except Permanent as e:
+        print(e.cause, file=sys.stderr)
+        return 1
+    print(json.dumps(found))
+    return 0
+
+
+def _picture(path: Path) -> dict[str, int]:
     """Decodes it whole: a picture that breaks off is told now and not in the middle of a run."""
+    pi_heif.register_heif_opener()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -54,34 +96,8 @@ def _image(path: Path) -> Inspected:
         raise UserError("too_large", "The picture has too many pixels.", "Make it smaller.") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
         raise UserError("unreadable", f"The picture cannot be read: {e}", _FIX) from None
-    return Inspected(height, width) if turned else Inspected(width, height)
-
-
-async def _probe(path: Path) -> dict[str, Any]:
-    argv = [sys.executable, "-m", __name__, str(path)]
-    try:
-        async with asyncio.timeout(PROBE_S), child(argv, stdout=PIPE) as process:
-            assert process.stdout is not None
-            said, out = await asyncio.gather(read_tail(process.stderr), process.stdout.read())
-            code = await process.wait()
-    except TimeoutError:
-        raise UserError("unreadable", "The file takes too long to read.", _FIX) from None
-    if code != 0 or not out:
-        raise UserError("unreadable", f"The file cannot be read as media. {said.strip()[-200:]}".strip(), _FIX)
-    found: dict[str, Any] = json.loads(out)
-    return found
-
-
-def main(path: str) -> int:
-    """The child: prints what the file holds as JSON."""
-    try:
-        found = probe(path)
-    except Permanent as e:
-        print(e.cause, file=sys.stderr)
-        return 1
-    print(json.dumps(vars(found)))
-    return 0
+    return {"width": height, "height": width} if turned else {"width": width, "height": height}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

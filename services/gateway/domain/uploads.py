@@ -13,10 +13,17 @@ MAX_FILM_S: Final = 60 * 60
 MAX_BYTES: Final = {"image": 25 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
 EXTENSIONS: Final = {
     "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif",
+    "image/heic": "heic", "image/avif": "avif",
     "video/mp4": "mp4", "video/quicktime": "mov", "video/webm": "webm", "video/x-matroska": "mkv",
     "audio/mpeg": "mp3", "audio/wav": "wav", "audio/flac": "flac", "audio/ogg": "ogg", "audio/mp4": "m4a",
     "audio/aac": "aac",
 }
+_HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_REFUSED: Final = (
+    (b"#EXTM3U", "a playlist"), (b"ffconcat", "a playlist"), (b"[playlist]", "a playlist"),
+    (b"PK\x03\x04", "an archive or a document"), (b"%PDF", "a PDF document"), (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"), (b"BM", "a BMP picture"), (b"II*\0", "a TIFF picture"), (b"MM\0*", "a TIFF picture"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,9 @@ def _iso_brand(brand: bytes) -> str | None:
         return "audio/mp4"
     if brand == b"qt  ":
         return "video/quicktime"
-    return None if brand in (b"heic", b"heix", b"mif1", b"avif") else "video/mp4"
+    if brand in (b"avif", b"avis"):
+        return "image/avif"
+    return "image/heic" if brand in _HEIC else "video/mp4"
 
 
 def _frame_sync(head: bytes) -> str | None:
@@ -77,6 +86,15 @@ def looks_like_svg(head: bytes) -> bool:
     """Markup that could run scripts in a page of ours."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return text.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--"))
+
+
+def why_refused(head: bytes) -> str:
+    """In words, for what `sniff` does not know."""
+    if looks_like_svg(head):
+        return "SVG is not taken: it can hold scripts."
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    named = next((words for start, words in _REFUSED if text[:len(start)].lower() == start.lower()), None)
+    return f"This is {named}, which is not taken." if named else "This is no image, audio or video that is taken."
 
 
 def plain_name(filename: str | None, content_type: str) -> str:

@@ -40,7 +40,8 @@ class GuardedDownloads:
         literal = f"[{address}]" if ":" in address else address
         target = httpx.URL(url).copy_with(host=literal, userinfo=b"", fragment=None)
         request = httpx.Request(
-            "GET", target, headers={"Host": host, "Accept": "*/*", "User-Agent": "Retake"},
+            "GET", target, headers={"Host": host, "Accept": "*/*", "User-Agent": "Retake",
+                                   "Accept-Encoding": "identity"},
             extensions={"sni_hostname": host, "timeout": httpx.Timeout(SILENCE_S, connect=CONNECT_S).as_dict()})
         try:
             async with asyncio.timeout(TOTAL_S), httpx.AsyncClient(
@@ -82,10 +83,15 @@ def _is_public(address: str) -> bool:
             return _is_public(str(inner))
         if ip in _NAT64:
             return _is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        if ip not in _GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
+# All of IPv6 that is handed out (RFC 4291): not ::a.b.c.d, a network's own translators (64:ff9b:1::/48), segments
+# (5f00::/16), site-local, and what Python's tables do not know yet.
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
 
 async def _save(client: httpx.AsyncClient, request: httpx.Request, path: Path, max_size: int) -> None:
@@ -95,7 +101,7 @@ async def _save(client: httpx.AsyncClient, request: httpx.Request, path: Path, m
             raise _answer(response)
         size = 0
         with path.open("wb") as file:
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():  # as sent: a packed answer could unpack to anything
                 size += len(chunk)
                 if size > max_size:
                     raise UserError("too_large", f"The file is over {max_size >> 20} MiB.", "Use a smaller file.")

@@ -10,16 +10,19 @@ import resource
 from pathlib import Path
 from typing import Any, Final
 
+import pi_heif
 from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from services.generator.adapters.providers.animatic.photograph import load_photograph
 from services.generator.adapters.providers.animatic.worker import serve
 from shared.errors import Permanent
 
+pi_heif.register_heif_opener()  # HEIC, as telephones write it
+
 FORMATS: Final = (
-    "JPEG", "PNG", "GIF", "BMP",
+    "JPEG", "PNG", "GIF", "BMP", "HEIF",
     TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format, AvifImagePlugin.AvifImageFile.format,
-)  # what Pillow loads by itself, and what the imports above make known
+)  # what Pillow loads by itself, and what the lines above make known
 MAX_PIXELS: Final = 50_000_000
 LEAST_SIDE: Final = 64
 LONGEST_SIDE: Final = 4096

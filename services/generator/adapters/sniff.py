@@ -16,7 +16,8 @@ class Form(Enum):
     FLAC = "flac"
     OGG = "ogg"
     PICTURE = "picture"
-    HEIC = "heic"
+    PLAYLIST = "playlist"
+    ARCHIVE = "archive"
     SVG = "svg"
     WEB_PAGE = "html"
     UNKNOWN = "unknown"
@@ -44,10 +45,14 @@ _STARTS: Final = (
     (b"II*\x00", Form.PICTURE),
     (b"MM\x00*", Form.PICTURE),
     (b"BM", Form.PICTURE),
+    (b"#EXTM3U", Form.PLAYLIST),
+    (b"ffconcat", Form.PLAYLIST),
+    (b"[playlist]", Form.PLAYLIST),
+    (b"PK\x03\x04", Form.ARCHIVE),
+    (b"%PDF", Form.ARCHIVE),
 )
 _RIFF: Final = {b"AVI ": Form.AVI, b"WAVE": Form.WAV, b"WEBP": Form.PICTURE}
-_HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-_AVIF: Final = (b"avif", b"avis")
+_STILL: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")  # HEIC and AVIF
 
 
 def sniff(path: Path) -> Form:
@@ -56,7 +61,7 @@ def sniff(path: Path) -> Form:
         head = file.read(1024)
     if head[4:8] == b"ftyp":
         brand = head[8:12]
-        return Form.HEIC if brand in _HEIC else Form.PICTURE if brand in _AVIF else Form.MP4
+        return Form.PICTURE if brand in _STILL else Form.MP4
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], Form.UNKNOWN)
     for start, form in _STARTS:

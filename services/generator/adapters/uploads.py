@@ -24,9 +24,10 @@ _VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
 _SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.MP4, Form.MATROSKA)
 _KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
 _CALLED: Final = {
-    Form.PICTURE: "a picture", Form.HEIC: "a HEIC picture", Form.SVG: "an SVG drawing", Form.WEB_PAGE: "a web page",
-    Form.MP4: "a video", Form.MATROSKA: "a video", Form.AVI: "a video", Form.WAV: "sound", Form.MP3: "sound",
-    Form.FLAC: "sound", Form.OGG: "sound", Form.UNKNOWN: "of a kind that is not known",
+    Form.PICTURE: "a picture", Form.SVG: "an SVG drawing", Form.WEB_PAGE: "a web page", Form.PLAYLIST: "a playlist",
+    Form.ARCHIVE: "a document or an archive", Form.MP4: "a video", Form.MATROSKA: "a video", Form.AVI: "a video",
+    Form.WAV: "sound", Form.MP3: "sound", Form.FLAC: "sound", Form.OGG: "sound",
+    Form.UNKNOWN: "of a kind that is not known",
 }
 
 
@@ -42,7 +43,7 @@ async def ingest(path: Path, kind: AssetKind, work: Path) -> Made:
 
 async def _picture(path: Path, form: Form, work: Path) -> Made:
     if form is not Form.PICTURE:
-        raise _unsupported(form, "pictures: JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF")
+        raise _unsupported(form, "pictures: JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP")
     out = work / "picture.jpg"
     told = await in_child({"path": str(path), "out": str(out)}, UserError)
     return Made(out, "image/jpeg", _FREE, {"uploaded_as": told["format"]})

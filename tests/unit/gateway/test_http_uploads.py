@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from services.gateway.domain.defaults import defaults
-from services.gateway.domain.uploads import EXTENSIONS, MAX_BYTES, kind_of, looks_like_svg, plain_name, sniff
+from services.gateway.domain.uploads import (
+    EXTENSIONS,
+    MAX_BYTES,
+    kind_of,
+    looks_like_svg,
+    plain_name,
+    sniff,
+    why_refused,
+)
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind, ProjectSettings
 
@@ -32,7 +40,8 @@ def test_pictures(name: str, content_type: str) -> None:
         (b"\0\0\0\x20ftypisom", "video/mp4"),
         (b"\0\0\0\x20ftypqt  ", "video/quicktime"),
         (b"\0\0\0\x20ftypM4A ", "audio/mp4"),
-        (b"\0\0\0\x20ftypheic", None),
+        (b"\0\0\0\x20ftypheic", "image/heic"),
+        (b"\0\0\0\x20ftypavif", "image/avif"),
         (b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webm", "video/webm"),
         (b"\x1a\x45\xdf\xa3....matroska", "video/x-matroska"),
         (b"RIFF....WAVEfmt ", "audio/wav"),
@@ -71,6 +80,15 @@ def test_whatever_is_sniffed_has_a_kind_an_extension_and_a_limit(head: bytes) ->
 def test_svg_is_recognised_to_be_refused_by_name(text: bytes) -> None:
     assert looks_like_svg(text)
     assert sniff(text) is None
+
+
+@pytest.mark.parametrize(("head", "name"), [
+    (b"<svg>", "SVG"), (b"#EXTM3U\n", "playlist"), (b"ffconcat version 1.0", "playlist"), (b"%PDF-1.7", "PDF"),
+    (b"<!DOCTYPE HTML><title>", "web page"), (b"PK\x03\x04", "archive"), (b"II*\0", "TIFF"), (b"\0\0", "no image"),
+])
+def test_what_is_refused_is_named(head: bytes, name: str) -> None:
+    assert sniff(head) is None
+    assert name in why_refused(head)
 
 
 @given(st.text(max_size=300))

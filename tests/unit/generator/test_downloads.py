@@ -14,12 +14,17 @@ from shared.errors import Retryable, UserError
 PUBLIC = "93.184.216.34"
 
 
+def answer(content: bytes) -> httpx.Response:
+    """As it comes from the network: not read yet."""
+    return httpx.Response(200, stream=httpx.ByteStream(content))
+
+
 class Wire(httpx.AsyncBaseTransport):
     """What would have gone out, and a scripted answer."""
 
     def __init__(self, response: httpx.Response | Exception | None = None) -> None:
         self.requests: list[httpx.Request] = []
-        self.response = response or httpx.Response(200, content=b"a picture")
+        self.response = response or answer(b"a picture")
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -56,7 +61,8 @@ async def test_an_ipv6_address_is_written_as_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",
     "255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1%eth0", "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-    "2002:7f00:1::", "64:ff9b::7f00:1", "ff02::1",
+    "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::808:808", "ff02::1", "::7f00:1",
+    "fec0::1", "5f00::1", "2001:db8::1", "2001:0:7f00:1::f5ff:fffe",
 ])
 async def test_private_addresses_are_refused(tmp_path: Path, address: str) -> None:
     for addresses in ([address], [PUBLIC, address]):
@@ -81,11 +87,11 @@ async def test_other_addresses_are_refused(tmp_path: Path, url: str) -> None:
 @pytest.mark.parametrize(("response", "error", "code"), [
     (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), UserError, "url_refused"),
     (httpx.Response(404), UserError, "url_refused"),
-    (httpx.Response(200), UserError, "url_empty"),
+    (answer(b""), UserError, "url_empty"),
     (httpx.Response(503), Retryable, "url_unreachable"),
     (httpx.Response(429), Retryable, "url_unreachable"),
     (httpx.ConnectError("refused"), Retryable, "url_unreachable"),
-    (httpx.Response(200, content=b"x" * 101), UserError, "too_large"),
+    (answer(b"x" * 101), UserError, "too_large"),
 ])
 async def test_answers_that_are_no_file_are_told(
     tmp_path: Path, response: httpx.Response | Exception, error: type[Exception], code: str

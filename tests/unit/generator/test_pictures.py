@@ -16,6 +16,7 @@ from PIL import Image
 from services.generator.adapters import pictures
 from services.generator.adapters.sniff import Form, sniff
 from shared.errors import Permanent
+from tests.support.heic import heic
 
 
 def encoded(image: Image.Image, **options: Any) -> bytes:
@@ -44,6 +45,8 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "tiff": lambda: encoded(gradient(), format="TIFF"),
     "bmp": lambda: encoded(gradient(), format="BMP"),
     "avif": lambda: encoded(gradient(), format="AVIF"),
+    "heic": lambda: heic(gradient()),
+    "jpeg with a zip and a page behind it": lambda: encoded(gradient()) + b"PK\x03\x04<html><script>1</script></html>",
 }
 
 
@@ -63,6 +66,7 @@ def test_every_format_becomes_a_plain_jpeg_of_the_same_picture(tmp_path: Path, n
     difference = np.abs(np.asarray(stored).astype(int) - np.asarray(expected).astype(int)).mean()
     assert difference < 8, f"the colours moved by {difference:.1f}"
     assert sniff(tmp_path / "brought") is Form.PICTURE
+    assert b"<script>" not in (tmp_path / "out.jpg").read_bytes()
 
 
 def test_a_large_picture_is_made_smaller_and_keeps_its_shape(tmp_path: Path) -> None:
@@ -100,7 +104,7 @@ def test_what_cannot_be_a_picture_is_refused(tmp_path: Path, data: bytes, code: 
 @pytest.mark.parametrize(("head", "form"), [
     (b"\x00\x00\x00\x20ftypisom", Form.MP4),
     (b"\x00\x00\x00\x14ftypqt  ", Form.MP4),
-    (b"\x00\x00\x00\x18ftypheic", Form.HEIC),
+    (b"\x00\x00\x00\x18ftypheic", Form.PICTURE),
     (b"\x00\x00\x00\x18ftypavif", Form.PICTURE),
     (b"\x1aE\xdf\xa3\x01", Form.MATROSKA),
     (b"RIFF\x00\x00\x00\x00AVI LIST", Form.AVI),
@@ -112,8 +116,9 @@ def test_what_cannot_be_a_picture_is_refused(tmp_path: Path, data: bytes, code: 
     (b"OggS", Form.OGG),
     (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">', Form.SVG),
     (b"\n <!DOCTYPE html>", Form.WEB_PAGE),
-    (b"#EXTM3U\nfile:///etc/passwd", Form.UNKNOWN),
-    (b"ffconcat version 1.0\nfile /etc/passwd", Form.UNKNOWN),
+    (b"#EXTM3U\nfile:///etc/passwd", Form.PLAYLIST),
+    (b"ffconcat version 1.0\nfile /etc/passwd", Form.PLAYLIST),
+    (b"PK\x03\x04", Form.ARCHIVE),
     (b"", Form.UNKNOWN),
 ])
 def test_a_file_is_what_its_first_bytes_say(tmp_path: Path, head: bytes, form: Form) -> None:

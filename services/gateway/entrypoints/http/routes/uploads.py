@@ -20,9 +20,9 @@ from services.gateway.domain.uploads import (
     SNIFFED_BYTES,
     Inspected,
     kind_of,
-    looks_like_svg,
     plain_name,
     sniff,
+    why_refused,
 )
 from services.gateway.entrypoints.http.answers import REPLAYED, Answer, Doing, SignedIn
 from services.gateway.entrypoints.http.documents import POST, WITH_BODY, answers
@@ -96,9 +96,8 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
         raise invalid(("", "the body is empty"))
     content_type = sniff(head[:SNIFFED_BYTES])
     if content_type is None:
-        said = ("SVG is not taken: it can hold scripts." if looks_like_svg(head)
-                else "This is no image, audio or video that is taken.")
-        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, said, recovery=f"Send one of: {', '.join(EXTENSIONS)}.")
+        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, why_refused(head),
+                           recovery=f"Send one of: {', '.join(EXTENSIONS)}.")
 
     async def whole() -> AsyncIterator[bytes]:
         yield head
