@@ -143,6 +143,9 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     assert (segment["status"], segment["approval_status"]) == ("completed", None)
     assert segment["waiting_run_id"] and segment["committed_version"] is None
     assert segment["video_url"] and "preview=" in segment["video_url"]
+    media = segment["video_url"].partition("/api/v1")[2].partition("/content")[0]
+    for rendition, slug in (("proxy", "gone"), ("filmstrip", "not-found")):  # without a proxy it is the video itself
+        assert (await api.get(f"{media}/{rendition}")).json()["type"] == f"/problems/{slug}"
     assert segment["generation_params"]["prompt"] == "Pan left 1"
     seed004 = {
         "id",
