@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from services.compiler.adapters.colour import KNEE, PEAK_NITS, WHITE_NITS
 
 from services.compiler.adapters.render import Renderer
+from shared.colour import KNEE, PEAK_NITS, WHITE_NITS
 from shared.contracts.values import Fit, Output
 from shared.media import probe
 from tests.support import films
