@@ -117,6 +117,36 @@ def test_a_service_is_killed_at_random_moments(own_system: System, part: str) ->
 
 
 @pytest.mark.timeout(240)
+def test_a_batch_goes_on_though_the_gateway_is_killed_at_any_point(own_system: System) -> None:
+    """The batch lives in the gateway's rows: it goes on by itself, and makes nothing twice."""
+    api = own_system.api
+    project = api.patiently("GET", "/projects").json()["data"][0]["id"]
+    episode = _command(api, "POST", f"/projects/{project}/episodes",
+                       {"title": "Batch under fire", "output": SMALL,
+                        "segments": [{"scene_info": {"description": f"Scene {i}, pan left"}, "duration": 1}
+                                     for i in range(SEGMENTS)]}, wanted=(201,))["id"]
+    saboteur = Saboteur(own_system, ["gateway"], seed=3, kills=3, pause=(0.3, 1.5))
+    saboteur.start()
+    batch = _command(api, "POST", f"/episodes/{episode}/generate-segments", {"auto_approve": False}, wanted=(202,))
+    for _ in range(SEGMENTS + 1):
+        seen = api.until(f"/batches/{batch['job_id']}",
+                         lambda b: b["status"] in ("waiting_review", "completed", "failed"), 90)
+        if seen["status"] != "waiting_review":
+            break
+        for run in api.patiently("GET", f"/episodes/{episode}/segments").json()["data"]:
+            if run["waiting_run_id"]:
+                _approve_when_ready(api, run["waiting_run_id"])
+        api.until(f"/batches/{batch['job_id']}", lambda b, before=seen: b["approved"] > before["approved"], 90)
+    ended = api.until(f"/batches/{batch['job_id']}", lambda b: b["status"] in ("completed", "failed"), 90)
+    saboteur.join(60)
+    assert (ended["status"], ended["approved"], ended["total"]) == ("completed", SEGMENTS, SEGMENTS)
+    assert saboteur.done == ["gateway"] * 3
+    runs = api.patiently("GET", f"/projects/{project}/runs?episode_id={episode}&limit=200").json()["data"]
+    _holds(api, episode, [r["id"] for r in runs])
+    assert len(runs) == len({r["asset_id"] for r in runs}), "one run of each asset"
+
+
+@pytest.mark.timeout(240)
 def test_the_broker_is_killed_and_forgets_everything(own_system: System) -> None:
     saboteur = Saboteur(own_system, ["broker"], seed=7, kills=2, pause=(1.0, 3.0))
     saboteur.start()
