@@ -7,27 +7,22 @@ import json
 import os
 import resource
 import shutil
-import signal
-import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 import httpx
 
+from bench._gateway import Missing, gateway, running
 from deploy.local.preflight import free_port
-from services.gateway.adapters.tokens import LocalTokens
-from shared.clock import SystemClock
 from tests.support.postgres import Postgres
 
 PEERS: Final = Path(__file__).parent / "peers"
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "retake-bench"
-SECRET: Final = "a secret of the benchmark, of at least thirty-two bytes"
 NCHAN: Final = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")  # where Debian's package puts it
 PUBLISHING: Final = 8  # requests of a burst that are under way at once
 WIRE_BYTES: Final = 330
@@ -48,39 +43,22 @@ class Server:
     """Bytes that an event has on the wire beside its data."""
 
 
-class Missing(Exception):
-    """The peer is not on this machine; says how to bring it."""
-
-
 Start = Callable[[Path, Postgres], AbstractAsyncContextManager[Server]]
 
 
 @asynccontextmanager
 async def retake(folder: Path, postgres: Postgres) -> AsyncIterator[Server]:
     """An event is a row of the log, one transaction each: what follows is the way of every event in production."""
-    url, port = await postgres.fresh("gateway"), free_port()
-    many = "1000000"
-    env = {
-        "DATABASE_URL": url, "KAFKA_BOOTSTRAP": "127.0.0.1:1", "PORT": str(port), "JWT_SECRET": SECRET,
-        "OBJECTS_URL": f"file://{folder}/objects", "MEDIA_SECRET": SECRET, "LOCAL_MODE": "true",
-        "LOG_LEVEL": "CRITICAL", "STREAMS_PER_USER": many, "STREAMS_MAX": many,
-        "RATE_QUOTA": many,
-    }
-    async with _running([sys.executable, "-m", "shared.serve", "gateway"], port, "/health/ready",
-                        {f"GATEWAY_{name}": value for name, value in env.items()}) as process:
-        connection = await asyncpg.connect(url)
-        user = await connection.fetchval("select user_id from members")
-        project = str(await connection.fetchval("select project_id from members"))
-        token = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock()).issue(
-            user, user, timedelta(hours=1))
+    async with gateway(folder, postgres) as g:
+        connection = await asyncpg.connect(g.database)
 
         async def publish(events: Sequence[str]) -> None:
             for data in events:
-                await connection.execute(_LOG, project, data)
+                await connection.execute(_LOG, g.project, data)
 
         try:
-            yield Server("retake", process, port, f"/api/v1/projects/{project}/events",
-                         (f"Authorization: Bearer {token}",), publish, overhead=75)
+            yield Server("retake", g.process, g.port, f"/api/v1/projects/{g.project}/events",
+                         (f"Authorization: Bearer {g.token}",), publish, overhead=75)
         finally:
             await connection.close()
 
@@ -95,7 +73,7 @@ async def nchan(folder: Path, _: Postgres) -> AsyncIterator[Server]:
     conf = folder / "nginx.conf"
     conf.write_text((PEERS / "nchan/nginx.conf").read_text().format(
         module=NCHAN, folder=folder, port=port, descriptors=descriptors))
-    async with _running([nginx, "-c", str(conf), "-e", str(folder / "start.log")], port, "/") as process, \
+    async with running([nginx, "-c", str(conf), "-e", str(folder / "start.log")], port, "/") as process, \
             _posting(port, "/publish", {"X-EventSource-Event": "progress"}) as publish:
         yield Server("Nchan (nginx, C)", process, port, "/subscribe", (), publish, overhead=45)
 
@@ -107,7 +85,7 @@ async def better_sse(_: Path, __: Postgres) -> AsyncIterator[Server]:
         raise Missing("better-sse: install Node.js 20 or newer with npm")
     here = await _installed(npm)
     port = free_port()
-    async with _running([node, str(here / "server.mjs"), str(port)], port, None) as process, \
+    async with running([node, str(here / "server.mjs"), str(port)], port, None) as process, \
             _posting(port, "/", {}) as publish:
         yield Server("better-sse (Node)", process, port, "/", (), publish, overhead=70)
 
@@ -137,39 +115,6 @@ async def _posting(port: int, path: str, headers: dict[str, str]) -> AsyncIterat
             await asyncio.gather(*map(one, events))
 
         yield publish
-
-
-@asynccontextmanager
-async def _running(command: list[str], port: int, ready: str | None,
-                   env: dict[str, str] | None = None) -> AsyncIterator[Process]:
-    log = asyncio.subprocess.DEVNULL  # there is no broker, and the gateway says so
-    process = await asyncio.create_subprocess_exec(*command, env=os.environ | (env or {}), stdout=log,
-                                                   stderr=log)
-    try:
-        async with asyncio.timeout(60):
-            await _answers(process, port, ready)
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), 15)
-        except TimeoutError:
-            process.kill()
-
-
-async def _answers(process: Process, port: int, path: str | None) -> None:
-    async with httpx.AsyncClient() as http:
-        while True:
-            if process.returncode is not None:
-                raise Missing(f"a server ended with {process.returncode} when it was started")
-            with suppress(httpx.HTTPError, OSError):
-                if path is None:
-                    (await asyncio.open_connection("127.0.0.1", port))[1].close()
-                    return
-                if (await http.get(f"http://127.0.0.1:{port}{path}")).status_code < 500:
-                    return
-            await asyncio.sleep(0.1)
 
 
 def event(number: int, at_us: int, overhead: int) -> str:

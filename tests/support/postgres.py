@@ -64,14 +64,16 @@ class Postgres:
 
 
 @asynccontextmanager
-async def embedded_postgres(directory: Path) -> AsyncIterator[Postgres]:
+async def embedded_postgres(directory: Path, *, durable: bool = False) -> AsyncIterator[Postgres]:
+    """`durable`: a commit is on the disk when it returns, as in production."""
     data = DataDir.of(directory)
     data.logs.mkdir(parents=True)
     server = EmbeddedPostgres(data, password="test")
     await server.initialise()
     port = free_port()
     command = server.command(port)
-    command = replace(command, argv=[*command.argv, *(f"--{k}={v}" for k, v in _IN_A_HURRY.items())])
+    settings = {} if durable else _IN_A_HURRY
+    command = replace(command, argv=[*command.argv, *(f"--{k}={v}" for k, v in settings.items())])
     child = await spawn(command, data.log("postgres"), data.root)
     try:
         async with asyncio.timeout(60):

@@ -1,0 +1,102 @@
+"""The four services as processes over embedded PostgreSQL (durable) and the embedded broker, the provider instant."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from bench._loop import Person
+from deploy.local.preflight import free_port
+from services.gateway.adapters.tokens import LocalTokens
+from shared.clock import SystemClock
+from shared.contracts.topics import Service
+from tests.support.brokers import embedded_broker
+from tests.support.postgres import Postgres, embedded_postgres
+
+SECRET: Final = "a secret of the benchmark, of at least thirty-two bytes"
+READY_S: Final = 240
+PLENTY: Final = "1000000"
+
+
+@dataclass(frozen=True)
+class Stack:
+    gateway: str
+    token: str
+    kafka: str
+    postgres: Postgres
+    pids: Mapping[str, int]
+
+    @asynccontextmanager
+    async def person(self) -> AsyncIterator[Person]:
+        async with Person.signed_in(self.gateway, self.token) as person:
+            yield person
+
+
+@asynccontextmanager
+async def stack(folder: Path) -> AsyncIterator[Stack]:
+    async with AsyncExitStack() as held:
+        postgres = await held.enter_async_context(embedded_postgres(folder / "postgres", durable=True))
+        broker = await held.enter_async_context(embedded_broker(folder / "broker"))
+        ports, processes = {s: free_port() for s in Service}, {}
+        for service, port in ports.items():
+            env = _env(service, port, await postgres.fresh(service), broker.bootstrap, folder)
+            processes[service] = await held.enter_async_context(_running(service, env, folder))
+        async with asyncio.timeout(READY_S):
+            await asyncio.gather(*(_ready(ports[s], processes[s]) for s in Service))
+        token = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock()).issue(
+            "local", "Local", timedelta(hours=2))
+        pids = {s.value: p.pid for s, p in processes.items()}
+        yield Stack(f"http://127.0.0.1:{ports[Service.GATEWAY]}", token, broker.bootstrap, postgres, pids)
+
+
+def _env(service: Service, port: int, database: str, kafka: str, folder: Path) -> dict[str, str]:
+    settings = {
+        "DATABASE_URL": database, "KAFKA_BOOTSTRAP": kafka, "KAFKA_EMBEDDED": "true", "PORT": str(port),
+        "OBJECTS_URL": f"file://{folder}/objects", "WORK_DIR": str(folder / "work"), "LOG_LEVEL": "WARNING",
+    }
+    if service is Service.GATEWAY:
+        settings |= {"JWT_SECRET": SECRET, "MEDIA_SECRET": SECRET, "LOCAL_MODE": "true", "RATE_QUOTA": PLENTY,
+                     "STREAMS_PER_USER": PLENTY}
+    if service is Service.GENERATOR:
+        settings |= {"DRAWINGS_AT_ONCE": "16"}
+    return os.environ | {f"{service.upper()}_{name}": value for name, value in settings.items()}
+
+
+@asynccontextmanager
+async def _running(service: Service, env: Mapping[str, str], folder: Path) -> AsyncIterator[Process]:
+    command = ["-m", "shared.serve", service.value]
+    if service is Service.GENERATOR:
+        command = ["-m", "uvicorn", "--factory", "bench._instant:create_app", "--port", env["GENERATOR_PORT"],
+                   "--log-level", "error"]
+    with (folder / f"{service}.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, env=env, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 15)
+        except TimeoutError:
+            process.kill()
+
+
+async def _ready(port: int, process: Process) -> None:
+    async with httpx.AsyncClient() as http:
+        while True:
+            if process.returncode is not None:
+                sys.exit(f"a service ended with {process.returncode} when it was started")
+            with suppress(httpx.HTTPError):
+                if (await http.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200:
+                    return
+            await asyncio.sleep(0.2)

@@ -1,0 +1,77 @@
+"""kill -9 of a service in the middle of a run: seconds from the kill until the run has gone on.
+
+For the generator that is the next event of the run which was being rendered; for review, the verdict on a decision that
+was handed in at the same moment; for the gateway, the run's state over HTTP again. The supervisor of `retake up` starts
+what died. Median of three each.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from bench._report import save, table
+from tests.support.system import System, start
+
+RUNS: Final = 3
+REACH_S: Final = 15
+PATIENCE_S: Final = 120
+GOING_ON: Final = {"generating", "preview_ready"}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
+        system = start(Path(folder) / "data", "--port", "0")
+        try:
+            asset = _asset(system)
+            found = {part: [_killed(system, asset, part) for _ in range(RUNS)]
+                     for part in ("generator", "review", "gateway")}
+        finally:
+            system.down()
+    table("kill -9 → the run goes on", ["", "median s", "worst s", f"reach {REACH_S}"], [
+        [part, statistics.median(times), max(times), "yes" if max(times) <= REACH_S else "no"]
+        for part, times in found.items()])
+    print(f"raw numbers: {save('recovery', {'seconds': found, 'reach': REACH_S})}")
+
+
+def _asset(system: System) -> str:
+    project = system.api.get("/projects")["data"][0]["id"]
+    body = {"title": "Recovery", "segments": [{"scene_info": {"description": "A lighthouse"}, "duration": 5}],
+            "output": {"width": 1920, "height": 1080, "fps": 24, "fit": "blur"}}
+    episode = system.api.post(f"/projects/{project}/episodes", body)
+    shown = system.api.get(f"/episodes/{episode['id']}")
+    return str(next(a["id"] for a in shown["assets"] if a["kind"] == "video"))
+
+
+def _killed(system: System, asset: str, part: str) -> float:
+    run = system.api.post(f"/assets/{asset}/runs", {})["id"]
+    before = _until(system, run, lambda r: r["status"] == "generating")
+    if part == "review":
+        _until(system, run, lambda r: r["status"] == "preview_ready")
+        system.kill(part)
+        began = time.monotonic()
+        system.api.post(f"/runs/{run}/review", {"action": "approve"})
+        _until(system, run, lambda r: r["status"] == "complete")
+        return time.monotonic() - began
+    system.kill(part)
+    began = time.monotonic()
+    _until(system, run, lambda r: r["status"] in GOING_ON and r["updated_at"] > before["updated_at"])
+    took = time.monotonic() - began
+    _until(system, run, lambda r: r["status"] == "preview_ready")
+    system.api.post(f"/runs/{run}/review", {"action": "approve"})
+    _until(system, run, lambda r: r["status"] == "complete")
+    return took
+
+
+def _until(system: System, run: str, there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Whatever is being started again meanwhile."""
+    found: dict[str, Any] = system.api.until(f"/runs/{run}", there, PATIENCE_S)
+    return found
+
+
+if __name__ == "__main__":
+    main()
