@@ -1,7 +1,7 @@
 """Loop latency on an idle stack, the provider instant: accept POST → `complete`; POST of a run → `preview-ready`.
 
-Held against a floor of that run: as many raw Kafka hops, each with one PostgreSQL commit before its
-produce, with bare aiokafka and asyncpg on the same broker and server. Rounds alternate, so that both meet the same load.
+Held against a floor of that run: as many raw Kafka hops, each with one PostgreSQL commit before its produce, with bare
+aiokafka and asyncpg on the same broker and server. Rounds alternate, so that both meet the same load.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 import structlog
+from playwright.async_api import Browser
 
 from tests.support import brokers, s3
+from tests.support.chromium import chromium
 from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
 from tests.support.memory import quick_directory
@@ -25,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background shell's; c
 FreshDatabase = Callable[[str], Awaitable[str]]
 
 TESTS: Final = Path(__file__).parent
-_KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "faults")
+_KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "browser", "faults")
 
 # A fixture and the component that it brings, in the order in which their tests run: the heaviest last, so that what
 # has to be built or downloaded first gets ready beside the others.
@@ -34,6 +36,7 @@ _BRINGS: Final = {
     "embedded_broker": "kafka (embedded)",
     "apache_kafka": "apache-kafka",
     "s3_server": "s3",
+    "browser": "chromium",
 }
 _MADE_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build}
 _making: Final[dict[str, threading.Thread]] = {}
@@ -160,6 +163,15 @@ async def s3_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
     with COMPONENTS.bring("s3"):
         async with s3.s3_server(tmp_path_factory.mktemp("s3")) as server:
             yield server
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """The system's Chromium."""
+    with COMPONENTS.bring("chromium"):
+        async with chromium() as found:
+            COMPONENTS.has("chromium", f"chromium {found.version}")
+            yield found
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Settings(ServiceSettings):
     rate_window_s: int = Field(60, ge=1)
     requests_at_once: int = Field(256, ge=1, description="being answered here; more are told to come back in a second")
     waits_at_once: int = Field(2000, ge=0, description="answers held here by `Prefer: wait`; more are given at once")
-    streams_per_user: int = Field(20, ge=1, description="event streams that one user may hold open here")
+    streams_per_user: int = Field(20, ge=1, description="event streams that one user may hold open, over all replicas")
     streams_max: int = Field(10_000, ge=1, description="event streams of all users; more are sent away for 10 s")
 
     @field_validator("jwt_secret", "media_secret")

@@ -12,6 +12,7 @@ from services.gateway.adapters.event_log import PostgresEventLog
 from services.gateway.adapters.inspection import MediaInspector
 from services.gateway.adapters.issuer_keys import IssuerKeys
 from services.gateway.adapters.oidc import OidcTokens
+from services.gateway.adapters.open_streams import PostgresStreamCounts
 from services.gateway.adapters.postgres.keeping import keeping_units
 from services.gateway.adapters.postgres.store import PostgresStores
 from services.gateway.adapters.rate_windows import PostgresWindows
@@ -28,6 +29,7 @@ from services.gateway.entrypoints.http.overload import Slots
 from services.gateway.entrypoints.http.ports import Parts, Verifier
 from services.gateway.entrypoints.jobs import job_kinds, schedule
 from services.gateway.entrypoints.kafka import handlers
+from services.gateway.entrypoints.sse_allowance import Allowance
 from services.gateway.entrypoints.sse_hub import Hub
 from services.gateway.usecases.authorize import see_user
 from services.gateway.usecases.ensure_local_project import ensure_local_project
@@ -122,8 +124,8 @@ async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> Asy
 @asynccontextmanager
 async def _hub(base: Base, settings: Settings) -> AsyncIterator[Hub]:
     """Woken by PostgreSQL, whichever replica wrote."""
-    hub = Hub(PostgresEventLog(base.pool), clock=base.clock, streams_per_user=settings.streams_per_user,
-              streams_max=settings.streams_max)
+    allowance = Allowance(PostgresStreamCounts(base.pool, base.new_id()), settings.streams_per_user)
+    hub = Hub(PostgresEventLog(base.pool), clock=base.clock, allowance=allowance, streams_max=settings.streams_max)
 
     def notified(channel: str, payload: str) -> None:
         if channel == "events":
@@ -131,5 +133,5 @@ async def _hub(base: Base, settings: Settings) -> AsyncIterator[Hub]:
         else:
             hub.poke(payload)
 
-    async with hub, Listener(settings.database_url, notified, "events", "decisions"):
+    async with allowance, hub, Listener(settings.database_url, notified, "events", "decisions"):
         yield hub

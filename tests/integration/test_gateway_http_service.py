@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,7 +18,8 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import FreshDatabase
-from tests.support.gateway_http import NOWHERE, SECRET, Gateway, Stream, gateway
+from tests.support.gateway_http import Gateway, Stream, gateway
+from tests.support.gateway_process import process
 
 ROUNDS = 8  # of one megabyte
 ROOT = Path(__file__).resolve().parents[2]
@@ -268,44 +267,33 @@ async def test_the_twenty_first_stream_is_refused(fresh_database: FreshDatabase,
             assert again.status == 200
 
 
-@asynccontextmanager
-async def process(database_url: str, folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    env = os.environ | {
-        "GATEWAY_DATABASE_URL": database_url,
-        "GATEWAY_KAFKA_BOOTSTRAP": NOWHERE,
-        "GATEWAY_PORT": str(port),
-        "GATEWAY_OBJECTS_URL": f"file://{folder}/objects",
-        "GATEWAY_JWT_SECRET": SECRET,
-        "GATEWAY_MEDIA_SECRET": SECRET,
-        "GATEWAY_LOCAL_MODE": "true",
-        "GATEWAY_LOG_LEVEL": "ERROR",
-    }
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "shared.serve",
-        "gateway",
-        cwd=ROOT,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with httpx.AsyncClient() as api, asyncio.timeout(60):
-            while True:
-                try:
-                    if (await api.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200:
-                        break
-                except httpx.HTTPError:
-                    await asyncio.sleep(0.1)
-        yield child, port
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
+async def test_the_limit_of_streams_holds_over_all_replicas_and_forgets_one_that_died(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    url = await fresh_database("gateway")
+    async with gateway(url, tmp_path, streams_per_user=2) as one, gateway(url, tmp_path, streams_per_user=2) as two:
+        async with AsyncExitStack() as held:
+            opened = [await held.enter_async_context(Stream(g.app, "/events", g.token("ana"))) for g in (one, two)]
+            assert [s.status for s in opened] == [200, 200]
+            for g in (one, two):
+                assert (await _status(g, "ana"), await _status(g, "bob")) == (429, 200)
+            await one.world.pool.execute(  # as if this one had been killed
+                "update stream_replicas set alive_until = now() where replica_id = "
+                "(select replica_id from open_streams where user_id = 'ana' order by replica_id limit 1)")
+            assert sorted([await _status(one, "ana"), await _status(two, "ana")]) == [200, 429]
+        await one.world.pool.execute("update stream_replicas set alive_until = now() + interval '1 minute'")
+        async with asyncio.timeout(10):
+            while await one.world.pool.fetchval("select count(*) from open_streams"):
+                await asyncio.sleep(0.01)
+        at_once = [Stream(g.app, "/events", g.token("ana")) for g in (one, two) * 5]
+        async with AsyncExitStack() as held:
+            await asyncio.gather(*map(held.enter_async_context, at_once))
+            assert sorted(s.status for s in at_once) == [200] * 2 + [429] * 8
+
+
+async def _status(g: Gateway, user: str) -> int:
+    async with Stream(g.app, "/events", g.token(user)) as stream:
+        return stream.status
 
 
 @pytest.mark.timeout(120)

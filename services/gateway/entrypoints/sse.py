@@ -20,7 +20,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.domain.event_log import Bounds, event_id, where_to_resume
 from services.gateway.entrypoints.problems import rate_limited
-from services.gateway.entrypoints.sse_hub import PAGE, Hub, StreamLimit
+from services.gateway.entrypoints.sse_allowance import StreamLimit
+from services.gateway.entrypoints.sse_hub import PAGE, Hub
 from services.gateway.entrypoints.sse_stream import EventLog, Stream, Wire, frame
 from shared.postgres import UNAVAILABLE
 

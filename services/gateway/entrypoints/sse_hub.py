@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from services.gateway.domain.event_log import Bounds, Logged, event_id
+from services.gateway.entrypoints.sse_allowance import Allowance
 from services.gateway.entrypoints.sse_stream import Batch, EventLog, Frame, Stream, frame
 from shared.clock import Clock
 from shared.errors import Retryable
@@ -39,17 +40,13 @@ DELIVERED = Counter("retake_sse_frames_total", "Frames handed to streams")
 DROPPED = Counter("retake_sse_dropped_total", "Streams dropped because their client did not keep up")
 
 
-class StreamLimit(Exception):
-    """The user holds as many streams open as one may."""
-
-
 class Hub:
     """Reads the log whenever it is woken and hands every row to the streams that it concerns. One per process."""
 
-    def __init__(self, log_: EventLog, *, clock: Clock, streams_per_user: int, streams_max: int) -> None:
+    def __init__(self, log_: EventLog, *, clock: Clock, allowance: Allowance, streams_max: int) -> None:
         self._log = log_
         self._clock = clock
-        self._streams_per_user = streams_per_user
+        self._allowance = allowance
         self._streams_max = streams_max
         self._position = 0
         self._epoch = ""
@@ -102,13 +99,16 @@ class Hub:
         """
         if not self._epoch:
             await self._begin()
-        while True:
-            grants = self._grants
-            project_ids = await projects()
-            if grants == self._grants:  # else someone joined or left while we were reading
-                break
-        if len(self._by_user.get(user_id, ())) >= self._streams_per_user:
-            raise StreamLimit
+        await self._allowance.take(user_id)
+        try:
+            while True:
+                grants = self._grants
+                project_ids = await projects()
+                if grants == self._grants:  # else someone joined or left while we were reading
+                    break
+        except BaseException:
+            self._allowance.give_back(user_id)
+            raise
         stream = Stream(user_id, project_ids, user_wide, self._clock.monotonic())
         index = self._of_user if user_wide else self._of_project
         for project_id in stream.project_ids:
@@ -122,6 +122,7 @@ class Hub:
         for project_id in stream.project_ids:
             _discard(index, project_id, stream)
         _discard(self._by_user, stream.user_id, stream)
+        self._allowance.give_back(stream.user_id)
         STREAMS.dec()
         if stream.slow:
             DROPPED.inc()

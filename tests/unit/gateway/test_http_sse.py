@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from services.gateway.domain.event_log import Bounds, Logged, ResetReason, where_to_resume
 from services.gateway.entrypoints.sse import EventStreamResponse, Opening
-from services.gateway.entrypoints.sse_hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub, StreamLimit
+from services.gateway.entrypoints.sse_allowance import Allowance, StreamLimit
+from services.gateway.entrypoints.sse_hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub
 from services.gateway.entrypoints.sse_stream import QUEUE_BYTES, Batch, Stream, frame
 from shared.clock import SystemClock
 from tests.support.clock import FakeClock
@@ -67,8 +68,23 @@ class Log:
         return self.grants.get(project_id, set())
 
 
+class Counts:
+    """Of a replica that is alone."""
+
+    async def admit(self, user_id: str, held: int, most: int) -> bool:
+        await asyncio.sleep(0)
+        return held <= most
+
+    async def tell(self, counts: Mapping[str, int]) -> None: ...
+
+    async def alive(self, seconds: float) -> bool:
+        return False
+
+    async def gone(self) -> None: ...
+
+
 def a_hub(log: Log, clock: Any = None, per_user: int = 20, most: int = 100) -> Hub:
-    return Hub(log, clock=clock or SystemClock(), streams_per_user=per_user, streams_max=most)
+    return Hub(log, clock=clock or SystemClock(), allowance=Allowance(Counts(), per_user), streams_max=most)
 
 
 @dataclass

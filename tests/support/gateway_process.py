@@ -1,0 +1,59 @@
+"""The gateway as a process of its own, with no broker: what it would publish stays in its outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from deploy.local.preflight import free_port
+from tests.support.gateway_http import NOWHERE, SECRET
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 90
+
+
+@asynccontextmanager
+async def process(
+    database_url: str, folder: Path, port: int | None = None
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """The process and its port; killed at the end if it still runs."""
+    port = port or free_port()
+    env = os.environ | {
+        "GATEWAY_DATABASE_URL": database_url,
+        "GATEWAY_KAFKA_BOOTSTRAP": NOWHERE,
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_OBJECTS_URL": f"file://{folder}/objects",
+        "GATEWAY_JWT_SECRET": SECRET,
+        "GATEWAY_MEDIA_SECRET": SECRET,
+        "GATEWAY_LOCAL_MODE": "true",
+        "GATEWAY_LOG_LEVEL": "ERROR",
+    }
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "shared.serve",
+        "gateway",
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with httpx.AsyncClient() as api, asyncio.timeout(START_S):
+            while True:
+                try:
+                    if (await api.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200:
+                        break
+                except httpx.HTTPError:
+                    await asyncio.sleep(0.1)
+        yield child, port
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
