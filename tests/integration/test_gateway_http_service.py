@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from shared.ids import new_id
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, Stream, gateway
 from tests.support.gateway_process import process
@@ -277,11 +278,12 @@ async def test_the_limit_of_streams_holds_over_all_replicas_and_forgets_one_that
             assert [s.status for s in opened] == [200, 200]
             for g in (one, two):
                 assert (await _status(g, "ana"), await _status(g, "bob")) == (429, 200)
-            await one.world.pool.execute(  # as if this one had been killed
-                "update stream_replicas set alive_until = now() where replica_id = "
-                "(select replica_id from open_streams where user_id = 'ana' order by replica_id limit 1)")
-            assert sorted([await _status(one, "ana"), await _status(two, "ana")]) == [200, 429]
-        await one.world.pool.execute("update stream_replicas set alive_until = now() + interval '1 minute'")
+        third, has = new_id(), one.world.pool.execute
+        await has("insert into open_streams (user_id, replica_id, count) values ('carl', $1, 2)", third)
+        assert await _status(one, "carl") == 200  # of a replica that died
+        await has("insert into stream_replicas values ($1, now() + interval '1 minute')", third)
+        assert await _status(one, "carl") == 429
+        await has("delete from open_streams where replica_id = $1", third)
         async with asyncio.timeout(10):
             while await one.world.pool.fetchval("select count(*) from open_streams"):
                 await asyncio.sleep(0.01)

@@ -51,6 +51,7 @@ class Allowance:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Allowance:
+        await self._counts.alive(ALIVE_S)  # before the first stream, whose count would be nobody's
         self._task = asyncio.create_task(self._run(), name="sse-allowance")
         return self
 
