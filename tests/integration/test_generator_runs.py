@@ -319,6 +319,8 @@ async def test_output_beyond_the_tolerance_never_reaches_a_preview(bench: Bench)
     problem = (await bench.one("failed")).problem
     assert problem.code == "output_differs"
     assert "9.00 s" in problem.cause
+    kept = [o.key async for o in bench.objects.own.list("failed/")]
+    assert kept == [f"failed/{(await bench.one('failed')).run_id}/0-1.bin"], "for the provider's support"
 
 
 @pytest.mark.parametrize(("overrides", "code", "word"), [

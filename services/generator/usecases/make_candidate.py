@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from services.generator.domain.frames import frame_of
 from services.generator.domain.problems import provider_unknown
 from services.generator.domain.prompt import styled
@@ -20,6 +22,8 @@ from shared.contracts.values import AssetKind, ObjectRef, RunSource, Setting, Ve
 from shared.errors import RetakeError
 from shared.ids import NewId
 from shared.objects import Objects
+
+log = structlog.get_logger(__name__)
 
 MAX_SEED = 2**31
 JPEG = "image/jpeg"
@@ -46,9 +50,14 @@ class MakeCandidate:
             reporter.begin(Step.RENDERING, position)
             made = await self.studio.ingest(inputs.brought, run.request.asset_kind, work)
         reporter.begin(Step.VERIFYING, position)
-        inspected = await self.studio.inspect(made.path, run.request.asset_kind, work, inputs.beside)
-        if order:
-            check(order.kind, made.asked or order.asked, inspected.media)
+        try:
+            inspected = await self.studio.inspect(made.path, run.request.asset_kind, work, inputs.beside)
+            if order:
+                check(order.kind, made.asked or order.asked, inspected.media)
+        except RetakeError as e:
+            if order:
+                await self._keep_bad(run, order, made, e)
+            raise
         reporter.begin(Step.STORING, position)
         return await self._store(run, order, made, inspected)
 
@@ -101,6 +110,16 @@ class MakeCandidate:
             provider=run.provider, seed=order.seed if order else None,
             starting_image_version_id=r.starting_image_version_id if order else None,
             settings=settings, cost=made.cost, info=dict(made.info))
+
+    async def _keep_bad(self, run: Run, order: Order, made: Made, error: RetakeError) -> None:
+        """What a provider made and we do not take stays for a week, so that it can be shown to its support."""
+        key = f"failed/{run.run_id}/{order.position}-{run.attempt}{made.path.suffix}"
+        try:
+            await self.objects.own.put_file(key, made.path, made.content_type, move=True)
+        except RetakeError as e:  # the run fails for its own reason, whatever becomes of the file
+            log.warning("output.not_kept", key=key, code=e.code, cause=e.cause)
+        else:
+            log.warning("output.kept", key=key, code=error.code, cause=error.cause)
 
     async def _put_beside(self, version_id: str, name: str, path: Path | None, content_type: str) -> ObjectRef | None:
         return None if path is None else await self._put(version_id, name, path, content_type)
