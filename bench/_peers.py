@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from bench._films import FPS, SECONDS
 from shared.media import ffmpeg_exe
@@ -86,20 +89,28 @@ def _ffmpeg(*args: str | Path) -> Taken:
 
 
 def _timed(command: list[str], limit_s: float) -> Taken:
-    """In a process group of its own, so that nothing of it is left when it is stopped."""
-    began = time.perf_counter()
+    """In a process group of its own, so that nothing of it is left when it is stopped.
+
+    Memory is looked at while it runs: what the kernel tells at the end counts our own, from before the exec.
+    """
+    began, most, finished = time.perf_counter(), 0.0, True
     process = subprocess.Popen(command, start_new_session=True)
-    finished = True
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            break
+    while process.poll() is None:
+        most = max(most, _resident(process.pid))
         if time.perf_counter() - began > limit_s and finished:
             finished = False
-            os.killpg(process.pid, 9)
-        time.sleep(0.002)
+            os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(0.005)
     seconds = time.perf_counter() - began
     if finished and process.returncode:
         raise SystemExit(f"{Path(command[0]).name} failed with code {process.returncode}")
-    return Taken(round(seconds, 3), round(usage.ru_maxrss / 1024, 1), finished)
+    return Taken(round(seconds, 3), round(most, 1), finished)
+
+
+def _resident(pid: int) -> float:
+    """Megabytes of a process and of those it started; 0 when it has just ended."""
+    try:
+        process = psutil.Process(pid)
+        return float(sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / 1e6)
+    except psutil.Error:
+        return 0.0

@@ -231,7 +231,7 @@ def main() -> None:
     parts = {name: part for name, part in _known().items() if name in PARTS}
     for name, part in parts.items():
         shown = [[r["what"], r.get("seconds", ""), r.get("megabytes", ""), _verdict(r)] for r in part["rows"]]
-        table(PARTS[name], ["", "seconds", "MB", "ratio"], shown)
+        table(f"{PARTS[name]} (measured: {part['clips']} at {part['height']}p)", ["", "seconds", "MB", "ratio"], shown)
     print(f"raw numbers: {OUT / 'compile.json'}, plot: {_plot(parts)}")
 
 
