@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench._report import save, table
+from deploy.local.preflight import free_port
 from tests.support.system import System, start
 
 RUNS: Final = 3
@@ -25,7 +26,7 @@ GOING_ON: Final = {"generating", "preview_ready"}
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
-        system = start(Path(folder) / "data", "--port", "0")
+        system = start(Path(folder) / "data", "--port", str(free_port()))
         try:
             asset = _asset(system)
             found = {part: [_killed(system, asset, part) for _ in range(RUNS)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench._report import save, table
+from deploy.local.preflight import free_port
 from tests.support.system import start
 
 RUNS: Final = 5
@@ -21,7 +22,7 @@ def main() -> None:
     for _ in range(RUNS):
         with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
             began = time.monotonic()
-            system = start(Path(folder) / "data", "--port", "0")
+            system = start(Path(folder) / "data", "--port", str(free_port()))
             times.append(time.monotonic() - began)
             system.down()
     table("retake up → ready", ["", "s", "reach"], [["median", statistics.median(times), f"≤ {REACH_S}"],
