@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,6 +64,7 @@ class Provider:
     lane: LaneOf
     maker: Maker | None = None
     remote: RemoteProvider | None = None
+    compare: Callable[[Catalogue], Awaitable[object]] | None = None  # our rows with what the provider publishes
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def parts(settings: Settings, bell: Bell | None = None) -> Parts:
     replicate = replicate_provider.ReplicateProvider(_replicate(settings), bell=bell)
     providers = {
         animatic_provider.NAME: Provider(animatic_provider.lane, maker=animatic_provider.AnimaticProvider()),
-        REPLICATE: Provider(replicate_provider.lane, remote=replicate),
+        REPLICATE: Provider(replicate_provider.lane, remote=replicate, compare=replicate.compare),
     }
     return Parts(load_catalogue(settings.catalogue), providers, FfmpegStudio(), GuardedDownloads())
 
@@ -107,6 +109,7 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         async with (
             run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
             Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
+            _comparing(made_of),
             RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, clock=base.clock),
         ):
             yield messaging.health
@@ -125,6 +128,18 @@ async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
         open_objects(settings.objects_url, Service.GENERATOR) as objects,
     ):
         yield keeping(base, objects, PrometheusMeter())
+
+
+@asynccontextmanager
+async def _comparing(made_of: Parts) -> AsyncIterator[None]:
+    """Beside everything else: nobody waits for what providers publish."""
+    tasks = [asyncio.ensure_future(p.compare(made_of.catalogue)) for p in made_of.providers.values() if p.compare]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch,

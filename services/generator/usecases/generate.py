@@ -69,15 +69,20 @@ class Generate:
                 await self._after(run, attempt, Retryable("unexpected", f"{type(e).__name__}: {e}"))
 
     async def _begin(self, attempt: Attempt) -> Run | None:
-        async with self.unit() as store:
-            run = await store.begin(attempt, self.clock.now())
-            if run is None:  # cancelled or ended since: the job has nothing left to do
-                await store.finish(attempt)
-                return None
-            await store.publish(run.cause, progress(run, percent=0, code=Step.PREPARING.code))
+        run = await self._persist(lambda store: self._take(store, attempt))
+        if run is None:
+            return None
         if attempt.number > CLAIMS_MOST:
             await self._after(run, attempt, worker_lost(attempt.number - 1))
             return None
+        return run
+
+    async def _take(self, store: Attempts, attempt: Attempt) -> Run | None:
+        run = await store.begin(attempt, self.clock.now())
+        if run is None:  # cancelled or ended since: the job has nothing left to do
+            await store.finish(attempt)
+            return None
+        await store.publish(run.cause, progress(run, percent=0, code=Step.PREPARING.code))
         return run
 
     async def _work(self, run: Run, attempt: Attempt) -> None:

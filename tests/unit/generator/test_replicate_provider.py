@@ -35,7 +35,7 @@ from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
 from shared.errors import Permanent, RetakeError, Retryable, UserError
 from shared.ids import new_id
-from tests.support.replicate import server
+from tests.support.replicate import schemas, server
 
 CATALOGUE = load_catalogue()
 Make = Callable[..., ReplicateProvider]
@@ -367,3 +367,21 @@ async def test_an_output_may_be_inline(tmp_path: Path) -> None:
     outputs = Outputs(ReplicateSettings(), SystemClock())
     path, content_type = await outputs.fetch("data:image/png;base64,iVBORw0KGgo=", AssetKind.IMAGE, tmp_path)
     assert (path.suffix, content_type, path.read_bytes()) == (".png", "image/png", b"\x89PNG\r\n\x1a\n")
+
+
+async def test_our_rows_are_compared_with_what_replicate_publishes(make: Make, replicate: server.Running,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await make().compare(CATALOGUE) == {}
+    assert await make(token=None).compare(CATALOGUE) == {}
+    slug = "bytedance/seedance-1-pro-fast"
+    changed = {"prompt": {"type": "string"}, "image": {"type": "string"}, "audio": {"type": "string"},
+               "duration": {"type": "integer", "minimum": 4, "maximum": 12}, "seed": {"type": "integer"},
+               "resolution": {"allOf": [{"enum": ["720p", "1080p"]}]}, "fps": {"enum": [24]},
+               "aspect_ratio": schemas.SCHEMAS[slug]["aspect_ratio"]}
+    monkeypatch.setitem(schemas.SCHEMAS, slug, changed)
+    monkeypatch.setitem(schemas.REQUIRED, slug, "audio")
+    monkeypatch.delitem(schemas.SCHEMAS, "google/nano-banana")
+    assert await make().compare(CATALOGUE) == {
+        "google/nano-banana": ["Replicate has no such model (any more)"],
+        slug: ["it has no input 'camera_fixed'", "it requires 'audio', which the row does not send",
+               "duration: its minimum is 4, the row's 2", "resolution: it does not take '480p'"]}

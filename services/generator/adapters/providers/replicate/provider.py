@@ -25,12 +25,14 @@ from services.generator.adapters.providers.replicate.images import Images
 from services.generator.adapters.providers.replicate.inputs import inputs_of
 from services.generator.adapters.providers.replicate.orphans import find
 from services.generator.adapters.providers.replicate.outputs import Outputs, gone, url_in
-from services.generator.adapters.providers.replicate.settings import ReplicateSettings
+from services.generator.adapters.providers.replicate.published import compare
+from services.generator.adapters.providers.replicate.settings import NAME, ReplicateSettings
 from services.generator.domain.pricing import FREE, Quote
 from services.generator.domain.run import Lane
 from services.generator.usecases.ports import Made, Order
 from services.generator.usecases.remote import Call, Cancelled, Handle, Running, Stopped, Succeeded
 from shared.clock import Clock, SystemClock
+from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, Cost
 from shared.errors import Retryable
 
@@ -70,6 +72,12 @@ class ReplicateProvider:
 
     async def close(self) -> None:
         await self._api.close()
+
+    async def compare(self, catalogue: Catalogue) -> dict[str, list[str]]:
+        """What our rows say of models, and Replicate says otherwise; logged. Nothing without a token."""
+        if not self._settings.token:
+            return {}
+        return await compare(self._api, [m for m in catalogue if m.provider == NAME])
 
     async def prepare(self, order: Order) -> Mapping[str, Any]:
         if not self._settings.token:
