@@ -40,9 +40,10 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI and OpenAPI from the models
+contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI, OpenAPI and their references from the models
 	$(BIN)/python -m shared.contracts.generate
 	$(BIN)/python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
+	$(BIN)/python -m services.gateway.entrypoints.cli reference > docs/api/README.md
 
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
 	$(BIN)/python -m bench $(ROW) $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m shared.contracts.generate`: writes schemas, examples and the AsyncAPI document; `--check` only compares.
+"""`python -m shared.contracts.generate`: writes schemas, examples, AsyncAPI and reference; `--check` only compares.
 
 `--release VERSION` freezes today's schemas and examples: from then on every change is held against them.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.contracts.asyncapi import document, schema_of
+from shared.contracts.reference import events_reference
 from shared.contracts.samples import SAMPLES
 from shared.contracts.topics import TOPICS
 
@@ -23,6 +24,7 @@ VERSION: Final = "0.1.0"
 def contracts() -> dict[Path, str]:
     """Path -> content of every generated file."""
     files: dict[Path, str] = {DOCS / "asyncapi.json": _text(document(VERSION))}
+    files[DOCS / "README.md"] = events_reference()
     for topic in TOPICS.values():
         files[HERE / "schemas" / f"{topic.name}.v1.json"] = _text(schema_of(topic))
         example = json.loads(SAMPLES[topic.name].model_dump_json())

@@ -1,6 +1,7 @@
 """Operators' and builders' commands:
 
     python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
+    python -m services.gateway.entrypoints.cli reference > docs/api/README.md
     python -m services.gateway.main gc [--dry-run] [--project ID]
 
 `gc` prints lines of JSON, for `retake gc` and for jq: what each upload is to retention, or what was done.
@@ -17,6 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from services.gateway.entrypoints.http.app import build_app
+from services.gateway.entrypoints.http.markdown import api_reference
 from services.gateway.usecases.purge_uploads import PurgeUploads
 from shared.clock import SystemClock
 from shared.errors import RetakeError
@@ -31,17 +33,23 @@ def openapi() -> str:
     return json.dumps(build_app(None, SystemClock()).openapi(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
+def reference() -> str:
+    """The same for people, as Markdown."""
+    return api_reference(json.loads(openapi()))
+
+
 def operate(arguments: list[str], open_purge: OpenPurge | None = None) -> int:
     """The exit code: 0 done, 1 failed, 2 wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m services.gateway.main")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("openapi", help="print the API's document")
+    commands.add_parser("reference", help="print it for people, as Markdown")
     gc = commands.add_parser("gc", help="free uploads that have served")
     gc.add_argument("--dry-run", action="store_true", help="change nothing: say what would happen, and why")
     gc.add_argument("--project", help="explain this project only (with --dry-run)")
     asked = parser.parse_args(arguments)
-    if asked.command == "openapi":
-        sys.stdout.write(openapi())
+    if asked.command in ("openapi", "reference"):
+        sys.stdout.write(openapi() if asked.command == "openapi" else reference())
         return 0
     if asked.project and not asked.dry_run:
         parser.error("--project goes with --dry-run: a sweep takes all projects")
