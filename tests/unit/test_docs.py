@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from services.gateway.entrypoints.cli import reference
 from shared.contracts.messages import message
 from tests.support.settings_reference import SERVICES, settings_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_reference_of_the_api_is_what_the_code_says() -> None:
+    assert (ROOT / "docs" / "api" / "README.md").read_text("utf-8") == reference(), "run `make contracts`"
 
 
 def test_the_settings_that_are_told_are_those_that_are() -> None:
