@@ -150,7 +150,10 @@ class Generate:
         log.info("run.preview_ready", versions=[v.version_id for v in versions])
 
     def _may_repeat(self, run: Run, error: RetakeError) -> bool:
-        return isinstance(error, Retryable) and (not error.counts or run.failures + 1 < self.max_attempts)
+        """A busy database of ours is no reason to throw away what was paid; `CLAIMS_MOST` bounds it."""
+        if not isinstance(error, Retryable):
+            return False
+        return not error.counts or error.code == DATABASE_AWAY or run.failures + 1 < self.max_attempts
 
     async def _after(self, run: Run, attempt: Attempt, error: RetakeError) -> None:
         """What follows a failure: another attempt later, or the end."""
