@@ -45,7 +45,12 @@ def _asset(system: System) -> str:
             "output": {"width": 1920, "height": 1080, "fps": 24, "fit": "blur"}}
     episode = system.api.post(f"/projects/{project}/episodes", body)
     shown = system.api.get(f"/episodes/{episode['id']}")
-    return str(next(a["id"] for a in shown["assets"] if a["kind"] == "video"))
+    image, video = (next(str(a["id"]) for a in shown["assets"] if a["kind"] == kind)
+                    for kind in ("starting_image", "video"))
+    run = system.api.post(f"/assets/{image}/runs", {})["id"]  # a video is made from it
+    _until(system, run, lambda r: r["status"] == "preview_ready")
+    _accept(system, run)
+    return video
 
 
 def _killed(system: System, asset: str, part: str) -> float:
@@ -55,17 +60,20 @@ def _killed(system: System, asset: str, part: str) -> float:
         _until(system, run, lambda r: r["status"] == "preview_ready")
         system.kill(part)
         began = time.monotonic()
-        system.api.post(f"/runs/{run}/review", {"action": "approve"})
-        _until(system, run, lambda r: r["status"] == "complete")
+        _accept(system, run)
         return time.monotonic() - began
     system.kill(part)
     began = time.monotonic()
     _until(system, run, lambda r: r["status"] in GOING_ON and r["updated_at"] > before["updated_at"])
     took = time.monotonic() - began
     _until(system, run, lambda r: r["status"] == "preview_ready")
+    _accept(system, run)
+    return took
+
+
+def _accept(system: System, run: str) -> None:
     system.api.post(f"/runs/{run}/review", {"action": "approve"})
     _until(system, run, lambda r: r["status"] == "complete")
-    return took
 
 
 def _until(system: System, run: str, there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
