@@ -44,6 +44,9 @@ class Compilation(Resource):
     resolution: str | None = None
     fps: float | None = None
     poster_url: str | None = None
+    captions_url: str | None = Field(None, description="WebVTT")
+    subtitles_url: str | None = Field(None, description="SubRip")
+    timeline_url: str | None = Field(None, description="OpenTimelineIO")
     chapters: list[Any] | None = None
     segments: list[dict[str, Any]] = []
     queue_position: int | None = None

@@ -56,6 +56,7 @@ class FilmUpdated(Event):
     provenance: Literal["pending", "signed"] | None = None
     problem: Problem | None = None
     completed_at: Timestamp | None = None
+    files: dict[str, ObjectRef] = Field({}, description="captions.vtt, captions.srt, timeline.otio")
 
     @property
     def key(self) -> str:

@@ -76,6 +76,12 @@ def watch(path: Path, fps: int) -> Seen:
     return Seen(np.stack(gray), heard.astype(np.float32), pts, keyframes)
 
 
+def watch_pictures(path: Path) -> NDArray[np.uint8]:
+    """Gray pictures (n, height, width) of 80x45."""
+    with av.open(str(path)) as film:
+        return np.stack([f.reformat(80, 45, "gray").to_ndarray() for f in film.decode(video=0)])
+
+
 def loudness(path: Path) -> tuple[float, float]:
     """Integrated loudness (LUFS) and true peak (dBTP), as ffmpeg's ebur128 measures them."""
     command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path), "-vn", "-af"]

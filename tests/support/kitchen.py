@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.compiler.adapters.mp4.film import Packets, Pictures, lay_out_film
+from services.compiler.adapters.mp4.film import Line, Packets, Pictures, lay_out_film
 from services.compiler.adapters.mp4.write import write_film
 from services.compiler.adapters.render import End, Rendered, Renderer
 from services.compiler.adapters.sound.aac import encode_chunk
@@ -38,7 +39,7 @@ class Kitchen:
         ]
         return plan_film(shots, self.output.fps), clips
 
-    async def film(self, sources: list[Path], plan: FilmPlan, clips: list[Rendered]) -> Path:
+    async def film(self, sources: list[Path], plan: FilmPlan, clips: list[Rendered], text: Sequence[Line] = ()) -> Path:
         """With a silent sound track: only pictures are looked at."""
         runs = []
         for i, part in enumerate(plan.parts):
@@ -53,7 +54,8 @@ class Kitchen:
         silence = SoundPlan(plan.frames * 48_000 // self.output.fps, (), (), (), ())
         packets = await encode(silence, {}, AudioConfig(), self.folder)
         film = self.folder / "film.mp4"
-        write_film(lay_out_film(runs, packets[0], silence.samples, self.output), film)
+        layout = lay_out_film(runs, packets[0], silence.samples, self.output, language="jpn", text=text)
+        write_film(layout, film)
         return film
 
 

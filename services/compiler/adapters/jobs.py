@@ -83,10 +83,9 @@ class PostgresFilmJob:
             "segments_included": len(self._request.items),
             "report": result.report,
             "warnings": list(result.warnings),
+            "files": dict(result.files),
         }
-        stored = {
-            name: value.model_dump(mode="json") if isinstance(value, Value) else value for name, value in told.items()
-        }
+        stored = {name: _plain(value) for name, value in told.items()}
         told |= {"completed_at": now, "message_code": "compile.completed"}
         async with self._held() as connection:
             await self._update(connection, _COMPLETE, stored, now, told=told)
@@ -133,6 +132,12 @@ class PostgresFilmJob:
             **told,
         )
         await outbox.publish(connection, [self._publisher.message(event, changed.cause)])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    return value.model_dump(mode="json") if isinstance(value, Value) else value
 
 
 async def load_film_job(

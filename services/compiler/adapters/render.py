@@ -12,7 +12,7 @@ from typing import Final
 
 import av
 
-from services.compiler.adapters.filters import Source, Span, blend, frames_of
+from services.compiler.adapters.filters import Source, Span, blend, filter_value, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.plan import Window
 from shared import media
@@ -110,6 +110,29 @@ class Renderer:
         args += ["-filter_complex", graph, "-map", "[out]"]
         args += media.conformed_video_args(_frame(output), window.head, crf=WINDOW_CRF, cuttable=False)
         return await self._run(args, window.head, output, path, on_progress, niceness)
+
+    async def captioned(
+        self,
+        pictures: Path,
+        span: Span,
+        script: Path,
+        output: Output,
+        path: Path,
+        *,
+        on_progress: Progress | None = None,
+        niceness: int = 0,
+    ) -> Rendered:
+        """Frames of a conformed piece with the captions of an ASS file drawn on them; its times count from the first.
+
+        Encoded like a window: it is a second generation, which must not be seen beside the copied parts.
+        """
+        frames = span.stop - span.start
+        # Half a frame early: the first frame that is decoded and kept is `start`, however the time was rounded.
+        seek = ("-ss", f"{(span.start - 0.5) / output.fps:.6f}") if span.start else ()
+        draw = f"settb=1/{output.fps},setpts=N,trim=end_frame={frames},ass=filename={filter_value(script)}"
+        args = [*media.media_input(pictures, *seek), "-filter_complex", f"[0:V:0]{draw},{media.TAG_BT709}[out]"]
+        args += ["-map", "[out]", *media.conformed_video_args(_frame(output), frames, crf=WINDOW_CRF, cuttable=False)]
+        return await self._run(args, frames, output, path, on_progress, niceness)
 
     async def poster(self, clip: Path, at_s: float, path: Path) -> None:
         """One frame of a conformed clip as JPEG."""

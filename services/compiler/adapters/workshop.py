@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from services.compiler.adapters.files import LocalFiles, Scratch
-from services.compiler.adapters.mp4.film import Layout, Packets, lay_out_film
+from services.compiler.adapters.filters import Span
+from services.compiler.adapters.mp4.film import Layout, Line, Packets, lay_out_film
 from services.compiler.adapters.mp4.film import Pictures as Run
 from services.compiler.adapters.mp4.samples import VideoIndex
 from services.compiler.adapters.mp4.write import write_film
@@ -21,8 +22,10 @@ from services.compiler.adapters.sound.loudness import Samples
 from services.compiler.adapters.sound.stems import extract_stem, open_stem
 from services.compiler.domain.chunks import Level
 from services.compiler.domain.keys import output_name
+from services.compiler.domain.language import guess, three_letters
 from services.compiler.domain.order import Order
 from services.compiler.domain.pieces import (
+    CaptionedRecipe,
     ChunkRecipe,
     ClipRecipe,
     Piece,
@@ -33,8 +36,9 @@ from services.compiler.domain.pieces import (
 )
 from services.compiler.domain.plan import Body
 from services.compiler.domain.sound import SoundPlan
+from services.compiler.domain.subtitles import to_ass
 from services.compiler.usecases.ports import JoinedFilm, Pictures, Progress, Track
-from shared.contracts.values import AudioConfig, ObjectRef, Output
+from shared.contracts.values import AudioConfig, CaptionMode, ObjectRef, Output
 from shared.ids import NewId
 from shared.objects import Objects
 
@@ -90,9 +94,22 @@ class FileWorkshop:
                 stems = await self._stems(recipe.stems)
                 encoded = await encode_chunk(recipe.plan, stems, recipe.level, recipe.chunk, path, niceness=niceness)
                 return encoded.to_json()
+            case CaptionedRecipe():
+                return await self._captioned(recipe, path, niceness, on_progress)
             case PosterRecipe():
                 await self._renderer.poster(await self._files.path(recipe.clip.bytes), recipe.at_s, path)
                 return {}
+
+    async def _captioned(
+        self, recipe: CaptionedRecipe, path: Path, niceness: int, on_progress: Progress
+    ) -> dict[str, Any]:
+        script = path.with_suffix(".ass")
+        script.write_text(to_ass(recipe.captions, recipe.output), encoding="utf-8")
+        pictures, span = await self._files.path(recipe.pictures.bytes), Span(recipe.start, recipe.stop)
+        drawn = await self._renderer.captioned(
+            pictures, span, script, recipe.output, path, on_progress=on_progress, niceness=niceness
+        )
+        return drawn.index.to_json()
 
     async def find_level(
         self, plan: SoundPlan, stems: Mapping[str, Piece], config: AudioConfig
@@ -123,21 +140,46 @@ class FileWorkshop:
         stored = await own.put_file(f"{name}.mp4", film.path, "video/mp4", move=True, sha256=film.sha256)
         return stored, picture
 
+    async def store_files(self, compilation_id: str, files: Mapping[str, str]) -> dict[str, ObjectRef]:
+        made = f"films/{compilation_id}/{self._new_id()}"
+        return {
+            name: await self._objects.own.put_bytes(f"{made}/{name}", text.encode(), _TEXTS[name.rpartition(".")[2]])
+            for name, text in files.items()
+        }
+
     async def _stems(self, stems: Mapping[str, Piece]) -> dict[str, Samples]:
         return {key: open_stem(await self._files.path(piece.bytes)) for key, piece in stems.items()}
 
     async def _layout(self, order: Order, pictures: Pictures, track: Track) -> Layout:
-        clips = [(await self._files.path(c.bytes), VideoIndex.from_json(dict(c.facts))) for c in pictures.clips]
-        windows = [(await self._files.path(w.bytes), VideoIndex.from_json(dict(w.facts))) for w in pictures.windows]
+        clips = [(await self._files.path(c.bytes), _index(c)) for c in pictures.clips]
+        windows = [(await self._files.path(w.bytes), _index(w)) for w in pictures.windows]
+        drawn = {n: (await self._files.path(p.bytes), _index(p)) for n, p in pictures.captioned.items()}
         waiting = iter(windows)
         runs = []
-        for part in pictures.plan.parts:
+        for number, part in enumerate(pictures.plan.parts):
             if isinstance(part, Body):
-                runs.append(Run(*clips[part.shot], part.start, part.stop))
+                run = Run(*clips[part.shot], part.start, part.stop)
             else:
-                runs.append(Run(*next(waiting), 0, part.frames))
+                run = Run(*next(waiting), 0, part.frames)
+            runs.append(Run(*drawn[number], 0, part.frames) if number in drawn else run)
         sound = [Packets(await self._files.path(c.bytes), tuple(c.facts["sizes"])) for c in track.chunks]
-        return await asyncio.to_thread(lay_out_film, runs, sound, track.plan.samples, order.output)
+        lines = [Line(c.start, c.end, c.text) for c in track.captions] if order.captions is CaptionMode.SOFT else []
+        return await asyncio.to_thread(
+            lay_out_film,
+            runs,
+            sound,
+            track.plan.samples,
+            order.output,
+            language=three_letters(guess("".join(line.text for line in lines))),
+            text=lines,
+        )
+
+
+def _index(piece: Piece) -> VideoIndex:
+    return VideoIndex.from_json(dict(piece.facts))
+
+
+_TEXTS: Final = {"vtt": "text/vtt", "srt": "application/x-subrip", "otio": "application/json"}
 
 
 _TYPES: Final[Mapping[type, str]] = {

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.compiler.domain.chunks import CHUNK_PACKETS, PACKET
 from services.compiler.domain.pieces import (
+    CaptionedRecipe,
     ChunkRecipe,
     ClipRecipe,
     PieceKind,
@@ -24,6 +25,7 @@ SECONDS_PER_UNIT: Final[Mapping[str, float]] = {
     PieceKind.STEM: 0.01,  # a second of sound
     PieceKind.CHUNK: 0.09,
     PieceKind.POSTER: 0.2,
+    PieceKind.CAPTIONED: 0.035,  # decoded, drawn on, encoded
     "join": 0.003,  # a second of film
 }
 """Before anything was measured here: two cores of a 2024 server."""
@@ -41,6 +43,8 @@ def units(recipe: Recipe) -> float:
             return recipe.seconds
         case ChunkRecipe():
             return (recipe.chunk.stop - recipe.chunk.first) * PACKET / RATE
+        case CaptionedRecipe():
+            return megapixels(recipe.output) * recipe.frames
         case PosterRecipe():
             return 1.0
 

@@ -15,10 +15,11 @@ from shared.contracts.values import Output
 
 CLIP_RECIPE = 2
 WINDOW_RECIPE = 2
-STEM_RECIPE = 1
+STEM_RECIPE = 2
 CHUNK_RECIPE = 1
 TRACK_RECIPE = 1
 POSTER_RECIPE = 1
+CAPTIONED_RECIPE = 1
 
 
 def address(kind: str, recipe: int, **parameters: Any) -> str:
@@ -64,6 +65,11 @@ def window_key(left: Shot, right: Shot, window: Window) -> str:
 def stem_key(source_sha256: str) -> str:
     """The sound of a source as 48 kHz stereo floats, from the source's first instant."""
     return address("stem", STEM_RECIPE, source=source_sha256)
+
+
+def captioned_key(pictures: str, start: int, stop: int, captions: list[list[Any]]) -> str:
+    """`pictures` is the key of the piece that is drawn on, which has the size that the letters go by."""
+    return address("captioned", CAPTIONED_RECIPE, pictures=pictures, start=start, stop=stop, captions=captions)
 
 
 def output_name(output: Output) -> str:

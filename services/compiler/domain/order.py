@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.contracts.gateway import CompileItem, CompileRequested, EpisodeChanged, PinnedMedia, TimelineSegment
-from shared.contracts.values import AudioConfig, Output, Transition, TransitionStyle
+from shared.contracts.values import AudioConfig, CaptionMode, Output, Transition, TransitionStyle
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,11 @@ class Order:
     music: PinnedMedia | None
     audio: AudioConfig
     output: Output
+    captions: CaptionMode = CaptionMode.SOFT
 
 
 def order_of(request: CompileRequested) -> Order:
-    return Order(tuple(request.items), request.music, request.audio, even(request.output))
+    return Order(tuple(request.items), request.music, request.audio, even(request.output), request.captions)
 
 
 @dataclass(frozen=True)

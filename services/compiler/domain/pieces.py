@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from services.compiler.domain import keys
+from services.compiler.domain.captions import Caption
 from services.compiler.domain.chunks import Chunk, Level
-from services.compiler.domain.plan import Clip, FilmPlan, Window
+from services.compiler.domain.plan import Body, Clip, FilmPlan, Window
 from services.compiler.domain.sound import SoundPlan, Stem
 from shared.contracts.values import ObjectRef, Output
 
@@ -20,6 +21,7 @@ class PieceKind(StrEnum):
     STEM = "stem"
     CHUNK = "chunk"
     POSTER = "poster"
+    CAPTIONED = "captioned"
     TRACK = "track"  # no bytes of its own: which chunks make a film's sound, and what it measures
 
 
@@ -92,7 +94,25 @@ class PosterRecipe:
     kind: PieceKind = PieceKind.POSTER
 
 
-Recipe = ClipRecipe | WindowRecipe | StemRecipe | ChunkRecipe | PosterRecipe
+@dataclass(frozen=True)
+class CaptionedRecipe:
+    """Frames [start, stop) of a clip or window, `start` a keyframe, with captions drawn; their times count from it."""
+
+    key: str
+    name: str
+    pictures: Piece
+    start: int
+    stop: int
+    captions: tuple[Caption, ...]
+    output: Output
+    kind: PieceKind = PieceKind.CAPTIONED
+
+    @property
+    def frames(self) -> int:
+        return self.stop - self.start
+
+
+Recipe = ClipRecipe | WindowRecipe | StemRecipe | ChunkRecipe | PosterRecipe | CaptionedRecipe
 
 
 def clip_recipe(name: str, source: ObjectRef, seconds: float | None, output: Output, encoder: str) -> ClipRecipe:
@@ -122,6 +142,36 @@ def window_recipes(plan: FilmPlan, sources: Mapping[str, ObjectRef], output: Out
     return made
 
 
+def captioned_recipes(
+    plan: FilmPlan, clips: Sequence[Piece], windows: Iterable[Piece], captions: Sequence[Caption], output: Output
+) -> dict[int, CaptionedRecipe]:
+    """By place in the film's row of parts: those during which a caption is shown. The others stay as they are."""
+    waiting: Iterator[Piece] = iter(windows)
+    made: dict[int, CaptionedRecipe] = {}
+    at = 0
+    for number, part in enumerate(plan.parts):
+        match part:
+            case Body(shot, start, stop):
+                source, name = clips[shot], plan.shots[shot].name
+            case Window(left):
+                source, start, stop = next(waiting), 0, part.frames
+                name = f"the transition after {plan.shots[left].name}"
+            case _:
+                assert_never(part)
+        begin_ms, end_ms = at * 1000 // output.fps, (at + part.frames) * 1000 // output.fps
+        shown = tuple(
+            replace(c, start=max(0, c.start - begin_ms), end=min(c.end, end_ms) - begin_ms)
+            for c in captions
+            if c.start < end_ms and c.end > begin_ms
+        )
+        if shown:
+            texts = [[c.start, c.end, *c.lines] for c in shown]
+            key = keys.captioned_key(source.key, start, stop, texts)
+            made[number] = CaptionedRecipe(key, f"the captions of {name}", source, start, stop, shown, output)
+        at += part.frames
+    return made
+
+
 def chunk_recipes(plan: SoundPlan, level: Level, chunks: Iterable[Chunk], stems: Mapping[str, Piece]) -> list[Recipe]:
     return [ChunkRecipe(c.key, "the film's sound", plan, level, c, stems) for c in chunks]
 
@@ -138,4 +188,5 @@ def clip_of(piece: Piece) -> Clip:
 
 def stem_of(piece: Piece) -> Stem:
     first, stop = piece.facts["heard"]
-    return Stem(piece.key, piece.facts["samples"], piece.facts["loudness"], (first, stop))
+    pauses = tuple((a, b) for a, b in piece.facts["pauses"])
+    return Stem(piece.key, piece.facts["samples"], piece.facts["loudness"], (first, stop), pauses)

@@ -48,6 +48,7 @@ class Stem:
     samples: int
     loudness: float | None
     heard: tuple[int, int]
+    pauses: tuple[tuple[int, int], ...] = ()  # within what is heard: samples of the stem
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Spoken:
     segment_id: str
     at: int
     length: int
+    whole: int = 0  # what `length` would be if the film did not end before
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _narrations(
         fade_out = min(TAIL_FADE if cut else CLICK_FADE, length // 2)
         level = NARRATION_LUFS - loudness + gain
         cues.append(Cue(stem.key, begins, first, length, level, min(CLICK_FADE, length // 2), fade_out, ducked=False))
-        spoken.append(Spoken(shot.segment_id, begins, length))
+        spoken.append(Spoken(shot.segment_id, begins, length, stop - first))
         free = begins + length
     return cues, spoken, [*warnings, *_overruns(film, fps, spoken)]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from services.compiler.domain.captions import captions
 from services.compiler.domain.chunks import chunks, track_key
 from services.compiler.domain.order import Order, name_of
 from services.compiler.domain.pieces import (
@@ -10,6 +13,7 @@ from services.compiler.domain.pieces import (
     PieceKind,
     Recipe,
     StemRecipe,
+    captioned_recipes,
     chunk_recipes,
     clip_of,
     clip_recipe,
@@ -22,7 +26,7 @@ from services.compiler.domain.sound import SoundPlan, Sources, plan_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import Pictures, Track
 from shared.contracts.gateway import PinnedMedia
-from shared.contracts.values import AudioConfig
+from shared.contracts.values import AudioConfig, CaptionMode
 
 TOLERANCE_LU = 1.0  # of EBU R128 for programmes that cannot be brought closer
 NOTHING_HEARD = "Nothing is heard in this film: no narration, no music, no sound of the segments."
@@ -79,14 +83,15 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
     """The track as it was once made, or its chunks, of which most may be there already."""
     recipes = stem_recipes(order)
     stems = await obtainer.obtain(list(recipes.values()))
-    plan = sound_plan(order, film, recipes, stems)
+    sources = _sources(recipes, stems)
+    plan = plan_sound(film, order.output.fps, sources, order.audio)
     key = track_key(plan, order.audio)
     if made := (await obtainer.find([key])).get(key):
         facts = made.facts
         found = await obtainer.find(facts["chunks"])
         if all(k in found for k in facts["chunks"]):
             obtainer.tally.reused += len(found)
-            return _track(plan, [found[k] for k in facts["chunks"]], made)
+            return _track(order, sources, plan, [found[k] for k in facts["chunks"]], made)
     level, told = await obtainer.workshop.find_level(plan, stems, order.audio)
     wanted: list[Recipe] = chunk_recipes(plan, level, chunks(plan, level), stems)
     pieces = await obtainer.obtain(wanted)
@@ -97,10 +102,10 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
     track = Piece(key, PieceKind.TRACK, None, facts)
     if token := await obtainer.book.take(key, PieceKind.TRACK):
         await obtainer.book.finish(track, token)
-    return _track(plan, row, track)
+    return _track(order, sources, plan, row, track)
 
 
-def _track(plan: SoundPlan, row: list[Piece], track: Piece) -> Track:
+def _track(order: Order, sources: Sources, plan: SoundPlan, row: list[Piece], track: Piece) -> Track:
     loudness = track.facts["loudness"]
     return Track(
         plan=plan,
@@ -108,8 +113,37 @@ def _track(plan: SoundPlan, row: list[Piece], track: Piece) -> Track:
         loudness=loudness,
         true_peak_dbtp=track.facts["true_peak"],
         unmeasured={} if loudness is not None else {"loudness_lufs": NOTHING_HEARD, "true_peak_dbtp": NOTHING_HEARD},
-        warnings=(*plan.warnings, *track.facts["warnings"]),
+        warnings=(*plan.warnings, *track.facts["warnings"], *_unscripted(order, plan)),
+        captions=captions(_scripts(order), plan.spoken, _pauses(sources), plan.samples),
     )
+
+
+def _scripts(order: Order) -> dict[str, str]:
+    return {item.segment_id: item.narration.directions for item in order.items if item.narration}
+
+
+def _pauses(sources: Sources) -> dict[str, list[tuple[int, int]]]:
+    """Counted from the first that is heard of a narration, which is where it begins in the film."""
+    return {s: [(a - n.heard[0], b - n.heard[0]) for a, b in n.pauses] for s, n in sources.narration.items()}
+
+
+def _unscripted(order: Order, plan: SoundPlan) -> list[str]:
+    """Only a script says what is spoken: nothing is guessed from sound."""
+    if order.captions is CaptionMode.NONE:
+        return []
+    spoken = {s.segment_id for s in plan.spoken}
+    return [
+        f"{name_of(i)[0].upper()}{name_of(i)[1:]} has no captions: its narration came without a script."
+        for i in order.items
+        if i.narration and i.segment_id in spoken and not i.narration.directions.strip()
+    ]
+
+
+async def draw_captions(order: Order, pictures: Pictures, track: Track, obtainer: Obtainer) -> Pictures:
+    """The same pictures with captions on them. Only parts during which something is said are rendered again."""
+    wanted = captioned_recipes(pictures.plan, pictures.clips, pictures.windows, track.captions, order.output)
+    drawn = await obtainer.obtain(list(wanted.values()))
+    return replace(pictures, captioned={number: drawn[recipe.key] for number, recipe in wanted.items()})
 
 
 def _missed(loudness: float | None, audio: AudioConfig) -> list[str]:

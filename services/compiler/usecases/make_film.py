@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Final
 
 from services.compiler.domain.cost import Meter, Pace
+from services.compiler.domain.language import guess
 from services.compiler.domain.order import Order, order_of
 from services.compiler.domain.pieces import poster_recipe
+from services.compiler.domain.subtitles import to_srt, to_vtt
 from services.compiler.usecases.estimate import look
-from services.compiler.usecases.gather import gather_pictures, gather_sound
+from services.compiler.usecases.gather import draw_captions, gather_pictures, gather_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Result, Track, Workshop
 from shared.clock import Clock
 from shared.contracts.compiler import Chapter, FilmReport
-from shared.contracts.values import Media, ObjectRef, Output, Problem
+from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
 from shared.errors import RetakeError
 
 REPORT_EVERY_S: Final = 0.5
@@ -74,16 +76,19 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
         track = await gather_sound(order, pictures.plan, obtainer)
         poster = poster_recipe(pictures.clips[0], order.output)
         posters = await obtainer.obtain([poster])
+        if order.captions is CaptionMode.BURNED:
+            pictures = await draw_captions(order, pictures, track, obtainer)
         stage.code = "compile.joining"
         join_s = pace.seconds("join", pictures.plan.frames / order.output.fps)
         meter.expect(join_s)
         joining = clock.monotonic()
         async with workshop.film(order, pictures, track, lambda done: meter.advance("join", join_s, done)) as joined:
             film, poster_object = await workshop.store(job.request.compilation_id, joined, posters[poster.key])
+        files = await workshop.store_files(job.request.compilation_id, _files(track))
         seconds = pictures.plan.frames / order.output.fps
         await book.learn("join", pace.learn("join", seconds, clock.monotonic() - joining))
     report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
-    return _result(order, pictures, track, film, poster_object, report)
+    return replace(_result(order, pictures, track, film, poster_object, report), files=files)
 
 
 @asynccontextmanager
@@ -142,7 +147,15 @@ def _result(
         channels=2,
         loudness_lufs=track.loudness,
     )
-    return Result(film, poster, media, report, (*pictures.plan.warnings, *track.warnings))
+    return Result(film, poster, media, report, (*pictures.plan.warnings, *track.warnings), {})
+
+
+def _files(track: Track) -> dict[str, str]:
+    """Whatever the film shows of them, its captions are there as files."""
+    if not track.captions:
+        return {}
+    language = guess(" ".join(c.text for c in track.captions))
+    return {"captions.vtt": to_vtt(track.captions, language), "captions.srt": to_srt(track.captions)}
 
 
 def _aspect(output: Output) -> str:

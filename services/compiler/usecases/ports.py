@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from services.compiler.domain.captions import Caption
 from services.compiler.domain.chunks import Level
 from services.compiler.domain.order import Order
 from services.compiler.domain.pieces import Piece, PieceKind, Recipe
@@ -45,6 +46,7 @@ class Result:
     media: Media
     report: FilmReport
     warnings: tuple[str, ...]
+    files: Mapping[str, ObjectRef]
 
 
 class Desk(Protocol):
@@ -170,11 +172,15 @@ class PieceBook(Protocol):
 
 @dataclass(frozen=True)
 class Pictures:
-    """The picture side of a film: the clip of each shot and the piece of each window, in order."""
+    """The picture side of a film: the clip of each shot and the piece of each window, in order.
+
+    `captioned`: what is shown in place of a part, by its number, where captions are drawn on the pictures.
+    """
 
     plan: FilmPlan
     clips: tuple[Piece, ...]
     windows: tuple[Piece, ...]
+    captioned: Mapping[int, Piece] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -187,6 +193,7 @@ class Track:
     true_peak_dbtp: float | None
     unmeasured: Mapping[str, str]
     warnings: tuple[str, ...]
+    captions: tuple[Caption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,3 +230,7 @@ class Workshop(Protocol):
         ...
 
     async def store(self, compilation_id: str, film: JoinedFilm, poster: Piece) -> tuple[ObjectRef, ObjectRef]: ...
+
+    async def store_files(self, compilation_id: str, files: Mapping[str, str]) -> dict[str, ObjectRef]:
+        """Texts that go with a film, by name ("captions.vtt")."""
+        ...

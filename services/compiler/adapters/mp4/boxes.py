@@ -1,4 +1,4 @@
-"""The boxes of an MP4 with one H.264 track of constant rate and one AAC track (ISO/IEC 14496-12, -14, -15)."""
+"""The boxes of an MP4 with H.264 of constant rate, AAC and perhaps captions (ISO/IEC 14496-12, -14, -15)."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ class Sound:
     language: str = "und"
 
 
+@dataclass(frozen=True)
+class Text:
+    """Captions: sample i is shown for `durations[i]` milliseconds; one without text shows nothing (3GPP TS 26.245)."""
+
+    track: Track
+    durations: NDArray[np.uint32]
+    language: str
+
+
 def box(kind: bytes, *content: bytes) -> bytes:
     size = 8 + sum(map(len, content))
     return b"".join((struct.pack(">I4s", size, kind), *content))
@@ -67,7 +76,7 @@ def media_data_header(size: int) -> bytes:
     return struct.pack(">I4sQ", 1, b"mdat", size + 16)
 
 
-def movie(video: Video, sound: Sound) -> bytes:
+def movie(video: Video, sound: Sound, text: Text | None = None) -> bytes:
     scale = video.timescale
     length = len(video.track.sizes) * 1000
     header = full_box(
@@ -78,9 +87,12 @@ def movie(video: Video, sound: Sound) -> bytes:
         struct.pack(">IH10x", 0x10000, 0x100),
         _IDENTITY,
         bytes(24),
-        struct.pack(">I", 3),
+        struct.pack(">I", 4 if text else 3),
     )
-    return box(b"moov", header, _video_track(video, length), _sound_track(sound, scale))
+    tracks = [_video_track(video, length), _sound_track(sound, scale)]
+    if text:
+        tracks.append(_text_track(text, video, length))
+    return box(b"moov", header, *tracks)
 
 
 def _video_track(video: Video, length: int) -> bytes:
@@ -127,14 +139,48 @@ def _sound_track(sound: Sound, movie_scale: int) -> bytes:
     )
 
 
-def _track_header(number: int, length: int, volume: int, width: int, height: int) -> bytes:
+def _text_track(text: Text, video: Video, length: int) -> bytes:
+    """Offered, not forced: players show it when subtitles are asked for. It covers the lower fifth of the picture."""
+    height = video.height // 5
+    duration = int(text.durations.sum())
+    runs = np.ones((len(text.durations), 2), dtype=">u4")
+    runs[:, 1] = text.durations
+    table = box(
+        b"stbl",
+        full_box(b"stsd", 0, 0, struct.pack(">I", 1), _tx3g(video.width, height)),
+        full_box(b"stts", 0, 0, struct.pack(">I", len(runs)), runs.tobytes()),
+        *_tables(text.track),
+    )
+    return box(
+        b"trak",
+        _track_header(3, length, 0, video.width, height, top=video.height - height),
+        _edit(length, 0),
+        box(
+            b"mdia",
+            full_box(b"mdhd", 1, 0, struct.pack(">QQIQHH", 0, 0, 1000, duration, _language(text.language), 0)),
+            full_box(b"hdlr", 0, 0, struct.pack(">4x4s12x", b"sbtl"), b"Captions\0"),
+            box(b"minf", full_box(b"nmhd", 0, 0), _data_here(), table),
+        ),
+    )
+
+
+def _tx3g(width: int, height: int) -> bytes:
+    """White, centred, at the bottom of its region; the font's size is a third of the region."""
+    font = struct.pack(">HHB", 1, 1, 4) + b"Sans"
+    style = struct.pack(">HHHBB4B", 0, 0, 1, 0, min(255, max(8, height // 3)), 255, 255, 255, 255)
+    region = struct.pack(">4h", 0, 0, height, width)
+    return box(b"tx3g", struct.pack(">6xHIbb4B", 1, 0, 1, -1, 0, 0, 0, 0), region, style, box(b"ftab", font))
+
+
+def _track_header(number: int, length: int, volume: int, width: int, height: int, top: int = 0) -> bytes:
+    place = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, top << 16, 0x40000000) if top else _IDENTITY
     return full_box(
         b"tkhd",
         1,
         3,  # enabled, in movie
         struct.pack(">QQIIQ", 0, 0, number, 0, length),
         struct.pack(">8xHHHH", 0, 0 if volume == 0 else 1, volume, 0),
-        _IDENTITY,
+        place,
         struct.pack(">II", width << 16, height << 16),
     )
 

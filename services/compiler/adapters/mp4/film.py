@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -32,6 +33,15 @@ class Packets:
 
     path: Path
     sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Text shown from `start` until `end`, in milliseconds."""
+
+    start: int
+    end: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -67,9 +77,18 @@ class _Chunk:
 
 
 def lay_out_film(
-    pictures: Sequence[Pictures], sound: Sequence[Packets], samples: int, output: Output, *, language: str = "und"
+    pictures: Sequence[Pictures],
+    sound: Sequence[Packets],
+    samples: int,
+    output: Output,
+    *,
+    language: str = "und",
+    text: Sequence[Line] = (),
 ) -> Layout:
-    """`samples`: how much of the sound is heard. Raises Permanent unless all pictures share their parameter sets."""
+    """`samples`: how much of the sound is heard. `text` ascends, never two at once, and is in `language`, too.
+
+    Raises Permanent unless all pictures share their parameter sets.
+    """
     extradata = {p.index.extradata for p in pictures}
     if len(extradata) != 1:
         raise Permanent("pieces_differ", f"{len(extradata)} different parameter sets cannot make one track")
@@ -78,7 +97,11 @@ def lay_out_film(
     order = [chunk for pair in zip(seen, heard, strict=True) for chunk in pair]
     at = list(accumulate((c.size for c in order), initial=0))
 
-    def moov(base: int) -> bytes:
+    words, durations = _text_samples(text, len(_sizes(seen)) * 1000 // output.fps) if text else ([], [])
+    said = b"".join(words)  # all captions lie together, before everything else
+
+    def moov(start: int) -> bytes:
+        base = start + len(said)
         video = boxes.Video(
             _track(seen, [base + a for a in at[0:-1:2]]),
             _keyframes(seen),
@@ -87,12 +110,36 @@ def lay_out_film(
             output.fps,
             extradata.copy().pop(),
         )
-        return boxes.movie(video, boxes.Sound(_track(heard, [base + a for a in at[1:-1:2]]), samples, language))
+        audio = boxes.Sound(_track(heard, [base + a for a in at[1:-1:2]]), samples, language)
+        return boxes.movie(video, audio, _text_track(words, durations, start, language) if text else None)
 
     before = boxes.file_type()
-    data = boxes.media_data_header(at[-1])
-    base = len(before) + len(moov(0)) + len(data)  # the tables are as long whatever the offsets in them
-    return Layout(before + moov(base) + data, tuple(_joined(order)))
+    data = boxes.media_data_header(len(said) + at[-1])
+    start = len(before) + len(moov(0)) + len(data)  # the tables are as long whatever the offsets in them
+    return Layout(before + moov(start) + data + said, tuple(_joined(order)))
+
+
+def _text_samples(text: Sequence[Line], length: int) -> tuple[list[bytes], list[int]]:
+    """A sample for each line and for each gap, so that together they last `length` milliseconds."""
+    words: list[bytes] = []
+    durations: list[int] = []
+    at = 0
+    for line in (*text, Line(length, length, "")):
+        if line.start > at:
+            words.append(struct.pack(">H", 0))
+            durations.append(line.start - at)
+        if line.end > line.start:
+            said = line.text.encode()
+            words.append(struct.pack(">H", len(said)) + said)
+            durations.append(line.end - line.start)
+        at = max(at, line.end)
+    return words, durations
+
+
+def _text_track(words: Sequence[bytes], durations: Sequence[int], offset: int, language: str) -> boxes.Text:
+    sizes = np.array([len(w) for w in words], dtype=np.uint32)
+    track = boxes.Track(sizes, np.array([len(words)], dtype=np.uint32), np.array([offset], dtype=np.uint64))
+    return boxes.Text(track, np.array(durations, dtype=np.uint32), language)
 
 
 def _video_chunks(pictures: Sequence[Pictures], fps: int) -> Iterator[_Chunk]:
@@ -150,10 +197,14 @@ def _track(chunks: Sequence[_Chunk], offsets: Sequence[int]) -> boxes.Track:
     """A chunk without samples has no place in the tables."""
     kept = [(c, o) for c, o in zip(chunks, offsets, strict=True) if c.sizes]
     return boxes.Track(
-        sizes=np.array([n for c, _ in kept for n in c.sizes], dtype=np.uint32),
+        sizes=np.array(_sizes([c for c, _ in kept]), dtype=np.uint32),
         per_chunk=np.array([len(c.sizes) for c, _ in kept], dtype=np.uint32),
         chunks=np.array([o for _, o in kept], dtype=np.uint64),
     )
+
+
+def _sizes(chunks: Sequence[_Chunk]) -> list[int]:
+    return [n for chunk in chunks for n in chunk.sizes]
 
 
 def _keyframes(chunks: Sequence[_Chunk]) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:

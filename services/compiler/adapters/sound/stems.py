@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.compiler.adapters.sound.loudness import Samples, measure
 from services.compiler.domain.sound import RATE, Stem
@@ -17,6 +18,8 @@ _FRAME_BYTES: Final = 8  # two 32-bit floats
 _BLOCK: Final = RATE // 100
 _AUDIBLE: Final = 10 ** (-55 / 20)  # of a 10 ms block: below it lie pauses, noise floors and codec residue
 _MARGIN: Final = RATE // 50  # kept around what is audible: onsets and reverberation
+_PAUSE: Final = RATE * 15 // 100  # stops within words are shorter
+_MOST_PAUSES: Final = 2000
 _LONGEST_S: Final = 4 * 3600
 
 
@@ -27,17 +30,24 @@ class Sound:
     samples: int
     loudness: float | None
     heard: tuple[int, int]
+    pauses: tuple[tuple[int, int], ...] = ()
 
     def stem(self, key: str) -> Stem:
-        return Stem(key, self.samples, self.loudness, self.heard)
+        return Stem(key, self.samples, self.loudness, self.heard, self.pauses)
 
     def to_json(self) -> dict[str, Any]:
-        return {"samples": self.samples, "loudness": self.loudness, "heard": list(self.heard)}
+        return {
+            "samples": self.samples,
+            "loudness": self.loudness,
+            "heard": list(self.heard),
+            "pauses": [list(p) for p in self.pauses],
+        }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         first, stop = stored["heard"]
-        return cls(stored["samples"], stored["loudness"], (first, stop))
+        pauses = tuple((a, b) for a, b in stored.get("pauses", ()))
+        return cls(stored["samples"], stored["loudness"], (first, stop), pauses)
 
 
 async def extract_stem(source: Path, path: Path, *, timeout_s: float = 600, niceness: int = 0) -> Sound:
@@ -74,7 +84,14 @@ def _listen(path: Path) -> Sound:
     if loudness is None:
         return Sound(len(sound), None, (0, 0))
     first = max(0, int(audible[0]) * _BLOCK - _MARGIN)
-    return Sound(len(sound), loudness, (first, min(len(sound), (int(audible[-1]) + 1) * _BLOCK + _MARGIN)))
+    heard = first, min(len(sound), (int(audible[-1]) + 1) * _BLOCK + _MARGIN)
+    return Sound(len(sound), loudness, heard, _pauses(audible))
+
+
+def _pauses(audible: NDArray[np.intp]) -> tuple[tuple[int, int], ...]:
+    """Where a speaker breathes: nothing audible for `_PAUSE` or longer. Music without rests has none."""
+    found = np.flatnonzero(np.diff(audible) > _PAUSE // _BLOCK)
+    return tuple((int(audible[i] + 1) * _BLOCK, int(audible[i + 1]) * _BLOCK) for i in found[:_MOST_PAUSES])
 
 
 def _blocks(sound: Samples) -> list[Samples]:

@@ -48,7 +48,7 @@ _APPLY: Final = """
         poster = coalesce($9, poster), media = coalesce($10, media),
         segments_included = coalesce($11, segments_included), report = coalesce($12, report), warnings = $13,
         provenance = coalesce($14, provenance), error = $15, completed_at = coalesce($16, completed_at),
-        updated_at = $17
+        updated_at = $17, files = files || $18
     where compilation_id = $1
 """
 
@@ -86,7 +86,8 @@ class PostgresFilms:
         await self._db.execute(
             _APPLY, film.compilation_id, event.state, event.rev, event.progress, event.message_code,
             event.estimated_duration_s, event.queue_position, told["object"], told["poster"], told["media"],
-            event.segments_included, told["report"], event.warnings, event.provenance, told["problem"], ended, moved)
+            event.segments_included, told["report"], event.warnings, event.provenance, told["problem"], ended, moved,
+            told["files"])
         return moved
 
     async def save(self, compilation_id: str, at: datetime, **changes: Any) -> None:

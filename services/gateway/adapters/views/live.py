@@ -41,7 +41,7 @@ _VERSION: Final = """
     where t.version_id = $1 and a.deleted_at is null
 """
 _FILM: Final = """
-    select e.title, t.object as content, t.poster
+    select e.title, t.object as content, t.poster, t.files
     from compilations t join episodes e on e.episode_id = t.episode_id and e.deleted_at is null
     join members m on m.project_id = t.project_id and m.user_id = $2
     join projects p on p.project_id = t.project_id and p.deleted_at is null
@@ -76,7 +76,7 @@ class LiveViews(View):
         row = await self._connection.fetchrow(sql, object_id, self._links.user_id)
         if row is None:
             raise not_found(collection.removesuffix("s"))
-        ref: Mapping[str, Any] | None = row.get(rendition)
+        ref: Mapping[str, Any] | None = row.get(rendition) or (row.get("files") or {}).get(rendition)
         if not ref:
             raise not_found(rendition)
         found = ObjectRef(**ref)
@@ -89,6 +89,8 @@ def _filename(collection: str, row: Row, rendition: str, extension: str) -> str:
     if collection == "uploads":
         return str(row["filename"])
     base = row["title"] if collection == "films" else f"{row['label']} v{row['number']}"
+    if "." in rendition:  # captions and timelines bear the film's name, as players and editors expect
+        return f"{base}.{rendition.rpartition('.')[2]}"
     return f"{base}.{extension}" if rendition == "content" else f"{base} {rendition}.{extension}"
 
 

@@ -23,7 +23,7 @@ from shared.errors import Permanent
 router = APIRouter(prefix="/media", tags=["media"])
 
 Collection = Literal["versions", "films", "uploads"]
-Rendition = Literal["content", "proxy", "poster", "filmstrip"]
+Rendition = Literal["content", "proxy", "poster", "filmstrip", "captions.vtt", "captions.srt", "timeline.otio"]
 PRESIGNED_S: Final = 2 * 3600  # as long as our own links live at most
 _DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) | {
     200: {"description": "The whole file.", "content": {"application/octet-stream": {

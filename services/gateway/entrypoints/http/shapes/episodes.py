@@ -290,6 +290,9 @@ class Compilation(Dated):
     queue_position: int | None
     output_video_url: Url
     poster_url: Url
+    captions_url: Url = Field(description="WebVTT; null when nothing is spoken.")
+    subtitles_url: Url = Field(description="The same as SubRip.")
+    timeline_url: Url = Field(description="OpenTimelineIO, for editing programs.")
     output_duration: float | None
     output_file_size: int | None
     resolution: str | None

@@ -1,0 +1,179 @@
+"""A script as captions: sentences, cut where a reader would pause, on at most two lines that fit the picture.
+
+Widths count in Latin letters: a Chinese, Japanese or Korean character takes the room, and the speaking time, of
+`WIDE` of them; a combining mark takes none.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Final
+
+LINE: Final = 42.0  # letters: what broadcasters' guidelines agree on for Latin scripts
+WIDE: Final = LINE / 16  # and they allow 16 characters on a Chinese or Korean line
+SHORT: Final = 14.0  # a sentence below this is shown together with its neighbour, if both fit on one line
+
+_SPOKEN_MARKS: Final = re.compile(r"<#[\d.]+#>")  # pauses as speech models take them
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
+# After a full stop only before a space; after an ideographic one always. What closes a quotation belongs to it.
+_SENTENCE: Final = re.compile(r"(?:[.!?…؟۔।]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*)\s*")
+_ABBREVIATION: Final = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|No|vs|etc|z\.B|e\.g|i\.e)|\b[A-Z])\.\s*$")
+_CLAUSE: Final = frozenset(",;:–—،؛、，；：")
+_NEVER_FIRST: Final = frozenset("、。，．！？；：」』）】》〉”’…ーぁぃぅぇぉっゃゅょァィゥェォッャュョ,.!?;:)]}")
+_NEVER_LAST: Final = frozenset("「『（【《〈“‘([{")
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is shown at one time. `ends_sentence`: a speaker pauses after it."""
+
+    lines: tuple[str, ...]
+    ends_sentence: bool
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def weight(self) -> float:
+        """How long it takes to say, in letters."""
+        return max(1.0, sum(map(_spoken, self.text)))
+
+
+def blocks(script: str) -> list[Block]:
+    """The script's blocks in order; none for a script without a word. All of its words are in them."""
+    text = _CONTROLS.sub(" ", _SPOKEN_MARKS.sub(" ", script))
+    shown: list[Block] = []
+    for sentence in _grouped([s for line in text.splitlines() for s in _sentences(" ".join(line.split()))]):
+        parts = _parts(sentence)
+        shown += [Block(_lines(p), i == len(parts) - 1) for i, p in enumerate(parts)]
+    return shown
+
+
+def width(text: str) -> float:
+    return sum(map(_width, text))
+
+
+def _width(letter: str) -> float:
+    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0.0
+    return WIDE if unicodedata.east_asian_width(letter) in "WF" else 1.0
+
+
+def _spoken(letter: str) -> float:
+    """Digits are said as words; punctuation and spaces are not said."""
+    kind = unicodedata.category(letter)[0]
+    if kind == "N":
+        return max(3.0, _width(letter))
+    return _width(letter) if kind in "LS" else 0.0
+
+
+def _sentences(line: str) -> Iterator[str]:
+    begin = 0
+    for end in _SENTENCE.finditer(line):
+        if _ABBREVIATION.search(line, begin, end.end()) or line[end.end() : end.end() + 1].islower():
+            continue
+        yield line[begin : end.end()].strip()
+        begin = end.end()
+    if any(c.isalnum() for c in line[begin:]):
+        yield line[begin:].strip()
+
+
+def _grouped(sentences: Sequence[str]) -> list[str]:
+    """Short ones joined with the one before, so that none flashes by."""
+    groups: list[str] = []
+    for sentence in sentences:
+        if groups and min(width(groups[-1]), width(sentence)) < SHORT:
+            both = groups[-1] + ("" if _is_wide(groups[-1][-1]) else " ") + sentence
+            if width(both) <= LINE:
+                groups[-1] = both
+                continue
+        groups.append(sentence)
+    return groups
+
+
+def _parts(sentence: str) -> list[str]:
+    """Cut into as few parts of two lines as can be, at clauses where possible, else about equally long."""
+    units = _units(sentence)
+    ends = list(accumulate(map(width, units), initial=0.0))
+    fewest, whole = 10_000.0, ends[-1]
+    ideal = whole / max(1, -(-int(whole) // int(1.8 * LINE)))
+    best: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * len(units)
+    for stop in range(1, len(units) + 1):
+        for start in range(stop - 1, -1, -1):
+            if stop - start > 1 and not _fits(units, ends, start, stop):
+                break
+            long = ends[stop] - ends[start]
+            cost = best[start][0] + fewest + (long - ideal) ** 2 + 60 * _roughness(units, stop) ** 2
+            best[stop] = min(best[stop], (cost, start))
+    cuts, at = [len(units)], len(units)
+    while at:
+        at = best[at][1]
+        cuts.append(at)
+    cuts.reverse()
+    return ["".join(units[a:b]).strip() for a, b in pairwise(cuts)]
+
+
+def _fits(units: Sequence[str], ends: Sequence[float], start: int, stop: int) -> bool:
+    """On two lines. A space at a line's end takes no room, so one letter more is let in and paid by nobody."""
+    first = bisect_right(ends, ends[start] + LINE + 1) - 1
+    first = max(first, start + 1)
+    return first >= stop or ends[stop] - ends[first] <= LINE + (1 if units[stop - 1].endswith(" ") else 0)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    """One line, or two of which the lower one is the longer by a little: it covers less of the picture."""
+    if width(text) <= LINE:
+        return (text,)
+    units = _units(text)
+    ways = []
+    for at in range(1, len(units)):
+        upper, lower = "".join(units[:at]).strip(), "".join(units[at:]).strip()
+        a, b = width(upper), width(lower)
+        over = max(0.0, a - LINE) + max(0.0, b - LINE)
+        ways.append((over * 1000 + abs(b - a - 2) + 3 * _roughness(units, at), upper, lower))
+    return min(ways)[1:] if ways else (text,)
+
+
+def _roughness(units: Sequence[str], at: int) -> int:
+    """How much a break before unit `at` disturbs: 0 at a clause's end, 4 within what may be a Japanese word."""
+    if at == len(units) or units[at - 1].rstrip()[-1:] in _CLAUSE:
+        return 0
+    last, first = units[at - 1][-1], units[at][0]
+    after_particle = "\u3041" <= last <= "\u309f" and not "\u3041" <= first <= "\u309f"
+    return 4 if _is_wide(last) and not after_particle else 3
+
+
+def _units(text: str) -> list[str]:
+    """The text in pieces that a line may be broken between; a word longer than a line is broken, too."""
+    units: list[str] = []
+    word = ""
+    for i, letter in enumerate(text):
+        word += letter
+        after = text[i + 1 : i + 2]
+        if not after or _joins(after):
+            continue
+        breaks = letter == " " or (
+            (_is_wide(letter) or _is_wide(after))
+            and after not in _NEVER_FIRST
+            and letter not in _NEVER_LAST
+            and after != " "
+        )
+        if breaks or (after != " " and width(word) >= LINE - 2):
+            units.append(word)
+            word = ""
+    return [*units, word] if word else units
+
+
+def _is_wide(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in "WF"
+
+
+def _joins(letter: str) -> bool:
+    """It belongs to the letter before it: a mark, a joiner, a variation."""
+    return _width(letter) == 0.0 or 0x1F3FB <= ord(letter) <= 0x1F3FF

@@ -1,0 +1,99 @@
+"""Captions of a whole film: in the file, beside it, and on its pictures, with the times at which they are spoken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from services.compiler.adapters.filters import Span
+from services.compiler.adapters.mp4.film import Line
+from services.compiler.adapters.render import Renderer
+from services.compiler.domain.captions import Caption
+from services.compiler.domain.subtitles import to_ass
+from shared.contracts.compiler import FilmState
+from shared.contracts.values import CaptionMode
+from tests.integration.test_compiler_service import (  # fixtures and the stage of the whole compiler
+    Start,
+    item,
+    requested,
+    sources,
+    start,
+)
+from tests.support import films
+from tests.support.kitchen import OUTPUT, Kitchen
+
+__all__ = ["sources", "start"]
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path) -> Kitchen:
+    return Kitchen(tmp_path, Renderer())
+
+
+async def test_a_narration_s_script_is_shown_while_it_is_heard(start: Start, sources: Path) -> None:
+    async with start(render_ahead=False) as stage:
+        video, voice = await stage.commit(sources / "a.mp4"), await stage.commit(sources / "voice.wav")
+        silent, said = item(1, video), item(2, video, narration=voice.model_copy(update={"directions": "One & two."}))
+        mute = item(3, video, narration=(await stage.commit(sources / "music.wav")))
+
+        soft = await stage.film(requested(silent, said, mute))
+        assert soft.state is FilmState.COMPLETED, soft.problem
+        vtt = stage.path(soft.files["captions.vtt"]).read_text("utf-8")
+        assert vtt == "WEBVTT\n\n00:00:02.000 --> 00:00:03.500\nOne &amp; two.\n"
+        srt = stage.path(soft.files["captions.srt"]).read_text("utf-8")
+        assert srt == "1\n00:00:02,000 --> 00:00:03,500\nOne & two.\n"
+        assert soft.warnings[-1] == "Segment 3 has no captions: its narration came without a script."
+        with av.open(str(stage.path(soft.object))) as film:
+            assert [bytes(p)[2:].decode() for p in film.demux(film.streams.subtitles[0]) if p.size > 2] == [
+                "One & two."
+            ]
+
+        burned = await stage.film(requested(silent, said, mute, captions=CaptionMode.BURNED))
+        assert burned.report is not None
+        assert burned.report.pieces_rendered == 1  # the one clip during which it is spoken
+        assert burned.files["captions.vtt"].sha256 == soft.files["captions.vtt"].sha256
+        with av.open(str(stage.path(burned.object))) as film:
+            assert not film.streams.subtitles
+            assert film.streams.video[0].frames == 3 * 48
+
+
+SPOKEN = (
+    Caption(0, 700, ("Ships & <b>stars</b>,", "and a quay.")),
+    Caption(700, 1200, ("夜の港に、灯りがともる。",)),
+    Caption(1500, 2900, ("שלום, עולם!",)),
+)
+
+
+async def test_soft_captions_are_read_back_as_they_were_written(kitchen: Kitchen) -> None:
+    source = films.video(kitchen.folder / "a.mp4", seconds=4)
+    plan, clips = await kitchen.plan((source, None))
+    lines = [Line(c.start, c.end, c.text) for c in SPOKEN]
+    film = await kitchen.film([source], plan, clips, text=lines)
+    films.watch(film, OUTPUT.fps)
+    with av.open(str(film)) as container:
+        (track,) = container.streams.subtitles
+        assert (track.codec_context.name, track.language) == ("mov_text", "jpn")
+        assert abs(float(track.duration * track.time_base) - plan.frames / OUTPUT.fps) < 0.002
+        assert float(container.duration) / av.time_base == pytest.approx(plan.frames / OUTPUT.fps, abs=0.002)
+        packets = [p for p in container.demux(track) if p.size]
+        shown = [(p.pts, p.pts + p.duration, bytes(p)[2:].decode()) for p in packets if p.size > 2]
+    assert shown == [(c.start, c.end, c.text) for c in SPOKEN]
+    films.ffmpeg("-i", film, "-map", "0:s", "-c:s", "webvtt", kitchen.folder / "out.vtt")
+    assert "00:00.700 --> 00:01.200\n夜の港に、灯りがともる。" in (kitchen.folder / "out.vtt").read_text("utf-8")
+
+
+async def test_burned_captions_are_drawn_where_they_are_spoken_and_nowhere_else(kitchen: Kitchen) -> None:
+    source = films.video(kitchen.folder / "still.mp4", seconds=2)
+    clip = await kitchen.clip(source)
+    script = kitchen.folder / "it's [a], script;.ass"
+    script.write_text(to_ass((Caption(250, 500, ("WWWWWWWW", "WWWWWWWW")),), OUTPUT), "utf-8")
+    drawn = await kitchen.renderer.captioned(clip.path, Span(24, 48), script, OUTPUT, kitchen.folder / "drawn.mp4")
+    assert (drawn.index.frames, drawn.index.keyframes[0]) == (24, 0)
+    assert drawn.index.extradata == clip.index.extradata
+    before, after = (films.watch_pictures(p) for p in (clip.path, drawn.path))
+    difference = np.abs(before[24:48].astype(int) - after.astype(int))[:, 22:, :].max(axis=(1, 2))
+    assert (difference[6:12] > 60).all()
+    assert (difference[:6] < 25).all() and (difference[12:] < 25).all()

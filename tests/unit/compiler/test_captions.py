@@ -1,0 +1,144 @@
+"""Captions: every word once, in readable blocks, while it is heard; files that players read back as they were."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.compiler.domain.caption_text import LINE, blocks, width
+from services.compiler.domain.captions import FASTEST, Caption, captions
+from services.compiler.domain.language import guess, three_letters
+from services.compiler.domain.sound import RATE, Spoken
+from services.compiler.domain.subtitles import to_ass, to_srt, to_vtt
+from shared.contracts.values import Output
+
+LIGHTHOUSE = (
+    "Mr. Smith walked 3.5 miles to the old lighthouse. There, where nobody had lived since the war, he found a lamp "
+    "that was still burning. Why? Nobody knew."
+)
+
+
+def words(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def test_sentences_and_clauses_decide_where_a_block_ends() -> None:
+    found = blocks(LIGHTHOUSE)
+    assert [b.lines[0][:9] for b in found] == ["Mr. Smith", "There, wh", "he found ", "Why? Nobo"]
+    assert [b.ends_sentence for b in found] == [True, False, True, True]
+    assert words("".join(b.text for b in found)) == words(LIGHTHOUSE)
+
+
+def test_japanese_is_broken_without_spaces_and_never_before_a_comma() -> None:
+    script = "しかし、海の向こうから、見たことのない大きな船がゆっくりと近づいてきた。漁師たちはまだ眠っている。"
+    lines = [line for b in blocks(script) for line in b.lines]
+    assert "".join(lines) == script
+    assert all(width(line) <= LINE and line[0] not in "、。" for line in lines)
+    assert lines[0] == "しかし、海の向こうから、"
+
+
+SCRIPTS = st.text(
+    st.sampled_from("ab ZW.,!?…—\n\t漢字かな、。「」한글العربيةשלוםกำ e\u0301👩\u200d🚀<>&{}\\-3 "), max_size=300
+)
+
+
+@given(SCRIPTS)
+@settings(max_examples=60, deadline=None)
+def test_all_words_are_shown_on_lines_that_fit(script: str) -> None:
+    found = blocks(script)
+    shown = words("".join(b.text for b in found))
+    spoken = re.findall(r"\w", words(script))
+    assert re.findall(r"\w", shown) == spoken
+    for block in found:
+        assert 1 <= len(block.lines) <= 2
+        assert all(line.strip() for line in block.lines)
+        assert all(width(line) <= LINE + 3 for line in block.lines)  # a letter with its marks is never torn
+
+
+@st.composite
+def narrations(draw: st.DrawFn) -> tuple[dict[str, str], list[Spoken], dict[str, list[tuple[int, int]]], int]:
+    scripts, spoken, pauses, at = {}, [], {}, 0
+    film = draw(st.integers(1, 40)) * RATE
+    for n in range(draw(st.integers(0, 4))):
+        at += draw(st.integers(0, 2 * RATE))
+        whole = draw(st.integers(RATE // 10, 12 * RATE))
+        length = min(whole, film - at)
+        if length <= 0:
+            break
+        scripts[str(n)] = draw(SCRIPTS)
+        spoken.append(Spoken(str(n), at, length, whole))
+        edges = sorted(draw(st.sets(st.integers(1, whole - 1), max_size=8)))
+        pauses[str(n)] = list(zip(edges[::2], edges[1::2], strict=False))
+        at += length
+    return scripts, spoken, pauses, film
+
+
+@given(narrations())
+@settings(max_examples=40, deadline=None)
+def test_captions_follow_each_other_within_the_film(
+    told: tuple[dict[str, str], list[Spoken], dict[str, list[tuple[int, int]]], int],
+) -> None:
+    scripts, spoken, pauses, film = told
+    found = captions(scripts, spoken, pauses, film)
+    ends = 0
+    for caption in found:
+        assert ends <= caption.start < caption.end
+        ends = caption.end
+    assert ends <= film * 1000 // RATE
+    assert [c.start for c in found] == sorted(c.start for c in found)
+
+
+def test_a_sentence_begins_after_the_pause_in_which_the_speaker_breathed() -> None:
+    script = "This sentence is said rather slowly by the speaker. This one is said fast, and is as long as the first."
+    second = RATE
+    spoken = [Spoken("s", 2 * second, 8 * second, 8 * second)]
+    pause = (int(4.5 * second), int(4.9 * second))
+    heard = captions({"s": script}, spoken, {"s": [pause]}, 20 * second)
+    first, *_, last = heard
+    assert first.start == 2000
+    assert next(c for c in heard if c.text.startswith("This one")).start == 6900
+    assert last.end == 10_300  # lingers a little
+    without = captions({"s": script}, spoken, {}, 20 * second)
+    assert next(c for c in without if c.text.startswith("This one")).start == 6200
+
+
+def test_a_fast_speaker_s_words_stay_while_there_is_time() -> None:
+    script = {"s": "Far too many words for so short a time, but a reader has to read them all."}
+    (found,) = captions(script, [Spoken("s", 0, 2 * RATE, 2 * RATE)], {}, 20 * RATE)
+    assert found.end == 3500  # not longer: it would be seen beside other pictures
+    (calm,) = captions({"s": "A few words, calmly."}, [Spoken("s", 0, RATE // 2, RATE // 2)], {}, 20 * RATE)
+    assert calm.end - calm.start >= round(width(calm.text) / FASTEST * 1000)
+
+
+def test_what_the_film_s_end_cuts_off_is_not_shown() -> None:
+    script = {"s": "The first sentence can still be heard in full. The second one comes when the film is over already."}
+    found = captions(script, [Spoken("s", 0, 3 * RATE, 8 * RATE)], {}, 3 * RATE)
+    assert [c.text.replace("\n", " ") for c in found] == ["The first sentence can still be heard in full."]
+    assert found[0].end == 3000
+
+
+HOSTILE = (Caption(0, 1500, ("<b>Q & A</b> --> {\\an8}",)), Caption(3_661_002, 3_662_000, ("שלום, \\Nעולם!", "نعم")))
+
+
+def test_webvtt_escapes_markup() -> None:
+    vtt = to_vtt(HOSTILE, "he")
+    assert vtt.startswith("WEBVTT\nLanguage: he\n\n00:00:00.000 --> 00:00:01.500\n")
+    assert "&lt;b&gt;Q &amp; A&lt;/b&gt; --&gt; {\\an8}" in vtt
+    assert "01:01:01.002 --> 01:01:02.000\nשלום, \\Nעולם!\nنعم\n" in vtt
+
+
+def test_subrip_and_ass_show_markup_as_text() -> None:
+    srt = to_srt(HOSTILE)
+    assert srt.startswith("1\n00:00:00,000 --> 00:00:01,500\n")
+    assert "<b" not in srt and "</" not in srt and "{\\" not in srt and srt.count("-->") == 2
+    drawn = to_ass(HOSTILE, Output(width=320, height=180)).rpartition("Text\n")[2]
+    assert "{\\an8" not in drawn.replace("\\{", "") and drawn.count("\\N") == 1
+    assert "1:01:01.00" in drawn
+
+
+def test_the_language_is_guessed_from_the_letters() -> None:
+    assert [guess(t) for t in ("夜の港", "夜晚的港口", "밤의 항구", "ночной порт", "שלום", "the port", "123")] == [
+        "ja", "zh", "ko", "ru", "he", None, None]  # fmt: skip
+    assert [three_letters(t) for t in ("ja", "pt-BR", None, "xx")] == ["jpn", "por", "und", "und"]
