@@ -17,5 +17,8 @@ class ServiceSettings(BaseSettings):
     objects_url: str = Field(description="file:///folder or s3://bucket/prefix; each owner has a prefix below it")
     work_dir: str = Field("/tmp", description="for files in work; may be lost at any time")
     pool_size: int = 10
+    signing_certificate: str | None = Field(None, description="of Content Credentials: a PEM chain, or its path")
+    signing_key: str | None = Field(None, description="its PKCS#8 key on P-256: PEM, or its path")
+    signing_dir: str | None = Field(None, description="keeps the development certificate that is used without these")
     log_level: str = "INFO"
     log_json: bool = True

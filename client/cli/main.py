@@ -46,7 +46,10 @@ _PANELS = {
         "usage": "client.cli.reports:usage",
         "me": "client.cli.reports:me",
     },
-    "This machine": {"completion": "client.cli.completion:completion"},
+    "This machine": {
+        "completion": "client.cli.completion:completion",
+        "provenance": "client.cli.provenance:provenance",
+    },
 }
 _OURS = {
     panel: [EntryPoint(name, value, GROUP) for name, value in entries.items()] for panel, entries in _PANELS.items()

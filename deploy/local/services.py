@@ -133,6 +133,7 @@ class ServicePart:
             "KAFKA_EMBEDDED": str(self.settings.kafka_embedded).lower(),
             "OBJECTS_URL": self.settings.objects_url,
             "WORK_DIR": str(self.data.work / self.name),
+            "SIGNING_DIR": str(self.data.root / "signing"),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
         }

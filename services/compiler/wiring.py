@@ -11,10 +11,12 @@ from services.compiler.adapters.files import LocalFiles, Scratch
 from services.compiler.adapters.jobs import PostgresPrepareJob, load_film_job
 from services.compiler.adapters.pieces import PostgresPieces
 from services.compiler.adapters.render import Renderer
+from services.compiler.adapters.sign_jobs import SIGN, PostgresSignJob
+from services.compiler.adapters.signing import C2paSigner
 from services.compiler.adapters.workshop import FileWorkshop
 from services.compiler.config import Settings
 from services.compiler.domain.cost import Pace
-from services.compiler.entrypoints.jobs import ExpirySweep, Shop, film_kind, prepare_kind
+from services.compiler.entrypoints.jobs import ExpirySweep, Shop, film_kind, prepare_kind, sign_kind
 from services.compiler.entrypoints.kafka import fail_dead_letters, handlers
 from services.compiler.usecases.ports import Desk
 from shared.contracts.topics import Service
@@ -22,6 +24,7 @@ from shared.health import Health
 from shared.jobs import Worker
 from shared.objects import Objects, open_objects
 from shared.postgres import Connection, transaction
+from shared.provenance import Identity, identity_from
 from shared.service import Base, open_base, run_messaging
 
 
@@ -33,7 +36,9 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
         open_objects(settings.objects_url, Service.COMPILER, work_dir=folder) as objects,
         Scratch(folder, base.new_id) as scratch,
     ):
-        shop = await _shop(settings, base, objects, scratch, folder)
+        files = LocalFiles(objects, folder / "cache", limit_bytes=settings.cache_bytes)
+        shop = await _shop(settings, base, objects, scratch, files)
+        signer = C2paSigner(_identity(settings, folder), files, scratch, objects, base.new_id)
 
         def desks(connection: Connection) -> Desk:
             return PostgresDesk(connection, base.publisher, render_ahead=settings.render_ahead)
@@ -53,6 +58,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 settings.ahead_at_once,
                 settings.settle_s,
             ),
+            SIGN: sign_kind(signer, lambda claim: PostgresSignJob(base.pool, base.publisher, claim, base.clock)),
         }
         async with (
             run_messaging(
@@ -64,8 +70,12 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             yield messaging.health
 
 
-async def _shop(settings: Settings, base: Base, objects: Objects, scratch: Scratch, folder: Path) -> Shop:
-    files = LocalFiles(objects, folder / "cache", limit_bytes=settings.cache_bytes)
+def _identity(settings: Settings, folder: Path) -> Identity:
+    kept = Path(settings.signing_dir) if settings.signing_dir else folder / "signing"
+    return identity_from(settings.signing_certificate, settings.signing_key, kept)
+
+
+async def _shop(settings: Settings, base: Base, objects: Objects, scratch: Scratch, files: LocalFiles) -> Shop:
     renderer = Renderer(timeout_per_s=settings.ffmpeg_timeout_per_s)
     async with transaction(base.pool) as connection:
         known = await PostgresDesk(connection, base.publisher).pace()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.compiler.adapters.desk import COMPILATION, compilation, enqueue_prepare, renew_prepare
+from services.compiler.adapters.sign_jobs import enqueue_sign
 from services.compiler.usecases.ports import Known, Result
 from shared import jobs
 from shared.clock import Clock
@@ -84,11 +85,13 @@ class PostgresFilmJob:
             "report": result.report,
             "warnings": list(result.warnings),
             "files": dict(result.files),
+            "provenance": "pending",
         }
         stored = {name: _plain(value) for name, value in told.items()}
         told |= {"completed_at": now, "message_code": "compile.completed"}
         async with self._held() as connection:
             await self._update(connection, _COMPLETE, stored, now, told=told)
+            await enqueue_sign(connection, self._request.compilation_id)
             await self._finish(connection)
 
     async def fail(self, problem: Problem) -> None:

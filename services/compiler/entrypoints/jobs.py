@@ -13,8 +13,9 @@ import structlog
 from services.compiler.domain.cost import Pace
 from services.compiler.usecases.expire_compilations import expire_compilations
 from services.compiler.usecases.make_film import make_film
-from services.compiler.usecases.ports import Desk, FilmJob, PieceBook, PrepareJob, Workshop
+from services.compiler.usecases.ports import Desk, FilmJob, FilmSigner, PieceBook, PrepareJob, SignJob, Workshop
 from services.compiler.usecases.prepare_episode import prepare_episode
+from services.compiler.usecases.sign_film import sign_film
 from shared.clock import Clock
 from shared.jobs import Claim, Kind
 from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
@@ -66,6 +67,14 @@ def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int, 
             )
 
     return Kind(run, at_once)
+
+
+def sign_kind(signer: FilmSigner, load: Callable[[Claim], SignJob]) -> Kind:
+    async def run(claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(compilation_id=claim.payload["compilation_id"]):
+            await sign_film(load(claim), signer, attempt=claim.attempt)
+
+    return Kind(run, 1)
 
 
 class ExpirySweep:

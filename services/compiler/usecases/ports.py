@@ -128,6 +128,33 @@ class Known:
     settled: bool
 
 
+class SignJob(Protocol):
+    """A finished film that has no Content Credentials yet. Calls that write raise Fenced like those of FilmJob."""
+
+    async def film(self) -> ObjectRef | None:
+        """None when it is gone, or signed already."""
+        ...
+
+    @property
+    def request(self) -> CompileRequested: ...
+
+    async def signed(self, film: ObjectRef) -> None: ...
+
+    async def unsigned(self, warning: str) -> None:
+        """It stays as it is, and says so."""
+        ...
+
+    async def again(self, delay_s: float) -> None: ...
+
+    async def drop(self) -> None: ...
+
+
+class FilmSigner(Protocol):
+    async def signed(self, request: CompileRequested, film: ObjectRef) -> ObjectRef:
+        """The same film with its manifest, as a new object. Raises Retryable `signing_failed`."""
+        ...
+
+
 class PrepareJob(Protocol):
     """Rendering ahead for one episode."""
 

@@ -9,8 +9,12 @@ from shared.contracts.values import ObjectRef
 
 @dataclass(frozen=True)
 class MediaFile:
-    """`filename` is what a download is called; `gone`: retention has deleted the bytes, or will."""
+    """`filename` is what a download is called; `gone`: retention has deleted the bytes, or will.
+
+    `unsigned`: the same film with Content Credentials follows.
+    """
 
     object: ObjectRef
     filename: str
     gone: bool
+    unsigned: bool = False

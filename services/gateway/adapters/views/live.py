@@ -41,7 +41,7 @@ _VERSION: Final = """
     where t.version_id = $1 and a.deleted_at is null
 """
 _FILM: Final = """
-    select e.title, t.object as content, t.poster, t.files
+    select e.title, t.object as content, t.poster, t.files, t.provenance, t.completed_at
     from compilations t join episodes e on e.episode_id = t.episode_id and e.deleted_at is null
     join members m on m.project_id = t.project_id and m.user_id = $2
     join projects p on p.project_id = t.project_id and p.deleted_at is null
@@ -82,7 +82,8 @@ class LiveViews(View):
         found = ObjectRef(**ref)
         extension = found.key.rpartition(".")[2] if "." in found.key else found.content_type.partition("/")[2]
         return MediaFile(found, _filename(collection, row, rendition, extension),
-                         bool(row.get("retired_at") or row.get("deleted_at")))
+                         bool(row.get("retired_at") or row.get("deleted_at")),
+                         unsigned=rendition == "content" and row.get("provenance") == "pending")
 
 
 def _filename(collection: str, row: Row, rendition: str, extension: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Final, Literal
 
@@ -24,6 +25,8 @@ router = APIRouter(prefix="/media", tags=["media"])
 
 Collection = Literal["versions", "films", "uploads"]
 Rendition = Literal["content", "proxy", "poster", "filmstrip", "captions.vtt", "captions.srt", "timeline.otio"]
+SIGNED_WITHIN_S: Final = 20.0  # a film that cannot be signed is handed out as it is after this
+LOOK_EVERY_S: Final = 0.25
 PRESIGNED_S: Final = 2 * 3600  # as long as our own links live at most
 _DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) | {
     200: {"description": "The whole file.", "content": {"application/octet-stream": {
@@ -51,12 +54,19 @@ async def media(
     known_id(object_id)
     parts: Parts = request.app.state.parts
     user_id = _caller(request, parts, f"{collection}/{object_id}/{rendition}", exp, sig)
-    async with parts.glancing() as connection:
-        links = parts.links(user_id, origin_of(request.scope))
-        found = await parts.views(connection, links).media(collection, object_id, rendition)
+    wants_file = download is not None and download.lower() not in ("0", "false", "no")
+
+    async def look() -> MediaFile:
+        async with parts.glancing() as connection:
+            links = parts.links(user_id, origin_of(request.scope))
+            return await parts.views(connection, links).media(collection, object_id, rendition)
+
+    found, waited = await look(), 0.0
+    while wants_file and found.unsigned and waited < SIGNED_WITHIN_S:
+        await asyncio.sleep(LOOK_EVERY_S)  # between two looks no connection is held
+        found, waited = await look(), waited + LOOK_EVERY_S
     if found.gone:
         raise ProblemError(Slug.GONE)
-    wants_file = download is not None and download.lower() not in ("0", "false", "no")
     return await _serve(request, parts, found, wants_file)
 
 

@@ -1,0 +1,34 @@
+"""A finished film's Content Credentials: the signed file follows as a new object, the film plays in the meantime."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from services.compiler.usecases.ports import FilmSigner, SignJob
+from shared.errors import RetakeError
+
+log = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS: Final = 4
+RETRY_AFTER_S: Final = (2.0, 15.0, 60.0)
+UNSIGNED: Final = "This film carries no Content Credentials: it could not be signed. Compile again to try once more."
+
+
+async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
+    """Ends the job in one of: signed, given back for one more try, left pending with a warning. Never fails a film."""
+    film = await job.film()
+    if film is None:  # deleted since, or signed by another
+        await job.drop()
+        return
+    try:
+        await job.signed(await signer.signed(job.request, film))
+    except RetakeError as error:
+        if error.code == "fenced":
+            raise
+        log.warning("film.sign_failed", attempt=attempt, code=error.code, cause=error.cause)
+        if error.retryable and attempt < MOST_ATTEMPTS:
+            await job.again(RETRY_AFTER_S[attempt - 1])
+        else:
+            await job.unsigned(UNSIGNED)

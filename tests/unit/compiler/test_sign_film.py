@@ -1,0 +1,58 @@
+"""Signing never fails a film: it is tried again, then the film stays as it is and says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.compiler.usecases.sign_film import MOST_ATTEMPTS, sign_film
+from shared.contracts.gateway import CompileRequested
+from shared.contracts.values import ObjectRef
+from shared.errors import Permanent, RetakeError, Retryable
+from tests.support import events
+
+
+@dataclass
+class Job:
+    stored: ObjectRef | None = field(default_factory=events.object_ref)
+    ended: list[str] = field(default_factory=list)
+    request: CompileRequested = field(default_factory=events.compile_requested)
+
+    async def film(self) -> ObjectRef | None:
+        return self.stored
+
+    async def signed(self, film: ObjectRef) -> None:
+        self.ended.append("signed")
+
+    async def unsigned(self, warning: str) -> None:
+        self.ended.append(warning)
+
+    async def again(self, delay_s: float) -> None:
+        self.ended.append(f"again in {delay_s:g} s")
+
+    async def drop(self) -> None:
+        self.ended.append("dropped")
+
+
+@dataclass
+class Signer:
+    error: RetakeError | None = None
+
+    async def signed(self, request: CompileRequested, film: ObjectRef) -> ObjectRef:
+        if self.error:
+            raise self.error
+        return film
+
+
+async def test_what_becomes_of_a_film() -> None:
+    failing, hopeless = Signer(Retryable("signing_failed", "no")), Signer(Permanent("object_missing", "gone"))
+    for stored, signer, attempt, expected in [
+        (True, Signer(), 1, "signed"),
+        (False, Signer(), 1, "dropped"),
+        (True, failing, 1, "again in 2 s"),
+        (True, failing, MOST_ATTEMPTS - 1, "again in 60 s"),
+        (True, failing, MOST_ATTEMPTS, "could not be signed"),
+        (True, hopeless, 1, "could not be signed"),
+    ]:
+        job = Job() if stored else Job(stored=None)
+        await sign_film(job, signer, attempt=attempt)
+        assert len(job.ended) == 1 and expected in job.ended[0]

@@ -1,0 +1,89 @@
+"""Content Credentials: what was signed is read back, and a changed byte shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from client.cli.main import build
+from client.cli.provenance import read
+from shared.errors import Permanent, Retryable
+from shared.provenance import Claim, Identity, Ingredient, identity_from, sign
+from tests.support import films
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture by a model, and a video made from it by rules."""
+    made = tmp_path_factory.mktemp("signed")
+    identity = identity_from(None, None, made / "signing")
+    films.video(made / "plain.mp4", seconds=0.5)
+    films.ffmpeg("-i", made / "plain.mp4", "-frames:v", "1", "-update", "1", made / "plain.png")
+    sign(made / "plain.png", made / "card.png",
+         Claim("Card", "image/png", "trainedAlgorithmicMedia", "bytedance/seedream-4"), identity)  # fmt: skip
+    start = Ingredient("Starting image", "image/png", made / "card.png", "inputTo", {"model": "bytedance/seedream-4"})
+    claim = Claim("Segment 1", "video/mp4", "algorithmicMedia", "animatic/camera", ingredients=[start])
+    sign(made / "plain.mp4", made / "film.mp4", claim, identity)
+    return made
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(build(["provenance"]), ["provenance", *arguments])
+    return done.exit_code, done.output
+
+
+def test_what_was_signed_is_read_back(folder: Path) -> None:
+    found = read(folder / "film.mp4")
+    assert (found["state"], found["development"], found["problems"]) == ("valid", True, [])
+    assert (found["made_by"], found["source_type"]) == ("animatic/camera", "algorithmicMedia")
+    assert found["ingredients"] == [
+        {"title": "Starting image", "relationship": "inputTo", "model": "bytedance/seedream-4"}
+    ]
+    assert len(found["manifest"]["manifests"]) == 2  # the picture's own goes along
+    assert len(films.watch_pictures(folder / "film.mp4")) == 12
+
+
+def test_the_command_says_it_in_words_and_as_json(folder: Path) -> None:
+    code, said = run(str(folder / "film.mp4"))
+    assert code == 0
+    assert "is as it was signed" in said and "development certificate" in said and "without AI" in said
+    code, said = run(str(folder / "film.mp4"), "--json")
+    assert (code, json.loads(said)["state"]) == (0, "valid")
+
+
+def test_a_changed_byte_shows(folder: Path) -> None:
+    changed = bytearray((folder / "film.mp4").read_bytes())
+    changed[-50] ^= 1
+    (folder / "changed.mp4").write_bytes(changed)
+    code, said = run(str(folder / "changed.mp4"))
+    assert code == 3 and "CHANGED" in said
+
+
+def test_a_file_without_says_so(folder: Path) -> None:
+    code, said = run(str(folder / "plain.mp4"))
+    assert code == 4 and "carries no Content Credentials" in said
+
+
+def test_the_development_certificate_is_made_once(folder: Path, tmp_path: Path) -> None:
+    first = identity_from(None, None, tmp_path)
+    assert first == identity_from(None, None, tmp_path) and first.development
+    assert (tmp_path / "development-certificate.pem").stat().st_mode & 0o077 == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["development-certificate.pem"]
+    given = identity_from(first.chain.decode(), first.key.decode(), tmp_path)
+    assert (given.chain, given.key, given.development) == (first.chain, first.key, False)
+
+
+def test_what_cannot_be_signed_is_told_apart(folder: Path, tmp_path: Path) -> None:
+    broken = Identity(b"no chain", b"no key", development=False)
+    with pytest.raises(Retryable, match="could not be signed"):
+        sign(folder / "plain.mp4", tmp_path / "out.mp4", Claim("x", "video/mp4", None), broken)
+    assert not (tmp_path / "out.mp4").exists()
+    with pytest.raises(Permanent, match="cannot carry"):
+        sign(folder / "plain.mp4", tmp_path / "out.webm", Claim("x", "video/webm", None), broken)
+    with pytest.raises(Permanent, match="both"):
+        identity_from("chain.pem", None, tmp_path)
+    with pytest.raises(Permanent, match="cannot be read"):
+        identity_from(str(tmp_path / "absent"), str(tmp_path / "absent"), tmp_path)
