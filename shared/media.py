@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import av
+import av.audio.stream
 import av.error
 import av.video.stream
 
@@ -212,7 +213,9 @@ def probe(path: Path | str) -> Probe:
     Raises Permanent `media_unreadable` when the file is not media.
     """
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file,pipe"}) as container:
+        # Titles may be in any encoding: they are not read.
+        options = {"protocol_whitelist": "file,pipe"}
+        with av.open(str(path), options=options, metadata_errors="ignore") as container:
             video = picture_stream(container)
             found: dict[str, object] = _audio(container)
             length = float(container.duration / av.time_base) if container.duration else 0.0
@@ -235,6 +238,13 @@ def _is_cover(stream: av.video.stream.VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
+def _codec(stream: av.audio.stream.AudioStream | av.video.stream.VideoStream) -> str:
+    # None where no decoder is known, whatever the types say.
+    if getattr(stream, "codec_context", None) is None:
+        raise ValueError("one of its streams is in a format that is not known")
+    return stream.codec_context.name
+
+
 def _stream_length(stream: av.video.stream.VideoStream) -> float | None:
     if stream.duration is None or stream.time_base is None:
         return None
@@ -245,8 +255,9 @@ def _audio(container: av.container.InputContainer) -> dict[str, object]:
     if not container.streams.audio:
         return {}
     audio = container.streams.audio[0]
+    codec = _codec(audio)
     return {
-        "audio_codec": audio.codec_context.name,
+        "audio_codec": codec,
         "sample_rate": audio.codec_context.sample_rate,
         "channels": audio.codec_context.channels,
     }
@@ -268,7 +279,7 @@ def _video(container: av.container.InputContainer, stream: av.video.stream.Video
         "height": height,
         "fps": float(rate) if rate else None,
         "frames": frames,
-        "video_codec": stream.codec_context.name,
+        "video_codec": _codec(stream),
         "pix_fmt": frame.format.name if frame else stream.pix_fmt,
         "rotation": rotation,
         "colour": (frame.colorspace, frame.color_trc, frame.color_primaries) if frame else (2, 2, 2),

@@ -22,7 +22,7 @@ from services.generator.domain.run import Lane
 from services.generator.entrypoints.jobs import Limits, RunSweep, kinds
 from services.generator.entrypoints.kafka import Entry
 from services.generator.usecases.generate import Generate
-from services.generator.usecases.ports import Attempt, Beside, Inspected, Made, Order, Share
+from services.generator.usecases.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
 from services.generator.wiring import Parts, Provider, at_once, entrance, generation
 from shared import jobs
 from shared.clock import Clock, SystemClock
@@ -74,7 +74,8 @@ class ScriptedStudio:
 
     found: dict[AssetKind, Media] = field(default_factory=dict)
 
-    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside) -> Inspected:
+    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside,
+                      expect: Expect | None = None) -> Inspected:
         poster = work / "poster.jpg"
         poster.write_bytes(b"poster")
         return Inspected(self.found.get(kind, MEDIA[kind]), Quality(reasons={"overall_score": "not measured"}), poster)

@@ -10,11 +10,11 @@ from typing import Final
 
 from services.generator.adapters.measuring import BLUR, WIDTH, likenesses, measuring, read_median
 from services.generator.adapters.picture_child import in_child
-from services.generator.adapters.playing import needs_proxy, proxy_outputs, put_index_first
-from services.generator.adapters.sniff import sniff
+from services.generator.adapters.playing import breaks_off, needs_proxy, proxy_outputs, put_index_first
+from services.generator.adapters.sniff import Form, sniff
 from services.generator.domain.frames import ratio_label, resolution_label
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
-from services.generator.usecases.ports import Beside, Inspected
+from services.generator.usecases.ports import Beside, Expect, Inspected
 from shared.contracts.values import AssetKind, Media
 from shared.errors import Permanent
 from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
@@ -26,8 +26,10 @@ SILENT_DBFS: Final = -70.0  # the absolute gate of EBU R128: below, nothing is h
 NOTHING_TO_MEASURE: Final = "The pictures have nothing to measure it by."
 
 
-async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside) -> Inspected:
+async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None) -> Inspected:
     """Raises Permanent for what is empty, does not decode to its end, or is silent where there must be sound.
+
+    What a file says of itself is shown to `expect` before it is decoded: twenty times the length is not worth the time.
 
     An MP4 whose index lies at its end is put right in place.
     """
@@ -36,14 +38,21 @@ async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside) -> In
     if kind.is_picture:
         return await _picture(path, work)
     found = await asyncio.to_thread(_probed, path)
+    if expect:
+        expect(_media(found, None))
     return await (_video(path, found, work, beside) if kind is AssetKind.VIDEO else _sound(path, found, work))
 
 
 def _probed(path: Path) -> Probe:
     """A provider's answer may be a web page, or a playlist that names other files: neither is media to us."""
     if sniff(path).demuxer is None:
-        raise Permanent("media_unreadable", "The file is neither video nor sound.", "Regenerate it.")
-    return probe(path)
+        raise Permanent("media_unreadable", "The file is neither video nor sound.", "Regenerate, or use another model.")
+    if sniff(path) is Form.MP4 and breaks_off(path):
+        raise Permanent("media_damaged", "The file breaks off before its end.", "Regenerate, or use a file that plays.")
+    try:
+        return probe(path)
+    except Permanent as e:
+        raise Permanent(e.code, e.cause, "Regenerate, or use a file that plays.") from e
 
 
 async def _picture(path: Path, work: Path) -> Inspected:

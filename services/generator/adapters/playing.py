@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -72,22 +73,33 @@ def _is_quicktime(path: Path) -> bool:
 
 
 def index_is_first(path: Path) -> bool:
-    """Of an MP4, by its outermost boxes: `moov` before `mdat`."""
+    """Of an MP4: `moov` before `mdat`."""
+    first = next((name for name, _ in _boxes(path) if name in (b"moov", b"mdat")), None)
+    return first == b"moov"
+
+
+def breaks_off(path: Path) -> bool:
+    """True of an MP4 that ends within its index or its pictures, as after a broken transfer: what is there may play."""
+    size = path.stat().st_size
+    return any(end > size for name, end in _boxes(path) if name in (b"moov", b"moof", b"mdat"))
+
+
+def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The outermost boxes, each with where it ends by its own account (ISO/IEC 14496-12, 4.2)."""
     with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
+        all_of_it = file.seek(0, os.SEEK_END)
         at = 0
-        while at + 8 <= end:
+        while at + 8 <= all_of_it:
             file.seek(at)
             head = file.read(16)
             size, name = int.from_bytes(head[:4]), head[4:8]
-            if name in (b"moov", b"mdat"):
-                return name == b"moov"
             if size == 1:
                 size = int.from_bytes(head[8:16])
-            if size < 8:
-                break
-            at += size
-    return False
+            end = all_of_it if size == 0 else at + size
+            yield name, end
+            if end < at + 8:
+                return
+            at = end
 
 
 def steady_rate(path: Path) -> str | None:
@@ -96,13 +108,13 @@ def steady_rate(path: Path) -> str | None:
     Blocks while it reads the whole file. Raises Permanent.
     """
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
             stream = picture_stream(container)
             if stream is None or stream.time_base is None:
                 return None
             base = float(stream.time_base)
             times = sorted(p.pts * base for p in container.demux(stream) if p.size and p.pts is not None)
-    except av.error.FFmpegError as error:
+    except (av.error.FFmpegError, ValueError) as error:
         raise Permanent("media_unreadable", f"The file cannot be read: {error}", "Upload a file that plays.") from error
     lasts = [after - before for before, after in pairwise(times)]
     if len(lasts) < 2 or (usual := median(lasts)) <= 0:

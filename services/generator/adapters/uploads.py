@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from services.generator.adapters.picture_child import in_child
-from services.generator.adapters.playing import is_plain, sdr, steady_rate
+from services.generator.adapters.playing import breaks_off, is_plain, sdr, steady_rate
 from services.generator.adapters.sniff import Form, sniff
 from services.generator.usecases.ports import Made
 from shared.contracts.values import AssetKind, Cost
@@ -52,7 +52,7 @@ async def _picture(path: Path, form: Form, work: Path) -> Made:
 async def _video(path: Path, form: Form, work: Path) -> Made:
     if form not in _VIDEO:
         raise _unsupported(form, "videos: MP4, MOV, MKV, WebM or AVI")
-    found = await _probed(path)
+    found = await _probed(path, form)
     if not found.width or not found.height:
         raise UserError("no_video", "The file holds no video.", "Upload a file with a picture.")
     if max(found.width, found.height) > LARGEST_SIDE:
@@ -72,7 +72,7 @@ async def _video(path: Path, form: Form, work: Path) -> Made:
 async def _sound(path: Path, form: Form, work: Path) -> Made:
     if form not in _SOUND:
         raise _unsupported(form, "sound: WAV, MP3, FLAC, Ogg or M4A")
-    found = await _probed(path)
+    found = await _probed(path, form)
     if not found.audio_codec:
         raise UserError("no_sound", "The file holds no sound.", "Upload a file that can be heard.")
     suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
@@ -83,7 +83,9 @@ async def _sound(path: Path, form: Form, work: Path) -> Made:
     return Made(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
 
 
-async def _probed(path: Path) -> Probe:
+async def _probed(path: Path, form: Form) -> Probe:
+    if form is Form.MP4 and breaks_off(path):
+        raise UserError("media_damaged", "The file breaks off before its end.", "Upload a file that plays to its end.")
     try:
         found = await asyncio.to_thread(probe, path)
     except Permanent as e:
@@ -105,7 +107,7 @@ async def _rate(path: Path) -> str | None:
 async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:
     common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
     try:
-        await run_ffmpeg([*media_input(path, "-f", form.demuxer or ""), *common, *args],
+        await run_ffmpeg(["-xerror", *media_input(path, "-f", form.demuxer or ""), *common, *args],
                          timeout_s=120 + 20 * found.duration_s)
     except Permanent as e:
         raise UserError("media_unreadable", f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -50,16 +51,23 @@ class MakeCandidate:
             reporter.begin(Step.RENDERING, position)
             made = await self.studio.ingest(inputs.brought, run.request.asset_kind, work)
         reporter.begin(Step.VERIFYING, position)
-        try:
-            inspected = await self.studio.inspect(made.path, run.request.asset_kind, work, inputs.beside)
-            if order:
-                check(order.kind, made.asked or order.asked, inspected.media)
-        except RetakeError as e:
-            if order:
-                await self._keep_bad(run, order, made, e)
-            raise
+        inspected = await self._inspect(run, order, made, inputs, work)
         reporter.begin(Step.STORING, position)
         return await self._store(run, order, made, inspected)
+
+    async def _inspect(self, run: Run, order: Order | None, made: Made, inputs: Inputs, work: Path) -> Inspected:
+        """What must not reach a preview raises, by what it says of itself before it is decoded, and by what it is."""
+        kind = run.request.asset_kind
+        if order is None:
+            return await self.studio.inspect(made.path, kind, work, inputs.beside)
+        expect = partial(check, kind, made.asked or order.asked)
+        try:
+            inspected = await self.studio.inspect(made.path, kind, work, inputs.beside, expect)
+            expect(inspected.media)
+        except RetakeError as e:
+            await self._keep_bad(run, order, made, e)
+            raise
+        return inspected
 
     async def _generate(self, run: Run, order: Order, work: Path, reporter: Reporter) -> Made:
         maker = self.makers.get(run.provider)

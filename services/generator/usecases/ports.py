@@ -267,10 +267,15 @@ class Beside:
     previous_video: Path | None = None
 
 
+Expect = Callable[[Media], None]
+"""Raises for what a file is not to be."""
+
+
 class Studio(Protocol):
     """Looks at media and brings what users upload into shape."""
 
-    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside) -> Inspected:
+    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside,
+                      expect: Expect | None = None) -> Inspected:
         """Decodes all of it. Raises Permanent for what does not decode, is empty or is no media at all."""
         ...
 

@@ -26,7 +26,7 @@ def copy_clips(film: Path, spans: Sequence[Span], to: Sequence[Path], stop: Flag
     Sound is cut at its packets: it begins at most one packet (some 20 ms) after the first frame, at its own time.
     """
     try:
-        with av.open(str(film), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(film), options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
             copying = _Copying(container, spans, to)
             try:
                 copying.run(stop)

@@ -18,7 +18,7 @@ def read_track(path: Path, *, copyable: bool) -> Track:
     """Blocks while it reads the whole file: call it in a thread. Raises UserError for a file that breaks off."""
     shown: list[tuple[int, int, bool]] = []  # place in the order of decoding, pts, key
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        with av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
             stream = container.streams.video[0]
             base = stream.time_base
             last = 0
