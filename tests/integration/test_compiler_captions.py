@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import opentimelineio as otio
 import pytest
 
 from services.compiler.adapters.filters import Span
@@ -45,6 +46,11 @@ async def test_a_narration_s_script_is_shown_while_it_is_heard(start: Start, sou
         assert vtt == "WEBVTT\n\n00:00:02.000 --> 00:00:03.500\nOne &amp; two.\n"
         srt = stage.path(soft.files["captions.srt"]).read_text("utf-8")
         assert srt == "1\n00:00:02,000 --> 00:00:03,500\nOne & two.\n"
+        written = stage.path(soft.files["timeline.otio"]).read_text("utf-8")
+        timeline = otio.adapters.read_from_string(written, "otio_json")
+        assert [int(t.duration().value) for t in timeline.video_tracks()] == [3 * 48]
+        heard = timeline.audio_tracks()[0].find_clips()[0]
+        assert heard.metadata["retake"]["version_id"] == voice.version_id
         assert soft.warnings[-1] == "Segment 3 has no captions: its narration came without a script."
         with av.open(str(stage.path(soft.object))) as film:
             assert [bytes(p)[2:].decode() for p in film.demux(film.streams.subtitles[0]) if p.size > 2] == [

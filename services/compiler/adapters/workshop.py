@@ -15,12 +15,14 @@ from services.compiler.adapters.mp4.film import Layout, Line, Packets, lay_out_f
 from services.compiler.adapters.mp4.film import Pictures as Run
 from services.compiler.adapters.mp4.samples import VideoIndex
 from services.compiler.adapters.mp4.write import write_film
+from services.compiler.adapters.otio import to_otio
 from services.compiler.adapters.render import End, Renderer
 from services.compiler.adapters.sound.aac import Encoded, encode_chunk
 from services.compiler.adapters.sound.level import find_level, measured
 from services.compiler.adapters.sound.loudness import Samples
 from services.compiler.adapters.sound.stems import extract_stem, open_stem
 from services.compiler.domain.chunks import Level
+from services.compiler.domain.handover import Handover
 from services.compiler.domain.keys import output_name
 from services.compiler.domain.language import guess, three_letters
 from services.compiler.domain.order import Order
@@ -38,6 +40,7 @@ from services.compiler.domain.plan import Body
 from services.compiler.domain.sound import SoundPlan
 from services.compiler.domain.subtitles import to_ass
 from services.compiler.usecases.ports import JoinedFilm, Pictures, Progress, Track
+from shared.contracts.gateway import CompileRequested
 from shared.contracts.values import AudioConfig, CaptionMode, ObjectRef, Output
 from shared.ids import NewId
 from shared.objects import Objects
@@ -146,6 +149,9 @@ class FileWorkshop:
             name: await self._objects.own.put_bytes(f"{made}/{name}", text.encode(), _TEXTS[name.rpartition(".")[2]])
             for name, text in files.items()
         }
+
+    def timeline(self, request: CompileRequested, handover: Handover) -> str:
+        return to_otio(request, handover)
 
     async def _stems(self, stems: Mapping[str, Piece]) -> dict[str, Samples]:
         return {key: open_stem(await self._files.path(piece.bytes)) for key, piece in stems.items()}

@@ -14,6 +14,7 @@ from services.compiler.domain.language import guess
 from services.compiler.domain.order import Order, order_of
 from services.compiler.domain.pieces import poster_recipe
 from services.compiler.domain.subtitles import to_srt, to_vtt
+from services.compiler.usecases.describe_timeline import describe_timeline
 from services.compiler.usecases.estimate import look
 from services.compiler.usecases.gather import draw_captions, gather_pictures, gather_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
@@ -84,11 +85,12 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
         joining = clock.monotonic()
         async with workshop.film(order, pictures, track, lambda done: meter.advance("join", join_s, done)) as joined:
             film, poster_object = await workshop.store(job.request.compilation_id, joined, posters[poster.key])
-        files = await workshop.store_files(job.request.compilation_id, _files(track))
+        files = _files(track) | describe_timeline(job.request, order, pictures, track, workshop)
+        stored = await workshop.store_files(job.request.compilation_id, files)
         seconds = pictures.plan.frames / order.output.fps
         await book.learn("join", pace.learn("join", seconds, clock.monotonic() - joining))
     report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
-    return replace(_result(order, pictures, track, film, poster_object, report), files=files)
+    return replace(_result(order, pictures, track, film, poster_object, report), files=stored)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from services.compiler.domain.captions import Caption
 from services.compiler.domain.chunks import Level
+from services.compiler.domain.handover import Handover
 from services.compiler.domain.order import Order
 from services.compiler.domain.pieces import Piece, PieceKind, Recipe
 from services.compiler.domain.plan import FilmPlan
@@ -260,4 +261,8 @@ class Workshop(Protocol):
 
     async def store_files(self, compilation_id: str, files: Mapping[str, str]) -> dict[str, ObjectRef]:
         """Texts that go with a film, by name ("captions.vtt")."""
+        ...
+
+    def timeline(self, request: CompileRequested, handover: Handover) -> str:
+        """The hand-over as a document that editing programs import."""
         ...

@@ -1,0 +1,31 @@
+"""The file with which work on a film goes on in an editing program."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from services.compiler.domain.handover import hand_over
+from services.compiler.domain.order import Order
+from services.compiler.usecases.gather import stem_recipes
+from services.compiler.usecases.ports import Pictures, Track, Workshop
+from shared.contracts.gateway import CompileRequested
+
+log = structlog.get_logger(__name__)
+
+TIMELINE: Final = "timeline.otio"
+
+
+def describe_timeline(
+    request: CompileRequested, order: Order, pictures: Pictures, track: Track, workshop: Workshop
+) -> dict[str, str]:
+    """By name, as `store_files` takes it; empty if it cannot be written: the film is done, and worth more."""
+    try:
+        stems = {role: recipe.key for role, recipe in stem_recipes(order).items()}
+        own = {role.removeprefix("own:"): key for role, key in stems.items() if role.startswith("own:")}
+        handover = hand_over(order, pictures.plan, track.plan, own=own, music=stems.get("music"))
+        return {TIMELINE: workshop.timeline(request, handover)}
+    except Exception:
+        log.exception("film.timeline_failed", compilation_id=request.compilation_id)
+        return {}
