@@ -53,7 +53,7 @@ async def show_(
 ) -> None:
     """Show a film: its size, sound, chapters, warnings, and where it plays."""
     async with session.connect() as client:
-        found = await _find(client, film, episode, project)
+        found = await find_film(client, film, episode, project)
     if not session.as_json:
         _print(session, found)
     session.emit(found)
@@ -74,7 +74,7 @@ async def download(
     if not output.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {output.absolute().parent}.", "Make it, or choose another -o.")
     async with session.connect() as client:
-        found = await _find(client, film, episode, project)
+        found = await find_film(client, film, episode, project)
         if found.status != "completed":
             raise UsageError(f"This film is {found.status}.", "`retake films list` shows those that are completed.")
         whose = await client.episodes.get(found.episode_id or "")
@@ -95,7 +95,7 @@ async def rate(
 ) -> None:
     """Rate a film."""
     async with session.connect() as client:
-        found = await _find(client, film, episode, project)
+        found = await find_film(client, film, episode, project)
         found = await client.compilations.rate(found.id, rating, feedback)
     session.line(f"Rated {'★' * rating}", style="green")
     session.emit(found)
@@ -111,7 +111,8 @@ async def cancel(session: Session, film: Annotated[str, typer.Argument(metavar="
     session.emit(found)
 
 
-async def _find(client: AsyncRetake, given: str | None, episode: str | None, project: str | None) -> Compilation:
+async def find_film(client: AsyncRetake, given: str | None, episode: str | None, project: str | None) -> Compilation:
+    """By id; the episode's newest that is completed if nothing is said."""
     if given is not None:
         return await client.compilations.get(given)
     found = await find_episode(client, episode, project)

@@ -26,6 +26,7 @@ _PANELS = {
         "compile": "client.cli.compiling:compile_",
         "render": "client.cli.batches:render",
         "films": "client.cli.films:app",
+        "export": "client.cli.export:export",
     },
     "What they are made of": {
         "project": "client.cli.projects:app",

@@ -35,7 +35,7 @@ GROUPS = {
     "runs": ("list", "show", "cancel", "reopen"), "batch": ("list", "show", "pause", "resume", "cancel"),
     "films": ("list", "show", "download", "rate", "cancel"),
 }  # fmt: skip
-ALONE = ("generate", "render", "upload", "feed", "history", "metrics", "usage", "me", "completion")
+ALONE = ("generate", "render", "export", "upload", "feed", "history", "metrics", "usage", "me", "completion")
 TWO = "title: T\ndirections: {music: calm}\nsegments: [{duration: 2}, {duration: 2}]\n"
 
 
@@ -105,6 +105,9 @@ def run(*arguments: str) -> Any:
         (["episode", "import", "film.yaml", "--title", "T"], 2, "are for films"),
         (["upload", "1", "none.mp4"], 2, "none.mp4: there is no such file."),
         (["films", "download", "-o", "no/such/film.mp4"], 2, "There is no folder"),
+        (["export", "-o", "no/such/folder"], 2, "There is no folder"),
+        (["export", "-o", "film.yaml"], 2, "film.yaml is a file."),
+        (["export", "-o", "."], 2, "Choose another -o, or overwrite it with --force."),
         (["usage", "--by", "mood"], 2, "Choose one of: day, month,"),
         (["usage", "--since", "yesterday"], 2, "Write it as 2026-01-31."),
         (["completion", "tcsh"], 2, "Choose one of: bash, zsh, fish."),
