@@ -23,7 +23,7 @@ from shared.contracts.gateway import CancelTarget
 from shared.contracts.generator import Failed, ImportReady
 from shared.errors import Retryable
 from shared.ids import new_id
-from shared.media import probe
+from shared.media import TAG_BT709, probe
 from shared.postgres import transaction
 from tests.support import events
 from tests.support.films import ffmpeg
@@ -31,7 +31,7 @@ from tests.support.generator import Bench, emptied_database, open_bench, put_upl
 from tests.support.postgres import Postgres
 
 SCENES = "testsrc2=s=160x90:r=24:d=1[a];mandelbrot=s=160x90:r=24,trim=duration=1[b];smptebars=s=160x90:r=24:d=1[c]"
-FILM = ["-filter_complex", f"{SCENES};[a][b][c]concat=n=3,format=yuv420p[v]", "-map", "[v]"]
+FILM = ["-filter_complex", f"{SCENES};[a][b][c]concat=n=3,format=yuv420p,{TAG_BT709}[v]", "-map", "[v]"]
 TONE = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=3"]
 
 

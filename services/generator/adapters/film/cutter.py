@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from threading import Event as Flag
@@ -12,12 +13,13 @@ from typing import Final
 
 from services.generator.adapters.film.copying import copy_clips
 from services.generator.adapters.film.track import read_track
+from services.generator.adapters.playing import is_plain, sdr
 from services.generator.adapters.sniff import sniff
 from services.generator.domain.cutting import Change, Span
 from services.generator.usecases.imports import Clip, Film
 from services.generator.usecases.ports import Share
 from shared.errors import Permanent, UserError
-from shared.media import TAG_BT709, Probe, filter_value, media_input, probe, run_ffmpeg
+from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
 
 LONGEST_S: Final = 3600.0
 LARGEST_SIDE: Final = 4096
@@ -27,15 +29,22 @@ EARLY_S: Final = 0.0001  # before a frame's time: a rounded one is never missed
 _SCENE: Final = re.compile(r"lavfi\.scd\.(score|time)=([\d.]+)")
 
 
+@dataclass(frozen=True)
+class ProbedFilm(Film):
+    """As this cutter opened it."""
+
+    found: Probe
+
+
 class FfmpegCutter:
     """Implements `usecases.imports.Cutter`."""
 
     async def open(self, path: Path, work: Path, share: Share) -> Film:
         found = await _probed(path)
-        copyable = (found.video_codec == "h264" and found.pix_fmt in ("yuv420p", "yuvj420p") and not found.rotation)
+        copyable = is_plain(found)
         if copyable and ("mp4" not in found.container or found.audio_codec not in (None, *KEPT_SOUND)):
             path = await _in_mp4(path, found, work / "film.mp4", share)
-        return Film(path, await asyncio.to_thread(read_track, path, copyable=copyable))
+        return ProbedFilm(path, await asyncio.to_thread(read_track, path, copyable=copyable), found)
 
     async def scan(self, film: Film, threshold: float, work: Path, share: Share) -> list[Change]:
         out = work / "scenes.txt"
@@ -102,9 +111,11 @@ async def _copied(film: Film, clips: Sequence[Clip]) -> None:
 
 
 async def _encoded(film: Film, clip: Clip) -> None:
-    span = clip.span
+    """In a browser's colours and with square pixels: what is copied has them already."""
+    assert isinstance(film, ProbedFilm), "films are opened by this cutter"
+    span, found = clip.span, film.found
     seek = ["-seek_timestamp", "1", "-ss", f"{max(0.0, span.start_s - EARLY_S):.6f}"]
-    shape = f"setpts=PTS-STARTPTS,scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p,{TAG_BT709}"
+    shape = f"setpts=PTS-STARTPTS,{sdr(found, found.width or 0, found.height or 0)}"
     video = ["-map", "0:V:0", "-vf", shape, "-c:v", "libx264", "-preset", "superfast", "-crf", "18",
              "-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-frames:v", str(span.frames)]
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "192k", "-ac", "2", "-t", f"{span.duration_s:.6f}"]
