@@ -1,14 +1,22 @@
-"""The compiler as an ASGI app: `uvicorn --factory services.compiler.main:create_app`."""
+"""The compiler as an ASGI app: `uvicorn --factory services.compiler.main:create_app`; its operators' commands:
+`python -m services.compiler.main gc --dry-run`."""
 
 from __future__ import annotations
+
+import sys
 
 from fastapi import FastAPI
 
 from services.compiler.config import Settings
-from services.compiler.wiring import wire
+from services.compiler.entrypoints.cli import operate
+from services.compiler.wiring import open_keeper, wire
 from shared.contracts.topics import Service
 from shared.service import service_app
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     return service_app(Service.COMPILER, settings or Settings(), wire)
+
+
+if __name__ == "__main__":
+    sys.exit(operate(sys.argv[1:], lambda: open_keeper(Settings())))

@@ -9,6 +9,7 @@ from pathlib import Path
 from services.compiler.adapters.desk import COMPILE, PREPARE, PostgresDesk
 from services.compiler.adapters.files import LocalFiles, Scratch
 from services.compiler.adapters.jobs import PostgresPrepareJob, load_film_job
+from services.compiler.adapters.keeping import keeping_units
 from services.compiler.adapters.pieces import PostgresPieces
 from services.compiler.adapters.render import Renderer
 from services.compiler.adapters.sign_jobs import SIGN, PostgresSignJob
@@ -18,7 +19,10 @@ from services.compiler.config import Settings
 from services.compiler.domain.cost import Pace
 from services.compiler.entrypoints.jobs import ExpirySweep, Shop, film_kind, prepare_kind, sign_kind
 from services.compiler.entrypoints.kafka import fail_dead_letters, handlers
+from services.compiler.entrypoints.keeper import Keeper, keeper_kinds, schedule
+from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.ports import Desk
+from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
 from shared.health import Health
 from shared.jobs import Worker
@@ -59,7 +63,10 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 settings.settle_s,
             ),
             SIGN: sign_kind(signer, lambda claim: PostgresSignJob(base.pool, base.publisher, claim, base.clock)),
+            **keeper_kinds(keeping(base, objects), base.pool),
         }
+        async with transaction(base.pool) as connection:
+            await schedule(connection)
         async with (
             run_messaging(
                 base, handlers(desks, base.clock, settings.pieces_at_once), on_dead_letter=fail_dead_letters(desks)
@@ -68,6 +75,21 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             ExpirySweep(base.pool, desks, clock=base.clock),
         ):
             yield messaging.health
+
+
+def keeping(base: Base, objects: Objects) -> Keeper:
+    unit = keeping_units(base.pool)
+    return Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, objects.own), base.clock)
+
+
+@asynccontextmanager
+async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
+    """For operators' commands, beside a service that runs."""
+    async with (
+        open_base(Service.COMPILER, settings) as base,
+        open_objects(settings.objects_url, Service.COMPILER) as objects,
+    ):
+        yield keeping(base, objects)
 
 
 def _identity(settings: Settings, folder: Path) -> Identity:
@@ -80,7 +102,7 @@ async def _shop(settings: Settings, base: Base, objects: Objects, scratch: Scrat
     async with transaction(base.pool) as connection:
         known = await PostgresDesk(connection, base.publisher).pace()
     return Shop(
-        book=PostgresPieces(base.pool, base.new_id),
+        book=PostgresPieces(base.pool, base.new_id, base.clock),
         workshop=FileWorkshop(renderer, files, scratch, objects, base.new_id),
         pace=Pace(known),
         clock=base.clock,

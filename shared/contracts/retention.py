@@ -1,5 +1,5 @@
-"""How long things are kept, and what is said of one: by the generator that frees versions, by the gateway that shows
-them and frees uploads."""
+"""How long things are kept, and what is said of one: by the generator that frees versions, by the compiler that frees
+pieces and films, by the gateway that shows them and frees uploads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ ACCEPTED_KEPT: Final = 3
 
 CLOSED_KEPT: Final = timedelta(days=7)
 """How long what was rejected, expired or not chosen can still be reopened, and bad output looked at."""
+
+FILMS_KEPT: Final = 3
+"""Of each episode the last completed films stay."""
+
+PIECES_KEPT: Final = timedelta(days=7)
+"""How long a piece stays that nothing uses. Longer than a compilation may take (24 h): what one has found, it keeps."""
 
 GRACE: Final = timedelta(hours=48)
 """From the mark (no new use) to the end of the bytes. Longer than every compilation (24 h), media URL (2 h) and

@@ -36,7 +36,7 @@ async def pool(fresh_database: FreshDatabase) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def book(pool: Pool) -> PostgresPieces:
-    return PostgresPieces(pool, new_id)
+    return PostgresPieces(pool, new_id, SystemClock())
 
 
 def piece(key: str) -> Piece:

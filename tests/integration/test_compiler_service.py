@@ -37,6 +37,7 @@ from tests.support.brokers import EmbeddedBroker
 from tests.support.waiting import eventually
 
 OUTPUT = Output(width=320, height=180, fps=24, fit=Fit.PAD)
+UNDONE = "select count(*) from jobs where kind in ('compile', 'prepare', 'sign')"
 DISSOLVE = Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5)
 
 
@@ -91,7 +92,7 @@ class Stage:
         await eventually(self._no_jobs, within=60, every=0.1, what="the end of rendering ahead")
 
     async def _no_jobs(self) -> bool:
-        return not await self.database.fetchval("select count(*) from jobs")
+        return not await self.database.fetchval(UNDONE)
 
     def leftovers(self) -> list[Path]:
         return [p for p in (self.work / "compiler" / "scratch").rglob("*") if p.is_file() and p.name != "lock"]

@@ -18,6 +18,7 @@ from PIL import Image
 from services.gateway.domain import uploads as limits
 from services.gateway.entrypoints.http.shapes.projects import Upload
 from tests.conftest import FreshDatabase
+from tests.integration.test_gateway_http_metrics import Studio
 from tests.support.gateway_http import Gateway, gateway, same_shape
 from tests.support.heic import heic
 from tests.support.http_client import photograph
@@ -255,3 +256,22 @@ async def test_an_s3_store_serves_its_bytes_itself(g: Gateway, url: str, monkeyp
     assert response.headers["cache-control"] == "no-store"
     offered: Any = await get(g, url + "&download")
     assert "name=Fr" in offered.headers["location"]
+
+
+async def test_an_episodes_last_three_films_play_and_older_ones_are_gone(g: Gateway, project: str) -> None:
+    studio = Studio(g, project)
+    episode = await studio.episode(1)
+    await studio.images(episode)
+    await studio.video(episode["segments"][0], ("approve", None))
+    played = []
+    for _ in range(4):
+        await studio.film(episode, None)
+        g.world.clock.move(1)
+        (newest, *_) = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["items"]
+        assert not newest["gone"]
+        played.append(newest["output_video_url"].partition("/media")[2])
+    listed = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["items"]
+    assert [film["gone"] for film in listed] == [False, False, False, True]
+    assert (listed[-1]["status"], listed[-1]["output_video_url"]) == ("completed", None)
+    # The objects are the compiler's, which this test has not: a HEAD does not read them.
+    assert [(await studio.api.head(f"/media{url}")).status_code for url in played] == [410, 200, 200, 200]

@@ -50,7 +50,8 @@ _CLOSE: Final = f"""
 """
 _CONFORMED: Final = """
     select facts->>'source' as source from pieces
-    where kind = 'clip' and made_at is not null and facts->>'source' = any($1::text[]) and facts->>'output' = $2
+    where kind = 'clip' and made_at is not null and not deleting
+      and facts->>'source' = any($1::text[]) and facts->>'output' = $2
 """
 
 

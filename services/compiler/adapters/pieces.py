@@ -1,4 +1,8 @@
-"""The book of pieces in PostgreSQL: a row is a claim while its piece is being made, then the piece."""
+"""The book of pieces in PostgreSQL: a row is a claim while its piece is being made, then the piece.
+
+Whoever finds a piece uses it: the mark of retention on it is taken away. Once its bytes are being deleted nobody finds
+it any more, and it is made anew as if it had never been.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.compiler.domain.pieces import Piece, PieceKind
+from shared.clock import Clock
 from shared.contracts.values import ObjectRef
 from shared.errors import Retryable
 from shared.ids import NewId
@@ -14,20 +19,22 @@ from shared.postgres import UNAVAILABLE, Pool, transaction
 LEASE_S: Final = 12.0  # as long as a job's: a killed maker's piece is taken over within this
 
 _FIND: Final = """
-    update pieces set used_at = now() where key = any($1::text[]) and made_at is not null
-    returning key, kind, object, facts
+    update pieces set used_at = $2, marked_at = null
+    where key = any($1::text[]) and made_at is not null and not deleting returning key, kind, object, facts
 """
 _TAKE: Final = """
     insert into pieces (key, kind, token, lease_until) values ($1, $2, $3, now() + make_interval(secs => $4))
-    on conflict (key) do update set token = $3, lease_until = now() + make_interval(secs => $4)
-    where pieces.made_at is null and (pieces.token is null or pieces.lease_until < now()) returning 1
+    on conflict (key) do update set token = $3, lease_until = now() + make_interval(secs => $4), made_at = null,
+                                    object = null, facts = null, size = 0, marked_at = null, deleting = false
+    where pieces.deleting or pieces.made_at is null and (pieces.token is null or pieces.lease_until < now())
+    returning 1
 """
 _KEEP: Final = """
     update pieces set lease_until = now() + make_interval(secs => $3)
     where key = $1 and token = $2 and made_at is null returning 1
 """
 _FINISH: Final = """
-    update pieces set object = $3, facts = $4, size = $5, made_at = now(), used_at = now(), token = null,
+    update pieces set object = $3, facts = $4, size = $5, made_at = $6, used_at = $6, token = null,
                       lease_until = null
     where key = $1 and token = $2 and made_at is null returning 1
 """
@@ -41,15 +48,16 @@ _LEARN: Final = """
 class PostgresPieces:
     """Implements `usecases.ports.PieceBook`."""
 
-    def __init__(self, pool: Pool, new_id: NewId) -> None:
+    def __init__(self, pool: Pool, new_id: NewId, clock: Clock) -> None:
         self._pool = pool
         self._new_id = new_id
+        self._clock = clock
 
     async def find(self, keys: Sequence[str]) -> dict[str, Piece]:
         if not keys:
             return {}
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(_FIND, sorted(keys))
+            rows = await connection.fetch(_FIND, sorted(keys), self._clock.now())
         return {
             r["key"]: Piece(
                 r["key"],
@@ -76,7 +84,8 @@ class PostgresPieces:
         stored = piece.object.model_dump(mode="json") if piece.object else None
         size = piece.object.size if piece.object else 0
         async with transaction(self._pool) as connection:
-            return bool(await connection.fetchval(_FINISH, piece.key, token, stored, dict(piece.facts), size))
+            values = (stored, dict(piece.facts), size, self._clock.now())
+            return bool(await connection.fetchval(_FINISH, piece.key, token, *values))
 
     async def release(self, key: str, token: str) -> None:
         async with transaction(self._pool) as connection:

@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.generator.domain.run import Run
 from services.generator.usecases.ports import Pressure
+from shared.freed import count_freed
 
 _MINUTES: Final = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800)
 
@@ -21,8 +22,6 @@ PAID = Counter("retake_provider_cost_total", "What calls cost, by the price of t
 THROTTLED = Counter("retake_provider_throttled_total", "Times that a provider asked us to slow down", ["provider"])
 BEHIND = Gauge("retake_provider_waiting", "Runs that wait for a limit, as of the last sweep", ["gate"])
 BREAKER = Gauge("retake_provider_breaker_open", "1 while a provider refuses every call", ["provider", "code"])
-FREED = Counter("retake_retention_freed_bytes_total", "Bytes that retention deleted", ["what"])
-FREED_THINGS = Counter("retake_retention_freed_total", "Versions and orphaned objects that retention deleted", ["what"])
 
 
 class PrometheusMeter:
@@ -46,5 +45,4 @@ class PrometheusMeter:
         OLDEST.set(oldest_queued_s)
 
     def freed(self, what: str, count: int, size: int) -> None:
-        FREED_THINGS.labels(what).inc(count)
-        FREED.labels(what).inc(size)
+        count_freed(what, count, size)

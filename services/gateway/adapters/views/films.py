@@ -8,9 +8,17 @@ from services.gateway.adapters.views.base import Json, Row, View, problem, times
 from services.gateway.adapters.views.versions import resolution
 from services.gateway.domain.paging import Listing, Page
 from shared.contracts.messages import message
+from shared.contracts.retention import FILMS_KEPT
 
-_SELECT: Final = """
-    select t.*, (select count(*) from compilations o where o.state = 'pending' and o.created_at < t.created_at) as ahead
+# What the compiler lets go by the same rule, of the same times.
+GONE: Final = f"""
+    (t.state = 'completed' and {FILMS_KEPT} <= (
+        select count(*) from compilations n where n.episode_id = t.episode_id and n.state = 'completed'
+          and (n.completed_at, n.compilation_id) > (t.completed_at, t.compilation_id)))
+"""
+_SELECT: Final = f"""
+    select t.*, {GONE} as gone,
+           (select count(*) from compilations o where o.state = 'pending' and o.created_at < t.created_at) as ahead
     from compilations t
 """
 
@@ -38,6 +46,7 @@ class FilmViews(View):
             "message": message(row["message_code"]) if row["message_code"] else None,
             "estimated_duration": row["estimated_duration_s"],
             "queue_position": self._queue_position(row),
+            "gone": row["gone"],
             "output_video_url": self._film_url(row, "content", row["object"]),
             "poster_url": self._film_url(row, "poster", row["poster"]),
             "captions_url": self._film_url(row, "captions.vtt", row["files"].get("captions.vtt")),
@@ -74,7 +83,7 @@ class FilmViews(View):
         return int(told) if told is not None else int(row["ahead"]) + 1
 
     def _film_url(self, row: Row, rendition: str, ref: Any) -> str | None:
-        if not ref:
+        if not ref or row["gone"]:
             return None
         ready_at = row["completed_at"] or row["updated_at"]
         return self._links.committed("films", row["compilation_id"], rendition, ready_at)

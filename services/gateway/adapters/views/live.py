@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from services.gateway.adapters.views.base import Json, Row, View, when
+from services.gateway.adapters.views.films import GONE
 from services.gateway.domain.errors import not_found
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.runs import ACTIVE
@@ -40,8 +41,8 @@ _VERSION: Final = """
     join projects p on p.project_id = t.project_id and p.deleted_at is null
     where t.version_id = $1 and a.deleted_at is null
 """
-_FILM: Final = """
-    select e.title, t.object as content, t.poster, t.files, t.provenance, t.completed_at
+_FILM: Final = f"""
+    select e.title, t.object as content, t.poster, t.files, t.provenance, t.completed_at, {GONE} as gone
     from compilations t join episodes e on e.episode_id = t.episode_id and e.deleted_at is null
     join members m on m.project_id = t.project_id and m.user_id = $2
     join projects p on p.project_id = t.project_id and p.deleted_at is null
@@ -82,7 +83,7 @@ class LiveViews(View):
         found = ObjectRef(**ref)
         extension = found.key.rpartition(".")[2] if "." in found.key else found.content_type.partition("/")[2]
         return MediaFile(found, _filename(collection, row, rendition, extension),
-                         bool(row.get("retired_at") or row.get("deleted_at")),
+                         bool(row.get("retired_at") or row.get("deleted_at") or row.get("gone")),
                          unsigned=rendition == "content" and row.get("provenance") == "pending")
 
 

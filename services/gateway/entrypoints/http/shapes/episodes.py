@@ -288,6 +288,7 @@ class Compilation(Dated):
     message: str | None
     estimated_duration: float | None = Field(description="Seconds until it is ready, as told at the request.")
     queue_position: int | None
+    gone: bool = Field(description="Retention has deleted its bytes: of an episode the last 3 films are kept.")
     output_video_url: Url
     poster_url: Url
     captions_url: Url = Field(description="WebVTT; null when nothing is spoken.")
