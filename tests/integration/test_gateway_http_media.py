@@ -267,10 +267,10 @@ async def test_an_episodes_last_three_films_play_and_older_ones_are_gone(g: Gate
     for _ in range(4):
         await studio.film(episode, None)
         g.world.clock.move(1)
-        (newest, *_) = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["items"]
+        (newest, *_) = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["data"]
         assert not newest["gone"]
         played.append(newest["output_video_url"].partition("/media")[2])
-    listed = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["items"]
+    listed = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["data"]
     assert [film["gone"] for film in listed] == [False, False, False, True]
     assert (listed[-1]["status"], listed[-1]["output_video_url"]) == ("completed", None)
     # The objects are the compiler's, which this test has not: a HEAD does not read them.
