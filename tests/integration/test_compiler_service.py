@@ -327,7 +327,7 @@ async def test_a_request_told_twice_makes_one_film(start: Start, sources: Path) 
         await stage.until(request.compilation_id, FilmState.COMPLETED)
         await stage.idle()
         assert [t.rev for t in stage.told] == list(range(1, len(stage.told) + 1))
-        assert len(list((stage.objects / "compiler" / "films").rglob("*.mp4"))) == 1
+        assert len(list((stage.objects / "compiler" / "films").rglob("*.jpg"))) == 1
 
 
 async def test_a_broken_video_fails_the_film_by_name(start: Start, sources: Path, tmp_path: Path) -> None:
