@@ -413,6 +413,7 @@ async def test_a_killed_ffmpeg_is_tried_once_more(start: Start, tmp_path: Path, 
         os.kill(process.pid, signal.SIGKILL)
         film = await stage.until(request.compilation_id, FilmState.COMPLETED, FilmState.FAILED)
         assert film.state is FilmState.COMPLETED, film.problem
+        await stage.idle()  # signed, too
         assert stage.leftovers() == []
 
 
