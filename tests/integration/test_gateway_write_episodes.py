@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from services.gateway.adapters.postgres.keeping import keeping_units
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.roles import Role
 from services.gateway.entrypoints.jobs import job_kinds, prune, schedule
@@ -33,6 +35,7 @@ from services.gateway.usecases.import_document import ImportDocument, import_doc
 from services.gateway.usecases.import_film import ImportFilm, import_film
 from services.gateway.usecases.order_segments import order_segments
 from services.gateway.usecases.ports import Caller, Entry
+from services.gateway.usecases.purge_uploads import PurgeUploads
 from services.gateway.usecases.rate_film import rate_film
 from services.gateway.usecases.register_upload import NewUpload, register_upload
 from services.gateway.usecases.save_draft import drop_draft, save_draft
@@ -40,9 +43,11 @@ from services.gateway.usecases.set_member import remove_member, set_member
 from services.gateway.usecases.start_batch import StartBatch, start_batch
 from shared.clock import SystemClock
 from shared.contracts.gateway import CancelRequested, EpisodeChanged, ImportRequested
+from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind
 from shared.ids import new_id
 from shared.jobs import Worker
+from shared.objects.directory import open_directory
 from shared.postgres import Listener, transaction
 from tests.conftest import FreshDatabase
 from tests.support import events
@@ -378,13 +383,14 @@ async def test_the_past_goes_and_the_cursor_stays(w: World) -> None:
     assert await w.pool.fetchval("select count(*) from tickets") == 0
 
 
-async def test_a_woken_batch_goes_on_by_itself(w: World) -> None:
+async def test_a_woken_batch_goes_on_by_itself(w: World, tmp_path: Path) -> None:
     """The real worker advances a batch after an event, and once a minute one whose wake-up was lost."""
     caller = await w.project()
     episode = await w.episode(caller)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
     clock = SystemClock()
-    kinds = job_kinds(w.pool, w.stores, clock)
+    purge = PurgeUploads(keeping_units(w.pool), (await open_directory(tmp_path, Service.GATEWAY)).own)
+    kinds = job_kinds(w.pool, w.stores, purge, clock)
     async with Worker(w.pool, w.pool._connect_args[0], kinds, clock=clock, new_id=new_id):
         await w.post()
         for message in [*w.mail]:

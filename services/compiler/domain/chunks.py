@@ -99,6 +99,14 @@ def track_key(plan: SoundPlan, config: AudioConfig) -> str:
     )
 
 
+def corrected(level: Level, loudness: float | None, target: float) -> Level:
+    """The level once the encoded track was measured. Passages that lie at the gate of the measure count in one of mix
+    and track, and not in the other: then the track is off, though its mix was not."""
+    if loudness is None or abs(target - loudness) <= GAIN_STEP_DB:
+        return level
+    return Level(min(MOST_GAIN_DB, level.gain_db + gain_for(loudness, target)), level.ceiling_dbtp)
+
+
 def gain_for(loudness: float, target: float) -> float:
     """In steps, so that a small edit elsewhere in the film does not change the level of every chunk."""
     return min(MOST_GAIN_DB, round((target - loudness) / GAIN_STEP_DB) * GAIN_STEP_DB)

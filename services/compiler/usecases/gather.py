@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.compiler.domain.captions import captions
-from services.compiler.domain.chunks import chunks, track_key
+from services.compiler.domain.chunks import Level, chunks, corrected, track_key
 from services.compiler.domain.order import Order, name_of
 from services.compiler.domain.pieces import (
     ClipRecipe,
@@ -93,16 +93,25 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
             obtainer.tally.reused += len(found)
             return _track(order, sources, plan, [found[k] for k in facts["chunks"]], made)
     level, told = await obtainer.workshop.find_level(plan, stems, order.audio)
-    wanted: list[Recipe] = chunk_recipes(plan, level, chunks(plan, level), stems)
-    pieces = await obtainer.obtain(wanted)
-    row = [pieces[r.key] for r in wanted]
+    row = await _encoded(plan, level, stems, obtainer)
     loudness, peak = obtainer.workshop.measure(row, plan.samples)
+    if order.audio.volume_normalization and not told:
+        better = corrected(level, loudness, order.audio.loudness_lufs)
+        if better != level and (peak is None or peak + better.gain_db - level.gain_db <= better.ceiling_dbtp):
+            row = await _encoded(plan, better, stems, obtainer)
+            loudness, peak = obtainer.workshop.measure(row, plan.samples)
     warnings = [*told, *_missed(loudness, order.audio)]
-    facts = {"chunks": [r.key for r in wanted], "loudness": loudness, "true_peak": peak, "warnings": warnings}
+    facts = {"chunks": [c.key for c in row], "loudness": loudness, "true_peak": peak, "warnings": warnings}
     track = Piece(key, PieceKind.TRACK, None, facts)
     if token := await obtainer.book.take(key, PieceKind.TRACK):
         await obtainer.book.finish(track, token)
     return _track(order, sources, plan, row, track)
+
+
+async def _encoded(plan: SoundPlan, level: Level, stems: dict[str, Piece], obtainer: Obtainer) -> list[Piece]:
+    wanted: list[Recipe] = chunk_recipes(plan, level, chunks(plan, level), stems)
+    pieces = await obtainer.obtain(wanted)
+    return [pieces[r.key] for r in wanted]
 
 
 def _track(order: Order, sources: Sources, plan: SoundPlan, row: list[Piece], track: Piece) -> Track:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.compiler.adapters.sound import limiter
-from services.compiler.domain.chunks import CHUNK_PACKETS, PACKET, PREROLL, REACH, Level, chunks, gain_for
+from services.compiler.domain.chunks import CHUNK_PACKETS, PACKET, PREROLL, REACH, Level, chunks, corrected, gain_for
 from services.compiler.domain.sound import Cue, SoundPlan
 
 LEVEL = Level(0.0, -1.0)
@@ -80,3 +81,9 @@ def test_gain_moves_in_steps() -> None:
     assert gain_for(-20.3, -16) == 4.5
     assert gain_for(-60, -16) == 20
     assert gain_for(-10, -16) == -6
+
+
+@pytest.mark.parametrize(("loudness", "gain"), [
+    (-16.0, 6.0), (-16.4, 6.0), (-17.6, 7.5), (-14.4, 4.5), (-60.0, 20.0), (None, 6.0)])
+def test_a_track_that_measures_otherwise_than_its_mix_is_corrected(loudness: float | None, gain: float) -> None:
+    assert corrected(Level(6.0, -1.0), loudness, -16.0) == Level(gain, -1.0)
