@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -31,7 +30,7 @@ from shared.contracts.values import ObjectRef
 from shared.errors import Retryable
 from shared.ids import new_id
 from shared.messaging.events import Cause, Publisher
-from shared.objects import ObjectStore, open_objects
+from shared.objects import ObjectStore, StoredObject, open_objects
 from shared.postgres import Pool, open_pool, transaction
 from tests.conftest import FreshDatabase
 from tests.support import events
@@ -40,13 +39,29 @@ from tests.support.clock import FakeClock
 WEEK, GRACE, OVER = timedelta(days=7), timedelta(hours=48), timedelta(minutes=1)
 
 
+class Aging:
+    """A store whose objects were written when a test's clock says: from before their bytes are there."""
+
+    def __init__(self, store: ObjectStore, clock: FakeClock) -> None:
+        self._store = store
+        self._clock = clock
+        self.written: dict[str, datetime] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
+        async for stored in self._store.list(prefix):
+            yield replace(stored, modified=self.written.get(stored.key, self._clock.now()))
+
+
 @dataclass
 class Kept:
     """A compiler's rows and objects, and a clock that a test moves. Objects age with it."""
 
     pool: Pool
     store: ObjectStore
-    folder: Path
+    aging: Aging
     clock: FakeClock
     book: PostgresPieces
     keeper: Keeper
@@ -57,9 +72,8 @@ class Kept:
         return await purge_all(self.keeper.purge, now) + await collect_all(self.keeper.collect, now)
 
     async def put(self, key: str, content: bytes = b"some") -> ObjectRef:
-        ref = await self.store.put_bytes(key, content, "video/mp4")
-        os.utime(self.folder / "compiler" / key, (self.clock.now().timestamp(),) * 2)
-        return ref
+        self.aging.written[key] = self.clock.now()
+        return await self.store.put_bytes(key, content, "video/mp4")
 
     async def piece(self, key: str, kind: PieceKind = PieceKind.CLIP) -> Piece | None:
         """Found, or made; None while another makes it."""
@@ -126,8 +140,9 @@ async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[K
         open_objects(f"file://{tmp_path}", Service.COMPILER) as objects,
     ):
         unit = keeping_units(pool)
-        keeper = Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, objects.own), clock)
-        yield Kept(pool, objects.own, tmp_path, clock, PostgresPieces(pool, new_id, clock), keeper)
+        aging = Aging(objects.own, clock)
+        keeper = Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, cast(ObjectStore, aging)), clock)
+        yield Kept(pool, objects.own, aging, clock, PostgresPieces(pool, new_id, clock), keeper)
 
 
 async def test_a_piece_goes_when_nothing_has_used_it_for_a_week_and_two_days(kept: Kept) -> None:
