@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-import structlog
-
+from shared.background import recurring
 from shared.clock import Clock
 from shared.messaging import inbox
-from shared.postgres import UNAVAILABLE, Pool, transaction
-
-log = structlog.get_logger(__name__)
+from shared.postgres import Pool, transaction
 
 EVERY_S: Final = 3600.0
 KEPT_DAYS: Final = 8  # a day more than what a replay sends again
@@ -25,31 +21,9 @@ _PRUNE_OUTBOX: Final = """
 """
 
 
-class Housekeeping:
+def housekeeping(pool: Pool, clock: Clock) -> AbstractAsyncContextManager[None]:
     """Prunes once an hour. The last `complete` of an asset is never pruned: a replay must tell what is committed."""
-
-    def __init__(self, pool: Pool, *, clock: Clock) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Housekeeping:
-        self._task = asyncio.create_task(self._run(), name="housekeeping")
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(EVERY_S)
-            try:
-                await prune(self._pool)
-            except UNAVAILABLE as e:
-                log.warning("housekeeping.failed", error=repr(e))
+    return recurring(lambda: prune(pool), name="housekeeping", every_s=EVERY_S, clock=clock)
 
 
 async def prune(pool: Pool) -> None:

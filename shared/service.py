@@ -14,7 +14,7 @@ from shared.clock import Clock, SystemClock
 from shared.contracts.base import Event
 from shared.contracts.topics import Service
 from shared.health import Health, database, health_routes, saying
-from shared.housekeeping import Housekeeping
+from shared.housekeeping import housekeeping
 from shared.ids import NewId, new_id
 from shared.messaging.broker import Broker
 from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
@@ -66,7 +66,7 @@ async def run_messaging(
     """Relay, consumer, housekeeping and the health of all. Leaves in reverse: consume no more, then publish."""
     async with AsyncExitStack() as stack:
         relay = await stack.enter_async_context(Relay(base.broker, base.settings.database_url, clock=base.clock))
-        await stack.enter_async_context(Housekeeping(base.pool, clock=base.clock))
+        await stack.enter_async_context(housekeeping(base.pool, base.clock))
         consumer = await stack.enter_async_context(
             Consumer(base.broker, base.pool, handlers, clock=base.clock, on_dead_letter=on_dead_letter,
                      on_batch=on_batch))

@@ -17,7 +17,7 @@ from services.compiler.adapters.signing import C2paSigner
 from services.compiler.adapters.workshop import FileWorkshop
 from services.compiler.config import Settings
 from services.compiler.domain.cost import Pace
-from services.compiler.entrypoints.jobs import ExpirySweep, Shop, film_kind, prepare_kind, sign_kind
+from services.compiler.entrypoints.jobs import Shop, expiry_sweep, film_kind, prepare_kind, sign_kind
 from services.compiler.entrypoints.kafka import fail_dead_letters, handlers
 from services.compiler.entrypoints.keeper import Keeper, keeper_kinds, schedule
 from services.compiler.usecases.collect_orphans import CollectOrphans
@@ -72,7 +72,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 base, handlers(desks, base.clock, settings.pieces_at_once), on_dead_letter=fail_dead_letters(desks)
             ) as messaging,
             Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id),
-            ExpirySweep(base.pool, desks, clock=base.clock),
+            expiry_sweep(base.pool, desks, base.clock),
         ):
             yield messaging.health
 

@@ -23,8 +23,8 @@ from services.gateway.adapters.views.everything import PostgresViews
 from services.gateway.adapters.views.metrics import TARGETS, review_metrics
 from services.gateway.config import Settings
 from services.gateway.domain.links import Links
-from services.gateway.entrypoints.gauges import ReviewGauges
-from services.gateway.entrypoints.http.limits import RateLimit, Sharing
+from services.gateway.entrypoints.gauges import review_gauges
+from services.gateway.entrypoints.http.limits import RateLimit, sharing
 from services.gateway.entrypoints.http.overload import Slots
 from services.gateway.entrypoints.http.ports import Parts, Verifier
 from services.gateway.entrypoints.jobs import job_kinds, schedule
@@ -73,13 +73,13 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
         verifier = await stack.enter_async_context(_verifier(settings, tokens, base.clock))
         limit, slots = RateLimit(settings.rate_quota, settings.rate_window_s, base.clock), Slots(
             settings.requests_at_once, settings.waits_at_once)
-        await stack.enter_async_context(Sharing(limit, PostgresWindows(base.pool), base.clock))
+        await stack.enter_async_context(sharing(limit, PostgresWindows(base.pool), base.clock))
         messaging.health.informative = {**messaging.health.informative, "load": saying(slots.trouble)}
         async def measured(since: datetime) -> Mapping[str, Any]:
             async with base.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 return await review_metrics(connection, since=since)
 
-        await stack.enter_async_context(ReviewGauges(measured, TARGETS, base.clock))
+        await stack.enter_async_context(review_gauges(measured, TARGETS, base.clock))
         yield Parts(
             settings=settings, pool=base.pool, stores=stores, views=views, answers=idempotency, verifier=verifier,
             tokens=tokens, tickets=Tickets(base.pool, base.clock),

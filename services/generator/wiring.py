@@ -110,7 +110,7 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
             run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
             Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
             _comparing(made_of),
-            RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, clock=base.clock),
+            RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, base.clock).recurring(),
         ):
             yield messaging.health
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from services.review.adapters.postgres import PostgresReviews
 from services.review.config import Settings
-from services.review.entrypoints.jobs import DeadlineSweep
+from services.review.entrypoints.jobs import deadline_sweep
 from services.review.entrypoints.kafka import handlers, refuse_dead_letters
 from services.review.usecases.ports import Reviews
 from shared.contracts.topics import Service
@@ -25,7 +25,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
 
         async with (
             run_messaging(base, handlers(stores, base.clock), on_dead_letter=refuse_dead_letters(stores)) as messaging,
-            DeadlineSweep(base.pool, stores, clock=base.clock, settled_for=messaging.consumer.settled_for,
+            deadline_sweep(base.pool, stores, clock=base.clock, settled_for=messaging.consumer.settled_for,
                           settled_s=settings.expiry_settled_s),
         ):
             yield messaging.health

@@ -166,9 +166,8 @@ class Bench:
         return await self.one("preview-ready", run_id=request.run_id)
 
     async def sweep(self, limits: Limits) -> None:
-        sweeper = RunSweep(self.pool, lambda c: PostgresSweeps(c, self.base.publisher), limits, PrometheusMeter(),
-                           clock=self.base.clock)
-        await sweeper.sweep()
+        await RunSweep(self.pool, lambda c: PostgresSweeps(c, self.base.publisher), limits, PrometheusMeter(),
+                       self.base.clock)()
 
     async def published(self, *topics: str, run_id: str | None = None) -> list[Any]:
         """Events of the outbox in order, parsed; all topics if none is named."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,9 +15,10 @@ from services.compiler.usecases.make_film import make_film
 from services.compiler.usecases.ports import Desk, FilmJob, FilmSigner, PieceBook, PrepareJob, SignJob, Workshop
 from services.compiler.usecases.prepare_episode import prepare_episode
 from services.compiler.usecases.sign_film import sign_film
+from shared.background import recurring
 from shared.clock import Clock
 from shared.jobs import Claim, Kind
-from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+from shared.postgres import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -77,30 +77,13 @@ def sign_kind(signer: FilmSigner, load: Callable[[Claim], SignJob]) -> Kind:
     return Kind(run, 1)
 
 
-class ExpirySweep:
+def expiry_sweep(
+    pool: Pool, desks: Callable[[Connection], Desk], clock: Clock
+) -> AbstractAsyncContextManager[None]:
     """A column and a loop, so that deadlines survive restarts."""
 
-    def __init__(self, pool: Pool, desks: Callable[[Connection], Desk], *, clock: Clock) -> None:
-        self._pool = pool
-        self._desks = desks
-        self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+    async def sweep() -> None:
+        async with transaction(pool) as connection:
+            await expire_compilations(desks(connection), clock.now())
 
-    async def __aenter__(self) -> ExpirySweep:
-        self._task = asyncio.create_task(self._run(), name="expiry-sweep")
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(SWEEP_EVERY_S)
-            try:
-                async with transaction(self._pool) as connection:
-                    await expire_compilations(self._desks(connection), self._clock.now())
-            except UNAVAILABLE as error:
-                log.warning("sweep.failed", error=repr(error))
+    return recurring(sweep, name="expiry-sweep", every_s=SWEEP_EVERY_S, clock=clock)

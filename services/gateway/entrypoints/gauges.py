@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import structlog
 from prometheus_client import Gauge
 
+from shared.background import recurring
 from shared.clock import Clock
-from shared.postgres import UNAVAILABLE
-
-log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 60.0  # as often as Prometheus looks; every replica says the same
 OF: Final = timedelta(days=30)  # long enough for rates of a small team, short enough to see a change
@@ -37,34 +33,16 @@ _TARGET: Final = Gauge("retake_review_target", "What each metric should reach (r
                        ["metric"])
 
 
-class ReviewGauges:
+def review_gauges(
+    look: Callable[[datetime], Awaitable[Mapping[str, Any]]], targets: Mapping[str, float], clock: Clock
+) -> AbstractAsyncContextManager[None]:
     """Sets the gauges for as long as the block runs."""
+    for name, target in targets.items():
+        _TARGET.labels(name).set(target)
 
-    def __init__(self, look: Callable[[datetime], Awaitable[Mapping[str, Any]]], targets: Mapping[str, float],
-                 clock: Clock) -> None:
-        self._look = look
-        self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-        for name, target in targets.items():
-            _TARGET.labels(name).set(target)
+    async def read() -> None:
+        found = await look(clock.now() - OF)
+        for name, gauge in _GAUGES.items():
+            gauge.set(math.nan if found[name] is None else found[name])
 
-    async def __aenter__(self) -> ReviewGauges:
-        self._task = asyncio.create_task(self._run(), name="review-gauges")
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                found = await self._look(self._clock.now() - OF)
-            except UNAVAILABLE as e:
-                log.warning("gauges.not_read", error=repr(e))
-            else:
-                for name, gauge in _GAUGES.items():
-                    gauge.set(math.nan if found[name] is None else found[name])
-            await self._clock.sleep(EVERY_S)
+    return recurring(read, name="review-gauges", every_s=EVERY_S, clock=clock, at_once=True)

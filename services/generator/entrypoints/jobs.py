@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
@@ -18,10 +17,11 @@ from services.generator.usecases.generate import Generate
 from services.generator.usecases.ports import Attempt, Pressure, Sweeps
 from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.sweep_runs import LIMIT, end_overdue, requeue_jobless, tell_held_back
+from shared.background import recurring
 from shared.clock import Clock
 from shared.errors import RetakeError
 from shared.jobs import Claim, Gates, Kind, again, finish
-from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+from shared.postgres import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -76,47 +76,30 @@ class Limits:
     generating_for: timedelta
 
 
+@dataclass(frozen=True)
 class RunSweep:
-    """A loop in every replica; rows that another one holds are skipped."""
+    """A round in every replica; rows that another one holds are skipped."""
 
-    def __init__(self, pool: Pool, sweeps: Callable[[Connection], Sweeps], limits: Limits, meter: SweepMeter, *,
-                 clock: Clock) -> None:
-        self._pool = pool
-        self._sweeps = sweeps
-        self._limits = limits
-        self._meter = meter
-        self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+    pool: Pool
+    sweeps: Callable[[Connection], Sweeps]
+    limits: Limits
+    meter: SweepMeter
+    clock: Clock
 
-    async def __aenter__(self) -> RunSweep:
-        self._task = asyncio.create_task(self._run(), name="run-sweep")
-        return self
+    def recurring(self) -> AbstractAsyncContextManager[None]:
+        return recurring(self, name="run-sweep", every_s=SWEEP_EVERY_S, clock=self.clock, at_once=True)
 
-    async def __aexit__(self, *exc: object) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except UNAVAILABLE as e:
-                log.warning("sweep.failed", error=repr(e))
-            await self._clock.sleep(SWEEP_EVERY_S)
-
-    async def sweep(self) -> None:
-        now = self._clock.now()
-        async with transaction(self._pool) as connection:
-            sweeps = self._sweeps(connection)
+    async def __call__(self) -> None:
+        now = self.clock.now()
+        async with transaction(self.pool) as connection:
+            sweeps = self.sweeps(connection)
             await requeue_jobless(sweeps, now)
             await sweeps.abandon_calls(LIMIT)
             await tell_held_back(sweeps, now)
-            ended = await end_overdue(sweeps, now, queued_for=self._limits.queued_for,
-                                      generating_for=self._limits.generating_for)
+            ended = await end_overdue(sweeps, now, queued_for=self.limits.queued_for,
+                                      generating_for=self.limits.generating_for)
             active, oldest = await sweeps.census()
             pressure = await sweeps.pressure()
         for run in ended:
-            self._meter.run_ended(run)
-        self._meter.swept(active, (now - oldest).total_seconds() if oldest else 0.0, pressure)
+            self.meter.run_ended(run)
+        self.meter.swept(active, (now - oldest).total_seconds() if oldest else 0.0, pressure)

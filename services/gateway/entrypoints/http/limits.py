@@ -6,17 +6,16 @@ and learn the sums. A caller who spreads over n replicas gets at most what n rep
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import structlog
 
 from services.gateway.domain.limits import Used
+from shared.background import recurring
 from shared.clock import Clock
-from shared.postgres import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
@@ -107,29 +106,6 @@ class RateLimit:
                 self._windows[sent.key] = _Window(total.begun, total.count + meanwhile, total.count)
 
 
-class Sharing:
+def sharing(limit: RateLimit, windows: Windows, clock: Clock) -> AbstractAsyncContextManager[None]:
     """Shares a limit for as long as the block runs. Without a database each replica counts for itself."""
-
-    def __init__(self, limit: RateLimit, windows: Windows, clock: Clock) -> None:
-        self._limit = limit
-        self._windows = windows
-        self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Sharing:
-        self._task = asyncio.create_task(self._run(), name="rate-limits")
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(SHARE_S)
-            try:
-                await self._limit.share(self._windows)
-            except UNAVAILABLE as e:
-                log.warning("limits.not_shared", error=repr(e))
+    return recurring(lambda: limit.share(windows), name="rate-limits", every_s=SHARE_S, clock=clock)
