@@ -8,9 +8,10 @@ import sys
 from fastapi import FastAPI
 
 from services.compiler.config import Settings
-from services.compiler.entrypoints.cli import operate
 from services.compiler.wiring import open_keeper, wire
+from shared.clock import SystemClock
 from shared.contracts.topics import Service
+from shared.retention.command import operate
 from shared.service import service_app
 
 
@@ -19,4 +20,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(operate(sys.argv[1:], lambda: open_keeper(Settings())))
+    sys.exit(operate(Service.COMPILER, sys.argv[1:], lambda: open_keeper(Settings()), SystemClock()))

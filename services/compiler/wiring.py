@@ -19,7 +19,7 @@ from services.compiler.config import Settings
 from services.compiler.domain.cost import Pace
 from services.compiler.entrypoints.jobs import Shop, expiry_sweep, film_kind, prepare_kind, sign_kind
 from services.compiler.entrypoints.kafka import fail_dead_letters, handlers
-from services.compiler.entrypoints.keeper import Keeper, keeper_kinds, schedule
+from services.compiler.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.ports import Desk
 from services.compiler.usecases.purge_unused import PurgeUnused
@@ -29,6 +29,7 @@ from shared.jobs import Worker
 from shared.objects import Objects, open_objects
 from shared.postgres import Connection, transaction
 from shared.provenance import Identity, identity_from
+from shared.retention.rounds import retention_kinds, schedule
 from shared.service import Base, open_base, run_messaging
 
 
@@ -63,10 +64,10 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 settings.settle_s,
             ),
             SIGN: sign_kind(signer, lambda claim: PostgresSignJob(base.pool, base.publisher, claim, base.clock)),
-            **keeper_kinds(keeping(base, objects), base.pool),
+            **retention_kinds(keeping(base, objects), PURGE, COLLECT, base.pool, base.clock),
         }
         async with transaction(base.pool) as connection:
-            await schedule(connection)
+            await schedule(connection, PURGE, COLLECT)
         async with (
             run_messaging(
                 base, handlers(desks, base.clock, settings.pieces_at_once), on_dead_letter=fail_dead_letters(desks)
@@ -79,7 +80,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
 
 def keeping(base: Base, objects: Objects) -> Keeper:
     unit = keeping_units(base.pool)
-    return Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, objects.own), base.clock)
+    return Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, objects.own))
 
 
 @asynccontextmanager

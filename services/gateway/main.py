@@ -12,7 +12,7 @@ from services.gateway.config import Settings
 from services.gateway.entrypoints.cli import operate
 from services.gateway.entrypoints.http.app import build_app
 from services.gateway.entrypoints.http.draining import on_termination
-from services.gateway.wiring import open_purge, wire
+from services.gateway.wiring import open_keeper, wire
 from shared import telemetry
 from shared.clock import SystemClock
 from shared.contracts.topics import Service
@@ -37,4 +37,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(operate(sys.argv[1:], lambda: open_purge(Settings())))
+    sys.exit(operate(sys.argv[1:], lambda: open_keeper(Settings())))

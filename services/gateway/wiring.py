@@ -90,7 +90,7 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
 
 
 @asynccontextmanager
-async def open_purge(settings: Settings) -> AsyncIterator[PurgeUploads]:
+async def open_keeper(settings: Settings) -> AsyncIterator[PurgeUploads]:
     """For operators' commands, beside a gateway that runs."""
     async with (
         open_base(Service.GATEWAY, settings) as base,

@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from services.generator.adapters.providers.replicate.bell import Bell
 from services.generator.config import Settings
 from services.generator.domain.webhook_signature import keys_of
-from services.generator.entrypoints.cli import operate
 from services.generator.entrypoints.webhooks import webhook_routes
 from services.generator.wiring import open_keeper, wire
 from shared.clock import SystemClock
 from shared.contracts.topics import Service
+from shared.retention.command import operate
 from shared.service import service_app
 
 
@@ -27,4 +27,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(operate(sys.argv[1:], lambda: open_keeper(Settings())))
+    sys.exit(operate(Service.GENERATOR, sys.argv[1:], lambda: open_keeper(Settings()), SystemClock()))

@@ -30,10 +30,9 @@ from services.generator.adapters.scratch import ProcessScratch
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
-from services.generator.entrypoints.cli import Keeper
 from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
 from services.generator.entrypoints.kafka import Entry
-from services.generator.entrypoints.keeper import keeper_kinds, schedule
+from services.generator.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.call_provider import RemoteMaker
 from services.generator.usecases.collect_orphans import CollectOrphans
@@ -54,6 +53,7 @@ from shared.health import Health
 from shared.jobs import Kind, Worker
 from shared.objects import Objects, open_objects
 from shared.postgres import transaction
+from shared.retention.rounds import retention_kinds, schedule
 from shared.service import Base, open_base, run_messaging
 
 
@@ -100,11 +100,10 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         entry = entrance(settings, base, made_of, meter)
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
         split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
-        keeper = keeping(base, objects, meter)
         work = {**kinds(generate, at_once(settings), PostgresGates()), ABANDON: abandonment(base, made_of),
-                SPLIT: split, **keeper_kinds(keeper.purge, keeper.collect, meter, base.pool, base.clock)}
+                SPLIT: split, **retention_kinds(keeping(base, objects), PURGE, COLLECT, base.pool, base.clock)}
         async with transaction(base.pool) as connection:
-            await schedule(connection)
+            await schedule(connection, PURGE, COLLECT)
         await PostgresTurnstile(base.pool).declare(made_of.catalogue.gates)
         async with (
             run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
@@ -115,9 +114,9 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
             yield messaging.health
 
 
-def keeping(base: Base, objects: Objects, meter: PrometheusMeter) -> Keeper:
+def keeping(base: Base, objects: Objects) -> Keeper:
     unit = keeping_units(base.pool, base.publisher)
-    return Keeper(unit, PurgeVersions(unit, objects.own), CollectOrphans(unit, objects.own), meter, base.clock)
+    return Keeper(unit, PurgeVersions(unit, objects.own), CollectOrphans(unit, objects.own))
 
 
 @asynccontextmanager
@@ -127,7 +126,7 @@ async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
         open_base(Service.GENERATOR, settings) as base,
         open_objects(settings.objects_url, Service.GENERATOR) as objects,
     ):
-        yield keeping(base, objects, PrometheusMeter())
+        yield keeping(base, objects)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 ACCEPTED_KEPT: Final = 3
 """Of each asset the last accepted versions stay, the committed one among them."""
@@ -42,12 +42,6 @@ class Verdict:
     why: str
     since: datetime
     until: datetime | None = None
-
-    def line(self, service: str, what: str, key: str, project_id: str | None, size: int) -> dict[str, Any]:
-        """As operators' commands print it, one JSON object a line. `what` is in a person's words, `size` in bytes."""
-        return {"service": service, "what": what, "id": key, "project_id": project_id, "bytes": size,
-                "action": self.action.value, "why": self.why, "since": self.since.isoformat(),
-                "until": self.until.isoformat() if self.until else None}
 
 
 def over(marked_at: datetime, why: str, now: datetime) -> Verdict:

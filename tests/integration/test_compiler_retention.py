@@ -20,10 +20,8 @@ from services.compiler.adapters.desk import PostgresDesk
 from services.compiler.adapters.keeping import keeping_units
 from services.compiler.adapters.pieces import PostgresPieces
 from services.compiler.domain.pieces import Piece, PieceKind
-from services.compiler.entrypoints import cli
-from services.compiler.entrypoints.keeper import Done, Keeper, collect_all, purge_all
+from services.compiler.entrypoints.keeper import Keeper
 from services.compiler.usecases.collect_orphans import CollectOrphans
-from services.compiler.usecases.explain_retention import explain_retention
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
@@ -32,6 +30,8 @@ from shared.ids import new_id
 from shared.messaging.events import Cause, Publisher
 from shared.objects import ObjectStore, StoredObject, open_objects
 from shared.postgres import Pool, open_pool, transaction
+from shared.retention import Done
+from shared.retention.command import operate
 from tests.conftest import FreshDatabase
 from tests.support import events
 from tests.support.clock import FakeClock
@@ -69,7 +69,7 @@ class Kept:
     async def sweep(self, after: timedelta = timedelta()) -> Done:
         self.clock.move(after.total_seconds())
         now = self.clock.now()
-        return await purge_all(self.keeper.purge, now) + await collect_all(self.keeper.collect, now)
+        return await self.keeper.purge(now) + await self.keeper.collect(now)
 
     async def put(self, key: str, content: bytes = b"some") -> ObjectRef:
         self.aging.written[key] = self.clock.now()
@@ -128,8 +128,8 @@ class Kept:
         return {k.split("/")[1 if k.startswith("films/") else 2] for k in await self.files()}
 
     async def explained(self) -> dict[str, tuple[str, str, str | None]]:
-        lines = explain_retention(self.keeper.unit, self.keeper.collect, self.clock.now())
-        return {line.id: (line.verdict.action.value, line.verdict.why, line.project_id) async for line in lines}
+        return {line.id: (line.verdict.action.value, line.verdict.why, line.project_id)
+                async for line in self.keeper.explain(self.clock.now())}
 
 
 @pytest_asyncio.fixture
@@ -141,7 +141,7 @@ async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[K
     ):
         unit = keeping_units(pool)
         aging = Aging(objects.own, clock)
-        keeper = Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, cast(ObjectStore, aging)), clock)
+        keeper = Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, cast(ObjectStore, aging)))
         yield Kept(pool, objects.own, aging, clock, PostgresPieces(pool, new_id, clock), keeper)
 
 
@@ -298,7 +298,7 @@ async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(
     monkeypatch.setattr(asyncio, "run", lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30))
 
     async def said(*arguments: str) -> list[dict[str, Any]]:
-        assert await asyncio.to_thread(cli.operate, ["gc", *arguments], opened) == 0
+        assert await asyncio.to_thread(operate, "compiler", ["gc", *arguments], opened, kept.clock) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     lines = {line["id"]: line for line in await said("--dry-run")}

@@ -18,7 +18,7 @@ from services.gateway.usecases.change_settings import ChangeSettings, change_set
 from services.gateway.usecases.delete_project import delete_project
 from services.gateway.usecases.import_film import ImportFilm, import_film
 from services.gateway.usecases.ports import Caller
-from services.gateway.usecases.purge_uploads import Purged, PurgeUploads
+from services.gateway.usecases.purge_uploads import PurgeUploads
 from services.gateway.usecases.register_upload import NewUpload, register_upload
 from services.gateway.usecases.register_version import RegisterVersion, register_version
 from services.gateway.usecases.reopen_run import reopen_run
@@ -30,6 +30,7 @@ from shared.contracts.values import AssetKind
 from shared.errors import Retryable
 from shared.ids import new_id
 from shared.objects import ObjectStore, open_objects
+from shared.retention import Done
 from tests.conftest import FreshDatabase
 from tests.support import events
 from tests.support.gateway_world import World, world
@@ -49,15 +50,16 @@ class Kept:
         await self.w.do(register_upload, caller, NewUpload(upload_id, "Harbour.jpg", f"{kind}/any", kind, ref))
         return upload_id
 
-    async def sweep(self, after: timedelta = timedelta()) -> Purged:
+    async def sweep(self, after: timedelta = timedelta()) -> Done:
         self.w.clock.move(after.total_seconds())
         async with self.purge.unit() as keeping:
             await keeping.retire_versions(self.w.clock.now())
-        return await self.purge(self.w.clock.now())
+        now = self.w.clock.now()
+        return await self.purge.purge(now) + await self.purge.collect(now)
 
     async def why(self, upload_id: str) -> tuple[str, str]:
-        return {held.upload_id: (verdict.action.value, verdict.why)
-                async for held, verdict in self.purge.explain(self.w.clock.now())}[upload_id]
+        return {line.id: (line.verdict.action.value, line.verdict.why)
+                async for line in self.purge.explain(self.w.clock.now())}[upload_id]
 
     async def keys(self) -> list[str]:
         return [o.key async for o in self.store.list()]
@@ -87,13 +89,13 @@ async def test_an_upload_goes_when_its_run_has_ended(kept: Kept) -> None:
     run = await kept.w.do(register_version, caller, RegisterVersion(asset, upload))
     assert await kept.why(upload) == ("keep", "a run or an import works from it")
     await kept.w.settle()
-    assert await kept.sweep(2 * WEEK) == Purged(), "its preview waits"
+    assert await kept.sweep(2 * WEEK) == Done(), "its preview waits"
     await kept.w.do(submit_decision, caller, Decide(run.run_id, "approve"))
     await kept.w.settle()
     assert (await kept.sweep()).marked == 1
     await refused("invalid", kept.w.do(register_version, caller, RegisterVersion(asset, upload)))
-    assert await kept.sweep(GRACE - OVER) == Purged()
-    assert await kept.sweep(2 * OVER) == Purged(0, 1, 4)
+    assert await kept.sweep(GRACE - OVER) == Done()
+    assert await kept.sweep(2 * OVER) == Done(0, 1, 4)
     assert await kept.keys() == []
 
 
@@ -105,7 +107,7 @@ async def test_an_upload_whose_run_failed_or_that_nobody_used_stays_a_week(kept:
     await kept.w.settle()
     assert await kept.why(tried) == ("keep", "its run failed: it can be tried again")
     assert await kept.why(idle) == ("keep", "nothing has used it yet")
-    assert await kept.sweep(WEEK - OVER) == Purged()
+    assert await kept.sweep(WEEK - OVER) == Done()
     assert (await kept.sweep(2 * OVER)).marked == 2
 
 
@@ -114,7 +116,7 @@ async def test_a_characters_picture_stays_until_its_settings_or_its_project_go(k
     upload = await kept.upload(caller)
     named = {"characters": [{"name": "Ana", "description": "", "upload_ids": [upload]}]}
     await kept.w.do(change_settings, caller, ChangeSettings(None, named))
-    assert await kept.sweep(52 * WEEK) == Purged()
+    assert await kept.sweep(52 * WEEK) == Done()
     await kept.w.do(delete_project, caller)
     assert await kept.why(upload) == ("mark", "its project was deleted")
     assert (await kept.sweep()).marked == 1
@@ -124,7 +126,7 @@ async def test_a_film_stays_while_it_is_split(kept: Kept) -> None:
     caller, _ = await an_image(kept.w)
     film = await kept.upload(caller, "video")
     started = await kept.w.do(import_film, caller, ImportFilm(film))
-    assert await kept.sweep(2 * WEEK) == Purged()
+    assert await kept.sweep(2 * WEEK) == Done()
     failed = events.failed(run_id=None, asset_id=None, asset_kind=None, import_id=started.import_id,
                            episode_id=started.episode_id)
     await kept.w.deliver(events.message(failed, at=kept.w.clock.now()))
@@ -133,10 +135,10 @@ async def test_a_film_stays_while_it_is_split(kept: Kept) -> None:
 
 async def test_an_object_that_no_row_knows_is_collected(kept: Kept) -> None:
     await kept.store.put_bytes("uploads/left.jpg", b"left", "image/jpeg")
-    found = [stored async for stored, _ in kept.purge.orphans(kept.w.clock.now())]
+    found = [stored async for stored in kept.store.list("uploads/left")]
     kept.w.clock.move((found[0].modified - kept.w.clock.now() + GRACE - OVER).total_seconds())
-    assert await kept.sweep() == Purged()
-    assert await kept.sweep(2 * OVER) == Purged(0, 1, 4)
+    assert await kept.sweep() == Done()
+    assert await kept.sweep(2 * OVER) == Done(0, 1, 4)
 
 
 async def test_a_store_that_is_away_loses_no_row(kept: Kept, monkeypatch: Any) -> None:

@@ -16,13 +16,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.generator.adapters.meter import PrometheusMeter
-from services.generator.entrypoints.cli import Keeper, operate
-from services.generator.entrypoints.keeper import Done, collect_all, purge_all
+from services.generator.entrypoints.keeper import Keeper
 from services.generator.wiring import keeping
 from shared.contracts.values import AssetKind
 from shared.errors import Retryable
 from shared.ids import new_id
+from shared.retention import Done, command
 from tests.support import events
 from tests.support.clock import FakeClock
 from tests.support.generator import Bench, emptied_database, open_bench
@@ -43,8 +42,7 @@ class Kept:
     async def sweep(self, after: timedelta = timedelta()) -> Done:
         self.clock.move(after.total_seconds())
         now = self.clock.now()
-        meter = PrometheusMeter()
-        return await purge_all(self.keeper.purge, meter, now) + await collect_all(self.keeper.collect, meter, now)
+        return await self.keeper.purge(now) + await self.keeper.collect(now)
 
     async def marked(self, version_id: str) -> bool | None:
         """None: it has no row any more."""
@@ -60,8 +58,7 @@ class Kept:
 
     async def explained(self) -> dict[str, dict[str, Any]]:
         found = {}
-        from services.generator.usecases.explain_retention import explain_retention
-        async for line in explain_retention(self.keeper.unit, self.keeper.collect, self.clock.now()):
+        async for line in self.keeper.explain(self.clock.now()):
             found[line.id] = {"action": line.verdict.action.value, "why": line.verdict.why, "bytes": line.size,
                               "project": line.project_id, "until": line.verdict.until}
         return found
@@ -71,7 +68,7 @@ class Kept:
 async def kept(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Kept]:
     clock = FakeClock(datetime.now(UTC))
     async with open_bench(await emptied_database(postgres), tmp_path, clock=clock) as bench:
-        yield Kept(bench, clock, keeping(bench.base, bench.objects, PrometheusMeter()))
+        yield Kept(bench, clock, keeping(bench.base, bench.objects))
 
 
 def of(told: Any) -> dict[str, Any]:
@@ -251,11 +248,11 @@ async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(
     async def opened() -> AsyncIterator[Keeper]:
         yield kept.keeper
 
-    def command(*arguments: str) -> list[dict[str, Any]]:
-        assert operate(["gc", *arguments], opened) == 0
+    def said(*arguments: str) -> list[dict[str, Any]]:
+        assert command.operate("generator", ["gc", *arguments], opened, kept.clock) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    lines = await _in_a_loop_of_its_own(kept, command, "--dry-run")
+    lines = await _in_a_loop_of_its_own(kept, said, "--dry-run")
     by_id = {line["id"]: line for line in lines}
     assert by_id[preview.candidates[0].version_id]["action"] == "mark"
     assert by_id[committed.version.version_id]["why"].startswith("committed")
@@ -263,17 +260,15 @@ async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(
     assert not await kept.marked(preview.candidates[0].version_id)
 
 
-async def _in_a_loop_of_its_own(kept: Kept, command: Any, *arguments: str) -> Any:
+async def _in_a_loop_of_its_own(kept: Kept, work: Any, *arguments: str) -> Any:
     """The command runs a loop; the pool belongs to ours, so its work is sent back here."""
-    from services.generator.entrypoints import cli
-
     loop = asyncio.get_running_loop()
-    run = cli.asyncio.run
+    run = command.asyncio.run
     try:
-        cli.asyncio.run = lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30)  # type: ignore[assignment]
-        return await asyncio.to_thread(command, *arguments)
+        command.asyncio.run = lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30)  # type: ignore[assignment]
+        return await asyncio.to_thread(work, *arguments)
     finally:
-        cli.asyncio.run = run
+        command.asyncio.run = run
 
 
 # --- any history

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from services.compiler.domain.retention import judge
 from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.keeping import KeepingUnit
-from shared.contracts.retention import Verdict
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One line. `what` says it in a person's words; `size` in bytes; pieces belong to no project."""
-
-    id: str
-    what: str
-    project_id: str | None
-    size: int
-    verdict: Verdict
+from shared.retention import Explained
 
 
 async def explain_retention(

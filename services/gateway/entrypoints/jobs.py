@@ -16,6 +16,7 @@ from shared.clock import Clock
 from shared.errors import RetakeError
 from shared.jobs import Claim, Kind
 from shared.postgres import Connection, Pool, transaction
+from shared.retention.freed import count_freed
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,8 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUpl
         try:
             async with purge.unit() as keeping:
                 await keeping.retire_versions(now)
-            await purge(now)
+            done = await purge.purge(now) + await purge.collect(now)
+            count_freed("upload", done.deleted, done.size)
         except RetakeError as e:  # the store is away: the next round goes on
             log.warning("retention.failed", code=e.code, cause=e.cause)
         async with transaction(pool) as connection:

@@ -8,39 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import structlog
-
 from services.gateway.domain.retention import HeldUpload, judge
 from services.gateway.usecases.keeping import KeepingUnit
 from shared.contracts.retention import Action, Verdict, over
 from shared.objects import ObjectStore, StoredObject
-
-log = structlog.get_logger(__name__)
+from shared.retention import Done, Explained
 
 FOLDER: Final = "uploads/"
 PAGE: Final = 200
 
 
 @dataclass(frozen=True)
-class Purged:
-    """`size` in bytes freed."""
-
-    marked: int = 0
-    deleted: int = 0
-    size: int = 0
-
-    def __add__(self, other: Purged) -> Purged:
-        return Purged(self.marked + other.marked, self.deleted + other.deleted, self.size + other.size)
-
-
-@dataclass(frozen=True)
 class PurgeUploads:
+    """Implements `shared.retention.Keeper`. Harmless at any time, by several at once."""
+
     unit: KeepingUnit
     store: ObjectStore
 
-    async def __call__(self, now: datetime) -> Purged:
-        """Harmless at any time, by several at once. Raises what the object store raises."""
-        done = Purged()
+    async def purge(self, now: datetime) -> Done:
+        done = Done()
         async for page in self._pages():
             ripe = [u.upload_id for u in page if judge(u, now).action is Action.MARK]
             due = [u for u in page if judge(u, now).action is Action.DELETE]
@@ -48,20 +34,26 @@ class PurgeUploads:
             async with self.unit() as keeping:
                 await keeping.mark(ripe, now)
                 await keeping.forget([u.upload_id for u in due])
-            done += Purged(len(ripe), len(due), sum(u.size for u in due))
-        orphans = [o async for o, verdict in self.orphans(now) if verdict.action is Action.DELETE]
-        await self.store.delete(*(o.key for o in orphans))
-        done += Purged(0, len(orphans), sum(o.size for o in orphans))
-        if done != Purged():
-            log.info("uploads.purged", marked=done.marked, deleted=done.deleted, bytes=done.size)
+            done += Done(len(ripe), len(due), sum(u.size for u in due))
         return done
 
-    async def explain(self, now: datetime) -> AsyncIterator[tuple[HeldUpload, Verdict]]:
+    async def collect(self, now: datetime) -> Done:
+        gone = [o async for o, verdict in self._orphans(now) if verdict.action is Action.DELETE]
+        await self.store.delete(*(o.key for o in gone))
+        return Done(deleted=len(gone), size=sum(o.size for o in gone))
+
+    async def explain(self, now: datetime, project_id: str | None = None) -> AsyncIterator[Explained]:
         async for page in self._pages():
             for held in page:
-                yield held, judge(held, now)
+                if project_id in (None, held.project_id):
+                    what = f"upload {held.filename}"
+                    yield Explained(held.upload_id, what, held.project_id, held.size, judge(held, now))
+        if project_id is not None:
+            return
+        async for stored, verdict in self._orphans(now):
+            yield Explained(stored.key, "object", None, stored.size, verdict)
 
-    async def orphans(self, now: datetime) -> AsyncIterator[tuple[StoredObject, Verdict]]:
+    async def _orphans(self, now: datetime) -> AsyncIterator[tuple[StoredObject, Verdict]]:
         """Objects without a row: an upload's row is written right after its bytes, or never."""
         page: list[StoredObject] = []
         async for stored in self.store.list(FOLDER):

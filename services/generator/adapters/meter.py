@@ -8,7 +8,6 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.generator.domain.run import Run
 from services.generator.usecases.ports import Pressure
-from shared.freed import count_freed
 
 _MINUTES: Final = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800)
 
@@ -43,6 +42,3 @@ class PrometheusMeter:
         for state, count in active.items():
             ACTIVE.labels(state).set(count)
         OLDEST.set(oldest_queued_s)
-
-    def freed(self, what: str, count: int, size: int) -> None:
-        count_freed(what, count, size)

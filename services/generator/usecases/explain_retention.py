@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from services.generator.domain.retention import judge
 from services.generator.usecases.collect_orphans import CollectOrphans
 from services.generator.usecases.keeping import KeepingUnit
 from shared.contracts.retention import Action, Verdict
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One line. `what` says it in a person's words; `size` in bytes; an object without a row has no project."""
-
-    id: str
-    what: str
-    project_id: str | None
-    size: int
-    verdict: Verdict
+from shared.retention import Explained
 
 
 async def explain_retention(unit: KeepingUnit, orphans: CollectOrphans, now: datetime,
