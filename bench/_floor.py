@@ -1,30 +1,40 @@
-"""The floor of a latency: raw hops, each a commit of one row, a produce and a consume, with nothing else in between."""
+"""The floor of a latency: raw hops, each a commit of one row, a produce and a consume, with nothing else in between.
+
+The consumer is already waiting when a record is produced, as a service is."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from aiokafka.errors import TopicAlreadyExistsError
 
-from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS
+from shared.contracts.topics import Service
+from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, Broker
 
 TOPIC = "bench-floor"
 
 
-async def floor(bootstrap: str, database: str, hops: int, rounds: int) -> list[float]:
+async def floor(bootstrap: str, database: str, hops: int, rounds: int, *, embedded: bool) -> list[float]:
     """Seconds of each round; the next hop begins when the last was consumed."""
     connection = await asyncpg.connect(database)
     await connection.execute("create table if not exists floor (id uuid)")
-    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=bootstrap, fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS)
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all")
-    await consumer.start()
+    broker = Broker(bootstrap, Service.REVIEW, embedded)
+    if not embedded:  # that one makes topics by itself
+        await _topic(broker)
+    producer = broker.producer()
+    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=bootstrap,
+                                fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if embedded else 500)
     await producer.start()
+    await producer.send_and_wait(TOPIC, b"warm", key=b"k")
+    await consumer.start()
     times = []
     try:
-        await producer.send_and_wait(TOPIC, b"warm", key=b"k")
         for _ in range(rounds):
             began = time.perf_counter()
             for _ in range(hops):
@@ -38,9 +48,24 @@ async def floor(bootstrap: str, database: str, hops: int, rounds: int) -> list[f
     return times
 
 
+async def _topic(broker: Broker) -> None:
+    admin = broker.admin()
+    await admin.start()
+    try:
+        with suppress(TopicAlreadyExistsError):
+            await admin.create_topics([NewTopic(TOPIC, num_partitions=1, replication_factor=1)])
+    finally:
+        await admin.close()
+
+
 async def _hop(connection: asyncpg.Connection, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
     mark = uuid4()
+    waiting = asyncio.create_task(_arrival(consumer, str(mark).encode()))
     await connection.execute("insert into floor values ($1)", mark)
     await producer.send_and_wait(TOPIC, str(mark).encode(), key=b"k")
-    while (await consumer.getone()).value != str(mark).encode():
+    await waiting
+
+
+async def _arrival(consumer: AIOKafkaConsumer, value: bytes) -> None:
+    while (await consumer.getone()).value != value:
         pass

@@ -1,4 +1,4 @@
-"""The four services as processes over embedded PostgreSQL (durable) and the embedded broker, the provider instant."""
+"""The four services as processes over embedded PostgreSQL (durable) and a broker, the provider instant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deploy.local.preflight import free_port
 from services.gateway.adapters.tokens import LocalTokens
 from shared.clock import SystemClock
 from shared.contracts.topics import Service
-from tests.support.brokers import embedded_broker
+from tests.support.brokers import RunningBroker, apache_kafka, embedded_broker
 from tests.support.postgres import Postgres, embedded_postgres
 
 SECRET: Final = "a secret of the benchmark, of at least thirty-two bytes"
@@ -33,6 +33,7 @@ class Stack:
     gateway: str
     token: str
     kafka: str
+    embedded: bool
     postgres: Postgres
     pids: Mapping[str, int]
 
@@ -43,25 +44,29 @@ class Stack:
 
 
 @asynccontextmanager
-async def stack(folder: Path) -> AsyncIterator[Stack]:
+async def stack(folder: Path, *, apache: bool = False) -> AsyncIterator[Stack]:
+    """On the embedded broker, or on Apache Kafka. Raises tests.support.components.Missing."""
     async with AsyncExitStack() as held:
         postgres = await held.enter_async_context(embedded_postgres(folder / "postgres", durable=True))
-        broker = await held.enter_async_context(embedded_broker(folder / "broker"))
+        opened = apache_kafka if apache else embedded_broker
+        broker: RunningBroker = await held.enter_async_context(opened(folder / "broker"))
         ports, processes = {s: free_port() for s in Service}, {}
         for service, port in ports.items():
-            env = _env(service, port, await postgres.fresh(service), broker.bootstrap, folder)
+            env = _env(service, port, await postgres.fresh(service), broker, folder)
             processes[service] = await held.enter_async_context(_running(service, env, folder))
         async with asyncio.timeout(READY_S):
             await asyncio.gather(*(_ready(ports[s], processes[s]) for s in Service))
         token = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock()).issue(
             "local", "Local", timedelta(hours=2))
         pids = {s.value: p.pid for s, p in processes.items()}
-        yield Stack(f"http://127.0.0.1:{ports[Service.GATEWAY]}", token, broker.bootstrap, postgres, pids)
+        gateway = f"http://127.0.0.1:{ports[Service.GATEWAY]}"
+        yield Stack(gateway, token, broker.bootstrap, broker.embedded, postgres, pids)
 
 
-def _env(service: Service, port: int, database: str, kafka: str, folder: Path) -> dict[str, str]:
+def _env(service: Service, port: int, database: str, broker: RunningBroker, folder: Path) -> dict[str, str]:
     settings = {
-        "DATABASE_URL": database, "KAFKA_BOOTSTRAP": kafka, "KAFKA_EMBEDDED": "true", "PORT": str(port),
+        "DATABASE_URL": database, "KAFKA_BOOTSTRAP": broker.bootstrap, "KAFKA_EMBEDDED": str(broker.embedded).lower(),
+        "PORT": str(port),
         "OBJECTS_URL": f"file://{folder}/objects", "WORK_DIR": str(folder / "work"), "LOG_LEVEL": "WARNING",
     }
     if service is Service.GATEWAY:

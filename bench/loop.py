@@ -1,7 +1,8 @@
 """Loop latency on an idle stack, the provider instant: accept POST → `complete`; POST of a run → `preview-ready`.
 
 Held against a floor of that run: as many raw Kafka hops, each with one PostgreSQL commit before its produce, with bare
-aiokafka and asyncpg on the same broker and server. Rounds alternate, so that both meet the same load.
+aiokafka and asyncpg on the same broker and server. Rounds alternate, so that both meet the same load. Once on the
+embedded broker, where a hop waits for its fetch to end (`EMBEDDED_FETCH_WAIT_MS`), once on Apache Kafka.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 from bench._floor import floor
 from bench._report import percentile, save, table
 from bench._stack import Stack, stack
+from tests.support.components import Missing
 
 BLOCKS: Final = 4
 ROUNDS: Final = 15  # of each, per block
@@ -23,19 +25,27 @@ HOPS: Final = 3
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
-        found = asyncio.run(_measure(Path(folder)))
-    result = {name: _figures(times) for name, times in found.items()}
-    base = result["floor"]["p50_ms"]
-    table("loop latency, idle embedded stack, instant provider", ["", "p50 ms", "p99 ms", "x floor (reach ≤ 2)"], [
-        ["accept → complete", result["accept"]["p50_ms"], result["accept"]["p99_ms"],
-         result["accept"]["p50_ms"] / base],
-        ["run → preview-ready", result["request"]["p50_ms"], result["request"]["p99_ms"],
-         result["request"]["p50_ms"] / base],
-        [f"floor: {HOPS} raw hops with a commit", base, result["floor"]["p99_ms"], 1.0],
-    ])
+    result = {}
+    for name, apache in (("embedded", False), ("apache", True)):
+        with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
+            try:
+                found = asyncio.run(_measure(Path(folder), apache))
+            except Missing as e:
+                print(f"{name}: not measured, {e}")
+                continue
+        result[name] = {of: _figures(times) for of, times in found.items()}
+        _show(f"loop latency, idle stack, instant provider, broker: {name}", result[name])
     print("reach: accept → complete p99 < 100 ms")
     print(f"raw numbers: {save('loop', result)}")
+
+
+def _show(title: str, of: dict[str, dict[str, Any]]) -> None:
+    base = of["floor"]["p50_ms"]
+    named = {"accept → complete": of["accept"], "run → preview-ready": of["request"],
+             f"floor: {HOPS} raw hops with a commit": of["floor"]}
+    table(title, ["", "p50 ms", "p99 ms", "x floor (reach ≤ 2)"], [
+        [name, found["p50_ms"], found["p99_ms"], found["p50_ms"] / base] for name, found in named.items()
+    ])
 
 
 def _figures(times: list[float]) -> dict[str, Any]:
@@ -43,9 +53,9 @@ def _figures(times: list[float]) -> dict[str, Any]:
     return {"p50_ms": statistics.median(ms), "p99_ms": percentile(ms, 0.99), "all_ms": ms}
 
 
-async def _measure(folder: Path) -> dict[str, list[float]]:
+async def _measure(folder: Path, apache: bool) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {"request": [], "accept": [], "floor": []}
-    async with stack(folder) as running, running.person() as person:
+    async with stack(folder, apache=apache) as running, running.person() as person:
         (asset,) = await person.assets(1)
         for _ in range(5):
             await person.decided((await person.requested(asset))[0])
@@ -59,7 +69,8 @@ async def _measure(folder: Path) -> dict[str, list[float]]:
 
 
 async def _floor(running: Stack) -> list[float]:
-    return await floor(running.kafka, running.postgres.admin_url, HOPS, ROUNDS)
+    return await floor(running.kafka, running.postgres.admin_url, HOPS, ROUNDS,
+                       embedded=running.embedded)
 
 
 if __name__ == "__main__":
