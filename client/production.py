@@ -15,7 +15,7 @@ from client.live import Live
 from client.models import Batch, Compilation, Episode, Import, Kind, Review, Run, RunStatus, StartedCompilation
 from client.script.document import Document, Picture
 from client.script.pictures import Photograph
-from client.transfers import OnProgress
+from client.transfers import OnProgress, as_file
 
 IMPORT_POLL_S = 0.25
 
@@ -166,15 +166,17 @@ async def compile_film(client: AsyncRetake, live: Live, **how: Any) -> tuple[Sta
 async def download_film(
     client: AsyncRetake, film: Compilation, target: Path, on_progress: OnProgress | None = None
 ) -> int:
-    """Fetch the film. Returns its size in bytes."""
+    """Fetch the film with its Content Credentials: the gateway holds back the answer until it is signed, for as long
+    as that may take. Returns its size in bytes."""
 
     async def url() -> str:
         found = (await client.compilations.get(film.id)).output_video_url
         if not found:
             raise MakingFailed("The film has no file any more.", "Compile the episode again.")
-        return found
+        return as_file(found)
 
-    return await client.download(film.output_video_url or await url(), target, on_progress=on_progress, renew_url=url)
+    where = as_file(film.output_video_url) if film.output_video_url else await url()
+    return await client.download(where, target, on_progress=on_progress, renew_url=url)
 
 
 def check_pictures(episode: Episode, document: Document, warnings: list[str]) -> None:

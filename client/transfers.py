@@ -80,6 +80,11 @@ class _Partial:
         return self.total is None or self.done == self.total
 
 
+def as_file(url: str) -> str:
+    """The link of a media item to keep, not to play: it comes signed (`download` of GET /media)."""
+    return f"{url}{'&' if '?' in url else '?'}download=1"
+
+
 async def download(
     transport: Transport,
     url: str,

@@ -62,6 +62,7 @@ def test_a_film_of_two_photographs(photos: Path, tmp_path: Path) -> None:
     report = json.loads((out / "report.json").read_text())
     assert (report["frames"], report["duration"], report["resolution"]) == (228, 9.5, "1920x1080")
     assert all(c["ok"] for c in report["checks"])
+    assert "Content Credentials" in [c["name"] for c in report["checks"]], "the film that people keep is the signed one"
     before, after = report["rejection"]["directions"]
     assert after.startswith(before)
     assert report["rejection"]["last_picture_differs_percent"] >= command.VISIBLE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -275,3 +276,22 @@ async def test_an_episodes_last_three_films_play_and_older_ones_are_gone(g: Gate
     assert (listed[-1]["status"], listed[-1]["output_video_url"]) == ("completed", None)
     # The objects are the compiler's, which this test has not: a HEAD does not read them.
     assert [(await studio.api.head(f"/media{url}")).status_code for url in played] == [410, 200, 200, 200]
+
+
+async def test_a_film_plays_before_it_is_signed_and_a_download_waits_for_that(g: Gateway, project: str) -> None:
+    studio = Studio(g, project)
+    episode = await studio.episode(1)
+    await studio.images(episode)
+    await studio.video(episode["segments"][0], ("approve", None))
+    await studio.film(episode, None)
+    (film,) = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["data"]
+    url = f"/media{film['output_video_url'].partition('/media')[2]}"
+    await g.world.pool.execute("update compilations set provenance = 'pending'")
+    assert (await studio.api.head(url)).status_code == 200
+    download = asyncio.create_task(studio.api.head(f"{url}&download=1"))
+    await asyncio.sleep(0.6)
+    assert not download.done(), "what people keep should say where it is from"
+    await g.world.pool.execute("update compilations set provenance = 'signed'")
+    kept = await asyncio.wait_for(download, 10)
+    assert kept.status_code == 200
+    assert kept.headers["content-disposition"].startswith("attachment")

@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from client.cli.codes import UsageError, WorkFailed
 from client.cli.command import execute
 from client.cli.local import STOP_S, erase_system, start_system, stop_system
 from client.cli.plan import make_plan
+from client.cli.provenance import read
 from client.cli.session import Session
 from client.models import Compilation, Episode, Version
 from client.script.document import Document, Segment, Transition
 from client.script.pictures import Photograph, check, expand
-from deploy.local.demo.checks import Verdict, check_film, difference
+from deploy.local.demo.checks import Check, Verdict, check_film, difference
 from deploy.local.demo.decode import Picture, picture_at
 from deploy.local.demo.photographs import SCRIPT, credits, photographs
 from deploy.local.demo.sheet import contact_sheet, frames_of
@@ -140,7 +142,14 @@ async def _checked(client: AsyncRetake, story: Story, plan: Timeline, film: Path
     accepted = {
         shot.middle: await _picture(client, story.told.accepted[shot.number], shot.frames // 2) for shot in plan.shots
     }
-    return await asyncio.to_thread(check_film, film, plan, accepted, keep=frames_of(plan))
+    verdict = await asyncio.to_thread(check_film, film, plan, accepted, keep=frames_of(plan))
+    return replace(verdict, checks=(*verdict.checks, await asyncio.to_thread(_signed, film)))
+
+
+def _signed(film: Path) -> Check:
+    found = read(film)
+    who = f"signed by {found['signer']['name']}" if found["signer"] else "none"
+    return Check("Content Credentials", found["state"] in ("valid", "trusted"), f"{who}, {found['state']}", "valid")
 
 
 def _sheet(out: Path, plan: Timeline, verdict: Verdict, episode: Episode) -> None:
