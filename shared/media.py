@@ -225,8 +225,14 @@ def probe(path: Path | str) -> Probe:
             return Probe(container=container.format.name, duration_s=length, **found)  # type: ignore[arg-type]
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise Permanent(
-            "media_unreadable", f"The file cannot be read as media: {error}", "Upload a file that plays."
+            "media_unreadable", f"The file cannot be read as media: {in_words(error)}", "Upload a file that plays."
         ) from error
+
+
+def in_words(error: Exception) -> str:
+    """What a reader of media says, without our own path of the file."""
+    said = getattr(error, "strerror", None) or str(error)
+    return f"{said.rstrip('.')}."
 
 
 def picture_stream(container: av.container.InputContainer) -> av.video.stream.VideoStream | None:

@@ -100,7 +100,7 @@ async def _imported(
     for warning in warnings:
         session.warn(warning)
     episode = await client.episodes.get(episode_id)
-    session.line(f"{episode.title}: {len(episode.segments)} segments", style="bold green")
+    session.line(f"{episode.title}: {show.count(len(episode.segments), 'segment')}", style="bold green")
     session.line(f"Episode {episode.id} in project {where.name}")
     session.emit({"episode_id": episode.id, "project_id": where.id, "warnings": [*(told or []), *warnings]})
 
@@ -160,7 +160,7 @@ async def delete(
     """Delete an episode with all its versions and films. Nothing brings it back."""
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
-        await confirm(session, f"Delete {found.title!r} with its {len(found.segments)} segments?", yes)
+        await confirm(session, f"Delete {found.title!r} with its {show.count(len(found.segments), 'segment')}?", yes)
         await client.episodes.delete(found.id)
     session.line(f"{found.title} is deleted.")
     session.emit({"deleted": found.id})

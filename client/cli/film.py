@@ -120,7 +120,8 @@ async def _episode(
 
 async def _make(session: Session, client: AsyncRetake, episode: Episode, yes: bool) -> None:
     """Make everything that the episode lacks, and have it accepted."""
-    session.line(f"{episode.title}: {len(episode.segments)} segments (episode {episode.id})", style="bold")
+    size = show.count(len(episode.segments), "segment")
+    session.line(f"{episode.title}: {size} (episode {episode.id})", style="bold")
     with Screen(session) as screen:
         async with Live(
             client, episode.project_id or "", episode, on_change=screen.update, on_connection=screen.connection

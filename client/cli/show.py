@@ -57,6 +57,11 @@ def size(count: float | None) -> str:
     raise AssertionError
 
 
+def count(number: int, thing: str) -> str:
+    """`1 segment`, `2 segments`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def ago(when: datetime | None, now: datetime | None = None) -> str:
     """How long since, in one unit: 2 min, 3 h."""
     if when is None:

@@ -115,6 +115,8 @@ async def test_what_is_not_taken_leaves_nothing_behind(g: Gateway, project: str)
         response = await api.post(path, content=content)
         assert (response.status_code, response.json()["type"]) == (status, f"/problems/{slug}"), response.text
         assert word in response.json()["detail"]
+        assert "Errno" not in response.text
+        assert "uploads/" not in response.json()["detail"], "where we keep it is nobody's business"
     assert stored(g) == []
 
 

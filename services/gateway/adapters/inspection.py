@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pi_heif
+import structlog
 from PIL import Image, UnidentifiedImageError
 
 from services.gateway.domain.uploads import MAX_FILM_S, MAX_PIXELS, Inspected
 from shared.errors import Permanent, UserError
 from shared.media import probe
 from shared.processes import child, read_tail
+
+log = structlog.get_logger(__name__)
 
 PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
 MEMORY: Final = 3 << 30
@@ -53,7 +56,8 @@ async def _look(kind: str, path: Path) -> dict[str, Any]:
     except TimeoutError:
         raise UserError("unreadable", "The file takes too long to read.", _FIX) from None
     if code not in (0, REFUSED) or not out:
-        raise UserError("unreadable", f"The file cannot be read as media. {said.strip()[-200:]}".strip(), _FIX)
+        log.warning("upload.reader_failed", kind=kind, exit_code=code, said=said.strip()[-300:])
+        raise UserError("unreadable", "The file is made so that it cannot be read: its reader gave up.", _FIX)
     found: dict[str, Any] = json.loads(out)
     if code == REFUSED:
         raise UserError(found["code"], found["cause"], found["recovery"])
@@ -73,8 +77,8 @@ def main(kind: str, path: str) -> int:
         print(json.dumps({"code": e.code, "cause": e.cause, "recovery": e.recovery}))
         return REFUSED
     except Permanent as e:
-        print(e.cause, file=sys.stderr)
-        return 1
+        print(json.dumps({"code": "unreadable", "cause": e.cause, "recovery": _FIX}))
+        return REFUSED
     print(json.dumps(found))
     return 0
 

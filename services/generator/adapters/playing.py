@@ -15,7 +15,7 @@ import av.error
 from services.generator.adapters.sniff import Form, sniff
 from shared.colour import Colour, scale, through_light
 from shared.errors import Permanent
-from shared.media import TAG_BT709, Probe, media_input, picture_stream, run_ffmpeg
+from shared.media import TAG_BT709, Probe, in_words, media_input, picture_stream, run_ffmpeg
 
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
 LARGEST_SHORT_SIDE: Final = 1088  # a model's 1080p may be a multiple of 16
@@ -115,7 +115,8 @@ def steady_rate(path: Path) -> str | None:
             base = float(stream.time_base)
             times = sorted(p.pts * base for p in container.demux(stream) if p.size and p.pts is not None)
     except (av.error.FFmpegError, ValueError) as error:
-        raise Permanent("media_unreadable", f"The file cannot be read: {error}", "Upload a file that plays.") from error
+        cause = f"The file cannot be read: {in_words(error)}"
+        raise Permanent("media_unreadable", cause, "Upload a file that plays.") from error
     lasts = [after - before for before, after in pairwise(times)]
     if len(lasts) < 2 or (usual := median(lasts)) <= 0:
         return None

@@ -16,6 +16,7 @@ from av.container import InputContainer, OutputContainer
 
 from services.generator.domain.cutting import Span
 from shared.errors import Permanent
+from shared.media import in_words
 
 AHEAD_S = 5.0  # sound may lie this far behind its pictures in the file
 
@@ -33,7 +34,8 @@ def copy_clips(film: Path, spans: Sequence[Span], to: Sequence[Path], stop: Flag
             finally:
                 copying.close()
     except av.error.FFmpegError as error:
-        raise Permanent("media_unreadable", f"The film cannot be read: {error}", "Upload a film that plays.") from error
+        cause = f"The film cannot be read: {in_words(error)}"
+        raise Permanent("media_unreadable", cause, "Upload a film that plays.") from error
 
 
 @dataclass

@@ -30,7 +30,7 @@ from services.gateway.entrypoints.http.headers import accepts
 from services.gateway.entrypoints.http.ids import ProjectId
 from services.gateway.entrypoints.http.ports import Parts
 from services.gateway.entrypoints.http.shapes.projects import Upload
-from services.gateway.entrypoints.problems import ProblemError, Slug, invalid
+from services.gateway.entrypoints.problems import ProblemError, Slug
 from services.gateway.usecases.register_upload import NewUpload, register_upload
 from shared.contracts.values import ObjectRef
 from shared.errors import UserError
@@ -93,7 +93,8 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
     except ClientDisconnect:
         raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
     if not head:
-        raise invalid(("", "the body is empty"))
+        raise ProblemError(Slug.INVALID, "The file is empty: 0 bytes arrived.",
+                           recovery="Send a file that opens in other programs.")
     content_type = sniff(head[:SNIFFED_BYTES])
     if content_type is None:
         raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, why_refused(head),
