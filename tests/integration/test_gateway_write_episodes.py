@@ -202,6 +202,26 @@ async def test_a_film_is_split_once(w: World) -> None:
     await refused("invalid-state", w.do(cancel_import, caller, started.import_id))
 
 
+@pytest.mark.parametrize("cancelled", [True, False])
+@pytest.mark.parametrize("used", [True, False])
+async def test_a_film_that_is_not_split_leaves_no_empty_episode(w: World, cancelled: bool, used: bool) -> None:
+    caller = await w.project()
+    started = await w.do(import_film, caller, ImportFilm(await upload(w, caller, "video")))
+    if used:
+        await w.do(add_segment, caller, started.episode_id, AddSegment("shot"))
+    if cancelled:
+        await w.do(cancel_import, caller, started.import_id)
+    failed = events.failed(run_id=None, asset_id=None, asset_kind=None, import_id=started.import_id,
+                           episode_id=started.episode_id, outcome="cancelled" if cancelled else "failed")
+    await w.deliver(events.message(failed))
+    row = await w.row("select deleted_at from episodes where episode_id = $1", started.episode_id)
+    assert (row["deleted_at"] is None) == used
+    buried = [e for e in await w.outbox() if isinstance(e, EpisodeChanged) and e.deleted]
+    assert len(buried) == (not used)
+    told = await w.do(authorize, "ana", "import", started.import_id, Role.VIEWER)
+    assert told.project_id == caller.project_id, "why it failed can still be read"
+
+
 def _clip(number: int, seconds: float) -> Any:
     return events.ImportClip(number=number, start_s=0, duration_s=seconds, video=events.object_ref(),
                              first_frame=events.object_ref(content_type="image/png"))

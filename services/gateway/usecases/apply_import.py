@@ -8,9 +8,10 @@ from services.gateway.usecases.import_runs import ImportedFile, base_for_imports
 from services.gateway.usecases.ports import Store
 from services.gateway.usecases.publish_timeline import publish_timeline
 from services.gateway.usecases.rows import Import, Run
+from services.gateway.usecases.withdraw_import import withdraw_import
 from shared.contracts.generator import Failed, ImportReady, Progress
 from shared.contracts.messages import message
-from shared.contracts.values import AssetKind, SegmentType
+from shared.contracts.values import Actor, AssetKind, SegmentType
 from shared.messaging.events import Message
 
 _ENDED = ("completed", "failed", "cancelled")
@@ -37,6 +38,7 @@ async def apply_import_failed(store: Store, told: Message[Failed]) -> None:
     await store.imports.save(row.import_id, at, status=event.outcome, run_rev=event.run_rev, error=problem)
     await store.log(of_thing("failed", row.project_id, row.episode_id, at, status=event.outcome,
                              text=event.problem.cause, actor=row.actor, import_id=row.import_id, error=problem))
+    await withdraw_import(store, row, Actor(kind="system"))
 
 
 async def import_run_ended(store: Store, run: Run, problem: str | None) -> None:

@@ -7,6 +7,7 @@ from services.gateway.domain.runs import CANCELLABLE
 from services.gateway.usecases.announce import of_thing
 from services.gateway.usecases.cancel_run import stop_run
 from services.gateway.usecases.ports import Caller, Store
+from services.gateway.usecases.withdraw_import import withdraw_import
 from shared.contracts.gateway import CancelRequested, CancelTarget
 
 
@@ -28,3 +29,4 @@ async def cancel_import(store: Store, caller: Caller, import_id: str) -> None:
             target=CancelTarget.IMPORT, target_id=import_id, episode_id=row.episode_id, actor=caller.actor))
     await store.log(of_thing("failed", row.project_id, row.episode_id, now, status="cancelled", actor=caller.actor,
                              import_id=import_id, error=None))
+    await withdraw_import(store, row, caller.actor)

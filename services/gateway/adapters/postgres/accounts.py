@@ -27,8 +27,7 @@ _OF: Final[dict[Resource, str]] = {
              "where b.batch_id = $2 and e.deleted_at is null",
     "compilation": "select c.project_id from compilations c join episodes e using (episode_id) "
                    "where c.compilation_id = $2 and e.deleted_at is null",
-    "import": "select i.project_id from imports i join episodes e using (episode_id) "
-              "where i.import_id = $2 and e.deleted_at is null",
+    "import": "select project_id from imports where import_id = $2",  # why it failed outlives its episode
     "upload": "select project_id from uploads where upload_id = $2 and deleted_at is null",
 }
 _ACCESS: Final = """
