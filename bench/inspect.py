@@ -49,10 +49,11 @@ async def _measure(folder: Path, minutes: float) -> list[dict[str, Any]]:
     for what, codec, reach in (("1080p H.264 with sound", H264, REACH), ("1080p HEVC, with its proxy", HEVC, None)):
         clip = folder / "clip.mp4"
         _make(clip, "1920x1080", SECONDS, codec)
+        image, ends = await _neighbours(clip, folder)
 
-        async def look(clip: Path = clip) -> None:
+        async def look(clip: Path = clip, image: Path = image, ends: Path | None = ends) -> None:
             with tempfile.TemporaryDirectory(dir=folder) as work:
-                beside = Beside(previous_video=clip)
+                beside = Beside(starting_image=image, previous=ends)
                 await FfmpegStudio().inspect(clip, AssetKind.VIDEO, Path(work), beside)
 
         rows.append(await _timed(what, SECONDS, look, RUNS) | {"reach": reach})
@@ -63,6 +64,14 @@ async def _measure(folder: Path, minutes: float) -> list[dict[str, Any]]:
         rows.append(await _timed(f"{parts * 10 / 60:g} minutes of 720p, split", parts * 10,
                                  lambda: _split(film, folder), 1) | {"reach": SPLIT_REACH})
     return rows
+
+
+async def _neighbours(clip: Path, folder: Path) -> tuple[Path, Path | None]:
+    """A starting image, and how a segment before ended, as its own pass left it."""
+    image, work = folder / "image.png", folder / "before"
+    ffmpeg("-i", clip, "-frames:v", "1", "-update", "1", image)
+    work.mkdir(exist_ok=True)
+    return image, (await FfmpegStudio().inspect(clip, AssetKind.VIDEO, work, Beside())).last_frame
 
 
 def _make(path: Path, size: str, seconds: int, codec: tuple[str, ...], hue: int = 0) -> None:

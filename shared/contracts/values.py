@@ -152,6 +152,7 @@ class Version(Value):
     poster: ObjectRef | None = None
     filmstrip: ObjectRef | None = None
     proxy: ObjectRef | None = None
+    last_frame: ObjectRef | None = Field(None, description="of a video: a small picture to compare the next one with")
     media: Media
     quality: Quality | None = None
     directions: str = Field(description="unstyled, as the user wrote them")

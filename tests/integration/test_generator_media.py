@@ -63,6 +63,10 @@ async def test_a_card_becomes_a_video_with_poster_and_filmstrip(bench: Bench) ->
     first, last = np.asarray(strip)[:, :160], np.asarray(strip)[:, -160:]
     assert np.abs(first.astype(int) - last).mean() > 2, "the filmstrip shows the move"
     assert np.asarray(strip).std() > 10
+    ending = Image.open(await fetched(bench, made.last_frame, "last.jpg"))
+    ending_differs, beginning_differs = (
+        np.abs(np.asarray(ending.resize((160, 90))).astype(int) - tile).mean() for tile in (last, first))
+    assert ending_differs < beginning_differs, "what the next segment is compared with is how this one ends"
 
 
 async def test_narration_is_spoken_and_music_is_heard(bench: Bench) -> None:

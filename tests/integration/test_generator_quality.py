@@ -80,10 +80,21 @@ async def test_the_first_frame_is_compared_with_the_starting_image(clean: Path, 
 async def test_a_segment_that_goes_on_where_the_last_one_ended_is_continuous(clean: Path, tmp_path: Path) -> None:
     backwards = tmp_path / "backwards.mp4"
     ffmpeg("-i", clean, "-vf", "reverse", "-c:v", "libx264", backwards)  # ends where the clean one begins
-    goes_on = await measured(clean, tmp_path / "a", beside=Beside(previous_video=backwards))
-    jumps = await measured(clean, tmp_path / "b", beside=Beside(previous_video=clean))
+    goes_on = await measured(clean, tmp_path / "a", beside=Beside(previous=backwards))
+    jumps = await measured(clean, tmp_path / "b", beside=Beside(previous=clean))
     assert (goes_on.measures["continuity_previous"] or 0) > 0.98
     assert (jumps.measures["continuity_previous"] or 0) < (goes_on.measures["continuity_previous"] or 0)
+
+
+async def test_the_last_frame_that_was_kept_tells_as_much_as_the_whole_video(clean: Path, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    kept = (await FfmpegStudio().inspect(clean, AssetKind.VIDEO, before, ALONE)).last_frame
+    by_video = await measured(clean, tmp_path / "a", beside=Beside(previous=clean))
+    by_frame = await measured(clean, tmp_path / "b", beside=Beside(previous=kept))
+    one, other = by_video.measures["continuity_previous"], by_frame.measures["continuity_previous"]
+    assert one and other and one < 0.98  # the clip moves: its first frame would not do
+    assert other == pytest.approx(one, abs=0.01)
 
 
 async def test_pictures_and_sound_say_what_is_not_measured(clean: Path, tmp_path: Path) -> None:

@@ -94,10 +94,11 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
     await put_index_first(path)
     shares = {"black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
               "frozen_share": _frozen_share(said, found.duration_s)}
-    alike, reasons = await likenesses(work, found, beside.starting_image, beside.previous_video)
+    alike, reasons = await likenesses(work, found, beside.starting_image, beside.previous)
     measures = looking.values() | shares | alike
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
-    return Inspected(_media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip, proxy)
+    return Inspected(_media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip, proxy,
+                     looking.last_frame)
 
 
 async def _sound(path: Path, found: Probe, work: Path) -> Inspected:

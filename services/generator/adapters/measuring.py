@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.generator.adapters.sniff import Form, sniff
 from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
 from shared.errors import RetakeError
 from shared.media import Probe, filter_value, media_input, run_ffmpeg
@@ -20,9 +21,11 @@ from shared.media import Probe, filter_value, media_input, run_ffmpeg
 WIDTH: Final = 640
 SCAN_WIDTH: Final = 320  # black, frozen and flashing pictures show at any size
 LOOK_WIDTH, LOOK_HEIGHT = 64, 36  # for likeness: what a picture is of, not its grain
+LAST_FRAME: Final = "last-frame.jpg"
 SAMPLES_PER_S: Final = 2.0
 FEWEST_SAMPLES: Final = 8
 FLASH_FRAMES: Final = 24  # the window of the flicker measure
+LAST_FRAMES: Final = 3  # the count of a container may be off by a frame or two
 _VALUE: Final = re.compile(r"=(-?[\d.]+)")
 
 BLUR: Final = "blurdetect=block_width=32:block_height=32:block_pct=80,metadata=mode=print:key=lavfi.blur:file="
@@ -36,6 +39,12 @@ class Measuring:
     graph: str
     outputs: list[str]
     work: Path
+
+    @property
+    def last_frame(self) -> Path | None:
+        """None if there are fewer frames than the container says."""
+        path = self.work / LAST_FRAME
+        return path if path.exists() else None
 
     def values(self) -> dict[str, float | None]:
         """None for what the filter could not tell (no edges in any frame)."""
@@ -56,16 +65,18 @@ def measuring(found: Probe, work: Path) -> Measuring:
         return filter_value(str(work / name))
 
     graph = (
-        f"[small]split=2[small1][small2];"
+        f"[small]split=3[small1][small2][small3];"
         f"[small1]scale={SCAN_WIDTH}:-2:flags=fast_bilinear,blackdetect=d=0.1,freezedetect=d=0.5,"
         f"photosensitivity=bypass=1:frames={FLASH_FRAMES},"
         f"metadata=mode=print:key=lavfi.photosensitivity.badness:file={file('flicker.txt')}[scan];"
         f"[small2]{sample},split=2[edges][look];[edges]{BLUR}{file('blur.txt')}[blur];"
         f"[look]scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24[first];"
+        f"[small3]select='gte(n\\,{max(0, frames - LAST_FRAMES)})',scale=iw:ih,setsar=1[last];"
         f"[full]{sample},blockdetect,metadata=mode=print:key=lavfi.block:file={file('blocks.txt')}[blocks]")
     nothing = [part for name in ("scan", "blur", "blocks") for part in ("-map", f"[{name}]", "-f", "null", "-")]
     first = ["-map", "[first]", "-frames:v", "1", "-f", "rawvideo", str(work / "first.rgb")]
-    return Measuring(graph, [*nothing, *first], work)
+    last = ["-map", "[last]", "-q:v", "2", "-f", "image2", "-update", "1", str(work / LAST_FRAME)]
+    return Measuring(graph, [*nothing, *first, *last], work)
 
 
 async def likenesses(work: Path, found: Probe, starting_image: Path | None,
@@ -74,9 +85,9 @@ async def likenesses(work: Path, found: Probe, starting_image: Path | None,
     first, aspect = _raw(work / "first.rgb"), (found.width or 1) / (found.height or 1)
     measures: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
-    for name, of, none, last in (("first_frame_similarity", starting_image, NO_STARTING_IMAGE, False),
-                                 ("continuity_previous", previous, NO_NEIGHBOUR, True)):
-        other = await _look(of, work / f"{name}.rgb", aspect, last=last) if of is not None else None
+    for name, of, none in (("first_frame_similarity", starting_image, NO_STARTING_IMAGE),
+                           ("continuity_previous", previous, NO_NEIGHBOUR)):
+        other = await _look(of, work / f"{name}.rgb", aspect) if of is not None else None
         measures[name] = None if other is None or first is None else likeness(other, first)
         if measures[name] is None:
             reasons[name] = none if of is None else "It could not be compared: a picture could not be read."
@@ -106,12 +117,12 @@ def _zoomed(picture: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:
     return picture[np.ix_(rows, columns)]
 
 
-async def _look(path: Path, out: Path, aspect: float, *, last: bool) -> NDArray[np.uint8] | None:
-    """A file of ours as one small picture, cut to the video's aspect: its only frame, or its last.
+async def _look(path: Path, out: Path, aspect: float) -> NDArray[np.uint8] | None:
+    """A file of ours as one small picture, cut to the video's aspect: a picture, or a video's last frame.
 
     None if that fails: a measure is no reason to lose a version.
     """
-    ends = ["-sseof", "-1"] if last else []
+    ends = [] if sniff(path) is Form.PICTURE else ["-sseof", "-1"]
     shape = (f"crop='min(iw,ih*{aspect:.4f})':'min(ih,iw/{aspect:.4f})',"
              f"scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24")
     args = [*media_input(path, *ends), "-map", "0:v:0", "-vf", shape, "-an", "-f", "rawvideo", str(out)]

@@ -35,12 +35,12 @@ class Inputs:
 
     starting_image: Path | None = None
     brought: Path | None = None
-    previous_video: Path | None = None
+    previous: Path | None = None
     references: tuple[Reference, ...] = ()
 
     @property
     def beside(self) -> Beside:
-        return Beside(self.starting_image, self.previous_video)
+        return Beside(self.starting_image, self.previous)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class GatherInputs:
             return Inputs(brought=await self._brought(run, work / "brought"))
         if r.asset_kind is AssetKind.VIDEO:
             return Inputs(starting_image=await self._starting_image(run, work),
-                          previous_video=await self._previous(r.previous_video_asset_id, work / "previous"))
+                          previous=await self._previous(r.previous_video_asset_id, work / "previous"))
         return Inputs(references=await self._references(run))
 
     async def _references(self, run: Run) -> tuple[Reference, ...]:
@@ -84,7 +84,10 @@ class GatherInputs:
         return path
 
     async def _previous(self, asset_id: str | None, path: Path) -> Path | None:
-        """The committed video of the segment before, to compare with: without it the run goes on."""
+        """How the committed video of the segment before ends, to compare with: without it the run goes on.
+
+        Its last frame was kept beside it; a video from before that was done is fetched and decoded once more.
+        """
         if asset_id is None:
             return None
         try:
@@ -92,10 +95,11 @@ class GatherInputs:
                 version = await store.committed(asset_id)
             if version is None:
                 return None
-            near = self.objects.own.local_path(version.object.key)
+            end = version.last_frame or version.object
+            near = self.objects.own.local_path(end.key)
             if near is not None and near.exists():
                 return near
-            await self.objects.own.fetch(version.object, path)
+            await self.objects.own.fetch(end, path)
         except RetakeError as e:
             log.warning("previous_video.missing", asset_id=asset_id, code=e.code)
             return None

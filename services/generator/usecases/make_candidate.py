@@ -114,6 +114,7 @@ class MakeCandidate:
             poster=await self._put_beside(version_id, "poster", inspected.poster, JPEG),
             filmstrip=await self._put_beside(version_id, "filmstrip", inspected.filmstrip, JPEG),
             proxy=await self._put_beside(version_id, "proxy", inspected.proxy, "video/mp4"),
+            last_frame=await self._put_beside(version_id, "last-frame", inspected.last_frame, JPEG),
             media=inspected.media, quality=inspected.quality, directions=run.directions, model=run.model,
             provider=run.provider, seed=order.seed if order else None,
             starting_image_version_id=r.starting_image_version_id if order else None,

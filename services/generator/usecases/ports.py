@@ -250,21 +250,26 @@ class Maker(Protocol):
 
 @dataclass(frozen=True)
 class Inspected:
-    """What a file really holds, with its poster and filmstrip as files beside it, and a proxy if browsers need one."""
+    """What a file really holds, with its poster, filmstrip and last frame as files beside it, and a proxy if browsers
+    need one."""
 
     media: Media
     quality: Quality
     poster: Path | None = None
     filmstrip: Path | None = None
     proxy: Path | None = None
+    last_frame: Path | None = None
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What a version is compared with: files in the work folder, of what is committed."""
+    """What a version is compared with: files in the work folder, of what is committed.
+
+    `previous`: how the segment before ends, as the picture of its last frame, or its video if there is none.
+    """
 
     starting_image: Path | None = None
-    previous_video: Path | None = None
+    previous: Path | None = None
 
 
 Expect = Callable[[Media], None]

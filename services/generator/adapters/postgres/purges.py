@@ -29,7 +29,7 @@ _IN_USE: Final = """
 _HOLDING: Final = f"""
     select v.version_id, coalesce(a.project_id, '') as project_id, v.asset_id, a.kind, v.version_number, v.status,
            (select coalesce(sum((v.facts #>> array[part, 'size'])::bigint), 0)::bigint
-            from unnest(array['object', 'poster', 'filmstrip', 'proxy']) as part) as size,
+            from unnest(array['object', 'poster', 'filmstrip', 'proxy', 'last_frame']) as part) as size,
            v.created_at, v.settled_at, v.accepted_at, v.let_go, v.retired_at, v.purged_at, a.deleted_at,
            a.committed_version_id is not distinct from v.version_id as committed, {_IN_USE} as in_use
     from versions v join assets a using (asset_id)
@@ -126,7 +126,8 @@ class PostgresKeeping(Rows):
 
 
 def _objects(version: Version) -> list[ObjectRef]:
-    return [ref for ref in (version.object, version.poster, version.filmstrip, version.proxy) if ref]
+    parts = (version.object, version.poster, version.filmstrip, version.proxy, version.last_frame)
+    return [ref for ref in parts if ref]
 
 
 def _holding(row: Any) -> Holding:
