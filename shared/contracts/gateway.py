@@ -155,6 +155,7 @@ class PinnedMedia(Value):
     directions: str = ""
     model: str | None = None
     approved_by: str | None = None
+    language: str | None = Field(None, description="BCP 47, of what is spoken: as set, else as the provider spoke it")
 
 
 class CompileItem(Value):

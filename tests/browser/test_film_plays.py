@@ -1,4 +1,4 @@
-"""A film of the real compiler in a real browser: it plays to its end, every seek shows its frame, captions come in time.
+"""A film of the compiler in a real browser: it plays to its end, each seek shows its frame, captions come in time.
 
 Each segment has its own colour, and each of its frames its own brightness, so that a pixel tells which frame is shown.
 """

@@ -10,10 +10,15 @@ import opentimelineio as otio
 import pytest
 
 from services.compiler.adapters.filters import Span
+from services.compiler.adapters.fonts import fonts_name
 from services.compiler.adapters.mp4.film import Line
 from services.compiler.adapters.render import Renderer
 from services.compiler.domain.captions import Caption
+from services.compiler.domain.pieces import Piece, PieceKind
+from services.compiler.domain.plan import Clip, Shot, plan_film
 from services.compiler.domain.subtitles import to_ass
+from services.compiler.usecases.gather import undrawn
+from services.compiler.usecases.ports import Pictures
 from shared.contracts.compiler import FilmState
 from shared.contracts.values import CaptionMode
 from tests.integration.test_compiler_service import (  # fixtures and the stage of the whole compiler
@@ -37,13 +42,14 @@ def kitchen(tmp_path: Path) -> Kitchen:
 async def test_a_narration_s_script_is_shown_while_it_is_heard(start: Start, sources: Path) -> None:
     async with start(render_ahead=False) as stage:
         video, voice = await stage.commit(sources / "a.mp4"), await stage.commit(sources / "voice.wav")
-        silent, said = item(1, video), item(2, video, narration=voice.model_copy(update={"directions": "One & two."}))
+        script = voice.model_copy(update={"directions": "One & two.", "language": "de-AT"})
+        silent, said = item(1, video), item(2, video, narration=script)
         mute = item(3, video, narration=(await stage.commit(sources / "music.wav")))
 
         soft = await stage.film(requested(silent, said, mute))
         assert soft.state is FilmState.COMPLETED, soft.problem
         vtt = stage.path(soft.files["captions.vtt"]).read_text("utf-8")
-        assert vtt == "WEBVTT\n\n00:00:02.000 --> 00:00:03.500\nOne &amp; two.\n"
+        assert vtt == "WEBVTT\nLanguage: de-AT\n\n00:00:02.000 --> 00:00:03.500\nOne &amp; two.\n"
         srt = stage.path(soft.files["captions.srt"]).read_text("utf-8")
         assert srt == "1\n00:00:02,000 --> 00:00:03,500\nOne & two.\n"
         written = stage.path(soft.files["timeline.otio"]).read_text("utf-8")
@@ -53,6 +59,7 @@ async def test_a_narration_s_script_is_shown_while_it_is_heard(start: Start, sou
         assert heard.metadata["retake"]["version_id"] == voice.version_id
         assert soft.warnings[-1] == "Segment 3 has no captions: its narration came without a script."
         with av.open(str(stage.path(soft.object))) as film:
+            assert [film.streams.audio[0].language, film.streams.subtitles[0].language] == ["deu", "deu"]
             assert [bytes(p)[2:].decode() for p in film.demux(film.streams.subtitles[0]) if p.size > 2] == [
                 "One & two."
             ]
@@ -103,3 +110,23 @@ async def test_burned_captions_are_drawn_where_they_are_spoken_and_nowhere_else(
     difference = np.abs(before[24:48].astype(int) - after.astype(int))[:, 22:, :].max(axis=(1, 2))
     assert (difference[6:12] > 60).all()
     assert (difference[:6] < 25).all() and (difference[12:] < 25).all()
+
+
+async def test_letters_that_no_font_has_are_told(kitchen: Kitchen) -> None:
+    """Of an unassigned plane, which no font can have; the others are drawn."""
+    clip = await kitchen.clip(films.video(kitchen.folder / "a.mp4", seconds=1, size="160x90"))
+    script = kitchen.folder / "script.ass"
+    script.write_text(to_ass((Caption(0, 900, ("Quay \U00091234\U00091235",)),), OUTPUT), "utf-8")
+    drawn = await kitchen.renderer.captioned(clip.path, Span(0, 24), script, OUTPUT, kitchen.folder / "drawn.mp4")
+    assert drawn.undrawn == "\U00091234\U00091235"
+    made = Piece("k", PieceKind.CAPTIONED, None, {"undrawn": drawn.undrawn + "夜の港に灯りが"})
+    (warning,) = undrawn(Pictures(plan_film([Shot("s", "Segment 1", Clip("c", 24, (0,)))], 24), (), (), {0: made}))
+    assert warning.startswith("The captions on the pictures lack \U00091234 \U00091235 夜 の 港 に 灯 り and 1 more: ")
+
+
+def test_another_font_is_another_lettering(tmp_path: Path) -> None:
+    before = fonts_name((str(tmp_path),))
+    (tmp_path / "noto").mkdir()
+    (tmp_path / "noto" / "NotoSansCJK.ttc").touch()
+    assert fonts_name((str(tmp_path),)) != before
+    assert fonts_name((str(tmp_path / "nowhere"),)) == before

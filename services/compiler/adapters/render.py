@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from shared.errors import Permanent
 CLIP_CRF: Final = 20
 WINDOW_CRF: Final = 16  # measured: windows then are no worse than the same frames of a film made in one go
 _SEES_ALPHA: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_NO_GLYPH: Final = re.compile(r"failed to find any fallback with glyph 0x([0-9A-Fa-f]{1,6})\b")
 _SEEK_FROM_S: Final = 2.0  # a shorter way is decoded from the start: seeking would not be faster
 
 Progress = Callable[[float], None]
@@ -30,11 +33,15 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Rendered:
-    """A finished piece. `copied`: its source already was what a conformed clip is."""
+    """A finished piece. `copied`: its source already was what a conformed clip is.
+
+    `undrawn`: characters of its captions that no font of this machine has, which are shown as boxes.
+    """
 
     path: Path
     index: VideoIndex
     copied: bool = False
+    undrawn: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,7 @@ class Renderer:
     ) -> Rendered:
         """Run, then hold what came out against what was asked: a film has no room for a frame more or less."""
         seconds = frames / output.fps
-        await media.run_ffmpeg(
+        said = await media.run_ffmpeg(
             [*args, str(path)],
             timeout_s=60 + self._timeout_per_s * seconds,
             duration_s=seconds,
@@ -173,7 +180,7 @@ class Renderer:
             raise Permanent("wrong_frame_count", f"{index.frames} frames were rendered where {frames} were asked for")
         if index.extradata != await self.extradata(output, path.parent):
             raise Permanent("pieces_differ", "the encoder wrote other parameter sets than before")
-        return Rendered(path, index)
+        return Rendered(path, index, undrawn=_undrawn(said))
 
 
 def survey(path: Path, output: Output) -> Source:
@@ -198,6 +205,12 @@ def survey(path: Path, output: Output) -> Source:
         interlaced=picture.interlaced_frame,
         decoder=("-c:v", decoder) if decoder else (),
     )
+
+
+def _undrawn(said: str) -> str:
+    """libass tells of each glyph that it looked for in vain."""
+    codes = dict.fromkeys(int(found, 16) for found in _NO_GLYPH.findall(said))
+    return "".join(chr(code) for code in codes if code <= sys.maxunicode)
 
 
 def _frame(output: Output) -> media.Output:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from services.compiler.adapters.files import LocalFiles, Scratch
 from services.compiler.adapters.filters import Span
+from services.compiler.adapters.fonts import fonts_name
 from services.compiler.adapters.mp4.film import Layout, Line, Packets, lay_out_film
 from services.compiler.adapters.mp4.film import Pictures as Run
 from services.compiler.adapters.mp4.samples import VideoIndex
@@ -24,7 +25,7 @@ from services.compiler.adapters.sound.stems import extract_stem, open_stem
 from services.compiler.domain.chunks import Level
 from services.compiler.domain.handover import Handover
 from services.compiler.domain.keys import output_name
-from services.compiler.domain.language import guess, three_letters
+from services.compiler.domain.language import three_letters
 from services.compiler.domain.order import Order
 from services.compiler.domain.pieces import (
     CaptionedRecipe,
@@ -65,6 +66,9 @@ class FileWorkshop:
     async def encoder(self, output: Output) -> str:
         async with self._scratch.folder() as folder:
             return await self._renderer.encoder(output, folder)
+
+    async def lettering(self) -> str:
+        return await asyncio.to_thread(fonts_name)
 
     async def make(self, recipe: Recipe, *, polite: bool, on_progress: Progress) -> Piece:
         async with self._scratch.folder() as folder:
@@ -112,7 +116,7 @@ class FileWorkshop:
         drawn = await self._renderer.captioned(
             pictures, span, script, recipe.output, path, on_progress=on_progress, niceness=niceness
         )
-        return drawn.index.to_json()
+        return drawn.index.to_json() | {"undrawn": drawn.undrawn}
 
     async def find_level(
         self, plan: SoundPlan, stems: Mapping[str, Piece], config: AudioConfig
@@ -176,7 +180,7 @@ class FileWorkshop:
             sound,
             track.plan.samples,
             order.output,
-            language=three_letters(guess("".join(line.text for line in lines))),
+            language=three_letters(track.language),
             text=lines,
         )
 

@@ -67,9 +67,17 @@ def stem_key(source_sha256: str) -> str:
     return address("stem", STEM_RECIPE, source=source_sha256)
 
 
-def captioned_key(pictures: str, start: int, stop: int, captions: list[list[Any]]) -> str:
+def captioned_key(pictures: str, start: int, stop: int, captions: list[list[Any]], lettering: str) -> str:
     """`pictures` is the key of the piece that is drawn on, which has the size that the letters go by."""
-    return address("captioned", CAPTIONED_RECIPE, pictures=pictures, start=start, stop=stop, captions=captions)
+    return address(
+        "captioned",
+        CAPTIONED_RECIPE,
+        pictures=pictures,
+        start=start,
+        stop=stop,
+        captions=captions,
+        lettering=lettering,
+    )
 
 
 def output_name(output: Output) -> str:

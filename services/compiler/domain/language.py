@@ -1,36 +1,48 @@
-"""Which language a script is in, as far as its letters tell, and how an MP4 track names it (ISO 639-2/T)."""
+"""Which language a film is spoken in, and how an MP4 track names it (ISO 639-2/T)."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
-# The script of a letter is the first word of its Unicode name.
-_BY_SCRIPT: Final = {
-    "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "CJK": "zh", "ARABIC": "ar", "HEBREW": "he", "THAI": "th",
-    "DEVANAGARI": "hi", "BENGALI": "bn", "TAMIL": "ta", "TELUGU": "te", "GREEK": "el", "GEORGIAN": "ka",
-    "ARMENIAN": "hy", "CYRILLIC": "ru",
-}  # fmt: skip
+from shared.language import guess_language
+
+UNKNOWN: Final = "und"
+
 _THREE: Final = {
-    "ar": "ara", "bg": "bul", "bn": "ben", "ca": "cat", "cs": "ces", "da": "dan", "de": "deu", "el": "ell",
-    "en": "eng", "es": "spa", "et": "est", "fa": "fas", "fi": "fin", "fr": "fra", "he": "heb", "hi": "hin",
-    "hr": "hrv", "hu": "hun", "hy": "hye", "id": "ind", "it": "ita", "ja": "jpn", "ka": "kat", "ko": "kor",
-    "lt": "lit", "lv": "lav", "nb": "nob", "nl": "nld", "no": "nor", "pl": "pol", "pt": "por", "ro": "ron",
-    "ru": "rus", "sk": "slk", "sl": "slv", "sv": "swe", "ta": "tam", "te": "tel", "th": "tha", "tr": "tur",
-    "uk": "ukr", "vi": "vie", "zh": "zho",
+    "af": "afr", "am": "amh", "ar": "ara", "az": "aze", "be": "bel", "bg": "bul", "bn": "ben", "bs": "bos",
+    "ca": "cat", "cmn": "zho", "cs": "ces", "cy": "cym", "da": "dan", "de": "deu", "el": "ell", "en": "eng",
+    "eo": "epo", "es": "spa", "et": "est", "eu": "eus", "fa": "fas", "fi": "fin", "fr": "fra", "ga": "gle",
+    "gl": "glg", "gu": "guj", "he": "heb", "hi": "hin", "hr": "hrv", "hu": "hun", "hy": "hye", "id": "ind",
+    "is": "isl", "it": "ita", "ja": "jpn", "ka": "kat", "kk": "kaz", "km": "khm", "kn": "kan", "ko": "kor",
+    "la": "lat", "lo": "lao", "lt": "lit", "lv": "lav", "mk": "mkd", "ml": "mal", "mn": "mon", "mr": "mar",
+    "ms": "msa", "mt": "mlt", "my": "mya", "nb": "nob", "ne": "nep", "nl": "nld", "nn": "nno", "no": "nor",
+    "or": "ori", "pa": "pan", "pl": "pol", "pt": "por", "ro": "ron", "ru": "rus", "si": "sin", "sk": "slk",
+    "sl": "slv", "sq": "sqi", "sr": "srp", "sv": "swe", "sw": "swa", "ta": "tam", "te": "tel", "th": "tha",
+    "tl": "tgl", "tr": "tur", "uk": "ukr", "ur": "urd", "uz": "uzb", "vi": "vie", "yue": "zho", "zh": "zho",
+    "zu": "zul",
 }  # fmt: skip
 
 
-def guess(text: str) -> str | None:
-    """A BCP 47 language; None for Latin letters, which too many share. Any kana makes Chinese characters Japanese."""
-    letters = Counter(unicodedata.name(c, "").partition(" ")[0] for c in text if c.isalpha())
-    if letters["HIRAGANA"] + letters["KATAKANA"]:
-        letters["HIRAGANA"] += letters.pop("CJK", 0)
-    most = max(letters, key=letters.__getitem__, default="")
-    return _BY_SCRIPT.get(most)
+def spoken_language(narrations: Iterable[tuple[str, str | None]]) -> str | None:
+    """The BCP 47 language that most is said in, of (script, language as set); None where nothing tells.
+
+    What is set counts, unless it names no language; else the script is guessed from.
+    """
+    said: Counter[str] = Counter()
+    for script, told in narrations:
+        letters = sum(c.isalpha() for c in script)
+        tag = (told or "").strip().replace("_", "-")
+        if three_letters(tag) == UNKNOWN:
+            tag = guess_language(script) if letters else ""
+        if tag:
+            said[tag] += letters + 1
+    return max(said, key=said.__getitem__, default=None)
 
 
 def three_letters(tag: str | None) -> str:
-    """`und` for what has no row here."""
-    return _THREE.get((tag or "").partition("-")[0].lower(), "und")
+    """By the tag's first part; what is three letters already stays. `UNKNOWN` for what has no row here."""
+    language = (tag or "").partition("-")[0].lower()
+    other = language if len(language) == 3 and language.isascii() and language.isalpha() else UNKNOWN
+    return _THREE.get(language, other)

@@ -143,9 +143,17 @@ def window_recipes(plan: FilmPlan, sources: Mapping[str, ObjectRef], output: Out
 
 
 def captioned_recipes(
-    plan: FilmPlan, clips: Sequence[Piece], windows: Iterable[Piece], captions: Sequence[Caption], output: Output
+    plan: FilmPlan,
+    clips: Sequence[Piece],
+    windows: Iterable[Piece],
+    captions: Sequence[Caption],
+    output: Output,
+    lettering: str,
 ) -> dict[int, CaptionedRecipe]:
-    """By place in the film's row of parts: those during which a caption is shown. The others stay as they are."""
+    """By place in the film's row of parts: those during which a caption is shown. The others stay as they are.
+
+    `lettering` names the fonts: with other ones the same captions look otherwise.
+    """
     waiting: Iterator[Piece] = iter(windows)
     made: dict[int, CaptionedRecipe] = {}
     at = 0
@@ -166,7 +174,7 @@ def captioned_recipes(
         )
         if shown:
             texts = [[c.start, c.end, *c.lines] for c in shown]
-            key = keys.captioned_key(source.key, start, stop, texts)
+            key = keys.captioned_key(source.key, start, stop, texts, lettering)
             made[number] = CaptionedRecipe(key, f"the captions of {name}", source, start, stop, shown, output)
         at += part.frames
     return made

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from services.compiler.domain.captions import captions
 from services.compiler.domain.chunks import Level, chunks, corrected, track_key
+from services.compiler.domain.language import spoken_language
 from services.compiler.domain.order import Order, name_of
 from services.compiler.domain.pieces import (
     ClipRecipe,
@@ -29,6 +30,7 @@ from shared.contracts.gateway import PinnedMedia
 from shared.contracts.values import AudioConfig, CaptionMode
 
 TOLERANCE_LU = 1.0  # of EBU R128 for programmes that cannot be brought closer
+NAMED = 8  # of the letters that are lacking: enough to know the script
 NOTHING_HEARD = "Nothing is heard in this film: no narration, no music, no sound of the segments."
 
 
@@ -124,11 +126,18 @@ def _track(order: Order, sources: Sources, plan: SoundPlan, row: list[Piece], tr
         unmeasured={} if loudness is not None else {"loudness_lufs": NOTHING_HEARD, "true_peak_dbtp": NOTHING_HEARD},
         warnings=(*plan.warnings, *track.facts["warnings"], *_unscripted(order, plan)),
         captions=captions(_scripts(order), plan.spoken, _pauses(sources), plan.samples),
+        language=_language(order, plan),
     )
 
 
 def _scripts(order: Order) -> dict[str, str]:
     return {item.segment_id: item.narration.directions for item in order.items if item.narration}
+
+
+def _language(order: Order, plan: SoundPlan) -> str | None:
+    heard = {s.segment_id for s in plan.spoken}
+    narrations = [i.narration for i in order.items if i.narration and i.segment_id in heard]
+    return spoken_language((n.directions, n.language) for n in narrations)
 
 
 def _pauses(sources: Sources) -> dict[str, list[tuple[int, int]]]:
@@ -150,9 +159,20 @@ def _unscripted(order: Order, plan: SoundPlan) -> list[str]:
 
 async def draw_captions(order: Order, pictures: Pictures, track: Track, obtainer: Obtainer) -> Pictures:
     """The same pictures with captions on them. Only parts during which something is said are rendered again."""
-    wanted = captioned_recipes(pictures.plan, pictures.clips, pictures.windows, track.captions, order.output)
+    fonts = await obtainer.workshop.lettering()
+    wanted = captioned_recipes(pictures.plan, pictures.clips, pictures.windows, track.captions, order.output, fonts)
     drawn = await obtainer.obtain(list(wanted.values()))
     return replace(pictures, captioned={number: drawn[recipe.key] for number, recipe in wanted.items()})
+
+
+def undrawn(pictures: Pictures) -> list[str]:
+    """Letters that are boxes on the pictures, because the machine that drew them has no font with them."""
+    lacking = "".join(dict.fromkeys(c for p in pictures.captioned.values() for c in p.facts.get("undrawn", "")))
+    if not lacking:
+        return []
+    more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+    told = f"The captions on the pictures lack {' '.join(lacking[:NAMED])}{more}: no font of the compiler's machine has"
+    return [f"{told} them. Install one (for Chinese, Japanese and Korean: Noto Sans CJK) or choose soft captions."]
 
 
 def _missed(loudness: float | None, audio: AudioConfig) -> list[str]:

@@ -10,13 +10,12 @@ from math import gcd
 from typing import Final
 
 from services.compiler.domain.cost import Meter, Pace
-from services.compiler.domain.language import guess
 from services.compiler.domain.order import Order, order_of
 from services.compiler.domain.pieces import poster_recipe
 from services.compiler.domain.subtitles import to_srt, to_vtt
 from services.compiler.usecases.describe_timeline import describe_timeline
 from services.compiler.usecases.estimate import look
-from services.compiler.usecases.gather import draw_captions, gather_pictures, gather_sound
+from services.compiler.usecases.gather import draw_captions, gather_pictures, gather_sound, undrawn
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Result, Track, Workshop
 from shared.clock import Clock
@@ -149,15 +148,14 @@ def _result(
         channels=2,
         loudness_lufs=track.loudness,
     )
-    return Result(film, poster, media, report, (*pictures.plan.warnings, *track.warnings), {})
+    return Result(film, poster, media, report, (*pictures.plan.warnings, *track.warnings, *undrawn(pictures)), {})
 
 
 def _files(track: Track) -> dict[str, str]:
     """Whatever the film shows of them, its captions are there as files."""
     if not track.captions:
         return {}
-    language = guess(" ".join(c.text for c in track.captions))
-    return {"captions.vtt": to_vtt(track.captions, language), "captions.srt": to_srt(track.captions)}
+    return {"captions.vtt": to_vtt(track.captions, track.language), "captions.srt": to_srt(track.captions)}
 
 
 def _aspect(output: Output) -> str:

@@ -213,7 +213,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Track:
-    """The sound side: chunks in order, and what was measured of them. `unmeasured` says why a value is missing."""
+    """The sound side: chunks in order, and what was measured of them. `unmeasured` says why a value is missing.
+
+    `language` (BCP 47) is what most is said in, None where nothing is said or nothing tells.
+    """
 
     plan: SoundPlan
     chunks: tuple[Piece, ...]
@@ -222,6 +225,7 @@ class Track:
     unmeasured: Mapping[str, str]
     warnings: tuple[str, ...]
     captions: tuple[Caption, ...] = ()
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -237,6 +241,10 @@ class Workshop(Protocol):
 
     async def encoder(self, output: Output) -> str:
         """Names the parameter sets that pieces of this output have."""
+        ...
+
+    async def lettering(self) -> str:
+        """Names the fonts that captions are drawn with."""
         ...
 
     async def make(self, recipe: Recipe, *, polite: bool, on_progress: Progress) -> Piece:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.compiler.usecases.ports import Desk
 from shared.contracts.gateway import PinnedMedia
 from shared.contracts.generator import Complete
-from shared.contracts.values import AssetKind
+from shared.contracts.values import AssetKind, Version
 from shared.messaging.events import Message
 
 _IN_A_FILM = (AssetKind.VIDEO, AssetKind.NARRATION, AssetKind.MUSIC)
@@ -24,6 +24,14 @@ async def remember_commit(desk: Desk, message: Message[Complete]) -> None:
         media=version.media,
         directions=version.directions,
         model=version.model,
+        language=_language(version),
     )
     if await desk.remember(event.episode_id, event.commit_seq, media):
         await desk.prepare(event.episode_id)
+
+
+def _language(version: Version) -> str | None:
+    """As set, else as the provider says that it was spoken."""
+    told = version.settings.get("language")
+    found = told.value if told and told.value else version.info.get("language")
+    return found if isinstance(found, str) else None

@@ -134,7 +134,7 @@ def _pinned(source: FilmSource | None) -> PinnedMedia | None:
         return None
     return PinnedMedia(asset_id=source.asset_id, version_id=source.version_id, object=source.object,
                        media=source.media, directions=source.directions, model=source.model,
-                       approved_by=source.approved_by)
+                       approved_by=source.approved_by, language=source.language)
 
 
 def _not_compilable(refused: Sequence[tuple[str, str]]) -> Refusal:

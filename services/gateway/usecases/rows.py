@@ -199,6 +199,7 @@ class FilmSource:
     model: str | None
     approved_by: str | None
     committed_at: datetime | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.compiler.domain.caption_text import LINE, blocks, width
 from services.compiler.domain.captions import FASTEST, Caption, captions
-from services.compiler.domain.language import guess, three_letters
+from services.compiler.domain.language import spoken_language, three_letters
 from services.compiler.domain.sound import RATE, Spoken
 from services.compiler.domain.subtitles import to_ass, to_srt, to_vtt
 from shared.contracts.values import Output
@@ -138,7 +138,13 @@ def test_subrip_and_ass_show_markup_as_text() -> None:
     assert "1:01:01.00" in drawn
 
 
-def test_the_language_is_guessed_from_the_letters() -> None:
-    assert [guess(t) for t in ("夜の港", "夜晚的港口", "밤의 항구", "ночной порт", "שלום", "the port", "123")] == [
-        "ja", "zh", "ko", "ru", "he", None, None]  # fmt: skip
-    assert [three_letters(t) for t in ("ja", "pt-BR", None, "xx")] == ["jpn", "por", "und", "und"]
+def test_a_film_s_language_is_the_one_that_most_is_said_in() -> None:
+    assert spoken_language([]) is None
+    assert spoken_language([("1, 2, 3", None)]) is None
+    assert spoken_language([("夜の港に、灯りがともる。", None), ("The quay.", None)]) == "ja"
+    assert spoken_language([("Der Kai ist leer und der Mond nicht zu sehen.", None)]) == "de"
+    assert spoken_language([("The quay.", "de_AT")]) == "de-AT"  # what is set counts
+    assert spoken_language([("夜晚的港口", "Mandarin, please")]) == "zh"  # unless it names no language
+    assert spoken_language([("", "fr")]) == "fr"
+    tags = ("ja", "pt-BR", "cmn", "gsw", None, "xx", "English")
+    assert [three_letters(t) for t in tags] == ["jpn", "por", "zho", "gsw", "und", "und", "und"]

@@ -9,9 +9,9 @@ import pytest
 
 from services.generator.adapters.providers.animatic.audiofile import loudness_lufs
 from services.generator.adapters.providers.animatic.engine import speak
-from services.generator.adapters.providers.animatic.languages import guess_language
 from services.generator.adapters.providers.animatic.speech import split_sentences
 from shared.errors import Permanent
+from shared.language import guess_language
 from shared.media import probe
 from tests.support.sounds import read_sound
 

@@ -1,4 +1,4 @@
-"""Which language a text is in, from its script and its commonest words; good enough to choose a voice."""
+"""Which language a text is in, by its script and its commonest words: enough to choose a voice, or name a track."""
 
 from __future__ import annotations
 
