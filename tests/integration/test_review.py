@@ -161,11 +161,15 @@ async def test_a_review_expires_after_its_deadline_and_refuses_then(desk: Desk) 
     assert [(e["change"], e["reason"]) for _, e in told[1:]] == [("expired", None), ("refused", "expired")]
 
 
-async def test_a_decision_after_the_deadline_is_refused_even_before_the_sweep(desk: Desk) -> None:
+async def test_a_decision_after_the_deadline_is_refused_and_ends_the_waiting_at_once(desk: Desk) -> None:
     await desk.take(desk.preview())
     desk.clock.move(1801)
     await desk.take(desk.decision())
-    assert (await desk.told())[-1][1]["reason"] == "expired"
+    told = await desk.told()
+    assert [(e["change"], e["reason"]) for _, e in told[1:]] == [("expired", None), ("refused", "expired")], (
+        "who was told that it expired can reopen it now, not after the sweep")
+    await desk.take(desk.decision())
+    assert [(e["change"], e["reason"]) for _, e in (await desk.told())[3:]] == [("refused", "expired")]
 
 
 async def test_auto_approve_opens_and_accepts_at_once(desk: Desk) -> None:

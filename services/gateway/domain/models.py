@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
 
 from services.gateway.domain.changes import CHARACTERS, DIRECTIONS, MODEL, STYLE, Wanted
 from services.gateway.domain.episodes import MAX_DIRECTIONS
 from services.gateway.domain.settings import SECTION
 from shared.contracts.catalogue import Catalogue, Model, UnknownModel
 from shared.contracts.values import AssetKind, ProjectSettings
+
+_SECTION_KINDS: Final[Mapping[str, Mapping[str, AssetKind]]] = {
+    "video": {MODEL: AssetKind.VIDEO, "image_model": AssetKind.STARTING_IMAGE},
+    "image": {MODEL: AssetKind.IMAGE},
+    "narration": {MODEL: AssetKind.NARRATION},
+    "music": {MODEL: AssetKind.MUSIC},
+}
+"""Sections of a project's settings, with the fields in them that name a model, and what that makes."""
 
 
 def model_of(kind: AssetKind, wanted: str | None, project: ProjectSettings, existing: str | None,
@@ -45,17 +55,43 @@ def problems_of(wanted: Wanted, model: Model | None, kind: AssetKind, catalogue:
     return found
 
 
-def unknown_models(settings: dict[str, Any], catalogue: Catalogue) -> list[tuple[str, str]]:
-    """Models that a project's settings name and that make nothing of that kind."""
-    places = [
-        ("video", MODEL, AssetKind.VIDEO), ("video", "image_model", AssetKind.STARTING_IMAGE),
-        ("image", MODEL, AssetKind.IMAGE), ("narration", MODEL, AssetKind.NARRATION),
-        ("music", MODEL, AssetKind.MUSIC),
-    ]
-    found = []
-    for section, name, kind in places:
-        slug = (settings.get(section) or {}).get(name)
-        if slug is not None and not (slug in catalogue and kind in catalogue.get(slug).kinds):
-            known = ", ".join(m.slug for m in catalogue.of_kind(kind))
-            found.append((f"/{section}/{name}", f"There is no such model. Choose one of: {known}."))
+def settings_problems(settings: Mapping[str, Any], changed: Collection[str], catalogue: Catalogue,
+                      provider: str) -> list[tuple[str, str]]:
+    """What no run could use of the changed sections of a project's settings: a model that makes nothing of that kind,
+    a setting or a value that neither the section's model nor another one of the kind takes."""
+    found: list[tuple[str, str]] = []
+    for name, kinds in _SECTION_KINDS.items():
+        section = (settings.get(name) or {}) if name in changed else {}
+        chosen = {field: kind for field, kind in kinds.items() if section.get(field) is not None}
+        for field, kind in chosen.items():
+            if not _makes(catalogue, section[field], kind):
+                known = ", ".join(m.slug for m in catalogue.of_kind(kind))
+                found.append((f"/{name}/{field}", f"There is no such model. Choose one of: {known}."))
+        models = _models_of(section, kinds[MODEL], catalogue, provider)
+        found += [(f"/{name}/{field}", problem) for field, value in section.items()
+                  if field not in kinds and value is not None and (problem := _problem(field, value, models))]
     return found
+
+
+def _makes(catalogue: Catalogue, slug: Any, kind: AssetKind) -> bool:
+    return isinstance(slug, str) and slug in catalogue and kind in catalogue.get(slug).kinds
+
+
+def _models_of(section: Mapping[str, Any], kind: AssetKind, catalogue: Catalogue, provider: str) -> list[Model]:
+    """The section's model first: what is wrong is said by what that one takes."""
+    first = section.get(MODEL)
+    if not _makes(catalogue, first, kind):
+        with suppress(UnknownModel):
+            first = catalogue.default(kind, provider)
+    return sorted(catalogue.of_kind(kind), key=lambda model: model.slug != first)
+
+
+def _problem(name: str, value: Any, models: Sequence[Model]) -> str | None:
+    """None if one of the models takes it: another one may be chosen for a run."""
+    if name == "seed" and isinstance(value, int) and not isinstance(value, bool):
+        return None
+    problems = [model.problem_of(name, value) for model in models]
+    if not all(problems):
+        return None
+    knowing = next((i for i, model in enumerate(models) if name in model.properties), 0)
+    return problems[knowing]

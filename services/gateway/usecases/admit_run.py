@@ -73,9 +73,11 @@ async def lock_asset(store: Store, caller: Caller, asset_id: str) -> Asset:
 async def check_order(store: Store, order: RunOrder) -> None:
     """What can be refused before anything is paid."""
     base, kind = order.base, order.asset.kind
-    has_text = order.wanted.directions or (base.committed and base.committed.directions.strip())
+    asked = order.wanted.directions
+    has_text = asked.strip() if asked else base.committed and base.committed.directions.strip()
     if not has_text:
-        raise invalid((f"/{DIRECTIONS}", "there are no directions: neither here, nor in the draft, nor committed ones"))
+        problem = "must not be blank" if asked else "there are none: neither here, nor in the draft, nor committed ones"
+        raise invalid((f"/{DIRECTIONS}", problem))
     project = snapshot(base.project.settings, base.output, {})
     existing = base.committed.model if base.committed else None
     model = model_of(kind, order.wanted.model, project, existing, store.catalogue, store.default_provider)
@@ -97,13 +99,15 @@ async def check_spending(store: Store, base: RunBase) -> None:
                       spent={"amount": str(spent), "currency": cap.currency})
 
 
-def wanted_of(command: StartRun, asset: Asset, base: RunBase, parent: Run | None) -> Wanted:
-    """The request, over the parent run (if it asks for changes) or the draft; a video's duration from its segment."""
+def wanted_of(command: StartRun, asset: Asset, base: RunBase, parent: Run | None, *,
+              changes_in: str = "/changes") -> Wanted:
+    """The request, over the parent run (if it asks for changes) or the draft; a video's duration from its segment.
+    `changes_in` is where the request has its changes: what is wrong there is pointed at."""
     asked = Wanted(command.directions, command.model, command.settings)
     draft = Wanted.of_draft(asset.draft)
     if command.changes:
         if problems := wrong_types(command.changes):
-            raise invalid(*((f"/suggested_changes/{name}", problem) for name, problem in problems))
+            raise invalid(*((f"{changes_in}/{name}", problem) for name, problem in problems))
         asked = changed(asked.over(_base_of_changes(parent, draft, base, command.changes)), command.changes)
     else:
         asked = asked.over(draft)

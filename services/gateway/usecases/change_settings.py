@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.domain.errors import Refusal, invalid, not_found, stale
-from services.gateway.domain.models import unknown_models
+from services.gateway.domain.models import settings_problems
 from services.gateway.domain.roles import Role
 from services.gateway.domain.settings import OWNERS_ONLY, merged, reference_ids
 from services.gateway.usecases.announce import changed
@@ -33,7 +33,8 @@ async def change_settings(store: Store, caller: Caller, command: ChangeSettings)
     if command.revision not in (None, project.settings_revision):
         raise stale(project.settings_revision)
     settings = merged(project.settings, command.changes)
-    problems = unknown_models(settings, store.catalogue) + await _missing_references(store, caller, settings)
+    problems = settings_problems(settings, command.changes, store.catalogue, store.default_provider)
+    problems += await _missing_references(store, caller, settings)
     if problems:
         raise invalid(*problems)
     now = store.now()

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.gateway.domain.episodes import Project
 from services.gateway.domain.errors import invalid
-from services.gateway.domain.models import unknown_models
+from services.gateway.domain.models import settings_problems
 from services.gateway.domain.roles import Role
 from services.gateway.domain.settings import merged, reference_ids
 from services.gateway.usecases.announce import changed
@@ -25,7 +25,7 @@ class CreateProject:
 async def create_project(store: Store, user_id: str, command: CreateProject) -> str:
     """Returns the project's id. Raises Refusal invalid."""
     settings = merged({}, command.settings)
-    if problems := unknown_models(settings, store.catalogue):
+    if problems := settings_problems(settings, settings, store.catalogue, store.default_provider):
         raise invalid(*((f"/settings{at}", problem) for at, problem in problems))
     if reference_ids(settings):
         raise invalid(("/settings/characters", "uploads belong to a project: name them once it is there"))

@@ -104,7 +104,7 @@ async def _hold_next(store: Store, caller: Caller, run: Run, command: Decide, ne
     again = StartRun(run.asset_id, changes=changes or {"prompt_modifications": ""})  # the parent's wishes once more
     order = RunOrder(
         asset=asset, base=base, actor=caller.actor, review_timeout_s=run.request.review_timeout_s,
-        wanted=wanted_of(again, asset, base, run), variants=run.request.variants,
+        wanted=wanted_of(again, asset, base, run, changes_in="/suggested_changes"), variants=run.request.variants,
         keep_original=run.request.keep_original, parent_run_id=run.run_id, parent_reason=ParentReason.REJECTED,
         batch_id=run.batch_id, changes=changes or None, held=True, run_id=next_run_id,
     )

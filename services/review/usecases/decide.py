@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.review.domain.review import Review, outcome, refusal
+from services.review.usecases.expire_reviews import expire
 from services.review.usecases.ports import Reviews, ref_of
 from shared.contracts.gateway import DecisionSubmitted
 from shared.contracts.review import Accepted, RefusalReason, Rejected, ReviewChange, ReviewState, ReviewUpdated
@@ -24,6 +25,9 @@ async def decide(reviews: Reviews, message: Message[DecisionSubmitted], now: dat
             await reviews.park(decision.run_id, message)
         return
     if reason := refusal(review, decision):
+        if reason is RefusalReason.EXPIRED and review.state is ReviewState.OPEN:
+            # The gateway hands in one decision of a run at a time: none that was in time is still on its way.
+            review = await expire(reviews, review, message.cause, now)
         await _refuse(reviews, review, message, reason, now)
         return
     state = outcome(decision.action)

@@ -14,7 +14,8 @@ from shared.contracts.values import AssetKind, Output
 
 _SELECT: Final = """
     select t.*, s.number as segment_number, s.duration as segment_duration, e.output, p.settings as project_settings,
-           r.status as active_status
+           r.status as active_status,
+           greatest(t.updated_at, (select max(updated_at) from runs where asset_id = t.asset_id)) as seen_at
     from assets t
     join episodes e on e.episode_id = t.episode_id
     join projects p on p.project_id = t.project_id
@@ -62,6 +63,7 @@ class AssetViews(RunViews):
             "stale": {"cause": "starting_image", "since": when(row["stale_since"])} if row["stale_since"] else None,
             "revision": row["revision"],
             **times(row),
+            "updated_at": when(row["seen_at"]),  # what its runs have become is seen here, too
         }
 
     def _defaults(self, row: Row, committed: Row | None) -> Json:

@@ -16,7 +16,8 @@ from services.gateway.domain.statuses import Shown, ShownRun, counted, shown
 _SELECT: Final = """
     select t.*, p.settings as project_settings,
            v.asset_id as video_id, i.asset_id as image_id, n.asset_id as narration_id,
-           v.committed_version_id, v.draft, v.updated_at as video_updated_at,
+           v.committed_version_id, v.draft,
+           greatest(v.updated_at, (select max(updated_at) from runs where asset_id = v.asset_id)) as video_updated_at,
            case when a.status = 'preview_ready' then a.run_id end as waiting_run_id,
            case when a.status = 'preview_ready' then a.candidates[1] end as waiting_version_id,
            newest.status as run_status, newest.needs_revision, newest.parent_status
