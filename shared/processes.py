@@ -10,6 +10,8 @@ import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 # Between SIGTERM and SIGKILL. ffmpeg was seen to ignore SIGTERM for ten minutes, so the second one always comes.
 STOP_GRACE_S = 2.0
@@ -22,6 +24,30 @@ _GUARD = 'read -r word && exit 0; kill -9 -"$1" 2>/dev/null'
 # reads the end of the pipe instead and ends.
 _GATE = 'read -r go <"/dev/fd/$1" || exit 1; shift; exec "$@"'
 
+# What a program that reads a stranger's file may know of ours: where things lie, never a password or a key.
+_INHERITED: Final = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "FONTCONFIG_PATH",
+    "FONTCONFIG_FILE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH",
+    "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "RETAKE_FFMPEG",
+)  # fmt: skip
+_CPU_GRACE_S: Final = 5  # between the signal that lets a program say why it ends, and the one that does not
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may take: bytes of address space, seconds of processor time over all threads, bytes of one file."""
+
+    memory: int
+    cpu_s: int
+    file_size: int
+    open_files: int = 256
+
+    def shell(self) -> str:
+        """Sets them in a POSIX shell. What a system does not have (macOS: memory), or has lower already, is left."""
+        told = ("-c 0", f"-S -t {self.cpu_s}", f"-H -t {self.cpu_s + _CPU_GRACE_S}", f"-v {self.memory >> 10}",
+                f"-f {self.file_size >> 9}", f"-n {self.open_files}")  # fmt: skip
+        return "".join(f"ulimit {limit} 2>/dev/null; " for limit in told)
+
 
 @contextlib.asynccontextmanager
 async def child(
@@ -31,18 +57,20 @@ async def child(
     stdout: int | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Process]:
     """Run `argv` in a group of its own for the length of the block; on the way out it is stopped if it still runs.
 
     `stdin` and `stdout` are file descriptors or `asyncio.subprocess.PIPE`; left out they are /dev/null.
-    stderr is always a pipe and must be read (see `read_tail`).
+    stderr is always a pipe and must be read (see `read_tail`). `env` is all of its environment (see
+    `bare_environment`); left out, it is ours.
     """
     if shutil.which(argv[0]) is None:
         raise FileNotFoundError(errno.ENOENT, "there is no such program", argv[0])
     reader, writer = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", _GATE, "gate", str(reader), *argv,
+            "/bin/sh", "-c", (limits.shell() if limits else "") + _GATE, "gate", str(reader), *argv,
             stdin=DEVNULL if stdin is None else stdin,
             stdout=DEVNULL if stdout is None else stdout,
             stderr=PIPE,
@@ -66,6 +94,11 @@ async def child(
     except BaseException:
         _signal_group(process, signal.SIGKILL)  # the guard itself could not be started
         raise
+
+
+def bare_environment() -> dict[str, str]:
+    """Ours without secrets: only what programs need to find their own parts."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 async def stop(process: Process) -> None:

@@ -80,7 +80,7 @@ async def test_what_shows_through_is_black(tmp_path: Path) -> None:
 async def test_fields_are_taken_apart(tmp_path: Path) -> None:
     """A bar that moves 16 pixels from field to field has a comb at its edge until the fields are taken apart."""
     bar = "nullsrc=size=320x96:rate=50:duration=1,geq=lum='if(between(mod(X-N*16+320,320),0,40),235,16)':cb=128:cr=128"
-    source = tmp_path / "tape.mpg"
+    source = tmp_path / "tape.mkv"
     films.ffmpeg(
         "-f", "lavfi", "-i", bar, "-vf", "tinterlace=interleave_top,setfield=tff",
         "-flags", "+ilme+ildct", "-c:v", "mpeg2video", "-q:v", "2", "-r", "25", source,

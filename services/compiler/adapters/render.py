@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import av
-
 from services.compiler.adapters.filters import Source, Span, blend, filter_value, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.plan import Window
@@ -21,6 +19,7 @@ from shared import media
 from shared.colour import Colour
 from shared.contracts.values import Output
 from shared.errors import Permanent
+from shared.untrusted import open_media
 
 CLIP_CRF: Final = 20
 WINDOW_CRF: Final = 16  # measured: windows then are no worse than the same frames of a film made in one go
@@ -186,7 +185,7 @@ class Renderer:
 def survey(path: Path, output: Output) -> Source:
     """What the filter chains must know of a source. Blocks: call it in a thread."""
     probed = media.probe(path)
-    with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+    with open_media(path) as container:
         stream = media.picture_stream(container)
         if stream is None or not probed.width or not probed.height or not probed.frames:
             raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")

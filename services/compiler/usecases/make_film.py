@@ -166,7 +166,7 @@ def _aspect(output: Output) -> str:
 def _problem(error: RetakeError) -> Problem:
     recovery = error.recovery or "Compile again. If it fails again, regenerate what is named."
     if error.retryable:
-        recovery = f"It was tried {MOST_FAILURES} times. Compile again later."
+        recovery = f"It was tried {MOST_FAILURES} times. {error.recovery or 'Compile again later.'}"
     return Problem(code=error.code, cause=error.cause, recovery=recovery, retryable=error.retryable)
 
 

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from services.gateway.domain.uploads import MAX_FILM_S, MAX_PIXELS, Inspected
 from shared.errors import Permanent, UserError
 from shared.media import probe
-from shared.processes import child, read_tail
+from shared.processes import bare_environment, child, read_tail
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ class MediaInspector:
 async def _look(kind: str, path: Path) -> dict[str, Any]:
     argv = [sys.executable, "-m", __name__, kind, str(path)]
     try:
-        async with asyncio.timeout(PROBE_S), child(argv, stdout=PIPE) as process:
+        async with asyncio.timeout(PROBE_S), child(argv, stdout=PIPE, env=bare_environment()) as process:
             assert process.stdout is not None
             said, out = await asyncio.gather(read_tail(process.stderr), process.stdout.read())
             code = await process.wait()

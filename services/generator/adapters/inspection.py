@@ -11,13 +11,13 @@ from typing import Final
 from services.generator.adapters.measuring import BLUR, WIDTH, likenesses, measuring, read_median
 from services.generator.adapters.picture_child import in_child
 from services.generator.adapters.playing import breaks_off, needs_proxy, proxy_outputs, put_index_first
-from services.generator.adapters.sniff import Form, sniff
 from services.generator.domain.frames import ratio_label, resolution_label
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
 from services.generator.usecases.ports import Beside, Expect, Inspected
 from shared.contracts.values import AssetKind, Media
 from shared.errors import Permanent
 from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
+from shared.sniff import Form, sniff
 
 POSTER_WIDTH: Final = 640
 STRIP_HEIGHT: Final = 90

@@ -12,10 +12,11 @@ from typing import Final
 import av
 import av.error
 
-from services.generator.adapters.sniff import Form, sniff
 from shared.colour import Colour, scale, through_light
 from shared.errors import Permanent
 from shared.media import TAG_BT709, Probe, in_words, media_input, picture_stream, run_ffmpeg
+from shared.sniff import Form, sniff
+from shared.untrusted import open_media
 
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
 LARGEST_SHORT_SIDE: Final = 1088  # a model's 1080p may be a multiple of 16
@@ -61,7 +62,7 @@ async def put_index_first(path: Path) -> None:
     if sniff(path) is not Form.MP4 or index_is_first(path):
         return
     out = path.with_name(f"{path.stem}-index-first")
-    await run_ffmpeg([*media_input(path, "-f", "mov"), "-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-movflags",
+    await run_ffmpeg([*media_input(path), "-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-movflags",
                       "+faststart", "-f", "mov" if _is_quicktime(path) else "mp4", str(out)], timeout_s=600)
     os.replace(out, path)
 
@@ -108,7 +109,7 @@ def steady_rate(path: Path) -> str | None:
     Blocks while it reads the whole file. Raises Permanent.
     """
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
+        with open_media(path) as container:
             stream = picture_stream(container)
             if stream is None or stream.time_base is None:
                 return None

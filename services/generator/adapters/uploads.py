@@ -9,11 +9,11 @@ from typing import Final
 
 from services.generator.adapters.picture_child import in_child
 from services.generator.adapters.playing import breaks_off, is_plain, sdr, steady_rate
-from services.generator.adapters.sniff import Form, sniff
 from services.generator.usecases.ports import Made
 from shared.contracts.values import AssetKind, Cost
 from shared.errors import Permanent, UserError
 from shared.media import Probe, media_input, probe, run_ffmpeg
+from shared.sniff import Form, sniff
 
 LONGEST_S: Final = 3600.0
 SHORTEST_S: Final = 0.1
@@ -107,7 +107,7 @@ async def _rate(path: Path) -> str | None:
 async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:
     common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
     try:
-        await run_ffmpeg(["-xerror", *media_input(path, "-f", form.demuxer or ""), *common, *args],
+        await run_ffmpeg(["-xerror", *media_input(path), *common, *args],
                          timeout_s=120 + 20 * found.duration_s)
     except Permanent as e:
         raise UserError("media_unreadable", f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",

@@ -12,6 +12,7 @@ import av
 import av.error
 
 from shared.errors import Permanent
+from shared.untrusted import open_media
 
 AAC_FRAME: Final = 1024  # samples in one AAC packet
 ADTS_HEADER: Final = 7
@@ -57,7 +58,7 @@ def _running(start: int, sizes: Sequence[int]) -> Iterator[int]:
 def read_video_index(path: Path, fps: int) -> VideoIndex:
     """Blocks: call it in a thread. Raises Permanent `piece_irregular` unless every frame lasts 1/fps, in order."""
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
             packets = [p for p in container.demux(stream) if p.size]
             extradata = stream.codec_context.extradata or b""

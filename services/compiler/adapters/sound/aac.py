@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-import av
 import numpy as np
 
 from services.compiler.adapters.mp4.samples import strip_adts
@@ -19,6 +18,7 @@ from services.compiler.domain.chunks import PACKET, Chunk, Level
 from services.compiler.domain.sound import RATE, SoundPlan
 from shared import media
 from shared.errors import Permanent
+from shared.untrusted import open_media
 
 BIT_RATE: Final = 192_000
 _OVERSHOOT_DB: Final = 0.1  # left below the ceiling for what the encoder adds; most chunks then fit at once
@@ -112,6 +112,6 @@ def _take(adts: Path, chunk: Chunk, path: Path, samples: int) -> Encoded:
 
 def _decode(adts: Path) -> Samples:
     """Shape (n, 2); sample 0 is the first of packet 0."""
-    with av.open(str(adts), format="aac", options={"protocol_whitelist": "file"}) as container:
+    with open_media(adts, "aac") as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     return np.ascontiguousarray(np.concatenate(frames, axis=1).T, dtype=np.float32)

@@ -17,6 +17,7 @@ from av.container import InputContainer, OutputContainer
 from services.generator.domain.cutting import Span
 from shared.errors import Permanent
 from shared.media import in_words
+from shared.untrusted import open_media
 
 AHEAD_S = 5.0  # sound may lie this far behind its pictures in the file
 
@@ -27,7 +28,7 @@ def copy_clips(film: Path, spans: Sequence[Span], to: Sequence[Path], stop: Flag
     Sound is cut at its packets: it begins at most one packet (some 20 ms) after the first frame, at its own time.
     """
     try:
-        with av.open(str(film), options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
+        with open_media(film) as container:
             copying = _Copying(container, spans, to)
             try:
                 copying.run(stop)

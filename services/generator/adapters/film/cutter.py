@@ -14,12 +14,12 @@ from typing import Final
 from services.generator.adapters.film.copying import copy_clips
 from services.generator.adapters.film.track import read_track
 from services.generator.adapters.playing import is_plain, sdr
-from services.generator.adapters.sniff import sniff
 from services.generator.domain.cutting import Change, Span
 from services.generator.usecases.imports import Clip, Film
 from services.generator.usecases.ports import Share
 from shared.errors import Permanent, UserError
-from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
+from shared.media import STALL_S, Probe, filter_value, media_input, probe, run_ffmpeg
+from shared.sniff import sniff
 
 LONGEST_S: Final = 3600.0
 LARGEST_SIDE: Final = 4096
@@ -52,8 +52,9 @@ class FfmpegCutter:
         graph = (f"scale={SCAN_WIDTH}:-2:flags=fast_bilinear,scdet=threshold={threshold * 100:g}:sc_pass=1,"
                  f"metadata=mode=print:file={filter_value(str(out))}")
         length = film.track.end_s - film.track.times[0]
-        args = ["-copyts", *_input(film.path), "-map", "0:V:0", "-vf", graph, "-an", "-f", "null", "-"]
-        await _run(args, timeout_s=120 + 2 * length, duration_s=film.track.end_s, share=share)
+        args = ["-copyts", *media_input(film.path), "-map", "0:V:0", "-vf", graph, "-an", "-f", "null", "-"]
+        # A film without cuts leaves no frame behind for all of its length: that is no hang.
+        await _run(args, timeout_s=120 + 2 * length, duration_s=film.track.end_s, share=share, stall_s=None)
         return _changes(await asyncio.to_thread(out.read_text) if out.exists() else "")
 
     async def make(self, film: Film, spans: Sequence[Span], work: Path) -> list[Clip]:
@@ -92,7 +93,7 @@ async def _probed(path: Path) -> Probe:
 async def _in_mp4(path: Path, found: Probe, out: Path, share: Share) -> Path:
     """Pictures as they are, in the container and with the sound that clips can be cut from."""
     sound = ["-c:a", "copy"] if found.audio_codec in KEPT_SOUND else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
-    args = ["-fflags", "+genpts", *_input(path), "-map", "0:V:0", "-map", "0:a:0?", "-c:v", "copy", *sound,
+    args = ["-fflags", "+genpts", *media_input(path), "-map", "0:V:0", "-map", "0:a:0?", "-c:v", "copy", *sound,
             "-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn", "-f", "mp4", str(out)]
     await _run(args, timeout_s=120 + 2 * found.duration_s, duration_s=found.duration_s, share=share)
     return out
@@ -119,7 +120,7 @@ async def _encoded(film: Film, clip: Clip) -> None:
     video = ["-map", "0:V:0", "-vf", shape, "-c:v", "libx264", "-preset", "superfast", "-crf", "18",
              "-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-frames:v", str(span.frames)]
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "192k", "-ac", "2", "-t", f"{span.duration_s:.6f}"]
-    args = [*seek, *_input(film.path), *video, *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn",
+    args = [*seek, *media_input(film.path), *video, *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn",
             "-movflags", "+faststart", "-f", "mp4", str(clip.video)]
     await _run(args, timeout_s=120 + 20 * span.duration_s)
     found = await asyncio.to_thread(probe, clip.video)
@@ -129,23 +130,18 @@ async def _encoded(film: Film, clip: Clip) -> None:
 
 
 async def _first_frame(clip: Clip) -> None:
-    args = [*_input(clip.video), "-map", "0:V:0", "-frames:v", "1", "-q:v", "1", "-qmin", "1", "-f", "image2",
+    args = [*media_input(clip.video), "-map", "0:V:0", "-frames:v", "1", "-q:v", "1", "-qmin", "1", "-f", "image2",
             "-update", "1", str(clip.first_frame)]
     await _run(args, timeout_s=60)
 
 
 async def _run(args: Sequence[str], *, timeout_s: float, duration_s: float | None = None,
-               share: Share | None = None) -> None:
+               share: Share | None = None, stall_s: float | None = STALL_S) -> None:
     try:
-        await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=share)
+        await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=share, stall_s=stall_s)
     except Permanent as e:
         raise UserError("media_unreadable", f"The film cannot be decoded: {e.cause.splitlines()[-1][:300]}",
                         "Upload a film that plays to its end.") from e
-
-
-def _input(path: Path) -> list[str]:
-    """By the demuxer that the file's first bytes name, and no other."""
-    return media_input(path, "-f", sniff(path).demuxer or "")
 
 
 def _changes(told: str) -> list[Change]:

@@ -10,6 +10,7 @@ import av.error
 
 from services.generator.domain.cutting import Track, copy_points
 from shared.errors import UserError
+from shared.untrusted import open_media
 
 MOST_FRAMES = 1_000_000  # an hour at 240 fps, and room
 
@@ -18,7 +19,7 @@ def read_track(path: Path, *, copyable: bool) -> Track:
     """Blocks while it reads the whole file: call it in a thread. Raises UserError for a file that breaks off."""
     shown: list[tuple[int, int, bool]] = []  # place in the order of decoding, pts, key
     try:
-        with av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
             base = stream.time_base
             last = 0

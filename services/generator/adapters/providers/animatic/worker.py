@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import Permanent, RetakeError, Retryable
-from shared.processes import child, read_tail
+from shared.processes import bare_environment, child, read_tail
 
 EXPECTED = 3
 UNREAD = 4  # nobody reads our frames any more: the reader says why
@@ -49,9 +49,9 @@ def command(module: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Ours, with this source tree on the path and one thread per library: the work is counted per core."""
+    """No secrets; this source tree on the path and one thread per library: the work is counted per core."""
     path = os.pathsep.join(p for p in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if p)
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {**bare_environment(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 async def call(module: str, job: Job, *, timeout_s: float) -> Job:

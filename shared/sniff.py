@@ -53,6 +53,7 @@ _STARTS: Final = (
 )
 _RIFF: Final = {b"AVI ": Form.AVI, b"WAVE": Form.WAV, b"WEBP": Form.PICTURE}
 _STILL: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")  # HEIC and AVIF
+_OLD_QUICKTIME: Final = (b"moov", b"mdat", b"wide")  # first boxes of a MOV from before there were brands
 
 
 def sniff(path: Path) -> Form:
@@ -62,6 +63,8 @@ def sniff(path: Path) -> Form:
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         return Form.PICTURE if brand in _STILL else Form.MP4
+    if head[4:8] in _OLD_QUICKTIME:
+        return Form.MP4
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], Form.UNKNOWN)
     for start, form in _STARTS:

@@ -1,0 +1,159 @@
+"""What ffmpeg may do with a stranger's file: read it and no other, for so long, with so much; and what we say else."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shared.errors import Permanent, Retryable
+from shared.media import media_input, probe, run_ffmpeg
+from shared.processes import Limits
+from tests.support.films import ffmpeg, video
+from tests.support.waiting import eventually
+
+ROOMY = Limits(memory=4 << 30, cpu_s=60, file_size=1 << 30)
+ENDLESS = media_input("testsrc2=size=1280x720:rate=24", "-f", "lavfi")
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+def knocked(listener: socket.socket) -> bool:
+    try:
+        listener.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+def playlist(url: str) -> bytes:
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{url}\n#EXT-X-ENDLIST\n".encode()
+
+
+def dressed(name: str, url: str) -> bytes:
+    """Files that name others, as they are or behind the first bytes of something harmless."""
+    box = b"\0\0\0\x14ftypisom\0\0\2\0isom"
+    id3 = b"ID3\4\0\0\0\0\0\0"
+    concat = f"ffconcat version 1.0\nfile '{url}'\n".encode()
+    dash = f'<?xml version="1.0"?><MPD><BaseURL>{url}</BaseURL></MPD>'.encode()
+    return {
+        "hls": playlist(url), "hls behind a tag": id3 + playlist(url), "hls behind a box": box + playlist(url),
+        "concat": concat, "concat behind a tag": id3 + concat, "dash": dash,
+        "sdp": b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n",
+    }[name]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["http", "file", "tcp"])
+@pytest.mark.parametrize(
+    "name", ["hls", "hls behind a tag", "hls behind a box", "concat", "concat behind a tag", "dash", "sdp"]
+)
+async def test_a_list_of_other_files_dressed_as_a_film_opens_none_of_them(
+    name: str, scheme: str, listener: socket.socket, tmp_path: Path
+) -> None:
+    other = video(tmp_path / "private.mp4", seconds=0.1, size="64x36")
+    host = f"127.0.0.1:{listener.getsockname()[1]}"
+    path, out = tmp_path / "film.mp4", tmp_path / "out.rgb"
+    path.write_bytes(dressed(name, f"file://{other}" if scheme == "file" else f"{scheme}://{host}/x.mp4"))
+    with pytest.raises(Permanent) as looked:
+        await asyncio.to_thread(probe, path)
+    with pytest.raises(Permanent):
+        await run_ffmpeg([*media_input(path), "-f", "rawvideo", str(out)], timeout_s=30)
+    assert looked.value.code == "media_unreadable"
+    assert looked.value.recovery
+    assert not out.exists() or not out.stat().st_size
+    assert not knocked(listener)
+
+
+async def test_an_address_where_a_file_should_be_is_not_called(listener: socket.socket) -> None:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/x.mp4"
+    for source in (media_input(url), media_input(Path(url), "-f", "mov")):
+        with pytest.raises(Permanent):
+            await run_ffmpeg([*source, "-f", "null", "-"], timeout_s=30)
+    assert not knocked(listener)
+
+
+async def test_a_decoder_that_nobody_needs_is_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "old.avi"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12:d=0.2", "-c:v", "zmbv", path)
+    with pytest.raises(Permanent, match="zmbv, which is not taken"):
+        probe(path)
+    with pytest.raises(Permanent, match="not on whitelist"):
+        await run_ffmpeg([*media_input(path), "-f", "null", "-"], timeout_s=30)
+
+
+async def test_memory_is_limited(tmp_path: Path) -> None:
+    source = video(tmp_path / "large.mp4", seconds=0.2, size="1920x1080")
+    limits = Limits(memory=200 << 20, cpu_s=60, file_size=1 << 30)
+    with pytest.raises(Retryable) as failure:
+        await run_ffmpeg([*media_input(source), "-f", "null", "-"], timeout_s=30, limits=limits)
+    assert failure.value.code == "out_of_memory"
+    assert failure.value.recovery
+    await run_ffmpeg([*media_input(source), "-f", "null", "-"], timeout_s=30, limits=ROOMY)
+
+
+async def test_the_size_of_a_file_is_limited(tmp_path: Path) -> None:
+    limits, out = Limits(memory=4 << 30, cpu_s=60, file_size=1 << 20), tmp_path / "out.rgb"
+    with pytest.raises(Permanent) as failure:
+        await run_ffmpeg([*ENDLESS, "-t", "5", "-f", "rawvideo", str(out)], timeout_s=30, limits=limits)
+    assert failure.value.code == "file_too_large"
+    assert out.stat().st_size <= 1 << 20
+
+
+async def test_processor_time_is_limited_and_told_from_an_end() -> None:
+    limits = Limits(memory=4 << 30, cpu_s=1, file_size=1 << 30)
+    with pytest.raises(Retryable, match="1 s of processor time"):
+        await run_ffmpeg([*ENDLESS, "-f", "null", "-"], timeout_s=60, limits=limits)
+
+
+async def test_a_full_disk_is_told() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    with pytest.raises(Retryable) as failure:
+        await run_ffmpeg([*ENDLESS, "-t", "1", "-f", "rawvideo", "/dev/full"], timeout_s=30)
+    assert failure.value.code == "disk_full"
+    assert "Free some space" in (failure.value.recovery or "")
+
+
+def pretend(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ffmpeg of our own making."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("RETAKE_FFMPEG", str(path))
+
+
+async def test_a_crash_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(tmp_path / "ffmpeg", "kill -SEGV $$", monkeypatch)
+    with pytest.raises(Retryable, match="SIGSEGV") as failure:
+        await run_ffmpeg([], timeout_s=30)
+    assert failure.value.code == "ffmpeg_killed"
+
+
+async def test_a_hang_is_found_long_before_the_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It still talks, but gets nowhere; and its own child goes with it."""
+    talk = "while :; do echo frame=7; echo out_time_us=1; sleep 0.05; done"
+    pretend(tmp_path / "ffmpeg", f"sleep 600 & echo $! > {tmp_path}/pid; {talk}", monkeypatch)
+    with pytest.raises(Retryable) as failure:
+        await run_ffmpeg([], timeout_s=300, stall_s=0.5)
+    assert failure.value.code == "ffmpeg_stalled"
+    left = int((tmp_path / "pid").read_text())
+    await eventually(lambda: not psutil.pid_exists(left) or psutil.Process(left).status() == "zombie", what="its end")
+
+
+async def test_it_knows_no_secret_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENERATOR_REPLICATE_TOKEN", "r8_hidden")
+    pretend(tmp_path / "ffmpeg", "env >&2; ulimit -c >&2; exit 1", monkeypatch)
+    with pytest.raises(Permanent) as failure:
+        await run_ffmpeg([], timeout_s=30)
+    said = failure.value.cause
+    assert "hidden" not in said
+    assert said.splitlines()[-1] == "0", "a core dump would hold what it read"
