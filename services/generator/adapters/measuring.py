@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.generator.adapters.sniff import Form, sniff
 from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
 from shared.errors import RetakeError
 from shared.media import Probe, filter_value, media_input, run_ffmpeg
+from shared.sniff import Form, sniff
 
 WIDTH: Final = 640
 SCAN_WIDTH: Final = 320  # black, frozen and flashing pictures show at any size
