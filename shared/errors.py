@@ -26,7 +26,7 @@ class Retryable(RetakeError):
     """Whether it is an attempt of the few that there are. One that had to wait for its turn was none."""
 
     def __init__(self, code: str, cause: str, recovery: str = "", *, delay_s: float | None = None) -> None:
-        super().__init__(code, cause, recovery or "It is tried again by itself.")
+        super().__init__(code, cause, recovery)
         self.delay_s = delay_s
 
 

@@ -167,6 +167,22 @@ async def test_an_answer_that_never_came_is_looked_for_not_repeated(bench: Bench
     assert len(provider.paid) == 1
 
 
+@pytest.mark.parametrize("step", ["look", "fetch", "find"])
+async def test_a_provider_that_is_away_uses_up_no_attempt_of_what_was_paid(
+    bench: Bench, provider: PaidProvider, step: str
+) -> None:
+    provider.faults[step] = [Retryable("provider_unavailable", "503") for _ in range(6)]  # more than a run may fail
+    if step == "find":
+        provider.faults["after submit"] = [Unsure("provider_unsure", "No answer.")]
+    request = await requested(bench)
+    await bench.run_all()
+    assert (await bench.one("preview-ready")).cost.amount == "0.25"
+    assert (len(provider.paid), await call_states(bench)) == (1, ["succeeded"])
+    said = await bench.published("progress", run_id=request.run_id)
+    told = [e for e in said if e.message_code == "run.provider_away"]
+    assert [(e.message_args["cause"], e.message_args["delay_s"]) for e in told] == [("503", 15)] * 6
+
+
 async def test_a_refusal_ends_its_call_and_the_next_attempt_is_a_new_one(bench: Bench, provider: PaidProvider) -> None:
     provider.faults["before submit"] = [Retryable("provider_busy", "429", delay_s=0)]
     await requested(bench)

@@ -17,12 +17,22 @@ from services.generator.adapters.postgres.turnstile import PostgresGates, Postgr
 from services.generator.domain.run import Lane
 from services.generator.entrypoints.jobs import Limits as Ages
 from services.generator.usecases.ports import Made, Order
-from services.generator.usecases.remote import Call, Cancelled, Halted, Handle, Running, Stopped, Succeeded, Throttled
+from services.generator.usecases.remote import (
+    Call,
+    Cancelled,
+    Halted,
+    Handle,
+    Running,
+    Stopped,
+    Succeeded,
+    Throttled,
+    Unsure,
+)
 from services.generator.wiring import Provider
 from shared import jobs
 from shared.contracts.catalogue import Limits
 from shared.contracts.values import AssetKind, Cost, ProjectSettings, SpendCap
-from shared.errors import Permanent, RetakeError
+from shared.errors import Permanent, RetakeError, UserError
 from shared.ids import new_id
 from shared.postgres import transaction
 from tests.support import events
@@ -203,6 +213,7 @@ async def test_a_refused_account_is_asked_again_by_one_call_only(
         await bench.work()
     failed = await bench.published("failed")
     assert [(f.problem.code, f.problem.recovery) for f in failed] == [("provider_credit", "Add some.")] * 3
+    assert ["not asked again before" in f.problem.cause for f in failed] == [False] + [pause_s is not None] * 2
     assert provider.tried == 1, "whoever comes later is told what the first one heard"
     await requested(bench)
     await passes(bench, 61)
@@ -221,6 +232,24 @@ async def test_a_refused_account_is_asked_again_by_one_call_only(
     await requested(bench)
     await bench.work()
     assert len(await bench.published("preview-ready")) == 2
+
+
+@pytest.mark.parametrize("heard", [
+    Unsure("provider_unsure", "504"), Throttled("provider_rate_limited", "slow down", delay_s=0.0),
+    UserError("provider_refused", "422")])
+async def test_whatever_the_one_that_asks_again_hears_but_a_refused_account_lets_the_others_go_on(
+    bench: Bench, provider: Hosted, heard: RetakeError
+) -> None:
+    provider.errors = [Halted("provider_credit", "no credit", "Add some.", pause_s=60.0), heard]
+    await requested(bench)
+    await bench.work()
+    await passes(bench, 61)
+    await requested(bench)
+    await bench.work()
+    other = await requested(bench)
+    await passes(bench, 2)
+    await bench.run_all()
+    await bench.one("preview-ready", run_id=other.run_id)
 
 
 async def test_a_project_never_reserves_more_than_its_cap_however_many_ask_at_once(

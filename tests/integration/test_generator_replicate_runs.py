@@ -163,6 +163,7 @@ async def test_failed_predictions_are_repeated_by_their_class_and_cost_nothing(
     failed = await bench.one("failed")
     assert (failed.problem.code, len(replicate.account.predictions)) == (code, made)
     assert (failed.cost.amount.rstrip("0.") or "0", replicate.account.paid) == ("0", [])
+    assert "egenerate" in failed.problem.recovery, "nothing tries it again by itself"
 
 
 @pytest.mark.parametrize("bad", ["html", "empty", "truncated"])

@@ -157,12 +157,16 @@ class Bench:
         await self.pool.execute("update jobs set run_at = now() where token is null")
         await self.work()
 
+    async def run_all(self) -> None:
+        """Job after job until there is none, however late they are meant to be."""
+        while await self.pool.fetchval("select count(*) from jobs"):
+            await self.run_due()
+
     async def preview_after_retries(self, **overrides: Any) -> Any:
         request = events.regenerate_requested(**({"asset_kind": AssetKind.STARTING_IMAGE,
                                                   "overrides": {"directions": "A lighthouse"}} | overrides))
         await self.handle(request)
-        while await self.pool.fetchval("select count(*) from jobs"):
-            await self.run_due()
+        await self.run_all()
         return await self.one("preview-ready", run_id=request.run_id)
 
     async def sweep(self, limits: Limits) -> None:

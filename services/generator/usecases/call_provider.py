@@ -6,8 +6,11 @@ if nobody knows whether it arrived, waited for if it did, fetched again if it wa
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -25,12 +28,15 @@ from services.generator.usecases.remote import (
     Succeeded,
     Throttled,
     Turnstile,
+    Unreached,
     Unsure,
 )
 from shared.clock import Clock
-from shared.errors import RetakeError
+from shared.errors import RetakeError, Retryable
 
 log = structlog.get_logger(__name__)
+
+LOOK_AGAIN_S: Final = 15.0  # a provider's API that is away is not helped by being asked more often
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class RemoteMaker:
             raise
         await self.calls.charge(call, done.cost)
         log.info("call.done", call_id=call.call_id, provider_ref=handle.get("id"), cost=done.cost.amount)
-        made = await self.provider.fetch(order, done, work)
+        async with _patient():
+            made = await self.provider.fetch(order, done, work)
         log.info("call.fetched", call_id=call.call_id, size=made.path.stat().st_size)
         return made
 
@@ -64,7 +71,8 @@ class RemoteMaker:
             log.info("call.resumed", call_id=call.call_id)
             return call, call.handle
         if call:
-            handle = await self.provider.find_orphan(call)
+            async with _patient():
+                handle = await self.provider.find_orphan(call)
             if handle is not None:
                 log.warning("call.adopted", call_id=call.call_id)
                 return await self.calls.submitted(call, handle), handle
@@ -77,6 +85,15 @@ class RemoteMaker:
         if wait_s:
             log.info("call.waits", seconds=round(wait_s, 1))
             await self.clock.sleep(wait_s)
+        try:
+            return await self._sent(order)
+        except Halted:
+            raise
+        except RetakeError:
+            await self.turnstile.heard(order.model.provider)
+            raise
+
+    async def _sent(self, order: Order) -> tuple[Call, Handle]:
         call = await self.calls.intend(order, await self.provider.prepare(order))
         log.info("call.intended", call_id=call.call_id, provider=call.provider, model=call.model)
         try:
@@ -91,15 +108,28 @@ class RemoteMaker:
 
     async def _wait(self, call: Call, handle: Handle, share: Share) -> Succeeded:
         while True:
-            match await self.provider.look(handle):
+            async with _patient():
+                found = await self.provider.look(handle)
+            match found:
                 case Running(done, again_s):
                     if done is not None:
                         share(done)
                     await self.clock.sleep(again_s)
-                case Succeeded() as found:
+                case Succeeded():
                     return found
                 case Stopped(error, cost, cancelled):
                     await self.calls.charge(call, cost)
                     state = CallState.CANCELLED if cancelled else CallState.FAILED
                     await self.calls.end(call, state, problem_of(error))
                     raise error
+
+
+@asynccontextmanager
+async def _patient() -> AsyncIterator[None]:
+    """For what is asked about a call that may have been paid."""
+    try:
+        yield
+    except Throttled:
+        raise  # its pace holds for everybody
+    except Retryable as e:
+        raise Unreached(e.code, e.cause, e.recovery, delay_s=max(e.delay_s or 0.0, LOOK_AGAIN_S)) from e

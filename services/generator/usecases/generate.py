@@ -23,6 +23,7 @@ from services.generator.domain.states import RunState
 from services.generator.usecases.gather_inputs import GatherInputs, Inputs
 from services.generator.usecases.make_candidate import MakeCandidate
 from services.generator.usecases.ports import Attempt, Attempts, AttemptUnit, Meter, Scratch
+from services.generator.usecases.remote import Unreached
 from services.generator.usecases.report_progress import Reporter, Step
 from shared import telemetry
 from shared.clock import Clock
@@ -172,7 +173,9 @@ class Generate:
         if run is None:
             raise Fenced(attempt.run_id)
         code, args = "run.provider_limit", {"delay_s": math.ceil(delay), "cause": problem.cause}
-        if error.counts:
+        if isinstance(error, Unreached):
+            code = "run.provider_away"
+        elif error.counts:
             code, args = "run.retrying", args | {"attempt": number, "attempts": self.max_attempts}
         await store.publish(run.cause, progress(run, percent=None, code=code, args=args))
 

@@ -95,6 +95,13 @@ class Throttled(Retryable):
         self.per_minute = per_minute
 
 
+class Unreached(Retryable):
+    """What was submitted could not be looked at or fetched just now: it goes on, and is paid for, whether or not we
+    see it. No attempt of the run is used up; the run's age and the provider's own deadline bound it."""
+
+    counts = False
+
+
 class Halted(Permanent):
     """The account is refused whatever it asks (its token, its credit): nobody asks for `pause_s`, then one tries for
     all; None: until the service is started again. A person may try again, too."""
@@ -147,6 +154,10 @@ class Turnstile(Protocol):
         ...
 
     async def throttled(self, provider: str, error: Throttled) -> None: ...
+
+    async def heard(self, provider: str) -> None:
+        """It refused one call, or nobody knows, but not the account: what it was halted for is not known to last."""
+        ...
 
     async def halted(self, provider: str, error: Halted) -> None: ...
 

@@ -359,7 +359,7 @@ async def test_an_interrupted_download_is_begun_again_and_a_redirect_is_not_foll
     made = await provider.fetch(asked, done, tmp_path)
     assert made.path.stat().st_size > 1000
     replicate.faults.add("output", "redirect", to="http://169.254.169.254/")
-    with pytest.raises(Permanent):
+    with pytest.raises(Permanent, match=r"169\.254\.169\.254, which is not Replicate's"):
         await provider.fetch(asked, done, tmp_path)
 
 

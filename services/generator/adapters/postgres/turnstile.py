@@ -105,13 +105,13 @@ class PostgresTurnstile:
         self._pool = pool
 
     async def declare(self, gates: Mapping[str, Limits]) -> None:
-        """At the start: the limits of the catalogue. A token that was refused may have been changed since."""
+        """At the start: the limits of the catalogue. A token or the credit may have been changed since."""
         async with transaction(self._pool) as connection:
             await connection.execute("update provider_limits set per_minute = null, at_once = null "
                                      "where gate <> all($1)", list(gates))
             await connection.execute(_DECLARE, list(gates), [g.per_minute for g in gates.values()],
                                      [g.at_once for g in gates.values()])
-            await connection.execute("delete from provider_breakers where probe_at is null")
+            await connection.execute("delete from provider_breakers")
 
     async def enter(self, order: Order) -> float:
         provider = order.model.provider
@@ -131,6 +131,9 @@ class PostgresTurnstile:
         log.warning("provider.throttled", provider=provider, delay_s=error.delay_s, per_minute=error.per_minute)
         await self._write(_THROTTLE, provider, error.delay_s, error.per_minute, SLOW_FOR_S)
 
+    async def heard(self, provider: str) -> None:
+        await self._write("delete from provider_breakers where provider = $1", provider)
+
     async def halted(self, provider: str, error: Halted) -> None:
         log.error("provider.halted", provider=provider, code=error.code, pause_s=error.pause_s)
         problem = {"code": error.code, "cause": error.cause, "recovery": error.recovery}
@@ -145,6 +148,8 @@ class PostgresTurnstile:
 
 
 async def _check(connection: Connection, provider: str) -> None:
-    problem = await connection.fetchval("select problem from provider_breakers where provider = $1", provider)
-    if problem and not await connection.fetchval(_PROBE, provider):
-        raise Paused(problem["code"], problem["cause"], problem["recovery"])
+    row = await connection.fetchrow("select problem, probe_at from provider_breakers where provider = $1", provider)
+    if row and not await connection.fetchval(_PROBE, provider):
+        problem, again = row["problem"], row["probe_at"]
+        until = f" It is not asked again before {again:%H:%M:%S} UTC." if again else ""
+        raise Paused(problem["code"], f"{problem['cause']}{until}", problem["recovery"])

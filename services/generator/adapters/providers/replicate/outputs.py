@@ -67,8 +67,7 @@ class Outputs:
         ours = self._settings.own_host
         delivery = parts.scheme == "https" and (host == DELIVERY or host.endswith("." + DELIVERY))
         if parts.username or not (delivery or (parts.scheme, parts.netloc) == (ours.scheme, ours.netloc)):
-            raise Repeatable("output_foreign", f"The output is on {host or 'no host'}, which is not Replicate's.",
-                             "Tell whoever runs this system; nothing was read from there.")
+            raise _foreign(host or "no host")
 
     async def _download(self, url: str, path: Path, most: int) -> None:
         error: RetakeError | None = None
@@ -93,6 +92,8 @@ async def _save(client: httpx.AsyncClient, url: str, path: Path, most: int) -> N
     async with client.stream("GET", url, headers={"User-Agent": "Retake"}) as response:
         if response.status_code == 429 or response.status_code >= 500:
             raise Retryable("output_unreachable", f"The output's host answers {response.status_code}.")
+        if response.is_redirect:
+            raise _foreign(urlsplit(response.headers.get("location", "")).hostname or "another address")
         if response.status_code != 200:
             raise gone(f"its address answers {response.status_code}")
         size = 0
@@ -103,6 +104,11 @@ async def _save(client: httpx.AsyncClient, url: str, path: Path, most: int) -> N
                     raise Repeatable("output_too_large", f"The output is over {most >> 20} MiB.",
                                      "Ask for less: a shorter duration or a lower resolution.")
                 await asyncio.to_thread(file.write, chunk)
+
+
+def _foreign(host: str) -> Repeatable:
+    return Repeatable("output_foreign", f"The output is on {host}, which is not Replicate's.",
+                      "Tell whoever runs this system; nothing was read from there.")
 
 
 def gone(why: str) -> Repeatable:

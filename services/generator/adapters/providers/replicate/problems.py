@@ -20,6 +20,7 @@ IN_WORDS: Final = {
     "E1001": ("The model ran out of memory.", "Choose a lower resolution or a shorter duration."),
     "E006": ("The model refused its input.", "Change the directions, the image or the settings."),
 }
+LATER: Final = "Regenerate in a while, or choose another model."  # for who reads it once nothing tries any more
 
 _CODE: Final = re.compile(r"\bE\d{3,4}\b|(?<=code: )PA\b")
 _PREFIX: Final = "Prediction failed: "
@@ -43,9 +44,9 @@ def failure(text: str, attempt: int) -> RetakeError:
         error: RetakeError = UserError("content_refused", f"The model refused it as sensitive: {said}",
                                        "Change the directions or the starting image, then regenerate.")
     elif code in TRANSIENT:
-        error = Retryable("provider_failed", f"Replicate could not run it: {said}", delay_s=TRANSIENT[code])
+        error = Retryable("provider_failed", f"Replicate could not run it: {said}", LATER, delay_s=TRANSIENT[code])
     elif code in ONCE and attempt < 2:
-        error = Retryable("provider_failed", f"Replicate could not run it: {said}", delay_s=ONCE[code])
+        error = Retryable("provider_failed", f"Replicate could not run it: {said}", LATER, delay_s=ONCE[code])
     else:
         cause, recovery = IN_WORDS.get(code or "", ("The model failed", "Regenerate, or choose another model."))
         error = Repeatable("provider_failed", f"{cause.rstrip('.')}: {said}", recovery)
@@ -86,7 +87,8 @@ def throttled(detail: str, delay_s: float) -> Throttled:
 
 
 def unavailable(detail: str, delay_s: float | None = None) -> Retryable:
-    return Retryable("provider_unavailable", f"Replicate does not answer as it should: {detail}"[:500], delay_s=delay_s)
+    return Retryable("provider_unavailable", f"Replicate does not answer as it should: {detail}"[:500], LATER,
+                     delay_s=delay_s)
 
 
 def refused(status: int, detail: str) -> UserError:

@@ -163,7 +163,7 @@ class ReplicateProvider:
             case "failed":
                 return Stopped(problems.failure(_text(found.get("error")), int(handle.get("attempt", 1))), FREE)
             case "aborted":
-                return Stopped(Retryable("provider_aborted", "Replicate did not begin in time."), FREE)
+                return Stopped(Retryable("provider_aborted", "Replicate did not begin in time.", problems.LATER), FREE)
             case "canceled":
                 return Stopped(_cancelled(found), _cost(handle, found, complete=False), cancelled=True)
             case _:
