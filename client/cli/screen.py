@@ -100,6 +100,7 @@ class Screen:
         if self._board is None:
             return Text("Connecting...", style="dim")
         parts: list[RenderableType] = [board_table(self._board, self._session.console.width)]
+        parts += [Text(batch.message, style="bold") for batch in self._board.batches.values() if batch.message]
         waiting = sum(cell.look is Look.REVIEW for _, cell in self._board.cells)
         if waiting and self._keep:
             parts.append(Text(f"{waiting} to review: retake review", style="bold yellow"))

@@ -21,6 +21,6 @@ class _Known(dict[str, Any]):
 
 
 def message(code: str, **args: Any) -> str:
-    """The text of a code. An argument that is missing shows as an ellipsis, an unknown code as itself."""
-    template = catalogue().get(code, code)
-    return template.format_map(_Known(args))
+    """The text of a code, or of several that `+` joins. An argument that is missing shows as an ellipsis, an unknown
+    code as itself."""
+    return " ".join(catalogue().get(part, part).format_map(_Known(args)) for part in code.split("+"))

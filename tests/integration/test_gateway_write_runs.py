@@ -93,6 +93,7 @@ async def test_the_whole_loop(w: World) -> None:
     assert ready["deadline"] is not None
     assert ready["versions"][0]["directions"] == "A harbour 1"
     assert ready["message"] == "Starting image ready for review"
+    assert told[-1]["message"] == "Starting image regeneration complete"
     assert await w.pool.fetchval("select count(*) from episode_revisions where episode_id = $1", episode) == 1
 
 
@@ -174,6 +175,8 @@ async def test_asking_again_closes_the_preview(w: World) -> None:
     assert (review["action"], review["next_run_id"]) == ("request_regeneration", again.run_id)
     assert w.played.requests[again.run_id].overrides["style_adjustments"] == "film noir"
     assert (await w.asset(asset))["active_run_id"] == again.run_id
+    (requested,) = [t for t in await w.log(caller.project_id, "regenerate-requested") if t["run_id"] == again.run_id]
+    assert requested["message"] == "Regenerating with new parameters..."
 
 
 async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: World) -> None:

@@ -77,9 +77,10 @@ class Played:
                 self.timelines[event.episode_id] = event
             case CompileRequested():
                 self.films.append(event)
-                return [events.film_updated(episode_id=event.episode_id, compilation_id=event.compilation_id, rev=1,
-                                            state=FilmState.COMPLETED, progress=100, object=events.object_ref(),
-                                            media=events.VIDEO)]
+                film = {"episode_id": event.episode_id, "compilation_id": event.compilation_id}
+                return [events.film_updated(**film, rev=1, state=FilmState.PROCESSING),
+                        events.film_updated(**film, rev=2, state=FilmState.COMPLETED, progress=100,
+                                            object=events.object_ref(), media=events.VIDEO)]
         return []
 
     def expire(self, run_id: str) -> list[Event]:
@@ -99,7 +100,7 @@ class Played:
         told: list[Event] = [
             events.progress(**ref, run_rev=1, state="queued", step="queued", percent=0, message_code="run.queued"),
             events.progress(**ref, run_rev=2, state="generating", step="render", message_code="run.rendering",
-                            message_args={"kind": r.asset_kind.value}),
+                            message_args={"kind": r.asset_kind.replace("_", " ")}),
         ]
         if self.fails(r):
             self.ended.add(r.run_id)

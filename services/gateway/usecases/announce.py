@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.times import rfc3339
 from services.gateway.usecases.ports import Caller, Entry
 from services.gateway.usecases.rows import Run
+from shared.contracts.gateway import RegenerateRequested
 from shared.contracts.messages import message
-from shared.contracts.values import Actor, AssetKind, ParentReason, Version
+from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource, Version
 
 
 def of_run(name: str, run: Run, status: RunStatus, at: datetime, text: str | None, actor: Actor, **more: Any) -> Entry:
@@ -52,10 +53,23 @@ def changed(caller: Caller, episode_id: str | None, resource: str, resource_id: 
                     id=resource_id, deleted=deleted)
 
 
-def requested_text(run_kind: AssetKind, number: int | None, reason: ParentReason | None, committed: bool) -> str:
-    if reason is ParentReason.REJECTED and number is not None:
-        return message("run.regenerating_with_feedback", number=number)
-    return message("run.regenerating" if committed else "run.started", kind=run_kind.replace("_", " "))
+def requested_text(request: RegenerateRequested, *, again: bool, feedback: bool = False) -> str:
+    """`again`: there was a version of it before. `feedback`: a rejection brought the run."""
+    kind = request.asset_kind.replace("_", " ")
+    match request.source:
+        case RunSource.UPLOAD | RunSource.URL | RunSource.IMPORT:
+            return message("run.entering", kind=kind)
+        case RunSource.EXISTING if request.parent_reason is ParentReason.ROLLBACK:
+            return message("run.rolling_back", kind=kind)
+        case RunSource.EXISTING:
+            return message("run.reopening", kind=kind)
+        case RunSource.GENERATE if feedback and request.segment_number is not None:
+            return message("run.regenerating_with_feedback", number=request.segment_number)
+        case RunSource.GENERATE:
+            again = again or request.parent_reason is not None
+            return message("run.regenerating" if again else "run.started", kind=kind)
+        case _:
+            assert_never(request.source)
 
 
 def preview_text(run: Run) -> str:

@@ -61,7 +61,7 @@ async def apply_rejected(store: Store, told: Message[Rejected]) -> None:
     await store.log(of_run(
         "rejected", run, track.status, moved, message("review.rejected", label=run.label), event.actor,
         version_id=event.version_id, review_id=review_id, next_run_id=event.next_run_id))
-    if not await send_held(store, run):
+    if not await send_held(store, run, feedback=event.action is DecisionAction.REJECT):
         await store.assets.release(run.asset_id, run.run_id, at)
     if run.batch_now:
         await store.wake_batch(run.batch_now)

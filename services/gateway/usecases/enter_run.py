@@ -67,8 +67,9 @@ async def enter_run(store: Store, order: RunOrder) -> str:
     return request.run_id
 
 
-async def send_held(store: Store, parent: Run) -> bool:
-    """The verdict on the parent starts the run that waited for it: it gets the asset's lock. False: there is none."""
+async def send_held(store: Store, parent: Run, *, feedback: bool = False) -> bool:
+    """The verdict on the parent starts the run that waited for it: it gets the asset's lock. False: there is none.
+    `feedback`: the verdict is a rejection that asked for it."""
     held = await store.runs.lock(parent.holds) if parent.holds else None
     if held is None or not held.held:
         return False
@@ -76,7 +77,7 @@ async def send_held(store: Store, parent: Run) -> bool:
     await store.assets.hand_over(held.asset_id, parent.run_id, held.run_id, now)
     at = await store.runs.save(held, held.track, now, held=False)
     await store.publish(held.project_id, held.owner_id, held.request)
-    text = requested_text(held.kind, held.segment_number, held.parent_reason, held.asset_committed)
+    text = requested_text(held.request, again=held.asset_committed, feedback=feedback)
     await store.log(Entry("regenerate-requested", held.project_id, held.episode_id, _data(
         held.project_id, held.request, text, rfc3339(at))))
     return True
@@ -114,7 +115,7 @@ def _request(order: RunOrder, run_id: str) -> RegenerateRequested:
 
 def _entry(order: RunOrder, request: RegenerateRequested, at: str) -> Entry:
     asset = order.asset
-    text = requested_text(asset.kind, asset.segment_number, order.parent_reason, asset.committed_version_id is not None)
+    text = requested_text(request, again=asset.committed_version_id is not None)
     return Entry("regenerate-requested", asset.project_id, asset.episode_id, _data(asset.project_id, request, text, at))
 
 

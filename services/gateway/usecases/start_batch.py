@@ -14,6 +14,7 @@ from services.gateway.usecases.admit_run import check_spending
 from services.gateway.usecases.advance_batch import advance_batch
 from services.gateway.usecases.compile_episode import Compile, check_compile, compile_to_json
 from services.gateway.usecases.import_runs import base_for_imports
+from services.gateway.usecases.log_batch import log_start
 from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.rows import NewBatch
 
@@ -65,6 +66,9 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
         start_from=command.start_from, segment_ids=None if command.segment_ids is None else tuple(command.segment_ids),
         review_timeout_s=timeout, compile=compile_to_json(command.compile) if command.compile else None,
         actor=caller.actor, correlation_id=store.new_id(), at=store.now()), items)
+    batch = await store.batches.lock(batch_id)
+    assert batch is not None
+    await log_start(store, batch, len({segment_id for _, segment_id, _ in items if segment_id}))
     await advance_batch(store, batch_id)
     return batch_id
 
