@@ -120,8 +120,8 @@ def _details(error: RetakeError) -> list[str]:
 
     match error:
         case errors.Invalid():
-            told = [f"{e.get('pointer') or 'the request'}: {e.get('detail')}" for e in error.errors]
-            return [line for line in told if line != error.message and not line.endswith(f": {error.message}")]
+            told = [str(e.get("detail")) for e in error.errors]
+            return [line for line in told if line not in error.message]
         case errors.NotCompilable():
             return [
                 f"segment {s.get('segment_number') or s.get('segment_id')}: {s.get('reason')}" for s in error.segments

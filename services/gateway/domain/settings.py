@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
+from services.gateway.domain.sentences import said
 from shared.contracts.values import AssetKind, Character, ObjectRef, Output, ProjectSettings, SpendCap
 
 DEADLINE_MINUTES: Final = 30.0
@@ -80,7 +81,8 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 def _problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     known = with_defaults({}).keys()
-    found += [(f"/{name}", f"there is no setting {name!r}") for name in settings if name not in known]
+    found += [(f"/{name}", f"is no setting; choose one of: {', '.join(known)}")
+              for name in settings if name not in known]
     found += [(f"/{name}", f"{name} must be an object") for name in _NESTED
               if not isinstance(settings.get(name, {}), Mapping)]
     if found:
@@ -111,7 +113,7 @@ def _model_problems(at: str, model: type[Output | SpendCap], value: Any) -> list
     try:
         model.model_validate(value)
     except ValidationError as e:
-        return [("/".join([at, *(str(part) for part in error["loc"])]), error["msg"]) for error in e.errors()]
+        return [("/".join([at, *(str(part) for part in error["loc"])]), said(error)) for error in e.errors()]
     return []
 
 

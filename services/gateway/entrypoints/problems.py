@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.sentences import path_within, said, sentence
 from shared import telemetry
 from shared.errors import RetakeError, Retryable, UserError
 from shared.postgres import UNAVAILABLE
@@ -100,7 +101,7 @@ KINDS: Final[Mapping[Slug, Kind]] = {
     Slug.TOO_LARGE: _kind(413, "The body is too large", "Send less.", limit=1_048_576),
     Slug.RANGE_NOT_SATISFIABLE: _kind(416, "The range lies outside of the file", "Drop the Range header."),
     Slug.INVALID: _kind(422, "Some fields are not right", "Fix the named fields.",
-                        errors=[{"pointer": "/rating", "detail": "must be at most 5"}]),
+                        errors=[{"pointer": "/rating", "detail": "rating must be at most 5."}]),
     Slug.NOT_COMPILABLE: _kind(422, "Some segments cannot go into a film", "Approve them, or leave them out.",
                                segments=[{"segment_id": _ID, "reason": "unapproved"}]),
     Slug.IDEMPOTENCY_MISMATCH: _kind(422, "This key was used for another request", "Use a new key."),
@@ -136,9 +137,14 @@ def unavailable(detail: str, seconds: int = RETRY_AFTER_S) -> ProblemError:
 
 
 def invalid(*errors: tuple[str, str]) -> ProblemError:
-    """Each error is (pointer, what is wrong there)."""
-    listed = [{"pointer": pointer, "detail": detail} for pointer, detail in errors]
-    return ProblemError(Slug.INVALID, "; ".join(f"{e['pointer']}: {e['detail']}" for e in listed), errors=listed)
+    """Each error is (pointer, what is wrong there). What is wrong with one field in several ways, as with the
+    alternatives of a union, is said in one."""
+    by_pointer: dict[str, list[str]] = {}
+    for at, detail in errors:
+        if detail not in by_pointer.setdefault(at, []):
+            by_pointer[at].append(detail)
+    listed = [{"pointer": at, "detail": sentence(at, ", or ".join(details))} for at, details in by_pointer.items()]
+    return ProblemError(Slug.INVALID, " ".join(e["detail"] for e in listed), errors=listed)
 
 
 def render(error: ProblemError, instance: str) -> Response:
@@ -161,10 +167,12 @@ def of(error: Exception) -> ProblemError:
     match error:
         case ProblemError():
             return error
+        case Refusal(slug="invalid"):
+            return invalid(*((e["pointer"], e["detail"]) for e in error.extensions["errors"]))
         case Refusal():
             return ProblemError(Slug(error.slug), error.cause, recovery=error.recovery, **error.extensions)
         case RequestValidationError():
-            return _of_validation(error.errors())
+            return _of_validation(error.errors(), error.body)
         case HTTPException():
             slug = OF_STATUS.get(error.status_code, Slug.INTERNAL)
             detail = "" if slug in (Slug.NOT_FOUND, Slug.METHOD_NOT_ALLOWED) else str(error.detail)
@@ -185,26 +193,22 @@ def of(error: Exception) -> ProblemError:
             return ProblemError(Slug.INTERNAL)
 
 
-def _of_validation(errors: Sequence[Any]) -> ProblemError:
+def _of_validation(errors: Sequence[Any], body: Any) -> ProblemError:
     for e in errors:
         if e["loc"][0] == "path":  # there is nothing by that name
             return ProblemError(Slug.NOT_FOUND)
         if e["type"] == "json_invalid":
             reason = e.get("ctx", {}).get("error", "not JSON")
             return ProblemError(Slug.MALFORMED, f"The body is not JSON: {reason} at character {e['loc'][-1]}.")
-    return invalid(*dict.fromkeys((pointer(e["loc"]), _said(e)) for e in errors))
+    return invalid(*((pointer(e, body), said(e)) for e in errors))
 
 
-def _said(error: Mapping[str, Any]) -> str:
-    """pydantic's words, without its prefixes."""
-    return str(error["msg"]).removeprefix("Value error, ")
-
-
-def pointer(loc: Sequence[str | int]) -> str:
+def pointer(error: Mapping[str, Any], body: Any) -> str:
     """A JSON Pointer (RFC 6901) into the body; `query:limit`, `header:…` for what is not in the body."""
-    where, *path = loc
+    where, *path = error["loc"]
     if where != "body":
-        return f"{where}:{'.'.join(map(str, path))}"
+        return f"{where}:{path[0] if path else ''}"
+    path = path_within(path, body, missing=error["type"] == "missing")
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid, not_found, stale
+from services.gateway.domain.sentences import said
 from services.gateway.usecases.announce import changed
 from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.publish_timeline import publish_timeline
@@ -39,4 +40,4 @@ def _output(now: Output, change: Mapping[str, Any] | None) -> Output:
     try:
         return Output(**(now.model_dump() | dict(change or {})))
     except ValidationError as e:
-        raise invalid(*(("/output/" + "/".join(map(str, p["loc"])), p["msg"]) for p in e.errors())) from e
+        raise invalid(*(("/output/" + "/".join(map(str, p["loc"])), said(p)) for p in e.errors())) from e

@@ -27,7 +27,7 @@ async def import_film(store: Store, caller: Caller, command: ImportFilm) -> Impo
     found = await store.uploads.of_project(caller.project_id, [command.upload_id])
     upload = found.get(command.upload_id)
     if upload is None or upload.kind != "video":
-        raise invalid(("/upload_id", "there is no such upload of a film"))
+        raise invalid(("/upload_id", "names no film that was uploaded to this project: upload it first"))
     plan = EpisodePlan(title=command.title or upload.filename.rsplit(".", 1)[0] or "Film")
     episode, _ = await write_episode(store, caller, plan)
     import_id = store.new_id()

@@ -21,6 +21,8 @@ UPLOAD_KIND: Final = {
     AssetKind.NARRATION: "audio",
     AssetKind.MUSIC: "audio",
 }
+A: Final = {"video": "a video", "image": "an image", "audio": "a sound file"}
+"""What an upload is, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,13 @@ async def register_version(store: Store, caller: Caller, command: RegisterVersio
         found = await store.uploads.of_project(caller.project_id, [command.upload_id])
         upload = found.get(command.upload_id)
         if upload is None:
-            raise invalid(("/upload_id", "there is no such upload"))
+            raise invalid(("/upload_id", "names no upload of this project: upload the file first"))
         if upload.kind != UPLOAD_KIND[asset.kind]:
-            raise invalid(("/upload_id", f"is {upload.kind}, but {asset.label} needs {UPLOAD_KIND[asset.kind]}"))
+            is_a, needs = A[upload.kind], A[UPLOAD_KIND[asset.kind]]
+            raise invalid(("/upload_id", f"is {is_a}, but {asset.label} needs {needs}: choose another file"))
         input_object = upload.object
     if command.url is not None and not is_https(command.url):
-        raise invalid(("/url", "must be an https URL"))
+        raise invalid(("/url", "must be a URL that begins with https://"))
     return Admitted(await enter_run(store, RunOrder(
         asset=asset, base=base, actor=caller.actor, review_timeout_s=review_timeout_s(base.project.settings),
         wanted=Wanted(command.directions), source=RunSource.UPLOAD if command.upload_id else RunSource.URL,

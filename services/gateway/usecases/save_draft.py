@@ -16,7 +16,7 @@ async def save_draft(store: Store, caller: Caller, asset_id: str, revision: int 
                      settings: Mapping[str, Any]) -> None:
     """Replaces the draft. Raises Refusal not-found, stale, invalid."""
     if directions is not None and len(directions) > MAX_DIRECTIONS:
-        raise invalid(("/directions", f"at most {MAX_DIRECTIONS} characters"))
+        raise invalid(("/directions", f"must have at most {MAX_DIRECTIONS} characters"))
     await _write(store, caller, asset_id, revision, {"directions": directions, "settings": dict(settings)})
 
 

@@ -89,7 +89,7 @@ async def _items(store: Store, command: StartBatch) -> list[tuple[str, str | Non
     foreign = [(f"/segment_ids/{i}", "is not a segment of this episode")
                for i, s in enumerate(wanted) if s not in order]
     if foreign or (command.segment_ids is not None and not wanted):
-        raise invalid(*(foreign or [("/segment_ids", "names no segment")]))
+        raise invalid(*(foreign or [("/segment_ids", "names no segment: leave it out for all of them")]))
     if not 0 <= command.start_from <= len(order):
         raise invalid(("/start_from", f"must be from 0 to {len(order)}"))
     chosen = set(wanted) & set(order[command.start_from:])

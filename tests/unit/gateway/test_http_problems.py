@@ -105,7 +105,8 @@ async def call(method: str, url: str, **more: Any) -> httpx.Response:
     [
         ("busy", 409, "busy", {"active_id": "run-1"}),
         ("stale", 412, "stale", {"etag": '"7"'}),
-        ("refused", 422, "invalid", {"errors": [{"pointer": "/segments/0/title", "detail": "is required"}]}),
+        ("refused", 422, "invalid", {"errors": [
+            {"pointer": "/segments/0/title", "detail": "segments[0].title is required."}]}),
         ("retryable", 503, "unavailable", {}),
         ("too_large", 413, "too-large", {}),
         ("user", 422, "invalid", {"errors": [{"pointer": "", "detail": "That is wrong."}]}),

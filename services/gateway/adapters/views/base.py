@@ -79,7 +79,7 @@ def _place(after: str, by: str) -> str | int:
             return int(after)
     elif by.endswith("user_id") or is_id(after):
         return after
-    raise invalid(("query:cursor", "is no cursor of this list"))
+    raise invalid(("query:cursor", "is no cursor of this list: begin without one"))
 
 
 def when(moment: datetime | None) -> str | None:

@@ -102,7 +102,7 @@ def _decode(cursor: str | None) -> str | None:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise invalid(("query:cursor", "is no cursor of ours")) from None
+        raise invalid(("query:cursor", "is no cursor of this list: begin without one")) from None
 
 
 async def json_only(request: Request) -> None:

@@ -19,7 +19,7 @@ Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID],
 
 def _an_id(text: str) -> str:
     if not is_id(text):
-        raise ValueError("is no id")
+        raise ValueError("is not an id: take it from the answer that shows it")
     return text
 
 
