@@ -15,7 +15,8 @@ from services.gateway.entrypoints.http.shapes import episodes as e
 from services.gateway.entrypoints.http.shapes import projects as p
 from services.gateway.entrypoints.http.shapes import runs as r
 from tests.conftest import FreshDatabase
-from tests.support.gateway_http import Gateway, Stream, gateway, same_shape
+from tests.support.gateway_http import Gateway, Stream, gateway
+from tests.support.gateway_shapes import same_shape
 
 SEGMENTS = [
     {

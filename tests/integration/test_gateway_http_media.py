@@ -20,7 +20,8 @@ from services.gateway.domain import uploads as limits
 from services.gateway.entrypoints.http.shapes.projects import Upload
 from tests.conftest import FreshDatabase
 from tests.integration.test_gateway_http_metrics import Studio
-from tests.support.gateway_http import Gateway, gateway, same_shape
+from tests.support.gateway_http import Gateway, gateway
+from tests.support.gateway_shapes import same_shape
 from tests.support.heic import heic
 from tests.support.http_client import photograph
 

@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 from services.gateway.adapters.views.metrics import TARGETS
 from services.gateway.entrypoints.http.shapes.projects import Metrics
 from tests.conftest import FreshDatabase
-from tests.support.gateway_http import Gateway, gateway, same_shape
+from tests.support.gateway_http import Gateway, gateway
+from tests.support.gateway_shapes import same_shape
 from tests.support.waiting import eventually
 
 

@@ -9,11 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import httpx
-from pydantic import BaseModel
 
 from services.gateway.adapters.postgres.store import PostgresStores
 from services.gateway.adapters.tokens import LocalTokens
@@ -26,6 +24,7 @@ from shared.messaging.events import Publisher
 from shared.postgres import open_pool
 from tests.support.clock import FakeClock
 from tests.support.gateway_world import Played, World
+from tests.support.streamed import documented, log_is_documented
 
 SECRET = "a secret of at least thirty-two bytes"
 NOWHERE = "127.0.0.1:1"  # no broker: what the gateway publishes stays in its outbox, where the test reads it
@@ -87,6 +86,7 @@ async def gateway(
         made = Gateway(app, World(pool, clock, stores, Played(clock)), settings)
         yield made
         await made.close()
+        await log_is_documented(pool)
 
 
 @dataclass
@@ -153,7 +153,9 @@ class Stream:
         for block in self.body.split("\n\n"):
             fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
             if "event" in fields:
-                found.append((fields.get("id"), fields["event"], json.loads(fields["data"])))
+                name, data = fields["event"], json.loads(fields["data"])
+                documented(name, data)
+                found.append((fields.get("id"), name, data))
         return found
 
     def named(self, *names: str) -> list[dict[str, Any]]:
@@ -164,36 +166,3 @@ class Stream:
             while not condition():
                 await self._news.wait()
                 self._news.clear()
-
-
-def same_shape(model: type[BaseModel], body: Any, at: str = "") -> None:
-    """The body has exactly the fields that the API documents, each of a type that it documents."""
-    model.model_validate(body)
-    names = {f.alias or name for name, f in model.model_fields.items()}
-    open_ended = model.__name__ == "GenerationParams"  # with the settings of whatever model it was
-    extra = set() if open_ended else set(body) - names
-    assert not extra and names <= set(body), f"{at or model.__name__}: {sorted(set(body) ^ names)}"
-    for name, info in model.model_fields.items():
-        _inner(info.annotation, body[info.alias or name], f"{at or model.__name__}.{name}")
-
-
-def _inner(annotation: Any, value: Any, at: str) -> None:
-    if value is None:
-        return
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        same_shape(annotation, value, at)
-        return
-    inner = get_args(annotation)
-    origin = get_origin(annotation)
-    if origin is list:
-        for n, item in enumerate(value):
-            _inner(inner[0], item, f"{at}[{n}]")
-    elif origin is dict:
-        for key, item in value.items():
-            _inner(inner[1], item, f"{at}.{key}")
-    elif origin in (Union, UnionType) or origin is not None:
-        for choice in inner:
-            if (isinstance(choice, type) and issubclass(choice, BaseModel) and isinstance(value, dict)) or (
-                get_origin(choice) in (list, dict) and isinstance(value, list | dict)
-            ):
-                _inner(choice, value, at)

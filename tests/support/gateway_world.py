@@ -41,6 +41,7 @@ from shared.messaging.events import Message, Publisher, read_message
 from shared.postgres import Pool, open_pool, transaction
 from tests.support import events
 from tests.support.clock import FakeClock
+from tests.support.streamed import log_is_documented
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -282,3 +283,4 @@ async def world(url: str) -> AsyncIterator[World]:
     async with open_pool(url, size=10) as pool:
         stores = PostgresStores(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
         yield World(pool, clock, stores, Played(clock))
+        await log_is_documented(pool)

@@ -51,12 +51,22 @@ def _route(method: str, path: str, operation: Json) -> Iterator[str]:
         yield f"- body `{kind}`: {_type(content.get('schema', {}))}"
     for status, response in operation.get("responses", {}).items():
         if status.startswith(("2", "3")):
-            types = {_type(c["schema"]) for c in response.get("content", {}).values() if c.get("schema")}
+            content = response.get("content", {})
+            types = {"a stream" if kind == "text/event-stream" else _type(c["schema"])
+                     for kind, c in content.items() if c.get("schema")}
             yield f"- {status}: {', '.join(sorted(types)) or ' '.join(response.get('description', '').split())}"
+    yield from _events(operation)
     refusals = [r for status, r in operation.get("responses", {}).items() if status.startswith(("4", "5"))]
     if slugs := list(dict.fromkeys(slug for response in refusals for slug in _slugs(response))):
         yield f"- problems: {', '.join(slugs)}"
     yield ""
+
+
+def _events(operation: Json) -> Iterator[str]:
+    """Of a stream: the data of each event, by its name."""
+    content = operation.get("responses", {}).get("200", {}).get("content", {}).get("text/event-stream", {})
+    for event in content.get("schema", {}).get("oneOf", []):
+        yield f"  - event `{event['title']}`: {_type(event['properties']['data']['contentSchema'])}"
 
 
 def _slugs(response: Json) -> list[str]:

@@ -10,6 +10,7 @@ from services.gateway.entrypoints.http import documents
 from services.gateway.entrypoints.http.examples import add_examples
 from services.gateway.entrypoints.http.gate import API
 from services.gateway.entrypoints.http.links import add_links
+from services.gateway.entrypoints.http.shapes.events import event_schemas
 
 _OF_STATUS: Final = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
 
@@ -21,6 +22,7 @@ def completed(spec: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = documents.PROBLEM_SCHEMA
+    schemas |= {name: schema for name, schema in event_schemas().items() if name not in schemas}
     components["securitySchemes"] = documents.SECURITY
     components["headers"] = documents.SHARED_HEADERS
     spec["security"] = [{"bearer": []}, {"session": []}]

@@ -13,14 +13,11 @@ from services.gateway.entrypoints.http.answers import Call, SignedIn
 from services.gateway.entrypoints.http.documents import errors
 from services.gateway.entrypoints.http.headers import accepts
 from services.gateway.entrypoints.http.ids import ProjectId
+from services.gateway.entrypoints.http.shapes.events import stream_schema
 from services.gateway.entrypoints.sse import EventStreamResponse, Opening
 
 router = APIRouter(tags=["events"])
 
-NAMES: Final = (
-    "regenerate-requested", "progress", "preview-ready", "accepted", "rejected", "review-updated", "failed", "complete",
-    "film-updated", "import-ready", "batch-updated", "changed", "snapshot", "reset", "heartbeat",
-)
 _EXAMPLE: Final = (
     'retry: 2000\n\nid: 5d0c…:1042\nevent: snapshot\ndata: {"runs":[],"batches":[],"compilations":[]}\n\n'
     'id: 5d0c…:1043\nevent: progress\ndata: {"project_id":"…","episode_id":"…","status":"generating",'
@@ -29,25 +26,14 @@ _EXAMPLE: Final = (
     "event: heartbeat\ndata: {}\n\n"
 )
 _DESCRIPTION: Final = """
-Events: regenerate-requested, progress, preview-ready, accepted, rejected, review-updated, failed, complete,
-film-updated, import-ready, and the gateway's own batch-updated, changed, snapshot, reset, heartbeat. `id` is a place in
+Each event has a name and data, JSON on one line; the schema of the answer has the data of each name. `id` is a place in
 one log: opaque, may skip. Resume with `Last-Event-ID` or `?last_event_id=`: in the log, all that came after it; none, a
 snapshot; else `reset` (epoch_changed, too_old, unknown_id), then a snapshot. A heartbeat every 15 s; the stream ends
 every 15 min, and EventSource comes back by itself. No URLs inside: GET the run.
 """
-_EVENT: Final[dict[str, Any]] = {
-    "type": "object",
-    "description": "One event of the stream.",
-    "required": ["event", "data"],
-    "properties": {
-        "id": {"type": "string", "description": "A place in the log; reset and heartbeat have none."},
-        "event": {"type": "string", "enum": list(NAMES)},
-        "data": {"type": "string", "contentMediaType": "application/json", "description": "Its JSON, on one line."},
-    },
-}
 _DOC: Final[dict[str, Any]] = {
     "responses": errors() | {200: {"description": "An endless stream.", "content": {
-        "text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}}}},
+        "text/event-stream": {"schema": stream_schema(), "example": _EXAMPLE}}}},
     "response_class": Response,
     "description": _DESCRIPTION,
     "openapi_extra": {"security": [{"bearer": []}, {"session": []}, {"ticket": []}]},

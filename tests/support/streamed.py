@@ -1,0 +1,30 @@
+"""Events of the streams, held against what the API documents of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from services.gateway.entrypoints.http.shapes.events import EVENTS
+from shared.postgres import Pool
+from tests.support.gateway_shapes import same_shape
+
+
+def documented(name: str, data: Any) -> type[BaseModel]:
+    """The shape that this event has. Fails if it is none of those that the API names."""
+    problems = []
+    for shape in EVENTS[name]:
+        try:
+            same_shape(shape, data)
+        except (AssertionError, ValidationError) as e:
+            problems.append(str(e))
+        else:
+            return shape
+    raise AssertionError(f"{name}: {data} is not as documented: {problems}")
+
+
+async def log_is_documented(pool: Pool) -> None:
+    for row in await pool.fetch("select distinct on (name, md5(data)) name, data from event_log"):
+        documented(row["name"], json.loads(row["data"]))
