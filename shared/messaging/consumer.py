@@ -1,4 +1,4 @@
-"""The consumer: takes what is waiting, applies it in one transaction, then commits the offsets.
+"""The consumer: takes what is waiting, applies it in one transaction, then commits the offsets while it takes the next.
 
 If the batch fails, its records are applied one by one: transient errors are retried in place (the partition waits),
 anything else is dead-lettered with its cause, so that one poison record never stops a partition.
@@ -27,6 +27,7 @@ from shared.messaging.dead_letters import DeadLetter, dead_letter
 from shared.messaging.events import Message, read_message
 from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 from shared.telemetry import event_span
+from shared.writes import Writes
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ class Consumer:
             raise Permanent("handlers_differ", f"topics.py and the handlers of {broker.service} differ by {missing}")
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
+        self._committing: asyncio.Task[None] | None = None
         self._busy_since: float | None = None
         self._well_since: float | None = None
         self._lagging = True
@@ -138,6 +140,15 @@ class Consumer:
                 await _leave(consumer)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            await self._take_and_apply(consumer)
+        finally:
+            if self._committing:
+                await asyncio.wait({self._committing}, timeout=LEAVE_S)
+                self._committing.cancel()
+                self._committing = None
+
+    async def _take_and_apply(self, consumer: AIOKafkaConsumer) -> None:
         while not self._stopping:
             batches = await consumer.getmany(timeout_ms=1000, max_records=MAX_RECORDS)
             records = [record for batch in batches.values() for record in batch]
@@ -152,12 +163,21 @@ class Consumer:
                     await self._apply(records)
                 if self._on_batch:
                     self._on_batch()
-                await self._commit(consumer, records)
+                await self._begin_commit(consumer, records)
                 await self._observe(consumer)
             finally:
                 self._busy_since = None
                 BUSY_SINCE.labels(self._broker.service).set(0)
                 self._idle.set()
+
+    async def _begin_commit(self, consumer: AIOKafkaConsumer,
+                            records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """The next events need not wait for its answer. One commit at a time, so that offsets never go back."""
+        if self._committing:
+            await asyncio.wait({self._committing})
+            if not self._committing.cancelled():
+                self._committing.result()
+        self._committing = asyncio.create_task(self._commit(consumer, records), name="consumer-commit")
 
     async def _commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """Only past what was applied or put aside. A refusal (rebalance) is harmless: the inbox knows the events."""
@@ -185,12 +205,7 @@ class Consumer:
         if not messages:
             return
         async with transaction(self._pool) as connection:
-            new = await inbox.take_new(connection, messages)
-            for message in messages:
-                if message.envelope.id in new:
-                    new.discard(message.envelope.id)
-                    with event_span(message):
-                        await self._handlers[type(message.event)](connection, message)
+            await apply_new(connection, messages, self._handlers)
         for message in messages:
             CONSUMED.labels(self._broker.service, message.topic).inc()
 
@@ -226,6 +241,19 @@ class Consumer:
                 log.warning("consumer.waits", topic=record.topic, error=repr(e), retry_in_s=delay)
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, MAX_DELAY_S)
+
+
+async def apply_new(connection: Connection, messages: Sequence[Message[Event]],
+                    handlers: Mapping[type[Event], Handler]) -> None:
+    """Those that were not applied before, in order. The caller commits."""
+    new = await inbox.take_new(connection, messages)
+    writes = Writes(connection)
+    for message in messages:
+        if message.envelope.id in new:
+            new.discard(message.envelope.id)
+            with event_span(message):
+                await handlers[type(message.event)](writes.as_connection(), message)
+    await writes.flush()
 
 
 async def _unread(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:

@@ -10,6 +10,7 @@ from shared.contracts.topics import MAX_RECORD_BYTES
 from shared.errors import Permanent
 from shared.messaging.events import Message
 from shared.postgres import Connection
+from shared.writes import later
 
 _INSERT: Final = """
     insert into outbox (event_id, topic, key, headers, body)
@@ -21,7 +22,7 @@ async def publish(connection: Connection, messages: Iterable[Message[Event]]) ->
     """Within the caller's transaction. Order per key is the order of the calls: lock the aggregate, then write."""
     rows = [_row(m) for m in messages]
     if rows:
-        await connection.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)))
+        await later(connection, "outbox", _INSERT, *(list(column) for column in zip(*rows, strict=True)))
 
 
 def _row(message: Message[Event]) -> tuple[str, str, str, dict[str, str], str]:

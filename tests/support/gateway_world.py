@@ -36,7 +36,7 @@ from shared.contracts.review import RefusalReason, ReviewChange, ReviewState
 from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind, Ref, RunSource, Setting, SettingSource
 from shared.ids import new_id
-from shared.messaging import inbox
+from shared.messaging.consumer import apply_new
 from shared.messaging.events import Message, Publisher, read_message
 from shared.postgres import Pool, open_pool, transaction
 from tests.support import events
@@ -223,13 +223,8 @@ class World:
 
     async def deliver(self, *messages: Message[Event]) -> None:
         """As the consumer does: one transaction, the inbox, the handlers."""
-        apply = handlers(self.stores)
         async with transaction(self.pool) as connection:
-            new = await inbox.take_new(connection, messages)
-            for message in messages:
-                if message.envelope.id in new:
-                    new.discard(message.envelope.id)
-                    await apply[type(message.event)](connection, message)
+            await apply_new(connection, messages, handlers(self.stores))
 
     async def run_jobs(self) -> None:
         """The batches that were woken go on."""

@@ -37,6 +37,7 @@ from shared.messaging.events import Message, Publisher
 from shared.objects import Objects, open_objects
 from shared.postgres import Pool, open_pool, transaction
 from shared.service import Base
+from shared.writes import Writes
 from tests.support import events
 from tests.support.postgres import Postgres
 
@@ -120,7 +121,9 @@ class Bench:
         """As the consumer does: one transaction."""
         message = events.message(event, **envelope)
         async with transaction(self.pool) as connection:
-            await self.entry.handlers()[type(event)](connection, message)
+            writes = Writes(connection)
+            await self.entry.handlers()[type(event)](writes.as_connection(), message)
+            await writes.flush()
         return message
 
     async def dead_letter(self, event: Event, body: str | None = None) -> None:

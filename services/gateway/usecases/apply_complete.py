@@ -39,8 +39,9 @@ async def apply_complete(store: Store, told: Message[Complete]) -> None:
         step="complete", percent=100.0, message_code=f"complete.{run.kind}", message_args={}, heard_at=event.updated_at,
         finished_at=event.updated_at)
     await store.runs.note_step(run, "complete", "complete", f"complete.{run.kind}", {}, run.attempt, event.updated_at)
-    await store.assets.release(run.asset_id, run.run_id, event.updated_at)
-    if await store.assets.commit(run.asset_id, version.version_id, event.commit_seq, event.updated_at):
+    draft = _accepted_draft(run, version)
+    if await store.assets.commit(run.asset_id, run.run_id, version.version_id, event.commit_seq, draft,
+                                 event.updated_at):
         await _committed(store, run, event)
     await store.log(of_run("complete", run, track.status, moved, message(f"complete.{run.kind}"), event.actor,
                            version_id=version.version_id))
@@ -56,8 +57,6 @@ async def _committed(store: Store, run: Run, event: Complete) -> None:
     await store.versions.committed(version.version_id, at)
     if event.retired:
         await store.versions.retire(event.retired, at)
-    if run.draft_revision == run.asset_revision and (draft := _accepted_draft(run, version)):
-        await store.assets.save_draft(run.asset_id, draft, None)
     details = {"asset_id": run.asset_id, "kind": run.kind.value, "segment_id": run.segment_id,
                "version_id": version.version_id, "previous_version_id": event.previous_version_id,
                "run_id": run.run_id}
@@ -74,6 +73,8 @@ async def _restale(store: Store, run: Run, segment_id: str, at: datetime) -> Non
 
 def _accepted_draft(run: Run, version: Version) -> Draft | None:
     """Accepting updates the draft too, unless it was edited since: what was asked for is the new baseline."""
+    if run.draft_revision != run.asset_revision:
+        return None
     if run.source not in (RunSource.GENERATE, RunSource.EXISTING) or not version.directions.strip():
         return None
     asked: dict[str, Any] = {name: s.value for name, s in version.settings.items()

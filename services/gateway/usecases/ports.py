@@ -169,12 +169,14 @@ class Assets(Protocol):
 
     async def hand_over(self, asset_id: str, run_id: str, next_run_id: str, at: datetime) -> None: ...
 
-    async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime | None) -> None:
-        """`edited_at`: by a person, so its revision rises; None: by an acceptance."""
+    async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime) -> None:
+        """By a person: its revision rises."""
         ...
 
-    async def commit(self, asset_id: str, version_id: str, commit_seq: int, at: datetime) -> bool:
-        """False if this commit or a later one was applied already."""
+    async def commit(self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None,
+                     at: datetime) -> bool:
+        """The version is the committed one, with `draft` as the new draft if there is any; the run lets go of the lock.
+        False if this commit or a later one was applied already: only the lock is free then."""
         ...
 
     async def mark_stale(self, segment_id: str, at: datetime) -> list[str]:

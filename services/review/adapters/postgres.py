@@ -17,6 +17,7 @@ from shared.contracts.values import Actor, Ref
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
 from shared.postgres import Connection
+from shared.writes import later
 
 _COLUMNS: Final = """run_id, asset_id, asset_kind, episode_id, segment_id, segment_number, state, candidates,
     deadline, rev, project_id, owner_id, correlation_id, event_id"""
@@ -79,8 +80,8 @@ class PostgresReviews:
         d = decision
         if verdict != "refused":
             metrics.DECIDED.labels(verdict, actor.kind).inc()
-        await self._db.execute(
-            _RECORD, decision_id, review.ref.run_id, d.version_id if d else review.candidates[0],
+        await later(
+            self._db, "decisions", _RECORD, decision_id, review.ref.run_id, d.version_id if d else review.candidates[0],
             d.action if d else "approve", d.rating if d else None, d.feedback if d else None,
             d.suggested_changes if d else None, actor.kind, actor.user_id, d.submitted_at if d else at, at, verdict)
 

@@ -14,6 +14,7 @@ from services.gateway.domain.settings import reference_ids
 from services.gateway.usecases.rows import RunBase
 from shared.contracts.values import AssetKind, ObjectRef, Output
 from shared.postgres import Connection
+from shared.writes import along, later
 
 _ASSET: Final = """
     select a.asset_id, a.project_id, p.owner_id, a.episode_id, a.segment_id, s.number as segment_number, a.kind,
@@ -40,8 +41,14 @@ _TAKE: Final = """
     where asset_id = $1 returning run_count
 """
 _COMMIT: Final = """
-    update assets set committed_version_id = $2, commit_seq = $3, committed_at = $4, updated_at = $4
-    where asset_id = $1 and commit_seq < $3 returning 1
+    update assets a
+    set active_run_id = nullif(a.active_run_id, $2), updated_at = $5,
+        draft = case when newer.yes then coalesce($6::jsonb, a.draft) else a.draft end,
+        committed_version_id = case when newer.yes then $3 else a.committed_version_id end,
+        commit_seq = case when newer.yes then $4 else a.commit_seq end,
+        committed_at = case when newer.yes then $5 else a.committed_at end
+    from (select commit_seq < $4 as yes from assets where asset_id = $1) newer
+    where a.asset_id = $1 and (newer.yes or a.active_run_id = $2) returning newer.yes
 """
 _STALE: Final = """
     update assets video set stale_since = case when now.stale then coalesce(video.stale_since, $2) end, updated_at = $2
@@ -102,22 +109,26 @@ class PostgresAssets:
         return found
 
     async def release(self, asset_id: str, run_id: str, at: datetime) -> None:
-        await self._db.execute(
+        await later(
+            self._db, "assets",
             "update assets set active_run_id = null, updated_at = $3 where asset_id = $1 and active_run_id = $2",
             asset_id, run_id, at)
 
     async def hand_over(self, asset_id: str, run_id: str, next_run_id: str, at: datetime) -> None:
-        await self._db.execute(
+        await later(
+            self._db, "assets",
             "update assets set active_run_id = $3, updated_at = $4 where asset_id = $1 and active_run_id = $2",
             asset_id, run_id, next_run_id, at)
 
-    async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime | None) -> None:
+    async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime) -> None:
         await self._db.execute(
-            """update assets set draft = $2, revision = revision + ($3::timestamptz is not null)::int,
-                      updated_at = coalesce($3, updated_at) where asset_id = $1""", asset_id, draft, edited_at)
+            "update assets set draft = $2, revision = revision + 1, updated_at = $3 where asset_id = $1",
+            asset_id, draft, edited_at)
 
-    async def commit(self, asset_id: str, version_id: str, commit_seq: int, at: datetime) -> bool:
-        return bool(await self._db.fetchval(_COMMIT, asset_id, version_id, commit_seq, at))
+    async def commit(self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None,
+                     at: datetime) -> bool:
+        rows = await along(self._db, "assets", _COMMIT, asset_id, run_id, version_id, commit_seq, at, draft)
+        return bool(rows and rows[0]["yes"])
 
     async def mark_stale(self, segment_id: str, at: datetime) -> list[str]:
-        return [r["asset_id"] for r in await self._db.fetch(_STALE, segment_id, at)]
+        return [r["asset_id"] for r in await along(self._db, "assets", _STALE, segment_id, at)]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.adapters.postgres.sql import insert, insert_many, update
+from services.gateway.adapters.postgres.sql import insert, insert_later, insert_many, update
 from services.gateway.domain.episodes import Episode, NewAsset, NewSegment, Segment, label
 from shared.contracts.gateway import TimelineSegment
 from shared.contracts.values import Actor, AssetKind, Output, SegmentType, Transition
@@ -70,7 +70,7 @@ class PostgresEpisodes:
 
     async def revise(self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any],
                      at: datetime) -> None:
-        await insert(self._db, "episode_revisions", {
+        await insert_later(self._db, "episode_revisions", {
             "episode_id": episode_id, "change": change, "details": dict(details), "actor": actor.model_dump(),
             "created_at": at})
 

@@ -10,6 +10,7 @@ import asyncpg
 from services.gateway.usecases.rows import NewReview, Review
 from shared.contracts.gateway import DecisionAction
 from shared.postgres import Connection
+from shared.writes import later
 
 _COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_id, verdict, reason"
 _INSERT: Final = """
@@ -55,7 +56,7 @@ class PostgresReviews:
         return _review(await self._db.fetchrow(_DECISIVE, run_id))
 
     async def settle(self, review_id: str, verdict: str, reason: str | None, at: datetime) -> None:
-        await self._db.execute(_SETTLE, review_id, verdict, reason, at)
+        await later(self._db, "reviews", _SETTLE, review_id, verdict, reason, at)
 
 
 def _review(row: asyncpg.Record | None) -> Review | None:

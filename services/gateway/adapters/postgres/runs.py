@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.adapters.postgres.sql import insert, update
+from services.gateway.adapters.postgres.sql import insert, insert_later, update_later
 from services.gateway.domain.runs import Made, Track, Verdict
 from services.gateway.domain.times import after
 from services.gateway.usecases.rows import NewRun, Run
@@ -69,14 +69,14 @@ class PostgresRuns:
         moved = after(run.updated_at, at)
         if cost := changes.get("cost"):
             changes |= {"cost_amount": Decimal(cost["amount"]), "cost_currency": cost["currency"]}
-        await update(self._db, "runs", "run_id", run.run_id, {
+        await update_later(self._db, "runs", "run_id", run.run_id, {
             "made": track.made, "verdict": track.verdict, "status": track.status, "run_rev": track.run_rev,
             "review_rev": track.review_rev, "updated_at": moved, **changes})
         return moved
 
     async def note_step(self, run: Run, state: str, step: str, code: str, args: Mapping[str, Any], attempt: int,
                         at: datetime) -> None:
-        await insert(self._db, "run_steps", {
+        await insert_later(self._db, "run_steps", {
             "run_id": run.run_id, "project_id": run.project_id, "state": state, "step": step, "message_code": code,
             "message_args": dict(args), "attempt": attempt, "at": at})
 

@@ -24,6 +24,7 @@ from shared.contracts.catalogue import Catalogue
 from shared.messaging import outbox
 from shared.messaging.events import Cause, Message, Publisher
 from shared.postgres import Connection
+from shared.writes import later
 
 FOR_USER: Final = frozenset({"preview-ready", "failed", "complete", "film-updated", "changed"})
 """What the stream of all my projects carries."""
@@ -130,7 +131,7 @@ class PostgresStore:
 
     async def log(self, *entries: Entry) -> None:
         rows = [(e.project_id, e.episode_id, e.name, encoded(e.data), e.name in FOR_USER) for e in entries]
-        await self._db.execute(_LOG, *(list(column) for column in zip(*rows, strict=True)))
+        await later(self._db, "event_log", _LOG, *(list(column) for column in zip(*rows, strict=True)))
 
     async def wake_batch(self, batch_id: str) -> None:
         await jobs.enqueue(self._db, self.new_id(), ADVANCE, payload={"batch_id": batch_id}, fair_key=batch_id)

@@ -10,6 +10,7 @@ from services.gateway.domain.runs import Track, VersionStatus, version_status
 from services.gateway.usecases.rows import Run, VersionRow
 from shared.contracts.values import AssetKind, Version
 from shared.postgres import Connection
+from shared.writes import later
 
 # Once accepted, always accepted: a rollback offers the version again, and whatever becomes of that run, the version can
 # be rolled back to. What is offered is there, though retention had let it go in between.
@@ -56,23 +57,25 @@ class PostgresVersions:
     async def store(self, run: Run, versions: Sequence[tuple[Version, VersionStatus]], at: datetime) -> None:
         for version, status in versions:
             v = version.model_dump(mode="json")
-            await self._db.execute(
-                _STORE, version.version_id, run.project_id, run.episode_id, run.asset_id, run.segment_id, run.kind,
-                run.run_id, version.version_number, status, v["object"], v["poster"], v["filmstrip"], v["proxy"],
-                v["media"], v["quality"], version.directions, version.model, version.provider, version.seed,
-                version.starting_image_version_id, v["settings"], v["cost"], v["info"], at)
+            await later(
+                self._db, "versions", _STORE, version.version_id, run.project_id, run.episode_id, run.asset_id,
+                run.segment_id, run.kind, run.run_id, version.version_number, status, v["object"], v["poster"],
+                v["filmstrip"], v["proxy"], v["media"], v["quality"], version.directions, version.model,
+                version.provider, version.seed, version.starting_image_version_id, v["settings"], v["cost"], v["info"],
+                at)
 
     async def close(self, run: Run, track: Track, chosen: str | None, at: datetime) -> None:
         if run.candidates:
             statuses = [version_status(track, chosen=v == chosen).value for v in run.candidates]
-            await self._db.execute(_CLOSE, list(run.candidates), statuses, at)
+            await later(self._db, "versions", _CLOSE, list(run.candidates), statuses, at)
 
     async def committed(self, version_id: str, at: datetime) -> None:
-        await self._db.execute(
-            "update versions set committed_at = $2, retired_at = null where version_id = $1", version_id, at)
+        await later(self._db, "versions",
+                    "update versions set committed_at = $2, retired_at = null where version_id = $1", version_id, at)
 
     async def retire(self, version_ids: Sequence[str], at: datetime) -> None:
-        await self._db.execute(
+        await later(
+            self._db, "versions",
             "update versions set retired_at = coalesce(retired_at, $2), updated_at = greatest(updated_at, $2) "
             "where version_id = any($1::uuid[])", list(version_ids), at)
 
