@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from services.gateway.entrypoints.cli import openapi
+from services.gateway.entrypoints.http.glossary import meanings
 from services.gateway.entrypoints.http.reference import reference_page
 from services.gateway.entrypoints.problems import Slug
 
@@ -173,3 +174,17 @@ def test_errors_carry_the_headers_that_tell_what_to_do(spec: dict[str, Any]) -> 
             if response is not None:
                 shared = spec["components"]["responses"][response["$ref"].rpartition("/")[2]]
                 assert name in shared["headers"], f"{method} {path} {status}"
+
+
+def test_every_shape_and_every_field_says_what_it_means(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+    silent = [name for name, schema in schemas.items() if not schema.get("description")]
+    silent += [f"{name}.{field}" for name, schema in schemas.items()
+               for field, inner in schema.get("properties", {}).items() if not inner.get("description")]
+    assert silent == []
+
+
+def test_the_glossary_has_no_words_that_nothing_uses(spec: dict[str, Any]) -> None:
+    said = {inner.get("description") for schema in spec["components"]["schemas"].values()
+            for inner in (schema, *schema.get("properties", {}).values())}
+    assert [word for word in meanings() if word not in said] == []

@@ -18,6 +18,21 @@ its `type`. POSTs may carry an `Idempotency-Key`: a repeat within 24 hours gets 
 Long work answers 202; `Prefer: wait=N` holds the answer until the work rests. Live updates come as server-sent events.
 """
 
+_STATUSES: Final = """Aliases for video assets, in the shapes of the step-by-step workflow.
+
+What a segment's `status` and `approval_status` say, by the newest run of its video:
+
+- none yet: pending, null
+- requested, queued, generating: generating, null (needs_revision if it follows a rejection)
+- a preview waits: completed, null
+- accepted, committed: completed, approved
+- rejected: completed, rejected (needs_revision if changes were suggested)
+- failed: failed, null
+- expired, cancelled: as before that run
+
+`committed_version` says what films use, `waiting_run_id` what can be decided on.
+"""
+
 TAGS: Final = [
     {"name": "accounts", "description": "Tokens, sessions, tickets, the caller."},
     {"name": "projects", "description": "Projects, settings, members, uploads, what goes on in them."},
@@ -27,7 +42,7 @@ TAGS: Final = [
     {"name": "films", "description": "Compile committed versions."},
     {"name": "events", "description": "Server-sent events."},
     {"name": "media", "description": "Bytes, with Range."},
-    {"name": "seed 004", "description": "Aliases for video assets, in the shapes of the step-by-step workflow."},
+    {"name": "seed 004", "description": _STATUSES},
     {"name": "operations", "description": "Health and metrics."},
 ]
 

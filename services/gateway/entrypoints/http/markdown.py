@@ -28,8 +28,9 @@ def api_reference(document: Json) -> str:
                 lines += _route(method, path, operation)
     index = [f"- [{tag}](#{_anchor(tag)})" for tag in tags]
     parts = [_HEAD, "", *index, "- [schemas](#schemas)", ""]
+    told = {tag["name"]: tag.get("description", "").strip() for tag in document.get("tags", [])}
     for tag, lines in tags.items():
-        parts += [f"## {tag}", "", *lines]
+        parts += [f"## {tag}", "", told.get(tag, ""), "", *lines]
     parts += ["## schemas", ""]
     for name, schema in document["components"]["schemas"].items():
         parts += _schema(name, schema)

@@ -9,6 +9,7 @@ from services.gateway.entrypoints import problems
 from services.gateway.entrypoints.http import documents
 from services.gateway.entrypoints.http.examples import add_examples
 from services.gateway.entrypoints.http.gate import API
+from services.gateway.entrypoints.http.glossary import add_meanings
 from services.gateway.entrypoints.http.links import add_links
 from services.gateway.entrypoints.http.shapes.events import event_schemas
 
@@ -23,6 +24,7 @@ def completed(spec: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Problem"] = documents.PROBLEM_SCHEMA
     schemas |= {name: schema for name, schema in event_schemas().items() if name not in schemas}
+    add_meanings(schemas)
     components["securitySchemes"] = documents.SECURITY
     components["headers"] = documents.SHARED_HEADERS
     spec["security"] = [{"bearer": []}, {"session": []}]
