@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class PaidProvider:
         self.cancelled.append(handle["id"])
         return Cancelled.ACCEPTED
 
-    async def find_orphan(self, call: Call) -> Handle | None:
+    async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
         self._fault("find")
         found = self.paid.get(call.call_id)
         return {"id": found} if found else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -76,7 +76,7 @@ class Hosted:
     async def cancel(self, handle: Handle) -> Cancelled:
         return Cancelled.ACCEPTED
 
-    async def find_orphan(self, call: Call) -> Handle | None:
+    async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
         return None
 
 

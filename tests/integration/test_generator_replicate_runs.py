@@ -148,6 +148,38 @@ async def test_whatever_the_answer_to_a_new_prediction_one_is_paid(
     assert (preview.cost.amount, preview.cost.calls) == ("0.03", 1)
 
 
+async def test_a_call_that_never_arrived_takes_no_equal_runs_prediction_not_even_after_a_restart(
+    bench: Bench, replicate: server.Running
+) -> None:
+    replicate.faults.add("create", "status", status=504)
+    for _ in range(2):  # equal but for the asset; the first one's request is lost, the second one's is answered
+        await requested(bench, size="1K")
+        await bench.work()
+    await bench.one("preview-ready")
+    renew(bench, replicate)
+    await bench.run_all()
+    refs = [p.candidates[0].info["provider_ref"] for p in await bench.published("preview-ready")]
+    assert sorted(refs) == sorted(replicate.account.predictions), "a prediction for each"
+
+
+async def test_of_two_that_look_at_once_one_adopts(bench: Bench, replicate: server.Running) -> None:
+    for _ in range(2):
+        await requested(bench, size="1K")
+        renew(bench, replicate).submit = _dies  # type: ignore[method-assign]
+        claimed = await bench.claim()
+        with pytest.raises(Killed):
+            await bench.work(claimed)
+    maker: Any = bench.generate.make.makers["replicate"]
+    one, other = [await maker.calls.load(str(r["call_id"]))
+                  for r in await bench.pool.fetch("select call_id from provider_calls")]
+    adopted = await asyncio.gather(*(maker.calls.adopt(c, {"id": "a prediction"}) for c in (one, other)))
+    assert sorted(c is None for c in adopted) == [False, True]
+
+
+async def _dies(*args: Any, **named: Any) -> Any:
+    raise Killed
+
+
 @pytest.mark.parametrize(("fault", "code", "made"), [
     ({"do": "fail", "error": "The input or output was flagged as sensitive. (E005)"}, "content_refused", 1),
     ({"do": "fail", "error": "unexpected (E6716)", "times": 9}, "provider_failed", 3),

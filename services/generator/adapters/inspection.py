@@ -57,7 +57,10 @@ def _probed(path: Path) -> Probe:
 
 async def _picture(path: Path, work: Path) -> Inspected:
     poster = work / "poster.jpg"
-    told = await in_child({"path": str(path), "poster": str(poster)}, Permanent)
+    try:
+        told = await in_child({"path": str(path), "poster": str(poster)}, Permanent)
+    except Permanent as e:  # told to who did not upload it
+        raise Permanent(e.code, e.cause, "Regenerate, or use another picture.") from e
     width, height = told["width"], told["height"]
     media = Media(width=width, height=height, aspect_ratio=ratio_label(width, height),
                   resolution=resolution_label(width, height))

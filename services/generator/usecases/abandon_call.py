@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.generator.usecases.remote import Calls, CallState, RemoteProvider, Running, Stopped, Succeeded
+from services.generator.usecases.take_up_call import take_up
 from shared.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -25,10 +26,10 @@ class AbandonCall:
         provider = self.providers.get(call.provider) if call else None
         if call is None or provider is None or call.state not in (CallState.INTENDED, CallState.SUBMITTED):
             return None
-        handle = call.handle if call.handle is not None else await provider.find_orphan(call)
-        if handle is None:
-            await self.calls.end(call, CallState.LOST)
+        found = call if call.handle is not None else await take_up(provider, self.calls, call)
+        if found is None or found.handle is None:
             return None
+        handle = found.handle
         answer = await provider.cancel(handle)
         log.info("call.abandoned", call_id=call_id, run_id=call.run_id, answer=answer)
         while True:

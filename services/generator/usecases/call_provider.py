@@ -31,6 +31,7 @@ from services.generator.usecases.remote import (
     Unreached,
     Unsure,
 )
+from services.generator.usecases.take_up_call import take_up
 from shared.clock import Clock
 from shared.errors import RetakeError, Retryable
 
@@ -72,12 +73,9 @@ class RemoteMaker:
             return call, call.handle
         if call:
             async with _patient():
-                handle = await self.provider.find_orphan(call)
-            if handle is not None:
-                log.warning("call.adopted", call_id=call.call_id)
-                return await self.calls.submitted(call, handle), handle
-            log.warning("call.lost", call_id=call.call_id)
-            await self.calls.end(call, CallState.LOST)
+                found = await take_up(self.provider, self.calls, call)
+            if found and found.handle is not None:
+                return found, found.handle
         return await self._submit(order)
 
     async def _submit(self, order: Order) -> tuple[Call, Handle]:

@@ -6,7 +6,7 @@ row before it is a request: `call_id` goes along with it, and `find_orphan` tell
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -140,8 +140,12 @@ class RemoteProvider(Protocol):
 
     async def cancel(self, handle: Handle) -> Cancelled: ...
 
-    async def find_orphan(self, call: Call) -> Handle | None:
-        """The call's handle, if it arrived; None if it surely did not. Raises Retryable while that is unknown."""
+    async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
+        """The call's handle, if it arrived; None if it surely did not. Raises Retryable while that is unknown.
+
+        `beside`: the model's other calls of about that time. What is theirs is not this one's, and one that is still
+        `intended` may be waiting for its own answer.
+        """
         ...
 
 
@@ -176,6 +180,14 @@ class Calls(Protocol):
 
     async def submitted(self, call: Call, handle: Handle) -> Call:
         """The provider took it: whatever it was halted for is over."""
+        ...
+
+    async def beside(self, call: Call) -> list[Call]:
+        """The other calls of its model around its time, whatever became of them."""
+        ...
+
+    async def adopt(self, call: Call, handle: Handle) -> Call | None:
+        """As `submitted`, for what was found; None if another call holds the prediction (by the handle's `id`)."""
         ...
 
     async def charge(self, call: Call, cost: Cost) -> None:

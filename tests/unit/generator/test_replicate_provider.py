@@ -154,7 +154,7 @@ async def test_a_lost_answer_is_looked_for_and_never_asked_for_again(
     call = call_of(asked, request)
     with pytest.raises(Unsure):
         await provider.submit(call.call_id, asked)
-    found = await make().find_orphan(call)
+    found = await make().find_orphan(call, [])
     assert found and found["id"] in replicate.account.predictions
     assert isinstance(await until_over(make(), found), Succeeded)
     assert len(replicate.account.predictions) == 1
@@ -169,9 +169,9 @@ async def test_what_never_arrived_is_lost_only_after_it_could_have_been_seen(
     with pytest.raises(Unsure):
         await provider.submit(new_id(), asked)
     with pytest.raises(Retryable) as caught:
-        await provider.find_orphan(call_of(asked, request))
+        await provider.find_orphan(call_of(asked, request), [])
     assert caught.value.delay_s and 0 < caught.value.delay_s <= 1.5
-    assert await provider.find_orphan(call_of(asked, request, ago_s=5)) is None
+    assert await provider.find_orphan(call_of(asked, request, ago_s=5), []) is None
 
 
 async def test_neither_another_input_nor_a_known_prediction_nor_an_old_one_is_taken_for_the_lost_one(
@@ -180,13 +180,18 @@ async def test_neither_another_input_nor_a_known_prediction_nor_an_old_one_is_ta
     provider, asked = make(), order()
     request = await provider.prepare(asked)
     await submitted(provider, replace(asked, run_id=new_id(), prompt="Another"))
-    await submitted(provider, replace(asked, run_id=new_id()))  # equal, but this process knows whose it is
-    with pytest.raises(Retryable):
-        await provider.find_orphan(call_of(asked, request))
+    equal = await submitted(provider, replace(asked, run_id=new_id()))
+    other = call_of(asked, request)
+    with pytest.raises(Retryable):  # equal, but it is known whose it is
+        await make().find_orphan(call_of(asked, request), [replace(other, state=CallState.SUBMITTED, handle=equal)])
+    with pytest.raises(Retryable) as caught:  # whose it is may be about to be told
+        await make().find_orphan(call_of(asked, request), [other])
+    assert caught.value.delay_s and 0 < caught.value.delay_s <= 1.5
+    assert await make().find_orphan(call_of(asked, request), [replace(other, state=CallState.LOST)])
     for prediction in replicate.account.predictions.values():
         prediction.created_at -= timedelta(seconds=30)
     with pytest.raises(Retryable):
-        await make().find_orphan(call_of(asked, request))
+        await make().find_orphan(call_of(asked, request), [])
 
 
 @pytest.mark.parametrize("echoed", [True, False])
@@ -200,7 +205,7 @@ async def test_equal_calls_are_told_apart_by_the_webhooks_address(
         call = call_of(asked, await provider.prepare(asked))
         await provider.submit(call.call_id, asked)
         calls.append(call)
-    second = await make().find_orphan(calls[1])
+    second = await make().find_orphan(calls[1], [])
     ids = list(replicate.account.predictions)
     assert second and second["id"] in (ids[1:] if echoed else ids)
 
@@ -213,7 +218,7 @@ async def test_an_orphan_on_a_later_page_is_found(make: Make, replicate: server.
     for number in range(120):
         replicate.account.predictions[f"other{number}"] = replace(
             mine, id=f"other{number}", input={"prompt": "x"}, created_at=mine.created_at + timedelta(milliseconds=1))
-    found = await make().find_orphan(call)
+    found = await make().find_orphan(call, [])
     assert found and found["id"] == mine.id
 
 
@@ -225,7 +230,7 @@ async def test_when_inputs_are_gone_it_is_neither_paid_again_nor_guessed(make: M
     mine.created_at = call.intended_at + timedelta(milliseconds=200)
     replicate.account.forget(mine)
     with pytest.raises(Permanent) as caught:
-        await make().find_orphan(call)
+        await make().find_orphan(call, [])
     assert caught.value.code == "provider_call_unknown"
 
 

@@ -26,6 +26,8 @@ from shared.messaging import outbox
 from shared.messaging.events import Publisher
 from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
 
+# Far more than a request may be under way, a retention hour included: nothing older can be mistaken for it.
+_AROUND: Final = "interval '2 hours'"
 _CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at,
     request"""
 
@@ -52,6 +54,21 @@ _SUBMITTED: Final = f"""
     with in_order as (delete from provider_breakers where provider = $4)
     update provider_calls set state = 'submitted', handle = $2, submitted_at = $3
     where call_id = $1 and state in ('intended', 'submitted') returning {_CALL}
+"""
+# One adoption at a time: two that looked at the same moment found the same.
+_ADOPTING: Final = "select pg_advisory_xact_lock(hashtext('adopting'), hashtext($1))"
+_ADOPT: Final = f"""
+    update provider_calls mine set state = 'submitted', handle = $2, submitted_at = $3
+    where call_id = $1 and state in ('intended', 'submitted') and not exists (
+        select 1 from provider_calls other
+        where other.model = mine.model and other.call_id <> mine.call_id and other.handle->>'id' = $2::jsonb->>'id'
+          and other.intended_at between mine.intended_at - {{around}} and mine.intended_at + {{around}})
+    returning {_CALL}
+""".format(around=_AROUND)
+_BESIDE: Final = f"""
+    select {_CALL} from provider_calls
+    where model = $1 and call_id <> $2
+      and intended_at between $3::timestamptz - {_AROUND} and $3::timestamptz + {_AROUND}
 """
 _CHARGE: Final = f"""
     with charged as (
@@ -98,6 +115,17 @@ class PostgresCalls:
         if row is None:
             raise Permanent("call_over", f"call {call.call_id} is over")
         return _call(row)
+
+    async def beside(self, call: Call) -> list[Call]:
+        async with self._transaction() as connection:
+            rows = await connection.fetch(_BESIDE, call.model, call.call_id, call.intended_at)
+        return [_call(row) for row in rows]
+
+    async def adopt(self, call: Call, handle: Handle) -> Call | None:
+        async with self._transaction() as connection:
+            await connection.execute(_ADOPTING, call.model)
+            row = await connection.fetchrow(_ADOPT, call.call_id, dict(handle), self._clock.now())
+        return _call(row) if row else None
 
     async def charge(self, call: Call, cost: Cost) -> None:
         amount = Decimal(cost.amount)

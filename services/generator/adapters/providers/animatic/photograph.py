@@ -80,7 +80,7 @@ def load_photograph(path: Path, *, at_least: int) -> Image.Image:
         raise Permanent("image_too_large", str(error), "Upload a smaller photograph.") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise Permanent(
-            "image_unreadable", f"The starting image cannot be read: {error}", "Upload it as JPEG, PNG or WebP."
+            "image_unreadable", f"The picture cannot be read: {error}", "Upload it as JPEG, PNG or WebP."
         ) from error
 
 

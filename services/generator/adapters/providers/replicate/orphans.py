@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +12,7 @@ import httpx
 from services.generator.adapters.providers.replicate.api import Api, Prediction
 from services.generator.adapters.providers.replicate.problems import Repeatable
 from services.generator.adapters.providers.replicate.settings import RETENTION_S, ReplicateSettings
-from services.generator.usecases.remote import Call
+from services.generator.usecases.remote import Call, CallState
 from shared.clock import Clock
 from shared.errors import Retryable
 
@@ -24,16 +24,21 @@ UNKNOWN_FOR_S: Final = 2.5 * RETENTION_S
 
 
 async def find(api: Api, settings: ReplicateSettings, clock: Clock, call: Call,
-               known: Container[str]) -> Prediction | None:
+               beside: Sequence[Call]) -> Prediction | None:
     """None if it surely did not arrive. Raises Retryable while that may change, Permanent if nobody can tell."""
+    taken = {str(other.handle.get("id")) for other in beside if other.handle is not None}
     rows = await _rows(api, settings, call)
     named = [r for r in rows if _call_named(r.get("webhook")) == call.call_id]
     if named:
         return named[0]
-    rows = [r for r in rows if r.get("id") not in known and _call_named(r.get("webhook")) is None]
+    rows = [r for r in rows if r.get("id") not in taken and _call_named(r.get("webhook")) is None]
     request = call.request or {}
     matching = [r for r in rows if r.get("model") == request.get("model")]
     exact = [r for r in matching if _same(request.get("input"), r.get("input"))]
+    rival_until = max((_answered_by(o, settings) for o in beside if _is_rival(o, call)), default=clock.now())
+    if exact and rival_until > clock.now():  # it may be the one whose answer is on its way to a call just like this one
+        raise Retryable("provider_unsure", "Which of equal requests Replicate answers is not known yet.",
+                        delay_s=(rival_until - clock.now()).total_seconds())
     if exact:
         return exact[-1]  # newest first: the earliest is ours
     age = (clock.now() - call.intended_at).total_seconds()
@@ -44,6 +49,16 @@ async def find(api: Api, settings: ReplicateSettings, clock: Clock, call: Call,
         raise Repeatable("provider_call_unknown", "Whether Replicate was paid for this cannot be told any more.",
                          "Look at https://replicate.com/predictions, then regenerate if you want.")
     return None
+
+
+def _is_rival(other: Call, call: Call) -> bool:
+    """The same request, sent or about to be, whose answer nobody has."""
+    same = (other.request or {}).get("input") == (call.request or {}).get("input")
+    return same and other.state is CallState.INTENDED and other.handle is None
+
+
+def _answered_by(other: Call, settings: ReplicateSettings) -> datetime:
+    return other.intended_at + timedelta(seconds=settings.settle_s)
 
 
 async def _rows(api: Api, settings: ReplicateSettings, call: Call) -> list[Prediction]:

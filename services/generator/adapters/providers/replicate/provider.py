@@ -7,8 +7,7 @@ list shows webhooks, else by model and exact input within the time that the requ
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,7 +39,6 @@ log = structlog.get_logger(__name__)
 
 GRACE_S: Final = 60.0  # Replicate ends a prediction at its deadline; a little later we do
 READS_PER_S: Final = 25.0  # half of the 3,000 a minute that Replicate allows
-KNOWN_MOST: Final = 10_000
 _METRIC: Final = {"second": "video_output_duration_seconds", "image": "image_output_count",
                   "thousand_characters": "character_input_count"}
 _PERCENT: Final = re.compile(r"(\d{1,3})(?:\.\d+)?%")
@@ -68,7 +66,6 @@ class ReplicateProvider:
         self._outputs = Outputs(settings, self._clock, transport)
         self._prepared: dict[tuple[str, int], _Prepared] = {}
         self._looks: dict[str, int] = {}
-        self._known: OrderedDict[str, None] = OrderedDict()  # predictions that a call here has already
 
     async def close(self) -> None:
         await self._api.close()
@@ -116,19 +113,12 @@ class ReplicateProvider:
         return (self._settings.settle_s - self._settings.request_s) / 2
 
     def _handle(self, prediction: Prediction, request: Mapping[str, Any]) -> Handle:
-        self._remember(prediction["id"])
         give_up = self._clock.now() + timedelta(seconds=self._settings.cancel_after_s + GRACE_S)
         return {"id": prediction["id"], "model": request.get("model"), "price": request.get("price"),
                 "attempt": request.get("attempt", 1), "give_up_at": give_up.isoformat()}
 
-    def _remember(self, prediction_id: str) -> None:
-        self._known[prediction_id] = None
-        while len(self._known) > KNOWN_MOST:
-            self._known.popitem(last=False)
-
     async def look(self, handle: Handle) -> Running | Succeeded | Stopped:
         found_id = str(handle["id"])
-        self._remember(found_id)
         looks = self._looks.get(found_id, 0)
         if looks:
             await self._bell.wait(found_id, self._pause(looks))
@@ -185,11 +175,11 @@ class ReplicateProvider:
         over = found.get("status") in ("succeeded", "failed")
         return Cancelled.TOO_LATE if over else Cancelled.ACCEPTED
 
-    async def find_orphan(self, call: Call) -> Handle | None:
+    async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
         if not self._settings.token:
             raise Retryable("provider_token_missing", problems.token_missing().cause, delay_s=60.0)
         request = call.request or {}
-        found = await find(self._api, self._settings, self._clock, call, self._known)
+        found = await find(self._api, self._settings, self._clock, call, beside)
         return None if found is None else self._handle(found, request)
 
 
