@@ -25,6 +25,7 @@ PEERS: Final = Path(__file__).parent / "peers"
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "retake-bench"
 NCHAN: Final = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")  # where Debian's package puts it
 PUBLISHING: Final = 8  # requests of a burst that are under way at once
+IDLE_S: Final = 1.0  # a connection is used again for so long: Node closes it after five seconds
 WIRE_BYTES: Final = 330
 _LOG: Final = "insert into event_log (project_id, name, data) values ($1, 'progress', $2)"
 
@@ -106,7 +107,7 @@ async def _installed(npm: str) -> Path:
 @asynccontextmanager
 async def _posting(port: int, path: str, headers: dict[str, str]) -> AsyncIterator[Callable[[Sequence[str]],
                                                                                           Awaitable[None]]]:
-    limits = httpx.Limits(max_connections=PUBLISHING)
+    limits = httpx.Limits(max_connections=PUBLISHING, keepalive_expiry=IDLE_S)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
         async def one(event: str) -> None:
             (await http.post(path, content=event, headers=headers)).raise_for_status()

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
+
 from bench._processes import cpu_s, resident_bytes, with_children
 from bench._report import percentile, save, table
 from bench._sse_servers import Missing, Server, Start, better_sse, event, nchan, retake
@@ -36,6 +38,10 @@ BURST: Final = 60_000
 PATIENCE_S: Final = 60.0
 DESCRIPTORS: Final = 12_000
 REACH: Final = {"deliveries_per_core": 25_000, "times_better_sse": 2, "kb_per_client": 30, "p99_ms_1k": 50}
+
+
+class Incomplete(Exception):
+    """A server did not do what was measured."""
 
 
 def main() -> None:
@@ -69,6 +75,9 @@ async def _measure(folder: Path, counts: Sequence[int], only: str | None) -> tup
                     found.append(await _one(start, folder, postgres, count))
                 except Missing as e:
                     missing.append(str(e))
+                except (Incomplete, httpx.HTTPError, TimeoutError) as e:  # the others are still worth measuring
+                    missing.append(f"{name}, {count} clients: not measured, {e!r}")
+                save("sse", {"rows": found, "missing": missing, "reach": REACH})
     return found, sorted(set(missing))
 
 
@@ -107,7 +116,7 @@ class _Clients:
         while total["events"] < events * self.count:
             now = await self.received()
             if now["lost"] or time.monotonic() > ends:
-                sys.exit(f"{total['events']} of {events * self.count} deliveries, {now['lost']} clients lost")
+                raise Incomplete(f"{total['events']} of {events * self.count} deliveries, {now['lost']} clients lost")
             for name in total:
                 total[name] += now[name]
             await asyncio.sleep(0.02)
@@ -123,7 +132,7 @@ async def _clients(server: Server, count: int) -> AsyncIterator[_Clients]:
     assert process.stdout is not None
     try:
         if not await asyncio.wait_for(process.stdout.readline(), 3 * PATIENCE_S):
-            sys.exit(f"{server.name} refused a client (see above)")
+            raise Incomplete("it refused a client (see above)")
         yield _Clients(process.stdin, process.stdout, count)
     finally:
         process.stdin.close()

@@ -22,6 +22,10 @@ EMBEDDED_FETCH_WAIT_MS: Final = 12
 """librdkafka's in-memory broker does not wake a waiting fetch, it lets it sleep its whole time: short is low latency.
 A real broker answers a waiting fetch at once, so the default of 500 ms costs nothing there."""
 
+BATCH_BYTES: Final = 512 * 1024
+"""Of one partition: half of what a broker takes by default. With aiokafka's 16 KB a flush of the outbox waited for an
+answer of the broker every twenty events."""
+
 EMBEDDED_UNREAD_BYTES: Final = 1_500_000
 """That broker keeps only the last ~5 MB of a partition: the relay waits for the groups before it sends more."""
 
@@ -59,6 +63,7 @@ class Broker:
             enable_idempotence=True,
             acks="all",
             max_request_size=MAX_RECORD_BYTES + 48_576,
+            max_batch_size=BATCH_BYTES,
             request_timeout_ms=15_000,
             metadata_max_age_ms=60_000,
         )

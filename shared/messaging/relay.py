@@ -1,4 +1,4 @@
-"""The relay: publishes what is waiting in the outbox, in order, in one flush, then marks it.
+"""The relay: publishes what is waiting in the outbox, in order, in one flush, then marks it while the next goes out.
 
 One is active per database (advisory lock on a direct connection); NOTIFY wakes it. A crash between produce and mark
 publishes again, with the same event id: at least once. When the broker's cluster id is not the one that the rows went
@@ -27,7 +27,8 @@ from shared.postgres import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
-BATCH_ROWS: Final = 1000
+BATCH_ROWS: Final = 2000
+FLUSH_ROWS: Final = 1000
 FLUSH_BYTES: Final = EMBEDDED_UNREAD_BYTES  # what the embedded broker surely keeps; a real one does not mind
 MAX_DELAY_S: Final = 5.0
 POLL_S: Final = 1.0  # a missed NOTIFY costs at most this
@@ -143,17 +144,33 @@ class Relay:
             self._wake.clear()
             rows = await connection.fetch(_TAKE, BATCH_ROWS)
             WAITING.labels(self._broker.service).set(len(rows))
-            for flush in _flushes(rows):
-                records = await _send(producer, flush)
-                await connection.execute(_MARK, [r["id"] for r in flush])
-                PUBLISHED.labels(self._broker.service).inc(len(flush))
-                if pace:
-                    await pace.after(records, sum(len(r["body"] or "") for r in flush))
+            await self._send_all(connection, producer, rows, pace)
             self._works()
             if len(rows) < BATCH_ROWS:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):  # wait_for can swallow a cancellation before 3.12
                         await self._wake.wait()
+
+
+    async def _send_all(self, connection: asyncpg.Connection, producer: AIOKafkaProducer,
+                        rows: list[asyncpg.Record], pace: Pace | None) -> None:
+        """Returns, or raises, with the connection at rest: a flush that was acknowledged is marked whatever follows."""
+        marking: asyncio.Task[None] | None = None
+        try:
+            for flush in _flushes(rows):
+                records = await _send(producer, flush)
+                if marking:
+                    await marking
+                marking = asyncio.create_task(self._mark(connection, flush), name="relay-mark")
+                if pace:
+                    await pace.after(records, sum(len(r["body"] or "") for r in flush))
+        finally:
+            if marking:
+                await marking
+
+    async def _mark(self, connection: asyncpg.Connection, flush: list[asyncpg.Record]) -> None:
+        await connection.execute(_MARK, [r["id"] for r in flush])
+        PUBLISHED.labels(self._broker.service).inc(len(flush))
 
 
 def _flushes(rows: list[asyncpg.Record]) -> Iterator[list[asyncpg.Record]]:
@@ -163,7 +180,7 @@ def _flushes(rows: list[asyncpg.Record]) -> Iterator[list[asyncpg.Record]]:
     for row in rows:
         flush.append(row)
         size += len(row["body"] or "")
-        if size >= FLUSH_BYTES:
+        if size >= FLUSH_BYTES or len(flush) >= FLUSH_ROWS:
             yield flush
             flush, size = [], 0
     if flush:
