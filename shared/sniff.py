@@ -14,6 +14,7 @@ class Form(Enum):
     WAV = "wav"
     MP3 = "mp3"
     FLAC = "flac"
+    AAC = "aac"
     OGG = "ogg"
     PICTURE = "picture"
     PLAYLIST = "playlist"
@@ -30,8 +31,13 @@ class Form(Enum):
 
 _DEMUXERS: Final = {
     Form.MP4: "mov", Form.MATROSKA: "matroska", Form.AVI: "avi", Form.WAV: "wav", Form.MP3: "mp3", Form.FLAC: "flac",
-    Form.OGG: "ogg",
+    Form.OGG: "ogg", Form.AAC: "aac",
 }
+
+# What users may bring, as errors and documents say it; the gateway and the generator take the same.
+PICTURES: Final = "JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP"
+VIDEOS: Final = "MP4, MOV, MKV, WebM or AVI"
+SOUNDS: Final = "WAV, MP3, FLAC, Ogg, M4A or AAC"
 
 
 _STARTS: Final = (
@@ -72,6 +78,8 @@ def sniff(path: Path) -> Form:
             return form
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):  # an MPEG audio frame's sync
         return Form.MP3
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # an ADTS frame's
+        return Form.AAC
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in text and text.startswith(b"<"):
         return Form.SVG

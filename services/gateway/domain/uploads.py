@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from shared.sniff import PICTURES, SOUNDS, VIDEOS
+
 MIB: Final = 1024 * 1024
 SNIFFED_BYTES: Final = 64
 MAX_PIXELS: Final = 50_000_000
@@ -13,8 +15,9 @@ MAX_FILM_S: Final = 60 * 60
 MAX_BYTES: Final = {"image": 25 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
 EXTENSIONS: Final = {
     "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif",
-    "image/heic": "heic", "image/avif": "avif",
+    "image/heic": "heic", "image/avif": "avif", "image/tiff": "tiff", "image/bmp": "bmp",
     "video/mp4": "mp4", "video/quicktime": "mov", "video/webm": "webm", "video/x-matroska": "mkv",
+    "video/x-msvideo": "avi",
     "audio/mpeg": "mp3", "audio/wav": "wav", "audio/flac": "flac", "audio/ogg": "ogg", "audio/mp4": "m4a",
     "audio/aac": "aac",
 }
@@ -22,7 +25,7 @@ _HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _REFUSED: Final = (
     (b"#EXTM3U", "a playlist"), (b"ffconcat", "a playlist"), (b"[playlist]", "a playlist"),
     (b"PK\x03\x04", "an archive or a document"), (b"%PDF", "a PDF document"), (b"<!doctype html", "a web page"),
-    (b"<html", "a web page"), (b"BM", "a BMP picture"), (b"II*\0", "a TIFF picture"), (b"MM\0*", "a TIFF picture"),
+    (b"<html", "a web page"),
 )
 
 
@@ -49,9 +52,15 @@ def sniff(head: bytes) -> str | None:
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "image/gif"
     if head.startswith(b"RIFF") and len(head) >= 12:
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
+    if head.startswith((b"II*\0", b"MM\0*")):
+        return "image/tiff"
+    if head.startswith(b"BM") and len(head) >= 26 and head[6:10] == bytes(4):  # reserved, in every writer's BMP
+        return "image/bmp"
     if head[4:8] == b"ftyp":
         return _iso_brand(head[8:12])
+    if head[4:8] in (b"moov", b"mdat", b"wide"):  # a MOV from before there were brands
+        return "video/quicktime"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "video/webm" if b"webm" in head else "video/x-matroska"
     if head.startswith(b"fLaC"):
@@ -86,6 +95,10 @@ def looks_like_svg(head: bytes) -> bool:
     """Markup that could run scripts in a page of ours."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return text.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--"))
+
+
+def taken() -> str:
+    return f"Send a picture ({PICTURES}), a video ({VIDEOS}) or sound ({SOUNDS})."
 
 
 def why_refused(head: bytes) -> str:

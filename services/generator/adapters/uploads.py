@@ -13,7 +13,7 @@ from services.generator.usecases.ports import Made
 from shared.contracts.values import AssetKind, Cost
 from shared.errors import Permanent, UserError
 from shared.media import Probe, media_input, probe, run_ffmpeg
-from shared.sniff import Form, sniff
+from shared.sniff import PICTURES, SOUNDS, VIDEOS, Form, sniff
 
 LONGEST_S: Final = 3600.0
 SHORTEST_S: Final = 0.1
@@ -21,12 +21,12 @@ LARGEST_SIDE: Final = 4096
 
 _FREE: Final = Cost(amount="0", basis="reported")
 _VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
-_SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.MP4, Form.MATROSKA)
+_SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.AAC, Form.MP4, Form.MATROSKA)
 _KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
 _CALLED: Final = {
     Form.PICTURE: "a picture", Form.SVG: "an SVG drawing", Form.WEB_PAGE: "a web page", Form.PLAYLIST: "a playlist",
     Form.ARCHIVE: "a document or an archive", Form.MP4: "a video", Form.MATROSKA: "a video", Form.AVI: "a video",
-    Form.WAV: "sound", Form.MP3: "sound", Form.FLAC: "sound", Form.OGG: "sound",
+    Form.WAV: "sound", Form.MP3: "sound", Form.FLAC: "sound", Form.OGG: "sound", Form.AAC: "sound",
     Form.UNKNOWN: "of a kind that is not known",
 }
 
@@ -43,7 +43,7 @@ async def ingest(path: Path, kind: AssetKind, work: Path) -> Made:
 
 async def _picture(path: Path, form: Form, work: Path) -> Made:
     if form is not Form.PICTURE:
-        raise _unsupported(form, "pictures: JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP")
+        raise _unsupported(form, f"pictures: {PICTURES}")
     out = work / "picture.jpg"
     told = await in_child({"path": str(path), "out": str(out)}, UserError)
     return Made(out, "image/jpeg", _FREE, {"uploaded_as": told["format"]})
@@ -51,7 +51,7 @@ async def _picture(path: Path, form: Form, work: Path) -> Made:
 
 async def _video(path: Path, form: Form, work: Path) -> Made:
     if form not in _VIDEO:
-        raise _unsupported(form, "videos: MP4, MOV, MKV, WebM or AVI")
+        raise _unsupported(form, f"videos: {VIDEOS}")
     found = await _probed(path, form)
     if not found.width or not found.height:
         raise UserError("no_video", "The file holds no video.", "Upload a file with a picture.")
@@ -71,7 +71,7 @@ async def _video(path: Path, form: Form, work: Path) -> Made:
 
 async def _sound(path: Path, form: Form, work: Path) -> Made:
     if form not in _SOUND:
-        raise _unsupported(form, "sound: WAV, MP3, FLAC, Ogg or M4A")
+        raise _unsupported(form, f"sound: {SOUNDS}")
     found = await _probed(path, form)
     if not found.audio_codec:
         raise UserError("no_sound", "The file holds no sound.", "Upload a file that can be heard.")

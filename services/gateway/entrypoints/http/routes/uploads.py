@@ -22,6 +22,7 @@ from services.gateway.domain.uploads import (
     kind_of,
     plain_name,
     sniff,
+    taken,
     why_refused,
 )
 from services.gateway.entrypoints.http.answers import REPLAYED, Answer, Doing, SignedIn
@@ -34,6 +35,7 @@ from services.gateway.entrypoints.problems import ProblemError, Slug
 from services.gateway.usecases.register_upload import NewUpload, register_upload
 from shared.contracts.values import ObjectRef
 from shared.errors import UserError
+from shared.sniff import PICTURES, SOUNDS, VIDEOS
 
 router = APIRouter(prefix="/projects/{project_id}/uploads", tags=["projects"])
 
@@ -41,8 +43,8 @@ _FILENAME: Final = re.compile(
     r"""filename\*\s*=\s*UTF-8''([^;]+)|filename\s*=\s*"([^"]*)"|filename\s*=\s*([^;\s]+)""", re.IGNORECASE)
 _BODY: Final = {"requestBody": {
     "required": True,
-    "description": "The file itself: an image of at most 25 MiB and 50 megapixels, audio of at most 200 MiB, a film of "
-                   "at most 2 GiB and 60 minutes.",
+    "description": f"The file itself: an image ({PICTURES}) of at most 25 MiB and 50 megapixels, audio ({SOUNDS}) of "
+                   f"at most 200 MiB, a film ({VIDEOS}) of at most 2 GiB and 60 minutes.",
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }}
 
@@ -97,8 +99,7 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
                            recovery="Send a file that opens in other programs.")
     content_type = sniff(head[:SNIFFED_BYTES])
     if content_type is None:
-        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, why_refused(head),
-                           recovery=f"Send one of: {', '.join(EXTENSIONS)}.")
+        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, why_refused(head), recovery=taken())
 
     async def whole() -> AsyncIterator[bytes]:
         yield head

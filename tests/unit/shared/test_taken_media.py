@@ -1,0 +1,74 @@
+"""What users may bring is one list: whatever the gateway takes, the generator makes a version of."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from PIL import Image
+
+from services.gateway.adapters.inspection import MediaInspector
+from services.gateway.domain import uploads as gateway
+from services.generator.adapters.uploads import ingest
+from shared.contracts.values import AssetKind
+from shared.sniff import PICTURES, SOUNDS, VIDEOS
+from tests.support.films import ffmpeg
+from tests.support.heic import heic
+
+KINDS: Final = {"image": AssetKind.IMAGE, "video": AssetKind.VIDEO, "audio": AssetKind.MUSIC}
+
+
+def picture(format: str) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        Image.effect_noise((96, 80), 40).convert("RGB").save(path, format)
+
+    return make
+
+
+def film(*options: str) -> Callable[[Path], None]:
+    return lambda path: ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x90:rate=12:duration=0.5", *options, path)
+
+
+def sound(*options: str) -> Callable[[Path], None]:
+    return lambda path: ffmpeg("-f", "lavfi", "-i", "sine=duration=0.5:sample_rate=44100", *options, path)
+
+
+H264: Final = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+MADE: Final[dict[str, Callable[[Path], object]]] = {
+    "image/jpeg": picture("JPEG"), "image/png": picture("PNG"), "image/webp": picture("WEBP"),
+    "image/gif": picture("GIF"), "image/avif": picture("AVIF"), "image/tiff": picture("TIFF"),
+    "image/bmp": picture("BMP"), "image/heic": lambda path: path.write_bytes(heic(Image.effect_noise((96, 80), 40))),
+    "video/mp4": film(*H264, "-f", "mp4"), "video/quicktime": film(*H264, "-f", "mov"),
+    "video/x-matroska": film(*H264, "-f", "matroska"), "video/webm": film("-c:v", "libvpx", "-f", "webm"),
+    "video/x-msvideo": film("-c:v", "mpeg4", "-f", "avi"),
+    "audio/mpeg": sound("-f", "mp3"), "audio/wav": sound("-f", "wav"), "audio/flac": sound("-f", "flac"),
+    "audio/ogg": sound("-c:a", "libopus", "-f", "ogg"), "audio/mp4": sound("-c:a", "aac", "-f", "ipod"),
+    "audio/aac": sound("-c:a", "aac", "-f", "adts"),
+}
+
+
+def test_every_type_that_is_taken_is_tried_and_said() -> None:
+    assert set(MADE) == set(gateway.EXTENSIONS)
+    said = f"{PICTURES} {VIDEOS} {SOUNDS}".lower().replace("jpeg", "jpg")
+    assert [e for e in gateway.EXTENSIONS.values() if e not in said] == []
+
+
+@pytest.mark.parametrize("content_type", MADE)
+async def test_what_the_gateway_takes_becomes_a_version(content_type: str, tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    MADE[content_type](path)
+    kind = gateway.kind_of(content_type)
+    assert gateway.sniff(path.read_bytes()[:gateway.SNIFFED_BYTES]) == content_type
+    await MediaInspector().inspect(kind, path)
+    made = await ingest(path, KINDS[kind], tmp_path)
+    assert made.path.stat().st_size > 0
+
+
+def test_what_only_begins_like_a_bitmap_is_none() -> None:
+    assert gateway.sniff(b"BMW is no picture, whatever this begins with") is None
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "BMP")
+    assert gateway.sniff(buffer.getvalue()[:64]) == "image/bmp"
