@@ -160,6 +160,12 @@ async def me(session: Session) -> None:
         session.line(
             f"{quotas.get('requests')} requests in {quotas.get('window_s')} s, {quotas.get('streams')} streams at once"
         )
+        most = quotas.get("generations")
+        session.line(f"{quotas.get('generations_used', 0)} generations in 24 hours" + (f", of {most}" if most else ""))
+        spent, cap = quotas.get("spent"), quotas.get("spend")
+        if spent:
+            of = f", of {cap['amount']}" if cap else ""
+            session.line(f"{spent['amount']} {spent['currency']} spent this month{of}")
     session.emit(found)
 
 

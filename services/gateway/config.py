@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.gateway.domain.identity import safe_url
+from services.gateway.domain.quotas import Quotas
 from shared.contracts.catalogue import ProviderRow
 from shared.settings import ServiceSettings
 
@@ -45,10 +47,20 @@ class Settings(ServiceSettings):
         1.0, ge=0, le=1, description="of projects that did not choose a workflow; the others generate in one go")
     rate_quota: int = Field(600, ge=1, description="requests per user, or per address of who is not signed in")
     rate_window_s: int = Field(60, ge=1)
+    generations_per_day: int | None = Field(
+        5000, ge=1, description="generations that one user may ask for in any 24 hours, each variant counted; null: "
+                                "as many as they like")
+    spend_per_month: Decimal | None = Field(
+        None, ge=0, description="US dollars that one user's runs may cost in a calendar month (UTC), beside the caps "
+                                "of projects; null: as much as they like")
     requests_at_once: int = Field(256, ge=1, description="being answered here; more are told to come back in a second")
     waits_at_once: int = Field(2000, ge=0, description="answers held here by `Prefer: wait`; more are given at once")
     streams_per_user: int = Field(20, ge=1, description="event streams that one user may hold open, over all replicas")
     streams_max: int = Field(10_000, ge=1, description="event streams of all users; more are sent away for 10 s")
+
+    @property
+    def quotas(self) -> Quotas:
+        return Quotas(self.generations_per_day, self.spend_per_month)
 
     @field_validator("jwt_secret", "media_secret")
     @classmethod

@@ -50,7 +50,7 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(Service.GATEWAY, settings))
         stores = PostgresStores(base.publisher, load_catalogue(settings.catalogue), settings.default_provider,
-                                settings.step_by_step_share)
+                                settings.step_by_step_share, settings.quotas)
         await _prepare(base, stores, settings)
         hub = await stack.enter_async_context(_hub(base, settings))
         objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))

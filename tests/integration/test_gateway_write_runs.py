@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.quotas import Quotas
 from services.gateway.domain.roles import Role
 from services.gateway.usecases.admit_run import StartRun, admit_run
 from services.gateway.usecases.authorize import authorize, see_user
@@ -23,6 +26,7 @@ from services.gateway.usecases.reopen_run import reopen_run
 from services.gateway.usecases.roll_back import roll_back
 from services.gateway.usecases.save_draft import save_draft
 from services.gateway.usecases.set_member import set_member
+from services.gateway.usecases.start_batch import StartBatch, start_batch
 from services.gateway.usecases.submit_decision import Decide, submit_decision
 from shared.contracts.gateway import DecisionSubmitted, RegenerateRequested
 from shared.contracts.values import AssetKind
@@ -339,7 +343,42 @@ async def test_the_spend_cap_is_refused_early(w: World) -> None:
     await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.50"}}))
     told = await refused("spend-cap-reached", w.do(admit_run, caller, StartRun(asset)))
     assert told.extensions == {
-        "cap": {"amount": "2.50", "currency": "USD"}, "spent": {"amount": "2.5", "currency": "USD"}}
+        "cap": {"amount": "2.50", "currency": "USD", "period": "month"}, "spent": {"amount": "2.5", "currency": "USD"}}
+
+
+async def test_a_user_may_ask_for_so_many_generations_a_day(w: World) -> None:
+    """Over all projects; each variant counts, and room comes back when the oldest are a day old."""
+    w.stores = replace(w.stores, quotas=Quotas(generations=3))
+    caller, _, asset = await an_image(w)
+    await a_preview(w, caller, asset)
+    w.clock.move(3600)
+    other, episode, another = await an_image(w)
+    await refused("rate-limited", w.do(admit_run, other, StartRun(another, variants=3)))
+    run_id = await a_preview(w, other, another, variants=2)
+    told = await refused("rate-limited", w.do(admit_run, other, StartRun(another)))
+    assert told.extensions == {"policy": "generations"}
+    assert told.delay_s == pytest.approx(23 * 3600, abs=60)
+    assert "in 23 hours" in told.recovery
+    await refused("rate-limited", w.do(start_batch, other, StartBatch(episode)))
+    await w.do(submit_decision, other, Decide(run_id, "approve", version_id=(await w.run(run_id))["candidates"][0]))
+    await w.settle()  # decisions go on
+    await w.do(register_version, other, RegisterVersion(another, url="https://example.org/a.png"))  # so do uploads
+    w.clock.move(23 * 3600 + 60)
+    (video,) = await w.assets(episode, AssetKind.VIDEO)
+    await w.do(admit_run, other, StartRun(video))
+
+
+async def test_a_user_may_spend_so_much_a_month(w: World) -> None:
+    w.stores = replace(w.stores, quotas=Quotas(spend=Decimal(5)))
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    await w.pool.execute("update runs set cost_amount = 5 where run_id = $1", run_id)
+    other, _, another = await an_image(w)
+    told = await refused("spend-cap-reached", w.do(admit_run, other, StartRun(another)))
+    assert told.extensions == {"cap": {"amount": "5", "currency": "USD", "period": "month"},
+                               "spent": {"amount": "5", "currency": "USD"}}
+    w.clock.move(32 * 86400)
+    await w.do(admit_run, other, StartRun(another))
 
 
 async def test_late_events_of_a_deleted_segment_do_no_harm(w: World) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.gateway.domain.episodes import MAX_DIRECTIONS, MAX_SEGMENTS
 from services.gateway.domain.errors import invalid
+from services.gateway.domain.sentences import said
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
 
 MAX_TEXT: Final = 4000
@@ -196,7 +197,7 @@ class _Reader:
             Output(**value)
         except ValidationError as e:
             for error in e.errors():
-                self._wrong("/output/" + "/".join(map(str, error["loc"])), error["msg"])
+                self._wrong("/output/" + "/".join(map(str, error["loc"])), said(error))
         return dict(value)
 
     def _object(self, raw: Any, at: str, known: set[str]) -> dict[str, Any]:

@@ -9,16 +9,19 @@ from shared.errors import UserError
 
 Slug = Literal[
     "already-decided", "busy", "forbidden", "gone", "invalid", "invalid-state", "not-compilable", "not-found",
-    "spend-cap-reached", "stale",
+    "rate-limited", "spend-cap-reached", "stale",
 ]
 
 
 class Refusal(UserError):
-    """`slug` is a problem type of the API (a closed set), `extensions` the members that it adds."""
+    """`slug` is a problem type of the API (a closed set), `extensions` the members that it adds. `delay_s`: when it is
+    worth asking again."""
 
-    def __init__(self, slug: Slug, cause: str, recovery: str = "", **extensions: Any) -> None:
+    def __init__(self, slug: Slug, cause: str, recovery: str = "", *, delay_s: float | None = None,
+                 **extensions: Any) -> None:
         super().__init__(slug, cause, recovery)
         self.slug: Slug = slug
+        self.delay_s = delay_s
         self.extensions = extensions
 
 

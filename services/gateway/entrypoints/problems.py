@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -170,7 +171,9 @@ def of(error: Exception) -> ProblemError:
         case Refusal(slug="invalid"):
             return invalid(*((e["pointer"], e["detail"]) for e in error.extensions["errors"]))
         case Refusal():
-            return ProblemError(Slug(error.slug), error.cause, recovery=error.recovery, **error.extensions)
+            later = {"Retry-After": str(math.ceil(error.delay_s))} if error.delay_s else None
+            return ProblemError(Slug(error.slug), error.cause, recovery=error.recovery, headers=later,
+                                **error.extensions)
         case RequestValidationError():
             return _of_validation(error.errors(), error.body)
         case HTTPException():

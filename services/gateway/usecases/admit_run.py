@@ -13,6 +13,7 @@ from services.gateway.domain.errors import Refusal, busy, invalid, not_found
 from services.gateway.domain.models import model_of, problems_of
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.settings import cap_of, review_timeout_s, snapshot
+from services.gateway.usecases.check_quotas import check_quotas
 from services.gateway.usecases.enter_run import Admitted, RunOrder, enter_run
 from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.record_decision import Decision, record_decision
@@ -37,7 +38,7 @@ class StartRun:
 
 
 async def admit_run(store: Store, caller: Caller, command: StartRun) -> Admitted:
-    """Raises Refusal not-found, busy, invalid, spend-cap-reached."""
+    """Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached."""
     asset = await lock_asset(store, caller, command.asset_id)
     waiting = await _waiting(store, asset)
     base = await store.assets.base_of(asset.asset_id)
@@ -83,6 +84,7 @@ async def check_order(store: Store, order: RunOrder) -> None:
     model = model_of(kind, order.wanted.model, project, existing, store.catalogue, store.default_provider)
     if problems := problems_of(order.wanted, model, kind, store.catalogue):
         raise invalid(*problems)
+    await check_quotas(store, order.actor, order.variants)
     await check_spending(store, base)
 
 
@@ -95,7 +97,7 @@ async def check_spending(store: Store, base: RunBase) -> None:
     spent = await store.projects.spent(base.project.project_id, since, cap.currency)
     if spent >= Decimal(cap.amount):
         raise Refusal("spend-cap-reached", "The project has spent what it may.", "An owner can raise the cap.",
-                      cap={"amount": cap.amount, "currency": cap.currency},
+                      cap=cap.model_dump(),
                       spent={"amount": str(spent), "currency": cap.currency})
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Protocol
 
 from services.gateway.domain.batches import Item, SegmentSlots, Slot
 from services.gateway.domain.episodes import Asset, Draft, Episode, NewAsset, NewSegment, Project, Segment
+from services.gateway.domain.quotas import Quotas
 from services.gateway.domain.roles import Role
 from services.gateway.domain.runs import Track, VersionStatus
 from services.gateway.usecases.rows import (
@@ -76,6 +77,15 @@ class Accounts(Protocol):
     async def access(self, user_id: str, resource: Resource, resource_id: str) -> Caller | None:
         """None: there is no such thing, or it is deleted, or the user is no member of its project."""
         ...
+
+    async def generations_beyond(self, user_id: str, since: datetime, count: int) -> datetime | None:
+        """When the newest of those generations was asked for without which the rest since then are at most `count`;
+        None: they are at most `count` anyway."""
+        ...
+
+    async def generations(self, user_id: str, since: datetime) -> int: ...
+
+    async def spent(self, user_id: str, since: datetime, currency: str) -> Decimal: ...
 
     async def lock_members(self, project_id: str) -> dict[str, Role]: ...
 
@@ -345,6 +355,9 @@ class Store(Protocol):
     def step_by_step_share(self) -> float:
         """Of projects that did not choose a workflow."""
         ...
+
+    @property
+    def quotas(self) -> Quotas: ...
 
     def now(self) -> datetime: ...
 

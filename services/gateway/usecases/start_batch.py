@@ -12,6 +12,7 @@ from services.gateway.domain.settings import MONOLITHIC, deadline_problem, revie
 from services.gateway.domain.unset import UNSET, Unset
 from services.gateway.usecases.admit_run import check_spending
 from services.gateway.usecases.advance_batch import advance_batch
+from services.gateway.usecases.check_quotas import check_quotas
 from services.gateway.usecases.compile_episode import Compile, check_compile, compile_to_json
 from services.gateway.usecases.import_runs import base_for_imports
 from services.gateway.usecases.log_batch import log_start
@@ -41,7 +42,7 @@ class StartBatch:
 async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     """Returns the batch's id; its first runs are admitted.
 
-    Raises Refusal not-found, busy, invalid, spend-cap-reached.
+    Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached.
     """
     episode = await store.episodes.lock(command.episode_id)
     if episode is None or episode.project_id != caller.project_id:
@@ -49,6 +50,7 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     if live := await store.batches.live_of(episode.episode_id):
         raise busy("episode", live)
     base = await base_for_imports(store, episode)
+    await check_quotas(store, caller.actor, 1)
     await check_spending(store, base)
     timeout = _timeout(command, base.project.settings)
     if command.compile:

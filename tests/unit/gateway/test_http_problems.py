@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, ConfigDict
 
-from services.gateway.domain.errors import busy, invalid, stale
+from services.gateway.domain.errors import Refusal, busy, invalid, stale
 from services.gateway.entrypoints import problems
 from services.gateway.entrypoints.http.front import Front
 from services.gateway.entrypoints.problems import KINDS, ProblemError, Slug
@@ -74,6 +74,7 @@ def failing_app() -> Any:
         "stale": stale(7),
         "refused": invalid(("/segments/0/title", "is required")),
         "retryable": Retryable("store", "The store is away.", delay_s=7),
+        "quota": Refusal("rate-limited", "Enough for today.", "Come back.", delay_s=7.2, policy="generations"),
         "too_large": UserError("too_large", "Too large.", "Shrink it."),
         "user": UserError("bad", "That is wrong.", "Do it right."),
         "postgres": asyncpg.CannotConnectNowError("starting up"),
@@ -108,6 +109,7 @@ async def call(method: str, url: str, **more: Any) -> httpx.Response:
         ("refused", 422, "invalid", {"errors": [
             {"pointer": "/segments/0/title", "detail": "segments[0].title is required."}]}),
         ("retryable", 503, "unavailable", {}),
+        ("quota", 429, "rate-limited", {"policy": "generations"}),
         ("too_large", 413, "too-large", {}),
         ("user", 422, "invalid", {"errors": [{"pointer": "", "detail": "That is wrong."}]}),
         ("postgres", 503, "unavailable", {}),
@@ -132,6 +134,7 @@ async def test_an_exception_becomes_its_problem(how: str, status: int, slug: str
 
 async def test_retry_after_tells_when_to_come_back() -> None:
     assert (await call("GET", "/fail/retryable")).headers["retry-after"] == "7"
+    assert (await call("GET", "/fail/quota")).headers["retry-after"] == "8"
     assert int((await call("GET", "/fail/postgres")).headers["retry-after"]) >= 1
 
 

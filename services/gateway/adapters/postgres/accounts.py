@@ -44,6 +44,23 @@ _SPENT: Final = """
     select coalesce(sum(cost_amount), 0) from runs
     where project_id = $1 and cost_currency = $2 and ($3::timestamptz is null or created_at >= $3)
 """
+# Counted from the newest back: the first one with which there are more than so many.
+_BEYOND: Final = """
+    select created_at from (
+        select created_at,
+               sum(coalesce((request ->> 'variants')::int, 1)) over (order by created_at desc, run_id) as upto
+        from runs where source = 'generate' and actor ->> 'user_id' = $1 and created_at > $2
+    ) asked
+    where upto > $3 order by created_at desc limit 1
+"""
+_ASKED: Final = """
+    select coalesce(sum(coalesce((request ->> 'variants')::int, 1)), 0) from runs
+    where source = 'generate' and actor ->> 'user_id' = $1 and created_at > $2
+"""
+_SPENT_BY: Final = """
+    select coalesce(sum(cost_amount), 0) from runs
+    where source = 'generate' and actor ->> 'user_id' = $1 and created_at >= $2 and cost_currency = $3
+"""
 
 
 class PostgresAccounts:
@@ -64,6 +81,17 @@ class PostgresAccounts:
     async def access(self, user_id: str, resource: Resource, resource_id: str) -> Caller | None:
         row = await self._db.fetchrow(_ACCESS.format(of=_OF[resource]), user_id, resource_id)
         return Caller(user_id, row["project_id"], row["owner_id"], Role(row["role"])) if row else None
+
+    async def generations_beyond(self, user_id: str, since: datetime, count: int) -> datetime | None:
+        found: datetime | None = await self._db.fetchval(_BEYOND, user_id, since, count)
+        return found
+
+    async def generations(self, user_id: str, since: datetime) -> int:
+        return int(await self._db.fetchval(_ASKED, user_id, since))
+
+    async def spent(self, user_id: str, since: datetime, currency: str) -> Decimal:
+        found: Decimal = await self._db.fetchval(_SPENT_BY, user_id, since, currency)
+        return found
 
     async def lock_members(self, project_id: str) -> dict[str, Role]:
         await self._db.execute("select 1 from projects where project_id = $1 for no key update", project_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -17,6 +17,7 @@ from services.gateway.adapters.postgres.imports import PostgresImports, Postgres
 from services.gateway.adapters.postgres.reviews import PostgresReviews
 from services.gateway.adapters.postgres.runs import PostgresRuns
 from services.gateway.adapters.postgres.versions import PostgresVersions
+from services.gateway.domain.quotas import Quotas
 from services.gateway.usecases.ports import ADVANCE, Entry
 from shared import jobs
 from shared.contracts.base import Event
@@ -43,6 +44,7 @@ class PostgresStores:
     catalogue: Catalogue
     default_provider: str
     step_by_step_share: float = 1.0
+    quotas: Quotas = field(default_factory=Quotas)
 
     def __call__(self, connection: Connection, told: Message[Any] | None = None) -> PostgresStore:
         return PostgresStore(connection, self, told)
@@ -111,6 +113,10 @@ class PostgresStore:
     @property
     def step_by_step_share(self) -> float:
         return self._kit.step_by_step_share
+
+    @property
+    def quotas(self) -> Quotas:
+        return self._kit.quotas
 
     def now(self) -> datetime:
         return self._kit.publisher.clock.now()

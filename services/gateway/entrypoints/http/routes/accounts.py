@@ -10,6 +10,7 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from services.gateway.domain.quotas import CURRENCY
 from services.gateway.entrypoints.http.answers import SignedIn, json_response
 from services.gateway.entrypoints.http.documents import WITH_BODY, answers
 from services.gateway.entrypoints.http.front import LOCAL_HOSTS, host_name, origin_of
@@ -19,6 +20,7 @@ from services.gateway.entrypoints.http.ports import Parts
 from services.gateway.entrypoints.http.shapes.projects import Me, NewTicket, Ticket, Token
 from services.gateway.entrypoints.problems import ProblemError, Slug, invalid
 from services.gateway.usecases.ensure_local_project import LOCAL_USER
+from services.gateway.usecases.read_quotas import read_quotas
 
 LOCAL_NAME: Final = "Local user"
 TOKEN_LIFE: Final = timedelta(hours=24)
@@ -84,6 +86,14 @@ async def ticket(body: NewTicket, call: SignedIn) -> Response:
 async def me(call: SignedIn) -> Response:
     """The caller as their token tells, and what they may use."""
     s = call.parts.settings
-    quotas = {"requests": s.rate_quota, "window_s": s.rate_window_s, "streams": s.streams_per_user}
+    async with call.parts.reading() as connection:
+        used = await read_quotas(call.parts.stores(connection), call.user_id)
+    cap = used.quotas.spend
+    quotas = {
+        "requests": s.rate_quota, "window_s": s.rate_window_s, "streams": s.streams_per_user,
+        "generations": used.quotas.generations, "generations_used": used.generations,
+        "spend": {"amount": str(cap), "currency": CURRENCY} if cap is not None else None,
+        "spent": {"amount": str(used.spent), "currency": CURRENCY}, "spent_since": used.month,
+    }
     return json_response({"user_id": call.user_id, "name": call.identity.name, "scopes": list(call.identity.scopes),
                           "quotas": quotas})
