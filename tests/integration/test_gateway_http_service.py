@@ -447,3 +447,19 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(g: Gateway, monkeyp
     api = g.client()
     told = await api.post("/projects", content=slow(), headers={"Content-Type": "application/json"})
     assert (told.status_code, told.json()["type"]) == (400, "/problems/malformed")
+
+
+async def test_a_file_of_which_nothing_more_arrives_is_not_waited_for(
+    g: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.entrypoints.http.gate.UPLOAD_STALL_S", 0.2)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"\x89PNG\r\n\x1a\n" + bytes(5000)
+        await asyncio.sleep(30)
+
+    api = g.client()
+    project = (await api.post("/projects", json={"name": "P"})).json()["id"]
+    told = await api.post(f"/projects/{project}/uploads", content=stalled())
+    assert (told.status_code, told.json()["type"]) == (400, "/problems/malformed")
+    assert not [f for f in Path(g.settings.objects_url.removeprefix("file://")).rglob("*") if f.is_file()]

@@ -1,11 +1,12 @@
-"""Connections whose request never gets its head together are closed; the others are served as ever."""
+"""Connections whose request never gets its head together, or whose client reads nothing, are closed; the others are
+served as ever."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest_asyncio
@@ -16,14 +17,34 @@ from shared.patience import HEAD_BYTES, PatientProtocol
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
+FILM, CHUNK = 64, 256 * 1024  # chunks: more than the buffers of two sockets hold
+
+
 class Hurried(PatientProtocol):
     head_s = 0.3
+    stall_s = 0.6
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/film":
+        await _film(send)
+        return
     await asyncio.sleep(0.5)  # longer than the patience: an answer may take its time
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
+
+
+over = asyncio.Event()
+
+
+async def _film(send: Any) -> None:
+    size = str(FILM * CHUNK).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", size)]})
+    try:
+        for n in range(FILM):
+            await send({"type": "http.response.body", "body": b"x" * CHUNK, "more_body": n < FILM - 1})
+    finally:
+        over.set()
 
 
 @pytest_asyncio.fixture
@@ -65,3 +86,35 @@ async def test_a_head_without_end_is_not_read(port: int) -> None:
 async def test_others_are_served_one_after_the_other_on_one_connection(port: int) -> None:
     said = await _says(port, GET + GET + GET[:10])
     assert said.count(b"200 OK") == 2
+
+
+async def test_who_reads_nothing_of_an_answer_is_let_go(port: int) -> None:
+    over.clear()
+    with _asking_for_the_film(port) as connection:
+        async with asyncio.timeout(20):
+            await over.wait()
+        assert await _read_all(connection) < FILM * CHUNK, "cut off, not brought to an end"
+
+
+async def test_who_reads_slowly_gets_all_of_it(port: int) -> None:
+    with _asking_for_the_film(port) as connection:
+        assert await _read_all(connection, pause=0.003) > FILM * CHUNK
+
+
+@contextmanager
+def _asking_for_the_film(port: int) -> Iterator[socket.socket]:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        connection.connect(("127.0.0.1", port))
+        connection.setblocking(False)
+        connection.send(b"GET /film HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        yield connection
+
+
+async def _read_all(connection: socket.socket, pause: float = 0) -> int:
+    size, loop = 0, asyncio.get_running_loop()
+    with suppress(ConnectionError):
+        while data := await loop.sock_recv(connection, 32 * 1024):
+            size += len(data)
+            await asyncio.sleep(pause)
+    return size

@@ -22,6 +22,7 @@ IDENTITY: Final = "retake.identity"
 
 MAX_JSON: Final = 1024 * 1024
 BODY_S: Final = 20.0  # for a body of that size: ten times what a slow mobile line needs
+UPLOAD_STALL_S: Final = 60.0  # without a byte of a file: a phone that changes its network is back by then
 SESSION_COOKIE: Final = "retake_session"
 
 _MEDIA: Final = f"{API}/media/"
@@ -116,8 +117,10 @@ class Gate:
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """Stops a body that is too large for JSON; uploads have limits of their own."""
-        if scope["method"] in ("GET", "HEAD") or scope["path"].endswith("/uploads"):
+        if scope["method"] in ("GET", "HEAD"):
             return receive
+        if scope["path"].endswith("/uploads"):
+            return _while_it_comes(receive)
         length = header(scope, b"content-length")
         if length is not None and length.isdigit() and int(length) > MAX_JSON:
             raise _too_large()
@@ -142,6 +145,27 @@ class Gate:
             return message
 
         return counted
+
+
+def _while_it_comes(receive: Receive) -> Receive:
+    """A file may take as long as it likes, as long as something arrives."""
+    complete = False
+
+    async def next_part() -> Message:
+        nonlocal complete
+        if complete:
+            return await receive()
+        try:
+            async with asyncio.timeout(UPLOAD_STALL_S):
+                message = await receive()
+        except TimeoutError:
+            raise ProblemError(Slug.MALFORMED, f"Nothing of the file has arrived for {UPLOAD_STALL_S:.0f} s.",
+                               recovery="Send it again on a better connection.",
+                               headers={"Connection": "close"}) from None
+        complete = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    return next_part
 
 
 def _is_long(path: str) -> bool:
