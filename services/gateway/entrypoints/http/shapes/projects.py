@@ -216,16 +216,16 @@ class Model(Resource):
 
 
 class Quota(Resource):
-    requests: int = Field(description="In any window of `window_s` seconds.")
+    requests: int
     window_s: int
-    streams: int = Field(description="Open at once.")
+    streams: int
     generations: int | None = Field(description="In any 24 hours, over all projects; each variant counts. "
                                                 "null: no limit.", examples=[5000])
     generations_used: int = Field(description="In the last 24 hours.")
     spend: Money | None = Field(description="What your runs may cost in a calendar month (UTC), beside the caps of "
                                             "projects. null: no limit.")
     spent: Money = Field(description="What they have cost since `spent_since`.")
-    spent_since: datetime
+    spent_since: datetime = Field(description="When the month began.")
 
 
 class Me(Resource):
