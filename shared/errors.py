@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+FREE_SPACE = "Free some space on the disk, then try again."
+
 
 class RetakeError(Exception):
     """`code` is stable and machine-readable, `cause` says what happened, `recovery` what to do about it."""
@@ -43,3 +49,14 @@ class Fenced(RetakeError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__("fenced", f"the lease of job {job_id} was lost", "Another worker continues it.")
+
+
+@contextmanager
+def full_disk_in_words() -> Iterator[None]:
+    """A write that finds no room on the disk is Retryable `disk_full`: others may make room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Retryable("disk_full", "The disk is full.", FREE_SPACE) from error

@@ -23,10 +23,13 @@ import av
 import av.audio.stream
 import av.error
 import av.video.stream
+import structlog
 
-from shared.errors import Permanent, Retryable
+from shared.errors import FREE_SPACE, Permanent, Retryable
 from shared.processes import Limits, bare_environment, child, read_tail
 from shared.untrusted import DECODERS, file_input, open_media, unreadable
+
+log = structlog.get_logger(__name__)
 
 # superfast and veryfast write the same parameter sets with these arguments (ultrafast does not).
 Preset = Literal["superfast", "veryfast"]
@@ -171,17 +174,17 @@ async def run_ffmpeg(
     on_progress: Callable[[float], None] | None = None,
     stdin: int | None = None,
     niceness: int = 0,
-    stall_s: float | None = STALL_S,
+    patient: bool = False,
     limits: Limits | None = None,
 ) -> str:
     """Run ffmpeg on `args` (inputs by `media_input`, then outputs) and return the end of what it wrote to stderr.
 
     `on_progress` gets a share from 0 to 1 of `duration_s`, the output's length, a few times a second. `stdin` is a
-    file descriptor for `pipe:0` inputs. `niceness` above 0 lets everything else on the machine go first. `stall_s`
-    without a frame, a byte or a moment more is a hang; None for work that may leave nothing behind for long.
+    file descriptor for `pipe:0` inputs. `niceness` above 0 lets everything else on the machine go first. `STALL_S`
+    without a frame, a byte or a moment more is a hang; be `patient` with work that may leave nothing behind for long.
     It knows nothing of our environment and runs within `limits`. Cancelled or late, the process is stopped for good
     before this returns.
-    Raises Retryable when it ran out of time, memory or space or was killed, else Permanent, with its last lines.
+    Raises Retryable when it ran out of time, memory or space or was killed, else Permanent, in ffmpeg's words; the log has all of them.
     """
     polite = ["nice", "-n", str(niceness)] if niceness else []
     argv = [*polite, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
@@ -192,7 +195,7 @@ async def run_ffmpeg(
         async with asyncio.timeout(timeout_s), running as process:
             stderr = asyncio.ensure_future(read_tail(process.stderr))
             try:
-                await _follow(process.stdout, duration_s, on_progress, stall_s)
+                await _follow(process.stdout, duration_s, on_progress, None if patient else STALL_S)
                 said, code = await stderr, await process.wait()
             finally:
                 stderr.cancel()
@@ -226,9 +229,10 @@ async def _follow(
 
 
 def _failure(code: int, said: str, limits: Limits) -> Permanent | Retryable:
-    cause = "\n".join(said.strip().splitlines()[-6:]) or f"ffmpeg ended with code {code} and said nothing."
+    log.warning("ffmpeg.failed", code=code, said=said.strip().splitlines()[-8:])
+    cause = _told(said) or f"ffmpeg ended with code {code} and said nothing."
     if "No space left on device" in said or "Disk quota exceeded" in said:
-        return Retryable("disk_full", f"The disk is full. {cause}", "Free some space on the disk, then try again.")
+        return Retryable("disk_full", f"The disk is full. {cause}", FREE_SPACE)
     if any(words in said for words in _OUT_OF_MEMORY):
         return Retryable("out_of_memory", f"ffmpeg ran out of memory. {cause}",
                          "Give the machine more memory or less to do at once, or use a smaller picture.")  # fmt: skip
@@ -239,8 +243,22 @@ def _failure(code: int, said: str, limits: Limits) -> Permanent | Retryable:
         return Retryable("ffmpeg_killed", f"ffmpeg was told to end, or had used the {limits.cpu_s} s of processor time "
                          "that it may.")  # fmt: skip
     if code < 0:
-        return Retryable("ffmpeg_killed", f"ffmpeg was ended by signal {-code} ({_signal_name(-code)}). {said[-500:]}")
+        return Retryable("ffmpeg_killed", f"ffmpeg was ended by {_signal_name(-code)}.",
+                         "Give the machine more memory if it has little, or use another file.")  # fmt: skip
     return Permanent("ffmpeg_failed", cause, "Check that the file is complete and plays.")
+
+
+# What follows from an error that was told before.
+_ECHOES = ("Conversion failed", "Terminating thread", "Error opening output file", "Task finished with error",
+           "Nothing was written into output", "Error while decoding: ")  # fmt: skip
+
+
+def _told(said: str) -> str:
+    """The line that names what went wrong, without the names and addresses of ffmpeg's parts."""
+    lines = [re.sub(r"^(\[[^\]]*\]\s*)+", "", line).strip() for line in said.splitlines()]
+    lines = [line for line in lines if line]
+    telling = [line for line in lines if not line.startswith(_ECHOES)]
+    return (telling or lines or [""])[-1][:300]
 
 
 _STOPPED = 255  # its exit code after a signal that it catches: SIGTERM, SIGINT, SIGXCPU
@@ -252,7 +270,7 @@ def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
-        return "unknown"
+        return f"signal {number}"
 
 
 def probe(path: Path | str) -> Probe:

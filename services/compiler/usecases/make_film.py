@@ -21,7 +21,7 @@ from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Resul
 from shared.clock import Clock
 from shared.contracts.compiler import Chapter, FilmReport
 from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
-from shared.errors import RetakeError
+from shared.errors import RetakeError, full_disk_in_words
 
 REPORT_EVERY_S: Final = 0.5
 MOST_ATTEMPTS: Final = 5  # claims of one job: a worker that dies each time it touches a film must not go on for ever
@@ -50,7 +50,9 @@ async def make_film(
         await job.fail(_crashing())
         return
     try:
-        await job.complete(await _make(job, book, workshop, pace, clock, at_once), clock.now())
+        with full_disk_in_words():
+            result = await _make(job, book, workshop, pace, clock, at_once)
+        await job.complete(result, clock.now())
     except RetakeError as error:
         if error.code == "fenced":
             raise

@@ -14,7 +14,7 @@ from services.compiler.domain.cost import Meter, Pace, units
 from services.compiler.domain.pieces import Piece, Recipe
 from services.compiler.usecases.ports import PieceBook, Workshop
 from shared.clock import Clock
-from shared.errors import Permanent, RetakeError, Retryable
+from shared.errors import Permanent, RetakeError, Retryable, full_disk_in_words
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,8 @@ class Obtainer:
                 await self.before_each()
             if token := await self._take(recipe):
                 try:
-                    return await self._make(recipe, token)
+                    with full_disk_in_words():
+                        return await self._make(recipe, token)
                 except RetakeError as error:
                     raise _named(error, recipe.name) from error
             if found := await self.book.find([recipe.key]):

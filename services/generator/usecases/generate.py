@@ -28,7 +28,7 @@ from services.generator.usecases.report_progress import Reporter, Step
 from shared import telemetry
 from shared.clock import Clock
 from shared.contracts.values import RunSource, Version
-from shared.errors import Fenced, RetakeError, Retryable
+from shared.errors import Fenced, RetakeError, Retryable, full_disk_in_words
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,8 @@ class Generate:
             log.info("run.attempt", attempt=attempt.number, kind=run.request.asset_kind, provider=run.provider,
                      model=run.model)
             try:
-                await self._work(run, attempt)
+                with full_disk_in_words():
+                    await self._work(run, attempt)
             except Fenced:
                 raise
             except RetakeError as e:

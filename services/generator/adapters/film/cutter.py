@@ -18,7 +18,7 @@ from services.generator.domain.cutting import Change, Span
 from services.generator.usecases.imports import Clip, Film
 from services.generator.usecases.ports import Share
 from shared.errors import Permanent, UserError
-from shared.media import STALL_S, Probe, filter_value, media_input, probe, run_ffmpeg
+from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
 from shared.sniff import sniff
 
 LONGEST_S: Final = 3600.0
@@ -54,7 +54,7 @@ class FfmpegCutter:
         length = film.track.end_s - film.track.times[0]
         args = ["-copyts", *media_input(film.path), "-map", "0:V:0", "-vf", graph, "-an", "-f", "null", "-"]
         # A film without cuts leaves no frame behind for all of its length: that is no hang.
-        await _run(args, timeout_s=120 + 2 * length, duration_s=film.track.end_s, share=share, stall_s=None)
+        await _run(args, timeout_s=120 + 2 * length, duration_s=film.track.end_s, share=share, patient=True)
         return _changes(await asyncio.to_thread(out.read_text) if out.exists() else "")
 
     async def make(self, film: Film, spans: Sequence[Span], work: Path) -> list[Clip]:
@@ -136,9 +136,9 @@ async def _first_frame(clip: Clip) -> None:
 
 
 async def _run(args: Sequence[str], *, timeout_s: float, duration_s: float | None = None,
-               share: Share | None = None, stall_s: float | None = STALL_S) -> None:
+               share: Share | None = None, patient: bool = False) -> None:
     try:
-        await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=share, stall_s=stall_s)
+        await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=share, patient=patient)
     except Permanent as e:
         raise UserError("media_unreadable", f"The film cannot be decoded: {e.cause.splitlines()[-1][:300]}",
                         "Upload a film that plays to its end.") from e
