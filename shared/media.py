@@ -184,7 +184,8 @@ async def run_ffmpeg(
     without a frame, a byte or a moment more is a hang; be `patient` with work that may leave nothing behind for long.
     It knows nothing of our environment and runs within `limits`. Cancelled or late, the process is stopped for good
     before this returns.
-    Raises Retryable when it ran out of time, memory or space or was killed, else Permanent, in ffmpeg's words; the log has all of them.
+    Raises Retryable when it ran out of time, memory or space or was killed, else Permanent, in a word or two of
+    ffmpeg's; the log has more of them.
     """
     polite = ["nice", "-n", str(niceness)] if niceness else []
     argv = [*polite, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
@@ -250,7 +251,7 @@ def _failure(code: int, said: str, limits: Limits) -> Permanent | Retryable:
 
 # What follows from an error that was told before.
 _ECHOES = ("Conversion failed", "Terminating thread", "Error opening output file", "Task finished with error",
-           "Nothing was written into output", "Error while decoding: ")  # fmt: skip
+           "Nothing was written into output", "Error while decoding: ", "Error while opening decoder")  # fmt: skip
 
 
 def _told(said: str) -> str:
