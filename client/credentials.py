@@ -17,12 +17,15 @@ class Credentials:
     """
 
     def __init__(self, token: str | None = None, *, token_file: Path | None = None, local: bool = False) -> None:
+        self._given = token is not None
         self._file = token_file
         self._local = local
         self.token = token or _read(token_file)
 
     async def renew(self, http: httpx.AsyncClient) -> bool:
-        """Replace a token that was refused. False if there is no other."""
+        """Replace a token that was refused. False if there is no other: whoever named one is not made somebody else."""
+        if self._given:
+            return False
         newer = _read(self._file)
         if newer and newer != self.token:
             self.token = newer

@@ -179,6 +179,13 @@ async def test_auto_approve_opens_and_accepts_at_once(desk: Desk) -> None:
     assert accepted["version_id"] == desk.version_id
 
 
+async def test_who_rolled_back_is_who_decided(desk: Desk) -> None:
+    person = {"kind": "user", "user_id": "ana"}
+    await desk.take(desk.preview(auto_approve=True, source="existing", actor=person))
+    [(topic, accepted)] = await desk.told()
+    assert (topic, accepted["actor"]) == ("accepted", person)
+
+
 async def test_deletion_withdraws_what_is_open(desk: Desk) -> None:
     await desk.take(desk.preview())
     await desk.take(desk.deletion())

@@ -14,6 +14,7 @@ from services.gateway.domain.errors import invalid
 from services.gateway.domain.sentences import said
 from shared.contracts.values import AssetKind, Character, ObjectRef, Output, ProjectSettings, SpendCap
 
+DEADLINE: Final = "deadline_minutes"
 DEADLINE_MINUTES: Final = 30.0
 MAX_DEADLINE_MINUTES: Final = 60.0 * 24 * 365
 STEP_BY_STEP, MONOLITHIC = WORKFLOWS = ("step_by_step", "monolithic")
@@ -41,7 +42,7 @@ def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
         "narration": dict(settings.get("narration") or {}),
         "music": dict(settings.get("music") or {}),
         "style": settings.get("style"),
-        "characters": list(settings.get("characters") or []),
+        "characters": [{"description": None, "upload_ids": []} | c for c in settings.get("characters") or []],
         "review": review,
         "workflow": settings.get("workflow") or STEP_BY_STEP,
         "spend_cap": settings.get("spend_cap"),
@@ -73,6 +74,8 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
             result.pop(name, None)
         else:
             result[name] = value
+    if isinstance(cap := result.get("spend_cap"), Mapping):
+        result["spend_cap"] = {**cap, "amount": _as_text(cap.get("amount"))}
     if problems := _problems(result):
         raise invalid(*problems)
     return result
@@ -94,6 +97,8 @@ def _problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("/spend_cap/amount", "must be a decimal number of at least 0, written as a text"))
     if settings.get("workflow") not in (None, *WORKFLOWS):
         found.append(("/workflow", f"must be one of {', '.join(WORKFLOWS)}"))
+    found += [(f"/review/{name}", f"there is no such setting; there is: {DEADLINE}")
+              for name in settings.get("review") or {} if name != DEADLINE]
     deadline = (settings.get("review") or {}).get("deadline_minutes", DEADLINE_MINUTES)
     if problem := deadline_problem(deadline):
         found.append(("/review/deadline_minutes", problem))
@@ -115,6 +120,12 @@ def _model_problems(at: str, model: type[Output | SpendCap], value: Any) -> list
     except ValidationError as e:
         return [("/".join([at, *(str(part) for part in error["loc"])]), said(error)) for error in e.errors()]
     return []
+
+
+def _as_text(amount: Any) -> Any:
+    """People write 20, and a decimal is a text so that no cent is lost on the way."""
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+    return str(Decimal(str(amount))) if is_number else amount
 
 
 def _is_amount(text: Any) -> bool:

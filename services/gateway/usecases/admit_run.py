@@ -71,8 +71,8 @@ async def lock_asset(store: Store, caller: Caller, asset_id: str) -> Asset:
     return asset
 
 
-async def check_order(store: Store, order: RunOrder) -> None:
-    """What can be refused before anything is paid."""
+async def check_order(store: Store, order: RunOrder, *, changes_in: str = "/changes") -> None:
+    """What can be refused before anything is paid. `changes_in` as for `wanted_of`."""
     base, kind = order.base, order.asset.kind
     asked = order.wanted.directions
     has_text = asked.strip() if asked else base.committed and base.committed.directions.strip()
@@ -83,9 +83,15 @@ async def check_order(store: Store, order: RunOrder) -> None:
     existing = base.committed.model if base.committed else None
     model = model_of(kind, order.wanted.model, project, existing, store.catalogue, store.default_provider)
     if problems := problems_of(order.wanted, model, kind, store.catalogue):
-        raise invalid(*problems)
+        raise invalid(*((_sent_as(pointer, order.changes or {}, changes_in), problem) for pointer, problem in problems))
     await check_quotas(store, order.actor, order.variants)
     await check_spending(store, base)
+
+
+def _sent_as(pointer: str, changes: Mapping[str, Any], changes_in: str) -> str:
+    """Where the request has what is wrong: among its changes, or where its settings are."""
+    name = pointer.rpartition("/")[2]
+    return f"{changes_in}/{name}" if name in changes else pointer
 
 
 async def check_spending(store: Store, base: RunBase) -> None:

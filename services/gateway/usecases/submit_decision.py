@@ -108,5 +108,5 @@ async def _hold_next(store: Store, caller: Caller, run: Run, command: Decide, ne
         keep_original=run.request.keep_original, parent_run_id=run.run_id, parent_reason=ParentReason.REJECTED,
         batch_id=run.batch_id, changes=changes or None, held=True, run_id=next_run_id,
     )
-    await check_order(store, order)
+    await check_order(store, order, changes_in="/suggested_changes")
     await enter_run(store, order)

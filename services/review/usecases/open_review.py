@@ -9,7 +9,7 @@ from services.review.usecases.decide import decide
 from services.review.usecases.ports import Reviews, ref_of
 from shared.contracts.generator import PreviewReady
 from shared.contracts.review import Accepted, ReviewChange, ReviewState, ReviewUpdated
-from shared.contracts.values import Actor, Ref
+from shared.contracts.values import Actor, Ref, RunSource
 from shared.messaging.events import Cause, Message
 
 
@@ -28,21 +28,21 @@ async def open_review(reviews: Reviews, message: Message[PreviewReady], now: dat
     if buried:
         await reviews.publish(_update(review, ReviewChange.WITHDRAWN), cause)
     elif preview.auto_approve and len(review.candidates) == 1:
-        await _approve_by_policy(reviews, review, cause, now)
+        by = preview.actor if preview.source is RunSource.EXISTING else Actor(kind="policy")  # who rolled back decided
+        await _approve_at_once(reviews, review, by, cause, now)
     else:
         await reviews.publish(_update(review, ReviewChange.OPENED), cause)
     for parked in await reviews.unpark(preview.run_id):
         await decide(reviews, parked, now)
 
 
-async def _approve_by_policy(reviews: Reviews, review: Review, cause: Cause, now: datetime) -> None:
+async def _approve_at_once(reviews: Reviews, review: Review, by: Actor, cause: Cause, now: datetime) -> None:
     closed = await reviews.close(review.ref.run_id, ReviewState.ACCEPTED, now)
     assert closed is not None, "it was opened in this transaction"
-    policy = Actor(kind="policy")
-    await reviews.record(None, closed, decision=None, actor=policy, verdict="accepted", at=now)
+    await reviews.record(None, closed, decision=None, actor=by, verdict="accepted", at=now)
     await reviews.publish(
         Accepted(**ref_of(review.ref), review_rev=closed.rev, decision_id=None, version_id=review.candidates[0],
-                 decided_at=now, actor=policy), cause)
+                 decided_at=now, actor=by), cause)
 
 
 def _update(review: Review, change: ReviewChange) -> ReviewUpdated:

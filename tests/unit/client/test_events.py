@@ -121,7 +121,7 @@ async def test_a_refused_token_is_renewed_once() -> None:
         return refusal(401, "unauthenticated")
 
     gateway = Gateway(then=answer)
-    assert len(await collect(gateway.client("stale").events("p1"), 1)) == 1
+    assert len(await collect(gateway.client(None).events("p1"), 1)) == 1
 
 
 async def test_a_page_that_is_no_stream_is_not_taken_for_one() -> None:

@@ -150,7 +150,14 @@ async def test_waiting_is_asked_for_and_allowed_for() -> None:
     assert gateway.requests[0].extensions["timeout"]["read"] > 60
 
 
-async def test_a_local_system_gives_a_new_token_when_the_old_one_is_refused() -> None:
+async def test_whoever_named_a_token_is_not_made_somebody_else() -> None:
+    gateway = Gateway(refusal(401, "unauthenticated"), ok({"access_token": "owner", "expires_in": 60}), ok(RUN))
+    with pytest.raises(errors.Unauthenticated):
+        await gateway.client("a viewer's").runs.get("r1")
+    assert len(gateway.requests) == 1
+
+
+async def test_a_local_system_gives_a_token_to_whoever_has_none_that_is_good(tmp_path: Path) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/api/v1/auth/token":
             return ok({"access_token": "fresh", "expires_in": 60})
@@ -158,7 +165,8 @@ async def test_a_local_system_gives_a_new_token_when_the_old_one_is_refused() ->
         return ok(RUN) if good else refusal(401, "unauthenticated")
 
     gateway = Gateway(then=answer)
-    client = gateway.client("stale")
+    (tmp_path / "token").write_text("stale")
+    client = gateway.client(None, credentials=Credentials(token_file=tmp_path / "token", local=True))
     assert (await client.runs.get("r1")).id == "r1"
     assert (await client.runs.get("r1")).id == "r1"
     assert [r.url.path for r in gateway.requests].count("/api/v1/auth/token") == 1

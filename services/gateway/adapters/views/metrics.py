@@ -8,14 +8,16 @@ from typing import Any, Final
 from services.gateway.adapters.views.base import Json
 from shared.postgres import Connection
 
-# Of videos that a person decided on. What a policy approved has no user, a candidate that was not chosen no review.
+# Of videos that a person decided on. What a policy approved, or a rollback
+# brought back, was not judged; a candidate that was not chosen no review.
 _METRICS: Final = """
     with decided as (
         select distinct on (r.run_id) r.run_id, r.asset_id, r.number, w.verdict, w.rating
         from reviews w join runs r on r.run_id = w.run_id
         where ($1::uuid is null or w.project_id = $1) and ($2::uuid is null or w.episode_id = $2)
           and ($3::timestamptz is null or w.decided_at >= $3)
-          and w.kind = 'video' and w.user_id is not null and w.verdict in ('accepted', 'rejected')
+          and w.kind = 'video' and w.user_id is not null and not r.auto_approve
+          and w.verdict in ('accepted', 'rejected')
         order by r.run_id, w.decided_at
     ), firsts as (
         select distinct on (asset_id) asset_id, verdict from decided order by asset_id, number

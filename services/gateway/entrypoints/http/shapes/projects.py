@@ -24,8 +24,8 @@ class Project(Dated):
 
 class Character(Resource):
     name: str
-    description: str | None = ""
-    upload_ids: list[Id] | None = []
+    description: str | None
+    upload_ids: list[Id]
 
 
 class ReviewPolicy(Resource):
