@@ -15,6 +15,7 @@ from services.gateway.entrypoints.http.shapes import episodes as e
 from services.gateway.entrypoints.http.shapes import projects as p
 from services.gateway.entrypoints.http.shapes import runs as r
 from tests.conftest import FreshDatabase
+from tests.integration.test_gateway_http_metrics import Studio
 from tests.support.gateway_http import Gateway, Stream, gateway
 from tests.support.gateway_shapes import same_shape
 
@@ -299,7 +300,7 @@ async def test_asking_again_while_a_preview_waits_closes_it(g: Gateway) -> None:
     assert waiting["preview"]["updated_at"] <= waiting["updated_at"] > before["updated_at"], "clients keep the newer"
     blank = await api.post(f"/assets/{image}/runs", json={"directions": "  "})
     assert (blank.status_code, blank.json()["errors"]) == (
-        422, [{"pointer": "/directions", "detail": "must not be blank"}])
+        422, [{"pointer": "/directions", "detail": "directions must not be blank."}])
     assert (await ok(await api.get(f"/runs/{first['id']}")))["status"] == "preview_ready", "nothing was closed for it"
     asking = asyncio.create_task(api.post(f"/assets/{image}/runs", json={"directions": "A lighthouse"}))
     second = await ok(await settled(g, asking), 202)
@@ -369,6 +370,26 @@ async def test_the_same_key_gets_the_same_answer(g: Gateway) -> None:
     asking = asyncio.create_task(api.post(f"/assets/{image}/runs", json={"directions": "Again"}, headers=refused))
     assert (await settled(g, asking)).status_code == 202  # a refusal was not kept
     assert (await api.post("/projects", json={"name": "x"}, headers={"Idempotency-Key": "x" * 256})).status_code == 400
+
+
+async def test_what_a_version_was_asked_to_look_like_is_shown(g: Gateway) -> None:
+    api = g.client()
+    project, episode = await an_episode(g, api)
+    await Studio(g, project).images(episode)
+    await ok(await api.patch(f"/projects/{project}/settings", json={"style": "Noir"}, headers={"If-Match": "*"}))
+    regenerate = f"/segments/{episode['segments'][0]['id']}/regenerate"
+    changes = {"style_adjustments": "grainy", "character_prompt": "with glasses"}
+    run = await ok(await api.post(regenerate, json={"changes": changes}), 202)
+    assert (run["style_adjustments"], run["character_prompt"]) == ("grainy", "with glasses")
+    await g.world.settle()
+    (version,) = (await ok(await api.get(f"/assets/{run['asset_id']}/versions")))["data"]
+    assert (version["style"], version["character_prompt"]) == ("Noir, grainy", "with glasses")
+    for name, value in (("seed", "abc"), ("resolution", "9p"), ("duration", -4), ("model", "no/such")):
+        wrong = await api.post(regenerate, json={"changes": {name: value}})
+        assert [e["pointer"] for e in wrong.json()["errors"]] == [f"/changes/{name}"]
+        review = {"action": "reject", "regenerate": True, "suggested_changes": {name: value}}
+        wrong = await api.post(f"/runs/{run['id']}/review", json=review)
+        assert [e["pointer"] for e in wrong.json()["errors"]] == [f"/suggested_changes/{name}"]
 
 
 async def test_changes_build_on_what_was_seen(g: Gateway) -> None:

@@ -93,6 +93,8 @@ class RunViews(VersionViews):
             "attempt": row["attempt"],
             "steps": steps,
             "directions": row["request"]["overrides"].get("directions"),
+            "style_adjustments": row["request"]["overrides"].get("style_adjustments"),
+            "character_prompt": row["request"]["overrides"].get("character_prompt"),
             "settings": row["settings"],
             "provider": row["provider"],
             "versions": [self._version(versions[v]) for v in row["candidates"] if v in versions],

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.gateway.adapters.views.assets import AssetViews
 from services.gateway.adapters.views.base import Json, Row, times, when
-from services.gateway.adapters.views.versions import SCORES, resolution
+from services.gateway.adapters.views.versions import SCORES, resolution, style_of
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.statuses import Shown, ShownRun, counted, shown
@@ -170,10 +170,12 @@ def _parameters(row: Row, version: Row | None) -> Json:
         draft = row["draft"] or {}
         settings: dict[str, Any] = dict(draft.get("settings") or {})
         return {"prompt": draft.get("directions"), "style": row["project_settings"].get("style"), "seed": None,
-                "model": None, "duration": row["duration"], "resolution": None, "aspect_ratio": None} | settings
+                "character_prompt": None, "model": None, "duration": row["duration"], "resolution": None,
+                "aspect_ratio": None} | settings
     settings = {name: s.get("value") for name, s in version["settings"].items()}
     return {"duration": None, "resolution": None, "aspect_ratio": None} | settings | {
-        "prompt": version["directions"], "style": version["style"], "seed": version["seed"], "model": version["model"],
+        "prompt": version["directions"], "style": style_of(version), "seed": version["seed"], "model": version["model"],
+        "character_prompt": version["character_prompt"],
     }
 
 

@@ -12,7 +12,9 @@ from shared.ids import is_id
 
 _SELECT: Final = """
     select t.*, a.committed_version_id is not distinct from t.version_id as is_committed, s.number as segment_number,
-           r.parent_run_id, r.request #>> '{project_settings,style}' as style,
+           r.parent_run_id, r.request #>> '{project_settings,style}' as project_style,
+           r.request #>> '{overrides,style_adjustments}' as style_adjustments,
+           r.request #>> '{overrides,character_prompt}' as character_prompt,
            coalesce(p.version_id, p.candidates[1]) as parent_version_id
     from versions t
     join assets a on a.asset_id = t.asset_id
@@ -25,8 +27,8 @@ _SOME: Final = _SELECT + "where t.version_id = any($1::uuid[])"
 _OF_ASSET: Final = _SELECT + "where t.asset_id = $1"
 
 SCORES: Final = ("overall_score", "consistency_score", "visual_quality")
-_COMPARED: Final = ("directions", "model", "provider", "seed", "duration", "resolution", "aspect_ratio", "size",
-                    "content_type", "fps", "status")
+_COMPARED: Final = ("directions", "style", "character_prompt", "model", "provider", "seed", "duration", "resolution",
+                    "aspect_ratio", "size", "content_type", "fps", "status")
 
 
 class VersionViews(View):
@@ -71,6 +73,8 @@ class VersionViews(View):
             "committed": row["is_committed"],
             "gone": row["retired_at"] is not None,
             "directions": row["directions"],
+            "style": style_of(row),
+            "character_prompt": row["character_prompt"],
             "model": row["model"],
             "provider": row["provider"],
             "seed": row["seed"],
@@ -134,3 +138,8 @@ def _differences(versions: Sequence[Json]) -> list[Json]:
     for name in SCORES:
         fields[f"quality_metrics.{name}"] = [v["quality_metrics"].get(name) for v in versions]
     return [{"field": name, "values": values} for name, values in fields.items() if len(set(map(repr, values))) > 1]
+
+
+def style_of(version: Row) -> str | None:
+    """The project's, as it was then, with what the run added to it."""
+    return ", ".join(text for text in (version["project_style"], version["style_adjustments"]) if text) or None

@@ -34,6 +34,7 @@ _FIELDS: Final = {
     "cause": "Why, in words.",
     "change": "What changed.",
     "chapters": "One per segment, where a player can jump to.",
+    "character_prompt": "Added to the characters' text, for this run; null: nothing.",
     "characters": "Who appears.",
     "code": "For programs; it never changes its meaning.",
     "committed": "The version that the rest of the world sees; null: none yet.",
@@ -112,6 +113,7 @@ _FIELDS: Final = {
     "status": "Where it stands.",
     "step": "What is being done, for programs; null: nothing yet.",
     "style": "Put before every prompt, such as `Warm film stock`.",
+    "style_adjustments": "Added to the project's style, for this run; null: nothing.",
     "suggested_changes": "What the next version should have: prompt_modifications (appended to the directions), "
                          "style_adjustments, character_prompt, directions (instead of them), model, duration, "
                          "resolution, aspect_ratio, seed. Other keys are recorded only.",

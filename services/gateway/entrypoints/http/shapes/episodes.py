@@ -61,7 +61,8 @@ class GenerationParams(Resource):
     """With the other settings of the model beside these."""
 
     prompt: str | None
-    style: str | None
+    style: str | None = Field(description="The project's, and what the run added to it.")
+    character_prompt: str | None
     seed: int | None
     model: str | None
     duration: float | None

@@ -46,6 +46,8 @@ class Version(Dated):
     committed: bool = Field(description="The one that the rest of the world sees.")
     gone: bool = Field(description="Retention has deleted its bytes.")
     directions: str
+    style: str | None = Field(description="The project's then, and what the run added to it; not part of directions.")
+    character_prompt: str | None
     model: str | None
     provider: str = Field(examples=["animatic"])
     seed: int | None
@@ -124,6 +126,8 @@ class Run(Dated):
     attempt: int
     steps: list[Step] = Field(description="What happened, oldest first.")
     directions: str | None
+    style_adjustments: str | None
+    character_prompt: str | None
     settings: dict[str, Setting] = Field(description="Effective values and where each came from.")
     provider: str | None
     versions: list[Version] = Field(description="What it offers, or offered.")
