@@ -23,7 +23,7 @@ from prometheus_client import Gauge, Histogram
 from shared.clock import Clock
 from shared.errors import Fenced
 from shared.ids import NewId
-from shared.postgres import UNAVAILABLE, Connection, Listener, Pool, transaction
+from shared.postgres import ACQUIRE_TIMEOUT_S, UNAVAILABLE, Connection, Listener, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +99,9 @@ async def cancel(connection: Connection, job_id: str) -> bool:
     return bool(gone)
 
 
+_ANY: Final = """
+    select exists (select from jobs where kind = $1 and run_at <= now() and (token is null or lease_until < now()))
+"""
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('jobs'), hashtext($1))"
 _READY: Final = """
     with recursive keys as (  -- one look into the index per key, however many jobs it has
@@ -274,6 +277,8 @@ class Worker:
         if slots <= 0:
             return []
         try:
+            if not await self._any(kind):
+                return []
             async with transaction(self._pool) as connection:
                 claims = await claim(connection, kind, slots, worker=self._name, lease_s=self._lease_s,
                                      gates=self._kinds[kind].gates)
@@ -284,6 +289,12 @@ class Worker:
         for held in claims:  # a lease of ours that ran out while we were paused: the old task must not go on
             self._stop_job(held.job_id)
         return claims
+
+    async def _any(self, kind: str) -> bool:
+        """Nearly always there is nothing: one round trip then, instead of a transaction under the lock of all claims.
+        What is enqueued after this look wakes us."""
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            return bool(await connection.fetchval(_ANY, kind))
 
     async def _run(self, held: Claim) -> None:
         began = self._clock.monotonic()
