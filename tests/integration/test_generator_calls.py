@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,17 @@ import pytest_asyncio
 
 from services.generator.domain.run import Lane
 from services.generator.usecases.ports import Made, Order
-from services.generator.usecases.remote import ABANDON, Call, Cancelled, Handle, Running, Stopped, Succeeded, Unsure
+from services.generator.usecases.remote import (
+    ABANDON,
+    Call,
+    Cancelled,
+    Handle,
+    Running,
+    Stopped,
+    Succeeded,
+    Throttled,
+    Unsure,
+)
 from services.generator.wiring import Provider, abandonment
 from shared import jobs
 from shared.contracts.values import AssetKind, Cost, Media
@@ -73,6 +84,8 @@ class PaidProvider:
 
     async def cancel(self, handle: Handle) -> Cancelled:
         self._fault("cancel")
+        if self._looked > self.looks_before_done:
+            return Cancelled.TOO_LATE
         self.cancelled.append(handle["id"])
         return Cancelled.ACCEPTED
 
@@ -219,6 +232,89 @@ async def test_cancelling_stops_the_provider_and_counts_what_it_charges(bench: B
     first, last = await bench.published("failed")
     assert (first.cost.amount, last.cost.amount, last.cost.calls) == ("0", "0.10", 1), "what was charged later is told"
     assert last.run_rev > first.run_rev and last.outcome == "cancelled"
+
+
+# Where a run is when it is cancelled: what becomes of its call, and what it cost in the end.
+MOMENTS: dict[str, tuple[list[str], str]] = {
+    "queued": ([], "0"),
+    "preparing": ([], "0"),
+    "submitting": (["cancelled"], "0.10"),  # it arrived, its answer did not
+    "looking": (["cancelled"], "0.10"),
+    "downloading": (["succeeded"], "0.25"),
+    "inspecting": (["succeeded"], "0.25"),
+    "storing": (["succeeded"], "0.25"),
+    "waiting for the provider's limit": (["failed"], "0"),
+    "backing off": (["failed"], "0"),
+    "waiting to look again": (["cancelled"], "0.10"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_run_is_cancelled_wherever_it_is_and_says_what_it_cost(
+    bench: Bench, provider: PaidProvider, moment: str
+) -> None:
+    reached, (states, cost) = asyncio.Event(), MOMENTS[moment]
+    hang = _hang(reached)
+    match moment:
+        case "preparing":
+            provider.prepare = hang  # type: ignore[method-assign]
+        case "submitting":
+            submit = provider.submit
+            provider.submit = lambda *args: hang(submit(*args))  # type: ignore[assignment,method-assign]
+        case "looking":
+            provider.looks_before_done, provider.look = 10**6, _first(hang, provider.look)  # type: ignore[method-assign]
+        case "downloading":
+            provider.fetch = hang  # type: ignore[method-assign]
+        case "inspecting":
+            bench.studio.inspect = hang  # type: ignore[method-assign]
+        case "storing":
+            bench.objects.own.put_file = hang  # type: ignore[method-assign]
+        case "waiting for the provider's limit":
+            provider.faults["before submit"] = [Throttled("provider_rate_limited", "slow down", delay_s=60.0)]
+        case "backing off":
+            provider.faults["before submit"] = [Retryable("provider_busy", "503", delay_s=60.0)]
+        case "waiting to look again":
+            provider.looks_before_done, provider.faults["look"] = 10**6, [Retryable("provider_busy", "503")]
+    request = await requested(bench)
+    if moment == "queued":
+        await bench.handle(events.cancel_requested(target_id=request.run_id))
+    else:
+        async with bench.worker(), asyncio.timeout(20):
+            while not (reached.is_set() or await bench.pool.fetchval("select step = 'retrying' from runs")):
+                await asyncio.sleep(0.01)
+            await bench.handle(events.cancel_requested(target_id=request.run_id))
+            while any((bench.root / "work" / "scratch" / "test").glob("*/")):
+                await asyncio.sleep(0.01)
+    assert await bench.state(request.run_id) == "cancelled"
+    if await bench.pool.fetchval("select count(*) from jobs"):
+        await run_abandonments(bench)
+    assert await call_states(bench) == states
+    last = (await bench.published("failed"))[-1]
+    assert (last.outcome, last.problem.code, Decimal(last.cost.amount)) == ("cancelled", "cancelled", Decimal(cost))
+    assert await bench.published("preview-ready") == []
+
+
+def _hang(reached: asyncio.Event) -> Any:
+    async def hang(*args: Any, **named: Any) -> Any:
+        for arg in args:
+            if asyncio.iscoroutine(arg):
+                await arg
+        reached.set()
+        await asyncio.sleep(60)
+
+    return hang
+
+
+def _first(once: Any, then: Any) -> Any:
+    """`once` at the first call, `then` from the second on."""
+    called = False
+
+    def call(*args: Any) -> Any:
+        nonlocal called
+        called, was = True, called
+        return then(*args) if was else once(*args)
+
+    return call
 
 
 async def test_a_provider_that_does_not_answer_is_asked_to_stop_again(bench: Bench, provider: PaidProvider) -> None:
