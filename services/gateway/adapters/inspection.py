@@ -97,7 +97,8 @@ def _picture(path: Path) -> dict[str, int]:
                 turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: on its side
                 image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError("too_large", "The picture has too many pixels.", "Make it smaller.") from None
+        raise UserError("too_large", f"The picture has more than {MAX_PIXELS / 1e6:.0f} megapixels.",
+                        f"Make it smaller: {MAX_PIXELS / 1e6:.0f} are taken.") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
         raise UserError("unreadable", f"The picture cannot be read: {e}", _FIX) from None
     return {"width": height, "height": width} if turned else {"width": width, "height": height}

@@ -76,6 +76,16 @@ def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
     assert caught.value.code == "setting_refused" and words in caught.value.cause
 
 
+@pytest.mark.parametrize(("script", "language"), [
+    ("Le bateau tourne et la lumière est dans les voiles.", "French"), ("船はゆっくりと港に入る。", "Japanese"),
+    ("The boat turns.", "English"), ("A hajó lassan fordul, és a fény nem ég már.", None),  # not one of the model's
+])
+def test_a_script_is_spoken_in_its_language_without_being_told(script: str, language: str | None) -> None:
+    asked = replace(order("minimax/speech-02-hd"), directions=script)
+    assert inputs_of(asked).plain.get("language_boost") == language
+    assert inputs_of(replace(asked, settings=asked.settings | {"language": "de"})).plain["language_boost"] == "German"
+
+
 def test_own_pixels_are_a_custom_size_and_a_dialect_speaks_its_language() -> None:
     sent = inputs_of(order("bytedance/seedream-4", width=2048, height=1024)).plain
     assert (sent["size"], sent["width"], sent["height"]) == ("custom", 2048, 1024)

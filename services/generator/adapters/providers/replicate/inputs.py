@@ -10,6 +10,7 @@ from services.generator.usecases.ports import Order
 from shared.contracts.catalogue import Input
 from shared.contracts.values import AssetKind
 from shared.errors import UserError
+from shared.language import guess_language
 
 MEDIA: Final = frozenset({"starting_image", "last_frame", "reference_images"})
 
@@ -80,18 +81,27 @@ def _value(name: str, spec: Input, order: Order) -> Any:
             found = order.seed
         case source:
             found = order.settings.get(source.removeprefix("settings."))
+    if found is None and spec.source == "settings.language":
+        return _translated(spec.map or {}, guess_language(order.directions))  # one that it does not know is not said
     if found is None or spec.map is None:
         return found
     return _mapped(name, spec.map, found, order)
 
 
-def _mapped(name: str, translation: dict[str, Any], found: Any, order: Order) -> Any:
-    """By the value, or, for a language tag, by its beginning (de-AT by de)."""
+def _translated(translation: dict[str, Any], found: Any) -> Any:
+    """By the value, or, for a language tag, by its beginning (de-AT by de). None for what there is not."""
     key = str(found)
     while key:
         for known, value in translation.items():
             if known.casefold() == key.casefold():
                 return value
         key = key.rpartition("-")[0]
+    return None
+
+
+def _mapped(name: str, translation: dict[str, Any], found: Any, order: Order) -> Any:
+    value = _translated(translation, found)
+    if value is not None:
+        return value
     raise UserError("setting_refused", f"{order.model.title} does not take {found!r} for {name}. It takes: "
                     f"{', '.join(translation)}.", "Change the setting, or choose another model.")
