@@ -26,6 +26,8 @@ def present(session: Session, run: Run, total: int | None = None) -> None:
     """The facts of what waits, and where it plays."""
     for version in run.versions:
         _present(session, run, version, total)
+    for lost in run.lost:
+        session.line(f"  One more was asked for and not made: {lost.text} {lost.recovery or ''}".rstrip(), style="red")
 
 
 def _present(session: Session, run: Run, version: Version, total: int | None) -> None:
@@ -38,6 +40,7 @@ def _present(session: Session, run: Run, version: Version, total: int | None) ->
     _fact(facts, "Model", version.model_slug)
     _fact(facts, "Made", show.media(version))
     _fact(facts, "Quality", show.quality(version))
+    _fact(facts, "Cost", run.cost.text if run.cost else None)
     _fact(facts, "Decide", show.left(run.deadline) if run.deadline and run.status is RunStatus.PREVIEW_READY else None)
     session.say(Panel(facts, title=title, title_align="left", border_style="yellow", expand=False))
     if version.url:

@@ -64,7 +64,8 @@ async def cancel(session: Session, run: RunId) -> None:
     """Cancel a run that is queued or generating."""
     async with session.connect() as client:
         found = await client.runs.cancel(run)
-    session.line(f"Run {found.id}: {found.status.replace('_', ' ')}")
+    stops = "" if found.status.at_rest else ": it is being stopped, and the call at its provider with it"
+    session.line(f"Run {found.id} ({found.status.replace('_', ' ')}){stops}")
     session.emit(found)
 
 
@@ -101,6 +102,8 @@ def _details(session: Session, run: Run) -> None:
         session.line(run.message)
     if run.error:
         session.line(f"{run.error.text} {run.error.recovery or ''}".strip(), style="red")
+    if run.cost and run.cost.text and not run.versions:  # a preview says it among its facts
+        session.line(f"Cost: {run.cost.text}")
     table = show.table("Setting", "Value", "From")
     for name, setting in run.settings.items():
         table.add_row(name, Text(str(setting.value)), setting.source)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from client.models.base import Model, Open, Problem, Resource, Settings
+from client.models.base import Model, Money, Open, Problem, Resource, Settings
 
 
 class Kind(Open):
@@ -117,8 +117,17 @@ class Review(Resource):
 
 
 class Cost(Model):
-    estimated: Any = None
-    actual: Any = None
+    """What a run or a version cost; `actual` is what the provider reported, where it does."""
+
+    estimated: Money | None = None
+    actual: Money | None = None
+
+    @property
+    def text(self) -> str | None:
+        """`0.078 USD`, `about 0.078 USD`; None: nothing was paid, or it is not known."""
+        if self.actual:
+            return f"{self.actual.amount} {self.actual.currency}"
+        return f"about {self.estimated.amount} {self.estimated.currency}" if self.estimated else None
 
 
 class Run(Resource):
@@ -140,6 +149,7 @@ class Run(Resource):
     settings: Settings = {}
     provider: str | None = None
     versions: list[Version] = []
+    lost: list[Problem] = Field([], description="candidates that were asked for and not made, with the reason of each")
     deadline: datetime | None = None
     review: Review | None = None
     review_outcome: str | None = None

@@ -23,8 +23,9 @@ from client.cli.codes import Code, Stopped, UsageError, WorkFailed, code_of
 from client.cli.command import command, execute
 from client.cli.main import build
 from client.cli.plan import make_plan
+from client.cli.preview import present
 from client.cli.session import Session, plain
-from client.models import Version
+from client.models import Run, Version
 from tests.unit.client.fake import Gateway, ok
 
 GROUPS = {
@@ -320,6 +321,17 @@ def test_words_for_people() -> None:
     assert show.quality(version) == "overall 0.50 · visual quality: no reference"
     unmeasured = dict.fromkeys(("overall_score", "visual_quality", "consistency_score"), "not measured")
     assert show.quality(Version(id="v", unmeasured=unmeasured)) == "not measured"
+
+
+def test_a_preview_says_what_it_cost_and_what_was_not_made(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = {"code": "sensitive", "cause": "The model refused it.", "recovery": "Change the words."}
+    cost = {"estimated": {"amount": "0.20", "currency": "USD"}, "actual": {"amount": "0.078", "currency": "USD"}}
+    run = Run.model_validate({"id": "r", "kind": "video", "status": "preview_ready", "segment_number": 1, "cost": cost,
+                              "versions": [{"id": "v", "number": 4}], "lost": [lost]})
+    present(Session(), run)
+    told = capsys.readouterr().out
+    assert "0.078 USD" in told
+    assert "One more was asked for and not made: The model refused it. Change the words." in told
 
 
 @pytest.mark.parametrize("width", [30, 50, 200])
