@@ -16,7 +16,15 @@ import pi_heif
 import structlog
 from PIL import Image, UnidentifiedImageError
 
-from services.gateway.domain.uploads import MAX_FILM_S, MAX_PIXELS, Inspected
+from services.gateway.domain.uploads import (
+    MAX_FILM_S,
+    MAX_PIXELS,
+    SNIFFED_BYTES,
+    TAIL_BYTES,
+    Inspected,
+    hidden_in,
+    sniff,
+)
 from shared.errors import Permanent, UserError
 from shared.media import probe
 from shared.processes import bare_environment, child, read_tail
@@ -72,6 +80,7 @@ def main(kind: str, path: str) -> int:
         with contextlib.suppress(OSError, ValueError):  # macOS refuses some
             resource.setrlimit(limit, (most, most))
     try:
+        _only_one_thing(Path(path))
         found = _picture(Path(path)) if kind == "image" else vars(probe(path))
     except UserError as e:
         print(json.dumps({"code": e.code, "cause": e.cause, "recovery": e.recovery}))
@@ -81,6 +90,17 @@ def main(kind: str, path: str) -> int:
         return REFUSED
     print(json.dumps(found))
     return 0
+
+
+def _only_one_thing(path: Path) -> None:
+    """What is a picture to one reader and a program to the next is not kept, let alone handed out."""
+    with path.open("rb") as file:
+        content_type = sniff(file.read(SNIFFED_BYTES)) or ""
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        hidden = hidden_in(content_type, file.read())
+    if hidden:
+        raise UserError("unreadable", f"The file is {hidden}, too: files that are two things at once are not taken.",
+                        "Save it again in an image or video program, and send that.")
 
 
 def _picture(path: Path) -> dict[str, int]:

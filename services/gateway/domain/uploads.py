@@ -28,6 +28,14 @@ _REFUSED: Final = (
     (b"<html", "a web page"),
 )
 
+TAIL_BYTES: Final = 66 * 1024  # the end of a ZIP archive with the longest comment
+_ENDS: Final = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82", "image/gif": b"\0;"}
+_BEHIND: Final = (
+    (b"pk\x03\x04", "a ZIP archive"), (b"rar!", "a RAR archive"), (b"7z\xbc\xaf", "a 7z archive"), (b"%pdf", "a PDF"),
+    (b"<?", "a program"), (b"#!", "a program"), (b"mz", "a program"), (b"\x7felf", "a program"),
+    (b"<script", "a web page"), (b"<html", "a web page"), (b"<!doctype", "a web page"), (b"<svg", "an SVG"),
+)
+
 
 @dataclass(frozen=True)
 class Inspected:
@@ -108,6 +116,21 @@ def why_refused(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     named = next((words for start, words in _REFUSED if text[:len(start)].lower() == start.lower()), None)
     return f"This is {named}, which is not taken." if named else "This is no image, audio or video that is taken."
+
+
+def hidden_in(content_type: str, tail: bytes) -> str | None:
+    """What else a file is that was also something we take, in words: `tail` is its last `TAIL_BYTES`.
+
+    An archive is found by its end, whatever precedes it (PKWARE APPNOTE 4.3.16). Behind a picture's end other things
+    are known by their beginning; a telephone's moving picture is one that is no harm, and what is unknown is none.
+    """
+    at = tail.rfind(b"PK\x05\x06")
+    if at >= 0 and at + 22 + int.from_bytes(tail[at + 20:at + 22], "little") == len(tail):
+        return "a ZIP archive"
+    end = _ENDS.get(content_type)
+    _, found, behind = tail.rpartition(end) if end else (b"", b"", b"")
+    behind = behind.lstrip(b"\0 \t\r\n").lower() if found else b""
+    return next((words for start, words in _BEHIND if behind.startswith(start)), None)
 
 
 def plain_name(filename: str | None, content_type: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from services.gateway.adapters.inspection import MediaInspector
 from services.gateway.domain import uploads as gateway
 from services.generator.adapters.uploads import ingest
 from shared.contracts.values import AssetKind
+from shared.errors import UserError
 from shared.sniff import PICTURES, SOUNDS, VIDEOS
 from tests.support.films import ffmpeg
 from tests.support.heic import heic
@@ -72,3 +74,35 @@ def test_what_only_begins_like_a_bitmap_is_none() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "BMP")
     assert gateway.sniff(buffer.getvalue()[:64]) == "image/bmp"
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.txt", "x" * 100)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("content_type", "more", "word"), [
+    ("image/jpeg", b"PK\x03\x04<?php ?>", "ZIP"), ("image/jpeg", b"<?php system($_GET[0]); ?>", "program"),
+    ("image/png", b"\n<script>alert(1)</script>", "web page"), ("image/gif", b"%PDF-1.7", "PDF"),
+    ("image/webp", zipped(), "ZIP"), ("video/mp4", zipped(), "ZIP"),
+])
+async def test_a_file_that_is_two_things_is_refused_by_name(
+    content_type: str, more: bytes, word: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "upload"
+    MADE[content_type](path)
+    with path.open("ab") as file:
+        file.write(more)
+    with pytest.raises(UserError, match=word) as caught:
+        await MediaInspector().inspect(gateway.kind_of(content_type), path)
+    assert "two things" in caught.value.cause and caught.value.recovery
+
+
+async def test_a_telephones_moving_picture_is_taken(tmp_path: Path) -> None:
+    path, film = tmp_path / "upload", tmp_path / "film"
+    MADE["image/jpeg"](path)
+    MADE["video/mp4"](film)
+    path.write_bytes(path.read_bytes() + film.read_bytes())
+    assert (await MediaInspector().inspect("image", path)).width == 96
