@@ -11,11 +11,10 @@ from client.cleanup import stopping
 from client.cli import show
 from client.cli.codes import UsageError, WorkFailed
 from client.cli.command import command
-from client.cli.compiling import FilmOptions, chosen
+from client.cli.compiling import FilmOptions, FilmWish, chosen
 from client.cli.film import report
 from client.cli.following import follow_batch, follow_film
 from client.cli.options import EpisodeArgument, ProjectOption
-from client.cli.plan import STYLES
 from client.cli.screen import transfer
 from client.cli.session import Session
 from client.cli.targets import find_episode
@@ -89,7 +88,13 @@ async def render(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Download the film. It is overwritten.")
     ] = None,
     at_once: Size = None,
+    segments: FilmOptions.Segments = None,
     transition: FilmOptions.Transition = None,
+    at: FilmOptions.At = None,
+    no_music: FilmOptions.NoMusic = False,
+    loudness: FilmOptions.Loudness = -16,
+    sound: FilmOptions.Sound = None,
+    music_gain: FilmOptions.MusicGain = None,
     captions: FilmOptions.Captions = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the film; Ctrl-C then cancels it.")] = True,
     project: ProjectOption = None,
@@ -99,12 +104,12 @@ async def render(
     Examples:
 
     * `retake render "My film" -o film.mp4`
+    * `retake render --at-once 4 --transition fade --captions burned`
     """
-    if transition is not None and transition not in STYLES:
-        raise UsageError(f"{transition!r} is no transition.", f"Choose one of: {', '.join(STYLES)}.")
+    wish = FilmWish(segments, transition, at, no_music, loudness, sound, music_gain, captions)
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
-        start = client.batches.render(found.id, batch_size=at_once, transition_style=transition, captions=captions)
+        start = client.batches.render(found.id, batch_size=at_once, **wish.of(found))
         async with stopping(start, lambda started: client.batches.cancel(started.id)) as batch:
             if not wait:
                 session.emit(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,12 +26,57 @@ from client.production import compile_film, download_film
 class FilmOptions:
     """What a film is to be like: shared by the commands that make one."""
 
+    Segments = Annotated[
+        str | None, typer.Option("--segments", metavar="1,3,2", help="These, in this order.  [default: all committed]")
+    ]
     Transition = Annotated[
         str | None, typer.Option("--transition", help="cut, fade or dissolve.  [default: each segment's own, else cut]")
     ]
+    At = Annotated[
+        list[str] | None,
+        typer.Option("--at", metavar="N=STYLE[:SECONDS]", help="After segment N: 2=dissolve:0.8. May be repeated."),
+    ]
+    NoMusic = Annotated[bool, typer.Option("--no-music", help="Without the music.")]
+    Loudness = Annotated[int, typer.Option("--loudness", metavar="LUFS", help="-16, -14 (web) or -23 (broadcast).")]
+    Sound = Annotated[str | None, typer.Option("--sound", help="Of the segments: keep, lower or mute.")]
+    MusicGain = Annotated[float | None, typer.Option("--music-gain", metavar="DB", help="Louder or softer.")]
     Captions = Annotated[
         str | None, typer.Option("--captions", help="none, soft (can be switched on) or burned (in the picture).")
     ]
+
+
+@dataclass(frozen=True)
+class FilmWish:
+    """What was said with FilmOptions. Raises UsageError for what cannot be meant."""
+
+    segments: str | None
+    transition: str | None
+    at: list[str] | None
+    no_music: bool
+    loudness: int
+    sound: str | None
+    music_gain: float | None
+    captions: str | None
+
+    def __post_init__(self) -> None:
+        if self.transition is not None and self.transition not in STYLES:
+            raise UsageError(f"{self.transition!r} is no transition.", f"Choose one of: {', '.join(STYLES)}.")
+        if self.loudness not in (-14, -16, -23):
+            raise UsageError(f"--loudness {self.loudness} is not supported.", "Choose -16, -14 or -23.")
+        _check_choice("--sound", self.sound, ("keep", "lower", "mute"))
+        _check_choice("--captions", self.captions, ("none", "soft", "burned"))
+
+    def of(self, episode: Episode) -> dict[str, Any]:
+        """As `batches.render` and `films.create` take it."""
+        audio = {"background_music": not self.no_music, "loudness_lufs": self.loudness, "segment_sound": self.sound,
+                 "music_gain_db": self.music_gain}  # fmt: skip
+        return {
+            "segment_ids": chosen(episode, self.segments),
+            "transition_style": self.transition,
+            "transitions": [_boundary(episode, each) for each in self.at or []] or None,
+            "audio_config": {k: v for k, v in audio.items() if v is not None},
+            "captions": self.captions,
+        }
 
 
 @command
@@ -40,20 +86,13 @@ async def compile_(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Download the film. It is overwritten.")
     ] = None,
-    segments: Annotated[
-        str | None, typer.Option("--segments", metavar="1,3,2", help="These, in this order.  [default: all committed]")
-    ] = None,
+    segments: FilmOptions.Segments = None,
     transition: FilmOptions.Transition = None,
-    at: Annotated[
-        list[str] | None,
-        typer.Option("--at", metavar="N=STYLE[:SECONDS]", help="After segment N: 2=dissolve:0.8. May be repeated."),
-    ] = None,
-    no_music: Annotated[bool, typer.Option("--no-music", help="Without the music.")] = False,
-    loudness: Annotated[
-        int, typer.Option("--loudness", metavar="LUFS", help="-16, -14 (web) or -23 (broadcast).")
-    ] = -16,
-    sound: Annotated[str | None, typer.Option("--sound", help="Of the segments: keep, lower or mute.")] = None,
-    music_gain: Annotated[float | None, typer.Option("--music-gain", metavar="DB", help="Louder or softer.")] = None,
+    at: FilmOptions.At = None,
+    no_music: FilmOptions.NoMusic = False,
+    loudness: FilmOptions.Loudness = -16,
+    sound: FilmOptions.Sound = None,
+    music_gain: FilmOptions.MusicGain = None,
     captions: FilmOptions.Captions = None,
     project: ProjectOption = None,
 ) -> None:
@@ -65,31 +104,16 @@ async def compile_(
     * `retake compile --segments 1,3,2 --transition fade`
     * `retake compile --at 1=dissolve:0.8 --captions burned --loudness -14`
     """
-    if transition is not None and transition not in STYLES:
-        raise UsageError(f"{transition!r} is no transition.", f"Choose one of: {', '.join(STYLES)}.")
-    if loudness not in (-14, -16, -23):
-        raise UsageError(f"--loudness {loudness} is not supported.", "Choose -16, -14 or -23.")
-    _check_choice("--sound", sound, ("keep", "lower", "mute"))
-    _check_choice("--captions", captions, ("none", "soft", "burned"))
-    audio = {"background_music": not no_music, "loudness_lufs": loudness, "segment_sound": sound,
-             "music_gain_db": music_gain}  # fmt: skip
+    wish = FilmWish(segments, transition, at, no_music, loudness, sound, music_gain, captions)
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
-        boundaries = [_boundary(found, each) for each in at or []]
+        fields = wish.of(found)
         with Screen(session) as screen:
             async with Live(
                 client, found.project_id or "", found, on_change=screen.update, on_connection=screen.connection
             ) as live:
                 screen.update(live.board, None)
-                started, film = await compile_film(
-                    client,
-                    live,
-                    segment_ids=chosen(found, segments),
-                    transition_style=transition,
-                    transitions=boundaries or None,
-                    audio_config={k: v for k, v in audio.items() if v is not None},
-                    captions=captions,
-                )
+                started, film = await compile_film(client, live, **fields)
         for number in _left_out(found, started.left_out):
             session.warn(f"Segment {number} is left out: nothing of it is committed.")
         if output:

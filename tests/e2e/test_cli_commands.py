@@ -343,7 +343,8 @@ def test_a_batch_is_held_and_reviewed_by_commands_up_to_the_rated_film(cli: Cli,
     [waiting] = cli.json("review", "--list", *at)["waiting"]
     assert waiting["deadline"] is None
     cli.json("review", waiting["id"], "--accept", "--rating", "5", "--reason", "Good")
-    film = cli.json("render", typed, "--at-once", "2", "--transition", "fade", "-o", "typed.mp4")
+    film = cli.json("render", typed, "--at-once", "2", "--transition", "fade", "--captions", "none", "--no-music",
+                    "-o", "typed.mp4")
     assert film["segments_included"] == 2
     assert cli.json("films", "rate", "4", *at)["rating"] == 4
     assert cli.json("films", "download", film["compilation_job_id"], "-o", "again.mp4")["size"] == film["size"]
