@@ -335,6 +335,7 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
         {"segment_id": one, "reason": "repeated"}, {"segment_id": two, "reason": "unapproved"},
         {"segment_id": caller.project_id, "reason": "not_in_episode"}]
     for wrong in ({"segment_ids": []}, {"transitions": [Boundary(two, TransitionStyle.CUT)], "segment_ids": [one]},
+                  {"transitions": [Boundary(one, TransitionStyle.CUT)], "segment_ids": [one]},
                   {"audio_config": AudioConfig(narration={"x": {}})}):
         with pytest.raises(Refusal) as caught:
             await w.do(compile_episode, caller, Compile(episode, **wrong))

@@ -86,10 +86,12 @@ async def _parts(store: Store, caller: Caller, command: Compile) -> FilmParts:
         raise not_found("episode")
     if command.segment_ids is not None and not command.segment_ids:
         raise invalid(("/segment_ids", "names no segment; leave it out for all that are approved"))
-    known = {s.segment_id for s in parts.segments}
-    film = known if command.segment_ids is None else set(command.segment_ids)
+    known = [s.segment_id for s in parts.segments]
+    film = known if command.segment_ids is None else list(command.segment_ids)
     wrong = [(f"/transitions/{i}/after_segment_id", "is not a segment of this film")
              for i, b in enumerate(command.transitions) if b.after_segment_id not in film]
+    wrong += [(f"/transitions/{i}/after_segment_id", "is the last segment of this film: nothing follows it")
+              for i, b in enumerate(command.transitions) if film[-1:] == [b.after_segment_id]]
     wrong += [(f"/audio_config/narration/{s}", "is not a segment of this episode")
               for s in command.audio_config.narration if s not in known]
     if wrong:

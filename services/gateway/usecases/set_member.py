@@ -12,7 +12,7 @@ async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> 
     """Raises Refusal invalid (nobody has signed in with that id), invalid-state (the last owner)."""
     members = await store.accounts.lock_members(caller.project_id)
     if not await store.accounts.knows(user_id):
-        raise invalid(("/user_id", "nobody has signed in with this id yet: let them sign in once, then add them"))
+        raise invalid(("path:user_id", "nobody has signed in with this id yet: let them sign in once, then add them"))
     if role is not Role.OWNER:
         _keep_an_owner(members, user_id)
     now = store.now()

@@ -21,7 +21,8 @@ class StillWorking(Exception):
 
 def compile_of(episode_id: str, body: NewCompilation | Render) -> Compile:
     transitions = [Boundary(t.after_segment_id, t.style, t.duration) for t in body.transitions]
-    return Compile(episode_id, body.segment_ids, body.transition_style, transitions, body.audio_config, body.captions)
+    return Compile(episode_id, body.segment_ids, body.transition_style, transitions, body.audio_config.value(),
+                   body.captions)
 
 
 async def patiently(call: Call, project_id: str, attempt: Callable[[bool], Awaitable[Response]]) -> Response:

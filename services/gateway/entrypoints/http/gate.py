@@ -94,8 +94,12 @@ class Gate:
                     raise BadToken("The ticket was used, has expired, or is for another path.")
                 return Identity(user_id, user_id, (), 0), None
             # Never for a write: no page elsewhere can make the browser do one.
-            if (reading or scope["path"] == _SIGN_OUT) and (session := _cookie(scope)):
+            session = _cookie(scope)
+            if session and (reading or scope["path"] == _SIGN_OUT):
                 return parts.tokens.verify_session(session), None
+            if session:
+                return None, _unauthenticated("A session only reads: send a bearer token with anything that changes "
+                                              "something.")
             return None, _unauthenticated("No bearer token, session or ticket was sent.")
         except BadToken as e:
             return None, _unauthenticated(str(e))

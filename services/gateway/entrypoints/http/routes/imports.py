@@ -54,10 +54,16 @@ def _parse(text: str) -> dict[str, Any]:
             raise invalid(("/yaml", "aliases are not taken"))
         found = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise invalid(("/yaml", f"is not YAML: {' '.join(str(e).split())[:300]}")) from None
+        raise invalid(("/yaml", f"is not YAML: {_why(e)}")) from None
     if not isinstance(found, dict):
         raise invalid(("/yaml", "must be a mapping"))
     return found
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())[:300]
 
 
 @router.get("/imports/{import_id}", **answers(Import, headers=("Preference-Applied",)), summary="How far an import is")

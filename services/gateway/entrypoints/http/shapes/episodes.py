@@ -27,7 +27,8 @@ from services.gateway.entrypoints.http.shapes.base import (
     unsent,
 )
 from services.gateway.entrypoints.http.shapes.runs import Kind, PreviousVersion, Run, Version
-from shared.contracts.values import AudioConfig, CaptionMode, TransitionStyle
+from services.gateway.entrypoints.http.shapes.sound import AudioConfig
+from shared.contracts.values import CaptionMode, TransitionStyle
 
 EXAMPLE_DOCUMENT: dict[str, Any] = {
     "title": "Morning",
