@@ -23,10 +23,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shared.errors import Permanent, Retryable
+from shared.settings import ServiceSettings
 
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"  # IPTC's vocabulary, which C2PA refers to
+NOT_AI: Final = ("animatic/",)  # drawn and computed by rules: nothing was trained
+OPENED: Final = "c2pa.opened"  # of a file that was brought: its only parent is what it was before
 GENERATOR: Final = {"name": "Retake", "version": "0.1.0"}
 DEVELOPMENT: Final = "Retake development certificate"
+_NO_THUMBNAILS: Final = {"builder": {"thumbnail": {"enabled": False}}}  # most of a manifest's size, and of its time
 _YEARS: Final = timedelta(days=3650)
 _making: Final = threading.Lock()
 
@@ -45,7 +49,8 @@ class Ingredient:
 @dataclass(frozen=True)
 class Claim:
     """`source_type`: IPTC's word for how it was made (trainedAlgorithmicMedia, algorithmicMedia, composite, ...);
-    None where nobody told us, as of an upload. `facts` are ours: model, version, who approved. No prompts."""
+    None where nobody told us, as of an upload, whose `action` is `OPENED`. `facts` are ours: model, version, who
+    approved. No prompts."""
 
     title: str
     mime: str
@@ -77,6 +82,16 @@ def identity_from(certificate: str | None, key: str | None, data_dir: Path) -> I
     return _development(data_dir)
 
 
+def identity_of(settings: ServiceSettings, folder: Path) -> Identity:
+    """A service's; a development certificate is kept in `folder` if the settings name no place for all services."""
+    kept = Path(settings.signing_dir) if settings.signing_dir else folder / "signing"
+    return identity_from(settings.signing_certificate, settings.signing_key, kept)
+
+
+def is_ai(model: str | None) -> bool:
+    return bool(model) and not str(model).startswith(NOT_AI)
+
+
 def can_sign(mime: str) -> bool:
     return mime in c2pa.Builder.get_supported_mime_types()
 
@@ -92,11 +107,15 @@ def sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
         alg=c2pa.C2paSigningAlg.ES256, sign_cert=identity.chain, private_key=identity.key, ta_url=None
     )
     try:
-        with c2pa.Signer.from_info(info) as signer, c2pa.Builder.from_json(_manifest(claim, identity)) as builder:
-            for ingredient in claim.ingredients:
+        with (
+            c2pa.Signer.from_info(info) as signer,
+            c2pa.Context(c2pa.Settings.from_dict(_NO_THUMBNAILS)) as context,
+            c2pa.Builder.from_json(_manifest(claim, identity), context) as builder,
+        ):
+            for number, ingredient in enumerate(claim.ingredients):
                 if ingredient.path is not None:
                     with ingredient.path.open("rb") as stream:
-                        builder.add_ingredient_from_stream(_ingredient(ingredient), ingredient.mime, stream)
+                        builder.add_ingredient_from_stream(_ingredient(ingredient, number), ingredient.mime, stream)
             with source.open("rb") as read, target.open("w+b") as write:
                 builder.sign(signer, claim.mime, read, write)
     except (c2pa.C2paError, OSError) as error:
@@ -110,6 +129,9 @@ def _manifest(claim: Claim, identity: Identity) -> str:
         action["softwareAgent"] = {"name": claim.software}
     if claim.source_type:
         action["digitalSourceType"] = SOURCE_TYPE + claim.source_type
+    if claim.action == OPENED:
+        parents = [str(n) for n, i in enumerate(claim.ingredients) if i.relationship == "parentOf"]
+        action["parameters"] = {"ingredientIds": parents}
     facts = claim.facts | {"signed_for_development": identity.development}
     facts["ingredients"] = [{"title": i.title, "relationship": i.relationship, **i.facts} for i in claim.ingredients]
     return json.dumps({
@@ -123,9 +145,10 @@ def _manifest(claim: Claim, identity: Identity) -> str:
     })  # fmt: skip
 
 
-def _ingredient(ingredient: Ingredient) -> str:
+def _ingredient(ingredient: Ingredient, number: int) -> str:
     return json.dumps({
         "title": ingredient.title, "format": ingredient.mime, "relationship": ingredient.relationship,
+        "label": str(number),
     })  # fmt: skip
 
 

@@ -73,6 +73,8 @@ def sniff(path: Path) -> Form:
         return Form.MP4
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], Form.UNKNOWN)
+    if head.startswith(b"ID3") and _behind_tag(path, head) == b"fLaC":
+        return Form.FLAC  # as Content Credentials are put into it
     for start, form in _STARTS:
         if head.startswith(start):
             return form
@@ -84,3 +86,13 @@ def sniff(path: Path) -> Form:
     if b"<svg" in text and text.startswith(b"<"):
         return Form.SVG
     return Form.WEB_PAGE if text.startswith((b"<!doctype", b"<html", b"<head")) else Form.UNKNOWN
+
+
+def _behind_tag(path: Path, head: bytes) -> bytes:
+    """Four bytes after an ID3v2 tag, whose length is written seven bits to a byte."""
+    length = 0
+    for byte in head[6:10]:
+        length = length << 7 | byte & 0x7F
+    with path.open("rb") as file:
+        file.seek(10 + length)
+        return file.read(4)

@@ -28,7 +28,7 @@ from shared.health import Health
 from shared.jobs import Worker
 from shared.objects import Objects, open_objects
 from shared.postgres import Connection, transaction
-from shared.provenance import Identity, identity_from
+from shared.provenance import identity_of
 from shared.retention.rounds import retention_kinds, schedule
 from shared.service import Base, open_base, run_messaging
 
@@ -43,7 +43,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
     ):
         files = LocalFiles(objects, folder / "cache", limit_bytes=settings.cache_bytes)
         shop = await _shop(settings, base, objects, scratch, files)
-        signer = C2paSigner(_identity(settings, folder), files, scratch, objects, base.new_id)
+        signer = C2paSigner(identity_of(settings, folder), files, scratch, objects, base.new_id)
 
         def desks(connection: Connection) -> Desk:
             return PostgresDesk(connection, base.publisher, render_ahead=settings.render_ahead)
@@ -91,11 +91,6 @@ async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
         open_objects(settings.objects_url, Service.COMPILER) as objects,
     ):
         yield keeping(base, objects)
-
-
-def _identity(settings: Settings, folder: Path) -> Identity:
-    kept = Path(settings.signing_dir) if settings.signing_dir else folder / "signing"
-    return identity_from(settings.signing_certificate, settings.signing_key, kept)
 
 
 async def _shop(settings: Settings, base: Base, objects: Objects, scratch: Scratch, files: LocalFiles) -> Shop:

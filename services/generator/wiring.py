@@ -27,6 +27,7 @@ from services.generator.adapters.providers.replicate.bell import Bell
 from services.generator.adapters.providers.replicate.settings import BASE_URL, ReplicateSettings
 from services.generator.adapters.providers.replicate.settings import NAME as REPLICATE
 from services.generator.adapters.scratch import ProcessScratch
+from services.generator.adapters.signing import C2paVersionSigner
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
@@ -41,7 +42,7 @@ from services.generator.usecases.gather_references import GatherReferences
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.imports import SPLIT
 from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
-from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio
+from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio, VersionSigner
 from services.generator.usecases.purge_versions import PurgeVersions
 from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider, Turnstile
 from services.generator.usecases.split_film import SplitFilm
@@ -53,6 +54,7 @@ from shared.health import Health
 from shared.jobs import Kind, Worker
 from shared.objects import Objects, open_objects
 from shared.postgres import transaction
+from shared.provenance import identity_of
 from shared.retention.rounds import retention_kinds, schedule
 from shared.service import Base, open_base, run_messaging
 
@@ -75,6 +77,7 @@ class Parts:
     providers: Mapping[str, Provider]
     studio: Studio
     downloads: Downloads
+    signer: VersionSigner | None = None
 
 
 def parts(settings: Settings, bell: Bell | None = None) -> Parts:
@@ -83,7 +86,8 @@ def parts(settings: Settings, bell: Bell | None = None) -> Parts:
         animatic_provider.NAME: Provider(animatic_provider.lane, maker=animatic_provider.AnimaticProvider()),
         REPLICATE: Provider(replicate_provider.lane, remote=replicate, compare=replicate.compare),
     }
-    return Parts(load_catalogue(settings.catalogue), providers, FfmpegStudio(), GuardedDownloads())
+    signer = C2paVersionSigner(identity_of(settings, Path(settings.work_dir) / "generator"))
+    return Parts(load_catalogue(settings.catalogue), providers, FfmpegStudio(), GuardedDownloads(), signer)
 
 
 @asynccontextmanager
@@ -147,7 +151,8 @@ def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects,
     calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
     turnstile = PostgresTurnstile(base.pool)
     makers = {name: _maker(provider, calls, turnstile, base.clock) for name, provider in made_of.providers.items()}
-    make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id)
+    make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id,
+                         made_of.signer)
     references = GatherReferences(objects, Path(settings.work_dir) / "generator" / "references")
     gather = GatherInputs(unit, objects, made_of.downloads, references, made_of.catalogue)
     return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)

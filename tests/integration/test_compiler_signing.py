@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from client.cli.provenance import read
+from shared import media
 from shared.contracts.compiler import FilmState
+from shared.media import TAG_BT709, conformed_video_args, media_input, run_ffmpeg
+from shared.provenance import Claim, identity_from, sign
 from tests.integration.test_compiler_service import Start, item, requested, sources, start
+from tests.support.films import watch
 from tests.support.waiting import eventually
 
 __all__ = ["sources", "start"]
@@ -29,3 +33,27 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
         assert (part["model"], part["approved_by"]) == ("bytedance/seedance-1-lite", "ana")
         assert part["sha256"] == video.object.sha256
         await stage.idle()
+
+
+async def test_a_signed_version_is_copied_to_the_frame_and_its_manifest_goes_along(
+    start: Start, tmp_path: Path
+) -> None:
+    """As the animatic's are: what is in the file beside the pictures changes nothing of the film."""
+    plain, signed = tmp_path / "plain.mp4", tmp_path / "signed.mp4"
+    pattern = media_input("testsrc2=size=320x180:rate=24", "-f", "lavfi")
+    shape = conformed_video_args(media.Output(320, 180, 24), 48, preset="superfast")
+    await run_ffmpeg([*pattern, "-vf", f"format=yuv420p,{TAG_BT709}", *shape, str(plain)], timeout_s=60)
+    claim = Claim("Segment 1", "video/mp4", "trainedAlgorithmicMedia", "bytedance/seedance-1-lite")
+    sign(plain, signed, claim, identity_from(None, None, tmp_path / "signing"))
+    async with start(render_ahead=False) as stage:
+        made = [await stage.film(requested(item(1, await stage.commit(path)))) for path in (plain, signed)]
+        assert all(film.state is FilmState.COMPLETED for film in made), made
+        ways = await stage.database.fetch("select facts ->> 'copied' as copied from pieces where kind = 'clip'")
+        assert [way["copied"] for way in ways] == ["true", "true"]
+        one, other = (watch(stage.path(film.object), 24) for film in made)
+        assert one.pts == other.pts == list(range(48))
+        assert (one.pictures == other.pictures).all()
+        await stage.idle()
+        told = [t.object for t in stage.told if t.provenance == "signed" and t.compilation_id == made[1].compilation_id]
+        manifests = read(stage.path(told[0]))["manifest"]["manifests"].values()
+        assert "trainedAlgorithmicMedia" in str([m for m in manifests if m["title"] == "Segment 1"])

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from services.compiler.adapters.files import LocalFiles, Scratch
 from shared.contracts.gateway import CompileRequested, PinnedMedia
 from shared.contracts.values import ObjectRef
 from shared.ids import NewId
 from shared.objects import Objects
-from shared.provenance import Claim, Identity, Ingredient, can_sign, sign
-
-NOT_AI: Final = ("animatic/",)  # drawn and computed by rules: nothing was trained
+from shared.provenance import Claim, Identity, Ingredient, can_sign, is_ai, sign
 
 
 class C2paSigner:
@@ -40,7 +38,7 @@ class C2paSigner:
 
     async def _claim(self, request: CompileRequested) -> Claim:
         used = list(_used(request))
-        trained = any(m.model and not m.model.startswith(NOT_AI) for _, m in used)
+        trained = any(is_ai(m.model) for _, m in used)
         return Claim(
             title="Film",
             mime="video/mp4",

@@ -15,7 +15,7 @@ from services.generator.domain.prompt import styled
 from services.generator.domain.run import Run
 from services.generator.domain.tolerances import check
 from services.generator.usecases.gather_inputs import Inputs
-from services.generator.usecases.ports import Inspected, Made, Maker, Meter, Order, Studio
+from services.generator.usecases.ports import Inspected, Made, Maker, Meter, Order, Origin, Studio, VersionSigner
 from services.generator.usecases.report_progress import Reporter, Step
 from shared.clock import Clock
 from shared.contracts.catalogue import Catalogue
@@ -39,6 +39,7 @@ class MakeCandidate:
     meter: Meter
     clock: Clock
     new_id: NewId
+    signer: VersionSigner | None = None
 
     async def __call__(self, run: Run, position: int, inputs: Inputs, work: Path, reporter: Reporter) -> Version:
         """A version without its number. `work` is a folder of its own. Raises what provider and checks raise."""
@@ -53,7 +54,10 @@ class MakeCandidate:
         reporter.begin(Step.VERIFYING, position)
         inspected = await self._inspect(run, order, made, inputs, work)
         reporter.begin(Step.STORING, position)
-        return await self._store(run, order, made, inspected)
+        version_id = self.new_id()
+        if self.signer:
+            await self.signer.sign(made.path, made.content_type, _origin(run, version_id, order, inputs))
+        return await self._store(run, version_id, order, made, inspected)
 
     async def _inspect(self, run: Run, order: Order | None, made: Made, inputs: Inputs, work: Path) -> Inspected:
         """What must not reach a preview raises, by what it says of itself before it is decoded, and by what it is."""
@@ -102,8 +106,8 @@ class MakeCandidate:
             duration_s=values.get("duration"), starting_image=inputs.starting_image,
             references=inputs.references)
 
-    async def _store(self, run: Run, order: Order | None, made: Made, inspected: Inspected) -> Version:
-        version_id = self.new_id()
+    async def _store(self, run: Run, version_id: str, order: Order | None, made: Made,
+                     inspected: Inspected) -> Version:
         r = run.request
         settings = run.settings
         if order and order.seed is not None:
@@ -136,3 +140,13 @@ class MakeCandidate:
     async def _put(self, version_id: str, name: str, path: Path, content_type: str) -> ObjectRef:
         key = f"versions/{version_id}/{name}{path.suffix}"
         return await self.objects.own.put_file(key, path, content_type, move=True)
+
+
+def _origin(run: Run, version_id: str, order: Order | None, inputs: Inputs) -> Origin:
+    """Words of users are not told: a file goes further than they may wish."""
+    r = run.request
+    facts = {"version_id": version_id, "run_id": run.run_id, "asset_id": r.asset_id, "kind": r.asset_kind.value,
+             "source": r.source.value, "model": run.model if order else None, "seed": order.seed if order else None,
+             "requested_by": r.actor.user_id, "approved_without_review": r.auto_approve}
+    return Origin(r.label, run.model if order else None, facts, inputs.brought, inputs.starting_image,
+                  r.starting_image_version_id)

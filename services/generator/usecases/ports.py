@@ -292,6 +292,25 @@ class Studio(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a version comes from, as its file tells whoever it is given to. Paths are in the work folder."""
+
+    title: str
+    model: str | None
+    facts: Mapping[str, Any]
+    brought: Path | None = None
+    starting_image: Path | None = None
+    starting_image_version_id: str | None = None
+
+
+class VersionSigner(Protocol):
+    async def sign(self, path: Path, content_type: str, origin: Origin) -> None:
+        """In place. A file that cannot carry Content Credentials, or cannot be signed, stays as it is: a version is
+        never lost for that."""
+        ...
+
+
 class Downloads(Protocol):
     async def fetch(self, url: str, path: Path, *, max_size: int) -> None:
         """Raises UserError for an address or an answer that we do not take, Retryable for a server that is down."""
