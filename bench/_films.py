@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -14,8 +15,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.compiler.config import Settings
-from services.compiler.wiring import wire
+from bench._stack import running_service, service_env, service_ready
+from deploy.local.preflight import free_port
 from shared.contracts.compiler import FilmState, FilmUpdated
 from shared.contracts.gateway import CompileItem, CompileRequested, PinnedMedia
 from shared.contracts.topics import Service
@@ -94,23 +95,25 @@ def _free_box(n: int) -> bytes:
 
 @dataclass
 class Bench:
-    """A running compiler, and the gateway and generator played by us."""
+    """A running compiler in a process of its own, and the gateway and generator played by us."""
 
     database: asyncpg.Connection
     producer: Any
     generator: Objects
     objects: Path
+    pid: int
     told: asyncio.Queue[FilmUpdated] = field(default_factory=asyncio.Queue)
     estimate: float | None = None
 
     async def commit(self, path: Path) -> PinnedMedia:
-        ref = await self.generator.own.put_file(f"versions/{new_id()}/{path.name}", path, "video/mp4")
+        ref = await self.generator.own.put_file(f"versions/{new_id()}/{path.name}", path, _type(path))
         found = await asyncio.to_thread(probe, path)
         media = Media(duration_s=found.duration_s, fps=found.fps, frames=found.frames, audio_codec=found.audio_codec)
         return events.pinned(object=ref, media=media)
 
     async def film(self, request: CompileRequested) -> tuple[float, FilmUpdated]:
         """Seconds from the request's send to the receipt of `completed`."""
+        await self.settled()
         request = request.model_copy(update={"compilation_id": new_id()})
         message = events.message(request, at=datetime.now(UTC))
         began = time.perf_counter()
@@ -128,6 +131,11 @@ class Bench:
             if told.state is FilmState.FAILED:
                 raise SystemExit(f"the film failed: {told.problem}")
 
+    async def settled(self) -> None:
+        """Films are signed after they are told of: that work belongs to none of the next film's seconds."""
+        while await self.database.fetchval("select 1 from jobs where kind in ('compile', 'sign') limit 1"):
+            await asyncio.sleep(0.1)
+
     def path(self, film: FilmUpdated) -> Path:
         assert film.object is not None
         return self.objects / film.object.bucket / film.object.key
@@ -140,21 +148,29 @@ class Bench:
         return [self.objects / "compiler" / r["k"] for r in rows]
 
 
+def _type(path: Path) -> str:
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+
+
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Bench]:
-    async with embedded_postgres(folder / "postgres") as server, embedded_broker(folder / "broker") as broker:
-        url = await server.fresh("compiler")
-        settings = Settings(
-            database_url=url, kafka_bootstrap=broker.bootstrap, kafka_embedded=True, render_ahead=False,
-            objects_url=f"file://{folder / 'objects'}", work_dir=str(folder / "work"),
-        )  # fmt: skip
+    async with (
+        embedded_postgres(folder / "postgres", durable=True) as server,
+        embedded_broker(folder / "broker") as broker,
+    ):
+        url, port = await server.fresh("compiler"), free_port()
+        env = service_env(Service.COMPILER, port, url, broker, folder) | {"COMPILER_RENDER_AHEAD": "false"}
         gateway = Broker(broker.bootstrap, Service.GATEWAY, True)
         producer, consumer = gateway.producer(), gateway.consumer(FilmUpdated.TOPIC)
         await producer.start()
         await consumer.start()
         database = await asyncpg.connect(url)
-        async with open_objects(settings.objects_url, Service.GENERATOR) as generator, wire(settings):
-            bench = Bench(database, producer, generator, folder / "objects")
+        async with (
+            open_objects(env["COMPILER_OBJECTS_URL"], Service.GENERATOR) as generator,
+            running_service(Service.COMPILER, env, folder) as process,
+        ):
+            await service_ready(port, process)
+            bench = Bench(database, producer, generator, folder / "objects", process.pid)
 
             async def listen() -> None:
                 async for record in consumer:

@@ -52,10 +52,10 @@ async def stack(folder: Path, *, apache: bool = False) -> AsyncIterator[Stack]:
         broker: RunningBroker = await held.enter_async_context(opened(folder / "broker"))
         ports, processes = {s: free_port() for s in Service}, {}
         for service, port in ports.items():
-            env = _env(service, port, await postgres.fresh(service), broker, folder)
-            processes[service] = await held.enter_async_context(_running(service, env, folder))
+            env = service_env(service, port, await postgres.fresh(service), broker, folder)
+            processes[service] = await held.enter_async_context(running_service(service, env, folder))
         async with asyncio.timeout(READY_S):
-            await asyncio.gather(*(_ready(ports[s], processes[s]) for s in Service))
+            await asyncio.gather(*(service_ready(ports[s], processes[s]) for s in Service))
         token = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock()).issue(
             "local", "Local", timedelta(hours=2))
         pids = {s.value: p.pid for s, p in processes.items()}
@@ -63,7 +63,7 @@ async def stack(folder: Path, *, apache: bool = False) -> AsyncIterator[Stack]:
         yield Stack(gateway, token, broker.bootstrap, broker.embedded, postgres, pids)
 
 
-def _env(service: Service, port: int, database: str, broker: RunningBroker, folder: Path) -> dict[str, str]:
+def service_env(service: Service, port: int, database: str, broker: RunningBroker, folder: Path) -> dict[str, str]:
     settings = {
         "DATABASE_URL": database, "KAFKA_BOOTSTRAP": broker.bootstrap, "KAFKA_EMBEDDED": str(broker.embedded).lower(),
         "PORT": str(port),
@@ -78,7 +78,7 @@ def _env(service: Service, port: int, database: str, broker: RunningBroker, fold
 
 
 @asynccontextmanager
-async def _running(service: Service, env: Mapping[str, str], folder: Path) -> AsyncIterator[Process]:
+async def running_service(service: Service, env: Mapping[str, str], folder: Path) -> AsyncIterator[Process]:
     command = ["-m", "shared.serve", service.value]
     if service is Service.GENERATOR:
         command = ["-m", "uvicorn", "--factory", "bench._instant:create_app", "--port", env["GENERATOR_PORT"],
@@ -96,7 +96,7 @@ async def _running(service: Service, env: Mapping[str, str], folder: Path) -> As
             process.kill()
 
 
-async def _ready(port: int, process: Process) -> None:
+async def service_ready(port: int, process: Process) -> None:
     async with httpx.AsyncClient() as http:
         while True:
             if process.returncode is not None:

@@ -1,9 +1,10 @@
 """How fast a film is made, beside ffmpeg and MoviePy.
 
-The compiler runs whole, over the embedded broker and PostgreSQL: every time is from the request's send to the receipt
-of `completed`, with a film that plays and its sha256 taken. The peers get the same sources or the same pieces, in turn
-with it. Results of each part are kept in out/bench/compile.json, with a plot beside it, so that a part can be run
-again alone: `python -m bench.compile --part hundred`.
+The compiler runs whole, in a process of its own, over the embedded broker and PostgreSQL: every time is from the
+request's send to the receipt of `completed`, with a film that plays and its sha256 taken. The peers get the same
+sources or the same pieces, in turn with it. Films are signed after they are told of; each run waits for that to end.
+Results of each part are kept in out/bench/compile.json, with a plot beside it, so that a part can be run again alone:
+`python -m bench.compile --part hundred`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import psutil
 
 from bench import _peers
 from bench._films import DISSOLVE, Bench, make_sources, order, running
+from bench._processes import resident_bytes
 from bench._report import OUT, save, table
 from shared import telemetry
 from shared.contracts.compiler import FilmUpdated
@@ -92,8 +94,8 @@ async def _ready(bench: Bench, rows: Rows, name: str, request: CompileRequested,
     pieces = await bench.files("clip")
     ours, theirs = [], []
     concat, film = _peers.Taken(0, 0), (await bench.film(request))[1]
-    before = _resident()
-    with _most_resident() as most:
+    before = _resident(bench.pid)
+    with _most_resident(bench.pid) as most:
         for _ in range(RUNS):
             seconds, film = await bench.film(request)
             ours.append(seconds)
@@ -156,18 +158,18 @@ def _decodes(film: Path) -> None:
         raise SystemExit(f"the film does not decode cleanly: {done.stderr[-500:]}")
 
 
-def _resident() -> float:
-    return float(psutil.Process().memory_info().rss / 1e6)
+def _resident(pid: int) -> float:
+    return resident_bytes([pid]) / 1e6
 
 
 @contextmanager
-def _most_resident() -> Iterator[list[float]]:
-    """Megabytes of this process while the block runs: the compiler, and what little plays the rest of the system."""
-    seen, done = [_resident()], threading.Event()
+def _most_resident(pid: int) -> Iterator[list[float]]:
+    """Megabytes of the compiler's process while the block runs."""
+    seen, done = [_resident(pid)], threading.Event()
 
     def look() -> None:
-        while not done.wait(0.005):
-            seen.append(_resident())
+        while not done.wait(0.01):
+            seen.append(_resident(pid))
 
     looking = threading.Thread(target=look)
     looking.start()

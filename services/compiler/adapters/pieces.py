@@ -18,9 +18,19 @@ from shared.postgres import UNAVAILABLE, Pool, transaction
 
 LEASE_S: Final = 12.0  # as long as a job's: a killed maker's piece is taken over within this
 
+# A use counts by the hour: a click on a film of a hundred segments must not rewrite some hundreds of rows.
 _FIND: Final = """
-    update pieces set used_at = $2, marked_at = null
-    where key = any($1::text[]) and made_at is not null and not deleting returning key, kind, object, facts
+    with used as (
+        update pieces set used_at = $2, marked_at = null
+        where key = any($1::text[]) and made_at is not null and not deleting
+          and (used_at < $2 - interval '1 hour' or marked_at is not null)
+        returning key, kind, object, facts
+    )
+    select key, kind, object, facts from used
+    union all
+    select key, kind, object, facts from pieces
+    where key = any($1::text[]) and made_at is not null and not deleting
+      and used_at >= $2 - interval '1 hour' and marked_at is null
 """
 _TAKE: Final = """
     insert into pieces (key, kind, token, lease_until) values ($1, $2, $3, now() + make_interval(secs => $4))

@@ -6,20 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from math import gcd
 from typing import Final
 
 from services.compiler.domain.cost import Meter, Pace
 from services.compiler.domain.order import Order, order_of
-from services.compiler.domain.pieces import poster_recipe
+from services.compiler.domain.pieces import Piece, poster_recipe
 from services.compiler.domain.subtitles import to_srt, to_vtt
 from services.compiler.usecases.describe_timeline import describe_timeline
 from services.compiler.usecases.estimate import look
 from services.compiler.usecases.gather import draw_captions, gather_pictures, gather_sound, undrawn
 from services.compiler.usecases.obtain_pieces import Obtainer
-from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Result, Track, Workshop
+from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Progress, Result, Track, Workshop
 from shared.clock import Clock
 from shared.contracts.compiler import Chapter, FilmReport
+from shared.contracts.gateway import CompileRequested
 from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
 from shared.errors import RetakeError, full_disk_in_words
 
@@ -84,14 +86,30 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
         join_s = pace.seconds("join", pictures.plan.frames / order.output.fps)
         meter.expect(join_s)
         joining = clock.monotonic()
-        async with workshop.film(order, pictures, track, lambda done: meter.advance("join", join_s, done)) as joined:
-            film, poster_object = await workshop.store(job.request.compilation_id, joined, posters[poster.key])
-        files = _files(track) | describe_timeline(job.request, order, pictures, track, workshop)
+        # The thread that writes the film is mostly in the kernel: the texts beside it are made meanwhile.
+        advance = partial(meter.advance, "join", join_s)
+        (film, poster_object), files = await asyncio.gather(
+            _joined(job, workshop, order, pictures, track, posters[poster.key], advance),
+            asyncio.to_thread(_texts, job.request, order, pictures, track, workshop),
+        )
         stored = await workshop.store_files(job.request.compilation_id, files)
         seconds = pictures.plan.frames / order.output.fps
         await book.learn("join", pace.learn("join", seconds, clock.monotonic() - joining))
     report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
     return replace(_result(order, pictures, track, film, poster_object, report), files=stored)
+
+
+async def _joined(
+    job: FilmJob,
+    workshop: Workshop,
+    order: Order,
+    pictures: Pictures,
+    track: Track,
+    poster: Piece,
+    on_progress: Progress,
+) -> tuple[ObjectRef, ObjectRef]:
+    async with workshop.film(order, pictures, track, on_progress) as joined:
+        return await workshop.store(job.request.compilation_id, joined, poster)
 
 
 @asynccontextmanager
@@ -153,11 +171,14 @@ def _result(
     return Result(film, poster, media, report, (*pictures.plan.warnings, *track.warnings, *undrawn(pictures)), {})
 
 
-def _files(track: Track) -> dict[str, str]:
-    """Whatever the film shows of them, its captions are there as files."""
+def _texts(
+    request: CompileRequested, order: Order, pictures: Pictures, track: Track, workshop: Workshop
+) -> dict[str, str]:
+    """What lies beside a film. Whatever it shows of its captions, they are there as files."""
+    timeline = describe_timeline(request, order, pictures, track, workshop)
     if not track.captions:
-        return {}
-    return {"captions.vtt": to_vtt(track.captions, track.language), "captions.srt": to_srt(track.captions)}
+        return timeline
+    return timeline | {"captions.vtt": to_vtt(track.captions, track.language), "captions.srt": to_srt(track.captions)}
 
 
 def _aspect(output: Output) -> str:

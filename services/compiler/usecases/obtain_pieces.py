@@ -46,9 +46,14 @@ class Obtainer:
     polite: bool = False
     before_each: Callable[[], Awaitable[None]] | None = None
     tally: Tally = field(default_factory=Tally)
+    _found: dict[str, Piece] = field(default_factory=dict)
 
     async def find(self, keys: Sequence[str]) -> dict[str, Piece]:
-        return await self.book.find(list(dict.fromkeys(keys)))
+        """Once found a piece is there for the whole job: its use was told."""
+        wanted = dict.fromkeys(keys)
+        if unknown := [key for key in wanted if key not in self._found]:
+            self._found |= await self.book.find(unknown)
+        return {key: self._found[key] for key in wanted if key in self._found}
 
     async def obtain(self, recipes: Sequence[Recipe]) -> dict[str, Piece]:
         """Every piece by key. The first failure stops the others and is raised."""
