@@ -213,7 +213,11 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     queued = await ok(await api.get(f"/compilation-jobs/{job['compilation_job_id']}"))
     same_shape(e.Compilation, queued)
     assert (queued["status"], queued["queue_position"]) == ("pending", 1)
+    assert job["estimated_duration"] == queued["estimated_duration"] != 7.5
     await g.world.settle()
+    asking = asyncio.create_task(api.post(f"/episodes/{episode['id']}/compile", json={}))
+    told = await ok(await settled(g, asking), 202)
+    assert told["estimated_duration"] == 7.5, "as the compiler has said meanwhile"
     film = await ok(await api.get(f"/compilation-jobs/{job['compilation_job_id']}", headers={"Prefer": "wait=5"}))
     same_shape(e.Compilation, film)
     assert (film["status"], film["progress"]) == ("completed", 100)

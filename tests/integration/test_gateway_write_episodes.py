@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from services.gateway.adapters.postgres.keeping import keeping_units
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.films import Boundary
 from services.gateway.domain.roles import Role
 from services.gateway.entrypoints.jobs import job_kinds, prune, schedule
 from services.gateway.usecases.add_asset import AddImageAsset, add_image_asset
@@ -44,7 +45,7 @@ from services.gateway.usecases.start_batch import StartBatch, start_batch
 from shared.clock import SystemClock
 from shared.contracts.gateway import CancelRequested, EpisodeChanged, ImportRequested
 from shared.contracts.topics import Service
-from shared.contracts.values import AssetKind
+from shared.contracts.values import AssetKind, TransitionStyle
 from shared.ids import new_id
 from shared.jobs import Worker
 from shared.objects.directory import open_directory
@@ -282,6 +283,29 @@ async def test_the_local_project_is_made_once(w: World) -> None:
     assert await w.do(ensure_local_project) == made
     caller = await w.do(authorize, "local", "project", made, Role.OWNER)
     await w.episode(caller)
+
+
+async def test_a_film_is_refused_by_name_and_by_place(w: World) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller, 3)
+    parts = await w.do(lambda store: store.films.snapshot(episode))
+    assert parts is not None
+    first, second, third = (s.segment_id for s in parts.segments)
+    told = await refused("not-compilable", w.do(compile_episode, caller, Compile(episode)))
+    assert told.cause == "Segments 1, 2 and 3 are not approved yet."
+    other = new_id()
+    asked = Compile(episode, [third, other, third])
+    told = await refused("not-compilable", w.do(compile_episode, caller, asked))
+    assert told.cause == (
+        f"Segment 3 is not approved yet. Segment {other} is not in this episode. Segment 3 is named more than once.")
+    assert told.recovery == "Approve it, or leave it out. Leave it out. Name it once."
+    assert told.extensions["segments"][0] == {"segment_id": third, "segment_number": 3, "reason": "unapproved"}
+    fade = [Boundary(s, TransitionStyle.FADE) for s in (first, first, second)]
+    told = await refused("invalid", w.do(compile_episode, caller, Compile(episode, [first, second], transitions=fade)))
+    assert [(e["pointer"], e["detail"]) for e in told.extensions["errors"]] == [
+        ("/transitions/1/after_segment_id", "has a transition already"),
+        ("/transitions/2/after_segment_id", "is the last segment of this film: nothing follows it"),
+    ]
 
 
 async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:

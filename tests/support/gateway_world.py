@@ -79,7 +79,7 @@ class Played:
             case CompileRequested():
                 self.films.append(event)
                 film = {"episode_id": event.episode_id, "compilation_id": event.compilation_id}
-                return [events.film_updated(**film, rev=1, state=FilmState.PROCESSING),
+                return [events.film_updated(**film, rev=1, state=FilmState.PROCESSING, estimated_duration_s=7.5),
                         events.film_updated(**film, rev=2, state=FilmState.COMPLETED, progress=100,
                                             object=events.object_ref(), media=events.VIDEO)]
         return []

@@ -23,14 +23,14 @@ _FIND: Final = """
     with used as (
         update pieces set used_at = $2, marked_at = null
         where key = any($1::text[]) and made_at is not null and not deleting
-          and (used_at < $2 - interval '1 hour' or marked_at is not null)
+          and (used_at < $2::timestamptz - interval '1 hour' or marked_at is not null)
         returning key, kind, object, facts
     )
     select key, kind, object, facts from used
     union all
     select key, kind, object, facts from pieces
     where key = any($1::text[]) and made_at is not null and not deleting
-      and used_at >= $2 - interval '1 hour' and marked_at is null
+      and used_at >= $2::timestamptz - interval '1 hour' and marked_at is null
 """
 _TAKE: Final = """
     insert into pieces (key, kind, token, lease_until) values ($1, $2, $3, now() + make_interval(secs => $4))

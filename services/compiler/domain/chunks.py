@@ -102,7 +102,7 @@ def track_key(plan: SoundPlan, config: AudioConfig) -> str:
 def corrected(level: Level, loudness: float | None, target: float) -> Level:
     """The level once the encoded track was measured. Passages that lie at the gate of the measure count in one of mix
     and track, and not in the other: then the track is off, though its mix was not."""
-    if loudness is None or abs(target - loudness) <= GAIN_STEP_DB:
+    if loudness is None or abs(target - loudness) <= GAIN_STEP_DB / 2:
         return level
     return Level(min(MOST_GAIN_DB, level.gain_db + gain_for(loudness, target)), level.ceiling_dbtp)
 

@@ -26,11 +26,12 @@ SECONDS_PER_UNIT: Final[Mapping[str, float]] = {
     PieceKind.CHUNK: 0.09,
     PieceKind.POSTER: 0.2,
     PieceKind.CAPTIONED: 0.035,  # decoded, drawn on, encoded
-    "join": 0.003,  # a second of film
+    "join": 0.002,  # a second of film
 }
 """Before anything was measured here: two cores of a 2024 server."""
 
 _SMOOTHING: Final = 0.3
+_JOIN_FIXED: Final = 60.0  # seconds of film that take as long as what every join needs: rows, texts, the film's head
 
 
 def units(recipe: Recipe) -> float:
@@ -47,6 +48,11 @@ def units(recipe: Recipe) -> float:
             return megapixels(recipe.output) * recipe.frames
         case PosterRecipe():
             return 1.0
+
+
+def join_units(seconds: float) -> float:
+    """Of a film of this length."""
+    return _JOIN_FIXED + seconds
 
 
 def megapixels(output: Output) -> float:

@@ -6,6 +6,7 @@ a stem at a place in the film. Times are samples at 48 kHz, levels decibels; not
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -122,17 +123,21 @@ def _narrations(
 ) -> tuple[list[Cue], list[Spoken], list[str]]:
     """Each narration at its segment; one that would talk over another waits; what passes the end fades out."""
     wanted = []
+    warnings: list[str] = []
     for shot, start in zip(film.shots, film.starts, strict=True):
         stem = sources.narration.get(shot.segment_id)
         if stem and stem.loudness is not None:
             mix = config.narration.get(shot.segment_id, NarrationMix())
-            at = max(0, sample_of(start, fps) + round(mix.offset * RATE))
+            asked = sample_of(start, fps) + round(mix.offset * RATE)
+            at = max(0, asked)
+            if at > asked:
+                before = f"not {-asked / RATE:.1f} s before it"
+                warnings.append(f"The narration of {shot.name} begins with the film, {before}.")
             wanted.append((at, shot, stem, stem.loudness, mix.gain_db))
     wanted.sort(key=lambda w: w[0])  # stable: of two at one time the earlier segment speaks first
 
     cues: list[Cue] = []
     spoken: list[Spoken] = []
-    warnings: list[str] = []
     free = 0
     for at, shot, stem, loudness, gain in wanted:
         first, stop = stem.heard
@@ -156,13 +161,24 @@ def _narrations(
 
 
 def _overruns(film: FilmPlan, fps: int, spoken: Sequence[Spoken]) -> list[str]:
-    """A narration that goes on over the next segment is allowed, and told of."""
-    ends = {s.segment_id: s.at + s.length for s in spoken}
+    """A narration that is heard over other segments than its own is allowed, and told of."""
+    starts = [sample_of(s, fps) for s in film.starts]
+    heard = {s.segment_id: s for s in spoken}
     found = []
-    for (left, right), start in zip(pairwise(film.shots), film.starts[1:], strict=True):
-        over = ends.get(left.segment_id, 0) - sample_of(start, fps)
-        if over > BREATH:
-            found.append(f"The narration of {left.name} runs {over / RATE:.1f} s into {right.name}.")
+    for (left, right), start in zip(pairwise(enumerate(film.shots)), starts[1:], strict=True):
+        voice = heard.get(left[1].segment_id)
+        if voice is None or voice.at + voice.length - start <= BREATH:
+            continue
+        begins = bisect_right(starts, voice.at) - 1
+        ends = bisect_right(starts, voice.at + voice.length - BREATH) - 1
+        said = f"The narration of {left[1].name} runs"
+        if begins > left[0]:
+            where = film.shots[begins].name
+            found.append(f"{said} in {where}" + (f" and on into {film.shots[ends].name}." if ends > begins else "."))
+        elif ends > right[0]:
+            found.append(f"{said} over {right[1].name} and into {film.shots[ends].name}.")
+        else:
+            found.append(f"{said} {(voice.at + voice.length - start) / RATE:.1f} s into {right[1].name}.")
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.compiler.domain.chunks import track_key
-from services.compiler.domain.cost import Pace, chunk_seconds, megapixels
+from services.compiler.domain.cost import Pace, chunk_seconds, join_units, megapixels
 from services.compiler.domain.order import Order
 from services.compiler.domain.pieces import PieceKind, Recipe, window_recipes
 from services.compiler.usecases.gather import clip_recipes, film_plan, sound_plan, stem_recipes
@@ -42,7 +42,7 @@ def guess(order: Order, pace: Pace, missing: Sequence[Recipe]) -> Work:
     )
     windows = pace.seconds(PieceKind.WINDOW, megapixels(order.output) * order.output.fps * blended)
     sound = pace.seconds(PieceKind.CHUNK, max(length, chunk_seconds()))
-    return Work(pace.of(missing) + windows + sound, pace.seconds("join", length))
+    return Work(pace.of(missing) + windows + sound, pace.seconds("join", join_units(length)))
 
 
 async def look(order: Order, obtainer: Obtainer) -> Work:
@@ -62,4 +62,4 @@ async def look(order: Order, obtainer: Obtainer) -> Work:
     rendering = pace.of([w for w in windows if w.key not in there])
     if track not in there:
         rendering += pace.seconds(PieceKind.CHUNK, max(seconds, chunk_seconds()))
-    return Work(rendering, pace.seconds("join", seconds))
+    return Work(rendering, pace.seconds("join", join_units(seconds)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.compiler.domain.captions import captions
-from services.compiler.domain.chunks import Level, chunks, corrected, track_key
+from services.compiler.domain.chunks import GAIN_STEP_DB, Level, chunks, corrected, track_key
 from services.compiler.domain.language import spoken_language
 from services.compiler.domain.order import Order, name_of
 from services.compiler.domain.pieces import (
@@ -32,6 +32,7 @@ from shared.contracts.values import AudioConfig, CaptionMode
 TOLERANCE_LU = 1.0  # of EBU R128 for programmes that cannot be brought closer
 NAMED = 8  # of the letters that are lacking: enough to know the script
 NOTHING_HEARD = "Nothing is heard in this film: no narration, no music, no sound of the segments."
+TOO_QUIET = "This film's sound is too quiet to be measured: below -70 LUFS throughout."
 
 
 def clip_recipes(order: Order, encoder: str) -> dict[str, ClipRecipe]:
@@ -99,7 +100,9 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
     loudness, peak = obtainer.workshop.measure(row, plan.samples)
     if order.audio.volume_normalization and not told:
         better = corrected(level, loudness, order.audio.loudness_lufs)
-        if better != level and (peak is None or peak + better.gain_db - level.gain_db <= better.ceiling_dbtp):
+        more = better.gain_db - level.gain_db
+        # The limiter takes one more step without being heard; peaks that stand higher would only be crushed.
+        if better != level and (more <= GAIN_STEP_DB or peak is None or peak + more <= better.ceiling_dbtp):
             row = await _encoded(plan, better, stems, obtainer)
             loudness, peak = obtainer.workshop.measure(row, plan.samples)
     warnings = [*told, *_missed(loudness, order.audio)]
@@ -118,12 +121,13 @@ async def _encoded(plan: SoundPlan, level: Level, stems: dict[str, Piece], obtai
 
 def _track(order: Order, sources: Sources, plan: SoundPlan, row: list[Piece], track: Piece) -> Track:
     loudness = track.facts["loudness"]
+    why = TOO_QUIET if plan.cues else NOTHING_HEARD
     return Track(
         plan=plan,
         chunks=tuple(row),
         loudness=loudness,
         true_peak_dbtp=track.facts["true_peak"],
-        unmeasured={} if loudness is not None else {"loudness_lufs": NOTHING_HEARD, "true_peak_dbtp": NOTHING_HEARD},
+        unmeasured={} if loudness is not None else dict.fromkeys(("loudness_lufs", "true_peak_dbtp"), why),
         warnings=(*plan.warnings, *track.facts["warnings"], *_unscripted(order, plan)),
         captions=captions(_scripts(order), plan.spoken, _pauses(sources), plan.samples),
         language=_language(order, plan),

@@ -10,7 +10,7 @@ from functools import partial
 from math import gcd
 from typing import Final
 
-from services.compiler.domain.cost import Meter, Pace
+from services.compiler.domain.cost import Meter, Pace, join_units
 from services.compiler.domain.order import Order, order_of
 from services.compiler.domain.pieces import Piece, poster_recipe
 from services.compiler.domain.subtitles import to_srt, to_vtt
@@ -83,7 +83,8 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
         if order.captions is CaptionMode.BURNED:
             pictures = await draw_captions(order, pictures, track, obtainer)
         stage.code = "compile.joining"
-        join_s = pace.seconds("join", pictures.plan.frames / order.output.fps)
+        joins = join_units(pictures.plan.frames / order.output.fps)
+        join_s = pace.seconds("join", joins)
         meter.expect(join_s)
         joining = clock.monotonic()
         # The thread that writes the film is mostly in the kernel: the texts beside it are made meanwhile.
@@ -93,8 +94,7 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
             asyncio.to_thread(_texts, job.request, order, pictures, track, workshop),
         )
         stored = await workshop.store_files(job.request.compilation_id, files)
-        seconds = pictures.plan.frames / order.output.fps
-        await book.learn("join", pace.learn("join", seconds, clock.monotonic() - joining))
+        await book.learn("join", pace.learn("join", joins, clock.monotonic() - joining))
     report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
     return replace(_result(order, pictures, track, film, poster_object, report), files=stored)
 

@@ -104,7 +104,7 @@ KINDS: Final[Mapping[Slug, Kind]] = {
     Slug.INVALID: _kind(422, "Some fields are not right", "Fix the named fields.",
                         errors=[{"pointer": "/rating", "detail": "rating must be at most 5."}]),
     Slug.NOT_COMPILABLE: _kind(422, "Some segments cannot go into a film", "Approve them, or leave them out.",
-                               segments=[{"segment_id": _ID, "reason": "unapproved"}]),
+                               segments=[{"segment_id": _ID, "segment_number": 5, "reason": "unapproved"}]),
     Slug.IDEMPOTENCY_MISMATCH: _kind(422, "This key was used for another request", "Use a new key."),
     Slug.PRECONDITION_REQUIRED: _kind(428, "This change needs If-Match", "Send If-Match with the ETag that you saw."),
     Slug.INTERNAL: _kind(500, "Something broke on our side", "Repeat with the same key; report the trace_id."),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from services.gateway.domain.errors import Refusal, invalid, not_found
-from services.gateway.domain.films import Boundary, Selection, boundaries, estimated_seconds, select
+from services.gateway.domain.films import Boundary, Reason, Selection, boundaries, estimated_seconds, select
 from services.gateway.usecases.announce import of_thing
 from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.rows import FilmParts, FilmSegment, FilmSource
@@ -58,7 +58,7 @@ async def compile_episode(
     selection = select(command.segment_ids, {s.segment_id: s.video.version_id is not None for s in parts.segments})
     refused = [*selection.refused, *((s, "unapproved") for s in committing)]
     if refused or not selection.chosen:
-        raise _not_compilable(refused)
+        raise _not_compilable(refused, parts)
     request = _request(store, parts, selection, command, caller.actor, batch_id)
     seconds = estimated_seconds([i.video.media.duration_s or 0 for i in request.items],
                                 [i.transition_after for i in request.items])
@@ -77,7 +77,7 @@ async def check_compile(store: Store, caller: Caller, command: Compile) -> None:
     parts = await _parts(store, caller, command)
     selection = select(command.segment_ids, dict.fromkeys((s.segment_id for s in parts.segments), True))
     if selection.refused:
-        raise _not_compilable(selection.refused)
+        raise _not_compilable(selection.refused, parts)
 
 
 async def _parts(store: Store, caller: Caller, command: Compile) -> FilmParts:
@@ -90,13 +90,27 @@ async def _parts(store: Store, caller: Caller, command: Compile) -> FilmParts:
     film = known if command.segment_ids is None else list(command.segment_ids)
     wrong = [(f"/transitions/{i}/after_segment_id", "is not a segment of this film")
              for i, b in enumerate(command.transitions) if b.after_segment_id not in film]
-    wrong += [(f"/transitions/{i}/after_segment_id", "is the last segment of this film: nothing follows it")
-              for i, b in enumerate(command.transitions) if film[-1:] == [b.after_segment_id]]
+    wrong += _misplaced(command.transitions, _order(parts, command))
     wrong += [(f"/audio_config/narration/{s}", "is not a segment of this episode")
               for s in command.audio_config.narration if s not in known]
     if wrong:
         raise invalid(*wrong)
     return parts
+
+
+def _order(parts: FilmParts, command: Compile) -> Sequence[str]:
+    """Of the film, as far as it is known before anything is refused."""
+    if command.segment_ids is not None:
+        return command.segment_ids
+    return [s.segment_id for s in parts.segments if s.video.version_id is not None]
+
+
+def _misplaced(named: Sequence[Boundary], order: Sequence[str]) -> list[tuple[str, str]]:
+    places = [b.after_segment_id for b in named]
+    twice = [(f"/transitions/{i}/after_segment_id", "has a transition already")
+             for i, segment_id in enumerate(places) if segment_id in places[:i]]
+    return twice + [(f"/transitions/{i}/after_segment_id", "is the last segment of this film: nothing follows it")
+                    for i, segment_id in enumerate(places) if order and segment_id == order[-1]]
 
 
 def _committing(parts: FilmParts, asked: Sequence[str] | None) -> dict[str, str]:
@@ -139,11 +153,30 @@ def _pinned(source: FilmSource | None) -> PinnedMedia | None:
                        approved_by=source.approved_by, language=source.language)
 
 
-def _not_compilable(refused: Sequence[tuple[str, str]]) -> Refusal:
+NAMED: Final = 8  # of the segments that are refused for one reason; all of them are in the problem's `segments`
+_WHY: Final = {"unapproved": "not approved yet", "not_in_episode": "not in this episode",
+               "repeated": "named more than once"}
+_WHAT_TO_DO: Final = {"unapproved": "Approve it, or leave it out.", "not_in_episode": "Leave it out.",
+                      "repeated": "Name it once."}
+
+
+def _not_compilable(refused: Sequence[tuple[str, Reason]], parts: FilmParts) -> Refusal:
+    """By name: the segments' numbers, and ids of what the episode does not have."""
     named = list(dict.fromkeys(refused))
-    cause = f"{len(named)} segments cannot be compiled." if named else "Nothing is approved yet."
-    return Refusal("not-compilable", cause, "Approve or leave out the named segments.",
-                   segments=[{"segment_id": s, "reason": reason} for s, reason in named])
+    numbers = {s.segment_id: s.number for s in parts.segments}
+    by_reason = {reason: [str(numbers.get(s, s)) for s, why in named if why == reason] for _, reason in named}
+    cause = " ".join(_told(names, _WHY[reason]) for reason, names in by_reason.items()) or "Nothing is approved yet."
+    recovery = " ".join(dict.fromkeys(_WHAT_TO_DO[reason] for _, reason in named)) or "Approve a segment's video first."
+    return Refusal("not-compilable", cause, recovery,
+                   segments=[{"segment_id": s, "segment_number": numbers.get(s), "reason": reason}
+                             for s, reason in named])
+
+
+def _told(names: Sequence[str], why: str) -> str:
+    if len(names) == 1:
+        return f"Segment {names[0]} is {why}."
+    shown = [*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED else names
+    return f"Segments {', '.join(shown[:-1])} and {shown[-1]} are {why}."
 
 
 def compile_to_json(command: Compile) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def test_a_narration_that_is_moved_cut_or_lost_is_told(scene: tuple[FilmPlan, So
         offset = config.narration.get(segment_id, NarrationMix()).offset
         as_asked = (
             heard is not None
-            and heard.at == max(0, starts[segment_id] + round(offset * RATE))
+            and heard.at == starts[segment_id] + round(offset * RATE)
             and heard.length == voice.samples
         )
         warned = any(f"The narration of {name}" in f"{w} " and "runs" not in w for w in planned.warnings)
@@ -134,6 +134,19 @@ def test_the_later_narration_waits_for_the_earlier_one() -> None:
     assert planned.warnings == (
         "The narration of Segment 2 waits 1.2 s for the one before it.",
         "The narration of Segment 1 runs 1.0 s into Segment 2.",
+    )
+
+
+def test_a_narration_far_from_its_segment_is_told_with_its_place() -> None:
+    """The first one lasts over the second segment; the second one waits until the third, and runs into the fourth."""
+    voices = {"s1": stem("voice-1", 5), "s2": stem("voice-2", 3), "s4": stem("voice-4", 1)}
+    mix = {"s4": NarrationMix(offset=2), "s1": NarrationMix(offset=-1)}
+    planned = sound(film(48, 48, 72, 240), Sources(voices), narration=mix)
+    assert planned.warnings == (
+        "The narration of Segment 1 begins with the film, not 1.0 s before it.",
+        "The narration of Segment 2 waits 3.2 s for the one before it.",
+        "The narration of Segment 1 runs over Segment 2 and into Segment 3.",
+        "The narration of Segment 2 runs in Segment 3 and on into Segment 4.",
     )
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from services.gateway.domain.roles import Role
 from services.gateway.entrypoints.http.answers import Answer, Doing, SignedIn, json_response
 from services.gateway.entrypoints.http.documents import POST, WITH_BODY, answers, listing
-from services.gateway.entrypoints.http.filming import StillWorking, compile_of, patiently
+from services.gateway.entrypoints.http.filming import StillWorking, compile_of, patiently, then_estimate
 from services.gateway.entrypoints.http.headers import Paging, Prefer, json_only, listed, location
 from services.gateway.entrypoints.http.ids import EpisodeId, FilmId
 from services.gateway.entrypoints.http.ports import Json
@@ -45,6 +45,11 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, call: SignedIn) 
     """What is pinned now is what the film shows. A version that is just being committed is waited for, up to 5 s."""
     command = compile_of(episode_id, body)
 
+    async def where(d: Doing) -> Json:
+        return {"project_id": (await d.may("episode", episode_id, Role.EDITOR)).project_id}
+
+    project_id = (await call.read(where))["project_id"]
+
     async def attempt(last_try: bool) -> Response:
         async def effect(d: Doing) -> Answer:
             caller = await d.may("episode", episode_id, Role.EDITOR)
@@ -56,12 +61,9 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, call: SignedIn) 
                                 "estimated_duration": done.estimated_duration_s, "left_out": found["left_out"]},
                           location(f"/compilation-jobs/{done.compilation_id}"))
 
-        return await call.command(effect)
+        return await call.command(effect, then=then_estimate(call, project_id))
 
-    async def where(d: Doing) -> Json:
-        return {"project_id": (await d.may("episode", episode_id, Role.EDITOR)).project_id}
-
-    return await patiently(call, (await call.read(where))["project_id"], attempt)
+    return await patiently(call, project_id, attempt)
 
 
 @router.get("/compilation-jobs/{compilation_id}", **answers(Compilation, headers=("Preference-Applied",)),
