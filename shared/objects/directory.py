@@ -221,14 +221,14 @@ class DirectoryStore:
 
     def _link(self, path: Path, final: Path) -> None:
         while True:
-            self._make_parents(final.parent)
             try:
+                self._make_parents(final.parent)
                 os.link(path, final)
                 break
             except FileNotFoundError:
                 if not path.exists():
                     raise
-                continue  # a deletion took the empty directory between the two calls
+                continue  # a deletion took an empty directory between two of these calls
             except OSError as e:
                 if e.errno not in _NO_LINKS:
                     raise

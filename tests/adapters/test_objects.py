@@ -19,7 +19,7 @@ from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
 from shared.errors import Permanent, Retryable, UserError
 from shared.ids import new_id
-from shared.objects import Objects, StoredObject, open_objects, s3
+from shared.objects import Objects, StoredObject, directory, open_objects, s3
 from shared.objects.s3 import PART
 from tests.support.s3 import S3Server
 
@@ -393,3 +393,24 @@ async def test_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.undo()
         assert await listed(objects) == {}
         assert list(tmp_path.rglob("writing-*")) == []
+
+
+async def test_a_deletion_that_takes_an_empty_directory_stops_no_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last object of a directory goes, and the directory with it, just when another is written there."""
+    real = directory._sync_directory
+    taken: list[Path] = []
+
+    def sync(path: Path) -> None:
+        if path.name == "a" and not taken:
+            (path / "b").rmdir()
+            path.rmdir()
+            taken.append(path)
+        real(path)
+
+    monkeypatch.setattr(directory, "_sync_directory", sync)
+    async with open_objects(f"file://{tmp_path}", Service.GENERATOR) as objects:
+        await objects.own.put_bytes("a/b/c", b"x", "text/plain")
+        assert taken
+        assert list(await listed(objects)) == ["a/b/c"]
