@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from bench._processes import resident_bytes
 from bench._stack import running_service, service_env, service_ready
 from deploy.local.preflight import free_port
 from shared.contracts.compiler import FilmState, FilmUpdated
@@ -104,6 +105,7 @@ class Bench:
     pid: int
     told: asyncio.Queue[FilmUpdated] = field(default_factory=asyncio.Queue)
     estimate: float | None = None
+    megabytes: float = 0  # the most of the compiler's process while the last film was made
 
     async def commit(self, path: Path) -> PinnedMedia:
         ref = await self.generator.own.put_file(f"versions/{new_id()}/{path.name}", path, _type(path))
@@ -114,6 +116,22 @@ class Bench:
     async def film(self, request: CompileRequested) -> tuple[float, FilmUpdated]:
         """Seconds from the request's send to the receipt of `completed`."""
         await self.settled()
+        watching = asyncio.create_task(self._watch())
+        try:
+            return await self._film(request)
+        finally:
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        self.megabytes = 0
+        while True:
+            self.megabytes = max(self.megabytes, self.resident())
+            await asyncio.sleep(0.01)
+
+    def resident(self) -> float:
+        return resident_bytes([self.pid]) / 1e6
+
+    async def _film(self, request: CompileRequested) -> tuple[float, FilmUpdated]:
         request = request.model_copy(update={"compilation_id": new_id()})
         message = events.message(request, at=datetime.now(UTC))
         began = time.perf_counter()

@@ -15,10 +15,7 @@ import json
 import statistics
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +24,6 @@ import psutil
 
 from bench import _peers
 from bench._films import DISSOLVE, Bench, make_sources, order, running
-from bench._processes import resident_bytes
 from bench._report import OUT, save, table
 from shared import telemetry
 from shared.contracts.compiler import FilmUpdated
@@ -94,14 +90,14 @@ async def _ready(bench: Bench, rows: Rows, name: str, request: CompileRequested,
     pieces = await bench.files("clip")
     ours, theirs = [], []
     concat, film = _peers.Taken(0, 0), (await bench.film(request))[1]
-    before = _resident(bench.pid)
-    with _most_resident(bench.pid) as most:
-        for _ in range(RUNS):
-            seconds, film = await bench.film(request)
-            ours.append(seconds)
-            concat = await asyncio.to_thread(_peers.concat_copy, pieces, folder / "concat.mp4")
-            theirs.append(concat.seconds)
-    memory = {"megabytes": round(max(most)), "idle_megabytes": round(before)}
+    before, most = bench.resident(), 0.0
+    for _ in range(RUNS):
+        seconds, film = await bench.film(request)
+        ours.append(seconds)
+        most = max(most, bench.megabytes)
+        concat = await asyncio.to_thread(_peers.concat_copy, pieces, folder / "concat.mp4")
+        theirs.append(concat.seconds)
+    memory = {"megabytes": round(most), "idle_megabytes": round(before)}
     assert film.object is not None
     ready = rows.add(f"{name}: every piece ready", ours, film_mb=round(film.object.size / 1e6, 1), **memory)
     copied = rows.add(f"{name}: ffmpeg concat -c copy of the clips", theirs, megabytes=concat.megabytes)
@@ -156,28 +152,6 @@ def _decodes(film: Path) -> None:
     done = subprocess.run([*command, "-i", film, "-f", "null", "-"], capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
         raise SystemExit(f"the film does not decode cleanly: {done.stderr[-500:]}")
-
-
-def _resident(pid: int) -> float:
-    return resident_bytes([pid]) / 1e6
-
-
-@contextmanager
-def _most_resident(pid: int) -> Iterator[list[float]]:
-    """Megabytes of the compiler's process while the block runs."""
-    seen, done = [_resident(pid)], threading.Event()
-
-    def look() -> None:
-        while not done.wait(0.01):
-            seen.append(_resident(pid))
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        looking.join()
 
 
 def _plot(parts: dict[str, Any]) -> Path:

@@ -313,7 +313,7 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     with pytest.raises(Refusal) as caught:
         await w.do(compile_episode, caller, Compile(episode))
     assert caught.value.extensions["segments"] == [
-        {"segment_id": one, "reason": "unapproved"}, {"segment_id": two, "reason": "unapproved"}]
+        {"segment_id": one, "segment_number": 1, "reason": "unapproved"}, {"segment_id": two, "segment_number": 2, "reason": "unapproved"}]
     await w.do(start_batch, caller, StartBatch(episode))
     await w.settle()
     (run_id,) = await w.waiting(episode)
@@ -326,7 +326,7 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     assert waits == StillCommitting((run_id,))
     with pytest.raises(Refusal) as caught:
         await w.do(compile_episode, caller, Compile(episode, segment_ids=[one]), last_try=True)
-    assert caught.value.extensions["segments"] == [{"segment_id": one, "reason": "unapproved"}]
+    assert caught.value.extensions["segments"] == [{"segment_id": one, "segment_number": 1, "reason": "unapproved"}]
     await w.settle()
     compiled = await w.do(compile_episode, caller, Compile(episode), last_try=True)
     assert isinstance(compiled, Compiled)
@@ -334,7 +334,7 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     with pytest.raises(Refusal) as caught:
         await w.do(compile_episode, caller, Compile(episode, segment_ids=[one, one, two, caller.project_id]))
     assert caught.value.extensions["segments"] == [
-        {"segment_id": one, "reason": "repeated"}, {"segment_id": two, "reason": "unapproved"},
+        {"segment_id": one, "reason": "repeated"}, {"segment_id": two, "segment_number": 2, "reason": "unapproved"},
         {"segment_id": caller.project_id, "reason": "not_in_episode"}]
     for wrong in ({"segment_ids": []}, {"transitions": [Boundary(two, TransitionStyle.CUT)], "segment_ids": [one]},
                   {"transitions": [Boundary(one, TransitionStyle.CUT)], "segment_ids": [one]},
