@@ -313,7 +313,7 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     with pytest.raises(Refusal) as caught:
         await w.do(compile_episode, caller, Compile(episode))
     assert caught.value.extensions["segments"] == [
-        {"segment_id": one, "segment_number": 1, "reason": "unapproved"}, {"segment_id": two, "segment_number": 2, "reason": "unapproved"}]
+        {"segment_id": s, "segment_number": n, "reason": "unapproved"} for n, s in enumerate((one, two), 1)]
     await w.do(start_batch, caller, StartBatch(episode))
     await w.settle()
     (run_id,) = await w.waiting(episode)
