@@ -334,8 +334,9 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     with pytest.raises(Refusal) as caught:
         await w.do(compile_episode, caller, Compile(episode, segment_ids=[one, one, two, caller.project_id]))
     assert caught.value.extensions["segments"] == [
-        {"segment_id": one, "reason": "repeated"}, {"segment_id": two, "segment_number": 2, "reason": "unapproved"},
-        {"segment_id": caller.project_id, "reason": "not_in_episode"}]
+        {"segment_id": one, "segment_number": 1, "reason": "repeated"},
+        {"segment_id": two, "segment_number": 2, "reason": "unapproved"},
+        {"segment_id": caller.project_id, "segment_number": None, "reason": "not_in_episode"}]
     for wrong in ({"segment_ids": []}, {"transitions": [Boundary(two, TransitionStyle.CUT)], "segment_ids": [one]},
                   {"transitions": [Boundary(one, TransitionStyle.CUT)], "segment_ids": [one]},
                   {"audio_config": AudioConfig(narration={"x": {}})}):
