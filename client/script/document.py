@@ -31,6 +31,11 @@ def _line(value: Any) -> Any:
     return {"text": value} if isinstance(value, str) else value
 
 
+def _of_the_video(value: Any) -> Any:
+    """Most scripts have one text for a shot."""
+    return {"video": value} if isinstance(value, str) else value
+
+
 class SceneInfo(Part):
     scene_number: int | None = None
     location: str | None = None
@@ -89,7 +94,7 @@ class Segment(Part):
     type: Literal["scene", "shot", "transition"] | None = None
     scene_info: SceneInfo | None = None
     duration: float | None = Field(None, ge=0.1, le=600, description="seconds")
-    directions: SegmentDirections | None = None
+    directions: Annotated[SegmentDirections | None, BeforeValidator(_of_the_video)] = None
     starting_image: Annotated[Picture | None, BeforeValidator(_picture)] = None
     starting_image_url: str | None = Field(None, description="deprecated: starting_image")
     transition_after: Annotated[Transition | None, BeforeValidator(_transition)] = None

@@ -120,7 +120,10 @@ class _Reader:
             known |= {"starting_image", "starting_image_url"}
         row = self._object(raw, at, known)
         scene = self._scene(row.get("scene_info"), f"{at}/scene_info")
-        texts = self._object(row.get("directions"), f"{at}/directions", {k.value for k in _SEGMENT_TEXTS})
+        said = row.get("directions")
+        if isinstance(said, str) and not self.strict:  # most scripts have one text for a shot
+            said = {AssetKind.VIDEO.value: said}
+        texts = self._object(said, f"{at}/directions", {k.value for k in _SEGMENT_TEXTS})
         given = {k: text for k in _SEGMENT_TEXTS
                  if (text := self._text(texts, k.value, f"{at}/directions", MAX_DIRECTIONS))}
         return SegmentPlan(

@@ -69,6 +69,12 @@ def test_a_script_becomes_the_document_of_the_api(tmp_path: Path) -> None:
     assert picture_paths(document, tmp_path / "film.yaml") == {0: tmp_path / "photos/one.jpg"}
 
 
+def test_one_text_for_a_shot_is_its_videos(tmp_path: Path) -> None:
+    document, warnings = read(write(tmp_path, "title: A\nsegments:\n  - directions: push in\n"))
+    assert document.as_json()["segments"] == [{"directions": {"video": "push in"}}]
+    assert warnings == []
+
+
 def test_json_means_the_same(tmp_path: Path) -> None:
     document, _ = read(write(tmp_path, GOOD))
     as_json = json.dumps(document.as_json(), indent="\t", ensure_ascii=True)

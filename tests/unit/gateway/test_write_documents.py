@@ -63,6 +63,11 @@ def test_a_deprecated_image_url_is_still_read() -> None:
     assert "deprecated" in plan.warnings[0]
 
 
+def test_one_text_for_a_shot_is_its_videos() -> None:
+    plan = parse_document({"title": "A", "segments": [{"directions": "Push in"}]})
+    assert plan.segments[0].directions[AssetKind.VIDEO] == "Push in"
+
+
 def test_every_error_names_its_place() -> None:
     bad = {"type": "film", "duration": -1, "scene_info": {"scene_number": "one", "dialogue": [{}]},
            "directions": {"video": 3}, "starting_image": {}, "transition_after": {"style": "wipe"}}
