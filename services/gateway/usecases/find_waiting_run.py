@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.domain.errors import invalid_state, not_found
+from services.gateway.domain.errors import Refusal, not_found
 from services.gateway.domain.runs import RunStatus
 from services.gateway.usecases.ports import Caller, Store
 from shared.contracts.values import AssetKind
@@ -20,11 +20,23 @@ async def asset_of_segment(store: Store, caller: Caller, segment_id: str, kind: 
 
 
 async def find_waiting_run(store: Store, caller: Caller, segment_id: str) -> str:
-    """The segment's video that waits for a decision, or whose decision is known already; else invalid-state."""
+    """The run of the segment's video that waits for a decision. Raises Refusal not-found, invalid-state."""
     asset_id = await asset_of_segment(store, caller, segment_id, AssetKind.VIDEO)
     newest = await store.runs.newest_shown(asset_id)
-    if newest is None:
-        raise invalid_state("segment", "pending", [RunStatus.PREVIEW_READY], "There is no preview to decide on.")
-    if newest.status is not RunStatus.PREVIEW_READY:
-        raise invalid_state("segment", newest.status, [RunStatus.PREVIEW_READY], "There is no preview to decide on.")
+    if newest is None or newest.status is not RunStatus.PREVIEW_READY:
+        raise _nothing_waits(newest.status if newest else None)
     return newest.run_id
+
+
+def _nothing_waits(newest: RunStatus | None) -> Refusal:
+    match newest:
+        case None:
+            cause, recovery = "Nothing has been made of this segment yet.", "Start its generation, then decide."
+        case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING:
+            cause, recovery = "The segment's video is still being made.", "Wait for preview-ready, then decide."
+        case RunStatus.ACCEPTED | RunStatus.COMPLETE:
+            cause, recovery = "The segment's newest video was accepted already.", "Refresh; regenerate it for another."
+        case _:
+            cause, recovery = f"The segment's newest run is {newest}.", "Refresh; reopen or regenerate it."
+    return Refusal("invalid-state", f"{cause} No preview waits for a decision.", recovery,
+                   current=newest.value if newest else "pending", allowed=[RunStatus.PREVIEW_READY.value])

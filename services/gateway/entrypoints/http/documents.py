@@ -106,7 +106,8 @@ _HEADERS: Final[dict[str, Any]] = {
 SHARED_HEADERS: Final[dict[str, Any]] = {
     "Location": {"description": "Where the resource is.", "schema": {"type": "string"},
                  "example": "/api/v1/runs/01980000-0000-7000-8000-000000000001"},
-    "RateLimit-Policy": {"description": "The caller's quota `q` of requests per window of `w` seconds.",
+    "RateLimit-Policy": {"description": "The caller's quota `q` of requests per window of `w` seconds. Media are "
+                                        "not counted: their answers carry none.",
                          "schema": {"type": "string"}, "example": '"user";q=600;w=60'},
     "RateLimit": {"description": "What is left of it: `r` requests for the next `t` seconds.",
                   "schema": {"type": "string"}, "example": '"user";r=582;t=31'},
