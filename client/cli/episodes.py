@@ -53,12 +53,24 @@ async def import_(
     """
     if not source.is_file():
         raise UsageError(f"{source}: there is no such file.", "Name a script or a film.")
-    if (mimetypes.guess_type(source.name)[0] or "").startswith("video/"):
+    if _is_film(source):
         await _import_film(session, source, title, threshold, project)
     elif title or threshold is not None:
         raise UsageError("--title and --scene-threshold are for films.", "A script has a title of its own.")
     else:
         await _import_script(session, source, project)
+
+
+def _is_film(source: Path) -> bool:
+    """By its name, and, as not every machine knows every name, by not being text."""
+    named = (mimetypes.guess_type(source.name)[0] or "").partition("/")[0]
+    if named in ("image", "audio"):
+        raise UsageError(
+            f"{source}: this is {'a picture' if named == 'image' else 'sound'}, not a film or a script.",
+            "Name a video file or a script; `retake upload` offers other files as versions.",
+        )
+    with source.open("rb") as file:
+        return named == "video" or b"\0" in file.read(1024)
 
 
 async def _import_film(

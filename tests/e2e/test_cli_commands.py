@@ -366,6 +366,30 @@ def test_what_is_not_there_is_told(cli: Cli, episode: str, arguments: list[str],
     assert told in cli.run(*arguments, code=code).stderr
 
 
+def test_a_picture_that_is_no_longer_there_does_not_stop_an_import(cli: Cli) -> None:
+    (cli.folder / "old.yaml").write_text(
+        "title: Legacy\nsegments:\n"
+        "  - {starting_image_url: 'https://nowhere.invalid/a.jpg', directions: {video: Pan}}\n"
+    )
+    made = cli.json("episode", "import", "old.yaml")
+    assert any("There is no host nowhere.invalid" in warning for warning in made["warnings"])
+    refused = cli.run("regenerate", "1", "--episode", made["episode_id"], code=1).stderr
+    assert "Regenerate the starting image first." in refused
+
+
+@pytest.mark.parametrize(("name", "data", "told"), [
+    ("loop.gif", b"GIF89a\0", "this is a picture, not a film or a script"),
+    ("tune.mp3", b"ID3\4", "this is sound, not a film or a script"),
+    ("film.xyz", b"\0\1\2" * 99, "no image, audio or video that is taken"),
+])
+def test_what_is_neither_film_nor_script_is_told_so(cli: Cli, name: str, data: bytes, told: str) -> None:
+    (cli.folder / name).write_bytes(data)
+    done = subprocess.run([*COMMAND, "episode", "import", name], cwd=cli.folder, env=cli.environ, capture_output=True,
+                          text=True, timeout=100, check=False)  # fmt: skip
+    assert done.returncode != 0
+    assert told in " ".join(done.stderr.split())
+
+
 def test_unknown_keys_are_warned_of_and_the_work_goes_on(cli: Cli) -> None:
     text = (cli.folder / "film.yaml").read_text().replace("title: Two lights", "title: Warned\nmusik: loud")
     (cli.folder / "film.yaml").write_text(text)
