@@ -168,7 +168,7 @@ def _plot(parts: dict[str, Any]) -> Path:
                          color=["#2a7f62" if o else "#b0b0b0" for o in ours])  # fmt: skip
         axis.bar_label(bars, [f" {r['seconds']:.2f} s" for r in timed])
         axis.set_xscale("log")
-        axis.set_title(PARTS[name])
+        axis.set_title(f"{PARTS[name]} (measured: {part['clips']} at {part['height']}p)", fontsize=9, loc="right")
         axis.margins(x=0.15)
     axes[-1, 0].set_xlabel("seconds from click to film, logarithmic (green: Retake)")
     figure.tight_layout()
