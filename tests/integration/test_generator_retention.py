@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aioboto3
 import pytest
 import pytest_asyncio
 
@@ -26,6 +27,7 @@ from tests.support import events
 from tests.support.clock import FakeClock
 from tests.support.generator import Bench, emptied_database, open_bench
 from tests.support.postgres import Postgres
+from tests.support.s3 import S3Server
 
 WEEK, GRACE = timedelta(days=7), timedelta(hours=48)
 OVER = timedelta(minutes=1)
@@ -71,6 +73,21 @@ async def kept(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Kept]:
         yield Kept(bench, clock, keeping(bench.base, bench.objects))
 
 
+@pytest_asyncio.fixture
+async def kept_on_s3(
+    postgres: Postgres, tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Kept]:
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"retention-{new_id()}"
+    async with aioboto3.Session().client("s3", endpoint_url=s3_server.endpoint) as client:
+        await client.create_bucket(Bucket=bucket)
+    clock = FakeClock(datetime.now(UTC))
+    database = await emptied_database(postgres)
+    async with open_bench(database, tmp_path, clock=clock, objects_url=f"s3://{bucket}/films") as bench:
+        yield Kept(bench, clock, keeping(bench.base, bench.objects))
+
+
 def of(told: Any) -> dict[str, Any]:
     return {name: getattr(told, name) for name in events.ref()}
 
@@ -112,6 +129,22 @@ async def test_of_accepted_versions_the_last_three_stay_and_clients_are_told(kep
     assert (await kept.sweep(GRACE + OVER)).deleted == 1
     assert [await kept.has_bytes(d.version) for d in done] == [False, True, True, True]
     assert await kept.sweep(timedelta(days=400)) == Done()
+
+
+@pytest.mark.component("s3_server")
+async def test_on_s3_it_lets_go_and_collects_the_same(kept_on_s3: Kept) -> None:
+    kept, store = kept_on_s3, kept_on_s3.bench.objects.own
+    first = await kept.bench.committed(**picture())
+    done = [first] + [await kept.bench.committed(**again(first)) for _ in range(3)]
+    orphans = [f"versions/{new_id()}/image.bin", "failed/run/0-1.bin"]
+    for key in orphans:
+        await store.put_bytes(key, b"left behind", "application/octet-stream")
+    versions = {key for d in done[1:] for key in (d.version.object.key, d.version.poster.key)}
+    assert (await kept.sweep()).marked == 1
+    assert (await kept.sweep(GRACE + OVER)).deleted == 2, "the version, and what a dead worker left"
+    assert await kept.files() == versions | {orphans[1]}, "a bad output is kept for support a little longer"
+    await kept.sweep(WEEK)
+    assert await kept.files() == versions
 
 
 async def test_a_version_replaced_for_good_does_not_count_among_the_last_three(kept: Kept) -> None:

@@ -253,9 +253,10 @@ async def emptied_database(postgres: Postgres) -> str:
 
 
 @asynccontextmanager
-async def open_bench(url: str, root: Path, *, clock: Clock | None = None, studio: Any = None) -> AsyncIterator[Bench]:
-    settings = Settings(database_url=url, kafka_bootstrap="unused:1", objects_url=f"file://{root / 'objects'}",
-                        work_dir=str(root / "work"), max_attempts=3)
+async def open_bench(url: str, root: Path, *, clock: Clock | None = None, studio: Any = None,
+                     objects_url: str | None = None) -> AsyncIterator[Bench]:
+    settings = Settings(database_url=url, kafka_bootstrap="unused:1", work_dir=str(root / "work"), max_attempts=3,
+                        objects_url=objects_url or f"file://{root / 'objects'}")
     clock = clock or SystemClock()
     async with (
         open_pool(url, size=8) as pool,
