@@ -1,7 +1,9 @@
 """The outbox: commit → the broker's acknowledgement, one row at a time; and rows drained per second, when many wait.
 
-The relay runs as in a service, over PostgreSQL (durable) and the embedded broker. Latency is from after the commit to
-the acknowledgement of the produce. The relay's pacing is off while rows are drained: nobody reads, and it would wait.
+The relay runs as in a service, over PostgreSQL (durable) and the embedded broker. Latency is to the acknowledgement of
+the produce, from two places: after the commit, where the relay, in the same process, may be at work before we look at
+the clock, and before the COMMIT is sent, which adds the disk's part. The truth is between; the reach is for the latter.
+The relay's pacing is off while rows are drained: nobody reads, and it would wait.
 Medians of five rounds. Held against what Centrifugo publishes for its own outbox: ~2 ms and 17,000 rows/s.
 """
 
@@ -37,8 +39,9 @@ def main() -> None:
         result = asyncio.run(_measure(Path(folder)))
     drained = statistics.median(result["rows_per_s"])
     table("outbox", ["", "ours", "reach", "Centrifugo's published"], [
-        ["commit → ack, p50 ms", result["p50_ms"], f"≤ {REACH['p50_ms']}", "~2"],
-        ["commit → ack, p99 ms", result["p99_ms"], "", ""],
+        ["before the COMMIT → ack, p50 ms", result["p50_ms"], f"≤ {REACH['p50_ms']}", "~2"],
+        ["before the COMMIT → ack, p99 ms", result["p99_ms"], "", ""],
+        ["after it → ack, p50 ms", result["after_p50_ms"], "", ""],
         ["rows/s drained", f"{drained:,.0f}", f"≥ {REACH['rows_per_s']:,}", "17,000"],
     ])
     print(f"raw numbers: {save('outbox', result | {'reach': REACH})}")
@@ -77,18 +80,22 @@ async def _measure(folder: Path) -> dict[str, Any]:
             await _one_by_one(pool, acknowledged, 10)  # warm
             latencies = await _one_by_one(pool, acknowledged, SINGLE * ROUNDS)
             drained = [await _many(pool, acknowledged) for _ in range(ROUNDS)]
-    ms = [s * 1000 for s in latencies]
-    return {"p50_ms": statistics.median(ms), "p99_ms": percentile(ms, 0.99), "all_ms": ms, "rows_per_s": drained}
+    ms, after = [before * 1000 for before, _ in latencies], [after * 1000 for _, after in latencies]
+    return {"p50_ms": statistics.median(ms), "p99_ms": percentile(ms, 0.99), "after_p50_ms": statistics.median(after),
+            "all_ms": ms, "all_after_ms": after, "rows_per_s": drained}
 
 
-async def _one_by_one(pool: Pool, acknowledged: _Acknowledged, count: int) -> list[float]:
+async def _one_by_one(pool: Pool, acknowledged: _Acknowledged, count: int) -> list[tuple[float, float]]:
+    """Seconds from before the COMMIT, and from after it."""
     times = []
     for _ in range(count):
         wanted = acknowledged.count + 1
         async with transaction(pool) as connection:
             await publish(connection, [events.message(events.preview_ready())])
-        began = time.perf_counter()
-        times.append(max(0.0, await acknowledged.until(wanted) - began))
+            asked = time.perf_counter()
+        done = time.perf_counter()
+        acked = await acknowledged.until(wanted)
+        times.append((acked - asked, max(0.0, acked - done)))
     return times
 
 
