@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from services.gateway.usecases.announce import of_thing
 from services.gateway.usecases.ports import Entry
 from shared.postgres import transaction
 from tests.conftest import FreshDatabase
@@ -42,10 +43,15 @@ async def _write(world: World, projects: list[str], dice: random.Random) -> None
         with suppress(ZeroDivisionError):
             async with transaction(world.pool) as connection:
                 await world.stores(connection).log(
-                    *(Entry("progress", dice.choice(projects), None, {"n": n}) for _ in range(dice.randint(1, 3))))
+                    *(_progress(world, dice.choice(projects), n) for _ in range(dice.randint(1, 3))))
                 await asyncio.sleep(dice.random() * 0.02)
                 if dice.random() < 0.2:
                     raise ZeroDivisionError
+
+
+def _progress(world: World, project: str, percent: int) -> Entry:
+    return of_thing("progress", project, None, world.clock.now(), status="processing", import_id=project,
+                    step="scanning", percent=percent)
 
 
 async def _read(
