@@ -13,6 +13,8 @@ class Code(IntEnum):
     USAGE = 2  # the command line, or a file that it names, is wrong: nothing was started
     UNREACHABLE = 3
     REFUSED = 4  # the gateway said no: busy, decided already, not found, not allowed, not valid
+    CHANGED = 5  # `retake provenance`: the file is not as it was signed
+    UNSIGNED = 6  # `retake provenance`: it carries no Content Credentials
     INTERRUPTED = 130  # Ctrl-C
     TERMINATED = 143  # SIGTERM
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from client.cli.codes import Code
 from client.errors import RetakeError
 
-_CHANGED: Final = 3  # a script must be able to tell a file that was changed from one that carries nothing
-_NOTHING: Final = 4
 _DEVELOPMENT: Final = "Retake development certificate"
 
 
@@ -21,14 +20,14 @@ def provenance(
 ) -> None:
     """Read who made FILE, with what, and whether it was changed since.
 
-    Exit code 0: signed and unchanged. 3: changed after it was signed. 4: no Content Credentials.
+    Exit code 0: signed and unchanged. 5: changed after it was signed. 6: no Content Credentials.
     """
     found = read(file)
     typer.echo(json.dumps(found, ensure_ascii=False, indent=2) if as_json else "\n".join(_lines(found)))
     if found["state"] == "none":
-        raise typer.Exit(_NOTHING)
+        raise typer.Exit(Code.UNSIGNED)
     if found["state"] == "invalid":
-        raise typer.Exit(_CHANGED)
+        raise typer.Exit(Code.CHANGED)
 
 
 def read(file: Path) -> dict[str, Any]:

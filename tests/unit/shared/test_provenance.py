@@ -59,12 +59,12 @@ def test_a_changed_byte_shows(folder: Path) -> None:
     changed[-50] ^= 1
     (folder / "changed.mp4").write_bytes(changed)
     code, said = run(str(folder / "changed.mp4"))
-    assert code == 3 and "CHANGED" in said
+    assert code == 5 and "CHANGED" in said
 
 
 def test_a_file_without_says_so(folder: Path) -> None:
     code, said = run(str(folder / "plain.mp4"))
-    assert code == 4 and "carries no Content Credentials" in said
+    assert code == 6 and "carries no Content Credentials" in said
 
 
 def test_the_development_certificate_is_made_once(folder: Path, tmp_path: Path) -> None:
