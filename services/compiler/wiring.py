@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from services.compiler.adapters.desk import COMPILE, PREPARE, PostgresDesk
 from services.compiler.adapters.files import LocalFiles, Scratch
+from services.compiler.adapters.heap import few_arenas, give_back
 from services.compiler.adapters.jobs import PostgresPrepareJob, load_film_job
 from services.compiler.adapters.keeping import keeping_units
 from services.compiler.adapters.pieces import PostgresPieces
@@ -25,7 +27,7 @@ from services.compiler.usecases.ports import Desk
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
 from shared.health import Health
-from shared.jobs import Worker
+from shared.jobs import Claim, Kind, Worker
 from shared.objects import Objects, open_objects
 from shared.postgres import Connection, transaction
 from shared.provenance import identity_of
@@ -35,6 +37,7 @@ from shared.service import Base, open_base, run_messaging
 
 @asynccontextmanager
 async def wire(settings: Settings) -> AsyncIterator[Health]:
+    few_arenas()
     folder = Path(settings.work_dir) / "compiler"
     async with (
         open_base(Service.COMPILER, settings) as base,
@@ -72,7 +75,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             run_messaging(
                 base, handlers(desks, base.clock, settings.pieces_at_once), on_dead_letter=fail_dead_letters(desks)
             ) as messaging,
-            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id),
+            Worker(base.pool, settings.database_url, _tidied(kinds), clock=base.clock, new_id=base.new_id),
             expiry_sweep(base.pool, desks, base.clock),
         ):
             yield messaging.health
@@ -91,6 +94,21 @@ async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
         open_objects(settings.objects_url, Service.COMPILER) as objects,
     ):
         yield keeping(base, objects)
+
+
+def _tidied(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """The same, giving their memory back when a job has ended."""
+
+    def tidied(kind: Kind) -> Kind:
+        async def run(claim: Claim) -> None:
+            try:
+                await kind.handler(claim)
+            finally:
+                give_back()
+
+        return replace(kind, handler=run)
+
+    return {name: tidied(kind) for name, kind in kinds.items()}
 
 
 async def _shop(settings: Settings, base: Base, objects: Objects, scratch: Scratch, files: LocalFiles) -> Shop:
