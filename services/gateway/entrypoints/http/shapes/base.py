@@ -52,6 +52,36 @@ Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, BeforeValidator(_a_number)]
 Number = Annotated[float, BeforeValidator(_a_number)]
 
+def open_object(**properties: Any) -> Any:
+    """A free-form object of a request whose known members a generated client should know; others are looked at too."""
+    return Field(json_schema_extra={"properties": properties, "additionalProperties": True})
+
+
+_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_NUMBER: dict[str, Any] = {"type": ["number", "null"]}
+Changes = Annotated[dict[str, Any], open_object(
+    prompt_modifications={**_TEXT, "description": "Appended to the directions."},
+    style_adjustments={**_TEXT, "description": "Appended to the style."},
+    character_prompt={**_TEXT, "description": "Appended to the characters' text."},
+    directions={**_TEXT, "description": "Replaces the directions."},
+    model={**_TEXT, "description": "See GET /models."},
+    duration={**_NUMBER, "description": "Seconds."},
+    resolution={**_TEXT, "description": "Such as 720p."},
+    aspect_ratio={**_TEXT, "description": "Such as 16:9."},
+    seed={**_NUMBER, "description": "Whole."},
+)]
+"""Other keys are recorded and have no effect."""
+
+Scene = Annotated[dict[str, Any], open_object(
+    scene_number={"type": ["integer", "null"], "description": "In the script."},
+    location={**_TEXT, "description": "Where it is."},
+    description={**_TEXT, "description": "What is seen."},
+    characters={"type": ["array", "null"], "items": {"type": "string"}, "description": "Who is in it, by name."},
+    dialogue={"type": ["array", "null"], "description": "What is said, in order.", "items": {
+        "type": "object", "properties": {"character": _TEXT, "text": {"type": "string"}}, "required": ["text"]}},
+)]
+"""Other keys become warnings."""
+
 Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
 Url = Annotated[str | None, Field(
     description="Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.",

@@ -19,6 +19,7 @@ from services.gateway.entrypoints.http.shapes.base import (
     Id,
     Number,
     Resource,
+    Scene,
     Score,
     Setting,
     Url,
@@ -374,7 +375,7 @@ class NewSegment(Body, json_schema_extra=shown({
     "directions": {"video": "Pan left."},
 })):
     type: Literal["scene", "shot", "transition"] = "scene"
-    scene_info: dict[str, Any] = {}
+    scene_info: Scene = {}
     duration: Number | None = Field(None, gt=0, le=600)
     position: Whole | None = Field(None, ge=1, description="From 1; left out: at the end.")
     directions: dict[str, Directions] = Field({}, examples=[{"video": "Pan left."}])
@@ -386,7 +387,7 @@ class SegmentChanges(Body, json_schema_extra=shown({
     """What is left out stays; null clears."""
 
     type: Literal["scene", "shot", "transition"] = unsent("scene")
-    scene_info: dict[str, Any] | None = None
+    scene_info: Scene | None = None
     duration: Number | None = Field(None, gt=0, le=600)
     user_notes: str | None = Field(None, max_length=4000)
     transition_after: dict[str, Any] | None = Field(None, examples=[{"style": "fade", "duration": 0.5}])

@@ -10,6 +10,7 @@ from pydantic import Field
 from services.gateway.entrypoints.http.shapes.base import (
     EXAMPLE_ID,
     Body,
+    Changes,
     Costs,
     Dated,
     Directions,
@@ -160,7 +161,7 @@ class NewRun(Body):
     model: str | None = Field(None, max_length=200, examples=["animatic/camera"])
     settings: dict[str, Any] = Field({}, description="The model's own, see GET /models.", examples=[{"duration": 5}])
     variants: Whole = Field(1, ge=1, le=4, description="Versions to make and choose from.")
-    suggested_changes: dict[str, Any] = Field({}, description="Merged into what the parent run was asked for.",
+    suggested_changes: Changes = Field({}, description="Merged into what the parent run was asked for.",
                                               examples=[{"prompt_modifications": "Pan left instead."}])
 
 
@@ -183,7 +184,7 @@ class Decision(Body, json_schema_extra=shown({
     version_id: GivenId | None = Field(None, description="Which candidate; needed to approve if there are several.")
     rating: Whole | None = Field(None, ge=1, le=5, examples=[5])
     feedback: str | None = Field(None, max_length=4000, description="Recorded, never sent to a model.")
-    suggested_changes: dict[str, Any] | None = Field(None, examples=[{"character_prompt": "glasses"}])
+    suggested_changes: Changes | None = Field(None, examples=[{"character_prompt": "glasses"}])
     regenerate: Flag | None = Field(None, description="Start the next run at once. Default: true with "
                                                       "suggested_changes, for editors.")
 
@@ -204,7 +205,7 @@ class Rejection(Body, json_schema_extra=shown({
     """Seed 004."""
 
     reason: str | None = Field(None, max_length=4000, examples=["Character appearance inconsistent"])
-    suggested_changes: dict[str, Any] | None = Field(None, examples=[{"character_prompt": "glasses"}])
+    suggested_changes: Changes | None = Field(None, examples=[{"character_prompt": "glasses"}])
     version_id: GivenId | None = None
     rating: Whole | None = Field(None, ge=1, le=5)
     regenerate: Flag | None = None
@@ -216,7 +217,7 @@ class Regeneration(Body, json_schema_extra=shown({
 })):
     """Seed 004."""
 
-    changes: dict[str, Any] = Field({}, description="prompt_modifications and style_adjustments are appended; "
+    changes: Changes = Field({}, description="prompt_modifications and style_adjustments are appended; "
                                     "directions, model, duration, resolution, aspect_ratio and seed replace; other "
                                     "keys are only recorded.",
                                     examples=[{"prompt_modifications": "Pan left.", "seed": 67890}])
