@@ -22,8 +22,9 @@ from shared.contracts.compiler import FilmState, FilmUpdated
 from shared.contracts.gateway import CompileItem, CompileRequested, PinnedMedia
 from shared.contracts.topics import Service
 from shared.contracts.values import AudioConfig, Fit, Media, NarrationMix, Output, Transition, TransitionStyle
+from shared.ffmpeg import ffmpeg_exe
 from shared.ids import new_id
-from shared.media import TAG_BT709, conformed_video_args, ffmpeg_exe, probe
+from shared.media import TAG_BT709, conformed_video_args, probe
 from shared.media import Output as Frame
 from shared.messaging.broker import Broker
 from shared.messaging.events import read_message

@@ -28,7 +28,7 @@ from bench._report import OUT, save, table
 from shared import telemetry
 from shared.contracts.compiler import FilmUpdated
 from shared.contracts.gateway import CompileRequested
-from shared.media import ffmpeg_exe
+from shared.ffmpeg import ffmpeg_exe
 
 RUNS: Final = 7
 SOURCES: Final = OUT / "sources"

@@ -7,7 +7,8 @@ from pathlib import Path
 from client.cli.provenance import read
 from shared import media
 from shared.contracts.compiler import FilmState
-from shared.media import TAG_BT709, conformed_video_args, media_input, run_ffmpeg
+from shared.ffmpeg import media_input, run_ffmpeg
+from shared.media import TAG_BT709, conformed_video_args
 from shared.provenance import Claim, identity_from, sign
 from tests.integration.test_compiler_service import Start, item, requested, sources, start
 from tests.support.films import watch

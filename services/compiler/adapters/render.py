@@ -15,7 +15,7 @@ from typing import Final
 from services.compiler.adapters.filters import Source, Span, blend, filter_value, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.plan import Window
-from shared import media
+from shared import ffmpeg, media
 from shared.colour import Colour
 from shared.contracts.values import Output
 from shared.errors import Permanent
@@ -69,7 +69,7 @@ class Renderer:
             path = scratch / f"extradata-{frame.width}x{frame.height}-{frame.fps}.mp4"
             args = ["-f", "lavfi", "-i", f"color=size={frame.width}x{frame.height}:rate={frame.fps}"]
             args += ["-vf", f"format=yuv420p,{media.TAG_BT709}", *media.conformed_video_args(frame, 1), str(path)]
-            await media.run_ffmpeg(args, timeout_s=self._timeout_per_s)
+            await ffmpeg.run_ffmpeg(args, timeout_s=self._timeout_per_s)
             self._extradata[frame] = (await asyncio.to_thread(read_video_index, path, frame.fps)).extradata
             path.unlink()
         return self._extradata[frame]
@@ -85,7 +85,7 @@ class Renderer:
         if copied := await self._copy(source, output, path):
             return copied
         span = Span(0, known.frames)
-        args = media.media_input(source, *known.decoder)
+        args = ffmpeg.media_input(source, *known.decoder)
         args += ["-filter_complex", f"[0:V:0]{frames_of(known, span, output)}[out]", "-map", "[out]"]
         args += media.conformed_video_args(_frame(output), known.frames, crf=CLIP_CRF)
         return await self._run(args, known.frames, output, path, on_progress, niceness)
@@ -110,7 +110,7 @@ class Renderer:
             known = await asyncio.to_thread(survey, end.path, output)
             span = _sought(wanted, output)
             seek = ("-noaccurate_seek", "-ss", f"{span.seek / output.fps:.6f}") if span.seek else ()
-            args += media.media_input(end.path, *known.decoder, *seek)
+            args += ffmpeg.media_input(end.path, *known.decoder, *seek)
             chains.append(f"[{number}:V:0]{frames_of(known, span, output, name)}[{name}]")
         graph = ";".join((*chains, blend(window.style, window.overlap, output.fps)))
         args += ["-filter_complex", graph, "-map", "[out]"]
@@ -136,14 +136,14 @@ class Renderer:
         # Half a frame early: the first frame that is decoded and kept is `start`, however the time was rounded.
         seek = ("-ss", f"{(span.start - 0.5) / output.fps:.6f}") if span.start else ()
         draw = f"settb=1/{output.fps},setpts=N,trim=end_frame={frames},ass=filename={filter_value(script)}"
-        args = [*media.media_input(pictures, *seek), "-filter_complex", f"[0:V:0]{draw},{media.TAG_BT709}[out]"]
+        args = [*ffmpeg.media_input(pictures, *seek), "-filter_complex", f"[0:V:0]{draw},{media.TAG_BT709}[out]"]
         args += ["-map", "[out]", *media.conformed_video_args(_frame(output), frames, crf=WINDOW_CRF, cuttable=False)]
         return await self._run(args, frames, output, path, on_progress, niceness)
 
     async def poster(self, clip: Path, at_s: float, path: Path) -> None:
         """One frame of a conformed clip as JPEG."""
-        args = media.media_input(clip, "-ss", f"{at_s:.3f}")
-        await media.run_ffmpeg([*args, "-frames:v", "1", "-q:v", "3", "-f", "image2", str(path)], timeout_s=60)
+        args = ffmpeg.media_input(clip, "-ss", f"{at_s:.3f}")
+        await ffmpeg.run_ffmpeg([*args, "-frames:v", "1", "-q:v", "3", "-f", "image2", str(path)], timeout_s=60)
 
     async def _copy(self, source: Path, output: Output, path: Path) -> Rendered | None:
         expected = await self.extradata(output, path.parent)
@@ -167,7 +167,7 @@ class Renderer:
     ) -> Rendered:
         """Run, then hold what came out against what was asked: a film has no room for a frame more or less."""
         seconds = frames / output.fps
-        said = await media.run_ffmpeg(
+        said = await ffmpeg.run_ffmpeg(
             [*args, str(path)],
             timeout_s=60 + self._timeout_per_s * seconds,
             duration_s=seconds,

@@ -16,7 +16,8 @@ from services.generator.domain.quality import quality_of_picture, quality_of_sou
 from services.generator.usecases.ports import Beside, Expect, Inspected
 from shared.contracts.values import AssetKind, Media
 from shared.errors import Permanent
-from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
+from shared.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media import Probe, probe
 from shared.sniff import Form, sniff
 
 POSTER_WIDTH: Final = 640

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
 from shared.errors import RetakeError
-from shared.media import Probe, filter_value, media_input, run_ffmpeg
+from shared.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media import Probe
 from shared.sniff import Form, sniff
 
 WIDTH: Final = 640

@@ -14,7 +14,8 @@ import av.error
 
 from shared.colour import Colour, scale, through_light
 from shared.errors import Permanent
-from shared.media import TAG_BT709, Probe, in_words, media_input, picture_stream, run_ffmpeg
+from shared.ffmpeg import media_input, run_ffmpeg
+from shared.media import TAG_BT709, Probe, in_words, picture_stream
 from shared.sniff import Form, sniff
 from shared.untrusted import open_media
 

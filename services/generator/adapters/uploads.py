@@ -12,7 +12,8 @@ from services.generator.adapters.playing import breaks_off, is_plain, sdr, stead
 from services.generator.usecases.ports import Made
 from shared.contracts.values import AssetKind, Cost
 from shared.errors import Permanent, UserError
-from shared.media import Probe, media_input, probe, run_ffmpeg
+from shared.ffmpeg import media_input, run_ffmpeg
+from shared.media import Probe, probe
 from shared.sniff import PICTURES, SOUNDS, VIDEOS, Form, sniff
 
 LONGEST_S: Final = 3600.0

@@ -9,16 +9,8 @@ import pytest
 from PIL import Image
 
 from shared.errors import Permanent, Retryable
-from shared.media import (
-    Output,
-    conformed_video_args,
-    cut_points,
-    ffmpeg_exe,
-    h264_level,
-    media_input,
-    probe,
-    run_ffmpeg,
-)
+from shared.ffmpeg import ffmpeg_exe, media_input, run_ffmpeg
+from shared.media import Output, conformed_video_args, cut_points, h264_level, probe
 
 SMALL = Output(160, 90, 24)
 

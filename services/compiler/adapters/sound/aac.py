@@ -16,7 +16,7 @@ from services.compiler.adapters.sound.loudness import MEMORY, Energies, Samples,
 from services.compiler.adapters.sound.mix import mix
 from services.compiler.domain.chunks import PACKET, Chunk, Level
 from services.compiler.domain.sound import RATE, SoundPlan
-from shared import media
+from shared import ffmpeg
 from shared.errors import Permanent
 from shared.untrusted import open_media
 
@@ -82,9 +82,9 @@ async def _encode(
     raw, adts = path.with_suffix(".f32"), path.with_suffix(".adts")
     sound = await asyncio.to_thread(render, plan, stems, level, chunk.start, chunk.end)
     await asyncio.to_thread(sound.tofile, raw)
-    args = media.media_input(raw, "-f", "f32le", "-ar", str(RATE), "-ac", "2")
+    args = ffmpeg.media_input(raw, "-f", "f32le", "-ar", str(RATE), "-ac", "2")
     args += ["-c:a", "aac", "-b:a", str(BIT_RATE), "-fflags", "+bitexact", "-f", "adts", str(adts)]
-    await media.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
+    await ffmpeg.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
     encoded = await asyncio.to_thread(_take, adts, chunk, path, plan.samples)
     raw.unlink()
     adts.unlink()

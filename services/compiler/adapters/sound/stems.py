@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.compiler.adapters.sound.loudness import Samples, measure
 from services.compiler.domain.sound import RATE, Stem
-from shared import media
+from shared import ffmpeg, media
 
 _FRAME_BYTES: Final = 8  # two 32-bit floats
 _BLOCK: Final = RATE // 100
@@ -57,10 +57,10 @@ async def extract_stem(source: Path, path: Path, *, timeout_s: float = 600, nice
         path.write_bytes(b"")
         return Sound(0, None, (0, 0))
     # A track that starts late or has gaps is padded: sample n must be heard at n / 48000 s of the picture.
-    args = media.media_input(source)
+    args = ffmpeg.media_input(source)
     args += ["-map", "0:a:0", "-t", str(_LONGEST_S), "-af", f"aresample={RATE}:async=1:first_pts=0", "-ac", "2"]
     args += ["-c:a", "pcm_f32le", "-f", "f32le", str(path)]
-    await media.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
+    await ffmpeg.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
     return await asyncio.to_thread(_listen, path)
 
 

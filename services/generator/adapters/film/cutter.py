@@ -18,7 +18,8 @@ from services.generator.domain.cutting import Change, Span
 from services.generator.usecases.imports import Clip, Film
 from services.generator.usecases.ports import Share
 from shared.errors import Permanent, UserError
-from shared.media import Probe, filter_value, media_input, probe, run_ffmpeg
+from shared.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media import Probe, probe
 from shared.sniff import sniff
 
 LONGEST_S: Final = 3600.0

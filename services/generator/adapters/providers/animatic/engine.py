@@ -16,7 +16,8 @@ from pathlib import Path
 
 from services.generator.adapters.providers.animatic import worker
 from shared.errors import Permanent
-from shared.media import RAW_BT709, Output, conformed_video_args, media_input, run_ffmpeg
+from shared.ffmpeg import media_input, run_ffmpeg
+from shared.media import RAW_BT709, Output, conformed_video_args
 from shared.processes import child, read_tail
 
 # Drawing and encoding run at about real time; a machine twenty times slower is stuck.
