@@ -148,7 +148,7 @@ async def known(g: Gateway) -> dict[str, str]:
     imported = await post(f"/projects/{ids['project_id']}/imports", 202, json={"document": {"title": "Imported"}})
     batch = await post(f"/episodes/{episode['id']}/batches", 202, json={"auto_approve": True})
     await g.world.settle()
-    film = await post(f"/episodes/{episode['id']}/compile", 202, json={})
+    film = await post(f"/episodes/{episode['id']}/compile", 202, json={}, headers={"Prefer": "respond-async"})
     await g.world.settle()
     segment = episode["segments"][0]
     runs = (await api.get(f"/assets/{segment['assets']['video']}/runs")).json()["data"]

@@ -60,7 +60,9 @@ class Studio:
         await self.g.world.settle()
 
     async def film(self, episode: dict[str, Any], rating: int | None) -> None:
-        job = (await self.api.post(f"/episodes/{episode['id']}/compile", json={})).json()["compilation_job_id"]
+        asked = await self.api.post(
+            f"/episodes/{episode['id']}/compile", json={}, headers={"Prefer": "respond-async"})
+        job = asked.json()["compilation_job_id"]
         await self.g.world.settle()
         if rating:
             told = await self.api.put(f"/compilation-jobs/{job}/rating", json={"rating": rating})

@@ -57,10 +57,10 @@ class PostgresSignJob:
         return ObjectRef.model_validate(self._result["object"])
 
     async def signed(self, film: ObjectRef) -> None:
-        await self._tell({"object": film.model_dump(mode="json"), "provenance": "signed"})
+        await self._tell("compile.signed", {"object": film.model_dump(mode="json"), "provenance": "signed"})
 
     async def unsigned(self, warning: str) -> None:
-        await self._tell({"warnings": [*self._result["warnings"], warning]})
+        await self._tell("compile.unsigned", {"warnings": [*self._result["warnings"], warning]})
 
     async def again(self, delay_s: float) -> None:
         async with transaction(self._pool) as connection:
@@ -70,7 +70,7 @@ class PostgresSignJob:
         async with transaction(self._pool) as connection:
             await jobs.finish(connection, self._claim)
 
-    async def _tell(self, changes: dict[str, Any]) -> None:
+    async def _tell(self, message_code: str, changes: dict[str, Any]) -> None:
         """The same film as completed before, with these facts, in one transaction with the end of the job."""
         result = self._result | changes
         async with transaction(self._pool) as connection:
@@ -83,7 +83,7 @@ class PostgresSignJob:
                 result | {
                     "episode_id": film.episode_id, "compilation_id": film.compilation_id, "rev": film.rev,
                     "state": film.state, "progress": film.progress, "completed_at": row["completed_at"],
-                    "message_code": "compile.completed",
+                    "message_code": message_code,
                 }
             )  # fmt: skip
             await outbox.publish(connection, [self._publisher.message(event, film.cause)])

@@ -15,9 +15,7 @@ from services.gateway.entrypoints.http.shapes.episodes import NewCompilation, Re
 from services.gateway.usecases.compile_episode import Compile
 
 COMMIT_S: Final = 5.0  # a version that is accepted when a film is asked for mostly is committed within milliseconds
-
-
-TOLD_S: Final = 1.0  # the compiler says within tenths how long it will take; whoever asked need not wait for more
+TOLD_S: Final = 0.5  # the compiler says within tenths how long it will take; whoever asked need not wait for more
 
 
 class StillWorking(Exception):

@@ -41,8 +41,9 @@ async def compilations(episode_id: EpisodeId, page: Paging, call: SignedIn) -> R
 @router.post("/episodes/{episode_id}/compile",
              **answers(CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, status=202),
              tags=["seed 004"], summary="Compile committed versions into a film (editor)")
-async def compile_(episode_id: EpisodeId, body: NewCompilation, call: SignedIn) -> Response:
-    """What is pinned now is what the film shows. A version that is just being committed is waited for, up to 5 s."""
+async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, call: SignedIn) -> Response:
+    """What is pinned now is what the film shows. A version that is just being committed is waited for, up to 5 s; so is
+    the compiler's own estimate, up to half a second, unless `Prefer: respond-async` says not to."""
     command = compile_of(episode_id, body)
 
     async def where(d: Doing) -> Json:
@@ -61,7 +62,7 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, call: SignedIn) 
                                 "estimated_duration": done.estimated_duration_s, "left_out": found["left_out"]},
                           location(f"/compilation-jobs/{done.compilation_id}"))
 
-        return await call.command(effect, then=then_estimate(call, project_id))
+        return await call.command(effect, then=None if prefer.respond_async else then_estimate(call, project_id))
 
     return await patiently(call, project_id, attempt)
 
