@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 from client.api import AsyncRetake
 from client.cli.codes import WorkFailed
+from client.cli.preview import present
 from client.cli.screen import Screen
 from client.cli.session import Session
 from client.live import Live
-from client.models import Batch, BatchStatus, Compilation, Episode, Run, RunStatus
+from client.models import Asset, Batch, BatchStatus, Compilation, Episode, Run, RunStatus
 
 
 @asynccontextmanager
@@ -46,6 +47,17 @@ async def follow_film(session: Session, client: AsyncRetake, episode: Episode, c
     if film.status != "completed":
         raise WorkFailed(film.error_message or f"The compilation was {film.status}.", film.recovery or "")
     return film
+
+
+def tell_run(session: Session, run: Run, episode: Episode, asset: Asset) -> None:
+    """What became of a run that this command started. Raises WorkFailed if it made nothing."""
+    session.emit(run)
+    check_run(run)
+    if run.status is RunStatus.PREVIEW_READY:
+        present(session, run, len(episode.segments))
+        session.line(f"Decide with: retake review {run.id}")
+    else:
+        session.line(f"{asset.label or asset.kind.words}: {run.message or run.status.replace('_', ' ')} (run {run.id})")
 
 
 def check_run(run: Run) -> None:

@@ -8,12 +8,10 @@ import typer
 
 from client.cleanup import stopping
 from client.cli.command import command
-from client.cli.following import check_run, follow_run
+from client.cli.following import follow_run, tell_run
 from client.cli.options import EpisodeOption, KindOption, ProjectOption, Target, pairs, parse_kind
-from client.cli.preview import present
 from client.cli.session import Session
 from client.cli.targets import find_asset
-from client.models import RunStatus
 
 
 @command
@@ -62,10 +60,4 @@ async def regenerate(
         async with stopping(start, lambda started: client.runs.cancel(started.id)) as run:
             if wait:
                 run = await follow_run(session, client, found, run.id)
-    session.emit(run)
-    check_run(run)
-    if run.status is RunStatus.PREVIEW_READY:
-        present(session, run, len(found.segments))
-        session.line(f"Decide with: retake review {run.id}")
-    else:
-        session.line(f"{asset.label or asset.kind.words}: {run.message or run.status.replace('_', ' ')} (run {run.id})")
+    tell_run(session, run, found, asset)

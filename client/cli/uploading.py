@@ -10,13 +10,12 @@ import typer
 
 from client.cli.codes import UsageError
 from client.cli.command import command
-from client.cli.following import check_run, follow_run
+from client.cli.following import follow_run, tell_run
 from client.cli.options import EpisodeOption, KindOption, ProjectOption, Target, parse_kind
-from client.cli.preview import present
 from client.cli.screen import transfer
 from client.cli.session import Session
 from client.cli.targets import find_asset
-from client.models import Asset, Kind, RunStatus
+from client.models import Asset, Kind
 
 
 @command
@@ -58,13 +57,7 @@ async def upload(
             run = await client.assets.add_version(asset.id, upload_id=sent.id, directions=directions)
         if wait:
             run = await follow_run(session, client, found, run.id)
-    session.emit(run)
-    check_run(run)
-    if run.status is RunStatus.PREVIEW_READY:
-        present(session, run, len(found.segments))
-        session.line(f"Decide with: retake review {run.id}")
-    else:
-        session.line(f"{asset.label or asset.kind.words}: {run.message or run.status.replace('_', ' ')} (run {run.id})")
+    tell_run(session, run, found, asset)
 
 
 def _check_fits(file: Path, asset: Asset) -> None:
