@@ -11,12 +11,13 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import c2pa
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +25,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shared.errors import Permanent, Retryable
 from shared.settings import ServiceSettings
+from shared.sniff import Form, sniff
+
+log = structlog.get_logger(__name__)
 
 SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"  # IPTC's vocabulary, which C2PA refers to
 NOT_AI: Final = ("animatic/",)  # drawn and computed by rules: nothing was trained
@@ -34,10 +38,24 @@ _NO_THUMBNAILS: Final = {"builder": {"thumbnail": {"enabled": False}}}  # most o
 _YEARS: Final = timedelta(days=3650)
 _making: Final = threading.Lock()
 
+_MIMES: Final = {
+    Form.MP4: "video/mp4", Form.MATROSKA: "video/x-matroska", Form.AVI: "video/avi", Form.WAV: "audio/wav",
+    Form.MP3: "audio/mpeg", Form.FLAC: "audio/flac", Form.AAC: "audio/aac", Form.OGG: "audio/ogg",
+}  # fmt: skip
+_PICTURES: Final = (
+    (b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"RIFF", "image/webp"), (b"GIF8", "image/gif"),
+    (b"II*\x00", "image/tiff"), (b"MM\x00*", "image/tiff"), (b"BM", "image/bmp"),
+)  # fmt: skip
+_ISO_MEDIA: Final = ("video/mp4", "audio/mp4", "video/quicktime", "video/x-m4v")  # one form of file
+_UNREAD: Final = "application/octet-stream"
+
 
 @dataclass(frozen=True)
 class Ingredient:
-    """A file that went into another. `path` is read for its own manifest and thumbnail; without it only named."""
+    """A file that went into another. `path` is read for its own manifest; without it, or unreadable, it is named.
+
+    `mime` is what somebody said of it: where the bytes tell otherwise they count.
+    """
 
     title: str
     mime: str
@@ -96,31 +114,65 @@ def can_sign(mime: str) -> bool:
     return mime in c2pa.Builder.get_supported_mime_types()
 
 
+def form_of(path: Path, told: str) -> str:
+    """The content type of a file by its bytes; what was told of it where they do not say more."""
+    form = sniff(path)
+    if form is Form.MP4 and told in _ISO_MEDIA:
+        return told
+    if form is not Form.PICTURE:
+        return _MIMES.get(form, told)
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp":
+        return "image/avif" if head[8:11] == b"avi" else "image/heic"
+    return next((mime for start, mime in _PICTURES if head.startswith(start)), told)
+
+
 def sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
     """Write `target`: the source with a manifest. Blocks (hashes the whole file): call it in a thread.
 
-    Raises Retryable `signing_failed`, Permanent `signing_unsupported` for a format that can carry no manifest.
+    An ingredient that cannot be read is named instead. Raises Retryable `signing_failed`, Permanent
+    `signing_unsupported` for a format that can carry no manifest.
     """
-    if not can_sign(claim.mime):
-        raise Permanent("signing_unsupported", f"{claim.mime} cannot carry Content Credentials.")
-    info = c2pa.C2paSignerInfo(
-        alg=c2pa.C2paSigningAlg.ES256, sign_cert=identity.chain, private_key=identity.key, ta_url=None
-    )
     try:
-        with (
-            c2pa.Signer.from_info(info) as signer,
-            c2pa.Context(c2pa.Settings.from_dict(_NO_THUMBNAILS)) as context,
-            c2pa.Builder.from_json(_manifest(claim, identity), context) as builder,
-        ):
-            for number, ingredient in enumerate(claim.ingredients):
-                if ingredient.path is not None:
-                    with ingredient.path.open("rb") as stream:
-                        builder.add_ingredient_from_stream(_ingredient(ingredient, number), ingredient.mime, stream)
-            with source.open("rb") as read, target.open("w+b") as write:
-                builder.sign(signer, claim.mime, read, write)
+        claim = replace(claim, mime=form_of(source, claim.mime))
+        if not can_sign(claim.mime):
+            raise Permanent("signing_unsupported", f"{claim.mime} cannot carry Content Credentials.")
+        _sign(source, target, claim, identity)
     except (c2pa.C2paError, OSError) as error:
         target.unlink(missing_ok=True)
         raise Retryable("signing_failed", f"The file could not be signed: {error}") from error
+
+
+def _sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
+    info = c2pa.C2paSignerInfo(
+        alg=c2pa.C2paSigningAlg.ES256, sign_cert=identity.chain, private_key=identity.key, ta_url=None
+    )
+    with (
+        c2pa.Signer.from_info(info) as signer,
+        c2pa.Context(c2pa.Settings.from_dict(_NO_THUMBNAILS)) as context,
+        c2pa.Builder.from_json(_manifest(claim, identity), context) as builder,
+    ):
+        for number, ingredient in enumerate(claim.ingredients):
+            if ingredient.path is not None:
+                _add(builder, ingredient, ingredient.path, number)
+        with source.open("rb") as read, target.open("w+b") as write:
+            builder.sign(signer, claim.mime, read, write)
+
+
+def _add(builder: c2pa.Builder, ingredient: Ingredient, path: Path, number: int) -> None:
+    """With the manifest it carries; as a file of no known form where that cannot be read."""
+    mime = form_of(path, ingredient.mime)
+    told = json.dumps(_named(ingredient, mime) | {"label": str(number)})
+    for form in (mime, _UNREAD) if can_sign(mime) else (_UNREAD,):
+        with path.open("rb") as stream, suppress(c2pa.C2paError):
+            builder.add_ingredient_from_stream(told, form, stream)
+            return
+    log.warning("ingredient.unreadable", title=ingredient.title, content_type=mime)
+
+
+def _named(ingredient: Ingredient, mime: str) -> dict[str, Any]:
+    return {"title": ingredient.title, "format": mime, "relationship": ingredient.relationship}
 
 
 def _manifest(claim: Claim, identity: Identity) -> str:
@@ -138,17 +190,11 @@ def _manifest(claim: Claim, identity: Identity) -> str:
         "claim_generator_info": [GENERATOR],
         "title": claim.title,
         "format": claim.mime,
+        "ingredients": [_named(i, i.mime) for i in claim.ingredients if i.path is None],
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [action]}},
             {"label": "org.retake.facts", "data": facts},
         ],
-    })  # fmt: skip
-
-
-def _ingredient(ingredient: Ingredient, number: int) -> str:
-    return json.dumps({
-        "title": ingredient.title, "format": ingredient.mime, "relationship": ingredient.relationship,
-        "label": str(number),
     })  # fmt: skip
 
 

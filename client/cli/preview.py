@@ -40,6 +40,7 @@ def _present(session: Session, run: Run, version: Version, total: int | None) ->
     _fact(facts, "Model", version.model_slug)
     _fact(facts, "Made", show.media(version))
     _fact(facts, "Quality", show.quality(version))
+    _fact(facts, "Unsigned", version.unsigned_reason)
     _fact(facts, "Cost", run.cost.text if run.cost else None)
     _fact(facts, "Decide", show.left(run.deadline) if run.deadline and run.status is RunStatus.PREVIEW_READY else None)
     session.say(Panel(facts, title=title, title_align="left", border_style="yellow", expand=False))

@@ -84,6 +84,8 @@ class Version(Resource):
     quality_metrics: dict[str, float | None] = {}
     unmeasured: dict[str, str] = {}
     info: dict[str, Any] | None = None
+    provenance: str | None = None
+    unsigned_reason: str | None = None
 
     @property
     def model_slug(self) -> str | None:

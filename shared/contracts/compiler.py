@@ -53,7 +53,9 @@ class FilmUpdated(Event):
     segments_included: int | None = None
     report: FilmReport | None = None
     warnings: list[str] = []
-    provenance: Literal["pending", "signed"] | None = None
+    provenance: Literal["pending", "signed", "unsigned"] | None = Field(
+        None, description="unsigned: it could not be signed, and stays so; `warnings` says it in words"
+    )
     problem: Problem | None = None
     completed_at: Timestamp | None = None
     files: dict[str, ObjectRef] = Field({}, description="captions.vtt, captions.srt, timeline.otio")

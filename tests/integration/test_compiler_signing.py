@@ -21,7 +21,9 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
     async with start(render_ahead=False) as stage:
         video = await stage.commit(sources / "a.mp4")
         media = video.model_copy(update={"model": "bytedance/seedance-1-lite", "approved_by": "ana"})
-        played = await stage.film(requested(item(1, media)))
+        voice = await stage.commit(sources / "voice.wav")  # its label says MP4
+        assert voice.object.content_type == "video/mp4"
+        played = await stage.film(requested(item(1, media, narration=voice)))
         assert (played.state, played.provenance) == (FilmState.COMPLETED, "pending"), played.problem
         signed = await eventually(
             lambda: next((t for t in stage.told if t.provenance == "signed"), None), within=30, what="signing"
@@ -30,7 +32,8 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
         assert signed.object != played.object and stage.path(played.object).exists()
         found = read(stage.path(signed.object))
         assert (found["state"], found["source_type"]) == ("valid", "compositeWithTrainedAlgorithmicMedia")
-        (part,) = found["ingredients"]
+        part, spoken = found["ingredients"]
+        assert spoken["sha256"] == voice.object.sha256
         assert (part["model"], part["approved_by"]) == ("bytedance/seedance-1-lite", "ana")
         assert part["sha256"] == video.object.sha256
         await stage.idle()

@@ -60,7 +60,8 @@ class PostgresSignJob:
         await self._tell("compile.signed", {"object": film.model_dump(mode="json"), "provenance": "signed"})
 
     async def unsigned(self, warning: str) -> None:
-        await self._tell("compile.unsigned", {"warnings": [*self._result["warnings"], warning]})
+        changes = {"provenance": "unsigned", "warnings": [*self._result["warnings"], warning]}
+        await self._tell("compile.unsigned", changes)
 
     async def again(self, delay_s: float) -> None:
         async with transaction(self._pool) as connection:

@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from services.compiler.adapters.files import LocalFiles, Scratch
 from shared.contracts.gateway import CompileRequested, PinnedMedia
 from shared.contracts.values import ObjectRef
+from shared.errors import Permanent
 from shared.ids import NewId
 from shared.objects import Objects
-from shared.provenance import Claim, Identity, Ingredient, can_sign, is_ai, sign
+from shared.provenance import Claim, Identity, Ingredient, is_ai, sign
+
+log = structlog.get_logger(__name__)
 
 
 class C2paSigner:
@@ -48,10 +53,12 @@ class C2paSigner:
         )
 
     async def _ingredient(self, name: str, media: PinnedMedia) -> Ingredient:
-        """With its own manifest where its format has one. A file that is gone is still named."""
+        """With its own manifest where it has one. A file that is gone is still named."""
         path: Path | None = None
-        if can_sign(media.object.content_type):
+        try:
             path = await self._files.path(media.object)
+        except Permanent as error:
+            log.warning("ingredient.gone", key=media.object.key, code=error.code)
         facts: dict[str, Any] = {
             "version_id": media.version_id, "sha256": media.object.sha256, "model": media.model,
             "approved_by": media.approved_by,

@@ -17,10 +17,13 @@ UNSIGNED: Final = "This film carries no Content Credentials: it could not be sig
 
 
 async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
-    """Ends the job in one of: signed, given back for one more try, left pending with a warning. Never fails a film."""
+    """Ends the job in one of: signed, given back for one more try, unsigned with a warning. Never fails a film."""
     film = await job.film()
     if film is None:  # deleted since, or signed by another
         await job.drop()
+        return
+    if attempt > MOST_ATTEMPTS:  # whoever tried before never came back to say why
+        await job.unsigned(UNSIGNED)
         return
     try:
         await job.signed(await signer.signed(job.request, film))

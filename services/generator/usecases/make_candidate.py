@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +56,8 @@ class MakeCandidate:
         reporter.begin(Step.STORING, position)
         version_id = self.new_id()
         if self.signer:
-            await self.signer.sign(made.path, made.content_type, _origin(run, version_id, order, inputs))
+            unsigned = await self.signer.sign(made.path, made.content_type, _origin(run, version_id, order, inputs))
+            made = replace(made, info={**made.info, **_provenance(unsigned)})
         return await self._store(run, version_id, order, made, inspected)
 
     async def _inspect(self, run: Run, order: Order | None, made: Made, inputs: Inputs, work: Path) -> Inspected:
@@ -140,6 +141,11 @@ class MakeCandidate:
     async def _put(self, version_id: str, name: str, path: Path, content_type: str) -> ObjectRef:
         key = f"versions/{version_id}/{name}{path.suffix}"
         return await self.objects.own.put_file(key, path, content_type, move=True)
+
+
+def _provenance(unsigned: str | None) -> dict[str, str]:
+    """What is shown of it beside the provider's own facts."""
+    return {"provenance": "signed"} if unsigned is None else {"provenance": "unsigned", "unsigned_reason": unsigned}
 
 
 def _origin(run: Run, version_id: str, order: Order | None, inputs: Inputs) -> Origin:

@@ -305,9 +305,9 @@ class Origin:
 
 
 class VersionSigner(Protocol):
-    async def sign(self, path: Path, content_type: str, origin: Origin) -> None:
-        """In place. A file that cannot carry Content Credentials, or cannot be signed, stays as it is: a version is
-        never lost for that."""
+    async def sign(self, path: Path, content_type: str, origin: Origin) -> str | None:
+        """In place; None once it is done. A file that cannot carry Content Credentials, or cannot be signed, stays as
+        it is, and why is returned in words for people: a version is never lost for that."""
         ...
 
 

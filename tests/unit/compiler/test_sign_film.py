@@ -52,6 +52,7 @@ async def test_what_becomes_of_a_film() -> None:
         (True, failing, MOST_ATTEMPTS - 1, "again in 60 s"),
         (True, failing, MOST_ATTEMPTS, "could not be signed"),
         (True, hopeless, 1, "could not be signed"),
+        (True, Signer(), MOST_ATTEMPTS + 1, "could not be signed"),  # it takes the process along each time
     ]:
         job = Job() if stored else Job(stored=None)
         await sign_film(job, signer, attempt=attempt)

@@ -54,6 +54,32 @@ def test_the_command_says_it_in_words_and_as_json(folder: Path) -> None:
     assert (code, json.loads(said)["state"]) == (0, "valid")
 
 
+def test_an_ingredient_counts_as_what_its_bytes_are_and_is_named_if_nobody_can_read_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Labels are what strangers say: none of them keeps a file from being signed."""
+    films.tone(tmp_path / "voice.wav", seconds=0.2)
+    (tmp_path / "torn.mp4").write_bytes(b"\0\0\0\x08ftyp but no more")
+    (tmp_path / "music.ogg").write_bytes(b"OggS and nothing else")
+    (tmp_path / "empty").touch()
+    told = {"voice.wav": "video/mp4", "torn.mp4": "video/mp4", "music.ogg": "audio/mpeg", "empty": "image/png"}
+    parts = [Ingredient(name, mime, tmp_path / name) for name, mime in told.items()]
+    parts += [Ingredient("card", "video/mp4", folder / "card.png"), Ingredient("gone", "audio/wav")]
+    identity = identity_from(None, None, tmp_path / "signing")
+    claim = Claim("Film", "audio/wav", "composite", ingredients=parts)  # the label of the file itself is wrong, too
+    sign(folder / "plain.mp4", tmp_path / "film.mp4", claim, identity)
+    found = read(tmp_path / "film.mp4")
+    assert (found["state"], found["problems"]) == ("valid", [])
+    assert [i["title"] for i in found["ingredients"]] == [*told, "card", "gone"]
+    stored = found["manifest"]
+    active = stored["manifests"][stored["active_manifest"]]
+    assert {i["title"]: i["format"] for i in active["ingredients"]} == {
+        "voice.wav": "audio/wav", "torn.mp4": "video/mp4", "music.ogg": "audio/ogg", "empty": "image/png",
+        "card": "image/png", "gone": "audio/wav",
+    }  # fmt: skip
+    assert len(stored["manifests"]) == 2, "the card's own goes along, whatever it was called"
+
+
 def test_a_changed_byte_shows(folder: Path) -> None:
     changed = bytearray((folder / "film.mp4").read_bytes())
     changed[-50] ^= 1
@@ -81,8 +107,9 @@ def test_what_cannot_be_signed_is_told_apart(folder: Path, tmp_path: Path) -> No
     with pytest.raises(Retryable, match="could not be signed"):
         sign(folder / "plain.mp4", tmp_path / "out.mp4", Claim("x", "video/mp4", None), broken)
     assert not (tmp_path / "out.mp4").exists()
+    (tmp_path / "plain.ogg").write_bytes(b"OggS")
     with pytest.raises(Permanent, match="cannot carry"):
-        sign(folder / "plain.mp4", tmp_path / "out.webm", Claim("x", "video/webm", None), broken)
+        sign(tmp_path / "plain.ogg", tmp_path / "out.ogg", Claim("x", "audio/ogg", None), broken)
     with pytest.raises(Permanent, match="both"):
         identity_from("chain.pem", None, tmp_path)
     with pytest.raises(Permanent, match="cannot be read"):

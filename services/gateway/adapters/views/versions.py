@@ -91,6 +91,8 @@ class VersionViews(View):
             **_quality(quality),
             "cost": {"estimated": money(row["cost"], "estimated"), "actual": money(row["cost"], "reported")},
             "info": row["info"],
+            "provenance": row["info"].get("provenance"),
+            "unsigned_reason": row["info"].get("unsigned_reason"),
             "accepted_at": when(row["accepted_at"]),
             **times(row),
         }

@@ -156,7 +156,7 @@ _OF: Final = {
     "Compilation.loudness_lufs": "Measured of the film, EBU R128, in LUFS; null: see `unmeasured`.",
     "Compilation.output_file_size": "Bytes.",
     "Compilation.provenance": "pending: its Content Credentials are being added, a download waits for them; signed: "
-                              "they are in it.",
+                              "they are in it; unsigned: it could not be signed, and `warnings` says so.",
     "Compilation.queue_position": "From 1; null: it does not wait.",
     "Compilation.report": "What was reused and what was rendered.",
     "Compilation.segments_included": "How many.",

@@ -310,7 +310,7 @@ class Compilation(Dated):
     unmeasured: dict[str, str]
     warnings: list[str]
     report: FilmReport | None
-    provenance: Literal["pending", "signed"] | None
+    provenance: Literal["pending", "signed", "unsigned"] | None
     rating: int | None
     feedback: str | None
     error_message: str | None

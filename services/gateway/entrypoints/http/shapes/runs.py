@@ -69,6 +69,8 @@ class Version(Dated):
     unmeasured: dict[str, str] = Field(description="Why a metric is null.")
     cost: Costs
     info: dict[str, Any] = Field(description="The provider's own facts, such as `animatic: true`.")
+    provenance: Literal["signed", "unsigned"] | None = Field(description="Of its Content Credentials.")
+    unsigned_reason: str | None = Field(description="Why it carries none.")
     accepted_at: datetime | None
 
 
