@@ -17,6 +17,7 @@ import av.error
 import av.video.stream
 
 from shared.errors import Permanent
+from shared.shown import shown
 from shared.untrusted import DECODERS, open_media, unreadable
 
 # superfast and veryfast write the same parameter sets with these arguments (ultrafast does not).
@@ -61,7 +62,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file really holds. Sizes are as displayed (after rotation); a missing stream leaves None."""
+    """What a file really holds. Sizes are as displayed (after rotation); a missing stream leaves None.
+
+    `duration_s` and `frames` are of the pictures that are shown (`shared.shown`), else of the sound.
+    """
 
     container: str
     duration_s: float
@@ -119,7 +123,7 @@ def conformed_video_args(
 
 
 def probe(path: Path | str) -> Probe:
-    """Read what a media file holds. Blocks (decodes one frame): call it in a thread.
+    """Read what a media file holds. Blocks (reads it whole, decodes one frame): call it in a thread.
 
     Raises Permanent `media_unreadable` when the file is not media.
     """
@@ -128,10 +132,8 @@ def probe(path: Path | str) -> Probe:
             video = picture_stream(container)
             found: dict[str, object] = _audio(container)
             length = float(container.duration / av.time_base) if container.duration else 0.0
-            if video is not None:
-                found |= _video(container, video)
-                length = _stream_length(video) or length
-            return Probe(container=container.format.name, duration_s=length, **found)  # type: ignore[arg-type]
+            found |= {"duration_s": length} | (_video(container, video) if video is not None else {})
+            return Probe(container=container.format.name, **found)  # type: ignore[arg-type]
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise unreadable(in_words(error)) from error
 
@@ -160,12 +162,6 @@ def _codec(stream: av.audio.stream.AudioStream | av.video.stream.VideoStream) ->
     return stream.codec_context.name
 
 
-def _stream_length(stream: av.video.stream.VideoStream) -> float | None:
-    if stream.duration is None or stream.time_base is None:
-        return None
-    return float(stream.duration * stream.time_base)
-
-
 def _audio(container: av.container.InputContainer) -> dict[str, object]:
     if not container.streams.audio:
         return {}
@@ -179,8 +175,7 @@ def _audio(container: av.container.InputContainer) -> dict[str, object]:
 
 
 def _video(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> dict[str, object]:
-    frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
-    container.seek(0)
+    times = shown(container, stream)
     frame = next(container.decode(stream), None)
     rotation = frame.rotation if frame else 0
     width, height = (frame.width, frame.height) if frame else (stream.width, stream.height)
@@ -193,7 +188,8 @@ def _video(container: av.container.InputContainer, stream: av.video.stream.Video
         "width": width,
         "height": height,
         "fps": float(rate) if rate else None,
-        "frames": frames,
+        "frames": times.frames,
+        "duration_s": times.seconds,
         "video_codec": _codec(stream),
         "pix_fmt": frame.format.name if frame else stream.pix_fmt,
         "rotation": rotation,

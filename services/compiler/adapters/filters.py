@@ -20,7 +20,10 @@ _FLATTEN: Final = "format=yuva444p|yuva444p10le|gbrap,premultiply=inplace=1,form
 
 @dataclass(frozen=True)
 class Source:
-    """What the chains must know of a source: size as displayed, its length in frames of the film, its colours."""
+    """What the chains must know of a source: size as displayed, its length in frames of the film, its colours.
+
+    `shift_s` is taken from its pictures' times, so that the first one is shown when a frame of the film begins.
+    """
 
     width: int
     height: int
@@ -28,7 +31,9 @@ class Source:
     colour: Colour
     alpha: bool = False
     interlaced: bool = False
+    turned: bool = False  # the file asks for its pictures to be turned or mirrored; ffmpeg does
     decoder: tuple[str, ...] = ()  # input options: a decoder other than ffmpeg's first choice
+    shift_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def frames_of(source: Source, span: Span, output: Output, tag: str = "") -> str:
     first, stop = span.start - span.seek, span.stop - span.seek
     return ",".join(
         (
+            *((f"setpts=PTS-{source.shift_s:.6f}/TB",) if source.shift_s else ()),
             *_whole_pictures(source),
             f"fps={output.fps}:start_time=0:round=near",
             "tpad=stop=-1:stop_mode=clone",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from av.sidedata.sidedata import Type
+
 from services.compiler.adapters.filters import Source, Span, blend, filter_value, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.plan import Window
@@ -19,6 +21,7 @@ from shared import ffmpeg, media
 from shared.colour import Colour
 from shared.contracts.values import Output
 from shared.errors import Permanent
+from shared.shown import shown
 from shared.untrusted import open_media
 
 CLIP_CRF: Final = 20
@@ -82,7 +85,7 @@ class Renderer:
         Raises Permanent when the source is no video or cannot be decoded, Retryable when ffmpeg was killed or late.
         """
         known = await asyncio.to_thread(survey, source, output)
-        if copied := await self._copy(source, output, path):
+        if copied := await self._copy(source, known, output, path):
             return copied
         span = Span(0, known.frames)
         args = ffmpeg.media_input(source, *known.decoder)
@@ -145,13 +148,15 @@ class Renderer:
         args = ffmpeg.media_input(clip, "-ss", f"{at_s:.3f}")
         await ffmpeg.run_ffmpeg([*args, "-frames:v", "1", "-q:v", "3", "-f", "image2", str(path)], timeout_s=60)
 
-    async def _copy(self, source: Path, output: Output, path: Path) -> Rendered | None:
+    async def _copy(self, source: Path, known: Source, output: Output, path: Path) -> Rendered | None:
+        if known.turned or (known.width, known.height) != (output.width, output.height):
+            return None
         expected = await self.extradata(output, path.parent)
         try:
             index = await asyncio.to_thread(read_video_index, source, output.fps)
         except Permanent:
             return None
-        if index.extradata != expected:
+        if index.extradata != expected or index.frames != known.frames:
             return None
         await asyncio.to_thread(shutil.copyfile, source, path)
         return Rendered(path, index, copied=True)
@@ -189,20 +194,22 @@ def survey(path: Path, output: Output) -> Source:
         stream = media.picture_stream(container)
         if stream is None or not probed.width or not probed.height or not probed.frames:
             raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
+        times = shown(container, stream)
         picture = next(container.decode(stream))
         # Alpha in WebM is a second picture beside the first one, which ffmpeg's own decoders do not look at.
         beside = stream.metadata.get("alpha_mode") == "1"
         decoder = _SEES_ALPHA.get(probed.video_codec or "") if beside else None
-    same_rate = probed.fps is not None and abs(probed.fps - output.fps) < 1e-3 * output.fps
-    frames = probed.frames if same_rate else _frame(output).frames(probed.duration_s)
+    early = (times.first_s - times.shift_s) % (1 / output.fps)
     return Source(
         probed.width,
         probed.height,
-        frames,
+        _frame(output).frames(times.seconds - early),
         Colour(picture.colorspace, picture.color_trc, picture.color_primaries),
         alpha=decoder is not None or any(c.is_alpha for c in picture.format.components),
         interlaced=picture.interlaced_frame,
+        turned=Type.DISPLAYMATRIX in picture.side_data,
         decoder=("-c:v", decoder) if decoder else (),
+        shift_s=times.shift_s + early,
     )
 
 
