@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from services.gateway.domain.episodes import MAX_DIRECTIONS, MAX_SEGMENTS
 from services.gateway.domain.errors import invalid
-from services.gateway.domain.sentences import said
+from services.gateway.domain.outputs import output_problems
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
 
 MAX_TEXT: Final = 4000
@@ -196,11 +194,8 @@ class _Reader:
         if raw is None:
             return None
         value = self._object(raw, "/output", set(Output.model_fields))
-        try:
-            Output(**value)
-        except ValidationError as e:
-            for error in e.errors():
-                self._wrong("/output/" + "/".join(map(str, error["loc"])), said(error))
+        for at, text in output_problems(value):
+            self._wrong(f"/output{at}", text)
         return dict(value)
 
     def _object(self, raw: Any, at: str, known: set[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
+from services.gateway.domain.outputs import output_problems
 from services.gateway.domain.sentences import said
 from shared.contracts.values import AssetKind, Character, ObjectRef, Output, ProjectSettings, SpendCap
 
@@ -76,12 +77,13 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
             result[name] = value
     if isinstance(cap := result.get("spend_cap"), Mapping):
         result["spend_cap"] = {**cap, "amount": _as_text(cap.get("amount"))}
-    if problems := _problems(result):
+    if problems := _problems(result, with_output="output" in changes):
         raise invalid(*problems)
     return result
 
 
-def _problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[str, str]]:
+    """An output that was set before its bounds were does not stand in the way of another change."""
     found: list[tuple[str, str]] = []
     known = with_defaults({}).keys()
     found += [(f"/{name}", f"is no setting; choose one of: {', '.join(known)}")
@@ -90,9 +92,10 @@ def _problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
               if not isinstance(settings.get(name, {}), Mapping)]
     if found:
         return found
-    found += _model_problems("/output", Output, settings.get("output") or {})
+    if with_output:
+        found += [(f"/output{at}", text) for at, text in output_problems(settings.get("output") or {})]
     if settings.get("spend_cap") is not None:
-        found += _model_problems("/spend_cap", SpendCap, settings["spend_cap"])
+        found += _cap_problems(settings["spend_cap"])
     if not found and (cap := settings.get("spend_cap")) and not _is_amount(cap["amount"]):
         found.append(("/spend_cap/amount", "must be a decimal number of at least 0, written as a text"))
     if settings.get("workflow") not in (None, *WORKFLOWS):
@@ -114,11 +117,11 @@ def deadline_problem(minutes: Any) -> str | None:
     return None
 
 
-def _model_problems(at: str, model: type[Output | SpendCap], value: Any) -> list[tuple[str, str]]:
+def _cap_problems(value: Any) -> list[tuple[str, str]]:
     try:
-        model.model_validate(value)
+        SpendCap.model_validate(value)
     except ValidationError as e:
-        return [("/".join([at, *(str(part) for part in error["loc"])]), said(error)) for error in e.errors()]
+        return [("/".join(["/spend_cap", *(str(part) for part in error["loc"])]), said(error)) for error in e.errors()]
     return []
 
 

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
-
-from services.gateway.domain.errors import invalid, not_found, stale
-from services.gateway.domain.sentences import said
+from services.gateway.domain.errors import not_found, stale
+from services.gateway.domain.outputs import changed_output
 from services.gateway.usecases.announce import changed
 from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.publish_timeline import publish_timeline
-from shared.contracts.values import Output
 
 
 async def change_episode(store: Store, caller: Caller, episode_id: str, revision: int | None,
@@ -25,7 +22,7 @@ async def change_episode(store: Store, caller: Caller, episode_id: str, revision
     if revision not in (None, episode.revision):
         raise stale(episode.revision)
     fields = {name: value for name, value in changes.items() if name in ("title", "description")}
-    output = _output(episode.output, changes.get("output"))
+    output = changed_output(episode.output.model_dump(), changes.get("output") or {})
     if output != episode.output:
         fields["output"] = output.model_dump(mode="json")
     now = store.now()
@@ -34,10 +31,3 @@ async def change_episode(store: Store, caller: Caller, episode_id: str, revision
         await store.episodes.revise(episode_id, "output", caller.actor, {"output": fields["output"]}, now)
         await publish_timeline(store, replace(episode, output=output))
     await store.log(changed(caller, episode_id, "episode", episode_id, now))
-
-
-def _output(now: Output, change: Mapping[str, Any] | None) -> Output:
-    try:
-        return Output(**(now.model_dump() | dict(change or {})))
-    except ValidationError as e:
-        raise invalid(*(("/output/" + "/".join(map(str, p["loc"])), said(p)) for p in e.errors())) from e

@@ -9,12 +9,13 @@ from typing import Any
 from services.gateway.domain.documents import EpisodePlan, SegmentPlan, parse_document
 from services.gateway.domain.episodes import Episode, NewAsset, NewSegment, draft_of, label
 from services.gateway.domain.errors import not_found
+from services.gateway.domain.outputs import changed_output
 from services.gateway.domain.settings import with_defaults
 from services.gateway.usecases.announce import changed
 from services.gateway.usecases.import_runs import segment_assets
 from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.publish_timeline import publish_timeline
-from shared.contracts.values import AssetKind, Output
+from shared.contracts.values import AssetKind
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ async def write_episode(store: Store, caller: Caller, plan: EpisodePlan) -> tupl
     default = with_defaults(project.settings)["output"]
     episode = Episode(
         episode_id=store.new_id(), project_id=caller.project_id, owner_id=caller.owner_id, title=plan.title,
-        description=plan.description, output=Output(**(default | (plan.output or {}))), revision=1, order_revision=1,
+        description=plan.description, output=changed_output(default, plan.output or {}), revision=1, order_revision=1,
         timeline_version=0)
     await store.episodes.insert(episode, store.now())
     segments = [new_segment(store, number, row) for number, row in enumerate(plan.segments, 1)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.gateway.domain.changes import Wanted, changed, wrong_types
 from services.gateway.domain.documents import GivenImage, parse_document
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.outputs import changed_output, output_problems
 from services.gateway.domain.settings import merged, review_timeout_s, snapshot, with_defaults
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
 
@@ -119,6 +120,38 @@ def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
     with pytest.raises(Refusal) as caught:
         merged({}, changes)
     assert [e["pointer"] for e in caught.value.extensions["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(("output", "said"), [
+    ({"width": 641}, "/width must be even: 640 or 642"), ({"height": 361}, "/height must be even: 360 or 362"),
+    ({"width": 16, "height": 36}, "/width must be at least 36 pixels"),
+    ({"fps": 23}, "/fps must be 12, 24, 25, 30, 50 or 60 frames per second"),
+    ({"width": 3840, "height": 2880}, "/height must be at most 2160 pixels; the longer"),
+    ({"width": 3842}, "/width must be at most 3840"), ({"fps": 23.976}, "/fps must be a whole number"),
+    ({"frames": 2}, "/frames is not known here; there is: width, height, fps, fit")])
+def test_outputs_that_are_not_made(output: dict[str, Any], said: str) -> None:
+    ((pointer, detail),) = output_problems(output)
+    assert f"{pointer} {detail}".startswith(said)
+    for refused in (lambda: merged({}, {"output": output}), lambda: changed_output({}, output)):
+        with pytest.raises(Refusal) as caught:
+            refused()
+        assert [e["pointer"] for e in caught.value.extensions["errors"]] == [f"/output{pointer}"]
+
+
+@pytest.mark.parametrize("size", [(3840, 2160), (2160, 3840), (2160, 2160), (854, 480), (64, 36)])
+def test_outputs_that_are_made(size: tuple[int, int]) -> None:
+    for fps in (12, 24, 25, 30, 50, 60):
+        asked = {"width": size[0], "height": size[1], "fps": fps}
+        assert output_problems(asked) == []
+        assert changed_output({"width": 2160, "height": 3840}, asked).width == size[0]
+
+
+def test_an_output_of_before_the_bounds_stays_until_it_is_changed() -> None:
+    odd = {"width": 641, "height": 361, "fps": 23}
+    assert merged({"output": odd}, {"style": "noir"})["output"] == odd
+    assert changed_output(odd, {}).width == 641
+    with pytest.raises(Refusal, match="even"):
+        changed_output(odd, {"fps": 24})
 
 
 def test_a_snapshot_tells_what_is_set() -> None:

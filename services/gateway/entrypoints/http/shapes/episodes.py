@@ -44,6 +44,10 @@ EXAMPLE_DOCUMENT: dict[str, Any] = {
 }
 
 
+OUTPUT_TAKEN = ("`width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, "
+                "or 12 for drafts; `fit` is crop, pad or blur.")
+
+
 class Output(Resource):
     width: int = Field(examples=[1920])
     height: int = Field(examples=[1080])
@@ -343,7 +347,7 @@ class NewEpisode(Body, json_schema_extra=shown({"description": "A short film abo
 
     title: str = Field(min_length=1, max_length=300)
     description: str | None = Field(None, max_length=4000)
-    output: dict[str, Any] | None = None
+    output: dict[str, Any] | None = Field(None, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
     directions: dict[str, Any] | None = Field(None, examples=[{"music": "Warm and slow"}])
     segments: list[dict[str, Any]] | None = Field(None, max_length=500, examples=[EXAMPLE_DOCUMENT["segments"]])
 
@@ -363,7 +367,7 @@ class EpisodeChanges(Body, json_schema_extra=shown({
 })):
     title: str = unsent(min_length=1, max_length=300)
     description: str = unsent(max_length=4000)
-    output: dict[str, Any] = unsent({}, examples=[{"width": 1280, "height": 720}])
+    output: dict[str, Any] = unsent({}, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
 
 
 class NewOrder(Body, json_schema_extra=shown({"segment_ids": [EXAMPLE_ID]})):

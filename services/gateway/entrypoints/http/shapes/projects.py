@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from services.gateway.entrypoints.http.shapes.base import Body, Dated, GivenId, Id, Money, Resource, Url, shown, unsent
-from services.gateway.entrypoints.http.shapes.episodes import Output
+from services.gateway.entrypoints.http.shapes.episodes import OUTPUT_TAKEN, Output
 
 RoleName = Literal["owner", "editor", "reviewer", "viewer"]
 
@@ -94,7 +94,7 @@ class SettingsChanges(Body, json_schema_extra=shown({
     """A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner."""
 
     output: dict[str, Any] | None = Field(None, examples=[{"width": 1280, "height": 720, "fps": 25, "fit": "crop"}],
-                                          description="Of new episodes: width, height, fps, fit (crop, pad, blur).")
+                                          description=f"Of new episodes. {OUTPUT_TAKEN}")
     video: NewVideoSettings | None = Field(None, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
     image: ModelSettings | None = None
     narration: ModelSettings | None = None
