@@ -7,7 +7,7 @@ a stem at a place in the film. Times are samples at 48 kHz, levels decibels; not
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -38,18 +38,23 @@ MUSIC_IN: Final = RATE // 10
 MUSIC_OUT: Final = 3 * RATE
 LOOP_FADE: Final = 2 * RATE
 SHORTEST_LOOP: Final = RATE  # repeated, anything shorter is a rattle
+SILENT: Final = "nothing in it is louder than -55 dBFS."
 MUSIC_MAY_END_EARLY: Final = 2 * RATE  # a piece of music that ends this close to the film's end is not looped
 
 
 @dataclass(frozen=True)
 class Stem:
-    """`heard`: the samples [first, stop) between which anything is audible; `loudness` is None when nothing is."""
+    """`heard`: the samples [first, stop) between which anything is audible; `loudness` is None when nothing is.
+
+    `repeat`: samples after the first that is heard at which it may begin again on its beat; None where it has none.
+    """
 
     key: str
     samples: int
     loudness: float | None
     heard: tuple[int, int]
     pauses: tuple[tuple[int, int], ...] = ()  # within what is heard: samples of the stem
+    repeat: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,11 @@ def sample_of(frame: int, fps: int) -> int:
 def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> SoundPlan:
     samples = sample_of(film.frames, fps)
     voices, spoken, warnings = _narrations(film, fps, samples, sources, config)
-    speech = _merge([(v.at, v.end) for v in voices])
+    stems = {stem.key: stem for stem in sources.narration.values()}
+    speech = _merge([span for v in voices for span in _said(v, stems[v.stem])])
     music = _music(sources.music, samples, config.music_gain_db) if config.background_music else []
+    if config.background_music and sources.music and sources.music.loudness is None:
+        warnings.append(f"The music is not heard: {SILENT}")
     return SoundPlan(
         samples=samples,
         cues=(*voices, *music, *_own_sound(film, fps, sources, config)),
@@ -126,7 +134,9 @@ def _narrations(
     warnings: list[str] = []
     for shot, start in zip(film.shots, film.starts, strict=True):
         stem = sources.narration.get(shot.segment_id)
-        if stem and stem.loudness is not None:
+        if stem and stem.loudness is None:
+            warnings.append(f"The narration of {shot.name} is not heard: {SILENT}")
+        elif stem and stem.loudness is not None:
             mix = config.narration.get(shot.segment_id, NarrationMix())
             asked = sample_of(start, fps) + round(mix.offset * RATE)
             at = max(0, asked)
@@ -182,6 +192,16 @@ def _overruns(film: FilmPlan, fps: int, spoken: Sequence[Spoken]) -> list[str]:
     return found
 
 
+def _said(voice: Cue, stem: Stem) -> Iterator[tuple[int, int]]:
+    """The parts of the film in which a narration speaks, between its pauses."""
+    begins, moved = voice.at, voice.at - voice.skip
+    for first, stop in stem.pauses:
+        if voice.at < first + moved and stop + moved < voice.end:
+            yield begins, first + moved
+            begins = stop + moved
+    yield begins, voice.end
+
+
 def _merge(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """Spans of speech, joined where the pause between them is too short for the music to come back."""
     merged: list[tuple[int, int]] = []
@@ -194,18 +214,19 @@ def _merge(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _music(stem: Stem | None, samples: int, gain_db: float) -> list[Cue]:
-    """Music to the film's end: faded out where it is longer, repeated with crossfades where it is shorter."""
+    """Music to the film's end: faded out where it is longer, repeated on its beat where it is shorter."""
     if stem is None or stem.loudness is None or not samples:
         return []
     first, stop = stem.heard
     whole = stop - first
     level = MUSIC_LUFS - stem.loudness + gain_db
-    overlap = min(LOOP_FADE, whole // 4)
+    step = stem.repeat or whole - min(LOOP_FADE, whole // 4)
+    overlap = min(LOOP_FADE, whole - step)
     cues: list[Cue] = []
     at = 0
     while True:
-        length = min(whole, samples - at)
         is_last = at + whole + MUSIC_MAY_END_EARLY >= samples or whole < SHORTEST_LOOP
+        length = min(whole if is_last else step + overlap, samples - at)
         if not is_last:
             fade_out = overlap
         elif length < whole:
@@ -216,7 +237,7 @@ def _music(stem: Stem | None, samples: int, gain_db: float) -> list[Cue]:
         cues.append(Cue(stem.key, at, first, length, level, min(fade_in, length - fade_out), fade_out, ducked=True))
         if is_last:
             return cues
-        at += whole - overlap
+        at += step
 
 
 def _own_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> list[Cue]:

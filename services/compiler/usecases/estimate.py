@@ -9,10 +9,18 @@ from typing import Final
 from services.compiler.domain.chunks import track_key
 from services.compiler.domain.cost import Pace, chunk_seconds, join_units, megapixels
 from services.compiler.domain.order import Order
-from services.compiler.domain.pieces import PieceKind, Recipe, window_recipes
-from services.compiler.usecases.gather import clip_recipes, film_plan, sound_plan, stem_recipes
+from services.compiler.domain.pieces import (
+    CaptionedRecipe,
+    Piece,
+    PieceKind,
+    Recipe,
+    captioned_recipes,
+    window_recipes,
+)
+from services.compiler.domain.sound import plan_sound
+from services.compiler.usecases.gather import clip_recipes, film_plan, sources_of, spoken_captions, stem_recipes
 from services.compiler.usecases.obtain_pieces import Obtainer
-from shared.contracts.values import TransitionStyle
+from shared.contracts.values import CaptionMode, TransitionStyle
 
 UNPROBED_S: Final = 5.0  # length of a video that was never probed
 
@@ -33,7 +41,7 @@ class Work:
 
 
 def guess(order: Order, pace: Pace, missing: Sequence[Recipe]) -> Work:
-    """`missing`: the clips and stems that are not there. Windows and the whole sound count as missing, too."""
+    """`missing`: clips and stems that are not there. Windows, drawn captions and the whole sound count as missing."""
     length = sum(item.video.media.duration_s or UNPROBED_S for item in order.items)
     blended = sum(
         item.transition_after.duration_s
@@ -42,7 +50,10 @@ def guess(order: Order, pace: Pace, missing: Sequence[Recipe]) -> Work:
     )
     windows = pace.seconds(PieceKind.WINDOW, megapixels(order.output) * order.output.fps * blended)
     sound = pace.seconds(PieceKind.CHUNK, max(length, chunk_seconds()))
-    return Work(pace.of(missing) + windows + sound, pace.seconds("join", join_units(length)))
+    spoken = sum(i.video.media.duration_s or UNPROBED_S for i in order.items if i.narration and i.narration.directions)
+    burned = spoken if order.captions is CaptionMode.BURNED else 0
+    drawn = pace.seconds(PieceKind.CAPTIONED, megapixels(order.output) * order.output.fps * burned)
+    return Work(pace.of(missing) + windows + sound + drawn, pace.seconds("join", join_units(length)))
 
 
 async def look(order: Order, obtainer: Obtainer) -> Work:
@@ -56,10 +67,19 @@ async def look(order: Order, obtainer: Obtainer) -> Work:
         return guess(order, pace, missing)
     film = film_plan(order, {segment: found[r.key] for segment, r in clips.items()})
     windows = window_recipes(film, {i.segment_id: i.video.object for i in order.items}, order.output)
-    track = track_key(sound_plan(order, film, stems, found), order.audio)
-    there = await obtainer.find([*(w.key for w in windows), track])
+    sources = sources_of(stems, found)
+    sound = plan_sound(film, order.output.fps, sources, order.audio)
+    track = track_key(sound, order.audio)
+    drawn: list[CaptionedRecipe] = []
+    if order.captions is CaptionMode.BURNED:
+        blends = [Piece(w.key, PieceKind.WINDOW, None, {}) for w in windows]
+        shown, fonts = spoken_captions(order, sources, sound), await obtainer.workshop.lettering()
+        pictures = [found[shot.clip.key] for shot in film.shots]
+        drawn = list(captioned_recipes(film, pictures, blends, shown, order.output, fonts).values())
+    there = await obtainer.find([*(w.key for w in windows), *(d.key for d in drawn), track])
     seconds = film.frames / order.output.fps
-    rendering = pace.of([w for w in windows if w.key not in there])
+    wanted: list[Recipe] = [*windows, *drawn]
+    rendering = pace.of([r for r in wanted if r.key not in there])
     if track not in there:
         rendering += pace.seconds(PieceKind.CHUNK, max(seconds, chunk_seconds()))
     return Work(rendering, pace.seconds("join", join_units(seconds)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.compiler.domain.captions import captions
+from services.compiler.domain.captions import Caption, captions
 from services.compiler.domain.chunks import GAIN_STEP_DB, Level, chunks, corrected, track_key
 from services.compiler.domain.language import spoken_language
 from services.compiler.domain.order import Order, name_of
@@ -29,7 +29,8 @@ from services.compiler.usecases.ports import Pictures, Track
 from shared.contracts.gateway import PinnedMedia
 from shared.contracts.values import AudioConfig, CaptionMode
 
-TOLERANCE_LU = 1.0  # of EBU R128 for programmes that cannot be brought closer
+TOLERANCE_LU = 0.3  # half a step of the gain, and what the encoder adds: further off is told
+NEAR_CEILING_DB = 2.0  # peaks that the limiter has held come out a little lower where the encoder would overshoot
 NAMED = 8  # of the letters that are lacking: enough to know the script
 NOTHING_HEARD = "Nothing is heard in this film: no narration, no music, no sound of the segments."
 TOO_QUIET = "This film's sound is too quiet to be measured: below -70 LUFS throughout."
@@ -86,7 +87,7 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
     """The track as it was once made, or its chunks, of which most may be there already."""
     recipes = stem_recipes(order)
     stems = await obtainer.obtain(list(recipes.values()))
-    sources = _sources(recipes, stems)
+    sources = sources_of(recipes, stems)
     plan = plan_sound(film, order.output.fps, sources, order.audio)
     key = track_key(plan, order.audio)
     if made := (await obtainer.find([key])).get(key):
@@ -105,7 +106,7 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
         if better != level and (more <= GAIN_STEP_DB or peak is None or peak + more <= better.ceiling_dbtp):
             row = await _encoded(plan, better, stems, obtainer)
             loudness, peak = obtainer.workshop.measure(row, plan.samples)
-    warnings = [*told, *_missed(loudness, order.audio)]
+    warnings = list(told) or _missed(loudness, peak, order.audio)
     facts = {"chunks": [c.key for c in row], "loudness": loudness, "true_peak": peak, "warnings": warnings}
     track = Piece(key, PieceKind.TRACK, None, facts)
     if token := await obtainer.book.take(key, PieceKind.TRACK):
@@ -129,9 +130,13 @@ def _track(order: Order, sources: Sources, plan: SoundPlan, row: list[Piece], tr
         true_peak_dbtp=track.facts["true_peak"],
         unmeasured={} if loudness is not None else dict.fromkeys(("loudness_lufs", "true_peak_dbtp"), why),
         warnings=(*plan.warnings, *track.facts["warnings"], *_unscripted(order, plan)),
-        captions=captions(_scripts(order), plan.spoken, _pauses(sources), plan.samples),
+        captions=spoken_captions(order, sources, plan),
         language=_language(order, plan),
     )
+
+
+def spoken_captions(order: Order, sources: Sources, plan: SoundPlan) -> tuple[Caption, ...]:
+    return captions(_scripts(order), plan.spoken, _pauses(sources), plan.samples)
 
 
 def _scripts(order: Order) -> dict[str, str]:
@@ -179,19 +184,19 @@ def undrawn(pictures: Pictures) -> list[str]:
     return [f"{told} them. Install one (for Chinese, Japanese and Korean: Noto Sans CJK) or choose soft captions."]
 
 
-def _missed(loudness: float | None, audio: AudioConfig) -> list[str]:
+def _missed(loudness: float | None, peak: float | None, audio: AudioConfig) -> list[str]:
     """Sound whose peaks stand far above the rest cannot be as loud as asked without being crushed."""
-    if loudness is None or not audio.volume_normalization or abs(loudness - audio.loudness_lufs) <= TOLERANCE_LU:
+    target = audio.loudness_lufs
+    if loudness is None or not audio.volume_normalization or abs(loudness - target) <= TOLERANCE_LU:
         return []
-    return [f"The film measures {loudness:.1f} LUFS instead of {audio.loudness_lufs:g}."]
+    told = f"The film measures {loudness:.1f} LUFS instead of {target:g}"
+    if loudness > target or peak is None or peak < audio.true_peak_dbtp - NEAR_CEILING_DB:
+        return [f"{told}."]
+    return [f"{told}: its peaks reach the ceiling of {audio.true_peak_dbtp:g} dBTP, and more would crush them."]
 
 
-def sound_plan(order: Order, film: FilmPlan, recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> SoundPlan:
+def sources_of(recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> Sources:
     """`recipes` by role, `stems` by key."""
-    return plan_sound(film, order.output.fps, _sources(recipes, stems), order.audio)
-
-
-def _sources(recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> Sources:
     sources = Sources(music=stem_of(stems[recipes["music"].key]) if "music" in recipes else None)
     for role, recipe in recipes.items():
         kind, _, segment = role.partition(":")

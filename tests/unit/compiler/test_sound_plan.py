@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -179,6 +180,13 @@ def test_short_music_is_repeated_with_crossfades_to_the_end() -> None:
     assert planned.cues[-1].fade_out == 3 * RATE
 
 
+def test_music_with_a_beat_is_repeated_on_it() -> None:
+    music = replace(stem("music", 10), repeat=7 * RATE)
+    planned = sound(film(24 * 20), Sources(music=music))
+    assert [(c.at / RATE, c.end / RATE) for c in planned.cues] == [(0, 9), (7, 16), (14, 20)]
+    assert [c.fade_out for c in planned.cues[:2]] == [c.fade_in for c in planned.cues[1:]] == [2 * RATE] * 2
+
+
 def test_music_that_ends_with_the_film_keeps_its_own_ending() -> None:
     (cue,) = sound(film(24 * 11), Sources(music=stem("music", 10))).cues
     assert cue.length == 10 * RATE
@@ -211,9 +219,23 @@ def test_own_sounds_crossfade_with_their_pictures() -> None:
     assert left.end - right.at == left.fade_out == right.fade_in == RATE // 2
 
 
-def test_silent_stems_are_not_cued() -> None:
+def test_silent_stems_are_not_cued_and_told_of() -> None:
+    """A video without a sound is usual; a narration or a music that nobody hears is not."""
     silent = stem("x", 5, None)
-    assert sound(film(120), Sources({"s1": silent}, {"s1": silent}, silent)).cues == ()
+    planned = sound(film(120), Sources({"s1": silent}, {"s1": silent}, silent))
+    assert planned.cues == planned.speech == ()
+    assert planned.warnings == (
+        "The narration of Segment 1 is not heard: nothing in it is louder than -55 dBFS.",
+        "The music is not heard: nothing in it is louder than -55 dBFS.",
+    )
+    assert sound(film(120), Sources(music=silent), background_music=False).warnings == ()
+
+
+def test_the_music_comes_back_in_a_long_pause_of_a_narration() -> None:
+    pauses = ((RATE, RATE * 3 // 2), (3 * RATE, 6 * RATE))  # of the stem, whose first half second is silent
+    voice = Stem("voice", 8 * RATE, -20.0, (RATE // 2, 8 * RATE), pauses)
+    planned = sound(film(240, 24), Sources({"s1": voice}))
+    assert planned.speech == ((0, RATE * 5 // 2), (RATE * 11 // 2, RATE * 15 // 2))
 
 
 def test_short_pauses_do_not_bring_the_music_back() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.compiler.adapters.sound.loudness import Samples, measure
+from services.compiler.adapters.sound.repeat import repeats_after
 from services.compiler.domain.sound import RATE, Stem
 from shared import ffmpeg, media
 
@@ -31,9 +32,10 @@ class Sound:
     loudness: float | None
     heard: tuple[int, int]
     pauses: tuple[tuple[int, int], ...] = ()
+    repeat: int | None = None
 
     def stem(self, key: str) -> Stem:
-        return Stem(key, self.samples, self.loudness, self.heard, self.pauses)
+        return Stem(key, self.samples, self.loudness, self.heard, self.pauses, self.repeat)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -41,13 +43,14 @@ class Sound:
             "loudness": self.loudness,
             "heard": list(self.heard),
             "pauses": [list(p) for p in self.pauses],
+            "repeat": self.repeat,
         }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         first, stop = stored["heard"]
         pauses = tuple((a, b) for a, b in stored.get("pauses", ()))
-        return cls(stored["samples"], stored["loudness"], (first, stop), pauses)
+        return cls(stored["samples"], stored["loudness"], (first, stop), pauses, stored.get("repeat"))
 
 
 async def extract_stem(source: Path, path: Path, *, timeout_s: float = 600, niceness: int = 0) -> Sound:
@@ -85,7 +88,7 @@ def _listen(path: Path) -> Sound:
         return Sound(len(sound), None, (0, 0))
     first = max(0, int(audible[0]) * _BLOCK - _MARGIN)
     heard = first, min(len(sound), (int(audible[-1]) + 1) * _BLOCK + _MARGIN)
-    return Sound(len(sound), loudness, heard, _pauses(audible))
+    return Sound(len(sound), loudness, heard, _pauses(audible), repeats_after(sound[slice(*heard)]))
 
 
 def _pauses(audible: NDArray[np.intp]) -> tuple[tuple[int, int], ...]:
