@@ -283,12 +283,17 @@ def test_events_are_lines_of_json(cli: Cli, episode: str) -> None:
     watching = cli.start("watch", episode, "--json", "--until-rest")
     assert watching.communicate(timeout=30)[0] == ""  # nothing is being made
     watching = cli.start("watch", episode, "--json")
-    time.sleep(8.0)  # its stream is open by then, also on a busy machine
+    assert watching.stdout
+    while not select.select([watching.stdout], [], [], 0.3)[0]:  # until its stream is open
+        cli.json("segment", "edit", "1", "--notes", "Bright.", "--episode", episode)
     run = cli.json("regenerate", "2", "--kind", "narration", "--episode", episode, "--directions", "Hello.")
     cli.json("review", run["id"], "--accept")
-    time.sleep(3.0)
+    lines = [json.loads(watching.stdout.readline())]
+    while (lines[-1]["event"], lines[-1]["data"].get("run_id")) != ("complete", run["id"]):
+        lines.append(json.loads(watching.stdout.readline()))
     watching.send_signal(signal.SIGINT)
-    lines = [json.loads(line) for line in watching.communicate(timeout=30)[0].splitlines()]
+    lines += map(json.loads, watching.stdout)
+    watching.communicate(timeout=30)
     assert watching.returncode == 130
     loop = ["regenerate-requested", "preview-ready", "accepted", "complete"]
     assert [n for line in lines if line["data"].get("run_id") == run["id"] and (n := line["event"]) in loop] == loop
