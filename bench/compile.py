@@ -102,7 +102,7 @@ async def _ready(bench: Bench, rows: Rows, name: str, request: CompileRequested,
     ready = rows.add(f"{name}: every piece ready", ours, film_mb=round(film.object.size / 1e6, 1), **memory)
     copied = rows.add(f"{name}: ffmpeg concat -c copy of the clips", theirs, megabytes=concat.megabytes)
     rows.ratio(f"{name}, ready: of concat copy", ready / copied, "≤ 0.5", reached=ready <= 0.5 * copied)
-    _decodes(bench.path(film))
+    await asyncio.to_thread(_decodes, bench.path(film))  # the loop must answer the broker meanwhile
     return ready
 
 
