@@ -7,6 +7,8 @@ ARGS   ?=
 # The photographs of the demo: a folder, or those that come inside scikit-image.
 PHOTOS ?=
 ROW    ?=
+# Processes that share the tests: they wait as much as they compute. Fewer: make test WORKERS=0
+WORKERS ?= 2
 
 # The first Python on the machine that Retake runs on. Another one: make setup PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
@@ -30,7 +32,7 @@ demo: $(VENV)/.demo ## Make a film from four photographs (PHOTOS=folder: from yo
 	@$(BIN)/retake demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests (ARGS='-k name')
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.dev ## Hold the HTTP API against its document for minutes (ARGS='--seeds 1 2')
 	$(BIN)/python -m tests.support.fuzzing $(ARGS)

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,10 @@ import pytest
 import pytest_asyncio
 import structlog
 from playwright.async_api import Browser
+from xdist.remote import Producer
+from xdist.workermanage import WorkerController
 
-from tests.support import brokers, s3
+from tests.support import brokers, order, s3
 from tests.support.chromium import chromium
 from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
@@ -26,18 +29,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background shell's; c
 
 FreshDatabase = Callable[[str], Awaitable[str]]
 
-TESTS: Final = Path(__file__).parent
-_KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "browser", "faults")
-
-# A fixture and the component that it brings, in the order in which their tests run: the heaviest last, so that what
-# has to be built or downloaded first gets ready beside the others.
-_BRINGS: Final = {
-    "postgres": "postgresql",
-    "embedded_broker": "kafka (embedded)",
-    "apache_kafka": "apache-kafka",
-    "s3_server": "s3",
-    "browser": "chromium",
-}
 _MADE_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build}
 _making: Final[dict[str, threading.Thread]] = {}
 
@@ -51,23 +42,23 @@ def pytest_configure() -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick ones first; the whole system, and faults, last. Stable: a file's tests stay together within a weight."""
-    order = list(_BRINGS)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    order.one_after_the_other(items)
+    if hasattr(config, "workerinput"):
+        order.shared_out(items)
 
-    def weight(item: pytest.Item) -> tuple[int, int]:
-        kind = item.path.relative_to(TESTS).parts[0]
-        heaviest = max((order.index(name) + 1 for name in _brought(item)), default=0)
-        return _KINDS.index(kind) if kind in _KINDS else len(_KINDS), heaviest
 
-    items.sort(key=weight)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> order.ByFile:
+    return order.ByFile(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
-    for fixture, name in _BRINGS.items():
-        if any(fixture in _brought(item) for item in session.items):
+    for fixture, name in order.BRINGS.items():
+        if any(fixture in order.brought(item) for item in session.items):
             COMPONENTS.wanted.append(name)
             if make := _MADE_BEFOREHAND.get(fixture):
                 _making[fixture] = threading.Thread(target=_quietly, args=(make,), daemon=True)
@@ -77,10 +68,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Wait for what is being made before the test's own timeout begins."""
-    for fixture in _brought(item):
+    for fixture in order.brought(item):
         if thread := _making.get(fixture):
             thread.join()
     return (yield)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["components"] = asdict(COMPONENTS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    COMPONENTS.add(**getattr(node, "workeroutput", {}).get("components", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -88,12 +89,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("components")
         for line in COMPONENTS.lines():
             terminalreporter.write_line(line)
-
-
-def _brought(item: pytest.Item) -> list[str]:
-    """By its fixtures, or by the marker of a parameter whose fixture is asked for later."""
-    names = {*getattr(item, "fixturenames", ()), *(mark.args[0] for mark in item.iter_markers("component"))}
-    return [name for name in _BRINGS if name in names]
 
 
 def _quietly(make: Callable[[], object]) -> None:

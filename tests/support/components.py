@@ -6,7 +6,7 @@ run's summary has one line per component that its tests asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -30,6 +30,14 @@ class Components:
     def has(self, name: str, detail: str) -> None:
         """It runs; `detail` names it with its version."""
         self.covered[name] = detail
+
+    def add(self, covered: dict[str, str] | None = None, missing: dict[str, str] | None = None,
+            notes: dict[str, str] | None = None, wanted: Iterable[str] = ()) -> None:
+        """What another process of the same run had."""
+        self.covered |= covered or {}
+        self.missing |= missing or {}
+        self.notes |= notes or {}
+        self.wanted += [name for name in wanted if name not in self.wanted]
 
     @contextmanager
     def bring(self, name: str) -> Iterator[None]:
