@@ -31,7 +31,7 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-def _gone(pids: list[int], within_s: float) -> bool:
+def _gone(pids: list[int], within_s: float = 30) -> bool:
     until = time.monotonic() + within_s
     while time.monotonic() < until:
         if not any(_alive(pid) for pid in pids):
@@ -55,8 +55,8 @@ async def test_a_cancelled_block_ends_a_group_that_ignores_sigterm(monkeypatch: 
         await asyncio.sleep(0.01)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(work, 5)
-    assert _gone(pids, 1)
+        await asyncio.wait_for(work, 30)
+    assert _gone(pids)
 
 
 def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ asyncio.run(main())
         pids = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(_alive(pid) for pid in pids)
         os.kill(parent.pid, signal.SIGKILL)
-    assert _gone(pids, 3)
+    assert _gone(pids)
 
 
 async def test_a_child_that_ends_by_itself_keeps_its_code_and_words() -> None:
