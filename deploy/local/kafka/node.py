@@ -7,6 +7,7 @@ import base64
 import os
 import signal
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -114,8 +115,7 @@ class ApacheKafka:
             self._controller_port = free_port()
         if (self._directory / "data" / "meta.properties").exists():
             return
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        format_it = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings())]
+        format_it = ["kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", str(self._settings())]
         child = await spawn(Command([*self._run, *format_it], env=_env()), log, self._directory)
         try:
             code = await child.ended()
@@ -149,6 +149,13 @@ class ApacheKafka:
         settings = _properties(self._directory, self._port, self._controller_port)
         path.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         return path
+
+
+def new_cluster_id(new: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """A UUID in Kafka's notation. One in 64 begins with a dash, which Kafka's tools take for an option."""
+    while (made := base64.urlsafe_b64encode(new().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
 
 
 def _env() -> dict[str, str]:
