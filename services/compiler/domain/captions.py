@@ -64,25 +64,27 @@ def _timed(script: Sequence[Block], pauses: Sequence[tuple[int, int]], length: i
     silent = [0, *accumulate(stop - start for start, stop in pauses)]
     places = [start - before for (start, _), before in zip(pauses, silent, strict=False)]  # in speech without pauses
     speech = length - silent[-1]
-    weights = list(accumulate(b.weight for b in script))
-    borders: list[tuple[int, int]] = [(0, 0)]
-    taken = -1
+    weights = list(accumulate(block.weight for block in script))
+    borders: list[tuple[int, int]] = [(0, 0)]  # where one block ends and the next begins
+    free = 0  # the first pause that no sentence has ended in yet
     for block, weight in zip(script[:-1], weights, strict=False):
         expected = round(speech * weight / weights[-1])
-        near = [
-            i
-            for i in range(taken + 1, len(pauses))
-            if block.ends_sentence and abs(places[i] - expected) <= SNAP_MS * MS
-        ]
-        if near:
-            taken = min(near, key=lambda i: abs(places[i] - expected) - (pauses[i][1] - pauses[i][0]))
-            borders.append(pauses[taken])
+        pause = _nearest(places, pauses, expected, free) if block.ends_sentence else None
+        if pause is not None:
+            free = pause + 1
+            borders.append(pauses[pause])
         else:
             at = expected + sum(stop - start for (start, stop), p in zip(pauses, places, strict=True) if p < expected)
             at = max(at, borders[-1][1] + 1)
             borders.append((at, at))
     borders.append((length, length))
     return [(b, begin[1], max(end[0], begin[1] + 1)) for b, (begin, end) in zip(script, pairwise(borders), strict=True)]
+
+
+def _nearest(places: Sequence[int], pauses: Sequence[tuple[int, int]], expected: int, free: int) -> int | None:
+    """The pause from number `free` on that a sentence's end most likely is: near its place, rather a long one."""
+    near = [i for i in range(free, len(pauses)) if abs(places[i] - expected) <= SNAP_MS * MS]
+    return min(near, key=lambda i: abs(places[i] - expected) - (pauses[i][1] - pauses[i][0]), default=None)
 
 
 def _readable(found: Sequence[Caption], film_ms: int) -> tuple[Caption, ...]:

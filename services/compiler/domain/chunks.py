@@ -6,7 +6,7 @@ AAC packet p holds film samples [(p - 1) * 1024, p * 1024): the encoder's primin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from services.compiler.domain.keys import CHUNK_RECIPE, TRACK_RECIPE, address
@@ -56,15 +56,16 @@ class Chunk:
 
 
 def chunks(plan: SoundPlan, level: Level) -> Iterator[Chunk]:
+    """The whole track, ascending. A chunk's key tells of its own sound and what is near it, and not where it is."""
     packets = -(-(plan.samples + PACKET) // PACKET)
     for first in range(0, packets, CHUNK_PACKETS):
         stop = min(first + CHUNK_PACKETS, packets)
-        bare = Chunk("", first, stop)
-        low, high = bare.start - REACH, bare.end + REACH
+        unnamed = Chunk("", first, stop)
+        low, high = unnamed.start - REACH, unnamed.end + REACH
         key = address(
             "chunk",
             CHUNK_RECIPE,
-            packets=[bare.preroll, stop - first],
+            packets=[unnamed.preroll, stop - first],
             gain=level.gain_db,
             ceiling=level.ceiling_dbtp,
             cues=sorted(_heard(cue, low, high) for cue in plan.cues if cue.at < high and cue.end > low),
@@ -74,7 +75,7 @@ def chunks(plan: SoundPlan, level: Level) -> Iterator[Chunk]:
                 if a - DUCK_ATTACK < high and b + DUCK_RELEASE > low
             ],
         )
-        yield Chunk(key, first, stop)
+        yield replace(unnamed, key=key)
 
 
 def _heard(cue: Cue, low: int, high: int) -> list[Any]:
@@ -100,13 +101,17 @@ def track_key(plan: SoundPlan, config: AudioConfig) -> str:
 
 
 def corrected(level: Level, loudness: float | None, target: float) -> Level:
-    """The level once the encoded track was measured. Passages that lie at the gate of the measure count in one of mix
-    and track, and not in the other: then the track is off, though its mix was not."""
+    """The level once the encoded track was measured: its loudness is None if there is nothing to hear.
+
+    Passages that lie at the gate of the measure count in one of mix and track, and not in the other: then the track is
+    off, though its mix was not.
+    """
     if loudness is None or abs(target - loudness) <= GAIN_STEP_DB / 2:
         return level
     return Level(min(MOST_GAIN_DB, level.gain_db + gain_for(loudness, target)), level.ceiling_dbtp)
 
 
 def gain_for(loudness: float, target: float) -> float:
-    """In steps, so that a small edit elsewhere in the film does not change the level of every chunk."""
+    """Decibels from a loudness to the target, both LUFS: in steps, so that a small edit elsewhere in the film does not
+    change the level of every chunk."""
     return min(MOST_GAIN_DB, round((target - loudness) / GAIN_STEP_DB) * GAIN_STEP_DB)

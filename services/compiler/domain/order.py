@@ -11,7 +11,7 @@ from shared.contracts.values import AudioConfig, CaptionMode, Output, Transition
 
 @dataclass(frozen=True)
 class Order:
-    """Items in film order. An odd frame size is rounded up: 4:2:0 pictures have even sides."""
+    """Items in film order; both sides of the output are even, as 4:2:0 pictures need."""
 
     items: tuple[CompileItem, ...]
     music: PinnedMedia | None
@@ -21,6 +21,7 @@ class Order:
 
 
 def order_of(request: CompileRequested) -> Order:
+    """What a person asked for."""
     return Order(tuple(request.items), request.music, request.audio, even(request.output), request.captions)
 
 
@@ -42,6 +43,7 @@ FIRST_GUESS = Habit(Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5), 
 
 
 def habit_of(last: CompileRequested | None) -> Habit:
+    """From the episode's last request: each boundary as it was, and a new one as most of them were."""
     if last is None:
         return FIRST_GUESS
     chosen = {item.segment_id: item.transition_after for item in last.items[:-1]}
@@ -52,15 +54,14 @@ def habit_of(last: CompileRequested | None) -> Habit:
 def expected_orders(
     timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia], habit: Habit
 ) -> tuple[list[Order], bool]:
-    """The rows of neighbouring segments that have committed videos, and whether that is the whole episode.
-
-    `committed` by asset id.
+    """What will most likely be asked for: the rows of neighbouring segments that have committed videos (one without
+    parts them), and whether that is the whole episode. `committed` by asset id.
     """
-    runs: list[list[CompileItem]] = [[]]
+    rows: list[list[CompileItem]] = [[]]
     for segment in timeline.segments:
         video = committed.get(segment.video_asset_id)
         if video is None:
-            runs.append([])
+            rows.append([])
             continue
         item = CompileItem(
             segment_id=segment.segment_id,
@@ -69,13 +70,14 @@ def expected_orders(
             narration=committed.get(segment.narration_asset_id),
             transition_after=habit.after(segment),
         )
-        runs[-1].append(item)
+        rows[-1].append(item)
     music = committed.get(timeline.music_asset_id) if timeline.music_asset_id else None
     output = even(timeline.output)
-    return [Order(tuple(run), music, habit.audio, output) for run in runs if run], len(runs) == 1
+    return [Order(tuple(row), music, habit.audio, output) for row in rows if row], len(rows) == 1
 
 
 def even(output: Output) -> Output:
+    """The gateway takes none but even sizes; episodes from before it did are rounded up."""
     return output.model_copy(
         update={"width": output.width + output.width % 2, "height": output.height + output.height % 2}
     )

@@ -105,23 +105,23 @@ def plan_film(shots: Sequence[Shot], fps: int) -> FilmPlan:
         raise ValueError("a film needs at least one shot")
     fitted = [_fit(left, right, fps) for left, right in pairwise(shots)]
     boundaries = tuple(boundary for boundary, _ in fitted)
-    overlaps = [0, *(b.frames for b in boundaries), 0]
-    starts = tuple(accumulate((s.clip.frames - overlaps[i + 1] for i, s in enumerate(shots[:-1])), initial=0))
+    overlaps = [boundary.frames for boundary in boundaries]
+    before, after = [0, *overlaps], [*overlaps, 0]  # of each shot: how many of its frames are blended at either end
+    lengths = [shot.clip.frames - blended for shot, blended in zip(shots, after, strict=True)]
     parts: list[Body | Window] = []
     for i, shot in enumerate(shots):
-        head = 0
-        stop = shot.clip.frames - overlaps[i + 1]  # what the next window blends is not copied
-        if overlaps[i]:
-            head = min(shot.clip.next_keyframe(overlaps[i]), stop)
-            parts.append(Window(i - 1, boundaries[i - 1].style, overlaps[i], head))
-        if head < stop:
-            parts.append(Body(i, head, stop))
+        head = 0  # frames of this shot that the window before it shows
+        if before[i]:
+            head = min(shot.clip.next_keyframe(before[i]), lengths[i])
+            parts.append(Window(i - 1, boundaries[i - 1].style, before[i], head))
+        if head < lengths[i]:
+            parts.append(Body(i, head, lengths[i]))
     return FilmPlan(
         shots=tuple(shots),
         boundaries=boundaries,
-        starts=starts,
+        starts=tuple(accumulate(lengths[:-1], initial=0)),
         parts=tuple(parts),
-        frames=starts[-1] + shots[-1].clip.frames,
+        frames=sum(lengths),
         warnings=tuple(warning for _, warning in fitted if warning),
     )
 

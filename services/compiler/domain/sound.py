@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from services.compiler.domain.plan import FilmPlan
+from services.compiler.domain.plan import FilmPlan, Shot
 from shared.contracts.values import AudioConfig, NarrationMix
 
 RATE: Final = 48_000
@@ -106,10 +106,12 @@ class Sources:
 
 
 def sample_of(frame: int, fps: int) -> int:
+    """The sample that is heard when this frame of the film begins."""
     return frame * RATE // fps
 
 
 def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> SoundPlan:
+    """The plan of a film's sound: narrations first, as they decide where music and the segments' own sound give way."""
     samples = sample_of(film.frames, fps)
     voices, spoken, warnings = _narrations(film, fps, samples, sources, config)
     stems = {stem.key: stem for stem in sources.narration.values()}
@@ -126,46 +128,60 @@ def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) 
     )
 
 
+@dataclass(frozen=True)
+class _Voice:
+    """A narration as it was asked for: to begin at film sample `at`."""
+
+    at: int
+    shot: Shot
+    stem: Stem
+    gain_db: float
+
+
+def _voices(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> tuple[list[_Voice], list[str]]:
+    """The narrations that can be heard, each at its segment and its offset, in the order in which they begin."""
+    found: list[_Voice] = []
+    warnings: list[str] = []
+    for shot, start in zip(film.shots, film.starts, strict=True):
+        stem = sources.narration.get(shot.segment_id)
+        if stem is None:
+            continue
+        if stem.loudness is None:
+            warnings.append(f"The narration of {shot.name} is not heard: {SILENT}")
+            continue
+        mix = config.narration.get(shot.segment_id, NarrationMix())
+        asked = sample_of(start, fps) + round(mix.offset * RATE)
+        if asked < 0:
+            before = f"not {-asked / RATE:.1f} s before it"
+            warnings.append(f"The narration of {shot.name} begins with the film, {before}.")
+        found.append(_Voice(max(0, asked), shot, stem, NARRATION_LUFS - stem.loudness + mix.gain_db))
+    return sorted(found, key=lambda voice: voice.at), warnings  # stable: of two at one time the earlier segment's first
+
+
 def _narrations(
     film: FilmPlan, fps: int, samples: int, sources: Sources, config: AudioConfig
 ) -> tuple[list[Cue], list[Spoken], list[str]]:
     """Each narration at its segment; one that would talk over another waits; what passes the end fades out."""
-    wanted = []
-    warnings: list[str] = []
-    for shot, start in zip(film.shots, film.starts, strict=True):
-        stem = sources.narration.get(shot.segment_id)
-        if stem and stem.loudness is None:
-            warnings.append(f"The narration of {shot.name} is not heard: {SILENT}")
-        elif stem and stem.loudness is not None:
-            mix = config.narration.get(shot.segment_id, NarrationMix())
-            asked = sample_of(start, fps) + round(mix.offset * RATE)
-            at = max(0, asked)
-            if at > asked:
-                before = f"not {-asked / RATE:.1f} s before it"
-                warnings.append(f"The narration of {shot.name} begins with the film, {before}.")
-            wanted.append((at, shot, stem, stem.loudness, mix.gain_db))
-    wanted.sort(key=lambda w: w[0])  # stable: of two at one time the earlier segment speaks first
-
+    voices, warnings = _voices(film, fps, sources, config)
     cues: list[Cue] = []
     spoken: list[Spoken] = []
-    free = 0
-    for at, shot, stem, loudness, gain in wanted:
-        first, stop = stem.heard
-        begins = at if at >= free else free + BREATH
-        if begins > at:
-            warnings.append(f"The narration of {shot.name} waits {(begins - at) / RATE:.1f} s for the one before it.")
+    free = 0  # where the one before has ended
+    for voice in voices:
+        name, (first, stop) = voice.shot.name, voice.stem.heard
+        begins = voice.at if voice.at >= free else free + BREATH
+        if begins > voice.at:
+            warnings.append(f"The narration of {name} waits {(begins - voice.at) / RATE:.1f} s for the one before it.")
         if begins >= samples:
-            warnings.append(f"The narration of {shot.name} is not heard: the film ends before it can begin.")
+            warnings.append(f"The narration of {name} is not heard: the film ends before it can begin.")
             continue
         length = min(stop - first, samples - begins)
         cut = length < stop - first
         if cut:
             lost = (stop - first - length) / RATE
-            warnings.append(f"The narration of {shot.name} fades out at the film's end, {lost:.1f} s before its own.")
-        fade_out = min(TAIL_FADE if cut else CLICK_FADE, length // 2)
-        level = NARRATION_LUFS - loudness + gain
-        cues.append(Cue(stem.key, begins, first, length, level, min(CLICK_FADE, length // 2), fade_out, ducked=False))
-        spoken.append(Spoken(shot.segment_id, begins, length, stop - first))
+            warnings.append(f"The narration of {name} fades out at the film's end, {lost:.1f} s before its own.")
+        fade_in, fade_out = min(CLICK_FADE, length // 2), min(TAIL_FADE if cut else CLICK_FADE, length // 2)
+        cues.append(Cue(voice.stem.key, begins, first, length, voice.gain_db, fade_in, fade_out, ducked=False))
+        spoken.append(Spoken(voice.shot.segment_id, begins, length, stop - first))
         free = begins + length
     return cues, spoken, [*warnings, *_overruns(film, fps, spoken)]
 
