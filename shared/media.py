@@ -7,18 +7,21 @@ Pieces that are joined by stream copy must have the same parameter sets, so whoe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import av
 import av.audio.stream
 import av.error
+import av.video.frame
 import av.video.stream
+from av.sidedata.sidedata import Type
 
 from shared.errors import Permanent
 from shared.shown import shown
 from shared.untrusted import DECODERS, open_media, unreadable
+
+_SEES_ALPHA: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 # superfast and veryfast write the same parameter sets with these arguments (ultrafast does not).
 Preset = Literal["superfast", "veryfast"]
@@ -65,6 +68,8 @@ class Probe:
     """What a file really holds. Sizes are as displayed (after rotation); a missing stream leaves None.
 
     `duration_s` and `frames` are of the pictures that are shown (`shared.shown`), else of the sound.
+    `turned`: the file asks for its pictures to be turned or mirrored, as ffmpeg does. `decoder`: input options where
+    ffmpeg's first choice of one would not do. `first_s`, `shift_s`: see `shared.shown`.
     """
 
     container: str
@@ -76,6 +81,12 @@ class Probe:
     video_codec: str | None = None
     pix_fmt: str | None = None
     rotation: int = 0
+    turned: bool = False
+    alpha: bool = False
+    interlaced: bool = False
+    decoder: tuple[str, ...] = ()
+    first_s: float = 0.0
+    shift_s: float = 0.0
     colour: tuple[int, int, int] = (2, 2, 2)  # matrix, transfer, primaries: code points, 2 where the file is silent
     audio_codec: str | None = None
     sample_rate: int | None = None
@@ -176,22 +187,34 @@ def _audio(container: av.container.InputContainer) -> dict[str, object]:
 
 def _video(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> dict[str, object]:
     times = shown(container, stream)
-    frame = next(container.decode(stream), None)
-    rotation = frame.rotation if frame else 0
-    width, height = (frame.width, frame.height) if frame else (stream.width, stream.height)
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    width = round(width * aspect)  # as displayed: pixels that are not square are stretched
-    if rotation % 180:
-        width, height = height, width
     rate = stream.average_rate or stream.guessed_rate
+    codec = _codec(stream)
+    # Alpha in WebM is a second picture beside the first one, which ffmpeg's own decoders do not look at.
+    sees_alpha = _SEES_ALPHA.get(codec) if stream.metadata.get("alpha_mode") == "1" else None
+    frame = next(container.decode(stream), None)
     return {
-        "width": width,
-        "height": height,
         "fps": float(rate) if rate else None,
         "frames": times.frames,
         "duration_s": times.seconds,
-        "video_codec": _codec(stream),
-        "pix_fmt": frame.format.name if frame else stream.pix_fmt,
-        "rotation": rotation,
-        "colour": (frame.colorspace, frame.color_trc, frame.color_primaries) if frame else (2, 2, 2),
+        "first_s": times.first_s,
+        "shift_s": times.shift_s,
+        "video_codec": codec,
+        "alpha": sees_alpha is not None,
+        "decoder": ("-c:v", sees_alpha) if sees_alpha else (),
+        **(_picture(frame, stream) if frame else {"width": stream.width, "height": stream.height}),
     }
+
+
+def _picture(frame: av.video.frame.VideoFrame, stream: av.video.stream.VideoStream) -> dict[str, object]:
+    width = round(frame.width * (stream.sample_aspect_ratio or 1))  # as displayed, with square pixels
+    width, height = (frame.height, width) if frame.rotation % 180 else (width, frame.height)
+    facts: dict[str, object] = {
+        "width": width,
+        "height": height,
+        "pix_fmt": frame.format.name,
+        "rotation": frame.rotation,
+        "turned": Type.DISPLAYMATRIX in frame.side_data,
+        "interlaced": frame.interlaced_frame,
+        "colour": (frame.colorspace, frame.color_trc, frame.color_primaries),
+    }
+    return facts | ({"alpha": True} if any(part.is_alpha for part in frame.format.components) else {})

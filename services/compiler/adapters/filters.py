@@ -11,11 +11,9 @@ from services.compiler.domain.fit import Layout, lay_out
 from shared.colour import Colour, scale, through_light
 from shared.contracts.values import Fit, Output, TransitionStyle
 from shared.media import TAG_BT709
+from shared.pictures import whole_pictures
 
 _SMALL: Final = 8  # the blurred fill is made at an eighth of the size: as smooth, and nearly free
-
-# RGB stays RGB: turned into YUV here, it would be taken for a source that came as such.
-_FLATTEN: Final = "format=yuva444p|yuva444p10le|gbrap,premultiply=inplace=1,format=yuv444p|yuv444p10le|gbrp"
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def frames_of(source: Source, span: Span, output: Output, tag: str = "") -> str:
     return ",".join(
         (
             *((f"setpts=PTS-{source.shift_s:.6f}/TB",) if source.shift_s else ()),
-            *_whole_pictures(source),
+            *whole_pictures(interlaced=source.interlaced, alpha=source.alpha),
             f"fps={output.fps}:start_time=0:round=near",
             "tpad=stop=-1:stop_mode=clone",
             f"trim=start_frame={first}:end_frame={stop}",
@@ -64,14 +62,6 @@ def frames_of(source: Source, span: Span, output: Output, tag: str = "") -> str:
             _laid_out(source, output, tag),
             f"setsar=1,format=yuv420p,{TAG_BT709}",
         )
-    )
-
-
-def _whole_pictures(source: Source) -> tuple[str, ...]:
-    """Fields woven into frames are taken apart, and what shows through is black."""
-    return (
-        *(("bwdif=mode=send_frame:deint=interlaced",) if source.interlaced else ()),
-        *((_FLATTEN,) if source.alpha else ()),
     )
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from av.sidedata.sidedata import Type
-
 from services.compiler.adapters.filters import Source, Span, blend, filter_value, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.plan import Window
@@ -21,12 +19,9 @@ from shared import ffmpeg, media
 from shared.colour import Colour
 from shared.contracts.values import Output
 from shared.errors import Permanent
-from shared.shown import shown
-from shared.untrusted import open_media
 
 CLIP_CRF: Final = 20
 WINDOW_CRF: Final = 16  # measured: windows then are no worse than the same frames of a film made in one go
-_SEES_ALPHA: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _NO_GLYPH: Final = re.compile(r"failed to find any fallback with glyph 0x([0-9A-Fa-f]{1,6})\b")
 _SEEK_FROM_S: Final = 2.0  # a shorter way is decoded from the start: seeking would not be faster
 
@@ -189,27 +184,20 @@ class Renderer:
 
 def survey(path: Path, output: Output) -> Source:
     """What the filter chains must know of a source. Blocks: call it in a thread."""
-    probed = media.probe(path)
-    with open_media(path) as container:
-        stream = media.picture_stream(container)
-        if stream is None or not probed.width or not probed.height or not probed.frames:
-            raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
-        times = shown(container, stream)
-        picture = next(container.decode(stream))
-        # Alpha in WebM is a second picture beside the first one, which ffmpeg's own decoders do not look at.
-        beside = stream.metadata.get("alpha_mode") == "1"
-        decoder = _SEES_ALPHA.get(probed.video_codec or "") if beside else None
-    early = (times.first_s - times.shift_s) % (1 / output.fps)
+    found = media.probe(path)
+    if not found.width or not found.height or not found.frames:
+        raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
+    early = (found.first_s - found.shift_s) % (1 / output.fps)
     return Source(
-        probed.width,
-        probed.height,
-        _frame(output).frames(times.seconds - early),
-        Colour(picture.colorspace, picture.color_trc, picture.color_primaries),
-        alpha=decoder is not None or any(c.is_alpha for c in picture.format.components),
-        interlaced=picture.interlaced_frame,
-        turned=Type.DISPLAYMATRIX in picture.side_data,
-        decoder=("-c:v", decoder) if decoder else (),
-        shift_s=times.shift_s + early,
+        found.width,
+        found.height,
+        _frame(output).frames(found.duration_s - early),
+        Colour(*found.colour),
+        alpha=found.alpha,
+        interlaced=found.interlaced,
+        turned=found.turned,
+        decoder=found.decoder,
+        shift_s=found.shift_s + early,
     )
 
 

@@ -16,6 +16,7 @@ from shared.colour import Colour, scale, through_light
 from shared.errors import Permanent
 from shared.ffmpeg import media_input, run_ffmpeg
 from shared.media import TAG_BT709, Probe, in_words, picture_stream
+from shared.pictures import whole_pictures
 from shared.sniff import Form, sniff
 from shared.untrusted import open_media
 
@@ -51,10 +52,11 @@ def proxy_outputs(found: Probe, out: Path) -> list[str]:
 
 
 def sdr(found: Probe, width: float, height: float) -> str:
-    """Filters: at this size in square pixels, upright, 8-bit BT.709; HDR tone-mapped."""
+    """Filters: at this size in square pixels, upright, 8-bit BT.709; HDR tone-mapped, fields taken apart, on black."""
     colour, lines = Colour(*found.colour), found.height or 0
+    whole = whole_pictures(interlaced=found.interlaced, alpha=found.alpha)
     scaled = scale(colour, lines, _even(width), _even(height))
-    return ",".join((scaled, *through_light(colour, lines), "format=yuv420p", "setsar=1", TAG_BT709))
+    return ",".join((*whole, scaled, *through_light(colour, lines), "format=yuv420p", "setsar=1", TAG_BT709))
 
 
 async def put_index_first(path: Path) -> None:

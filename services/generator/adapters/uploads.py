@@ -93,8 +93,8 @@ async def _probed(path: Path, form: Form) -> Probe:
         raise UserError("media_unreadable", "The file is damaged or incomplete: it cannot be read.",
                         "Upload a file that plays.") from e
     if not SHORTEST_S <= found.duration_s <= LONGEST_S:
-        raise UserError("duration_unsupported", f"The file lasts {found.duration_s:.1f} s.",
-                        f"Use one that lasts at most {LONGEST_S / 60:.0f} minutes.")
+        raise UserError("duration_unsupported", f"The file lasts {found.duration_s:.2f} s.",
+                        f"Use one that lasts from {SHORTEST_S:g} s to {LONGEST_S / 60:.0f} minutes.")
     return found
 
 
@@ -108,7 +108,7 @@ async def _rate(path: Path) -> str | None:
 async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:
     common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
     try:
-        await run_ffmpeg(["-xerror", *media_input(path), *common, *args],
+        await run_ffmpeg(["-xerror", *media_input(path, *found.decoder), *common, *args],
                          timeout_s=120 + 20 * found.duration_s)
     except Permanent as e:
         raise UserError("media_unreadable", f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",

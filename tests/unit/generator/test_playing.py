@@ -127,3 +127,28 @@ async def test_hdr_becomes_sdr_as_bright_as_it_was_meant(tmp_path: Path) -> None
         frame = next(container.decode(video=0))
         assert (frame.colorspace, frame.color_trc, frame.color_primaries) == (1, 1, 1)
         assert np.median(frame.to_ndarray(format="gray")) > 190
+
+
+async def test_fields_are_taken_apart(tmp_path: Path) -> None:
+    """Encoded as they are, no reader could tell from the copy that its frames are two half pictures each."""
+    bar = "nullsrc=size=320x96:rate=50:duration=1,geq=lum='if(between(mod(X-N*16+320,320),0,40),235,16)':cb=128:cr=128"
+    tape = made(tmp_path / "tape.mkv", "-vf", "tinterlace=interleave_top,setfield=tff", "-flags", "+ilme+ildct",
+                "-c:v", "mpeg2video", "-q:v", "2", "-r", "25", source=bar)
+    with av.open(str(await brought(tape, tmp_path / "work"))) as container:
+        shown = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)][4:-4]
+    assert max(np.abs(2 * lines[1:-1] - lines[:-2] - lines[2:]).mean() for lines in shown) < 5
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("vp9.webm", ("-c:v", "libvpx-vp9", "-cpu-used", "8")),
+    ("prores.mov", ("-c:v", "prores_ks", "-profile:v", "4444")),
+])
+async def test_what_shows_through_is_black(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    """A browser lays it on the page's colour: what is reviewed is what the film will show."""
+    opacity = "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='1023*gt(X,W/2)'"
+    depth = ",format=yuva420p" if name.endswith("webm") else ""
+    white = "color=white:size=160x90:rate=24:duration=0.5"
+    source = made(tmp_path / name, "-vf", opacity + depth, *options, source=white)
+    with av.open(str(await brought(source, tmp_path / "work"))) as container:
+        frame = next(container.decode(video=0)).to_ndarray(format="gray")
+    assert frame[:, :60].mean() < 30 < 220 < frame[:, 100:].mean()

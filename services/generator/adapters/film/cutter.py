@@ -121,8 +121,8 @@ async def _encoded(film: Film, clip: Clip) -> None:
     video = ["-map", "0:V:0", "-vf", shape, "-c:v", "libx264", "-preset", "superfast", "-crf", "18",
              "-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-frames:v", str(span.frames)]
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "192k", "-ac", "2", "-t", f"{span.duration_s:.6f}"]
-    args = [*seek, *media_input(film.path), *video, *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn",
-            "-movflags", "+faststart", "-f", "mp4", str(clip.video)]
+    args = [*seek, *media_input(film.path, *found.decoder), *video, *sound, "-map_metadata", "-1",
+            "-map_chapters", "-1", "-sn", "-dn", "-movflags", "+faststart", "-f", "mp4", str(clip.video)]
     await _run(args, timeout_s=120 + 20 * span.duration_s)
     found = await asyncio.to_thread(probe, clip.video)
     if found.frames != span.frames:
