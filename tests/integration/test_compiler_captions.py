@@ -49,7 +49,7 @@ async def test_a_narration_s_script_is_shown_while_it_is_heard(start: Start, sou
         soft = await stage.film(requested(silent, said, mute))
         assert soft.state is FilmState.COMPLETED, soft.problem
         vtt = stage.path(soft.files["captions.vtt"]).read_text("utf-8")
-        assert vtt == "WEBVTT\nLanguage: de-AT\n\n00:00:02.000 --> 00:00:03.500\nOne &amp; two.\n"
+        assert vtt == "WEBVTT\n\nNOTE Language: de-AT\n\n00:00:02.000 --> 00:00:03.500\nOne &amp; two.\n"
         srt = stage.path(soft.files["captions.srt"]).read_text("utf-8")
         assert srt == "1\n00:00:02,000 --> 00:00:03,500\nOne & two.\n"
         written = stage.path(soft.files["timeline.otio"]).read_text("utf-8")

@@ -25,6 +25,7 @@ _SENTENCE: Final = re.compile(r"(?:[.!?…؟۔।]+[\"'”’»)\]]*(?=\s)|[。�
 _ABBREVIATION: Final = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|No|vs|etc|z\.B|e\.g|i\.e)|\b[A-Z])\.\s*$")
 _CLAUSE: Final = frozenset(",;:–—،؛、，；：")
 _NEVER_FIRST: Final = frozenset("、。，．！？；：」』）】》〉”’…ーぁぃぅぇぉっゃゅょァィゥェォッャュョ,.!?;:)]}")
+_JOINER: Final = "\u200d"  # makes one picture of the two that it stands between
 _NEVER_LAST: Final = frozenset("「『（【《〈“‘([{")
 
 
@@ -156,7 +157,7 @@ def _units(text: str) -> list[str]:
     for i, letter in enumerate(text):
         word += letter
         after = text[i + 1 : i + 2]
-        if not after or _joins(after):
+        if not after or _joins(after) or (letter == _JOINER and width(word) < LINE - 2):
             continue
         breaks = letter == " " or (
             (_is_wide(letter) or _is_wide(after))

@@ -65,26 +65,52 @@ def _timed(script: Sequence[Block], pauses: Sequence[tuple[int, int]], length: i
     places = [start - before for (start, _), before in zip(pauses, silent, strict=False)]  # in speech without pauses
     speech = length - silent[-1]
     weights = list(accumulate(block.weight for block in script))
+    taken = _breaths(script, weights, pauses, places, speech)
+    # How much of the script has been said after how much of the speech: known at both ends and at each breath.
+    known = [(0.0, 0), *((weights[i], places[n]) for i, n in taken.items()), (weights[-1], speech)]
     borders: list[tuple[int, int]] = [(0, 0)]  # where one block ends and the next begins
-    free = 0  # the first pause that no sentence has ended in yet
-    for block, weight in zip(script[:-1], weights, strict=False):
-        expected = round(speech * weight / weights[-1])
-        pause = _nearest(places, pauses, expected, free) if block.ends_sentence else None
-        if pause is not None:
-            free = pause + 1
-            borders.append(pauses[pause])
-        else:
-            at = expected + sum(stop - start for (start, stop), p in zip(pauses, places, strict=True) if p < expected)
-            at = max(at, borders[-1][1] + 1)
-            borders.append((at, at))
+    for i, weight in enumerate(weights[:-1]):
+        if i in taken:
+            borders.append(pauses[taken[i]])
+            continue
+        (told, said), (next_told, next_said) = next(p for p in pairwise(known) if p[0][0] <= weight <= p[1][0])
+        place = said + round((next_said - said) * (weight - told) / (next_told - told))
+        at = place + sum(stop - start for (start, stop), p in zip(pauses, places, strict=True) if p < place)
+        at = max(at, borders[-1][1] + 1)
+        borders.append((at, at))
     borders.append((length, length))
     return [(b, begin[1], max(end[0], begin[1] + 1)) for b, (begin, end) in zip(script, pairwise(borders), strict=True)]
 
 
-def _nearest(places: Sequence[int], pauses: Sequence[tuple[int, int]], expected: int, free: int) -> int | None:
-    """The pause from number `free` on that a sentence's end most likely is: near its place, rather a long one."""
-    near = [i for i in range(free, len(pauses)) if abs(places[i] - expected) <= SNAP_MS * MS]
-    return min(near, key=lambda i: abs(places[i] - expected) - (pauses[i][1] - pauses[i][0]), default=None)
+def _breaths(
+    script: Sequence[Block],
+    weights: Sequence[float],
+    pauses: Sequence[tuple[int, int]],
+    places: Sequence[int],
+    speech: int,
+) -> dict[int, int]:
+    """By block that ends a sentence: the pause after it.
+
+    Where one was found, what follows is expected from there on: a speaker who is slow at first is not so at the end.
+    No pause is taken that would leave a block less than half of its time.
+    """
+    found: dict[int, int] = {}
+    told, said, last = 0.0, 0, -1
+    for i, (block, weight) in enumerate(zip(script[:-1], weights, strict=False)):
+        if not block.ends_sentence:
+            continue
+        expected = said + round((speech - said) * (weight - told) / (weights[-1] - told))
+        earliest, latest = (said + expected) / 2, (expected + speech) / 2
+        near = [
+            n
+            for n in range(last + 1, len(pauses))
+            if abs(places[n] - expected) <= SNAP_MS * MS and earliest <= places[n] <= latest
+        ]
+        if near:
+            last = min(near, key=lambda n: abs(places[n] - expected) - (pauses[n][1] - pauses[n][0]))
+            found[i] = last
+            told, said = weight, places[last]
+    return found
 
 
 def _readable(found: Sequence[Caption], film_ms: int) -> tuple[Caption, ...]:

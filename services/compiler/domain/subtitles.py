@@ -29,7 +29,7 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 
 def to_vtt(captions: Iterable[Caption], language: str | None = None) -> str:
-    head = "WEBVTT" + (f"\nLanguage: {language}" if language else "")
+    head = "WEBVTT" + (f"\n\nNOTE Language: {language}" if language else "")  # W3C: an empty line follows the first
     cues = [f"{_clock(c.start, '.')} --> {_clock(c.end, '.')}\n{_vtt(c.text)}" for c in captions]
     return "\n\n".join([head, *cues]) + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,34 @@ def test_a_sentence_begins_after_the_pause_in_which_the_speaker_breathed() -> No
     assert next(c for c in without if c.text.startswith("This one")).start == 6200
 
 
+def test_what_follows_a_pause_is_expected_from_there_on() -> None:
+    """After a slow first sentence the blocks of the second share what is left of the time: none becomes a flash."""
+    script = (
+        "The harbour wakes up slowly. Then the boats leave for the open sea, and nobody who stands on the long "
+        "quay has said a word so far."
+    )
+    spoken = [Spoken("s", 0, 6 * RATE, 6 * RATE)]
+    pause = int(2.05 * RATE), int(2.25 * RATE)
+    _, second, third = captions({"s": script}, spoken, {"s": [pause]}, 20 * RATE)
+    assert second.start == 2250
+    (_, two, three) = blocks(script)
+    share = two.weight / (two.weight + three.weight)
+    assert (third.start - second.start) / (6000 - 2250) == pytest.approx(share, abs=0.01)
+
+
+def test_no_pause_is_taken_that_makes_a_sentence_a_flash() -> None:
+    script = "The gulls circle. The boats leave slowly for the sea."
+    spoken = [Spoken("s", 0, 2 * RATE, 2 * RATE)]
+    first, second = captions({"s": script}, spoken, {"s": [(RATE // 10, RATE // 5)]}, 20 * RATE)
+    assert second.start - first.start > 400
+
+
+def test_a_picture_of_several_letters_is_not_torn() -> None:
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
+    (block,) = blocks(f"Fish and a family {family} wave on the quay.")
+    assert len(block.lines) == 2 and family in block.text
+
+
 def test_a_fast_speaker_s_words_stay_while_there_is_time() -> None:
     script = {"s": "Far too many words for so short a time, but a reader has to read them all."}
     (found,) = captions(script, [Spoken("s", 0, 2 * RATE, 2 * RATE)], {}, 20 * RATE)
@@ -124,7 +153,7 @@ HOSTILE = (Caption(0, 1500, ("<b>Q & A</b> --> {\\an8}",)), Caption(3_661_002, 3
 
 def test_webvtt_escapes_markup() -> None:
     vtt = to_vtt(HOSTILE, "he")
-    assert vtt.startswith("WEBVTT\nLanguage: he\n\n00:00:00.000 --> 00:00:01.500\n")
+    assert vtt.startswith("WEBVTT\n\nNOTE Language: he\n\n00:00:00.000 --> 00:00:01.500\n")
     assert "&lt;b&gt;Q &amp; A&lt;/b&gt; --&gt; {\\an8}" in vtt
     assert "01:01:01.002 --> 01:01:02.000\nשלום, \\Nעולם!\nنعم\n" in vtt
 
