@@ -116,7 +116,7 @@ def steady_rate(path: Path) -> str | None:
             stream = picture_stream(container)
             if stream is None or stream.time_base is None:
                 return None
-            base = float(stream.time_base)
+            base, told = float(stream.time_base), float(stream.guessed_rate or 0)
             times = sorted(p.pts * base for p in container.demux(stream) if p.size and p.pts is not None)
     except (av.error.FFmpegError, ValueError) as error:
         cause = f"The file cannot be read: {in_words(error)}"
@@ -125,7 +125,10 @@ def steady_rate(path: Path) -> str | None:
     if len(lasts) < 2 or (usual := median(lasts)) <= 0:
         return None
     slack = max(UNEVEN * usual, 2 * base)
-    return None if all(abs(length - usual) <= slack for length in lasts) else _nearest_rate(1 / usual)
+    if all(abs(length - usual) <= slack for length in lasts):
+        return None
+    # What the file tells is finer than its times, which may be in whole milliseconds.
+    return _nearest_rate(told if abs(told * usual - 1) <= UNEVEN else 1 / usual)
 
 
 def _nearest_rate(fps: float) -> str:

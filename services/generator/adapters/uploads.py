@@ -60,9 +60,11 @@ async def _video(path: Path, form: Form, work: Path) -> Made:
         raise UserError("video_too_large", f"The video has {found.width}x{found.height} pixels.",
                         f"Use one of at most {LARGEST_SIDE} pixels a side.")
     rate = await _rate(path)
+    # By the filter: the rate of an output counts on frames that last as long as their average, and loses some of these.
+    even = (f"fps={rate}:start_time=0",) if rate else ()
     video = ["-c:v", "copy"] if is_plain(found) and rate is None else [
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-vf", sdr(found, found.width, found.height),
-        *(("-fps_mode", "cfr", "-r", rate) if rate else ())]
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "18",
+        "-vf", ",".join((sdr(found, found.width, found.height), *even))]
     sound = ["-c:a", "copy"] if found.audio_codec in ("aac", "mp3") else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
     out = work / "video.mp4"
     await _convert(path, form, ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-movflags", "+faststart",

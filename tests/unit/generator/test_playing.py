@@ -95,6 +95,18 @@ async def test_uneven_frames_are_made_even(rate: str, dropped: str, becomes: flo
     assert found.duration_s == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.parametrize("name", ["gaps.mp4", "gaps.mkv"])
+async def test_no_picture_is_lost_between_gaps(name: str, tmp_path: Path) -> None:
+    """A screen that now and then stands still for half a second; picture n has a luma of 20 + 4n."""
+    kept = [n for n in range(48) if n % 20 < 9]
+    gaps = made(tmp_path / name, "-vf", "select='lt(mod(n,20),9)'", "-fps_mode", "vfr", *H264, "-crf", "5",
+                source="nullsrc=size=64x36:rate=24:duration=2,geq=lum='20+4*N':cb=128:cr=128")
+    with av.open(str(await brought(gaps, tmp_path / "work"))) as container:
+        assert container.streams.video[0].average_rate == 24
+        seen = [round((f.to_ndarray()[:36].mean() - 20) / 4) for f in container.decode(video=0)]
+    assert seen == [max(k for k in kept if k <= n) for n in range(kept[-1] + 1)]
+
+
 @pytest.mark.parametrize("name", ["even.mkv", "even.mov", "even.mp4"])
 async def test_even_frames_are_copied(name: str, tmp_path: Path) -> None:
     """Matroska's times are whole milliseconds: that is rounding and no unevenness."""
