@@ -13,7 +13,8 @@ log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS: Final = 4
 RETRY_AFTER_S: Final = (2.0, 15.0, 60.0)
-UNSIGNED: Final = "This film carries no Content Credentials: it could not be signed. Compile again to try once more."
+UNSIGNED: Final = "This film carries no Content Credentials: {} Compile again to try once more."
+DIED: Final = f"the compiler stopped {MOST_ATTEMPTS} times while it signed it."
 
 
 async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
@@ -23,7 +24,7 @@ async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
         await job.drop()
         return
     if attempt > MOST_ATTEMPTS:  # whoever tried before never came back to say why
-        await job.unsigned(UNSIGNED)
+        await job.unsigned(UNSIGNED.format(DIED))
         return
     try:
         await job.signed(await signer.signed(job.request, film))
@@ -34,4 +35,4 @@ async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
         if error.retryable and attempt < MOST_ATTEMPTS:
             await job.again(RETRY_AFTER_S[attempt - 1])
         else:
-            await job.unsigned(UNSIGNED)
+            await job.unsigned(UNSIGNED.format(error.cause[:1].lower() + error.cause[1:]))

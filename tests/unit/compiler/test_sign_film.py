@@ -44,15 +44,16 @@ class Signer:
 
 
 async def test_what_becomes_of_a_film() -> None:
-    failing, hopeless = Signer(Retryable("signing_failed", "no")), Signer(Permanent("object_missing", "gone"))
+    failing = Signer(Retryable("signing_failed", "The disk is full."))
+    hopeless = Signer(Permanent("object_missing", "It is gone."))
     for stored, signer, attempt, expected in [
         (True, Signer(), 1, "signed"),
         (False, Signer(), 1, "dropped"),
         (True, failing, 1, "again in 2 s"),
         (True, failing, MOST_ATTEMPTS - 1, "again in 60 s"),
-        (True, failing, MOST_ATTEMPTS, "could not be signed"),
-        (True, hopeless, 1, "could not be signed"),
-        (True, Signer(), MOST_ATTEMPTS + 1, "could not be signed"),  # it takes the process along each time
+        (True, failing, MOST_ATTEMPTS, "no Content Credentials: the disk is full. Compile again"),
+        (True, hopeless, 1, "no Content Credentials: it is gone. Compile again"),
+        (True, Signer(), MOST_ATTEMPTS + 1, "the compiler stopped 4 times"),  # it takes the process along each time
     ]:
         job = Job() if stored else Job(stored=None)
         await sign_film(job, signer, attempt=attempt)
