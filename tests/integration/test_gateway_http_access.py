@@ -128,21 +128,27 @@ async def g(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Gate
         yield made
 
 
-async def known(g: Gateway) -> dict[str, str]:
-    """A project of the owner with one of everything in it, and a member of each role."""
+async def peopled(g: Gateway) -> str:
+    """The id of a project of the owner, with a member of each role."""
     api = g.client("owner")
+    for role in ("viewer", "reviewer", "editor", "stranger", "guest"):
+        await g.client(role).get("/me")
+    project_id = str((await api.post("/projects", json={"name": "P"})).json()["id"])
+    for role in ("viewer", "reviewer", "editor"):
+        put = await api.put(f"/projects/{project_id}/members/{role}", json={"role": role})
+        assert put.status_code == 200
+    return project_id
+
+
+async def known(g: Gateway) -> dict[str, str]:
+    """That project with one of everything in it."""
+    api, ids = g.client("owner"), {"project_id": await peopled(g), "user_id": "guest"}
 
     async def post(path: str, status: int, **more: Any) -> dict[str, Any]:
         response = await api.post(path, **more)
         assert response.status_code == status, response.text
         return dict(response.json())
 
-    for role in ("viewer", "reviewer", "editor", "stranger", "guest"):
-        await g.client(role).get("/me")
-    ids = {"project_id": (await post("/projects", 201, json={"name": "P"}))["id"], "user_id": "guest"}
-    for role in ("viewer", "reviewer", "editor"):
-        put = await api.put(f"/projects/{ids['project_id']}/members/{role}", json={"role": role})
-        assert put.status_code == 200
     upload = await post(f"/projects/{ids['project_id']}/uploads", 201, content=photograph(hue=3))
     episode = await post(f"/projects/{ids['project_id']}/episodes", 201, json={"title": "One", "segments": SEGMENTS})
     imported = await post(f"/projects/{ids['project_id']}/imports", 202, json={"document": {"title": "Imported"}})
@@ -222,20 +228,20 @@ async def test_ids_that_do_not_exist_look_like_those_of_others(g: Gateway) -> No
 
 
 async def test_money_and_review_policy_need_an_owner(g: Gateway) -> None:
-    ids = await known(g)
+    project_id = await peopled(g)
     for change in ({"spend_cap": {"amount": "5"}}, {"review": {"deadline_minutes": 5}}):
         response = await g.client("editor").patch(
-            f"/projects/{ids['project_id']}/settings", json=change, headers=ANY_VERSION
+            f"/projects/{project_id}/settings", json=change, headers=ANY_VERSION
         )
         assert (response.status_code, response.json()["required_role"]) == (403, "owner")
-        ok = await g.client("owner").patch(f"/projects/{ids['project_id']}/settings", json=change, headers=ANY_VERSION)
+        ok = await g.client("owner").patch(f"/projects/{project_id}/settings", json=change, headers=ANY_VERSION)
         assert ok.status_code == 200, ok.text
 
 
 @pytest.mark.parametrize("how", ["bearer", "cookie", "ticket", "nobody", "foreign ticket", "used ticket"])
 async def test_streams_open_with_each_credential_and_no_other(g: Gateway, how: str) -> None:
-    ids = await known(g)
-    path = f"/projects/{ids['project_id']}/events"
+    project_id = await peopled(g)
+    path = f"/projects/{project_id}/events"
     owner = g.client("owner")
     token, headers, query, status = None, {}, "", 401
     if how == "bearer":
@@ -257,8 +263,8 @@ async def test_streams_open_with_each_credential_and_no_other(g: Gateway, how: s
 
 
 async def test_streams_of_others_look_absent(g: Gateway) -> None:
-    ids = await known(g)
-    async with Stream(g.app, f"/projects/{ids['project_id']}/events", g.token("stranger")) as opened:
+    project_id = await peopled(g)
+    async with Stream(g.app, f"/projects/{project_id}/events", g.token("stranger")) as opened:
         assert (opened.status, "not-found" in opened.body) == (404, True)
     async with Stream(g.app, "/projects/nonsense/events", g.token("stranger")) as opened:
         assert opened.status == 404
@@ -279,7 +285,7 @@ async def test_a_member_who_is_put_out_loses_streams_and_media(g: Gateway) -> No
 
 
 async def test_a_session_reads_and_never_writes(g: Gateway) -> None:
-    await known(g)
+    await peopled(g)
     cookie = (await g.client("owner").post("/auth/session")).headers["set-cookie"].partition(";")[0]
     by_cookie = g.client(None, Cookie=cookie)
     assert (await by_cookie.get("/projects")).status_code == 200
