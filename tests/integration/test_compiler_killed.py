@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import psutil
+import pytest
 
 from deploy.local.preflight import free_port
 from shared.contracts.gateway import CompileItem, CompileRequested
@@ -24,16 +25,17 @@ from shared.objects import open_objects
 from tests.conftest import FreshDatabase
 from tests.support import events, films
 from tests.support.brokers import EmbeddedBroker
-from tests.support.waiting import eventually
+from tests.support.waiting import answers_http, eventually
 
 
 @asynccontextmanager
 async def compiler(environment: dict[str, str]) -> AsyncIterator[psutil.Process]:
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "shared.serve", "compiler",
-        env=os.environ | environment | {"COMPILER_PORT": str(free_port())},
-    )  # fmt: skip
+        sys.executable, "-m", "shared.serve", "compiler", env=os.environ | environment | {"COMPILER_PORT": str(port)}
+    )
     try:
+        await answers_http(f"http://127.0.0.1:{port}/health/live", within=90)
         yield psutil.Process(process.pid)
     finally:
         if process.returncode is None:
@@ -59,6 +61,7 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
+@pytest.mark.timeout(300)
 async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
     fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
@@ -82,15 +85,16 @@ async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
     try:
         async with compiler(environment) as first:
             await _send(embedded_broker, request)
-            (encoder,) = await eventually(lambda: encoders(first), within=30, what="ffmpeg")
+            (encoder,) = await eventually(lambda: encoders(first), within=60, what="ffmpeg")
             await eventually(lambda: _leftovers(work), within=30, what="the first bytes of a piece")
+            encoder.suspend()  # it does not come to its end by itself
             os.kill(first.pid, signal.SIGKILL)
-            await eventually(lambda: _has_ended(encoder), within=5, what="the end of ffmpeg")
+            await eventually(lambda: _has_ended(encoder), within=30, what="the end of ffmpeg")
         assert _leftovers(work)
         async with compiler(environment):
-            await eventually(lambda: _state(database, "completed"), within=45, every=0.2, what="the film")
-            await eventually(lambda: _is_idle(database), within=45, every=0.2, what="its signing")
-            assert not _leftovers(work)
+            await eventually(lambda: _state(database, "completed"), within=60, every=0.2, what="the film")
+            await eventually(lambda: _is_idle(database), within=60, every=0.2, what="its signing")
+            await eventually(lambda: not _leftovers(work), within=30, what="an empty scratch folder")
         film, _signed = sorted((tmp_path / "objects" / "compiler" / "films").rglob("*.mp4"))  # ids sort by time
         assert films.watch(film, 24).pts == list(range(144))
         assert not _leftovers(work)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -93,6 +91,11 @@ class Stage:
 
     async def _no_jobs(self) -> bool:
         return not await self.database.fetchval(UNDONE)
+
+    async def is_tidy(self) -> None:
+        """Nothing is left to do, and no file of it stays behind."""
+        await self.idle()
+        await eventually(lambda: not self.leftovers(), within=30, what="an empty scratch folder")
 
     def leftovers(self) -> list[Path]:
         return [p for p in (self.work / "compiler" / "scratch").rglob("*") if p.is_file() and p.name != "lock"]
@@ -210,7 +213,7 @@ async def test_what_was_rendered_ahead_is_only_joined(start: Start, sources: Pat
         assert films.level(spoken, 500) < films.level(spoken, 700) - 15  # the segment's own sound, lowered
         assert stage.path(film.poster).read_bytes()[:2] == b"\xff\xd8"
         assert stage.path(film.object).stat().st_size == film.object.size if film.object else False
-        assert stage.leftovers() == []
+        await stage.is_tidy()
 
 
 async def test_rendering_ahead_learns_how_the_episode_is_compiled(start: Start, sources: Path) -> None:
@@ -348,24 +351,29 @@ async def test_a_broken_video_fails_the_film_by_name(start: Start, sources: Path
         assert film.problem is not None
         assert film.problem.cause.startswith("Segment 2: ")
         assert film.problem.recovery
-        await stage.idle()
-        assert stage.leftovers() == []
+        await stage.is_tidy()
 
 
 async def test_cancel_stops_ffmpeg_at_once(start: Start, tmp_path: Path) -> None:
-    slow = films.video(tmp_path / "slow.mp4", seconds=12, size="1280x720")
+    slow = films.video(tmp_path / "slow.mp4", seconds=4, size="1280x720")
     async with start(render_ahead=False) as stage:
         request = requested(item(1, await stage.commit(slow)), output=Output(width=1920, height=1080))
         await stage.send(request)
-        await eventually(_ffmpegs, within=20, what="ffmpeg")
+        await _held()
         await stage.send(_cancel(request))
         film = await stage.until(request.compilation_id, FilmState.CANCELLED, FilmState.COMPLETED)
         assert film.state is FilmState.CANCELLED
-        await eventually(lambda: not _ffmpegs(), within=4, what="the end of ffmpeg")
-        await stage.idle()
-        await eventually(lambda: not stage.leftovers(), within=2, what="an empty scratch folder")
-        await eventually(lambda: _no_claims(stage), within=2, what="the release of the piece")
+        await eventually(lambda: not _ffmpegs(), within=30, what="the end of ffmpeg")
+        await stage.is_tidy()
+        await eventually(lambda: _no_claims(stage), within=30, what="the release of the piece")
         await stage.send(_cancel(request))  # once more: too late, ignored
+
+
+async def _held() -> psutil.Process:
+    """The ffmpeg that renders, stopped: it can only be ended now, not come to its end."""
+    (process,) = await eventually(_ffmpegs, within=60, what="ffmpeg")
+    process.suspend()
+    return process
 
 
 async def _no_claims(stage: Stage) -> bool:
@@ -409,12 +417,10 @@ async def test_a_killed_ffmpeg_is_tried_once_more(start: Start, tmp_path: Path, 
     async with start(render_ahead=False) as stage:
         request = requested(item(1, await stage.commit(slow)), output=Output(width=1280, height=720))
         await stage.send(request)
-        (process,) = await eventually(_ffmpegs, within=20, what="ffmpeg")
-        os.kill(process.pid, signal.SIGKILL)
+        (await _held()).kill()
         film = await stage.until(request.compilation_id, FilmState.COMPLETED, FilmState.FAILED)
         assert film.state is FilmState.COMPLETED, film.problem
-        await stage.idle()  # signed, too
-        assert stage.leftovers() == []
+        await stage.is_tidy()  # signed, too
 
 
 async def test_a_deleted_episode_takes_its_films_along(start: Start, tmp_path: Path) -> None:
@@ -460,15 +466,17 @@ async def test_old_news_changes_nothing(start: Start) -> None:
 
 
 async def test_an_expired_film_fails(start: Start, tmp_path: Path) -> None:
-    slow = films.video(tmp_path / "slow.mp4", seconds=12, size="1280x720")
+    slow = films.video(tmp_path / "slow.mp4", seconds=4, size="1280x720")
     async with start(render_ahead=False) as stage:
-        soon = datetime.now(UTC) + timedelta(seconds=1)
-        output = Output(width=1920, height=1080)
-        film = await stage.film(requested(item(1, await stage.commit(slow)), output=output, expires_at=soon))
+        request = requested(item(1, await stage.commit(slow)), output=Output(width=1920, height=1080))
+        await stage.send(request)
+        await _held()
+        await stage.database.execute("update compilations set expires_at = now()")
+        film = await stage.until(request.compilation_id, FilmState.FAILED, FilmState.COMPLETED)
         assert film.state is FilmState.FAILED
         assert film.problem is not None
         assert film.problem.code == "compile_expired"
-        await eventually(lambda: not _ffmpegs(), within=4, what="the end of ffmpeg")
+        await eventually(lambda: not _ffmpegs(), within=30, what="the end of ffmpeg")
 
 
 async def test_two_films_at_once_make_each_piece_once(start: Start, sources: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import pytest_asyncio
@@ -41,10 +41,17 @@ async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -
         yield opened
 
 
-def renew(bench: Bench, replicate: server.Running) -> replicate_provider.ReplicateProvider:
-    """As another process would begin: nothing is remembered but what is in the database."""
+PATIENT: Final = {"request_s": 60, "settle_s": 120}
+
+
+def renew(
+    bench: Bench, replicate: server.Running, *, request_s: float = 0.7, settle_s: float = 1.2
+) -> replicate_provider.ReplicateProvider:
+    """As another process would begin: nothing is remembered but what is in the database.
+
+    Hurried, so that what never arrives is soon known; a busy machine may be later than that. PATIENT otherwise."""
     made = replicate_provider.ReplicateProvider(ReplicateSettings(
-        token=replicate.token, base_url=replicate.url, poll_s=0.05, request_s=0.7, settle_s=1.2))
+        token=replicate.token, base_url=replicate.url, poll_s=0.05, request_s=request_s, settle_s=settle_s))
     offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
     bench.rewire(providers={"replicate": Provider(replicate_provider.lane, remote=made), "animatic": offline},
                  default_provider="replicate")
@@ -60,6 +67,7 @@ async def requested(bench: Bench, kind: AssetKind = AssetKind.IMAGE, **overrides
 async def test_an_image_a_narration_and_music_are_made_checked_and_priced(
     bench: Bench, replicate: server.Running
 ) -> None:
+    renew(bench, replicate, **PATIENT)
     await requested(bench, size="1K")
     await requested(bench, AssetKind.NARRATION, language="en")
     await requested(bench, AssetKind.MUSIC, duration=3)
@@ -76,6 +84,7 @@ async def test_an_image_a_narration_and_music_are_made_checked_and_priced(
 
 
 async def test_a_video_starts_from_the_committed_image(bench: Bench, replicate: server.Running) -> None:
+    renew(bench, replicate, **PATIENT)
     await requested(bench, AssetKind.STARTING_IMAGE)
     await bench.work()
     image = await bench.one("preview-ready")
@@ -188,6 +197,7 @@ async def _dies(*args: Any, **named: Any) -> Any:
 async def test_failed_predictions_are_repeated_by_their_class_and_cost_nothing(
     bench: Bench, replicate: server.Running, fault: dict[str, Any], code: str, made: int
 ) -> None:
+    renew(bench, replicate, **PATIENT)
     replicate.faults.add("prediction", **fault)
     await requested(bench, size="1K")
     for _ in range(made):
@@ -202,6 +212,7 @@ async def test_failed_predictions_are_repeated_by_their_class_and_cost_nothing(
 async def test_a_bad_output_is_never_offered_and_not_made_again(
     bench: Bench, replicate: server.Running, bad: str
 ) -> None:
+    renew(bench, replicate, **PATIENT)
     replicate.faults.add("output", bad)
     await requested(bench, AssetKind.IMAGE, size="1K")
     await bench.work()
