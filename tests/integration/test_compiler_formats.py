@@ -118,3 +118,14 @@ async def test_any_shape_and_rate(width: int, height: int, fps: int, tmp_path: P
         with av.open(str(path)) as film:
             codec = film.streams.video[0].codec_context
             assert (codec.color_primaries, codec.color_trc, codec.colorspace, codec.color_range) == (1, 1, 1, 1)
+
+
+async def test_the_blurred_fill_is_the_picture_with_less_light(tmp_path: Path) -> None:
+    """Dimmed in its brightness alone, it would be gaudier than what it surrounds."""
+    source = tmp_path / "orange.mkv"
+    orange = "color=0xE07830:size=96x96:rate=24:duration=0.2,format=gbrp"
+    films.ffmpeg("-f", "lavfi", "-i", orange, "-c:v", "ffv1", source)
+    seen = read_patches(await conform(source, tmp_path, OUTPUT.model_copy(update={"fit": Fit.BLUR})), 5)
+    colour = np.array((0xE0, 0x78, 0x30)) / 255
+    assert np.abs(seen[2] - colour).max() < 0.015
+    assert np.abs(seen[[0, 4]] - 0.6 * colour).max() < 0.015

@@ -14,6 +14,7 @@ from shared.media import TAG_BT709
 from shared.pictures import whole_pictures
 
 _SMALL: Final = 8  # the blurred fill is made at an eighth of the size: as smooth, and nearly free
+_DIMMED: Final = "lutyuv=y=16+(val-16)*0.6:u=128+(val-128)*0.6:v=128+(val-128)*0.6"  # 60% of the signal, hues kept
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _over_blur(layout: Layout, output: Output, tag: str) -> str:
     cover = lay_out(layout.width, layout.height, small)
     blurred = (
         f"scale={cover.width}:{cover.height}:flags=area,crop={small.width}:{small.height},"
-        f"gblur=sigma={small.height / 22:.2f},lutyuv=y=16+(val-16)*0.6,scale={output.width}:{output.height},setsar=1"
+        f"gblur=sigma={small.height / 22:.2f},{_DIMMED},scale={output.width}:{output.height},setsar=1"
     )
     front, back, under = (f"[{name}{tag}]" for name in ("front", "back", "under"))
     return f"split{front}{back};{back}{blurred}{under};{under}{front}overlay=(W-w)/2:(H-h)/2"

@@ -13,7 +13,7 @@ from typing import Any
 from services.compiler.domain.plan import Shot, Window
 from shared.contracts.values import Output
 
-CLIP_RECIPE = 3
+CLIP_RECIPE = 4
 WINDOW_RECIPE = 2
 STEM_RECIPE = 2
 CHUNK_RECIPE = 1
