@@ -38,6 +38,10 @@ _LEVELS = (
     ("6.2", 16_711_680, 139_264),
 )
 
+# Of the bits that a frame would get otherwise. Measured on photographs, grain, gradients and noise: blended and encoded
+# once more, such frames are still better than the same ones of a film that is made in one go.
+_FINE_SHARE = 1.4
+
 # For the end of a filter chain, and as options of a raw input. The encoder writes its own copy into the VUI (below),
 # as `-color_primaries` and `-color_trc` of the output do not reach it; frames that are not tagged lack the colr box.
 TAG_BT709 = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
@@ -112,25 +116,41 @@ def cut_points(frames: int, fps: int) -> list[int]:
 
 
 def conformed_video_args(
-    output: Output, frames: int, *, preset: Preset = "veryfast", crf: float = 20, cuttable: bool = True
+    output: Output,
+    frames: int,
+    *,
+    preset: Preset = "veryfast",
+    crf: float = 20,
+    cuttable: bool = True,
+    fine_ends: int = 0,
 ) -> list[str]:
     """Output arguments for one conformed piece of exactly `frames` frames: everything between the input and the path.
 
     Closed GOPs without B-frames, IDRs at `cut_points` and every 2 s, constant rate, BT.709 limited range in the VUI,
     parameter sets that do not depend on the content, timescale fps * 1000, video only, faststart. Frames must reach
     the encoder at the output's size, rate and colour already (square pixels, first pts 0). A piece that will never
-    be cut into again (a transition) does without the IDRs at `cut_points`: not `cuttable`.
+    be cut into again (a transition) does without the IDRs at `cut_points`: not `cuttable`. The first and the last
+    `fine_ends` frames get `_FINE_SHARE` of the bits that they otherwise would: they can be blended and encoded again.
     """
     args = ["-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-frames:v", str(frames)]
     args += ["-c:v", "libx264", "-preset", preset, "-crf", f"{crf:g}", "-pix_fmt", "yuv420p"]
     args += ["-profile:v", "high", "-level:v", h264_level(output)]
     args += ["-bf", "0", "-g", str(2 * output.fps), "-keyint_min", "1", "-sc_threshold", "0"]
-    args += ["-x264-params", "stitchable=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off:sar=1/1"]
+    tuned = "stitchable=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off:sar=1/1"
+    args += ["-x264-params", tuned + _zones(frames, fine_ends)]
     if cuttable and (points := cut_points(frames, output.fps)):
         # A quarter of a frame early: a rounded time can never miss its frame.
         args += ["-force_key_frames", ",".join(f"{(k - 0.25) / output.fps:.6f}" for k in points)]
     args += ["-fps_mode", "cfr", "-video_track_timescale", str(output.fps * 1000)]
     return [*args, "-fflags", "+bitexact", "-movflags", "+faststart", "-f", "mp4"]
+
+
+def _zones(frames: int, fine_ends: int) -> str:
+    if not fine_ends:
+        return ""
+    if frames <= 2 * fine_ends:
+        return f":zones=0,{frames - 1},b={_FINE_SHARE}"
+    return f":zones=0,{fine_ends - 1},b={_FINE_SHARE}/{frames - fine_ends},{frames - 1},b={_FINE_SHARE}"
 
 
 def probe(path: Path | str) -> Probe:

@@ -22,7 +22,7 @@ from services.compiler.domain.plan import Body, Clip, FilmPlan, Shot, Window, pl
 from services.compiler.domain.sound import Sources, plan_sound, sample_of
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from tests.support import films
-from tests.support.kitchen import encode
+from tests.support.kitchen import encode, ends_of
 
 OUTPUT = Output(width=64, height=36, fps=25, fit=Fit.PAD)
 LENGTHS = (1, 2, 3, 7, 26, 40)
@@ -58,7 +58,8 @@ class Deck:
     async def window(self, plan: FilmPlan, part: Window, cards: list[int]) -> Rendered:
         key = window_key(plan.shots[part.left], plan.shots[part.left + 1], part)
         if key not in self.windows:
-            ends = [End(self.sources[c], self.clips[c].index.frames) for c in cards[part.left : part.left + 2]]
+            pair = cards[part.left : part.left + 2]
+            ends = ends_of(part, [self.sources[c] for c in pair], [self.clips[c] for c in pair], OUTPUT)
             self.windows[key] = await self.renderer.window(*ends, part, OUTPUT, self.folder / f"window-{key}.mp4")
         return self.windows[key]
 

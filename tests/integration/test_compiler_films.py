@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import av
@@ -9,17 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.compiler.adapters.filters import Span, blend, frames_of
+from services.compiler.adapters.filters import Span, blend, filter_value, frames_of
 from services.compiler.adapters.mp4.film import Packets, Pictures, lay_out_film
 from services.compiler.adapters.mp4.write import write_film
-from services.compiler.adapters.render import End, Renderer, survey
+from services.compiler.adapters.render import CLIP_CRF, End, Renderer, survey
 from services.compiler.adapters.sound.level import find_level
 from services.compiler.adapters.sound.loudness import Samples
 from services.compiler.adapters.sound.stems import extract_stem, open_stem
 from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.domain.sound import Cue, SoundPlan, Sources, Stem, plan_sound
+from shared import media
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.errors import Permanent
+from shared.media import conformed_video_args
 from tests.support import films
 from tests.support.kitchen import OUTPUT, Kitchen, encode
 
@@ -106,21 +109,61 @@ async def test_a_film_shows_what_the_plain_graph_shows(
     assert np.median(shifted) > 2 * np.median(errors)  # a film one frame off would not pass
 
 
+@pytest.mark.parametrize(
+    ("seconds", "conformed"),
+    [(0.25, False), (0.25, True), (0.3, True)],
+    ids=["source", "clip at a keyframe", "clip between keyframes"],
+)
 async def test_every_window_begins_with_the_picture_that_a_cut_there_would_show(
-    kitchen: Kitchen, sources: Path
+    seconds: float, conformed: bool, kitchen: Kitchen, sources: Path
 ) -> None:
-    """Seeking in a source (long ones only) must not move its frames."""
+    """Seeking, in a clip or in a long source, must not move its frames."""
     plan, clips = await kitchen.plan(
-        (sources / "b.mp4", Transition(style=D, duration_s=0.25)), (sources / "a.mp4", None)
+        (sources / "b.mp4", Transition(style=D, duration_s=seconds)), (sources / "a.mp4", None)
     )
     (window,) = plan.windows
     assert plan.shots[0].clip.frames - window.overlap - OUTPUT.fps > 2 * OUTPUT.fps  # it is sought
-    ends = End(sources / "b.mp4", 96), End(sources / "a.mp4", 96)
+    files = [c.path for c in clips] if conformed else [sources / "b.mp4", sources / "a.mp4"]
+    ends = [End(file, 96, conformed) for file in files]
     rendered = await kitchen.renderer.window(*ends, window, OUTPUT, kitchen.folder / "w.mp4")
     first = decoded(rendered.path)[0].astype(int)
     clip = decoded(clips[0].path).astype(int)
     errors = np.abs(clip - first).mean(axis=(1, 2))
     assert errors.argmin() == 96 - window.overlap
+
+
+async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(kitchen: Kitchen) -> None:
+    """At the same quality setting, on grain, moving edges, darkness; bodies in the mean: keyframes lie elsewhere."""
+    grainy, dark = kitchen.folder / "grainy.mp4", kitchen.folder / "dark.mp4"
+    films.video(grainy, seconds=2, options=("-vf", "noise=alls=12:allf=t", "-crf", "8"))
+    films.video(dark, seconds=2, hue=200, options=("-vf", "eq=brightness=-0.3:contrast=0.6", "-crf", "8"))
+    paths = [grainy, dark, grainy]
+    after = Transition(style=D, duration_s=0.5)
+    plan, clips = await kitchen.plan(*((path, after) for path in paths))
+    film = await kitchen.film(paths, plan, clips)
+    blended = [
+        n
+        for start, window in zip(plan.starts[1:], plan.windows, strict=True)
+        for n in range(start, start + window.frames)
+    ]
+    lossless, whole = kitchen.folder / "lossless.mkv", kitchen.folder / "whole.mp4"
+    reference(paths, plan, OUTPUT, lossless)
+    shape = media.Output(OUTPUT.width, OUTPUT.height, OUTPUT.fps)
+    usual = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CLIP_CRF)]
+    for arguments in (conformed_video_args(shape, plan.frames, crf=CLIP_CRF, cuttable=False), usual):
+        films.ffmpeg("-i", lossless, *arguments, whole)
+        ours, theirs = similarity(film, lossless), similarity(whole, lossless)
+        assert len(ours) == len(theirs) == plan.frames
+        assert (theirs - ours)[blended].max() < 0.001
+        assert ours.mean() >= theirs.mean()
+
+
+def similarity(film: Path, reference: Path) -> NDArray[np.float64]:
+    """SSIM of each frame, as ffmpeg measures it."""
+    told = film.with_suffix(".ssim")
+    graph = f"[0:v]settb=1/24,setpts=N[a];[1:v]settb=1/24,setpts=N[b];[a][b]ssim=stats_file={filter_value(told)}"
+    films.ffmpeg("-i", film, "-i", reference, "-lavfi", graph, "-f", "null", "-")
+    return np.array([float(whole) for whole in re.findall(r"All:([\d.]+)", told.read_text())])
 
 
 def decoded(path: Path) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from services.compiler.adapters.sound.aac import encode_chunk
 from services.compiler.adapters.sound.level import find_level, measured
 from services.compiler.adapters.sound.loudness import Samples
 from services.compiler.domain.chunks import chunks
+from services.compiler.domain.pieces import needs_sources
 from services.compiler.domain.plan import Body, Clip, FilmPlan, Shot, Window, plan_film
 from services.compiler.domain.sound import SoundPlan
 from shared.contracts.values import AudioConfig, Fit, Output, Transition
@@ -47,8 +48,8 @@ class Kitchen:
                 case Body(shot, start, stop):
                     runs.append(Pictures(clips[shot].path, clips[shot].index, start, stop))
                 case Window(left):
-                    ends = [End(sources[n], clips[n].index.frames) for n in (left, left + 1)]
                     path = self.folder / f"window-{i}.mp4"
+                    ends = ends_of(part, sources[left : left + 2], clips[left : left + 2], self.output)
                     window = await self.renderer.window(*ends, part, self.output, path)
                     runs.append(Pictures(path, window.index, 0, part.frames))
         silence = SoundPlan(plan.frames * 48_000 // self.output.fps, (), (), (), ())
@@ -57,6 +58,16 @@ class Kitchen:
         layout = lay_out_film(runs, packets[0], silence.samples, self.output, language="jpn", text=text)
         write_film(layout, film)
         return film
+
+
+def ends_of(window: Window, sources: list[Path], clips: list[Rendered], output: Output) -> tuple[End, End]:
+    """What a window is rendered from, as the recipes have it. `sources` and `clips`: the two beside it."""
+    conformed = not needs_sources(window, output.fps)
+    left, right = (
+        End(clip.path if conformed else source, clip.index.frames, conformed)
+        for source, clip in zip(sources, clips, strict=True)
+    )
+    return left, right
 
 
 async def encode(

@@ -89,8 +89,9 @@ class FileWorkshop:
                 found = {"source": recipe.source.sha256, "output": output_name(recipe.output), "copied": clip.copied}
                 return clip.index.to_json() | found
             case WindowRecipe():
-                left = End(await self._files.path(recipe.left), recipe.left_frames)
-                right = End(await self._files.path(recipe.right), recipe.window.head)
+                conformed = not recipe.from_sources
+                left = End(await self._files.path(recipe.left), recipe.left_frames, conformed)
+                right = End(await self._files.path(recipe.right), recipe.window.head, conformed)
                 window = await self._renderer.window(
                     left, right, recipe.window, recipe.output, path, on_progress=on_progress, niceness=niceness
                 )

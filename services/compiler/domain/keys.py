@@ -13,8 +13,8 @@ from typing import Any
 from services.compiler.domain.plan import Shot, Window
 from shared.contracts.values import Output
 
-CLIP_RECIPE = 4
-WINDOW_RECIPE = 2
+CLIP_RECIPE = 5
+WINDOW_RECIPE = 3
 STEM_RECIPE = 2
 CHUNK_RECIPE = 1
 TRACK_RECIPE = 1

@@ -53,12 +53,16 @@ class ClipRecipe:
 
 @dataclass(frozen=True)
 class WindowRecipe:
-    """Rendered from the two sources; `left_frames` is the length of the left one's conformed clip."""
+    """`left` and `right` are the two conformed clips or, where `from_sources`, what these were made from.
+
+    `left_frames` is the length of the left clip.
+    """
 
     key: str
     name: str
     left: ObjectRef
     right: ObjectRef
+    from_sources: bool
     left_frames: int
     window: Window
     output: Output
@@ -123,17 +127,33 @@ def stem_recipe(name: str, source: ObjectRef, seconds: float | None) -> StemReci
     return StemRecipe(keys.stem_key(source.sha256), name, source, seconds or 5.0)
 
 
-def window_recipes(plan: FilmPlan, sources: Mapping[str, ObjectRef], output: Output) -> list[WindowRecipe]:
-    """`sources` by segment id."""
+def fine_end(fps: int) -> int:
+    """How many frames at either end of a clip are encoded well enough to be blended and encoded once more: half a
+    second, which is the usual transition."""
+    return round(fps / 2)
+
+
+def needs_sources(window: Window, fps: int) -> bool:
+    return window.head > fine_end(fps)
+
+
+def window_recipes(
+    plan: FilmPlan, clips: Mapping[str, Piece], sources: Mapping[str, ObjectRef], output: Output
+) -> list[WindowRecipe]:
+    """From the ends of the clips (`clips` by key), which are keyframed for it; what is longer than their fine ends
+    from the sources (by segment id), of which more has to be decoded."""
     made = []
     for window in plan.windows:
         left, right = plan.shots[window.left], plan.shots[window.left + 1]
+        from_sources = needs_sources(window, output.fps)
+        ends = [sources[s.segment_id] if from_sources else clips[s.clip.key].bytes for s in (left, right)]
         made.append(
             WindowRecipe(
                 key=keys.window_key(left, right, window),
                 name=f"the {window.style} between {left.name} and {right.name}",
-                left=sources[left.segment_id],
-                right=sources[right.segment_id],
+                left=ends[0],
+                right=ends[1],
+                from_sources=from_sources,
                 left_frames=left.clip.frames,
                 window=window,
                 output=output,

@@ -15,10 +15,16 @@ from services.compiler.domain.pieces import (
     PieceKind,
     Recipe,
     captioned_recipes,
-    window_recipes,
 )
 from services.compiler.domain.sound import plan_sound
-from services.compiler.usecases.gather import clip_recipes, film_plan, sources_of, spoken_captions, stem_recipes
+from services.compiler.usecases.gather import (
+    clip_recipes,
+    film_plan,
+    planned_windows,
+    sources_of,
+    spoken_captions,
+    stem_recipes,
+)
 from services.compiler.usecases.obtain_pieces import Obtainer
 from shared.contracts.values import CaptionMode, TransitionStyle
 
@@ -66,7 +72,7 @@ async def look(order: Order, obtainer: Obtainer) -> Work:
     if missing := [r for r in first if r.key not in found]:
         return guess(order, pace, missing)
     film = film_plan(order, {segment: found[r.key] for segment, r in clips.items()})
-    windows = window_recipes(film, {i.segment_id: i.video.object for i in order.items}, order.output)
+    windows = planned_windows(order, film, found)
     sources = sources_of(stems, found)
     sound = plan_sound(film, order.output.fps, sources, order.audio)
     track = track_key(sound, order.audio)

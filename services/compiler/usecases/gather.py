@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from services.compiler.domain.captions import Caption, captions
@@ -14,6 +15,7 @@ from services.compiler.domain.pieces import (
     PieceKind,
     Recipe,
     StemRecipe,
+    WindowRecipe,
     captioned_recipes,
     chunk_recipes,
     clip_of,
@@ -59,19 +61,25 @@ def stem_recipes(order: Order) -> dict[str, StemRecipe]:
     return {role: stem_recipe(name, m.object, m.media.duration_s) for role, (name, m) in wanted.items()}
 
 
-async def gather_pictures(order: Order, obtainer: Obtainer) -> Pictures:
+async def gather_clips(order: Order, obtainer: Obtainer) -> Pictures:
+    """The clips, and the plan that only their lengths allow to make. No windows yet."""
     encoder = await obtainer.workshop.encoder(order.output)
     recipes = clip_recipes(order, encoder)
     pieces = await obtainer.obtain(list(recipes.values()))
     plan = film_plan(order, {segment: pieces[r.key] for segment, r in recipes.items()})
-    sources = {item.segment_id: item.video.object for item in order.items}
-    windows = window_recipes(plan, sources, order.output)
+    return Pictures(plan=plan, clips=tuple(pieces[shot.clip.key] for shot in plan.shots), windows=())
+
+
+async def gather_windows(order: Order, pictures: Pictures, obtainer: Obtainer) -> Pictures:
+    windows = planned_windows(order, pictures.plan, {clip.key: clip for clip in pictures.clips})
     rendered = await obtainer.obtain(windows)
-    return Pictures(
-        plan=plan,
-        clips=tuple(pieces[shot.clip.key] for shot in plan.shots),
-        windows=tuple(rendered[w.key] for w in windows),
-    )
+    return replace(pictures, windows=tuple(rendered[w.key] for w in windows))
+
+
+def planned_windows(order: Order, plan: FilmPlan, clips: Mapping[str, Piece]) -> list[WindowRecipe]:
+    """`clips` by key."""
+    sources = {item.segment_id: item.video.object for item in order.items}
+    return window_recipes(plan, clips, sources, order.output)
 
 
 def film_plan(order: Order, clips: dict[str, Piece]) -> FilmPlan:

@@ -16,8 +16,8 @@ from services.compiler.domain.pieces import Piece, poster_recipe
 from services.compiler.domain.subtitles import to_srt, to_vtt
 from services.compiler.usecases.describe_timeline import describe_timeline
 from services.compiler.usecases.estimate import look
-from services.compiler.usecases.gather import draw_captions, gather_pictures, gather_sound, undrawn
-from services.compiler.usecases.obtain_pieces import Obtainer
+from services.compiler.usecases.gather import draw_captions, gather_clips, gather_sound, gather_windows, undrawn
+from services.compiler.usecases.obtain_pieces import Obtainer, first_failure
 from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Progress, Result, Track, Workshop
 from shared.clock import Clock
 from shared.contracts.compiler import Chapter, FilmReport
@@ -75,11 +75,15 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
     await job.report(meter.percent, stage.code, work.until_ready(at_once))
     async with _reporting(job, meter, stage, clock):
         stage.code = "compile.waiting_conform"
-        pictures = await gather_pictures(order, obtainer)
+        conformed = await gather_clips(order, obtainer)
         stage.code = "compile.rendering"
-        track = await gather_sound(order, pictures.plan, obtainer)
-        poster = poster_recipe(pictures.clips[0], order.output)
-        posters = await obtainer.obtain([poster])
+        poster = poster_recipe(conformed.clips[0], order.output)
+        with first_failure():
+            async with asyncio.TaskGroup() as group:
+                sounding = group.create_task(gather_sound(order, conformed.plan, obtainer))
+                blending = group.create_task(gather_windows(order, conformed, obtainer))
+                posting = group.create_task(obtainer.obtain([poster]))
+        track, pictures, posters = sounding.result(), blending.result(), posting.result()
         if order.captions is CaptionMode.BURNED:
             pictures = await draw_captions(order, pictures, track, obtainer)
         stage.code = "compile.joining"

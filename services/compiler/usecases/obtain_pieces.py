@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,7 +32,7 @@ class Tally:
 
 @dataclass
 class Obtainer:
-    """Obtains the pieces of one job, `at_once` of them in parallel.
+    """Obtains the pieces of one job, `at_once` of them in parallel, whoever asks for them.
 
     `before_each` may raise to stop between two pieces. A failure names the piece that failed.
     """
@@ -47,6 +47,10 @@ class Obtainer:
     before_each: Callable[[], Awaitable[None]] | None = None
     tally: Tally = field(default_factory=Tally)
     _found: dict[str, Piece] = field(default_factory=dict)
+    _free: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._free = asyncio.Semaphore(self.at_once)
 
     async def find(self, keys: Sequence[str]) -> dict[str, Piece]:
         """Once found a piece is there for the whole job: its use was told."""
@@ -62,18 +66,15 @@ class Obtainer:
         self.tally.reused += len(pieces)
         missing = [r for key, r in wanted.items() if key not in pieces]
         self.tally.rendered += len(missing)
-        free = asyncio.Semaphore(self.at_once)
 
         async def one(recipe: Recipe) -> None:
-            async with free:
+            async with self._free:
                 pieces[recipe.key] = await self._one(recipe)
 
-        try:
+        with first_failure():
             async with asyncio.TaskGroup() as group:
                 for recipe in missing:
                     group.create_task(one(recipe))
-        except* RetakeError as failures:
-            raise failures.exceptions[0] from None
         return pieces
 
     async def _one(self, recipe: Recipe) -> Piece:
@@ -140,6 +141,15 @@ class Obtainer:
             yield
         finally:
             beating.cancel()
+
+
+@contextmanager
+def first_failure() -> Iterator[None]:
+    """Around a task group: what stopped it is raised as it is."""
+    try:
+        yield
+    except* RetakeError as failures:
+        raise failures.exceptions[0] from None
 
 
 def _named(error: RetakeError, name: str) -> RetakeError:

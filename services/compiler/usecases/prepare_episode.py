@@ -9,7 +9,7 @@ import structlog
 from services.compiler.domain.cost import Meter, Pace
 from services.compiler.domain.order import Order, expected_orders, habit_of
 from services.compiler.domain.pieces import poster_recipe
-from services.compiler.usecases.gather import clip_recipes, gather_pictures, gather_sound, stem_recipes
+from services.compiler.usecases.gather import clip_recipes, gather_clips, gather_sound, gather_windows, stem_recipes
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import Known, PieceBook, PrepareJob, Workshop
 from shared.clock import Clock
@@ -70,7 +70,7 @@ async def _prepare(known: Known, obtainer: Obtainer) -> bool:
     usable = {asset: media for asset, media in known.committed.items() if asset not in broken}
     orders, whole = expected_orders(known.timeline, usable, habit)
     for order in orders:
-        pictures = await gather_pictures(order, obtainer)
+        pictures = await gather_windows(order, await gather_clips(order, obtainer), obtainer)
         await obtainer.obtain([poster_recipe(pictures.clips[0], order.output), *stem_recipes(order).values()])
         if whole and known.settled:
             await gather_sound(order, pictures.plan, obtainer)

@@ -62,6 +62,8 @@ async def test_every_piece_has_the_same_parameter_sets(tmp_path: Path) -> None:
         (48, {"preset": "superfast"}, "null"),
         (48, {"preset": "veryfast"}, "null"),
         (7, {"preset": "veryfast", "crf": 16, "cuttable": False}, "hue=s=0"),
+        (48, {"preset": "veryfast", "fine_ends": 12}, "null"),
+        (7, {"preset": "veryfast", "fine_ends": 12}, "null"),
         (48, {"preset": "superfast"}, "setsar=4/3"),
         (48, {"preset": "superfast"}, "setparams=color_primaries=smpte170m:color_trc=smpte170m:range=full"),
     ]
