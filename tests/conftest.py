@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+import hypothesis
 import pytest
 import pytest_asyncio
 import structlog
@@ -35,6 +36,11 @@ _making: Final[dict[str, threading.Thread]] = {}
 
 def pytest_configure() -> None:
     """Our log goes where pytest keeps it, in plain lines: the default paints whole objects beside tracebacks."""
+    # A busy machine is slow to make examples, too: that says nothing of what they test.
+    hypothesis.settings.register_profile(
+        "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("any machine")
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, structlog.processors.format_exc_info,
                     structlog.processors.KeyValueRenderer(key_order=["event"])],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.compiler.adapters.filters import Span, blend, filter_value, frames_of
+from services.compiler.adapters.filters import Span, blend, frames_of
 from services.compiler.adapters.mp4.film import Packets, Pictures, lay_out_film
 from services.compiler.adapters.mp4.write import write_film
 from services.compiler.adapters.render import CLIP_CRF, End, Renderer, survey
@@ -22,6 +22,7 @@ from services.compiler.domain.sound import Cue, SoundPlan, Sources, Stem, plan_s
 from shared import media
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.errors import Permanent
+from shared.ffmpeg import filter_value
 from shared.media import conformed_video_args
 from tests.support import films
 from tests.support.kitchen import OUTPUT, Kitchen, encode
@@ -161,7 +162,7 @@ async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(kitche
 def similarity(film: Path, reference: Path) -> NDArray[np.float64]:
     """SSIM of each frame, as ffmpeg measures it."""
     told = film.with_suffix(".ssim")
-    graph = f"[0:v]settb=1/24,setpts=N[a];[1:v]settb=1/24,setpts=N[b];[a][b]ssim=stats_file={filter_value(told)}"
+    graph = f"[0:v]settb=1/24,setpts=N[a];[1:v]settb=1/24,setpts=N[b];[a][b]ssim=stats_file={filter_value(str(told))}"
     films.ffmpeg("-i", film, "-i", reference, "-lavfi", graph, "-f", "null", "-")
     return np.array([float(whole) for whole in re.findall(r"All:([\d.]+)", told.read_text())])
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from services.compiler.domain.fit import Layout, lay_out
@@ -109,9 +107,3 @@ def blend(style: TransitionStyle, overlap: int, fps: int) -> str:
             )
         case TransitionStyle.CUT:
             raise ValueError("a cut has no window")
-
-
-def filter_value(path: Path) -> str:
-    """A path as an option's value inside a filter graph: escaped once for the option and once for the graph."""
-    option = re.sub(r"([\\':])", r"\\\1", str(path))
-    return re.sub(r"([\\'\[\],;])", r"\\\1", option)

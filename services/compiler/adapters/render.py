@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.compiler.adapters.filters import Source, Span, blend, filter_value, frames_of
+from services.compiler.adapters.filters import Source, Span, blend, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.pieces import fine_end
 from services.compiler.domain.plan import Window
@@ -143,13 +143,10 @@ class Renderer:
         frames = span.stop - span.start
         # Half a frame early: the first frame that is decoded and kept is `start`, however the time was rounded.
         seek = ("-ss", f"{(span.start - 0.5) / output.fps:.6f}") if span.start else ()
-        draw = f"settb=1/{output.fps},setpts=N,trim=end_frame={frames},ass=filename={filter_value(script)}"
+        draw = f"settb=1/{output.fps},setpts=N,trim=end_frame={frames},ass=filename={ffmpeg.filter_value(str(script))}"
         args = [*ffmpeg.media_input(pictures, *seek), "-filter_complex", f"[0:V:0]{draw},{media.TAG_BT709}[out]"]
-        args += [
-            "-map",
-            "[out]",
-            *media.conformed_video_args(_frame(output), frames, crf=CAPTIONED_CRF, cuttable=False),
-        ]
+        args += ["-map", "[out]"]
+        args += media.conformed_video_args(_frame(output), frames, crf=CAPTIONED_CRF, cuttable=False)
         return await self._run(args, frames, output, path, on_progress, niceness)
 
     async def poster(self, clip: Path, at_s: float, path: Path) -> None:
