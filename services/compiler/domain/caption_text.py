@@ -45,6 +45,15 @@ class Block:
         """How long it takes to say, in letters."""
         return max(1.0, sum(map(_spoken, self.text)))
 
+    @property
+    def breaths(self) -> tuple[tuple[float, bool], ...]:
+        """What of its weight was said where a speaker pauses: for sure at a sentence's end, perhaps at a clause's."""
+        *inner, _ = [sum(map(_spoken, s)) for s in _sentences(" ".join(self.lines))] or [0.0]
+        within = tuple((weight, True) for weight in accumulate(inner))
+        if self.ends_sentence or self.text[-1] in _CLAUSE:
+            return (*within, (self.weight, self.ends_sentence))
+        return within
+
 
 def blocks(script: str) -> list[Block]:
     """The script's blocks in order; none for a script without a word. All of its words are in them."""

@@ -1,7 +1,7 @@
 """Captions: what is said in a film, in readable blocks, each shown while it is really heard.
 
-A narration's blocks share its time by how long they take to say; pauses in its sound are not speech, and a
-sentence's end is moved to the pause that is nearest to where it was expected.
+A narration's blocks share its time by how long they take to say; pauses in its sound are not speech, and sentences end
+in those that fit them best (`breaths`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Final
 
+from services.compiler.domain.breaths import End, breaths
 from services.compiler.domain.caption_text import Block, blocks, width
 from services.compiler.domain.sound import RATE, Spoken
 
 MS: Final = RATE // 1000  # samples
-SNAP_MS: Final = 900  # how far a sentence's end may be from where its length says
 FASTEST: Final = 17.0  # letters a second that everyone can read
 LINGER_MS: Final = 300  # after the last word, where nothing follows
 LATEST_MS: Final = 1500  # the most that a block lingers for slow readers
@@ -64,14 +64,18 @@ def _timed(script: Sequence[Block], pauses: Sequence[tuple[int, int]], length: i
     silent = [0, *accumulate(stop - start for start, stop in pauses)]
     places = [start - before for (start, _), before in zip(pauses, silent, strict=False)]  # in speech without pauses
     speech = length - silent[-1]
-    weights = list(accumulate(block.weight for block in script))
-    taken = _breaths(script, weights, pauses, places, speech)
+    weights = list(accumulate((block.weight for block in script), initial=0.0))
+    ends = [(at + said, sure) for at, b in zip(weights, script, strict=False) for said, sure in b.breaths]
+    ends = [(weight, sure) for weight, sure in ends if weight < weights[-1]]
+    asked = [End(weight / weights[-1], sure) for weight, sure in ends]
+    found = breaths(asked, [stop - start for start, stop in pauses], places, speech)
+    taken = {ends[breath.end][0]: breath.pause for breath in found}
     # How much of the script has been said after how much of the speech: known at both ends and at each breath.
-    known = [(0.0, 0), *((weights[i], places[n]) for i, n in taken.items()), (weights[-1], speech)]
+    known = [(0.0, 0), *((end, places[pause]) for end, pause in taken.items()), (weights[-1], speech)]
     borders: list[tuple[int, int]] = [(0, 0)]  # where one block ends and the next begins
-    for i, weight in enumerate(weights[:-1]):
-        if i in taken:
-            borders.append(pauses[taken[i]])
+    for weight in weights[1:-1]:
+        if weight in taken:
+            borders.append(pauses[taken[weight]])
             continue
         (told, said), (next_told, next_said) = next(p for p in pairwise(known) if p[0][0] <= weight <= p[1][0])
         place = said + round((next_said - said) * (weight - told) / (next_told - told))
@@ -80,37 +84,6 @@ def _timed(script: Sequence[Block], pauses: Sequence[tuple[int, int]], length: i
         borders.append((at, at))
     borders.append((length, length))
     return [(b, begin[1], max(end[0], begin[1] + 1)) for b, (begin, end) in zip(script, pairwise(borders), strict=True)]
-
-
-def _breaths(
-    script: Sequence[Block],
-    weights: Sequence[float],
-    pauses: Sequence[tuple[int, int]],
-    places: Sequence[int],
-    speech: int,
-) -> dict[int, int]:
-    """By block that ends a sentence: the pause after it.
-
-    Where one was found, what follows is expected from there on: a speaker who is slow at first is not so at the end.
-    No pause is taken that would leave a block less than half of its time.
-    """
-    found: dict[int, int] = {}
-    told, said, last = 0.0, 0, -1
-    for i, (block, weight) in enumerate(zip(script[:-1], weights, strict=False)):
-        if not block.ends_sentence:
-            continue
-        expected = said + round((speech - said) * (weight - told) / (weights[-1] - told))
-        earliest, latest = (said + expected) / 2, (expected + speech) / 2
-        near = [
-            n
-            for n in range(last + 1, len(pauses))
-            if abs(places[n] - expected) <= SNAP_MS * MS and earliest <= places[n] <= latest
-        ]
-        if near:
-            last = min(near, key=lambda n: abs(places[n] - expected) - (pauses[n][1] - pauses[n][0]))
-            found[i] = last
-            told, said = weight, places[last]
-    return found
 
 
 def _readable(found: Sequence[Caption], film_ms: int) -> tuple[Caption, ...]:

@@ -114,7 +114,7 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
         if better != level and (more <= GAIN_STEP_DB or peak is None or peak + more <= better.ceiling_dbtp):
             row = await _encoded(plan, better, stems, obtainer)
             loudness, peak = obtainer.workshop.measure(row, plan.samples)
-    warnings = list(told) or _missed(loudness, peak, order.audio)
+    warnings = list(told) or missed(loudness, peak, order.audio)
     facts = {"chunks": [c.key for c in row], "loudness": loudness, "true_peak": peak, "warnings": warnings}
     track = Piece(key, PieceKind.TRACK, None, facts)
     if token := await obtainer.book.take(key, PieceKind.TRACK):
@@ -192,7 +192,7 @@ def undrawn(pictures: Pictures) -> list[str]:
     return [f"{told} them. Install one (for Chinese, Japanese and Korean: Noto Sans CJK) or choose soft captions."]
 
 
-def _missed(loudness: float | None, peak: float | None, audio: AudioConfig) -> list[str]:
+def missed(loudness: float | None, peak: float | None, audio: AudioConfig) -> list[str]:
     """Sound whose peaks stand far above the rest cannot be as loud as asked without being crushed."""
     target = audio.loudness_lufs
     if loudness is None or not audio.volume_normalization or abs(loudness - target) <= TOLERANCE_LU:

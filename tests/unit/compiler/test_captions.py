@@ -120,6 +120,25 @@ def test_what_follows_a_pause_is_expected_from_there_on() -> None:
     assert (third.start - second.start) / (6000 - 2250) == pytest.approx(share, abs=0.01)
 
 
+def test_each_sentence_finds_its_own_pause() -> None:
+    """Pauses of 0.35 s after sentences, of 0.15 s at commas; an even pace alone would take the wrong ones."""
+    script = (
+        "The harbour wakes up slowly. Then the boats leave for the open sea, and nobody who stands on the long quay "
+        "has said a word so far. Why? Because the sea does not answer, and never has."
+    )
+    said = [("The harbour", 1.6, 0.35), ("Then the", 2.2, 0.15), ("and nobody", 3.9, 0.35), ("Why?", 0.3, 0.35)]
+    said += [("Because", 1.6, 0.15), ("and never", 0.6, 0.0)]
+    begins, pauses, at = {}, [], 0.0
+    for words, takes, silence in said:
+        begins[words], at = at, at + takes + silence
+        pauses.append((round((at - silence) * RATE), round(at * RATE)))
+    length = pauses.pop()[1]
+    shown = captions({"s": script}, [Spoken("s", 0, length, length)], {"s": pauses}, 2 * length)
+    found = {words: c.start / 1000 for c in shown for words in begins if c.text.startswith(words)}
+    assert len(found) == len(shown) == 5
+    assert found == pytest.approx({words: begins[words] for words in found}, abs=0.02)
+
+
 def test_no_pause_is_taken_that_makes_a_sentence_a_flash() -> None:
     script = "The gulls circle. The boats leave slowly for the sea."
     spoken = [Spoken("s", 0, 2 * RATE, 2 * RATE)]
