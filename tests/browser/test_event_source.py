@@ -8,7 +8,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 from playwright.async_api import Browser, Page
 
 from tests.conftest import FreshDatabase
@@ -35,7 +34,6 @@ async def seen(page: Page, count: int) -> list[Any]:
     return list(await page.evaluate("window.seen"))
 
 
-@pytest.mark.timeout(240)
 async def test_a_page_misses_nothing_when_the_gateway_is_replaced(
     browser: Browser, fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:

@@ -119,7 +119,6 @@ async def served(folder: Path, page: str) -> AsyncIterator[str]:
         await serving
 
 
-@pytest.mark.timeout(240)
 async def test_a_film_plays_seeks_and_shows_its_captions(browser: Browser, start: Start, tmp_path: Path) -> None:
     """Dissolve, fade and cut between H.264, HEVC and 10-bit sources; the second segment is spoken over."""
     takes = [

@@ -63,7 +63,7 @@ class Cli:
     def process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """As a process of its own."""
         return subprocess.run(
-            [*COMMAND, *arguments], cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=100,
+            [*COMMAND, *arguments], cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=280,
             stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
 
@@ -91,7 +91,7 @@ class Terminal:
             os.execve(sys.executable, [*COMMAND, *arguments], {**cli.environ, "TERM": "xterm", "COLUMNS": "100"})
         self._pid = pid
 
-    def see(self, text: str, timeout_s: float = 60) -> None:
+    def see(self, text: str, timeout_s: float = 150) -> None:
         """Wait until the text has been shown since the last time."""
         end = time.monotonic() + timeout_s
         while text not in self.shown:
@@ -103,7 +103,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
-    def ends(self, timeout_s: float = 60) -> int:
+    def ends(self, timeout_s: float = 150) -> int:
         end = time.monotonic() + timeout_s
         while self._read(0.2):
             assert time.monotonic() < end, self.shown
@@ -390,7 +390,7 @@ def test_a_picture_that_is_no_longer_there_does_not_stop_an_import(cli: Cli) -> 
 def test_what_is_neither_film_nor_script_is_told_so(cli: Cli, name: str, data: bytes, told: str) -> None:
     (cli.folder / name).write_bytes(data)
     done = subprocess.run([*COMMAND, "episode", "import", name], cwd=cli.folder, env=cli.environ, capture_output=True,
-                          text=True, timeout=100, check=False)  # fmt: skip
+                          text=True, timeout=280, check=False)  # fmt: skip
     assert done.returncode != 0
     assert told in " ".join(done.stderr.split())
 

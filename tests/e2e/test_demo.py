@@ -48,7 +48,6 @@ def runs_on(data: Path) -> bool:
     return bool(json.loads(done.stdout)["running"])
 
 
-@pytest.mark.timeout(300)
 def test_a_film_of_two_photographs(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = subprocess.run(

@@ -28,7 +28,7 @@ def environ(system: System) -> dict[str, str]:
 
 def run(command: list[str], script: str, system: System, folder: Path) -> str:
     done = subprocess.run(command, input=script, env=environ(system), cwd=folder, capture_output=True, text=True,
-                          timeout=110, check=False)  # fmt: skip
+                          timeout=280, check=False)  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 

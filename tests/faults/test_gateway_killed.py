@@ -55,7 +55,6 @@ class Caller:
         return await self.http.post("/projects", json={"name": title}, headers={"Idempotency-Key": key})
 
 
-@pytest.mark.timeout(240)
 async def test_a_repeat_after_a_death_gets_the_first_answer_and_one_effect(
     fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:

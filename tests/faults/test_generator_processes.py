@@ -131,7 +131,6 @@ def _ordinary_signals() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.timeout(300)
 async def test_killed_or_paused_at_any_step_each_run_is_paid_once_and_previewed(stage: Stage) -> None:
     stage.replicate.script(on="prediction", do="never_end", matching="cancelled; stop")
     first = stage.start(stopping=True)
@@ -173,7 +172,6 @@ async def _no_call_is_open(stage: Stage) -> None:
     await eventually(none, within=90, every=0.1, what="the end of every call")
 
 
-@pytest.mark.timeout(300)
 async def test_replaced_under_load_nothing_is_paid_twice_and_no_attempt_is_lost(stage: Stage) -> None:
     first = stage.start()
     runs = [await stage.request(f"load {number}") for number in range(12)]

@@ -58,10 +58,10 @@ def _command(api: Api, method: str, path: str, body: Any = None, *, wanted: tupl
 
 
 def _approve_when_ready(api: Api, run_id: str) -> None:
-    run = api.until(f"/runs/{run_id}", lambda r: r["status"] not in ("requested", "queued", "generating"), 90)
+    run = api.until(f"/runs/{run_id}", lambda r: r["status"] not in ("requested", "queued", "generating"))
     assert run["status"] == "preview_ready", run
     _command(api, "POST", f"/runs/{run_id}/review", {"action": "approve"}, wanted=(200, 202, 409))
-    done = api.until(f"/runs/{run_id}", lambda r: r["status"] in ("complete", "failed", "expired", "rejected"), 90)
+    done = api.until(f"/runs/{run_id}", lambda r: r["status"] in ("complete", "failed", "expired", "rejected"))
     assert done["status"] == "complete", done
 
 
@@ -97,25 +97,23 @@ def _holds(api: Api, episode_id: str, runs: list[str]) -> None:
 def _film(api: Api, episode_id: str) -> None:
     job = _command(api, "POST", f"/episodes/{episode_id}/compile", {"transition_style": "dissolve"}, wanted=(202,))
     film = api.until(f"/compilation-jobs/{job['compilation_job_id']}",
-                     lambda c: c["status"] in ("completed", "failed", "cancelled"), 90)
+                     lambda c: c["status"] in ("completed", "failed", "cancelled"))
     assert film["status"] == "completed", film
     assert film["segments_included"] == SEGMENTS
     assert abs(film["output_duration"] - (SEGMENTS - 0.5 * (SEGMENTS - 1))) < 0.2
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("seed", "part"), enumerate(["gateway", "generator", "review", "compiler"]))
 def test_a_service_is_killed_at_random_moments(own_system: System, seed: int, part: str) -> None:
     saboteur = Saboteur(own_system, [part], seed=seed, kills=3, pause=(0.4, 2.0))
     saboteur.start()
     episode, runs = _loop(own_system.api)
     _film(own_system.api, episode)
-    saboteur.join(60)
+    saboteur.join(150)
     assert saboteur.done == [part] * 3
     _holds(own_system.api, episode, runs)
 
 
-@pytest.mark.timeout(240)
 def test_a_batch_goes_on_though_the_gateway_is_killed_at_any_point(own_system: System) -> None:
     """The batch lives in the gateway's rows: it goes on by itself, and makes nothing twice."""
     api = own_system.api
@@ -129,15 +127,15 @@ def test_a_batch_goes_on_though_the_gateway_is_killed_at_any_point(own_system: S
     batch = _command(api, "POST", f"/episodes/{episode}/generate-segments", {"auto_approve": False}, wanted=(202,))
     for _ in range(SEGMENTS + 1):
         seen = api.until(f"/batches/{batch['job_id']}",
-                         lambda b: b["status"] in ("waiting_review", "completed", "failed"), 90)
+                         lambda b: b["status"] in ("waiting_review", "completed", "failed"))
         if seen["status"] != "waiting_review":
             break
         for run in api.patiently("GET", f"/episodes/{episode}/segments").json()["data"]:
             if run["waiting_run_id"]:
                 _approve_when_ready(api, run["waiting_run_id"])
-        api.until(f"/batches/{batch['job_id']}", lambda b, before=seen: b["approved"] > before["approved"], 90)
-    ended = api.until(f"/batches/{batch['job_id']}", lambda b: b["status"] in ("completed", "failed"), 90)
-    saboteur.join(60)
+        api.until(f"/batches/{batch['job_id']}", lambda b, before=seen: b["approved"] > before["approved"])
+    ended = api.until(f"/batches/{batch['job_id']}", lambda b: b["status"] in ("completed", "failed"))
+    saboteur.join(150)
     assert (ended["status"], ended["approved"], ended["total"]) == ("completed", SEGMENTS, SEGMENTS)
     assert saboteur.done == ["gateway"] * 3
     runs = api.patiently("GET", f"/projects/{project}/runs?episode_id={episode}&limit=200").json()["data"]
@@ -145,22 +143,20 @@ def test_a_batch_goes_on_though_the_gateway_is_killed_at_any_point(own_system: S
     assert len(runs) == len({r["asset_id"] for r in runs}), "one run of each asset"
 
 
-@pytest.mark.timeout(240)
 def test_the_broker_is_killed_and_forgets_everything(own_system: System) -> None:
     saboteur = Saboteur(own_system, ["broker"], seed=7, kills=2, pause=(1.0, 3.0))
     saboteur.start()
     episode, runs = _loop(own_system.api)
-    saboteur.join(60)
+    saboteur.join(150)
     _film(own_system.api, episode)
     _holds(own_system.api, episode, runs)
 
 
-@pytest.mark.timeout(240)
 def test_postgresql_is_killed_and_comes_back(own_system: System) -> None:
     saboteur = Saboteur(own_system, ["postgres"], seed=11, kills=2, pause=(1.0, 3.0))
     saboteur.start()
     episode, runs = _loop(own_system.api)
-    saboteur.join(60)
+    saboteur.join(150)
     _film(own_system.api, episode)
     _holds(own_system.api, episode, runs)
 
@@ -173,12 +169,11 @@ def _waiting_video(api: Api, title: str) -> str:
         wanted=(201,))
     image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
     run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))["id"]
-    found = api.until(f"/runs/{run}", lambda r: r["status"] in ("preview_ready", "failed"), 90)
+    found = api.until(f"/runs/{run}", lambda r: r["status"] in ("preview_ready", "failed"))
     assert found["status"] == "preview_ready", found
     return str(run)
 
 
-@pytest.mark.timeout(240)
 def test_of_fifty_accepts_rejects_and_regenerates_at_once_one_wins(own_system: System) -> None:
     api = own_system.api
     run_id = _waiting_video(api, "Fifty")
@@ -208,7 +203,6 @@ def test_of_fifty_accepts_rejects_and_regenerates_at_once_one_wins(own_system: S
     assert len(won) <= 2, won
 
 
-@pytest.mark.timeout(240)
 def test_while_the_broker_is_silent_commands_are_taken_and_streams_stay_up(own_system: System) -> None:
     api = own_system.api
     project = api.get("/projects")["data"][0]["id"]
@@ -224,16 +218,15 @@ def test_while_the_broker_is_silent_commands_are_taken_and_streams_stay_up(own_s
             assert httpx.get(f"{own_system.gateway}/health/ready").status_code == 200
         finally:
             own_system.kill("broker", signal.SIGCONT)
-        stream.wait(lambda name, data: name == "preview-ready" and data["run_id"] == run, after=position, timeout_s=90)
+        stream.wait(lambda name, data: name == "preview-ready" and data["run_id"] == run, after=position)
         assert [name for _, name, _ in stream.events].count("snapshot") == 1, "the stream was never opened again"
 
 
-@pytest.mark.timeout(240)
 def test_while_postgresql_does_not_answer_callers_are_told_when_to_come_back(own_system: System) -> None:
     api = own_system.api
     assert own_system.kill("postgres")
     told: list[httpx.Response] = []
-    end = time.monotonic() + 60
+    end = time.monotonic() + 150
     while time.monotonic() < end:
         answer = api.http.get("/projects")
         told.append(answer)
@@ -247,7 +240,6 @@ def test_while_postgresql_does_not_answer_callers_are_told_when_to_come_back(own
             assert int(answer.headers["retry-after"]) >= 1
 
 
-@pytest.mark.timeout(240)
 def test_everything_is_killed_and_the_next_up_goes_on(own_system: System) -> None:
     api = own_system.api
     project = api.get("/projects")["data"][0]["id"]

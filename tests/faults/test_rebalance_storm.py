@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-import pytest
 
 from deploy.local.preflight import free_port
 from shared.contracts.gateway import DecisionAction
@@ -71,7 +70,6 @@ async def members(database: str, bootstrap: str, folder: Path) -> AsyncIterator[
         await made.close()
 
 
-@pytest.mark.timeout(240)
 async def test_a_storm_of_rebalances_loses_nothing_and_does_nothing_twice(
     apache_kafka: ApacheKafkaBroker, fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:

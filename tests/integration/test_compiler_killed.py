@@ -13,7 +13,6 @@ from pathlib import Path
 
 import asyncpg
 import psutil
-import pytest
 
 from deploy.local.preflight import free_port
 from shared.contracts.gateway import CompileItem, CompileRequested
@@ -61,7 +60,6 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-@pytest.mark.timeout(300)
 async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
     fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:

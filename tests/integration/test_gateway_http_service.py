@@ -298,7 +298,6 @@ async def _status(g: Gateway, user: str) -> int:
         return stream.status
 
 
-@pytest.mark.timeout(120)
 async def test_sigterm_ends_streams_and_the_process_even_with_a_client_that_never_reads(
     fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:
@@ -331,7 +330,6 @@ FILL = """
 """
 
 
-@pytest.mark.timeout(120)
 async def test_a_client_that_never_reads_is_cut_off_and_the_others_miss_nothing(
     fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:

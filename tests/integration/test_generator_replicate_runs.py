@@ -51,7 +51,8 @@ def renew(
 
     Hurried, so that what never arrives is soon known; a busy machine may be later than that. PATIENT otherwise."""
     made = replicate_provider.ReplicateProvider(ReplicateSettings(
-        token=replicate.token, base_url=replicate.url, poll_s=0.05, request_s=request_s, settle_s=settle_s))
+        token=replicate.token, base_url=replicate.url, poll_s=0.05, request_s=request_s, settle_s=settle_s,
+        cancel_after_s=86_400))  # of the emulator, which is 200 times as fast
     offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
     bench.rewire(providers={"replicate": Provider(replicate_provider.lane, remote=made), "animatic": offline},
                  default_provider="replicate")

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from PIL import Image, ImageDraw
 
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 
 @dataclass

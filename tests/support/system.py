@@ -58,7 +58,7 @@ class System:
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
 
-def retake(*args: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def retake(*args: str, check: bool = True, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
     done = subprocess.run([*RETAKE, *args], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s,
                           stdin=subprocess.DEVNULL)
     said = f"retake {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
