@@ -61,7 +61,7 @@ async def waiting(kafka: RunningBroker, count: int) -> list[Letter]:
             found = await box.letters()
         return found if len(found) == count else []
 
-    return await eventually(there, within=30, every=0.2, what=f"{count} dead letters")
+    return await eventually(there, every=0.2, what=f"{count} dead letters")
 
 
 async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: RunningBroker, review: Side) -> None:
@@ -82,17 +82,17 @@ async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: Ru
             rest = await box.letters()
             assert [x.position for x in rest] == [letters[i].position for i in (0, 3, 4)]
             assert [x.settled for x in await box.letters(settled=True)] == [False, True, True, False, False]
-        await eventually(lambda: _effects(review, 2), within=30)
+        await eventually(lambda: _effects(review, 2))
 
         async with open_box(kafka.bootstrap, Service.REVIEW) as box:
             await box.discard([rest[0]])
             await box.redrive(rest[1:])
             await box.redrive(rest[1:])  # by mistake: harmless
             assert await box.letters() == []
-        await eventually(lambda: _effects(review, 4), within=30)
+        await eventually(lambda: _effects(review, 4))
         last = events.message(events.preview_ready())
         await produce(kafka, TOPIC, as_record(last))
-        await eventually(lambda: _effects(review, 5), within=30)
+        await eventually(lambda: _effects(review, 5))
     assert set(await review.effects()) == {
         *(x.headers["ce_id"] for x in letters[1:]), last.envelope.id}
 
@@ -108,8 +108,8 @@ async def test_what_fails_again_is_a_new_letter(kafka: RunningBroker, review: Si
         (first,) = await waiting(kafka, 1)
         async with open_box(kafka.bootstrap, Service.REVIEW) as box:
             await box.redrive([first])
-        (second,) = await eventually(lambda: waiting(kafka, 1), within=30)
-        await eventually(lambda: _another(kafka, first), within=30, every=0.2)
+        (second,) = await eventually(lambda: waiting(kafka, 1))
+        await eventually(lambda: _another(kafka, first), every=0.2)
     assert second.headers["ce_id"] == sent.envelope.id
 
 
@@ -167,7 +167,7 @@ async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Si
         assert "1 dead letter sent again." in (await retake("redrive", "review", "--all")).output
         assert "No dead letters of review wait." in (await retake("list", "review")).output
         assert (await retake("list", "review", "--settled")).output.count("(settled)") == 3
-        await eventually(lambda: _effects(review, 2), within=30)
+        await eventually(lambda: _effects(review, 2))
     assert set(await review.effects()) == {letters[0].headers["ce_id"], letters[1].headers["ce_id"]}
     assert (await retake("list", "studio")).exit_code == 1
 

@@ -98,7 +98,7 @@ async def test_a_film_survives_one_fault_and_ends_in_words_after_two(
 async def _nothing_is_left(stage: Stage, faulty: Faulty) -> None:
     await stage.is_tidy()
     assert not [p for p in stage.objects.rglob(".incoming/*") if p.is_file()], "half of an object"
-    await eventually(lambda: not faulty.running(), within=30, what="the end of every ffmpeg")
+    await eventually(lambda: not faulty.running(), what="the end of every ffmpeg")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -119,7 +119,7 @@ async def test_an_animatic_that_cannot_be_encoded_leaves_nothing_and_may_be_trie
         await render()
     assert failure.value.code in FAULTS[fault][1], failure.value.cause
     assert not list(folder.iterdir())
-    await eventually(lambda: not faulty.running(), within=30, what="the end of every ffmpeg")
+    await eventually(lambda: not faulty.running(), what="the end of every ffmpeg")
     faulty.install(fault, times=0)
     await render()
     assert (await asyncio.to_thread(probe, folder / "video.mp4")).frames == 24

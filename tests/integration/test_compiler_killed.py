@@ -84,15 +84,15 @@ async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
         async with compiler(environment) as first:
             await _send(embedded_broker, request)
             (encoder,) = await eventually(lambda: encoders(first), within=60, what="ffmpeg")
-            await eventually(lambda: _leftovers(work), within=30, what="the first bytes of a piece")
+            await eventually(lambda: _leftovers(work), what="the first bytes of a piece")
             encoder.suspend()  # it does not come to its end by itself
             os.kill(first.pid, signal.SIGKILL)
-            await eventually(lambda: _has_ended(encoder), within=30, what="the end of ffmpeg")
+            await eventually(lambda: _has_ended(encoder), what="the end of ffmpeg")
         assert _leftovers(work)
         async with compiler(environment):
             await eventually(lambda: _state(database, "completed"), within=60, every=0.2, what="the film")
             await eventually(lambda: _is_idle(database), within=60, every=0.2, what="its signing")
-            await eventually(lambda: not _leftovers(work), within=30, what="an empty scratch folder")
+            await eventually(lambda: not _leftovers(work), what="an empty scratch folder")
         film, _signed = sorted((tmp_path / "objects" / "compiler" / "films").rglob("*.mp4"))  # ids sort by time
         assert films.watch(film, 24).pts == list(range(144))
         assert not _leftovers(work)

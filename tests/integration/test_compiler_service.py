@@ -95,7 +95,7 @@ class Stage:
     async def is_tidy(self) -> None:
         """Nothing is left to do, and no file of it stays behind."""
         await self.idle()
-        await eventually(lambda: not self.leftovers(), within=30, what="an empty scratch folder")
+        await eventually(lambda: not self.leftovers(), what="an empty scratch folder")
 
     def leftovers(self) -> list[Path]:
         return [p for p in (self.work / "compiler" / "scratch").rglob("*") if p.is_file() and p.name != "lock"]
@@ -345,7 +345,7 @@ async def test_a_broken_video_fails_the_film_by_name(start: Start, sources: Path
         await stage.send(events.episode_changed(episode_id=episode, output=OUTPUT, segments=segments))
         for media in (b, a):
             await stage.send(_complete(episode, media, AssetKind.VIDEO))
-        await eventually(lambda: _made(stage, {"clip": 1}), within=30, what="the clip beside the broken one")
+        await eventually(lambda: _made(stage, {"clip": 1}), what="the clip beside the broken one")
         film = await stage.film(requested(item(1, a), item(2, b)))
         assert film.state is FilmState.FAILED
         assert film.problem is not None
@@ -363,9 +363,9 @@ async def test_cancel_stops_ffmpeg_at_once(start: Start, tmp_path: Path) -> None
         await stage.send(_cancel(request))
         film = await stage.until(request.compilation_id, FilmState.CANCELLED, FilmState.COMPLETED)
         assert film.state is FilmState.CANCELLED
-        await eventually(lambda: not _ffmpegs(), within=30, what="the end of ffmpeg")
+        await eventually(lambda: not _ffmpegs(), what="the end of ffmpeg")
         await stage.is_tidy()
-        await eventually(lambda: _no_claims(stage), within=30, what="the release of the piece")
+        await eventually(lambda: _no_claims(stage), what="the release of the piece")
         await stage.send(_cancel(request))  # once more: too late, ignored
 
 
@@ -476,7 +476,7 @@ async def test_an_expired_film_fails(start: Start, tmp_path: Path) -> None:
         assert film.state is FilmState.FAILED
         assert film.problem is not None
         assert film.problem.code == "compile_expired"
-        await eventually(lambda: not _ffmpegs(), within=30, what="the end of ffmpeg")
+        await eventually(lambda: not _ffmpegs(), what="the end of ffmpeg")
 
 
 async def test_two_films_at_once_make_each_piece_once(start: Start, sources: Path) -> None:

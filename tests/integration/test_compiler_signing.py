@@ -26,7 +26,7 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
         played = await stage.film(requested(item(1, media, narration=voice)))
         assert (played.state, played.provenance) == (FilmState.COMPLETED, "pending"), played.problem
         signed = await eventually(
-            lambda: next((t for t in stage.told if t.provenance == "signed"), None), within=30, what="signing"
+            lambda: next((t for t in stage.told if t.provenance == "signed"), None), what="signing"
         )
         assert signed.rev > played.rev and signed.state is FilmState.COMPLETED
         assert signed.object != played.object and stage.path(played.object).exists()

@@ -295,6 +295,6 @@ async def test_a_film_plays_before_it_is_signed_and_a_download_waits_for_that(g:
     await asyncio.sleep(0.6)
     assert not download.done(), "what people keep should say where it is from"
     await g.world.pool.execute("update compilations set provenance = 'unsigned'")  # nor is a signature waited for ever
-    kept = await asyncio.wait_for(download, 10)
+    kept = await asyncio.wait_for(download, 60)
     assert kept.status_code == 200
     assert kept.headers["content-disposition"].startswith("attachment")

@@ -405,10 +405,10 @@ async def test_appending_wakes_the_readers_and_encodes_once(w: World) -> None:
     woken = asyncio.Event()
     url = w.pool._connect_args[0]
     async with Listener(url, lambda _, payload: woken.set(), "events"):
-        await asyncio.wait_for(woken.wait(), 30)
+        await asyncio.wait_for(woken.wait(), 60)
         woken.clear()
         caller = await w.project()
-        await asyncio.wait_for(woken.wait(), 30)
+        await asyncio.wait_for(woken.wait(), 60)
     text = await w.pool.fetchval("select data from event_log where project_id = $1", caller.project_id)
     assert "\n" not in text
     assert text.startswith('{"project_id":')
@@ -453,7 +453,7 @@ async def test_a_woken_batch_goes_on_by_itself(w: World, tmp_path: Path) -> None
 
 
 async def _until(w: World, statement: str, *args: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await w.pool.fetchval(statement, *args):
             await asyncio.sleep(0.02)
 

@@ -184,7 +184,7 @@ async def test_a_cancelled_import_stops_at_once_and_says_so(bench: Bench) -> Non
     import_id = await ask(bench, film(bench.root / "film.mp4"))
     kinds = {SPLIT: split_kind(splitter(bench, Waiting()), 1)}
     async with jobs.Worker(bench.pool, bench.settings.database_url, kinds, clock=bench.base.clock, new_id=new_id):
-        await asyncio.wait_for(reached.wait(), 20)
+        await asyncio.wait_for(reached.wait(), 60)
         await bench.handle(events.cancel_requested(target=CancelTarget.IMPORT, target_id=import_id))
     assert (await failure(bench)).outcome == "cancelled"
     assert await bench.pool.fetchval("select count(*) from jobs") == 0

@@ -174,9 +174,9 @@ async def test_cancelling_stops_the_worker_at_once(bench: Bench) -> None:
     request = request_of(picture())
     async with bench.worker():
         await bench.handle(request)
-        await asyncio.wait_for(started.wait(), 30)
+        await asyncio.wait_for(started.wait(), 60)
         await bench.handle(events.cancel_requested(target_id=request.run_id))
-        await asyncio.wait_for(stopped.wait(), 30)
+        await asyncio.wait_for(stopped.wait(), 60)
     assert await bench.state(request.run_id) == "cancelled"
     assert (await bench.one("failed")).step in ("preparing", "rendering")
     assert await bench.published("preview-ready") == []
@@ -268,7 +268,7 @@ async def test_a_worker_that_stops_gives_the_run_back_without_a_trace(bench: Ben
     request = request_of(picture())
     async with bench.worker():
         await bench.handle(request)
-        await asyncio.wait_for(started.wait(), 30)
+        await asyncio.wait_for(started.wait(), 60)
     assert await bench.published("failed") == []
     bench.maker.script = None
     claim = await bench.claim()

@@ -58,7 +58,7 @@ class Stage:
     async def until(self, topic: str, run_id: str) -> Any:
         return await eventually(
             lambda: next((e for e in self.told if topic == e.TOPIC and e.subject == run_id), None),
-            within=30, what=f"{topic} of {run_id}")
+            what=f"{topic} of {run_id}")
 
 
 @pytest_asyncio.fixture

@@ -181,5 +181,5 @@ async def wipe(bootstrap: str) -> None:
             future.result()
 
     await asyncio.to_thread(delete)
-    await eventually(lambda: asyncio.to_thread(gone), within=20, what="the deletion of the topics")
+    await eventually(lambda: asyncio.to_thread(gone), what="the deletion of the topics")
     await create_missing(bootstrap, partitions=APACHE_PARTITIONS, replicas=1)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    look: Callable[[], Awaitable[T] | T], *, within: float = 10.0, every: float = 0.02, what: str = ""
+    look: Callable[[], Awaitable[T] | T], *, within: float = 60.0, every: float = 0.02, what: str = ""
 ) -> T:
     """Call `look` until it returns something true; returns that. Fails with what it said last."""
     loop = asyncio.get_running_loop()

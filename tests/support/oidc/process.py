@@ -43,7 +43,7 @@ async def issuer() -> AsyncIterator[Issuer]:
     try:
         async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
             made = Issuer(f"http://127.0.0.1:{port}", client)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while True:
                     try:
                         await made.away(False)

@@ -252,7 +252,7 @@ async def test_cancelling_stops_every_process_and_leaves_nothing(photo: Path, tm
     assert _running(str(tmp_path))
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, 60)
     assert not _running(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

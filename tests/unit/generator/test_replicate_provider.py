@@ -83,7 +83,7 @@ def call_of(asked: Order, request: Any, *, ago_s: float = 0.0) -> Call:
 
 
 async def until_over(provider: ReplicateProvider, handle: Handle) -> Succeeded | Stopped:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             answer = await provider.look(handle)
             if not isinstance(answer, Running):

@@ -61,7 +61,7 @@ async def port() -> AsyncIterator[int]:
 
 async def _says(port: int, *parts: bytes) -> bytes:
     """What comes back until the other side closes."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             for part in parts:
@@ -91,7 +91,7 @@ async def test_others_are_served_one_after_the_other_on_one_connection(port: int
 async def test_who_reads_nothing_of_an_answer_is_let_go(port: int) -> None:
     over.clear()
     with _asking_for_the_film(port) as connection:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await over.wait()
         assert await _read_all(connection) < FILM * CHUNK, "cut off, not brought to an end"
 

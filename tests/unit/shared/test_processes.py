@@ -55,7 +55,7 @@ async def test_a_cancelled_block_ends_a_group_that_ignores_sigterm(monkeypatch: 
         await asyncio.sleep(0.01)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, 60)
     assert _gone(pids)
 
 
