@@ -34,7 +34,7 @@ from shared.contracts.values import AudioConfig, CaptionMode
 TOLERANCE_LU = 0.3  # half a step of the gain, and what the encoder adds: further off is told
 NEAR_CEILING_DB = 2.0  # peaks that the limiter has held come out a little lower where the encoder would overshoot
 NAMED = 8  # of the letters that are lacking: enough to know the script
-NOTHING_HEARD = "Nothing is heard in this film: no narration, no music, no sound of the segments."
+NOTHING_HEARD = "Nothing is heard in this film: narration, music and the segments' own sound are missing or silent."
 TOO_QUIET = "This film's sound is too quiet to be measured: below -70 LUFS throughout."
 
 
