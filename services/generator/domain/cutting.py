@@ -98,16 +98,19 @@ def _nearest(times: Sequence[float], time_s: float) -> int:
     return after if times[after] - time_s <= time_s - times[after - 1] else after - 1
 
 
-def copy_points(decoded: Sequence[tuple[int, bool]]) -> tuple[frozenset[int], frozenset[int]]:
+def copy_points(
+    decoded: Sequence[tuple[int, bool]], hidden: int = 0
+) -> tuple[frozenset[int], frozenset[int]]:
     """`starts` and `ends` of a track from its packets in the order of decoding: (frame in order of display, key).
 
     The packets before place k show exactly the frames before k when the highest of them is k - 1: there the stream may
     break off. If a key frame follows, and is the first to be shown, it may begin there too (a closed group).
+    `hidden` frames at the beginning are decoded and not shown: they have the numbers below 0.
     """
     starts, ends = set[int](), set[int]()
-    highest = -1
-    for place, (frame, is_key) in enumerate(decoded):
-        if highest == place - 1:
+    highest = -1 - hidden
+    for place, (frame, is_key) in enumerate(decoded, -hidden):
+        if highest == place - 1 and place >= 0:
             ends.add(place)
             if is_key and frame == place:
                 starts.add(place)
