@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -86,14 +87,16 @@ async def hd(folder: Path, rows: Rows, clips: int, height: int) -> None:
 
 
 async def _ready(bench: Bench, rows: Rows, name: str, request: CompileRequested, folder: Path) -> float:
-    """Ours and concat's in turn: what else the machine does then meets both."""
+    """Ours and concat's in turn: what else the machine does then meets both. Neither waits for what the other wrote."""
     pieces = await bench.files("clip")
     ours, theirs = [], []
     concat, film = _peers.Taken(0, 0), (await bench.film(request))[1]
     before, most = bench.resident(), 0.0
     for _ in range(RUNS):
+        await asyncio.to_thread(os.sync)
         seconds, film = await bench.film(request)
         ours.append(seconds)
+        await asyncio.to_thread(os.sync)
         most = max(most, bench.megabytes)
         concat = await asyncio.to_thread(_peers.concat_copy, pieces, folder / "concat.mp4")
         theirs.append(concat.seconds)

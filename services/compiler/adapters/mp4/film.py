@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,8 +45,9 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(NamedTuple):
+    """Bytes of a file. A film has some hundred of them a second, before neighbours are merged."""
+
     path: Path
     offset: int
     size: int
@@ -177,16 +179,17 @@ def _sound_chunks(sound: Sequence[Packets], frames: Sequence[int], fps: int) -> 
 
 def _merged(slices: Sequence[Slice]) -> Iterator[Slice]:
     """Neighbours in one file become one slice."""
-    last: Slice | None = None
-    for piece in slices:
-        if last and last.path == piece.path and last.offset + last.size == piece.offset:
-            last = Slice(last.path, last.offset, last.size + piece.size)
+    file: Path | None = None
+    begin = end = 0
+    for path, offset, size in slices:
+        if path is file and offset == end:
+            end += size
             continue
-        if last:
-            yield last
-        last = piece
-    if last:
-        yield last
+        if file:
+            yield Slice(file, begin, end - begin)
+        file, begin, end = path, offset, offset + size
+    if file:
+        yield Slice(file, begin, end - begin)
 
 
 def _joined(chunks: Sequence[_Chunk]) -> Iterator[Slice]:
