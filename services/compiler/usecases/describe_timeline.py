@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from shared.contracts.gateway import CompileRequested
 log = structlog.get_logger(__name__)
 
 TIMELINE: Final = "timeline.otio"
+_LEFT_OUT: Final = "The timeline for editing programs could not be written: the compiler's log says why."
 
 
 def describe_timeline(
@@ -29,3 +31,8 @@ def describe_timeline(
     except Exception:
         log.exception("film.timeline_failed", compilation_id=request.compilation_id)
         return {}
+
+
+def left_out(files: Mapping[str, object]) -> list[str]:
+    """What is to be told of a film that these files lie beside."""
+    return [] if TIMELINE in files else [_LEFT_OUT]

@@ -14,7 +14,7 @@ from services.compiler.domain.cost import Meter, Pace, join_units
 from services.compiler.domain.order import Order, order_of
 from services.compiler.domain.pieces import Piece, poster_recipe
 from services.compiler.domain.subtitles import to_srt, to_vtt
-from services.compiler.usecases.describe_timeline import describe_timeline
+from services.compiler.usecases.describe_timeline import describe_timeline, left_out
 from services.compiler.usecases.estimate import look
 from services.compiler.usecases.gather import draw_captions, gather_clips, gather_sound, gather_windows, undrawn
 from services.compiler.usecases.obtain_pieces import Obtainer, first_failure
@@ -74,18 +74,7 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
     meter.expect(work.total)
     await job.report(meter.percent, stage.code, work.until_ready(at_once))
     async with _reporting(job, meter, stage, clock):
-        stage.code = "compile.waiting_conform"
-        conformed = await gather_clips(order, obtainer)
-        stage.code = "compile.rendering"
-        poster = poster_recipe(conformed.clips[0], order.output)
-        with first_failure():
-            async with asyncio.TaskGroup() as group:
-                sounding = group.create_task(gather_sound(order, conformed.plan, obtainer))
-                blending = group.create_task(gather_windows(order, conformed, obtainer))
-                posting = group.create_task(obtainer.obtain([poster]))
-        track, pictures, posters = sounding.result(), blending.result(), posting.result()
-        if order.captions is CaptionMode.BURNED:
-            pictures = await draw_captions(order, pictures, track, obtainer)
+        pictures, track, poster = await _gathered(order, obtainer, stage)
         stage.code = "compile.joining"
         joins = join_units(pictures.plan.frames / order.output.fps)
         join_s = pace.seconds("join", joins)
@@ -94,13 +83,31 @@ async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, c
         # The thread that writes the film is mostly in the kernel: the texts beside it are made meanwhile.
         advance = partial(meter.advance, "join", join_s)
         (film, poster_object), files = await asyncio.gather(
-            _joined(job, workshop, order, pictures, track, posters[poster.key], advance),
+            _joined(job, workshop, order, pictures, track, poster, advance),
             asyncio.to_thread(_texts, job.request, order, pictures, track, workshop),
         )
         stored = await workshop.store_files(job.request.compilation_id, files)
         await book.learn("join", pace.learn("join", joins, clock.monotonic() - joining))
     report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
-    return replace(_result(order, pictures, track, film, poster_object, report), files=stored)
+    result = _result(order, pictures, track, film, poster_object, report)
+    return replace(result, files=stored, warnings=(*result.warnings, *left_out(stored)))
+
+
+async def _gathered(order: Order, obtainer: Obtainer, stage: _Stage) -> tuple[Pictures, Track, Piece]:
+    """Everything that the film is joined from, and its poster."""
+    stage.code = "compile.waiting_conform"
+    conformed = await gather_clips(order, obtainer)
+    stage.code = "compile.rendering"
+    poster = poster_recipe(conformed.clips[0], order.output)
+    with first_failure():
+        async with asyncio.TaskGroup() as group:
+            sounding = group.create_task(gather_sound(order, conformed.plan, obtainer))
+            blending = group.create_task(gather_windows(order, conformed, obtainer))
+            posting = group.create_task(obtainer.obtain([poster]))
+    track, pictures = sounding.result(), blending.result()
+    if order.captions is CaptionMode.BURNED:
+        pictures = await draw_captions(order, pictures, track, obtainer)
+    return pictures, track, posting.result()[poster.key]
 
 
 async def _joined(

@@ -14,7 +14,7 @@ from services.compiler.domain.handover import hand_over
 from services.compiler.domain.order import Order, order_of
 from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.domain.sound import RATE, SoundPlan, Sources, Stem, plan_sound
-from services.compiler.usecases.describe_timeline import describe_timeline
+from services.compiler.usecases.describe_timeline import TIMELINE, describe_timeline, left_out
 from services.compiler.usecases.ports import Pictures, Track, Workshop
 from shared.contracts.gateway import CompileItem, CompileRequested
 from shared.contracts.values import AudioConfig, Media, NarrationMix, Transition, TransitionStyle
@@ -149,3 +149,5 @@ def test_a_timeline_that_cannot_be_written_is_left_out(error: Exception) -> None
     track = Track(sound, (), None, None, {}, ())
     made = describe_timeline(request, order, Pictures(film, (), ()), track, cast(Workshop, Broken()))
     assert made == {}
+    assert left_out(made)[0].startswith("The timeline for editing programs could not be written")
+    assert left_out({TIMELINE: "{}"}) == []
