@@ -20,32 +20,34 @@ from services.compiler.domain.sound import RATE
 from shared.contracts.values import Output
 
 SECONDS_PER_UNIT: Final[Mapping[str, float]] = {
-    PieceKind.CLIP: 0.031,  # a megapixel frame: 1.5 s for a second of 1080p24 on two cores
-    PieceKind.WINDOW: 0.065,  # two decodes and a blend besides
+    PieceKind.CLIP: 0.02,  # a megapixel frame, beside another: 0.5 s for a second of 1080p24 on two cores
+    PieceKind.WINDOW: 0.02,
     PieceKind.STEM: 0.01,  # a second of sound
     PieceKind.CHUNK: 0.09,
     PieceKind.POSTER: 0.2,
-    PieceKind.CAPTIONED: 0.035,  # decoded, drawn on, encoded
+    PieceKind.CAPTIONED: 0.03,  # decoded, drawn on, encoded
+    "level": 0.008,  # a second of sound, mixed and limited until it is as loud as asked
     "join": 0.002,  # a second of film
 }
 """Before anything was measured here: two cores of a 2024 server."""
 
 _SMOOTHING: Final = 0.3
+_STARTING: Final = 12.0  # megapixel frames that take as long as starting ffmpeg and looking at what it made
 _JOIN_FIXED: Final = 60.0  # seconds of film that take as long as what every join needs: rows, texts, the film's head
 
 
 def units(recipe: Recipe) -> float:
     match recipe:
         case ClipRecipe():
-            return megapixels(recipe.output) * recipe.seconds * recipe.output.fps
+            return picture_units(recipe.output, recipe.seconds * recipe.output.fps)
         case WindowRecipe():
-            return megapixels(recipe.output) * recipe.window.frames
+            return picture_units(recipe.output, recipe.window.frames)
         case StemRecipe():
             return recipe.seconds
         case ChunkRecipe():
             return (recipe.chunk.stop - recipe.chunk.first) * PACKET / RATE
         case CaptionedRecipe():
-            return megapixels(recipe.output) * recipe.frames
+            return picture_units(recipe.output, recipe.frames)
         case PosterRecipe():
             return 1.0
 
@@ -55,8 +57,9 @@ def join_units(seconds: float) -> float:
     return _JOIN_FIXED + seconds
 
 
-def megapixels(output: Output) -> float:
-    return output.width * output.height / 1e6
+def picture_units(output: Output, frames: float) -> float:
+    """Of one piece of so many frames: small ones take little longer to render than to begin."""
+    return _STARTING + output.width * output.height / 1e6 * frames
 
 
 def chunk_seconds() -> float:
@@ -74,6 +77,10 @@ class Pace:
 
     def of(self, recipes: Iterable[Recipe]) -> float:
         return sum(self.seconds(r.kind, units(r)) for r in recipes)
+
+    def of_sound(self, seconds: float) -> float:
+        """Of a whole track: brought to its level, then encoded."""
+        return self.seconds("level", seconds) + self.seconds(PieceKind.CHUNK, max(seconds, chunk_seconds()))
 
     def learn(self, kind: str, count: float, seconds: float) -> float:
         """Returns the new seconds per unit."""

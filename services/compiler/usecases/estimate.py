@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.compiler.domain.chunks import track_key
-from services.compiler.domain.cost import Pace, chunk_seconds, join_units, megapixels
+from services.compiler.domain.cost import Pace, join_units, picture_units
 from services.compiler.domain.order import Order
 from services.compiler.domain.pieces import (
     CaptionedRecipe,
@@ -49,17 +49,16 @@ class Work:
 def guess(order: Order, pace: Pace, missing: Sequence[Recipe]) -> Work:
     """`missing`: clips and stems that are not there. Windows, drawn captions and the whole sound count as missing."""
     length = sum(item.video.media.duration_s or UNPROBED_S for item in order.items)
-    blended = sum(
-        item.transition_after.duration_s
-        for item in order.items[:-1]
-        if item.transition_after and item.transition_after.style is not TransitionStyle.CUT
+    afters = [item.transition_after for item in order.items[:-1] if item.transition_after]
+    blended = [after.duration_s for after in afters if after.style is not TransitionStyle.CUT]
+    spoken = [i.video.media.duration_s or UNPROBED_S for i in order.items if i.narration and i.narration.directions]
+    burned = spoken if order.captions is CaptionMode.BURNED else []
+    pictures = sum(
+        pace.seconds(kind, picture_units(order.output, seconds * order.output.fps))
+        for kind, lengths in ((PieceKind.WINDOW, blended), (PieceKind.CAPTIONED, burned))
+        for seconds in lengths
     )
-    windows = pace.seconds(PieceKind.WINDOW, megapixels(order.output) * order.output.fps * blended)
-    sound = pace.seconds(PieceKind.CHUNK, max(length, chunk_seconds()))
-    spoken = sum(i.video.media.duration_s or UNPROBED_S for i in order.items if i.narration and i.narration.directions)
-    burned = spoken if order.captions is CaptionMode.BURNED else 0
-    drawn = pace.seconds(PieceKind.CAPTIONED, megapixels(order.output) * order.output.fps * burned)
-    return Work(pace.of(missing) + windows + sound + drawn, pace.seconds("join", join_units(length)))
+    return Work(pace.of(missing) + pictures + pace.of_sound(length), pace.seconds("join", join_units(length)))
 
 
 async def look(order: Order, obtainer: Obtainer) -> Work:
@@ -87,5 +86,5 @@ async def look(order: Order, obtainer: Obtainer) -> Work:
     wanted: list[Recipe] = [*windows, *drawn]
     rendering = pace.of([r for r in wanted if r.key not in there])
     if track not in there:
-        rendering += pace.seconds(PieceKind.CHUNK, max(seconds, chunk_seconds()))
+        rendering += pace.of_sound(seconds)
     return Work(rendering, pace.seconds("join", join_units(seconds)))

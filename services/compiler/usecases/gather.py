@@ -25,7 +25,7 @@ from services.compiler.domain.pieces import (
     window_recipes,
 )
 from services.compiler.domain.plan import FilmPlan, Shot, plan_film
-from services.compiler.domain.sound import SoundPlan, Sources, plan_sound
+from services.compiler.domain.sound import RATE, SoundPlan, Sources, plan_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import Pictures, Track
 from shared.contracts.gateway import PinnedMedia
@@ -104,7 +104,8 @@ async def gather_sound(order: Order, film: FilmPlan, obtainer: Obtainer) -> Trac
         if all(k in found for k in facts["chunks"]):
             obtainer.tally.reused += len(found)
             return _track(order, sources, plan, [found[k] for k in facts["chunks"]], made)
-    level, told = await obtainer.workshop.find_level(plan, stems, order.audio)
+    finding = obtainer.workshop.find_level(plan, stems, order.audio)
+    level, told = await obtainer.timed("level", plan.samples / RATE, finding)
     row = await _encoded(plan, level, stems, obtainer)
     loudness, peak = obtainer.workshop.measure(row, plan.samples)
     if order.audio.volume_normalization and not told:

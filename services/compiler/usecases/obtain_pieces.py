@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -17,6 +17,8 @@ from shared.clock import Clock
 from shared.errors import Permanent, RetakeError, Retryable, full_disk_in_words
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 HEARTBEAT_S: Final = 3.0
 LOOK_AGAIN_S: Final = 0.2  # how often a waiting job looks whether the other has finished
@@ -76,6 +78,15 @@ class Obtainer:
                 for recipe in missing:
                     group.create_task(one(recipe))
         return pieces
+
+    async def timed(self, kind: str, count: float, work: Awaitable[T]) -> T:
+        """Work that leaves no piece. What it took teaches the next estimate."""
+        expected = self.pace.seconds(kind, count)
+        began = self.clock.monotonic()
+        done = await work
+        self.meter.advance(kind, expected, 1)
+        await self.book.learn(kind, self.pace.learn(kind, count, self.clock.monotonic() - began))
+        return done
 
     async def _one(self, recipe: Recipe) -> Piece:
         while True:

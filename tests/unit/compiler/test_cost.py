@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compiler.domain.cost import SECONDS_PER_UNIT, Meter, Pace
+from services.compiler.domain.cost import SECONDS_PER_UNIT, Meter, Pace, picture_units
+from shared.contracts.values import Output
 
 steps = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 10), st.floats(0, 1)), max_size=30)
 
@@ -40,3 +41,21 @@ def test_a_pace_is_learnt_in_a_few_films() -> None:
     assert pace.seconds("clip", 1) == pytest.approx(2, rel=0.1)
     assert pace.seconds("window", 1) == SECONDS_PER_UNIT["window"]
     assert pace.learn("clip", 0, 5) == pace.seconds("clip", 1)  # nothing was made: nothing is learnt
+
+
+@pytest.mark.parametrize(
+    ("taught", "asked"), [((320, 180, 12), (1920, 1080, 120)), ((1920, 1080, 120), (320, 180, 12))]
+)
+def test_what_pieces_of_one_size_teach_holds_for_others(taught: tuple[int, ...], asked: tuple[int, ...]) -> None:
+    """As measured: a quarter of a second to begin, then 15 ms for a megapixel frame."""
+
+    def took(width: int, height: int, frames: int) -> float:
+        return 0.25 + 0.015 * width * height * frames / 1e6
+
+    def work(width: int, height: int, frames: int) -> float:
+        return picture_units(Output(width=width, height=height), frames)
+
+    pace = Pace()
+    for _ in range(8):
+        pace.learn("window", work(*taught), took(*taught))
+    assert pace.seconds("window", work(*asked)) == pytest.approx(took(*asked), rel=0.5)
