@@ -46,7 +46,9 @@ def test_a_pace_is_learnt_in_a_few_films() -> None:
 @pytest.mark.parametrize(
     ("taught", "asked"), [((320, 180, 12), (1920, 1080, 120)), ((1920, 1080, 120), (320, 180, 12))]
 )
-def test_what_pieces_of_one_size_teach_holds_for_others(taught: tuple[int, ...], asked: tuple[int, ...]) -> None:
+def test_what_pieces_of_one_size_teach_holds_for_others(
+    taught: tuple[int, int, int], asked: tuple[int, int, int]
+) -> None:
     """As measured: a quarter of a second to begin, then 15 ms for a megapixel frame."""
 
     def took(width: int, height: int, frames: int) -> float:
