@@ -6,11 +6,11 @@ from pathlib import Path
 
 from client.cli.provenance import read
 from shared import media
-from shared.contracts.compiler import FilmState
+from shared.contracts.compiler import FilmState, FilmUpdated
 from shared.ffmpeg import media_input, run_ffmpeg
 from shared.media import TAG_BT709, conformed_video_args
 from shared.provenance import Claim, identity_from, sign
-from tests.integration.test_compiler_service import Start, item, requested, sources, start
+from tests.integration.test_compiler_service import Stage, Start, item, requested, sources, start
 from tests.support.films import watch
 from tests.support.waiting import eventually
 
@@ -25,9 +25,7 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
         assert voice.object.content_type == "video/mp4"
         played = await stage.film(requested(item(1, media, narration=voice)))
         assert (played.state, played.provenance) == (FilmState.COMPLETED, "pending"), played.problem
-        signed = await eventually(
-            lambda: next((t for t in stage.told if t.provenance == "signed"), None), what="signing"
-        )
+        signed = await _signed(stage, played)
         assert signed.rev > played.rev and signed.state is FilmState.COMPLETED
         assert signed.object != played.object and stage.path(played.object).exists()
         found = read(stage.path(signed.object))
@@ -57,7 +55,14 @@ async def test_a_signed_version_is_copied_to_the_frame_and_its_manifest_goes_alo
         one, other = (watch(stage.path(film.object), 24) for film in made)
         assert one.pts == other.pts == list(range(48))
         assert (one.pictures == other.pictures).all()
-        await stage.idle()
-        told = [t.object for t in stage.told if t.provenance == "signed" and t.compilation_id == made[1].compilation_id]
-        manifests = read(stage.path(told[0]))["manifest"]["manifests"].values()
+        manifests = read(stage.path((await _signed(stage, made[1])).object))["manifest"]["manifests"].values()
         assert "trainedAlgorithmicMedia" in str([m for m in manifests if m["title"] == "Segment 1"])
+        await stage.idle()
+
+
+async def _signed(stage: Stage, film: FilmUpdated) -> FilmUpdated:
+    """What is told of a film when its credentials are in it: later than its job ends."""
+    wanted = ("signed", film.compilation_id)
+    return await eventually(
+        lambda: next((t for t in stage.told if (t.provenance, t.compilation_id) == wanted), None), what="signing"
+    )
