@@ -47,6 +47,9 @@ class Colour:
         return self.is_hdr or self.primaries in _OTHER_PRIMARIES
 
 
+FILM: Final = Colour(1, 1, 1)  # BT.709 throughout
+
+
 def matrix_of(colour: Colour, height: int) -> int:
     """The source's matrix, guessed as players do where the source does not tell."""
     if colour.matrix in _MATRICES:

@@ -17,7 +17,7 @@ from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.pieces import fine_end
 from services.compiler.domain.plan import Window
 from shared import ffmpeg, media
-from shared.colour import Colour
+from shared.colour import FILM, Colour
 from shared.contracts.values import Output
 from shared.errors import Permanent
 
@@ -111,7 +111,7 @@ class Renderer:
         args: list[str] = []
         chains: list[str] = []
         for number, (name, end, wanted) in enumerate((("left", left, tail), ("right", right, head))):
-            known = await asyncio.to_thread(survey, end.path, output)
+            known = await asyncio.to_thread(survey, end.path, output) if not end.conformed else _as_made(end, output)
             span = _sought(wanted, output, end)
             # A hundredth of a frame late: the keyframe at that very place is found, however the time was rounded.
             from_frame = span.seek + (0.01 if end.conformed else 0)
@@ -210,6 +210,11 @@ def survey(path: Path, output: Output) -> Source:
         decoder=found.decoder,
         shift_s=found.shift_s + early,
     )
+
+
+def _as_made(clip: End, output: Output) -> Source:
+    """What need not be looked for. Of its few frames more threads would decode more than are wanted."""
+    return Source(output.width, output.height, clip.frames, FILM, decoder=("-threads", "1"))
 
 
 def _undrawn(said: str) -> str:
