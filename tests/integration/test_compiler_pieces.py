@@ -148,6 +148,27 @@ async def test_a_cancelled_job_stops_its_work_and_frees_it(book: PostgresPieces,
     assert await pool.fetchval("select count(*) from pieces") == 0
 
 
+class SlowToTell(PostgresPieces):
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool, new_id, SystemClock())
+        self.telling = asyncio.Event()
+
+    async def finish(self, piece: Piece, token: str) -> bool:
+        self.telling.set()
+        await asyncio.sleep(0.05)
+        return await super().finish(piece, token)
+
+
+async def test_of_a_piece_that_is_made_is_told_also_by_a_job_that_is_cancelled_just_then(pool: Pool) -> None:
+    book = SlowToTell(pool)
+    job = asyncio.create_task(obtainer(book, Bench(0)).obtain(recipes("a")))
+    await book.telling.wait()
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert await book.find(["key-a"]) == {"key-a": piece("key-a")}
+
+
 async def test_what_a_killed_process_left_in_scratch_is_removed(tmp_path: Path) -> None:
     async with Scratch(tmp_path, new_id) as living:
         async with living.folder() as mine:

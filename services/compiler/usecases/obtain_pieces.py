@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -126,7 +126,7 @@ class Obtainer:
         except BaseException:
             await asyncio.shield(self.book.release(recipe.key, token))
             raise
-        if not await self.book.finish(piece, token):
+        if not await _whole(self.book.finish(piece, token)):
             log.info("piece.made_twice", key=recipe.key, kind=recipe.kind)
         took = self.clock.monotonic() - began
         self.meter.advance(recipe.key, expected, 1)
@@ -161,6 +161,18 @@ def first_failure() -> Iterator[None]:
         yield
     except* RetakeError as failures:
         raise failures.exceptions[0] from None
+
+
+async def _whole(work: Coroutine[Any, Any, T]) -> T:
+    """Its result. Cancelled, it is done all the same before that is told: half of it would leave a claim behind."""
+    working = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait({working})
+        if not working.cancelled():
+            working.exception()  # seen; the cancellation counts for more
+        raise
 
 
 def _named(error: RetakeError, name: str) -> RetakeError:
