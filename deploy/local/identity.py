@@ -47,6 +47,23 @@ def program_name(pid: int) -> str:
     return Path(_ps("comm=", pid).strip()).name
 
 
+def wait_until_fetched(pid: int, seconds: float) -> None:
+    """Of a killed process that is dead but keeps its number until its parent, or init, has fetched its exit code."""
+    deadline = time.monotonic() + seconds
+    while _has_number(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _has_number(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def end_all(processes: Iterable[ProcessId], grace_s: float) -> None:
     """Wait for processes that were asked to end, then kill those that did not. Blocks for `grace_s` + 5 s at most."""
     left = _wait(processes, grace_s)

@@ -18,7 +18,7 @@ import asyncpg
 
 from deploy.local.accounts import Account, executable_by_everyone, open_to_everyone, unprivileged
 from deploy.local.children import Command, spawn
-from deploy.local.identity import ProcessId, end_all, program_name
+from deploy.local.identity import ProcessId, end_all, program_name, wait_until_fetched
 from deploy.local.paths import DataDir
 from shared.errors import Permanent, UserError
 
@@ -119,10 +119,12 @@ class EmbeddedPostgres:
         """
         pid_file = self._dir / "postmaster.pid"
         try:
-            process = ProcessId.of(int(pid_file.read_text().split("\n", 1)[0]))
+            pid = int(pid_file.read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
             return
+        process = ProcessId.of(pid)
         if process is None:
+            wait_until_fetched(pid, STOP_GRACE_S)  # until then PostgreSQL takes it for one that runs
             return
         if program_name(process.pid).startswith("postgres"):
             process.signal(signal.SIGINT)

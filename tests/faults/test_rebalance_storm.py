@@ -27,6 +27,7 @@ from tests.support.waiting import answers_http, eventually
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 AT_ONCE: Final = 8
+MOST: Final = 240  # then events trickle on: a storm on a slow machine lasts longer, and must not tell more for it
 SEED: Final = 20
 STORM: Final = (signal.SIGKILL, signal.SIGTERM)
 
@@ -80,7 +81,7 @@ async def test_a_storm_of_rebalances_loses_nothing_and_does_nothing_twice(
     async def flow() -> None:
         async with asyncio.TaskGroup() as sending:
             while not storm.done():
-                made = [_story() for _ in range(AT_ONCE)]
+                made = [_story() for _ in range(AT_ONCE if len(stories) < MOST else 1)]
                 stories.extend(made)
                 told = [m for story in made for m in (*story, *dice.sample(story, len(story)))]
                 sending.create_task(_send(apache_kafka, told))
@@ -96,7 +97,7 @@ async def test_a_storm_of_rebalances_loses_nothing_and_does_nothing_twice(
         await storm
         connection = await asyncpg.connect(database)
         try:
-            await eventually(lambda: _all_is_told(connection, 2 * len(stories)), within=90, every=0.1,
+            await eventually(lambda: _all_is_told(connection, 2 * len(stories)), within=200, every=0.1,
                              what="an answer to every decision")
         finally:
             await connection.close()

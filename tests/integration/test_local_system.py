@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from deploy.local import control, detach
 from deploy.local.identity import ProcessId
 from deploy.local.options import Options
 from deploy.local.paths import DataDir
+from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.report import Lines
 from deploy.local.state import held
 from tests.support.waiting import eventually
@@ -157,6 +159,23 @@ async def test_everything_killed_at_once_and_the_next_up_works(data: Path) -> No
                 os.kill(pid, signal.SIGKILL)
     with Running(data) as system:
         assert system.ready()
+
+
+def test_a_killed_server_that_nobody_has_fetched_yet_is_waited_for(tmp_path: Path) -> None:
+    """PostgreSQL would take it for one that runs, and refuse."""
+    dead = subprocess.Popen(["true"])
+    while ProcessId.of(dead.pid):
+        time.sleep(0.01)  # it ends, and keeps its number
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "postmaster.pid").write_text(f"{dead.pid}\n{tmp_path}/postgres\n1\n5432\n")
+    server = EmbeddedPostgres(DataDir(tmp_path), "secret")
+    clearing = threading.Thread(target=server.clear_stale)
+    clearing.start()
+    clearing.join(0.3)
+    assert clearing.is_alive()
+    dead.wait()
+    clearing.join(5)
+    assert not clearing.is_alive()
 
 
 async def test_what_an_earlier_supervisor_left_is_ended_first(data: Path) -> None:
