@@ -45,6 +45,8 @@ class Allowance:
         self._counts = counts
         self._per_user = per_user
         self._held: Counter[str] = Counter()  # with those that are just being opened
+        self._opening: Counter[str] = Counter()
+        self._put_off: set[str] = set()
         self._changed: set[str] = set()
         self._telling: set[str] = set()
         self._news = asyncio.Event()
@@ -66,6 +68,7 @@ class Allowance:
     async def take(self, user_id: str) -> None:
         """Raises StreamLimit."""
         self._held[user_id] += 1
+        self._opening[user_id] += 1
         held = self._held[user_id]
         try:
             if held > self._per_user or not await self._counts.admit(user_id, held, self._per_user):
@@ -73,8 +76,18 @@ class Allowance:
         except BaseException:
             self.give_back(user_id)
             raise
+        finally:
+            self._opened(user_id)
         if user_id in self._telling:  # an older count may be written after this one
             self._change(user_id)
+
+    def _opened(self, user_id: str) -> None:
+        self._opening[user_id] -= 1
+        if not self._opening[user_id]:
+            del self._opening[user_id]
+            if user_id in self._put_off:
+                self._put_off.remove(user_id)
+                self._change(user_id)
 
     def give_back(self, user_id: str) -> None:
         self._held[user_id] -= 1
@@ -108,7 +121,11 @@ class Allowance:
                         self._news.clear()
 
     async def _tell(self) -> None:
-        self._telling, self._changed = self._changed, set()
+        # Streams that are just being opened may be refused: told of, they would refuse others elsewhere.
+        self._put_off |= {user_id for user_id in self._changed if user_id in self._opening}
+        self._telling, self._changed = self._changed - self._put_off, set()
+        if not self._telling:
+            return
         try:
             await self._counts.tell({user_id: self._held[user_id] for user_id in self._telling})
         except BaseException:
