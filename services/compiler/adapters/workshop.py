@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from services.compiler.adapters.files import LocalFiles, Scratch
 from services.compiler.adapters.filters import Span
@@ -45,10 +45,9 @@ from shared.contracts.gateway import CompileRequested
 from shared.contracts.values import AudioConfig, CaptionMode, ObjectRef, Output
 from shared.ids import NewId
 from shared.objects import Objects
+from shared.objects.streams import in_thread
 
 NICENESS: Final = 10  # of what nobody waits for yet: previews and requests go first
-
-T = TypeVar("T")
 
 
 class FileWorkshop:
@@ -140,7 +139,7 @@ class FileWorkshop:
             def write(stop: threading.Event) -> str:
                 return write_film(layout, path, stop=stop, on_bytes=lambda n: on_progress(n / size))
 
-            yield JoinedFilm(path, await _in_thread(write))
+            yield JoinedFilm(path, await in_thread(write))
 
     async def store(self, compilation_id: str, film: JoinedFilm, poster: Piece) -> tuple[ObjectRef, ObjectRef]:
         own, name = self._objects.own, f"films/{compilation_id}/{self._new_id()}"
@@ -198,17 +197,3 @@ _TYPES: Final[Mapping[type, str]] = {
     ChunkRecipe: "application/octet-stream",
     PosterRecipe: "image/jpeg",
 }
-
-
-async def _in_thread(work: Callable[[threading.Event], T]) -> T:
-    """A cancelled caller leaves only when the thread has, so that no file is removed under it."""
-    stop = threading.Event()
-    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait({thread})
-        if not thread.cancelled():
-            thread.exception()
-        raise

@@ -15,7 +15,7 @@ from shared.contracts.values import Output
 
 CLIP_RECIPE = 5
 WINDOW_RECIPE = 3
-STEM_RECIPE = 2
+STEM_RECIPE = 3
 CHUNK_RECIPE = 1
 TRACK_RECIPE = 1
 POSTER_RECIPE = 1

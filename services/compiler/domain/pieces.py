@@ -217,5 +217,6 @@ def clip_of(piece: Piece) -> Clip:
 def stem_of(piece: Piece) -> Stem:
     first, stop = piece.facts["heard"]
     pauses = tuple((a, b) for a, b in piece.facts["pauses"])
-    repeat = piece.facts.get("repeat")
-    return Stem(piece.key, piece.facts["samples"], piece.facts["loudness"], (first, stop), pauses, repeat)
+    return Stem(
+        piece.key, piece.facts["samples"], piece.facts["loudness"], (first, stop), pauses, piece.facts["repeat"]
+    )

@@ -53,7 +53,7 @@ async def test_captions_on_the_pictures_are_work_until_they_are_drawn() -> None:
     pace = Pace({"captioned": 0.5, "clip": 0.0, "stem": 0.0, "chunk": 0.0, "level": 0.0})
     soft, burned = an_order(CaptionMode.SOFT), an_order(CaptionMode.BURNED)
     clip = {"sizes": [1] * 48, "keyframes": [0]}
-    stem = {"samples": RATE, "loudness": -20.0, "heard": [0, RATE], "pauses": []}
+    stem = {"samples": RATE, "loudness": -20.0, "heard": [0, RATE], "pauses": [], "repeat": None}
     known = [Piece(r.key, PieceKind.CLIP, None, clip) for r in clip_recipes(soft, "x").values()]
     known += [Piece(r.key, PieceKind.STEM, None, stem) for r in stem_recipes(soft).values()]
     assert await seconds(soft, known, pace) == 0

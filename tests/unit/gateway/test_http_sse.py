@@ -20,6 +20,7 @@ from services.gateway.entrypoints.sse_hub import HEARTBEAT, HEARTBEAT_S, LIFE_S,
 from services.gateway.entrypoints.sse_stream import QUEUE_BYTES, Batch, Stream, frame
 from shared.clock import SystemClock
 from tests.support.clock import FakeClock
+from tests.support.waiting import eventually
 
 SOON_S = 30.0  # what happens at once does so within this, beside any load
 
@@ -586,3 +587,35 @@ async def test_a_wait_sees_news_and_gives_up_in_time() -> None:
         poked = asyncio.ensure_future(hub.wait_for("decision-1", look, SOON_S))
         assert await asyncio.wait_for(poked, SOON_S) == 2
         assert not hub._watchers
+
+
+class Asked(Counts):
+    """Answers when it is told to: one stream, not two."""
+
+    def __init__(self) -> None:
+        self.answering = asyncio.Event()
+        self.told: list[dict[str, int]] = []
+
+    async def admit(self, user_id: str, held: int, most: int) -> bool:
+        await self.answering.wait()
+        return held == 1
+
+    async def tell(self, counts: Mapping[str, int]) -> None:
+        self.told.append(dict(counts))
+
+
+async def test_other_replicas_are_not_told_of_streams_that_may_still_be_refused() -> None:
+    """They would refuse streams of theirs for it."""
+    counts = Asked()
+    async with Allowance(counts, per_user=2) as allowance:
+        opening = [asyncio.create_task(allowance.take("ana")) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(StreamLimit):
+            await allowance.take("ana")  # a change, of which is to be told
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert counts.told == []
+        counts.answering.set()
+        first, second = await asyncio.gather(*opening, return_exceptions=True)
+        assert first is None and isinstance(second, StreamLimit)
+        await eventually(lambda: counts.told == [{"ana": 1}])
