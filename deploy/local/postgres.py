@@ -16,7 +16,7 @@ from typing import Final
 
 import asyncpg
 
-from deploy.local.accounts import Account, executable_by_everyone, open_to_everyone, unprivileged
+from deploy.local.accounts import Account, for_everyone, open_to_everyone, unprivileged
 from deploy.local.children import Command, spawn
 from deploy.local.identity import ProcessId, end_all, program_name, wait_until_fetched
 from deploy.local.paths import DataDir
@@ -63,6 +63,14 @@ def binaries() -> Path:
     return found
 
 
+def _executable(found: Path) -> Path:
+    """By any account; with the libraries that a wheel keeps beside its package."""
+    install = found.parent
+    package = install.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    return for_everyone(found / "postgres", install, *([libraries] if libraries.exists() else [])).parent
+
+
 def superuser_url(address: str, password: str) -> str:
     return f"postgresql://{SUPERUSER}:{password}@{address}/postgres?sslmode=disable"
 
@@ -75,11 +83,9 @@ class EmbeddedPostgres:
         self._root = data.root
         self._log = data.log("postgres")
         self._password = password
-        self._bin = binaries()
         self._account: Account | None = unprivileged(self._dir)
-        self._traverse = self._account is not None and not (
-            open_to_everyone(self._dir) and executable_by_everyone(self._bin / "postgres")
-        )
+        self._bin = _executable(binaries()) if self._account else binaries()
+        self._traverse = self._account is not None and not open_to_everyone(self._dir)
 
     def url(self, port: int) -> str:
         """The superuser's."""
