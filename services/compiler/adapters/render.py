@@ -111,12 +111,8 @@ class Renderer:
         args: list[str] = []
         chains: list[str] = []
         for number, (name, end, wanted) in enumerate((("left", left, tail), ("right", right, head))):
-            known = await asyncio.to_thread(survey, end.path, output) if not end.conformed else _as_made(end, output)
-            span = _sought(wanted, output, end)
-            # A hundredth of a frame late: the keyframe at that very place is found, however the time was rounded.
-            from_frame = span.seek + (0.01 if end.conformed else 0)
-            seek = ("-noaccurate_seek", "-ss", f"{from_frame / output.fps:.6f}") if span.seek else ()
-            args += ffmpeg.media_input(end.path, *known.decoder, *seek)
+            known, span, options = await _opened(end, wanted, output)
+            args += ffmpeg.media_input(end.path, *options)
             chains.append(f"[{number}:V:0]{frames_of(known, span, output, name)}[{name}]")
         graph = ";".join((*chains, blend(window.style, window.overlap, output.fps)))
         args += ["-filter_complex", graph, "-map", "[out]"]
@@ -212,9 +208,17 @@ def survey(path: Path, output: Output) -> Source:
     )
 
 
-def _as_made(clip: End, output: Output) -> Source:
-    """What need not be looked for. Of its few frames more threads would decode more than are wanted."""
-    return Source(output.width, output.height, clip.frames, FILM, decoder=("-threads", "1"))
+async def _opened(end: End, wanted: Span, output: Output) -> tuple[Source, Span, tuple[str, ...]]:
+    """One side of a transition, what of it is decoded, and the input options for that."""
+    if end.conformed:
+        # Of the few frames from its keyframe there, more threads would decode more than are wanted.
+        known = Source(output.width, output.height, end.frames, FILM, decoder=("-threads", "1"))
+        span, late = Span(wanted.start, wanted.stop, wanted.start), 0.01  # of a frame, so that rounding never misses it
+    else:
+        known = await asyncio.to_thread(survey, end.path, output)
+        span, late = _sought(wanted, output), 0.0
+    seek = ("-noaccurate_seek", "-ss", f"{(span.seek + late) / output.fps:.6f}") if span.seek else ()
+    return known, span, (*known.decoder, *seek)
 
 
 def _undrawn(said: str) -> str:
@@ -227,9 +231,7 @@ def _frame(output: Output) -> media.Output:
     return media.Output(output.width, output.height, output.fps)
 
 
-def _sought(span: Span, output: Output, end: End) -> Span:
-    """A source is decoded from a second before the first frame that is needed, a clip from its keyframe there."""
-    if end.conformed:
-        return Span(span.start, span.stop, span.start)
+def _sought(span: Span, output: Output) -> Span:
+    """A source is decoded from a second before the first frame that is needed."""
     seek = span.start - output.fps
     return Span(span.start, span.stop, seek) if seek > _SEEK_FROM_S * output.fps else span
