@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz lint contracts lock system bench clean
+.PHONY: help setup demo test fuzz format lint contracts lock system bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +37,13 @@ test: $(VENV)/.dev ## Run the tests (ARGS='-k name')
 fuzz: $(VENV)/.dev ## Hold the HTTP API against its document for minutes (ARGS='--seeds 1 2')
 	$(BIN)/python -m tests.support.fuzzing $(ARGS)
 
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
 lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 

@@ -28,8 +28,9 @@ async def floor(bootstrap: str, database: str, hops: int, rounds: int, *, embedd
     if not embedded:  # that one makes topics by itself
         await _topic(broker)
     producer = broker.producer()
-    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=bootstrap,
-                                fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if embedded else 500)
+    consumer = AIOKafkaConsumer(
+        TOPIC, bootstrap_servers=bootstrap, fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if embedded else 500
+    )
     await producer.start()
     await producer.send_and_wait(TOPIC, b"warm", key=b"k")
     await consumer.start()

@@ -46,12 +46,24 @@ async def gateway(folder: Path, postgres: Postgres) -> AsyncIterator[Gateway]:
     """Without a broker: what is measured here needs none. Its limits per user are out of the way."""
     url, port = await postgres.fresh("gateway"), free_port()
     settings = {
-        "DATABASE_URL": url, "KAFKA_BOOTSTRAP": "127.0.0.1:1", "PORT": str(port), "JWT_SECRET": SECRET,
-        "OBJECTS_URL": f"file://{folder}/objects", "MEDIA_SECRET": SECRET, "LOCAL_MODE": "true",
-        "LOG_LEVEL": "CRITICAL", "STREAMS_PER_USER": PLENTY, "STREAMS_MAX": PLENTY, "RATE_QUOTA": PLENTY,
+        "DATABASE_URL": url,
+        "KAFKA_BOOTSTRAP": "127.0.0.1:1",
+        "PORT": str(port),
+        "JWT_SECRET": SECRET,
+        "OBJECTS_URL": f"file://{folder}/objects",
+        "MEDIA_SECRET": SECRET,
+        "LOCAL_MODE": "true",
+        "LOG_LEVEL": "CRITICAL",
+        "STREAMS_PER_USER": PLENTY,
+        "STREAMS_MAX": PLENTY,
+        "RATE_QUOTA": PLENTY,
     }
-    async with running([sys.executable, "-m", "shared.serve", "gateway"], port, "/health/ready",
-                       {f"GATEWAY_{name}": value for name, value in settings.items()}) as process:
+    async with running(
+        [sys.executable, "-m", "shared.serve", "gateway"],
+        port,
+        "/health/ready",
+        {f"GATEWAY_{name}": value for name, value in settings.items()},
+    ) as process:
         connection = await asyncpg.connect(url)
         try:
             user = await connection.fetchval("select user_id from members")
@@ -63,10 +75,12 @@ async def gateway(folder: Path, postgres: Postgres) -> AsyncIterator[Gateway]:
 
 
 @asynccontextmanager
-async def running(command: Sequence[str], port: int, ready: str | None,
-                   env: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(*command, env=os.environ | (env or {}), stdout=DEVNULL,
-                                                   stderr=DEVNULL)
+async def running(
+    command: Sequence[str], port: int, ready: str | None, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | (env or {}), stdout=DEVNULL, stderr=DEVNULL
+    )
     try:
         async with asyncio.timeout(START_S):
             await _answers(process, port, ready)

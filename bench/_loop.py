@@ -48,8 +48,11 @@ class Person:
         found: list[str] = []
         while len(found) < count:
             segments = [{"scene_info": {"description": "A lighthouse"}, "duration": 1}] * min(SEGMENTS, count)
-            body = {"title": "Loop", "output": {"width": 320, "height": 180, "fps": 12, "fit": "blur"},
-                    "segments": segments}
+            body = {
+                "title": "Loop",
+                "output": {"width": 320, "height": 180, "fps": 12, "fit": "blur"},
+                "segments": segments,
+            }
             episode = await self._post(f"/projects/{self._project}/episodes", body)
             async with self._http.get(f"/api/v1/episodes/{episode['id']}") as answer:
                 found += [a["id"] for a in (await answer.json())["assets"] if a["kind"] == "starting_image"]

@@ -18,8 +18,12 @@ def save(row: str, result: dict[str, Any]) -> Path:
     """Writes out/bench/<row>.json with the machine it was measured on, and its load at the end."""
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / f"{row}.json"
-    machine = {"cores": os.cpu_count(), "load": [round(n, 1) for n in os.getloadavg()],
-               "python": platform.python_version(), "system": platform.platform()}
+    machine = {
+        "cores": os.cpu_count(),
+        "load": [round(n, 1) for n in os.getloadavg()],
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
     path.write_text(json.dumps({"row": row, "machine": machine, **result}, indent=1) + "\n")
     return path
 

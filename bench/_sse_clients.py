@@ -98,15 +98,24 @@ class Clients:
             found -= 1
             self._tails[fd] = data[last:]
         elif not data.endswith(b"\n"):
-            self._tails[fd] = data[max(last + 1, len(data) - len(AT)):]
+            self._tails[fd] = data[max(last + 1, len(data) - len(AT)) :]
         self._events += found
         if found == 1:
             start = data.find(AT) + len(AT)
-            self._latencies.append(now - int(data[start:start + DIGITS]) / 1e6)
+            self._latencies.append(now - int(data[start : start + DIGITS]) / 1e6)
 
     def _report(self) -> None:
-        print(json.dumps({"events": self._events, "bytes": self._bytes, "lost": self._lost,
-                          "latencies_ms": [round(s * 1000, 2) for s in self._latencies]}), flush=True)
+        print(
+            json.dumps(
+                {
+                    "events": self._events,
+                    "bytes": self._bytes,
+                    "lost": self._lost,
+                    "latencies_ms": [round(s * 1000, 2) for s in self._latencies],
+                }
+            ),
+            flush=True,
+        )
         self._events = self._bytes = 0
         self._latencies = array("d")
 

@@ -58,8 +58,15 @@ async def retake(folder: Path, postgres: Postgres) -> AsyncIterator[Server]:
                 await connection.execute(_LOG, g.project, data)
 
         try:
-            yield Server("retake", g.process, g.port, f"/api/v1/projects/{g.project}/events",
-                         (f"Authorization: Bearer {g.token}",), publish, overhead=75)
+            yield Server(
+                "retake",
+                g.process,
+                g.port,
+                f"/api/v1/projects/{g.project}/events",
+                (f"Authorization: Bearer {g.token}",),
+                publish,
+                overhead=75,
+            )
         finally:
             await connection.close()
 
@@ -72,10 +79,13 @@ async def nchan(folder: Path, _: Postgres) -> AsyncIterator[Server]:
     port = free_port()
     descriptors, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     conf = folder / "nginx.conf"
-    conf.write_text((PEERS / "nchan/nginx.conf").read_text().format(
-        module=NCHAN, folder=folder, port=port, descriptors=descriptors))
-    async with running([nginx, "-c", str(conf), "-e", str(folder / "start.log")], port, "/") as process, \
-            _posting(port, "/publish", {"X-EventSource-Event": "progress"}) as publish:
+    conf.write_text(
+        (PEERS / "nchan/nginx.conf").read_text().format(module=NCHAN, folder=folder, port=port, descriptors=descriptors)
+    )
+    async with (
+        running([nginx, "-c", str(conf), "-e", str(folder / "start.log")], port, "/") as process,
+        _posting(port, "/publish", {"X-EventSource-Event": "progress"}) as publish,
+    ):
         yield Server("Nchan (nginx, C)", process, port, "/subscribe", (), publish, overhead=45)
 
 
@@ -86,8 +96,10 @@ async def better_sse(_: Path, __: Postgres) -> AsyncIterator[Server]:
         raise Missing("better-sse: install Node.js 20 or newer with npm")
     here = await _installed(npm)
     port = free_port()
-    async with running([node, str(here / "server.mjs"), str(port)], port, None) as process, \
-            _posting(port, "/", {}) as publish:
+    async with (
+        running([node, str(here / "server.mjs"), str(port)], port, None) as process,
+        _posting(port, "/", {}) as publish,
+    ):
         yield Server("better-sse (Node)", process, port, "/", (), publish, overhead=70)
 
 
@@ -105,10 +117,12 @@ async def _installed(npm: str) -> Path:
 
 
 @asynccontextmanager
-async def _posting(port: int, path: str, headers: dict[str, str]) -> AsyncIterator[Callable[[Sequence[str]],
-                                                                                          Awaitable[None]]]:
+async def _posting(
+    port: int, path: str, headers: dict[str, str]
+) -> AsyncIterator[Callable[[Sequence[str]], Awaitable[None]]]:
     limits = httpx.Limits(max_connections=PUBLISHING, keepalive_expiry=IDLE_S)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
+
         async def one(event: str) -> None:
             (await http.post(path, content=event, headers=headers)).raise_for_status()
 

@@ -57,7 +57,8 @@ async def stack(folder: Path, *, apache: bool = False) -> AsyncIterator[Stack]:
         async with asyncio.timeout(READY_S):
             await asyncio.gather(*(service_ready(ports[s], processes[s]) for s in Service))
         token = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock()).issue(
-            "local", "Local", timedelta(hours=2))
+            "local", "Local", timedelta(hours=2)
+        )
         pids = {s.value: p.pid for s, p in processes.items()}
         gateway = f"http://127.0.0.1:{ports[Service.GATEWAY]}"
         yield Stack(gateway, token, broker.bootstrap, broker.embedded, postgres, pids)
@@ -65,13 +66,22 @@ async def stack(folder: Path, *, apache: bool = False) -> AsyncIterator[Stack]:
 
 def service_env(service: Service, port: int, database: str, broker: RunningBroker, folder: Path) -> dict[str, str]:
     settings = {
-        "DATABASE_URL": database, "KAFKA_BOOTSTRAP": broker.bootstrap, "KAFKA_EMBEDDED": str(broker.embedded).lower(),
+        "DATABASE_URL": database,
+        "KAFKA_BOOTSTRAP": broker.bootstrap,
+        "KAFKA_EMBEDDED": str(broker.embedded).lower(),
         "PORT": str(port),
-        "OBJECTS_URL": f"file://{folder}/objects", "WORK_DIR": str(folder / "work"), "LOG_LEVEL": "WARNING",
+        "OBJECTS_URL": f"file://{folder}/objects",
+        "WORK_DIR": str(folder / "work"),
+        "LOG_LEVEL": "WARNING",
     }
     if service is Service.GATEWAY:
-        settings |= {"JWT_SECRET": SECRET, "MEDIA_SECRET": SECRET, "LOCAL_MODE": "true", "RATE_QUOTA": PLENTY,
-                     "STREAMS_PER_USER": PLENTY}
+        settings |= {
+            "JWT_SECRET": SECRET,
+            "MEDIA_SECRET": SECRET,
+            "LOCAL_MODE": "true",
+            "RATE_QUOTA": PLENTY,
+            "STREAMS_PER_USER": PLENTY,
+        }
     if service is Service.GENERATOR:
         settings |= {"DRAWINGS_AT_ONCE": "16"}
     return os.environ | {f"{service.upper()}_{name}": value for name, value in settings.items()}
@@ -81,8 +91,16 @@ def service_env(service: Service, port: int, database: str, broker: RunningBroke
 async def running_service(service: Service, env: Mapping[str, str], folder: Path) -> AsyncIterator[Process]:
     command = ["-m", "shared.serve", service.value]
     if service is Service.GENERATOR:
-        command = ["-m", "uvicorn", "--factory", "bench._instant:create_app", "--port", env["GENERATOR_PORT"],
-                   "--log-level", "error"]
+        command = [
+            "-m",
+            "uvicorn",
+            "--factory",
+            "bench._instant:create_app",
+            "--port",
+            env["GENERATOR_PORT"],
+            "--log-level",
+            "error",
+        ]
     with (folder / f"{service}.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(sys.executable, *command, env=env, stdout=log, stderr=log)
     try:

@@ -46,10 +46,15 @@ def main() -> None:
     calls = parser.parse_args().calls
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
         found = asyncio.run(_measure(Path(folder), calls))
-    table(f"{calls} calls at once in one generator", ["", "MB"],
-          [["before", found["before_mb"]], ["all under way", found["under_way_mb"]], ["peak", found["peak_mb"]]])
-    print(f"peak {found['peak_mb']:.0f} MB (limit {LIMIT_MB}); {found['at_once']} were under way at once; "
-          f"{found['previews']} previews, {found['paid']} paid, {found['seconds']:.0f} s")
+    table(
+        f"{calls} calls at once in one generator",
+        ["", "MB"],
+        [["before", found["before_mb"]], ["all under way", found["under_way_mb"]], ["peak", found["peak_mb"]]],
+    )
+    print(
+        f"peak {found['peak_mb']:.0f} MB (limit {LIMIT_MB}); {found['at_once']} were under way at once; "
+        f"{found['previews']} previews, {found['paid']} paid, {found['seconds']:.0f} s"
+    )
     print(f"raw numbers: {save('calls', found | {'limit_mb': LIMIT_MB, 'calls': calls})}")
 
 
@@ -57,13 +62,24 @@ async def _measure(folder: Path, calls: int) -> dict[str, Any]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     slow = json.dumps({"on": "prediction", "do": "slow", "times": calls, "seconds": TAKES_S})
-    command = [sys.executable, "-m", "tests.support.replicate", "--port", str(port), "--fault", slow, "--folder",
-               str(folder / "replicate")]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.replicate",
+        "--port",
+        str(port),
+        "--fault",
+        slow,
+        "--folder",
+        str(folder / "replicate"),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as emulator:
         try:
             await answers_http(f"{url}/", within=60)
-            async with (embedded_postgres(folder / "postgres") as postgres,
-                        open_bench(await postgres.fresh("generator"), folder, studio=FfmpegStudio()) as bench):
+            async with (
+                embedded_postgres(folder / "postgres") as postgres,
+                open_bench(await postgres.fresh("generator"), folder, studio=FfmpegStudio()) as bench,
+            ):
                 return await _run(bench, url, calls)
         finally:
             emulator.kill()
@@ -71,13 +87,20 @@ async def _measure(folder: Path, calls: int) -> dict[str, Any]:
 
 async def _run(bench: Bench, url: str, calls: int) -> dict[str, Any]:
     made = replicate_provider.ReplicateProvider(ReplicateSettings(token=TOKEN, base_url=url))
-    bench.rewire(default_provider="replicate", providers={
-        "replicate": Provider(replicate_provider.lane, remote=made),
-        "animatic": Provider(lambda kind: Lane.RENDER, ScriptedMaker())})
+    bench.rewire(
+        default_provider="replicate",
+        providers={
+            "replicate": Provider(replicate_provider.lane, remote=made),
+            "animatic": Provider(lambda kind: Lane.RENDER, ScriptedMaker()),
+        },
+    )
     await PostgresTurnstile(bench.pool).declare(bench.parts.catalogue.gates)
     for number in range(calls):
-        await bench.handle(events.regenerate_requested(
-            asset_kind=AssetKind.IMAGE, asset_id=new_id(), overrides={"directions": f"Boat {number}", "size": "1K"}))
+        await bench.handle(
+            events.regenerate_requested(
+                asset_kind=AssetKind.IMAGE, asset_id=new_id(), overrides={"directions": f"Boat {number}", "size": "1K"}
+            )
+        )
     found: dict[str, Any] = {"before_mb": _memory("VmRSS")}
     began, at_once = time.monotonic(), 0
     async with bench.worker():
@@ -88,8 +111,13 @@ async def _run(bench: Bench, url: str, calls: int) -> dict[str, Any]:
             await asyncio.sleep(0.5)
     books = json.load(urllib.request.urlopen(f"{url}/_emulator/books"))
     previews = len(await bench.published("preview-ready"))
-    return found | {"at_once": at_once, "peak_mb": _memory("VmHWM"), "previews": previews, "paid": books["paid"],
-                    "seconds": time.monotonic() - began}
+    return found | {
+        "at_once": at_once,
+        "peak_mb": _memory("VmHWM"),
+        "previews": previews,
+        "paid": books["paid"],
+        "seconds": time.monotonic() - began,
+    }
 
 
 async def _ended(bench: Bench) -> int:

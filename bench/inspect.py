@@ -61,8 +61,10 @@ async def _measure(folder: Path, minutes: float) -> list[dict[str, Any]]:
         film = folder / "film.mp4"
         parts = max(1, round(minutes * 60 / 10))
         await asyncio.to_thread(_film, film, folder, parts)
-        rows.append(await _timed(f"{parts * 10 / 60:g} minutes of 720p, split", parts * 10,
-                                 lambda: _split(film, folder), 1) | {"reach": SPLIT_REACH})
+        rows.append(
+            await _timed(f"{parts * 10 / 60:g} minutes of 720p, split", parts * 10, lambda: _split(film, folder), 1)
+            | {"reach": SPLIT_REACH}
+        )
     return rows
 
 
@@ -75,8 +77,22 @@ async def _neighbours(clip: Path, folder: Path) -> tuple[Path, Path | None]:
 
 
 def _make(path: Path, size: str, seconds: int, codec: tuple[str, ...], hue: int = 0) -> None:
-    ffmpeg("-f", "lavfi", "-i", f"testsrc2=size={size}:rate=24:duration={seconds}", "-f", "lavfi", "-i",
-           f"sine=duration={seconds}", "-vf", f"hue=h={hue},{GRAIN}", *codec, "-c:a", "aac", path)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        f"testsrc2=size={size}:rate=24:duration={seconds}",
+        "-f",
+        "lavfi",
+        "-i",
+        f"sine=duration={seconds}",
+        "-vf",
+        f"hue=h={hue},{GRAIN}",
+        *codec,
+        "-c:a",
+        "aac",
+        path,
+    )
 
 
 def _film(film: Path, folder: Path, parts: int) -> None:
@@ -87,8 +103,23 @@ def _film(film: Path, folder: Path, parts: int) -> None:
         _make(scenes[-1], "1280x720", 10, H264, hue=60 * n)
     order = folder / "scenes.txt"
     order.write_text("".join(f"file '{scenes[n % len(scenes)]}'\n" for n in range(parts)))
-    ffmpeg("-f", "concat", "-safe", "0", "-i", order, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-c:a",
-           "copy", film)
+    ffmpeg(
+        "-f",
+        "concat",
+        "-safe",
+        "0",
+        "-i",
+        order,
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-crf",
+        "23",
+        "-c:a",
+        "copy",
+        film,
+    )
 
 
 async def _split(film: Path, folder: Path) -> None:
@@ -99,7 +130,7 @@ async def _split(film: Path, folder: Path) -> None:
         changes = await cutter.scan(opened, DEFAULT_THRESHOLD, work, lambda share: None)
         spans = cut(opened.track, changes).spans
         for start in range(0, len(spans), AT_ONCE):
-            await cutter.make(opened, spans[start:start + AT_ONCE], work)
+            await cutter.make(opened, spans[start : start + AT_ONCE], work)
     print(f"{len(spans)} segments, {sum(s.copied for s in spans)} of them copied")
 
 

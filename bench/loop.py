@@ -41,11 +41,16 @@ def main() -> None:
 
 def _show(title: str, of: dict[str, dict[str, Any]]) -> None:
     base = of["floor"]["p50_ms"]
-    named = {"accept → complete": of["accept"], "run → preview-ready": of["request"],
-             f"floor: {HOPS} raw hops with a commit": of["floor"]}
-    table(title, ["", "p50 ms", "p99 ms", "x floor (reach ≤ 2)"], [
-        [name, found["p50_ms"], found["p99_ms"], found["p50_ms"] / base] for name, found in named.items()
-    ])
+    named = {
+        "accept → complete": of["accept"],
+        "run → preview-ready": of["request"],
+        f"floor: {HOPS} raw hops with a commit": of["floor"],
+    }
+    table(
+        title,
+        ["", "p50 ms", "p99 ms", "x floor (reach ≤ 2)"],
+        [[name, found["p50_ms"], found["p99_ms"], found["p50_ms"] / base] for name, found in named.items()],
+    )
 
 
 def _figures(times: list[float]) -> dict[str, Any]:
@@ -69,8 +74,7 @@ async def _measure(folder: Path, apache: bool) -> dict[str, list[float]]:
 
 
 async def _floor(running: Stack) -> list[float]:
-    return await floor(running.kafka, running.postgres.admin_url, HOPS, ROUNDS,
-                       embedded=running.embedded)
+    return await floor(running.kafka, running.postgres.admin_url, HOPS, ROUNDS, embedded=running.embedded)
 
 
 if __name__ == "__main__":

@@ -58,9 +58,31 @@ def main() -> None:
 
 async def _measure(folder: Path) -> dict[str, Any]:
     video = folder / "preview.mp4"
-    subprocess.run([ffmpeg_exe(), "-loglevel", "error", "-f", "lavfi", "-i", NOISE, "-t", "3", "-c:v", "libx264",
-                    "-preset", "ultrafast", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(video)],
-                   check=True)
+    subprocess.run(
+        [
+            ffmpeg_exe(),
+            "-loglevel",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            NOISE,
+            "-t",
+            "3",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-crf",
+            "18",
+            "-pix_fmt",
+            "yuv420p",
+            "-movflags",
+            "+faststart",
+            str(video),
+        ],
+        check=True,
+    )
     servers, missing = {}, []
     async with embedded_postgres(folder / "postgres") as postgres, gateway(folder, postgres) as g:
         link = await _uploaded(g, video)
@@ -105,9 +127,14 @@ def _alternate(servers: dict[str, tuple[int, str]]) -> dict[str, Any]:
     for _ in range(ROUNDS):
         for name, (_, path) in servers.items():
             found[name].append(_get(connections[name], "/" + path.lstrip("/")))
-    return {name: {"first_byte_ms": statistics.median(first for first, _ in times),
-                   "mb_per_s": statistics.median(rate for _, rate in times), "all": times}
-            for name, times in found.items()}
+    return {
+        name: {
+            "first_byte_ms": statistics.median(first for first, _ in times),
+            "mb_per_s": statistics.median(rate for _, rate in times),
+            "all": times,
+        }
+        for name, times in found.items()
+    }
 
 
 def _get(connection: http.client.HTTPConnection, path: str) -> tuple[float, float]:

@@ -38,12 +38,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="retake-bench-") as folder:
         result = asyncio.run(_measure(Path(folder)))
     drained = statistics.median(result["rows_per_s"])
-    table("outbox", ["", "ours", "reach", "Centrifugo's published"], [
-        ["before the COMMIT → ack, p50 ms", result["p50_ms"], f"≤ {REACH['p50_ms']}", "~2"],
-        ["before the COMMIT → ack, p99 ms", result["p99_ms"], "", ""],
-        ["after it → ack, p50 ms", result["after_p50_ms"], "", ""],
-        ["rows/s drained", f"{drained:,.0f}", f"≥ {REACH['rows_per_s']:,}", "17,000"],
-    ])
+    table(
+        "outbox",
+        ["", "ours", "reach", "Centrifugo's published"],
+        [
+            ["before the COMMIT → ack, p50 ms", result["p50_ms"], f"≤ {REACH['p50_ms']}", "~2"],
+            ["before the COMMIT → ack, p99 ms", result["p99_ms"], "", ""],
+            ["after it → ack, p50 ms", result["after_p50_ms"], "", ""],
+            ["rows/s drained", f"{drained:,.0f}", f"≥ {REACH['rows_per_s']:,}", "17,000"],
+        ],
+    )
     print(f"raw numbers: {save('outbox', result | {'reach': REACH})}")
 
 
@@ -70,8 +74,10 @@ class _Acknowledged:
 
 
 async def _measure(folder: Path) -> dict[str, Any]:
-    async with embedded_postgres(folder / "postgres", durable=True) as postgres, \
-            embedded_broker(folder / "broker") as running:
+    async with (
+        embedded_postgres(folder / "postgres", durable=True) as postgres,
+        embedded_broker(folder / "broker") as running,
+    ):
         url = await postgres.fresh("generator")
         acknowledged = _Acknowledged()
         relay_module._send = acknowledged
@@ -81,8 +87,14 @@ async def _measure(folder: Path) -> dict[str, Any]:
             latencies = await _one_by_one(pool, acknowledged, SINGLE * ROUNDS)
             drained = [await _many(pool, acknowledged) for _ in range(ROUNDS)]
     ms, after = [before * 1000 for before, _ in latencies], [after * 1000 for _, after in latencies]
-    return {"p50_ms": statistics.median(ms), "p99_ms": percentile(ms, 0.99), "after_p50_ms": statistics.median(after),
-            "all_ms": ms, "all_after_ms": after, "rows_per_s": drained}
+    return {
+        "p50_ms": statistics.median(ms),
+        "p99_ms": percentile(ms, 0.99),
+        "after_p50_ms": statistics.median(after),
+        "all_ms": ms,
+        "all_after_ms": after,
+        "rows_per_s": drained,
+    }
 
 
 async def _one_by_one(pool: Pool, acknowledged: _Acknowledged, count: int) -> list[tuple[float, float]]:

@@ -30,24 +30,34 @@ def main() -> None:
         system = start(Path(folder) / "data", "--port", str(free_port()))
         try:
             asset = _asset(system)
-            found = {part: [_killed(system, asset, part) for _ in range(RUNS)]
-                     for part in ("generator", "review", "gateway")}
+            found = {
+                part: [_killed(system, asset, part) for _ in range(RUNS)] for part in ("generator", "review", "gateway")
+            }
         finally:
             system.down()
-    table("kill -9 → the run goes on", ["", "median s", "worst s", f"reach {REACH_S}"], [
-        [part, statistics.median(times), max(times), "yes" if max(times) <= REACH_S else "no"]
-        for part, times in found.items()])
+    table(
+        "kill -9 → the run goes on",
+        ["", "median s", "worst s", f"reach {REACH_S}"],
+        [
+            [part, statistics.median(times), max(times), "yes" if max(times) <= REACH_S else "no"]
+            for part, times in found.items()
+        ],
+    )
     print(f"raw numbers: {save('recovery', {'seconds': found, 'reach': REACH_S})}")
 
 
 def _asset(system: System) -> str:
     project = system.api.get("/projects")["data"][0]["id"]
-    body = {"title": "Recovery", "segments": [{"scene_info": {"description": "A lighthouse"}, "duration": 5}],
-            "output": {"width": 1920, "height": 1080, "fps": 24, "fit": "blur"}}
+    body = {
+        "title": "Recovery",
+        "segments": [{"scene_info": {"description": "A lighthouse"}, "duration": 5}],
+        "output": {"width": 1920, "height": 1080, "fps": 24, "fit": "blur"},
+    }
     episode = system.api.post(f"/projects/{project}/episodes", body)
     shown = system.api.get(f"/episodes/{episode['id']}")
-    image, video = (next(str(a["id"]) for a in shown["assets"] if a["kind"] == kind)
-                    for kind in ("starting_image", "video"))
+    image, video = (
+        next(str(a["id"]) for a in shown["assets"] if a["kind"] == kind) for kind in ("starting_image", "video")
+    )
     run = system.api.post(f"/assets/{image}/runs", {})["id"]  # a video is made from it
     _until(system, run, lambda r: r["status"] == "preview_ready")
     _accept(system, run)

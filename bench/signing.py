@@ -33,8 +33,19 @@ def main() -> None:
 def _measure(folder: Path) -> list[tuple[str, float]]:
     identity = identity_from(None, None, folder / "signing")
     plain, part, film = folder / "plain.mp4", folder / "part.mp4", folder / "film.mp4"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=24:duration=5", "-c:v", "libx264", "-preset", "superfast",
-           "-movflags", "+faststart", plain)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=640x360:rate=24:duration=5",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "superfast",
+        "-movflags",
+        "+faststart",
+        plain,
+    )
     _padded(plain, film, BYTES)
     made = Claim("Segment", "video/mp4", "algorithmicMedia", "animatic/camera")
     sign(plain, part, made, identity)

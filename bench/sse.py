@@ -126,8 +126,17 @@ class _Clients:
 @asynccontextmanager
 async def _clients(server: Server, count: int) -> AsyncIterator[_Clients]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench._sse_clients", str(server.port), server.path, str(count), *server.headers,
-        stdin=PIPE, stdout=PIPE, limit=1 << 26)
+        sys.executable,
+        "-m",
+        "bench._sse_clients",
+        str(server.port),
+        server.path,
+        str(count),
+        *server.headers,
+        stdin=PIPE,
+        stdout=PIPE,
+        limit=1 << 26,
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -147,19 +156,30 @@ async def _paced(server: Server, clients: _Clients, pids: set[int]) -> dict[str,
         await server.publish([_event(server, n)])
         latencies += (await clients.all_have(1))["latencies_ms"]
     used = cpu_s(pids) - before
-    return {"deliveries_per_core": events * clients.count / used, "p50_ms": statistics.median(latencies),
-            "p99_ms": percentile(latencies, 0.99), "cpu_s": used, "events": events}
+    return {
+        "deliveries_per_core": events * clients.count / used,
+        "p50_ms": statistics.median(latencies),
+        "p99_ms": percentile(latencies, 0.99),
+        "cpu_s": used,
+        "events": events,
+    }
 
 
 async def _burst(server: Server, clients: _Clients, pids: set[int]) -> dict[str, Any]:
     events = math.ceil(BURST / clients.count)
     before, began = cpu_s(pids), time.monotonic()
     arrived, _ = await asyncio.gather(
-        clients.all_have(events), server.publish([_event(server, n) for n in range(events)]))
+        clients.all_have(events), server.publish([_event(server, n) for n in range(events)])
+    )
     wall, used = time.monotonic() - began, cpu_s(pids) - before
     deliveries = events * clients.count
-    return {"deliveries_per_core": deliveries / used, "deliveries_per_s": deliveries / wall, "cpu_s": used,
-            "events": events, "bytes_per_delivery": arrived["bytes"] / deliveries}
+    return {
+        "deliveries_per_core": deliveries / used,
+        "deliveries_per_s": deliveries / wall,
+        "cpu_s": used,
+        "events": events,
+        "bytes_per_delivery": arrived["bytes"] / deliveries,
+    }
 
 
 def _event(server: Server, number: int) -> str:
@@ -170,11 +190,22 @@ def _show(found: list[dict[str, Any]], missing: list[str]) -> None:
     def median(row: dict[str, Any], load: str, name: str) -> float:
         return float(statistics.median(r[name] for r in row[load]))
 
-    table("SSE fan-out, 330-byte events", [
-        "", "clients", "paced /s/core", "burst /s/core", "burst /s", "p50 ms", "p99 ms", "KB/idle client"], [
-        [r["server"], r["clients"], *(f"{median(r, load, 'deliveries_per_core'):,.0f}" for load in ("paced", "burst")),
-         f"{median(r, 'burst', 'deliveries_per_s'):,.0f}", median(r, "paced", "p50_ms"), median(r, "paced", "p99_ms"),
-         f"{r['bytes_per_client'] / 1024:.1f}"] for r in found])
+    table(
+        "SSE fan-out, 330-byte events",
+        ["", "clients", "paced /s/core", "burst /s/core", "burst /s", "p50 ms", "p99 ms", "KB/idle client"],
+        [
+            [
+                r["server"],
+                r["clients"],
+                *(f"{median(r, load, 'deliveries_per_core'):,.0f}" for load in ("paced", "burst")),
+                f"{median(r, 'burst', 'deliveries_per_s'):,.0f}",
+                median(r, "paced", "p50_ms"),
+                median(r, "paced", "p99_ms"),
+                f"{r['bytes_per_client'] / 1024:.1f}",
+            ]
+            for r in found
+        ],
+    )
     print("reach: ≥ 25,000 deliveries/s/core, ≥ 2x better-sse, ≤ 30 KB per idle client, p99 < 50 ms at 1,000 clients")
     for one in missing:
         print(f"missing peer: {one}")

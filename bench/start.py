@@ -25,8 +25,15 @@ def main() -> None:
             system = start(Path(folder) / "data", "--port", str(free_port()))
             times.append(time.monotonic() - began)
             system.down()
-    table("retake up → ready", ["", "s", "reach"], [["median", statistics.median(times), f"≤ {REACH_S}"],
-                                                   ["fastest", min(times), ""], ["slowest", max(times), ""]])
+    table(
+        "retake up → ready",
+        ["", "s", "reach"],
+        [
+            ["median", statistics.median(times), f"≤ {REACH_S}"],
+            ["fastest", min(times), ""],
+            ["slowest", max(times), ""],
+        ],
+    )
     print(f"raw numbers: {save('start', {'seconds': times, 'reach': REACH_S})}")
 
 

@@ -61,8 +61,9 @@ def main() -> None:
     print(f"raw numbers: {save('throughput', {'rows': rows, 'best': best, 'missing': missing, 'reach': REACH})}")
 
 
-async def _measure(folder: Path, people: Sequence[int], seconds: float,
-                   apache: bool) -> tuple[list[dict[str, Any]], list[str]]:
+async def _measure(
+    folder: Path, people: Sequence[int], seconds: float, apache: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
     rows, missing = [], []
     async with stack(folder, apache=apache) as ours:
         postgres = {"PostgreSQL": _server_of(ours.postgres.admin_url)}
@@ -77,12 +78,12 @@ async def _measure(folder: Path, people: Sequence[int], seconds: float,
     return rows, missing
 
 
-async def _rounds(sides: Sequence[Side], people: Sequence[int], seconds: float,
-                  shared: Mapping[str, int]) -> list[dict[str, Any]]:
+async def _rounds(
+    sides: Sequence[Side], people: Sequence[int], seconds: float, shared: Mapping[str, int]
+) -> list[dict[str, Any]]:
     for side in sides:
         await _saturate(side, min(people), 2.0, shared)  # warm
-    return [await _saturate(side, count, seconds, shared)
-            for _ in range(ROUNDS) for count in people for side in sides]
+    return [await _saturate(side, count, seconds, shared) for _ in range(ROUNDS) for count in people for side in sides]
 
 
 async def _saturate(side: Side, people: int, seconds: float, shared: Mapping[str, int]) -> dict[str, Any]:
@@ -105,9 +106,15 @@ async def _saturate(side: Side, people: int, seconds: float, shared: Mapping[str
             group.create_task(person(number))
     wall = time.perf_counter() - began
     cpu = {name: (now - before[name]) / len(took) * 1000 for name, now in used().items()}
-    return {"side": side.name, "people": people, "loops": len(took), "loops_per_s": len(took) / wall,
-            "p50_ms": statistics.median(took) * 1000, "cpu_ms_per_loop": cpu,
-            "machine_busy_percent": psutil.cpu_percent()}
+    return {
+        "side": side.name,
+        "people": people,
+        "loops": len(took),
+        "loops_per_s": len(took) / wall,
+        "p50_ms": statistics.median(took) * 1000,
+        "cpu_ms_per_loop": cpu,
+        "machine_busy_percent": psutil.cpu_percent(),
+    }
 
 
 @asynccontextmanager
@@ -128,8 +135,11 @@ async def _dbos(ours: Stack) -> AsyncIterator[Side]:
     await ours.postgres._execute("create database dbos")
     command = [str(python), str(PEERS / "dbos" / "server.py"), str(port), ours.postgres.url("dbos")]
     connector = aiohttp.TCPConnector(limit=0)
-    async with running(command, port, None) as process, \
-            aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as http:
+    async with (
+        running(command, port, None) as process,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as http,
+    ):
+
         async def loop(number: int) -> None:
             run = await _posted(http, "/runs", {"asset": f"asset-{number}"})
             await _posted(http, f"/runs/{run['id']}", {})
@@ -169,9 +179,21 @@ def _server_of(url: str) -> int:
 
 
 def _show(rows: list[dict[str, Any]]) -> dict[str, float]:
-    table("loops per second", ["", "people", "loops/s", "p50 ms", "CPU ms a loop", "machine busy %"], [
-        [r["side"], r["people"], r["loops_per_s"], f"{r['p50_ms']:.0f}",
-         f"{sum(r['cpu_ms_per_loop'].values()):.1f}", f"{r['machine_busy_percent']:.0f}"] for r in rows])
+    table(
+        "loops per second",
+        ["", "people", "loops/s", "p50 ms", "CPU ms a loop", "machine busy %"],
+        [
+            [
+                r["side"],
+                r["people"],
+                r["loops_per_s"],
+                f"{r['p50_ms']:.0f}",
+                f"{sum(r['cpu_ms_per_loop'].values()):.1f}",
+                f"{r['machine_busy_percent']:.0f}",
+            ]
+            for r in rows
+        ],
+    )
     best: dict[str, float] = {}
     for row in rows:
         best[row["side"]] = max(best.get(row["side"], 0.0), row["loops_per_s"])

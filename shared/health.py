@@ -34,8 +34,9 @@ class Health:
     async def report(self) -> tuple[bool, dict[str, str]]:
         """(ready, what each check says: `ok` or the trouble)."""
         names = [*self.required, *self.informative]
-        said = await asyncio.gather(*(_bounded(check) for check in (*self.required.values(),
-                                                                    *self.informative.values())))
+        said = await asyncio.gather(
+            *(_bounded(check) for check in (*self.required.values(), *self.informative.values()))
+        )
         checks = {name: trouble or "ok" for name, trouble in zip(names, said, strict=True)}
         if self.draining:
             checks["draining"] = "shutting down"
@@ -91,14 +92,22 @@ def _says(example: dict[str, Any], description: str = "Success") -> dict[str, An
 def health_routes(health: Callable[[], Health]) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get("/health/live", summary="The process runs", openapi_extra=_OPEN, responses={
-        200: _says({"status": "alive"})})
+    @router.get(
+        "/health/live", summary="The process runs", openapi_extra=_OPEN, responses={200: _says({"status": "alive"})}
+    )
     async def live() -> dict[str, str]:
         """For liveness probes: looks at nothing else, so that no fault elsewhere restarts it."""
         return {"status": "alive"}
 
-    @router.get("/health/ready", summary="The service can do its work", openapi_extra=_OPEN, responses={
-        200: _says(_READY_EXAMPLE), 503: _says(_READY_EXAMPLE | {"status": "unavailable"}, "Not now: see `checks`.")})
+    @router.get(
+        "/health/ready",
+        summary="The service can do its work",
+        openapi_extra=_OPEN,
+        responses={
+            200: _says(_READY_EXAMPLE),
+            503: _says(_READY_EXAMPLE | {"status": "unavailable"}, "Not now: see `checks`."),
+        },
+    )
     async def ready() -> JSONResponse:
         """For readiness probes. `checks` says `ok` or the trouble of each part, also of parts that readiness does not
         depend on."""
@@ -106,8 +115,13 @@ def health_routes(health: Callable[[], Health]) -> APIRouter:
         body = {"status": "ready" if is_ready else "unavailable", "checks": checks}
         return JSONResponse(body, status_code=200 if is_ready else 503)
 
-    @router.get("/metrics", summary="Prometheus metrics", openapi_extra=_OPEN, response_class=PlainTextResponse,
-                responses={200: {"content": {"text/plain": {"example": _METRICS_EXAMPLE}}}})
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        openapi_extra=_OPEN,
+        response_class=PlainTextResponse,
+        responses={200: {"content": {"text/plain": {"example": _METRICS_EXAMPLE}}}},
+    )
     async def metrics() -> Response:
         """In the text format that Prometheus scrapes."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -35,8 +35,12 @@ _TROUBLE: Final = (*UNAVAILABLE, asyncpg.PostgresError)
 """Nothing that PostgreSQL says (read-only after a failover, disk full) may end a loop that keeps the leases."""
 
 RUNNING = Gauge("retake_jobs_running", "Jobs in hand", ["kind"])
-TOOK = Histogram("retake_job_seconds", "Time in hand", ["kind", "outcome"],
-                 buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800))
+TOOK = Histogram(
+    "retake_job_seconds",
+    "Time in hand",
+    ["kind", "outcome"],
+    buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
+)
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,25 @@ class Claim:
 
 
 async def enqueue(
-    connection: Connection, job_id: str, kind: str, *, payload: Mapping[str, Any] | None = None,
-    fair_key: str = "", priority: int = 0, run_at: datetime | None = None,
+    connection: Connection,
+    job_id: str,
+    kind: str,
+    *,
+    payload: Mapping[str, Any] | None = None,
+    fair_key: str = "",
+    priority: int = 0,
+    run_at: datetime | None = None,
 ) -> bool:
     """False if the job is already there: enqueuing twice is harmless."""
     row = await connection.fetchval(
         """insert into jobs (job_id, kind, payload, fair_key, priority, run_at)
            values ($1, $2, $3, $4, $5, coalesce($6, now())) on conflict do nothing returning 1""",
-        job_id, kind, dict(payload or {}), fair_key, priority, run_at,
+        job_id,
+        kind,
+        dict(payload or {}),
+        fair_key,
+        priority,
+        run_at,
     )
     if row:
         await connection.execute("select pg_notify('jobs', $1)", kind)
@@ -67,26 +82,38 @@ async def enqueue(
 
 async def hold(connection: Connection, claim: Claim) -> None:
     """In the caller's transaction: raises Fenced unless this worker still owns the job. Locks the job's row."""
-    if not await connection.fetchval("select 1 from jobs where job_id = $1 and token = $2 for update",
-                                     claim.job_id, claim.token):
+    if not await connection.fetchval(
+        "select 1 from jobs where job_id = $1 and token = $2 for update", claim.job_id, claim.token
+    ):
         raise Fenced(claim.job_id)
 
 
 async def finish(connection: Connection, claim: Claim) -> None:
     """In the transaction that writes the result; raises Fenced instead of letting a stale result in."""
-    if not await connection.fetchval("delete from jobs where job_id = $1 and token = $2 returning 1",
-                                     claim.job_id, claim.token):
+    if not await connection.fetchval(
+        "delete from jobs where job_id = $1 and token = $2 returning 1", claim.job_id, claim.token
+    ):
         raise Fenced(claim.job_id)
 
 
-async def again(connection: Connection, claim: Claim, run_at: datetime,
-                payload: Mapping[str, Any] | None = None, *, counted: bool = True) -> None:
+async def again(
+    connection: Connection,
+    claim: Claim,
+    run_at: datetime,
+    payload: Mapping[str, Any] | None = None,
+    *,
+    counted: bool = True,
+) -> None:
     """Gives the job back, to be claimed from `run_at` on. Not counted: as if it had not been claimed."""
     if not await connection.fetchval(
         """update jobs set token = null, worker = null, lease_until = null, run_at = $3,
                   payload = coalesce($4, payload), attempts = attempts - case when $5 then 0 else 1 end
            where job_id = $1 and token = $2 returning 1""",
-        claim.job_id, claim.token, run_at, None if payload is None else dict(payload), counted,
+        claim.job_id,
+        claim.token,
+        run_at,
+        None if payload is None else dict(payload),
+        counted,
     ):
         raise Fenced(claim.job_id)
 
@@ -207,8 +234,17 @@ class Kind:
 class Worker:
     """Claims and runs jobs until closed. Closing stops those in hand and gives them back, with no attempt lost."""
 
-    def __init__(self, pool: Pool, database_url: str, kinds: Mapping[str, Kind], *, clock: Clock, new_id: NewId,
-                 lease_s: float = LEASE_S, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        database_url: str,
+        kinds: Mapping[str, Kind],
+        *,
+        clock: Clock,
+        new_id: NewId,
+        lease_s: float = LEASE_S,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
         self._pool = pool
         self._kinds = kinds
         self._clock = clock
@@ -280,8 +316,9 @@ class Worker:
             if not await self._any(kind):
                 return []
             async with transaction(self._pool) as connection:
-                claims = await claim(connection, kind, slots, worker=self._name, lease_s=self._lease_s,
-                                     gates=self._kinds[kind].gates)
+                claims = await claim(
+                    connection, kind, slots, worker=self._name, lease_s=self._lease_s, gates=self._kinds[kind].gates
+                )
         except _TROUBLE as e:
             log.warning("jobs.claim_failed", kind=kind, error=repr(e))
             await self._clock.sleep(POLL_S)
@@ -325,7 +362,8 @@ class Worker:
             try:
                 async with transaction(self._pool) as connection:
                     rows = await connection.fetch(
-                        _BEAT, [c.job_id for c in held], [c.token for c in held], self._lease_s)
+                        _BEAT, [c.job_id for c in held], [c.token for c in held], self._lease_s
+                    )
             except _TROUBLE as e:
                 log.warning("jobs.heartbeat_failed", error=repr(e))
                 continue

@@ -72,8 +72,11 @@ async def open_pool(url: str, *, size: int = 10, application: str = "retake") ->
         max_inactive_connection_lifetime=IDLE_S,
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
-        server_settings={"application_name": application, "timezone": "UTC",
-                         "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_S * 1000))},
+        server_settings={
+            "application_name": application,
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_S * 1000)),
+        },
     ) as pool:
         yield pool
 

@@ -40,8 +40,9 @@ class Base:
 
 
 @asynccontextmanager
-async def open_base(service: Service, settings: ServiceSettings, *, clock: Clock | None = None,
-                    ids: NewId = new_id) -> AsyncIterator[Base]:
+async def open_base(
+    service: Service, settings: ServiceSettings, *, clock: Clock | None = None, ids: NewId = new_id
+) -> AsyncIterator[Base]:
     """The pool and what needs no running: wiring builds its adapters and use cases from it."""
     clock = clock or SystemClock()
     broker = Broker(settings.kafka_bootstrap, service, settings.kafka_embedded)
@@ -60,16 +61,23 @@ class Messaging:
 
 @asynccontextmanager
 async def run_messaging(
-    base: Base, handlers: Mapping[type[Event], Handler], *, on_dead_letter: OnDeadLetter | None = None,
-    on_batch: Callable[[], None] | None = None, needs_broker: bool = True, migration: str = MECHANISMS_VERSION,
+    base: Base,
+    handlers: Mapping[type[Event], Handler],
+    *,
+    on_dead_letter: OnDeadLetter | None = None,
+    on_batch: Callable[[], None] | None = None,
+    needs_broker: bool = True,
+    migration: str = MECHANISMS_VERSION,
 ) -> AsyncIterator[Messaging]:
     """Relay, consumer, housekeeping and the health of all. Leaves in reverse: consume no more, then publish."""
     async with AsyncExitStack() as stack:
         relay = await stack.enter_async_context(Relay(base.broker, base.settings.database_url, clock=base.clock))
         await stack.enter_async_context(housekeeping(base.pool, base.clock))
         consumer = await stack.enter_async_context(
-            Consumer(base.broker, base.pool, handlers, clock=base.clock, on_dead_letter=on_dead_letter,
-                     on_batch=on_batch))
+            Consumer(
+                base.broker, base.pool, handlers, clock=base.clock, on_dead_letter=on_dead_letter, on_batch=on_batch
+            )
+        )
         messaging = {"relay": saying(lambda: relay.problem), "consumer": saying(lambda: consumer.problem)}
         required = {"database": database(base.pool, migration)}
         if needs_broker:
@@ -82,8 +90,13 @@ async def run_messaging(
 Wire = Callable[[ServiceSettings], AbstractAsyncContextManager[Health]]
 
 
-def service_app(service: Service, settings: Any, wire: Callable[[Any], AbstractAsyncContextManager[Health]], *,
-                setup: Callable[[FastAPI], Awaitable[None]] | None = None) -> FastAPI:
+def service_app(
+    service: Service,
+    settings: Any,
+    wire: Callable[[Any], AbstractAsyncContextManager[Health]],
+    *,
+    setup: Callable[[FastAPI], Awaitable[None]] | None = None,
+) -> FastAPI:
     """The app of a service without an HTTP API of its own: health and metrics around its wiring."""
     telemetry.configure(service, level=settings.log_level, json=settings.log_json)
 

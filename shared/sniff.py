@@ -30,8 +30,14 @@ class Form(Enum):
 
 
 _DEMUXERS: Final = {
-    Form.MP4: "mov", Form.MATROSKA: "matroska", Form.AVI: "avi", Form.WAV: "wav", Form.MP3: "mp3", Form.FLAC: "flac",
-    Form.OGG: "ogg", Form.AAC: "aac",
+    Form.MP4: "mov",
+    Form.MATROSKA: "matroska",
+    Form.AVI: "avi",
+    Form.WAV: "wav",
+    Form.MP3: "mp3",
+    Form.FLAC: "flac",
+    Form.OGG: "ogg",
+    Form.AAC: "aac",
 }
 
 # What users may bring, as errors and documents say it; the gateway and the generator take the same.

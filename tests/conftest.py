@@ -42,8 +42,11 @@ def pytest_configure() -> None:
     )
     hypothesis.settings.load_profile("any machine")
     structlog.configure(
-        processors=[structlog.stdlib.add_log_level, structlog.processors.format_exc_info,
-                    structlog.processors.KeyValueRenderer(key_order=["event"])],
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
 
@@ -140,10 +143,12 @@ async def apache_kafka(apache_node: brokers.ApacheKafkaBroker) -> brokers.Apache
     return apache_node
 
 
-@pytest.fixture(params=[
-    pytest.param("embedded_broker", marks=pytest.mark.component("embedded_broker"), id="embedded"),
-    pytest.param("apache_kafka", marks=pytest.mark.component("apache_kafka"), id="apache"),
-])
+@pytest.fixture(
+    params=[
+        pytest.param("embedded_broker", marks=pytest.mark.component("embedded_broker"), id="embedded"),
+        pytest.param("apache_kafka", marks=pytest.mark.component("apache_kafka"), id="apache"),
+    ]
+)
 def kafka(request: pytest.FixtureRequest) -> brokers.RunningBroker:
     """Both, one after the other: for what must hold on either."""
     broker: brokers.RunningBroker = request.getfixturevalue(request.param)

@@ -59,9 +59,8 @@ def read(file: Path) -> dict[str, Any]:
         "made_by": (action.get("softwareAgent") or {}).get("name"),
         "source_type": str(action.get("digitalSourceType") or "").rpartition("/")[2] or None,
         "facts": facts,
-        "ingredients": (facts or {}).get("ingredients") or [
-            {"title": i.get("title"), "relationship": i.get("relationship")} for i in manifest.get("ingredients", [])
-        ],
+        "ingredients": (facts or {}).get("ingredients")
+        or [{"title": i.get("title"), "relationship": i.get("relationship")} for i in manifest.get("ingredients", [])],
         "manifest": stored,
     }
 

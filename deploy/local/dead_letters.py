@@ -142,8 +142,11 @@ def _bootstrap(kafka: str | None, data: Path | None) -> str:
     where = DataDir.of(data)
     found = SystemState.read(where.state)
     if found is None or not found.kafka:
-        raise UserError("not_running", f"Retake does not run on {where.root}.",
-                        "Start it with `retake up`, or name a Kafka with --kafka HOST:PORT.")
+        raise UserError(
+            "not_running",
+            f"Retake does not run on {where.root}.",
+            "Start it with `retake up`, or name a Kafka with --kafka HOST:PORT.",
+        )
     return found.kafka
 
 

@@ -80,8 +80,9 @@ def _lines(service: str, asked: list[str], where: Any) -> Iterator[Line]:
     if told is None:
         raise UserError("not_running", f"Retake does not run on {where.root}.", "Start it with `retake up`.")
     command = [sys.executable, "-m", f"services.{service}.main", *asked]
-    with subprocess.Popen(command, env=python_env(told), text=True, encoding="utf-8", stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env=python_env(told), text=True, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         for text in process.stdout:
@@ -134,13 +135,13 @@ _HEADINGS: Final = {
 
 def _decision(line: Line) -> str:
     until = f", until {_time(line['until'])}" if line["until"] else ""
-    return (f"{_size(line['bytes']):>9}  {line['what']} {line['id']}: {line['why']} "
-            f"(since {_time(line['since'])}{until})")
+    return (
+        f"{_size(line['bytes']):>9}  {line['what']} {line['id']}: {line['why']} (since {_time(line['since'])}{until})"
+    )
 
 
 def _did(line: Line) -> str:
-    return (f"{line['service']}: {line['marked']} marked, {line['deleted']} deleted, "
-            f"{_size(line['bytes'])} freed")
+    return f"{line['service']}: {line['marked']} marked, {line['deleted']} deleted, {_size(line['bytes'])} freed"
 
 
 def _time(text: str) -> str:

@@ -30,29 +30,42 @@ class Settings(ServiceSettings):
     jwt_secret: SecretStr = Field(description="signs bearer tokens (HS256) and sessions")
     jwt_issuer: str = "retake"
     jwt_audience: str = "retake"
-    oidc_issuer: str | None = Field(None, description="whose bearer tokens are taken, exactly as its `iss` writes it; "
-                                                      "null: those of the local secret")
+    oidc_issuer: str | None = Field(
+        None,
+        description="whose bearer tokens are taken, exactly as its `iss` writes it; null: those of the local secret",
+    )
     oidc_audience: str = Field("retake", description="`aud` of tokens that are for us")
-    oidc_algorithms: tuple[str, ...] = Field(("RS256", "ES256", "PS256", "EdDSA"), min_length=1,
-                                             description="asymmetric ones only")
+    oidc_algorithms: tuple[str, ...] = Field(
+        ("RS256", "ES256", "PS256", "EdDSA"), min_length=1, description="asymmetric ones only"
+    )
     oidc_leeway_s: float = Field(30.0, ge=0, le=300, description="between the issuer's clock and ours")
     media_secret: SecretStr = Field(description="signs media URLs")
     public_url: str | None = Field(None, description="what clients call us; null: each request's own origin")
     cors_origins: tuple[str, ...] = Field((), description="exact origins whose pages may call us, with credentials")
     catalogue: Path | None = Field(None, description="a model catalogue of the operator's, on top of the built-in one")
-    providers: str = Field("", description="those that the generator has a token for, with commas between; empty: "
-                                           "those whose token is in this environment, too, as on one machine")
+    providers: str = Field(
+        "",
+        description="those that the generator has a token for, with commas between; empty: "
+        "those whose token is in this environment, too, as on one machine",
+    )
     default_provider: str = Field("animatic", description="whose model is used when nobody names one")
     step_by_step_share: float = Field(
-        1.0, ge=0, le=1, description="of projects that did not choose a workflow; the others generate in one go")
+        1.0, ge=0, le=1, description="of projects that did not choose a workflow; the others generate in one go"
+    )
     rate_quota: int = Field(600, ge=1, description="requests per user, or per address of who is not signed in")
     rate_window_s: int = Field(60, ge=1)
     generations_per_day: int | None = Field(
-        5000, ge=1, description="generations that one user may ask for in any 24 hours, each variant counted; null: "
-                                "as many as they like")
+        5000,
+        ge=1,
+        description="generations that one user may ask for in any 24 hours, each variant counted; null: "
+        "as many as they like",
+    )
     spend_per_month: Decimal | None = Field(
-        None, ge=0, description="US dollars that one user's runs may cost in a calendar month (UTC), beside the caps "
-                                "of projects; null: as much as they like")
+        None,
+        ge=0,
+        description="US dollars that one user's runs may cost in a calendar month (UTC), beside the caps "
+        "of projects; null: as much as they like",
+    )
     requests_at_once: int = Field(256, ge=1, description="being answered here; more are told to come back in a second")
     waits_at_once: int = Field(2000, ge=0, description="answers held here by `Prefer: wait`; more are given at once")
     streams_per_user: int = Field(20, ge=1, description="event streams that one user may hold open, over all replicas")

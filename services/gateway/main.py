@@ -21,6 +21,7 @@ from shared.contracts.topics import Service
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     telemetry.configure(Service.GATEWAY, level=settings.log_level, json=settings.log_json)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with wire(settings) as parts:
@@ -29,6 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             def drain() -> None:
                 parts.health.draining = True
                 parts.hub.drain()
+
             with on_termination(drain):
                 yield
             drain()

@@ -49,44 +49,78 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
     """A lost broker never keeps the gateway from starting or from being ready: what it accepts goes out later."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(Service.GATEWAY, settings))
-        stores = PostgresStores(base.publisher, load_catalogue(settings.catalogue), settings.default_provider,
-                                settings.step_by_step_share, settings.quotas)
+        stores = PostgresStores(
+            base.publisher,
+            load_catalogue(settings.catalogue),
+            settings.default_provider,
+            settings.step_by_step_share,
+            settings.quotas,
+        )
         await _prepare(base, stores, settings)
         hub = await stack.enter_async_context(_hub(base, settings))
         objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
         purge = PurgeUploads(keeping_units(base.pool), objects.own)
         kinds = job_kinds(base.pool, stores, purge, base.clock)
         await stack.enter_async_context(
-            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id))
+            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id)
+        )
         messaging = await stack.enter_async_context(run_messaging(base, handlers(stores), needs_broker=False))
 
         def views(connection: Connection, links: Links) -> PostgresViews:
-            return PostgresViews(connection, links, stores.catalogue, stores.default_provider, base.clock.now(),
-                                 stores.step_by_step_share)
+            return PostgresViews(
+                connection,
+                links,
+                stores.catalogue,
+                stores.default_provider,
+                base.clock.now(),
+                stores.step_by_step_share,
+            )
 
         async def see(user_id: str, name: str) -> None:
             async with transaction(base.pool) as connection:
                 await see_user(stores(connection), user_id, name)
 
-        tokens = LocalTokens(settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer,
-                             audience=settings.jwt_audience, clock=base.clock)
+        tokens = LocalTokens(
+            settings.jwt_secret.get_secret_value(),
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            clock=base.clock,
+        )
         verifier = await stack.enter_async_context(_verifier(settings, tokens, base.clock))
-        limit, slots = RateLimit(settings.rate_quota, settings.rate_window_s, base.clock), Slots(
-            settings.requests_at_once, settings.waits_at_once)
+        limit, slots = (
+            RateLimit(settings.rate_quota, settings.rate_window_s, base.clock),
+            Slots(settings.requests_at_once, settings.waits_at_once),
+        )
         await stack.enter_async_context(sharing(limit, PostgresWindows(base.pool), base.clock))
         messaging.health.informative = {**messaging.health.informative, "load": saying(slots.trouble)}
+
         async def measured(since: datetime) -> Mapping[str, Any]:
             async with base.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 return await review_metrics(connection, since=since)
 
         await stack.enter_async_context(review_gauges(measured, TARGETS, base.clock))
         yield Parts(
-            settings=settings, pool=base.pool, stores=stores, views=views, answers=idempotency, verifier=verifier,
-            tokens=tokens, tickets=Tickets(base.pool, base.clock),
-            signer=MediaSigner(settings.media_secret.get_secret_value(), base.clock), hub=hub,
-            event_log=PostgresEventLog(base.pool), objects=objects, inspector=MediaInspector(),
-            catalogue=stores.catalogue, health=messaging.health, clock=base.clock, new_id=base.new_id, see_user=see,
-            limit=limit, slots=slots)
+            settings=settings,
+            pool=base.pool,
+            stores=stores,
+            views=views,
+            answers=idempotency,
+            verifier=verifier,
+            tokens=tokens,
+            tickets=Tickets(base.pool, base.clock),
+            signer=MediaSigner(settings.media_secret.get_secret_value(), base.clock),
+            hub=hub,
+            event_log=PostgresEventLog(base.pool),
+            objects=objects,
+            inspector=MediaInspector(),
+            catalogue=stores.catalogue,
+            health=messaging.health,
+            clock=base.clock,
+            new_id=base.new_id,
+            see_user=see,
+            limit=limit,
+            slots=slots,
+        )
 
 
 @asynccontextmanager
@@ -115,8 +149,14 @@ async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> Asy
         return
     keys = IssuerKeys(settings.oidc_issuer, clock)
     try:
-        yield OidcTokens(keys, issuer=settings.oidc_issuer, audience=settings.oidc_audience,
-                         algorithms=settings.oidc_algorithms, leeway_s=settings.oidc_leeway_s, clock=clock)
+        yield OidcTokens(
+            keys,
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
+            algorithms=settings.oidc_algorithms,
+            leeway_s=settings.oidc_leeway_s,
+            clock=clock,
+        )
     finally:
         await keys.aclose()
 

@@ -22,8 +22,11 @@ class Settings(ServiceSettings):
 
     default_provider: str = Field("animatic", description="whose models are the built-in defaults")
     catalogue: Path | None = Field(None, description="JSON file of models on top of the built-in ones")
-    renders_at_once: int = Field(default_factory=lambda: os.cpu_count() or 2, ge=1,
-                                 description="videos drawn and encoded on this machine's cores")
+    renders_at_once: int = Field(
+        default_factory=lambda: os.cpu_count() or 2,
+        ge=1,
+        description="videos drawn and encoded on this machine's cores",
+    )
     drawings_at_once: int = Field(2, ge=1, description="cards, speech and music: a core each, for seconds")
     calls_at_once: int = Field(200, ge=1, description="calls to providers elsewhere")
     ingests_at_once: int = Field(2, ge=1, description="uploads, downloads and imports made safe")
@@ -33,15 +36,21 @@ class Settings(ServiceSettings):
     generating_hours: float = Field(2, gt=0, description="a run that is at work for so long fails")
 
     replicate_api_token: SecretStr | None = Field(
-        None, validation_alias=_plain("REPLICATE_API_TOKEN"), description="without one its models say how to get it")
+        None, validation_alias=_plain("REPLICATE_API_TOKEN"), description="without one its models say how to get it"
+    )
     replicate_base_url: str = Field(
-        "", validation_alias=_plain("REPLICATE_BASE_URL"), description="without /v1; empty: Replicate's own")
+        "", validation_alias=_plain("REPLICATE_BASE_URL"), description="without /v1; empty: Replicate's own"
+    )
     replicate_webhook_url: str | None = Field(
-        None, validation_alias=_plain("REPLICATE_WEBHOOK_URL"),
-        description="public https address that leads to POST /webhooks/replicate; without one, polling does it all")
+        None,
+        validation_alias=_plain("REPLICATE_WEBHOOK_URL"),
+        description="public https address that leads to POST /webhooks/replicate; without one, polling does it all",
+    )
     replicate_webhook_secret: SecretStr | None = Field(
-        None, validation_alias=_plain("REPLICATE_WEBHOOK_SECRET"),
-        description="whsec_…; two with a comma between them while the secret is being changed")
+        None,
+        validation_alias=_plain("REPLICATE_WEBHOOK_SECRET"),
+        description="whsec_…; two with a comma between them while the secret is being changed",
+    )
     replicate_cancel_after_s: int = Field(1800, ge=5, le=86400, description="Replicate ends a prediction by itself")
     replicate_request_s: float = Field(60.0, gt=0, description="how long an answer may take")
     replicate_settle_s: float = Field(120.0, gt=0, description="a request unseen for so long never arrived")

@@ -104,8 +104,12 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         entry = entrance(settings, base, made_of, meter)
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
         split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
-        work = {**kinds(generate, at_once(settings), PostgresGates()), ABANDON: abandonment(base, made_of),
-                SPLIT: split, **retention_kinds(keeping(base, objects), PURGE, COLLECT, base.pool, base.clock)}
+        work = {
+            **kinds(generate, at_once(settings), PostgresGates()),
+            ABANDON: abandonment(base, made_of),
+            SPLIT: split,
+            **retention_kinds(keeping(base, objects), PURGE, COLLECT, base.pool, base.clock),
+        }
         async with transaction(base.pool) as connection:
             await schedule(connection, PURGE, COLLECT)
         await PostgresTurnstile(base.pool).declare(made_of.catalogue.gates)
@@ -145,22 +149,31 @@ async def _comparing(made_of: Parts) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def generation(settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch,
-               meter: PrometheusMeter) -> Generate:
+def generation(
+    settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch, meter: PrometheusMeter
+) -> Generate:
     unit = attempt_units(base.pool, base.publisher)
     calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
     turnstile = PostgresTurnstile(base.pool)
     makers = {name: _maker(provider, calls, turnstile, base.clock) for name, provider in made_of.providers.items()}
-    make = MakeCandidate(made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id,
-                         made_of.signer)
+    make = MakeCandidate(
+        made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id, made_of.signer
+    )
     references = GatherReferences(objects, Path(settings.work_dir) / "generator" / "references")
     gather = GatherInputs(unit, objects, made_of.downloads, references, made_of.catalogue)
     return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
 
 
 def splitting(settings: Settings, base: Base, objects: Objects, scratch: Scratch) -> SplitFilm:
-    return SplitFilm(split_units(base.pool, base.publisher), FfmpegCutter(), objects, scratch, base.clock,
-                     random.random, settings.max_attempts)
+    return SplitFilm(
+        split_units(base.pool, base.publisher),
+        FfmpegCutter(),
+        objects,
+        scratch,
+        base.clock,
+        random.random,
+        settings.max_attempts,
+    )
 
 
 def _maker(provider: Provider, calls: Calls, turnstile: Turnstile, clock: Clock) -> Maker:
@@ -177,21 +190,40 @@ def abandonment(base: Base, made_of: Parts) -> Kind:
 
 
 def entrance(settings: Settings, base: Base, made_of: Parts, meter: PrometheusMeter) -> Entry:
-    offer = Offer(made_of.catalogue, {name: p.lane for name, p in made_of.providers.items()},
-                  settings.default_provider, lambda: random.randrange(MAX_SEED))
-    return Entry(lambda c: PostgresRuns(c, base.publisher), lambda c: PostgresCommits(c, base.publisher),
-                 lambda c: PostgresImports(c, base.publisher), offer, meter, base.clock)
+    offer = Offer(
+        made_of.catalogue,
+        {name: p.lane for name, p in made_of.providers.items()},
+        settings.default_provider,
+        lambda: random.randrange(MAX_SEED),
+    )
+    return Entry(
+        lambda c: PostgresRuns(c, base.publisher),
+        lambda c: PostgresCommits(c, base.publisher),
+        lambda c: PostgresImports(c, base.publisher),
+        offer,
+        meter,
+        base.clock,
+    )
 
 
 def at_once(settings: Settings) -> Mapping[Lane, int]:
-    return {Lane.RENDER: settings.renders_at_once, Lane.DRAW: settings.drawings_at_once,
-            Lane.CALL: settings.calls_at_once, Lane.INGEST: settings.ingests_at_once}
+    return {
+        Lane.RENDER: settings.renders_at_once,
+        Lane.DRAW: settings.drawings_at_once,
+        Lane.CALL: settings.calls_at_once,
+        Lane.INGEST: settings.ingests_at_once,
+    }
 
 
 def _replicate(settings: Settings) -> ReplicateSettings:
     token = settings.replicate_api_token
     return ReplicateSettings(
         token=token.get_secret_value().strip() or None if token else None,
-        base_url=settings.replicate_base_url or BASE_URL, webhook_url=settings.replicate_webhook_url,
-        cancel_after_s=settings.replicate_cancel_after_s, request_s=settings.replicate_request_s,
-        settle_s=settings.replicate_settle_s, poll_s=settings.replicate_poll_s, pause_s=settings.replicate_pause_s)
+        base_url=settings.replicate_base_url or BASE_URL,
+        webhook_url=settings.replicate_webhook_url,
+        cancel_after_s=settings.replicate_cancel_after_s,
+        request_s=settings.replicate_request_s,
+        settle_s=settings.replicate_settle_s,
+        poll_s=settings.replicate_poll_s,
+        pause_s=settings.replicate_pause_s,
+    )

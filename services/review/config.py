@@ -12,4 +12,5 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="REVIEW_", frozen=True, extra="ignore")
 
     expiry_settled_s: float = Field(
-        120.0, description="the broker was well this long before a review expires: no decision is on its way")
+        120.0, description="the broker was well this long before a review expires: no decision is on its way"
+    )

@@ -25,7 +25,12 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
 
         async with (
             run_messaging(base, handlers(stores, base.clock), on_dead_letter=refuse_dead_letters(stores)) as messaging,
-            deadline_sweep(base.pool, stores, clock=base.clock, settled_for=messaging.consumer.settled_for,
-                          settled_s=settings.expiry_settled_s),
+            deadline_sweep(
+                base.pool,
+                stores,
+                clock=base.clock,
+                settled_for=messaging.consumer.settled_for,
+                settled_s=settings.expiry_settled_s,
+            ),
         ):
             yield messaging.health

@@ -11,8 +11,17 @@ from shared.contracts.topics import PARTITIONS, TOPICS, Service, Topic
 _HEADERS: Final[dict[str, Any]] = {
     "type": "object",
     "description": "CloudEvents 1.0, Kafka binary content mode",
-    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_projectid",
-                 "ce_ownerid", "content-type"],
+    "required": [
+        "ce_specversion",
+        "ce_id",
+        "ce_source",
+        "ce_type",
+        "ce_time",
+        "ce_subject",
+        "ce_projectid",
+        "ce_ownerid",
+        "content-type",
+    ],
     "properties": {
         "ce_specversion": {"type": "string", "const": "1.0"},
         "ce_id": {"type": "string", "format": "uuid", "description": "the same on every redelivery: apply it once"},
@@ -33,8 +42,11 @@ _HEADERS: Final[dict[str, Any]] = {
 def schema_of(topic: Topic) -> dict[str, Any]:
     """JSON Schema 2020-12 of the body, as its producer writes it."""
     schema = topic.event.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": f"https://retake.invalid/schemas/{topic.name}.v1.json", **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://retake.invalid/schemas/{topic.name}.v1.json",
+        **schema,
+    }
 
 
 def document(version: str) -> dict[str, Any]:
@@ -46,7 +58,8 @@ def document(version: str) -> dict[str, Any]:
             "description": (
                 "Four services talk only through these topics. Delivery is at least once and in order per key and "
                 "topic; across topics there is no order. The public loop is regenerate-requested, preview-ready, "
-                "accepted, rejected, complete."),
+                "accepted, rejected, complete."
+            ),
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -65,14 +78,16 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "address": topic.name,
         "description": topic.summary + (". Public." if topic.public else "."),
         "messages": {topic.event.__name__: {"$ref": f"#/components/messages/{topic.name}"}},
-        "bindings": {"kafka": {
-            "partitions": PARTITIONS,
-            "topicConfiguration": {
-                "cleanup.policy": ["compact"] if topic.compact else ["delete"],
-                **({} if topic.compact else {"retention.ms": topic.retention_ms}),
-            },
-            "bindingVersion": "0.5.0",
-        }},
+        "bindings": {
+            "kafka": {
+                "partitions": PARTITIONS,
+                "topicConfiguration": {
+                    "cleanup.policy": ["compact"] if topic.compact else ["delete"],
+                    **({} if topic.compact else {"retention.ms": topic.retention_ms}),
+                },
+                "bindingVersion": "0.5.0",
+            }
+        },
     }
 
 
@@ -93,8 +108,9 @@ def _operation(action: str, topic: Topic, service: Service) -> dict[str, Any]:
         "tags": [{"name": service.value}],
     }
     if action == "receive":
-        operation["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": [service.value]},
-                                           "bindingVersion": "0.5.0"}}
+        operation["bindings"] = {
+            "kafka": {"groupId": {"type": "string", "enum": [service.value]}, "bindingVersion": "0.5.0"}
+        }
     return operation
 
 

@@ -261,9 +261,10 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
         models |= {slug: _derived(slug, row, models, str(path)) for slug, row in own_models.items()}
         providers |= own_providers
     try:
-        return Catalogue([_row(Model, "model", "slug", *item) for item in models.items() if item[1] is not None],
-                         [_row(ProviderRow, "provider", "name", *item) for item in providers.items()
-                          if item[1] is not None])
+        return Catalogue(
+            [_row(Model, "model", "slug", *item) for item in models.items() if item[1] is not None],
+            [_row(ProviderRow, "provider", "name", *item) for item in providers.items() if item[1] is not None],
+        )
     except BadCatalogue as e:
         raise BadCatalogue(f"{source}: {e}") from e
 
@@ -274,8 +275,12 @@ def _rows(text: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     except ValueError as e:
         raise BadCatalogue(f"{name} is no JSON: {e}") from e
     known = {"models", "providers"}
-    if not isinstance(loaded, dict) or not loaded or set(loaded) - known or not all(
-            isinstance(part, dict) for part in loaded.values()):
+    if (
+        not isinstance(loaded, dict)
+        or not loaded
+        or set(loaded) - known
+        or not all(isinstance(part, dict) for part in loaded.values())
+    ):
         raise BadCatalogue(f'{name} is not {{"models": {{slug: row}}, "providers": {{name: row}}}}')
     return dict(loaded.get("models", {})), dict(loaded.get("providers", {}))
 

@@ -10,8 +10,14 @@ def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return list(_object(old, new, old.get("$defs", {}), new.get("$defs", {}), "", set()))
 
 
-def _object(old: dict[str, Any], new: dict[str, Any], old_defs: dict[str, Any], new_defs: dict[str, Any],
-            path: str, seen: set[tuple[str, str]]) -> list[str]:
+def _object(
+    old: dict[str, Any],
+    new: dict[str, Any],
+    old_defs: dict[str, Any],
+    new_defs: dict[str, Any],
+    path: str,
+    seen: set[tuple[str, str]],
+) -> list[str]:
     old, old_name = _resolve(old, old_defs)
     new, new_name = _resolve(new, new_defs)
     if (old_name, new_name) in seen and old_name:
@@ -30,8 +36,10 @@ def _object(old: dict[str, Any], new: dict[str, Any], old_defs: dict[str, Any], 
             found.append(f"{path}/{name}: field is gone")
         else:
             found += _object(old_fields[name], new_fields[name], old_defs, new_defs, f"{path}/{name}", seen)
-    found += [f"{path}/{name}: a field became required"
-              for name in set(new.get("required", [])) - set(old.get("required", [])) - _always_written(old, new)]
+    found += [
+        f"{path}/{name}: a field became required"
+        for name in set(new.get("required", [])) - set(old.get("required", [])) - _always_written(old, new)
+    ]
     for inner in ("items", "additionalProperties"):
         if isinstance(old.get(inner), dict) and isinstance(new.get(inner), dict):
             found += _object(old[inner], new[inner], old_defs, new_defs, f"{path}/{inner}", seen)
@@ -40,12 +48,21 @@ def _object(old: dict[str, Any], new: dict[str, Any], old_defs: dict[str, Any], 
 
 def _always_written(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
     """Serialised schemas name as required what is always written; a new field with a default may be among them."""
-    return {name for name, field in new.get("properties", {}).items()
-            if "default" in field and name not in old.get("properties", {})}
+    return {
+        name
+        for name, field in new.get("properties", {}).items()
+        if "default" in field and name not in old.get("properties", {})
+    }
 
 
-def _choices(old: dict[str, Any], new: dict[str, Any], old_defs: dict[str, Any], new_defs: dict[str, Any],
-             path: str, seen: set[tuple[str, str]]) -> list[str]:
+def _choices(
+    old: dict[str, Any],
+    new: dict[str, Any],
+    old_defs: dict[str, Any],
+    new_defs: dict[str, Any],
+    path: str,
+    seen: set[tuple[str, str]],
+) -> list[str]:
     """Each alternative that was allowed must still be."""
     found = []
     for choice in old.get("anyOf", []):

@@ -34,8 +34,7 @@ def contracts() -> dict[Path, str]:
 
 def differing() -> list[Path]:
     """Files on disk that are not what the models say."""
-    return [path for path, text in contracts().items()
-            if not path.exists() or path.read_text("utf-8") != text]
+    return [path for path, text in contracts().items() if not path.exists() or path.read_text("utf-8") != text]
 
 
 def _text(value: Any) -> str:

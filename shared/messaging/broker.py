@@ -69,8 +69,9 @@ class Broker:
         )
 
     def admin(self) -> AIOKafkaAdminClient:
-        return AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, client_id=f"retake-{self.service}-admin",
-                                   request_timeout_ms=10_000)
+        return AIOKafkaAdminClient(
+            bootstrap_servers=self.bootstrap, client_id=f"retake-{self.service}-admin", request_timeout_ms=10_000
+        )
 
 
 async def start_until_reachable(make: Callable[[], T], *, what: str) -> T:

@@ -55,8 +55,14 @@ class Consumer:
     """One group member per process. `handlers` has one entry per event type that the service consumes."""
 
     def __init__(
-        self, broker: Broker, pool: Pool, handlers: Mapping[type[Event], Handler], *,
-        clock: Clock, on_dead_letter: OnDeadLetter | None = None, on_batch: Callable[[], None] | None = None,
+        self,
+        broker: Broker,
+        pool: Pool,
+        handlers: Mapping[type[Event], Handler],
+        *,
+        clock: Clock,
+        on_dead_letter: OnDeadLetter | None = None,
+        on_batch: Callable[[], None] | None = None,
     ) -> None:
         self._broker = broker
         self._pool = pool
@@ -170,8 +176,7 @@ class Consumer:
                 BUSY_SINCE.labels(self._broker.service).set(0)
                 self._idle.set()
 
-    async def _begin_commit(self, consumer: AIOKafkaConsumer,
-                            records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+    async def _begin_commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """The next events need not wait for its answer. One commit at a time, so that offsets never go back."""
         if self._committing:
             await asyncio.wait({self._committing})
@@ -243,8 +248,9 @@ class Consumer:
                 delay = min(delay * 2, MAX_DELAY_S)
 
 
-async def apply_new(connection: Connection, messages: Sequence[Message[Event]],
-                    handlers: Mapping[type[Event], Handler]) -> None:
+async def apply_new(
+    connection: Connection, messages: Sequence[Message[Event]], handlers: Mapping[type[Event], Handler]
+) -> None:
     """Those that were not applied before, in order. The caller commits."""
     new = await inbox.take_new(connection, messages)
     writes = Writes(connection)

@@ -42,16 +42,27 @@ class DeadLetter:
         cls, record: ConsumerRecord[bytes, bytes], service: Service, error: RetakeError, attempts: int, now: datetime
     ) -> Self:
         cause = {
-            "topic": record.topic, "partition": str(record.partition), "offset": str(record.offset),
-            "code": error.code, "cause": error.cause[:2000], "attempts": str(attempts), "time": now.isoformat(),
+            "topic": record.topic,
+            "partition": str(record.partition),
+            "offset": str(record.offset),
+            "code": error.code,
+            "cause": error.cause[:2000],
+            "attempts": str(attempts),
+            "time": now.isoformat(),
         }
         body = record.value or b""
         if len(body) > MAX_RECORD_BYTES:  # no topic of ours takes it, and a relay would try for ever
             cause["truncated"] = str(len(body))
             body = body[:TRUNCATED_BYTES]
         headers = {k: (v or b"").decode(errors="replace") for k, v in record.headers if not k.startswith(PREFIX)}
-        return cls(service, record.topic, (record.key or b"").decode(errors="replace"), headers,
-                   body.decode(errors="replace"), cause)
+        return cls(
+            service,
+            record.topic,
+            (record.key or b"").decode(errors="replace"),
+            headers,
+            body.decode(errors="replace"),
+            cause,
+        )
 
     @property
     def subject(self) -> str | None:
@@ -81,8 +92,11 @@ async def dead_letter(
         headers = letter.headers | {PREFIX + name: value for name, value in letter.cause.items()}
         await connection.execute(
             "insert into outbox (event_id, topic, key, headers, body) values ($1, $2, $3, $4, $5)",
-            new_id(), dead_letter_topic(letter.service), _storable(letter.key),
-            {_storable(name): _storable(value) for name, value in headers.items()}, _storable(letter.body),
+            new_id(),
+            dead_letter_topic(letter.service),
+            _storable(letter.key),
+            {_storable(name): _storable(value) for name, value in headers.items()},
+            _storable(letter.body),
         )
 
 

@@ -30,7 +30,10 @@ async def park(connection: Connection, subject_id: str, message: Message[Event])
     headers = {name: value.decode() for name, value in message.envelope.headers()}
     await connection.execute(
         "insert into parked (subject_id, topic, headers, body) values ($1, $2, $3, $4)",
-        subject_id, message.topic, headers, message.event.model_dump_json(),
+        subject_id,
+        message.topic,
+        headers,
+        message.event.model_dump_json(),
     )
 
 

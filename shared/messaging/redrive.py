@@ -61,8 +61,14 @@ class Letter:
 class DeadLetterBox:
     """One service's dead letters. See `open_box`."""
 
-    def __init__(self, broker: Broker, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient,
-                 partitions: list[TopicPartition], group: str) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        consumer: AIOKafkaConsumer,
+        admin: AIOKafkaAdminClient,
+        partitions: list[TopicPartition],
+        group: str,
+    ) -> None:
         self._broker = broker
         self._consumer = consumer
         self._admin = admin
@@ -85,15 +91,21 @@ class DeadLetterBox:
         """Send each to its topic again, in order, then settle it. If we die in between it is sent twice: harmless."""
         for letter in letters:
             if not letter.sendable:
-                raise UserError("not_sendable", f"The dead letter {letter.position} was cut or has no topic of ours.",
-                                "Settle it with: discard.")
+                raise UserError(
+                    "not_sendable",
+                    f"The dead letter {letter.position} was cut or has no topic of ours.",
+                    "Settle it with: discard.",
+                )
         producer = self._broker.producer()
         await producer.start()
         try:
             for letter in letters:
                 await producer.send_and_wait(
-                    letter.topic, value=letter.body.encode(), key=letter.key.encode(),
-                    headers=[(name, value.encode()) for name, value in letter.headers.items()])
+                    letter.topic,
+                    value=letter.body.encode(),
+                    key=letter.key.encode(),
+                    headers=[(name, value.encode()) for name, value in letter.headers.items()],
+                )
         finally:
             await producer.stop()
         await self.discard(letters)
@@ -116,8 +128,7 @@ class DeadLetterBox:
         async with asyncio.timeout(COORDINATOR_S):
             while True:
                 try:
-                    return dict(
-                        await self._admin.list_consumer_group_offsets(self._group, partitions=self._partitions))
+                    return dict(await self._admin.list_consumer_group_offsets(self._group, partitions=self._partitions))
                 except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError):
                     await asyncio.sleep(0.2)
 
@@ -136,9 +147,14 @@ async def open_box(bootstrap: str, service: Service) -> AsyncIterator[DeadLetter
     broker = Broker(bootstrap, service)
     group = f"{dead_letter_topic(service)}.settled"
     partitions = await partitions_of(broker, dead_letter_topic(service))
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, client_id="retake-dead-letters", group_id=group,
-                                enable_auto_commit=False, auto_offset_reset="earliest",
-                                fetch_max_wait_ms=FETCH_WAIT_MS)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        client_id="retake-dead-letters",
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+    )
     admin = broker.admin()
     try:
         await admin.start()
@@ -183,8 +199,11 @@ class _Mark:
             self.out_of_turn.add(offset)
             self._advance()
         if len(self.out_of_turn) > MAX_OUT_OF_TURN:
-            raise UserError("too_many_out_of_turn", "Too many dead letters were settled out of turn.",
-                            "Settle the oldest ones first.")
+            raise UserError(
+                "too_many_out_of_turn",
+                "Too many dead letters were settled out of turn.",
+                "Settle the oldest ones first.",
+            )
 
     def as_offset(self) -> tuple[int, str]:
         return self.next, ",".join(map(str, sorted(self.out_of_turn)))
@@ -221,6 +240,7 @@ def chosen(letters: Iterable[Letter], positions: Collection[str]) -> list[Letter
     if not positions:
         return letters
     if unknown := set(positions) - {x.position for x in letters}:
-        raise UserError("no_such_letter", f"There is no unsettled dead letter {', '.join(sorted(unknown))}.",
-                        "See them with: list.")
+        raise UserError(
+            "no_such_letter", f"There is no unsettled dead letter {', '.join(sorted(unknown))}.", "See them with: list."
+        )
     return [x for x in letters if x.position in positions]

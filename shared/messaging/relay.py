@@ -132,7 +132,9 @@ class Relay:
                 log.warning("relay.replays", was=known, cluster=found, rows=done.split()[-1])
             await connection.execute(
                 """insert into broker (cluster_id) values ($1)
-                   on conflict (one) do update set cluster_id = $1, seen_at = now()""", found)
+                   on conflict (one) do update set cluster_id = $1, seen_at = now()""",
+                found,
+            )
 
     async def _publish(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> None:
         pace = Pace(self._broker, EMBEDDED_UNREAD_BYTES) if self._broker.embedded else None
@@ -151,9 +153,9 @@ class Relay:
                     async with asyncio.timeout(POLL_S):  # wait_for can swallow a cancellation before 3.12
                         await self._wake.wait()
 
-
-    async def _send_all(self, connection: asyncpg.Connection, producer: AIOKafkaProducer,
-                        rows: list[asyncpg.Record], pace: Pace | None) -> None:
+    async def _send_all(
+        self, connection: asyncpg.Connection, producer: AIOKafkaProducer, rows: list[asyncpg.Record], pace: Pace | None
+    ) -> None:
         """Returns, or raises, with the connection at rest: a flush that was acknowledged is marked whatever follows."""
         marking: asyncio.Task[None] | None = None
         try:

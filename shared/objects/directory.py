@@ -166,8 +166,9 @@ class DirectoryStore:
         return self._dir / checked_key(key)
 
     def _ref(self, key: str, found: Digest, content_type: str) -> ObjectRef:
-        return ObjectRef(bucket=self._bucket.value, key=key, size=found.size, sha256=found.sha256,
-                         content_type=content_type)
+        return ObjectRef(
+            bucket=self._bucket.value, key=key, size=found.size, sha256=found.sha256, content_type=content_type
+        )
 
     def _check_writable(self) -> None:
         if not self._writable:

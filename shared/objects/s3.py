@@ -58,8 +58,17 @@ DIGEST_METADATA: Final = "sha256"
 
 _MISSING: Final = {"404", "NoSuchKey", "NotFound"}
 _EXISTS: Final = {"412", "PreconditionFailed"}
-_DENIED: Final = {"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket",
-                  "AllAccessDisabled", "MethodNotAllowed", "NotImplemented"}
+_DENIED: Final = {
+    "401",
+    "403",
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "NoSuchBucket",
+    "AllAccessDisabled",
+    "MethodNotAllowed",
+    "NotImplemented",
+}
 _MISCONFIGURED: Final = (NoCredentialsError, NoRegionError, PartialCredentialsError, ParamValidationError)
 
 
@@ -74,8 +83,15 @@ async def open_s3(
             client = await stack.enter_async_context(_client(own_endpoint))
             signer = await stack.enter_async_context(_client(public_endpoint)) if public_endpoint else client
         buckets = {
-            service: S3Store(client, signer, bucket, "/".join(filter(None, (prefix, service.value))) + "/", service,
-                             writable=service is owner, work_dir=work_dir or Path(tempfile.gettempdir()))
+            service: S3Store(
+                client,
+                signer,
+                bucket,
+                "/".join(filter(None, (prefix, service.value))) + "/",
+                service,
+                writable=service is owner,
+                work_dir=work_dir or Path(tempfile.gettempdir()),
+            )
             for service in Service
         }
         yield Objects(buckets[owner], buckets.__getitem__)
@@ -101,8 +117,17 @@ def _client(endpoint: str | None) -> Any:
 class S3Store:
     """An `ObjectStore` below a prefix of one S3 bucket. `signer` makes the URLs that browsers use."""
 
-    def __init__(self, client: S3Client, signer: S3Client, s3_bucket: str, prefix: str, bucket: Service, *,
-                 writable: bool, work_dir: Path) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        signer: S3Client,
+        s3_bucket: str,
+        prefix: str,
+        bucket: Service,
+        *,
+        writable: bool,
+        work_dir: Path,
+    ) -> None:
         self._client = client
         self._signer = signer
         self._s3_bucket = s3_bucket
@@ -167,8 +192,13 @@ class S3Store:
                 if _code(e) in _MISSING:
                     return None
                 raise
-        return StoredObject(key, head["ContentLength"], head["LastModified"], head.get("ContentType"),
-                            head.get("Metadata", {}).get(DIGEST_METADATA))
+        return StoredObject(
+            key,
+            head["ContentLength"],
+            head["LastModified"],
+            head.get("ContentType"),
+            head.get("Metadata", {}).get(DIGEST_METADATA),
+        )
 
     async def delete(self, *keys: str) -> None:
         self._check_writable()
@@ -181,8 +211,10 @@ class S3Store:
                 )
             if failed := [e for e in said.get("Errors", []) if e.get("Code") not in _MISSING]:
                 first = failed[0]
-                raise Retryable("object_store_unavailable",
-                                f"{len(failed)} objects were not deleted: {first.get('Code')} {first.get('Message')}")
+                raise Retryable(
+                    "object_store_unavailable",
+                    f"{len(failed)} objects were not deleted: {first.get('Code')} {first.get('Message')}",
+                )
 
     async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         full = self._prefix + checked_prefix(prefix)
@@ -210,8 +242,9 @@ class S3Store:
     # -- over the wire --------------------------------------------------------------------------------------------
 
     def _ref(self, key: str, found: Digest, content_type: str) -> ObjectRef:
-        return ObjectRef(bucket=self._bucket.value, key=key, size=found.size, sha256=found.sha256,
-                         content_type=content_type)
+        return ObjectRef(
+            bucket=self._bucket.value, key=key, size=found.size, sha256=found.sha256, content_type=content_type
+        )
 
     def _check_writable(self) -> None:
         if not self._writable:
@@ -239,9 +272,13 @@ class S3Store:
     async def _put_whole(self, key: str, data: bytes, found: Digest, content_type: str) -> None:
         try:
             await self._client.put_object(
-                Bucket=self._s3_bucket, Key=self._prefix + key, Body=data, ContentType=content_type,
+                Bucket=self._s3_bucket,
+                Key=self._prefix + key,
+                Body=data,
+                ContentType=content_type,
                 ChecksumSHA256=base64.b64encode(bytes.fromhex(found.sha256)).decode(),
-                Metadata={DIGEST_METADATA: found.sha256}, IfNoneMatch="*",
+                Metadata={DIGEST_METADATA: found.sha256},
+                IfNoneMatch="*",
             )
         except ClientError as e:
             await self._accept_same(key, found, e)
@@ -257,7 +294,8 @@ class S3Store:
     async def _put_parts(self, key: str, path: Path, found: Digest, content_type: str) -> None:
         target: dict[str, Any] = {"Bucket": self._s3_bucket, "Key": self._prefix + key}
         started = await self._client.create_multipart_upload(
-            **target, ContentType=content_type, ChecksumAlgorithm="SHA256", Metadata={DIGEST_METADATA: found.sha256})
+            **target, ContentType=content_type, ChecksumAlgorithm="SHA256", Metadata={DIGEST_METADATA: found.sha256}
+        )
         target["UploadId"] = started["UploadId"]
         try:
             parts = await self._send_parts(target, path, found.size)
@@ -276,8 +314,7 @@ class S3Store:
         async def send(number: int) -> CompletedPartTypeDef:
             async with free:
                 data, checksum = await in_thread(partial(_part, path, (number - 1) * part_size, part_size))
-                done = await self._client.upload_part(
-                    **target, PartNumber=number, Body=data, ChecksumSHA256=checksum)
+                done = await self._client.upload_part(**target, PartNumber=number, Body=data, ChecksumSHA256=checksum)
             return {"PartNumber": number, "ETag": done["ETag"], "ChecksumSHA256": checksum}
 
         async with asyncio.TaskGroup() as group:

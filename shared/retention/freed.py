@@ -7,8 +7,9 @@ from typing import Final
 from prometheus_client import Counter
 
 BYTES: Final = Counter("retake_retention_freed_bytes_total", "Bytes that retention deleted", ["what"])
-THINGS: Final = Counter("retake_retention_freed_total",
-                        "Versions, films, pieces and orphaned objects that retention deleted", ["what"])
+THINGS: Final = Counter(
+    "retake_retention_freed_total", "Versions, films, pieces and orphaned objects that retention deleted", ["what"]
+)
 
 
 def count_freed(what: str, count: int, size: int) -> None:

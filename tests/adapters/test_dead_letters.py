@@ -72,7 +72,8 @@ async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: Ru
         letters = await waiting(kafka, 5)
         assert {x.headers["ce_id"] for x in letters} == {m.envelope.id for m in sent}
         assert {(x.topic, x.cause["code"], x.cause["cause"]) for x in letters} == {
-            (TOPIC, "broken", "the handler is broken")}
+            (TOPIC, "broken", "the handler is broken")
+        }
         assert {x.key for x in letters} == {m.event.key for m in sent}
         assert not any(name.startswith("dlq_") for x in letters for name in x.headers)
 
@@ -93,8 +94,7 @@ async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: Ru
         last = events.message(events.preview_ready())
         await produce(kafka, TOPIC, as_record(last))
         await eventually(lambda: _effects(review, 5))
-    assert set(await review.effects()) == {
-        *(x.headers["ce_id"] for x in letters[1:]), last.envelope.id}
+    assert set(await review.effects()) == {*(x.headers["ce_id"] for x in letters[1:]), last.envelope.id}
 
 
 async def _effects(side: Side, count: int) -> bool:

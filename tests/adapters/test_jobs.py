@@ -56,8 +56,14 @@ class World:
         return int(await self.pool.fetchval("select count(*) from jobs"))
 
     def worker(self, handler: JobHandler, concurrency: int = 2, **options: Any) -> Worker:
-        return Worker(self.pool, self.url, {"render": Kind(handler, concurrency)}, clock=SystemClock(), new_id=new_id,
-                      **{"lease_s": LEASE_S, "heartbeat_s": HEARTBEAT_S} | options)
+        return Worker(
+            self.pool,
+            self.url,
+            {"render": Kind(handler, concurrency)},
+            clock=SystemClock(),
+            new_id=new_id,
+            **{"lease_s": LEASE_S, "heartbeat_s": HEARTBEAT_S} | options,
+        )
 
 
 @pytest_asyncio.fixture
@@ -348,8 +354,9 @@ async def test_a_worker_that_finds_its_job_stolen_stops_it(world: World) -> None
     handler = Recorder(world, stuck=True)
     async with world.worker(handler):
         await eventually(lambda: handler.began)
-        await world.pool.execute("update jobs set token = gen_random_uuid(), worker = 'thief', "
-                                 "lease_until = now() + interval '1 minute'")
+        await world.pool.execute(
+            "update jobs set token = gen_random_uuid(), worker = 'thief', lease_until = now() + interval '1 minute'"
+        )
         await eventually(lambda: handler.stopped == [job_id])
     assert (await world.row(job_id) or {})["token"] is not None, "it is not ours to give back"
 
@@ -373,8 +380,10 @@ async def test_a_worker_outlives_the_loss_of_its_connections(world: World) -> No
     handler = Recorder(world)
     async with world.worker(handler):
         await eventually(lambda: _listening(world))
-        await world.pool.execute("select pg_terminate_backend(pid) from pg_stat_activity "
-                                 "where datname = current_database() and pid <> pg_backend_pid()")
+        await world.pool.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
         made = [await _enqueued(world) for _ in range(3)]
         await eventually(lambda: set(handler.ended) >= set(made))
         await eventually(lambda: _listening(world))
@@ -392,8 +401,11 @@ async def _try_to_enqueue(world: World) -> str:
 
 
 async def _listening(world: World) -> bool:
-    return bool(await world.pool.fetchval(
-        "select count(*) from pg_stat_activity where datname = current_database() and query ilike 'listen%'"))
+    return bool(
+        await world.pool.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database() and query ilike 'listen%'"
+        )
+    )
 
 
 async def test_a_job_for_later_runs_then(world: World) -> None:

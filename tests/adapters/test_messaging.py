@@ -43,10 +43,16 @@ async def review(fresh_database: Fresh) -> AsyncIterator[Side]:
         yield found
 
 
-def consuming(on: Side, kafka: RunningBroker, handler: Handler = record_effect, *,
-              on_dead_letter: OnDeadLetter | None = None) -> Consumer:
-    return Consumer(client_of(kafka, on.service), on.pool, handlers(on.service, handler), clock=HurriedClock(),
-                    on_dead_letter=on_dead_letter)
+def consuming(
+    on: Side, kafka: RunningBroker, handler: Handler = record_effect, *, on_dead_letter: OnDeadLetter | None = None
+) -> Consumer:
+    return Consumer(
+        client_of(kafka, on.service),
+        on.pool,
+        handlers(on.service, handler),
+        clock=HurriedClock(),
+        on_dead_letter=on_dead_letter,
+    )
 
 
 def previews(count: int, keys: int = 5) -> list[Message[Any]]:
@@ -154,9 +160,7 @@ async def _none_left(side: Side) -> bool:
     return await side.unpublished() == 0
 
 
-async def test_one_relay_is_active_and_another_takes_over(
-    kafka: RunningBroker, generator: Side, review: Side
-) -> None:
+async def test_one_relay_is_active_and_another_takes_over(kafka: RunningBroker, generator: Side, review: Side) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(consuming(review, kafka))
         first = await stack.enter_async_context(generator.relay(kafka))
@@ -166,15 +170,15 @@ async def test_one_relay_is_active_and_another_takes_over(
         second = await stack.enter_async_context(generator.relay(kafka))
         await eventually(lambda: second.problem is None, what="standing by")
         active = await generator.pool.fetchval(
-            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1",
-            relay_module.LOCK_KEY)
+            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1", relay_module.LOCK_KEY
+        )
         await first.__aexit__()  # its process ends
         after = previews(10)
         await generator.publish(after)
         await has(review, after)
         now = await generator.pool.fetchval(
-            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1",
-            relay_module.LOCK_KEY)
+            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1", relay_module.LOCK_KEY
+        )
         assert now != active
     assert sorted(await review.effects()) == sorted(ids([*before, *after]))
     assert len(await everything_on(kafka, TOPIC)) == 20
@@ -187,7 +191,8 @@ async def test_a_relay_whose_connection_is_cut_goes_on(kafka: RunningBroker, gen
         await has(review, before)
         await generator.pool.execute(
             "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = $1",
-            relay_module.LOCK_KEY)
+            relay_module.LOCK_KEY,
+        )
         await generator.publish(after)
         await has(review, after)
         await eventually(lambda: relay.problem is None)
@@ -325,8 +330,11 @@ async def test_what_a_handler_refuses_is_put_aside_at_once_and_the_failure_is_pu
         assert letter.subject == sent[2].envelope.subject
         await publish(connection, [failure])
 
-    async with generator.relay(kafka), consuming(review, kafka, refuse_the_third, on_dead_letter=tell), \
-            review.relay(kafka):
+    async with (
+        generator.relay(kafka),
+        consuming(review, kafka, refuse_the_third, on_dead_letter=tell),
+        review.relay(kafka),
+    ):
         await generator.publish(sent)
         await has(review, [m for m in sent if m is not sent[2]])
         await eventually(lambda: _none_left(review))
@@ -420,7 +428,8 @@ async def test_a_broker_that_lost_its_data_is_told_everything_again_and_nothing_
         await eventually(lambda: _none_left(generator))
     await generator.pool.execute(
         "update outbox set created_at = now() - interval '30 days' where topic in ('complete') or event_id = $1",
-        sent[0].envelope.id)
+        sent[0].envelope.id,
+    )
 
     await kafka.lose_data()
 
@@ -433,8 +442,9 @@ async def test_a_broker_that_lost_its_data_is_told_everything_again_and_nothing_
     there = {header(r, "ce_id") for r in await everything_on(kafka, TOPIC)}
     assert there == {*ids(sent[1:]), *ids(after)}, "what is older than the window is not sent again"
     assert await everything_on(kafka, "progress") == [], "progress is not sent again"
-    assert [header(r, "ce_id") for r in await everything_on(kafka, "complete")] == [old_commit.envelope.id], \
+    assert [header(r, "ce_id") for r in await everything_on(kafka, "complete")] == [old_commit.envelope.id], (
         "the last commit of an asset is sent again however old it is"
+    )
 
 
 async def test_a_broker_that_is_the_same_is_told_nothing_again(

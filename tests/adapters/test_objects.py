@@ -45,8 +45,11 @@ async def s3_bucket(s3_server: S3Server) -> None:
 
     e = s3_server.environment
     async with aioboto3.Session().client(
-        "s3", endpoint_url=e["AWS_ENDPOINT_URL_S3"], region_name=e["AWS_REGION"],
-        aws_access_key_id=e["AWS_ACCESS_KEY_ID"], aws_secret_access_key=e["AWS_SECRET_ACCESS_KEY"],
+        "s3",
+        endpoint_url=e["AWS_ENDPOINT_URL_S3"],
+        region_name=e["AWS_REGION"],
+        aws_access_key_id=e["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=e["AWS_SECRET_ACCESS_KEY"],
     ) as client:
         await client.create_bucket(Bucket=BUCKET)
 
@@ -105,9 +108,7 @@ async def test_moving_a_file_leaves_nothing_behind(objects: Objects, tmp_path: P
 
 async def test_a_checksum_taken_while_the_file_was_written_is_kept(objects: Objects, tmp_path: Path) -> None:
     known = sha256(b"written")
-    ref = await objects.own.put_file(
-        key(), file_of(tmp_path / "in", b"written"), "text/plain", move=True, sha256=known
-    )
+    ref = await objects.own.put_file(key(), file_of(tmp_path / "in", b"written"), "text/plain", move=True, sha256=known)
     assert (ref.sha256, ref.size) == (known, 7)
     await objects.own.fetch(ref, tmp_path / "out")
 
@@ -157,8 +158,9 @@ async def test_a_key_is_written_once(objects: Objects, tmp_path: Path, size: int
 async def test_of_many_writers_of_one_key_one_wins(objects: Objects) -> None:
     k = key()
     bodies = [f"writer {i}".encode() for i in range(8)]
-    said = await asyncio.gather(*(objects.own.put_bytes(k, body, "text/plain") for body in bodies),
-                                return_exceptions=True)
+    said = await asyncio.gather(
+        *(objects.own.put_bytes(k, body, "text/plain") for body in bodies), return_exceptions=True
+    )
     won = [s for s in said if isinstance(s, ObjectRef)]
     lost = [s for s in said if isinstance(s, Permanent) and s.code == "object_exists"]
     assert (len(won), len(lost)) == (1, 7)
@@ -167,8 +169,17 @@ async def test_of_many_writers_of_one_key_one_wins(objects: Objects) -> None:
 
 @pytest.mark.parametrize(
     ("start", "length", "expected"),
-    [(0, None, b"0123456789"), (3, None, b"3456789"), (3, 4, b"3456"), (8, 10, b"89"), (0, 1, b"0"), (9, 1, b"9"),
-     (10, None, b""), (50, 5, b""), (4, 0, b"")],
+    [
+        (0, None, b"0123456789"),
+        (3, None, b"3456789"),
+        (3, 4, b"3456"),
+        (8, 10, b"89"),
+        (0, 1, b"0"),
+        (9, 1, b"9"),
+        (10, None, b""),
+        (50, 5, b""),
+        (4, 0, b""),
+    ],
 )
 async def test_ranges(objects: Objects, start: int, length: int | None, expected: bytes) -> None:
     ref = await objects.own.put_bytes(key(), b"0123456789", "text/plain")
@@ -233,8 +244,26 @@ async def test_many_objects_are_listed_and_deleted(objects: Objects) -> None:
     assert await listed(objects) == {}
 
 
-@pytest.mark.parametrize("bad", ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".hidden", "a/.b", "a\\b", "a b",
-                                 "a\x00b", "ä", "a" * 201, "a/" * 401 + "a", "a\n"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "/etc/passwd",
+        "../x",
+        "a/../b",
+        "a//b",
+        "a/",
+        ".hidden",
+        "a/.b",
+        "a\\b",
+        "a b",
+        "a\x00b",
+        "ä",
+        "a" * 201,
+        "a/" * 401 + "a",
+        "a\n",
+    ],
+)
 async def test_keys_that_we_did_not_make_are_refused(objects: Objects, tmp_path: Path, bad: str) -> None:
     ref = ObjectRef(bucket="generator", key=bad, size=1, sha256="0" * 64, content_type="text/plain")
     for attempt in (
@@ -297,8 +326,7 @@ async def test_a_url_for_browsers(objects: Objects, url: str, request: pytest.Fi
     with await asyncio.to_thread(urllib.request.urlopen, signed) as answer:
         assert answer.read() == b"0123456789"
         assert answer.headers["Content-Type"] == "video/mp4"
-        assert answer.headers["Content-Disposition"] == (
-            "attachment; filename*=UTF-8''a%20%22film%22%20%C3%BC.mp4")
+        assert answer.headers["Content-Disposition"] == ("attachment; filename*=UTF-8''a%20%22film%22%20%C3%BC.mp4")
     part = urllib.request.Request(signed, headers={"Range": "bytes=2-4"})
     with await asyncio.to_thread(urllib.request.urlopen, part) as answer:
         assert (answer.status, answer.read()) == (206, b"234")
@@ -322,9 +350,7 @@ def _refused(url: str) -> bool:
     return False
 
 
-async def test_a_store_that_is_away_is_worth_another_try(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_store_that_is_away_is_worth_another_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in S3Server("http://127.0.0.1:9", checks_signatures=True).environment.items():
         monkeypatch.setenv(name, value)
     async with open_objects("s3://b/p", Service.REVIEW) as objects:

@@ -63,8 +63,15 @@ class NoLongerNull(Old):
     maybe: int = 0  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize(("new", "where"), [
-    (Gone, "/maybe"), (Retyped, "/name"), (Stricter, "/extra"), (Nested, "/inner/a"), (NoLongerNull, "/maybe"),
-])
+@pytest.mark.parametrize(
+    ("new", "where"),
+    [
+        (Gone, "/maybe"),
+        (Retyped, "/name"),
+        (Stricter, "/extra"),
+        (Nested, "/inner/a"),
+        (NoLongerNull, "/maybe"),
+    ],
+)
 def test_a_break_is_found_and_located(new: type[BaseModel], where: str) -> None:
     assert any(where in found for found in breaks(_schema(Old), _schema(new)))

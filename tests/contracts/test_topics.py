@@ -38,7 +38,8 @@ def test_every_event_of_a_module_belongs_to_that_service_and_has_a_topic() -> No
     for service in Service:
         module = importlib.import_module(f"shared.contracts.{service}")
         defined = {
-            c.TOPIC for _, c in inspect.getmembers(module, inspect.isclass)
+            c.TOPIC
+            for _, c in inspect.getmembers(module, inspect.isclass)
             if issubclass(c, Event) and c.__module__ == module.__name__ and "TOPIC" in vars(c)
         }
         assert defined == {t.name for t in produced_by(service)}

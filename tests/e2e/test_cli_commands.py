@@ -348,8 +348,9 @@ def test_a_batch_is_held_and_reviewed_by_commands_up_to_the_rated_film(cli: Cli,
     [waiting] = cli.json("review", "--list", *at)["waiting"]
     assert waiting["deadline"] is None
     cli.json("review", waiting["id"], "--accept", "--rating", "5", "--reason", "Good")
-    film = cli.json("render", typed, "--at-once", "2", "--transition", "fade", "--captions", "none", "--no-music",
-                    "-o", "typed.mp4")
+    film = cli.json(
+        "render", typed, "--at-once", "2", "--transition", "fade", "--captions", "none", "--no-music", "-o", "typed.mp4"
+    )
     assert film["segments_included"] == 2
     assert cli.json("films", "rate", "4", *at)["rating"] == 4
     assert cli.json("films", "download", film["compilation_job_id"], "-o", "again.mp4")["size"] == film["size"]
@@ -382,11 +383,14 @@ def test_a_picture_that_is_no_longer_there_does_not_stop_an_import(cli: Cli) -> 
     assert "Regenerate the starting image first." in refused
 
 
-@pytest.mark.parametrize(("name", "data", "told"), [
-    ("loop.gif", b"GIF89a\0", "this is a picture, not a film or a script"),
-    ("tune.mp3", b"ID3\4", "this is sound, not a film or a script"),
-    ("film.xyz", b"\0\1\2" * 99, "no image, audio or video that is taken"),
-])
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("loop.gif", b"GIF89a\0", "this is a picture, not a film or a script"),
+        ("tune.mp3", b"ID3\4", "this is sound, not a film or a script"),
+        ("film.xyz", b"\0\1\2" * 99, "no image, audio or video that is taken"),
+    ],
+)
 def test_what_is_neither_film_nor_script_is_told_so(cli: Cli, name: str, data: bytes, told: str) -> None:
     (cli.folder / name).write_bytes(data)
     done = subprocess.run([*COMMAND, "episode", "import", name], cwd=cli.folder, env=cli.environ, capture_output=True,

@@ -36,23 +36,37 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
 def _episode(api: Api, project: str) -> dict[str, Any]:
     """Two segments with photographs, by uploads and one import."""
     uploads = [
-        api.call("POST", f"/projects/{project}/uploads", content=photograph(hue=40 * i), expect=201,
-                 headers={"Content-Type": "image/jpeg"})
+        api.call(
+            "POST",
+            f"/projects/{project}/uploads",
+            content=photograph(hue=40 * i),
+            expect=201,
+            headers={"Content-Type": "image/jpeg"},
+        )
         for i in (1, 2)
     ]
     moves = ["The camera pans slowly to the left", "Push in gently"]
     document = {
-        "title": "Two photographs", "output": SMALL,
+        "title": "Two photographs",
+        "output": SMALL,
         "directions": {"music": "calm and warm"},
         "segments": [
-            {"scene_info": {"scene_number": i + 1, "description": f"Photograph {i + 1}"}, "duration": SECONDS,
-             "directions": {"video": moves[i], "narration": f"This is photograph {i + 1}."},
-             "starting_image": {"upload_id": uploads[i]["id"]}}
+            {
+                "scene_info": {"scene_number": i + 1, "description": f"Photograph {i + 1}"},
+                "duration": SECONDS,
+                "directions": {"video": moves[i], "narration": f"This is photograph {i + 1}."},
+                "starting_image": {"upload_id": uploads[i]["id"]},
+            }
             for i in range(2)
         ],
     }
-    started = api.call("POST", f"/projects/{project}/imports", json={"document": document}, expect=(200, 202),
-                       headers={"Prefer": "wait=30"})
+    started = api.call(
+        "POST",
+        f"/projects/{project}/imports",
+        json={"document": document},
+        expect=(200, 202),
+        headers={"Prefer": "wait=30"},
+    )
     done = api.until(f"/imports/{started['id']}", lambda i: i["status"] in ("completed", "failed"))
     assert done["status"] == "completed", done
     return dict(api.get(f"/episodes/{done['episode_id']}"))
@@ -63,8 +77,11 @@ def test_the_story(api: Api, tmp_path: Path) -> None:
     episode = _episode(api, project)
     first, second = (s["id"] for s in episode["segments"])
     with api.stream(f"/projects/{project}/events") as stream:
-        started = api.post(f"/episodes/{episode['id']}/generate-segments",
-                           {"mode": "sequential", "batch_size": 1, "start_from": 0, "auto_approve": False}, expect=202)
+        started = api.post(
+            f"/episodes/{episode['id']}/generate-segments",
+            {"mode": "sequential", "batch_size": 1, "start_from": 0, "auto_approve": False},
+            expect=202,
+        )
         assert (started["total_segments"], started["status"]) == (2, "started")
         at, ready = stream.wait(lambda n, d: n == "preview-ready" and d["segment_id"] == first)
         assert ready["deadline"]
@@ -73,9 +90,15 @@ def test_the_story(api: Api, tmp_path: Path) -> None:
         assert run["status"] == "preview_ready"
         _plays(api, run["versions"][0]["url"], seconds=SECONDS)
 
-        rejected = api.post(f"/runs/{run['id']}/review",
-                            {"action": "reject", "feedback": "too slow",
-                             "suggested_changes": {"prompt_modifications": "Pull back quickly"}}, expect=200)
+        rejected = api.post(
+            f"/runs/{run['id']}/review",
+            {
+                "action": "reject",
+                "feedback": "too slow",
+                "suggested_changes": {"prompt_modifications": "Pull back quickly"},
+            },
+            expect=200,
+        )
         assert rejected["verdict"] == "rejected"
         at, _ = stream.wait(lambda n, d: n == "rejected" and d["run_id"] == run["id"], after=at)
         segment = api.get(f"/segments/{first}")
@@ -103,8 +126,13 @@ def test_the_story(api: Api, tmp_path: Path) -> None:
         assert (status["total_segments"], status["completed"], status["approved"], status["pending"]) == (2, 2, 2, 0)
 
         job = api.post(f"/episodes/{episode['id']}/compile", {"transition_style": "fade"}, expect=202)
-        at, _ = stream.wait(lambda n, d: n == "film-updated" and d["compilation_job_id"] == job["compilation_job_id"]
-                            and d["status"] == "completed")
+        at, _ = stream.wait(
+            lambda n, d: (
+                n == "film-updated"
+                and d["compilation_job_id"] == job["compilation_job_id"]
+                and d["status"] == "completed"
+            )
+        )
         _ids_only_grow(stream.events)
     film = api.get(f"/compilation-jobs/{job['compilation_job_id']}")
     assert (film["status"], film["progress"], film["segments_included"]) == ("completed", 100, 2)
@@ -130,9 +158,22 @@ def _is_the_film(data: bytes, folder: Path, *, seconds: float) -> None:
     path = folder / "film.mp4"
     path.write_bytes(data)
     strict = subprocess.run(
-        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "warning", "-xerror", "-err_detect", "explode", "-i", str(path),
-         "-f", "null", "-"],
-        capture_output=True, text=True)
+        [
+            imageio_ffmpeg.get_ffmpeg_exe(),
+            "-v",
+            "warning",
+            "-xerror",
+            "-err_detect",
+            "explode",
+            "-i",
+            str(path),
+            "-f",
+            "null",
+            "-",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert (strict.returncode, strict.stderr) == (0, "")
     with av.open(str(path)) as film:
         assert film.streams.audio
@@ -154,16 +195,22 @@ def test_a_stream_resumes_without_a_gap(system: System) -> None:
     project = api.get("/projects")["data"][0]["id"]
     with api.stream(f"/projects/{project}/events") as stream:
         start_of_story = len(stream.events)
-        episode = api.post(f"/projects/{project}/episodes",
-                           {"title": "Resume", "output": SMALL,
-                            "segments": [{"scene_info": {"description": "A lighthouse"}, "duration": 1}]}, expect=201)
+        episode = api.post(
+            f"/projects/{project}/episodes",
+            {
+                "title": "Resume",
+                "output": SMALL,
+                "segments": [{"scene_info": {"description": "A lighthouse"}, "duration": 1}],
+            },
+            expect=201,
+        )
         image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
         run = api.post(f"/assets/{image['id']}/runs", {}, expect=202)
         stream.wait(lambda n, d: n == "preview-ready" and d["run_id"] == run["id"])
         seen = [(i, n) for i, n, _ in stream.events[start_of_story:] if i]
     middle = seen[len(seen) // 2][0]
     with_gap = _read_from(api, f"/projects/{project}/events", middle, len(seen) // 2 - 1 or 1)
-    assert with_gap == seen[len(seen) // 2 + 1:][: len(with_gap)]
+    assert with_gap == seen[len(seen) // 2 + 1 :][: len(with_gap)]
     assert with_gap
 
 
@@ -209,9 +256,11 @@ def _names_from(api: Api, path: str, last_event_id: str) -> list[str]:
 def test_a_video_without_a_starting_image_fails_and_says_what_to_do(system: System) -> None:
     api = system.api
     project = api.get("/projects")["data"][0]["id"]
-    episode = api.post(f"/projects/{project}/episodes",
-                       {"title": "No image", "output": SMALL,
-                        "segments": [{"scene_info": {"description": "Fog"}, "duration": 1}]}, expect=201)
+    episode = api.post(
+        f"/projects/{project}/episodes",
+        {"title": "No image", "output": SMALL, "segments": [{"scene_info": {"description": "Fog"}, "duration": 1}]},
+        expect=201,
+    )
     video = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "video")
     run = api.post(f"/assets/{video['id']}/runs", {}, headers={"Prefer": "wait=30"})
     run = api.until(f"/runs/{run['id']}", lambda r: r["status"] == "failed")
@@ -222,9 +271,16 @@ def test_a_video_without_a_starting_image_fails_and_says_what_to_do(system: Syst
 def test_one_active_run_per_asset(system: System) -> None:
     api = system.api
     project = api.get("/projects")["data"][0]["id"]
-    episode = api.post(f"/projects/{project}/episodes",
-                       {"title": "Busy", "output": SMALL, "directions": {"music": "calm"},
-                        "segments": [{"scene_info": {"description": "Sea"}, "duration": 1}]}, expect=201)
+    episode = api.post(
+        f"/projects/{project}/episodes",
+        {
+            "title": "Busy",
+            "output": SMALL,
+            "directions": {"music": "calm"},
+            "segments": [{"scene_info": {"description": "Sea"}, "duration": 1}],
+        },
+        expect=201,
+    )
     music = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "music")
     key = {"Idempotency-Key": str(uuid4())}
     first = api.post(f"/assets/{music['id']}/runs", {"settings": {"duration": 60}}, expect=202, headers=key)

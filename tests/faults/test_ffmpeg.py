@@ -59,7 +59,8 @@ echo $((left - 1)) > {self.folder}/left
     def running(self) -> list[psutil.Process]:
         """Ours, in whatever guise: their guards and gates, too."""
         return [
-            process for process in psutil.process_iter(["cmdline"])
+            process
+            for process in psutil.process_iter(["cmdline"])
             if any(str(self.folder) in word for word in process.info["cmdline"] or ())
         ]
 

@@ -26,13 +26,25 @@ REPLAYED = "idempotency-replayed"
 
 @asynccontextmanager
 async def running(database: str, folder: Path, port: int, moment: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    env = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP": NOWHERE, "OBJECTS_URL": f"file://{folder}/objects",
-           "WORK_DIR": str(folder), "JWT_SECRET": SECRET, "MEDIA_SECRET": SECRET, "PORT": str(port),
-           "LOG_LEVEL": "CRITICAL"}
+    env = {
+        "DATABASE_URL": database,
+        "KAFKA_BOOTSTRAP": NOWHERE,
+        "OBJECTS_URL": f"file://{folder}/objects",
+        "WORK_DIR": str(folder),
+        "JWT_SECRET": SECRET,
+        "MEDIA_SECRET": SECRET,
+        "PORT": str(port),
+        "LOG_LEVEL": "CRITICAL",
+    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.killed_gateway", str(moment),
+        sys.executable,
+        "-m",
+        "tests.support.killed_gateway",
+        str(moment),
         env={"PATH": "/usr/bin:/bin", **{f"GATEWAY_{name}": value for name, value in env.items()}},
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     try:
         await answers_http(f"http://127.0.0.1:{port}/health/live", within=60)
         yield process
@@ -48,8 +60,10 @@ class Caller:
     def __init__(self, port: int) -> None:
         tokens = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock())
         self.http = httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30,
-            headers={"Authorization": f"Bearer {tokens.issue('ana', 'Ana', timedelta(hours=1))}"})
+            base_url=f"http://127.0.0.1:{port}/api/v1",
+            timeout=30,
+            headers={"Authorization": f"Bearer {tokens.issue('ana', 'Ana', timedelta(hours=1))}"},
+        )
 
     async def create(self, key: str, title: str) -> httpx.Response:
         return await self.http.post("/projects", json={"name": title}, headers={"Idempotency-Key": key})

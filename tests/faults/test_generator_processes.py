@@ -52,10 +52,21 @@ class Emulator:
 @pytest_asyncio.fixture
 async def replicate(tmp_path: Path) -> AsyncIterator[Emulator]:
     port = free_port()
-    command = [sys.executable, "-m", "tests.support.replicate", "--port", str(port), "--speed", str(SPEED), "--folder",
-               str(tmp_path / "replicate")]
-    with (tmp_path / "replicate.log").open("wb") as log, subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.replicate",
+        "--port",
+        str(port),
+        "--speed",
+        str(SPEED),
+        "--folder",
+        str(tmp_path / "replicate"),
+    ]
+    with (
+        (tmp_path / "replicate.log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process,
+    ):
         await answers_http(f"http://127.0.0.1:{port}/", within=90)
         yield Emulator(f"http://127.0.0.1:{port}")
         process.kill()
@@ -74,15 +85,18 @@ class Stage:
     def start(self, *, stopping: bool = False) -> Generator:
         number = len(self.running)
         own = {"GENERATOR_PORT": str(free_port()), "GENERATOR_WORK_DIR": str(self.folder / f"work-{number}")}
-        started = start(self.environment | own, self.folder / f"generator-{number}.log",
-                        self.folder if stopping else None)
+        started = start(
+            self.environment | own, self.folder / f"generator-{number}.log", self.folder if stopping else None
+        )
         self.running.append(started)
         return started
 
     async def request(self, directions: str, **overrides: Any) -> str:
         request = events.regenerate_requested(
-            asset_kind=AssetKind.IMAGE, asset_id=new_id(),
-            overrides={"directions": directions, "size": "1K"} | overrides)
+            asset_kind=AssetKind.IMAGE,
+            asset_id=new_id(),
+            overrides={"directions": directions, "size": "1K"} | overrides,
+        )
         await self.bench.handle(request)
         return str(request.run_id)
 
@@ -92,28 +106,41 @@ class Stage:
     async def ended(self, runs: list[str], within: float = 100) -> None:
         async def over() -> bool:
             return not await self.bench.pool.fetchval(
-                "select count(*) from runs where run_id = any($1::uuid[]) and state in ('queued', 'generating')", runs)
+                "select count(*) from runs where run_id = any($1::uuid[]) and state in ('queued', 'generating')", runs
+            )
 
         await eventually(over, within=within, every=0.1, what="the end of every run")
 
     def sent(self) -> Counter[str]:
         """Predictions by what was asked, those that Replicate charges only."""
-        return Counter(p["asked"]["prompt"] for p in self.replicate.books()["predictions"]
-                       if p["status"] not in ("canceled", "failed", "aborted"))
+        return Counter(
+            p["asked"]["prompt"]
+            for p in self.replicate.books()["predictions"]
+            if p["status"] not in ("canceled", "failed", "aborted")
+        )
 
 
 @pytest_asyncio.fixture
-async def stage(postgres: Postgres, embedded_broker: EmbeddedBroker, replicate: Emulator,
-                tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(
+    postgres: Postgres, embedded_broker: EmbeddedBroker, replicate: Emulator, tmp_path: Path
+) -> AsyncIterator[Stage]:
     url = await emptied_database(postgres)
     environment = {
-        "GENERATOR_DATABASE_URL": url, "GENERATOR_KAFKA_BOOTSTRAP": embedded_broker.bootstrap,
-        "GENERATOR_KAFKA_EMBEDDED": "true", "GENERATOR_OBJECTS_URL": f"file://{tmp_path / 'objects'}",
-        "GENERATOR_DEFAULT_PROVIDER": "replicate", "REPLICATE_BASE_URL": replicate.url, "REPLICATE_API_TOKEN": TOKEN,
-        "GENERATOR_REPLICATE_REQUEST_S": "2", "GENERATOR_REPLICATE_SETTLE_S": "4", "GENERATOR_REPLICATE_POLL_S": "0.1"}
+        "GENERATOR_DATABASE_URL": url,
+        "GENERATOR_KAFKA_BOOTSTRAP": embedded_broker.bootstrap,
+        "GENERATOR_KAFKA_EMBEDDED": "true",
+        "GENERATOR_OBJECTS_URL": f"file://{tmp_path / 'objects'}",
+        "GENERATOR_DEFAULT_PROVIDER": "replicate",
+        "REPLICATE_BASE_URL": replicate.url,
+        "REPLICATE_API_TOKEN": TOKEN,
+        "GENERATOR_REPLICATE_REQUEST_S": "2",
+        "GENERATOR_REPLICATE_SETTLE_S": "4",
+        "GENERATOR_REPLICATE_POLL_S": "0.1",
+    }
     async with open_bench(url, tmp_path) as bench:
-        bench.rewire(default_provider="replicate", providers={
-            "replicate": Provider(replicate_provider.lane, maker=bench.maker)})  # asked for its lane only
+        bench.rewire(
+            default_provider="replicate", providers={"replicate": Provider(replicate_provider.lane, maker=bench.maker)}
+        )  # asked for its lane only
         made = Stage(bench, replicate, environment, tmp_path)
         try:
             yield made
@@ -149,8 +176,11 @@ async def test_killed_or_paused_at_any_step_each_run_is_paid_once_and_previewed(
     await stage.ended([*killed, *paused])
     (stage.folder / "go").touch()
     second.send(signal.SIGCONT)  # goes on where it was, and is fenced
-    await eventually(lambda: second.log.read_text().count("lease_lost") or second.log.read_text().count("fenced"),
-                     within=60, what="a fenced worker")
+    await eventually(
+        lambda: second.log.read_text().count("lease_lost") or second.log.read_text().count("fenced"),
+        within=60,
+        what="a fenced worker",
+    )
     await _no_call_is_open(stage)
 
     assert stage.sent() == Counter(f"{how}; stop at {step}" for how in ("kill", "pause") for step in STEPS)
@@ -167,7 +197,8 @@ async def test_killed_or_paused_at_any_step_each_run_is_paid_once_and_previewed(
 async def _no_call_is_open(stage: Stage) -> None:
     async def none() -> bool:
         return not await stage.bench.pool.fetchval(
-            "select count(*) from provider_calls where state in ('intended', 'submitted')")
+            "select count(*) from provider_calls where state in ('intended', 'submitted')"
+        )
 
     await eventually(none, within=90, every=0.1, what="the end of every call")
 

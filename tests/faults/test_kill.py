@@ -68,10 +68,19 @@ def _approve_when_ready(api: Api, run_id: str) -> None:
 def _loop(api: Api) -> tuple[str, list[str]]:
     """Makes an episode's starting images and videos, approves each, compiles. Returns episode and run ids."""
     project = api.patiently("GET", "/projects").json()["data"][0]["id"]
-    episode = _command(api, "POST", f"/projects/{project}/episodes",
-                       {"title": "Under fire", "output": SMALL,
-                        "segments": [{"scene_info": {"description": f"Scene {i}, pan left"}, "duration": 1}
-                                     for i in range(SEGMENTS)]}, wanted=(201,))
+    episode = _command(
+        api,
+        "POST",
+        f"/projects/{project}/episodes",
+        {
+            "title": "Under fire",
+            "output": SMALL,
+            "segments": [
+                {"scene_info": {"description": f"Scene {i}, pan left"}, "duration": 1} for i in range(SEGMENTS)
+            ],
+        },
+        wanted=(201,),
+    )
     assets = api.patiently("GET", f"/episodes/{episode['id']}").json()["assets"]
     runs = []
     for kind in ("starting_image", "video"):
@@ -96,8 +105,9 @@ def _holds(api: Api, episode_id: str, runs: list[str]) -> None:
 
 def _film(api: Api, episode_id: str) -> None:
     job = _command(api, "POST", f"/episodes/{episode_id}/compile", {"transition_style": "dissolve"}, wanted=(202,))
-    film = api.until(f"/compilation-jobs/{job['compilation_job_id']}",
-                     lambda c: c["status"] in ("completed", "failed", "cancelled"))
+    film = api.until(
+        f"/compilation-jobs/{job['compilation_job_id']}", lambda c: c["status"] in ("completed", "failed", "cancelled")
+    )
     assert film["status"] == "completed", film
     assert film["segments_included"] == SEGMENTS
     assert abs(film["output_duration"] - (SEGMENTS - 0.5 * (SEGMENTS - 1))) < 0.2
@@ -118,16 +128,26 @@ def test_a_batch_goes_on_though_the_gateway_is_killed_at_any_point(own_system: S
     """The batch lives in the gateway's rows: it goes on by itself, and makes nothing twice."""
     api = own_system.api
     project = api.patiently("GET", "/projects").json()["data"][0]["id"]
-    episode = _command(api, "POST", f"/projects/{project}/episodes",
-                       {"title": "Batch under fire", "output": SMALL,
-                        "segments": [{"scene_info": {"description": f"Scene {i}, pan left"}, "duration": 1}
-                                     for i in range(SEGMENTS)]}, wanted=(201,))["id"]
+    episode = _command(
+        api,
+        "POST",
+        f"/projects/{project}/episodes",
+        {
+            "title": "Batch under fire",
+            "output": SMALL,
+            "segments": [
+                {"scene_info": {"description": f"Scene {i}, pan left"}, "duration": 1} for i in range(SEGMENTS)
+            ],
+        },
+        wanted=(201,),
+    )["id"]
     saboteur = Saboteur(own_system, ["gateway"], seed=3, kills=3, pause=(0.3, 1.5))
     saboteur.start()
     batch = _command(api, "POST", f"/episodes/{episode}/generate-segments", {"auto_approve": False}, wanted=(202,))
     for _ in range(SEGMENTS + 1):
-        seen = api.until(f"/batches/{batch['job_id']}",
-                         lambda b: b["status"] in ("waiting_review", "completed", "failed"))
+        seen = api.until(
+            f"/batches/{batch['job_id']}", lambda b: b["status"] in ("waiting_review", "completed", "failed")
+        )
         if seen["status"] != "waiting_review":
             break
         for run in api.patiently("GET", f"/episodes/{episode}/segments").json()["data"]:
@@ -164,9 +184,13 @@ def test_postgresql_is_killed_and_comes_back(own_system: System) -> None:
 def _waiting_video(api: Api, title: str) -> str:
     """The id of a run whose preview waits for a decision."""
     project = api.patiently("GET", "/projects").json()["data"][0]["id"]
-    episode = _command(api, "POST", f"/projects/{project}/episodes", {
-        "title": title, "output": SMALL, "segments": [{"scene_info": {"description": "Rain"}, "duration": 1}]},
-        wanted=(201,))
+    episode = _command(
+        api,
+        "POST",
+        f"/projects/{project}/episodes",
+        {"title": title, "output": SMALL, "segments": [{"scene_info": {"description": "Rain"}, "duration": 1}]},
+        wanted=(201,),
+    )
     image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
     run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))["id"]
     found = api.until(f"/runs/{run}", lambda r: r["status"] in ("preview_ready", "failed"))
@@ -209,9 +233,17 @@ def test_while_the_broker_is_silent_commands_are_taken_and_streams_stay_up(own_s
     with api.stream(f"/projects/{project}/events") as stream:
         assert own_system.kill("broker", signal.SIGSTOP)
         try:
-            episode = _command(api, "POST", f"/projects/{project}/episodes", {
-                "title": "Silence", "output": SMALL,
-                "segments": [{"scene_info": {"description": "Fog"}, "duration": 1}]}, wanted=(201,))
+            episode = _command(
+                api,
+                "POST",
+                f"/projects/{project}/episodes",
+                {
+                    "title": "Silence",
+                    "output": SMALL,
+                    "segments": [{"scene_info": {"description": "Fog"}, "duration": 1}],
+                },
+                wanted=(201,),
+            )
             image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
             run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))["id"]
             position, _ = stream.wait(lambda name, data: name == "regenerate-requested" and data["run_id"] == run)
@@ -243,9 +275,13 @@ def test_while_postgresql_does_not_answer_callers_are_told_when_to_come_back(own
 def test_everything_is_killed_and_the_next_up_goes_on(own_system: System) -> None:
     api = own_system.api
     project = api.get("/projects")["data"][0]["id"]
-    episode = _command(api, "POST", f"/projects/{project}/episodes",
-                       {"title": "Cut off", "output": SMALL,
-                        "segments": [{"scene_info": {"description": "Rain"}, "duration": 1}]}, wanted=(201,))
+    episode = _command(
+        api,
+        "POST",
+        f"/projects/{project}/episodes",
+        {"title": "Cut off", "output": SMALL, "segments": [{"scene_info": {"description": "Rain"}, "duration": 1}]},
+        wanted=(201,),
+    )
     image = next(a for a in api.get(f"/episodes/{episode['id']}")["assets"] if a["kind"] == "starting_image")
     run = _command(api, "POST", f"/assets/{image['id']}/runs", wanted=(202,))
     for part in ("supervisor", "gateway", "generator", "review", "compiler", "broker", "postgres"):

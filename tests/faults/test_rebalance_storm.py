@@ -41,12 +41,24 @@ class Members:
 
     async def start(self) -> None:
         port = free_port()
-        env = {"DATABASE_URL": self._database, "KAFKA_BOOTSTRAP": self._bootstrap, "PORT": str(port),
-               "OBJECTS_URL": f"file://{self._folder}", "POOL_SIZE": "4", "LOG_LEVEL": "CRITICAL"}
+        env = {
+            "DATABASE_URL": self._database,
+            "KAFKA_BOOTSTRAP": self._bootstrap,
+            "PORT": str(port),
+            "OBJECTS_URL": f"file://{self._folder}",
+            "POOL_SIZE": "4",
+            "LOG_LEVEL": "CRITICAL",
+        }
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "shared.serve", "review", cwd=ROOT,
+            sys.executable,
+            "-m",
+            "shared.serve",
+            "review",
+            cwd=ROOT,
             env=os.environ | {f"REVIEW_{name}": value for name, value in env.items()},
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
         self.alive.append(child)
         await answers_http(f"http://127.0.0.1:{port}/health/live", within=90)
 
@@ -97,8 +109,12 @@ async def test_a_storm_of_rebalances_loses_nothing_and_does_nothing_twice(
         await storm
         connection = await asyncpg.connect(database)
         try:
-            await eventually(lambda: _all_is_told(connection, 2 * len(stories)), within=200, every=0.1,
-                             what="an answer to every decision")
+            await eventually(
+                lambda: _all_is_told(connection, 2 * len(stories)),
+                within=200,
+                every=0.1,
+                what="an answer to every decision",
+            )
         finally:
             await connection.close()
     await _one_verdict_per_run_and_one_answer_per_decision(apache_kafka, stories)
@@ -108,23 +124,29 @@ async def test_a_storm_of_rebalances_loses_nothing_and_does_nothing_twice(
 def _story() -> tuple[Message[Any], ...]:
     """A preview and two people who disagree about it."""
     ref, candidate = events.ref(), events.version()
-    return (events.message(events.preview_ready(**ref, candidates=[candidate])),
-            *(events.message(events.decision_submitted(**ref, version_id=candidate.version_id, action=action))
-              for action in (DecisionAction.APPROVE, DecisionAction.REJECT)))
+    return (
+        events.message(events.preview_ready(**ref, candidates=[candidate])),
+        *(
+            events.message(events.decision_submitted(**ref, version_id=candidate.version_id, action=action))
+            for action in (DecisionAction.APPROVE, DecisionAction.REJECT)
+        ),
+    )
 
 
 async def _send(kafka: ApacheKafkaBroker, told: list[Message[Any]]) -> None:
     by_topic: dict[str, list[Any]] = {}
     for m in told:
         by_topic.setdefault(m.event.TOPIC, []).append(
-            (m.event.key, m.event.model_dump_json().encode(), m.envelope.headers()))
+            (m.event.key, m.event.model_dump_json().encode(), m.envelope.headers())
+        )
     await asyncio.gather(*(produce(kafka, topic, *records) for topic, records in by_topic.items()))
 
 
 async def _all_is_told(connection: asyncpg.Connection, decisions: int) -> bool:
     """Each decision has its answer, and it is published."""
-    answers = await connection.fetchval("select count(*) from outbox where topic <> 'review-updated' "
-                                        "or body::jsonb ->> 'change' = 'refused'")
+    answers = await connection.fetchval(
+        "select count(*) from outbox where topic <> 'review-updated' or body::jsonb ->> 'change' = 'refused'"
+    )
     waiting = await connection.fetchval("select count(*) from outbox where published_at is null")
     return bool(answers >= decisions and waiting == 0)
 

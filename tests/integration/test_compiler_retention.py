@@ -89,7 +89,8 @@ class Kept:
 
     async def begin(self, episode_id: str) -> str:
         request = events.compile_requested(
-            compilation_id=new_id(), episode_id=episode_id, expires_at=self.clock.now() + timedelta(hours=24))
+            compilation_id=new_id(), episode_id=episode_id, expires_at=self.clock.now() + timedelta(hours=24)
+        )
         async with transaction(self.pool) as connection:
             desk = PostgresDesk(connection, Publisher(Service.COMPILER, self.clock, new_id), render_ahead=False)
             assert await desk.admit(request, Cause("project", "owner", new_id()), 1.0, self.clock.now())
@@ -113,7 +114,10 @@ class Kept:
         self.clock.move(1)
         await self.pool.execute(
             "update compilations set state = 'completed', result = $2, completed_at = $3 where compilation_id = $1",
-            film, stored, self.clock.now())
+            film,
+            stored,
+            self.clock.now(),
+        )
 
     async def delete_episode(self, episode_id: str) -> None:
         async with transaction(self.pool) as connection:
@@ -128,8 +132,10 @@ class Kept:
         return {k.split("/")[1 if k.startswith("films/") else 2] for k in await self.files()}
 
     async def explained(self) -> dict[str, tuple[str, str, str | None]]:
-        return {line.id: (line.verdict.action.value, line.verdict.why, line.project_id)
-                async for line in self.keeper.explain(self.clock.now())}
+        return {
+            line.id: (line.verdict.action.value, line.verdict.why, line.project_id)
+            async for line in self.keeper.explain(self.clock.now())
+        }
 
 
 @pytest_asyncio.fixture
@@ -271,8 +277,15 @@ async def test_objects_without_a_row_go_after_two_days_but_none_of_a_film_in_pro
     assert made
     mine = await kept.put(f"films/{working}/{new_id()}.jpg")
     theirs = await kept.put("elsewhere/thing.bin")
-    left = [await kept.put(key) for key in (f"films/{new_id()}/{new_id()}.mp4", f"pieces/clip/k/{new_id()}",
-                                            f"pieces/clip/unknown/{new_id()}", "films/odd.mp4")]
+    left = [
+        await kept.put(key)
+        for key in (
+            f"films/{new_id()}/{new_id()}.mp4",
+            f"pieces/clip/k/{new_id()}",
+            f"pieces/clip/unknown/{new_id()}",
+            "films/odd.mp4",
+        )
+    ]
     assert await kept.book.take("dead", PieceKind.CLIP)
     await kept.pool.execute("update pieces set lease_until = now() - interval '49 h' where key = 'dead'")
     assert await kept.book.take("alive", PieceKind.CLIP)

@@ -60,8 +60,18 @@ class Story:
         if self.w.mail and self.dice.random() < 0.75:
             await self.deliver()
         else:
-            acts = [self.decide, self.decide, self.decide, self.expire, self.pause, self.resume, self.skip,
-                    self.regenerate, self.reopen, self.reorder]
+            acts = [
+                self.decide,
+                self.decide,
+                self.decide,
+                self.expire,
+                self.pause,
+                self.resume,
+                self.skip,
+                self.regenerate,
+                self.reopen,
+                self.reorder,
+            ]
             if self.dice.random() < 0.04:
                 acts = [self.delete]
             try:
@@ -115,8 +125,9 @@ class Story:
     async def skip(self) -> None:
         segments = await self.w.segments(self.episode)
         if segments and self.dice.random() < 0.3:
-            await self.w.do(resume_batch, self.caller, self.batch_id, None,
-                            self.dice.choice([True, [self.dice.choice(segments)]]))
+            await self.w.do(
+                resume_batch, self.caller, self.batch_id, None, self.dice.choice([True, [self.dice.choice(segments)]])
+            )
 
     async def regenerate(self) -> None:
         videos = await self.w.assets(self.episode, AssetKind.VIDEO)
@@ -125,8 +136,9 @@ class Story:
             self.by_hand.add(admitted.run_id)
 
     async def reopen(self) -> None:
-        rows = await self.w.pool.fetch("select run_id from runs where episode_id = $1 and status in ('expired', "
-                                       "'rejected')", self.episode)
+        rows = await self.w.pool.fetch(
+            "select run_id from runs where episode_id = $1 and status in ('expired', 'rejected')", self.episode
+        )
         if rows and self.dice.random() < 0.3:
             self.by_hand.add((await self.w.do(reopen_run, self.caller, self.dice.choice(rows)["run_id"])).run_id)
 
@@ -150,7 +162,9 @@ class Story:
         working = await self.w.pool.fetch(
             "select r.run_id, r.kind from runs r join assets a using (asset_id) where r.batch_id = $1 "
             "and r.status = any($2) and not r.held and a.deleted_at is null and r.parent_reason is null",
-            self.batch_id, WORKING)
+            self.batch_id,
+            WORKING,
+        )
         started = [r for r in working if r["run_id"] not in self.by_hand]
         if self.mode == "sequential":
             assert sum(r["kind"] == "video" for r in started) <= 1, "one video at a time"
@@ -175,8 +189,10 @@ class Story:
     async def check_rest(self) -> None:
         """Nothing is on its way: then the batch is over, or somebody knows what it waits for."""
         batch = await self.w.batch(self.batch_id)
-        states = {r["state"] for r in await self.w.pool.fetch(
-            "select state from batch_items where batch_id = $1", self.batch_id)}
+        states = {
+            r["state"]
+            for r in await self.w.pool.fetch("select state from batch_items where batch_id = $1", self.batch_id)
+        }
         match batch["status"]:
             case "waiting_review":
                 assert states & {"waiting_review", "held"}
@@ -187,7 +203,8 @@ class Story:
                 assert batch["error"]["recovery"]
             case "running":
                 busy = await self.w.pool.fetchval(
-                    "select count(*) from runs where episode_id = $1 and status = any($2)", self.episode, WORKING)
+                    "select count(*) from runs where episode_id = $1 and status = any($2)", self.episode, WORKING
+                )
                 assert busy, "a batch that runs has something that runs"
             case status:
                 assert status in ("paused", "cancelled")
@@ -215,14 +232,18 @@ class Story:
         rows = await self.w.pool.fetch(
             """select i.state, a.committed_version_id is not null as committed
                from batch_items i join assets a using (asset_id) join segments s on s.segment_id = i.segment_id
-               where i.batch_id = $1 and i.kind = 'video' and s.deleted_at is null""", self.batch_id)
+               where i.batch_id = $1 and i.kind = 'video' and s.deleted_at is null""",
+            self.batch_id,
+        )
         assert batch["total"] == len(rows)
         assert batch["approved"] == sum(r["state"] == "done" for r in rows)
         assert batch["failed"] == sum(r["state"] == "left" for r in rows)
         assert all(r["committed"] for r in rows if r["state"] == "done")
         deleted = await self.w.pool.fetch(
             "select i.state from batch_items i join assets a using (asset_id) "
-            "where i.batch_id = $1 and a.deleted_at is not null", self.batch_id)
+            "where i.batch_id = $1 and a.deleted_at is not null",
+            self.batch_id,
+        )
         assert {r["state"] for r in deleted} <= {"deleted"}
         if batch["status"] == "completed" and batch["compile"]:
             assert batch["compilation_id"]
@@ -235,9 +256,18 @@ async def begin(w: World, seed: int) -> Story:
     episode = await w.episode(caller, 3, directions={"music": "Calm"} if dice.random() < 0.5 else {})
     mode, size = dice.choice(["sequential", "parallel"]), dice.choice([1, 2])
     approves = dice.random() < 0.25
-    batch_id = await w.do(start_batch, caller, StartBatch(
-        episode, mode=mode, batch_size=size, review=dice.choice(["video", "all"]), auto_approve=approves,
-        compile=Compile(episode) if approves and dice.random() < 0.5 else None))
+    batch_id = await w.do(
+        start_batch,
+        caller,
+        StartBatch(
+            episode,
+            mode=mode,
+            batch_size=size,
+            review=dice.choice(["video", "all"]),
+            auto_approve=approves,
+            compile=Compile(episode) if approves and dice.random() < 0.5 else None,
+        ),
+    )
     return Story(w, dice, caller, episode, batch_id, mode, size)
 
 

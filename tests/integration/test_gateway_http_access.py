@@ -230,9 +230,7 @@ async def test_ids_that_do_not_exist_look_like_those_of_others(g: Gateway) -> No
 async def test_money_and_review_policy_need_an_owner(g: Gateway) -> None:
     project_id = await peopled(g)
     for change in ({"spend_cap": {"amount": "5"}}, {"review": {"deadline_minutes": 5}}):
-        response = await g.client("editor").patch(
-            f"/projects/{project_id}/settings", json=change, headers=ANY_VERSION
-        )
+        response = await g.client("editor").patch(f"/projects/{project_id}/settings", json=change, headers=ANY_VERSION)
         assert (response.status_code, response.json()["required_role"]) == (403, "owner")
         ok = await g.client("owner").patch(f"/projects/{project_id}/settings", json=change, headers=ANY_VERSION)
         assert ok.status_code == 200, ok.text

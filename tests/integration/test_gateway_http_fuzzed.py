@@ -16,7 +16,17 @@ from tests.support.fuzzing import fuzz, target
 @pytest.mark.timeout(400)
 async def test_what_the_document_allows_is_answered_as_it_says(fresh_database: FreshDatabase, tmp_path: Path) -> None:
     async with target(await fresh_database("gateway"), tmp_path) as at:
-        outcome = await fuzz(at, tmp_path, 4, "--phases", "examples,fuzzing", "--max-examples", "1", "--no-shrink",
-                             "--request-timeout", "120")
+        outcome = await fuzz(
+            at,
+            tmp_path,
+            4,
+            "--phases",
+            "examples,fuzzing",
+            "--max-examples",
+            "1",
+            "--no-shrink",
+            "--request-timeout",
+            "120",
+        )
     assert not outcome.failures, outcome.failures[:20_000]
     assert "Tested: " in outcome.report

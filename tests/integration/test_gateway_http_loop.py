@@ -304,7 +304,9 @@ async def test_asking_again_while_a_preview_waits_closes_it(g: Gateway) -> None:
     assert waiting["preview"]["updated_at"] <= waiting["updated_at"] > before["updated_at"], "clients keep the newer"
     blank = await api.post(f"/assets/{image}/runs", json={"directions": "  "})
     assert (blank.status_code, blank.json()["errors"]) == (
-        422, [{"pointer": "/directions", "detail": "directions must not be blank."}])
+        422,
+        [{"pointer": "/directions", "detail": "directions must not be blank."}],
+    )
     assert (await ok(await api.get(f"/runs/{first['id']}")))["status"] == "preview_ready", "nothing was closed for it"
     asking = asyncio.create_task(api.post(f"/assets/{image}/runs", json={"directions": "A lighthouse"}))
     second = await ok(await settled(g, asking), 202)

@@ -54,14 +54,16 @@ class Studio:
 
     async def decide(self, run_id: str, action: str, rating: int | None) -> None:
         versions = (await self.api.get(f"/runs/{run_id}")).json()["versions"]
-        told = await self.api.post(f"/runs/{run_id}/review", headers={"Prefer": "respond-async"}, json={
-            "action": action, "rating": rating, "version_id": versions[0]["id"], "regenerate": False})
+        told = await self.api.post(
+            f"/runs/{run_id}/review",
+            headers={"Prefer": "respond-async"},
+            json={"action": action, "rating": rating, "version_id": versions[0]["id"], "regenerate": False},
+        )
         assert told.status_code == 202, told.text
         await self.g.world.settle()
 
     async def film(self, episode: dict[str, Any], rating: int | None) -> None:
-        asked = await self.api.post(
-            f"/episodes/{episode['id']}/compile", json={}, headers={"Prefer": "respond-async"})
+        asked = await self.api.post(f"/episodes/{episode['id']}/compile", json={}, headers={"Prefer": "respond-async"})
         job = asked.json()["compilation_job_id"]
         await self.g.world.settle()
         if rating:
@@ -103,7 +105,9 @@ async def test_the_figures_are_those_of_the_history(g: Gateway) -> None:
     assert (of_one["films"], of_one["mean_film_rating"], of_one["film_ratings"]) == (1, 4, 1)
     begun, ready = await g.world.pool.fetchrow(
         "select (select min(created_at) from runs where episode_id = $1), "
-        "(select min(completed_at) from compilations where episode_id = $1)", one["id"])
+        "(select min(completed_at) from compilations where episode_id = $1)",
+        one["id"],
+    )
     assert of_one["seconds_to_film"] == pytest.approx((ready - begun).total_seconds(), abs=0.001)
 
     of_all = await studio.metrics(f"/projects/{studio.project_id}")

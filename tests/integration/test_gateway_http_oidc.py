@@ -18,8 +18,10 @@ async def _me(g: Gateway, token: str) -> httpx.Response:
 
 
 async def test_people_sign_in_at_their_issuer(fresh_database: FreshDatabase, tmp_path: Path) -> None:
-    async with issuer() as at, gateway(await fresh_database("gateway"), tmp_path, local_mode=False,
-                                       oidc_issuer=at.url) as g:
+    async with (
+        issuer() as at,
+        gateway(await fresh_database("gateway"), tmp_path, local_mode=False, oidc_issuer=at.url) as g,
+    ):
         assert isinstance(g.app.state.parts.verifier, OidcTokens)
         await at.away(True)
         away = await _me(g, await at.token("ana"))

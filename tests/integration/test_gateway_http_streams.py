@@ -28,10 +28,12 @@ async def test_readers_who_come_and_go_on_two_replicas_miss_nothing_and_get_noth
     async with gateway(url, tmp_path) as one, gateway(url, tmp_path) as two:
         project = (await one.client().post("/projects", json={"name": "P"})).json()["id"]
         foreign = (await one.client("bob").post("/projects", json={"name": "Q"})).json()["id"]
-        writers = [asyncio.create_task(_write(one.world, [project, foreign], random.Random(f"{seed}{n}")))
-                   for n in range(4)]
-        readers = [asyncio.create_task(_read((one, two), project, random.Random(f"{seed}r{n}"), writers))
-                   for n in range(4)]
+        writers = [
+            asyncio.create_task(_write(one.world, [project, foreign], random.Random(f"{seed}{n}"))) for n in range(4)
+        ]
+        readers = [
+            asyncio.create_task(_read((one, two), project, random.Random(f"{seed}r{n}"), writers)) for n in range(4)
+        ]
         await asyncio.gather(*writers)
         rows = await one.world.log(project)
         for begun, seen in await asyncio.gather(*readers):
@@ -43,15 +45,24 @@ async def _write(world: World, projects: list[str], dice: random.Random) -> None
         with suppress(ZeroDivisionError):
             async with transaction(world.pool) as connection:
                 await world.stores(connection).log(
-                    *(_progress(world, dice.choice(projects), n) for _ in range(dice.randint(1, 3))))
+                    *(_progress(world, dice.choice(projects), n) for _ in range(dice.randint(1, 3)))
+                )
                 await asyncio.sleep(dice.random() * 0.02)
                 if dice.random() < 0.2:
                     raise ZeroDivisionError
 
 
 def _progress(world: World, project: str, percent: int) -> Entry:
-    return of_thing("progress", project, None, world.clock.now(), status="processing", import_id=project,
-                    step="scanning", percent=percent)
+    return of_thing(
+        "progress",
+        project,
+        None,
+        world.clock.now(),
+        status="processing",
+        import_id=project,
+        step="scanning",
+        percent=percent,
+    )
 
 
 async def _read(

@@ -58,8 +58,10 @@ class Kept:
         return await self.purge.purge(now) + await self.purge.collect(now)
 
     async def why(self, upload_id: str) -> tuple[str, str]:
-        return {line.id: (line.verdict.action.value, line.verdict.why)
-                async for line in self.purge.explain(self.w.clock.now())}[upload_id]
+        return {
+            line.id: (line.verdict.action.value, line.verdict.why)
+            async for line in self.purge.explain(self.w.clock.now())
+        }[upload_id]
 
     async def keys(self) -> list[str]:
         return [o.key async for o in self.store.list()]
@@ -67,8 +69,10 @@ class Kept:
 
 @pytest_asyncio.fixture
 async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Kept]:
-    async with (world(await fresh_database("gateway")) as w,
-                open_objects(f"file://{tmp_path}", Service.GATEWAY) as objects):
+    async with (
+        world(await fresh_database("gateway")) as w,
+        open_objects(f"file://{tmp_path}", Service.GATEWAY) as objects,
+    ):
         yield Kept(w, objects.own, PurgeUploads(keeping_units(w.pool), objects.own))
 
 
@@ -127,8 +131,9 @@ async def test_a_film_stays_while_it_is_split(kept: Kept) -> None:
     film = await kept.upload(caller, "video")
     started = await kept.w.do(import_film, caller, ImportFilm(film))
     assert await kept.sweep(2 * WEEK) == Done()
-    failed = events.failed(run_id=None, asset_id=None, asset_kind=None, import_id=started.import_id,
-                           episode_id=started.episode_id)
+    failed = events.failed(
+        run_id=None, asset_id=None, asset_kind=None, import_id=started.import_id, episode_id=started.episode_id
+    )
     await kept.w.deliver(events.message(failed, at=kept.w.clock.now()))
     assert await kept.why(film) == ("keep", "its run failed: it can be tried again")
 
@@ -166,8 +171,9 @@ async def test_a_version_is_gone_after_a_week_unless_it_is_offered_again(kept: K
     version = (await kept.w.run(run.run_id))["candidates"][0]
 
     async def is_gone() -> bool:
-        return (await kept.w.row("select retired_at from versions where version_id = $1",
-                                 version))["retired_at"] is not None
+        return (await kept.w.row("select retired_at from versions where version_id = $1", version))[
+            "retired_at"
+        ] is not None
 
     kept.w.clock.move((WEEK - OVER).total_seconds())
     again = await kept.w.do(reopen_run, caller, run.run_id)

@@ -39,7 +39,9 @@ async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
 async def items(w: World, batch_id: str) -> list[tuple[int | None, str, str]]:
     rows = await w.pool.fetch(
         """select s.number, i.kind, i.state from batch_items i left join segments s using (segment_id)
-           where i.batch_id = $1 order by s.number, i.kind""", batch_id)
+           where i.batch_id = $1 order by s.number, i.kind""",
+        batch_id,
+    )
     return [(r["number"], r["kind"], r["state"]) for r in rows]
 
 
@@ -63,7 +65,12 @@ async def test_sequential_from_the_first_segment_to_the_film(w: World) -> None:
     assert await made(w, episode) == [(1, "starting_image"), (1, "video")]
     row = await w.batch(batch_id)
     assert (row["status"], row["completed"], row["approved"], row["total"], row["current_segment"]) == (
-        "waiting_review", 1, 0, 2, 1)
+        "waiting_review",
+        1,
+        0,
+        2,
+        1,
+    )
     requests = list(w.played.requests.values())
     assert [r.auto_approve for r in requests] == [True, False]
     assert requests[1].review_timeout_s == 30 * 60
@@ -117,8 +124,9 @@ def _reads_as_the_founding_documents(told: list[str | None]) -> None:
 
 
 @pytest.mark.parametrize(("asked", "approves"), [(None, True), (False, False)])
-async def test_a_monolithic_project_approves_unless_told_otherwise(w: World, asked: bool | None,
-                                                                   approves: bool) -> None:
+async def test_a_monolithic_project_approves_unless_told_otherwise(
+    w: World, asked: bool | None, approves: bool
+) -> None:
     caller = await w.project(workflow="monolithic")
     batch_id = await w.do(start_batch, caller, StartBatch(await w.episode(caller, 2), auto_approve=asked))
     await w.settle()
@@ -196,7 +204,8 @@ async def test_pause_resume_and_cancel(w: World) -> None:
     await w.do(cancel_batch, caller, batch_id)
     assert (await w.batch(batch_id))["status"] == "cancelled"
     asked = await w.pool.fetchval(
-        "select count(*) from runs where batch_id = $1 and cancel_requested_at is not null", batch_id)
+        "select count(*) from runs where batch_id = $1 and cancel_requested_at is not null", batch_id
+    )
     assert asked == 1
     with pytest.raises(Refusal) as caught:
         await w.do(resume_batch, caller, batch_id)
@@ -225,8 +234,14 @@ async def test_no_text_no_run(w: World) -> None:
     await w.settle()
     assert await made(w, episode) == [(2, "starting_image"), (2, "video")]
     assert await items(w, batch_id) == [
-        (1, "narration", "nothing"), (1, "starting_image", "left"), (1, "video", "left"),
-        (2, "narration", "nothing"), (2, "starting_image", "done"), (2, "video", "done"), (None, "music", "nothing")]
+        (1, "narration", "nothing"),
+        (1, "starting_image", "left"),
+        (1, "video", "left"),
+        (2, "narration", "nothing"),
+        (2, "starting_image", "done"),
+        (2, "video", "done"),
+        (None, "music", "nothing"),
+    ]
     row = await w.batch(batch_id)
     assert row["status"] == "failed"
     assert "Regenerate the starting image first." in str(row["error"]["items"])
@@ -234,14 +249,16 @@ async def test_no_text_no_run(w: World) -> None:
 
 async def test_what_cannot_be_admitted_is_left_with_its_reason(w: World) -> None:
     caller = await w.project()
-    episode = await w.episode(caller, [
-        {"scene_info": DRIFT, "duration": 100}, {"scene_info": DRIFT, "duration": 5}])
+    episode = await w.episode(caller, [{"scene_info": DRIFT, "duration": 100}, {"scene_info": DRIFT, "duration": 5}])
     batch_id = await w.do(start_batch, caller, StartBatch(episode, auto_approve=True))
     await w.settle()
     row = await w.batch(batch_id)
     assert (row["status"], row["approved"], row["failed"]) == ("failed", 1, 1)
-    problem = (await w.row("select problem from batch_items where batch_id = $1 and kind = 'video' and state = 'left'",
-                           batch_id))["problem"]
+    problem = (
+        await w.row(
+            "select problem from batch_items where batch_id = $1 and kind = 'video' and state = 'left'", batch_id
+        )
+    )["problem"]
     assert "duration must be a number from 1 to 60" in problem["cause"]
 
 
@@ -249,13 +266,15 @@ async def test_parallel_keeps_to_its_size_and_render_compiles(w: World) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 5, directions={"music": "Calm"})
     render = Compile(episode, transitions=[Boundary((await w.segments(episode))[1], TransitionStyle.DISSOLVE, 1.0)])
-    batch_id = await w.do(start_batch, caller, StartBatch(
-        episode, mode="parallel", batch_size=2, auto_approve=True, compile=render))
+    batch_id = await w.do(
+        start_batch, caller, StartBatch(episode, mode="parallel", batch_size=2, auto_approve=True, compile=render)
+    )
     most = 0
     for _ in range(200):
         await w.run_jobs()
         running = await w.pool.fetchval(
-            "select count(*) from runs where status in ('requested', 'queued', 'generating')")
+            "select count(*) from runs where status in ('requested', 'queued', 'generating')"
+        )
         most = max(most, running)
         await w.post()
         if not w.mail:
@@ -276,8 +295,9 @@ async def test_render_stops_at_a_failed_segment_by_name(w: World) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     w.played.fails = lambda r: r.segment_number == 2 and r.asset_kind is AssetKind.VIDEO
-    batch_id = await w.do(start_batch, caller, StartBatch(
-        episode, mode="parallel", auto_approve=True, compile=Compile(episode)))
+    batch_id = await w.do(
+        start_batch, caller, StartBatch(episode, mode="parallel", auto_approve=True, compile=Compile(episode))
+    )
     await w.settle()
     row = await w.batch(batch_id)
     assert (row["status"], row["compilation_id"]) == ("failed", None)
@@ -313,7 +333,8 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     with pytest.raises(Refusal) as caught:
         await w.do(compile_episode, caller, Compile(episode))
     assert caught.value.extensions["segments"] == [
-        {"segment_id": s, "segment_number": n, "reason": "unapproved"} for n, s in enumerate((one, two), 1)]
+        {"segment_id": s, "segment_number": n, "reason": "unapproved"} for n, s in enumerate((one, two), 1)
+    ]
     await w.do(start_batch, caller, StartBatch(episode))
     await w.settle()
     (run_id,) = await w.waiting(episode)
@@ -336,18 +357,26 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     assert caught.value.extensions["segments"] == [
         {"segment_id": one, "segment_number": 1, "reason": "repeated"},
         {"segment_id": two, "segment_number": 2, "reason": "unapproved"},
-        {"segment_id": caller.project_id, "segment_number": None, "reason": "not_in_episode"}]
-    for wrong in ({"segment_ids": []}, {"transitions": [Boundary(two, TransitionStyle.CUT)], "segment_ids": [one]},
-                  {"transitions": [Boundary(one, TransitionStyle.CUT)], "segment_ids": [one]},
-                  {"audio_config": AudioConfig(narration={"x": {}})}):
+        {"segment_id": caller.project_id, "segment_number": None, "reason": "not_in_episode"},
+    ]
+    for wrong in (
+        {"segment_ids": []},
+        {"transitions": [Boundary(two, TransitionStyle.CUT)], "segment_ids": [one]},
+        {"transitions": [Boundary(one, TransitionStyle.CUT)], "segment_ids": [one]},
+        {"audio_config": AudioConfig(narration={"x": {}})},
+    ):
         with pytest.raises(Refusal) as caught:
             await w.do(compile_episode, caller, Compile(episode, **wrong))
         assert caught.value.slug == "invalid"
 
 
 # Without shrinking, which would take minutes.
-@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate],
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(seed=st.integers(0, 2**32))
 async def test_any_order_of_events_leads_to_the_same_end(w: World, seed: int) -> None:
     """Shuffled and repeated deliveries, a person who approves, rejects and lets expire: no lock stays held, what is
@@ -409,7 +438,8 @@ async def _everything_adds_up(w: World, caller: Caller, episode: str) -> None:
         assert asset["active_run_id"] is None
         assert asset["commit_seq"] == w.played.commits.get(asset["asset_id"], 0)
     pending = await w.pool.fetchval(
-        "select count(*) from reviews where episode_id = $1 and verdict = 'pending'", episode)
+        "select count(*) from reviews where episode_id = $1 and verdict = 'pending'", episode
+    )
     assert pending == 0
     told = await w.log(caller.project_id)
     by_run: dict[str, list[str]] = {}
@@ -424,7 +454,7 @@ async def _everything_adds_up(w: World, caller: Caller, episode: str) -> None:
         assert names.count("complete") <= 1
         if "complete" in names:
             assert names.index("accepted") < names.index("complete")
-            assert names[-1] == "complete" or set(names[names.index("complete") + 1:]) <= {"review-updated"}
+            assert names[-1] == "complete" or set(names[names.index("complete") + 1 :]) <= {"review-updated"}
 
 
 def _message(w: World, event: Any) -> Any:

@@ -80,13 +80,18 @@ async def test_an_episode_has_its_assets_and_first_drafts(w: World) -> None:
     episode = await w.episode(caller, 2, directions={"music": "Calm"}, output={"fps": 30})
     rows = await w.pool.fetch(
         """select a.kind, a.label, a.draft->>'directions' as text from assets a left join segments s using (segment_id)
-           where a.episode_id = $1 order by s.number, a.kind""", episode)
+           where a.episode_id = $1 order by s.number, a.kind""",
+        episode,
+    )
     assert [tuple(r) for r in rows] == [
         ("narration", "Segment 1 narration", "We leave at dawn."),
-        ("starting_image", "Segment 1 starting image", "A harbour 1"), ("video", "Segment 1 video", "Pan left 1"),
+        ("starting_image", "Segment 1 starting image", "A harbour 1"),
+        ("video", "Segment 1 video", "Pan left 1"),
         ("narration", "Segment 2 narration", "We leave at dawn."),
-        ("starting_image", "Segment 2 starting image", "A harbour 2"), ("video", "Segment 2 video", "Pan left 2"),
-        ("music", "Music", "Calm")]
+        ("starting_image", "Segment 2 starting image", "A harbour 2"),
+        ("video", "Segment 2 video", "Pan left 2"),
+        ("music", "Music", "Calm"),
+    ]
     (told,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
     assert (told.timeline_version, told.output.width, told.output.fps) == (1, 1280, 30)
     assert [s.number for s in told.segments] == [1, 2]
@@ -105,8 +110,11 @@ async def test_order_has_a_revision(w: World) -> None:
     await refused("invalid", w.do(order_segments, caller, episode, None, [one, two]))
     added = await w.do(add_segment, caller, episode, AddSegment("shot", position=2, directions={"video": "Tilt"}))
     assert await w.segments(episode) == [three, added, one, two]
-    labels = await w.pool.fetch("select a.label from assets a join segments s using (segment_id) "
-                                "where a.episode_id = $1 and a.kind = 'video' order by s.number", episode)
+    labels = await w.pool.fetch(
+        "select a.label from assets a join segments s using (segment_id) "
+        "where a.episode_id = $1 and a.kind = 'video' order by s.number",
+        episode,
+    )
     assert [r["label"] for r in labels] == [f"Segment {n} video" for n in (1, 2, 3, 4)]
     timelines = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
     assert [t.timeline_version for t in timelines] == [1, 2, 3]
@@ -119,9 +127,18 @@ async def test_edits_count_and_runs_do_not(w: World) -> None:
     episode = await w.episode(caller)
     (segment,) = await w.segments(episode)
     (video,) = await w.assets(episode, AssetKind.VIDEO)
-    await w.do(change_segment, caller, segment, 1, {
-        "scene_info": {"location": "Pier"}, "user_notes": "Nice", "duration": 6,
-        "transition_after": {"style": "fade", "duration_s": 1}})
+    await w.do(
+        change_segment,
+        caller,
+        segment,
+        1,
+        {
+            "scene_info": {"location": "Pier"},
+            "user_notes": "Nice",
+            "duration": 6,
+            "transition_after": {"style": "fade", "duration_s": 1},
+        },
+    )
     row = await w.row("select * from segments where segment_id = $1", segment)
     assert (row["scene_info"]["location"], row["scene_info"]["description"]) == ("Pier", "A harbour at dawn")
     assert (row["user_notes"], row["duration"], row["revision"]) == ("Nice", 6, 2)
@@ -152,10 +169,21 @@ async def test_import_with_images(w: World) -> None:
     caller = await w.project()
     mine = await upload(w, caller)
     w.played.fails = lambda r: r.input_url is not None
-    started = await w.do(import_document, caller, ImportDocument({
-        "title": "Imported", "mood": "blue", "segments": [
-            {"scene_info": {"description": "A rocket"}, "starting_image": {"upload_id": mine}},
-            {"starting_image": {"url": "https://example.org/a.png"}}, {}]}))
+    started = await w.do(
+        import_document,
+        caller,
+        ImportDocument(
+            {
+                "title": "Imported",
+                "mood": "blue",
+                "segments": [
+                    {"scene_info": {"description": "A rocket"}, "starting_image": {"upload_id": mine}},
+                    {"starting_image": {"url": "https://example.org/a.png"}},
+                    {},
+                ],
+            }
+        ),
+    )
     row = await w.row("select * from imports where import_id = $1", started.import_id)
     assert row["status"] == "processing"
     await w.settle()
@@ -175,8 +203,14 @@ async def test_import_of_foreign_uploads_is_refused(w: World) -> None:
     caller, other = await w.project(), await w.project()
     foreign, sound = await upload(w, other), await upload(w, caller, "audio")
     for upload_id in (foreign, sound, "nonsense"):
-        told = await refused("invalid", w.do(import_document, caller, ImportDocument(
-            {"title": "A", "segments": [{"starting_image": {"upload_id": upload_id}}]})))
+        told = await refused(
+            "invalid",
+            w.do(
+                import_document,
+                caller,
+                ImportDocument({"title": "A", "segments": [{"starting_image": {"upload_id": upload_id}}]}),
+            ),
+        )
         assert told.extensions["errors"][0]["pointer"] == "/segments/0/starting_image/upload_id"
     assert await w.pool.fetchval("select count(*) from episodes") == 0
 
@@ -186,16 +220,20 @@ async def test_a_film_is_split_once(w: World) -> None:
     started = await w.do(import_film, caller, ImportFilm(await upload(w, caller, "video")))
     (request,) = [e for e in await w.outbox() if isinstance(e, ImportRequested)]
     assert request.import_id == started.import_id
-    ready = events.import_ready(import_id=started.import_id, episode_id=started.episode_id, clips=[
-        _clip(2, 3.0), _clip(1, 4.5)])
+    ready = events.import_ready(
+        import_id=started.import_id, episode_id=started.episode_id, clips=[_clip(2, 3.0), _clip(1, 4.5)]
+    )
     await w.deliver(events.message(ready))
     await w.deliver(events.message(ready))
     await w.settle()
     rows = await w.pool.fetch(
-        "select number, duration from segments where episode_id = $1 order by number", started.episode_id)
+        "select number, duration from segments where episode_id = $1 order by number", started.episode_id
+    )
     assert [tuple(r) for r in rows] == [(1, 4.5), (2, 3.0)]
-    for asset in [*await w.assets(started.episode_id, AssetKind.VIDEO),
-                  *await w.assets(started.episode_id, AssetKind.STARTING_IMAGE)]:
+    for asset in [
+        *await w.assets(started.episode_id, AssetKind.VIDEO),
+        *await w.assets(started.episode_id, AssetKind.STARTING_IMAGE),
+    ]:
         row = await w.asset(asset)
         assert row["committed_version_id"]
         assert row["stale_since"] is None
@@ -212,8 +250,14 @@ async def test_a_film_that_is_not_split_leaves_no_empty_episode(w: World, cancel
         await w.do(add_segment, caller, started.episode_id, AddSegment("shot"))
     if cancelled:
         await w.do(cancel_import, caller, started.import_id)
-    failed = events.failed(run_id=None, asset_id=None, asset_kind=None, import_id=started.import_id,
-                           episode_id=started.episode_id, outcome="cancelled" if cancelled else "failed")
+    failed = events.failed(
+        run_id=None,
+        asset_id=None,
+        asset_kind=None,
+        import_id=started.import_id,
+        episode_id=started.episode_id,
+        outcome="cancelled" if cancelled else "failed",
+    )
     await w.deliver(events.message(failed))
     row = await w.row("select deleted_at from episodes where episode_id = $1", started.episode_id)
     assert (row["deleted_at"] is None) == used
@@ -224,8 +268,13 @@ async def test_a_film_that_is_not_split_leaves_no_empty_episode(w: World, cancel
 
 
 def _clip(number: int, seconds: float) -> Any:
-    return events.ImportClip(number=number, start_s=0, duration_s=seconds, video=events.object_ref(),
-                             first_frame=events.object_ref(content_type="image/png"))
+    return events.ImportClip(
+        number=number,
+        start_s=0,
+        duration_s=seconds,
+        video=events.object_ref(),
+        first_frame=events.object_ref(content_type="image/png"),
+    )
 
 
 async def test_deleting_ends_everything(w: World) -> None:
@@ -233,8 +282,11 @@ async def test_deleting_ends_everything(w: World) -> None:
     episode = await w.episode(caller)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
     await w.settle()
-    assets = {a for kind in (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NARRATION, AssetKind.MUSIC)
-              for a in await w.assets(episode, kind)}
+    assets = {
+        a
+        for kind in (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NARRATION, AssetKind.MUSIC)
+        for a in await w.assets(episode, kind)
+    }
     await w.do(delete_episode, caller, episode)
     assert (await w.batch(batch_id))["status"] == "cancelled"
     (told,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
@@ -256,8 +308,14 @@ async def test_members_and_money_are_the_owners(w: World) -> None:
     await refused("forbidden", w.do(change_settings, ed, ChangeSettings(2, {"spend_cap": None})))
     await refused("forbidden", w.do(change_settings, ed, ChangeSettings(2, {"review": {"deadline_minutes": None}})))
     await refused("invalid", w.do(change_settings, ed, ChangeSettings(2, {"video": {"model": "animatic/score"}})))
-    await refused("invalid", w.do(change_settings, ed, ChangeSettings(2, {"characters": [
-        {"name": "Ana", "upload_ids": [await upload(w, caller, "audio")]}]})))
+    await refused(
+        "invalid",
+        w.do(
+            change_settings,
+            ed,
+            ChangeSettings(2, {"characters": [{"name": "Ana", "upload_ids": [await upload(w, caller, "audio")]}]}),
+        ),
+    )
     await refused("stale", w.do(change_project, caller, ChangeProject(9, {"name": "B"})))
     await refused("forbidden", w.do(remove_member, ed, "ana"))
     await refused("invalid-state", w.do(remove_member, caller, "ana"))
@@ -297,7 +355,8 @@ async def test_a_film_is_refused_by_name_and_by_place(w: World) -> None:
     asked = Compile(episode, [third, other, third])
     told = await refused("not-compilable", w.do(compile_episode, caller, asked))
     assert told.cause == (
-        f"Segment 3 is not approved yet. Segment {other} is not in this episode. Segment 3 is named more than once.")
+        f"Segment 3 is not approved yet. Segment {other} is not in this episode. Segment 3 is named more than once."
+    )
     assert told.recovery == "Approve it, or leave it out. Leave it out. Name it once."
     assert told.extensions["segments"][0] == {"segment_id": third, "segment_number": 3, "reason": "unapproved"}
     fade = [Boundary(s, TransitionStyle.FADE) for s in (first, first, second)]
@@ -319,16 +378,29 @@ async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:
     await w.do(cancel_compilation, caller, film.compilation_id)
     asked = [e for e in await w.outbox() if isinstance(e, CancelRequested)]
     assert [(e.target, e.target_id, e.key) for e in asked] == [("compilation", film.compilation_id, episode)]
-    story = [events.film_updated(episode_id=episode, compilation_id=film.compilation_id, rev=rev, state=state,
-                                 progress=progress, media=events.VIDEO if state == "completed" else None)
-             for rev, state, progress in ((1, "processing", 10), (3, "completed", 100), (2, "processing", 50))]
+    story = [
+        events.film_updated(
+            episode_id=episode,
+            compilation_id=film.compilation_id,
+            rev=rev,
+            state=state,
+            progress=progress,
+            media=events.VIDEO if state == "completed" else None,
+        )
+        for rev, state, progress in ((1, "processing", 10), (3, "completed", 100), (2, "processing", 50))
+    ]
     await w.deliver(*(events.message(event) for event in story))
     await refused("invalid-state", w.do(cancel_compilation, caller, film.compilation_id))
     await refused("invalid", w.do(rate_film, caller, film.compilation_id, 6, None))
     await w.do(rate_film, caller, film.compilation_id, 4, "Short")
     row = await w.row("select * from compilations")
     assert (row["state"], row["progress"], row["rating"], row["feedback"], row["rated_by"]) == (
-        "completed", 100, 4, "Short", "ana")
+        "completed",
+        100,
+        4,
+        "Short",
+        "ana",
+    )
     assert [t["progress"] for t in await w.log(caller.project_id, "film-updated")] == [0, 10, 100]
 
 
@@ -343,8 +415,9 @@ async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
             try:
                 async with transaction(w.pool) as connection:
                     store = w.stores(connection)
-                    await store.log(*(Entry("changed", caller.project_id, None, {"writer": n, "i": i, "part": p})
-                                      for p in range(2)))
+                    await store.log(
+                        *(Entry("changed", caller.project_id, None, {"writer": n, "i": i, "part": p}) for p in range(2))
+                    )
                     await asyncio.sleep(0.001 * ((n * 7 + i * 3) % 5))
                     if (n + i) % 5 == 0:
                         raise ZeroDivisionError
@@ -355,8 +428,8 @@ async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
         while True:
             last_round = not writing
             rows = await w.pool.fetch(
-                "select seq from event_log where project_id = $1 and seq > $2 order by seq",
-                caller.project_id, seen[-1])
+                "select seq from event_log where project_id = $1 and seq > $2 order by seq", caller.project_id, seen[-1]
+            )
             seen.extend(r["seq"] for r in rows)
             if last_round:
                 return
@@ -397,7 +470,9 @@ async def test_numbers_are_given_in_the_order_of_the_commits(w: World) -> None:
     assert not overtaken
     assert cursor == last
     assert [(t["seq"], t["name"]) for t in await w.log(caller.project_id, "first", "second")] == [
-        (last + 1, "first"), (last + 2, "second")]
+        (last + 1, "first"),
+        (last + 2, "second"),
+    ]
     await w.pool.execute("delete from event_log")  # these were no events of the API
 
 
@@ -420,7 +495,8 @@ async def test_the_past_goes_and_the_cursor_stays(w: World) -> None:
     await w.pool.execute("update event_log set at = $1", w.clock.now() - timedelta(hours=25))
     await w.pool.execute(
         "insert into tickets (ticket_sha256, user_id, path, expires_at) values ('x', 'ana', '/', $1)",
-        w.clock.now() - timedelta(seconds=1))
+        w.clock.now() - timedelta(seconds=1),
+    )
     async with transaction(w.pool) as connection:
         await prune(connection, w.clock)
     assert not await w.log(caller.project_id)

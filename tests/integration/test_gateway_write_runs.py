@@ -63,8 +63,9 @@ async def refused(slug: str, doing: Any) -> Refusal:
 
 async def test_of_many_who_ask_at_once_one_gets_the_asset(w: World) -> None:
     caller, _, asset = await an_image(w)
-    outcomes = await asyncio.gather(*(w.do(admit_run, caller, StartRun(asset)) for _ in range(8)),
-                                    return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(w.do(admit_run, caller, StartRun(asset)) for _ in range(8)), return_exceptions=True
+    )
     admitted = [o for o in outcomes if not isinstance(o, BaseException)]
     busy = [o for o in outcomes if isinstance(o, Refusal) and o.slug == "busy"]
     assert len(admitted) == 1
@@ -86,10 +87,21 @@ async def test_the_whole_loop(w: World) -> None:
     assert row["committed_version_id"] == run["version_id"] == run["candidates"][0]
     review = await w.row("select * from reviews where run_id = $1", run_id)
     assert (review["verdict"], review["rating"], review["feedback"], review["user_id"]) == (
-        "accepted", 5, "Lovely", "ana")
+        "accepted",
+        5,
+        "Lovely",
+        "ana",
+    )
     told = await w.log(caller.project_id)
     assert [t["name"] for t in told if t.get("run_id") == run_id] == [
-        "regenerate-requested", "progress", "progress", "review-updated", "preview-ready", "accepted", "complete"]
+        "regenerate-requested",
+        "progress",
+        "progress",
+        "review-updated",
+        "preview-ready",
+        "accepted",
+        "complete",
+    ]
     assert [t["seq"] for t in told] == list(range(1, len(told) + 1))
     times = [t["updated_at"] for t in told if t.get("run_id") == run_id]
     assert times == sorted(set(times)), "every event is newer than the one before it"
@@ -130,8 +142,16 @@ async def test_of_many_decisions_one_counts(w: World) -> None:
 async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset, settings={"seed": 7})
-    decided = await w.do(submit_decision, caller, Decide(
-        run_id, "reject", feedback="Too dark", suggested_changes={"prompt_modifications": "brighter", "mood": "happy"}))
+    decided = await w.do(
+        submit_decision,
+        caller,
+        Decide(
+            run_id,
+            "reject",
+            feedback="Too dark",
+            suggested_changes={"prompt_modifications": "brighter", "mood": "happy"},
+        ),
+    )
     assert decided.next_run_id
     held = await w.run(decided.next_run_id)
     assert held["held"]
@@ -275,7 +295,11 @@ async def test_settings_come_from_request_draft_and_segment(w: World) -> None:
     await w.do(save_draft, caller, video, 1, "Pan right", {"seed": 1, "resolution": "720p"})
     run_id = await a_preview(w, caller, video, settings={"seed": 2})
     assert w.played.requests[run_id].overrides == {
-        "directions": "Pan right", "seed": 2, "resolution": "720p", "duration": 4.0}
+        "directions": "Pan right",
+        "seed": 2,
+        "resolution": "720p",
+        "duration": 4.0,
+    }
     await w.do(submit_decision, caller, Decide(run_id, "approve"))
     await w.settle()
     assert (await w.asset(video))["draft"] == {"directions": "Pan right", "settings": {"seed": 2, "resolution": "720p"}}
@@ -327,12 +351,16 @@ async def test_foreign_things_look_absent(w: World) -> None:
     run_id = await a_preview(w, caller, asset)
     await w.do(see_user, "eve", "Eve")
     other = await w.project()
-    for doing in (w.do(admit_run, other, StartRun(asset)), w.do(submit_decision, other, Decide(run_id, "approve")),
-                  w.do(cancel_run, other, run_id), w.do(reopen_run, other, run_id),
-                  w.do(roll_back, other, (await w.run(run_id))["candidates"][0]),
-                  w.do(register_version, other, RegisterVersion(asset, url="https://example.org/a.png")),
-                  w.do(authorize, "eve", "run", run_id, Role.VIEWER),
-                  w.do(authorize, "ana", "run", "nonsense", Role.VIEWER)):
+    for doing in (
+        w.do(admit_run, other, StartRun(asset)),
+        w.do(submit_decision, other, Decide(run_id, "approve")),
+        w.do(cancel_run, other, run_id),
+        w.do(reopen_run, other, run_id),
+        w.do(roll_back, other, (await w.run(run_id))["candidates"][0]),
+        w.do(register_version, other, RegisterVersion(asset, url="https://example.org/a.png")),
+        w.do(authorize, "eve", "run", run_id, Role.VIEWER),
+        w.do(authorize, "ana", "run", "nonsense", Role.VIEWER),
+    ):
         await refused("not-found", doing)
 
 
@@ -343,7 +371,9 @@ async def test_the_spend_cap_is_refused_early(w: World) -> None:
     await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.50"}}))
     told = await refused("spend-cap-reached", w.do(admit_run, caller, StartRun(asset)))
     assert told.extensions == {
-        "cap": {"amount": "2.50", "currency": "USD", "period": "month"}, "spent": {"amount": "2.5", "currency": "USD"}}
+        "cap": {"amount": "2.50", "currency": "USD", "period": "month"},
+        "spent": {"amount": "2.5", "currency": "USD"},
+    }
 
 
 async def test_a_user_may_ask_for_so_many_generations_a_day(w: World) -> None:
@@ -375,8 +405,10 @@ async def test_a_user_may_spend_so_much_a_month(w: World) -> None:
     await w.pool.execute("update runs set cost_amount = 5 where run_id = $1", run_id)
     other, _, another = await an_image(w)
     told = await refused("spend-cap-reached", w.do(admit_run, other, StartRun(another)))
-    assert told.extensions == {"cap": {"amount": "5", "currency": "USD", "period": "month"},
-                               "spent": {"amount": "5", "currency": "USD"}}
+    assert told.extensions == {
+        "cap": {"amount": "5", "currency": "USD", "period": "month"},
+        "spent": {"amount": "5", "currency": "USD"},
+    }
     w.clock.move(32 * 86400)
     await w.do(admit_run, other, StartRun(another))
 

@@ -62,8 +62,21 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
         path = folder / f"{size}-{fps}-{seconds}-{sound}.mp4"
         if not path.exists():
             source = "sine" if sound else f"testsrc2=size={size}:rate={fps}"
-            ffmpeg("-f", "lavfi", "-i", source, "-t", str(seconds), "-preset", "ultrafast", "-pix_fmt", "yuv420p",
-                   "-movflags", "+faststart", path)
+            ffmpeg(
+                "-f",
+                "lavfi",
+                "-i",
+                source,
+                "-t",
+                str(seconds),
+                "-preset",
+                "ultrafast",
+                "-pix_fmt",
+                "yuv420p",
+                "-movflags",
+                "+faststart",
+                path,
+            )
         return path.read_bytes()
 
     return make
@@ -112,8 +125,11 @@ async def test_it_never_reaches_a_preview_and_is_kept(what: str, bench: Bench, c
     bench.rewire(providers={"animatic": Provider(lambda kind: Lane.RENDER, maker=Sends(data))})
     card = await bench.committed(project_settings=SMALL)
     request = events.regenerate_requested(
-        asset_kind=AssetKind.VIDEO, project_settings=SMALL, starting_image_version_id=card.version.version_id,
-        overrides={"directions": "Pan left", "duration": 1})
+        asset_kind=AssetKind.VIDEO,
+        project_settings=SMALL,
+        starting_image_version_id=card.version.version_id,
+        overrides={"directions": "Pan left", "duration": 1},
+    )
     await bench.handle(request)
     await bench.work()
     assert (await bench.one("failed", run_id=request.run_id)).problem.code == code
@@ -126,7 +142,10 @@ async def test_silence_is_no_fault_where_no_sound_was_asked_for(bench: Bench, cl
     bench.rewire(providers={"animatic": Provider(lambda kind: Lane.RENDER, maker=Sends(clip()))})
     card = await bench.committed(project_settings=SMALL)
     preview = await bench.preview(
-        asset_kind=AssetKind.VIDEO, project_settings=SMALL, starting_image_version_id=card.version.version_id,
-        overrides={"directions": "Pan left", "duration": 1})
+        asset_kind=AssetKind.VIDEO,
+        project_settings=SMALL,
+        starting_image_version_id=card.version.version_id,
+        overrides={"directions": "Pan left", "duration": 1},
+    )
     assert preview.candidates[0].media.audio_codec is None
     assert [o async for o in bench.objects.own.list("failed/")] == []

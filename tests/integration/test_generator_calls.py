@@ -105,14 +105,17 @@ async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
 def provider(bench: Bench) -> PaidProvider:
     found = PaidProvider()
     offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
-    bench.rewire(providers={"replicate": Provider(lambda kind: Lane.CALL, remote=found), "animatic": offline},
-                 default_provider="replicate")
+    bench.rewire(
+        providers={"replicate": Provider(lambda kind: Lane.CALL, remote=found), "animatic": offline},
+        default_provider="replicate",
+    )
     return found
 
 
 async def requested(bench: Bench, **overrides: Any) -> Any:
-    request = events.regenerate_requested(**({"asset_kind": AssetKind.IMAGE,
-                                              "overrides": {"directions": "A lighthouse"}} | overrides))
+    request = events.regenerate_requested(
+        **({"asset_kind": AssetKind.IMAGE, "overrides": {"directions": "A lighthouse"}} | overrides)
+    )
     await bench.handle(request)
     return request
 
@@ -134,12 +137,15 @@ async def test_a_call_is_written_before_it_is_made_and_its_cost_is_told(bench: B
     assert request.run_id == preview.run_id
 
 
-@pytest.mark.parametrize(("step", "states", "paid"), [
-    ("before submit", ["lost", "succeeded"], 1),  # intent written, nothing sent
-    ("after submit", ["succeeded"], 1),  # sent, its id unsaved
-    ("look", ["succeeded"], 1),
-    ("fetch", ["succeeded"], 1),
-])
+@pytest.mark.parametrize(
+    ("step", "states", "paid"),
+    [
+        ("before submit", ["lost", "succeeded"], 1),  # intent written, nothing sent
+        ("after submit", ["succeeded"], 1),  # sent, its id unsaved
+        ("look", ["succeeded"], 1),
+        ("fetch", ["succeeded"], 1),
+    ],
+)
 async def test_wherever_the_worker_dies_the_next_one_takes_over_and_pays_once(
     bench: Bench, provider: PaidProvider, step: str, states: list[str], paid: int
 ) -> None:

@@ -44,14 +44,21 @@ def jpeg(color: str) -> bytes:
 
 async def ana_and_ben(bench: Bench) -> ProjectSettings:
     pictures = [await put_upload(bench.root, jpeg(color)) for color in ("red", "green", "blue")]
-    return ProjectSettings(style="Warm film stock", characters=[
-        Character(name="Ana", description="red scarf", reference_images=pictures[:2]),
-        Character(name="Ben", reference_images=pictures[2:])])
+    return ProjectSettings(
+        style="Warm film stock",
+        characters=[
+            Character(name="Ana", description="red scarf", reference_images=pictures[:2]),
+            Character(name="Ben", reference_images=pictures[2:]),
+        ],
+    )
 
 
 async def make(bench: Bench, project: ProjectSettings, directions: str, **overrides: Any) -> Any:
-    request = events.regenerate_requested(asset_kind=AssetKind.IMAGE, project_settings=project,
-                                          overrides={"directions": directions} | (overrides or {"size": "1K"}))
+    request = events.regenerate_requested(
+        asset_kind=AssetKind.IMAGE,
+        project_settings=project,
+        overrides={"directions": directions} | (overrides or {"size": "1K"}),
+    )
     await bench.handle(request)
     await bench.work()
     return await bench.one("preview-ready", run_id=request.run_id)
@@ -73,8 +80,9 @@ async def test_regenerating_varies_only_what_was_asked(bench: Bench, replicate: 
     assert all(uri.startswith("data:image/jpeg;base64,") for uri in one["image_input"])
 
 
-async def test_a_picture_is_fetched_and_encoded_once_whichever_runs_ask(bench: Bench, replicate: server.Running,
-                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_picture_is_fetched_and_encoded_once_whichever_runs_ask(
+    bench: Bench, replicate: server.Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = await ana_and_ben(bench)
     fetched, encoded = [], []
     fetch, fitted = DirectoryStore.fetch, images.fitted
@@ -99,8 +107,9 @@ async def test_a_picture_that_is_gone_is_named_before_anything_is_paid(bench: Be
     project = await ana_and_ben(bench)
     for path in (bench.root / "objects" / "gateway").rglob("file"):
         path.unlink()
-    request = events.regenerate_requested(asset_kind=AssetKind.IMAGE, project_settings=project,
-                                          overrides={"directions": "A lighthouse"})
+    request = events.regenerate_requested(
+        asset_kind=AssetKind.IMAGE, project_settings=project, overrides={"directions": "A lighthouse"}
+    )
     await bench.handle(request)
     await bench.work()
     failed = await bench.one("failed")

@@ -90,15 +90,19 @@ async def clips(bench: Bench, told: ImportReady) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize(("name", "options", "exact"), [
-    ("key frames at the cuts", ("-force_key_frames", "1,2", "film.mp4"), True),
-    ("b-frames and open groups", ("-bf", "3", "-x264-params", "open-gop=1:keyint=30", "film.mp4"), False),
-    ("no key frames at the cuts", ("-g", "250", "-sc_threshold", "0", "film.mp4"), False),
-    ("matroska with other sound", ("-force_key_frames", "1,2", "-c:a", "libopus", "film.mkv"), True),
-    ("ten bits", ("-pix_fmt", "yuv420p10le", "film.mp4"), False),
-])
-async def test_a_film_is_split_at_its_cuts_with_every_frame_once(bench: Bench, name: str, options: tuple[str, ...],
-                                                                 exact: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "options", "exact"),
+    [
+        ("key frames at the cuts", ("-force_key_frames", "1,2", "film.mp4"), True),
+        ("b-frames and open groups", ("-bf", "3", "-x264-params", "open-gop=1:keyint=30", "film.mp4"), False),
+        ("no key frames at the cuts", ("-g", "250", "-sc_threshold", "0", "film.mp4"), False),
+        ("matroska with other sound", ("-force_key_frames", "1,2", "-c:a", "libopus", "film.mkv"), True),
+        ("ten bits", ("-pix_fmt", "yuv420p10le", "film.mp4"), False),
+    ],
+)
+async def test_a_film_is_split_at_its_cuts_with_every_frame_once(
+    bench: Bench, name: str, options: tuple[str, ...], exact: bool
+) -> None:
     path = film(bench.root / options[-1], *options[:-1])
     await ask(bench, path)
     await split(bench)
@@ -118,8 +122,20 @@ async def test_a_film_is_split_at_its_cuts_with_every_frame_once(bench: Bench, n
 
 
 async def test_sound_stays_with_its_pictures(bench: Bench) -> None:
-    ffmpeg("-f", "lavfi", "-i", "aevalsrc='0.8*sin(2*PI*880*t)*gte(t,1.5)*lt(t,1.6)':s=48000:d=3", *FILM, "-map", "0:a",
-           "-c:v", "libx264", "-c:a", "aac", bench.root / "film.mp4")
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "aevalsrc='0.8*sin(2*PI*880*t)*gte(t,1.5)*lt(t,1.6)':s=48000:d=3",
+        *FILM,
+        "-map",
+        "0:a",
+        "-c:v",
+        "libx264",
+        "-c:a",
+        "aac",
+        bench.root / "film.mp4",
+    )
     await ask(bench, bench.root / "film.mp4")
     await split(bench)
     second = (await clips(bench, await ready(bench)))[1]
@@ -143,18 +159,42 @@ async def test_odd_films(bench: Bench) -> None:
     assert (probe(first).width, probe(first).height) == (90, 160)
     await bench.pool.execute("delete from outbox")
     uneven = bench.root / "uneven.mp4"
-    ffmpeg("-f", "lavfi", "-i", "sine=duration=5", "-i", upright, "-map", "1:v", "-map", "0:a", "-vf",
-           r"select='mod(n\,5)'", "-fps_mode", "vfr", "-c:v", "libx264", "-g", "9", "-c:a", "aac", uneven)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=duration=5",
+        "-i",
+        upright,
+        "-map",
+        "1:v",
+        "-map",
+        "0:a",
+        "-vf",
+        r"select='mod(n\,5)'",
+        "-fps_mode",
+        "vfr",
+        "-c:v",
+        "libx264",
+        "-g",
+        "9",
+        "-c:a",
+        "aac",
+        uneven,
+    )
     await ask(bench, uneven)
     await split(bench)
     told = await ready(bench)
     assert sum(probe(clip).frames or 0 for clip in await clips(bench, told)) == len(decoded(uneven))
 
 
-@pytest.mark.parametrize(("content", "code"), [
-    (b"<!doctype html><html></html>", "media_unsupported"),
-    (b"\0\0\0\x18ftypmp42" + b"\0" * 400, "media_unreadable"),
-])
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"<!doctype html><html></html>", "media_unsupported"),
+        (b"\0\0\0\x18ftypmp42" + b"\0" * 400, "media_unreadable"),
+    ],
+)
 async def test_what_is_no_film_fails_in_words(bench: Bench, content: bytes, code: str) -> None:
     (bench.root / "film.mp4").write_bytes(content)
     await ask(bench, bench.root / "film.mp4")

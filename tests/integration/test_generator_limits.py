@@ -90,15 +90,25 @@ async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
 def provider(bench: Bench) -> Hosted:
     found = Hosted()
     offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
-    bench.rewire(providers={"replicate": Provider(lambda kind: Lane.CALL, remote=found), "animatic": offline},
-                 default_provider="replicate")
+    bench.rewire(
+        providers={"replicate": Provider(lambda kind: Lane.CALL, remote=found), "animatic": offline},
+        default_provider="replicate",
+    )
     return found
 
 
 async def requested(bench: Bench, project: str = "p", *, cap: SpendCap | None = None, **overrides: Any) -> Any:
-    request = events.regenerate_requested(**({
-        "asset_kind": AssetKind.IMAGE, "overrides": {"directions": "A lighthouse"},
-        "asset_id": new_id(), "project_settings": ProjectSettings(spend_cap=cap)} | overrides))
+    request = events.regenerate_requested(
+        **(
+            {
+                "asset_kind": AssetKind.IMAGE,
+                "overrides": {"directions": "A lighthouse"},
+                "asset_id": new_id(),
+                "project_settings": ProjectSettings(spend_cap=cap),
+            }
+            | overrides
+        )
+    )
     await bench.handle(request, project_id=project)
     return request
 
@@ -115,8 +125,11 @@ async def claim(bench: Bench, limit: int = 50) -> list[jobs.Claim]:
 
 async def passes(bench: Bench, seconds: float) -> None:
     """As if time went by."""
-    await bench.pool.execute("update provider_limits set next_at = next_at - make_interval(secs => $1), "
-                             "slow_until = slow_until - make_interval(secs => $1)", seconds)
+    await bench.pool.execute(
+        "update provider_limits set next_at = next_at - make_interval(secs => $1), "
+        "slow_until = slow_until - make_interval(secs => $1)",
+        seconds,
+    )
     await bench.pool.execute("update provider_breakers set probe_at = probe_at - make_interval(secs => $1)", seconds)
     await bench.pool.execute("update jobs set run_at = run_at - make_interval(secs => $1)", seconds)
 
@@ -234,9 +247,14 @@ async def test_a_refused_account_is_asked_again_by_one_call_only(
     assert len(await bench.published("preview-ready")) == 2
 
 
-@pytest.mark.parametrize("heard", [
-    Unsure("provider_unsure", "504"), Throttled("provider_rate_limited", "slow down", delay_s=0.0),
-    UserError("provider_refused", "422")])
+@pytest.mark.parametrize(
+    "heard",
+    [
+        Unsure("provider_unsure", "504"),
+        Throttled("provider_rate_limited", "slow down", delay_s=0.0),
+        UserError("provider_refused", "422"),
+    ],
+)
 async def test_whatever_the_one_that_asks_again_hears_but_a_refused_account_lets_the_others_go_on(
     bench: Bench, provider: Hosted, heard: RetakeError
 ) -> None:
@@ -322,8 +340,10 @@ async def test_one_projects_thousand_runs_do_not_keep_another_ones_waiting(bench
     first = {c.job_id for c in await claim(bench, 6)}
     assert {r.run_id for r in few} <= first, "they came last, and go in turns with the others"
     await bench.pool.execute("analyze jobs")
-    plan = await bench.pool.fetch("explain (format text) " + jobs._READY.replace("$1", "'call'").replace(
-        "$2", "10").replace("$3::text[]", "'{}'::text[]"))
+    plan = await bench.pool.fetch(
+        "explain (format text) "
+        + jobs._READY.replace("$1", "'call'").replace("$2", "10").replace("$3::text[]", "'{}'::text[]")
+    )
     assert not [r[0] for r in plan if "Seq Scan on jobs" in r[0]], "its cost does not grow with the queue"
 
 

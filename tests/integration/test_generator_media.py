@@ -43,13 +43,17 @@ async def fetched(bench: Bench, ref: ObjectRef | None, name: str) -> Path:
 
 # --- the animatic provider
 
+
 async def test_a_card_becomes_a_video_with_poster_and_filmstrip(bench: Bench) -> None:
     card = await bench.committed(project_settings=SMALL, overrides={"directions": "A lighthouse at dusk", "seed": 3})
     assert card.version.info["animatic"] is True
     assert (card.version.media.width, card.version.media.height) == (640, 360)
     preview = await bench.preview(
-        asset_kind=AssetKind.VIDEO, project_settings=SMALL, starting_image_version_id=card.version.version_id,
-        overrides={"directions": "Pan left slowly", "duration": 2, "seed": 5})
+        asset_kind=AssetKind.VIDEO,
+        project_settings=SMALL,
+        starting_image_version_id=card.version.version_id,
+        overrides={"directions": "Pan left slowly", "duration": 2, "seed": 5},
+    )
     made = preview.candidates[0]
     assert (made.media.frames, made.media.fps, made.media.duration_s) == (48, 24.0, 2.0)
     assert (made.media.width, made.media.height, made.media.aspect_ratio) == (640, 360, "16:9")
@@ -65,26 +69,34 @@ async def test_a_card_becomes_a_video_with_poster_and_filmstrip(bench: Bench) ->
     assert np.asarray(strip).std() > 10
     ending = Image.open(await fetched(bench, made.last_frame, "last.jpg"))
     ending_differs, beginning_differs = (
-        np.abs(np.asarray(ending.resize((160, 90))).astype(int) - tile).mean() for tile in (last, first))
+        np.abs(np.asarray(ending.resize((160, 90))).astype(int) - tile).mean() for tile in (last, first)
+    )
     assert ending_differs < beginning_differs, "what the next segment is compared with is how this one ends"
 
 
 async def test_narration_is_spoken_and_music_is_heard(bench: Bench) -> None:
-    spoken = (await bench.preview(asset_kind=AssetKind.NARRATION,
-                                  overrides={"directions": "Guten Abend, meine Damen und Herren."})).candidates[0]
+    spoken = (
+        await bench.preview(
+            asset_kind=AssetKind.NARRATION, overrides={"directions": "Guten Abend, meine Damen und Herren."}
+        )
+    ).candidates[0]
     assert spoken.object.content_type == "audio/flac"
     assert spoken.media.audio_codec == "flac"
     assert 1 < spoken.media.duration_s < 6
     assert -24 < spoken.media.loudness_lufs < -12
     assert spoken.info["language"].startswith("de")
     assert spoken.info["sentences"]
-    music = (await bench.preview(asset_kind=AssetKind.MUSIC,
-                                 overrides={"directions": "Calm piano", "duration": 6, "seed": 1})).candidates[0]
+    music = (
+        await bench.preview(
+            asset_kind=AssetKind.MUSIC, overrides={"directions": "Calm piano", "duration": 6, "seed": 1}
+        )
+    ).candidates[0]
     assert music.media.duration_s == pytest.approx(6, abs=0.05)
     assert Image.open(await fetched(bench, music.poster, "wave.jpg")).size == (640, 160)
 
 
 # --- pictures
+
 
 def jpeg(image: Image.Image, **options: Any) -> bytes:
     out = io.BytesIO()
@@ -100,8 +112,12 @@ def gradient(width: int = 320, height: int = 200) -> Image.Image:
 
 async def ingest(bench: Bench, data: bytes, kind: AssetKind = AssetKind.STARTING_IMAGE) -> Any:
     """The version that the file became, or the problem it met."""
-    request = events.regenerate_requested(asset_kind=kind, source="upload", overrides={"directions": "Mine"},
-                                          input_object=await put_upload(bench.root, data))
+    request = events.regenerate_requested(
+        asset_kind=kind,
+        source="upload",
+        overrides={"directions": "Mine"},
+        input_object=await put_upload(bench.root, data),
+    )
     await bench.handle(request)
     await bench.work()
     if failed := await bench.published("failed", run_id=request.run_id):
@@ -120,10 +136,13 @@ async def test_a_photograph_is_written_anew_upright(bench: Bench) -> None:
     assert Image.open(await fetched(bench, made.poster, "poster.jpg")).size == (200, 320)
 
 
-@pytest.mark.parametrize(("data", "code", "word"), [
-    (b"<!DOCTYPE html><html><body>Not found</body></html>", "media_unsupported", "web page"),
-    (jpeg(gradient(), quality=95)[:3000], "image_unreadable", ""),
-])
+@pytest.mark.parametrize(
+    ("data", "code", "word"),
+    [
+        (b"<!DOCTYPE html><html><body>Not found</body></html>", "media_unsupported", "web page"),
+        (jpeg(gradient(), quality=95)[:3000], "image_unreadable", ""),
+    ],
+)
 async def test_pictures_that_are_none_are_refused_in_words(bench: Bench, data: bytes, code: str, word: str) -> None:
     problem = await ingest(bench, data)
     assert problem.code == code
@@ -134,6 +153,7 @@ async def test_pictures_that_are_none_are_refused_in_words(bench: Bench, data: b
 
 # --- videos and sound
 
+
 async def clip(path: Path, *args: str) -> bytes:
     source = "testsrc2=size=320x240:rate=25:duration=1"
     await run_ffmpeg(["-f", "lavfi", "-i", source, *args, str(path)], timeout_s=60)
@@ -142,8 +162,11 @@ async def clip(path: Path, *args: str) -> bytes:
 
 async def test_a_video_that_plays_is_copied_and_others_are_converted(bench: Bench) -> None:
     h264 = await clip(bench.root / "in.mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p")
-    for data in (h264, await clip(bench.root / "in.avi", "-c:v", "mpeg4"),
-                 await clip(bench.root / "in.webm", "-c:v", "libvpx", "-b:v", "500k")):
+    for data in (
+        h264,
+        await clip(bench.root / "in.avi", "-c:v", "mpeg4"),
+        await clip(bench.root / "in.webm", "-c:v", "libvpx", "-b:v", "500k"),
+    ):
         made = await ingest(bench, data, AssetKind.VIDEO)
         stored = await fetched(bench, made.object, f"{made.version_id}.mp4")
         with av.open(str(stored)) as container:

@@ -24,31 +24,64 @@ from tests.support.postgres import Postgres
 from tests.support.replicate import schemas, server
 
 SLUG = "acme/dream-reel"
-OVERLAY: dict[str, Any] = {"models": {SLUG: {
-    "provider": "replicate", "title": "Dream Reel", "kinds": ["video"], "takes_seed": True,
-    "settings_schema": {"type": "object", "additionalProperties": False, "properties": {
-        "duration": {"type": "integer", "minimum": 1, "maximum": 3, "default": 2},
-        "resolution": {"type": "string", "enum": ["480p", "720p"], "default": "480p"},
-        "mood": {"type": "string", "enum": ["calm", "wild"], "default": "calm"},
-        "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295}}},
-    "inputs": {"words": {"from": "prompt"}, "first_picture": {"from": "starting_image"},
-               "seconds": {"from": "settings.duration"}, "mood": {"from": "settings.mood"},
-               "quality": {"from": "settings.resolution", "map": {"480p": "draft", "720p": "fine"}},
-               "rng": {"from": "seed"}, "watermark": {"value": False}},
-    "price": {"unit": "second", "by": "resolution", "amounts": {"480p": "0.01", "720p": "0.02"}},
-    "limits": {"per_minute": 30, "at_once": 3}}}}
+OVERLAY: dict[str, Any] = {
+    "models": {
+        SLUG: {
+            "provider": "replicate",
+            "title": "Dream Reel",
+            "kinds": ["video"],
+            "takes_seed": True,
+            "settings_schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "duration": {"type": "integer", "minimum": 1, "maximum": 3, "default": 2},
+                    "resolution": {"type": "string", "enum": ["480p", "720p"], "default": "480p"},
+                    "mood": {"type": "string", "enum": ["calm", "wild"], "default": "calm"},
+                    "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295},
+                },
+            },
+            "inputs": {
+                "words": {"from": "prompt"},
+                "first_picture": {"from": "starting_image"},
+                "seconds": {"from": "settings.duration"},
+                "mood": {"from": "settings.mood"},
+                "quality": {"from": "settings.resolution", "map": {"480p": "draft", "720p": "fine"}},
+                "rng": {"from": "seed"},
+                "watermark": {"value": False},
+            },
+            "price": {"unit": "second", "by": "resolution", "amounts": {"480p": "0.01", "720p": "0.02"}},
+            "limits": {"per_minute": 30, "at_once": 3},
+        }
+    }
+}
 
 
 @pytest.fixture
 def model() -> Iterator[str]:
     """What its maker publishes."""
     schemas.add_model(
-        SLUG, like="bytedance/seedance-1-lite", required="words",
-        schema={"words": {"type": "string"}, "first_picture": {"type": "string"}, "watermark": {"type": "boolean"},
-                "seconds": {"type": "integer", "minimum": 1, "maximum": 3}, "mood": {"enum": ["calm", "wild"]},
-                "quality": {"enum": ["draft", "fine"]}, "rng": {"type": "integer"}},
-        rename={"words": "prompt", "first_picture": "image", "seconds": "duration", "quality": "resolution",
-                "rng": "seed"}, values={"draft": "480p", "fine": "720p"})
+        SLUG,
+        like="bytedance/seedance-1-lite",
+        required="words",
+        schema={
+            "words": {"type": "string"},
+            "first_picture": {"type": "string"},
+            "watermark": {"type": "boolean"},
+            "seconds": {"type": "integer", "minimum": 1, "maximum": 3},
+            "mood": {"enum": ["calm", "wild"]},
+            "quality": {"enum": ["draft", "fine"]},
+            "rng": {"type": "integer"},
+        },
+        rename={
+            "words": "prompt",
+            "first_picture": "image",
+            "seconds": "duration",
+            "quality": "resolution",
+            "rng": "seed",
+        },
+        values={"draft": "480p", "fine": "720p"},
+    )
     yield SLUG
     for known in (schemas.SCHEMAS, schemas.REQUIRED, schemas.ALIKE):
         del known[SLUG]  # type: ignore[attr-defined]
@@ -65,19 +98,26 @@ async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -
     overlay = tmp_path / "models.json"
     overlay.write_text(json.dumps(OVERLAY))
     made = replicate_provider.ReplicateProvider(
-        ReplicateSettings(token=replicate.token, base_url=replicate.url, poll_s=0.05, cancel_after_s=86_400))
+        ReplicateSettings(token=replicate.token, base_url=replicate.url, poll_s=0.05, cancel_after_s=86_400)
+    )
     async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
-        opened.rewire(catalogue=load_catalogue(overlay), default_provider="replicate", providers={
-            "replicate": Provider(replicate_provider.lane, remote=made),
-            "animatic": Provider(lambda kind: Lane.RENDER, ScriptedMaker())})
+        opened.rewire(
+            catalogue=load_catalogue(overlay),
+            default_provider="replicate",
+            providers={
+                "replicate": Provider(replicate_provider.lane, remote=made),
+                "animatic": Provider(lambda kind: Lane.RENDER, ScriptedMaker()),
+            },
+        )
         yield opened
 
 
 @pytest_asyncio.fixture
 async def image(bench: Bench) -> str:
     """The id of a committed starting image."""
-    request = events.regenerate_requested(asset_kind=AssetKind.STARTING_IMAGE, overrides={
-        "directions": "A harbour at dusk", "size": "1K"})
+    request = events.regenerate_requested(
+        asset_kind=AssetKind.STARTING_IMAGE, overrides={"directions": "A harbour at dusk", "size": "1K"}
+    )
     await bench.handle(request)
     await bench.work()
     preview = await bench.one("preview-ready", run_id=request.run_id)
@@ -86,8 +126,12 @@ async def image(bench: Bench) -> str:
 
 
 def video(image: str, overrides: dict[str, Any], **more: Any) -> Any:
-    return events.regenerate_requested(asset_kind=AssetKind.VIDEO, starting_image_version_id=image,
-                                       overrides={"model": SLUG, "directions": "The boats sway."} | overrides, **more)
+    return events.regenerate_requested(
+        asset_kind=AssetKind.VIDEO,
+        starting_image_version_id=image,
+        overrides={"model": SLUG, "directions": "The boats sway."} | overrides,
+        **more,
+    )
 
 
 async def test_the_loop_runs_on_it_and_its_price_is_its_rows(
@@ -99,17 +143,28 @@ async def test_the_loop_runs_on_it_and_its_price_is_its_rows(
     preview = await bench.one("preview-ready", run_id=request.run_id)
     [sent] = [p.input for p in replicate.account.predictions.values() if p.model == SLUG]
     assert sent.pop("first_picture").startswith(("data:image/jpeg", "http"))
-    assert sent == {"words": "The boats sway.", "seconds": 3, "mood": "wild", "quality": "draft", "rng": 11,
-                    "watermark": False}
+    assert sent == {
+        "words": "The boats sway.",
+        "seconds": 3,
+        "mood": "wild",
+        "quality": "draft",
+        "rng": 11,
+        "watermark": False,
+    }
     assert (preview.cost.amount, preview.candidates[0].seed) == ("0.03", 11)
     await bench.accept(preview)
     assert (await bench.one("complete", run_id=request.run_id)).version.model == SLUG
 
 
-@pytest.mark.parametrize(("overrides", "names"), [
-    ({"duration": 9}, "from 1 to 3"), ({"mood": "sad"}, "calm, wild"), ({"quality": "fine"}, "duration, mood"),
-    ({"resolution": "1080p"}, "480p, 720p"),
-])
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ({"duration": 9}, "from 1 to 3"),
+        ({"mood": "sad"}, "calm, wild"),
+        ({"quality": "fine"}, "duration, mood"),
+        ({"resolution": "1080p"}, "480p, 720p"),
+    ],
+)
 async def test_what_it_does_not_take_is_refused_before_anything_is_paid(
     bench: Bench, replicate: server.Running, image: str, overrides: dict[str, Any], names: str
 ) -> None:
@@ -130,12 +185,14 @@ async def test_a_regeneration_varies_only_what_was_asked(bench: Bench, replicate
     await bench.accept(await bench.one("preview-ready", run_id=first.run_id))
     ref = {name: getattr(first, name) for name in events.ref() if name != "run_id"}
     for change in ({"duration": 1, "seed": 5}, {"directions": "The boats leave.", "seed": 5}, {}):
-        again = events.regenerate_requested(**ref, starting_image_version_id=image, project_settings=project,
-                                            overrides=change)
+        again = events.regenerate_requested(
+            **ref, starting_image_version_id=image, project_settings=project, overrides=change
+        )
         await bench.handle(again)
         await bench.work()
-    sent = [p.input for p in sorted(replicate.account.predictions.values(), key=lambda p: p.created_at)
-            if p.model == SLUG]
+    sent = [
+        p.input for p in sorted(replicate.account.predictions.values(), key=lambda p: p.created_at) if p.model == SLUG
+    ]
 
     def differs(other: dict[str, Any]) -> set[str]:
         return {name for name in sent[0] | other if sent[0].get(name) != other.get(name)}
@@ -151,5 +208,13 @@ async def test_one_runs_story_is_told_by_its_id(bench: Bench, image: str) -> Non
         await bench.work()
         await bench.accept(await bench.one("preview-ready", run_id=request.run_id))
     story = [line["event"] for line in lines if line.get("run_id") == request.run_id]
-    assert story == ["run.queued", "run.attempt", "call.intended", "call.submitted", "call.done", "call.fetched",
-                     "run.preview_ready", "run.committed"]
+    assert story == [
+        "run.queued",
+        "run.attempt",
+        "call.intended",
+        "call.submitted",
+        "call.done",
+        "call.fetched",
+        "run.preview_ready",
+        "run.committed",
+    ]

@@ -52,6 +52,7 @@ async def jobs_left(bench: Bench) -> int:
 
 # --- twice, early, late
 
+
 async def test_the_same_request_twice_starts_one_run(bench: Bench) -> None:
     request = request_of(picture())
     await bench.handle(request)
@@ -137,8 +138,9 @@ async def test_of_two_previews_the_first_commit_wins_and_the_other_is_superseded
     assert await bench.pointer(ref["asset_id"]) == (done.version.version_id, 1)
     # what was superseded can be offered again
     lost = one if failed.run_id == one.run_id else two
-    again = await bench.preview(**(ref | {"run_id": new_id()}), source="existing", overrides={},
-                                version_id=lost.candidates[0].version_id)
+    again = await bench.preview(
+        **(ref | {"run_id": new_id()}), source="existing", overrides={}, version_id=lost.candidates[0].version_id
+    )
     await bench.accept(again)
     assert (await bench.pointer(ref["asset_id"]))[1] == 2
 
@@ -150,6 +152,7 @@ async def test_many_acceptances_at_once_commit_once(bench: Bench) -> None:
 
 
 # --- cancelling
+
 
 async def test_a_queued_run_is_cancelled(bench: Bench) -> None:
     request = request_of(picture())
@@ -211,6 +214,7 @@ async def test_cancelling_while_the_result_is_stored_has_one_winner(bench: Bench
 
 
 # --- workers
+
 
 async def test_a_worker_past_its_lease_writes_nothing(bench: Bench) -> None:
     release = asyncio.Event()
@@ -280,6 +284,7 @@ async def test_a_worker_that_stops_gives_the_run_back_without_a_trace(bench: Ben
 
 # --- deletion
 
+
 @pytest.mark.parametrize("when", ["unseen", "queued", "generating", "preview_ready"])
 async def test_a_deleted_asset_ends_its_runs(bench: Bench, when: str) -> None:
     ref = picture()
@@ -338,6 +343,7 @@ async def test_deleting_and_requesting_at_once_never_leaves_a_run_at_work(bench:
 
 # --- dead letters, imports
 
+
 async def test_a_dead_lettered_request_fails_and_never_starts(bench: Bench) -> None:
     request = request_of(picture())
     await bench.dead_letter(request)
@@ -356,6 +362,7 @@ async def test_even_an_unreadable_request_frees_its_asset(bench: Bench) -> None:
 
 
 # --- the sweep
+
 
 async def test_a_run_without_a_job_gets_one(bench: Bench) -> None:
     request = request_of(picture())
@@ -388,6 +395,7 @@ async def test_a_run_that_is_too_old_fails(bench: Bench, state: str) -> None:
 
 
 # --- any order
+
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_whatever_the_order_a_run_ends_once_and_only_acceptance_commits(bench: Bench, seed: int) -> None:
@@ -435,8 +443,9 @@ async def test_whatever_the_order_a_run_ends_once_and_only_acceptance_commits(be
         revs = [e.run_rev for e in await bench.published(run_id=run["run_id"])]
         assert revs == sorted(set(revs)), "every event of a run has its own, rising rev"
         if state in TERMINAL:
-            left = await bench.pool.fetchval("select count(*) from jobs where job_id = $1 and token is null",
-                                             run["run_id"])
+            left = await bench.pool.fetchval(
+                "select count(*) from jobs where job_id = $1 and token is null", run["run_id"]
+            )
             assert left == 0
     pointer, commit_seq = await bench.pointer(ref["asset_id"])
     assert commit_seq == commits

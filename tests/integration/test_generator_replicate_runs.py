@@ -50,12 +50,21 @@ def renew(
     """As another process would begin: nothing is remembered but what is in the database.
 
     Hurried, so that what never arrives is soon known; a busy machine may be later than that. PATIENT otherwise."""
-    made = replicate_provider.ReplicateProvider(ReplicateSettings(
-        token=replicate.token, base_url=replicate.url, poll_s=0.05, request_s=request_s, settle_s=settle_s,
-        cancel_after_s=86_400))  # of the emulator, which is 200 times as fast
+    made = replicate_provider.ReplicateProvider(
+        ReplicateSettings(
+            token=replicate.token,
+            base_url=replicate.url,
+            poll_s=0.05,
+            request_s=request_s,
+            settle_s=settle_s,
+            cancel_after_s=86_400,
+        )
+    )  # of the emulator, which is 200 times as fast
     offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
-    bench.rewire(providers={"replicate": Provider(replicate_provider.lane, remote=made), "animatic": offline},
-                 default_provider="replicate")
+    bench.rewire(
+        providers={"replicate": Provider(replicate_provider.lane, remote=made), "animatic": offline},
+        default_provider="replicate",
+    )
     return made
 
 
@@ -76,7 +85,10 @@ async def test_an_image_a_narration_and_music_are_made_checked_and_priced(
         await bench.work()
     previews = {p.asset_kind: p for p in await bench.published("preview-ready")}
     assert {k: p.cost.amount for k, p in previews.items()} == {
-        AssetKind.IMAGE: "0.03", AssetKind.NARRATION: "0.002", AssetKind.MUSIC: "0.2"}
+        AssetKind.IMAGE: "0.03",
+        AssetKind.NARRATION: "0.002",
+        AssetKind.MUSIC: "0.2",
+    }
     image = previews[AssetKind.IMAGE].candidates[0]
     assert image.media.width and image.media.width > 1000
     assert image.info["provider_ref"] in replicate.account.predictions
@@ -91,8 +103,10 @@ async def test_a_video_starts_from_the_committed_image(bench: Bench, replicate: 
     image = await bench.one("preview-ready")
     await bench.accept(image)
     video = events.regenerate_requested(
-        asset_kind=AssetKind.VIDEO, starting_image_version_id=image.candidates[0].version_id,
-        overrides={"directions": "Slow push in", "duration": 2, "resolution": "480p"})
+        asset_kind=AssetKind.VIDEO,
+        starting_image_version_id=image.candidates[0].version_id,
+        overrides={"directions": "Slow push in", "duration": 2, "resolution": "480p"},
+    )
     await bench.handle(video)
     await bench.work()
     preview = await bench.one("preview-ready", run_id=video.run_id)
@@ -144,10 +158,16 @@ async def _finish(bench: Bench) -> Any:
             await asyncio.sleep(0.2)
 
 
-@pytest.mark.parametrize("fault", [
-    {"do": "status", "status": 504, "after": True}, {"do": "drop", "after": True}, {"do": "status", "status": 502},
-    {"do": "hang", "seconds": 1.5, "after": True}, {"do": "status", "status": 429, "headers": {"retry-after": "0.2"}},
-])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "status", "status": 504, "after": True},
+        {"do": "drop", "after": True},
+        {"do": "status", "status": 502},
+        {"do": "hang", "seconds": 1.5, "after": True},
+        {"do": "status", "status": 429, "headers": {"retry-after": "0.2"}},
+    ],
+)
 async def test_whatever_the_answer_to_a_new_prediction_one_is_paid(
     bench: Bench, replicate: server.Running, fault: dict[str, Any]
 ) -> None:
@@ -180,8 +200,9 @@ async def test_of_two_that_look_at_once_one_adopts(bench: Bench, replicate: serv
         with pytest.raises(Killed):
             await bench.work(claimed)
     maker: Any = bench.generate.make.makers["replicate"]
-    one, other = [await maker.calls.load(str(r["call_id"]))
-                  for r in await bench.pool.fetch("select call_id from provider_calls")]
+    one, other = [
+        await maker.calls.load(str(r["call_id"])) for r in await bench.pool.fetch("select call_id from provider_calls")
+    ]
     adopted = await asyncio.gather(*(maker.calls.adopt(c, {"id": "a prediction"}) for c in (one, other)))
     assert sorted(c is None for c in adopted) == [False, True]
 
@@ -190,11 +211,14 @@ async def _dies(*args: Any, **named: Any) -> Any:
     raise Killed
 
 
-@pytest.mark.parametrize(("fault", "code", "made"), [
-    ({"do": "fail", "error": "The input or output was flagged as sensitive. (E005)"}, "content_refused", 1),
-    ({"do": "fail", "error": "unexpected (E6716)", "times": 9}, "provider_failed", 3),
-    ({"do": "abort", "times": 9}, "provider_aborted", 3),
-])
+@pytest.mark.parametrize(
+    ("fault", "code", "made"),
+    [
+        ({"do": "fail", "error": "The input or output was flagged as sensitive. (E005)"}, "content_refused", 1),
+        ({"do": "fail", "error": "unexpected (E6716)", "times": 9}, "provider_failed", 3),
+        ({"do": "abort", "times": 9}, "provider_aborted", 3),
+    ],
+)
 async def test_failed_predictions_are_repeated_by_their_class_and_cost_nothing(
     bench: Bench, replicate: server.Running, fault: dict[str, Any], code: str, made: int
 ) -> None:
@@ -247,8 +271,7 @@ async def test_without_a_token_the_run_says_how_to_get_one_and_animatic_goes_on(
     bench: Bench, replicate: server.Running
 ) -> None:
     made = replicate_provider.ReplicateProvider(ReplicateSettings(base_url=replicate.url))
-    bench.rewire(providers=dict(bench.parts.providers) | {
-        "replicate": Provider(replicate_provider.lane, remote=made)})
+    bench.rewire(providers=dict(bench.parts.providers) | {"replicate": Provider(replicate_provider.lane, remote=made)})
     await requested(bench)
     await bench.work()
     failed = await bench.one("failed")

@@ -61,8 +61,13 @@ class Kept:
     async def explained(self) -> dict[str, dict[str, Any]]:
         found = {}
         async for line in self.keeper.explain(self.clock.now()):
-            found[line.id] = {"action": line.verdict.action.value, "why": line.verdict.why, "bytes": line.size,
-                              "project": line.project_id, "until": line.verdict.until}
+            found[line.id] = {
+                "action": line.verdict.action.value,
+                "why": line.verdict.why,
+                "bytes": line.size,
+                "project": line.project_id,
+                "until": line.verdict.until,
+            }
         return found
 
 
@@ -161,8 +166,9 @@ async def test_a_version_replaced_for_good_does_not_count_among_the_last_three(k
 async def test_rolling_back_makes_the_version_the_newest_of_the_three(kept: Kept) -> None:
     first = await kept.bench.committed(**picture())
     others = [await kept.bench.committed(**again(first)) for _ in range(2)]
-    back = await kept.bench.committed(**again(first), source="existing", overrides={},
-                                      version_id=first.version.version_id)
+    back = await kept.bench.committed(
+        **again(first), source="existing", overrides={}, version_id=first.version.version_id
+    )
     assert back.retired == []
     last = await kept.bench.committed(**again(first))
     assert last.retired == [others[0].version.version_id]
@@ -186,8 +192,10 @@ async def test_a_starting_image_that_an_active_run_pinned_stays_until_it_ends(ke
     image = await kept.bench.committed()
     newer = await kept.bench.preview(**again(image), keep_original=False)
     video = events.regenerate_requested(
-        asset_kind=AssetKind.VIDEO, overrides={"directions": "Pan left"},
-        starting_image_version_id=image.version.version_id)
+        asset_kind=AssetKind.VIDEO,
+        overrides={"directions": "Pan left"},
+        starting_image_version_id=image.version.version_id,
+    )
     await kept.bench.handle(video)
     await kept.bench.accept(newer)
     assert await kept.sweep(GRACE + OVER) == Done()
@@ -202,12 +210,15 @@ async def test_a_run_that_comes_after_the_mark_is_told_what_to_do(kept: Kept) ->
     await kept.bench.accept(newer)
     await kept.sweep()
     video = events.regenerate_requested(
-        asset_kind=AssetKind.VIDEO, overrides={"directions": "Pan left"},
-        starting_image_version_id=image.version.version_id)
+        asset_kind=AssetKind.VIDEO,
+        overrides={"directions": "Pan left"},
+        starting_image_version_id=image.version.version_id,
+    )
     await kept.bench.handle(video)
     assert (await kept.bench.one("failed", run_id=video.run_id)).problem.code == "starting_image_missing"
-    back = events.regenerate_requested(**again(image), source="existing", overrides={},
-                                       version_id=image.version.version_id)
+    back = events.regenerate_requested(
+        **again(image), source="existing", overrides={}, version_id=image.version.version_id
+    )
     await kept.bench.handle(back)
     assert (await kept.bench.one("failed", run_id=back.run_id)).problem.code == "version_purged"
 
@@ -218,8 +229,9 @@ async def test_of_a_mark_and_a_reopening_at_the_same_moment_one_wins(kept: Kept)
         preview = await kept.bench.preview(**picture())
         await reject(kept, preview)
         kept.clock.move((WEEK + OVER).total_seconds())
-        reopened = events.regenerate_requested(**again(preview), source="existing", overrides={},
-                                               version_id=preview.candidates[0].version_id)
+        reopened = events.regenerate_requested(
+            **again(preview), source="existing", overrides={}, version_id=preview.candidates[0].version_id
+        )
 
         async def reopen(request: Any = reopened) -> None:
             await asyncio.sleep(random.random() * 0.004)
@@ -240,16 +252,23 @@ async def test_objects_without_a_row_are_collected_when_their_folders_time_is_ov
     for key in (late, support, clip, "elsewhere/thing.bin"):
         await own.put_bytes(key, b"left", "video/mp4")
     user = events.regenerate_requested(
-        asset_kind=AssetKind.VIDEO, source="import", overrides={},
-        input_object=await own.put_bytes(f"imports/{new_id()}/2.mp4", b"used", "video/mp4"))
+        asset_kind=AssetKind.VIDEO,
+        source="import",
+        overrides={},
+        input_object=await own.put_bytes(f"imports/{new_id()}/2.mp4", b"used", "video/mp4"),
+    )
     await kept.bench.handle(user)
     lines = await kept.explained()
     assert (lines[late]["action"], lines[late]["why"], lines[late]["project"]) == ("wait", "no row knows it", None)
     await kept.sweep(GRACE + OVER)
     assert {late, support, clip} - await kept.files() == {late}
     await kept.sweep(WEEK)
-    assert await kept.files() == {"elsewhere/thing.bin", done.version.object.key, done.version.poster.key,
-                                  user.input_object.key}
+    assert await kept.files() == {
+        "elsewhere/thing.bin",
+        done.version.object.key,
+        done.version.poster.key,
+        user.input_object.key,
+    }
 
 
 async def test_a_crash_between_bytes_and_row_is_finished_by_the_next_round(kept: Kept, monkeypatch: Any) -> None:
@@ -325,8 +344,19 @@ class History:
         return self.kept.bench
 
     async def step(self) -> None:
-        moves = [self.make, self.make, self.make_video, self.accept, self.accept, self.accept, self.close,
-                 self.offer_again, self.roll_back, self.leave_an_object, self.wait]
+        moves = [
+            self.make,
+            self.make,
+            self.make_video,
+            self.accept,
+            self.accept,
+            self.accept,
+            self.close,
+            self.offer_again,
+            self.roll_back,
+            self.leave_an_object,
+            self.wait,
+        ]
         if self.dice.random() < 0.02:
             moves = [self.delete]
         await self.dice.choice(moves)()
@@ -345,8 +375,7 @@ class History:
             self.previews.append((asked, await self.bench.one("preview-ready", run_id=asked.run_id)))
 
     async def make(self) -> None:
-        await self.start(**self.ref(), variants=self.dice.choice([1, 1, 2]),
-                         keep_original=self.dice.random() < 0.8)
+        await self.start(**self.ref(), variants=self.dice.choice([1, 1, 2]), keep_original=self.dice.random() < 0.8)
 
     async def make_video(self) -> None:
         pinned = [v for ref in self.refs if (v := (await self.bench.pointer(ref["asset_id"]))[0])]
@@ -389,8 +418,7 @@ class History:
             asset_id, version_id = self.dice.choice(known)
             ref = next((r for r in self.refs if r["asset_id"] == asset_id), None)
             if ref:
-                await self.start(**(ref | {"run_id": new_id()}), source="existing", overrides={},
-                                 version_id=version_id)
+                await self.start(**(ref | {"run_id": new_id()}), source="existing", overrides={}, version_id=version_id)
                 await self.accept()
 
     async def leave_an_object(self) -> None:
@@ -400,8 +428,9 @@ class History:
         if self.refs:
             ref = self.refs.pop(self.dice.randrange(len(self.refs)))
             self.deleted.add(ref["asset_id"])
-            await self.bench.handle(events.episode_changed(
-                episode_id=ref["episode_id"], deleted_asset_ids=[ref["asset_id"]]))
+            await self.bench.handle(
+                events.episode_changed(episode_id=ref["episode_id"], deleted_asset_ids=[ref["asset_id"]])
+            )
 
     async def wait(self) -> None:
         hours = self.dice.choice([1, 24, 49, 24 * 8])
@@ -432,7 +461,8 @@ class History:
         rows = await self.bench.pool.fetch(
             "select c.version_id from runs join candidates c using (run_id) where state = 'preview_ready' and "
             "c.version_id is not null union select (request ->> 'starting_image_version_id')::uuid from runs "
-            "where state = 'preview_ready' and request ->> 'starting_image_version_id' is not null")
+            "where state = 'preview_ready' and request ->> 'starting_image_version_id' is not null"
+        )
         return [r["version_id"] for r in rows]
 
     async def end(self) -> None:
@@ -443,8 +473,12 @@ class History:
         await self.kept.sweep(GRACE + WEEK)
         await self.check()
         left = {r["version_id"] for r in await self.bench.pool.fetch("select version_id from versions")}
-        kept = {v for asset, order in self.accepted.items() if asset not in self.deleted
-                for v in [v for v in order if v not in self.replaced][:3]}
+        kept = {
+            v
+            for asset, order in self.accepted.items()
+            if asset not in self.deleted
+            for v in [v for v in order if v not in self.replaced][:3]
+        }
         assert left == kept | {v for v in await self._pointers() if v}
         assert {key.split("/")[1] for key in await self.kept.files()} == left, "no byte without a row"
 

@@ -28,8 +28,9 @@ async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def image_request(**overrides: Any) -> Any:
-    return events.regenerate_requested(**({"asset_kind": AssetKind.STARTING_IMAGE,
-                                           "overrides": {"directions": "A lighthouse"}} | overrides))
+    return events.regenerate_requested(
+        **({"asset_kind": AssetKind.STARTING_IMAGE, "overrides": {"directions": "A lighthouse"}} | overrides)
+    )
 
 
 async def test_a_run_goes_from_request_to_commit(bench: Bench) -> None:
@@ -60,8 +61,9 @@ async def test_a_run_goes_from_request_to_commit(bench: Bench) -> None:
     assert await bench.pointer(request.asset_id) == (made.version_id, 1)
     assert await bench.state(request.run_id) == "complete"
     assert await bench.pool.fetchval("select count(*) from jobs") == 0
-    correlation = await bench.pool.fetch("select distinct headers->>'ce_correlationid' as id from outbox where "
-                                         "topic in ('progress', 'preview-ready')")
+    correlation = await bench.pool.fetch(
+        "select distinct headers->>'ce_correlationid' as id from outbox where topic in ('progress', 'preview-ready')"
+    )
     assert [r["id"] for r in correlation] == [asked.envelope.correlation_id]
 
 
@@ -117,8 +119,14 @@ async def test_an_expired_preview_is_reopened_without_a_provider_call(bench: Ben
     await bench.handle(events.review_updated(**ref, change="expired", state="expired"))
     assert await bench.state(preview.run_id) == "expired"
     version = preview.candidates[0]
-    again = await bench.preview(**(ref | {"run_id": new_id()}), source="existing", version_id=version.version_id,
-                                parent_run_id=preview.run_id, parent_reason="reopen", overrides={})
+    again = await bench.preview(
+        **(ref | {"run_id": new_id()}),
+        source="existing",
+        version_id=version.version_id,
+        parent_run_id=preview.run_id,
+        parent_reason="reopen",
+        overrides={},
+    )
     assert again.candidates == [version]
     assert len(bench.maker.orders) == 1
     await bench.accept(again)
@@ -129,8 +137,14 @@ async def test_a_rollback_commits_the_older_version_with_its_parameters(bench: B
     ref = events.ref(asset_kind=AssetKind.IMAGE)
     first = await bench.committed(**ref, overrides={"directions": "One", "seed": 1})
     await bench.committed(**(ref | {"run_id": new_id()}), overrides={"directions": "Two"})
-    back = await bench.committed(**(ref | {"run_id": new_id()}), source="existing", auto_approve=True,
-                                 version_id=first.version.version_id, parent_reason="rollback", overrides={})
+    back = await bench.committed(
+        **(ref | {"run_id": new_id()}),
+        source="existing",
+        auto_approve=True,
+        version_id=first.version.version_id,
+        parent_reason="rollback",
+        overrides={},
+    )
     assert back.version == first.version
     assert back.commit_seq == 3
     rows = await bench.pool.fetch("select status from versions where asset_id = $1", ref["asset_id"])
@@ -156,10 +170,14 @@ async def test_a_version_that_cannot_be_offered_fails_its_run(bench: Bench, whic
 
 # --- starting images (R5)
 
+
 async def test_a_video_uses_the_starting_image_that_was_pinned(bench: Bench) -> None:
     image = await bench.committed()
-    preview = await bench.preview(asset_kind=AssetKind.VIDEO, overrides={"directions": "Pan left", "duration": 5},
-                                  starting_image_version_id=image.version.version_id)
+    preview = await bench.preview(
+        asset_kind=AssetKind.VIDEO,
+        overrides={"directions": "Pan left", "duration": 5},
+        starting_image_version_id=image.version.version_id,
+    )
     order = bench.maker.orders[-1]
     assert order.starting_image is not None
     assert preview.candidates[0].starting_image_version_id == image.version.version_id
@@ -195,6 +213,7 @@ async def test_without_its_starting_image_a_video_run_fails_with_what_to_do(benc
 
 # --- what users bring (R6, R17)
 
+
 async def test_an_upload_becomes_a_version(bench: Bench, tmp_path: Path) -> None:
     uploaded = await put_upload(tmp_path, b"a photograph")
     preview = await bench.preview(source="import", auto_approve=True, input_object=uploaded, overrides={})
@@ -222,6 +241,7 @@ async def test_an_upload_without_its_file_fails(bench: Bench, tmp_path: Path, go
 
 
 # --- variants (R21)
+
 
 async def test_variants_are_candidates_of_one_run_and_one_wins(bench: Bench) -> None:
     ref = events.ref(asset_kind=AssetKind.IMAGE)
@@ -256,6 +276,7 @@ async def test_a_repeated_attempt_does_not_make_again_what_is_stored(bench: Benc
 
 
 # --- failures
+
 
 async def test_a_transient_error_is_tried_again_and_told(bench: Bench) -> None:
     async def stumbles_once(order: Any) -> None:
@@ -313,8 +334,9 @@ async def test_an_unexpected_error_is_a_failure_too(bench: Bench) -> None:
 async def test_output_beyond_the_tolerance_never_reaches_a_preview(bench: Bench) -> None:
     image = await bench.committed()
     bench.studio.found[AssetKind.VIDEO] = Media(width=1920, height=1080, duration_s=9.0, fps=24, video_codec="h264")
-    await bench.handle(events.regenerate_requested(overrides={"directions": "Pan"},
-                                                   starting_image_version_id=image.version.version_id))
+    await bench.handle(
+        events.regenerate_requested(overrides={"directions": "Pan"}, starting_image_version_id=image.version.version_id)
+    )
     await bench.work()
     problem = (await bench.one("failed")).problem
     assert problem.code == "output_differs"
@@ -323,12 +345,15 @@ async def test_output_beyond_the_tolerance_never_reaches_a_preview(bench: Bench)
     assert kept == [f"failed/{(await bench.one('failed')).run_id}/0-1.bin"], "for the provider's support"
 
 
-@pytest.mark.parametrize(("overrides", "code", "word"), [
-    ({}, "directions_missing", "prompt"),
-    ({"directions": "x", "size": "9K"}, "settings_invalid", "1K, 2K, 4K"),
-    ({"directions": "x", "model": "animatic/camera"}, "model_unknown", "animatic/storyboard"),
-    ({"directions": "x", "model": "bytedance/seedream-4"}, "provider_unavailable", "animatic"),
-])
+@pytest.mark.parametrize(
+    ("overrides", "code", "word"),
+    [
+        ({}, "directions_missing", "prompt"),
+        ({"directions": "x", "size": "9K"}, "settings_invalid", "1K, 2K, 4K"),
+        ({"directions": "x", "model": "animatic/camera"}, "model_unknown", "animatic/storyboard"),
+        ({"directions": "x", "model": "bytedance/seedream-4"}, "provider_unavailable", "animatic"),
+    ],
+)
 async def test_requests_that_cannot_be_met_fail_before_any_work(
     bench: Bench, overrides: dict[str, Any], code: str, word: str
 ) -> None:

@@ -42,8 +42,12 @@ class Stage:
     running: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
-        parts = Parts(load_catalogue(), {"animatic": Provider(lambda kind: Lane.RENDER, self.maker)},
-                      ScriptedStudio(), ScriptedDownloads())
+        parts = Parts(
+            load_catalogue(),
+            {"animatic": Provider(lambda kind: Lane.RENDER, self.maker)},
+            ScriptedStudio(),
+            ScriptedDownloads(),
+        )
         await self.running.enter_async_context(wire(self.settings, parts))
 
     async def stop(self) -> None:
@@ -52,20 +56,30 @@ class Stage:
 
     async def send(self, event: Event, body: bytes | None = None, **envelope: Any) -> None:
         message = events.message(event, at=datetime.now(UTC), **envelope)
-        await self.producer.send_and_wait(event.TOPIC, body or event.model_dump_json().encode(),
-                                          key=event.key.encode(), headers=message.envelope.headers())
+        await self.producer.send_and_wait(
+            event.TOPIC,
+            body or event.model_dump_json().encode(),
+            key=event.key.encode(),
+            headers=message.envelope.headers(),
+        )
 
     async def until(self, topic: str, run_id: str) -> Any:
         return await eventually(
             lambda: next((e for e in self.told if topic == e.TOPIC and e.subject == run_id), None),
-            what=f"{topic} of {run_id}")
+            what=f"{topic} of {run_id}",
+        )
 
 
 @pytest_asyncio.fixture
 async def stage(postgres: Postgres, embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[Stage]:
     url = await emptied_database(postgres)
-    settings = Settings(database_url=url, kafka_bootstrap=embedded_broker.bootstrap, kafka_embedded=True,
-                        objects_url=f"file://{tmp_path / 'objects'}", work_dir=str(tmp_path / "work"))
+    settings = Settings(
+        database_url=url,
+        kafka_bootstrap=embedded_broker.bootstrap,
+        kafka_embedded=True,
+        objects_url=f"file://{tmp_path / 'objects'}",
+        work_dir=str(tmp_path / "work"),
+    )
     producer = AIOKafkaProducer(bootstrap_servers=embedded_broker.bootstrap)
     await producer.start()
     database = await asyncpg.connect(url)

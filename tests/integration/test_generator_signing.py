@@ -51,8 +51,11 @@ async def test_a_video_names_its_model_and_carries_the_manifest_of_its_starting_
     assert (drawn["state"], drawn["source_type"], drawn["problems"]) == ("valid", "algorithmicMedia", [])
     assert card.info["provenance"] == "signed"
     preview = await bench.preview(
-        asset_kind=AssetKind.VIDEO, project_settings=SMALL, starting_image_version_id=card.version_id,
-        overrides={"directions": "A secret plan: pan left", "duration": 1, "seed": 5})
+        asset_kind=AssetKind.VIDEO,
+        project_settings=SMALL,
+        starting_image_version_id=card.version_id,
+        overrides={"directions": "A secret plan: pan left", "duration": 1, "seed": 5},
+    )
     version = preview.candidates[0]
     told = await found(bench, version.object)
     assert (told["state"], told["made_by"], told["problems"]) == ("valid", "animatic/camera", [])
@@ -94,8 +97,9 @@ SILENT_ON = {"audio/ogg": b"OggS", "video/x-matroska": b"\x1aE\xdf\xa3"}  # form
 async def test_a_signed_file_plays_as_before(content_type: str, identity: Identity, tmp_path: Path) -> None:
     name, options = KINDS[content_type]
     path = tmp_path / name
-    films.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12:d=0.5", "-f", "lavfi", "-i", "sine=d=0.5", *options,
-                 path)
+    films.ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12:d=0.5", "-f", "lavfi", "-i", "sine=d=0.5", *options, path
+    )
     before, size = probe(path), path.stat().st_size
     told = "video/mp4" if content_type == "audio/wav" else content_type  # what a provider says is not always so
     origin = Origin("Segment 1", "bytedance/seedance-1-lite", {})

@@ -55,19 +55,35 @@ class Desk:
         sample = SAMPLES["preview-ready"]
         candidate = sample.candidates[0].model_copy(update={"version_id": self.version_id})  # type: ignore[attr-defined]
         return PreviewReady.model_validate(
-            sample.model_dump() | {"run_id": self.run_id, "asset_id": self.asset_id,
-                                   "candidates": [candidate.model_dump()], "review_timeout_s": 1800} | changes)
+            sample.model_dump()
+            | {
+                "run_id": self.run_id,
+                "asset_id": self.asset_id,
+                "candidates": [candidate.model_dump()],
+                "review_timeout_s": 1800,
+            }
+            | changes
+        )
 
     def decision(self, action: DecisionAction = DecisionAction.APPROVE, **changes: Any) -> DecisionSubmitted:
         return DecisionSubmitted.model_validate(
             SAMPLES["decision-submitted"].model_dump()
-            | {"run_id": self.run_id, "asset_id": self.asset_id, "version_id": self.version_id, "action": action,
-               "decision_id": new_id(), "submitted_at": self.clock.now(),
-               "actor": Actor(kind="user", user_id="ana")} | changes)
+            | {
+                "run_id": self.run_id,
+                "asset_id": self.asset_id,
+                "version_id": self.version_id,
+                "action": action,
+                "decision_id": new_id(),
+                "submitted_at": self.clock.now(),
+                "actor": Actor(kind="user", user_id="ana"),
+            }
+            | changes
+        )
 
     def deletion(self) -> EpisodeChanged:
         return EpisodeChanged.model_validate(
-            SAMPLES["episode-changed"].model_dump() | {"deleted_asset_ids": [self.asset_id]})
+            SAMPLES["episode-changed"].model_dump() | {"deleted_asset_ids": [self.asset_id]}
+        )
 
 
 @pytest_asyncio.fixture
@@ -94,11 +110,14 @@ async def test_the_same_preview_again_changes_nothing(desk: Desk) -> None:
     assert len(await desk.told()) == 1
 
 
-@pytest.mark.parametrize(("action", "topic"), [
-    (DecisionAction.APPROVE, "accepted"),
-    (DecisionAction.REJECT, "rejected"),
-    (DecisionAction.REQUEST_REGENERATION, "rejected"),
-])
+@pytest.mark.parametrize(
+    ("action", "topic"),
+    [
+        (DecisionAction.APPROVE, "accepted"),
+        (DecisionAction.REJECT, "rejected"),
+        (DecisionAction.REQUEST_REGENERATION, "rejected"),
+    ],
+)
 async def test_the_first_decision_counts_and_every_later_one_is_refused(
     desk: Desk, action: DecisionAction, topic: str
 ) -> None:
@@ -127,10 +146,13 @@ async def test_a_decision_that_comes_before_its_preview_counts_when_it_comes(des
     assert [t for t, _ in await desk.told()] == ["review-updated", "accepted"]
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"version_id": new_id()}, "not_a_candidate"),
-    ({"asset_id": new_id()}, "foreign"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version_id": new_id()}, "not_a_candidate"),
+        ({"asset_id": new_id()}, "foreign"),
+    ],
+)
 async def test_a_decision_on_something_else_is_refused(desk: Desk, changes: dict[str, str], reason: str) -> None:
     await desk.take(desk.preview())
     await desk.take(desk.decision(**changes))
@@ -167,7 +189,8 @@ async def test_a_decision_after_the_deadline_is_refused_and_ends_the_waiting_at_
     await desk.take(desk.decision())
     told = await desk.told()
     assert [(e["change"], e["reason"]) for _, e in told[1:]] == [("expired", None), ("refused", "expired")], (
-        "who was told that it expired can reopen it now, not after the sweep")
+        "who was told that it expired can reopen it now, not after the sweep"
+    )
     await desk.take(desk.decision())
     assert [(e["change"], e["reason"]) for _, e in (await desk.told())[3:]] == [("refused", "expired")]
 
@@ -191,7 +214,9 @@ async def test_deletion_withdraws_what_is_open(desk: Desk) -> None:
     await desk.take(desk.deletion())
     await desk.take(desk.decision())
     assert [(e["change"], e["reason"]) for _, e in (await desk.told())[1:]] == [
-        ("withdrawn", None), ("refused", "withdrawn")]
+        ("withdrawn", None),
+        ("refused", "withdrawn"),
+    ]
 
 
 async def test_a_preview_of_a_deleted_asset_never_opens(desk: Desk) -> None:

@@ -28,9 +28,16 @@ def alone(name: str) -> Iterator[None]:
 def quietly(argv: list[str], *, env: dict[str, str] | None = None, timeout_s: float) -> str:
     """Run at low priority; returns what it says. Raises RuntimeError with its last line."""
     try:
-        done = subprocess.run(["nice", "-n", "10", *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=timeout_s, check=False,
-                              env=os.environ | (env or {}))
+        done = subprocess.run(
+            ["nice", "-n", "10", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            env=os.environ | (env or {}),
+        )
     except subprocess.TimeoutExpired as e:
         raise RuntimeError(f"{argv[0]} took longer than {timeout_s:.0f} s") from e
     if done.returncode != 0:

@@ -23,7 +23,8 @@ async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         try:
             browser = await playwright.chromium.launch(
-                executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=120_000)
+                executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=120_000
+            )
         except PlaywrightError as e:
             raise Missing(f"{found} does not start: {e}") from e
         try:

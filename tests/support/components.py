@@ -31,8 +31,13 @@ class Components:
         """It runs; `detail` names it with its version."""
         self.covered[name] = detail
 
-    def add(self, covered: dict[str, str] | None = None, missing: dict[str, str] | None = None,
-            notes: dict[str, str] | None = None, wanted: Iterable[str] = ()) -> None:
+    def add(
+        self,
+        covered: dict[str, str] | None = None,
+        missing: dict[str, str] | None = None,
+        notes: dict[str, str] | None = None,
+        wanted: Iterable[str] = (),
+    ) -> None:
         """What another process of the same run had."""
         self.covered |= covered or {}
         self.missing |= missing or {}

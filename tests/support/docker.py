@@ -19,8 +19,13 @@ def answers() -> bool:
     if os.environ.get("RETAKE_TESTS_DOCKER") == "0" or not shutil.which("docker"):
         return False
     try:
-        done = subprocess.run(["docker", "info", "--format", "{{.ServerVersion}}"], stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=10, check=False)
+        done = subprocess.run(
+            ["docker", "info", "--format", "{{.ServerVersion}}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0 and bool(done.stdout.strip())
@@ -33,8 +38,10 @@ def versitygw(version: str, access_key: str, secret_key: str) -> Iterator[str]:
 
     container = (
         DockerContainer(f"versity/versitygw:{version}")
-        .with_env("ROOT_ACCESS_KEY", access_key).with_env("ROOT_SECRET_KEY", secret_key)
-        .with_command("--port :7070 posix /tmp").with_exposed_ports(7070)
+        .with_env("ROOT_ACCESS_KEY", access_key)
+        .with_env("ROOT_SECRET_KEY", secret_key)
+        .with_command("--port :7070 posix /tmp")
+        .with_exposed_ports(7070)
     )
     with _running(container):
         yield f"http://{container.get_container_host_ip()}:{container.get_exposed_port(7070)}"
@@ -49,13 +56,20 @@ def apache_kafka(version: str) -> Iterator[str]:
     port = free_port()
     container = DockerContainer(f"apache/kafka:{version}").with_bind_ports(port, port)
     settings = {
-        "NODE_ID": "1", "PROCESS_ROLES": "broker,controller", "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
-        "LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:9093", "ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "NODE_ID": "1",
+        "PROCESS_ROLES": "broker,controller",
+        "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:9093",
+        "ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
         "LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-        "CONTROLLER_LISTENER_NAMES": "CONTROLLER", "INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
-        "OFFSETS_TOPIC_REPLICATION_FACTOR": "1", "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-        "TRANSACTION_STATE_LOG_MIN_ISR": "1", "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-        "AUTO_CREATE_TOPICS_ENABLE": "false", "MESSAGE_MAX_BYTES": "1100000",
+        "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
+        "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "AUTO_CREATE_TOPICS_ENABLE": "false",
+        "MESSAGE_MAX_BYTES": "1100000",
     }
     for name, value in settings.items():
         container = container.with_env(f"KAFKA_{name}", value)

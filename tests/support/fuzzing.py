@@ -106,9 +106,16 @@ async def _fill(made: Gateway) -> Ids:
     note("upload_id", (await post(f"/projects/{project}/uploads", content=photograph(hue=3)))["id"])
     note("import_id", (await post(f"/projects/{project}/imports", json={"document": {"title": "I"}}))["id"])
     for n in range(EPISODES):
-        document = {"title": f"E{n}", "segments": [
-            {"scene_info": {"description": "A harbour"}, "directions": {"video": "Pan", "starting_image": "A harbour"}}
-        ] * 2}
+        document = {
+            "title": f"E{n}",
+            "segments": [
+                {
+                    "scene_info": {"description": "A harbour"},
+                    "directions": {"video": "Pan", "starting_image": "A harbour"},
+                }
+            ]
+            * 2,
+        }
         episode = await post(f"/projects/{project}/episodes", json=document)
         note("episode_id", episode["id"])
         note("batch_id", (await post(f"/episodes/{episode['id']}/batches", json={"auto_approve": n % 2 == 0}))["id"])
@@ -144,10 +151,24 @@ async def fuzz(at: Target, folder: Path, seed: int, *options: str) -> Outcome:
     config = folder / "schemathesis.toml"
     config.write_text(configured(at.ids), "utf-8")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{at.url}/openapi.json",
-        "--seed", str(seed), "--no-color",
-        "--generation-database", "none", *options, cwd=ROOT, env=os.environ | {"FUZZ_TOKEN": at.gateway.token(USER)},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file",
+        str(config),
+        "run",
+        f"{at.url}/openapi.json",
+        "--seed",
+        str(seed),
+        "--no-color",
+        "--generation-database",
+        "none",
+        *options,
+        cwd=ROOT,
+        env=os.environ | {"FUZZ_TOKEN": at.gateway.token(USER)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     assert process.stdout is not None
     report = (await process.stdout.read()).decode()
     if await process.wait() == 0:
@@ -171,8 +192,9 @@ async def main(arguments: Sequence[str] | None = None) -> int:
                 home = folder / str(seed)
                 home.mkdir()
                 async with target(await postgres.fresh("gateway"), home) as at:
-                    outcome = await fuzz(at, home, seed, "--max-examples", str(given.examples),
-                                         "--phases", given.phases)
+                    outcome = await fuzz(
+                        at, home, seed, "--max-examples", str(given.examples), "--phases", given.phases
+                    )
                 print(outcome.report, flush=True)
                 found += bool(outcome.failures)
     return 1 if found else 0

@@ -79,16 +79,27 @@ class Played:
             case CompileRequested():
                 self.films.append(event)
                 film = {"episode_id": event.episode_id, "compilation_id": event.compilation_id}
-                return [events.film_updated(**film, rev=1, state=FilmState.PROCESSING, estimated_duration_s=7.5),
-                        events.film_updated(**film, rev=2, state=FilmState.COMPLETED, progress=100,
-                                            object=events.object_ref(), media=events.VIDEO)]
+                return [
+                    events.film_updated(**film, rev=1, state=FilmState.PROCESSING, estimated_duration_s=7.5),
+                    events.film_updated(
+                        **film,
+                        rev=2,
+                        state=FilmState.COMPLETED,
+                        progress=100,
+                        object=events.object_ref(),
+                        media=events.VIDEO,
+                    ),
+                ]
         return []
 
     def expire(self, run_id: str) -> list[Event]:
         assert self.reviews[run_id] == "open"
         self.reviews[run_id] = "expired"
-        return [events.review_updated(**self.ref(run_id), review_rev=2, change=ReviewChange.EXPIRED,
-                                      state=ReviewState.EXPIRED)]
+        return [
+            events.review_updated(
+                **self.ref(run_id), review_rev=2, change=ReviewChange.EXPIRED, state=ReviewState.EXPIRED
+            )
+        ]
 
     def ref(self, run_id: str) -> dict[str, Any]:
         request = self.requests[run_id]
@@ -100,17 +111,32 @@ class Played:
         ref = self.ref(r.run_id)
         told: list[Event] = [
             events.progress(**ref, run_rev=1, state="queued", step="queued", percent=0, message_code="run.queued"),
-            events.progress(**ref, run_rev=2, state="generating", step="render", message_code="run.rendering",
-                            message_args={"kind": r.asset_kind.replace("_", " ")}),
+            events.progress(
+                **ref,
+                run_rev=2,
+                state="generating",
+                step="render",
+                message_code="run.rendering",
+                message_args={"kind": r.asset_kind.replace("_", " ")},
+            ),
         ]
         if self.fails(r):
             self.ended.add(r.run_id)
             return [*told, events.failed(**ref, run_rev=3, problem=events.problem(cause="The provider failed."))]
         made = [self._version(r) for _ in range(r.variants)]
         self.offered[r.run_id] = [v.version_id for v in made]
-        told.append(events.preview_ready(**ref, run_rev=3, source=r.source, label=r.label, candidates=made,
-                                         auto_approve=r.auto_approve, review_timeout_s=r.review_timeout_s,
-                                         actor=r.actor))
+        told.append(
+            events.preview_ready(
+                **ref,
+                run_rev=3,
+                source=r.source,
+                label=r.label,
+                candidates=made,
+                auto_approve=r.auto_approve,
+                review_timeout_s=r.review_timeout_s,
+                actor=r.actor,
+            )
+        )
         if r.auto_approve:
             return [*told, *self._accept(r.run_id, made[0].version_id, None)]
         self.reviews[r.run_id] = "open"
@@ -123,8 +149,12 @@ class Played:
             return self.versions[r.version_id]
         number = self.numbers[r.asset_id] = self.numbers.get(r.asset_id, 0) + 1
         override = {name: Setting(value=value, source=SettingSource.OVERRIDE) for name, value in r.overrides.items()}
-        made = events.version(version_number=number, directions=r.overrides.get("directions") or "",
-                              starting_image_version_id=r.starting_image_version_id, settings=override)
+        made = events.version(
+            version_number=number,
+            directions=r.overrides.get("directions") or "",
+            starting_image_version_id=r.starting_image_version_id,
+            settings=override,
+        )
         self.versions[made.version_id] = made
         return made
 
@@ -133,16 +163,35 @@ class Played:
         state = self.reviews.get(d.run_id)
         if state != "open":
             reason = RefusalReason.EXPIRED if state == "expired" else RefusalReason.ALREADY_DECIDED
-            return [events.review_updated(**ref, review_rev=2, change=ReviewChange.REFUSED, state=ReviewState(state),
-                                          decision_id=d.decision_id, reason=reason)]
+            return [
+                events.review_updated(
+                    **ref,
+                    review_rev=2,
+                    change=ReviewChange.REFUSED,
+                    state=ReviewState(state),
+                    decision_id=d.decision_id,
+                    reason=reason,
+                )
+            ]
         if d.action is DecisionAction.APPROVE:
             return self._accept(d.run_id, d.version_id, d)
         self.reviews[d.run_id] = "rejected"
         self.ended.add(d.run_id)
-        return [events.rejected(**ref, decision_id=d.decision_id, version_id=d.version_id, action=d.action,
-                                rating=d.rating, feedback=d.feedback, suggested_changes=d.suggested_changes,
-                                regenerate=d.regenerate, next_run_id=d.next_run_id, decided_at=self.clock.now(),
-                                actor=d.actor)]
+        return [
+            events.rejected(
+                **ref,
+                decision_id=d.decision_id,
+                version_id=d.version_id,
+                action=d.action,
+                rating=d.rating,
+                feedback=d.feedback,
+                suggested_changes=d.suggested_changes,
+                regenerate=d.regenerate,
+                next_run_id=d.next_run_id,
+                decided_at=self.clock.now(),
+                actor=d.actor,
+            )
+        ]
 
     def _accept(self, run_id: str, version_id: str, d: DecisionSubmitted | None) -> list[Event]:
         ref, actor = self.ref(run_id), d.actor if d else events.Actor(kind="policy")
@@ -150,11 +199,23 @@ class Played:
         self.ended.add(run_id)
         seq = self.commits[ref["asset_id"]] = self.commits.get(ref["asset_id"], 0) + 1
         return [
-            events.accepted(**ref, decision_id=d.decision_id if d else None, version_id=version_id,
-                            rating=d.rating if d else None, feedback=d.feedback if d else None,
-                            decided_at=self.clock.now(), actor=actor),
-            events.complete(**ref, run_rev=4, commit_seq=seq, version=self.versions[version_id],
-                            updated_at=self.clock.now(), actor=actor),
+            events.accepted(
+                **ref,
+                decision_id=d.decision_id if d else None,
+                version_id=version_id,
+                rating=d.rating if d else None,
+                feedback=d.feedback if d else None,
+                decided_at=self.clock.now(),
+                actor=actor,
+            ),
+            events.complete(
+                **ref,
+                run_rev=4,
+                commit_seq=seq,
+                version=self.versions[version_id],
+                updated_at=self.clock.now(),
+                actor=actor,
+            ),
         ]
 
     def _cancel(self, c: CancelRequested) -> list[Event]:
@@ -173,8 +234,9 @@ class World:
     mail: list[Message[Event]] = field(default_factory=list)
     _read: int = 0
 
-    async def do(self, usecase: Callable[Concatenate[PostgresStore, P], Awaitable[R]], *args: P.args,
-                 **kwargs: P.kwargs) -> R:
+    async def do(
+        self, usecase: Callable[Concatenate[PostgresStore, P], Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         """A command in a transaction of its own."""
         async with transaction(self.pool) as connection:
             return await usecase(self.stores(connection), *args, **kwargs)
@@ -188,31 +250,43 @@ class World:
         return await self.caller(project_id)
 
     async def episode(self, caller: Caller, segments: int | list[dict[str, Any]] = 1, **document: Any) -> str:
-        rows = segments if isinstance(segments, list) else [
-            {"scene_info": DRIFT, "directions": {"video": f"Pan left {n}", "starting_image": f"A harbour {n}"}}
-            for n in range(1, segments + 1)]
+        rows = (
+            segments
+            if isinstance(segments, list)
+            else [
+                {"scene_info": DRIFT, "directions": {"video": f"Pan left {n}", "starting_image": f"A harbour {n}"}}
+                for n in range(1, segments + 1)
+            ]
+        )
         return await self.do(create_episode, caller, CreateEpisode({"title": "One", "segments": rows} | document))
 
     async def assets(self, episode_id: str, kind: AssetKind) -> list[str]:
         """In film order."""
         rows = await self.pool.fetch(
             "select a.asset_id from assets a left join segments s using (segment_id) "
-            "where a.episode_id = $1 and a.kind = $2 and a.deleted_at is null order by s.number", episode_id, kind)
+            "where a.episode_id = $1 and a.kind = $2 and a.deleted_at is null order by s.number",
+            episode_id,
+            kind,
+        )
         return [r["asset_id"] for r in rows]
 
     async def segments(self, episode_id: str) -> list[str]:
-        rows = await self.pool.fetch("select segment_id from segments where episode_id = $1 and deleted_at is null "
-                                     "order by number", episode_id)
+        rows = await self.pool.fetch(
+            "select segment_id from segments where episode_id = $1 and deleted_at is null order by number", episode_id
+        )
         return [r["segment_id"] for r in rows]
 
     async def outbox(self) -> list[Event]:
         """What the gateway published since the last look."""
         rows = await self.pool.fetch(
-            "select id, topic, headers, body from outbox where id > $1 order by id", self._read)
+            "select id, topic, headers, body from outbox where id > $1 order by id", self._read
+        )
         if rows:
             self._read = rows[-1]["id"]
-        return [read_message(r["topic"], [(k, v.encode()) for k, v in r["headers"].items()], r["body"].encode()).event
-                for r in rows]
+        return [
+            read_message(r["topic"], [(k, v.encode()) for k, v in r["headers"].items()], r["body"].encode()).event
+            for r in rows
+        ]
 
     async def post(self) -> list[Event]:
         """The other services hear what was published; what they answer waits in `mail`."""
@@ -255,8 +329,11 @@ class World:
 
     async def waiting(self, episode_id: str) -> list[str]:
         """Runs whose preview waits for a person."""
-        rows = await self.pool.fetch("select run_id from runs where episode_id = $1 and status = 'preview_ready' "
-                                     "and not auto_approve order by run_id", episode_id)
+        rows = await self.pool.fetch(
+            "select run_id from runs where episode_id = $1 and status = 'preview_ready' "
+            "and not auto_approve order by run_id",
+            episode_id,
+        )
         return [r["run_id"] for r in rows]
 
     async def row(self, statement: str, *args: Any) -> dict[str, Any]:
@@ -266,10 +343,14 @@ class World:
 
     async def log(self, project_id: str, *names: str) -> list[dict[str, Any]]:
         """The SSE log of a project: data with `seq` and `name`."""
-        rows = await self.pool.fetch("select seq, name, data from event_log where project_id = $1 order by seq",
-                                     project_id)
-        return [{"seq": r["seq"], "name": r["name"], **json.loads(r["data"])} for r in rows
-                if not names or r["name"] in names]
+        rows = await self.pool.fetch(
+            "select seq, name, data from event_log where project_id = $1 order by seq", project_id
+        )
+        return [
+            {"seq": r["seq"], "name": r["name"], **json.loads(r["data"])}
+            for r in rows
+            if not names or r["name"] in names
+        ]
 
 
 @asynccontextmanager

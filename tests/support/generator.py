@@ -75,8 +75,9 @@ class ScriptedStudio:
 
     found: dict[AssetKind, Media] = field(default_factory=dict)
 
-    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside,
-                      expect: Expect | None = None) -> Inspected:
+    async def inspect(
+        self, path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None = None
+    ) -> Inspected:
         poster = work / "poster.jpg"
         poster.write_bytes(b"poster")
         return Inspected(self.found.get(kind, MEDIA[kind]), Quality(reasons={"overall_score": "not measured"}), poster)
@@ -136,8 +137,14 @@ class Bench:
     async def claim(self, *, lease_s: float = 60.0) -> jobs.Claim | None:
         for lane in Lane:
             async with transaction(self.pool) as connection:
-                if claims := await jobs.claim(connection, lane, 1, worker="test", lease_s=lease_s,
-                                              gates=PostgresGates() if lane is Lane.CALL else None):
+                if claims := await jobs.claim(
+                    connection,
+                    lane,
+                    1,
+                    worker="test",
+                    lease_s=lease_s,
+                    gates=PostgresGates() if lane is Lane.CALL else None,
+                ):
                     return claims[0]
         return None
 
@@ -166,21 +173,24 @@ class Bench:
             await self.run_due()
 
     async def preview_after_retries(self, **overrides: Any) -> Any:
-        request = events.regenerate_requested(**({"asset_kind": AssetKind.STARTING_IMAGE,
-                                                  "overrides": {"directions": "A lighthouse"}} | overrides))
+        request = events.regenerate_requested(
+            **({"asset_kind": AssetKind.STARTING_IMAGE, "overrides": {"directions": "A lighthouse"}} | overrides)
+        )
         await self.handle(request)
         await self.run_all()
         return await self.one("preview-ready", run_id=request.run_id)
 
     async def sweep(self, limits: Limits) -> None:
-        await RunSweep(self.pool, lambda c: PostgresSweeps(c, self.base.publisher), limits, PrometheusMeter(),
-                       self.base.clock)()
+        await RunSweep(
+            self.pool, lambda c: PostgresSweeps(c, self.base.publisher), limits, PrometheusMeter(), self.base.clock
+        )()
 
     async def published(self, *topics: str, run_id: str | None = None) -> list[Any]:
         """Events of the outbox in order, parsed; all topics if none is named."""
         rows = await self.pool.fetch("select topic, body, headers from outbox order by id")
         return [
-            TOPICS[r["topic"]].event.model_validate_json(r["body"]) for r in rows
+            TOPICS[r["topic"]].event.model_validate_json(r["body"])
+            for r in rows
             if (not topics or r["topic"] in topics) and run_id in (None, json.loads(r["body"]).get("run_id"))
         ]
 
@@ -195,13 +205,15 @@ class Bench:
 
     async def pointer(self, asset_id: str) -> tuple[str | None, int]:
         row = await self.pool.fetchrow(
-            "select committed_version_id, commit_seq from assets where asset_id = $1", asset_id)
+            "select committed_version_id, commit_seq from assets where asset_id = $1", asset_id
+        )
         return (row["committed_version_id"], row["commit_seq"]) if row else (None, 0)
 
     async def preview(self, **overrides: Any) -> Any:
         """A run up to its preview; returns the preview-ready event."""
-        request = events.regenerate_requested(**({"asset_kind": AssetKind.STARTING_IMAGE,
-                                                  "overrides": {"directions": "A lighthouse"}} | overrides))
+        request = events.regenerate_requested(
+            **({"asset_kind": AssetKind.STARTING_IMAGE, "overrides": {"directions": "A lighthouse"}} | overrides)
+        )
         await self.handle(request)
         if request.source != "existing":
             await self.work()
@@ -223,8 +235,14 @@ class Bench:
             self.settings = self.settings.model_copy(update={"default_provider": provider})
         self.parts = replace(self.parts, **changes)
         self.entry = entrance(self.settings, self.base, self.parts, PrometheusMeter())
-        self.generate = generation(self.settings, self.base, self.parts, self.objects, self.generate.scratch,  # type: ignore[arg-type]
-                                   PrometheusMeter())
+        self.generate = generation(
+            self.settings,
+            self.base,
+            self.parts,
+            self.objects,
+            self.generate.scratch,  # type: ignore[arg-type]
+            PrometheusMeter(),
+        )
 
 
 async def put_upload(root: Path, data: bytes, content_type: str = "image/jpeg") -> ObjectRef:
@@ -245,7 +263,8 @@ async def emptied_database(postgres: Postgres) -> str:
     try:
         tables = await connection.fetchval(
             "select string_agg(quote_ident(tablename), ', ') from pg_tables "
-            "where schemaname = 'public' and tablename <> 'schema_migrations'")
+            "where schemaname = 'public' and tablename <> 'schema_migrations'"
+        )
         await connection.execute(f"truncate {tables} restart identity cascade")
     finally:
         await connection.close()
@@ -253,25 +272,51 @@ async def emptied_database(postgres: Postgres) -> str:
 
 
 @asynccontextmanager
-async def open_bench(url: str, root: Path, *, clock: Clock | None = None, studio: Any = None,
-                     objects_url: str | None = None) -> AsyncIterator[Bench]:
-    settings = Settings(database_url=url, kafka_bootstrap="unused:1", work_dir=str(root / "work"), max_attempts=3,
-                        objects_url=objects_url or f"file://{root / 'objects'}")
+async def open_bench(
+    url: str, root: Path, *, clock: Clock | None = None, studio: Any = None, objects_url: str | None = None
+) -> AsyncIterator[Bench]:
+    settings = Settings(
+        database_url=url,
+        kafka_bootstrap="unused:1",
+        work_dir=str(root / "work"),
+        max_attempts=3,
+        objects_url=objects_url or f"file://{root / 'objects'}",
+    )
     clock = clock or SystemClock()
     async with (
         open_pool(url, size=8) as pool,
         open_objects(settings.objects_url, Service.GENERATOR, work_dir=root / "work") as objects,
         ProcessScratch(root / "work" / "scratch", "test") as scratch,
     ):
-        base = Base(Service.GENERATOR, settings, pool, Publisher(Service.GENERATOR, clock, new_id),
-                    Broker("unused:1", Service.GENERATOR, embedded=True), clock, new_id)
+        base = Base(
+            Service.GENERATOR,
+            settings,
+            pool,
+            Publisher(Service.GENERATOR, clock, new_id),
+            Broker("unused:1", Service.GENERATOR, embedded=True),
+            clock,
+            new_id,
+        )
         maker, scripted = ScriptedMaker(), ScriptedStudio()
-        parts = Parts(load_catalogue(), {"animatic": Provider(lambda kind: Lane.RENDER, maker)}, studio or scripted,
-                      ScriptedDownloads())
+        parts = Parts(
+            load_catalogue(),
+            {"animatic": Provider(lambda kind: Lane.RENDER, maker)},
+            studio or scripted,
+            ScriptedDownloads(),
+        )
         meter = PrometheusMeter()
         assert set(at_once(settings)) == set(Lane)
-        bench = Bench(base, settings, parts, maker, scripted, objects, entrance(settings, base, parts, meter),
-                      generation(settings, base, parts, objects, scratch, meter), root)
+        bench = Bench(
+            base,
+            settings,
+            parts,
+            maker,
+            scripted,
+            objects,
+            entrance(settings, base, parts, meter),
+            generation(settings, base, parts, objects, scratch, meter),
+            root,
+        )
         try:
             yield bench
         finally:

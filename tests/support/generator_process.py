@@ -109,8 +109,14 @@ def start(environment: Mapping[str, str], log: Path, stops: Path | None = None) 
     """With `stops`, one whose runs stop."""
     module = ["tests.support.generator_process", str(stops)] if stops else ["shared.serve", "generator"]
     with log.open("ab") as out:
-        process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, env=os.environ | dict(environment),
-                                   stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=ROOT,
+            env=os.environ | dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
     return Generator(process, log)
 
 

@@ -30,8 +30,21 @@ def _encoded(image: Image.Image) -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "a.png", Path(folder) / "a.mp4"
         image.convert("RGB").save(source)
-        ffmpeg("-i", source, "-vf", "scale=out_color_matrix=bt601:out_range=pc", "-c:v", "libx265", "-pix_fmt",
-               "yuvj420p", "-x265-params", "log-level=none:crf=12", "-tag:v", "hvc1", out)
+        ffmpeg(
+            "-i",
+            source,
+            "-vf",
+            "scale=out_color_matrix=bt601:out_range=pc",
+            "-c:v",
+            "libx265",
+            "-pix_fmt",
+            "yuvj420p",
+            "-x265-params",
+            "log-level=none:crf=12",
+            "-tag:v",
+            "hvc1",
+            out,
+        )
         with av.open(str(out)) as container:
             stream = container.streams.video[0]
             packet = next(container.demux(stream))
@@ -43,8 +56,15 @@ def _meta(size: tuple[int, int], configuration: bytes, at: int, length: int) -> 
     properties = _box("ipco", _box("hvcC", configuration) + _full("ispe", 0, struct.pack(">II", *size)))
     used = _full("ipma", 0, struct.pack(">IHBBB", 1, 1, 2, 0x81, 0x02))
     place = struct.pack(">BBHHHHII", 0x44, 0, 1, 1, 0, 1, at, length)
-    return _full("meta", 0, _full("hdlr", 0, bytes(4) + b"pict" + bytes(13)) + _full("pitm", 0, struct.pack(">H", 1))
-                 + _full("iloc", 0, place) + _full("iinf", 0, items) + _box("iprp", properties + used))
+    return _full(
+        "meta",
+        0,
+        _full("hdlr", 0, bytes(4) + b"pict" + bytes(13))
+        + _full("pitm", 0, struct.pack(">H", 1))
+        + _full("iloc", 0, place)
+        + _full("iinf", 0, items)
+        + _box("iprp", properties + used),
+    )
 
 
 def _box(name: str, body: bytes) -> bytes:

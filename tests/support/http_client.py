@@ -29,8 +29,9 @@ class Sse:
     _arrived: queue.Queue[None] = field(default_factory=queue.Queue)
     _closing: bool = False
 
-    def wait(self, wanted: Callable[[str, dict[str, Any]], bool], *, after: int = 0,
-             timeout_s: float = PATIENCE_S) -> tuple[int, dict[str, Any]]:
+    def wait(
+        self, wanted: Callable[[str, dict[str, Any]], bool], *, after: int = 0, timeout_s: float = PATIENCE_S
+    ) -> tuple[int, dict[str, Any]]:
         """The first event from position `after` on that is wanted: its position + 1 and its data."""
         end = time.monotonic() + timeout_s
         position = after
@@ -88,8 +89,7 @@ class Api:
     def __init__(self, gateway: str, token: str) -> None:
         self.gateway = gateway
         self.token = token
-        self.http = httpx.Client(base_url=f"{gateway}/api/v1", timeout=70,
-                                 headers={"Authorization": f"Bearer {token}"})
+        self.http = httpx.Client(base_url=f"{gateway}/api/v1", timeout=70, headers={"Authorization": f"Bearer {token}"})
 
     def call(self, method: str, path: str, expect: int | tuple[int, ...] = (200, 201, 202, 204), **kwargs: Any) -> Any:
         response = self.http.request(method, path, **kwargs)
@@ -140,8 +140,9 @@ class Api:
 def photograph(width: int = 640, height: int = 360, *, hue: int = 20) -> bytes:
     """A JPEG with structure everywhere, so that a camera move over it is seen."""
     image = Image.new("HSV", (width, height))
-    pixels = [((hue + 60 * x // width) % 256, 160, 80 + (x * 3 + y * 5) % 150)
-              for y in range(height) for x in range(width)]
+    pixels = [
+        ((hue + 60 * x // width) % 256, 160, 80 + (x * 3 + y * 5) % 150) for y in range(height) for x in range(width)
+    ]
     image.putdata(pixels)
     image = image.convert("RGB")
     draw = ImageDraw.Draw(image)

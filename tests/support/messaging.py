@@ -55,8 +55,12 @@ async def side(service: Service, url: str) -> AsyncIterator[Side]:
 
 
 async def record_effect(connection: Connection, message: Message[Any]) -> None:
-    await connection.execute("insert into effects (event_id, key, label) values ($1, $2, $3)",
-                             message.envelope.id, message.event.key, getattr(message.event, "label", None))
+    await connection.execute(
+        "insert into effects (event_id, key, label) values ($1, $2, $3)",
+        message.envelope.id,
+        message.event.key,
+        getattr(message.event, "label", None),
+    )
 
 
 def handlers(service: Service, handler: Handler = record_effect) -> Mapping[type[Event], Handler]:
@@ -79,8 +83,9 @@ async def produce(
 
 async def everything_on(broker: RunningBroker, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
     """All records of a topic, in their order per partition; no group, nothing is committed."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, enable_auto_commit=False,
-                                auto_offset_reset="earliest", fetch_max_wait_ms=20)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=broker.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=20
+    )
     await consumer.start()
     try:
         partitions = await partitions_of(client_of(broker, Service.GATEWAY), topic)

@@ -21,8 +21,12 @@ from deploy.local.preflight import free_port
 
 # What a test database may forget when the machine loses power.
 _IN_A_HURRY: Final = {
-    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200",
-    "shared_buffers": "128MB", "autovacuum": "off",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "autovacuum": "off",
 }
 
 

@@ -34,8 +34,13 @@ class S3Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"AWS_ENDPOINT_URL_S3": self.endpoint, "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-                "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+        return {
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
 
 def build() -> Path:
@@ -47,8 +52,11 @@ def build() -> Path:
         if not shutil.which("go"):
             raise Missing("go is not installed")
         try:
-            quietly(["go", "install", f"{MODULE}@{VERSION}"], env={"GOBIN": str(binary.parent), "GOFLAGS": "-mod=mod"},
-                    timeout_s=BUILD_TIMEOUT_S)
+            quietly(
+                ["go", "install", f"{MODULE}@{VERSION}"],
+                env={"GOBIN": str(binary.parent), "GOFLAGS": "-mod=mod"},
+                timeout_s=BUILD_TIMEOUT_S,
+            )
         except RuntimeError as e:
             raise Missing(f"versitygw {VERSION} could not be built: {e}") from e
     return binary

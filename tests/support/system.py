@@ -59,8 +59,9 @@ class System:
 
 
 def retake(*args: str, check: bool = True, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*RETAKE, *args], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s,
-                          stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [*RETAKE, *args], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
+    )
     said = f"retake {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert not check or done.returncode == 0, said
     return done

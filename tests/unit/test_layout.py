@@ -37,8 +37,11 @@ def test_there_are_no_other_services() -> None:
 
 def test_the_contracts_law_names_every_mechanism() -> None:
     law = contracts()["Contracts import no mechanism"]
-    mechanisms = {f"shared.{p.stem}" for p in (ROOT / "shared").iterdir()
-                  if (p.suffix == ".py" and p.stem != "__init__") or (p / "__init__.py").exists()}
+    mechanisms = {
+        f"shared.{p.stem}"
+        for p in (ROOT / "shared").iterdir()
+        if (p.suffix == ".py" and p.stem != "__init__") or (p / "__init__.py").exists()
+    }
     assert set(law["forbidden_modules"]) == mechanisms - {"shared.contracts"}
 
 

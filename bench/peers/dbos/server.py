@@ -74,16 +74,22 @@ async def approve(request: Request) -> JSONResponse:
 
 @asynccontextmanager
 async def launched(_: Starlette) -> AsyncIterator[None]:
-    config: DBOSConfig = {"name": "bench", "system_database_url": sys.argv[2], "log_level": "ERROR",
-                          "sys_db_pool_size": CONNECTIONS, "run_admin_server": False}
+    config: DBOSConfig = {
+        "name": "bench",
+        "system_database_url": sys.argv[2],
+        "log_level": "ERROR",
+        "sys_db_pool_size": CONNECTIONS,
+        "run_admin_server": False,
+    }
     DBOS(config=config)
     DBOS.launch()
     yield
     DBOS.destroy()
 
 
-app = Starlette(routes=[Route("/runs", start, methods=["POST"]), Route("/runs/{run}", approve, methods=["POST"])],
-                lifespan=launched)
+app = Starlette(
+    routes=[Route("/runs", start, methods=["POST"]), Route("/runs/{run}", approve, methods=["POST"])], lifespan=launched
+)
 
 if __name__ == "__main__":
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")

@@ -53,9 +53,7 @@ class _Way:
     before: _Way | None
 
 
-def breaths(
-    ends: Sequence[End], pauses: Sequence[float], places: Sequence[float], speech: float
-) -> tuple[Breath, ...]:
+def breaths(ends: Sequence[End], pauses: Sequence[float], places: Sequence[float], speech: float) -> tuple[Breath, ...]:
     """`ends`: ascending, without the script's own end.
 
     `pauses`: their lengths; `places`: where each lies in the `speech` as it is without them. All in samples.

@@ -72,8 +72,11 @@ def _piece(held: HeldPiece, now: datetime) -> Verdict:
 
 def _film(held: HeldFilm, now: datetime) -> Verdict:
     surplus = held.newer >= FILMS_KEPT
-    why = f"{FILMS_KEPT} newer films of its episode were completed" if surplus else (
-        f"one of the last {FILMS_KEPT} films of its episode")
+    why = (
+        f"{FILMS_KEPT} newer films of its episode were completed"
+        if surplus
+        else (f"one of the last {FILMS_KEPT} films of its episode")
+    )
     if held.episode_deleted:
         why = "its episode was deleted"
     if held.marked_at is not None:

@@ -77,9 +77,7 @@ def sign_kind(signer: FilmSigner, load: Callable[[Claim], SignJob]) -> Kind:
     return Kind(run, 1)
 
 
-def expiry_sweep(
-    pool: Pool, desks: Callable[[Connection], Desk], clock: Clock
-) -> AbstractAsyncContextManager[None]:
+def expiry_sweep(pool: Pool, desks: Callable[[Connection], Desk], clock: Clock) -> AbstractAsyncContextManager[None]:
     """A column and a loop, so that deadlines survive restarts."""
 
     async def sweep() -> None:

@@ -49,8 +49,11 @@ class MediaInspector:
             raise UserError("unreadable", "The file has no sound.", _FIX)
         seconds = float(found.get("duration_s") or 0)
         if seconds > MAX_FILM_S:
-            raise UserError("too_large", f"It lasts {seconds / 60:.0f} minutes; {MAX_FILM_S // 60} are taken.",
-                            "Send a shorter one.")
+            raise UserError(
+                "too_large",
+                f"It lasts {seconds / 60:.0f} minutes; {MAX_FILM_S // 60} are taken.",
+                "Send a shorter one.",
+            )
         return Inspected(found.get("width"), found.get("height"), seconds)
 
 
@@ -73,6 +76,7 @@ async def _look(kind: str, path: Path) -> dict[str, Any]:
 
 
 # --- the child
+
 
 def main(kind: str, path: str) -> int:
     """Prints what the file holds as JSON, or why it is not taken."""
@@ -99,8 +103,11 @@ def _only_one_thing(path: Path) -> None:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
         hidden = hidden_in(content_type, file.read())
     if hidden:
-        raise UserError("unreadable", f"The file is {hidden}, too: files that are two things at once are not taken.",
-                        "Save it again in an image or video program, and send that.")
+        raise UserError(
+            "unreadable",
+            f"The file is {hidden}, too: files that are two things at once are not taken.",
+            "Save it again in an image or video program, and send that.",
+        )
 
 
 def _picture(path: Path) -> dict[str, int]:
@@ -112,13 +119,19 @@ def _picture(path: Path) -> dict[str, int]:
             with Image.open(path) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
-                    raise UserError("too_large", f"The picture has {width * height / 1e6:.0f} megapixels; "
-                                    f"{MAX_PIXELS / 1e6:.0f} are taken.", "Make it smaller.")
+                    raise UserError(
+                        "too_large",
+                        f"The picture has {width * height / 1e6:.0f} megapixels; {MAX_PIXELS / 1e6:.0f} are taken.",
+                        "Make it smaller.",
+                    )
                 turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: on its side
                 image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError("too_large", f"The picture has more than {MAX_PIXELS / 1e6:.0f} megapixels.",
-                        f"Make it smaller: {MAX_PIXELS / 1e6:.0f} are taken.") from None
+        raise UserError(
+            "too_large",
+            f"The picture has more than {MAX_PIXELS / 1e6:.0f} megapixels.",
+            f"Make it smaller: {MAX_PIXELS / 1e6:.0f} are taken.",
+        ) from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
         raise UserError("unreadable", f"The picture cannot be read: {e}", _FIX) from None
     return {"width": height, "height": width} if turned else {"width": width, "height": height}

@@ -93,8 +93,9 @@ class IssuerKeys:
             log.info("oidc.keys_fetched", issuer=self._issuer, keys=sorted(map(str, self._keys)))
 
     async def _fetch(self) -> Keys:
-        async with httpx.AsyncClient(transport=self._transport, timeout=TIMEOUT_S, follow_redirects=False,
-                                     trust_env=False) as client:
+        async with httpx.AsyncClient(
+            transport=self._transport, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
+        ) as client:
             found = await _json(client, self._issuer.rstrip("/") + "/.well-known/openid-configuration")
             if found.get("issuer") != self._issuer:
                 raise ValueError(f"discovery tells of another issuer: {found.get('issuer')!r}")

@@ -20,8 +20,9 @@ class Keys(Protocol):
 class OidcTokens:
     """Verifies. Algorithms, issuer and audience are pinned; exp and sub must be there; `leeway_s` is between clocks."""
 
-    def __init__(self, keys: Keys, *, issuer: str, audience: str, algorithms: Sequence[str], leeway_s: float,
-                 clock: Clock) -> None:
+    def __init__(
+        self, keys: Keys, *, issuer: str, audience: str, algorithms: Sequence[str], leeway_s: float, clock: Clock
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
@@ -34,8 +35,12 @@ class OidcTokens:
         header = self._header(token)
         key = await self._keys.key(header.get("kid"))
         # The times are checked below, against our own clock; PyJWT would take the machine's.
-        options: Any = {"require": ["exp", "sub", "iss", "aud"], "verify_exp": False, "verify_iat": False,
-                        "verify_nbf": False}
+        options: Any = {
+            "require": ["exp", "sub", "iss", "aud"],
+            "verify_exp": False,
+            "verify_iat": False,
+            "verify_nbf": False,
+        }
         try:
             claims = jwt.decode(token, key, self._algorithms, options, audience=self._audience, issuer=self._issuer)
             return self._identity(claims)
@@ -65,6 +70,12 @@ class OidcTokens:
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
             raise BadToken("The token's subject is no text of 1 to 255 characters.")
-        named = next((claims[c] for c in ("name", "preferred_username", "email") if isinstance(claims.get(c), str)
-                      and claims[c].strip()), subject)
+        named = next(
+            (
+                claims[c]
+                for c in ("name", "preferred_username", "email")
+                if isinstance(claims.get(c), str) and claims[c].strip()
+            ),
+            subject,
+        )
         return Identity(subject, named[:300], tuple(str(claims.get("scope") or "").split()), expires)

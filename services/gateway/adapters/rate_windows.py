@@ -26,6 +26,12 @@ class PostgresWindows:
 
     async def add(self, used: Sequence[Used], now: float, window_s: int) -> list[Used]:
         """Adds to each caller's window, or begins one if its last is over; what each stands at now."""
-        rows = await self._pool.fetch(_ADD, [u.policy for u in used], [u.caller for u in used],
-                                      [u.begun for u in used], [u.count for u in used], now - window_s)
+        rows = await self._pool.fetch(
+            _ADD,
+            [u.policy for u in used],
+            [u.caller for u in used],
+            [u.begun for u in used],
+            [u.count for u in used],
+            now - window_s,
+        )
         return [Used(*row) for row in rows]

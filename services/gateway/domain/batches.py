@@ -160,7 +160,7 @@ def plan(policy: Policy, segments: Sequence[SegmentSlots], music: Slot | None, *
     videos: dict[str, Item] = {}
     for segment in segments:
         items |= (made := _segment_items(segment))
-        videos[segment.segment_id] = (made[segment.video.asset_id] if segment.video else Item(ItemState.DELETED))
+        videos[segment.segment_id] = made[segment.video.asset_id] if segment.video else Item(ItemState.DELETED)
     if music:
         items[music.asset_id] = _optional(music)
     ready = _ready(policy, segments, music, items, videos)
@@ -239,8 +239,13 @@ def _after(slot: Slot, item: Item, before: Item | None, problem: Problem) -> Ite
     return item
 
 
-def _ready(policy: Policy, segments: Sequence[SegmentSlots], music: Slot | None, items: Mapping[str, Item],
-           videos: Mapping[str, Item]) -> list[str]:
+def _ready(
+    policy: Policy,
+    segments: Sequence[SegmentSlots],
+    music: Slot | None,
+    items: Mapping[str, Item],
+    videos: Mapping[str, Item],
+) -> list[str]:
     """Assets that may start now, in the order in which they should."""
     ready: list[str] = []
     for segment in segments:

@@ -47,8 +47,11 @@ class Wanted:
     def overrides(self) -> dict[str, Any]:
         """Flat, without what is not wanted: the `overrides` of regenerate-requested."""
         flat = {
-            **self.settings, DIRECTIONS: self.directions, MODEL: self.model,
-            STYLE: self.style_adjustments, CHARACTERS: self.character_prompt,
+            **self.settings,
+            DIRECTIONS: self.directions,
+            MODEL: self.model,
+            STYLE: self.style_adjustments,
+            CHARACTERS: self.character_prompt,
         }
         return {name: value for name, value in flat.items() if value is not None}
 
@@ -79,11 +82,17 @@ def changed(base: Wanted, changes: Mapping[str, Any]) -> Wanted:
 
 def wrong_types(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(key, what is wrong) of the known keys."""
-    problems = [(name, f"{name} must be a text") for name in sorted(TEXTS & set(changes))
-                if changes[name] is not None and not isinstance(changes[name], str)]
-    numbers = [(name, f"{name} must be a number") for name in ("duration", "seed")
-               if changes.get(name) is not None and (isinstance(changes[name], bool)
-                                                     or not isinstance(changes[name], int | float))]
+    problems = [
+        (name, f"{name} must be a text")
+        for name in sorted(TEXTS & set(changes))
+        if changes[name] is not None and not isinstance(changes[name], str)
+    ]
+    numbers = [
+        (name, f"{name} must be a number")
+        for name in ("duration", "seed")
+        if changes.get(name) is not None
+        and (isinstance(changes[name], bool) or not isinstance(changes[name], int | float))
+    ]
     return problems + numbers
 
 

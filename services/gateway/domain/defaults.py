@@ -13,12 +13,23 @@ from shared.contracts.values import AssetKind, ProjectSettings, SettingSource
 Defaults = dict[str, dict[str, Any]]
 """{name: {value, source}}"""
 
-_SOURCE = {"video": SettingSource.PROJECT_VIDEO, "image": SettingSource.PROJECT_IMAGE,
-           "narration": SettingSource.PROJECT_NARRATION, "music": SettingSource.PROJECT_MUSIC}
+_SOURCE = {
+    "video": SettingSource.PROJECT_VIDEO,
+    "image": SettingSource.PROJECT_IMAGE,
+    "narration": SettingSource.PROJECT_NARRATION,
+    "music": SettingSource.PROJECT_MUSIC,
+}
 
 
-def defaults(kind: AssetKind, project: ProjectSettings, existing_model: str | None, existing: Mapping[str, Any],
-             segment_duration: float | None, catalogue: Catalogue, provider: str) -> Defaults:
+def defaults(
+    kind: AssetKind,
+    project: ProjectSettings,
+    existing_model: str | None,
+    existing: Mapping[str, Any],
+    segment_duration: float | None,
+    catalogue: Catalogue,
+    provider: str,
+) -> Defaults:
     """`existing`: settings {name: {value, source}} of the committed version. A fresh seed is drawn by each run."""
     model = model_of(kind, None, project, existing_model, catalogue, provider)
     if model is None:
@@ -39,8 +50,9 @@ def defaults(kind: AssetKind, project: ProjectSettings, existing_model: str | No
     return found
 
 
-def _model_source(kind: AssetKind, project: ProjectSettings, section: Mapping[str, Any], model: Model,
-                  existing: str | None) -> SettingSource:
+def _model_source(
+    kind: AssetKind, project: ProjectSettings, section: Mapping[str, Any], model: Model, existing: str | None
+) -> SettingSource:
     if kind.is_picture and project.video.get("image_model") == model.slug:
         return SettingSource.PROJECT_VIDEO
     if section.get("model") == model.slug:

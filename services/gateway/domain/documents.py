@@ -76,8 +76,11 @@ def first_drafts(scene_info: Mapping[str, Any], given: Mapping[AssetKind, str]) 
     """
     description = str(scene_info.get("description") or "").strip()
     spoken = "\n".join(line["text"] for line in scene_info.get("dialogue") or [] if line["text"].strip())
-    fallback = {AssetKind.VIDEO: description, AssetKind.NARRATION: spoken,
-                AssetKind.STARTING_IMAGE: description or given.get(AssetKind.VIDEO, "")}
+    fallback = {
+        AssetKind.VIDEO: description,
+        AssetKind.NARRATION: spoken,
+        AssetKind.STARTING_IMAGE: description or given.get(AssetKind.VIDEO, ""),
+    }
     return {kind: text for kind in _SEGMENT_TEXTS if (text := given.get(kind) or fallback[kind][:MAX_DIRECTIONS])}
 
 
@@ -122,8 +125,9 @@ class _Reader:
         if isinstance(said, str) and not self.strict:  # most scripts have one text for a shot
             said = {AssetKind.VIDEO.value: said}
         texts = self._object(said, f"{at}/directions", {k.value for k in _SEGMENT_TEXTS})
-        given = {k: text for k in _SEGMENT_TEXTS
-                 if (text := self._text(texts, k.value, f"{at}/directions", MAX_DIRECTIONS))}
+        given = {
+            k: text for k in _SEGMENT_TEXTS if (text := self._text(texts, k.value, f"{at}/directions", MAX_DIRECTIONS))
+        }
         return SegmentPlan(
             type=self._choice(SegmentType, row.get("type"), f"{at}/type", SegmentType.SCENE),
             scene_info=scene,
@@ -152,8 +156,10 @@ class _Reader:
         for i, name in enumerate(characters):
             if not isinstance(name, str):
                 self._wrong(f"{at}/characters/{i}", "must be a text")
-        dialogue = [self._line(line, f"{at}/dialogue/{i}")
-                    for i, line in enumerate(self._list(scene.get("dialogue"), f"{at}/dialogue"))]
+        dialogue = [
+            self._line(line, f"{at}/dialogue/{i}")
+            for i, line in enumerate(self._list(scene.get("dialogue"), f"{at}/dialogue"))
+        ]
         return {
             "scene_number": number,
             "location": self._text(scene, "location", at, MAX_TEXT),

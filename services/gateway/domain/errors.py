@@ -8,8 +8,17 @@ from typing import Any, Literal
 from shared.errors import UserError
 
 Slug = Literal[
-    "already-decided", "busy", "forbidden", "gone", "invalid", "invalid-state", "not-compilable", "not-found",
-    "rate-limited", "spend-cap-reached", "stale",
+    "already-decided",
+    "busy",
+    "forbidden",
+    "gone",
+    "invalid",
+    "invalid-state",
+    "not-compilable",
+    "not-found",
+    "rate-limited",
+    "spend-cap-reached",
+    "stale",
 ]
 
 
@@ -17,8 +26,9 @@ class Refusal(UserError):
     """`slug` is a problem type of the API (a closed set), `extensions` the members that it adds. `delay_s`: when it is
     worth asking again."""
 
-    def __init__(self, slug: Slug, cause: str, recovery: str = "", *, delay_s: float | None = None,
-                 **extensions: Any) -> None:
+    def __init__(
+        self, slug: Slug, cause: str, recovery: str = "", *, delay_s: float | None = None, **extensions: Any
+    ) -> None:
         super().__init__(slug, cause, recovery)
         self.slug: Slug = slug
         self.delay_s = delay_s
@@ -37,8 +47,13 @@ def invalid(*errors: tuple[str, str]) -> Refusal:
 
 
 def invalid_state(what: str, current: str, allowed: Sequence[str], recovery: str = "") -> Refusal:
-    return Refusal("invalid-state", f"The {what} is {current}.", recovery or "Refresh; it has moved on.",
-                   current=current, allowed=list(allowed))
+    return Refusal(
+        "invalid-state",
+        f"The {what} is {current}.",
+        recovery or "Refresh; it has moved on.",
+        current=current,
+        allowed=list(allowed),
+    )
 
 
 def busy(what: str, active_id: str) -> Refusal:
@@ -47,5 +62,6 @@ def busy(what: str, active_id: str) -> Refusal:
 
 def stale(revision: int) -> Refusal:
     """Someone else changed it; `etag` is the current one."""
-    return Refusal("stale", "It was changed in the meantime.", "Fetch it again, merge, and retry.",
-                   etag=f'"{revision}"')
+    return Refusal(
+        "stale", "It was changed in the meantime.", "Fetch it again, merge, and retry.", etag=f'"{revision}"'
+    )

@@ -55,8 +55,12 @@ def select(asked: Sequence[str] | None, approved: Mapping[str, bool]) -> Selecti
     return Selection(tuple(asked), tuple(dict.fromkeys(refused)))
 
 
-def boundaries(chosen: Sequence[str], named: Sequence[Boundary], style: TransitionStyle | None,
-               of_segment: Mapping[str, Mapping[str, Any] | None]) -> list[Transition | None]:
+def boundaries(
+    chosen: Sequence[str],
+    named: Sequence[Boundary],
+    style: TransitionStyle | None,
+    of_segment: Mapping[str, Mapping[str, Any] | None],
+) -> list[Transition | None]:
     """The transition after each chosen segment: named for this film, else the film's style, else the segment's own,
     else a cut. Nothing follows the last one."""
     by_segment = {b.after_segment_id: b for b in named}

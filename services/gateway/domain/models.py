@@ -21,8 +21,14 @@ _SECTION_KINDS: Final[Mapping[str, Mapping[str, AssetKind]]] = {
 """Sections of a project's settings, with the fields in them that name a model, and what that makes."""
 
 
-def model_of(kind: AssetKind, wanted: str | None, project: ProjectSettings, existing: str | None,
-             catalogue: Catalogue, provider: str) -> Model | None:
+def model_of(
+    kind: AssetKind,
+    wanted: str | None,
+    project: ProjectSettings,
+    existing: str | None,
+    catalogue: Catalogue,
+    provider: str,
+) -> Model | None:
     """The model that a run would use, by the order of precedence of the settings; None if there is none."""
     named = [wanted]
     if kind.is_picture:
@@ -45,18 +51,25 @@ def problems_of(wanted: Wanted, model: Model | None, kind: AssetKind, catalogue:
     if model is None:
         known = ", ".join(m.slug for m in catalogue.of_kind(kind))
         return [("/model", f"There is no such model for {kind.replace('_', ' ')}. Choose one of: {known}.")]
-    found = [(f"/settings/{name}", problem) for name, value in wanted.settings.items()
-             if not (name == "seed" and not model.takes_seed) and (problem := model.problem_of(name, value))]
+    found = [
+        (f"/settings/{name}", problem)
+        for name, value in wanted.settings.items()
+        if not (name == "seed" and not model.takes_seed) and (problem := model.problem_of(name, value))
+    ]
     texts = {DIRECTIONS: wanted.directions, STYLE: wanted.style_adjustments, CHARACTERS: wanted.character_prompt}
-    found += [(f"/{name}", f"at most {MAX_DIRECTIONS} characters") for name, text in texts.items()
-              if text and len(text) > MAX_DIRECTIONS]
+    found += [
+        (f"/{name}", f"at most {MAX_DIRECTIONS} characters")
+        for name, text in texts.items()
+        if text and len(text) > MAX_DIRECTIONS
+    ]
     if model.max_prompt_chars and wanted.directions and len(wanted.directions) > model.max_prompt_chars:
         found.append((f"/{DIRECTIONS}", f"{model.title} takes at most {model.max_prompt_chars} characters"))
     return found
 
 
-def settings_problems(settings: Mapping[str, Any], changed: Collection[str], catalogue: Catalogue,
-                      provider: str) -> list[tuple[str, str]]:
+def settings_problems(
+    settings: Mapping[str, Any], changed: Collection[str], catalogue: Catalogue, provider: str
+) -> list[tuple[str, str]]:
     """What no run could use of the changed sections of a project's settings: a model that makes nothing of that kind,
     a setting or a value that neither the section's model nor another one of the kind takes."""
     found: list[tuple[str, str]] = []
@@ -68,8 +81,11 @@ def settings_problems(settings: Mapping[str, Any], changed: Collection[str], cat
                 known = ", ".join(m.slug for m in catalogue.of_kind(kind))
                 found.append((f"/{name}/{field}", f"There is no such model. Choose one of: {known}."))
         models = _models_of(section, kinds[MODEL], catalogue, provider)
-        found += [(f"/{name}/{field}", problem) for field, value in section.items()
-                  if field not in kinds and value is not None and (problem := _problem(field, value, models))]
+        found += [
+            (f"/{name}/{field}", problem)
+            for field, value in section.items()
+            if field not in kinds and value is not None and (problem := _problem(field, value, models))
+        ]
     return found
 
 

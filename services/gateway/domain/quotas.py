@@ -29,16 +29,23 @@ def month_of(now: datetime) -> datetime:
 def too_many_generations(quota: int, room_at: datetime, now: datetime) -> Refusal:
     """`room_at`: when the oldest ones in the way are a day old."""
     seconds = max(1.0, (room_at - now).total_seconds())
-    return Refusal("rate-limited", f"You have asked for {quota} generations within 24 hours, which is all you may.",
-                   f"Ask again {_in(seconds)}; uploads, decisions and films go on.", delay_s=seconds,
-                   policy="generations")
+    return Refusal(
+        "rate-limited",
+        f"You have asked for {quota} generations within 24 hours, which is all you may.",
+        f"Ask again {_in(seconds)}; uploads, decisions and films go on.",
+        delay_s=seconds,
+        policy="generations",
+    )
 
 
 def too_much_spent(cap: Decimal, spent: Decimal) -> Refusal:
-    return Refusal("spend-cap-reached", "Your runs have cost what you may spend this month.",
-                   "Wait for the next month, or let whoever operates this installation raise your limit.",
-                   cap={"amount": str(cap), "currency": CURRENCY, "period": "month"},
-                   spent={"amount": str(spent), "currency": CURRENCY})
+    return Refusal(
+        "spend-cap-reached",
+        "Your runs have cost what you may spend this month.",
+        "Wait for the next month, or let whoever operates this installation raise your limit.",
+        cap={"amount": str(cap), "currency": CURRENCY, "period": "month"},
+        spent={"amount": str(spent), "currency": CURRENCY},
+    )
 
 
 def _in(seconds: float) -> str:

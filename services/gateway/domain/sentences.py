@@ -49,8 +49,14 @@ _SAID: Final[Mapping[str, str]] = {
 }
 """By pydantic's type of error, with the members of its `ctx`."""
 
-_REST: Final = (("Input should be", "must be"), ("Input should", "must"), ("Value should", "must"),
-                ("Input must", "must"), ("Value error, ", ""), ("Assertion failed, ", ""))
+_REST: Final = (
+    ("Input should be", "must be"),
+    ("Input should", "must"),
+    ("Value should", "must"),
+    ("Input must", "must"),
+    ("Value error, ", ""),
+    ("Assertion failed, ", ""),
+)
 """How pydantic's other messages become ours."""
 
 
@@ -100,7 +106,8 @@ def path_within(loc: Sequence[str | int], value: Any, *, missing: bool) -> list[
     path: list[str | int] = []
     for i, part in enumerate(loc):
         if (isinstance(value, Mapping) and part in value) or (
-                isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)):
+            isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)
+        ):
             value = value[part]  # type: ignore[index]
         elif not (missing and i == len(loc) - 1):
             continue

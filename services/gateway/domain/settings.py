@@ -86,10 +86,12 @@ def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[s
     """An output that was set before its bounds were does not stand in the way of another change."""
     found: list[tuple[str, str]] = []
     known = with_defaults({}).keys()
-    found += [(f"/{name}", f"is no setting; choose one of: {', '.join(known)}")
-              for name in settings if name not in known]
-    found += [(f"/{name}", f"{name} must be an object") for name in _NESTED
-              if not isinstance(settings.get(name, {}), Mapping)]
+    found += [
+        (f"/{name}", f"is no setting; choose one of: {', '.join(known)}") for name in settings if name not in known
+    ]
+    found += [
+        (f"/{name}", f"{name} must be an object") for name in _NESTED if not isinstance(settings.get(name, {}), Mapping)
+    ]
     if found:
         return found
     if with_output:
@@ -100,8 +102,11 @@ def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[s
         found.append(("/spend_cap/amount", "must be a decimal number of at least 0, written as a text"))
     if settings.get("workflow") not in (None, *WORKFLOWS):
         found.append(("/workflow", f"must be one of {', '.join(WORKFLOWS)}"))
-    found += [(f"/review/{name}", f"there is no such setting; there is: {DEADLINE}")
-              for name in settings.get("review") or {} if name != DEADLINE]
+    found += [
+        (f"/review/{name}", f"there is no such setting; there is: {DEADLINE}")
+        for name in settings.get("review") or {}
+        if name != DEADLINE
+    ]
     deadline = (settings.get("review") or {}).get("deadline_minutes", DEADLINE_MINUTES)
     if problem := deadline_problem(deadline):
         found.append(("/review/deadline_minutes", problem))

@@ -14,26 +14,52 @@ MAX_FILM_S: Final = 60 * 60
 
 MAX_BYTES: Final = {"image": 25 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
 EXTENSIONS: Final = {
-    "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif",
-    "image/heic": "heic", "image/avif": "avif", "image/tiff": "tiff", "image/bmp": "bmp",
-    "video/mp4": "mp4", "video/quicktime": "mov", "video/webm": "webm", "video/x-matroska": "mkv",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/heic": "heic",
+    "image/avif": "avif",
+    "image/tiff": "tiff",
+    "image/bmp": "bmp",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+    "video/x-matroska": "mkv",
     "video/x-msvideo": "avi",
-    "audio/mpeg": "mp3", "audio/wav": "wav", "audio/flac": "flac", "audio/ogg": "ogg", "audio/mp4": "m4a",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
     "audio/aac": "aac",
 }
 _HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _REFUSED: Final = (
-    (b"#EXTM3U", "a playlist"), (b"ffconcat", "a playlist"), (b"[playlist]", "a playlist"),
-    (b"PK\x03\x04", "an archive or a document"), (b"%PDF", "a PDF document"), (b"<!doctype html", "a web page"),
+    (b"#EXTM3U", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"[playlist]", "a playlist"),
+    (b"PK\x03\x04", "an archive or a document"),
+    (b"%PDF", "a PDF document"),
+    (b"<!doctype html", "a web page"),
     (b"<html", "a web page"),
 )
 
 TAIL_BYTES: Final = 66 * 1024  # the end of a ZIP archive with the longest comment
 _ENDS: Final = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82", "image/gif": b"\0;"}
 _BEHIND: Final = (
-    (b"pk\x03\x04", "a ZIP archive"), (b"rar!", "a RAR archive"), (b"7z\xbc\xaf", "a 7z archive"), (b"%pdf", "a PDF"),
-    (b"<?", "a program"), (b"#!", "a program"), (b"mz", "a program"), (b"\x7felf", "a program"),
-    (b"<script", "a web page"), (b"<html", "a web page"), (b"<!doctype", "a web page"), (b"<svg", "an SVG"),
+    (b"pk\x03\x04", "a ZIP archive"),
+    (b"rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"%pdf", "a PDF"),
+    (b"<?", "a program"),
+    (b"#!", "a program"),
+    (b"mz", "a program"),
+    (b"\x7felf", "a program"),
+    (b"<script", "a web page"),
+    (b"<html", "a web page"),
+    (b"<!doctype", "a web page"),
+    (b"<svg", "an SVG"),
 )
 
 
@@ -114,7 +140,7 @@ def why_refused(head: bytes) -> str:
     if looks_like_svg(head):
         return "SVG is not taken: it can hold scripts."
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    named = next((words for start, words in _REFUSED if text[:len(start)].lower() == start.lower()), None)
+    named = next((words for start, words in _REFUSED if text[: len(start)].lower() == start.lower()), None)
     return f"This is {named}, which is not taken." if named else "This is no image, audio or video that is taken."
 
 
@@ -125,7 +151,7 @@ def hidden_in(content_type: str, tail: bytes) -> str | None:
     are known by their beginning; a telephone's moving picture is one that is no harm, and what is unknown is none.
     """
     at = tail.rfind(b"PK\x05\x06")
-    if at >= 0 and at + 22 + int.from_bytes(tail[at + 20:at + 22], "little") == len(tail):
+    if at >= 0 and at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail):
         return "a ZIP archive"
     end = _ENDS.get(content_type)
     _, found, behind = tail.rpartition(end) if end else (b"", b"", b"")

@@ -1,8 +1,8 @@
 """Operators' and builders' commands:
 
-    python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
-    python -m services.gateway.entrypoints.cli reference > docs/api/README.md
-    python -m services.gateway.main gc [--dry-run] [--project ID]
+python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
+python -m services.gateway.entrypoints.cli reference > docs/api/README.md
+python -m services.gateway.main gc [--dry-run] [--project ID]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from shared.clock import SystemClock
 from shared.retention.command import OpenKeeper, add_gc, run_gc
 
 SERVICE: Final = "gateway"
+
 
 def openapi() -> str:
     """The API's document, the same bytes for the same code."""

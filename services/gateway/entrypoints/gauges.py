@@ -29,8 +29,9 @@ _GAUGES: Final[Mapping[str, Gauge]] = {
         "mean_film_rating": "Of films, 1 to 5.",
     }.items()
 }
-_TARGET: Final = Gauge("retake_review_target", "What each metric should reach (regeneration and seconds: at most)",
-                       ["metric"])
+_TARGET: Final = Gauge(
+    "retake_review_target", "What each metric should reach (regeneration and seconds: at most)", ["metric"]
+)
 
 
 def review_gauges(

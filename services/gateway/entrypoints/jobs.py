@@ -47,8 +47,7 @@ async def schedule(connection: Connection) -> None:
         await jobs.enqueue(connection, job_id, kind)
 
 
-def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUploads,
-              clock: Clock) -> dict[str, Kind]:
+def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUploads, clock: Clock) -> dict[str, Kind]:
     """For `shared.jobs.Worker`."""
 
     async def advance(claim: Claim) -> None:
@@ -59,8 +58,7 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUpl
     async def watch(claim: Claim) -> None:
         async with transaction(pool) as connection:
             await jobs.again(connection, claim, clock.now() + WATCH_EVERY)
-            rows = await connection.fetch(
-                "select batch_id from batches where status in ('running', 'waiting_review')")
+            rows = await connection.fetch("select batch_id from batches where status in ('running', 'waiting_review')")
             for row in rows:
                 await stores(connection).wake_batch(row["batch_id"])
 
@@ -81,8 +79,12 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUpl
         async with transaction(pool) as connection:
             await jobs.again(connection, claim, clock.now() + PURGE_EVERY)
 
-    return {ADVANCE: Kind(advance, concurrency=2), WATCH: Kind(watch, concurrency=1),
-            SWEEP: Kind(sweep, concurrency=1), PURGE: Kind(keep, concurrency=1)}
+    return {
+        ADVANCE: Kind(advance, concurrency=2),
+        WATCH: Kind(watch, concurrency=1),
+        SWEEP: Kind(sweep, concurrency=1),
+        PURGE: Kind(keep, concurrency=1),
+    }
 
 
 async def prune(connection: Connection, clock: Clock) -> None:

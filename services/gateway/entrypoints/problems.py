@@ -78,22 +78,39 @@ KINDS: Final[Mapping[Slug, Kind]] = {
     Slug.MALFORMED: _kind(400, "The request cannot be read", "Fix the client."),
     Slug.METHOD_NOT_ALLOWED: _kind(405, "This path has no such method", "Fix the client; Allow names the methods."),
     Slug.NOT_ACCEPTABLE: _kind(406, "None of the accepted types can be served", "Fix the client's Accept header."),
-    Slug.UNSUPPORTED_MEDIA_TYPE: _kind(415, "The body has a type that is not taken",
-                                        "Fix the Content-Type or the file."),
+    Slug.UNSUPPORTED_MEDIA_TYPE: _kind(
+        415, "The body has a type that is not taken", "Fix the Content-Type or the file."
+    ),
     Slug.UNAUTHENTICATED: _kind(401, "Nobody is signed in", "Send a new token, or get a new ticket."),
-    Slug.SPEND_CAP_REACHED: _kind(402, "The project's spend cap is reached", "Ask an owner to raise it.",
-                                  cap={"amount": "50.00", "currency": "USD", "period": "month"},
-                                  spent={"amount": "49.80", "currency": "USD"}),
-    Slug.FORBIDDEN: _kind(403, "Your role does not allow this", "Ask an owner for a higher role.",
-                          required_role="editor"),
+    Slug.SPEND_CAP_REACHED: _kind(
+        402,
+        "The project's spend cap is reached",
+        "Ask an owner to raise it.",
+        cap={"amount": "50.00", "currency": "USD", "period": "month"},
+        spent={"amount": "49.80", "currency": "USD"},
+    ),
+    Slug.FORBIDDEN: _kind(
+        403, "Your role does not allow this", "Ask an owner for a higher role.", required_role="editor"
+    ),
     Slug.NOT_FOUND: _kind(404, "Absent, or not yours", "Stop; check the id, or ask an owner for access."),
     Slug.BUSY: _kind(409, "It is being worked on", "Watch or cancel what is active, then repeat.", active_id=_ID),
-    Slug.ALREADY_DECIDED: _kind(409, "The decision was made, or its time is over", "Refresh; reopen the preview.",
-                                outcome="accepted", review_id=_ID),
-    Slug.INVALID_STATE: _kind(409, "Its state does not allow this", "Refresh; it has moved on.",
-                              current="complete", allowed=["queued", "generating"]),
-    Slug.IDEMPOTENCY_IN_FLIGHT: _kind(409, "The first request with this key is still being answered",
-                                      "Repeat after Retry-After."),
+    Slug.ALREADY_DECIDED: _kind(
+        409,
+        "The decision was made, or its time is over",
+        "Refresh; reopen the preview.",
+        outcome="accepted",
+        review_id=_ID,
+    ),
+    Slug.INVALID_STATE: _kind(
+        409,
+        "Its state does not allow this",
+        "Refresh; it has moved on.",
+        current="complete",
+        allowed=["queued", "generating"],
+    ),
+    Slug.IDEMPOTENCY_IN_FLIGHT: _kind(
+        409, "The first request with this key is still being answered", "Repeat after Retry-After."
+    ),
     Slug.RATE_LIMITED: _kind(429, "Too many requests", "Repeat after Retry-After.", policy="user"),
     Slug.UNAVAILABLE: _kind(503, "Not available at the moment", "Repeat after Retry-After, with the same key."),
     Slug.GONE: _kind(410, "Retention has deleted it", "Regenerate it."),
@@ -101,27 +118,51 @@ KINDS: Final[Mapping[Slug, Kind]] = {
     Slug.STALE: _kind(412, "It was changed in the meantime", "Fetch it again, merge, retry.", etag='"7"'),
     Slug.TOO_LARGE: _kind(413, "The body is too large", "Send less.", limit=1_048_576),
     Slug.RANGE_NOT_SATISFIABLE: _kind(416, "The range lies outside of the file", "Drop the Range header."),
-    Slug.INVALID: _kind(422, "Some fields are not right", "Fix the named fields.",
-                        errors=[{"pointer": "/rating", "detail": "rating must be at most 5."}]),
-    Slug.NOT_COMPILABLE: _kind(422, "Some segments cannot go into a film", "Approve them, or leave them out.",
-                               segments=[{"segment_id": _ID, "segment_number": 5, "reason": "unapproved"}]),
+    Slug.INVALID: _kind(
+        422,
+        "Some fields are not right",
+        "Fix the named fields.",
+        errors=[{"pointer": "/rating", "detail": "rating must be at most 5."}],
+    ),
+    Slug.NOT_COMPILABLE: _kind(
+        422,
+        "Some segments cannot go into a film",
+        "Approve them, or leave them out.",
+        segments=[{"segment_id": _ID, "segment_number": 5, "reason": "unapproved"}],
+    ),
     Slug.IDEMPOTENCY_MISMATCH: _kind(422, "This key was used for another request", "Use a new key."),
     Slug.PRECONDITION_REQUIRED: _kind(428, "This change needs If-Match", "Send If-Match with the ETag that you saw."),
     Slug.INTERNAL: _kind(500, "Something broke on our side", "Repeat with the same key; report the trace_id."),
 }
 
-OF_STATUS: Final = {400: Slug.MALFORMED, 401: Slug.UNAUTHENTICATED, 403: Slug.FORBIDDEN, 404: Slug.NOT_FOUND,
-                    405: Slug.METHOD_NOT_ALLOWED, 406: Slug.NOT_ACCEPTABLE, 413: Slug.TOO_LARGE,
-                    415: Slug.UNSUPPORTED_MEDIA_TYPE, 416: Slug.RANGE_NOT_SATISFIABLE, 429: Slug.RATE_LIMITED,
-                    503: Slug.UNAVAILABLE}
+OF_STATUS: Final = {
+    400: Slug.MALFORMED,
+    401: Slug.UNAUTHENTICATED,
+    403: Slug.FORBIDDEN,
+    404: Slug.NOT_FOUND,
+    405: Slug.METHOD_NOT_ALLOWED,
+    406: Slug.NOT_ACCEPTABLE,
+    413: Slug.TOO_LARGE,
+    415: Slug.UNSUPPORTED_MEDIA_TYPE,
+    416: Slug.RANGE_NOT_SATISFIABLE,
+    429: Slug.RATE_LIMITED,
+    503: Slug.UNAVAILABLE,
+}
 """For errors that the framework raises."""
 
 
 class ProblemError(HTTPException):
     """Raise it anywhere below the HTTP entrypoint."""
 
-    def __init__(self, slug: Slug, detail: str = "", *, recovery: str = "", headers: Mapping[str, str] | None = None,
-                 **extensions: Any) -> None:
+    def __init__(
+        self,
+        slug: Slug,
+        detail: str = "",
+        *,
+        recovery: str = "",
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
         kind = KINDS[slug]
         super().__init__(kind.status, detail or kind.title + ".", dict(headers) if headers else None)
         self.slug = slug
@@ -159,8 +200,9 @@ def render(error: ProblemError, instance: str) -> Response:
         "recovery": error.recovery,
         **error.extensions,
     }
-    return Response(json.dumps(body, ensure_ascii=False, default=str), error.status_code, error.headers,
-                    media_type=MEDIA_TYPE)
+    return Response(
+        json.dumps(body, ensure_ascii=False, default=str), error.status_code, error.headers, media_type=MEDIA_TYPE
+    )
 
 
 def of(error: Exception) -> ProblemError:
@@ -172,8 +214,9 @@ def of(error: Exception) -> ProblemError:
             return invalid(*((e["pointer"], e["detail"]) for e in error.extensions["errors"]))
         case Refusal():
             later = {"Retry-After": str(math.ceil(error.delay_s))} if error.delay_s else None
-            return ProblemError(Slug(error.slug), error.cause, recovery=error.recovery, headers=later,
-                                **error.extensions)
+            return ProblemError(
+                Slug(error.slug), error.cause, recovery=error.recovery, headers=later, **error.extensions
+            )
         case RequestValidationError():
             return _of_validation(error.errors(), error.body)
         case HTTPException():
@@ -185,11 +228,15 @@ def of(error: Exception) -> ProblemError:
         case UserError() if error.code == "too_large":
             return ProblemError(Slug.TOO_LARGE, error.cause, recovery=error.recovery)
         case UserError():
-            return ProblemError(Slug.INVALID, error.cause, recovery=error.recovery,
-                                errors=[{"pointer": "", "detail": error.cause}])
+            return ProblemError(
+                Slug.INVALID, error.cause, recovery=error.recovery, errors=[{"pointer": "", "detail": error.cause}]
+            )
         case asyncpg.DataError():  # what no column can hold, such as a number beyond its range
-            return ProblemError(Slug.INVALID, "A value cannot be stored.",
-                                errors=[{"pointer": "", "detail": "a value is out of range or cannot be stored"}])
+            return ProblemError(
+                Slug.INVALID,
+                "A value cannot be stored.",
+                errors=[{"pointer": "", "detail": "a value is out of range or cannot be stored"}],
+            )
         case _ if isinstance(error, UNAVAILABLE):
             return unavailable("The database does not answer at the moment.")
         case _:
@@ -230,8 +277,11 @@ def install(app: FastAPI) -> None:
 
     def _allowed(request: Request) -> list[str]:
         """Every method that this path answers."""
-        found = [method for method in METHODS
-                 if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)]
+        found = [
+            method
+            for method in METHODS
+            if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+        ]
         stream = request.scope["path"].endswith("/events")  # the only GETs without a HEAD: they never end
         return [*found, "HEAD"] if "GET" in found and "HEAD" not in found and not stream else found
 

@@ -60,8 +60,10 @@ class Hub:
         self.draining = False
 
     async def __aenter__(self) -> Hub:
-        self._tasks = [asyncio.create_task(self._pump(), name="sse-pump"),
-                       asyncio.create_task(self._tick(), name="sse-tick")]
+        self._tasks = [
+            asyncio.create_task(self._pump(), name="sse-pump"),
+            asyncio.create_task(self._tick(), name="sse-tick"),
+        ]
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -91,8 +93,9 @@ class Hub:
 
     # -- streams
 
-    async def join(self, user_id: str, projects: Callable[[], Awaitable[Iterable[str]]], *,
-                   user_wide: bool) -> tuple[Stream, int]:
+    async def join(
+        self, user_id: str, projects: Callable[[], Awaitable[Iterable[str]]], *, user_wide: bool
+    ) -> tuple[Stream, int]:
         """A stream that gets every event after the returned place. `projects` reads what the user may see.
 
         Raises StreamLimit.

@@ -74,8 +74,20 @@ class Stream:
     """The bounded queue of one client. Once it has nothing to catch up with, the connection's own buffer is that queue:
     no task has to wake for an event."""
 
-    __slots__ = ("_bytes", "_queue", "_skip_to", "_wake", "_wire", "ended", "kill", "opened_at", "project_ids", "slow",
-                 "user_id", "user_wide")
+    __slots__ = (
+        "_bytes",
+        "_queue",
+        "_skip_to",
+        "_wake",
+        "_wire",
+        "ended",
+        "kill",
+        "opened_at",
+        "project_ids",
+        "slow",
+        "user_id",
+        "user_wide",
+    )
 
     def __init__(self, user_id: str, project_ids: Iterable[str], user_wide: bool, opened_at: float) -> None:
         self.user_id = user_id

@@ -31,8 +31,14 @@ async def add_segment(store: Store, caller: Caller, episode_id: str, command: Ad
     episode = await store.episodes.lock(episode_id)
     if episode is None or episode.project_id != caller.project_id:
         raise not_found("episode")
-    plan = parse_segment({"type": command.type, "scene_info": dict(command.scene_info), "duration": command.duration,
-                          "directions": dict(command.directions)})
+    plan = parse_segment(
+        {
+            "type": command.type,
+            "scene_info": dict(command.scene_info),
+            "duration": command.duration,
+            "directions": dict(command.directions),
+        }
+    )
     order = await store.episodes.segment_ids(episode_id)
     if len(order) >= MAX_SEGMENTS:
         raise invalid(("/position", f"an episode has at most {MAX_SEGMENTS} segments"))

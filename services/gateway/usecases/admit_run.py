@@ -44,10 +44,17 @@ async def admit_run(store: Store, caller: Caller, command: StartRun) -> Admitted
     base = await store.assets.base_of(asset.asset_id)
     parent = waiting or await store.runs.newest_shown(asset.asset_id)
     order = RunOrder(
-        asset=asset, base=base, actor=caller.actor, review_timeout_s=review_timeout_s(base.project.settings),
-        wanted=wanted_of(command, asset, base, parent), variants=command.variants,
-        keep_original=command.keep_original, changes=command.changes or None, held=waiting is not None,
-        run_id=store.new_id(), **_parentage(parent),
+        asset=asset,
+        base=base,
+        actor=caller.actor,
+        review_timeout_s=review_timeout_s(base.project.settings),
+        wanted=wanted_of(command, asset, base, parent),
+        variants=command.variants,
+        keep_original=command.keep_original,
+        changes=command.changes or None,
+        held=waiting is not None,
+        run_id=store.new_id(),
+        **_parentage(parent),
     )
     if not 1 <= command.variants <= MAX_VARIANTS:
         raise invalid(("/variants", f"must be from 1 to {MAX_VARIANTS}"))
@@ -55,9 +62,17 @@ async def admit_run(store: Store, caller: Caller, command: StartRun) -> Admitted
     decision_id = None
     if waiting:
         order = replace(order, batch_id=waiting.batch_id, review_timeout_s=waiting.request.review_timeout_s)
-        decision_id = await record_decision(store, waiting, Decision(
-            action=DecisionAction.REQUEST_REGENERATION, version_id=waiting.candidates[0], actor=caller.actor,
-            suggested_changes=command.changes or None, next_run_id=order.run_id))
+        decision_id = await record_decision(
+            store,
+            waiting,
+            Decision(
+                action=DecisionAction.REQUEST_REGENERATION,
+                version_id=waiting.candidates[0],
+                actor=caller.actor,
+                suggested_changes=command.changes or None,
+                next_run_id=order.run_id,
+            ),
+        )
     run_id = await enter_run(store, order)
     if batch_id := await store.batches.live_of(asset.episode_id):
         await store.wake_batch(batch_id)
@@ -102,13 +117,18 @@ async def check_spending(store: Store, base: RunBase) -> None:
     cap, since = capped
     spent = await store.projects.spent(base.project.project_id, since, cap.currency)
     if spent >= Decimal(cap.amount):
-        raise Refusal("spend-cap-reached", "The project has spent what it may.", "An owner can raise the cap.",
-                      cap=cap.model_dump(),
-                      spent={"amount": str(spent), "currency": cap.currency})
+        raise Refusal(
+            "spend-cap-reached",
+            "The project has spent what it may.",
+            "An owner can raise the cap.",
+            cap=cap.model_dump(),
+            spent={"amount": str(spent), "currency": cap.currency},
+        )
 
 
-def wanted_of(command: StartRun, asset: Asset, base: RunBase, parent: Run | None, *,
-              changes_in: str = "/changes") -> Wanted:
+def wanted_of(
+    command: StartRun, asset: Asset, base: RunBase, parent: Run | None, *, changes_in: str = "/changes"
+) -> Wanted:
     """The request, over the parent run (if it asks for changes) or the draft; a video's duration from its segment.
     `changes_in` is where the request has its changes: what is wrong there is pointed at."""
     asked = Wanted(command.directions, command.model, command.settings)

@@ -48,14 +48,21 @@ async def _start(store: Store, batch: Batch, asset_id: str) -> None:
         return  # somebody was quicker: the next look at the rows tells
     base = await store.assets.base_of(asset_id)
     order = RunOrder(
-        asset=asset, base=base, actor=batch.actor, review_timeout_s=batch.review_timeout_s,
+        asset=asset,
+        base=base,
+        actor=batch.actor,
+        review_timeout_s=batch.review_timeout_s,
         wanted=wanted_of(StartRun(asset_id), asset, base, None),
-        auto_approve=batch.policy.approves(asset.kind), batch_id=batch.batch_id, correlation_id=batch.correlation_id)
+        auto_approve=batch.policy.approves(asset.kind),
+        batch_id=batch.batch_id,
+        correlation_id=batch.correlation_id,
+    )
     try:
         await check_order(store, order)
     except Refusal as e:
-        await store.batches.refuse(batch.batch_id, asset_id,
-                                   {"code": e.slug, "cause": e.cause, "recovery": e.recovery}, store.now())
+        await store.batches.refuse(
+            batch.batch_id, asset_id, {"code": e.slug, "cause": e.cause, "recovery": e.recovery}, store.now()
+        )
         return
     await enter_run(store, order)
 
@@ -83,10 +90,18 @@ async def _compile(store: Store, batch: Batch) -> dict[str, Any]:
     caller = Caller(batch.actor.user_id or "", batch.project_id, batch.owner_id, Role.EDITOR)
     command = compile_from_json(batch.episode_id, batch.compile)
     try:
-        compiled = await compile_episode(store, caller, command, last_try=True, batch_id=batch.batch_id,
-                                         correlation_id=batch.correlation_id)
+        compiled = await compile_episode(
+            store, caller, command, last_try=True, batch_id=batch.batch_id, correlation_id=batch.correlation_id
+        )
     except Refusal as e:
-        return {"error": {"code": e.slug, "cause": e.cause, "recovery": e.recovery, "retryable": False,
-                          "items": e.extensions.get("segments", [])}}
+        return {
+            "error": {
+                "code": e.slug,
+                "cause": e.cause,
+                "recovery": e.recovery,
+                "retryable": False,
+                "items": e.extensions.get("segments", []),
+            }
+        }
     assert isinstance(compiled, Compiled), "the last try answers"
     return {"compilation_id": compiled.compilation_id}

@@ -16,41 +16,69 @@ from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource, V
 
 def of_run(name: str, run: Run, status: RunStatus, at: datetime, text: str | None, actor: Actor, **more: Any) -> Entry:
     """An event about a run; `at` is the run's new `updated_at`."""
-    return Entry(name, run.project_id, run.episode_id, {
-        "project_id": run.project_id,
-        "episode_id": run.episode_id,
-        "status": status.value,
-        "message": text,
-        "actor": actor.model_dump(),
-        "updated_at": rfc3339(at),
-        "run_id": run.run_id,
-        "asset_id": run.asset_id,
-        "kind": run.kind.value,
-        "segment_id": run.segment_id,
-        "segment_number": run.segment_number,
-        **more,
-    })
+    return Entry(
+        name,
+        run.project_id,
+        run.episode_id,
+        {
+            "project_id": run.project_id,
+            "episode_id": run.episode_id,
+            "status": status.value,
+            "message": text,
+            "actor": actor.model_dump(),
+            "updated_at": rfc3339(at),
+            "run_id": run.run_id,
+            "asset_id": run.asset_id,
+            "kind": run.kind.value,
+            "segment_id": run.segment_id,
+            "segment_number": run.segment_number,
+            **more,
+        },
+    )
 
 
-def of_thing(name: str, project_id: str, episode_id: str | None, at: datetime, *, status: str | None = None,
-             text: str | None = None, actor: Actor | None = None, **more: Any) -> Entry:
+def of_thing(
+    name: str,
+    project_id: str,
+    episode_id: str | None,
+    at: datetime,
+    *,
+    status: str | None = None,
+    text: str | None = None,
+    actor: Actor | None = None,
+    **more: Any,
+) -> Entry:
     """An event about something else; `more` names it."""
-    return Entry(name, project_id, episode_id, {
-        "project_id": project_id,
-        "episode_id": episode_id,
-        "status": status,
-        "message": text,
-        "actor": actor.model_dump() if actor else None,
-        "updated_at": rfc3339(at),
-        **more,
-    })
+    return Entry(
+        name,
+        project_id,
+        episode_id,
+        {
+            "project_id": project_id,
+            "episode_id": episode_id,
+            "status": status,
+            "message": text,
+            "actor": actor.model_dump() if actor else None,
+            "updated_at": rfc3339(at),
+            **more,
+        },
+    )
 
 
-def changed(caller: Caller, episode_id: str | None, resource: str, resource_id: str, at: datetime, *,
-            deleted: bool = False) -> Entry:
+def changed(
+    caller: Caller, episode_id: str | None, resource: str, resource_id: str, at: datetime, *, deleted: bool = False
+) -> Entry:
     """Somebody edited something."""
-    return of_thing("changed", caller.project_id, episode_id, at, actor=caller.actor, resource=resource,
-                    id=resource_id, deleted=deleted)
+    return of_thing(
+        "changed",
+        caller.project_id,
+        episode_id,
+        at,
+        actor=caller.actor,
+        resource=resource,
+        id=resource_id,
+        deleted=deleted,
+    )
 
 
 def requested_text(request: RegenerateRequested, *, again: bool, feedback: bool = False) -> str:

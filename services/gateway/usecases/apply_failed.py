@@ -33,14 +33,25 @@ async def apply_failed(store: Store, told: Message[Failed]) -> None:
     code = "run.cancelled" if event.outcome == "cancelled" else "run.failed"
     args = {"cause": event.problem.cause, "recovery": event.problem.recovery}
     moved = await store.runs.save(
-        run, track, at, step=event.step, attempt=event.attempts or run.attempt, error=problem,
-        cost=event.cost.model_dump(mode="json"), message_code=code, message_args=args, heard_at=at, finished_at=at)
+        run,
+        track,
+        at,
+        step=event.step,
+        attempt=event.attempts or run.attempt,
+        error=problem,
+        cost=event.cost.model_dump(mode="json"),
+        message_code=code,
+        message_args=args,
+        heard_at=at,
+        finished_at=at,
+    )
     await store.runs.note_step(run, event.outcome, event.step, code, args, event.attempts, at)
     await store.versions.close(run, track, None, at)
     await drop_held(store, run, "The run that it was to follow ended.")
     await store.assets.release(run.asset_id, run.run_id, at)
-    await store.log(of_run("failed", run, track.status, moved, message(code, **args).strip(), Actor(kind="system"),
-                           error=problem))
+    await store.log(
+        of_run("failed", run, track.status, moved, message(code, **args).strip(), Actor(kind="system"), error=problem)
+    )
     if run.import_id:
         await import_run_ended(store, run, f"{run.label}: {event.problem.cause}")
     if run.batch_now:

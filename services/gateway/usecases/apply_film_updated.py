@@ -27,7 +27,17 @@ async def apply_film_updated(store: Store, told: Message[FilmUpdated]) -> None:
         return
     moved = await store.films.apply(film, event, told.envelope.time)
     text = message(event.message_code or _TEXTS[event.state], cause=event.problem.cause if event.problem else "")
-    await store.log(of_thing(
-        "film-updated", film.project_id, film.episode_id, moved, status=event.state.value, text=text, actor=film.actor,
-        compilation_job_id=film.compilation_id, progress=event.progress,
-        output_duration=event.media.duration_s if event.media else None))
+    await store.log(
+        of_thing(
+            "film-updated",
+            film.project_id,
+            film.episode_id,
+            moved,
+            status=event.state.value,
+            text=text,
+            actor=film.actor,
+            compilation_job_id=film.compilation_id,
+            progress=event.progress,
+            output_duration=event.media.duration_s if event.media else None,
+        )
+    )

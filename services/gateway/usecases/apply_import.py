@@ -25,8 +25,20 @@ async def apply_import_progress(store: Store, told: Message[Progress]) -> None:
     percent = event.percent or 0.0
     await store.imports.save(row.import_id, at, status="processing", percent=percent, run_rev=event.run_rev)
     text = message(event.message_code, **event.message_args)
-    await store.log(of_thing("progress", row.project_id, row.episode_id, at, status="processing", text=text,
-                             actor=row.actor, import_id=row.import_id, step=event.step, percent=event.percent))
+    await store.log(
+        of_thing(
+            "progress",
+            row.project_id,
+            row.episode_id,
+            at,
+            status="processing",
+            text=text,
+            actor=row.actor,
+            import_id=row.import_id,
+            step=event.step,
+            percent=event.percent,
+        )
+    )
 
 
 async def apply_import_failed(store: Store, told: Message[Failed]) -> None:
@@ -36,8 +48,19 @@ async def apply_import_failed(store: Store, told: Message[Failed]) -> None:
         return
     problem = event.problem.model_dump(mode="json")
     await store.imports.save(row.import_id, at, status=event.outcome, run_rev=event.run_rev, error=problem)
-    await store.log(of_thing("failed", row.project_id, row.episode_id, at, status=event.outcome,
-                             text=event.problem.cause, actor=row.actor, import_id=row.import_id, error=problem))
+    await store.log(
+        of_thing(
+            "failed",
+            row.project_id,
+            row.episode_id,
+            at,
+            status=event.outcome,
+            text=event.problem.cause,
+            actor=row.actor,
+            import_id=row.import_id,
+            error=problem,
+        )
+    )
     await withdraw_import(store, row, Actor(kind="system"))
 
 
@@ -49,8 +72,13 @@ async def import_run_ended(store: Store, run: Run, problem: str | None) -> None:
         return
     left, total = await store.imports.runs_left(row.import_id)
     warnings = [*row.warnings, problem] if problem else list(row.warnings)
-    await store.imports.save(row.import_id, store.now(), status="processing" if left else "completed",
-                             warnings=warnings, percent=round(100 * (total - left) / total, 1) if total else 100.0)
+    await store.imports.save(
+        row.import_id,
+        store.now(),
+        status="processing" if left else "completed",
+        warnings=warnings,
+        percent=round(100 * (total - left) / total, 1) if total else 100.0,
+    )
     if left == 0:
         await _tell_ready(store, row)
 
@@ -72,8 +100,13 @@ async def apply_import_ready(store: Store, told: Message[ImportReady]) -> None:
         objects = {AssetKind.STARTING_IMAGE: clip.first_frame, AssetKind.VIDEO: clip.video}
         files += [ImportedFile(segment, asset, objects[asset.kind], None) for asset in assets if asset.kind in objects]
     await store.episodes.insert_segments(episode, segments, now)
-    await store.imports.save(row.import_id, now, status="processing" if files else "completed", clips_taken=True,
-                             warnings=[*row.warnings, *event.warnings])
+    await store.imports.save(
+        row.import_id,
+        now,
+        status="processing" if files else "completed",
+        clips_taken=True,
+        warnings=[*row.warnings, *event.warnings],
+    )
     await publish_timeline(store, episode)
     base = await base_for_imports(store, episode)
     await enter_imports(store, episode, base, files, row.import_id, row.actor)
@@ -82,7 +115,14 @@ async def apply_import_ready(store: Store, told: Message[ImportReady]) -> None:
 
 
 async def _tell_ready(store: Store, row: Import) -> None:
-    await store.log(of_thing("import-ready", row.project_id, row.episode_id, store.now(), status="completed",
-                             actor=row.actor, import_id=row.import_id))
-
-
+    await store.log(
+        of_thing(
+            "import-ready",
+            row.project_id,
+            row.episode_id,
+            store.now(),
+            status="completed",
+            actor=row.actor,
+            import_id=row.import_id,
+        )
+    )

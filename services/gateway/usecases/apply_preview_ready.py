@@ -63,7 +63,16 @@ def preview(version: dict[str, Any], label: str) -> dict[str, Any]:
     }
 
 
-def preview_entry(run: Run, track: Track, at: datetime, shown: list[dict[str, Any]],
-                  deadline: datetime | None) -> Entry:
-    return of_run("preview-ready", run, track.status, at, preview_text(run), run.actor,
-                  deadline=rfc3339(deadline) if deadline else None, versions=shown)
+def preview_entry(
+    run: Run, track: Track, at: datetime, shown: list[dict[str, Any]], deadline: datetime | None
+) -> Entry:
+    return of_run(
+        "preview-ready",
+        run,
+        track.status,
+        at,
+        preview_text(run),
+        run.actor,
+        deadline=rfc3339(deadline) if deadline else None,
+        versions=shown,
+    )

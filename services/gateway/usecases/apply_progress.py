@@ -32,11 +32,22 @@ async def apply_progress(store: Store, told: Message[Progress]) -> None:
     if track.made is Made.GENERATING and run.track.made is not Made.GENERATING:
         facts["started_at"] = at
     moved = await store.runs.save(
-        run, track, at, step=event.step, percent=event.percent, message_code=event.message_code,
-        message_args=event.message_args, attempt=event.attempt, heard_at=at, **facts)
+        run,
+        track,
+        at,
+        step=event.step,
+        percent=event.percent,
+        message_code=event.message_code,
+        message_args=event.message_args,
+        attempt=event.attempt,
+        heard_at=at,
+        **facts,
+    )
     if (event.step, event.attempt, track.made) != (run.step, run.attempt, run.track.made):
-        await store.runs.note_step(run, event.state, event.step, event.message_code, event.message_args,
-                                   event.attempt, at)
+        await store.runs.note_step(
+            run, event.state, event.step, event.message_code, event.message_args, event.attempt, at
+        )
     text = message(event.message_code, **event.message_args)
-    await store.log(of_run("progress", run, track.status, moved, text, run.actor, step=event.step,
-                           percent=event.percent))
+    await store.log(
+        of_run("progress", run, track.status, moved, text, run.actor, step=event.step, percent=event.percent)
+    )

@@ -47,8 +47,9 @@ async def _opened(store: Store, run: Run, track: Track, event: ReviewUpdated, at
     first = after(run.updated_at, at)
     moved = await store.runs.save(run, track, after(first, first), deadline=event.deadline, announced=True)
     shown = [preview(v, run.label) for v in await store.versions.facts(run.candidates)]
-    await store.log(_entry(run, track.status, first, event, event.deadline),
-                    preview_entry(run, track, moved, shown, event.deadline))
+    await store.log(
+        _entry(run, track.status, first, event, event.deadline), preview_entry(run, track, moved, shown, event.deadline)
+    )
 
 
 async def _closed(store: Store, run: Run, track: Track, event: ReviewUpdated, at: datetime) -> None:
@@ -85,9 +86,23 @@ async def _refused(store: Store, run: Run, event: ReviewUpdated, at: datetime) -
     await store.log(_entry(run, run.status, moved, event, run.deadline, reason=reason))
 
 
-def _entry(run: Run, status: RunStatus, at: datetime, event: ReviewUpdated, deadline: datetime | None,
-           text: str | None = None, reason: str | None = None) -> Entry:
-    return of_run("review-updated", run, status, at, text, _SYSTEM, change=event.change.value,
-                  deadline=rfc3339(deadline) if deadline else None, reason=reason)
-
-
+def _entry(
+    run: Run,
+    status: RunStatus,
+    at: datetime,
+    event: ReviewUpdated,
+    deadline: datetime | None,
+    text: str | None = None,
+    reason: str | None = None,
+) -> Entry:
+    return of_run(
+        "review-updated",
+        run,
+        status,
+        at,
+        text,
+        _SYSTEM,
+        change=event.change.value,
+        deadline=rfc3339(deadline) if deadline else None,
+        reason=reason,
+    )

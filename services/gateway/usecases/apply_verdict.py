@@ -31,16 +31,28 @@ async def apply_accepted(store: Store, told: Message[Accepted]) -> None:
     await accept(store, run, track, event.version_id, event, review_id, at)
 
 
-async def accept(store: Store, run: Run, track: Track, version_id: str, told: Any, review_id: str | None,
-                 at: datetime) -> Run:
+async def accept(
+    store: Store, run: Run, track: Track, version_id: str, told: Any, review_id: str | None, at: datetime
+) -> Run:
     """The run becomes accepted, whichever event says so first; returns it as it is then."""
     facts: dict[str, Any] = {"version_id": version_id, "message_code": "run.committing", "message_args": {}}
     moved = await store.runs.save(run, track, at, **facts)
     await store.versions.close(run, track, version_id, at)
     await store.runs.note_step(run, "accepted", "accepted", "run.committing", {}, run.attempt, at)
     await drop_held(store, run, "The preview was accepted meanwhile.")
-    await store.log(of_run("accepted", run, RunStatus.ACCEPTED, moved, accepted_text(run), told.actor,
-                           version_id=version_id, review_id=review_id, next_run_id=None))
+    await store.log(
+        of_run(
+            "accepted",
+            run,
+            RunStatus.ACCEPTED,
+            moved,
+            accepted_text(run),
+            told.actor,
+            version_id=version_id,
+            review_id=review_id,
+            next_run_id=None,
+        )
+    )
     return run.moved(track, moved, version_id=version_id)
 
 
@@ -54,27 +66,55 @@ async def apply_rejected(store: Store, told: Message[Rejected]) -> None:
     if track.verdict is run.track.verdict:
         return
     revise = bool(event.suggested_changes) or event.action is DecisionAction.REQUEST_REGENERATION
-    moved = await store.runs.save(run, track, at, needs_revision=revise, finished_at=at,
-                                  message_code="review.rejected", message_args={"label": run.label})
+    moved = await store.runs.save(
+        run,
+        track,
+        at,
+        needs_revision=revise,
+        finished_at=at,
+        message_code="review.rejected",
+        message_args={"label": run.label},
+    )
     await store.versions.close(run, track, None, at)
     await store.runs.note_step(run, "rejected", "rejected", "review.rejected", {"label": run.label}, run.attempt, at)
-    await store.log(of_run(
-        "rejected", run, track.status, moved, message("review.rejected", label=run.label), event.actor,
-        version_id=event.version_id, review_id=review_id, next_run_id=event.next_run_id))
+    await store.log(
+        of_run(
+            "rejected",
+            run,
+            track.status,
+            moved,
+            message("review.rejected", label=run.label),
+            event.actor,
+            version_id=event.version_id,
+            review_id=review_id,
+            next_run_id=event.next_run_id,
+        )
+    )
     if not await send_held(store, run, feedback=event.action is DecisionAction.REJECT):
         await store.assets.release(run.asset_id, run.run_id, at)
     if run.batch_now:
         await store.wake_batch(run.batch_now)
 
 
-async def _settle(store: Store, run: Run, event: Accepted | Rejected, action: DecisionAction, verdict: str,
-                  at: datetime) -> str:
+async def _settle(
+    store: Store, run: Run, event: Accepted | Rejected, action: DecisionAction, verdict: str, at: datetime
+) -> str:
     """The history's entry: the decision that was handed in, or one that a policy took by itself."""
     if event.decision_id:
         await store.reviews.settle(event.decision_id, verdict, None, event.decided_at)
         return event.decision_id
     review_id = store.new_id()
-    await store.reviews.insert(NewReview(
-        review_id=review_id, run=run, version_id=event.version_id, action=action, actor=event.actor, at=at,
-        rating=event.rating, feedback=event.feedback, verdict=verdict))
+    await store.reviews.insert(
+        NewReview(
+            review_id=review_id,
+            run=run,
+            version_id=event.version_id,
+            action=action,
+            actor=event.actor,
+            at=at,
+            rating=event.rating,
+            feedback=event.feedback,
+            verdict=verdict,
+        )
+    )
     return review_id

@@ -14,8 +14,9 @@ async def authorize(store: Store, user_id: str, resource: Resource, resource_id:
     if caller is None:
         raise not_found(resource)
     if not caller.role.at_least(least):
-        raise Refusal("forbidden", f"This needs the role {least}.", "Ask an owner of the project.",
-                      required_role=least.value)
+        raise Refusal(
+            "forbidden", f"This needs the role {least}.", "Ask an owner of the project.", required_role=least.value
+        )
     return caller
 
 

@@ -18,5 +18,10 @@ async def cancel_compilation(store: Store, caller: Caller, compilation_id: str) 
     if film.state not in _STOPPABLE:
         raise invalid_state("compilation", film.state, _STOPPABLE)
     await store.films.save(compilation_id, store.now(), cancel_requested_at=store.now())
-    await store.publish(film.project_id, film.owner_id, CancelRequested(
-        target=CancelTarget.COMPILATION, target_id=compilation_id, episode_id=film.episode_id, actor=caller.actor))
+    await store.publish(
+        film.project_id,
+        film.owner_id,
+        CancelRequested(
+            target=CancelTarget.COMPILATION, target_id=compilation_id, episode_id=film.episode_id, actor=caller.actor
+        ),
+    )

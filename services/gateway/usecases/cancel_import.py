@@ -25,8 +25,23 @@ async def cancel_import(store: Store, caller: Caller, import_id: str) -> None:
         if run and run.status in CANCELLABLE:
             await stop_run(store, run, caller.actor)
     if row.source == "film":
-        await store.publish(row.project_id, row.owner_id, CancelRequested(
-            target=CancelTarget.IMPORT, target_id=import_id, episode_id=row.episode_id, actor=caller.actor))
-    await store.log(of_thing("failed", row.project_id, row.episode_id, now, status="cancelled", actor=caller.actor,
-                             import_id=import_id, error=None))
+        await store.publish(
+            row.project_id,
+            row.owner_id,
+            CancelRequested(
+                target=CancelTarget.IMPORT, target_id=import_id, episode_id=row.episode_id, actor=caller.actor
+            ),
+        )
+    await store.log(
+        of_thing(
+            "failed",
+            row.project_id,
+            row.episode_id,
+            now,
+            status="cancelled",
+            actor=caller.actor,
+            import_id=import_id,
+            error=None,
+        )
+    )
     await withdraw_import(store, row, caller.actor)

@@ -28,5 +28,10 @@ async def stop_run(store: Store, run: Run, actor: Actor) -> None:
         await drop_run(store, run, "cancelled", "It was cancelled before it started.")
         return
     await store.runs.save(run, run.track, store.now(), cancel_requested_at=store.now())
-    await store.publish(run.project_id, run.owner_id, CancelRequested(
-        target=CancelTarget.RUN, target_id=run.run_id, asset_id=run.asset_id, episode_id=run.episode_id, actor=actor))
+    await store.publish(
+        run.project_id,
+        run.owner_id,
+        CancelRequested(
+            target=CancelTarget.RUN, target_id=run.run_id, asset_id=run.asset_id, episode_id=run.episode_id, actor=actor
+        ),
+    )

@@ -13,8 +13,9 @@ from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.publish_timeline import publish_timeline
 
 
-async def change_episode(store: Store, caller: Caller, episode_id: str, revision: int | None,
-                         changes: Mapping[str, Any]) -> None:
+async def change_episode(
+    store: Store, caller: Caller, episode_id: str, revision: int | None, changes: Mapping[str, Any]
+) -> None:
     """Raises Refusal not-found, stale, invalid."""
     episode = await store.episodes.lock(episode_id)
     if episode is None or episode.project_id != caller.project_id:

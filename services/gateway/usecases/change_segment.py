@@ -14,8 +14,9 @@ from services.gateway.usecases.publish_timeline import publish_timeline
 MAX_NOTES = 4000
 
 
-async def change_segment(store: Store, caller: Caller, segment_id: str, revision: int | None,
-                         changes: Mapping[str, Any]) -> None:
+async def change_segment(
+    store: Store, caller: Caller, segment_id: str, revision: int | None, changes: Mapping[str, Any]
+) -> None:
     """`changes`: type, scene_info (merged), duration, user_notes, transition_after. Raises Refusal not-found, stale,
     invalid."""
     known = await store.episodes.segment(segment_id)

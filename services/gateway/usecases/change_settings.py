@@ -25,8 +25,12 @@ class ChangeSettings:
 async def change_settings(store: Store, caller: Caller, command: ChangeSettings) -> None:
     """Raises Refusal not-found, stale, forbidden, invalid."""
     if OWNERS_ONLY & set(command.changes) and not caller.role.at_least(Role.OWNER):
-        raise Refusal("forbidden", f"Only owners change {', '.join(sorted(OWNERS_ONLY))}.", "Ask an owner.",
-                      required_role=Role.OWNER.value)
+        raise Refusal(
+            "forbidden",
+            f"Only owners change {', '.join(sorted(OWNERS_ONLY))}.",
+            "Ask an owner.",
+            required_role=Role.OWNER.value,
+        )
     project = await store.projects.lock(caller.project_id)
     if project is None:
         raise not_found("project")
@@ -38,14 +42,17 @@ async def change_settings(store: Store, caller: Caller, command: ChangeSettings)
     if problems:
         raise invalid(*problems)
     now = store.now()
-    await store.projects.save(project.project_id, now, settings=settings,
-                              settings_revision=project.settings_revision + 1)
+    await store.projects.save(
+        project.project_id, now, settings=settings, settings_revision=project.settings_revision + 1
+    )
     await store.log(changed(caller, None, "settings", project.project_id, now))
 
 
 async def _missing_references(store: Store, caller: Caller, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = await store.uploads.of_project(caller.project_id, reference_ids(settings))
-    return [(f"/characters/{i}/upload_ids/{j}", "there is no such upload of an image")
-            for i, character in enumerate(settings.get("characters") or [])
-            for j, upload_id in enumerate(character.get("upload_ids") or [])
-            if (upload := found.get(upload_id)) is None or upload.kind != "image"]
+    return [
+        (f"/characters/{i}/upload_ids/{j}", "there is no such upload of an image")
+        for i, character in enumerate(settings.get("characters") or [])
+        for j, upload_id in enumerate(character.get("upload_ids") or [])
+        if (upload := found.get(upload_id)) is None or upload.kind != "image"
+    ]

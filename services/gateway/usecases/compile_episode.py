@@ -47,7 +47,12 @@ class StillCommitting:
 
 
 async def compile_episode(
-    store: Store, caller: Caller, command: Compile, *, last_try: bool = False, batch_id: str | None = None,
+    store: Store,
+    caller: Caller,
+    command: Compile,
+    *,
+    last_try: bool = False,
+    batch_id: str | None = None,
     correlation_id: str | None = None,
 ) -> Compiled | StillCommitting:
     """Raises Refusal not-found, invalid, not-compilable: what still commits is refused if this is the last try."""
@@ -60,15 +65,27 @@ async def compile_episode(
     if refused or not selection.chosen:
         raise _not_compilable(refused, parts)
     request = _request(store, parts, selection, command, caller.actor, batch_id)
-    seconds = estimated_seconds([i.video.media.duration_s or 0 for i in request.items],
-                                [i.transition_after for i in request.items])
+    seconds = estimated_seconds(
+        [i.video.media.duration_s or 0 for i in request.items], [i.transition_after for i in request.items]
+    )
     left_out = [{"segment_id": s, "reason": "unapproved"} for s in selection.left_out]
     now = store.now()
     await store.films.insert(request, parts.project_id, left_out, seconds, now)
     await store.publish(parts.project_id, parts.owner_id, request, correlation_id=correlation_id)
-    await store.log(of_thing(
-        "film-updated", parts.project_id, parts.episode_id, now, status="pending", text=message("compile.queued"),
-        actor=caller.actor, compilation_job_id=request.compilation_id, progress=0, output_duration=None))
+    await store.log(
+        of_thing(
+            "film-updated",
+            parts.project_id,
+            parts.episode_id,
+            now,
+            status="pending",
+            text=message("compile.queued"),
+            actor=caller.actor,
+            compilation_job_id=request.compilation_id,
+            progress=0,
+            output_duration=None,
+        )
+    )
     return Compiled(request.compilation_id, seconds, selection.left_out)
 
 
@@ -88,11 +105,17 @@ async def _parts(store: Store, caller: Caller, command: Compile) -> FilmParts:
         raise invalid(("/segment_ids", "names no segment; leave it out for all that are approved"))
     known = [s.segment_id for s in parts.segments]
     film = known if command.segment_ids is None else list(command.segment_ids)
-    wrong = [(f"/transitions/{i}/after_segment_id", "is not a segment of this film")
-             for i, b in enumerate(command.transitions) if b.after_segment_id not in film]
+    wrong = [
+        (f"/transitions/{i}/after_segment_id", "is not a segment of this film")
+        for i, b in enumerate(command.transitions)
+        if b.after_segment_id not in film
+    ]
     wrong += _misplaced(command.transitions, _order(parts, command))
-    wrong += [(f"/audio_config/narration/{s}", "is not a segment of this episode")
-              for s in command.audio_config.narration if s not in known]
+    wrong += [
+        (f"/audio_config/narration/{s}", "is not a segment of this episode")
+        for s in command.audio_config.narration
+        if s not in known
+    ]
     if wrong:
         raise invalid(*wrong)
     return parts
@@ -107,16 +130,25 @@ def _order(parts: FilmParts, command: Compile) -> Sequence[str]:
 
 def _misplaced(named: Sequence[Boundary], order: Sequence[str]) -> list[tuple[str, str]]:
     places = [b.after_segment_id for b in named]
-    twice = [(f"/transitions/{i}/after_segment_id", "has a transition already")
-             for i, segment_id in enumerate(places) if segment_id in places[:i]]
-    return twice + [(f"/transitions/{i}/after_segment_id", "is the last segment of this film: nothing follows it")
-                    for i, segment_id in enumerate(places) if order and segment_id == order[-1]]
+    twice = [
+        (f"/transitions/{i}/after_segment_id", "has a transition already")
+        for i, segment_id in enumerate(places)
+        if segment_id in places[:i]
+    ]
+    return twice + [
+        (f"/transitions/{i}/after_segment_id", "is the last segment of this film: nothing follows it")
+        for i, segment_id in enumerate(places)
+        if order and segment_id == order[-1]
+    ]
 
 
 def _committing(parts: FilmParts, asked: Sequence[str] | None) -> dict[str, str]:
     """Segments of the film whose video is accepted and not yet committed, with the run."""
-    return {s.segment_id: s.video.committing for s in parts.segments
-            if s.video.committing and (asked is None or s.segment_id in asked)}
+    return {
+        s.segment_id: s.video.committing
+        for s in parts.segments
+        if s.video.committing and (asked is None or s.segment_id in asked)
+    }
 
 
 def _committing_sounds(parts: FilmParts, asked: Sequence[str] | None) -> list[str]:
@@ -125,39 +157,67 @@ def _committing_sounds(parts: FilmParts, asked: Sequence[str] | None) -> list[st
     return [source.committing for source in [*narrations, parts.music] if source and source.committing]
 
 
-def _request(store: Store, parts: FilmParts, selection: Selection, command: Compile, actor: Actor,
-             batch_id: str | None) -> CompileRequested:
+def _request(
+    store: Store, parts: FilmParts, selection: Selection, command: Compile, actor: Actor, batch_id: str | None
+) -> CompileRequested:
     by_id = {s.segment_id: s for s in parts.segments}
     own = {s.segment_id: s.transition_after for s in parts.segments}
     after = boundaries(selection.chosen, command.transitions, command.transition_style, own)
     items = [_item(by_id[s], transition) for s, transition in zip(selection.chosen, after, strict=True)]
     music = parts.music if command.audio_config.background_music else None
     return CompileRequested(
-        episode_id=parts.episode_id, compilation_id=store.new_id(), timeline_version=parts.timeline_version,
-        items=items, music=_pinned(music), audio=command.audio_config, captions=command.captions, output=parts.output,
-        expires_at=store.now() + EXPIRES, batch_id=batch_id, actor=actor)
+        episode_id=parts.episode_id,
+        compilation_id=store.new_id(),
+        timeline_version=parts.timeline_version,
+        items=items,
+        music=_pinned(music),
+        audio=command.audio_config,
+        captions=command.captions,
+        output=parts.output,
+        expires_at=store.now() + EXPIRES,
+        batch_id=batch_id,
+        actor=actor,
+    )
 
 
 def _item(segment: FilmSegment, transition: Transition | None) -> CompileItem:
     video = _pinned(segment.video)
     assert video is not None, "only segments with a committed video are chosen"
-    return CompileItem(segment_id=segment.segment_id, number=segment.number, video=video,
-                       narration=_pinned(segment.narration), transition_after=transition)
+    return CompileItem(
+        segment_id=segment.segment_id,
+        number=segment.number,
+        video=video,
+        narration=_pinned(segment.narration),
+        transition_after=transition,
+    )
 
 
 def _pinned(source: FilmSource | None) -> PinnedMedia | None:
     if source is None or source.version_id is None or source.object is None:
         return None
-    return PinnedMedia(asset_id=source.asset_id, version_id=source.version_id, object=source.object,
-                       media=source.media, directions=source.directions, model=source.model,
-                       approved_by=source.approved_by, language=source.language)
+    return PinnedMedia(
+        asset_id=source.asset_id,
+        version_id=source.version_id,
+        object=source.object,
+        media=source.media,
+        directions=source.directions,
+        model=source.model,
+        approved_by=source.approved_by,
+        language=source.language,
+    )
 
 
 NAMED: Final = 8  # of the segments that are refused for one reason; all of them are in the problem's `segments`
-_WHY: Final = {"unapproved": "not approved yet", "not_in_episode": "not in this episode",
-               "repeated": "named more than once"}
-_WHAT_TO_DO: Final = {"unapproved": "Approve it, or leave it out.", "not_in_episode": "Leave it out.",
-                      "repeated": "Name it once."}
+_WHY: Final = {
+    "unapproved": "not approved yet",
+    "not_in_episode": "not in this episode",
+    "repeated": "named more than once",
+}
+_WHAT_TO_DO: Final = {
+    "unapproved": "Approve it, or leave it out.",
+    "not_in_episode": "Leave it out.",
+    "repeated": "Name it once.",
+}
 
 
 def _not_compilable(refused: Sequence[tuple[str, Reason]], parts: FilmParts) -> Refusal:
@@ -167,9 +227,12 @@ def _not_compilable(refused: Sequence[tuple[str, Reason]], parts: FilmParts) -> 
     by_reason = {reason: [str(numbers.get(s, s)) for s, why in named if why == reason] for _, reason in named}
     cause = " ".join(_told(names, _WHY[reason]) for reason, names in by_reason.items()) or "Nothing is approved yet."
     recovery = " ".join(dict.fromkeys(_WHAT_TO_DO[reason] for _, reason in named)) or "Approve a segment's video first."
-    return Refusal("not-compilable", cause, recovery,
-                   segments=[{"segment_id": s, "segment_number": numbers.get(s), "reason": reason}
-                             for s, reason in named])
+    return Refusal(
+        "not-compilable",
+        cause,
+        recovery,
+        segments=[{"segment_id": s, "segment_number": numbers.get(s), "reason": reason} for s, reason in named],
+    )
 
 
 def _told(names: Sequence[str], why: str) -> str:

@@ -38,9 +38,16 @@ async def write_episode(store: Store, caller: Caller, plan: EpisodePlan) -> tupl
         raise not_found("project")
     default = with_defaults(project.settings)["output"]
     episode = Episode(
-        episode_id=store.new_id(), project_id=caller.project_id, owner_id=caller.owner_id, title=plan.title,
-        description=plan.description, output=changed_output(default, plan.output or {}), revision=1, order_revision=1,
-        timeline_version=0)
+        episode_id=store.new_id(),
+        project_id=caller.project_id,
+        owner_id=caller.owner_id,
+        title=plan.title,
+        description=plan.description,
+        output=changed_output(default, plan.output or {}),
+        revision=1,
+        order_revision=1,
+        timeline_version=0,
+    )
     await store.episodes.insert(episode, store.now())
     segments = [new_segment(store, number, row) for number, row in enumerate(plan.segments, 1)]
     music = NewAsset(store.new_id(), AssetKind.MUSIC, label(AssetKind.MUSIC, None), draft_of(plan.music))
@@ -53,5 +60,12 @@ async def write_episode(store: Store, caller: Caller, plan: EpisodePlan) -> tupl
 
 def new_segment(store: Store, number: int, plan: SegmentPlan) -> NewSegment:
     after = plan.transition_after.model_dump(mode="json") if plan.transition_after else None
-    return NewSegment(store.new_id(), number, plan.type, plan.scene_info, plan.duration, after,
-                      tuple(segment_assets(store, number, plan.directions)))
+    return NewSegment(
+        store.new_id(),
+        number,
+        plan.type,
+        plan.scene_info,
+        plan.duration,
+        after,
+        tuple(segment_assets(store, number, plan.directions)),
+    )

@@ -14,10 +14,16 @@ from shared.contracts.values import Actor
 async def drop_run(store: Store, run: Run, code: str, cause: str) -> None:
     now = store.now()
     track = replace(run.track, made=Made.CANCELLED)
-    error = {"code": code, "cause": cause, "recovery": "Start another run if you still want one.", "retryable": False,
-             "provider_code": None}
-    at = await store.runs.save(run, track, now, held=False, error=error, finished_at=now,
-                               message_code="run.cancelled", message_args={})
+    error = {
+        "code": code,
+        "cause": cause,
+        "recovery": "Start another run if you still want one.",
+        "retryable": False,
+        "provider_code": None,
+    }
+    at = await store.runs.save(
+        run, track, now, held=False, error=error, finished_at=now, message_code="run.cancelled", message_args={}
+    )
     await store.log(of_run("failed", run, track.status, at, cause, Actor(kind="system"), error=error))
 
 

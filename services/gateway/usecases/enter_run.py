@@ -57,10 +57,18 @@ async def enter_run(store: Store, order: RunOrder) -> str:
     asset, now = order.asset, store.now()
     request = _request(order, order.run_id or store.new_id())
     number = await store.assets.take(asset.asset_id, None if order.held else request.run_id, now)
-    await store.runs.insert(NewRun(
-        request=request, project_id=asset.project_id, number=number, at=now, held=order.held,
-        import_id=order.import_id, changes=order.changes, draft_revision=asset.revision,
-    ))
+    await store.runs.insert(
+        NewRun(
+            request=request,
+            project_id=asset.project_id,
+            number=number,
+            at=now,
+            held=order.held,
+            import_id=order.import_id,
+            changes=order.changes,
+            draft_revision=asset.revision,
+        )
+    )
     if not order.held:
         await store.publish(asset.project_id, asset.owner_id, request, correlation_id=order.correlation_id)
         await store.log(_entry(order, request, rfc3339(now)))
@@ -78,8 +86,14 @@ async def send_held(store: Store, parent: Run, *, feedback: bool = False) -> boo
     at = await store.runs.save(held, held.track, now, held=False)
     await store.publish(held.project_id, held.owner_id, held.request)
     text = requested_text(held.request, again=held.asset_committed, feedback=feedback)
-    await store.log(Entry("regenerate-requested", held.project_id, held.episode_id, _data(
-        held.project_id, held.request, text, rfc3339(at))))
+    await store.log(
+        Entry(
+            "regenerate-requested",
+            held.project_id,
+            held.episode_id,
+            _data(held.project_id, held.request, text, rfc3339(at)),
+        )
+    )
     return True
 
 

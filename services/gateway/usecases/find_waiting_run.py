@@ -38,5 +38,10 @@ def _nothing_waits(newest: RunStatus | None) -> Refusal:
             cause, recovery = "The segment's newest video was accepted already.", "Refresh; regenerate it for another."
         case _:
             cause, recovery = f"The segment's newest run is {newest}.", "Refresh; reopen or regenerate it."
-    return Refusal("invalid-state", f"{cause} No preview waits for a decision.", recovery,
-                   current=newest.value if newest else "pending", allowed=[RunStatus.PREVIEW_READY.value])
+    return Refusal(
+        "invalid-state",
+        f"{cause} No preview waits for a decision.",
+        recovery,
+        current=newest.value if newest else "pending",
+        allowed=[RunStatus.PREVIEW_READY.value],
+    )

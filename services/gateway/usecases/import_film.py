@@ -31,11 +31,29 @@ async def import_film(store: Store, caller: Caller, command: ImportFilm) -> Impo
     plan = EpisodePlan(title=command.title or upload.filename.rsplit(".", 1)[0] or "Film")
     episode, _ = await write_episode(store, caller, plan)
     import_id = store.new_id()
-    await store.imports.insert(Import(
-        import_id=import_id, project_id=caller.project_id, owner_id=caller.owner_id, episode_id=episode.episode_id,
-        source="film", status="pending", run_rev=-1, actor=caller.actor, upload_id=command.upload_id),
-        store.now())
-    await store.publish(caller.project_id, caller.owner_id, ImportRequested(
-        import_id=import_id, episode_id=episode.episode_id, object=upload.object,
-        scene_threshold=command.scene_threshold, actor=caller.actor))
+    await store.imports.insert(
+        Import(
+            import_id=import_id,
+            project_id=caller.project_id,
+            owner_id=caller.owner_id,
+            episode_id=episode.episode_id,
+            source="film",
+            status="pending",
+            run_rev=-1,
+            actor=caller.actor,
+            upload_id=command.upload_id,
+        ),
+        store.now(),
+    )
+    await store.publish(
+        caller.project_id,
+        caller.owner_id,
+        ImportRequested(
+            import_id=import_id,
+            episode_id=episode.episode_id,
+            object=upload.object,
+            scene_threshold=command.scene_threshold,
+            actor=caller.actor,
+        ),
+    )
     return ImportStarted(import_id, episode.episode_id)

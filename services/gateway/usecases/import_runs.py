@@ -34,8 +34,9 @@ class ImportedFile:
 
 def segment_assets(store: Store, number: int, drafts: Mapping[AssetKind, str]) -> list[NewAsset]:
     """Every segment has one asset of each of its kinds, from the beginning and for ever."""
-    return [NewAsset(store.new_id(), kind, label(kind, number), draft_of(drafts.get(kind)))
-            for kind in KINDS_OF_A_SEGMENT]
+    return [
+        NewAsset(store.new_id(), kind, label(kind, number), draft_of(drafts.get(kind))) for kind in KINDS_OF_A_SEGMENT
+    ]
 
 
 async def base_for_imports(store: Store, episode: Episode) -> RunBase:
@@ -46,21 +47,41 @@ async def base_for_imports(store: Store, episode: Episode) -> RunBase:
     return RunBase(project, episode.output, {}, None, None, None, None)
 
 
-async def enter_imports(store: Store, episode: Episode, base: RunBase, files: Sequence[ImportedFile], import_id: str,
-                        actor: Actor) -> None:
+async def enter_imports(
+    store: Store, episode: Episode, base: RunBase, files: Sequence[ImportedFile], import_id: str, actor: Actor
+) -> None:
     for file in files:
         draft = file.asset.draft or {}
-        await enter_run(store, RunOrder(
-            asset=_fresh(store, episode, file), base=base, actor=actor, review_timeout_s=None,
-            wanted=Wanted(draft.get("directions")), source=RunSource.IMPORT, auto_approve=True, import_id=import_id,
-            input_object=file.object, input_url=file.url))
+        await enter_run(
+            store,
+            RunOrder(
+                asset=_fresh(store, episode, file),
+                base=base,
+                actor=actor,
+                review_timeout_s=None,
+                wanted=Wanted(draft.get("directions")),
+                source=RunSource.IMPORT,
+                auto_approve=True,
+                import_id=import_id,
+                input_object=file.object,
+                input_url=file.url,
+            ),
+        )
 
 
 def _fresh(store: Store, episode: Episode, file: ImportedFile) -> Asset:
     """The asset as this transaction has just written it."""
     return Asset(
-        asset_id=file.asset.asset_id, project_id=episode.project_id, owner_id=episode.owner_id,
-        episode_id=episode.episode_id, segment_id=file.segment.segment_id, segment_number=file.segment.number,
-        kind=file.asset.kind, label=file.asset.label, draft=file.asset.draft, active_run_id=None,
-        committed_version_id=None, revision=1,
+        asset_id=file.asset.asset_id,
+        project_id=episode.project_id,
+        owner_id=episode.owner_id,
+        episode_id=episode.episode_id,
+        segment_id=file.segment.segment_id,
+        segment_number=file.segment.number,
+        kind=file.asset.kind,
+        label=file.asset.label,
+        draft=file.asset.draft,
+        active_run_id=None,
+        committed_version_id=None,
+        revision=1,
     )

@@ -21,22 +21,47 @@ async def log_batch(store: Store, batch: Batch, status: BatchStatus, counts: Cou
 
 async def log_start(store: Store, batch: Batch, total: int) -> None:
     """The first that is heard of a batch: how much it is going to make."""
-    await _save(store, batch, batch.status, replace(batch.counts, total=total),
-                "batch.started+batch.total", {"total": total})
+    await _save(
+        store, batch, batch.status, replace(batch.counts, total=total), "batch.started+batch.total", {"total": total}
+    )
 
 
-async def _save(store: Store, batch: Batch, status: BatchStatus, counts: Counts, code: str, args: dict[str, Any],
-                **changes: Any) -> None:
+async def _save(
+    store: Store, batch: Batch, status: BatchStatus, counts: Counts, code: str, args: dict[str, Any], **changes: Any
+) -> None:
     now = store.now()
     ended = {"finished_at": now} if status in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED) else {}
     moved = await store.batches.save(
-        batch, now, status=status.value, completed=counts.completed, approved=counts.approved, failed=counts.failed,
-        total=counts.total, current_segment=counts.current_segment, message_code=code, message_args=args,
-        **ended, **changes)
-    await store.log(of_thing(
-        "batch-updated", batch.project_id, batch.episode_id, moved, status=status.value, text=message(code, **args),
-        actor=batch.actor, batch_id=batch.batch_id, completed=counts.completed, approved=counts.approved,
-        failed=counts.failed, total=counts.total, current_segment=counts.current_segment))
+        batch,
+        now,
+        status=status.value,
+        completed=counts.completed,
+        approved=counts.approved,
+        failed=counts.failed,
+        total=counts.total,
+        current_segment=counts.current_segment,
+        message_code=code,
+        message_args=args,
+        **ended,
+        **changes,
+    )
+    await store.log(
+        of_thing(
+            "batch-updated",
+            batch.project_id,
+            batch.episode_id,
+            moved,
+            status=status.value,
+            text=message(code, **args),
+            actor=batch.actor,
+            batch_id=batch.batch_id,
+            completed=counts.completed,
+            approved=counts.approved,
+            failed=counts.failed,
+            total=counts.total,
+            current_segment=counts.current_segment,
+        )
+    )
 
 
 def _message(status: BatchStatus, counts: Counts, batch: Batch) -> tuple[str, dict[str, Any]]:
@@ -50,8 +75,10 @@ def _message(status: BatchStatus, counts: Counts, batch: Batch) -> tuple[str, di
         case BatchStatus.PAUSED:
             return "batch.paused", {}
         case BatchStatus.COMPLETED:
-            return _completed(counts, compiles=batch.compile is not None), {"approved": counts.approved,
-                                                                            "total": counts.total}
+            return _completed(counts, compiles=batch.compile is not None), {
+                "approved": counts.approved,
+                "total": counts.total,
+            }
         case BatchStatus.FAILED:
             return "batch.failed", {"failed": counts.failed, "total": counts.total}
         case BatchStatus.CANCELLED:

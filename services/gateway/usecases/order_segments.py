@@ -10,8 +10,9 @@ from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.publish_timeline import publish_timeline
 
 
-async def order_segments(store: Store, caller: Caller, episode_id: str, revision: int | None,
-                         segment_ids: Sequence[str]) -> int:
+async def order_segments(
+    store: Store, caller: Caller, episode_id: str, revision: int | None, segment_ids: Sequence[str]
+) -> int:
     """Every segment once. Returns the new revision of the order. Raises Refusal not-found, stale, invalid."""
     episode = await store.episodes.lock(episode_id)
     if episode is None or episode.project_id != caller.project_id:

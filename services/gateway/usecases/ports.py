@@ -37,8 +37,9 @@ from shared.contracts.compiler import FilmUpdated
 from shared.contracts.gateway import CompileRequested, TimelineSegment
 from shared.contracts.values import Actor, AssetKind, Version
 
-Resource = Literal["project", "episode", "segment", "asset", "run", "version", "batch", "compilation", "import",
-                   "upload"]
+Resource = Literal[
+    "project", "episode", "segment", "asset", "run", "version", "batch", "compilation", "import", "upload"
+]
 
 
 ADVANCE: Final = "advance-batch"
@@ -117,8 +118,9 @@ class Episodes(Protocol):
 
     async def save(self, episode_id: str, at: datetime, **changes: Any) -> None: ...
 
-    async def revise(self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any],
-                     at: datetime) -> None:
+    async def revise(
+        self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any], at: datetime
+    ) -> None:
         """Adds to the episode's revisions."""
         ...
 
@@ -156,8 +158,9 @@ class Episodes(Protocol):
 
 
 class Assets(Protocol):
-    async def insert(self, episode: Episode, segment_id: str | None, assets: Sequence[NewAsset],
-                     at: datetime) -> None: ...
+    async def insert(
+        self, episode: Episode, segment_id: str | None, assets: Sequence[NewAsset], at: datetime
+    ) -> None: ...
 
     async def lock(self, asset_id: str) -> Asset | None:
         """None: absent or deleted."""
@@ -183,8 +186,9 @@ class Assets(Protocol):
         """By a person: its revision rises."""
         ...
 
-    async def commit(self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None,
-                     at: datetime) -> bool:
+    async def commit(
+        self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None, at: datetime
+    ) -> bool:
         """The version is the committed one, with `draft` as the new draft if there is any; the run lets go of the lock.
         False if this commit or a later one was applied already: only the lock is free then."""
         ...
@@ -211,8 +215,9 @@ class Runs(Protocol):
         """Writes the track and what follows from it; returns the new `updated_at`, which is above the old one."""
         ...
 
-    async def note_step(self, run: Run, state: str, step: str, code: str, args: Mapping[str, Any], attempt: int,
-                        at: datetime) -> None: ...
+    async def note_step(
+        self, run: Run, state: str, step: str, code: str, args: Mapping[str, Any], attempt: int, at: datetime
+    ) -> None: ...
 
 
 class Versions(Protocol):
@@ -290,8 +295,14 @@ class Films(Protocol):
         """Everything that a film pins, in one statement."""
         ...
 
-    async def insert(self, request: CompileRequested, project_id: str, left_out: Sequence[Mapping[str, Any]],
-                     estimated_duration_s: float, at: datetime) -> None: ...
+    async def insert(
+        self,
+        request: CompileRequested,
+        project_id: str,
+        left_out: Sequence[Mapping[str, Any]],
+        estimated_duration_s: float,
+        at: datetime,
+    ) -> None: ...
 
     async def lock(self, compilation_id: str) -> Film | None: ...
 

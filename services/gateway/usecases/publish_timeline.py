@@ -9,11 +9,22 @@ from services.gateway.usecases.ports import Store
 from shared.contracts.gateway import EpisodeChanged
 
 
-async def publish_timeline(store: Store, episode: Episode, *, deleted: bool = False,
-                           deleted_asset_ids: Sequence[str] = ()) -> None:
+async def publish_timeline(
+    store: Store, episode: Episode, *, deleted: bool = False, deleted_asset_ids: Sequence[str] = ()
+) -> None:
     """`episode` is locked by the caller, so versions of the timeline go out in order."""
     version = await store.episodes.next_timeline(episode.episode_id)
     segments, music = await store.episodes.timeline(episode.episode_id)
-    await store.publish(episode.project_id, episode.owner_id, EpisodeChanged(
-        episode_id=episode.episode_id, timeline_version=version, deleted=deleted,
-        deleted_asset_ids=list(deleted_asset_ids), output=episode.output, segments=segments, music_asset_id=music))
+    await store.publish(
+        episode.project_id,
+        episode.owner_id,
+        EpisodeChanged(
+            episode_id=episode.episode_id,
+            timeline_version=version,
+            deleted=deleted,
+            deleted_asset_ids=list(deleted_asset_ids),
+            output=episode.output,
+            segments=segments,
+            music_asset_id=music,
+        ),
+    )

@@ -23,5 +23,9 @@ class Standing:
 async def read_quotas(store: Store, user_id: str) -> Standing:
     now = store.now()
     month = month_of(now)
-    return Standing(store.quotas, await store.accounts.generations(user_id, now - WINDOW),
-                    await store.accounts.spent(user_id, month, CURRENCY), month)
+    return Standing(
+        store.quotas,
+        await store.accounts.generations(user_id, now - WINDOW),
+        await store.accounts.spent(user_id, month, CURRENCY),
+        month,
+    )

@@ -26,5 +26,18 @@ class NewUpload:
 
 async def register_upload(store: Store, caller: Caller, command: NewUpload) -> None:
     c = command
-    await store.uploads.insert(Upload(c.upload_id, caller.project_id, c.filename, c.content_type, c.kind, c.object,
-                                      caller.user_id, c.width, c.height, c.duration), store.now())
+    await store.uploads.insert(
+        Upload(
+            c.upload_id,
+            caller.project_id,
+            c.filename,
+            c.content_type,
+            c.kind,
+            c.object,
+            caller.user_id,
+            c.width,
+            c.height,
+            c.duration,
+        ),
+        store.now(),
+    )

@@ -55,10 +55,21 @@ async def register_version(store: Store, caller: Caller, command: RegisterVersio
         input_object = upload.object
     if command.url is not None and not is_https(command.url):
         raise invalid(("/url", "must be a URL that begins with https://"))
-    return Admitted(await enter_run(store, RunOrder(
-        asset=asset, base=base, actor=caller.actor, review_timeout_s=review_timeout_s(base.project.settings),
-        wanted=Wanted(command.directions), source=RunSource.UPLOAD if command.upload_id else RunSource.URL,
-        input_object=input_object, input_url=command.url)))
+    return Admitted(
+        await enter_run(
+            store,
+            RunOrder(
+                asset=asset,
+                base=base,
+                actor=caller.actor,
+                review_timeout_s=review_timeout_s(base.project.settings),
+                wanted=Wanted(command.directions),
+                source=RunSource.UPLOAD if command.upload_id else RunSource.URL,
+                input_object=input_object,
+                input_url=command.url,
+            ),
+        )
+    )
 
 
 def is_https(url: str) -> bool:

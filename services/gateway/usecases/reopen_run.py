@@ -32,10 +32,23 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> Admitted:
     if version is None or is_gone(version, store.now()):
         raise gone()
     base = await store.assets.base_of(asset.asset_id)
-    return Admitted(await enter_run(store, RunOrder(
-        asset=asset, base=base, actor=caller.actor, review_timeout_s=review_timeout_s(base.project.settings),
-        wanted=run.wanted, source=RunSource.EXISTING, parent_run_id=run_id, parent_reason=ParentReason.REOPEN,
-        version_id=version.version_id, batch_id=run.batch_id if run.batch_id == run.batch_now else None)))
+    return Admitted(
+        await enter_run(
+            store,
+            RunOrder(
+                asset=asset,
+                base=base,
+                actor=caller.actor,
+                review_timeout_s=review_timeout_s(base.project.settings),
+                wanted=run.wanted,
+                source=RunSource.EXISTING,
+                parent_run_id=run_id,
+                parent_reason=ParentReason.REOPEN,
+                version_id=version.version_id,
+                batch_id=run.batch_id if run.batch_id == run.batch_now else None,
+            ),
+        )
+    )
 
 
 def is_gone(version: VersionRow, now: datetime) -> bool:

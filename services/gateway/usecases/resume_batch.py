@@ -12,8 +12,9 @@ from services.gateway.usecases.ports import Caller, Store
 from services.gateway.usecases.rows import Batch
 
 
-async def resume_batch(store: Store, caller: Caller, batch_id: str, start_from: int | None = None,
-                       skip: Sequence[str] | bool | None = None) -> None:
+async def resume_batch(
+    store: Store, caller: Caller, batch_id: str, start_from: int | None = None, skip: Sequence[str] | bool | None = None
+) -> None:
     """`start_from`: segments of the episode before it are skipped. `skip`: segment ids, or True for those that hold
     the batch now. Raises Refusal not-found, invalid-state, invalid."""
     batch = await store.batches.lock(batch_id)
@@ -29,8 +30,9 @@ async def resume_batch(store: Store, caller: Caller, batch_id: str, start_from: 
     await advance_batch(store, batch_id)
 
 
-async def _skipped(store: Store, batch: Batch, start_from: int | None,
-                   skip: Sequence[str] | bool | None) -> list[str | None]:
+async def _skipped(
+    store: Store, batch: Batch, start_from: int | None, skip: Sequence[str] | bool | None
+) -> list[str | None]:
     """Segment ids; None stands for the episode's music."""
     order = await store.episodes.segment_ids(batch.episode_id)
     if start_from is not None and not 0 <= start_from <= len(order):

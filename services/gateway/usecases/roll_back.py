@@ -27,7 +27,20 @@ async def roll_back(store: Store, caller: Caller, version_id: str) -> Admitted:
     if asset.active_run_id:
         raise busy(asset.label, asset.active_run_id)
     base = await store.assets.base_of(asset.asset_id)
-    return Admitted(await enter_run(store, RunOrder(
-        asset=asset, base=base, actor=caller.actor, review_timeout_s=None, wanted=Wanted(version.directions),
-        source=RunSource.EXISTING, auto_approve=True, parent_run_id=version.run_id,
-        parent_reason=ParentReason.ROLLBACK, version_id=version_id)))
+    return Admitted(
+        await enter_run(
+            store,
+            RunOrder(
+                asset=asset,
+                base=base,
+                actor=caller.actor,
+                review_timeout_s=None,
+                wanted=Wanted(version.directions),
+                source=RunSource.EXISTING,
+                auto_approve=True,
+                parent_run_id=version.run_id,
+                parent_reason=ParentReason.ROLLBACK,
+                version_id=version_id,
+            ),
+        )
+    )

@@ -252,4 +252,3 @@ class Upload:
     width: int | None = None
     height: int | None = None
     duration: float | None = None
-

@@ -12,8 +12,14 @@ from services.gateway.usecases.announce import changed
 from services.gateway.usecases.ports import Caller, Store
 
 
-async def save_draft(store: Store, caller: Caller, asset_id: str, revision: int | None, directions: str | None,
-                     settings: Mapping[str, Any]) -> None:
+async def save_draft(
+    store: Store,
+    caller: Caller,
+    asset_id: str,
+    revision: int | None,
+    directions: str | None,
+    settings: Mapping[str, Any],
+) -> None:
     """Replaces the draft. Raises Refusal not-found, stale, invalid."""
     if directions is not None and len(directions) > MAX_DIRECTIONS:
         raise invalid(("/directions", f"must have at most {MAX_DIRECTIONS} characters"))

@@ -34,5 +34,6 @@ async def remove_member(store: Store, caller: Caller, user_id: str) -> None:
 
 def _keep_an_owner(members: dict[str, Role], leaving: str) -> None:
     if not any(role is Role.OWNER for user_id, role in members.items() if user_id != leaving):
-        raise invalid_state("project", "owned by this member alone", ["owned by others too"],
-                            "Name another owner first.")
+        raise invalid_state(
+            "project", "owned by this member alone", ["owned by others too"], "Name another owner first."
+        )

@@ -63,11 +63,22 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     workflow = workflow_of(base.project.settings, caller.project_id, store.step_by_step_share)
     approves = workflow == MONOLITHIC if command.auto_approve is None else command.auto_approve
     policy = Policy(command.mode, size, approves, command.review)
-    await store.batches.insert(NewBatch(
-        batch_id=batch_id, project_id=caller.project_id, episode_id=episode.episode_id, policy=policy,
-        start_from=command.start_from, segment_ids=None if command.segment_ids is None else tuple(command.segment_ids),
-        review_timeout_s=timeout, compile=compile_to_json(command.compile) if command.compile else None,
-        actor=caller.actor, correlation_id=store.new_id(), at=store.now()), items)
+    await store.batches.insert(
+        NewBatch(
+            batch_id=batch_id,
+            project_id=caller.project_id,
+            episode_id=episode.episode_id,
+            policy=policy,
+            start_from=command.start_from,
+            segment_ids=None if command.segment_ids is None else tuple(command.segment_ids),
+            review_timeout_s=timeout,
+            compile=compile_to_json(command.compile) if command.compile else None,
+            actor=caller.actor,
+            correlation_id=store.new_id(),
+            at=store.now(),
+        ),
+        items,
+    )
     batch = await store.batches.lock(batch_id)
     assert batch is not None
     await log_start(store, batch, len({segment_id for _, segment_id, _ in items if segment_id}))
@@ -88,12 +99,16 @@ async def _items(store: Store, command: StartBatch) -> list[tuple[str, str | Non
     rows = await store.batches.assets_of_episode(command.episode_id)
     order = list(dict.fromkeys(segment_id for _, segment_id, _, _ in rows if segment_id))
     wanted = order if command.segment_ids is None else list(command.segment_ids)
-    foreign = [(f"/segment_ids/{i}", "is not a segment of this episode")
-               for i, s in enumerate(wanted) if s not in order]
+    foreign = [
+        (f"/segment_ids/{i}", "is not a segment of this episode") for i, s in enumerate(wanted) if s not in order
+    ]
     if foreign or (command.segment_ids is not None and not wanted):
         raise invalid(*(foreign or [("/segment_ids", "names no segment: leave it out for all of them")]))
     if not 0 <= command.start_from <= len(order):
         raise invalid(("/start_from", f"must be from 0 to {len(order)}"))
-    chosen = set(wanted) & set(order[command.start_from:])
-    return [(asset_id, segment_id, kind) for asset_id, segment_id, _, kind in rows
-            if segment_id is None or segment_id in chosen]
+    chosen = set(wanted) & set(order[command.start_from :])
+    return [
+        (asset_id, segment_id, kind)
+        for asset_id, segment_id, _, kind in rows
+        if segment_id is None or segment_id in chosen
+    ]

@@ -46,9 +46,19 @@ async def submit_decision(store: Store, caller: Caller, command: Decide) -> Subm
     await _check_open(store, run)
     version_id = await _version(store, run, command)
     next_run = store.new_id() if _regenerates(caller, command) else None
-    decision_id = await record_decision(store, run, Decision(
-        action=DecisionAction(command.action), version_id=version_id, actor=caller.actor, rating=command.rating,
-        feedback=command.feedback, suggested_changes=command.suggested_changes, next_run_id=next_run))
+    decision_id = await record_decision(
+        store,
+        run,
+        Decision(
+            action=DecisionAction(command.action),
+            version_id=version_id,
+            actor=caller.actor,
+            rating=command.rating,
+            feedback=command.feedback,
+            suggested_changes=command.suggested_changes,
+            next_run_id=next_run,
+        ),
+    )
     if next_run:
         await _hold_next(store, caller, run, command, next_run)
     return Submitted(decision_id, run.run_id, next_run)
@@ -89,8 +99,12 @@ def _regenerates(caller: Caller, command: Decide) -> bool:
     if command.regenerate is None:
         return bool(command.suggested_changes) and may_spend
     if command.regenerate and not may_spend:
-        raise Refusal("forbidden", "Only editors start new runs.", "Ask an owner, or reject without regenerating.",
-                      required_role=Role.EDITOR.value)
+        raise Refusal(
+            "forbidden",
+            "Only editors start new runs.",
+            "Ask an owner, or reject without regenerating.",
+            required_role=Role.EDITOR.value,
+        )
     return command.regenerate
 
 
@@ -103,10 +117,19 @@ async def _hold_next(store: Store, caller: Caller, run: Run, command: Decide, ne
     changes = dict(command.suggested_changes or {})
     again = StartRun(run.asset_id, changes=changes or {"prompt_modifications": ""})  # the parent's wishes once more
     order = RunOrder(
-        asset=asset, base=base, actor=caller.actor, review_timeout_s=run.request.review_timeout_s,
-        wanted=wanted_of(again, asset, base, run, changes_in="/suggested_changes"), variants=run.request.variants,
-        keep_original=run.request.keep_original, parent_run_id=run.run_id, parent_reason=ParentReason.REJECTED,
-        batch_id=run.batch_id, changes=changes or None, held=True, run_id=next_run_id,
+        asset=asset,
+        base=base,
+        actor=caller.actor,
+        review_timeout_s=run.request.review_timeout_s,
+        wanted=wanted_of(again, asset, base, run, changes_in="/suggested_changes"),
+        variants=run.request.variants,
+        keep_original=run.request.keep_original,
+        parent_run_id=run.run_id,
+        parent_reason=ParentReason.REJECTED,
+        batch_id=run.batch_id,
+        changes=changes or None,
+        held=True,
+        run_id=next_run_id,
     )
     await check_order(store, order, changes_in="/suggested_changes")
     await enter_run(store, order)

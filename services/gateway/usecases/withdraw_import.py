@@ -19,5 +19,15 @@ async def withdraw_import(store: Store, row: Import, actor: Actor) -> None:
     now = store.now()
     assets = await store.episodes.delete(row.episode_id, now)
     await publish_timeline(store, episode, deleted=True, deleted_asset_ids=assets)
-    await store.log(of_thing("changed", row.project_id, row.episode_id, now, actor=actor, resource="episode",
-                             id=row.episode_id, deleted=True))
+    await store.log(
+        of_thing(
+            "changed",
+            row.project_id,
+            row.episode_id,
+            now,
+            actor=actor,
+            resource="episode",
+            id=row.episode_id,
+            deleted=True,
+        )
+    )

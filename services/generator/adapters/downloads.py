@@ -40,12 +40,16 @@ class GuardedDownloads:
         literal = f"[{address}]" if ":" in address else address
         target = httpx.URL(url).copy_with(host=literal, userinfo=b"", fragment=None)
         request = httpx.Request(
-            "GET", target, headers={"Host": host, "Accept": "*/*", "User-Agent": "Retake",
-                                   "Accept-Encoding": "identity"},
-            extensions={"sni_hostname": host, "timeout": httpx.Timeout(SILENCE_S, connect=CONNECT_S).as_dict()})
+            "GET",
+            target,
+            headers={"Host": host, "Accept": "*/*", "User-Agent": "Retake", "Accept-Encoding": "identity"},
+            extensions={"sni_hostname": host, "timeout": httpx.Timeout(SILENCE_S, connect=CONNECT_S).as_dict()},
+        )
         try:
-            async with asyncio.timeout(TOTAL_S), httpx.AsyncClient(
-                trust_env=False, follow_redirects=False, transport=self._transport) as client:
+            async with (
+                asyncio.timeout(TOTAL_S),
+                httpx.AsyncClient(trust_env=False, follow_redirects=False, transport=self._transport) as client,
+            ):
                 await _save(client, request, path, max_size)
         except TimeoutError:
             raise Retryable("url_slow", f"{host} took longer than {TOTAL_S:.0f} s.") from None

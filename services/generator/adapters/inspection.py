@@ -63,8 +63,9 @@ async def _picture(path: Path, work: Path) -> Inspected:
     except Permanent as e:  # told to who did not upload it
         raise Permanent(e.code, e.cause, "Regenerate, or use another picture.") from e
     width, height = told["width"], told["height"]
-    media = Media(width=width, height=height, aspect_ratio=ratio_label(width, height),
-                  resolution=resolution_label(width, height))
+    media = Media(
+        width=width, height=height, aspect_ratio=ratio_label(width, height), resolution=resolution_label(width, height)
+    )
     return Inspected(media, quality_of_picture({"sharpness": await _sharpness(poster, work)}), poster)
 
 
@@ -83,10 +84,12 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
     tiles = -(-found.frames // every)
     poster_height, tile_width = POSTER_WIDTH * found.height / found.width, STRIP_HEIGHT * found.width / found.height
     looking = measuring(found, work)
-    graph = (f"[0:V:0]split=4[a][b][c][full];[a]scale={POSTER_WIDTH}:{_even(poster_height)},setsar=1[poster];"
-             f"[b]select='not(mod(n\\,{every}))',scale={_even(tile_width)}:{STRIP_HEIGHT},setsar=1,"
-             f"tile={tiles}x1[strip];"
-             f"[c]scale={WIDTH}:-2:flags=fast_bilinear[small];{looking.graph}")
+    graph = (
+        f"[0:V:0]split=4[a][b][c][full];[a]scale={POSTER_WIDTH}:{_even(poster_height)},setsar=1[poster];"
+        f"[b]select='not(mod(n\\,{every}))',scale={_even(tile_width)}:{STRIP_HEIGHT},setsar=1,"
+        f"tile={tiles}x1[strip];"
+        f"[c]scale={WIDTH}:-2:flags=fast_bilinear[small];{looking.graph}"
+    )
     outputs = [*looking.outputs, *_still("[poster]", poster), *_still("[strip]", strip)]
     if found.audio_codec:
         graph += ";[0:a:0]ebur128=framelog=quiet:peak=sample[heard]"
@@ -96,21 +99,26 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
         outputs += proxy_outputs(found, proxy)
     said = await _decode(path, graph, outputs, found.duration_s)
     await put_index_first(path)
-    shares = {"black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
-              "frozen_share": _frozen_share(said, found.duration_s)}
+    shares = {
+        "black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
+        "frozen_share": _frozen_share(said, found.duration_s),
+    }
     alike, reasons = await likenesses(work, found, beside.starting_image, beside.previous)
     measures = looking.values() | shares | alike
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
-    return Inspected(_media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip, proxy,
-                     looking.last_frame)
+    return Inspected(
+        _media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip, proxy, looking.last_frame
+    )
 
 
 async def _sound(path: Path, found: Probe, work: Path) -> Inspected:
     if not found.audio_codec:
         raise Permanent("no_sound", "The file holds no sound.", "Regenerate, or use a file that plays.")
     poster = work / "poster.jpg"
-    graph = ("[0:a:0]asplit[a][b];[a]ebur128=framelog=quiet:peak=sample[heard];"
-             f"[b]showwavespic=size={POSTER_WIDTH}x160:split_channels=0:colors=0x7fb5ff[poster]")
+    graph = (
+        "[0:a:0]asplit[a][b];[a]ebur128=framelog=quiet:peak=sample[heard];"
+        f"[b]showwavespic=size={POSTER_WIDTH}x160:split_channels=0:colors=0x7fb5ff[poster]"
+    )
     outputs = ["-map", "[heard]", "-f", "null", "-", *_still("[poster]", poster)]
     said = await _decode(path, graph, outputs, found.duration_s)
     peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", said)
@@ -125,8 +133,11 @@ async def _decode(path: Path, graph: str, outputs: Sequence[str], duration_s: fl
     try:
         return await run_ffmpeg(args, timeout_s=60 + 10 * duration_s, duration_s=duration_s)
     except Permanent as e:
-        raise Permanent("media_damaged", f"The file does not play to its end: {_last_line(e.cause)}",
-                        "Regenerate, or use a file that plays.") from e
+        raise Permanent(
+            "media_damaged",
+            f"The file does not play to its end: {_last_line(e.cause)}",
+            "Regenerate, or use a file that plays.",
+        ) from e
 
 
 def _still(label: str, path: Path) -> list[str]:
@@ -136,12 +147,23 @@ def _still(label: str, path: Path) -> list[str]:
 def _media(found: Probe, loudness: float | None) -> Media:
     shape = {}
     if found.width and found.height:
-        shape = {"aspect_ratio": ratio_label(found.width, found.height),
-                 "resolution": resolution_label(found.width, found.height)}
-    return Media(width=found.width, height=found.height, duration_s=round(found.duration_s, 3),
-                 fps=round(found.fps, 3) if found.fps else None, frames=found.frames, video_codec=found.video_codec,
-                 audio_codec=found.audio_codec, sample_rate=found.sample_rate, channels=found.channels,
-                 loudness_lufs=loudness, **shape)
+        shape = {
+            "aspect_ratio": ratio_label(found.width, found.height),
+            "resolution": resolution_label(found.width, found.height),
+        }
+    return Media(
+        width=found.width,
+        height=found.height,
+        duration_s=round(found.duration_s, 3),
+        fps=round(found.fps, 3) if found.fps else None,
+        frames=found.frames,
+        video_codec=found.video_codec,
+        audio_codec=found.audio_codec,
+        sample_rate=found.sample_rate,
+        channels=found.channels,
+        loudness_lufs=loudness,
+        **shape,
+    )
 
 
 def _loudness(said: str) -> float | None:

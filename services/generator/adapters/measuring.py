@@ -73,21 +73,25 @@ def measuring(found: Probe, work: Path) -> Measuring:
         f"[small2]{sample},split=2[edges][look];[edges]{BLUR}{file('blur.txt')}[blur];"
         f"[look]scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24[first];"
         f"[small3]select='gte(n\\,{max(0, frames - LAST_FRAMES)})',scale=iw:ih,setsar=1[last];"
-        f"[full]{sample},blockdetect,metadata=mode=print:key=lavfi.block:file={file('blocks.txt')}[blocks]")
+        f"[full]{sample},blockdetect,metadata=mode=print:key=lavfi.block:file={file('blocks.txt')}[blocks]"
+    )
     nothing = [part for name in ("scan", "blur", "blocks") for part in ("-map", f"[{name}]", "-f", "null", "-")]
     first = ["-map", "[first]", "-frames:v", "1", "-f", "rawvideo", str(work / "first.rgb")]
     last = ["-map", "[last]", "-q:v", "2", "-f", "image2", "-update", "1", str(work / LAST_FRAME)]
     return Measuring(graph, [*nothing, *first, *last], work)
 
 
-async def likenesses(work: Path, found: Probe, starting_image: Path | None,
-                     previous: Path | None) -> tuple[dict[str, float | None], dict[str, str]]:
+async def likenesses(
+    work: Path, found: Probe, starting_image: Path | None, previous: Path | None
+) -> tuple[dict[str, float | None], dict[str, str]]:
     """How like the first frame is to the starting image, and to the last frame of the segment before: 0 to 1."""
     first, aspect = _raw(work / "first.rgb"), (found.width or 1) / (found.height or 1)
     measures: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
-    for name, of, none in (("first_frame_similarity", starting_image, NO_STARTING_IMAGE),
-                           ("continuity_previous", previous, NO_NEIGHBOUR)):
+    for name, of, none in (
+        ("first_frame_similarity", starting_image, NO_STARTING_IMAGE),
+        ("continuity_previous", previous, NO_NEIGHBOUR),
+    ):
         other = await _look(of, work / f"{name}.rgb", aspect) if of is not None else None
         measures[name] = None if other is None or first is None else likeness(other, first)
         if measures[name] is None:
@@ -124,8 +128,10 @@ async def _look(path: Path, out: Path, aspect: float) -> NDArray[np.uint8] | Non
     None if that fails: a measure is no reason to lose a version.
     """
     ends = [] if sniff(path) is Form.PICTURE else ["-sseof", "-1"]
-    shape = (f"crop='min(iw,ih*{aspect:.4f})':'min(ih,iw/{aspect:.4f})',"
-             f"scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24")
+    shape = (
+        f"crop='min(iw,ih*{aspect:.4f})':'min(ih,iw/{aspect:.4f})',"
+        f"scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24"
+    )
     args = [*media_input(path, *ends), "-map", "0:v:0", "-vf", shape, "-an", "-f", "rawvideo", str(out)]
     try:
         await run_ffmpeg(args, timeout_s=60)

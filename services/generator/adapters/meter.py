@@ -14,10 +14,15 @@ _MINUTES: Final = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800)
 RUNS = Counter("retake_runs_total", "Runs that ended", ["kind", "outcome"])
 ACTIVE = Gauge("retake_runs_active", "Runs that have not ended, as of the last sweep", ["state"])
 OLDEST = Gauge("retake_runs_oldest_queued_seconds", "How long the oldest queued run has waited, as of the last sweep")
-PROVIDER = Histogram("retake_provider_seconds", "A provider's call, from asking to having the file",
-                     ["provider", "model", "outcome"], buckets=_MINUTES)
-PAID = Counter("retake_provider_cost_total", "What calls cost, by the price of the model",
-               ["provider", "model", "currency"])
+PROVIDER = Histogram(
+    "retake_provider_seconds",
+    "A provider's call, from asking to having the file",
+    ["provider", "model", "outcome"],
+    buckets=_MINUTES,
+)
+PAID = Counter(
+    "retake_provider_cost_total", "What calls cost, by the price of the model", ["provider", "model", "currency"]
+)
 THROTTLED = Counter("retake_provider_throttled_total", "Times that a provider asked us to slow down", ["provider"])
 BEHIND = Gauge("retake_provider_waiting", "Runs that wait for a limit, as of the last sweep", ["gate"])
 BREAKER = Gauge("retake_provider_breaker_open", "1 while a provider refuses every call", ["provider", "code"])

@@ -20,8 +20,14 @@ from shared.errors import Permanent
 pi_heif.register_heif_opener()  # HEIC, as telephones write it
 
 FORMATS: Final = (
-    "JPEG", "PNG", "GIF", "BMP", "HEIF",
-    TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format, AvifImagePlugin.AvifImageFile.format,
+    "JPEG",
+    "PNG",
+    "GIF",
+    "BMP",
+    "HEIF",
+    TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    AvifImagePlugin.AvifImageFile.format,
 )  # what Pillow loads by itself, and what the lines above make known
 MAX_PIXELS: Final = 50_000_000
 LEAST_SIDE: Final = 64
@@ -55,13 +61,17 @@ def _look(path: Path) -> tuple[tuple[int, int], str]:
     except Image.DecompressionBombError as e:
         raise _too_large(str(e)) from e
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
-        raise Permanent("image_unreadable", "The file cannot be read as a picture.",
-                        "Save it as JPEG, PNG or WebP and upload that.") from e
+        raise Permanent(
+            "image_unreadable", "The file cannot be read as a picture.", "Save it as JPEG, PNG or WebP and upload that."
+        ) from e
     if size[0] * size[1] > MAX_PIXELS:
         raise _too_large(f"The picture has {size[0]}x{size[1]} pixels.")
     if min(size) < LEAST_SIDE:
-        raise Permanent("image_too_small", f"The picture has only {size[0]}x{size[1]} pixels.",
-                        f"Use one of at least {LEAST_SIDE} pixels a side.")
+        raise Permanent(
+            "image_too_small",
+            f"The picture has only {size[0]}x{size[1]} pixels.",
+            f"Use one of at least {LEAST_SIDE} pixels a side.",
+        )
     return size, source
 
 

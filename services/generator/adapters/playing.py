@@ -30,14 +30,22 @@ UNEVEN: Final = 0.1  # of a frame; less is rounding by the container (whole mill
 
 def is_plain(found: Probe) -> bool:
     """H.264 that every browser decodes, upright and in SDR."""
-    return (found.video_codec == "h264" and found.pix_fmt in PLAYED_FORMATS and not found.rotation
-            and not Colour(*found.colour).is_hdr)
+    return (
+        found.video_codec == "h264"
+        and found.pix_fmt in PLAYED_FORMATS
+        and not found.rotation
+        and not Colour(*found.colour).is_hdr
+    )
 
 
 def needs_proxy(path: Path, found: Probe) -> bool:
     bits_per_s = 8 * path.stat().st_size / max(found.duration_s, 1.0)
-    return not (is_plain(found) and sniff(path) is Form.MP4 and bits_per_s <= MOST_BITS_PER_S
-                and min(found.width or 0, found.height or 0) <= LARGEST_SHORT_SIDE)
+    return not (
+        is_plain(found)
+        and sniff(path) is Form.MP4
+        and bits_per_s <= MOST_BITS_PER_S
+        and min(found.width or 0, found.height or 0) <= LARGEST_SHORT_SIDE
+    )
 
 
 def proxy_outputs(found: Probe, out: Path) -> list[str]:
@@ -45,10 +53,42 @@ def proxy_outputs(found: Probe, out: Path) -> list[str]:
     width, height = found.width or 2, found.height or 2
     share = min(1.0, PROXY_SHORT_SIDE / min(width, height))
     rate = ["-fps_mode", "cfr", "-r", "60"] if (found.fps or 0) > 60 else []
-    return ["-map", "0:V:0", "-map", "0:a:0?", "-vf", sdr(found, width * share, height * share), *rate,
-            "-c:v", "libx264", "-preset", "superfast", "-crf", "23", "-maxrate", "8M", "-bufsize", "16M",
-            "-c:a", "aac", "-b:a", "160k", "-ac", "2", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
-            "-movflags", "+faststart", "-f", "mp4", str(out)]
+    return [
+        "-map",
+        "0:V:0",
+        "-map",
+        "0:a:0?",
+        "-vf",
+        sdr(found, width * share, height * share),
+        *rate,
+        "-c:v",
+        "libx264",
+        "-preset",
+        "superfast",
+        "-crf",
+        "23",
+        "-maxrate",
+        "8M",
+        "-bufsize",
+        "16M",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "160k",
+        "-ac",
+        "2",
+        "-sn",
+        "-dn",
+        "-map_metadata",
+        "-1",
+        "-map_chapters",
+        "-1",
+        "-movflags",
+        "+faststart",
+        "-f",
+        "mp4",
+        str(out),
+    ]
 
 
 def sdr(found: Probe, width: float, height: float) -> str:
@@ -65,8 +105,23 @@ async def put_index_first(path: Path) -> None:
     if sniff(path) is not Form.MP4 or index_is_first(path):
         return
     out = path.with_name(f"{path.stem}-index-first")
-    await run_ffmpeg([*media_input(path), "-map", "0:V:0", "-map", "0:a?", "-c", "copy", "-movflags",
-                      "+faststart", "-f", "mov" if _is_quicktime(path) else "mp4", str(out)], timeout_s=600)
+    await run_ffmpeg(
+        [
+            *media_input(path),
+            "-map",
+            "0:V:0",
+            "-map",
+            "0:a?",
+            "-c",
+            "copy",
+            "-movflags",
+            "+faststart",
+            "-f",
+            "mov" if _is_quicktime(path) else "mp4",
+            str(out),
+        ],
+        timeout_s=600,
+    )
     os.replace(out, path)
 
 

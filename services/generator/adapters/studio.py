@@ -13,8 +13,9 @@ from shared.contracts.values import AssetKind
 class FfmpegStudio:
     """Implements `usecases.ports.Studio` with ffmpeg, PyAV and Pillow, each where it cannot hurt this process."""
 
-    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside,
-                      expect: Expect | None = None) -> Inspected:
+    async def inspect(
+        self, path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None = None
+    ) -> Inspected:
         return await inspect(path, kind, work, beside, expect)
 
     async def ingest(self, path: Path, kind: AssetKind, work: Path) -> Made:

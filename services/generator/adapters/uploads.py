@@ -25,9 +25,19 @@ _VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
 _SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.AAC, Form.MP4, Form.MATROSKA)
 _KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
 _CALLED: Final = {
-    Form.PICTURE: "a picture", Form.SVG: "an SVG drawing", Form.WEB_PAGE: "a web page", Form.PLAYLIST: "a playlist",
-    Form.ARCHIVE: "a document or an archive", Form.MP4: "a video", Form.MATROSKA: "a video", Form.AVI: "a video",
-    Form.WAV: "sound", Form.MP3: "sound", Form.FLAC: "sound", Form.OGG: "sound", Form.AAC: "sound",
+    Form.PICTURE: "a picture",
+    Form.SVG: "an SVG drawing",
+    Form.WEB_PAGE: "a web page",
+    Form.PLAYLIST: "a playlist",
+    Form.ARCHIVE: "a document or an archive",
+    Form.MP4: "a video",
+    Form.MATROSKA: "a video",
+    Form.AVI: "a video",
+    Form.WAV: "sound",
+    Form.MP3: "sound",
+    Form.FLAC: "sound",
+    Form.OGG: "sound",
+    Form.AAC: "sound",
     Form.UNKNOWN: "of a kind that is not known",
 }
 
@@ -57,18 +67,36 @@ async def _video(path: Path, form: Form, work: Path) -> Made:
     if not found.width or not found.height:
         raise UserError("no_video", "The file holds no video.", "Upload a file with a picture.")
     if max(found.width, found.height) > LARGEST_SIDE:
-        raise UserError("video_too_large", f"The video has {found.width}x{found.height} pixels.",
-                        f"Use one of at most {LARGEST_SIDE} pixels a side.")
+        raise UserError(
+            "video_too_large",
+            f"The video has {found.width}x{found.height} pixels.",
+            f"Use one of at most {LARGEST_SIDE} pixels a side.",
+        )
     rate = await _rate(path)
     # By the filter: the rate of an output counts on frames that last as long as their average, and loses some of these.
     even = (f"fps={rate}:start_time=0",) if rate else ()
-    video = ["-c:v", "copy"] if is_plain(found) and rate is None else [
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "18",
-        "-vf", ",".join((sdr(found, found.width, found.height), *even))]
+    video = (
+        ["-c:v", "copy"]
+        if is_plain(found) and rate is None
+        else [
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            "18",
+            "-vf",
+            ",".join((sdr(found, found.width, found.height), *even)),
+        ]
+    )
     sound = ["-c:a", "copy"] if found.audio_codec in ("aac", "mp3") else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
     out = work / "video.mp4"
-    await _convert(path, form, ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-movflags", "+faststart",
-                                "-f", "mp4", str(out)], found)
+    await _convert(
+        path,
+        form,
+        ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-movflags", "+faststart", "-f", "mp4", str(out)],
+        found,
+    )
     return Made(out, "video/mp4", _FREE, {"uploaded_as": found.video_codec})
 
 
@@ -92,11 +120,15 @@ async def _probed(path: Path, form: Form) -> Probe:
     try:
         found = await asyncio.to_thread(probe, path)
     except Permanent as e:
-        raise UserError("media_unreadable", "The file is damaged or incomplete: it cannot be read.",
-                        "Upload a file that plays.") from e
+        raise UserError(
+            "media_unreadable", "The file is damaged or incomplete: it cannot be read.", "Upload a file that plays."
+        ) from e
     if not SHORTEST_S <= found.duration_s <= LONGEST_S:
-        raise UserError("duration_unsupported", f"The file lasts {found.duration_s:.2f} s.",
-                        f"Use one that lasts from {SHORTEST_S:g} s to {LONGEST_S / 60:.0f} minutes.")
+        raise UserError(
+            "duration_unsupported",
+            f"The file lasts {found.duration_s:.2f} s.",
+            f"Use one that lasts from {SHORTEST_S:g} s to {LONGEST_S / 60:.0f} minutes.",
+        )
     return found
 
 
@@ -110,13 +142,18 @@ async def _rate(path: Path) -> str | None:
 async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:
     common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
     try:
-        await run_ffmpeg(["-xerror", *media_input(path, *found.decoder), *common, *args],
-                         timeout_s=120 + 20 * found.duration_s)
+        await run_ffmpeg(
+            ["-xerror", *media_input(path, *found.decoder), *common, *args], timeout_s=120 + 20 * found.duration_s
+        )
     except Permanent as e:
-        raise UserError("media_unreadable", f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",
-                        "Upload a file that plays.") from e
+        raise UserError(
+            "media_unreadable",
+            f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",
+            "Upload a file that plays.",
+        ) from e
 
 
 def _unsupported(form: Form, taken: str) -> UserError:
-    return UserError("media_unsupported", f"The file is {_CALLED[form]}, which this asset does not take.",
-                     f"It takes {taken}.")
+    return UserError(
+        "media_unsupported", f"The file is {_CALLED[form]}, which this asset does not take.", f"It takes {taken}."
+    )

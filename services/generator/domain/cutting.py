@@ -98,9 +98,7 @@ def _nearest(times: Sequence[float], time_s: float) -> int:
     return after if times[after] - time_s <= time_s - times[after - 1] else after - 1
 
 
-def copy_points(
-    decoded: Sequence[tuple[int, bool]], hidden: int = 0
-) -> tuple[frozenset[int], frozenset[int]]:
+def copy_points(decoded: Sequence[tuple[int, bool]], hidden: int = 0) -> tuple[frozenset[int], frozenset[int]]:
     """`starts` and `ends` of a track from its packets in the order of decoding: (frame in order of display, key).
 
     The packets before place k show exactly the frames before k when the highest of them is k - 1: there the stream may

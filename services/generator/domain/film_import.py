@@ -47,15 +47,31 @@ class FilmImport:
 
 def import_progress(film: FilmImport, *, percent: float, code: str, args: dict[str, Any] | None = None) -> Progress:
     state: Literal["queued", "generating"] = "queued" if film.state is ImportState.QUEUED else "generating"
-    return Progress(episode_id=film.request.episode_id, import_id=film.import_id, run_rev=film.rev, state=state,
-                    step=film.step, percent=percent, message_code=code, message_args=args or {},
-                    attempt=max(1, film.attempt))
+    return Progress(
+        episode_id=film.request.episode_id,
+        import_id=film.import_id,
+        run_rev=film.rev,
+        state=state,
+        step=film.step,
+        percent=percent,
+        message_code=code,
+        message_args=args or {},
+        attempt=max(1, film.attempt),
+    )
 
 
 def import_failed(film: FilmImport, problem: Problem) -> Failed:
     outcome: Literal["failed", "cancelled"] = "cancelled" if film.state is ImportState.CANCELLED else "failed"
-    return Failed(episode_id=film.request.episode_id, import_id=film.import_id, run_rev=film.rev, outcome=outcome,
-                  step=film.step, problem=problem, attempts=film.attempt, cost=NOTHING_SPENT)
+    return Failed(
+        episode_id=film.request.episode_id,
+        import_id=film.import_id,
+        run_rev=film.rev,
+        outcome=outcome,
+        step=film.step,
+        problem=problem,
+        attempts=film.attempt,
+        cost=NOTHING_SPENT,
+    )
 
 
 def import_ready(film: FilmImport, clips: list[ImportClip], warnings: list[str]) -> ImportReady:

@@ -40,8 +40,12 @@ class Quote:
         return Cost(amount=f"{self.of(counted).normalize():f}", currency=self.currency, basis="estimated", calls=1)
 
     def stored(self) -> dict[str, str]:
-        return {"unit": self.unit, "currency": self.currency, "amount": str(self.amount),
-                "expected": str(self.expected)}
+        return {
+            "unit": self.unit,
+            "currency": self.currency,
+            "amount": str(self.amount),
+            "expected": str(self.expected),
+        }
 
     @classmethod
     def restored(cls, stored: Mapping[str, str]) -> Quote:

@@ -58,7 +58,8 @@ def directions_missing(kind: AssetKind) -> UserError:
 
 def directions_too_long(longest: int, model: str) -> UserError:
     return UserError(
-        "directions_too_long", f"{model} takes at most {longest} characters.",
+        "directions_too_long",
+        f"{model} takes at most {longest} characters.",
         "Shorten the text, or choose another model.",
     )
 
@@ -69,14 +70,16 @@ def cancelled() -> UserError:
 
 def too_old(hours: float, state: str) -> UserError:
     return UserError(
-        "too_old", f"The run was still {state} after {hours:g} h.",
+        "too_old",
+        f"The run was still {state} after {hours:g} h.",
         "Regenerate; if it happens again, see the workers' logs.",
     )
 
 
 def worker_lost(attempts: int) -> UserError:
     return UserError(
-        "worker_lost", f"{attempts} attempts ended without a word from their worker.",
+        "worker_lost",
+        f"{attempts} attempts ended without a word from their worker.",
         "Regenerate; if it happens again, see the workers' logs.",
     )
 
@@ -87,7 +90,8 @@ def input_missing() -> UserError:
 
 def provider_unknown(provider: str, known: list[str]) -> UserError:
     return UserError(
-        "provider_unavailable", f"The provider {provider!r} is not set up here.",
+        "provider_unavailable",
+        f"The provider {provider!r} is not set up here.",
         f"Choose a model of: {', '.join(known)}.",
     )
 
@@ -101,13 +105,16 @@ def spend_cap_reached(cap: SpendCap, *, spent: Decimal, reserved: Decimal, neede
         f"The project may spend {cap.amount} {money} {when}. {_amount(spent)} {money} are spent{held}; this would cost "
         f"about {_amount(needed)} {money}.",
         "Ask an owner of the project to raise the spend cap, choose a cheaper model or less of it, or wait for runs "
-        "under way to end; nothing was paid for this.")
+        "under way to end; nothing was paid for this.",
+    )
 
 
 def spend_cap_currency(cap: SpendCap, currency: str) -> UserError:
     return UserError(
-        "spend_cap_currency", f"The project's spend cap is in {cap.currency}, but the model's price is in {currency}.",
-        f"Ask an owner of the project to set the spend cap in {currency}; nothing was paid.")
+        "spend_cap_currency",
+        f"The project's spend cap is in {cap.currency}, but the model's price is in {currency}.",
+        f"Ask an owner of the project to set the spend cap in {currency}; nothing was paid.",
+    )
 
 
 def _amount(of: Decimal) -> str:

@@ -35,8 +35,9 @@ def quality_of_video(measures: Measures, reasons: Mapping[str, str]) -> Quality:
     """`measures`: black_share, frozen_share (0 to 1), sharpness, blockiness, flicker (in their units above),
     first_frame_similarity, continuity_previous (0 to 1). `reasons` for those that are None."""
     visual = _visual(measures)
-    consistency = _weighted([(measures.get("first_frame_similarity"), FIRST_FRAME),
-                             (measures.get("continuity_previous"), NEIGHBOUR)])
+    consistency = _weighted(
+        [(measures.get("first_frame_similarity"), FIRST_FRAME), (measures.get("continuity_previous"), NEIGHBOUR)]
+    )
     overall = _weighted([(visual, VISUAL), (consistency, CONSISTENT)]) if visual is not None else None
     why = dict(reasons)
     if visual is None:
@@ -84,15 +85,20 @@ def _weighted(values: list[tuple[float | None, float]]) -> float | None:
 
 
 def _first_reason(reasons: Mapping[str, str]) -> str:
-    return next((reasons[name] for name in ("sharpness", "blockiness", "flicker") if name in reasons),
-                "A measure that it rests on is missing.")
+    return next(
+        (reasons[name] for name in ("sharpness", "blockiness", "flicker") if name in reasons),
+        "A measure that it rests on is missing.",
+    )
 
 
-def _quality(measures: Measures, reasons: dict[str, str], visual: float | None, consistency: float | None,
-             overall: float | None) -> Quality:
+def _quality(
+    measures: Measures, reasons: dict[str, str], visual: float | None, consistency: float | None, overall: float | None
+) -> Quality:
     rounded = {name: None if value is None else round(value, 3) for name, value in measures.items()}
     return Quality(
         visual_quality=None if visual is None else round(visual, 3),
         consistency_score=None if consistency is None else round(consistency, 3),
         overall_score=None if overall is None else round(overall, 3),
-        measures=rounded | {"formula": FORMULA}, reasons=reasons)
+        measures=rounded | {"formula": FORMULA},
+        reasons=reasons,
+    )

@@ -188,8 +188,11 @@ def _default(model: Model, name: str, output: Output) -> Any:
     """The row's own default; shape, and size where the row has none, follow the project's output."""
     choices, own = model.properties[name].get("enum"), model.default_of(name)
     if name == "aspect_ratio" and choices:
-        return ratio_label(output.width, output.height) if own is None else nearest_ratio(
-            choices, output.width, output.height)
+        return (
+            ratio_label(output.width, output.height)
+            if own is None
+            else nearest_ratio(choices, output.width, output.height)
+        )
     if name == "resolution" and choices and own is None:
         return resolution_label(output.width, output.height)
     if name == "resolution" and choices and own not in choices:

@@ -69,7 +69,7 @@ def judge(held: Holding, now: datetime) -> Verdict:
 
 def surplus(accepted: Sequence[str], chosen: str) -> list[str]:
     """What a commit lets go: `accepted` are the asset's kept ones, newest first; `chosen` is about to be the newest."""
-    return [v for v in accepted if v != chosen][ACCEPTED_KEPT - 1:]
+    return [v for v in accepted if v != chosen][ACCEPTED_KEPT - 1 :]
 
 
 _WHY: Final = {

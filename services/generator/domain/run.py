@@ -36,8 +36,12 @@ class Spent:
 
     @property
     def cost(self) -> Cost:
-        return Cost(amount=str(self.amount), currency=self.currency, calls=self.calls,
-                    basis="estimated" if self.estimated else "reported")
+        return Cost(
+            amount=str(self.amount),
+            currency=self.currency,
+            calls=self.calls,
+            basis="estimated" if self.estimated else "reported",
+        )
 
 
 @dataclass(frozen=True)
@@ -86,35 +90,79 @@ def ref_of(ref: Ref) -> dict[str, Any]:
     return {name: getattr(ref, name) for name in Ref.model_fields}
 
 
-def progress(run: Run, *, percent: float | None, code: str, args: dict[str, Any] | None = None,
-             with_settings: bool = False) -> Progress:
+def progress(
+    run: Run, *, percent: float | None, code: str, args: dict[str, Any] | None = None, with_settings: bool = False
+) -> Progress:
     state: Literal["queued", "generating"] = "queued" if run.state is RunState.QUEUED else "generating"
-    told = {"kind": run.request.asset_kind.value.replace("_", " "), "number": run.request.segment_number,
-            "provider": run.provider}
-    return Progress(**ref_of(run.request), run_rev=run.rev, state=state, step=run.step, percent=percent,
-                    message_code=code, message_args=told | (args or {}), attempt=max(1, run.attempt),
-                    settings=run.settings if with_settings else None)
+    told = {
+        "kind": run.request.asset_kind.value.replace("_", " "),
+        "number": run.request.segment_number,
+        "provider": run.provider,
+    }
+    return Progress(
+        **ref_of(run.request),
+        run_rev=run.rev,
+        state=state,
+        step=run.step,
+        percent=percent,
+        message_code=code,
+        message_args=told | (args or {}),
+        attempt=max(1, run.attempt),
+        settings=run.settings if with_settings else None,
+    )
 
 
 def preview_ready(run: Run, versions: Sequence[Version], lost: Sequence[Problem]) -> PreviewReady:
     r = run.request
-    return PreviewReady(**ref_of(r), run_rev=run.rev, source=r.source, label=r.label, candidates=list(versions),
-                        problems=list(lost), cost=run.spent.cost, auto_approve=r.auto_approve,
-                        review_timeout_s=r.review_timeout_s, actor=r.actor)
+    return PreviewReady(
+        **ref_of(r),
+        run_rev=run.rev,
+        source=r.source,
+        label=r.label,
+        candidates=list(versions),
+        problems=list(lost),
+        cost=run.spent.cost,
+        auto_approve=r.auto_approve,
+        review_timeout_s=r.review_timeout_s,
+        actor=r.actor,
+    )
 
 
 def failed(run: Run, problem: Problem) -> Failed:
     """For a run that is failed or cancelled. `step` is where it was."""
     outcome: Literal["failed", "cancelled"] = "cancelled" if run.state is RunState.CANCELLED else "failed"
-    return Failed(**ref_of(run.request), run_rev=run.rev, outcome=outcome, step=run.step, problem=problem,
-                  attempts=run.attempt, cost=run.spent.cost)
+    return Failed(
+        **ref_of(run.request),
+        run_rev=run.rev,
+        outcome=outcome,
+        step=run.step,
+        problem=problem,
+        attempts=run.attempt,
+        cost=run.spent.cost,
+    )
 
 
-def complete(run: Run, version: Version, *, commit_seq: int, previous: str | None, updated_at: datetime,
-             retired: list[str], actor: Actor) -> Complete:
-    return Complete(**ref_of(run.request), run_rev=run.rev, commit_seq=commit_seq, version=version,
-                    previous_version_id=previous, updated_at=updated_at, retired=retired, cost=run.spent.cost,
-                    actor=actor)
+def complete(
+    run: Run,
+    version: Version,
+    *,
+    commit_seq: int,
+    previous: str | None,
+    updated_at: datetime,
+    retired: list[str],
+    actor: Actor,
+) -> Complete:
+    return Complete(
+        **ref_of(run.request),
+        run_rev=run.rev,
+        commit_seq=commit_seq,
+        version=version,
+        previous_version_id=previous,
+        updated_at=updated_at,
+        retired=retired,
+        cost=run.spent.cost,
+        actor=actor,
+    )
 
 
 def commit_time(now: datetime, previous: datetime | None) -> datetime:

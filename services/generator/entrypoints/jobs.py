@@ -96,8 +96,9 @@ class RunSweep:
             await requeue_jobless(sweeps, now)
             await sweeps.abandon_calls(LIMIT)
             await tell_held_back(sweeps, now)
-            ended = await end_overdue(sweeps, now, queued_for=self.limits.queued_for,
-                                      generating_for=self.limits.generating_for)
+            ended = await end_overdue(
+                sweeps, now, queued_for=self.limits.queued_for, generating_for=self.limits.generating_for
+            )
             active, oldest = await sweeps.census()
             pressure = await sweeps.pressure()
         for run in ended:

@@ -93,10 +93,18 @@ class Entry:
 
         async def told(connection: Connection, letter: DeadLetter) -> None:
             h = letter.headers
-            cause = Cause(h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""),
-                          h.get("ce_id"))
-            await refuse_request(self.runs(connection), topic=letter.topic, key=letter.key, subject=letter.subject,
-                                 told=letter.json(), cause=cause, now=self.clock.now())
+            cause = Cause(
+                h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""), h.get("ce_id")
+            )
+            await refuse_request(
+                self.runs(connection),
+                topic=letter.topic,
+                key=letter.key,
+                subject=letter.subject,
+                told=letter.json(),
+                cause=cause,
+                now=self.clock.now(),
+            )
 
         return told
 
@@ -104,9 +112,12 @@ class Entry:
 def _with_ids(handler: Handler) -> Handler:
     async def checked(connection: Connection, message: Message[Any]) -> None:
         event = message.event
-        named = [getattr(event, name) for name in ("run_id", "asset_id", "episode_id", "version_id", "import_id") if
-                 isinstance(event, Ref) or name in ("episode_id", "import_id")
-                 if getattr(event, name, None) is not None]
+        named = [
+            getattr(event, name)
+            for name in ("run_id", "asset_id", "episode_id", "version_id", "import_id")
+            if isinstance(event, Ref) or name in ("episode_id", "import_id")
+            if getattr(event, name, None) is not None
+        ]
         if bad := [each for each in named if not is_id(each)]:
             raise Permanent("bad_id", f"{message.topic} names {bad[0]!r}, which is no id")
         await handler(connection, message)

@@ -53,7 +53,7 @@ class CollectOrphans:
         """Deletes those whose time is over."""
         gone = [orphan.stored async for orphan in self.find(now) if orphan.due]
         for start in range(0, len(gone), PAGE):
-            await self.store.delete(*(o.key for o in gone[start:start + PAGE]))
+            await self.store.delete(*(o.key for o in gone[start : start + PAGE]))
         for stored in gone:
             log.info("object.collected", key=stored.key, bytes=stored.size)
         return gone

@@ -41,9 +41,18 @@ async def _commit(commits: Commits, pending: Pending, message: Message[Accepted]
     updated_at = commit_time(now, pending.updated_at)
     run = await commits.commit(pending, updated_at, retired)
     log.info("run.committed", run_id=run.run_id, version_id=pending.candidate.version_id)
-    await commits.publish(message.cause, complete(
-        run, pending.candidate, commit_seq=pending.commit_seq + 1, previous=pending.committed_version_id,
-        updated_at=updated_at, retired=list(retired), actor=message.event.actor))
+    await commits.publish(
+        message.cause,
+        complete(
+            run,
+            pending.candidate,
+            commit_seq=pending.commit_seq + 1,
+            previous=pending.committed_version_id,
+            updated_at=updated_at,
+            retired=list(retired),
+            actor=message.event.actor,
+        ),
+    )
     return run
 
 

@@ -12,8 +12,9 @@ from shared.contracts.retention import Action, Verdict
 from shared.retention import Explained
 
 
-async def explain_retention(unit: KeepingUnit, orphans: CollectOrphans, now: datetime,
-                            project_id: str | None = None) -> AsyncIterator[Explained]:
+async def explain_retention(
+    unit: KeepingUnit, orphans: CollectOrphans, now: datetime, project_id: str | None = None
+) -> AsyncIterator[Explained]:
     """Versions by project and asset, then (for all projects) objects without a row."""
     async with unit() as keeping:
         async for held in keeping.all_holdings(project_id):

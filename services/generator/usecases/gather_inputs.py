@@ -57,8 +57,10 @@ class GatherInputs:
         if r.source is not RunSource.GENERATE:
             return Inputs(brought=await self._brought(run, work / "brought"))
         if r.asset_kind is AssetKind.VIDEO:
-            return Inputs(starting_image=await self._starting_image(run, work),
-                          previous=await self._previous(r.previous_video_asset_id, work / "previous"))
+            return Inputs(
+                starting_image=await self._starting_image(run, work),
+                previous=await self._previous(r.previous_video_asset_id, work / "previous"),
+            )
         return Inputs(references=await self._references(run))
 
     async def _references(self, run: Run) -> tuple[Reference, ...]:

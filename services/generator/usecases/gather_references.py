@@ -33,8 +33,7 @@ class GatherReferences:
 
         Raises UserError for a picture that is gone, Retryable for a store that is away.
         """
-        found = [Reference(ref.sha256, await self._fetched(name, ref))
-                 for name, ref in in_turn(characters)[:most]]
+        found = [Reference(ref.sha256, await self._fetched(name, ref)) for name, ref in in_turn(characters)[:most]]
         await asyncio.to_thread(self._prune)
         return tuple(found)
 
@@ -50,8 +49,11 @@ class GatherReferences:
         except Permanent as e:
             if e.code != "object_missing":
                 raise
-            raise UserError("reference_missing", f"A reference image of {name} is gone.",
-                            "Upload it again in the project's characters, or take it out there.") from e
+            raise UserError(
+                "reference_missing",
+                f"A reference image of {name} is gone.",
+                "Upload it again in the project's characters, or take it out there.",
+            ) from e
         return path
 
     def _prune(self) -> None:

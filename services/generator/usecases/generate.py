@@ -55,10 +55,16 @@ class Generate:
         run = await self._begin(attempt)
         if run is None:
             return
-        with telemetry.span("run", traceparent=run.traceparent, run_id=run.run_id,
-                            correlation_id=run.cause.correlation_id):
-            log.info("run.attempt", attempt=attempt.number, kind=run.request.asset_kind, provider=run.provider,
-                     model=run.model)
+        with telemetry.span(
+            "run", traceparent=run.traceparent, run_id=run.run_id, correlation_id=run.cause.correlation_id
+        ):
+            log.info(
+                "run.attempt",
+                attempt=attempt.number,
+                kind=run.request.asset_kind,
+                provider=run.provider,
+                model=run.model,
+            )
             try:
                 with full_disk_in_words():
                     await self._work(run, attempt)
@@ -94,8 +100,9 @@ class Generate:
                 stored, fresh = await self._candidates(run, attempt, wanted, work, reporter)
             await self._persist(lambda store: self._settle(store, attempt, stored, fresh))
 
-    async def _candidates(self, run: Run, attempt: Attempt, wanted: range, work: Path,
-                          reporter: Reporter) -> tuple[list[Candidate], list[Candidate]]:
+    async def _candidates(
+        self, run: Run, attempt: Attempt, wanted: range, work: Path, reporter: Reporter
+    ) -> tuple[list[Candidate], list[Candidate]]:
         """Those that are stored, and the last one (or all, if none was worth storing alone)."""
         stored, fresh, error = await self._made_before(attempt, wanted), list[Candidate](), None
         missing = [p for p in wanted if p not in {c.position for c in stored}]

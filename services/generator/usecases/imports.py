@@ -30,8 +30,15 @@ class Imports(Store, Protocol):
 
     async def enqueue(self, film: FilmImport) -> None: ...
 
-    async def end(self, import_id: str, state: ImportState, now: datetime, *, problem: Problem | None = None,
-                  attempt: Attempt | None = None) -> FilmImport | None:
+    async def end(
+        self,
+        import_id: str,
+        state: ImportState,
+        now: datetime,
+        *,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> FilmImport | None:
         """From a working state; None if it was in none, or is another attempt's."""
         ...
 
@@ -73,8 +80,15 @@ class Splits(Store, Protocol):
         """Raises Fenced."""
         ...
 
-    async def end(self, import_id: str, state: ImportState, now: datetime, *, problem: Problem | None = None,
-                  attempt: Attempt | None = None) -> FilmImport | None: ...
+    async def end(
+        self,
+        import_id: str,
+        state: ImportState,
+        now: datetime,
+        *,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> FilmImport | None: ...
 
     async def finish(self, attempt: Attempt) -> None:
         """Ends the job. Raises Fenced."""

@@ -100,30 +100,47 @@ class MakeCandidate:
         moving = r.asset_kind is AssetKind.VIDEO
         has_frame = moving or r.asset_kind.is_picture
         return Order(
-            run_id=run.run_id, position=position, attempt=run.attempt, kind=r.asset_kind, model=model,
-            directions=run.directions, prompt=styled(r.asset_kind, run.directions, r.project_settings, r.overrides),
-            settings=values | ({} if seed is None else {"seed": seed}), seed=seed, label=r.label,
-            frame=frame_of(run.settings, output) if has_frame else None, fps=output.fps if moving else None,
-            duration_s=values.get("duration"), starting_image=inputs.starting_image,
-            references=inputs.references)
+            run_id=run.run_id,
+            position=position,
+            attempt=run.attempt,
+            kind=r.asset_kind,
+            model=model,
+            directions=run.directions,
+            prompt=styled(r.asset_kind, run.directions, r.project_settings, r.overrides),
+            settings=values | ({} if seed is None else {"seed": seed}),
+            seed=seed,
+            label=r.label,
+            frame=frame_of(run.settings, output) if has_frame else None,
+            fps=output.fps if moving else None,
+            duration_s=values.get("duration"),
+            starting_image=inputs.starting_image,
+            references=inputs.references,
+        )
 
-    async def _store(self, run: Run, version_id: str, order: Order | None, made: Made,
-                     inspected: Inspected) -> Version:
+    async def _store(self, run: Run, version_id: str, order: Order | None, made: Made, inspected: Inspected) -> Version:
         r = run.request
         settings = run.settings
         if order and order.seed is not None:
             settings = settings | {"seed": Setting(value=order.seed, source=settings["seed"].source)}
         return Version(
-            version_id=version_id, version_number=0,
+            version_id=version_id,
+            version_number=0,
             object=await self._put(version_id, r.asset_kind.value, made.path, made.content_type),
             poster=await self._put_beside(version_id, "poster", inspected.poster, JPEG),
             filmstrip=await self._put_beside(version_id, "filmstrip", inspected.filmstrip, JPEG),
             proxy=await self._put_beside(version_id, "proxy", inspected.proxy, "video/mp4"),
             last_frame=await self._put_beside(version_id, "last-frame", inspected.last_frame, JPEG),
-            media=inspected.media, quality=inspected.quality, directions=run.directions, model=run.model,
-            provider=run.provider, seed=order.seed if order else None,
+            media=inspected.media,
+            quality=inspected.quality,
+            directions=run.directions,
+            model=run.model,
+            provider=run.provider,
+            seed=order.seed if order else None,
             starting_image_version_id=r.starting_image_version_id if order else None,
-            settings=settings, cost=made.cost, info=dict(made.info))
+            settings=settings,
+            cost=made.cost,
+            info=dict(made.info),
+        )
 
     async def _keep_bad(self, run: Run, order: Order, made: Made, error: RetakeError) -> None:
         """What a provider made and we do not take stays for a week, so that it can be shown to its support."""
@@ -151,8 +168,17 @@ def _provenance(unsigned: str | None) -> dict[str, str]:
 def _origin(run: Run, version_id: str, order: Order | None, inputs: Inputs) -> Origin:
     """Words of users are not told: a file goes further than they may wish."""
     r = run.request
-    facts = {"version_id": version_id, "run_id": run.run_id, "asset_id": r.asset_id, "kind": r.asset_kind.value,
-             "source": r.source.value, "model": run.model if order else None, "seed": order.seed if order else None,
-             "requested_by": r.actor.user_id, "approved_without_review": r.auto_approve}
-    return Origin(r.label, run.model if order else None, facts, inputs.brought, inputs.starting_image,
-                  r.starting_image_version_id)
+    facts = {
+        "version_id": version_id,
+        "run_id": run.run_id,
+        "asset_id": r.asset_id,
+        "kind": r.asset_kind.value,
+        "source": r.source.value,
+        "model": run.model if order else None,
+        "seed": order.seed if order else None,
+        "requested_by": r.actor.user_id,
+        "approved_without_review": r.auto_approve,
+    }
+    return Origin(
+        r.label, run.model if order else None, facts, inputs.brought, inputs.starting_image, r.starting_image_version_id
+    )

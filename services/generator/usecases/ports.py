@@ -103,8 +103,16 @@ class Runs(Store, Protocol):
 
     async def enqueue(self, run: Run, lane: Lane) -> None: ...
 
-    async def end(self, run_id: str, state: RunState, now: datetime, *, only_from: frozenset[RunState] | None = None,
-                  problem: Problem | None = None, attempt: Attempt | None = None) -> Run | None:
+    async def end(
+        self,
+        run_id: str,
+        state: RunState,
+        now: datetime,
+        *,
+        only_from: frozenset[RunState] | None = None,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> Run | None:
         """Moves the run to a terminal state, its candidates with it; None if it was in no state to (or is fenced)."""
         ...
 
@@ -155,15 +163,24 @@ class Attempts(Store, Protocol):
         """The run, now waiting for its decision on what `keep` stored; None if fenced."""
         ...
 
-    async def end(self, run_id: str, state: RunState, now: datetime, *, only_from: frozenset[RunState] | None = None,
-                  problem: Problem | None = None, attempt: Attempt | None = None) -> Run | None: ...
+    async def end(
+        self,
+        run_id: str,
+        state: RunState,
+        now: datetime,
+        *,
+        only_from: frozenset[RunState] | None = None,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> Run | None: ...
 
     async def finish(self, attempt: Attempt) -> None:
         """Ends the job. Raises Fenced."""
         ...
 
-    async def postpone(self, attempt: Attempt, until: datetime, problem: Problem, *,
-                       counted: bool = True) -> Run | None:
+    async def postpone(
+        self, attempt: Attempt, until: datetime, problem: Problem, *, counted: bool = True
+    ) -> Run | None:
         """Gives the job back until then; None if fenced. Not counted: as if it had not been tried."""
         ...
 
@@ -177,8 +194,16 @@ class Commits(Store, Protocol):
         """Pointer, run and versions, in the caller's transaction. `retired`: what is let go, and why."""
         ...
 
-    async def end(self, run_id: str, state: RunState, now: datetime, *, only_from: frozenset[RunState] | None = None,
-                  problem: Problem | None = None, attempt: Attempt | None = None) -> Run | None: ...
+    async def end(
+        self,
+        run_id: str,
+        state: RunState,
+        now: datetime,
+        *,
+        only_from: frozenset[RunState] | None = None,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> Run | None: ...
 
     async def park(self, run_id: str, message: Message[Any]) -> None: ...
 
@@ -279,8 +304,9 @@ Expect = Callable[[Media], None]
 class Studio(Protocol):
     """Looks at media and brings what users upload into shape."""
 
-    async def inspect(self, path: Path, kind: AssetKind, work: Path, beside: Beside,
-                      expect: Expect | None = None) -> Inspected:
+    async def inspect(
+        self, path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None = None
+    ) -> Inspected:
         """Decodes all of it. Raises Permanent for what does not decode, is empty or is no media at all."""
         ...
 

@@ -31,8 +31,13 @@ class PurgeVersions:
             ripe = [h for h in await keeping.holdings(locked) if judge(h, now).action is Action.MARK]
             await keeping.mark([h.version_id for h in ripe], now)
         for held in ripe:
-            log.info("version.marked", version_id=held.version_id, project_id=held.project_id, bytes=held.size,
-                     why=judge(held, now).why)
+            log.info(
+                "version.marked",
+                version_id=held.version_id,
+                project_id=held.project_id,
+                bytes=held.size,
+                why=judge(held, now).why,
+            )
         return ripe
 
     async def delete(self, now: datetime) -> list[Holding]:

@@ -18,20 +18,41 @@ NOWHERE: Final = "00000000-0000-0000-0000-000000000000"  # an id that a broken c
 NOTHING_SPENT: Final = Cost(amount="0", basis="reported")
 
 
-async def refuse_request(runs: Runs, *, topic: str, key: str, subject: str | None, told: Mapping[str, Any],
-                         cause: Cause, now: datetime) -> None:
+async def refuse_request(
+    runs: Runs, *, topic: str, key: str, subject: str | None, told: Mapping[str, Any], cause: Cause, now: datetime
+) -> None:
     """A dead-lettered command: its failure, from what headers, key and body still tell."""
     if topic == RegenerateRequested.TOPIC and subject and is_id(subject):
         await runs.refuse(subject, now)
         kind = told.get("asset_kind")
-        await runs.publish(cause, Failed(
-            episode_id=_id(told, "episode_id") or NOWHERE, run_id=subject, asset_id=key or _id(told, "asset_id"),
-            asset_kind=AssetKind(kind) if kind in list(AssetKind) else None, segment_id=_id(told, "segment_id"),
-            run_rev=1, outcome="failed", step="queued", problem=problem_of(unreadable_command()), cost=NOTHING_SPENT))
+        await runs.publish(
+            cause,
+            Failed(
+                episode_id=_id(told, "episode_id") or NOWHERE,
+                run_id=subject,
+                asset_id=key or _id(told, "asset_id"),
+                asset_kind=AssetKind(kind) if kind in list(AssetKind) else None,
+                segment_id=_id(told, "segment_id"),
+                run_rev=1,
+                outcome="failed",
+                step="queued",
+                problem=problem_of(unreadable_command()),
+                cost=NOTHING_SPENT,
+            ),
+        )
     elif topic == ImportRequested.TOPIC and subject:
-        await runs.publish(cause, Failed(
-            episode_id=key or NOWHERE, import_id=subject, run_rev=1, outcome="failed", step="queued",
-            problem=problem_of(unreadable_command()), cost=NOTHING_SPENT))
+        await runs.publish(
+            cause,
+            Failed(
+                episode_id=key or NOWHERE,
+                import_id=subject,
+                run_rev=1,
+                outcome="failed",
+                step="queued",
+                problem=problem_of(unreadable_command()),
+                cost=NOTHING_SPENT,
+            ),
+        )
 
 
 def _id(told: Mapping[str, Any], name: str) -> str | None:

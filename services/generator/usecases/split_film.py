@@ -117,12 +117,19 @@ class SplitFilm:
             await store.scanned(attempt, changes)
         return changes
 
-    async def _clips(self, film: FilmImport, attempt: Attempt, opened: Film, cutting: Cutting,
-                     stored: Sequence[ImportClip], work: Path) -> list[ImportClip]:
+    async def _clips(
+        self,
+        film: FilmImport,
+        attempt: Attempt,
+        opened: Film,
+        cutting: Cutting,
+        stored: Sequence[ImportClip],
+        work: Path,
+    ) -> list[ImportClip]:
         clips = {clip.number: clip for clip in stored}
         missing = [span for span in cutting.spans if span.number not in clips]
         of = len(cutting.spans)
-        for some in (missing[i:i + AT_ONCE] for i in range(0, len(missing), AT_ONCE)):
+        for some in (missing[i : i + AT_ONCE] for i in range(0, len(missing), AT_ONCE)):
             percent = SCANNED + (100 - SCANNED) * (some[0].number - 1) / of
             await self._tell(film, attempt, "cutting", percent, {"number": some[0].number, "total": of})
             folder = work / "clips"
@@ -138,19 +145,25 @@ class SplitFilm:
         span: Span = clip.span
         key = f"imports/{film.import_id}/{attempt.token}/{span.number:04d}"
         return ImportClip(
-            number=span.number, start_s=round(span.start_s, 6), duration_s=round(span.duration_s, 6),
+            number=span.number,
+            start_s=round(span.start_s, 6),
+            duration_s=round(span.duration_s, 6),
             video=await self.objects.own.put_file(f"{key}.mp4", clip.video, "video/mp4", move=True),
-            first_frame=await self.objects.own.put_file(f"{key}.jpg", clip.first_frame, "image/jpeg", move=True))
+            first_frame=await self.objects.own.put_file(f"{key}.jpg", clip.first_frame, "image/jpeg", move=True),
+        )
 
-    async def _tell(self, film: FilmImport, attempt: Attempt, step: str, percent: float,
-                    args: dict[str, int] | None = None) -> None:
+    async def _tell(
+        self, film: FilmImport, attempt: Attempt, step: str, percent: float, args: dict[str, int] | None = None
+    ) -> None:
         """Raises Fenced: whoever works on a film that is no longer ours should stop."""
         async with self.unit() as store:
             now = await store.advance(attempt, step, self.clock.now())
             if now is None:
                 raise Fenced(film.import_id)
-            await store.publish(film.cause, import_progress(now, percent=round(percent, 1), code=f"import.{step}",
-                                                            args=dict(args or {})))
+            await store.publish(
+                film.cause,
+                import_progress(now, percent=round(percent, 1), code=f"import.{step}", args=dict(args or {})),
+            )
 
     async def _after(self, film: FilmImport, attempt: Attempt, error: RetakeError) -> None:
         """What follows a failure: another attempt later, or the end."""
@@ -183,4 +196,3 @@ def _warnings(cutting: Cutting) -> list[str]:
     if not cutting.left_out:
         return []
     return [f"{cutting.left_out} more scene cuts than an episode can have segments: the weakest were left out."]
-

@@ -44,8 +44,9 @@ async def start_run(runs: Runs, message: Message[RegenerateRequested], offer: Of
     asset = await runs.admit(request, message.cause)
     if asset.refused:
         return asset
-    blank = NewRun(request, message.cause, RunState.QUEUED, "queued", settings={}, provider=UPLOAD, model=None,
-                   lane=Lane.INGEST)
+    blank = NewRun(
+        request, message.cause, RunState.QUEUED, "queued", settings={}, provider=UPLOAD, model=None, lane=Lane.INGEST
+    )
     try:
         new = await _plan(runs, asset, blank, offer)
     except UserError as e:
@@ -82,13 +83,22 @@ def _generate(asset: Asset, blank: NewRun, offer: Offer) -> NewRun:
     r = blank.request
     if r.asset_kind is AssetKind.VIDEO and r.starting_image_version_id is None:
         raise problems.starting_image_missing()
-    effective = resolve(Request(r.asset_kind, r.overrides, r.project_settings, asset.committed), offer.catalogue,
-                        default_provider=offer.default_provider, fresh_seed=offer.fresh_seed())
+    effective = resolve(
+        Request(r.asset_kind, r.overrides, r.project_settings, asset.committed),
+        offer.catalogue,
+        default_provider=offer.default_provider,
+        fresh_seed=offer.fresh_seed(),
+    )
     provider = effective.model.provider
     if provider not in offer.lanes:
         raise problems.provider_unknown(provider, sorted(offer.lanes))
-    return replace(blank, settings=effective.settings, provider=provider, model=effective.model.slug,
-                   lane=offer.lanes[provider](r.asset_kind))
+    return replace(
+        blank,
+        settings=effective.settings,
+        provider=provider,
+        model=effective.model.slug,
+        lane=offer.lanes[provider](r.asset_kind),
+    )
 
 
 def _bring(asset: Asset, blank: NewRun) -> NewRun:
@@ -108,14 +118,28 @@ async def _existing(runs: Runs, asset: Asset, blank: NewRun) -> NewRun:
     if held.purged:
         raise problems.version_purged()
     v = held.version
-    return replace(blank, state=RunState.PREVIEW_READY, step="waiting", settings=v.settings, provider=v.provider,
-                   model=v.model, candidate=v, base_commit_seq=asset.commit_seq)
+    return replace(
+        blank,
+        state=RunState.PREVIEW_READY,
+        step="waiting",
+        settings=v.settings,
+        provider=v.provider,
+        model=v.model,
+        candidate=v,
+        base_commit_seq=asset.commit_seq,
+    )
 
 
 async def _announce(runs: Runs, run: Run, new: NewRun) -> None:
-    log.info("run.queued" if not new.problem else "run.refused", run_id=run.run_id, kind=run.request.asset_kind,
-             provider=run.provider, model=run.model, source=run.request.source,
-             code=new.problem.code if new.problem else None)
+    log.info(
+        "run.queued" if not new.problem else "run.refused",
+        run_id=run.run_id,
+        kind=run.request.asset_kind,
+        provider=run.provider,
+        model=run.model,
+        source=run.request.source,
+        code=new.problem.code if new.problem else None,
+    )
     if new.problem:
         await runs.publish(run.cause, failed(run, new.problem))
     elif new.candidate:

@@ -53,10 +53,25 @@ class PostgresReviews:
 
     async def open(self, review: Review, cause: Cause) -> bool:
         ref = review.ref
-        return bool(await self._db.fetchval(
-            _OPEN, ref.run_id, ref.asset_id, ref.asset_kind, ref.episode_id, ref.segment_id, ref.segment_number,
-            review.state, list(review.candidates), review.deadline, review.rev,
-            cause.project_id, cause.owner_id, cause.correlation_id, cause.causation_id))
+        return bool(
+            await self._db.fetchval(
+                _OPEN,
+                ref.run_id,
+                ref.asset_id,
+                ref.asset_kind,
+                ref.episode_id,
+                ref.segment_id,
+                ref.segment_number,
+                review.state,
+                list(review.candidates),
+                review.deadline,
+                review.rev,
+                cause.project_id,
+                cause.owner_id,
+                cause.correlation_id,
+                cause.causation_id,
+            )
+        )
 
     async def close(self, run_id: str, state: ReviewState, at: datetime) -> Review | None:
         row = await self._db.fetchrow(_CLOSE, run_id, state, at)
@@ -75,15 +90,36 @@ class PostgresReviews:
                 assert_never(state)
         return _review(row)
 
-    async def record(self, decision_id: str | None, review: Review, *, decision: DecisionSubmitted | None,
-                     actor: Actor, verdict: str, at: datetime) -> None:
+    async def record(
+        self,
+        decision_id: str | None,
+        review: Review,
+        *,
+        decision: DecisionSubmitted | None,
+        actor: Actor,
+        verdict: str,
+        at: datetime,
+    ) -> None:
         d = decision
         if verdict != "refused":
             metrics.DECIDED.labels(verdict, actor.kind).inc()
         await later(
-            self._db, "decisions", _RECORD, decision_id, review.ref.run_id, d.version_id if d else review.candidates[0],
-            d.action if d else "approve", d.rating if d else None, d.feedback if d else None,
-            d.suggested_changes if d else None, actor.kind, actor.user_id, d.submitted_at if d else at, at, verdict)
+            self._db,
+            "decisions",
+            _RECORD,
+            decision_id,
+            review.ref.run_id,
+            d.version_id if d else review.candidates[0],
+            d.action if d else "approve",
+            d.rating if d else None,
+            d.feedback if d else None,
+            d.suggested_changes if d else None,
+            actor.kind,
+            actor.user_id,
+            d.submitted_at if d else at,
+            at,
+            verdict,
+        )
 
     async def was_recorded(self, decision_id: str) -> bool:
         return bool(await self._db.fetchval("select 1 from decisions where decision_id = $1", decision_id))
@@ -95,13 +131,17 @@ class PostgresReviews:
     async def open_of(self, asset_ids: Sequence[str]) -> list[tuple[Review, Cause]]:
         rows = await self._db.fetch(
             f"select {_COLUMNS} from reviews where asset_id = any($1::uuid[]) and state = 'open' for update",
-            list(asset_ids))
+            list(asset_ids),
+        )
         return [(_review(r), _cause(r)) for r in rows]
 
     async def bury(self, asset_ids: Sequence[str], at: datetime) -> None:
         await self._db.execute(
             "insert into deleted_assets (asset_id, deleted_at) select a, $2 from unnest($1::uuid[]) a "
-            "on conflict do nothing", list(asset_ids), at)
+            "on conflict do nothing",
+            list(asset_ids),
+            at,
+        )
 
     async def is_buried(self, asset_id: str) -> bool:
         return bool(await self._db.fetchval("select 1 from deleted_assets where asset_id = $1", asset_id))
@@ -122,8 +162,14 @@ class PostgresReviews:
 
 
 def _review(row: asyncpg.Record) -> Review:
-    ref = Ref(run_id=row["run_id"], asset_id=row["asset_id"], asset_kind=row["asset_kind"],
-              episode_id=row["episode_id"], segment_id=row["segment_id"], segment_number=row["segment_number"])
+    ref = Ref(
+        run_id=row["run_id"],
+        asset_id=row["asset_id"],
+        asset_kind=row["asset_kind"],
+        episode_id=row["episode_id"],
+        segment_id=row["segment_id"],
+        segment_number=row["segment_number"],
+    )
     return Review(ref, ReviewState(row["state"]), tuple(row["candidates"]), row["deadline"], row["rev"])
 
 

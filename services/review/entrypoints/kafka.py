@@ -48,15 +48,21 @@ def refuse_dead_letters(stores: Stores) -> OnDeadLetter:
             return
         told = letter.json()
         try:
-            refused = ReviewUpdated(**{name: told.get(name) for name in REF}, review_rev=0,
-                                    change=ReviewChange.REFUSED, state=None, decision_id=told.get("decision_id"),
-                                    reason=RefusalReason.NOT_A_CANDIDATE)
+            refused = ReviewUpdated(
+                **{name: told.get(name) for name in REF},
+                review_rev=0,
+                change=ReviewChange.REFUSED,
+                state=None,
+                decision_id=told.get("decision_id"),
+                reason=RefusalReason.NOT_A_CANDIDATE,
+            )
         except ValueError as e:
             raise Permanent("nothing_to_refuse", str(e)) from e
         h = letter.headers
         await stores(connection).publish(
-            refused, Cause(h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""),
-                           h.get("ce_id")))
+            refused,
+            Cause(h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""), h.get("ce_id")),
+        )
 
     return on_dead_letter
 

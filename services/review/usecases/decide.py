@@ -33,29 +33,50 @@ async def decide(reviews: Reviews, message: Message[DecisionSubmitted], now: dat
     state = outcome(decision.action)
     closed = await reviews.close(decision.run_id, state, now)
     assert closed is not None, "the row is locked and was open"
-    await reviews.record(decision.decision_id, closed, decision=decision, actor=decision.actor,
-                         verdict=state.value, at=now)
+    await reviews.record(
+        decision.decision_id, closed, decision=decision, actor=decision.actor, verdict=state.value, at=now
+    )
     await reviews.publish(_verdict(closed, decision, now), message.cause)
 
 
 def _verdict(closed: Review, decision: DecisionSubmitted, now: datetime) -> Accepted | Rejected:
     common = ref_of(closed.ref) | {
-        "review_rev": closed.rev, "decision_id": decision.decision_id, "version_id": decision.version_id,
-        "rating": decision.rating, "feedback": decision.feedback, "decided_at": now, "actor": decision.actor,
+        "review_rev": closed.rev,
+        "decision_id": decision.decision_id,
+        "version_id": decision.version_id,
+        "rating": decision.rating,
+        "feedback": decision.feedback,
+        "decided_at": now,
+        "actor": decision.actor,
     }
     if closed.state is ReviewState.ACCEPTED:
         return Accepted(**common)
-    return Rejected(**common, action=decision.action, suggested_changes=decision.suggested_changes,
-                    regenerate=decision.regenerate, next_run_id=decision.next_run_id)
+    return Rejected(
+        **common,
+        action=decision.action,
+        suggested_changes=decision.suggested_changes,
+        regenerate=decision.regenerate,
+        next_run_id=decision.next_run_id,
+    )
 
 
-async def _refuse(reviews: Reviews, review: Review | None, message: Message[DecisionSubmitted],
-                  reason: RefusalReason, now: datetime) -> None:
+async def _refuse(
+    reviews: Reviews, review: Review | None, message: Message[DecisionSubmitted], reason: RefusalReason, now: datetime
+) -> None:
     decision = message.event
     about = review or Review(Ref(**ref_of(decision)), ReviewState.WITHDRAWN, (), None, 0)
-    await reviews.record(decision.decision_id, about, decision=decision, actor=decision.actor,
-                         verdict="refused", at=now)
+    await reviews.record(
+        decision.decision_id, about, decision=decision, actor=decision.actor, verdict="refused", at=now
+    )
     await reviews.publish(
-        ReviewUpdated(**ref_of(decision), review_rev=about.rev, change=ReviewChange.REFUSED,
-                      state=review.state if review else None, deadline=about.deadline,
-                      decision_id=decision.decision_id, reason=reason), message.cause)
+        ReviewUpdated(
+            **ref_of(decision),
+            review_rev=about.rev,
+            change=ReviewChange.REFUSED,
+            state=review.state if review else None,
+            deadline=about.deadline,
+            decision_id=decision.decision_id,
+            reason=reason,
+        ),
+        message.cause,
+    )

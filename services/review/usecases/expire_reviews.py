@@ -23,6 +23,13 @@ async def expire(reviews: Reviews, review: Review, cause: Cause, now: datetime) 
     closed = await reviews.close(review.ref.run_id, ReviewState.EXPIRED, now)
     assert closed is not None, "the row is locked and was open"
     await reviews.publish(
-        ReviewUpdated(**ref_of(closed.ref), review_rev=closed.rev, change=ReviewChange.EXPIRED,
-                      state=closed.state, deadline=closed.deadline), cause)
+        ReviewUpdated(
+            **ref_of(closed.ref),
+            review_rev=closed.rev,
+            change=ReviewChange.EXPIRED,
+            state=closed.state,
+            deadline=closed.deadline,
+        ),
+        cause,
+    )
     return closed

@@ -41,10 +41,19 @@ async def _approve_at_once(reviews: Reviews, review: Review, by: Actor, cause: C
     assert closed is not None, "it was opened in this transaction"
     await reviews.record(None, closed, decision=None, actor=by, verdict="accepted", at=now)
     await reviews.publish(
-        Accepted(**ref_of(review.ref), review_rev=closed.rev, decision_id=None, version_id=review.candidates[0],
-                 decided_at=now, actor=by), cause)
+        Accepted(
+            **ref_of(review.ref),
+            review_rev=closed.rev,
+            decision_id=None,
+            version_id=review.candidates[0],
+            decided_at=now,
+            actor=by,
+        ),
+        cause,
+    )
 
 
 def _update(review: Review, change: ReviewChange) -> ReviewUpdated:
-    return ReviewUpdated(**ref_of(review.ref), review_rev=review.rev, change=change, state=review.state,
-                         deadline=review.deadline)
+    return ReviewUpdated(
+        **ref_of(review.ref), review_rev=review.rev, change=change, state=review.state, deadline=review.deadline
+    )

@@ -27,8 +27,16 @@ class Reviews(Protocol):
         """Open -> `state`, rev raised; None if it was not open any more."""
         ...
 
-    async def record(self, decision_id: str | None, review: Review, *, decision: DecisionSubmitted | None,
-                     actor: Actor, verdict: str, at: datetime) -> None:
+    async def record(
+        self,
+        decision_id: str | None,
+        review: Review,
+        *,
+        decision: DecisionSubmitted | None,
+        actor: Actor,
+        verdict: str,
+        at: datetime,
+    ) -> None:
         """Adds to the history: what was decided, by whom, and whether it counted."""
         ...
 

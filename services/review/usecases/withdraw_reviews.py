@@ -19,5 +19,12 @@ async def withdraw_reviews(reviews: Reviews, message: Message[EpisodeChanged], n
         closed = await reviews.close(review.ref.run_id, ReviewState.WITHDRAWN, now)
         if closed:
             await reviews.publish(
-                ReviewUpdated(**ref_of(closed.ref), review_rev=closed.rev, change=ReviewChange.WITHDRAWN,
-                              state=closed.state, deadline=closed.deadline), cause)
+                ReviewUpdated(
+                    **ref_of(closed.ref),
+                    review_rev=closed.rev,
+                    change=ReviewChange.WITHDRAWN,
+                    state=closed.state,
+                    deadline=closed.deadline,
+                ),
+                cause,
+            )

@@ -25,8 +25,9 @@ def build(url: str) -> FastAPI:
     def rotate(algorithm: str) -> str:
         state["count"] += 1
         kid = f"key-{state['count']}"
-        key: Private = ec.generate_private_key(ec.SECP256R1()) if algorithm == "ES256" else \
-            rsa.generate_private_key(65537, 2048)
+        key: Private = (
+            ec.generate_private_key(ec.SECP256R1()) if algorithm == "ES256" else rsa.generate_private_key(65537, 2048)
+        )
         keys[kid] = (algorithm, key)
         return kid
 

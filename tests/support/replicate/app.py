@@ -25,15 +25,22 @@ FILE_MOST = 100_000_000
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 _DEFAULT_DETAILS = {
     401: ("Unauthenticated", "You did not pass a valid authentication token"),
-    402: ("Insufficient credit", ("You have insufficient credit to run this model. Go to "
-          "https://replicate.com/account/billing#billing to purchase credit.")),
+    402: (
+        "Insufficient credit",
+        (
+            "You have insufficient credit to run this model. Go to "
+            "https://replicate.com/account/billing#billing to purchase credit."
+        ),
+    ),
     404: (None, "The requested resource could not be found."),
     429: (None, "Request was throttled. Your rate limit resets in ~30s."),
 }
 
 
-LOW_CREDIT = ("Your rate limit was reduced to 6 requests per minute with a burst of 1 requests while you have less "
-              "than $5.0 in credit. Your rate limit resets in ~10s.")
+LOW_CREDIT = (
+    "Your rate limit was reduced to 6 requests per minute with a burst of 1 requests while you have less "
+    "than $5.0 in credit. Your rate limit resets in ~10s."
+)
 
 
 class Refused(Exception):
@@ -51,20 +58,23 @@ class Emulator:
     def __init__(self, account: Account, token: str) -> None:
         self.account = account
         self.token = token
-        self.app = Starlette(routes=[
-            Route("/v1/account", self.whoami),
-            Route("/v1/models/{owner}/{name}", self.model),
-            Route("/v1/models/{owner}/{name}/predictions", self.create, methods=["POST"]),
-            Route("/v1/predictions", self.list),
-            Route("/v1/predictions/{id}", self.get),
-            Route("/v1/predictions/{id}/cancel", self.cancel, methods=["POST"]),
-            Route("/v1/files", self.upload, methods=["POST"]),
-            Route("/v1/files/{id}", self.file),
-            Route("/v1/webhooks/default/secret", self.secret),
-            Route("/output/{id}/{name}", self.output),
-            Route("/_emulator/faults", self.script, methods=["POST", "DELETE"]),
-            Route("/_emulator/books", self.books),
-        ], exception_handlers={Refused: _answer})
+        self.app = Starlette(
+            routes=[
+                Route("/v1/account", self.whoami),
+                Route("/v1/models/{owner}/{name}", self.model),
+                Route("/v1/models/{owner}/{name}/predictions", self.create, methods=["POST"]),
+                Route("/v1/predictions", self.list),
+                Route("/v1/predictions/{id}", self.get),
+                Route("/v1/predictions/{id}/cancel", self.cancel, methods=["POST"]),
+                Route("/v1/files", self.upload, methods=["POST"]),
+                Route("/v1/files/{id}", self.file),
+                Route("/v1/webhooks/default/secret", self.secret),
+                Route("/output/{id}/{name}", self.output),
+                Route("/_emulator/faults", self.script, methods=["POST", "DELETE"]),
+                Route("/_emulator/books", self.books),
+            ],
+            exception_handlers={Refused: _answer},
+        )
 
     def _enter(self, request: Request) -> None:
         self.account.requests[f"{request.method} {request.url.path.split('/')[2]}"] += 1
@@ -89,8 +99,13 @@ class Emulator:
             return problem(404)
         shown = {"type": "object", "properties": SCHEMAS[slug], "required": [REQUIRED.get(slug, "prompt")]}
         openapi = {"components": {"schemas": {"Input": shown}}}
-        return JSONResponse({"owner": slug.split("/")[0], "name": slug.split("/")[1],
-                             "latest_version": {"id": "hidden", "openapi_schema": openapi}})
+        return JSONResponse(
+            {
+                "owner": slug.split("/")[0],
+                "name": slug.split("/")[1],
+                "latest_version": {"id": "hidden", "openapi_schema": openapi},
+            }
+        )
 
     async def create(self, request: Request) -> Response:
         self._enter(request)
@@ -106,8 +121,13 @@ class Emulator:
             return problem(422, said, title="Input validation failed", invalid_fields=wrong)
         image = self._image(made_as(slug, given)[1].get("image"))
         made = self.account.create(
-            slug, given, cancel_after=_span(request.headers.get("cancel-after")), webhook=_https(body.get("webhook")),
-            events=body.get("webhook_events_filter"), image=image)
+            slug,
+            given,
+            cancel_after=_span(request.headers.get("cancel-after")),
+            webhook=_https(body.get("webhook")),
+            events=body.get("webhook_events_filter"),
+            image=image,
+        )
         if fault:
             await _befall(fault)
         wait = re.fullmatch(r"wait(?:=(\d+))?", request.headers.get("prefer", ""))
@@ -145,8 +165,10 @@ class Emulator:
         start = int(query.get("cursor", 0))
         more = start + PAGE < len(rows)
         following = str(request.url.include_query_params(cursor=start + PAGE)) if more else None
-        shown = [p.body(self.account.base(), echo_webhook=self.account.echo_webhook_in_list)
-                 for p in rows[start:start + PAGE]]
+        shown = [
+            p.body(self.account.base(), echo_webhook=self.account.echo_webhook_in_list)
+            for p in rows[start : start + PAGE]
+        ]
         if fault:
             await _befall(fault)
         return JSONResponse({"previous": None, "next": following, "results": shown})
@@ -183,8 +205,9 @@ class Emulator:
             return Response("<html><h1>413 Request Entity Too Large</h1></html>", 413, media_type="text/html")
         head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
         parts = message_from_bytes(head + raw, policy=policy.HTTP)
-        part = next((p for p in parts.iter_parts() if p.get_param("name", header="content-disposition") == "content"),
-                    None)
+        part = next(
+            (p for p in parts.iter_parts() if p.get_param("name", header="content-disposition") == "content"), None
+        )
         if part is None:
             return problem(422, "content is required")
         data = part.get_payload(decode=True)
@@ -195,8 +218,14 @@ class Emulator:
 
     def _file_body(self, file_id: str) -> dict[str, Any]:
         data, content_type = self.account.files[file_id]
-        return {"id": file_id, "name": "upload", "content_type": content_type, "size": len(data), "metadata": {},
-                "urls": {"get": f"{self.account.base()}/v1/files/{file_id}"}}
+        return {
+            "id": file_id,
+            "name": "upload",
+            "content_type": content_type,
+            "size": len(data),
+            "metadata": {},
+            "urls": {"get": f"{self.account.base()}/v1/files/{file_id}"},
+        }
 
     async def file(self, request: Request) -> Response:
         self._enter(request)
@@ -220,7 +249,7 @@ class Emulator:
             case "empty":
                 return Response(b"", media_type="application/octet-stream")
             case "truncated":
-                return Response(found.file.read_bytes()[:found.file.stat().st_size // 2])
+                return Response(found.file.read_bytes()[: found.file.stat().st_size // 2])
             case "redirect":
                 assert fault
                 return RedirectResponse(fault.args["to"])
@@ -241,11 +270,18 @@ class Emulator:
 
     async def books(self, request: Request) -> Response:
         a = self.account
-        return JSONResponse({
-            "created": len(a.predictions), "paid": len(a.paid), "requests": a.requests,
-            "leaked_tokens": a.leaked_tokens,
-            "predictions": [p.body(a.base(), echo_webhook=True) | {"asked": p.input} for p in a.predictions.values()],
-            "webhooks_sent": a.webhooks_sent})
+        return JSONResponse(
+            {
+                "created": len(a.predictions),
+                "paid": len(a.paid),
+                "requests": a.requests,
+                "leaked_tokens": a.leaked_tokens,
+                "predictions": [
+                    p.body(a.base(), echo_webhook=True) | {"asked": p.input} for p in a.predictions.values()
+                ],
+                "webhooks_sent": a.webhooks_sent,
+            }
+        )
 
 
 async def _befall(fault: Fault) -> None:
@@ -254,8 +290,11 @@ async def _befall(fault: Fault) -> None:
         case "status":
             status, body = args["status"], args.get("body")
             if body is not None:
-                response = Response(body if isinstance(body, str) else json.dumps(body), status,
-                                    media_type="text/html" if isinstance(body, str) else "application/problem+json")
+                response = Response(
+                    body if isinstance(body, str) else json.dumps(body),
+                    status,
+                    media_type="text/html" if isinstance(body, str) else "application/problem+json",
+                )
             elif status >= 500:
                 response = Response("<html><h1>Bad gateway</h1></html>", status, media_type="text/html")
             else:

@@ -9,7 +9,11 @@ Where = Literal["create", "get", "list", "cancel", "files", "output", "predictio
 WHERE = ("create", "get", "list", "cancel", "files", "output", "prediction", "webhook")
 _REQUEST = ("status", "hang", "drop")
 WHAT: dict[str, tuple[str, ...]] = {
-    "create": (*_REQUEST, "low_credit"), "get": _REQUEST, "list": _REQUEST, "cancel": _REQUEST, "files": _REQUEST,
+    "create": (*_REQUEST, "low_credit"),
+    "get": _REQUEST,
+    "list": _REQUEST,
+    "cancel": _REQUEST,
+    "files": _REQUEST,
     "output": (*_REQUEST, "html", "empty", "truncated", "redirect"),
     "prediction": ("fail", "abort", "never_start", "never_end", "output", "slow", "forget"),
     "webhook": ("lose", "duplicate", "late", "forge", "old"),
@@ -64,7 +68,7 @@ class Faults:
         if do not in WHAT.get(on, ()):
             raise ValueError(f"no {do!r} on {on!r}; there is " + "; ".join(f"{w}: {', '.join(WHAT[w])}" for w in WHERE))
         if do == "status" and not isinstance(args.get("status"), int):
-            raise ValueError("`status` needs the number: {\"status\": 429}")
+            raise ValueError('`status` needs the number: {"status": 429}')
         self.waiting.append(Fault(on, do, times, after, matching, args))
 
     def draw(self, on: Where, text: str = "") -> Fault | None:

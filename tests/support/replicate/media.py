@@ -38,8 +38,9 @@ class Studio:
                 return await self._video(stem, model, given, image)
             return await asyncio.to_thread(_picture, stem, model, given), {"image_output_count": 1}
 
-    async def _video(self, stem: Path, model: str, given: dict[str, Any],
-                     image: bytes | None) -> tuple[Path, dict[str, Any]]:
+    async def _video(
+        self, stem: Path, model: str, given: dict[str, Any], image: bytes | None
+    ) -> tuple[Path, dict[str, Any]]:
         seconds = given.get("duration", 8 if "veo" in model else 5)
         width, height = _frame(given)
         path = stem.with_suffix(".mp4")
@@ -55,11 +56,31 @@ class Studio:
         sound = bool("veo" in model and given.get("generate_audio", True))
         noise = ["-f", "lavfi", "-i", "sine=frequency=330:sample_rate=48000", "-c:a", "aac"] if sound else ["-an"]
         frames = round(seconds * 24) + 1  # 10.04 s for 10
-        await self._once(path, *source, *noise, "-vf", f"scale={width}:{height},setsar=1,format=yuv420p", "-frames:v",
-                         str(frames), *(["-t", f"{frames / 24:.4f}"] if sound else []), "-c:v", "libx264", "-preset",
-                         "ultrafast", "-crf", "30", "-threads", "1", "-movflags", "+faststart")
-        metrics = {"video_output_duration_seconds": seconds, "resolution_target": given.get("resolution", "720p"),
-                   "with_audio": sound}
+        await self._once(
+            path,
+            *source,
+            *noise,
+            "-vf",
+            f"scale={width}:{height},setsar=1,format=yuv420p",
+            "-frames:v",
+            str(frames),
+            *(["-t", f"{frames / 24:.4f}"] if sound else []),
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-crf",
+            "30",
+            "-threads",
+            "1",
+            "-movflags",
+            "+faststart",
+        )
+        metrics = {
+            "video_output_duration_seconds": seconds,
+            "resolution_target": given.get("resolution", "720p"),
+            "with_audio": sound,
+        }
         return path, metrics
 
     async def _speech(self, stem: Path, given: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
@@ -71,8 +92,20 @@ class Studio:
         if path.exists():
             return path
         process = await asyncio.create_subprocess_exec(
-            "nice", "-n", "10", imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", "error", "-y", *args,
-            str(path), stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
+            "nice",
+            "-n",
+            "10",
+            imageio_ffmpeg.get_ffmpeg_exe(),
+            "-nostdin",
+            "-hide_banner",
+            "-v",
+            "error",
+            "-y",
+            *args,
+            str(path),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
         _, said = await process.communicate()
         assert process.returncode == 0, said.decode()
         return path

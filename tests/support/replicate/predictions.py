@@ -23,8 +23,16 @@ from tests.support.replicate.schemas import made_as
 
 TERMINAL = ("succeeded", "failed", "canceled", "aborted")
 # Seconds that a prediction takes, as measured by others; a queue of about a second before it.
-TAKES = {"seedance-1-lite": 38, "seedance-1-pro-fast": 47, "veo-3.1-fast": 62, "seedream-4": 14, "nano-banana": 10,
-         "qwen-image": 8, "speech-02-hd": 2, "stable-audio-2.5": 6}
+TAKES = {
+    "seedance-1-lite": 38,
+    "seedance-1-pro-fast": 47,
+    "veo-3.1-fast": 62,
+    "seedream-4": 14,
+    "nano-banana": 10,
+    "qwen-image": 8,
+    "speech-02-hd": 2,
+    "stable-audio-2.5": 6,
+}
 QUEUE_S = 1.0
 RETENTION_S = 3600.0
 LIST_OUTPUT = ("bytedance/seedream-4", "qwen/qwen-image")
@@ -63,13 +71,24 @@ class Prediction:
 
     def body(self, base: str, *, echo_webhook: bool) -> dict[str, Any]:
         found: dict[str, Any] = {
-            "id": self.id, "model": self.model, "version": "hidden", "input": {} if self.data_removed else self.input,
-            "logs": self.logs, "output": None if self.data_removed else self.output, "error": self.error,
-            "status": self.status, "source": "api", "data_removed": self.data_removed,
-            "created_at": iso(self.created_at), "started_at": iso(self.started_at),
+            "id": self.id,
+            "model": self.model,
+            "version": "hidden",
+            "input": {} if self.data_removed else self.input,
+            "logs": self.logs,
+            "output": None if self.data_removed else self.output,
+            "error": self.error,
+            "status": self.status,
+            "source": "api",
+            "data_removed": self.data_removed,
+            "created_at": iso(self.created_at),
+            "started_at": iso(self.started_at),
             "completed_at": iso(self.completed_at),
-            "urls": {"get": f"{base}/v1/predictions/{self.id}", "cancel": f"{base}/v1/predictions/{self.id}/cancel",
-                     "web": f"{base}/p/{self.id}"},
+            "urls": {
+                "get": f"{base}/v1/predictions/{self.id}",
+                "cancel": f"{base}/v1/predictions/{self.id}/cancel",
+                "web": f"{base}/p/{self.id}",
+            },
         }
         if self.deadline:
             found["deadline"] = iso(self.deadline)
@@ -103,13 +122,22 @@ class Account:
         """Those that Replicate charges: all that succeeded."""
         return [p for p in self.predictions.values() if p.status == "succeeded"]
 
-    def create(self, model: str, given: dict[str, Any], *, cancel_after: float | None, webhook: str | None,
-               events: list[str] | None, image: bytes | None) -> Prediction:
+    def create(
+        self,
+        model: str,
+        given: dict[str, Any],
+        *,
+        cancel_after: float | None,
+        webhook: str | None,
+        events: list[str] | None,
+        image: bytes | None,
+    ) -> Prediction:
         now = datetime.now(UTC)
         deadline = None if cancel_after is None else now + timedelta(seconds=cancel_after / self.speed)
         letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-        found = Prediction("".join(secrets.choice(letters) for _ in range(26)), model, given, now, deadline, webhook,
-                           events, None)
+        found = Prediction(
+            "".join(secrets.choice(letters) for _ in range(26)), model, given, now, deadline, webhook, events, None
+        )
         found.fault = self.faults.draw("prediction", found.text)
         self.predictions[found.id] = found
         found.task = self.background(self._live(found, image))
@@ -206,5 +234,9 @@ class Account:
 def signed(key: bytes, webhook_id: str, at: datetime, body: bytes) -> dict[str, str]:
     stamp = str(int(at.timestamp()))
     digest = hmac.digest(key, f"{webhook_id}.{stamp}.".encode() + body, "sha256")
-    return {"webhook-id": webhook_id, "webhook-timestamp": stamp, "content-type": "application/json",
-            "webhook-signature": f"v1,{base64.b64encode(digest).decode()}"}
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": stamp,
+        "content-type": "application/json",
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }

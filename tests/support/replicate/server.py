@@ -31,16 +31,24 @@ class Running:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, port: int = 0, speed: float = 1.0, token: str = TOKEN,
-                  host: str = "127.0.0.1", retention_s: float | None = None) -> AsyncIterator[Running]:
+async def running(
+    folder: Path,
+    *,
+    port: int = 0,
+    speed: float = 1.0,
+    token: str = TOKEN,
+    host: str = "127.0.0.1",
+    retention_s: float | None = None,
+) -> AsyncIterator[Running]:
     """`speed` 100: what takes Replicate 14 s takes 0.14 s."""
     listening = socket.create_server((host, port))
     url = f"http://{host}:{listening.getsockname()[1]}"
     folder.mkdir(parents=True, exist_ok=True)
     account = Account(Studio(folder), lambda: url, speed)
     account.retention_s = RETENTION_S / speed if retention_s is None else retention_s
-    config = uvicorn.Config(Emulator(account, token).app, log_level="critical", lifespan="off",
-                            timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        Emulator(account, token).app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -326,8 +326,17 @@ def test_words_for_people() -> None:
 def test_a_preview_says_what_it_cost_and_what_was_not_made(capsys: pytest.CaptureFixture[str]) -> None:
     lost = {"code": "sensitive", "cause": "The model refused it.", "recovery": "Change the words."}
     cost = {"estimated": {"amount": "0.20", "currency": "USD"}, "actual": {"amount": "0.078", "currency": "USD"}}
-    run = Run.model_validate({"id": "r", "kind": "video", "status": "preview_ready", "segment_number": 1, "cost": cost,
-                              "versions": [{"id": "v", "number": 4}], "lost": [lost]})
+    run = Run.model_validate(
+        {
+            "id": "r",
+            "kind": "video",
+            "status": "preview_ready",
+            "segment_number": 1,
+            "cost": cost,
+            "versions": [{"id": "v", "number": 4}],
+            "lost": [lost],
+        }
+    )
     present(Session(), run)
     told = capsys.readouterr().out
     assert "0.078 USD" in told

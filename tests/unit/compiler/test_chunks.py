@@ -83,7 +83,9 @@ def test_gain_moves_in_steps() -> None:
     assert gain_for(-10, -16) == -6
 
 
-@pytest.mark.parametrize(("loudness", "gain"), [
-    (-16.0, 6.0), (-16.2, 6.0), (-16.4, 6.5), (-17.6, 7.5), (-14.4, 4.5), (-60.0, 20.0), (None, 6.0)])
+@pytest.mark.parametrize(
+    ("loudness", "gain"),
+    [(-16.0, 6.0), (-16.2, 6.0), (-16.4, 6.5), (-17.6, 7.5), (-14.4, 4.5), (-60.0, 20.0), (None, 6.0)],
+)
 def test_a_track_that_measures_otherwise_than_its_mix_is_corrected(loudness: float | None, gain: float) -> None:
     assert corrected(Level(6.0, -1.0), loudness, -16.0) == Level(gain, -1.0)

@@ -72,11 +72,7 @@ def written(request: CompileRequested, frames: list[int]) -> tuple[otio.schema.T
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 150), st.sampled_from([None, FADE, DISSOLVE])), min_size=1, max_size=6
-    )
-)
+@given(st.lists(st.tuples(st.integers(1, 150), st.sampled_from([None, FADE, DISSOLVE])), min_size=1, max_size=6))
 def test_pictures_lie_where_the_plan_has_them(shots: list[tuple[int, Transition | None]]) -> None:
     timeline, film, _ = written(requested([after for _, after in shots]), [frames for frames, _ in shots])
     [track] = timeline.video_tracks()

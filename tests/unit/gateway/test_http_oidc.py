@@ -21,8 +21,11 @@ from tests.support.clock import FakeClock
 from tests.support.gateway_http import gateway_settings
 
 ISSUER = "https://id.example/realms/film"
-RSA_KEY, OTHER_RSA, EC_KEY = (rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048),
-                              ec.generate_private_key(ec.SECP256R1()))
+RSA_KEY, OTHER_RSA, EC_KEY = (
+    rsa.generate_private_key(65537, 2048),
+    rsa.generate_private_key(65537, 2048),
+    ec.generate_private_key(ec.SECP256R1()),
+)
 
 
 class Fake:
@@ -52,14 +55,16 @@ class Setup:
     def __init__(self, clock: FakeClock) -> None:
         self.clock, self.fake = clock, Fake()
         self.keys = IssuerKeys(ISSUER, clock, httpx.MockTransport(self.fake))
-        self.tokens = OidcTokens(self.keys, issuer=ISSUER, audience="retake", algorithms=("RS256", "ES256"),
-                                 leeway_s=30, clock=clock)
+        self.tokens = OidcTokens(
+            self.keys, issuer=ISSUER, audience="retake", algorithms=("RS256", "ES256"), leeway_s=30, clock=clock
+        )
 
     def token(self, kid: str | None = "a", key: Any = RSA_KEY, algorithm: str = "RS256", **claims: Any) -> str:
         now = int(self.clock.now().timestamp())
         full = {"iss": ISSUER, "aud": "retake", "sub": "ana", "exp": now + 60} | claims
-        return jwt.encode({k: v for k, v in full.items() if v is not None}, key, algorithm,
-                          {"kid": kid} if kid else None)
+        return jwt.encode(
+            {k: v for k, v in full.items() if v is not None}, key, algorithm, {"kid": kid} if kid else None
+        )
 
 
 @pytest.fixture
@@ -76,10 +81,23 @@ async def test_a_token_says_who_it_is(s: Setup) -> None:
     assert (await s.tokens.verify(s.token("e", EC_KEY, "ES256"))).user_id == "ana"
 
 
-@pytest.mark.parametrize("claims", [
-    {"iss": "https://other.example"}, {"iss": ISSUER + "/"}, {"aud": "other"}, {"aud": None}, {"sub": None},
-    {"sub": ""}, {"sub": 5}, {"sub": "x" * 256}, {"exp": None}, {"exp": "soon"}, {"iss": None}, {"nbf": "later"},
-])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://other.example"},
+        {"iss": ISSUER + "/"},
+        {"aud": "other"},
+        {"aud": None},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": 5},
+        {"sub": "x" * 256},
+        {"exp": None},
+        {"exp": "soon"},
+        {"iss": None},
+        {"nbf": "later"},
+    ],
+)
 async def test_every_claim_is_pinned(s: Setup, claims: dict[str, Any]) -> None:
     with pytest.raises(BadToken):
         await s.tokens.verify(s.token(**claims))
@@ -100,8 +118,16 @@ async def test_nobody_signs_with_what_everybody_knows(s: Setup) -> None:
     body = s.token().split(".")[1]
     mac = jwt.get_algorithm_by_name("HS256").sign(f"{header}.{body}".encode(), public)
     forged = f"{header}.{body}.{jwt.api_jws.base64url_encode(mac).decode()}"
-    for token in (forged, s.token(key=None, algorithm="none"), s.token("shared", "s" * 32, "HS256"),
-                  s.token(algorithm="RS512"), "x", "a.b.c", "é.é.é", "x" * 20_000):
+    for token in (
+        forged,
+        s.token(key=None, algorithm="none"),
+        s.token("shared", "s" * 32, "HS256"),
+        s.token(algorithm="RS512"),
+        "x",
+        "a.b.c",
+        "é.é.é",
+        "x" * 20_000,
+    ):
         with pytest.raises(BadToken):
             await s.tokens.verify(token)
     assert s.fake.fetches == 0
@@ -173,12 +199,15 @@ async def test_while_the_issuer_is_away_its_keys_serve_for_a_day(s: Setup) -> No
     await s.keys.aclose()
 
 
-@pytest.mark.parametrize("document", [
-    {"issuer": "https://evil.example", "jwks_uri": f"{ISSUER}/keys"},
-    {"issuer": ISSUER, "jwks_uri": "http://id.example/keys"},
-    {"issuer": ISSUER},
-    {"issuer": ISSUER, "jwks_uri": "file:///etc/passwd"},
-])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"issuer": "https://evil.example", "jwks_uri": f"{ISSUER}/keys"},
+        {"issuer": ISSUER, "jwks_uri": "http://id.example/keys"},
+        {"issuer": ISSUER},
+        {"issuer": ISSUER, "jwks_uri": "file:///etc/passwd"},
+    ],
+)
 async def test_a_wrong_discovery_document_opens_nothing(s: Setup, document: dict[str, Any]) -> None:
     s.fake.document = document
     with pytest.raises(Retryable):
@@ -186,10 +215,17 @@ async def test_a_wrong_discovery_document_opens_nothing(s: Setup, document: dict
     assert s.fake.fetches == 0
 
 
-@pytest.mark.parametrize("wrong", [
-    {"oidc_issuer": "http://id.example"}, {"oidc_issuer": "id.example"}, {"oidc_algorithms": ["HS256"]},
-    {"oidc_algorithms": ["none"]}, {"oidc_algorithms": []}, {"local_mode": True, "oidc_issuer": ISSUER},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"oidc_issuer": "http://id.example"},
+        {"oidc_issuer": "id.example"},
+        {"oidc_algorithms": ["HS256"]},
+        {"oidc_algorithms": ["none"]},
+        {"oidc_algorithms": []},
+        {"local_mode": True, "oidc_issuer": ISSUER},
+    ],
+)
 def test_settings_that_open_a_door_are_refused(tmp_path: Any, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         gateway_settings("postgresql://x", tmp_path, **({"local_mode": False} | wrong))

@@ -123,8 +123,10 @@ def test_the_reference_page_needs_nothing_from_elsewhere(spec: dict[str, Any]) -
 def test_every_body_has_an_example_that_fits_it(spec: dict[str, Any]) -> None:
     root = {"$defs": json.loads(json.dumps(spec["components"]["schemas"]).replace("#/components/schemas/", "#/$defs/"))}
     for path, method, operation in operations(spec):
-        bodies = [operation.get("requestBody", {}), *(
-            r for status, r in operation["responses"].items() if status.startswith("2") and "$ref" not in r)]
+        bodies = [
+            operation.get("requestBody", {}),
+            *(r for status, r in operation["responses"].items() if status.startswith("2") and "$ref" not in r),
+        ]
         for body in bodies:
             for kind, media in body.get("content", {}).items():
                 if kind != "application/json":
@@ -179,12 +181,19 @@ def test_errors_carry_the_headers_that_tell_what_to_do(spec: dict[str, Any]) -> 
 def test_every_shape_and_every_field_says_what_it_means(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
     silent = [name for name, schema in schemas.items() if not schema.get("description")]
-    silent += [f"{name}.{field}" for name, schema in schemas.items()
-               for field, inner in schema.get("properties", {}).items() if not inner.get("description")]
+    silent += [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, inner in schema.get("properties", {}).items()
+        if not inner.get("description")
+    ]
     assert silent == []
 
 
 def test_the_glossary_has_no_words_that_nothing_uses(spec: dict[str, Any]) -> None:
-    said = {inner.get("description") for schema in spec["components"]["schemas"].values()
-            for inner in (schema, *schema.get("properties", {}).values())}
+    said = {
+        inner.get("description")
+        for schema in spec["components"]["schemas"].values()
+        for inner in (schema, *schema.get("properties", {}).values())
+    }
     assert [word for word in meanings() if word not in said] == []

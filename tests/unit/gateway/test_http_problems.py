@@ -106,8 +106,12 @@ async def call(method: str, url: str, **more: Any) -> httpx.Response:
     [
         ("busy", 409, "busy", {"active_id": "run-1"}),
         ("stale", 412, "stale", {"etag": '"7"'}),
-        ("refused", 422, "invalid", {"errors": [
-            {"pointer": "/segments/0/title", "detail": "segments[0].title is required."}]}),
+        (
+            "refused",
+            422,
+            "invalid",
+            {"errors": [{"pointer": "/segments/0/title", "detail": "segments[0].title is required."}]},
+        ),
         ("retryable", 503, "unavailable", {}),
         ("quota", 429, "rate-limited", {"policy": "generations"}),
         ("too_large", 413, "too-large", {}),

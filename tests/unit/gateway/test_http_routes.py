@@ -90,8 +90,18 @@ POST /compilation-jobs/{compilation_id}/cancel 202,200 invalid-state
 PUT /compilation-jobs/{compilation_id}/rating 200 invalid-state
 GET /media/{collection}/{object_id}/{rendition} 200,206,304,307 link-expired,gone,range-not-satisfiable
 """
-COMMON = {"malformed", "unauthenticated", "forbidden", "not-found", "method-not-allowed", "not-acceptable",
-          "rate-limited", "internal", "unavailable", "invalid"}
+COMMON = {
+    "malformed",
+    "unauthenticated",
+    "forbidden",
+    "not-found",
+    "method-not-allowed",
+    "not-acceptable",
+    "rate-limited",
+    "internal",
+    "unavailable",
+    "invalid",
+}
 AT_ROOT = {"/health/live", "/health/ready", "/metrics", "/problems/{slug}", "/docs", "/openapi.json"}
 
 
@@ -106,8 +116,11 @@ def _promises() -> dict[str, tuple[str, set[int], set[str]]]:
     for line in PROMISED.split("\n"):
         if line:
             method, path, statuses, *more = line.split()
-            found[f"{method.rstrip('^')} {path}"] = (method, {int(s) for s in statuses.split(",")},
-                                                     set(more[0].split(",")) if more else set())
+            found[f"{method.rstrip('^')} {path}"] = (
+                method,
+                {int(s) for s in statuses.split(",")},
+                set(more[0].split(",")) if more else set(),
+            )
     return found
 
 

@@ -82,10 +82,18 @@ def test_svg_is_recognised_to_be_refused_by_name(text: bytes) -> None:
     assert sniff(text) is None
 
 
-@pytest.mark.parametrize(("head", "name"), [
-    (b"<svg>", "SVG"), (b"#EXTM3U\n", "playlist"), (b"ffconcat version 1.0", "playlist"), (b"%PDF-1.7", "PDF"),
-    (b"<!DOCTYPE HTML><title>", "web page"), (b"PK\x03\x04", "archive"), (b"\0\0", "no image"),
-])
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"<svg>", "SVG"),
+        (b"#EXTM3U\n", "playlist"),
+        (b"ffconcat version 1.0", "playlist"),
+        (b"%PDF-1.7", "PDF"),
+        (b"<!DOCTYPE HTML><title>", "web page"),
+        (b"PK\x03\x04", "archive"),
+        (b"\0\0", "no image"),
+    ],
+)
 def test_what_is_refused_is_named(head: bytes, name: str) -> None:
     assert sniff(head) is None
     assert name in why_refused(head)

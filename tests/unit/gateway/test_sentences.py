@@ -41,20 +41,23 @@ def told(**given: Any) -> list[str]:
     return errors
 
 
-@pytest.mark.parametrize(("given", "text"), [
-    ({}, "title is required."),
-    ({"title": ""}, "title must not be empty."),
-    ({"title": "longer"}, "title must have at most 5 characters."),
-    ({"title": 7}, "title must be a text."),
-    ({"title": "a", "colour": 1}, "colour is not known here: leave it out, or check how it is spelled."),
-    ({"title": "a", "mode": "fast"}, "mode must be 'sequential' or 'parallel'."),
-    ({"title": "a", "count": 0}, "count must be at least 1."),
-    ({"title": "a", "count": "x"}, "count must be a whole number."),
-    ({"title": "a", "wait": "soon"}, "wait must be true or false."),
-    ({"title": "a", "parts": {}}, "parts must be a list."),
-    ({"title": "a", "parts": [{"seconds": 61}]}, "parts[0].seconds must be at most 60.0."),
-    ({"title": "a", "parts": [{"seconds": 1}, 5]}, "parts[1] must be an object."),
-])
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({}, "title is required."),
+        ({"title": ""}, "title must not be empty."),
+        ({"title": "longer"}, "title must have at most 5 characters."),
+        ({"title": 7}, "title must be a text."),
+        ({"title": "a", "colour": 1}, "colour is not known here: leave it out, or check how it is spelled."),
+        ({"title": "a", "mode": "fast"}, "mode must be 'sequential' or 'parallel'."),
+        ({"title": "a", "count": 0}, "count must be at least 1."),
+        ({"title": "a", "count": "x"}, "count must be a whole number."),
+        ({"title": "a", "wait": "soon"}, "wait must be true or false."),
+        ({"title": "a", "parts": {}}, "parts must be a list."),
+        ({"title": "a", "parts": [{"seconds": 61}]}, "parts[0].seconds must be at most 60.0."),
+        ({"title": "a", "parts": [{"seconds": 1}, 5]}, "parts[1] must be an object."),
+    ],
+)
 def test_what_is_wrong_is_said_in_a_sentence(given: dict[str, Any], text: str) -> None:
     assert told(**given) == [text]
 
@@ -74,4 +77,8 @@ def test_every_error_that_pydantic_knows_has_our_words(error: Any) -> None:
 def test_a_detail_that_has_its_own_subject_stays_as_it_is() -> None:
     assert sentence("/version_id", "there are several candidates") == "There are several candidates."
     assert [subject(p) for p in ("", "/a~1b/0/c", "query:limit", "header:If-Match")] == [
-        "The body", "a/b[0].c", "The query parameter limit", "The header If-Match"]
+        "The body",
+        "a/b[0].c",
+        "The query parameter limit",
+        "The header If-Match",
+    ]

@@ -33,27 +33,40 @@ def segment(number: int, **of_kind: Slot | None) -> SegmentSlots:
     return SegmentSlots(f"s{number}", number, slots["starting_image"], slots["video"], slots["narration"])
 
 
-runs = st.none() | st.builds(SlotRun, st.just("run"), st.sampled_from(RunStatus), st.booleans(),
-                             st.just(PROBLEM))
+runs = st.none() | st.builds(SlotRun, st.just("run"), st.sampled_from(RunStatus), st.booleans(), st.just(PROBLEM))
 
 
 @st.composite
 def slots(draw: st.DrawFn, number: int, kind: AssetKind) -> Slot:
     run = draw(runs)
     committed = draw(st.booleans()) if run is None or run.status is not RunStatus.COMPLETE else True
-    return Slot(f"{number}.{kind}", kind, committed, draw(st.booleans()), draw(st.booleans()), run,
-                draw(st.none() | st.just(PROBLEM)))
+    return Slot(
+        f"{number}.{kind}",
+        kind,
+        committed,
+        draw(st.booleans()),
+        draw(st.booleans()),
+        run,
+        draw(st.none() | st.just(PROBLEM)),
+    )
 
 
 @st.composite
 def episodes(draw: st.DrawFn) -> tuple[list[SegmentSlots], Slot | None]:
-    rows = [SegmentSlots(f"s{n}", n, *(draw(slots(n, kind)) for kind in KINDS))
-            for n in range(1, draw(st.integers(0, 4)) + 1)]
+    rows = [
+        SegmentSlots(f"s{n}", n, *(draw(slots(n, kind)) for kind in KINDS))
+        for n in range(1, draw(st.integers(0, 4)) + 1)
+    ]
     return rows, draw(st.none() | slots(0, AssetKind.MUSIC))
 
 
-policies = st.builds(Policy, st.sampled_from(["sequential", "parallel"]), st.integers(1, 3), st.booleans(),
-                     st.sampled_from(["video", "all"]))
+policies = st.builds(
+    Policy,
+    st.sampled_from(["sequential", "parallel"]),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from(["video", "all"]),
+)
 
 
 @given(policies, episodes(), st.booleans())
@@ -92,7 +105,8 @@ def _builds_on_what_is_committed(seg: SegmentSlots, step: Plan) -> None:
 
 @given(policies, episodes())
 def test_a_person_is_waited_for_only_if_nothing_else_can_be_done(
-        policy: Policy, rows: tuple[list[SegmentSlots], Slot | None]) -> None:
+    policy: Policy, rows: tuple[list[SegmentSlots], Slot | None]
+) -> None:
     step = plan(policy, *rows)
     states = {i.state for i in step.items.values()}
     if step.status is BatchStatus.WAITING_REVIEW:
@@ -111,22 +125,29 @@ def test_every_batch_comes_to_an_end(policy: Policy, count: int, chance: object)
         step = plan(policy, [segments[n] for n in sorted(segments)], music)
         if step.status in (BatchStatus.COMPLETED, BatchStatus.FAILED):
             break
-        current = {s.asset_id: s for seg in segments.values()
-                   for s in (seg.starting_image, seg.video, seg.narration) if s}
+        current = {
+            s.asset_id: s for seg in segments.values() for s in (seg.starting_image, seg.video, seg.narration) if s
+        }
         current["music"] = music
         changed = {a: replace(current[a], run=SlotRun(a, RunStatus.GENERATING)) for a in step.start}
         asked += step.start
         if not changed:
-            live = [s for s in current.values() if s.run and s.run.status in (
-                RunStatus.GENERATING, RunStatus.PREVIEW_READY, RunStatus.REJECTED)]
+            live = [
+                s
+                for s in current.values()
+                if s.run and s.run.status in (RunStatus.GENERATING, RunStatus.PREVIEW_READY, RunStatus.REJECTED)
+            ]
             assert live, "it waits for something"
             moved = chance.choice(sorted(live, key=lambda s: s.asset_id))  # type: ignore[attr-defined]
             changed = {moved.asset_id: _moved(moved, policy, chance)}
         music = changed.get("music", music)
         for n, seg in segments.items():
             segments[n] = replace(
-                seg, starting_image=_new(seg.starting_image, changed), video=_new(seg.video, changed),
-                narration=_new(seg.narration, changed))
+                seg,
+                starting_image=_new(seg.starting_image, changed),
+                video=_new(seg.video, changed),
+                narration=_new(seg.narration, changed),
+            )
     else:
         raise AssertionError("it never ends")
     assert len(asked) == len(set(asked))

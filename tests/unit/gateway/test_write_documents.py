@@ -16,14 +16,25 @@ from services.gateway.domain.settings import merged, review_timeout_s, snapshot,
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
 
 FULL: dict[str, Any] = {
-    "title": "A film", "description": "Short", "output": {"width": 1280, "height": 720},
+    "title": "A film",
+    "description": "Short",
+    "output": {"width": 1280, "height": 720},
     "directions": {"music": "Calm"},
     "segments": [
-        {"type": "shot", "scene_info": {
-            "scene_number": 1, "location": "公司会议室", "description": "A meeting", "characters": ["Ana"],
-            "dialogue": [{"character": "Ana", "text": "Hello."}, {"text": "And goodbye."}]},
-         "duration": 5.2, "directions": {"video": "Push in"}, "starting_image": {"upload_id": "u1"},
-         "transition_after": {"style": "dissolve", "duration_s": 1}},
+        {
+            "type": "shot",
+            "scene_info": {
+                "scene_number": 1,
+                "location": "公司会议室",
+                "description": "A meeting",
+                "characters": ["Ana"],
+                "dialogue": [{"character": "Ana", "text": "Hello."}, {"text": "And goodbye."}],
+            },
+            "duration": 5.2,
+            "directions": {"video": "Push in"},
+            "starting_image": {"upload_id": "u1"},
+            "transition_after": {"style": "dissolve", "duration_s": 1},
+        },
         {"starting_image": {"url": "https://example.org/a.jpg"}, "transition_after": "fade"},
     ],
 }
@@ -42,8 +53,10 @@ def test_a_full_document() -> None:
     first, second = plan.segments
     assert first.type is SegmentType.SHOT
     assert first.directions == {
-        AssetKind.VIDEO: "Push in", AssetKind.STARTING_IMAGE: "A meeting",
-        AssetKind.NARRATION: "Hello.\nAnd goodbye."}
+        AssetKind.VIDEO: "Push in",
+        AssetKind.STARTING_IMAGE: "A meeting",
+        AssetKind.NARRATION: "Hello.\nAnd goodbye.",
+    }
     assert first.starting_image == GivenImage(upload_id="u1")
     assert first.transition_after == Transition(style=TransitionStyle.DISSOLVE, duration_s=1)
     assert second.starting_image == GivenImage(url="https://example.org/a.jpg")
@@ -70,12 +83,25 @@ def test_one_text_for_a_shot_is_its_videos() -> None:
 
 
 def test_every_error_names_its_place() -> None:
-    bad = {"type": "film", "duration": -1, "scene_info": {"scene_number": "one", "dialogue": [{}]},
-           "directions": {"video": 3}, "starting_image": {}, "transition_after": {"style": "wipe"}}
+    bad = {
+        "type": "film",
+        "duration": -1,
+        "scene_info": {"scene_number": "one", "dialogue": [{}]},
+        "directions": {"video": 3},
+        "starting_image": {},
+        "transition_after": {"style": "wipe"},
+    }
     assert sorted(pointers({"segments": [bad], "output": {"fps": 1}})) == [
-        "/output/fps", "/segments/0/directions/video", "/segments/0/duration",
-        "/segments/0/scene_info/dialogue/0/text", "/segments/0/scene_info/scene_number",
-        "/segments/0/starting_image", "/segments/0/transition_after/style", "/segments/0/type", "/title"]
+        "/output/fps",
+        "/segments/0/directions/video",
+        "/segments/0/duration",
+        "/segments/0/scene_info/dialogue/0/text",
+        "/segments/0/scene_info/scene_number",
+        "/segments/0/starting_image",
+        "/segments/0/transition_after/style",
+        "/segments/0/type",
+        "/title",
+    ]
     assert pointers([]) == ["/", "/title"]
     assert pointers({"title": "A", "segments": {}}) == ["/segments"]
     assert pointers({"title": "A", "segments": [{}] * 501}) == ["/segments"]
@@ -83,11 +109,34 @@ def test_every_error_names_its_place() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["title", "segments", "directions", "scene_info", "dialogue", "text", "video", "output",
-                         "duration", "starting_image", "url", "transition_after", "style", "type", "x"]),
-        inner, max_size=4),
-    max_leaves=12)
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "title",
+                    "segments",
+                    "directions",
+                    "scene_info",
+                    "dialogue",
+                    "text",
+                    "video",
+                    "output",
+                    "duration",
+                    "starting_image",
+                    "url",
+                    "transition_after",
+                    "style",
+                    "type",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
 
 
 @given(json_values, st.booleans())
@@ -103,32 +152,48 @@ def test_no_document_breaks_the_parser(document: Any, strict: bool) -> None:
 def test_settings_merge_one_level_deep() -> None:
     settings = merged({}, {"video": {"resolution": "720p", "seed": 1}, "style": "noir"})
     settings = merged(settings, {"video": {"seed": None, "duration": 4}, "review": {"deadline_minutes": None}})
-    assert settings == {"video": {"resolution": "720p", "duration": 4}, "style": "noir",
-                        "review": {"deadline_minutes": None}}
+    assert settings == {
+        "video": {"resolution": "720p", "duration": 4},
+        "style": "noir",
+        "review": {"deadline_minutes": None},
+    }
     assert review_timeout_s(settings) is None
     assert review_timeout_s({}) == 1800
     assert review_timeout_s(merged(settings, {"review": {"deadline_minutes": 0.5}})) == 30
     assert merged(settings, {"style": None, "review": None}) == {"video": {"resolution": "720p", "duration": 4}}
 
 
-@pytest.mark.parametrize(("changes", "pointer"), [
-    ({"output": {"fps": 1000}}, "/output/fps"), ({"workflow": "other"}, "/workflow"),
-    ({"spend_cap": {"amount": "much"}}, "/spend_cap/amount"),
-    ({"review": {"deadline_minutes": 0}}, "/review/deadline_minutes"),
-    ({"video": 3}, "/video"), ({"nonsense": 1}, "/nonsense"), ({"spend_cap": {}}, "/spend_cap/amount")])
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"output": {"fps": 1000}}, "/output/fps"),
+        ({"workflow": "other"}, "/workflow"),
+        ({"spend_cap": {"amount": "much"}}, "/spend_cap/amount"),
+        ({"review": {"deadline_minutes": 0}}, "/review/deadline_minutes"),
+        ({"video": 3}, "/video"),
+        ({"nonsense": 1}, "/nonsense"),
+        ({"spend_cap": {}}, "/spend_cap/amount"),
+    ],
+)
 def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
     with pytest.raises(Refusal) as caught:
         merged({}, changes)
     assert [e["pointer"] for e in caught.value.extensions["errors"]] == [pointer]
 
 
-@pytest.mark.parametrize(("output", "said"), [
-    ({"width": 641}, "/width must be even: 640 or 642"), ({"height": 361}, "/height must be even: 360 or 362"),
-    ({"width": 16, "height": 36}, "/width must be at least 36 pixels"),
-    ({"fps": 23}, "/fps must be 12, 24, 25, 30, 50 or 60 frames per second"),
-    ({"width": 3840, "height": 2880}, "/height must be at most 2160 pixels; the longer"),
-    ({"width": 3842}, "/width must be at most 3840"), ({"fps": 23.976}, "/fps must be a whole number"),
-    ({"frames": 2}, "/frames is not known here; there is: width, height, fps, fit")])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ({"width": 641}, "/width must be even: 640 or 642"),
+        ({"height": 361}, "/height must be even: 360 or 362"),
+        ({"width": 16, "height": 36}, "/width must be at least 36 pixels"),
+        ({"fps": 23}, "/fps must be 12, 24, 25, 30, 50 or 60 frames per second"),
+        ({"width": 3840, "height": 2880}, "/height must be at most 2160 pixels; the longer"),
+        ({"width": 3842}, "/width must be at most 3840"),
+        ({"fps": 23.976}, "/fps must be a whole number"),
+        ({"frames": 2}, "/frames is not known here; there is: width, height, fps, fit"),
+    ],
+)
 def test_outputs_that_are_not_made(output: dict[str, Any], said: str) -> None:
     ((pointer, detail),) = output_problems(output)
     assert f"{pointer} {detail}".startswith(said)
@@ -163,13 +228,22 @@ def test_a_snapshot_tells_what_is_set() -> None:
 
 def test_changes_build_on_their_base() -> None:
     base = Wanted("Pan left", "m", {"seed": 1}, "noir")
-    assert changed(base, {"prompt_modifications": "slowly", "style_adjustments": "grainy",
-                          "character_prompt": "glasses", "seed": 2, "mood": "x"}) == Wanted(
-        "Pan left\nslowly", "m", {"seed": 2}, "noir\ngrainy", "glasses")
+    assert changed(
+        base,
+        {
+            "prompt_modifications": "slowly",
+            "style_adjustments": "grainy",
+            "character_prompt": "glasses",
+            "seed": 2,
+            "mood": "x",
+        },
+    ) == Wanted("Pan left\nslowly", "m", {"seed": 2}, "noir\ngrainy", "glasses")
     assert changed(base, {"directions": "Tilt", "prompt_modifications": " "}).directions == "Tilt"
     assert changed(Wanted(), {"prompt_modifications": "slowly"}).directions == "slowly"
     assert wrong_types({"directions": 3, "seed": True, "mood": 3}) == [
-        ("directions", "directions must be a text"), ("seed", "seed must be a number")]
+        ("directions", "directions must be a text"),
+        ("seed", "seed must be a number"),
+    ]
 
 
 texts = st.none() | st.text(min_size=1, max_size=8)
@@ -189,4 +263,6 @@ def test_what_is_asked_survives_its_way_through_overrides(one: Wanted, other: Wa
 def test_directions_of_a_video_alone_are_enough_for_its_starting_image() -> None:
     plan = parse_document({"title": "t", "segments": [{"directions": {"video": "Pan left over a harbour"}}]})
     assert plan.segments[0].directions == {
-        AssetKind.VIDEO: "Pan left over a harbour", AssetKind.STARTING_IMAGE: "Pan left over a harbour"}
+        AssetKind.VIDEO: "Pan left over a harbour",
+        AssetKind.STARTING_IMAGE: "Pan left over a harbour",
+    }

@@ -32,16 +32,25 @@ GENERATOR = {
     "previewed": [Made.QUEUED, Made.GENERATING, Made.PREVIEW_READY],
 }
 REVIEW = {
-    "none": [], "open": [Verdict.OPEN], "accepted": [Verdict.OPEN, Verdict.ACCEPTED],
-    "at once": [Verdict.ACCEPTED], "rejected": [Verdict.OPEN, Verdict.REJECTED],
-    "expired": [Verdict.OPEN, Verdict.EXPIRED], "withdrawn": [Verdict.OPEN, Verdict.WITHDRAWN],
+    "none": [],
+    "open": [Verdict.OPEN],
+    "accepted": [Verdict.OPEN, Verdict.ACCEPTED],
+    "at once": [Verdict.ACCEPTED],
+    "rejected": [Verdict.OPEN, Verdict.REJECTED],
+    "expired": [Verdict.OPEN, Verdict.EXPIRED],
+    "withdrawn": [Verdict.OPEN, Verdict.WITHDRAWN],
 }
 ENDS = {
-    ("complete", "accepted"): RunStatus.COMPLETE, ("complete", "at once"): RunStatus.COMPLETE,
-    ("failed", "none"): RunStatus.FAILED, ("superseded", "accepted"): RunStatus.FAILED,
-    ("cancelled", "none"): RunStatus.CANCELLED, ("previewed", "none"): RunStatus.PREVIEW_READY,
-    ("previewed", "open"): RunStatus.PREVIEW_READY, ("previewed", "accepted"): RunStatus.ACCEPTED,
-    ("previewed", "rejected"): RunStatus.REJECTED, ("previewed", "expired"): RunStatus.EXPIRED,
+    ("complete", "accepted"): RunStatus.COMPLETE,
+    ("complete", "at once"): RunStatus.COMPLETE,
+    ("failed", "none"): RunStatus.FAILED,
+    ("superseded", "accepted"): RunStatus.FAILED,
+    ("cancelled", "none"): RunStatus.CANCELLED,
+    ("previewed", "none"): RunStatus.PREVIEW_READY,
+    ("previewed", "open"): RunStatus.PREVIEW_READY,
+    ("previewed", "accepted"): RunStatus.ACCEPTED,
+    ("previewed", "rejected"): RunStatus.REJECTED,
+    ("previewed", "expired"): RunStatus.EXPIRED,
     ("previewed", "withdrawn"): RunStatus.CANCELLED,
 }
 
@@ -97,11 +106,22 @@ def test_a_segment_shows_its_newest_run() -> None:
     assert say(RunStatus.FAILED) == ("failed", None)
 
 
-@given(st.lists(st.sampled_from([
-    Shown(SegmentStatus.PENDING, None), Shown(SegmentStatus.GENERATING, None),
-    Shown(SegmentStatus.GENERATING, ApprovalStatus.NEEDS_REVISION), Shown(SegmentStatus.COMPLETED, None),
-    Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED), Shown(SegmentStatus.COMPLETED, ApprovalStatus.REJECTED),
-    Shown(SegmentStatus.COMPLETED, ApprovalStatus.NEEDS_REVISION), Shown(SegmentStatus.FAILED, None)])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                Shown(SegmentStatus.PENDING, None),
+                Shown(SegmentStatus.GENERATING, None),
+                Shown(SegmentStatus.GENERATING, ApprovalStatus.NEEDS_REVISION),
+                Shown(SegmentStatus.COMPLETED, None),
+                Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED),
+                Shown(SegmentStatus.COMPLETED, ApprovalStatus.REJECTED),
+                Shown(SegmentStatus.COMPLETED, ApprovalStatus.NEEDS_REVISION),
+                Shown(SegmentStatus.FAILED, None),
+            ]
+        )
+    )
+)
 def test_counts_add_up(segments: list[Shown]) -> None:
     counts = counted(segments)
     assert counts.total_segments == counts.completed + counts.failed + counts.pending
@@ -119,4 +139,9 @@ def test_counts_of_the_seed() -> None:
     rest = [Shown(SegmentStatus.COMPLETED, None), Shown(SegmentStatus.GENERATING, None)] + [shown(None)] * 6
     counts = counted([done, done, *rest])
     assert (counts.total_segments, counts.completed, counts.approved, counts.pending, counts.current_segment) == (
-        10, 3, 2, 7, 4)
+        10,
+        3,
+        2,
+        7,
+        4,
+    )

@@ -32,8 +32,9 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         "mpeg4.avi": ("-c:v", "mpeg4"),
     }.items():
         path = folder / name
-        ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12", "-f", "lavfi", "-i", "sine", "-t", "0.5", *options,
-               path)
+        ffmpeg(
+            "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12", "-f", "lavfi", "-i", "sine", "-t", "0.5", *options, path
+        )
         found[name] = path.read_bytes()
     return found
 
@@ -47,16 +48,18 @@ def broken(data: bytes, chance: random.Random) -> bytes:
             case 0:
                 del changed[at:]
             case 1:
-                changed[at:at + 8] = chance.randbytes(8)
+                changed[at : at + 8] = chance.randbytes(8)
             case 2:
-                changed[at:at + 64] = bytes(64)
+                changed[at : at + 64] = bytes(64)
             case 3:
-                changed[at:at + 4] = chance.choice((b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\1", b"\0\0\0\0"))
+                changed[at : at + 4] = chance.choice(
+                    (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\1", b"\0\0\0\0")
+                )
             case 4:
-                changed[at:at] = changed[:chance.randrange(512)]
+                changed[at:at] = changed[: chance.randrange(512)]
             case _:
                 head = chance.randrange(min(600, max(1, len(changed))))  # where the boxes and tables are
-                changed[head:head + 1] = chance.randbytes(1)
+                changed[head : head + 1] = chance.randbytes(1)
     return bytes(changed)
 
 

@@ -21,8 +21,9 @@ def steady(frames: int, fps: float = 24.0, **points: frozenset[int]) -> Track:
     return Track([n / fps for n in range(frames)], frames / fps, **points)
 
 
-@given(LENGTHS, st.lists(st.tuples(st.floats(-1, 50), st.floats(0, 1)), max_size=60), st.integers(1, 12),
-       st.floats(0, 1))
+@given(
+    LENGTHS, st.lists(st.tuples(st.floats(-1, 50), st.floats(0, 1)), max_size=60), st.integers(1, 12), st.floats(0, 1)
+)
 def test_spans_hold_every_frame_once_and_keep_the_limits(lengths, changes, most, shortest_s) -> None:  # type: ignore[no-untyped-def]
     film = track(lengths)
     cutting = cut(film, [Change(*change) for change in changes], most=most, shortest_s=shortest_s)

@@ -73,37 +73,49 @@ def chosen(**values: Any) -> dict[str, Setting]:
     return {name: Setting(value=value, source=SettingSource.OVERRIDE) for name, value in values.items()}
 
 
-@pytest.mark.parametrize(("asked", "output", "expected"), [
-    ({}, (1920, 1080), (1920, 1080)),
-    ({}, (1281, 721), (1280, 720)),
-    ({"resolution": "720p"}, (1920, 1080), (1280, 720)),
-    ({"aspect_ratio": "9:16"}, (1920, 1080), (1080, 1920)),
-    ({"aspect_ratio": "1:1", "resolution": "480p"}, (1920, 1080), (480, 480)),
-    ({"aspect_ratio": "21:9", "resolution": "2160p"}, (1920, 1080), (4096, 1756)),
-    ({"size": "2K", "aspect_ratio": "16:9"}, (1920, 1080), (2048, 1152)),
-    ({"size": "1K"}, (1080, 1920), (576, 1024)),
-    ({"width": 512, "height": 301}, (1920, 1080), (512, 300)),
-])
-def test_what_was_asked_becomes_pixels(asked: dict[str, Any], output: tuple[int, int],
-                                       expected: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("asked", "output", "expected"),
+    [
+        ({}, (1920, 1080), (1920, 1080)),
+        ({}, (1281, 721), (1280, 720)),
+        ({"resolution": "720p"}, (1920, 1080), (1280, 720)),
+        ({"aspect_ratio": "9:16"}, (1920, 1080), (1080, 1920)),
+        ({"aspect_ratio": "1:1", "resolution": "480p"}, (1920, 1080), (480, 480)),
+        ({"aspect_ratio": "21:9", "resolution": "2160p"}, (1920, 1080), (4096, 1756)),
+        ({"size": "2K", "aspect_ratio": "16:9"}, (1920, 1080), (2048, 1152)),
+        ({"size": "1K"}, (1080, 1920), (576, 1024)),
+        ({"width": 512, "height": 301}, (1920, 1080), (512, 300)),
+    ],
+)
+def test_what_was_asked_becomes_pixels(
+    asked: dict[str, Any], output: tuple[int, int], expected: tuple[int, int]
+) -> None:
     found = frame_of(chosen(**asked), Output(width=output[0], height=output[1]))
     assert (found.width, found.height) == expected
 
 
-@pytest.mark.parametrize(("resolution", "ratio", "frame"), [
-    ("768p", "16:9", Frame(1366, 768)),  # the output in words is the output itself
-    ("480p", "16:9", Frame(854, 480)),  # the model's own: what it is really asked for
-    ("768p", "1:1", Frame(768, 768)),
-])
+@pytest.mark.parametrize(
+    ("resolution", "ratio", "frame"),
+    [
+        ("768p", "16:9", Frame(1366, 768)),  # the output in words is the output itself
+        ("480p", "16:9", Frame(854, 480)),  # the model's own: what it is really asked for
+        ("768p", "1:1", Frame(768, 768)),
+    ],
+)
 def test_a_default_is_the_output_unless_the_model_has_another(resolution: str, ratio: str, frame: Frame) -> None:
-    settings = {"resolution": Setting(value=resolution, source=SettingSource.DEFAULT),
-                "aspect_ratio": Setting(value=ratio, source=SettingSource.DEFAULT)}
+    settings = {
+        "resolution": Setting(value=resolution, source=SettingSource.DEFAULT),
+        "aspect_ratio": Setting(value=ratio, source=SettingSource.DEFAULT),
+    }
     assert frame_of(settings, Output(width=1366, height=768)) == frame
 
 
-@given(width=st.integers(16, 3840), height=st.integers(16, 3840),
-       ratio=st.none() | st.sampled_from(["16:9", "9:16", "1:1", "21:9"]),
-       resolution=st.none() | st.sampled_from(["480p", "1080p", "2160p"]))
+@given(
+    width=st.integers(16, 3840),
+    height=st.integers(16, 3840),
+    ratio=st.none() | st.sampled_from(["16:9", "9:16", "1:1", "21:9"]),
+    resolution=st.none() | st.sampled_from(["480p", "1080p", "2160p"]),
+)
 def test_frames_are_even_and_within_limits(width: int, height: int, ratio: str | None, resolution: str | None) -> None:
     asked = {n: v for n, v in (("aspect_ratio", ratio), ("resolution", resolution)) if v}
     frame = frame_of(chosen(**asked), Output(width=width, height=height))
@@ -114,11 +126,18 @@ def test_frames_are_even_and_within_limits(width: int, height: int, ratio: str |
         assert frame.aspect == pytest.approx(parse_ratio(ratio), rel=0.02)
 
 
-@pytest.mark.parametrize(("size", "ratio", "resolution"), [
-    ((1920, 1080), "16:9", "1080p"), ((1920, 1088), "16:9", "1080p"), ((1080, 1920), "9:16", "1080p"),
-    ((864, 480), "16:9", "480p"), ((1000, 1000), "1:1", "1000p"), ((1000, 430), "21:9", "430p"),
-    ((1000, 100), "10:1", "100p"),
-])
+@pytest.mark.parametrize(
+    ("size", "ratio", "resolution"),
+    [
+        ((1920, 1080), "16:9", "1080p"),
+        ((1920, 1088), "16:9", "1080p"),
+        ((1080, 1920), "9:16", "1080p"),
+        ((864, 480), "16:9", "480p"),
+        ((1000, 1000), "1:1", "1000p"),
+        ((1000, 430), "21:9", "430p"),
+        ((1000, 100), "10:1", "100p"),
+    ],
+)
 def test_pixels_become_words(size: tuple[int, int], ratio: str, resolution: str) -> None:
     assert ratio_label(*size) == ratio
     assert resolution_label(*size) == resolution
@@ -130,20 +149,37 @@ HD = Asked(Frame(1920, 1080), 5.0)
 GOOD: dict[str, Any] = {"width": 1920, "height": 1080, "duration_s": 5.0, "fps": 24.0, "video_codec": "h264"}
 
 
-@pytest.mark.parametrize("change", [
-    {}, {"height": 1088}, {"duration_s": 5.5}, {"duration_s": 4.5}, {"fps": 12.0}, {"fps": 120.0},
-    {"width": 1824, "height": 1026},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"height": 1088},
+        {"duration_s": 5.5},
+        {"duration_s": 4.5},
+        {"fps": 12.0},
+        {"fps": 120.0},
+        {"width": 1824, "height": 1026},
+    ],
+)
 def test_differences_within_the_tolerance_pass(change: dict[str, Any]) -> None:
     check(AssetKind.VIDEO, HD, Media(**(GOOD | change)))
 
 
-@pytest.mark.parametrize(("change", "word"), [
-    ({"duration_s": 5.51}, "5.51 s"), ({"duration_s": 4.4}, "4.40 s"), ({"duration_s": None}, "0.00 s"),
-    ({"fps": 11.9}, "11.9"), ({"fps": 121.0}, "121"), ({"fps": None}, "0 frames"),
-    ({"width": 1822, "height": 1025}, "smaller"), ({"height": 1125}, "1125"), ({"height": 1042}, "1042"),
-    ({"video_codec": None}, "no picture"),
-])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"duration_s": 5.51}, "5.51 s"),
+        ({"duration_s": 4.4}, "4.40 s"),
+        ({"duration_s": None}, "0.00 s"),
+        ({"fps": 11.9}, "11.9"),
+        ({"fps": 121.0}, "121"),
+        ({"fps": None}, "0 frames"),
+        ({"width": 1822, "height": 1025}, "smaller"),
+        ({"height": 1125}, "1125"),
+        ({"height": 1042}, "1042"),
+        ({"video_codec": None}, "no picture"),
+    ],
+)
 def test_differences_beyond_it_fail_in_words(change: dict[str, Any], word: str) -> None:
     with pytest.raises(OutputDiffers, match=word) as differs:
         check(AssetKind.VIDEO, HD, Media(**(GOOD | change)))
@@ -175,8 +211,9 @@ def test_images_may_be_half_as_large() -> None:
 
 # --- prompts
 
-PROJECT = ProjectSettings(style="Ink, muted", characters=[Character(name="Ada", description="red coat"),
-                                                          Character(name="Bo")])
+PROJECT = ProjectSettings(
+    style="Ink, muted", characters=[Character(name="Ada", description="red coat"), Character(name="Bo")]
+)
 
 
 def test_pictures_take_style_and_characters() -> None:

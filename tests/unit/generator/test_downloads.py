@@ -58,12 +58,37 @@ async def test_an_ipv6_address_is_written_as_one(tmp_path: Path) -> None:
     assert wire.requests[0].url.host == "2606:2800:220:1::1"
 
 
-@pytest.mark.parametrize("address", [
-    "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",
-    "255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1%eth0", "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-    "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::808:808", "ff02::1", "::7f00:1",
-    "fec0::1", "5f00::1", "2001:db8::1", "2001:0:7f00:1::f5ff:fffe",
-])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "100.64.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::808:808",
+        "ff02::1",
+        "::7f00:1",
+        "fec0::1",
+        "5f00::1",
+        "2001:db8::1",
+        "2001:0:7f00:1::f5ff:fffe",
+    ],
+)
 async def test_private_addresses_are_refused(tmp_path: Path, address: str) -> None:
     for addresses in ([address], [PUBLIC, address]):
         wire = Wire()
@@ -73,10 +98,20 @@ async def test_private_addresses_are_refused(tmp_path: Path, address: str) -> No
         assert wire.requests == []
 
 
-@pytest.mark.parametrize("url", [
-    "http://example.com/a", "file:///etc/passwd", "ftp://example.com/a", "https://", "https://example.com:8080/a",
-    "https://user:secret@example.com/a", "//example.com/a", "https://[::1", "gopher://example.com",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/a",
+        "file:///etc/passwd",
+        "ftp://example.com/a",
+        "https://",
+        "https://example.com:8080/a",
+        "https://user:secret@example.com/a",
+        "//example.com/a",
+        "https://[::1",
+        "gopher://example.com",
+    ],
+)
 async def test_other_addresses_are_refused(tmp_path: Path, url: str) -> None:
     wire = Wire()
     with pytest.raises(UserError):
@@ -84,15 +119,18 @@ async def test_other_addresses_are_refused(tmp_path: Path, url: str) -> None:
     assert wire.requests == []
 
 
-@pytest.mark.parametrize(("response", "error", "code"), [
-    (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), UserError, "url_refused"),
-    (httpx.Response(404), UserError, "url_refused"),
-    (answer(b""), UserError, "url_empty"),
-    (httpx.Response(503), Retryable, "url_unreachable"),
-    (httpx.Response(429), Retryable, "url_unreachable"),
-    (httpx.ConnectError("refused"), Retryable, "url_unreachable"),
-    (answer(b"x" * 101), UserError, "too_large"),
-])
+@pytest.mark.parametrize(
+    ("response", "error", "code"),
+    [
+        (httpx.Response(302, headers={"location": "http://169.254.169.254/"}), UserError, "url_refused"),
+        (httpx.Response(404), UserError, "url_refused"),
+        (answer(b""), UserError, "url_empty"),
+        (httpx.Response(503), Retryable, "url_unreachable"),
+        (httpx.Response(429), Retryable, "url_unreachable"),
+        (httpx.ConnectError("refused"), Retryable, "url_unreachable"),
+        (answer(b"x" * 101), UserError, "too_large"),
+    ],
+)
 async def test_answers_that_are_no_file_are_told(
     tmp_path: Path, response: httpx.Response | Exception, error: type[Exception], code: str
 ) -> None:
@@ -110,7 +148,8 @@ async def test_a_stream_without_end_is_cut(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="over"):
         await downloads(Wire(httpx.Response(200, content=endless())), PUBLIC).fetch(
-            "https://example.com/a", tmp_path / "a", max_size=10_000)
+            "https://example.com/a", tmp_path / "a", max_size=10_000
+        )
     assert (tmp_path / "a").stat().st_size <= 10_000
 
 

@@ -86,14 +86,17 @@ def huge_png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + rest
 
 
-@pytest.mark.parametrize(("data", "code"), [
-    pytest.param(huge_png(), "image_too_large", id="bomb"),
-    (encoded(Image.new("1", (8000, 8000)), format="PNG"), "image_too_large"),
-    (encoded(gradient(8, 8)), "image_too_small"),
-    (encoded(gradient())[:2000], "image_unreadable"),
-    (b"", "image_unreadable"),
-    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", "image_unreadable"),
-])
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        pytest.param(huge_png(), "image_too_large", id="bomb"),
+        (encoded(Image.new("1", (8000, 8000)), format="PNG"), "image_too_large"),
+        (encoded(gradient(8, 8)), "image_too_small"),
+        (encoded(gradient())[:2000], "image_unreadable"),
+        (b"", "image_unreadable"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", "image_unreadable"),
+    ],
+)
 def test_what_cannot_be_a_picture_is_refused(tmp_path: Path, data: bytes, code: str) -> None:
     with pytest.raises(Permanent) as refused:
         ingest(tmp_path, data)
@@ -101,26 +104,29 @@ def test_what_cannot_be_a_picture_is_refused(tmp_path: Path, data: bytes, code: 
     assert refused.value.recovery
 
 
-@pytest.mark.parametrize(("head", "form"), [
-    (b"\x00\x00\x00\x20ftypisom", Form.MP4),
-    (b"\x00\x00\x00\x14ftypqt  ", Form.MP4),
-    (b"\x00\x00\x00\x18ftypheic", Form.PICTURE),
-    (b"\x00\x00\x00\x18ftypavif", Form.PICTURE),
-    (b"\x1aE\xdf\xa3\x01", Form.MATROSKA),
-    (b"RIFF\x00\x00\x00\x00AVI LIST", Form.AVI),
-    (b"RIFF\x00\x00\x00\x00WAVEfmt ", Form.WAV),
-    (b"RIFF\x00\x00\x00\x00WEBPVP8 ", Form.PICTURE),
-    (b"ID3\x04", Form.MP3),
-    (b"\xff\xfb\x90\x64", Form.MP3),
-    (b"fLaC", Form.FLAC),
-    (b"OggS", Form.OGG),
-    (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">', Form.SVG),
-    (b"\n <!DOCTYPE html>", Form.WEB_PAGE),
-    (b"#EXTM3U\nfile:///etc/passwd", Form.PLAYLIST),
-    (b"ffconcat version 1.0\nfile /etc/passwd", Form.PLAYLIST),
-    (b"PK\x03\x04", Form.ARCHIVE),
-    (b"", Form.UNKNOWN),
-])
+@pytest.mark.parametrize(
+    ("head", "form"),
+    [
+        (b"\x00\x00\x00\x20ftypisom", Form.MP4),
+        (b"\x00\x00\x00\x14ftypqt  ", Form.MP4),
+        (b"\x00\x00\x00\x18ftypheic", Form.PICTURE),
+        (b"\x00\x00\x00\x18ftypavif", Form.PICTURE),
+        (b"\x1aE\xdf\xa3\x01", Form.MATROSKA),
+        (b"RIFF\x00\x00\x00\x00AVI LIST", Form.AVI),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", Form.WAV),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", Form.PICTURE),
+        (b"ID3\x04", Form.MP3),
+        (b"\xff\xfb\x90\x64", Form.MP3),
+        (b"fLaC", Form.FLAC),
+        (b"OggS", Form.OGG),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">', Form.SVG),
+        (b"\n <!DOCTYPE html>", Form.WEB_PAGE),
+        (b"#EXTM3U\nfile:///etc/passwd", Form.PLAYLIST),
+        (b"ffconcat version 1.0\nfile /etc/passwd", Form.PLAYLIST),
+        (b"PK\x03\x04", Form.ARCHIVE),
+        (b"", Form.UNKNOWN),
+    ],
+)
 def test_a_file_is_what_its_first_bytes_say(tmp_path: Path, head: bytes, form: Form) -> None:
     path = tmp_path / "file.mp4"
     path.write_bytes(head)

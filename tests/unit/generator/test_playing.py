@@ -29,12 +29,15 @@ async def inspected(path: Path, work: Path) -> Inspected:
     return await FfmpegStudio().inspect(path, AssetKind.VIDEO, work, Beside())
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("prores.mov", ("-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")),
-    ("vp9.webm", ("-c:v", "libvpx-vp9", "-deadline", "realtime")),
-    ("hevc-10-bit.mp4", ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none")),
-    ("large.mp4", (*H264, "-vf", "scale=2160:1216")),
-])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("prores.mov", ("-c:v", "prores_ks", "-pix_fmt", "yuv422p10le")),
+        ("vp9.webm", ("-c:v", "libvpx-vp9", "-deadline", "realtime")),
+        ("hevc-10-bit.mp4", ("-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none")),
+        ("large.mp4", (*H264, "-vf", "scale=2160:1216")),
+    ],
+)
 async def test_what_browsers_may_not_play_gets_a_small_copy_that_they_do(
     name: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -77,16 +80,26 @@ def test_broken_boxes_have_no_index(data: bytes, tmp_path: Path) -> None:
 
 # --- uploads
 
+
 async def brought(path: Path, work: Path) -> Path:
     work.mkdir()
     return (await FfmpegStudio().ingest(path, AssetKind.VIDEO, work)).path
 
 
-@pytest.mark.parametrize(("rate", "dropped", "becomes"), [
-    ("30", "not(eq(mod(n,5),3))", 30), ("24000/1001", "lt(n,6)+gt(n,12)", 24000 / 1001)])
+@pytest.mark.parametrize(
+    ("rate", "dropped", "becomes"),
+    [("30", "not(eq(mod(n,5),3))", 30), ("24000/1001", "lt(n,6)+gt(n,12)", 24000 / 1001)],
+)
 async def test_uneven_frames_are_made_even(rate: str, dropped: str, becomes: float, tmp_path: Path) -> None:
-    uneven = made(tmp_path / "telephone.mp4", *H264, "-vf", f"select='{dropped}'", "-fps_mode", "vfr",
-                  source=f"testsrc2=size=320x180:rate={rate}:duration=1")
+    uneven = made(
+        tmp_path / "telephone.mp4",
+        *H264,
+        "-vf",
+        f"select='{dropped}'",
+        "-fps_mode",
+        "vfr",
+        source=f"testsrc2=size=320x180:rate={rate}:duration=1",
+    )
     assert steady_rate(uneven) is not None
     even = await brought(uneven, tmp_path / "work")
     assert steady_rate(even) is None
@@ -99,8 +112,17 @@ async def test_uneven_frames_are_made_even(rate: str, dropped: str, becomes: flo
 async def test_no_picture_is_lost_between_gaps(name: str, tmp_path: Path) -> None:
     """A screen that now and then stands still for half a second; picture n has a luma of 20 + 4n."""
     kept = [n for n in range(48) if n % 20 < 9]
-    gaps = made(tmp_path / name, "-vf", "select='lt(mod(n,20),9)'", "-fps_mode", "vfr", *H264, "-crf", "5",
-                source="nullsrc=size=64x36:rate=24:duration=2,geq=lum='20+4*N':cb=128:cr=128")
+    gaps = made(
+        tmp_path / name,
+        "-vf",
+        "select='lt(mod(n,20),9)'",
+        "-fps_mode",
+        "vfr",
+        *H264,
+        "-crf",
+        "5",
+        source="nullsrc=size=64x36:rate=24:duration=2,geq=lum='20+4*N':cb=128:cr=128",
+    )
     with av.open(str(await brought(gaps, tmp_path / "work"))) as container:
         assert container.streams.video[0].average_rate == 24
         seen = [round((f.to_ndarray()[:36].mean() - 20) / 4) for f in container.decode(video=0)]
@@ -132,8 +154,16 @@ async def test_a_telephone_held_upright_stays_upright(tmp_path: Path) -> None:
 async def test_hdr_becomes_sdr_as_bright_as_it_was_meant(tmp_path: Path) -> None:
     """White of 203 nits in PQ is 58% of the signal: taken as it is, it would be gray."""
     tags = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=none"
-    hdr = made(tmp_path / "hdr.mp4", "-vf", "format=yuv420p10le", "-c:v", "libx265", "-x265-params", tags,
-               source="color=c=0x949494:s=320x180:r=24:d=0.5")
+    hdr = made(
+        tmp_path / "hdr.mp4",
+        "-vf",
+        "format=yuv420p10le",
+        "-c:v",
+        "libx265",
+        "-x265-params",
+        tags,
+        source="color=c=0x949494:s=320x180:r=24:d=0.5",
+    )
     out = await brought(hdr, tmp_path / "work")
     with av.open(str(out)) as container:
         frame = next(container.decode(video=0))
@@ -144,17 +174,32 @@ async def test_hdr_becomes_sdr_as_bright_as_it_was_meant(tmp_path: Path) -> None
 async def test_fields_are_taken_apart(tmp_path: Path) -> None:
     """Encoded as they are, no reader could tell from the copy that its frames are two half pictures each."""
     bar = "nullsrc=size=320x96:rate=50:duration=1,geq=lum='if(between(mod(X-N*16+320,320),0,40),235,16)':cb=128:cr=128"
-    tape = made(tmp_path / "tape.mkv", "-vf", "tinterlace=interleave_top,setfield=tff", "-flags", "+ilme+ildct",
-                "-c:v", "mpeg2video", "-q:v", "2", "-r", "25", source=bar)
+    tape = made(
+        tmp_path / "tape.mkv",
+        "-vf",
+        "tinterlace=interleave_top,setfield=tff",
+        "-flags",
+        "+ilme+ildct",
+        "-c:v",
+        "mpeg2video",
+        "-q:v",
+        "2",
+        "-r",
+        "25",
+        source=bar,
+    )
     with av.open(str(await brought(tape, tmp_path / "work"))) as container:
         shown = [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)][4:-4]
     assert max(np.abs(2 * lines[1:-1] - lines[:-2] - lines[2:]).mean() for lines in shown) < 5
 
 
-@pytest.mark.parametrize(("name", "options"), [
-    ("vp9.webm", ("-c:v", "libvpx-vp9", "-cpu-used", "8")),
-    ("prores.mov", ("-c:v", "prores_ks", "-profile:v", "4444")),
-])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("vp9.webm", ("-c:v", "libvpx-vp9", "-cpu-used", "8")),
+        ("prores.mov", ("-c:v", "prores_ks", "-profile:v", "4444")),
+    ],
+)
 async def test_what_shows_through_is_black(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
     """A browser lays it on the page's colour: what is reviewed is what the film will show."""
     opacity = "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='1023*gt(X,W/2)'"

@@ -34,8 +34,17 @@ from shared.errors import Permanent, Retryable
 GUIDE: Final = Path(__file__).resolve().parents[3] / "docs/guide/providers.md"
 MODEL: Final = load_catalogue().get("minimax/speech-02-hd")
 ORDER: Final = Order(
-    run_id="run", position=0, attempt=1, kind=AssetKind.NARRATION, model=MODEL, directions="A boat. " * 125, prompt="",
-    settings={"speed": 1}, seed=None, label="S1")
+    run_id="run",
+    position=0,
+    attempt=1,
+    kind=AssetKind.NARRATION,
+    model=MODEL,
+    directions="A boat. " * 125,
+    prompt="",
+    settings={"speed": 1},
+    seed=None,
+    label="S1",
+)
 
 
 class Acme:
@@ -104,8 +113,7 @@ async def test_it_finds_what_arrived_and_stops_it_at_no_cost(provider: RemotePro
     assert isinstance(stopped, Stopped) and stopped.cost.amount == "0"
 
 
-@pytest.mark.parametrize(("status", "error"), [
-    (429, Throttled), (401, Halted), (502, Unsure), (422, Permanent)])
+@pytest.mark.parametrize(("status", "error"), [(429, Throttled), (401, Halted), (502, Unsure), (422, Permanent)])
 async def test_it_says_what_the_caller_should_do(
     provider: RemoteProvider, acme: Acme, status: int, error: type[Exception]
 ) -> None:

@@ -31,10 +31,21 @@ def order(slug: str, tmp_path: Path | None = None, **settings: Any) -> Order:
     values = {n: model.default_of(n) for n in model.properties if model.default_of(n) is not None} | settings
     seed = 7 if model.takes_seed else None
     return Order(
-        run_id="run", position=0, attempt=1, kind=model.kinds[0], model=model, directions="The boat turns.",
-        prompt="The boat turns. Watercolour.", settings=values | ({"seed": 7} if seed else {}), seed=seed, label="S1",
-        frame=Frame(1920, 1080), fps=24, duration_s=values.get("duration"),
-        starting_image=Path("image.jpg") if model.kinds[0] is AssetKind.VIDEO else None)
+        run_id="run",
+        position=0,
+        attempt=1,
+        kind=model.kinds[0],
+        model=model,
+        directions="The boat turns.",
+        prompt="The boat turns. Watercolour.",
+        settings=values | ({"seed": 7} if seed else {}),
+        seed=seed,
+        label="S1",
+        frame=Frame(1920, 1080),
+        fps=24,
+        duration_s=values.get("duration"),
+        starting_image=Path("image.jpg") if model.kinds[0] is AssetKind.VIDEO else None,
+    )
 
 
 @pytest.mark.parametrize("model", ROWS, ids=lambda m: m.slug)
@@ -60,14 +71,17 @@ def test_every_value_that_a_row_allows_is_taken(model: Any) -> None:
             assert violations(model.slug, inputs_of(order(model.slug, **{name: value})).plain) == [], (name, value)
 
 
-@pytest.mark.parametrize(("slug", "settings", "words"), [
-    ("bytedance/seedance-1-lite", {"duration": 20}, "from 2 to 12"),
-    ("bytedance/seedance-1-lite", {"resolution": "4K"}, "480p, 720p, 1080p"),
-    ("google/veo-3.1-fast", {"duration": 5}, "4, 6, 8"),
-    ("google/veo-3.1-fast", {"camera_fixed": True}, "It takes: aspect_ratio"),
-    ("bytedance/seedream-4", {"width": 2048}, "go together"),
-    ("minimax/speech-02-hd", {"language": "sw"}, "fr, pt, de"),
-])
+@pytest.mark.parametrize(
+    ("slug", "settings", "words"),
+    [
+        ("bytedance/seedance-1-lite", {"duration": 20}, "from 2 to 12"),
+        ("bytedance/seedance-1-lite", {"resolution": "4K"}, "480p, 720p, 1080p"),
+        ("google/veo-3.1-fast", {"duration": 5}, "4, 6, 8"),
+        ("google/veo-3.1-fast", {"camera_fixed": True}, "It takes: aspect_ratio"),
+        ("bytedance/seedream-4", {"width": 2048}, "go together"),
+        ("minimax/speech-02-hd", {"language": "sw"}, "fr, pt, de"),
+    ],
+)
 def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
     slug: str, settings: dict[str, Any], words: str
 ) -> None:
@@ -76,10 +90,15 @@ def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
     assert caught.value.code == "setting_refused" and words in caught.value.cause
 
 
-@pytest.mark.parametrize(("script", "language"), [
-    ("Le bateau tourne et la lumière est dans les voiles.", "French"), ("船はゆっくりと港に入る。", "Japanese"),
-    ("The boat turns.", "English"), ("A hajó lassan fordul, és a fény nem ég már.", None),  # not one of the model's
-])
+@pytest.mark.parametrize(
+    ("script", "language"),
+    [
+        ("Le bateau tourne et la lumière est dans les voiles.", "French"),
+        ("船はゆっくりと港に入る。", "Japanese"),
+        ("The boat turns.", "English"),
+        ("A hajó lassan fordul, és a fény nem ég már.", None),  # not one of the model's
+    ],
+)
 def test_a_script_is_spoken_in_its_language_without_being_told(script: str, language: str | None) -> None:
     asked = replace(order("minimax/speech-02-hd"), directions=script)
     assert inputs_of(asked).plain.get("language_boost") == language
@@ -99,16 +118,19 @@ def test_a_video_without_its_image_is_refused() -> None:
     assert caught.value.code == "starting_image_missing"
 
 
-@pytest.mark.parametrize(("slug", "settings", "metrics", "amount"), [
-    ("bytedance/seedance-1-lite", {"resolution": "1080p"}, {"video_output_duration_seconds": 10}, "0.72"),
-    ("bytedance/seedance-1-lite", {"resolution": "480p", "duration": 4}, {}, "0.072"),
-    ("google/veo-3.1-fast", {"generate_audio": False}, {"video_output_duration_seconds": 8}, "0.8"),
-    ("google/veo-3.1-fast", {"generate_audio": True}, None, "1.2"),
-    ("bytedance/seedream-4", {}, {"image_output_count": 2}, "0.06"),
-    ("minimax/speech-02-hd", {}, {"character_input_count": 250}, "0.025"),
-    ("minimax/speech-02-hd", {}, {}, "0.0015"),
-    ("stability-ai/stable-audio-2.5", {}, {"audio_output_duration_seconds": 60}, "0.2"),
-])
+@pytest.mark.parametrize(
+    ("slug", "settings", "metrics", "amount"),
+    [
+        ("bytedance/seedance-1-lite", {"resolution": "1080p"}, {"video_output_duration_seconds": 10}, "0.72"),
+        ("bytedance/seedance-1-lite", {"resolution": "480p", "duration": 4}, {}, "0.072"),
+        ("google/veo-3.1-fast", {"generate_audio": False}, {"video_output_duration_seconds": 8}, "0.8"),
+        ("google/veo-3.1-fast", {"generate_audio": True}, None, "1.2"),
+        ("bytedance/seedream-4", {}, {"image_output_count": 2}, "0.06"),
+        ("minimax/speech-02-hd", {}, {"character_input_count": 250}, "0.025"),
+        ("minimax/speech-02-hd", {}, {}, "0.0015"),
+        ("stability-ai/stable-audio-2.5", {}, {"audio_output_duration_seconds": 60}, "0.2"),
+    ],
+)
 def test_cost_is_metrics_times_price(slug: str, settings: Any, metrics: Any, amount: str) -> None:
     cost = _cost(handle_of(order(slug, **settings)), {"metrics": metrics}, complete=True)
     assert (cost.amount, cost.basis, cost.currency) == (amount, "estimated", "USD")
@@ -125,19 +147,26 @@ def handle_of(asked: Order) -> dict[str, Any]:
     return {"id": "x", "price": asked.quote.stored()}
 
 
-@pytest.mark.parametrize(("text", "attempt", "retried", "code"), [
-    ("The input or output was flagged as sensitive. Please try again with different inputs. (E005) (uIJ6)", 1, False,
-     "E005"),
-    ("Prediction failed: Director: unexpected error handling prediction (E6716)", 3, True, "E6716"),
-    ("Error starting prediction (E9243)", 1, True, "E9243"),
-    ("Error starting prediction (E9243)", 2, False, "E9243"),
-    ("Prediction interrupted; please retry (code: PA)", 1, True, "PA"),
-    ("Health check failed (E8765)", 1, True, "E8765"),
-    ("Out of memory (E1001)", 1, False, "E1001"),
-    ("Invalid input E006", 1, False, "E006"),
-    ("division by zero", 1, False, None),
-    ("model E20000 is new", 1, False, None),
-])
+@pytest.mark.parametrize(
+    ("text", "attempt", "retried", "code"),
+    [
+        (
+            "The input or output was flagged as sensitive. Please try again with different inputs. (E005) (uIJ6)",
+            1,
+            False,
+            "E005",
+        ),
+        ("Prediction failed: Director: unexpected error handling prediction (E6716)", 3, True, "E6716"),
+        ("Error starting prediction (E9243)", 1, True, "E9243"),
+        ("Error starting prediction (E9243)", 2, False, "E9243"),
+        ("Prediction interrupted; please retry (code: PA)", 1, True, "PA"),
+        ("Health check failed (E8765)", 1, True, "E8765"),
+        ("Out of memory (E1001)", 1, False, "E1001"),
+        ("Invalid input E006", 1, False, "E006"),
+        ("division by zero", 1, False, None),
+        ("model E20000 is new", 1, False, None),
+    ],
+)
 def test_errors_are_classed_by_their_codes(text: str, attempt: int, retried: bool, code: str | None) -> None:
     error = failure(text, attempt)
     assert isinstance(error, Retryable) == retried

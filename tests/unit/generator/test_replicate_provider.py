@@ -57,8 +57,14 @@ async def make(replicate: server.Running) -> AsyncIterator[Make]:
     made: list[ReplicateProvider] = []
 
     def new(**settings: Any) -> ReplicateProvider:
-        given = {"token": replicate.token, "base_url": replicate.url, "poll_s": 0.02, "request_s": 20,
-                 "settle_s": SETTLE_S, "cancel_after_s": CANCEL_AFTER_S}
+        given = {
+            "token": replicate.token,
+            "base_url": replicate.url,
+            "poll_s": 0.02,
+            "request_s": 20,
+            "settle_s": SETTLE_S,
+            "cancel_after_s": CANCEL_AFTER_S,
+        }
         made.append(ReplicateProvider(ReplicateSettings(**(given | settings))))
         return made[-1]
 
@@ -71,15 +77,37 @@ def order(slug: str = "bytedance/seedream-4", **changes: Any) -> Order:
     model = CATALOGUE.get(slug)
     values = {n: model.default_of(n) for n in model.properties if model.default_of(n) is not None}
     seed = {"seed": 7} if model.takes_seed else {}
-    made = Order(run_id=new_id(), position=0, attempt=1, kind=model.kinds[0], model=model, directions="A boat.",
-                 prompt="A boat.", settings=values | seed, seed=seed.get("seed"), label="S1", frame=Frame(320, 180),
-                 fps=24, duration_s=values.get("duration"))
+    made = Order(
+        run_id=new_id(),
+        position=0,
+        attempt=1,
+        kind=model.kinds[0],
+        model=model,
+        directions="A boat.",
+        prompt="A boat.",
+        settings=values | seed,
+        seed=seed.get("seed"),
+        label="S1",
+        frame=Frame(320, 180),
+        fps=24,
+        duration_s=values.get("duration"),
+    )
     return replace(made, **changes)
 
 
 def call_of(asked: Order, request: Any, *, ago_s: float = 0.0) -> Call:
-    return Call(new_id(), asked.run_id, 0, "replicate", asked.model.slug, CallState.INTENDED, None, None,
-                datetime.now(UTC) - timedelta(seconds=ago_s), dict(request))
+    return Call(
+        new_id(),
+        asked.run_id,
+        0,
+        "replicate",
+        asked.model.slug,
+        CallState.INTENDED,
+        None,
+        None,
+        datetime.now(UTC) - timedelta(seconds=ago_s),
+        dict(request),
+    )
 
 
 async def until_over(provider: ReplicateProvider, handle: Handle) -> Succeeded | Stopped:
@@ -101,13 +129,17 @@ async def error_of(provider: ReplicateProvider, asked: Order) -> RetakeError:
     return caught.value
 
 
-@pytest.mark.parametrize(("slug", "suffix", "amount"), [
-    ("bytedance/seedream-4", ".jpg", "0.03"),  # answers with a list
-    ("google/nano-banana", ".png", "0.039"),  # answers with a string
-    ("minimax/speech-02-hd", ".flac", "0.0007"),
-])
-async def test_from_order_to_file(make: Make, replicate: server.Running, tmp_path: Path, slug: str, suffix: str,
-                                  amount: str) -> None:
+@pytest.mark.parametrize(
+    ("slug", "suffix", "amount"),
+    [
+        ("bytedance/seedream-4", ".jpg", "0.03"),  # answers with a list
+        ("google/nano-banana", ".png", "0.039"),  # answers with a string
+        ("minimax/speech-02-hd", ".flac", "0.0007"),
+    ],
+)
+async def test_from_order_to_file(
+    make: Make, replicate: server.Running, tmp_path: Path, slug: str, suffix: str, amount: str
+) -> None:
     provider, asked = make(), order(slug)
     handle = await submitted(provider, asked)
     done = await until_over(provider, handle)
@@ -147,10 +179,15 @@ async def test_without_a_token_nothing_is_sent_and_the_way_to_one_is_told(make: 
     assert "replicate.com/account/api-tokens" in caught.value.recovery and "animatic" in caught.value.recovery
 
 
-@pytest.mark.parametrize("fault", [
-    {"do": "status", "status": 504, "after": True}, {"do": "status", "status": 500, "after": True},
-    {"do": "hang", "seconds": 2, "after": True}, {"do": "drop", "after": True},
-])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "status", "status": 504, "after": True},
+        {"do": "status", "status": 500, "after": True},
+        {"do": "hang", "seconds": 2, "after": True},
+        {"do": "drop", "after": True},
+    ],
+)
 async def test_a_lost_answer_is_looked_for_and_never_asked_for_again(
     make: Make, replicate: server.Running, fault: dict[str, Any]
 ) -> None:
@@ -223,7 +260,8 @@ async def test_an_orphan_on_a_later_page_is_found(make: Make, replicate: server.
     [mine] = replicate.account.predictions.values()
     for number in range(120):
         replicate.account.predictions[f"other{number}"] = replace(
-            mine, id=f"other{number}", input={"prompt": "x"}, created_at=mine.created_at + timedelta(milliseconds=1))
+            mine, id=f"other{number}", input={"prompt": "x"}, created_at=mine.created_at + timedelta(milliseconds=1)
+        )
     found = await make().find_orphan(call, [])
     assert found and found["id"] == mine.id
 
@@ -250,9 +288,13 @@ async def test_a_call_that_was_held_up_is_not_made(make: Make, replicate: server
     assert not replicate.account.predictions
 
 
-@pytest.mark.parametrize(("status", "code", "words", "pause_s"), [
-    (401, "provider_token_refused", "REPLICATE_API_TOKEN", None), (402, "provider_credit", "billing", 300.0),
-])
+@pytest.mark.parametrize(
+    ("status", "code", "words", "pause_s"),
+    [
+        (401, "provider_token_refused", "REPLICATE_API_TOKEN", None),
+        (402, "provider_credit", "billing", 300.0),
+    ],
+)
 async def test_what_refuses_the_account_halts_the_provider(
     make: Make, replicate: server.Running, status: int, code: str, words: str, pause_s: float | None
 ) -> None:
@@ -263,12 +305,24 @@ async def test_what_refuses_the_account_halts_the_provider(
     assert not replicate.account.predictions
 
 
-@pytest.mark.parametrize(("fault", "delay_s", "per_minute"), [
-    ({"headers": {"retry-after": "7"}}, 7.0, None),
-    ({"body": {"detail": "Request was throttled.", "status": 429, "retry_after": 3}}, 3.0, None),
-    ({"body": {"detail": "Your rate limit was reduced to 6 requests per minute with a burst of 1 requests while you "
-                         "have less than $5.0 in credit.", "status": 429}}, 10.0, 6.0),
-])
+@pytest.mark.parametrize(
+    ("fault", "delay_s", "per_minute"),
+    [
+        ({"headers": {"retry-after": "7"}}, 7.0, None),
+        ({"body": {"detail": "Request was throttled.", "status": 429, "retry_after": 3}}, 3.0, None),
+        (
+            {
+                "body": {
+                    "detail": "Your rate limit was reduced to 6 requests per minute with a burst of 1 requests "
+                    "while you have less than $5.0 in credit.",
+                    "status": 429,
+                }
+            },
+            10.0,
+            6.0,
+        ),
+    ],
+)
 async def test_a_throttle_says_how_long_and_how_slow(
     make: Make, replicate: server.Running, fault: dict[str, Any], delay_s: float, per_minute: float | None
 ) -> None:
@@ -288,8 +342,12 @@ async def test_reading_is_repeated_after_429_and_5xx_and_drops(make: Make, repli
 
 
 async def test_a_refusal_names_the_fields(make: Make, replicate: server.Running) -> None:
-    body = {"title": "Input validation failed", "detail": "- input.size: must be one of\n", "status": 422,
-            "invalid_fields": [{"type": "enum", "field": "input.size", "description": "must be one of 1K, 2K"}]}
+    body = {
+        "title": "Input validation failed",
+        "detail": "- input.size: must be one of\n",
+        "status": 422,
+        "invalid_fields": [{"type": "enum", "field": "input.size", "description": "must be one of 1K, 2K"}],
+    }
     replicate.faults.add("create", "status", status=422, body=body)
     error = await error_of(make(), order())
     assert isinstance(error, UserError) and "input.size: must be one of 1K, 2K" in error.cause
@@ -297,14 +355,18 @@ async def test_a_refusal_names_the_fields(make: Make, replicate: server.Running)
     assert (await error_of(make(), order())).code == "model_gone"
 
 
-@pytest.mark.parametrize(("fault", "code", "retried"), [
-    ({"do": "fail", "error": "flagged as sensitive (E005)"}, "content_refused", False),
-    ({"do": "fail", "error": "Director: unexpected error (E6716)"}, "provider_failed", True),
-    ({"do": "abort"}, "provider_aborted", True),
-    ({"do": "output", "value": None}, "output_missing", False),
-])
-async def test_ends_without_an_output(make: Make, replicate: server.Running, fault: Any, code: str,
-                                      retried: bool) -> None:
+@pytest.mark.parametrize(
+    ("fault", "code", "retried"),
+    [
+        ({"do": "fail", "error": "flagged as sensitive (E005)"}, "content_refused", False),
+        ({"do": "fail", "error": "Director: unexpected error (E6716)"}, "provider_failed", True),
+        ({"do": "abort"}, "provider_aborted", True),
+        ({"do": "output", "value": None}, "output_missing", False),
+    ],
+)
+async def test_ends_without_an_output(
+    make: Make, replicate: server.Running, fault: Any, code: str, retried: bool
+) -> None:
     replicate.faults.add("prediction", **fault)
     provider = make()
     ended = await until_over(provider, await submitted(provider, order()))
@@ -349,10 +411,18 @@ async def test_an_output_that_has_gone_is_said_to_have_gone_and_was_paid(
     assert isinstance(late, Stopped) and (late.error.code, late.cost.amount) == ("output_gone", "0.03")
 
 
-@pytest.mark.parametrize("url", [
-    "https://example.com/a.mp4", "http://replicate.delivery/a.mp4", "https://replicate.delivery.example.com/a",
-    "https://evilreplicate.delivery/a", "https://user@replicate.delivery/a", "http://127.0.0.1:1/a", "file:///etc/passwd",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/a.mp4",
+        "http://replicate.delivery/a.mp4",
+        "https://replicate.delivery.example.com/a",
+        "https://evilreplicate.delivery/a",
+        "https://user@replicate.delivery/a",
+        "http://127.0.0.1:1/a",
+        "file:///etc/passwd",
+    ],
+)
 async def test_outputs_come_from_replicates_hosts_only(replicate: server.Running, tmp_path: Path, url: str) -> None:
     outputs = Outputs(ReplicateSettings(base_url=replicate.url), SystemClock())
     with pytest.raises(Permanent) as caught:
@@ -380,19 +450,31 @@ async def test_an_output_may_be_inline(tmp_path: Path) -> None:
     assert (path.suffix, content_type, path.read_bytes()) == (".png", "image/png", b"\x89PNG\r\n\x1a\n")
 
 
-async def test_our_rows_are_compared_with_what_replicate_publishes(make: Make, replicate: server.Running,
-                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_our_rows_are_compared_with_what_replicate_publishes(
+    make: Make, replicate: server.Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert await make().compare(CATALOGUE) == {}
     assert await make(token=None).compare(CATALOGUE) == {}
     slug = "bytedance/seedance-1-pro-fast"
-    changed = {"prompt": {"type": "string"}, "image": {"type": "string"}, "audio": {"type": "string"},
-               "duration": {"type": "integer", "minimum": 4, "maximum": 12}, "seed": {"type": "integer"},
-               "resolution": {"allOf": [{"enum": ["720p", "1080p"]}]}, "fps": {"enum": [24]},
-               "aspect_ratio": schemas.SCHEMAS[slug]["aspect_ratio"]}
+    changed = {
+        "prompt": {"type": "string"},
+        "image": {"type": "string"},
+        "audio": {"type": "string"},
+        "duration": {"type": "integer", "minimum": 4, "maximum": 12},
+        "seed": {"type": "integer"},
+        "resolution": {"allOf": [{"enum": ["720p", "1080p"]}]},
+        "fps": {"enum": [24]},
+        "aspect_ratio": schemas.SCHEMAS[slug]["aspect_ratio"],
+    }
     monkeypatch.setitem(schemas.SCHEMAS, slug, changed)
     monkeypatch.setitem(schemas.REQUIRED, slug, "audio")
     monkeypatch.delitem(schemas.SCHEMAS, "google/nano-banana")
     assert await make().compare(CATALOGUE) == {
         "google/nano-banana": ["Replicate has no such model (any more)"],
-        slug: ["it has no input 'camera_fixed'", "it requires 'audio', which the row does not send",
-               "duration: its minimum is 4, the row's 2", "resolution: it does not take '480p'"]}
+        slug: [
+            "it has no input 'camera_fixed'",
+            "it requires 'audio', which the row does not send",
+            "duration: its minimum is 4, the row's 2",
+            "resolution: it does not take '480p'",
+        ],
+    }

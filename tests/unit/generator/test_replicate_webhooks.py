@@ -55,13 +55,22 @@ async def test_either_secret_is_good_while_it_is_being_changed(
     assert (answer.status_code, rung) == (204, ["abc"])
 
 
-@pytest.mark.parametrize("forged", [
-    lambda: headers(FOREIGN), lambda: headers(body=b"another body"), lambda: headers(ago_s=302),
-    lambda: headers(ago_s=-310), dict, lambda: headers() | {"webhook-id": "msg_2"},
-    lambda: headers() | {"webhook-signature": "v1,"}, lambda: headers() | {"webhook-signature": "v1,\u00e9"},
-    lambda: headers() | {"webhook-signature": headers()["webhook-signature"].replace("v1,", "v2,")},
-    lambda: headers() | {"webhook-timestamp": "now"}, lambda: headers() | {"webhook-timestamp": "9" * 400},
-])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        lambda: headers(FOREIGN),
+        lambda: headers(body=b"another body"),
+        lambda: headers(ago_s=302),
+        lambda: headers(ago_s=-310),
+        dict,
+        lambda: headers() | {"webhook-id": "msg_2"},
+        lambda: headers() | {"webhook-signature": "v1,"},
+        lambda: headers() | {"webhook-signature": "v1,\u00e9"},
+        lambda: headers() | {"webhook-signature": headers()["webhook-signature"].replace("v1,", "v2,")},
+        lambda: headers() | {"webhook-timestamp": "now"},
+        lambda: headers() | {"webhook-timestamp": "9" * 400},
+    ],
+)
 async def test_a_forged_webhook_has_no_effect(
     client: httpx.AsyncClient, rung: Rung, forged: Callable[[], dict[str, str]]
 ) -> None:
@@ -77,9 +86,16 @@ async def test_one_of_several_signatures_is_enough(client: httpx.AsyncClient, ru
     assert answer.status_code == 204
 
 
-@pytest.mark.parametrize(("body", "status"), [
-    (b"no json", 400), (b"[]", 400), (b'{"id": 7}', 400), (b"[" * 100_000, 400), (b"x" * (BODY_MOST + 1), 413),
-])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"no json", 400),
+        (b"[]", 400),
+        (b'{"id": 7}', 400),
+        (b"[" * 100_000, 400),
+        (b"x" * (BODY_MOST + 1), 413),
+    ],
+)
 async def test_signed_nonsense_is_refused(client: httpx.AsyncClient, rung: Rung, body: bytes, status: int) -> None:
     answer = await client.post("/webhooks/replicate", content=body, headers=headers(body=body))
     assert (answer.status_code, rung) == (status, [])
@@ -113,8 +129,14 @@ async def test_what_the_emulator_sends(tmp_path: Path, fault: str | None, taken:
         transport = httpx.ASGITransport(app)
         if fault:
             emulator.faults.add("webhook", fault)
-        prediction = emulator.account.create("google/nano-banana", {"prompt": "x"}, cancel_after=None,
-                                             webhook="http://hook", events=["completed"], image=None)
+        prediction = emulator.account.create(
+            "google/nano-banana",
+            {"prompt": "x"},
+            cancel_after=None,
+            webhook="http://hook",
+            events=["completed"],
+            image=None,
+        )
         body_sent: list[tuple[dict[str, str], bytes]] = []
 
         async def deliver(p: object, sent_headers: dict[str, str], body: bytes) -> None:

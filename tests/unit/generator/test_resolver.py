@@ -24,9 +24,15 @@ def made(settings: dict[str, Any] | None = None, **facts: Any) -> Version:
     return events.version(**({"model": "animatic/camera", "directions": "Old words"} | facts | {"settings": stored}))
 
 
-def effective(kind: AssetKind = AssetKind.VIDEO, overrides: dict[str, Any] | None = None,
-              project: ProjectSettings | None = None, existing: Version | None = None, *, provider: str = "animatic",
-              catalogue: Catalogue = CATALOGUE) -> Effective:
+def effective(
+    kind: AssetKind = AssetKind.VIDEO,
+    overrides: dict[str, Any] | None = None,
+    project: ProjectSettings | None = None,
+    existing: Version | None = None,
+    *,
+    provider: str = "animatic",
+    catalogue: Catalogue = CATALOGUE,
+) -> Effective:
     words = {"directions": "Pan left"} if existing is None else {}
     request = Request(kind, words | (overrides or {}), project or ProjectSettings(), existing)
     return resolve(request, catalogue, default_provider=provider, fresh_seed=FRESH)
@@ -46,8 +52,13 @@ CASES = {  # kind, setting, the project's section, a value per level
     "image": (AssetKind.IMAGE, "size", "image", ("1K", "2K", "4K", None)),
     "starting image": (AssetKind.STARTING_IMAGE, "size", "image", ("1K", "2K", "4K", None)),
 }
-MODEL = {AssetKind.VIDEO: "animatic/camera", AssetKind.NARRATION: "animatic/speech", AssetKind.MUSIC: "animatic/score",
-         AssetKind.IMAGE: "animatic/storyboard", AssetKind.STARTING_IMAGE: "animatic/storyboard"}
+MODEL = {
+    AssetKind.VIDEO: "animatic/camera",
+    AssetKind.NARRATION: "animatic/speech",
+    AssetKind.MUSIC: "animatic/score",
+    AssetKind.IMAGE: "animatic/storyboard",
+    AssetKind.STARTING_IMAGE: "animatic/storyboard",
+}
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -78,13 +89,27 @@ A, B, C = "bytedance/seedream-4", "google/nano-banana", "qwen/qwen-image"
 @pytest.mark.parametrize("kind", [AssetKind.STARTING_IMAGE, AssetKind.IMAGE])
 @given(levels=st.sets(st.sampled_from(["override", "video", "image", "existing"])))
 def test_an_image_model_is_looked_for_in_the_video_settings_first(kind: AssetKind, levels: set[str]) -> None:
-    project = ProjectSettings(video={"image_model": B} if "video" in levels else {},
-                              image={"model": C} if "image" in levels else {})
-    found = effective(kind, {"directions": "Words"} | ({"model": A} if "override" in levels else {}), project,
-                      made(model="animatic/storyboard") if "existing" in levels else None, provider="replicate")
-    expected = ((A, OVERRIDE) if "override" in levels else (B, SettingSource.PROJECT_VIDEO) if "video" in levels
-                else (C, SettingSource.PROJECT_IMAGE) if "image" in levels
-                else ("animatic/storyboard", EXISTING) if "existing" in levels else (A, DEFAULT))
+    project = ProjectSettings(
+        video={"image_model": B} if "video" in levels else {}, image={"model": C} if "image" in levels else {}
+    )
+    found = effective(
+        kind,
+        {"directions": "Words"} | ({"model": A} if "override" in levels else {}),
+        project,
+        made(model="animatic/storyboard") if "existing" in levels else None,
+        provider="replicate",
+    )
+    expected = (
+        (A, OVERRIDE)
+        if "override" in levels
+        else (B, SettingSource.PROJECT_VIDEO)
+        if "video" in levels
+        else (C, SettingSource.PROJECT_IMAGE)
+        if "image" in levels
+        else ("animatic/storyboard", EXISTING)
+        if "existing" in levels
+        else (A, DEFAULT)
+    )
     assert source(found, "model") == expected
     assert found.model.slug == expected[0]
 
@@ -105,6 +130,7 @@ def test_directions_come_from_the_request_else_from_the_committed_version() -> N
 
 # --- models that change
 
+
 def test_what_another_model_made_is_taken_over_where_this_one_takes_it() -> None:
     old = made({"duration": 5, "resolution": "480p", "camera_fixed": True}, model="bytedance/seedance-1-lite")
     found = effective(overrides={"model": "google/veo-3.1-fast"}, existing=old)
@@ -119,16 +145,19 @@ def test_a_committed_model_that_is_gone_gives_way_to_the_default() -> None:
     assert source(effective(existing=made(model="animatic/score")), "model") == ("animatic/camera", DEFAULT)
 
 
-@pytest.mark.parametrize(("overrides", "project", "words"), [
-    ({"duration": 61}, {}, ["duration", "from 1 to 60", "61"]),
-    ({"resolution": "9000p"}, {}, ["resolution", "480p, 720p, 1080p"]),
-    ({"glitter": 1}, {}, ["glitter", "aspect_ratio, duration, resolution, seed"]),
-    ({"seed": -1}, {}, ["seed"]),
-    ({"duration": "5"}, {}, ["duration"]),
-    ({"duration": True}, {}, ["duration"]),
-    ({}, {"resolution": "tiny"}, ["project.video", "resolution"]),
-    ({"duration": 0, "resolution": "x"}, {}, ["duration", "resolution"]),
-])
+@pytest.mark.parametrize(
+    ("overrides", "project", "words"),
+    [
+        ({"duration": 61}, {}, ["duration", "from 1 to 60", "61"]),
+        ({"resolution": "9000p"}, {}, ["resolution", "480p, 720p, 1080p"]),
+        ({"glitter": 1}, {}, ["glitter", "aspect_ratio, duration, resolution, seed"]),
+        ({"seed": -1}, {}, ["seed"]),
+        ({"duration": "5"}, {}, ["duration"]),
+        ({"duration": True}, {}, ["duration"]),
+        ({}, {"resolution": "tiny"}, ["project.video", "resolution"]),
+        ({"duration": 0, "resolution": "x"}, {}, ["duration", "resolution"]),
+    ],
+)
 def test_what_the_model_does_not_take_is_refused_by_name(
     overrides: dict[str, Any], project: dict[str, Any], words: list[str]
 ) -> None:
@@ -170,6 +199,7 @@ def test_whole_numbers_stay_whole() -> None:
 
 # --- seeds
 
+
 def test_each_run_draws_a_fresh_seed_unless_one_is_given() -> None:
     assert source(effective(existing=made({"seed": 9})), "seed") == (FRESH, DEFAULT)
     assert source(effective(overrides={"seed": 9}), "seed") == (9, OVERRIDE)
@@ -184,20 +214,30 @@ def test_a_model_without_seeds_gets_none() -> None:
 
 # --- sizes and shapes
 
+
 def test_the_projects_output_is_the_default_shape() -> None:
     found = effective(project=ProjectSettings(output=Output(width=1080, height=1920)))
     assert source(found, "aspect_ratio") == ("9:16", DEFAULT)
     assert source(found, "resolution") == ("1080p", DEFAULT)
-    other = effective(overrides={"model": "google/veo-3.1-fast"},
-                      project=ProjectSettings(output=Output(width=1080, height=1350)))
+    other = effective(
+        overrides={"model": "google/veo-3.1-fast"}, project=ProjectSettings(output=Output(width=1080, height=1350))
+    )
     assert source(other, "aspect_ratio") == ("9:16", DEFAULT), "the nearest that the model takes"
 
 
-@pytest.mark.parametrize(("overrides", "project", "kept", "gone"), [
-    ({"aspect_ratio": "1:1"}, {"width": 512, "height": 512}, {"aspect_ratio": "1:1"}, ["width", "height"]),
-    ({"width": 512, "height": 256}, {"aspect_ratio": "1:1", "size": "2K"}, {"width": 512}, ["aspect_ratio", "size"]),
-    ({"width": 512, "height": 256, "aspect_ratio": "1:1"}, {}, {"width": 512}, ["aspect_ratio", "size"]),
-])
+@pytest.mark.parametrize(
+    ("overrides", "project", "kept", "gone"),
+    [
+        ({"aspect_ratio": "1:1"}, {"width": 512, "height": 512}, {"aspect_ratio": "1:1"}, ["width", "height"]),
+        (
+            {"width": 512, "height": 256},
+            {"aspect_ratio": "1:1", "size": "2K"},
+            {"width": 512},
+            ["aspect_ratio", "size"],
+        ),
+        ({"width": 512, "height": 256, "aspect_ratio": "1:1"}, {}, {"width": 512}, ["aspect_ratio", "size"]),
+    ],
+)
 def test_pixels_and_shapes_do_not_contradict_each_other(
     overrides: dict[str, Any], project: dict[str, Any], kept: dict[str, Any], gone: list[str]
 ) -> None:
@@ -214,12 +254,31 @@ def test_a_width_without_a_height_is_refused() -> None:
 # --- everything else holds for any input
 
 JSON = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
-NAMES = st.sampled_from(["duration", "resolution", "aspect_ratio", "seed", "size", "width", "height", "speed",
-                         "language", "model", "voice", "nonsense", "style_adjustments"])
+NAMES = st.sampled_from(
+    [
+        "duration",
+        "resolution",
+        "aspect_ratio",
+        "seed",
+        "size",
+        "width",
+        "height",
+        "speed",
+        "language",
+        "model",
+        "voice",
+        "nonsense",
+        "style_adjustments",
+    ]
+)
 
 
-@given(kind=st.sampled_from(AssetKind), overrides=st.dictionaries(NAMES, JSON, max_size=4),
-       section=st.dictionaries(NAMES, JSON, max_size=4), provider=st.sampled_from(["animatic", "replicate"]))
+@given(
+    kind=st.sampled_from(AssetKind),
+    overrides=st.dictionaries(NAMES, JSON, max_size=4),
+    section=st.dictionaries(NAMES, JSON, max_size=4),
+    provider=st.sampled_from(["animatic", "replicate"]),
+)
 def test_whatever_is_asked_it_resolves_to_what_the_model_takes_or_is_refused(
     kind: AssetKind, overrides: dict[str, Any], section: dict[str, Any], provider: str
 ) -> None:

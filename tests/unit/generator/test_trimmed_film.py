@@ -14,8 +14,23 @@ from tests.support.films import ffmpeg
 async def test_what_was_trimmed_away_is_in_no_segment(tmp_path: Path) -> None:
     """Picture n has a luma of 20 + 3n. The film begins at 18, for which those from the key frame 12 on are decoded."""
     whole, film = tmp_path / "whole.mp4", tmp_path / "film.mp4"
-    ffmpeg("-f", "lavfi", "-i", "nullsrc=size=64x36:rate=24:duration=3,geq=lum='20+3*N':cb=128:cr=128",
-           "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "5", "-bf", "2", "-g", "12", whole)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "nullsrc=size=64x36:rate=24:duration=3,geq=lum='20+3*N':cb=128:cr=128",
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+        "-crf",
+        "5",
+        "-bf",
+        "2",
+        "-g",
+        "12",
+        whole,
+    )
     ffmpeg("-ss", "0.75", "-i", whole, "-c", "copy", film)
     cutter = FfmpegCutter()
     opened = await cutter.open(film, tmp_path, lambda share: None)

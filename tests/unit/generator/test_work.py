@@ -22,8 +22,19 @@ from shared.errors import Retryable
 from tests.support import events
 from tests.support.in_no_time import LoopClock, in_no_time
 
-RUN = Run(events.regenerate_requested(), events.cause(), RunState.GENERATING, 3, {}, "animatic", None, attempt=1,
-          failures=0, step="x", spent=Spent())
+RUN = Run(
+    events.regenerate_requested(),
+    events.cause(),
+    RunState.GENERATING,
+    3,
+    {},
+    "animatic",
+    None,
+    attempt=1,
+    failures=0,
+    step="x",
+    spent=Spent(),
+)
 
 
 @dataclass
@@ -138,12 +149,14 @@ async def test_a_folder_is_gone_after_its_work(tmp_path: Path) -> None:
 
 
 async def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
-    script = ("import asyncio, sys, pathlib\nfrom services.generator.adapters.scratch import ProcessScratch\n"
-              "async def main():\n"
-              "    async with ProcessScratch(pathlib.Path(sys.argv[1]), sys.argv[2]) as s:\n"
-              "        async with s.folder('run') as f:\n"
-              "            (f / 'file').write_text('x'); print('ready', flush=True); await asyncio.sleep(60)\n"
-              "asyncio.run(main())\n")
+    script = (
+        "import asyncio, sys, pathlib\nfrom services.generator.adapters.scratch import ProcessScratch\n"
+        "async def main():\n"
+        "    async with ProcessScratch(pathlib.Path(sys.argv[1]), sys.argv[2]) as s:\n"
+        "        async with s.folder('run') as f:\n"
+        "            (f / 'file').write_text('x'); print('ready', flush=True); await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
 
     def start(name: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), name], stdout=subprocess.PIPE)

@@ -57,8 +57,16 @@ class Rows:
         self.reviews[run_id] = closed, cause
         return closed
 
-    async def record(self, decision_id: str | None, review: Review, *, decision: DecisionSubmitted | None,
-                     actor: Actor, verdict: str, at: datetime) -> None:
+    async def record(
+        self,
+        decision_id: str | None,
+        review: Review,
+        *,
+        decision: DecisionSubmitted | None,
+        actor: Actor,
+        verdict: str,
+        at: datetime,
+    ) -> None:
         assert decision_id is None or decision_id not in self.decided
         self.decided[decision_id] = verdict
 
@@ -66,12 +74,14 @@ class Rows:
         return decision_id in self.decided
 
     async def due(self, now: datetime, limit: int) -> list[tuple[Review, Cause]]:
-        return [(r, c) for r, c in self.reviews.values()
-                if r.state is ReviewState.OPEN and r.deadline and r.deadline < now - EXPIRY_GRACE][:limit]
+        return [
+            (r, c)
+            for r, c in self.reviews.values()
+            if r.state is ReviewState.OPEN and r.deadline and r.deadline < now - EXPIRY_GRACE
+        ][:limit]
 
     async def open_of(self, asset_ids: Sequence[str]) -> list[tuple[Review, Cause]]:
-        return [(r, c) for r, c in self.reviews.values()
-                if r.state is ReviewState.OPEN and r.ref.asset_id in asset_ids]
+        return [(r, c) for r, c in self.reviews.values() if r.state is ReviewState.OPEN and r.ref.asset_id in asset_ids]
 
     async def bury(self, asset_ids: Sequence[str], at: datetime) -> None:
         self.buried |= set(asset_ids)
@@ -95,11 +105,23 @@ class Rows:
 
 decisions = st.builds(
     lambda n, action, version, age: ("decide", n, action, version, age),
-    st.integers(1, 4), st.sampled_from(DecisionAction), st.sampled_from([VERSION, VERSION, OTHER]),
-    st.integers(0, 90))
-steps = st.lists(st.one_of(
-    st.just(("preview", False)), st.just(("preview", True)), decisions, decisions, st.just(("delete",)),
-    st.just(("sweep",)), st.builds(lambda s: ("pass", s), st.integers(1, 500))), max_size=14)
+    st.integers(1, 4),
+    st.sampled_from(DecisionAction),
+    st.sampled_from([VERSION, VERSION, OTHER]),
+    st.integers(0, 90),
+)
+steps = st.lists(
+    st.one_of(
+        st.just(("preview", False)),
+        st.just(("preview", True)),
+        decisions,
+        decisions,
+        st.just(("delete",)),
+        st.just(("sweep",)),
+        st.builds(lambda s: ("pass", s), st.integers(1, 500)),
+    ),
+    max_size=14,
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -109,17 +131,23 @@ def test_one_verdict_per_run_and_one_answer_per_decision(plan: list[tuple[Any, .
     submitted: dict[str, DecisionSubmitted] = {}
     asyncio.run(_play(rows, clock, plan, submitted))
 
-    verdicts = [e for e in rows.told if isinstance(e, Accepted | Rejected)
-                or (isinstance(e, ReviewUpdated) and e.change in (ReviewChange.EXPIRED, ReviewChange.WITHDRAWN))]
+    verdicts = [
+        e
+        for e in rows.told
+        if isinstance(e, Accepted | Rejected)
+        or (isinstance(e, ReviewUpdated) and e.change in (ReviewChange.EXPIRED, ReviewChange.WITHDRAWN))
+    ]
     assert len(verdicts) <= 1, "a run has one end"
-    revisions = [e.review_rev for e in rows.told if isinstance(e, Accepted | Rejected | ReviewUpdated)
-                 and getattr(e, "change", None) is not ReviewChange.REFUSED]
+    revisions = [
+        e.review_rev
+        for e in rows.told
+        if isinstance(e, Accepted | Rejected | ReviewUpdated) and getattr(e, "change", None) is not ReviewChange.REFUSED
+    ]
     assert revisions == sorted(set(revisions)), "each change raises the revision"
     review = rows.reviews.get(RUN)
     assert (review is not None and review[0].state is not ReviewState.OPEN) == bool(verdicts)
 
-    answers = Counter(e.decision_id for e in rows.told
-                      if getattr(e, "decision_id", None) is not None)
+    answers = Counter(e.decision_id for e in rows.told if getattr(e, "decision_id", None) is not None)
     waiting = {m.event.decision_id for m in rows.parked}
     for decision_id in submitted:
         assert answers[decision_id] == (0 if decision_id in waiting else 1), "each decision is answered once"
@@ -131,21 +159,32 @@ def test_one_verdict_per_run_and_one_answer_per_decision(plan: list[tuple[Any, .
             assert review[0].deadline is None or mine.submitted_at <= review[0].deadline, "late ones never count"
 
 
-async def _play(rows: Rows, clock: FakeClock, plan: list[tuple[Any, ...]],
-                submitted: dict[str, DecisionSubmitted]) -> None:
+async def _play(
+    rows: Rows, clock: FakeClock, plan: list[tuple[Any, ...]], submitted: dict[str, DecisionSubmitted]
+) -> None:
     ref = {"run_id": RUN, "asset_id": ASSET}
     for step in plan:
         match step:
             case ("preview", auto):
-                preview = events.preview_ready(**ref, candidates=[events.version(version_id=VERSION)],
-                                               auto_approve=auto, review_timeout_s=TIMEOUT_S)
+                preview = events.preview_ready(
+                    **ref,
+                    candidates=[events.version(version_id=VERSION)],
+                    auto_approve=auto,
+                    review_timeout_s=TIMEOUT_S,
+                )
                 await open_review(rows, events.message(preview), clock.now())
             case ("decide", n, action, version, age):
                 decision_id = f"01980000-0000-7000-8000-0000000000d{n}"
                 if decision_id not in submitted:  # else it is delivered once more
                     submitted[decision_id] = events.decision_submitted(
-                        **ref, decision_id=decision_id, action=action, version_id=version, next_run_id=None,
-                        regenerate=False, submitted_at=clock.now() - timedelta(seconds=age))
+                        **ref,
+                        decision_id=decision_id,
+                        action=action,
+                        version_id=version,
+                        next_run_id=None,
+                        regenerate=False,
+                        submitted_at=clock.now() - timedelta(seconds=age),
+                    )
                 already = {m.event.decision_id for m in rows.parked}
                 if decision_id not in already:  # the inbox lets an event in once
                     await decide(rows, events.message(submitted[decision_id]), clock.now())

@@ -16,14 +16,24 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REF = Ref(run_id="r", asset_id="a", asset_kind=AssetKind.VIDEO, episode_id="e")
 
 reviews = st.builds(
-    Review, ref=st.just(REF), state=st.sampled_from(ReviewState),
+    Review,
+    ref=st.just(REF),
+    state=st.sampled_from(ReviewState),
     candidates=st.lists(st.sampled_from("vwx"), min_size=1, max_size=3, unique=True).map(tuple),
-    deadline=st.none() | st.integers(-100, 100).map(lambda s: NOW + timedelta(seconds=s)), rev=st.just(1),
+    deadline=st.none() | st.integers(-100, 100).map(lambda s: NOW + timedelta(seconds=s)),
+    rev=st.just(1),
 )
 decisions = st.builds(
-    DecisionSubmitted, run_id=st.just("r"), asset_id=st.sampled_from(["a", "b"]), asset_kind=st.just(AssetKind.VIDEO),
-    episode_id=st.just("e"), decision_id=st.just("d"), version_id=st.sampled_from("vwxyz"),
-    action=st.sampled_from(DecisionAction), submitted_at=st.just(NOW), actor=st.just(Actor(kind="user", user_id="u")),
+    DecisionSubmitted,
+    run_id=st.just("r"),
+    asset_id=st.sampled_from(["a", "b"]),
+    asset_kind=st.just(AssetKind.VIDEO),
+    episode_id=st.just("e"),
+    decision_id=st.just("d"),
+    version_id=st.sampled_from("vwxyz"),
+    action=st.sampled_from(DecisionAction),
+    submitted_at=st.just(NOW),
+    actor=st.just(Actor(kind="user", user_id="u")),
 )
 
 

@@ -40,14 +40,24 @@ def sound(*options: str) -> Callable[[Path], None]:
 
 H264: Final = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 MADE: Final[dict[str, Callable[[Path], object]]] = {
-    "image/jpeg": picture("JPEG"), "image/png": picture("PNG"), "image/webp": picture("WEBP"),
-    "image/gif": picture("GIF"), "image/avif": picture("AVIF"), "image/tiff": picture("TIFF"),
-    "image/bmp": picture("BMP"), "image/heic": lambda path: path.write_bytes(heic(Image.effect_noise((96, 80), 40))),
-    "video/mp4": film(*H264, "-f", "mp4"), "video/quicktime": film(*H264, "-f", "mov"),
-    "video/x-matroska": film(*H264, "-f", "matroska"), "video/webm": film("-c:v", "libvpx", "-f", "webm"),
+    "image/jpeg": picture("JPEG"),
+    "image/png": picture("PNG"),
+    "image/webp": picture("WEBP"),
+    "image/gif": picture("GIF"),
+    "image/avif": picture("AVIF"),
+    "image/tiff": picture("TIFF"),
+    "image/bmp": picture("BMP"),
+    "image/heic": lambda path: path.write_bytes(heic(Image.effect_noise((96, 80), 40))),
+    "video/mp4": film(*H264, "-f", "mp4"),
+    "video/quicktime": film(*H264, "-f", "mov"),
+    "video/x-matroska": film(*H264, "-f", "matroska"),
+    "video/webm": film("-c:v", "libvpx", "-f", "webm"),
     "video/x-msvideo": film("-c:v", "mpeg4", "-f", "avi"),
-    "audio/mpeg": sound("-f", "mp3"), "audio/wav": sound("-f", "wav"), "audio/flac": sound("-f", "flac"),
-    "audio/ogg": sound("-c:a", "libopus", "-f", "ogg"), "audio/mp4": sound("-c:a", "aac", "-f", "ipod"),
+    "audio/mpeg": sound("-f", "mp3"),
+    "audio/wav": sound("-f", "wav"),
+    "audio/flac": sound("-f", "flac"),
+    "audio/ogg": sound("-c:a", "libopus", "-f", "ogg"),
+    "audio/mp4": sound("-c:a", "aac", "-f", "ipod"),
     "audio/aac": sound("-c:a", "aac", "-f", "adts"),
 }
 
@@ -63,7 +73,7 @@ async def test_what_the_gateway_takes_becomes_a_version(content_type: str, tmp_p
     path = tmp_path / "upload"
     MADE[content_type](path)
     kind = gateway.kind_of(content_type)
-    assert gateway.sniff(path.read_bytes()[:gateway.SNIFFED_BYTES]) == content_type
+    assert gateway.sniff(path.read_bytes()[: gateway.SNIFFED_BYTES]) == content_type
     await MediaInspector().inspect(kind, path)
     made = await ingest(path, KINDS[kind], tmp_path)
     assert made.path.stat().st_size > 0
@@ -83,11 +93,17 @@ def zipped() -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("content_type", "more", "word"), [
-    ("image/jpeg", b"PK\x03\x04<?php ?>", "ZIP"), ("image/jpeg", b"<?php system($_GET[0]); ?>", "program"),
-    ("image/png", b"\n<script>alert(1)</script>", "web page"), ("image/gif", b"%PDF-1.7", "PDF"),
-    ("image/webp", zipped(), "ZIP"), ("video/mp4", zipped(), "ZIP"),
-])
+@pytest.mark.parametrize(
+    ("content_type", "more", "word"),
+    [
+        ("image/jpeg", b"PK\x03\x04<?php ?>", "ZIP"),
+        ("image/jpeg", b"<?php system($_GET[0]); ?>", "program"),
+        ("image/png", b"\n<script>alert(1)</script>", "web page"),
+        ("image/gif", b"%PDF-1.7", "PDF"),
+        ("image/webp", zipped(), "ZIP"),
+        ("video/mp4", zipped(), "ZIP"),
+    ],
+)
 async def test_a_file_that_is_two_things_is_refused_by_name(
     content_type: str, more: bytes, word: str, tmp_path: Path
 ) -> None:

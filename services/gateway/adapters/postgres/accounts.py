@@ -20,13 +20,13 @@ _OF: Final[dict[Resource, str]] = {
     "segment": "select project_id from segments where segment_id = $2 and deleted_at is null",
     "asset": "select project_id from assets where asset_id = $2 and deleted_at is null",
     "run": "select r.project_id from runs r join assets a using (asset_id) "
-           "where r.run_id = $2 and a.deleted_at is null",
+    "where r.run_id = $2 and a.deleted_at is null",
     "version": "select v.project_id from versions v join assets a using (asset_id) "
-               "where v.version_id = $2 and a.deleted_at is null",
+    "where v.version_id = $2 and a.deleted_at is null",
     "batch": "select b.project_id from batches b join episodes e using (episode_id) "
-             "where b.batch_id = $2 and e.deleted_at is null",
+    "where b.batch_id = $2 and e.deleted_at is null",
     "compilation": "select c.project_id from compilations c join episodes e using (episode_id) "
-                   "where c.compilation_id = $2 and e.deleted_at is null",
+    "where c.compilation_id = $2 and e.deleted_at is null",
     "import": "select project_id from imports where import_id = $2",  # why it failed outlives its episode
     "upload": "select project_id from uploads where upload_id = $2 and deleted_at is null",
 }
@@ -73,7 +73,10 @@ class PostgresAccounts:
         await self._db.execute(
             """insert into users (user_id, name, created_at, updated_at) values ($1, $2, $3, $3)
                on conflict (user_id) do update set name = $2, updated_at = $3 where users.name <> $2""",
-            user_id, name, at)
+            user_id,
+            name,
+            at,
+        )
 
     async def knows(self, user_id: str) -> bool:
         return bool(await self._db.fetchval("select 1 from users where user_id = $1", user_id))
@@ -102,7 +105,11 @@ class PostgresAccounts:
         await self._db.execute(
             """insert into members (project_id, user_id, role, created_at, updated_at) values ($1, $2, $3, $4, $4)
                on conflict (project_id, user_id) do update set role = $3, updated_at = $4""",
-            project_id, user_id, role, at)
+            project_id,
+            user_id,
+            role,
+            at,
+        )
 
     async def remove_member(self, project_id: str, user_id: str) -> None:
         await self._db.execute("delete from members where project_id = $1 and user_id = $2", project_id, user_id)
@@ -115,16 +122,28 @@ class PostgresProjects:
         self._db = connection
 
     async def insert(self, project: Project, at: datetime) -> None:
-        await insert(self._db, "projects", {
-            "project_id": project.project_id, "owner_id": project.owner_id, "name": project.name,
-            "description": project.description, "settings": project.settings,
-            "settings_revision": project.settings_revision, "revision": project.revision,
-            "created_at": at, "updated_at": at})
+        await insert(
+            self._db,
+            "projects",
+            {
+                "project_id": project.project_id,
+                "owner_id": project.owner_id,
+                "name": project.name,
+                "description": project.description,
+                "settings": project.settings,
+                "settings_revision": project.settings_revision,
+                "revision": project.revision,
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
 
     async def first_of(self, owner_id: str) -> str | None:
         found: str | None = await self._db.fetchval(
             """select project_id from projects where owner_id = $1 and deleted_at is null
-               order by created_at, project_id limit 1""", owner_id)
+               order by created_at, project_id limit 1""",
+            owner_id,
+        )
         return found
 
     async def get(self, project_id: str) -> Project | None:
@@ -139,7 +158,8 @@ class PostgresProjects:
     async def episode_ids(self, project_id: str) -> list[str]:
         rows = await self._db.fetch(
             "select episode_id from episodes where project_id = $1 and deleted_at is null order by episode_id",
-            project_id)
+            project_id,
+        )
         return [r["episode_id"] for r in rows]
 
     async def spent(self, project_id: str, since: datetime | None, currency: str) -> Decimal:

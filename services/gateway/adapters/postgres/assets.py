@@ -69,8 +69,7 @@ class PostgresAssets:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    async def insert(self, episode: Episode, segment_id: str | None, assets: Sequence[NewAsset],
-                     at: datetime) -> None:
+    async def insert(self, episode: Episode, segment_id: str | None, assets: Sequence[NewAsset], at: datetime) -> None:
         await insert_many(self._db, "assets", [asset_values(episode, segment_id, asset, at) for asset in assets])
 
     async def lock(self, asset_id: str) -> Asset | None:
@@ -79,7 +78,8 @@ class PostgresAssets:
 
     async def of_segment(self, segment_id: str, kind: AssetKind) -> str | None:
         found: str | None = await self._db.fetchval(
-            "select asset_id from assets where segment_id = $1 and kind = $2 and deleted_at is null", segment_id, kind)
+            "select asset_id from assets where segment_id = $1 and kind = $2 and deleted_at is null", segment_id, kind
+        )
         return found
 
     async def base_of(self, asset_id: str) -> RunBase:
@@ -101,7 +101,9 @@ class PostgresAssets:
             return {}
         rows = await self._db.fetch(
             "select upload_id, object from uploads where project_id = $1 and upload_id = any($2::uuid[])",
-            project_id, list(upload_ids))
+            project_id,
+            list(upload_ids),
+        )
         return {r["upload_id"]: ObjectRef(**r["object"]) for r in rows}
 
     async def take(self, asset_id: str, run_id: str | None, at: datetime) -> int:
@@ -110,23 +112,36 @@ class PostgresAssets:
 
     async def release(self, asset_id: str, run_id: str, at: datetime) -> None:
         await later(
-            self._db, "assets",
+            self._db,
+            "assets",
             "update assets set active_run_id = null, updated_at = $3 where asset_id = $1 and active_run_id = $2",
-            asset_id, run_id, at)
+            asset_id,
+            run_id,
+            at,
+        )
 
     async def hand_over(self, asset_id: str, run_id: str, next_run_id: str, at: datetime) -> None:
         await later(
-            self._db, "assets",
+            self._db,
+            "assets",
             "update assets set active_run_id = $3, updated_at = $4 where asset_id = $1 and active_run_id = $2",
-            asset_id, run_id, next_run_id, at)
+            asset_id,
+            run_id,
+            next_run_id,
+            at,
+        )
 
     async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime) -> None:
         await self._db.execute(
             "update assets set draft = $2, revision = revision + 1, updated_at = $3 where asset_id = $1",
-            asset_id, draft, edited_at)
+            asset_id,
+            draft,
+            edited_at,
+        )
 
-    async def commit(self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None,
-                     at: datetime) -> bool:
+    async def commit(
+        self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None, at: datetime
+    ) -> bool:
         rows = await along(self._db, "assets", _COMMIT, asset_id, run_id, version_id, commit_seq, at, draft)
         return bool(rows and rows[0]["yes"])
 

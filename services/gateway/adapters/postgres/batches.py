@@ -76,17 +76,41 @@ class PostgresBatches:
 
     async def insert(self, batch: NewBatch, items: Sequence[tuple[str, str | None, str]]) -> None:
         policy = batch.policy
-        await insert(self._db, "batches", {
-            "batch_id": batch.batch_id, "project_id": batch.project_id, "episode_id": batch.episode_id,
-            "mode": policy.mode, "batch_size": policy.batch_size, "start_from": batch.start_from,
-            "auto_approve": policy.auto_approve, "review": policy.review,
-            "segment_ids": None if batch.segment_ids is None else list(batch.segment_ids),
-            "review_timeout_s": batch.review_timeout_s,
-            "compile": None if batch.compile is None else dict(batch.compile), "actor": batch.actor.model_dump(),
-            "correlation_id": batch.correlation_id, "created_at": batch.at, "updated_at": batch.at})
-        await insert_many(self._db, "batch_items", [
-            {"batch_id": batch.batch_id, "asset_id": asset_id, "segment_id": segment_id, "kind": kind,
-             "updated_at": batch.at} for asset_id, segment_id, kind in items])
+        await insert(
+            self._db,
+            "batches",
+            {
+                "batch_id": batch.batch_id,
+                "project_id": batch.project_id,
+                "episode_id": batch.episode_id,
+                "mode": policy.mode,
+                "batch_size": policy.batch_size,
+                "start_from": batch.start_from,
+                "auto_approve": policy.auto_approve,
+                "review": policy.review,
+                "segment_ids": None if batch.segment_ids is None else list(batch.segment_ids),
+                "review_timeout_s": batch.review_timeout_s,
+                "compile": None if batch.compile is None else dict(batch.compile),
+                "actor": batch.actor.model_dump(),
+                "correlation_id": batch.correlation_id,
+                "created_at": batch.at,
+                "updated_at": batch.at,
+            },
+        )
+        await insert_many(
+            self._db,
+            "batch_items",
+            [
+                {
+                    "batch_id": batch.batch_id,
+                    "asset_id": asset_id,
+                    "segment_id": segment_id,
+                    "kind": kind,
+                    "updated_at": batch.at,
+                }
+                for asset_id, segment_id, kind in items
+            ],
+        )
 
     async def live_of(self, episode_id: str) -> str | None:
         found: str | None = await self._db.fetchval(_LIVE, episode_id)
@@ -97,8 +121,9 @@ class PostgresBatches:
         return _batch(row) if row else None
 
     async def assets_of_episode(self, episode_id: str) -> list[tuple[str, str | None, int | None, str]]:
-        return [(r["asset_id"], r["segment_id"], r["number"], r["kind"])
-                for r in await self._db.fetch(_ASSETS, episode_id)]
+        return [
+            (r["asset_id"], r["segment_id"], r["number"], r["kind"]) for r in await self._db.fetch(_ASSETS, episode_id)
+        ]
 
     async def rows(self, batch: Batch) -> tuple[list[SegmentSlots], Slot | None]:
         segments: dict[str, dict[str, Any]] = {}
@@ -118,13 +143,22 @@ class PostgresBatches:
     async def refuse(self, batch_id: str, asset_id: str, problem: Mapping[str, Any], at: datetime) -> None:
         await self._db.execute(
             "update batch_items set refused = $3, updated_at = $4 where batch_id = $1 and asset_id = $2",
-            batch_id, asset_id, dict(problem), at)
+            batch_id,
+            asset_id,
+            dict(problem),
+            at,
+        )
 
     async def save_items(self, batch_id: str, items: Mapping[str, Item], at: datetime) -> None:
         await self._db.execute(
-            _SAVE_ITEMS, batch_id, list(items), [i.state.value for i in items.values()],
+            _SAVE_ITEMS,
+            batch_id,
+            list(items),
+            [i.state.value for i in items.values()],
             [i.run_id for i in items.values()],
-            [None if i.problem is None else dict(i.problem) for i in items.values()], at)
+            [None if i.problem is None else dict(i.problem) for i in items.values()],
+            at,
+        )
         await self._db.execute(_DELETED, batch_id, list(items), at)
 
     async def save(self, batch: Batch, at: datetime, **changes: Any) -> datetime:
@@ -138,19 +172,37 @@ class PostgresBatches:
 
 def _batch(row: asyncpg.Record) -> Batch:
     return Batch(
-        batch_id=row["batch_id"], project_id=row["project_id"], owner_id=row["owner_id"], episode_id=row["episode_id"],
+        batch_id=row["batch_id"],
+        project_id=row["project_id"],
+        owner_id=row["owner_id"],
+        episode_id=row["episode_id"],
         policy=Policy(row["mode"], row["batch_size"], row["auto_approve"], row["review"]),
-        review_timeout_s=row["review_timeout_s"], compile=row["compile"], status=BatchStatus(row["status"]),
+        review_timeout_s=row["review_timeout_s"],
+        compile=row["compile"],
+        status=BatchStatus(row["status"]),
         counts=Counts(row["completed"], row["approved"], row["failed"], row["total"], row["current_segment"]),
-        actor=Actor(**row["actor"]), correlation_id=row["correlation_id"], created_at=row["created_at"],
-        updated_at=row["updated_at"])
+        actor=Actor(**row["actor"]),
+        correlation_id=row["correlation_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 def _slot(row: asyncpg.Record) -> Slot:
-    run = SlotRun(row["run_id"], RunStatus(row["status"]), row["auto_approve"],
-                  _problem(row["status"], row["error"])) if row["run_id"] else None
-    return Slot(asset_id=row["asset_id"], kind=AssetKind(row["kind"]), committed=row["committed"],
-                has_text=row["has_text"], skipped=row["skipped"], run=run, refused=row["refused"])
+    run = (
+        SlotRun(row["run_id"], RunStatus(row["status"]), row["auto_approve"], _problem(row["status"], row["error"]))
+        if row["run_id"]
+        else None
+    )
+    return Slot(
+        asset_id=row["asset_id"],
+        kind=AssetKind(row["kind"]),
+        committed=row["committed"],
+        has_text=row["has_text"],
+        skipped=row["skipped"],
+        run=run,
+        refused=row["refused"],
+    )
 
 
 def _problem(status: str, error: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -158,6 +210,9 @@ def _problem(status: str, error: Mapping[str, Any] | None) -> dict[str, Any]:
     if error:
         return {name: error.get(name) for name in ("code", "cause", "recovery")}
     if status == "expired":
-        return {"code": "expired", "cause": "Nobody decided in time.",
-                "recovery": "Reopen the preview to decide at no new cost."}
+        return {
+            "code": "expired",
+            "cause": "Nobody decided in time.",
+            "recovery": "Reopen the preview to decide at no new cost.",
+        }
     return {"code": status, "cause": f"Its run was {status}.", "recovery": "Start it again."}

@@ -55,11 +55,22 @@ class PostgresEpisodes:
         self._db = connection
 
     async def insert(self, episode: Episode, at: datetime) -> None:
-        await insert(self._db, "episodes", {
-            "episode_id": episode.episode_id, "project_id": episode.project_id, "title": episode.title,
-            "description": episode.description, "output": episode.output.model_dump(mode="json"),
-            "revision": episode.revision, "order_revision": episode.order_revision,
-            "timeline_version": episode.timeline_version, "created_at": at, "updated_at": at})
+        await insert(
+            self._db,
+            "episodes",
+            {
+                "episode_id": episode.episode_id,
+                "project_id": episode.project_id,
+                "title": episode.title,
+                "description": episode.description,
+                "output": episode.output.model_dump(mode="json"),
+                "revision": episode.revision,
+                "order_revision": episode.order_revision,
+                "timeline_version": episode.timeline_version,
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
 
     async def lock(self, episode_id: str) -> Episode | None:
         row = await self._db.fetchrow(_EPISODE, episode_id)
@@ -68,41 +79,75 @@ class PostgresEpisodes:
     async def save(self, episode_id: str, at: datetime, **changes: Any) -> None:
         await update(self._db, "episodes", "episode_id", episode_id, {"updated_at": at, **changes})
 
-    async def revise(self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any],
-                     at: datetime) -> None:
-        await insert_later(self._db, "episode_revisions", {
-            "episode_id": episode_id, "change": change, "details": dict(details), "actor": actor.model_dump(),
-            "created_at": at})
+    async def revise(
+        self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any], at: datetime
+    ) -> None:
+        await insert_later(
+            self._db,
+            "episode_revisions",
+            {
+                "episode_id": episode_id,
+                "change": change,
+                "details": dict(details),
+                "actor": actor.model_dump(),
+                "created_at": at,
+            },
+        )
 
     async def delete(self, episode_id: str, at: datetime) -> list[str]:
         await self._db.execute(
             "update segments set deleted_at = $2, number = null, updated_at = $2 "
-            "where episode_id = $1 and deleted_at is null", episode_id, at)
+            "where episode_id = $1 and deleted_at is null",
+            episode_id,
+            at,
+        )
         rows = await self._db.fetch(
             "update assets set deleted_at = $2, updated_at = $2 where episode_id = $1 and deleted_at is null "
-            "returning asset_id", episode_id, at)
+            "returning asset_id",
+            episode_id,
+            at,
+        )
         await self.save(episode_id, at, deleted_at=at)
         return sorted(r["asset_id"] for r in rows)
 
     async def next_timeline(self, episode_id: str) -> int:
         found: int = await self._db.fetchval(
             "update episodes set timeline_version = timeline_version + 1 where episode_id = $1 "
-            "returning timeline_version", episode_id)
+            "returning timeline_version",
+            episode_id,
+        )
         return found
 
     async def timeline(self, episode_id: str) -> tuple[list[TimelineSegment], str | None]:
         rows = await self._db.fetch(_TIMELINE, episode_id)
         music: str | None = await self._db.fetchval(
-            "select asset_id from assets where episode_id = $1 and kind = 'music' and deleted_at is null", episode_id)
+            "select asset_id from assets where episode_id = $1 and kind = 'music' and deleted_at is null", episode_id
+        )
         return [_timeline_segment(r) for r in rows], music
 
     async def insert_segments(self, episode: Episode, segments: Sequence[NewSegment], at: datetime) -> None:
-        await insert_many(self._db, "segments", [
-            {"segment_id": s.segment_id, "episode_id": episode.episode_id, "project_id": episode.project_id,
-             "number": s.number, "type": s.type, "scene_info": s.scene_info, "duration": s.duration,
-             "transition_after": s.transition_after, "created_at": at, "updated_at": at} for s in segments])
-        await insert_many(self._db, "assets", [
-            asset_values(episode, s.segment_id, asset, at) for s in segments for asset in s.assets])
+        await insert_many(
+            self._db,
+            "segments",
+            [
+                {
+                    "segment_id": s.segment_id,
+                    "episode_id": episode.episode_id,
+                    "project_id": episode.project_id,
+                    "number": s.number,
+                    "type": s.type,
+                    "scene_info": s.scene_info,
+                    "duration": s.duration,
+                    "transition_after": s.transition_after,
+                    "created_at": at,
+                    "updated_at": at,
+                }
+                for s in segments
+            ],
+        )
+        await insert_many(
+            self._db, "assets", [asset_values(episode, s.segment_id, asset, at) for s in segments for asset in s.assets]
+        )
 
     async def segment(self, segment_id: str) -> Segment | None:
         row = await self._db.fetchrow(_SEGMENT, segment_id)
@@ -115,12 +160,16 @@ class PostgresEpisodes:
         await self.save_segment(segment_id, at, deleted_at=at, number=None)
         rows = await self._db.fetch(
             "update assets set deleted_at = $2, updated_at = $2 where segment_id = $1 and deleted_at is null "
-            "returning asset_id", segment_id, at)
+            "returning asset_id",
+            segment_id,
+            at,
+        )
         return sorted(r["asset_id"] for r in rows)
 
     async def segment_ids(self, episode_id: str) -> list[str]:
         rows = await self._db.fetch(
-            "select segment_id from segments where episode_id = $1 and deleted_at is null order by number", episode_id)
+            "select segment_id from segments where episode_id = $1 and deleted_at is null order by number", episode_id
+        )
         return [r["segment_id"] for r in rows]
 
     async def number_segments(self, episode_id: str, segment_ids: Sequence[str], at: datetime) -> None:
@@ -130,14 +179,27 @@ class PostgresEpisodes:
 
 
 def asset_values(episode: Episode, segment_id: str | None, asset: NewAsset, at: datetime) -> dict[str, Any]:
-    return {"asset_id": asset.asset_id, "project_id": episode.project_id, "episode_id": episode.episode_id,
-            "segment_id": segment_id, "kind": asset.kind, "label": asset.label, "draft": asset.draft,
-            "created_at": at, "updated_at": at}
+    return {
+        "asset_id": asset.asset_id,
+        "project_id": episode.project_id,
+        "episode_id": episode.episode_id,
+        "segment_id": segment_id,
+        "kind": asset.kind,
+        "label": asset.label,
+        "draft": asset.draft,
+        "created_at": at,
+        "updated_at": at,
+    }
 
 
 def _timeline_segment(row: asyncpg.Record) -> TimelineSegment:
     after = row["transition_after"]
     return TimelineSegment(
-        segment_id=row["segment_id"], number=row["number"], type=row["type"], video_asset_id=row["video"],
-        starting_image_asset_id=row["starting_image"], narration_asset_id=row["narration"],
-        transition_after=Transition(**after) if after else None)
+        segment_id=row["segment_id"],
+        number=row["number"],
+        type=row["type"],
+        video_asset_id=row["video"],
+        starting_image_asset_id=row["starting_image"],
+        narration_asset_id=row["narration"],
+        transition_after=Transition(**after) if after else None,
+    )

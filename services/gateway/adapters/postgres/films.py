@@ -65,17 +65,40 @@ class PostgresFilms:
         if row is None:
             return None
         return FilmParts(
-            episode_id=episode_id, project_id=row["project_id"], owner_id=row["owner_id"],
-            timeline_version=row["timeline_version"], output=Output(**row["output"]),
-            segments=tuple(_segment(s) for s in row["segments"]), music=_source(row["music"]))
+            episode_id=episode_id,
+            project_id=row["project_id"],
+            owner_id=row["owner_id"],
+            timeline_version=row["timeline_version"],
+            output=Output(**row["output"]),
+            segments=tuple(_segment(s) for s in row["segments"]),
+            music=_source(row["music"]),
+        )
 
-    async def insert(self, request: CompileRequested, project_id: str, left_out: Sequence[Mapping[str, Any]],
-                     estimated_duration_s: float, at: datetime) -> None:
-        await insert(self._db, "compilations", {
-            "compilation_id": request.compilation_id, "project_id": project_id, "episode_id": request.episode_id,
-            "batch_id": request.batch_id, "request": request.model_dump(mode="json"),
-            "left_out": [dict(row) for row in left_out], "estimated_duration_s": estimated_duration_s,
-            "expires_at": request.expires_at, "actor": request.actor.model_dump(), "created_at": at, "updated_at": at})
+    async def insert(
+        self,
+        request: CompileRequested,
+        project_id: str,
+        left_out: Sequence[Mapping[str, Any]],
+        estimated_duration_s: float,
+        at: datetime,
+    ) -> None:
+        await insert(
+            self._db,
+            "compilations",
+            {
+                "compilation_id": request.compilation_id,
+                "project_id": project_id,
+                "episode_id": request.episode_id,
+                "batch_id": request.batch_id,
+                "request": request.model_dump(mode="json"),
+                "left_out": [dict(row) for row in left_out],
+                "estimated_duration_s": estimated_duration_s,
+                "expires_at": request.expires_at,
+                "actor": request.actor.model_dump(),
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
 
     async def lock(self, compilation_id: str) -> Film | None:
         row = await self._db.fetchrow(_FILM, compilation_id)
@@ -85,10 +108,26 @@ class PostgresFilms:
         moved, told = after(film.updated_at, at), event.model_dump(mode="json")
         ended = event.completed_at or (moved if event.state is FilmState.COMPLETED else None)
         await self._db.execute(
-            _APPLY, film.compilation_id, event.state, event.rev, event.progress, event.message_code,
-            event.estimated_duration_s, event.queue_position, told["object"], told["poster"], told["media"],
-            event.segments_included, told["report"], event.warnings, event.provenance, told["problem"], ended, moved,
-            told["files"])
+            _APPLY,
+            film.compilation_id,
+            event.state,
+            event.rev,
+            event.progress,
+            event.message_code,
+            event.estimated_duration_s,
+            event.queue_position,
+            told["object"],
+            told["poster"],
+            told["media"],
+            event.segments_included,
+            told["report"],
+            event.warnings,
+            event.provenance,
+            told["problem"],
+            ended,
+            moved,
+            told["files"],
+        )
         return moved
 
     async def save(self, compilation_id: str, at: datetime, **changes: Any) -> None:
@@ -105,7 +144,13 @@ def _source(row: Mapping[str, Any] | None) -> FilmSource | None:
     if row is None:
         return None
     return FilmSource(
-        asset_id=row["asset_id"], committing=row["committing"], version_id=row["committed_version_id"],
-        object=ObjectRef(**row["object"]) if row["object"] else None, media=Media(**(row["media"] or {})),
-        directions=row["directions"] or "", model=row["model"], approved_by=row["approved_by"],
-        language=row["language"])
+        asset_id=row["asset_id"],
+        committing=row["committing"],
+        version_id=row["committed_version_id"],
+        object=ObjectRef(**row["object"]) if row["object"] else None,
+        media=Media(**(row["media"] or {})),
+        directions=row["directions"] or "",
+        model=row["model"],
+        approved_by=row["approved_by"],
+        language=row["language"],
+    )

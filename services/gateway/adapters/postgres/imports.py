@@ -35,10 +35,23 @@ class PostgresImports:
         self._db = connection
 
     async def insert(self, row: Import, at: datetime) -> None:
-        await insert(self._db, "imports", {
-            "import_id": row.import_id, "project_id": row.project_id, "episode_id": row.episode_id,
-            "source": row.source, "status": row.status, "percent": row.percent, "warnings": list(row.warnings),
-            "actor": row.actor.model_dump(), "upload_id": row.upload_id, "created_at": at, "updated_at": at})
+        await insert(
+            self._db,
+            "imports",
+            {
+                "import_id": row.import_id,
+                "project_id": row.project_id,
+                "episode_id": row.episode_id,
+                "source": row.source,
+                "status": row.status,
+                "percent": row.percent,
+                "warnings": list(row.warnings),
+                "actor": row.actor.model_dump(),
+                "upload_id": row.upload_id,
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
 
     async def lock(self, import_id: str) -> Import | None:
         row = await self._db.fetchrow(_IMPORT, import_id)
@@ -64,11 +77,24 @@ class PostgresUploads:
         self._db = connection
 
     async def insert(self, upload: Upload, at: datetime) -> None:
-        await insert(self._db, "uploads", {
-            "upload_id": upload.upload_id, "project_id": upload.project_id, "filename": upload.filename,
-            "content_type": upload.content_type, "kind": upload.kind, "object": upload.object.model_dump(mode="json"),
-            "user_id": upload.user_id, "width": upload.width, "height": upload.height, "duration": upload.duration,
-            "created_at": at, "updated_at": at})
+        await insert(
+            self._db,
+            "uploads",
+            {
+                "upload_id": upload.upload_id,
+                "project_id": upload.project_id,
+                "filename": upload.filename,
+                "content_type": upload.content_type,
+                "kind": upload.kind,
+                "object": upload.object.model_dump(mode="json"),
+                "user_id": upload.user_id,
+                "width": upload.width,
+                "height": upload.height,
+                "duration": upload.duration,
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
 
     async def of_project(self, project_id: str, upload_ids: Sequence[str]) -> dict[str, Upload]:
         """Ids that are none, or not the project's, are simply not found."""
@@ -78,5 +104,7 @@ class PostgresUploads:
         rows = await self._db.fetch(
             """select upload_id, project_id, filename, content_type, kind, object, user_id, width, height, duration
                from uploads where project_id = $1 and upload_id = any($2::uuid[]) and deleted_at is null""",
-            project_id, asked)
+            project_id,
+            asked,
+        )
         return {r["upload_id"]: Upload(**dict(r) | {"object": ObjectRef(**r["object"])}) for r in rows}

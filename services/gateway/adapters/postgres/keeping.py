@@ -52,15 +52,20 @@ class PostgresKeeping:
         return [HeldUpload(**dict(r)) for r in await self._db.fetch(_UPLOADS, after_id, limit)]
 
     async def mark(self, upload_ids: Sequence[str], now: datetime) -> None:
-        await self._db.execute("update uploads set deleted_at = $2, updated_at = $2 "
-                               "where upload_id = any($1::uuid[]) and deleted_at is null", list(upload_ids), now)
+        await self._db.execute(
+            "update uploads set deleted_at = $2, updated_at = $2 "
+            "where upload_id = any($1::uuid[]) and deleted_at is null",
+            list(upload_ids),
+            now,
+        )
 
     async def forget(self, upload_ids: Sequence[str]) -> None:
         await self._db.execute("delete from uploads where upload_id = any($1::uuid[])", list(upload_ids))
 
     async def known_keys(self, keys: Sequence[str]) -> set[str]:
-        rows = await self._db.fetch("select object ->> 'key' as key from uploads where object ->> 'key' = any($1)",
-                                    list(keys))
+        rows = await self._db.fetch(
+            "select object ->> 'key' as key from uploads where object ->> 'key' = any($1)", list(keys)
+        )
         return {r["key"] for r in rows}
 
     async def retire_versions(self, now: datetime) -> int:

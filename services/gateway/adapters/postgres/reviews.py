@@ -39,18 +39,37 @@ class PostgresReviews:
 
     async def insert(self, review: NewReview) -> bool:
         run, changes = review.run, review.suggested_changes
-        return bool(await self._db.fetchval(
-            _INSERT, review.review_id, run.project_id, run.episode_id, run.asset_id, run.segment_id, run.kind,
-            run.run_id, review.version_id, review.action, review.rating, review.feedback,
-            None if changes is None else dict(changes), review.regenerate, review.next_run_id,
-            review.actor.model_dump(), review.actor.user_id, review.verdict, review.at))
+        return bool(
+            await self._db.fetchval(
+                _INSERT,
+                review.review_id,
+                run.project_id,
+                run.episode_id,
+                run.asset_id,
+                run.segment_id,
+                run.kind,
+                run.run_id,
+                review.version_id,
+                review.action,
+                review.rating,
+                review.feedback,
+                None if changes is None else dict(changes),
+                review.regenerate,
+                review.next_run_id,
+                review.actor.model_dump(),
+                review.actor.user_id,
+                review.verdict,
+                review.at,
+            )
+        )
 
     async def get(self, review_id: str) -> Review | None:
         return _review(await self._db.fetchrow(f"select {_COLUMNS} from reviews where review_id = $1", review_id))
 
     async def pending(self, run_id: str) -> Review | None:
-        return _review(await self._db.fetchrow(
-            f"select {_COLUMNS} from reviews where run_id = $1 and verdict = 'pending'", run_id))
+        return _review(
+            await self._db.fetchrow(f"select {_COLUMNS} from reviews where run_id = $1 and verdict = 'pending'", run_id)
+        )
 
     async def decisive(self, run_id: str) -> Review | None:
         return _review(await self._db.fetchrow(_DECISIVE, run_id))

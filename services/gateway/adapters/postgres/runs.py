@@ -34,9 +34,12 @@ _RUN: Final = """
 """
 _GET: Final = _RUN + "where r.run_id = $1"
 _LOCK: Final = _RUN + "where r.run_id = $1 for no key update of a, r"
-_NEWEST: Final = _RUN + """
+_NEWEST: Final = (
+    _RUN
+    + """
     where r.asset_id = $1 and not r.held and r.status not in ('expired', 'cancelled') order by r.number desc limit 1
 """
+)
 
 
 class PostgresRuns:
@@ -47,14 +50,33 @@ class PostgresRuns:
 
     async def insert(self, run: NewRun) -> None:
         r = run.request
-        await insert(self._db, "runs", {
-            "run_id": r.run_id, "project_id": run.project_id, "episode_id": r.episode_id, "asset_id": r.asset_id,
-            "segment_id": r.segment_id, "kind": r.asset_kind, "number": run.number, "source": r.source,
-            "parent_run_id": r.parent_run_id, "parent_reason": r.parent_reason, "batch_id": r.batch_id,
-            "import_id": run.import_id, "request": r.model_dump(mode="json"),
-            "changes": None if run.changes is None else dict(run.changes), "draft_revision": run.draft_revision,
-            "auto_approve": r.auto_approve, "held": run.held, "status": Made.REQUESTED.value,
-            "actor": r.actor.model_dump(), "created_at": run.at, "updated_at": run.at})
+        await insert(
+            self._db,
+            "runs",
+            {
+                "run_id": r.run_id,
+                "project_id": run.project_id,
+                "episode_id": r.episode_id,
+                "asset_id": r.asset_id,
+                "segment_id": r.segment_id,
+                "kind": r.asset_kind,
+                "number": run.number,
+                "source": r.source,
+                "parent_run_id": r.parent_run_id,
+                "parent_reason": r.parent_reason,
+                "batch_id": r.batch_id,
+                "import_id": run.import_id,
+                "request": r.model_dump(mode="json"),
+                "changes": None if run.changes is None else dict(run.changes),
+                "draft_revision": run.draft_revision,
+                "auto_approve": r.auto_approve,
+                "held": run.held,
+                "status": Made.REQUESTED.value,
+                "actor": r.actor.model_dump(),
+                "created_at": run.at,
+                "updated_at": run.at,
+            },
+        )
 
     async def get(self, run_id: str) -> Run | None:
         return _run(await self._db.fetchrow(_GET, run_id))
@@ -69,28 +91,59 @@ class PostgresRuns:
         moved = after(run.updated_at, at)
         if cost := changes.get("cost"):
             changes |= {"cost_amount": Decimal(cost["amount"]), "cost_currency": cost["currency"]}
-        await update_later(self._db, "runs", "run_id", run.run_id, {
-            "made": track.made, "verdict": track.verdict, "status": track.status, "run_rev": track.run_rev,
-            "review_rev": track.review_rev, "updated_at": moved, **changes})
+        await update_later(
+            self._db,
+            "runs",
+            "run_id",
+            run.run_id,
+            {
+                "made": track.made,
+                "verdict": track.verdict,
+                "status": track.status,
+                "run_rev": track.run_rev,
+                "review_rev": track.review_rev,
+                "updated_at": moved,
+                **changes,
+            },
+        )
         return moved
 
-    async def note_step(self, run: Run, state: str, step: str, code: str, args: Mapping[str, Any], attempt: int,
-                        at: datetime) -> None:
-        await insert_later(self._db, "run_steps", {
-            "run_id": run.run_id, "project_id": run.project_id, "state": state, "step": step, "message_code": code,
-            "message_args": dict(args), "attempt": attempt, "at": at})
+    async def note_step(
+        self, run: Run, state: str, step: str, code: str, args: Mapping[str, Any], attempt: int, at: datetime
+    ) -> None:
+        await insert_later(
+            self._db,
+            "run_steps",
+            {
+                "run_id": run.run_id,
+                "project_id": run.project_id,
+                "state": state,
+                "step": step,
+                "message_code": code,
+                "message_args": dict(args),
+                "attempt": attempt,
+                "at": at,
+            },
+        )
 
 
 def _run(row: asyncpg.Record | None) -> Run | None:
     if row is None:
         return None
     values = dict(row)
-    track = Track(Made(values.pop("made")), Verdict(values.pop("verdict")), values.pop("run_rev"),
-                  values.pop("review_rev"))
+    track = Track(
+        Made(values.pop("made")), Verdict(values.pop("verdict")), values.pop("run_rev"), values.pop("review_rev")
+    )
     reason = values["parent_reason"]
-    return Run(**values | {
-        "track": track, "kind": AssetKind(row["kind"]), "source": RunSource(row["source"]),
-        "parent_reason": ParentReason(reason) if reason else None,
-        "request": RegenerateRequested(**row["request"]), "candidates": tuple(row["candidates"]),
-        "actor": Actor(**row["actor"]),
-    })
+    return Run(
+        **values
+        | {
+            "track": track,
+            "kind": AssetKind(row["kind"]),
+            "source": RunSource(row["source"]),
+            "parent_reason": ParentReason(reason) if reason else None,
+            "request": RegenerateRequested(**row["request"]),
+            "candidates": tuple(row["candidates"]),
+            "actor": Actor(**row["actor"]),
+        }
+    )

@@ -131,8 +131,12 @@ class PostgresStore:
 
     async def publish(self, project_id: str, owner_id: str, *events: Event, correlation_id: str | None = None) -> None:
         told = self._told.cause if self._told else None
-        cause = Cause(project_id, owner_id, correlation_id or (told.correlation_id if told else self._command_id),
-                      told.causation_id if told else None)
+        cause = Cause(
+            project_id,
+            owner_id,
+            correlation_id or (told.correlation_id if told else self._command_id),
+            told.causation_id if told else None,
+        )
         await outbox.publish(self._db, self._kit.publisher.messages(events, cause))
 
     async def log(self, *entries: Entry) -> None:

@@ -58,11 +58,34 @@ class PostgresVersions:
         for version, status in versions:
             v = version.model_dump(mode="json")
             await later(
-                self._db, "versions", _STORE, version.version_id, run.project_id, run.episode_id, run.asset_id,
-                run.segment_id, run.kind, run.run_id, version.version_number, status, v["object"], v["poster"],
-                v["filmstrip"], v["proxy"], v["media"], v["quality"], version.directions, version.model,
-                version.provider, version.seed, version.starting_image_version_id, v["settings"], v["cost"], v["info"],
-                at)
+                self._db,
+                "versions",
+                _STORE,
+                version.version_id,
+                run.project_id,
+                run.episode_id,
+                run.asset_id,
+                run.segment_id,
+                run.kind,
+                run.run_id,
+                version.version_number,
+                status,
+                v["object"],
+                v["poster"],
+                v["filmstrip"],
+                v["proxy"],
+                v["media"],
+                v["quality"],
+                version.directions,
+                version.model,
+                version.provider,
+                version.seed,
+                version.starting_image_version_id,
+                v["settings"],
+                v["cost"],
+                v["info"],
+                at,
+            )
 
     async def close(self, run: Run, track: Track, chosen: str | None, at: datetime) -> None:
         if run.candidates:
@@ -70,14 +93,23 @@ class PostgresVersions:
             await later(self._db, "versions", _CLOSE, list(run.candidates), statuses, at)
 
     async def committed(self, version_id: str, at: datetime) -> None:
-        await later(self._db, "versions",
-                    "update versions set committed_at = $2, retired_at = null where version_id = $1", version_id, at)
+        await later(
+            self._db,
+            "versions",
+            "update versions set committed_at = $2, retired_at = null where version_id = $1",
+            version_id,
+            at,
+        )
 
     async def retire(self, version_ids: Sequence[str], at: datetime) -> None:
         await later(
-            self._db, "versions",
+            self._db,
+            "versions",
             "update versions set retired_at = coalesce(retired_at, $2), updated_at = greatest(updated_at, $2) "
-            "where version_id = any($1::uuid[])", list(version_ids), at)
+            "where version_id = any($1::uuid[])",
+            list(version_ids),
+            at,
+        )
 
 
 def version_of(row: Mapping[str, Any] | None) -> VersionRow | None:
@@ -85,10 +117,19 @@ def version_of(row: Mapping[str, Any] | None) -> VersionRow | None:
     if row is None:
         return None
     return VersionRow(
-        version_id=row["version_id"], project_id=row["project_id"], episode_id=row["episode_id"],
-        asset_id=row["asset_id"], kind=AssetKind(row["kind"]), run_id=row["run_id"], number=row["number"],
-        status=VersionStatus(row["status"]), directions=row["directions"], model=row["model"],
-        closed_at=_time(row["closed_at"]), retired_at=_time(row["retired_at"]))
+        version_id=row["version_id"],
+        project_id=row["project_id"],
+        episode_id=row["episode_id"],
+        asset_id=row["asset_id"],
+        kind=AssetKind(row["kind"]),
+        run_id=row["run_id"],
+        number=row["number"],
+        status=VersionStatus(row["status"]),
+        directions=row["directions"],
+        model=row["model"],
+        closed_at=_time(row["closed_at"]),
+        retired_at=_time(row["retired_at"]),
+    )
 
 
 def _time(value: Any) -> datetime | None:

@@ -68,6 +68,12 @@ class AssetViews(RunViews):
 
     def _defaults(self, row: Row, committed: Row | None) -> Json:
         project = snapshot(row["project_settings"], Output(**row["output"]), {})
-        return defaults(AssetKind(row["kind"]), project, committed["model"] if committed else None,
-                        committed["settings"] if committed else {}, row["segment_duration"],
-                        self._catalogue, self._provider)
+        return defaults(
+            AssetKind(row["kind"]),
+            project,
+            committed["model"] if committed else None,
+            committed["settings"] if committed else {},
+            row["segment_duration"],
+            self._catalogue,
+            self._provider,
+        )

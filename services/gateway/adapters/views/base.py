@@ -23,8 +23,15 @@ Row = asyncpg.Record
 class View:
     """Reads for one caller on one connection, as a rule inside a repeatable-read transaction."""
 
-    def __init__(self, connection: Connection, links: Links, catalogue: Catalogue, provider: str,
-                 now: datetime, step_by_step_share: float = 1.0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        links: Links,
+        catalogue: Catalogue,
+        provider: str,
+        now: datetime,
+        step_by_step_share: float = 1.0,
+    ) -> None:
         self._connection = connection
         self._links = links
         self._catalogue = catalogue
@@ -38,8 +45,17 @@ class View:
             raise not_found(what)
         return row
 
-    async def _page(self, sql: str, args: Sequence[Any], page: Page, *, by: str, created: str | None = "t.created_at",
-                    filters: Mapping[str, str] | None = None, down: bool = True) -> tuple[list[Row], str | None]:
+    async def _page(
+        self,
+        sql: str,
+        args: Sequence[Any],
+        page: Page,
+        *,
+        by: str,
+        created: str | None = "t.created_at",
+        filters: Mapping[str, str] | None = None,
+        down: bool = True,
+    ) -> tuple[list[Row], str | None]:
         """One page of `select … from … t where …`, sorted by the id column `by`, and where the next one begins.
 
         `filters`: the names that this list knows and the text (or, for `…_id`, uuid) expression of each.
@@ -69,7 +85,7 @@ class View:
         order = f" order by {by} {'desc' if down else 'asc'} limit {page.limit + 1}"
         rows = await self._connection.fetch(sql + more + order, *values)
         column = by.rpartition(".")[2]
-        return rows[:page.limit], str(rows[page.limit - 1][column]) if len(rows) > page.limit else None
+        return rows[: page.limit], str(rows[page.limit - 1][column]) if len(rows) > page.limit else None
 
 
 def _place(after: str, by: str) -> str | int:
@@ -102,5 +118,10 @@ def problem(error: Mapping[str, Any] | None) -> Json | None:
     if not error:
         return None
     text = " ".join(t for t in (error.get("cause"), error.get("recovery")) if t)
-    return {"code": error.get("code"), "message": text, "cause": error.get("cause"),
-            "recovery": error.get("recovery"), "retryable": bool(error.get("retryable"))}
+    return {
+        "code": error.get("code"),
+        "message": text,
+        "cause": error.get("cause"),
+        "recovery": error.get("recovery"),
+        "retryable": bool(error.get("retryable")),
+    }

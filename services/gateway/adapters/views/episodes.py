@@ -58,8 +58,9 @@ class EpisodeViews(SegmentViews):
         }
 
     async def episodes(self, project_id: str, page: Page) -> Listing:
-        rows, following = await self._page(_LIST, [project_id], page, by="t.episode_id",
-                                           filters={"episode_id": "t.episode_id"})
+        rows, following = await self._page(
+            _LIST, [project_id], page, by="t.episode_id", filters={"episode_id": "t.episode_id"}
+        )
         return Listing([self._summary(r) for r in rows], following)
 
     def _head(self, row: Row) -> Json:
@@ -84,9 +85,20 @@ class EpisodeViews(SegmentViews):
 
     async def revisions(self, episode_id: str, page: Page) -> Listing:
         rows, following = await self._page(_REVISIONS, [episode_id], page, by="t.id")
-        return Listing([{"number": r["number"], "episode_id": episode_id, "change": r["change"],
-                         "details": r["details"], "actor": r["actor"], "created_at": when(r["created_at"])}
-                        for r in rows], following)
+        return Listing(
+            [
+                {
+                    "number": r["number"],
+                    "episode_id": episode_id,
+                    "change": r["change"],
+                    "details": r["details"],
+                    "actor": r["actor"],
+                    "created_at": when(r["created_at"]),
+                }
+                for r in rows
+            ],
+            following,
+        )
 
     async def import_(self, import_id: str) -> Json:
         row = await self._one("import", _IMPORT, import_id)
@@ -103,8 +115,13 @@ class EpisodeViews(SegmentViews):
         }
 
     async def batches(self, episode_id: str, page: Page) -> Listing:
-        rows, following = await self._page(_BATCH + "where t.episode_id = $1", [episode_id], page, by="t.batch_id",
-                                           filters={"status": "t.status", "batch_id": "t.batch_id"})
+        rows, following = await self._page(
+            _BATCH + "where t.episode_id = $1",
+            [episode_id],
+            page,
+            by="t.batch_id",
+            filters={"status": "t.status", "batch_id": "t.batch_id"},
+        )
         return Listing(await self._batches(rows), following)
 
     async def batch(self, batch_id: str) -> Json:
@@ -118,9 +135,15 @@ class EpisodeViews(SegmentViews):
 
 
 def _item(row: Row) -> Json:
-    return {"asset_id": row["asset_id"], "segment_id": row["segment_id"], "segment_number": row["number"],
-            "kind": row["kind"], "state": row["state"], "run_id": row["run_id"],
-            "problem": problem({"retryable": False} | row["problem"]) if row["problem"] else None}
+    return {
+        "asset_id": row["asset_id"],
+        "segment_id": row["segment_id"],
+        "segment_number": row["number"],
+        "kind": row["kind"],
+        "state": row["state"],
+        "run_id": row["run_id"],
+        "problem": problem({"retryable": False} | row["problem"]) if row["problem"] else None,
+    }
 
 
 def _batch(row: Row, items: list[Json]) -> Json:

@@ -29,8 +29,9 @@ class FilmViews(View):
 
     async def compilations(self, episode_id: str, page: Page) -> Listing:
         filters = {"status": "t.state", "batch_id": "t.batch_id"}
-        rows, following = await self._page(_SELECT + "where t.episode_id = $1", [episode_id], page,
-                                           by="t.compilation_id", filters=filters)
+        rows, following = await self._page(
+            _SELECT + "where t.episode_id = $1", [episode_id], page, by="t.compilation_id", filters=filters
+        )
         return Listing([self._film(r) for r in rows], following)
 
     def _film(self, row: Row) -> Json:
@@ -57,8 +58,9 @@ class FilmViews(View):
             "resolution": resolution(media),
             "fps": media.get("fps"),
             "segments_included": row["segments_included"],
-            "segments": [{"segment_id": i["segment_id"], "version_id": i["video"]["version_id"]}
-                         for i in request["items"]],
+            "segments": [
+                {"segment_id": i["segment_id"], "version_id": i["video"]["version_id"]} for i in request["items"]
+            ],
             "left_out": row["left_out"],
             "chapters": [{"title": c["title"], "start": c["start_s"]} for c in report.get("chapters", [])],
             "loudness_lufs": report.get("loudness_lufs"),

@@ -67,8 +67,11 @@ class LiveViews(View):
         runs = await self._connection.fetch(_RUNS, ids, sorted(ACTIVE))
         batches = await self._connection.fetch(_BATCHES, ids)
         films = await self._connection.fetch(_FILMS, ids)
-        data = {"runs": [_run(r) for r in runs], "batches": [_batch(r) for r in batches],
-                "compilations": [_film(r) for r in films]}
+        data = {
+            "runs": [_run(r) for r in runs],
+            "batches": [_batch(r) for r in batches],
+            "compilations": [_film(r) for r in films],
+        }
         return int(place), json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
     async def media(self, collection: str, object_id: str, rendition: str) -> MediaFile:
@@ -82,9 +85,12 @@ class LiveViews(View):
             raise not_found(rendition)
         found = ObjectRef(**ref)
         extension = found.key.rpartition(".")[2] if "." in found.key else found.content_type.partition("/")[2]
-        return MediaFile(found, _filename(collection, row, rendition, extension),
-                         bool(row.get("retired_at") or row.get("deleted_at") or row.get("gone")),
-                         unsigned=rendition == "content" and row.get("provenance") == "pending")
+        return MediaFile(
+            found,
+            _filename(collection, row, rendition, extension),
+            bool(row.get("retired_at") or row.get("deleted_at") or row.get("gone")),
+            unsigned=rendition == "content" and row.get("provenance") == "pending",
+        )
 
 
 def _filename(collection: str, row: Row, rendition: str, extension: str) -> str:
@@ -101,15 +107,28 @@ def _said(row: Row) -> str | None:
 
 
 def _place_of(row: Row, status: str) -> Json:
-    return {"project_id": row["project_id"], "episode_id": row["episode_id"], "status": status,
-            "message": _said(row), "actor": row["actor"], "updated_at": when(row["updated_at"])}
+    return {
+        "project_id": row["project_id"],
+        "episode_id": row["episode_id"],
+        "status": status,
+        "message": _said(row),
+        "actor": row["actor"],
+        "updated_at": when(row["updated_at"]),
+    }
 
 
 def _run(row: Row) -> Json:
     return _place_of(row, row["status"]) | {
-        "run_id": row["run_id"], "asset_id": row["asset_id"], "kind": row["kind"], "segment_id": row["segment_id"],
-        "segment_number": row["segment_number"], "batch_id": row["batch_id"], "source": row["source"],
-        "step": row["step"], "percent": row["percent"], "deadline": when(row["deadline"]),
+        "run_id": row["run_id"],
+        "asset_id": row["asset_id"],
+        "kind": row["kind"],
+        "segment_id": row["segment_id"],
+        "segment_number": row["segment_number"],
+        "batch_id": row["batch_id"],
+        "source": row["source"],
+        "step": row["step"],
+        "percent": row["percent"],
+        "deadline": when(row["deadline"]),
         "version_ids": row["candidates"],
     }
 
@@ -120,5 +139,8 @@ def _batch(row: Row) -> Json:
 
 
 def _film(row: Row) -> Json:
-    return _place_of(row, row["state"]) | {"compilation_job_id": row["compilation_id"], "progress": row["progress"],
-                                           "output_duration": (row["media"] or {}).get("duration_s")}
+    return _place_of(row, row["state"]) | {
+        "compilation_job_id": row["compilation_id"],
+        "progress": row["progress"],
+        "output_duration": (row["media"] or {}).get("duration_s"),
+    }

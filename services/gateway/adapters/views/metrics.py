@@ -43,12 +43,18 @@ _METRICS: Final = """
            (select count(rating) from films) as film_ratings
 """
 
-TARGETS: Final[dict[str, float]] = {"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800,
-                                    "mean_rating": 4.5, "mean_film_rating": 4.5}
+TARGETS: Final[dict[str, float]] = {
+    "first_time_approval_rate": 0.8,
+    "regeneration_rate": 0.2,
+    "seconds_to_film": 1800,
+    "mean_rating": 4.5,
+    "mean_film_rating": 4.5,
+}
 
 
-async def review_metrics(connection: Connection, project_id: str | None = None, episode_id: str | None = None,
-                         since: datetime | None = None) -> Json:
+async def review_metrics(
+    connection: Connection, project_id: str | None = None, episode_id: str | None = None, since: datetime | None = None
+) -> Json:
     """Of an episode, of a project, or of everything; decided and completed since then. null: nothing to measure."""
     row: Any = await connection.fetchrow(_METRICS, project_id, episode_id, since)
     reviewed = row["segments_reviewed"]

@@ -70,16 +70,20 @@ class ProjectViews(View):
         return _project(await self._one("project", sql, self._links.user_id, project_id))
 
     async def projects(self, page: Page) -> Listing:
-        rows, following = await self._page(_MINE, [self._links.user_id], page, by="t.project_id",
-                                           filters={"project_id": "t.project_id"})
+        rows, following = await self._page(
+            _MINE, [self._links.user_id], page, by="t.project_id", filters={"project_id": "t.project_id"}
+        )
         return Listing([_project(r) for r in rows], following)
 
     async def settings(self, project_id: str) -> Json:
         row = await self._one("project", _SETTINGS, project_id)
         workflow = workflow_of(row["settings"], project_id, self._step_by_step_share)
         return with_defaults(row["settings"]) | {
-            "workflow": workflow, "project_id": project_id, "revision": row["settings_revision"],
-            "updated_at": when(row["updated_at"])}
+            "workflow": workflow,
+            "project_id": project_id,
+            "revision": row["settings_revision"],
+            "updated_at": when(row["updated_at"]),
+        }
 
     async def members(self, project_id: str, page: Page) -> Listing:
         rows, following = await self._page(_MEMBERS, [project_id], page, by="t.user_id", down=False)
@@ -96,8 +100,16 @@ class ProjectViews(View):
             "to": when(end),
             "group_by": group_by,
             "totals": _totals(rows),
-            "groups": [{"key": r["part"], "runs": r["runs"], "amount": str(r["amount"]), "currency": r["currency"],
-                        "estimated": str(r["estimated"])} for r in rows],
+            "groups": [
+                {
+                    "key": r["part"],
+                    "runs": r["runs"],
+                    "amount": str(r["amount"]),
+                    "currency": r["currency"],
+                    "estimated": str(r["estimated"]),
+                }
+                for r in rows
+            ],
         }
 
     async def metrics(self, project_id: str, episode_id: str | None) -> Json:
@@ -106,22 +118,50 @@ class ProjectViews(View):
 
     async def progress(self, project_id: str, page: Page) -> Listing:
         rows, following = await self._page(
-            _PROGRESS, [project_id], page, by="t.id", created="t.at",
-            filters={"kind": "r.kind", "status": "t.state", "episode_id": "r.episode_id", "run_id": "r.run_id",
-                     "segment_id": "r.segment_id", "asset_id": "r.asset_id", "batch_id": "r.batch_id"})
+            _PROGRESS,
+            [project_id],
+            page,
+            by="t.id",
+            created="t.at",
+            filters={
+                "kind": "r.kind",
+                "status": "t.state",
+                "episode_id": "r.episode_id",
+                "run_id": "r.run_id",
+                "segment_id": "r.segment_id",
+                "asset_id": "r.asset_id",
+                "batch_id": "r.batch_id",
+            },
+        )
         return Listing([self._entry(r) for r in rows], following)
 
     def _entry(self, row: Row) -> Json:
         """One line of the feed: what happened, with the picture and the ids that lead to its editor."""
         poster = None
         if row["poster"] and not row["retired_at"]:
-            poster = (self._links.preview(row["version_id"], "poster") if row["version_status"] == "preview"
-                      else self._links.committed("versions", row["version_id"], "poster",
-                                                 row["committed_at"] or row["version_created_at"]))
-        names = ("run_id", "episode_id", "asset_id", "segment_id", "segment_number", "batch_id", "kind", "label",
-                 "state", "step", "attempt")
+            poster = (
+                self._links.preview(row["version_id"], "poster")
+                if row["version_status"] == "preview"
+                else self._links.committed(
+                    "versions", row["version_id"], "poster", row["committed_at"] or row["version_created_at"]
+                )
+            )
+        names = (
+            "run_id",
+            "episode_id",
+            "asset_id",
+            "segment_id",
+            "segment_number",
+            "batch_id",
+            "kind",
+            "label",
+            "state",
+            "step",
+            "attempt",
+        )
         return {
-            "id": str(row["id"]), **{name: row[name] for name in names},
+            "id": str(row["id"]),
+            **{name: row[name] for name in names},
             "run_status": row["status"],
             "message": message(row["message_code"], **row["message_args"]),
             "thumbnail_url": poster,
@@ -147,8 +187,15 @@ class ProjectViews(View):
 
 
 def _project(row: Row) -> Json:
-    return {"id": row["project_id"], "name": row["name"], "description": row["description"], "my_role": row["role"],
-            "bytes": int(row["bytes"]), "revision": row["revision"], **times(row)}
+    return {
+        "id": row["project_id"],
+        "name": row["name"],
+        "description": row["description"],
+        "my_role": row["role"],
+        "bytes": int(row["bytes"]),
+        "revision": row["revision"],
+        **times(row),
+    }
 
 
 def _member(row: Row) -> Json:
@@ -160,5 +207,3 @@ def _totals(rows: list[Row]) -> list[Json]:
     for row in rows:
         totals[row["currency"]] = totals.get(row["currency"], 0) + row["amount"]
     return [{"amount": str(amount), "currency": currency} for currency, amount in totals.items()]
-
-

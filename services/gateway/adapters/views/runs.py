@@ -26,9 +26,12 @@ _STEPS: Final = """
     from run_steps where run_id = any($1::uuid[]) order by id
 """
 _REVIEW: Final = "select t.* from reviews t "
-_REVIEWS_OF: Final = _REVIEW + """
+_REVIEWS_OF: Final = (
+    _REVIEW
+    + """
     where t.run_id = any($1::uuid[]) and t.verdict <> 'refused' order by t.created_at
 """
+)
 OUTCOMES: Final = ("accepted", "rejected", "expired", "withdrawn")
 
 
@@ -37,18 +40,33 @@ class RunViews(VersionViews):
         return (await self._runs([await self._one("run", _ONE, run_id)]))[0]
 
     async def runs(self, page: Page, *, project_id: str | None = None, asset_id: str | None = None) -> Listing:
-        filters = {"kind": "t.kind", "status": "t.status", "provider": "t.provider", "episode_id": "t.episode_id",
-                   "segment_id": "t.segment_id", "asset_id": "t.asset_id", "batch_id": "t.batch_id",
-                   "run_id": "t.run_id"}
+        filters = {
+            "kind": "t.kind",
+            "status": "t.status",
+            "provider": "t.provider",
+            "episode_id": "t.episode_id",
+            "segment_id": "t.segment_id",
+            "asset_id": "t.asset_id",
+            "batch_id": "t.batch_id",
+            "run_id": "t.run_id",
+        }
         rows, following = await self._page(_LIST, [project_id, asset_id], page, by="t.run_id", filters=filters)
         return Listing(await self._runs(rows), following)
 
     async def reviews(self, page: Page, *, project_id: str) -> Listing:
-        filters = {"kind": "t.kind", "action": "t.action", "status": "t.verdict", "episode_id": "t.episode_id",
-                   "segment_id": "t.segment_id", "asset_id": "t.asset_id", "run_id": "t.run_id",
-                   "version_id": "t.version_id"}
-        rows, following = await self._page(_REVIEW + "where t.project_id = $1", [project_id], page,
-                                           by="t.review_id", filters=filters)
+        filters = {
+            "kind": "t.kind",
+            "action": "t.action",
+            "status": "t.verdict",
+            "episode_id": "t.episode_id",
+            "segment_id": "t.segment_id",
+            "asset_id": "t.asset_id",
+            "run_id": "t.run_id",
+            "version_id": "t.version_id",
+        }
+        rows, following = await self._page(
+            _REVIEW + "where t.project_id = $1", [project_id], page, by="t.review_id", filters=filters
+        )
         return Listing([_review(r) for r in rows], following)
 
     async def review(self, review_id: str) -> Json:
@@ -123,8 +141,13 @@ class RunViews(VersionViews):
 
 
 def _step(row: Row) -> Json:
-    return {"state": row["state"], "step": row["step"], "attempt": row["attempt"], "at": when(row["at"]),
-            "message": message(row["message_code"], **row["message_args"])}
+    return {
+        "state": row["state"],
+        "step": row["step"],
+        "attempt": row["attempt"],
+        "at": when(row["at"]),
+        "message": message(row["message_code"], **row["message_args"]),
+    }
 
 
 def _review(row: Row) -> Json:

@@ -49,8 +49,14 @@ class SegmentViews(AssetViews):
         return (await self._segments([await self._one("segment", _ONE, segment_id)]))[0]
 
     async def segments(self, episode_id: str, page: Page) -> Listing:
-        rows, following = await self._page(_OF_EPISODE, [episode_id], page, by="t.number", down=False,
-                                           filters={"segment_id": "t.segment_id", "kind": "t.type"})
+        rows, following = await self._page(
+            _OF_EPISODE,
+            [episode_id],
+            page,
+            by="t.number",
+            down=False,
+            filters={"segment_id": "t.segment_id", "kind": "t.type"},
+        )
         return Listing(await self._segments(rows), following)
 
     async def segments_status(self, episode_id: str) -> Json:
@@ -59,8 +65,10 @@ class SegmentViews(AssetViews):
         states = [_shown(r) for r in rows]
         return {
             **asdict(counted(states)),
-            "segments": [self._status(r, state, versions.get(_described_id(r) or ""))
-                         for r, state in zip(rows, states, strict=True)],
+            "segments": [
+                self._status(r, state, versions.get(_described_id(r) or ""))
+                for r, state in zip(rows, states, strict=True)
+            ],
         }
 
     def _status(self, row: Row, state: Shown, version: Row | None) -> Json:
@@ -97,8 +105,14 @@ class SegmentViews(AssetViews):
             "episode_id": row["episode_id"],
             "segment_number": row["number"],
             "type": row["type"],
-            "scene_info": {"scene_number": None, "location": None, "description": None, "characters": [],
-                           "dialogue": []} | row["scene_info"],
+            "scene_info": {
+                "scene_number": None,
+                "location": None,
+                "description": None,
+                "characters": [],
+                "dialogue": [],
+            }
+            | row["scene_info"],
             "scene_id": row["scene_id"],
             "shot_id": row["shot_id"],
             **self._described(row, described),
@@ -106,8 +120,9 @@ class SegmentViews(AssetViews):
             "status": state.status,
             "approval_status": state.approval_status,
             "approved_at": when(committed["accepted_at"]) if committed else None,
-            "previous_versions": [self._previous(v) for v in previous
-                                  if described is None or v["version_id"] != described["version_id"]],
+            "previous_versions": [
+                self._previous(v) for v in previous if described is None or v["version_id"] != described["version_id"]
+            ],
             "committed_version": self._version(committed) if committed else None,
             "waiting_run_id": row["waiting_run_id"],
             "transition_after": _transition(row["transition_after"]),
@@ -169,14 +184,28 @@ def _parameters(row: Row, version: Row | None) -> Json:
     if version is None:
         draft = row["draft"] or {}
         settings: dict[str, Any] = dict(draft.get("settings") or {})
-        return {"prompt": draft.get("directions"), "style": row["project_settings"].get("style"), "seed": None,
-                "character_prompt": None, "model": None, "duration": row["duration"], "resolution": None,
-                "aspect_ratio": None} | settings
+        return {
+            "prompt": draft.get("directions"),
+            "style": row["project_settings"].get("style"),
+            "seed": None,
+            "character_prompt": None,
+            "model": None,
+            "duration": row["duration"],
+            "resolution": None,
+            "aspect_ratio": None,
+        } | settings
     settings = {name: s.get("value") for name, s in version["settings"].items()}
-    return {"duration": None, "resolution": None, "aspect_ratio": None} | settings | {
-        "prompt": version["directions"], "style": style_of(version), "seed": version["seed"], "model": version["model"],
-        "character_prompt": version["character_prompt"],
-    }
+    return (
+        {"duration": None, "resolution": None, "aspect_ratio": None}
+        | settings
+        | {
+            "prompt": version["directions"],
+            "style": style_of(version),
+            "seed": version["seed"],
+            "model": version["model"],
+            "character_prompt": version["character_prompt"],
+        }
+    )
 
 
 def _transition(stored: Mapping[str, Any] | None) -> Json | None:

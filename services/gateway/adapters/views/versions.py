@@ -27,8 +27,21 @@ _SOME: Final = _SELECT + "where t.version_id = any($1::uuid[])"
 _OF_ASSET: Final = _SELECT + "where t.asset_id = $1"
 
 SCORES: Final = ("overall_score", "consistency_score", "visual_quality")
-_COMPARED: Final = ("directions", "style", "character_prompt", "model", "provider", "seed", "duration", "resolution",
-                    "aspect_ratio", "size", "content_type", "fps", "status")
+_COMPARED: Final = (
+    "directions",
+    "style",
+    "character_prompt",
+    "model",
+    "provider",
+    "seed",
+    "duration",
+    "resolution",
+    "aspect_ratio",
+    "size",
+    "content_type",
+    "fps",
+    "status",
+)
 
 
 class VersionViews(View):
@@ -36,9 +49,18 @@ class VersionViews(View):
         return self._version(await self._one("version", _ONE, version_id))
 
     async def versions(self, asset_id: str, page: Page) -> Listing:
-        rows, following = await self._page(_OF_ASSET, [asset_id], page, by="t.number",
-                                           filters={"status": "t.status", "provider": "t.provider",
-                                                    "run_id": "t.run_id", "version_id": "t.version_id"})
+        rows, following = await self._page(
+            _OF_ASSET,
+            [asset_id],
+            page,
+            by="t.number",
+            filters={
+                "status": "t.status",
+                "provider": "t.provider",
+                "run_id": "t.run_id",
+                "version_id": "t.version_id",
+            },
+        )
         return Listing([self._version(r) for r in rows], following)
 
     async def compare(self, asset_id: str, version_ids: Sequence[str]) -> Json:

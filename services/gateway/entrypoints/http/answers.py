@@ -121,8 +121,9 @@ class Call:
         """A PATCH, PUT or DELETE."""
         return _respond(await self._in_transaction(effect))
 
-    async def command(self, effect: Effect, *, then: Callable[[Answer], Awaitable[Answer]] | None = None,
-                      body: bytes | None = None) -> Response:
+    async def command(
+        self, effect: Effect, *, then: Callable[[Answer], Awaitable[Answer]] | None = None, body: bytes | None = None
+    ) -> Response:
         """A POST. `then` may wait for a better answer after the commit, or raise a refusal, which is not kept."""
         key = self._key()
         if key is None:

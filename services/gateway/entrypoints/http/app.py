@@ -38,10 +38,32 @@ from shared.clock import Clock
 from shared.health import health_routes
 
 VERSION: Final = "1.0.0"
-EXPOSED: Final = ("ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Idempotency-Replayed",
-                  "Preference-Applied", "WWW-Authenticate", "Content-Range", "Accept-Ranges", "Content-Disposition")
-TAKEN: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range", "Prefer",
-                "Range", "Last-Event-ID", "Content-Disposition", "traceparent")
+EXPOSED: Final = (
+    "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "Preference-Applied",
+    "WWW-Authenticate",
+    "Content-Range",
+    "Accept-Ranges",
+    "Content-Disposition",
+)
+TAKEN: Final = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "If-Range",
+    "Prefer",
+    "Range",
+    "Last-Event-ID",
+    "Content-Disposition",
+    "traceparent",
+)
 
 _NO_TELEMETRY: Final[Any] = {"tracing": False, "metrics": False, "logs": False}
 """The framework's own spans cost as much as a small request, and its layer hides the server's `send` from streams."""
@@ -54,10 +76,19 @@ class GatewayApp(FastAPI):
 
     def __init__(self, settings: Settings | None, lifespan: Lifespan | None) -> None:
         self._local_mode = settings is not None and settings.local_mode
-        super().__init__(title=documents.TITLE, version=VERSION, description=documents.DESCRIPTION.strip(),
-                         openapi_tags=list(documents.TAGS), lifespan=lifespan, docs_url=None, redoc_url=None,
-                         openapi_url=None, redirect_slashes=False, telemetry=_NO_TELEMETRY,
-                         generate_unique_id_function=_operation_id)
+        super().__init__(
+            title=documents.TITLE,
+            version=VERSION,
+            description=documents.DESCRIPTION.strip(),
+            openapi_tags=list(documents.TAGS),
+            lifespan=lifespan,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+            telemetry=_NO_TELEMETRY,
+            generate_unique_id_function=_operation_id,
+        )
 
     def build_middleware_stack(self) -> ASGIApp:
         return Front(super().build_middleware_stack(), local_mode=self._local_mode)
@@ -65,9 +96,16 @@ class GatewayApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """OpenAPI 3.1, made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = completed(get_openapi(
-                title=self.title, version=self.version, description=self.description, routes=self.routes,
-                tags=self.openapi_tags, separate_input_output_schemas=False))
+            self.openapi_schema = completed(
+                get_openapi(
+                    title=self.title,
+                    version=self.version,
+                    description=self.description,
+                    routes=self.routes,
+                    tags=self.openapi_tags,
+                    separate_input_output_schemas=False,
+                )
+            )
         return self.openapi_schema
 
 
@@ -75,18 +113,37 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
     """Without settings: for its OpenAPI document alone."""
     app = GatewayApp(settings, lifespan)
     problems.install(app)
-    for router in (accounts.router, accounts.me_router, site.models_router, streams.router, projects.router,
-                   uploads.router, imports.router, episodes.router, segments.router, assets.router, runs.router,
-                   batches.router, films.router, media.router):
+    for router in (
+        accounts.router,
+        accounts.me_router,
+        site.models_router,
+        streams.router,
+        projects.router,
+        uploads.router,
+        imports.router,
+        episodes.router,
+        segments.router,
+        assets.router,
+        runs.router,
+        batches.router,
+        films.router,
+        media.router,
+    ):
         app.include_router(router, prefix=API)
     app.include_router(health_routes(lambda: _parts(app).health))
     app.include_router(site.router)
     if settings is not None:
         app.add_middleware(Gate, parts=lambda: _parts(app))
         if settings.cors_origins:
-            app.add_middleware(CORSMiddleware, allow_origins=list(settings.cors_origins), allow_credentials=True,
-                               allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-                               allow_headers=list(TAKEN), expose_headers=list(EXPOSED), max_age=600)
+            app.add_middleware(
+                CORSMiddleware,
+                allow_origins=list(settings.cors_origins),
+                allow_credentials=True,
+                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=list(TAKEN),
+                expose_headers=list(EXPOSED),
+                max_age=600,
+            )
     return app
 
 

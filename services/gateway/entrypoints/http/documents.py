@@ -46,8 +46,18 @@ TAGS: Final = [
     {"name": "operations", "description": "Health and metrics."},
 ]
 
-_COMMON: Final = (Slug.MALFORMED, Slug.UNAUTHENTICATED, Slug.FORBIDDEN, Slug.NOT_FOUND, Slug.METHOD_NOT_ALLOWED,
-                  Slug.NOT_ACCEPTABLE, Slug.RATE_LIMITED, Slug.INTERNAL, Slug.UNAVAILABLE, Slug.INVALID)
+_COMMON: Final = (
+    Slug.MALFORMED,
+    Slug.UNAUTHENTICATED,
+    Slug.FORBIDDEN,
+    Slug.NOT_FOUND,
+    Slug.METHOD_NOT_ALLOWED,
+    Slug.NOT_ACCEPTABLE,
+    Slug.RATE_LIMITED,
+    Slug.INTERNAL,
+    Slug.UNAVAILABLE,
+    Slug.INVALID,
+)
 WITH_BODY: Final = (Slug.TOO_LARGE, Slug.UNSUPPORTED_MEDIA_TYPE)
 POST: Final = (Slug.IDEMPOTENCY_IN_FLIGHT, Slug.IDEMPOTENCY_MISMATCH)
 CONDITIONAL: Final = (Slug.STALE, Slug.PRECONDITION_REQUIRED)
@@ -58,17 +68,29 @@ Responses = dict[int | str, dict[str, Any]]
 
 def problem_example(slug: Slug) -> dict[str, Any]:
     kind = KINDS[slug]
-    return {"type": f"/problems/{slug}", "title": kind.title, "status": kind.status, "detail": kind.title + ".",
-            "instance": "/api/v1/…", "trace_id": "0af7651916cd43dd8448eb211c80319c", "recovery": kind.recovery,
-            **kind.extensions}
+    return {
+        "type": f"/problems/{slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.title + ".",
+        "instance": "/api/v1/…",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "recovery": kind.recovery,
+        **kind.extensions,
+    }
 
 
 def errors(*slugs: Slug) -> Responses:
     """The problems of a route: these and the common ones, by status."""
     found: Responses = {}
     for slug in sorted({*slugs, *_COMMON}, key=lambda s: (KINDS[s].status, s)):
-        response = found.setdefault(KINDS[slug].status, {"description": "", "content": {MEDIA_TYPE: {
-            "schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}}})
+        response = found.setdefault(
+            KINDS[slug].status,
+            {
+                "description": "",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            },
+        )
         response["content"][MEDIA_TYPE]["examples"][slug.value] = {"value": problem_example(slug)}
         names = response["content"][MEDIA_TYPE]["examples"]
         response["description"] = "; ".join(f"{n}: {KINDS[Slug(n)].title}" for n in names)
@@ -77,8 +99,15 @@ def errors(*slugs: Slug) -> Responses:
     return found
 
 
-def answers(model: type[BaseModel] | None, *slugs: Slug, status: int = 200, description: str = "Success",
-            headers: tuple[str, ...] = (), also: dict[int, str] | None = None, filters: str = "") -> dict[str, Any]:
+def answers(
+    model: type[BaseModel] | None,
+    *slugs: Slug,
+    status: int = 200,
+    description: str = "Success",
+    headers: tuple[str, ...] = (),
+    also: dict[int, str] | None = None,
+    filters: str = "",
+) -> dict[str, Any]:
     """Keyword arguments for a route: its success (also under other statuses), its problems, the fields that its list
     can be filtered by (with spaces between)."""
     success: dict[str, Any] = {"description": description}
@@ -94,8 +123,13 @@ def answers(model: type[BaseModel] | None, *slugs: Slug, status: int = 200, desc
 
 
 def _filter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"},
-            "description": f"Only those with this {name.replace('_', ' ')}; a comma means OR."}
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": f"Only those with this {name.replace('_', ' ')}; a comma means OR.",
+    }
 
 
 _HEADERS: Final[dict[str, Any]] = {
@@ -104,21 +138,45 @@ _HEADERS: Final[dict[str, Any]] = {
 }
 
 SHARED_HEADERS: Final[dict[str, Any]] = {
-    "Location": {"description": "Where the resource is.", "schema": {"type": "string"},
-                 "example": "/api/v1/runs/01980000-0000-7000-8000-000000000001"},
-    "RateLimit-Policy": {"description": "The caller's quota `q` of requests per window of `w` seconds. Media are "
-                                        "not counted: their answers carry none.",
-                         "schema": {"type": "string"}, "example": '"user";q=600;w=60'},
-    "RateLimit": {"description": "What is left of it: `r` requests for the next `t` seconds.",
-                  "schema": {"type": "string"}, "example": '"user";r=582;t=31'},
-    "Retry-After": {"description": "Seconds to wait before the request is repeated.",
-                    "required": True, "schema": {"type": "integer", "minimum": 1}, "example": 2},
-    "WWW-Authenticate": {"description": "The scheme to sign in with.", "required": True,
-                         "schema": {"type": "string"}, "example": "Bearer"},
-    "Allow": {"description": "The methods that the path has.", "required": True, "schema": {"type": "string"},
-              "example": "GET, HEAD"},
-    "Idempotency-Replayed": {"description": "`true`: the first answer to this key, given again.",
-                             "schema": {"type": "string", "const": "true"}, "example": "true"},
+    "Location": {
+        "description": "Where the resource is.",
+        "schema": {"type": "string"},
+        "example": "/api/v1/runs/01980000-0000-7000-8000-000000000001",
+    },
+    "RateLimit-Policy": {
+        "description": "The caller's quota `q` of requests per window of `w` seconds. Media are "
+        "not counted: their answers carry none.",
+        "schema": {"type": "string"},
+        "example": '"user";q=600;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of it: `r` requests for the next `t` seconds.",
+        "schema": {"type": "string"},
+        "example": '"user";r=582;t=31',
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the request is repeated.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 2,
+    },
+    "WWW-Authenticate": {
+        "description": "The scheme to sign in with.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
+    "Allow": {
+        "description": "The methods that the path has.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "GET, HEAD",
+    },
+    "Idempotency-Replayed": {
+        "description": "`true`: the first answer to this key, given again.",
+        "schema": {"type": "string", "const": "true"},
+        "example": "true",
+    },
 }
 """Of many answers, written once in the document's components."""
 
@@ -133,10 +191,17 @@ PROBLEM_SCHEMA: Final = {
         "instance": {"type": "string"},
         "trace_id": {"type": ["string", "null"]},
         "recovery": {"type": "string"},
-        "errors": {"type": "array", "items": {
-            "type": "object", "required": ["pointer", "detail"],
-            "properties": {"detail": {"type": "string"}, "pointer": {
-                "type": "string", "description": "JSON Pointer into the body, or query:…, header:…"}}}},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "detail": {"type": "string"},
+                    "pointer": {"type": "string", "description": "JSON Pointer into the body, or query:…, header:…"},
+                },
+            },
+        },
     },
     "description": "RFC 9457. The closed set is `type`; some types add members of their own.",
 }
@@ -155,12 +220,19 @@ def listing(item: type[BaseModel]) -> type[BaseModel]:
 
     from services.gateway.entrypoints.http.shapes.base import Resource
 
-    return create_model(f"{item.__name__}List", __base__=Resource, __doc__="Newest first; segments in film order.",
-                        data=(list[item], ...), next_cursor=(str | None, ...))  # type: ignore[valid-type]
+    return create_model(
+        f"{item.__name__}List",
+        __base__=Resource,
+        __doc__="Newest first; segments in film order.",
+        data=(list[item], ...),
+        next_cursor=(str | None, ...),
+    )  # type: ignore[valid-type]
 
 
 IDEMPOTENCY_KEY: Final = {
-    "name": "Idempotency-Key", "in": "header", "required": False,
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "description": "A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`.",
     "examples": {"uuid": {"value": "0b0e7ac2-6a2f-4d5a-9a52-0f5f0a5c7b11"}},

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 _TIME: Final = "2026-01-01T00:00:00.000000Z"
-_PLAIN: Final[dict[str, Any]] = {"string": "text", "integer": 1, "number": 1.0, "boolean": False, "object": {},
-                                 "null": None}
+_PLAIN: Final[dict[str, Any]] = {
+    "string": "text",
+    "integer": 1,
+    "number": 1.0,
+    "boolean": False,
+    "object": {},
+    "null": None,
+}
 
 
 def add_examples(spec: dict[str, Any]) -> None:
@@ -52,17 +58,22 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], *, sent: bool, d
 
 def _is_telling(choices: list[dict[str, Any]]) -> bool:
     """Better than null: a named shape, a time, a number."""
-    return "$ref" in choices[0] or choices[0].get("format") == "date-time" or choices[0].get("type") in (
-        "number", "integer")
+    return (
+        "$ref" in choices[0]
+        or choices[0].get("format") == "date-time"
+        or choices[0].get("type") in ("number", "integer")
+    )
 
 
 def _of_type(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, depth: int) -> Any:
     kind = schema.get("type")
     if kind == "object" and "properties" in schema:
         required = schema.get("required", [])
-        return {name: example_of(inner, schemas, sent=sent, depth=depth + 1)
-                for name, inner in schema["properties"].items()
-                if not sent or name in required or "examples" in inner}
+        return {
+            name: example_of(inner, schemas, sent=sent, depth=depth + 1)
+            for name, inner in schema["properties"].items()
+            if not sent or name in required or "examples" in inner
+        }
     if kind == "array":
         return [] if depth > 3 else [example_of(schema["items"], schemas, sent=sent, depth=depth + 1)]
     if kind == "string" and schema.get("format") == "date-time":

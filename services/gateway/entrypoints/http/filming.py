@@ -24,8 +24,9 @@ class StillWorking(Exception):
 
 def compile_of(episode_id: str, body: NewCompilation | Render) -> Compile:
     transitions = [Boundary(t.after_segment_id, t.style, t.duration) for t in body.transitions]
-    return Compile(episode_id, body.segment_ids, body.transition_style, transitions, body.audio_config.value(),
-                   body.captions)
+    return Compile(
+        episode_id, body.segment_ids, body.transition_style, transitions, body.audio_config.value(), body.captions
+    )
 
 
 def then_estimate(call: Call, project_id: str) -> Callable[[Answer], Awaitable[Answer]]:

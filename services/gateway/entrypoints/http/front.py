@@ -24,8 +24,10 @@ _OWN_HEAD: Final = ("/events", "/content", "/proxy", "/poster", "/filmstrip")
 _NEEDED: Final = frozenset({"type", "asgi", "http_version", "method", "path"})
 
 REQUESTS = Histogram(
-    "retake_http_request_seconds", "Time to the end of an answer (streams and media: to its start)",
-    ["method", "route", "status"], buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+    "retake_http_request_seconds",
+    "Time to the end of an answer (streams and media: to its start)",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
 
 
@@ -64,8 +66,11 @@ class Front:
         with telemetry.span("http", traceparent=header(scope, b"traceparent")):
             try:
                 if self._local_mode and host_name(scope) not in LOCAL_HOSTS:
-                    raise ProblemError(Slug.MALFORMED, "In local mode other hosts than this machine are not answered.",
-                                       recovery="Call it localhost, 127.0.0.1 or [::1].")
+                    raise ProblemError(
+                        Slug.MALFORMED,
+                        "In local mode other hosts than this machine are not answered.",
+                        recovery="Call it localhost, 127.0.0.1 or [::1].",
+                    )
                 await self._app(scope, receive, watched)
             except Exception as e:
                 if complete:  # the framework raises again what our handler has answered and logged
@@ -85,8 +90,9 @@ class Front:
         route = getattr(scope.get("route"), "path", "unknown")
         REQUESTS.labels(scope["method"], route, status).observe(seconds)
         if route not in ("/health/live", "/health/ready", "/metrics"):
-            log.info("http.request", method=scope["method"], path=scope["path"], status=status,
-                     ms=round(seconds * 1000, 1))
+            log.info(
+                "http.request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
+            )
 
 
 def header(scope: Scope, name: bytes) -> str | None:

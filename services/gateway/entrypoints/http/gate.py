@@ -98,8 +98,9 @@ class Gate:
             if session and (reading or scope["path"] == _SIGN_OUT):
                 return parts.tokens.verify_session(session), None
             if session:
-                return None, _unauthenticated("A session only reads: send a bearer token with anything that changes "
-                                              "something.")
+                return None, _unauthenticated(
+                    "A session only reads: send a bearer token with anything that changes something."
+                )
             return None, _unauthenticated("No bearer token, session or ticket was sent.")
         except BadToken as e:
             return None, _unauthenticated(str(e))
@@ -140,8 +141,9 @@ class Gate:
                 async with asyncio.timeout_at(patience):
                     message = await receive()
             except TimeoutError:
-                raise ProblemError(Slug.MALFORMED, f"The body did not arrive within {BODY_S:.0f} s.",
-                                   headers={"Connection": "close"}) from None
+                raise ProblemError(
+                    Slug.MALFORMED, f"The body did not arrive within {BODY_S:.0f} s.", headers={"Connection": "close"}
+                ) from None
             complete = message["type"] != "http.request" or not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > MAX_JSON:
@@ -163,9 +165,12 @@ def _while_it_comes(receive: Receive) -> Receive:
             async with asyncio.timeout(UPLOAD_STALL_S):
                 message = await receive()
         except TimeoutError:
-            raise ProblemError(Slug.MALFORMED, f"Nothing of the file has arrived for {UPLOAD_STALL_S:.0f} s.",
-                               recovery="Send it again on a better connection.",
-                               headers={"Connection": "close"}) from None
+            raise ProblemError(
+                Slug.MALFORMED,
+                f"Nothing of the file has arrived for {UPLOAD_STALL_S:.0f} s.",
+                recovery="Send it again on a better connection.",
+                headers={"Connection": "close"},
+            ) from None
         complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 

@@ -20,7 +20,7 @@ _FIELDS: Final = {
     "actual": "As the provider reported it; null: not known.",
     "amount": "Decimal, as a text.",
     "approval_status": "Of the newest decision: approved, rejected, needs_revision (rejected, and changes were "
-                       "suggested); null: none yet.",
+    "suggested); null: none yet.",
     "approved": "Segments whose video is committed.",
     "aspect_ratio": "Width to height, such as 16:9.",
     "assets": "Every slot of it, in the order they were made.",
@@ -44,7 +44,7 @@ _FIELDS: Final = {
     "created_at": "When it was made.",
     "currency": "ISO 4217.",
     "current_segment": "The number of the segment that is being made, else of the first that is not approved; null: "
-                       "none of either.",
+    "none of either.",
     "data": "This page.",
     "deadline": "Until when a preview can be decided on; null: for ever.",
     "deleted": "true: it is gone.",
@@ -115,8 +115,8 @@ _FIELDS: Final = {
     "style": "Put before every prompt, such as `Warm film stock`.",
     "style_adjustments": "Added to the project's style, for this run; null: nothing.",
     "suggested_changes": "What the next version should have: prompt_modifications (appended to the directions), "
-                         "style_adjustments, character_prompt, directions (instead of them), model, duration, "
-                         "resolution, aspect_ratio, seed. Other keys are recorded only.",
+    "style_adjustments, character_prompt, directions (instead of them), model, duration, "
+    "resolution, aspect_ratio, seed. Other keys are recorded only.",
     "title": "For people.",
     "total": "Segments in all.",
     "total_segments": "Segments in all.",
@@ -156,7 +156,7 @@ _OF: Final = {
     "Compilation.loudness_lufs": "Measured of the film, EBU R128, in LUFS; null: see `unmeasured`.",
     "Compilation.output_file_size": "Bytes.",
     "Compilation.provenance": "pending: its Content Credentials are being added, a download waits for them; signed: "
-                              "they are in it; unsigned: it could not be signed, and `warnings` says so.",
+    "they are in it; unsigned: it could not be signed, and `warnings` says so.",
     "Compilation.queue_position": "From 1; null: it does not wait.",
     "Compilation.report": "What was reused and what was rendered.",
     "Compilation.segments_included": "How many.",
@@ -177,7 +177,7 @@ _OF: Final = {
     "Metrics.episode_id": "null: of the whole project.",
     "Metrics.film_ratings": "How many films were rated.",
     "Metrics.first_time_approval_rate": "Of the segments reviewed, those whose first decision approved; null: "
-                                        "none yet.",
+    "none yet.",
     "Metrics.mean_film_rating": "1 to 5; null: none was rated.",
     "Metrics.mean_rating": "Of rated versions, 1 to 5; null: none was rated.",
     "Metrics.ratings": "How many versions were rated.",

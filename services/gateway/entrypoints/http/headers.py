@@ -23,9 +23,16 @@ _ETAG: Final = re.compile(r'^"(\d{1,9})"$')
 _WAIT: Final = re.compile(r"^wait=(\d+)$")
 
 
-async def if_match(value: Annotated[str | None, Header(alias="If-Match", description=(
-        "The ETag that the change builds on, or `*` to overwrite whatever is there."), examples=["*", '"7"'],
-        json_schema_extra={"pattern": r'^(\*|"[0-9]{1,9}")$'})] = None
+async def if_match(
+    value: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description=("The ETag that the change builds on, or `*` to overwrite whatever is there."),
+            examples=["*", '"7"'],
+            json_schema_extra={"pattern": r'^(\*|"[0-9]{1,9}")$'},
+        ),
+    ] = None,
 ) -> int | None:
     """The revision; None for `*`. What is no revision of ours matches nothing."""
     if value is None or not value.strip():
@@ -57,16 +64,37 @@ class Preference:
         return {"Preference-Applied": f"wait={self.wait_s}"}
 
 
-async def preference(prefer: Annotated[str | None, Header(alias="Prefer", description=(
-        "`wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all."),
-        examples=["wait=10"])] = None) -> Preference:
+async def preference(
+    prefer: Annotated[
+        str | None,
+        Header(
+            alias="Prefer",
+            description=(
+                "`wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all."
+            ),
+            examples=["wait=10"],
+        ),
+    ] = None,
+) -> Preference:
     return Preference(prefer)
 
 
 Prefer = Annotated[Preference, Depends(preference)]
 
-_FILTERS: Final = ("kind", "status", "action", "provider", "stale", "project_id", "episode_id", "segment_id",
-                   "asset_id", "run_id", "version_id", "batch_id")
+_FILTERS: Final = (
+    "kind",
+    "status",
+    "action",
+    "provider",
+    "stale",
+    "project_id",
+    "episode_id",
+    "segment_id",
+    "asset_id",
+    "run_id",
+    "version_id",
+    "batch_id",
+)
 
 
 async def page(
@@ -79,7 +107,8 @@ async def page(
     """Filters by the items' own fields: see each list's description. A comma means OR."""
     filters = {
         name: tuple(v for value in request.query_params.getlist(name) for v in value.split(",") if v)
-        for name in _FILTERS if name in request.query_params
+        for name in _FILTERS
+        if name in request.query_params
     }
     return Page(limit, _decode(cursor), created_after, created_before, filters)
 

@@ -19,5 +19,6 @@ VersionId = Annotated[str, Path(description="Of a version.", examples=[EXAMPLE_I
 BatchId = Annotated[str, Path(description="Of a batch.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 ImportId = Annotated[str, Path(description="Of an import.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 FilmId = Annotated[str, Path(description="Of a compilation.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-UserId = Annotated[str, Path(description="The subject of the user's tokens.", examples=["local"], min_length=1,
-                             max_length=255)]
+UserId = Annotated[
+    str, Path(description="The subject of the user's tokens.", examples=["local"], min_length=1, max_length=255)
+]

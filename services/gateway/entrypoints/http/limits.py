@@ -94,8 +94,11 @@ class RateLimit:
         """Tells the others what is new here, and learns what is new there (of callers who came here, too)."""
         now = self._clock.now().timestamp()
         # In one order everywhere: two replicas that add to the same rows never wait for each other in a circle.
-        fresh = [Used(*key, w.begun, w.count - w.told) for key, w in sorted(self._windows.items())
-                 if w.count > w.told and now - w.begun < self._window_s]
+        fresh = [
+            Used(*key, w.begun, w.count - w.told)
+            for key, w in sorted(self._windows.items())
+            if w.count > w.told and now - w.begun < self._window_s
+        ]
         if not fresh:
             return
         totals = {u.key: u for u in await windows.add(fresh, now, self._window_s)}

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 _PARAMETER: Final = {
-    "Project": "project_id", "Episode": "episode_id", "Segment": "segment_id", "Asset": "asset_id", "Run": "run_id",
-    "Version": "version_id", "Batch": "batch_id", "Compilation": "compilation_id", "Import": "import_id",
+    "Project": "project_id",
+    "Episode": "episode_id",
+    "Segment": "segment_id",
+    "Asset": "asset_id",
+    "Run": "run_id",
+    "Version": "version_id",
+    "Batch": "batch_id",
+    "Compilation": "compilation_id",
+    "Import": "import_id",
 }
 """A resource, and the path parameter that takes its `id`."""
 
@@ -71,14 +78,23 @@ def _body(response: dict[str, Any]) -> str:
 
 
 def _links(name: str, values: dict[str, str], leading: dict[frozenset[str], list[str]], own: str) -> dict[str, Any]:
-    return {f"{name}.{operation}": {"operationId": operation, "parameters": values}
-            for operation in leading.get(frozenset(values), []) if operation != own}
+    return {
+        f"{name}.{operation}": {"operationId": operation, "parameters": values}
+        for operation in leading.get(frozenset(values), [])
+        if operation != own
+    }
 
 
-def _upwards(name: str, schemas: dict[str, Any], leading: dict[frozenset[str], list[str]],
-             known: list[str]) -> dict[str, Any]:
+def _upwards(
+    name: str, schemas: dict[str, Any], leading: dict[frozenset[str], list[str]], known: list[str]
+) -> dict[str, Any]:
     """To the first operation (the GET) on each place that the resource lies in."""
     fields = schemas[name].get("properties", {})
-    return {f"{name}.{leading[frozenset([place])][0]}": {
-                "operationId": leading[frozenset([place])][0], "parameters": {place: f"$response.body#/{place}"}}
-            for place in _PLACES if place in fields and place not in known and name != "Member"}
+    return {
+        f"{name}.{leading[frozenset([place])][0]}": {
+            "operationId": leading[frozenset([place])][0],
+            "parameters": {place: f"$response.body#/{place}"},
+        }
+        for place in _PLACES
+        if place in fields and place not in known and name != "Member"
+    }

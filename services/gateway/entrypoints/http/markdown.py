@@ -53,8 +53,11 @@ def _route(method: str, path: str, operation: Json) -> Iterator[str]:
     for status, response in operation.get("responses", {}).items():
         if status.startswith(("2", "3")):
             content = response.get("content", {})
-            types = {"a stream" if kind == "text/event-stream" else _type(c["schema"])
-                     for kind, c in content.items() if c.get("schema")}
+            types = {
+                "a stream" if kind == "text/event-stream" else _type(c["schema"])
+                for kind, c in content.items()
+                if c.get("schema")
+            }
             yield f"- {status}: {', '.join(sorted(types)) or ' '.join(response.get('description', '').split())}"
     yield from _events(operation)
     refusals = [r for status, r in operation.get("responses", {}).items() if status.startswith(("4", "5"))]

@@ -91,8 +91,9 @@ def _add_headers(path: str, operation: dict[str, Any], *, has_key: bool) -> None
 def _share_problems(spec: dict[str, Any]) -> None:
     """Problems are written once, under the names of their types, and referred to."""
     components = spec["components"]
-    components["examples"] = {s.value: {"summary": problems.KINDS[s].title, "value": documents.problem_example(s)}
-                              for s in problems.Slug}
+    components["examples"] = {
+        s.value: {"summary": problems.KINDS[s].title, "value": documents.problem_example(s)} for s in problems.Slug
+    }
     found = components.setdefault("responses", {})
     for _, _, operation in operations(spec):
         for status, response in operation["responses"].items():

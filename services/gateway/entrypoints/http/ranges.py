@@ -51,5 +51,5 @@ def range_holds(if_range: str | None, etag: str) -> bool:
 def disposition(filename: str, *, attachment: bool) -> str:
     """With an ASCII name for old clients and the true one beside it."""
     kind = "attachment" if attachment else "inline"
-    plain = re.sub(r'[^A-Za-z0-9 ._()-]', "_", filename)
+    plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", filename)
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

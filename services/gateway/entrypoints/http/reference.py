@@ -24,15 +24,18 @@ _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 def reference_page(spec: dict[str, Any]) -> str:
     tags = [t["name"] for t in spec.get("tags", [])]
-    operations = [(path, method, op) for path, item in spec["paths"].items()
-                  for method, op in item.items() if method in _METHODS]
+    operations = [
+        (path, method, op) for path, item in spec["paths"].items() for method, op in item.items() if method in _METHODS
+    ]
     sections = "".join(_section(spec, tag, operations) for tag in tags)
     links = "".join(f'<a href="#{_anchor(t)}">{escape(t)}</a>' for t in [*tags, "schemas"])
     intro = "".join(f"<p>{_text(p)}</p>" for p in spec["info"]["description"].strip().split("\n\n"))
-    return (f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-            f"<title>{escape(spec['info']['title'])} API</title><style>{_STYLE}</style>"
-            f"<h1>{escape(spec['info']['title'])} API</h1><p>Version {escape(spec['info']['version'])} · "
-            f"<a href=/openapi.json>openapi.json</a></p>{intro}<nav>{links}</nav>{sections}{_schemas(spec)}</html>")
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>{escape(spec['info']['title'])} API</title><style>{_STYLE}</style>"
+        f"<h1>{escape(spec['info']['title'])} API</h1><p>Version {escape(spec['info']['version'])} · "
+        f"<a href=/openapi.json>openapi.json</a></p>{intro}<nav>{links}</nav>{sections}{_schemas(spec)}</html>"
+    )
 
 
 def _section(spec: dict[str, Any], tag: str, operations: list[tuple[str, str, dict[str, Any]]]) -> str:
@@ -42,18 +45,24 @@ def _section(spec: dict[str, Any], tag: str, operations: list[tuple[str, str, di
 
 
 def _operation(spec: dict[str, Any], path: str, method: str, op: dict[str, Any]) -> str:
-    bodies = "".join(f"<h4>Body: {escape(kind)}</h4>{_schema(media.get('schema', {}))}"
-                     for kind, media in op.get("requestBody", {}).get("content", {}).items())
+    bodies = "".join(
+        f"<h4>Body: {escape(kind)}</h4>{_schema(media.get('schema', {}))}"
+        for kind, media in op.get("requestBody", {}).get("content", {}).items()
+    )
     rows = "".join(_answer(spec, *r) for r in op.get("responses", {}).items())
-    return (f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {_text(op.get('summary', ''))}"
-            f"</summary><div class=deep><p>{_text(op.get('description', ''))}</p>{_parameters(op)}{bodies}"
-            f"<h4>Answers</h4><table>{rows}</table></div></details>")
+    return (
+        f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {_text(op.get('summary', ''))}"
+        f"</summary><div class=deep><p>{_text(op.get('description', ''))}</p>{_parameters(op)}{bodies}"
+        f"<h4>Answers</h4><table>{rows}</table></div></details>"
+    )
 
 
 def _parameters(op: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(p['name'])}</code><td>{p['in']}<td>{'required' if p.get('required') else ''}"
-        f"<td>{_text(p.get('description', ''))}" for p in op.get("parameters", []))
+        f"<td>{_text(p.get('description', ''))}"
+        for p in op.get("parameters", [])
+    )
     return f"<h4>Parameters</h4><table>{rows}</table>" if rows else ""
 
 
@@ -66,10 +75,12 @@ def _answer(spec: dict[str, Any], status: str, response: dict[str, Any]) -> str:
 
 def _schemas(spec: dict[str, Any]) -> str:
     found = spec.get("components", {}).get("schemas", {})
-    parts = "".join(f"<details id=schema-{escape(name)}><summary><code>{escape(name)}</code> "
-                    f"{_text(schema.get('description', ''))}</summary><pre>"
-                    f"{escape(json.dumps(schema, indent=1, ensure_ascii=False))}</pre></details>"
-                    for name, schema in sorted(found.items()))
+    parts = "".join(
+        f"<details id=schema-{escape(name)}><summary><code>{escape(name)}</code> "
+        f"{_text(schema.get('description', ''))}</summary><pre>"
+        f"{escape(json.dumps(schema, indent=1, ensure_ascii=False))}</pre></details>"
+        for name, schema in sorted(found.items())
+    )
     return f"<h2 id=schemas>schemas</h2>{parts}"
 
 

@@ -50,8 +50,10 @@ class FfmpegCutter:
     async def scan(self, film: Film, threshold: float, work: Path, share: Share) -> list[Change]:
         out = work / "scenes.txt"
         # Times as they are in the file, so that they are those of its packets.
-        graph = (f"scale={SCAN_WIDTH}:-2:flags=fast_bilinear,scdet=threshold={threshold * 100:g}:sc_pass=1,"
-                 f"metadata=mode=print:file={filter_value(str(out))}")
+        graph = (
+            f"scale={SCAN_WIDTH}:-2:flags=fast_bilinear,scdet=threshold={threshold * 100:g}:sc_pass=1,"
+            f"metadata=mode=print:file={filter_value(str(out))}"
+        )
         length = film.track.end_s - film.track.times[0]
         args = ["-copyts", *media_input(film.path), "-map", "0:V:0", "-vf", graph, "-an", "-f", "null", "-"]
         # A film without cuts leaves no frame behind for all of its length: that is no hang.
@@ -78,32 +80,61 @@ async def _probed(path: Path) -> Probe:
     try:
         found = await asyncio.to_thread(probe, path)
     except Permanent as e:
-        raise UserError("media_unreadable", "The film is damaged or incomplete: it cannot be read.",
-                        "Upload a film that plays to its end.") from e
+        raise UserError(
+            "media_unreadable",
+            "The film is damaged or incomplete: it cannot be read.",
+            "Upload a film that plays to its end.",
+        ) from e
     if not found.width or not found.height:
         raise UserError("no_video", "The file holds no video.", "Upload a film with pictures.")
     if max(found.width, found.height) > LARGEST_SIDE:
-        raise UserError("video_too_large", f"The film has {found.width}x{found.height} pixels.",
-                        f"Use one of at most {LARGEST_SIDE} pixels a side.")
+        raise UserError(
+            "video_too_large",
+            f"The film has {found.width}x{found.height} pixels.",
+            f"Use one of at most {LARGEST_SIDE} pixels a side.",
+        )
     if found.duration_s > LONGEST_S:
-        raise UserError("duration_unsupported", f"The film lasts {found.duration_s / 60:.1f} minutes.",
-                        f"Use one of at most {LONGEST_S / 60:.0f} minutes, or split it first.")
+        raise UserError(
+            "duration_unsupported",
+            f"The film lasts {found.duration_s / 60:.1f} minutes.",
+            f"Use one of at most {LONGEST_S / 60:.0f} minutes, or split it first.",
+        )
     return found
 
 
 async def _in_mp4(path: Path, found: Probe, out: Path, share: Share) -> Path:
     """Pictures as they are, in the container and with the sound that clips can be cut from."""
     sound = ["-c:a", "copy"] if found.audio_codec in KEPT_SOUND else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
-    args = ["-fflags", "+genpts", *media_input(path), "-map", "0:V:0", "-map", "0:a:0?", "-c:v", "copy", *sound,
-            "-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn", "-f", "mp4", str(out)]
+    args = [
+        "-fflags",
+        "+genpts",
+        *media_input(path),
+        "-map",
+        "0:V:0",
+        "-map",
+        "0:a:0?",
+        "-c:v",
+        "copy",
+        *sound,
+        "-map_metadata",
+        "-1",
+        "-map_chapters",
+        "-1",
+        "-sn",
+        "-dn",
+        "-f",
+        "mp4",
+        str(out),
+    ]
     await _run(args, timeout_s=120 + 2 * found.duration_s, duration_s=found.duration_s, share=share)
     return out
 
 
 async def _copied(film: Film, clips: Sequence[Clip]) -> None:
     stop = Flag()
-    task = asyncio.ensure_future(asyncio.to_thread(
-        copy_clips, film.path, [c.span for c in clips], [c.video for c in clips], stop))
+    task = asyncio.ensure_future(
+        asyncio.to_thread(copy_clips, film.path, [c.span for c in clips], [c.video for c in clips], stop)
+    )
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -118,31 +149,88 @@ async def _encoded(film: Film, clip: Clip) -> None:
     span, found = clip.span, film.found
     seek = ["-seek_timestamp", "1", "-ss", f"{max(0.0, span.start_s - EARLY_S):.6f}"]
     shape = f"setpts=PTS-STARTPTS,{sdr(found, found.width or 0, found.height or 0)}"
-    video = ["-map", "0:V:0", "-vf", shape, "-c:v", "libx264", "-preset", "superfast", "-crf", "18",
-             "-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-frames:v", str(span.frames)]
+    video = [
+        "-map",
+        "0:V:0",
+        "-vf",
+        shape,
+        "-c:v",
+        "libx264",
+        "-preset",
+        "superfast",
+        "-crf",
+        "18",
+        "-fps_mode",
+        "passthrough",
+        "-enc_time_base:v",
+        "demux",
+        "-frames:v",
+        str(span.frames),
+    ]
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "192k", "-ac", "2", "-t", f"{span.duration_s:.6f}"]
-    args = [*seek, *media_input(film.path, *found.decoder), *video, *sound, "-map_metadata", "-1",
-            "-map_chapters", "-1", "-sn", "-dn", "-movflags", "+faststart", "-f", "mp4", str(clip.video)]
+    args = [
+        *seek,
+        *media_input(film.path, *found.decoder),
+        *video,
+        *sound,
+        "-map_metadata",
+        "-1",
+        "-map_chapters",
+        "-1",
+        "-sn",
+        "-dn",
+        "-movflags",
+        "+faststart",
+        "-f",
+        "mp4",
+        str(clip.video),
+    ]
     await _run(args, timeout_s=120 + 20 * span.duration_s)
     found = await asyncio.to_thread(probe, clip.video)
     if found.frames != span.frames:
-        raise Permanent("split_inexact", f"Segment {span.number} has {found.frames} frames instead of {span.frames}.",
-                        "Tell whoever runs this system, with the film.")
+        raise Permanent(
+            "split_inexact",
+            f"Segment {span.number} has {found.frames} frames instead of {span.frames}.",
+            "Tell whoever runs this system, with the film.",
+        )
 
 
 async def _first_frame(clip: Clip) -> None:
-    args = [*media_input(clip.video), "-map", "0:V:0", "-frames:v", "1", "-q:v", "1", "-qmin", "1", "-f", "image2",
-            "-update", "1", str(clip.first_frame)]
+    args = [
+        *media_input(clip.video),
+        "-map",
+        "0:V:0",
+        "-frames:v",
+        "1",
+        "-q:v",
+        "1",
+        "-qmin",
+        "1",
+        "-f",
+        "image2",
+        "-update",
+        "1",
+        str(clip.first_frame),
+    ]
     await _run(args, timeout_s=60)
 
 
-async def _run(args: Sequence[str], *, timeout_s: float, duration_s: float | None = None,
-               share: Share | None = None, patient: bool = False) -> None:
+async def _run(
+    args: Sequence[str],
+    *,
+    timeout_s: float,
+    duration_s: float | None = None,
+    share: Share | None = None,
+    patient: bool = False,
+) -> None:
     try:
         await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=share, patient=patient)
     except Permanent as e:
-        raise UserError("media_unreadable", f"The film cannot be decoded: {e.cause.splitlines()[-1][:300]}",
-                        "Upload a film that plays to its end.") from e
+        raise UserError(
+            "media_unreadable",
+            f"The film cannot be decoded: {e.cause.splitlines()[-1][:300]}",
+            "Upload a film that plays to its end.",
+        ) from e
 
 
 def _changes(told: str) -> list[Change]:

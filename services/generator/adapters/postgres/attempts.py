@@ -71,13 +71,20 @@ class PostgresAttempts(Rows):
 
     async def begin(self, attempt: Attempt, now: datetime) -> Run | None:
         row = await self._db.fetchrow(
-            _BEGIN, attempt.run_id, attempt.token, attempt.number, now, states(SOURCES_OF[RunState.GENERATING]))
+            _BEGIN, attempt.run_id, attempt.token, attempt.number, now, states(SOURCES_OF[RunState.GENERATING])
+        )
         return run_of(row) if row else None
 
     async def made(self, run_id: str) -> list[Candidate]:
         rows = await self._db.fetch(_MADE, run_id)
-        return [Candidate(r["position"], Version.model_validate(r["facts"]) if r["facts"] else None,
-                          Problem.model_validate(r["problem"]) if r["problem"] else None) for r in rows]
+        return [
+            Candidate(
+                r["position"],
+                Version.model_validate(r["facts"]) if r["facts"] else None,
+                Problem.model_validate(r["problem"]) if r["problem"] else None,
+            )
+            for r in rows
+        ]
 
     async def hold_version(self, version_id: str) -> HeldVersion | None:
         return await hold_version(self._db, version_id)
@@ -97,22 +104,29 @@ class PostgresAttempts(Rows):
             return None
         numbered = _numbered(candidates, row["used"])
         await self._db.execute(
-            _KEEP, attempt.run_id, row["asset_id"], [c.position for c in numbered],
+            _KEEP,
+            attempt.run_id,
+            row["asset_id"],
+            [c.position for c in numbered],
             [c.version.version_id if c.version else None for c in numbered],
             [c.version.model_dump(mode="json") if c.version else None for c in numbered],
-            [c.problem.model_dump() if c.problem else None for c in numbered], now)
+            [c.problem.model_dump() if c.problem else None for c in numbered],
+            now,
+        )
         return numbered
 
     async def settle(self, attempt: Attempt, now: datetime) -> Run | None:
         row = await self._db.fetchrow(
-            _SETTLE, attempt.run_id, attempt.token, now, states(SOURCES_OF[RunState.PREVIEW_READY]))
+            _SETTLE, attempt.run_id, attempt.token, now, states(SOURCES_OF[RunState.PREVIEW_READY])
+        )
         return run_of(row) if row else None
 
     async def finish(self, attempt: Attempt) -> None:
         await jobs.finish(self._db, attempt.handle)
 
-    async def postpone(self, attempt: Attempt, until: datetime, problem: Problem, *,
-                       counted: bool = True) -> Run | None:
+    async def postpone(
+        self, attempt: Attempt, until: datetime, problem: Problem, *, counted: bool = True
+    ) -> Run | None:
         row = await self._db.fetchrow(_POSTPONE, attempt.run_id, attempt.token, problem.model_dump(), int(counted))
         if row is None:
             return None

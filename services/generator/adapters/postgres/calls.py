@@ -91,8 +91,12 @@ class PostgresCalls:
         self._new_id = new_id
 
     async def open(self, run_id: str, position: int) -> Call | None:
-        row = await self._row(f"select {_CALL} from provider_calls where run_id = $1 and position = $2 "
-                              "and state in ('intended', 'submitted')", run_id, position)
+        row = await self._row(
+            f"select {_CALL} from provider_calls where run_id = $1 and position = $2 "
+            "and state in ('intended', 'submitted')",
+            run_id,
+            position,
+        )
         return _call(row) if row else None
 
     async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
@@ -105,8 +109,16 @@ class PostgresCalls:
             if run["cap"] and price:
                 await _check_spending(connection, run["project_id"], SpendCap.model_validate(run["cap"]), price, now)
             row = await connection.fetchrow(
-                _INTEND, self._new_id(), order.run_id, order.position, order.attempt, now, dict(request), needed,
-                price.currency if price else "USD")
+                _INTEND,
+                self._new_id(),
+                order.run_id,
+                order.position,
+                order.attempt,
+                now,
+                dict(request),
+                needed,
+                price.currency if price else "USD",
+            )
         assert row is not None, "the run is locked"
         return _call(row)
 
@@ -143,7 +155,11 @@ class PostgresCalls:
         await self._row(
             "update provider_calls set state = $2, problem = $3, ended_at = $4 "
             "where call_id = $1 and state in ('intended', 'submitted')",
-            call.call_id, state, problem.model_dump() if problem else None, self._clock.now())
+            call.call_id,
+            state,
+            problem.model_dump() if problem else None,
+            self._clock.now(),
+        )
 
     async def load(self, call_id: str) -> Call | None:
         row = await self._row(f"select {_CALL} from provider_calls where call_id = $1", call_id)
@@ -176,7 +192,21 @@ async def _check_spending(connection: Connection, project_id: str, cap: SpendCap
 def _call(row: asyncpg.Record) -> Call:
     cost = None
     if row["amount"] is not None:
-        cost = Cost(amount=str(row["amount"]), currency=row["currency"], calls=1,
-                    basis="estimated" if row["estimated"] else "reported")
-    return Call(row["call_id"], row["run_id"], row["position"], row["provider"], row["model"],
-                CallState(row["state"]), row["handle"], cost, row["intended_at"], row["request"])
+        cost = Cost(
+            amount=str(row["amount"]),
+            currency=row["currency"],
+            calls=1,
+            basis="estimated" if row["estimated"] else "reported",
+        )
+    return Call(
+        row["call_id"],
+        row["run_id"],
+        row["position"],
+        row["provider"],
+        row["model"],
+        CallState(row["state"]),
+        row["handle"],
+        cost,
+        row["intended_at"],
+        row["request"],
+    )

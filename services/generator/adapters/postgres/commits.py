@@ -52,13 +52,26 @@ class PostgresCommits(Rows):
         if row is None:
             return None
         candidate = Version.model_validate(row["candidate"]) if row["candidate"] else None
-        return Pending(run_of(row), row["base_commit_seq"], row["commit_seq"], row["committed_version_id"],
-                       row["committed_at"], candidate, tuple(row["accepted"] or ()))
+        return Pending(
+            run_of(row),
+            row["base_commit_seq"],
+            row["commit_seq"],
+            row["committed_version_id"],
+            row["committed_at"],
+            candidate,
+            tuple(row["accepted"] or ()),
+        )
 
     async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, LetGo]) -> Run:
         assert pending.candidate is not None
         row = await self._db.fetchrow(
-            _COMMIT, pending.run.run_id, pending.candidate.version_id, updated_at, pending.run.request.asset_id,
-            list(retired), [why.value for why in retired.values()])
+            _COMMIT,
+            pending.run.run_id,
+            pending.candidate.version_id,
+            updated_at,
+            pending.run.request.asset_id,
+            list(retired),
+            [why.value for why in retired.values()],
+        )
         assert row is not None, "the run is locked"
         return run_of(row)

@@ -70,10 +70,24 @@ class _Rows:
     async def publish(self, cause: Cause, *events: Event) -> None:
         await outbox.publish(self._db, self._publisher.messages(events, cause))
 
-    async def end(self, import_id: str, state: ImportState, now: datetime, *, problem: Problem | None = None,
-                  attempt: Attempt | None = None) -> FilmImport | None:
-        row = await self._db.fetchrow(_END, import_id, state, _WORKING, attempt.token if attempt else None,
-                                      problem.model_dump() if problem else None, now)
+    async def end(
+        self,
+        import_id: str,
+        state: ImportState,
+        now: datetime,
+        *,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> FilmImport | None:
+        row = await self._db.fetchrow(
+            _END,
+            import_id,
+            state,
+            _WORKING,
+            attempt.token if attempt else None,
+            problem.model_dump() if problem else None,
+            now,
+        )
         return _import_of(row) if row else None
 
 
@@ -82,8 +96,17 @@ class PostgresImports(_Rows):
 
     async def add(self, request: ImportRequested, cause: Cause, now: datetime) -> FilmImport | None:
         row = await self._db.fetchrow(
-            _ADD, request.import_id, request.episode_id, request.model_dump(mode="json"), cause.project_id,
-            cause.owner_id, cause.correlation_id, cause.causation_id, telemetry.traceparent(), now)
+            _ADD,
+            request.import_id,
+            request.episode_id,
+            request.model_dump(mode="json"),
+            cause.project_id,
+            cause.owner_id,
+            cause.correlation_id,
+            cause.causation_id,
+            telemetry.traceparent(),
+            now,
+        )
         return _import_of(row) if row else None
 
     async def enqueue(self, film: FilmImport) -> None:
@@ -93,8 +116,9 @@ class PostgresImports(_Rows):
         await jobs.cancel(self._db, import_id)
 
     async def of_episode(self, episode_id: str) -> list[str]:
-        rows = await self._db.fetch("select import_id from imports where episode_id = $1 and state = any($2)",
-                                    episode_id, _WORKING)
+        rows = await self._db.fetch(
+            "select import_id from imports where episode_id = $1 and state = any($2)", episode_id, _WORKING
+        )
         return [r["import_id"] for r in rows]
 
     async def is_known(self, import_id: str) -> bool:
@@ -117,8 +141,10 @@ class PostgresSplits(_Rows):
     async def progressed(self, import_id: str) -> Progressed:
         changes = await self._db.fetchval("select changes from imports where import_id = $1", import_id)
         clips = await self._db.fetch("select facts from import_clips where import_id = $1 order by number", import_id)
-        return Progressed(None if changes is None else [Change(*change) for change in changes],
-                          [ImportClip.model_validate(r["facts"]) for r in clips])
+        return Progressed(
+            None if changes is None else [Change(*change) for change in changes],
+            [ImportClip.model_validate(r["facts"]) for r in clips],
+        )
 
     async def scanned(self, attempt: Attempt, changes: Sequence[Change]) -> None:
         told = [[change.time_s, change.score] for change in changes]
@@ -130,8 +156,9 @@ class PostgresSplits(_Rows):
         return _import_of(row) if row else None
 
     async def keep(self, attempt: Attempt, clips: Sequence[ImportClip]) -> None:
-        if not await self._db.fetchval(_KEEP, attempt.run_id, attempt.token, [c.number for c in clips],
-                                       [c.model_dump(mode="json") for c in clips]):
+        if not await self._db.fetchval(
+            _KEEP, attempt.run_id, attempt.token, [c.number for c in clips], [c.model_dump(mode="json") for c in clips]
+        ):
             raise Fenced(attempt.run_id)
 
     async def finish(self, attempt: Attempt) -> None:
@@ -163,5 +190,9 @@ def _import_of(row: asyncpg.Record) -> FilmImport:
     return FilmImport(
         request=ImportRequested.model_validate(row["request"]),
         cause=Cause(row["project_id"], row["owner_id"], row["correlation_id"], row["event_id"]),
-        state=ImportState(row["state"]), rev=row["rev"], attempt=row["attempt"], failures=row["failures"],
-        step=row["step"])
+        state=ImportState(row["state"]),
+        rev=row["rev"],
+        attempt=row["attempt"],
+        failures=row["failures"],
+        step=row["step"],
+    )

@@ -91,18 +91,23 @@ class PostgresKeeping(Rows):
         return [_holding(r) for r in rows]
 
     async def all_holdings(self, project_id: str | None) -> AsyncIterator[Holding]:
-        sql = _HOLDING + """where $1::text is null or a.project_id = $1
+        sql = (
+            _HOLDING
+            + """where $1::text is null or a.project_id = $1
                             order by a.project_id, v.asset_id, v.version_number"""
+        )
         async for row in self._db.cursor(sql, project_id, prefetch=PAGE):
             yield _holding(row)
 
     async def mark(self, version_ids: Sequence[str], now: datetime) -> None:
-        await self._db.execute("update versions set purged_at = $2 where version_id = any($1::uuid[])",
-                               list(version_ids), now)
+        await self._db.execute(
+            "update versions set purged_at = $2 where version_id = any($1::uuid[])", list(version_ids), now
+        )
 
     async def objects_of(self, version_ids: Sequence[str]) -> dict[str, list[ObjectRef]]:
-        rows = await self._db.fetch("select version_id, facts from versions where version_id = any($1::uuid[])",
-                                    list(version_ids))
+        rows = await self._db.fetch(
+            "select version_id, facts from versions where version_id = any($1::uuid[])", list(version_ids)
+        )
         return {r["version_id"]: _objects(Version.model_validate(r["facts"])) for r in rows}
 
     async def forget(self, version_ids: Sequence[str], now: datetime) -> None:
@@ -117,10 +122,18 @@ class PostgresKeeping(Rows):
         """The compacted topic forgets the asset. The body is never sent; it only names the key."""
         version = Version.model_validate(row["facts"])
         event = Complete(
-            run_id=row["run_id"], asset_id=row["asset_id"], asset_kind=AssetKind(row["kind"]),
-            episode_id=row["episode_id"], segment_id=row["segment_id"], run_rev=row["rev"],
-            commit_seq=row["commit_seq"], version=version, updated_at=row["updated_at"], cost=version.cost,
-            actor=Actor(kind="system"))
+            run_id=row["run_id"],
+            asset_id=row["asset_id"],
+            asset_kind=AssetKind(row["kind"]),
+            episode_id=row["episode_id"],
+            segment_id=row["segment_id"],
+            run_rev=row["rev"],
+            commit_seq=row["commit_seq"],
+            version=version,
+            updated_at=row["updated_at"],
+            cost=version.cost,
+            actor=Actor(kind="system"),
+        )
         cause = Cause(row["project_id"], row["owner_id"], row["correlation_id"])
         await outbox.publish_tombstone(self._db, self._publisher.message(event, cause))
 
@@ -132,12 +145,23 @@ def _objects(version: Version) -> list[ObjectRef]:
 
 def _holding(row: Any) -> Holding:
     return Holding(
-        version_id=row["version_id"], project_id=row["project_id"], asset_id=row["asset_id"],
-        kind=AssetKind(row["kind"]), number=row["version_number"], status=VersionStatus(row["status"]),
-        size=row["size"], created_at=row["created_at"], committed=row["committed"], in_use=row["in_use"],
-        settled_at=row["settled_at"], accepted_at=row["accepted_at"],
-        let_go=LetGo(row["let_go"]) if row["let_go"] else None, let_go_at=row["retired_at"],
-        marked_at=row["purged_at"], asset_deleted_at=row["deleted_at"])
+        version_id=row["version_id"],
+        project_id=row["project_id"],
+        asset_id=row["asset_id"],
+        kind=AssetKind(row["kind"]),
+        number=row["version_number"],
+        status=VersionStatus(row["status"]),
+        size=row["size"],
+        created_at=row["created_at"],
+        committed=row["committed"],
+        in_use=row["in_use"],
+        settled_at=row["settled_at"],
+        accepted_at=row["accepted_at"],
+        let_go=LetGo(row["let_go"]) if row["let_go"] else None,
+        let_go_at=row["retired_at"],
+        marked_at=row["purged_at"],
+        asset_deleted_at=row["deleted_at"],
+    )
 
 
 def keeping_units(pool: Pool, publisher: Publisher) -> Callable[[], AbstractAsyncContextManager[Keeping]]:

@@ -57,11 +57,26 @@ class Rows:
     async def unpark(self, run_id: str) -> list[Message[Any]]:
         return list(await inbox.unpark(self._db, run_id))
 
-    async def end(self, run_id: str, state: RunState, now: datetime, *, only_from: frozenset[RunState] | None = None,
-                  problem: Problem | None = None, attempt: Attempt | None = None) -> Run | None:
+    async def end(
+        self,
+        run_id: str,
+        state: RunState,
+        now: datetime,
+        *,
+        only_from: frozenset[RunState] | None = None,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> Run | None:
         row = await self._db.fetchrow(
-            _END, run_id, state, states(only_from or SOURCES_OF[state]), attempt.token if attempt else None,
-            problem.model_dump() if problem else None, now, outcome_of_candidate(state))
+            _END,
+            run_id,
+            state,
+            states(only_from or SOURCES_OF[state]),
+            attempt.token if attempt else None,
+            problem.model_dump() if problem else None,
+            now,
+            outcome_of_candidate(state),
+        )
         return run_of(row) if row else None
 
 

@@ -69,8 +69,14 @@ class PostgresRuns(Rows):
 
     async def admit(self, request: RegenerateRequested, cause: Cause) -> Asset:
         row = await self._db.fetchrow(
-            _ADMIT, request.asset_id, request.asset_kind, cause.project_id, request.episode_id, request.segment_id,
-            request.run_id)
+            _ADMIT,
+            request.asset_id,
+            request.asset_kind,
+            cause.project_id,
+            request.episode_id,
+            request.segment_id,
+            request.run_id,
+        )
         assert row is not None, "the upsert returns its row"
         committed = Version.model_validate(row["committed"]) if row["committed"] else None
         return Asset(row["commit_seq"], committed, row["deleted"], row["refused"], row["parked"])
@@ -81,10 +87,25 @@ class PostgresRuns(Rows):
     async def add(self, run: NewRun, now: datetime) -> Run | None:
         r, c = run.request, run.cause
         row = await self._db.fetchrow(
-            _ADD, r.run_id, r.asset_id, run.state, r.model_dump(mode="json"), dump_settings(run.settings),
-            run.provider, run.model, run.lane, run.step, run.problem.model_dump() if run.problem else None,
-            run.base_commit_seq, c.project_id, c.owner_id, c.correlation_id, c.causation_id, telemetry.traceparent(),
-            now)
+            _ADD,
+            r.run_id,
+            r.asset_id,
+            run.state,
+            r.model_dump(mode="json"),
+            dump_settings(run.settings),
+            run.provider,
+            run.model,
+            run.lane,
+            run.step,
+            run.problem.model_dump() if run.problem else None,
+            run.base_commit_seq,
+            c.project_id,
+            c.owner_id,
+            c.correlation_id,
+            c.causation_id,
+            telemetry.traceparent(),
+            now,
+        )
         if row is None:
             return None
         if run.candidate:
@@ -93,8 +114,9 @@ class PostgresRuns(Rows):
 
     async def enqueue(self, run: Run, lane: Lane) -> None:
         gates = [run.provider, f"{run.provider} {run.model}"] if lane is Lane.CALL else []
-        await jobs.enqueue(self._db, run.run_id, lane, fair_key=run.cause.project_id,
-                           payload={"gates": gates} if gates else None)
+        await jobs.enqueue(
+            self._db, run.run_id, lane, fair_key=run.cause.project_id, payload={"gates": gates} if gates else None
+        )
 
     async def stop_work(self, run_id: str) -> None:
         await jobs.cancel(self._db, run_id)
@@ -109,12 +131,15 @@ class PostgresRuns(Rows):
         await self._db.execute(_PURGE, gone, now)
         rows = await self._db.fetch(
             "select run_id from runs where asset_id = any($1::uuid[]) and state = any($2) order by run_id",
-            gone, states(ACTIVE))
+            gone,
+            states(ACTIVE),
+        )
         return [r["run_id"] for r in rows]
 
     async def refuse(self, run_id: str, now: datetime) -> None:
         await self._db.execute(
-            "insert into refused_runs (run_id, refused_at) values ($1, $2) on conflict do nothing", run_id, now)
+            "insert into refused_runs (run_id, refused_at) values ($1, $2) on conflict do nothing", run_id, now
+        )
 
 
 async def hold_version(connection: Connection, version_id: str) -> HeldVersion | None:

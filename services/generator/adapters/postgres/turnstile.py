@@ -107,10 +107,12 @@ class PostgresTurnstile:
     async def declare(self, gates: Mapping[str, Limits]) -> None:
         """At the start: the limits of the catalogue. A token or the credit may have been changed since."""
         async with transaction(self._pool) as connection:
-            await connection.execute("update provider_limits set per_minute = null, at_once = null "
-                                     "where gate <> all($1)", list(gates))
-            await connection.execute(_DECLARE, list(gates), [g.per_minute for g in gates.values()],
-                                     [g.at_once for g in gates.values()])
+            await connection.execute(
+                "update provider_limits set per_minute = null, at_once = null where gate <> all($1)", list(gates)
+            )
+            await connection.execute(
+                _DECLARE, list(gates), [g.per_minute for g in gates.values()], [g.at_once for g in gates.values()]
+            )
             await connection.execute("delete from provider_breakers")
 
     async def enter(self, order: Order) -> float:
@@ -118,8 +120,9 @@ class PostgresTurnstile:
         try:
             async with transaction(self._pool) as connection:
                 await _check(connection, provider)
-                if await connection.fetchval("select 1 from provider_calls where run_id = $1 and attempt = $2",
-                                             order.run_id, order.attempt):
+                if await connection.fetchval(
+                    "select 1 from provider_calls where run_id = $1 and attempt = $2", order.run_id, order.attempt
+                ):
                     rows = await connection.fetch(_PASSED, [provider, gate_of(order.model)], [1, 1])
                     return max([0.0, *(float(r["wait_s"]) for r in rows)])
                 return 0.0  # its claim passed the gates for it

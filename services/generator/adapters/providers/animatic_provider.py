@@ -44,8 +44,16 @@ async def _video(order: Order, work: Path, share: Share) -> Made:
     assert order.seed is not None
     out = work / "video.mp4"
     await engine.render_video(
-        order.starting_image, order.directions, seed=order.seed, duration_s=order.duration_s, width=order.frame.width,
-        height=order.frame.height, fps=order.fps, out=out, on_progress=share)
+        order.starting_image,
+        order.directions,
+        seed=order.seed,
+        duration_s=order.duration_s,
+        width=order.frame.width,
+        height=order.frame.height,
+        fps=order.fps,
+        out=out,
+        on_progress=share,
+    )
     return _made(out, "video/mp4")
 
 
@@ -53,20 +61,37 @@ async def _card(order: Order, work: Path) -> Made:
     assert order.frame is not None
     assert order.seed is not None
     out = work / "card.jpg"
-    warnings = await engine.draw_card(order.directions, title=order.label, seed=order.seed, width=order.frame.width,
-                                      height=order.frame.height, out=out)
+    warnings = await engine.draw_card(
+        order.directions,
+        title=order.label,
+        seed=order.seed,
+        width=order.frame.width,
+        height=order.frame.height,
+        out=out,
+    )
     return _made(out, "image/jpeg", {"warnings": warnings} if warnings else None)
 
 
 async def _narration(order: Order, work: Path) -> Made:
     out = work / "narration.flac"
     said = await engine.speak(
-        order.directions, out=out, language=order.settings.get("language"), voice=order.settings.get("voice"),
-        speed=order.settings.get("speed", 1.0), pitch=order.settings.get("pitch", 0.0))
-    return _made(out, "audio/flac", {
-        "language": said.language, "warnings": list(said.warnings),
-        "sentences": [[s.text, round(s.start_s, 3), round(s.end_s, 3)] for s in said.sentences],
-        "words": [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in said.words]})
+        order.directions,
+        out=out,
+        language=order.settings.get("language"),
+        voice=order.settings.get("voice"),
+        speed=order.settings.get("speed", 1.0),
+        pitch=order.settings.get("pitch", 0.0),
+    )
+    return _made(
+        out,
+        "audio/flac",
+        {
+            "language": said.language,
+            "warnings": list(said.warnings),
+            "sentences": [[s.text, round(s.start_s, 3), round(s.end_s, 3)] for s in said.sentences],
+            "words": [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in said.words],
+        },
+    )
 
 
 async def _music(order: Order, work: Path) -> Made:

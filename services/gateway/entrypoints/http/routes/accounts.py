@@ -50,12 +50,19 @@ def _is_local(request: Request) -> bool:
         return False
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "none")
-    return (host_name(request.scope) in LOCAL_HOSTS and site in ("none", "same-origin")
-            and (origin is None or origin == origin_of(request.scope)))
+    return (
+        host_name(request.scope) in LOCAL_HOSTS
+        and site in ("none", "same-origin")
+        and (origin is None or origin == origin_of(request.scope))
+    )
 
 
-@router.post("/session", **answers(None, status=204, description="The cookie is set."),
-             summary="Turn the bearer token into a session cookie", openapi_extra={"security": [{"bearer": []}]})
+@router.post(
+    "/session",
+    **answers(None, status=204, description="The cookie is set."),
+    summary="Turn the bearer token into a session cookie",
+    openapi_extra={"security": [{"bearer": []}]},
+)
 async def open_session(call: SignedIn) -> Response:
     """For pages: GET and HEAD take the cookie (HttpOnly, Secure, SameSite=Strict), writes never do."""
     value, seconds = call.parts.tokens.open_session(call.identity)
@@ -90,10 +97,15 @@ async def me(call: SignedIn) -> Response:
         used = await read_quotas(call.parts.stores(connection), call.user_id)
     cap = used.quotas.spend
     quotas = {
-        "requests": s.rate_quota, "window_s": s.rate_window_s, "streams": s.streams_per_user,
-        "generations": used.quotas.generations, "generations_used": used.generations,
+        "requests": s.rate_quota,
+        "window_s": s.rate_window_s,
+        "streams": s.streams_per_user,
+        "generations": used.quotas.generations,
+        "generations_used": used.generations,
         "spend": {"amount": str(cap), "currency": CURRENCY} if cap is not None else None,
-        "spent": {"amount": str(used.spent), "currency": CURRENCY}, "spent_since": used.month,
+        "spent": {"amount": str(used.spent), "currency": CURRENCY},
+        "spent_since": used.month,
     }
-    return json_response({"user_id": call.user_id, "name": call.identity.name, "scopes": list(call.identity.scopes),
-                          "quotas": quotas})
+    return json_response(
+        {"user_id": call.user_id, "name": call.identity.name, "scopes": list(call.identity.scopes), "quotas": quotas}
+    )

@@ -36,6 +36,7 @@ async def asset(asset_id: AssetId, call: SignedIn) -> Response:
 @router.put("/draft", **answers(Asset, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Save the draft (editor)")
 async def put_draft(asset_id: AssetId, body: NewDraft, revision: IfMatch, call: SignedIn) -> Response:
     """What the next run will take. Runs never change it; a rejected preview leaves it as it is."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("asset", asset_id, Role.EDITOR)
         await save_draft(d.store, caller, asset_id, revision, body.directions, body.settings)
@@ -48,6 +49,7 @@ async def put_draft(asset_id: AssetId, body: NewDraft, revision: IfMatch, call: 
 @router.delete("/draft", **answers(None, status=204, description="Dropped."), summary="Drop the draft (editor)")
 async def delete_draft(asset_id: AssetId, call: SignedIn) -> Response:
     """The next run then builds on the committed version again. Nothing happens if there is none."""
+
     async def effect(d: Doing) -> Answer:
         await drop_draft(d.store, await d.may("asset", asset_id, Role.EDITOR), asset_id, None)
         return Answer(204)
@@ -58,6 +60,7 @@ async def delete_draft(asset_id: AssetId, call: SignedIn) -> Response:
 @router.get("/runs", **answers(listing(Run), filters="status provider batch_id run_id"), summary="Its runs")
 async def runs(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
     """Newest first, active ones and those that have ended."""
+
     async def look(d: Doing) -> Json:
         await d.may("asset", asset_id, Role.VIEWER)
         return listed(await d.views.runs(page, asset_id=asset_id))
@@ -65,8 +68,13 @@ async def runs(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
     return json_response(await call.read(look))
 
 
-@router.post("/runs", **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202,
-                                also={200: "At rest, with `Prefer: wait`."}), summary="Regenerate it (editor)")
+@router.post(
+    "/runs",
+    **answers(
+        Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202, also={200: "At rest, with `Prefer: wait`."}
+    ),
+    summary="Regenerate it (editor)",
+)
 async def regenerate(asset_id: AssetId, body: NewRun, prefer: Prefer, call: SignedIn) -> Response:
     """While a preview waits this closes it (request_regeneration) and starts the new run, in one request."""
     starting = Starting(call, prefer)
@@ -79,10 +87,12 @@ async def regenerate(asset_id: AssetId, body: NewRun, prefer: Prefer, call: Sign
     return await call.command(effect, then=starting.then)
 
 
-@router.get("/versions", **answers(listing(Version), filters="status provider run_id version_id"),
-            summary="Its versions")
+@router.get(
+    "/versions", **answers(listing(Version), filters="status provider run_id version_id"), summary="Its versions"
+)
 async def versions(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
     """Newest first. Those whose bytes retention has deleted are `gone`."""
+
     async def look(d: Doing) -> Json:
         await d.may("asset", asset_id, Role.VIEWER)
         return listed(await d.views.versions(asset_id, page))
@@ -90,9 +100,11 @@ async def versions(asset_id: AssetId, page: Paging, call: SignedIn) -> Response:
     return json_response(await call.read(look))
 
 
-@router.post("/versions", **answers(Run, *WITH_BODY, *POST, Slug.BUSY, status=202,
-                                    also={200: "At rest, with `Prefer: wait`."}),
-             summary="Bring one's own file as a version (editor)")
+@router.post(
+    "/versions",
+    **answers(Run, *WITH_BODY, *POST, Slug.BUSY, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    summary="Bring one's own file as a version (editor)",
+)
 async def bring(asset_id: AssetId, body: NewVersion, prefer: Prefer, call: SignedIn) -> Response:
     """It is verified, previewed and reviewed like any other."""
     if (body.upload_id is None) == (body.url is None):
@@ -108,9 +120,18 @@ async def bring(asset_id: AssetId, body: NewVersion, prefer: Prefer, call: Signe
 
 
 @router.get("/compare", **answers(Comparison, Slug.GONE), summary="Versions side by side")
-async def compare(asset_id: AssetId, versions: Annotated[str, Query(
-        description="2 to 8 version ids, with commas between.", examples=[f"{EXAMPLE_ID},{EXAMPLE_ID}"],
-        json_schema_extra={"pattern": r"^[^,]+(,[^,]+){1,7}$"})], call: SignedIn) -> Response:
+async def compare(
+    asset_id: AssetId,
+    versions: Annotated[
+        str,
+        Query(
+            description="2 to 8 version ids, with commas between.",
+            examples=[f"{EXAMPLE_ID},{EXAMPLE_ID}"],
+            json_schema_extra={"pattern": r"^[^,]+(,[^,]+){1,7}$"},
+        ),
+    ],
+    call: SignedIn,
+) -> Response:
     """With what differs between them, field by field. At most 8; versions of other assets are not found."""
     ids = [v for v in versions.split(",") if v]
     if not 2 <= len(ids) <= MOST_COMPARED:

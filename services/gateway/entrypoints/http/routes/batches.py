@@ -35,10 +35,14 @@ _AT_REST = {200: "At rest, with `Prefer: wait`."}
 _LONG: dict[str, Any] = {"status": 202, "also": _AT_REST}
 
 
-@router.get("/episodes/{episode_id}/batches", **answers(listing(Batch), filters="status batch_id"),
-            summary="An episode's batches")
+@router.get(
+    "/episodes/{episode_id}/batches",
+    **answers(listing(Batch), filters="status batch_id"),
+    summary="An episode's batches",
+)
 async def batches(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Response:
     """Newest first, with each item's state and why it was left."""
+
     async def look(d: Doing) -> Json:
         await d.may("episode", episode_id, Role.VIEWER)
         return listed(await d.views.batches(episode_id, page))
@@ -46,22 +50,33 @@ async def batches(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Respon
     return json_response(await call.read(look))
 
 
-@router.post("/episodes/{episode_id}/batches", **answers(Batch, *WITH_BODY, *POST, *WORK, **_LONG),
-             summary="Generate many segments (editor)")
+@router.post(
+    "/episodes/{episode_id}/batches",
+    **answers(Batch, *WITH_BODY, *POST, *WORK, **_LONG),
+    summary="Generate many segments (editor)",
+)
 async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, call: SignedIn) -> Response:
     """One segment after the other, or `batch_size` at once; makes what each lacks, in the order starting image,
     video, narration. What is committed is skipped, what runs is adopted."""
     sent = body.model_fields_set
     command = StartBatch(
-        episode_id, body.mode, body.batch_size if "batch_size" in sent else None, body.start_from,
+        episode_id,
+        body.mode,
+        body.batch_size if "batch_size" in sent else None,
+        body.start_from,
         body.auto_approve if "auto_approve" in sent else None,
-        body.review, body.segment_ids, body.deadline_minutes if "deadline_minutes" in sent else UNSET)
+        body.review,
+        body.segment_ids,
+        body.deadline_minutes if "deadline_minutes" in sent else UNSET,
+    )
     return await _start(call, command, prefer)
 
 
-@router.post("/episodes/{episode_id}/render",
-             **answers(Batch, *WITH_BODY, *POST, *WORK, Slug.NOT_COMPILABLE, **_LONG),
-             summary="Generate all, approve all, compile (editor)")
+@router.post(
+    "/episodes/{episode_id}/render",
+    **answers(Batch, *WITH_BODY, *POST, *WORK, Slug.NOT_COMPILABLE, **_LONG),
+    summary="Generate all, approve all, compile (editor)",
+)
 async def render(episode_id: EpisodeId, body: Render, prefer: Prefer, call: SignedIn) -> Response:
     """The old monolithic flow. A segment that fails stops it by name; the batch's compilation_job_id is the film."""
     size = body.batch_size if "batch_size" in body.model_fields_set else None
@@ -79,22 +94,27 @@ async def _start(call: Call, command: StartBatch, prefer: Prefer) -> Response:
     return await call.command(effect, then=then_wait(call, "batch", prefer))
 
 
-@router.post("/episodes/{episode_id}/generate-segments",
-             **answers(Started, *WITH_BODY, *POST, *WORK, status=202), tags=["seed 004"],
-             summary="Generate segment by segment (editor)")
+@router.post(
+    "/episodes/{episode_id}/generate-segments",
+    **answers(Started, *WITH_BODY, *POST, *WORK, status=202),
+    tags=["seed 004"],
+    summary="Generate segment by segment (editor)",
+)
 async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, call: SignedIn) -> Response:
     """The same as a batch; `job_id` is its id."""
     sent = body.model_fields_set
     size = body.batch_size if body.mode == "parallel" and "batch_size" in sent else None
-    command = StartBatch(episode_id, body.mode, size, body.start_from,
-                         body.auto_approve if "auto_approve" in sent else None)
+    command = StartBatch(
+        episode_id, body.mode, size, body.start_from, body.auto_approve if "auto_approve" in sent else None
+    )
 
     async def effect(d: Doing) -> Answer:
         caller = await d.may("episode", episode_id, Role.EDITOR)
         batch_id = await start_batch(d.store, caller, command)
         total = (await d.views.batch(batch_id))["total"]
-        return Answer(202, {"job_id": batch_id, "total_segments": total, "status": "started"},
-                      location(f"/batches/{batch_id}"))
+        return Answer(
+            202, {"job_id": batch_id, "total_segments": total, "status": "started"}, location(f"/batches/{batch_id}")
+        )
 
     return await call.command(effect)
 
@@ -105,10 +125,14 @@ async def batch(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     return await get_waiting(call, "batch", batch_id, prefer)
 
 
-@router.post("/batches/{batch_id}/pause", **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
-             summary="Start nothing more for now (editor)")
+@router.post(
+    "/batches/{batch_id}/pause",
+    **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
+    summary="Start nothing more for now (editor)",
+)
 async def pause(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     """What generates goes on; nothing more is started until it is resumed."""
+
     async def effect(d: Doing) -> Answer:
         await pause_batch(d.store, await d.may("batch", batch_id, Role.EDITOR), batch_id)
         return await _answer(d, batch_id)
@@ -116,10 +140,14 @@ async def pause(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     return await call.command(effect, then=then_wait(call, "batch", prefer))
 
 
-@router.post("/batches/{batch_id}/cancel", **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
-             summary="End it; its queued and generating runs are cancelled (editor)")
+@router.post(
+    "/batches/{batch_id}/cancel",
+    **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
+    summary="End it; its queued and generating runs are cancelled (editor)",
+)
 async def cancel(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     """Previews that wait stay open: they are decided as any other."""
+
     async def effect(d: Doing) -> Answer:
         await cancel_batch(d.store, await d.may("batch", batch_id, Role.EDITOR), batch_id)
         return await _answer(d, batch_id)
@@ -127,8 +155,11 @@ async def cancel(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     return await call.command(effect, then=then_wait(call, "batch", prefer))
 
 
-@router.post("/batches/{batch_id}/resume", **answers(Batch, *WITH_BODY, *POST, Slug.INVALID_STATE, **_LONG),
-             summary="Go on (editor)")
+@router.post(
+    "/batches/{batch_id}/resume",
+    **answers(Batch, *WITH_BODY, *POST, Slug.INVALID_STATE, **_LONG),
+    summary="Go on (editor)",
+)
 async def resume(batch_id: BatchId, prefer: Prefer, call: SignedIn, body: Resumption | None = None) -> Response:
     """`start_from` and `skip` leave segments out, such as one that was rejected and holds the batch."""
     wanted = body or Resumption()

@@ -24,9 +24,11 @@ from services.gateway.usecases.ports import Caller
 router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 
 
-@router.post("/projects/{project_id}/imports",
-             **answers(Import, *WITH_BODY, *POST, status=202,
-                       also={200: "At rest, with `Prefer: wait`."}), summary="Import an episode (editor)")
+@router.post(
+    "/projects/{project_id}/imports",
+    **answers(Import, *WITH_BODY, *POST, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    summary="Import an episode (editor)",
+)
 async def start(project_id: ProjectId, body: NewImport, prefer: Prefer, call: SignedIn) -> Response:
     """The episode is there at once. Pictures that come with a document are versions approved at once."""
     if sum(given is not None for given in (body.document, body.yaml, body.upload_id)) != 1:
@@ -72,11 +74,14 @@ async def import_(import_id: ImportId, prefer: Prefer, call: SignedIn) -> Respon
     return await get_waiting(call, "import", import_id, prefer)
 
 
-@router.post("/imports/{import_id}/cancel",
-             **answers(Import, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
-             summary="Cancel an import (editor)")
+@router.post(
+    "/imports/{import_id}/cancel",
+    **answers(Import, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    summary="Cancel an import (editor)",
+)
 async def cancel(import_id: ImportId, prefer: Prefer, call: SignedIn) -> Response:
     """What was made so far stays in its episode."""
+
     async def effect(d: Doing) -> Answer:
         await cancel_import(d.store, await d.may("import", import_id, Role.EDITOR), import_id)
         return Answer(202, await d.views.import_(import_id), location(f"/imports/{import_id}"))

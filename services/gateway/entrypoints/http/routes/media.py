@@ -29,8 +29,10 @@ SIGNED_WITHIN_S: Final = 20.0  # a film that cannot be signed is handed out as i
 LOOK_EVERY_S: Final = 0.25
 PRESIGNED_S: Final = 2 * 3600  # as long as our own links live at most
 _DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) | {
-    200: {"description": "The whole file.", "content": {"application/octet-stream": {
-        "schema": {"type": "string", "format": "binary"}}}},
+    200: {
+        "description": "The whole file.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
     206: {"description": "The asked range."},
     304: {"description": "The client has it."},
     307: {"description": "To the object store."},
@@ -38,9 +40,13 @@ _DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) |
 
 
 @router.head("/{collection}/{object_id}/{rendition}", include_in_schema=False)
-@router.get("/{collection}/{object_id}/{rendition}", responses=_DOC, response_class=Response,
-            summary="The bytes, with Range",
-            openapi_extra={"security": [{"signature": []}, {"bearer": []}, {"session": []}]})
+@router.get(
+    "/{collection}/{object_id}/{rendition}",
+    responses=_DOC,
+    response_class=Response,
+    summary="The bytes, with Range",
+    openapi_extra={"security": [{"signature": []}, {"bearer": []}, {"session": []}]},
+)
 async def media(
     request: Request,
     collection: Annotated[Collection, Path(description="What owns it.")],
@@ -80,9 +86,13 @@ def _caller(request: Request, parts: Parts, name: str, exp: int | None, sig: str
             return user_id
     identity: Identity | None = request.scope.get(IDENTITY)
     if identity is None:
-        raise ProblemError(Slug.UNAUTHENTICATED, "The link's signature is not right, and nobody is signed in."
-                           if sig else "Send a token, or use the link that its resource shows.",
-                           headers={"WWW-Authenticate": "Bearer"})
+        raise ProblemError(
+            Slug.UNAUTHENTICATED,
+            "The link's signature is not right, and nobody is signed in."
+            if sig
+            else "Send a token, or use the link that its resource shows.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
     return identity.user_id
 
 
@@ -101,8 +111,12 @@ async def _serve(request: Request, parts: Parts, found: MediaFile, download: boo
     store = parts.objects.of(found.object.bucket)
     path = store.local_path(found.object.key)
     if path is None:
-        url = await store.presign(found.object.key, ttl_s=PRESIGNED_S, content_type=found.object.content_type,
-                                  filename=found.filename if download else None)
+        url = await store.presign(
+            found.object.key,
+            ttl_s=PRESIGNED_S,
+            content_type=found.object.content_type,
+            filename=found.filename if download else None,
+        )
         if url is not None:
             return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
     wanted = None

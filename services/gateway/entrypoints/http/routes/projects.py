@@ -39,16 +39,19 @@ router = APIRouter(prefix="/projects", tags=["projects"], dependencies=[Depends(
 @router.get("", **answers(listing(Project), filters="project_id"), summary="My projects")
 async def projects(page: Paging, call: SignedIn) -> Response:
     """Those that the caller is a member of, with their role in each."""
+
     async def look(d: Doing) -> Json:
         return listed(await d.views.projects(page))
 
     return json_response(await call.read(look))
 
 
-@router.post("", **answers(Project, *WITH_BODY, *POST, status=201, headers=("ETag",)),
-             summary="Create a project; I own it")
+@router.post(
+    "", **answers(Project, *WITH_BODY, *POST, status=201, headers=("ETag",)), summary="Create a project; I own it"
+)
 async def create(body: NewProject, call: SignedIn) -> Response:
     """Its settings may be given at once; what is left out takes the defaults."""
+
     async def effect(d: Doing) -> Answer:
         command = CreateProject(body.name, body.description, body.settings.sent())
         project_id = await create_project(d.store, call.user_id, command)
@@ -65,10 +68,12 @@ async def project(project_id: ProjectId, call: SignedIn) -> Response:
     return json_response(found, headers=etag(found["revision"]))
 
 
-@router.patch("/{project_id}", **answers(Project, *WITH_BODY, *CONDITIONAL, headers=("ETag",)),
-              summary="Rename a project (owner)")
+@router.patch(
+    "/{project_id}", **answers(Project, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Rename a project (owner)"
+)
 async def change(project_id: ProjectId, body: ProjectChanges, revision: IfMatch, call: SignedIn) -> Response:
     """What is left out stays."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("project", project_id, Role.OWNER)
         await change_project(d.store, caller, ChangeProject(revision, body.sent()))
@@ -81,6 +86,7 @@ async def change(project_id: ProjectId, body: ProjectChanges, revision: IfMatch,
 @router.delete("/{project_id}", **answers(None, status=204, description="Deleted."), summary="Delete a project (owner)")
 async def delete(project_id: ProjectId, call: SignedIn) -> Response:
     """With everything in it. Active runs are cancelled."""
+
     async def effect(d: Doing) -> Answer:
         await delete_project(d.store, await d.may("project", project_id, Role.OWNER))
         return Answer(204)
@@ -95,11 +101,14 @@ async def settings(project_id: ProjectId, call: SignedIn) -> Response:
     return json_response(found, headers=etag(found["revision"]))
 
 
-@router.patch("/{project_id}/settings", **answers(Settings, *WITH_BODY, *CONDITIONAL, headers=("ETag",)),
-              summary="Change a project's defaults (editor; spend_cap and review: owner)")
-async def change_defaults(project_id: ProjectId, body: SettingsChanges, revision: IfMatch,
-                          call: SignedIn) -> Response:
+@router.patch(
+    "/{project_id}/settings",
+    **answers(Settings, *WITH_BODY, *CONDITIONAL, headers=("ETag",)),
+    summary="Change a project's defaults (editor; spend_cap and review: owner)",
+)
+async def change_defaults(project_id: ProjectId, body: SettingsChanges, revision: IfMatch, call: SignedIn) -> Response:
     """A merge patch: sections merge, null takes a setting away. Money and review policy need an owner."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("project", project_id, Role.EDITOR)
         await change_settings(d.store, caller, ChangeSettings(revision, body.sent()))
@@ -112,6 +121,7 @@ async def change_defaults(project_id: ProjectId, body: SettingsChanges, revision
 @router.get("/{project_id}/members", **answers(listing(Member)), summary="Who sees the project")
 async def members(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
     """Each with the role that they hold."""
+
     async def look(d: Doing) -> Json:
         await d.may("project", project_id, Role.VIEWER)
         return listed(await d.views.members(project_id, page))
@@ -119,10 +129,14 @@ async def members(project_id: ProjectId, page: Paging, call: SignedIn) -> Respon
     return json_response(await call.read(look))
 
 
-@router.put("/{project_id}/members/{user_id}", **answers(Member, *WITH_BODY, Slug.INVALID_STATE),
-            summary="Let somebody in, or change their role (owner)")
+@router.put(
+    "/{project_id}/members/{user_id}",
+    **answers(Member, *WITH_BODY, Slug.INVALID_STATE),
+    summary="Let somebody in, or change their role (owner)",
+)
 async def put_member(project_id: ProjectId, user_id: UserId, body: NewMember, call: SignedIn) -> Response:
     """They must have signed in once. The last owner stays one: 409."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("project", project_id, Role.OWNER)
         await set_member(d.store, caller, user_id, Role(body.role))
@@ -131,11 +145,14 @@ async def put_member(project_id: ProjectId, user_id: UserId, body: NewMember, ca
     return await call.change(effect)
 
 
-@router.delete("/{project_id}/members/{user_id}",
-               **answers(None, Slug.INVALID_STATE, status=204, description="Gone."),
-               summary="Put somebody out (owner), or leave (yourself)")
+@router.delete(
+    "/{project_id}/members/{user_id}",
+    **answers(None, Slug.INVALID_STATE, status=204, description="Gone."),
+    summary="Put somebody out (owner), or leave (yourself)",
+)
 async def delete_member(project_id: ProjectId, user_id: UserId, call: SignedIn) -> Response:
     """Their streams end at once and their media links open nothing more. The last owner stays: 409."""
+
     async def effect(d: Doing) -> Answer:
         least = Role.VIEWER if user_id == call.user_id else Role.OWNER
         await remove_member(d.store, await d.may("project", project_id, least), user_id)
@@ -150,12 +167,13 @@ async def usage(
     call: SignedIn,
     start: Annotated[Moment | None, Query(alias="from", description="From this time on.")] = None,
     to: Annotated[Moment | None, Query(description="Before this time.")] = None,
-    group_by: Annotated[Literal["day", "month", "kind", "provider", "model", "episode"], Query(
-        description="What each group has in common.")] = "day",
+    group_by: Annotated[
+        Literal["day", "month", "kind", "provider", "model", "episode"],
+        Query(description="What each group has in common."),
+    ] = "day",
 ) -> Response:
     """From the runs' costs, as the providers reported them or as estimated. Times in UTC."""
-    return json_response(await call.see(
-        "project", project_id, lambda v: v.usage(project_id, start, to, group_by)))
+    return json_response(await call.see("project", project_id, lambda v: v.usage(project_id, start, to, group_by)))
 
 
 @router.get("/{project_id}/metrics", **answers(Metrics), summary="How well reviews go")
@@ -165,11 +183,14 @@ async def metrics(project_id: ProjectId, call: SignedIn) -> Response:
     return json_response(await call.see("project", project_id, lambda v: v.metrics(project_id, None)))
 
 
-@router.get("/{project_id}/progress", **answers(listing(FeedEntry),
-            filters="kind status episode_id segment_id asset_id run_id batch_id"),
-            summary="What happened, newest first")
+@router.get(
+    "/{project_id}/progress",
+    **answers(listing(FeedEntry), filters="kind status episode_id segment_id asset_id run_id batch_id"),
+    summary="What happened, newest first",
+)
 async def progress(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
     """The steps of all runs, for a feed; each leads to its editor. `status` is the state that the step reached."""
+
     async def look(d: Doing) -> Json:
         await d.may("project", project_id, Role.VIEWER)
         return listed(await d.views.progress(project_id, page))

@@ -24,11 +24,14 @@ router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
 _AT_REST = {200: "At rest, with `Prefer: wait`."}
 
 
-@router.get("/projects/{project_id}/runs", **answers(listing(Run),
-            filters="kind status provider episode_id segment_id asset_id batch_id run_id"),
-            summary="A project's runs")
+@router.get(
+    "/projects/{project_id}/runs",
+    **answers(listing(Run), filters="kind status provider episode_id segment_id asset_id batch_id run_id"),
+    summary="A project's runs",
+)
 async def runs(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
     """Of every asset in it, newest first."""
+
     async def look(d: Doing) -> Json:
         await d.may("project", project_id, Role.VIEWER)
         return listed(await d.views.runs(page, project_id=project_id))
@@ -36,11 +39,14 @@ async def runs(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
     return json_response(await call.read(look))
 
 
-@router.get("/projects/{project_id}/reviews", **answers(listing(Review),
-            filters="kind action status episode_id segment_id asset_id run_id version_id"),
-            summary="Every decision")
+@router.get(
+    "/projects/{project_id}/reviews",
+    **answers(listing(Review), filters="kind action status episode_id segment_id asset_id run_id version_id"),
+    summary="Every decision",
+)
 async def reviews(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
     """Who decided what, when, on which version, with rating, feedback and changes. `status` is the verdict."""
+
     async def look(d: Doing) -> Json:
         await d.may("project", project_id, Role.VIEWER)
         return listed(await d.views.reviews(page, project_id=project_id))
@@ -54,10 +60,14 @@ async def run(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
     return await get_waiting(call, "run", run_id, prefer)
 
 
-@router.post("/runs/{run_id}/cancel", **answers(Run, *POST, Slug.INVALID_STATE, status=202, also=_AT_REST),
-             summary="Cancel a run that is queued or generating (editor)")
+@router.post(
+    "/runs/{run_id}/cancel",
+    **answers(Run, *POST, Slug.INVALID_STATE, status=202, also=_AT_REST),
+    summary="Cancel a run that is queued or generating (editor)",
+)
 async def cancel(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
     """A preview is not cancelled: reject it."""
+
     async def effect(d: Doing) -> Answer:
         await cancel_run(d.store, await d.may("run", run_id, Role.EDITOR), run_id)
         return Answer(202, await d.views.run(run_id), location(f"/runs/{run_id}"))
@@ -65,24 +75,48 @@ async def cancel(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
     return await call.command(effect, then=then_wait(call, "run", prefer))
 
 
-@router.post("/runs/{run_id}/review",
-             **answers(Review, *WITH_BODY, *POST, Slug.ALREADY_DECIDED, Slug.INVALID_STATE, Slug.GONE,
-                       Slug.SPEND_CAP_REACHED, also={202: "The verdict follows on the stream."}),
-             summary="Accept or reject, once (reviewer)")
+@router.post(
+    "/runs/{run_id}/review",
+    **answers(
+        Review,
+        *WITH_BODY,
+        *POST,
+        Slug.ALREADY_DECIDED,
+        Slug.INVALID_STATE,
+        Slug.GONE,
+        Slug.SPEND_CAP_REACHED,
+        also={202: "The verdict follows on the stream."},
+    ),
+    summary="Accept or reject, once (reviewer)",
+)
 async def review(run_id: RunId, body: Decision, prefer: Prefer, call: SignedIn) -> Response:
     """Waits up to 5 s for the verdict; of 50 decisions at once one counts and 49 get 409."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("run", run_id, Role.REVIEWER)
-        done = await submit_decision(d.store, caller, Decide(
-            run_id, body.action, body.version_id, body.rating, body.feedback, body.suggested_changes, body.regenerate))
+        done = await submit_decision(
+            d.store,
+            caller,
+            Decide(
+                run_id,
+                body.action,
+                body.version_id,
+                body.rating,
+                body.feedback,
+                body.suggested_changes,
+                body.regenerate,
+            ),
+        )
         return Answer(202, await d.views.review(done.decision_id), location(f"/runs/{run_id}"))
 
     return await call.command(effect, then=after_verdict(call, prefer))
 
 
-@router.post("/runs/{run_id}/reopen",
-             **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202,
-                       also=_AT_REST), summary="Offer an expired or rejected preview again, at no cost (reviewer)")
+@router.post(
+    "/runs/{run_id}/reopen",
+    **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202, also=_AT_REST),
+    summary="Offer an expired or rejected preview again, at no cost (reviewer)",
+)
 async def reopen(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
     """A new run with a new deadline offers the same version. 410 once retention has deleted its bytes."""
     starting = Starting(call, prefer)
@@ -100,9 +134,11 @@ async def version(version_id: VersionId, call: SignedIn) -> Response:
     return json_response(await call.see("version", version_id, lambda v: v.version(version_id)))
 
 
-@router.post("/versions/{version_id}/rollback",
-             **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202,
-                       also=_AT_REST), summary="Commit an earlier accepted version again (editor)")
+@router.post(
+    "/versions/{version_id}/rollback",
+    **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202, also=_AT_REST),
+    summary="Commit an earlier accepted version again (editor)",
+)
 async def rollback(version_id: VersionId, prefer: Prefer, call: SignedIn) -> Response:
     """Its directions and settings come back with it; skips review."""
     starting = Starting(call, prefer)

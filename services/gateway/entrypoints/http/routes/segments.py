@@ -36,6 +36,7 @@ async def segment(segment_id: SegmentId, call: SignedIn) -> Response:
 @router.patch("", **answers(Segment, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Change a segment (editor)")
 async def change(segment_id: SegmentId, body: SegmentChanges, revision: IfMatch, call: SignedIn) -> Response:
     """What is left out stays; null clears. `user_notes` are for people and reach no model."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("segment", segment_id, Role.EDITOR)
         await change_segment(d.store, caller, segment_id, revision, body.sent())
@@ -48,6 +49,7 @@ async def change(segment_id: SegmentId, body: SegmentChanges, revision: IfMatch,
 @router.delete("", **answers(None, status=204, description="Deleted."), summary="Delete a segment (editor)")
 async def delete(segment_id: SegmentId, call: SignedIn) -> Response:
     """With its assets. Their runs are cancelled, their previews withdrawn; films that show it stay."""
+
     async def effect(d: Doing) -> Answer:
         await delete_segment(d.store, await d.may("segment", segment_id, Role.EDITOR), segment_id)
         return Answer(204)
@@ -55,10 +57,15 @@ async def delete(segment_id: SegmentId, call: SignedIn) -> Response:
     return await call.change(effect)
 
 
-@router.post("/approve", **answers(Review, *WITH_BODY, *POST, *_DECIDED, also=_PENDING),
-             tags=["seed 004"], summary="Accept the waiting video (reviewer)")
+@router.post(
+    "/approve",
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, also=_PENDING),
+    tags=["seed 004"],
+    summary="Accept the waiting video (reviewer)",
+)
 async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, call: SignedIn) -> Response:
     """Acts on the preview that waits; send `version_id`, or you may approve one that you did not watch."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("segment", segment_id, Role.REVIEWER)
         run_id = await find_waiting_run(d.store, caller, segment_id)
@@ -69,24 +76,38 @@ async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, call: S
     return await call.command(effect, then=after_verdict(call, prefer))
 
 
-@router.post("/reject", **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.SPEND_CAP_REACHED,
-                                  also=_PENDING),
-             tags=["seed 004"], summary="Turn the waiting video down (reviewer)")
+@router.post(
+    "/reject",
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.SPEND_CAP_REACHED, also=_PENDING),
+    tags=["seed 004"],
+    summary="Turn the waiting video down (reviewer)",
+)
 async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, call: SignedIn) -> Response:
     """Acts on the preview that waits. `suggested_changes` start the next run at once, if an editor sends them."""
+
     async def effect(d: Doing) -> Answer:
         caller = await d.may("segment", segment_id, Role.REVIEWER)
         run_id = await find_waiting_run(d.store, caller, segment_id)
-        done = await submit_decision(d.store, caller, Decide(
-            run_id, "reject", body.version_id, body.rating, body.reason, body.suggested_changes, body.regenerate))
+        done = await submit_decision(
+            d.store,
+            caller,
+            Decide(
+                run_id, "reject", body.version_id, body.rating, body.reason, body.suggested_changes, body.regenerate
+            ),
+        )
         return Answer(202, await d.views.review(done.decision_id), location(f"/runs/{run_id}"))
 
     return await call.command(effect, then=after_verdict(call, prefer))
 
 
-@router.post("/regenerate", **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202,
-                                      also={200: "At rest, with `Prefer: wait`."}),
-             tags=["seed 004"], summary="Make another version of the video (editor)")
+@router.post(
+    "/regenerate",
+    **answers(
+        Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202, also={200: "At rest, with `Prefer: wait`."}
+    ),
+    tags=["seed 004"],
+    summary="Make another version of the video (editor)",
+)
 async def regenerate(segment_id: SegmentId, body: Regeneration, prefer: Prefer, call: SignedIn) -> Response:
     """Changes build on the parent run (rejected or waiting), else the draft, else the committed version."""
     starting = Starting(call, prefer)

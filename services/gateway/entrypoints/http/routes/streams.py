@@ -32,16 +32,23 @@ snapshot; else `reset` (epoch_changed, too_old, unknown_id), then a snapshot. A 
 every 15 min, and EventSource comes back by itself. No URLs inside: GET the run.
 """
 _DOC: Final[dict[str, Any]] = {
-    "responses": errors() | {200: {"description": "An endless stream.", "content": {
-        "text/event-stream": {"schema": stream_schema(), "example": _EXAMPLE}}}},
+    "responses": errors()
+    | {
+        200: {
+            "description": "An endless stream.",
+            "content": {"text/event-stream": {"schema": stream_schema(), "example": _EXAMPLE}},
+        }
+    },
     "response_class": Response,
     "description": _DESCRIPTION,
     "openapi_extra": {"security": [{"bearer": []}, {"session": []}, {"ticket": []}]},
 }
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="The last event that was applied.")]
-Resume = Annotated[str | None, Query(alias="last_event_id", description="The same, where no header can be sent; also "
-                                                                        "an episode's `cursor`.")]
+Resume = Annotated[
+    str | None,
+    Query(alias="last_event_id", description="The same, where no header can be sent; also an episode's `cursor`."),
+]
 
 
 @router.get("/events", **_DOC, summary="preview-ready, failed, complete, film-updated and changed of all my projects")
@@ -56,8 +63,9 @@ async def of_user(call: SignedIn, header: LastEventId = None, last_event_id: Res
 
 
 @router.get("/projects/{project_id}/events", **_DOC, summary="All that happens in a project")
-async def of_project(project_id: ProjectId, call: SignedIn, header: LastEventId = None,
-                     last_event_id: Resume = None) -> Response:
+async def of_project(
+    project_id: ProjectId, call: SignedIn, header: LastEventId = None, last_event_id: Resume = None
+) -> Response:
     accepts(call.request, "text/event-stream")
 
     async def allowed() -> Iterable[str]:
@@ -67,8 +75,9 @@ async def of_project(project_id: ProjectId, call: SignedIn, header: LastEventId 
     return _open(call, False, header or last_event_id, allowed)
 
 
-def _open(call: Call, user_wide: bool, last_event_id: str | None,
-          projects: Callable[[], Awaitable[Iterable[str]]]) -> Response:
+def _open(
+    call: Call, user_wide: bool, last_event_id: str | None, projects: Callable[[], Awaitable[Iterable[str]]]
+) -> Response:
     async def snapshot(project_ids: Iterable[str]) -> tuple[int, str]:
         async with call.parts.reading() as connection:
             return await call.doing(connection).views.snapshot(project_ids)

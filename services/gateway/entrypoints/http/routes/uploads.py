@@ -40,21 +40,31 @@ from shared.sniff import PICTURES, SOUNDS, VIDEOS
 router = APIRouter(prefix="/projects/{project_id}/uploads", tags=["projects"])
 
 _FILENAME: Final = re.compile(
-    r"""filename\*\s*=\s*UTF-8''([^;]+)|filename\s*=\s*"([^"]*)"|filename\s*=\s*([^;\s]+)""", re.IGNORECASE)
-_BODY: Final = {"requestBody": {
-    "required": True,
-    "description": f"The file itself: an image ({PICTURES}) of at most 25 MiB and 50 megapixels, audio ({SOUNDS}) of "
-                   f"at most 200 MiB, a film ({VIDEOS}) of at most 2 GiB and 60 minutes.",
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-}}
+    r"""filename\*\s*=\s*UTF-8''([^;]+)|filename\s*=\s*"([^"]*)"|filename\s*=\s*([^;\s]+)""", re.IGNORECASE
+)
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "description": f"The file itself: an image ({PICTURES}) of at most 25 MiB and 50 megapixels, audio ({SOUNDS}) "
+        f"of at most 200 MiB, a film ({VIDEOS}) of at most 2 GiB and 60 minutes.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
-@router.post("", **answers(Upload, *WITH_BODY, *POST, status=201, headers=()), openapi_extra=_BODY,
-             summary="Upload an image, audio or a film (editor)")
+@router.post(
+    "",
+    **answers(Upload, *WITH_BODY, *POST, status=201, headers=()),
+    openapi_extra=_BODY,
+    summary="Upload an image, audio or a film (editor)",
+)
 async def upload(
-    project_id: ProjectId, request: Request, call: SignedIn,
-    filename: Annotated[str | None, Query(
-        max_length=300, description="What to call it; else Content-Disposition's.")] = None,
+    project_id: ProjectId,
+    request: Request,
+    call: SignedIn,
+    filename: Annotated[
+        str | None, Query(max_length=300, description="What to call it; else Content-Disposition's.")
+    ] = None,
 ) -> Response:
     """Raw bytes. The type is told by the first bytes; SVG is refused."""
     accepts(request, "application/json")
@@ -70,8 +80,16 @@ async def upload(
     try:
         found = await _inspect(call.parts, kind_of(content_type), ref)
         name = plain_name(filename or _named(request.headers.get("content-disposition")), content_type)
-        command = NewUpload(upload_id, name, content_type, kind_of(content_type), ref, found.width, found.height,  # type: ignore[arg-type]
-                            found.duration)
+        command = NewUpload(
+            upload_id,
+            name,
+            content_type,
+            kind_of(content_type),
+            ref,
+            found.width,
+            found.height,  # type: ignore[arg-type]
+            found.duration,
+        )
 
         async def effect(d: Doing) -> Answer:
             await register_upload(d.store, await d.may("project", project_id, Role.EDITOR), command)
@@ -95,8 +113,9 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
     except ClientDisconnect:
         raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
     if not head:
-        raise ProblemError(Slug.INVALID, "The file is empty: 0 bytes arrived.",
-                           recovery="Send a file that opens in other programs.")
+        raise ProblemError(
+            Slug.INVALID, "The file is empty: 0 bytes arrived.", recovery="Send a file that opens in other programs."
+        )
     content_type = sniff(head[:SNIFFED_BYTES])
     if content_type is None:
         raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, why_refused(head), recovery=taken())

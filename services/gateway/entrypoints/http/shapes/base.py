@@ -13,8 +13,7 @@ from shared.ids import is_id
 
 EXAMPLE_ID = "01980000-0000-7000-8000-000000000001"
 
-Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID],
-                          json_schema_extra={"format": "uuid"})]
+Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID], json_schema_extra={"format": "uuid"})]
 
 
 def _an_id(text: str) -> str:
@@ -23,10 +22,12 @@ def _an_id(text: str) -> str:
     return text
 
 
-GivenId = Annotated[str, AfterValidator(_an_id), Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID],
-                                                       json_schema_extra={"format": "uuid"})]
+GivenId = Annotated[
+    str,
+    AfterValidator(_an_id),
+    Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID], json_schema_extra={"format": "uuid"}),
+]
 """In a request."""
-
 
 
 def _rfc3339(value: object) -> object:
@@ -40,6 +41,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 Moment = Annotated[datetime, BeforeValidator(_rfc3339)]
 """In a request: RFC 3339, with its zone."""
 
+
 def _a_number(value: object) -> object:
     """Pydantic also takes "5" and true for numbers; JSON Schema and this API do not."""
     if isinstance(value, str | bool):
@@ -52,6 +54,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, BeforeValidator(_a_number)]
 Number = Annotated[float, BeforeValidator(_a_number)]
 
+
 def open_object(**properties: Any) -> Any:
     """A free-form object of a request whose known members a generated client should know; others are looked at too."""
     return Field(json_schema_extra={"properties": properties, "additionalProperties": True})
@@ -59,35 +62,58 @@ def open_object(**properties: Any) -> Any:
 
 _TEXT: dict[str, Any] = {"type": ["string", "null"]}
 _NUMBER: dict[str, Any] = {"type": ["number", "null"]}
-Changes = Annotated[dict[str, Any], open_object(
-    prompt_modifications={**_TEXT, "description": "Appended to the directions."},
-    style_adjustments={**_TEXT, "description": "Appended to the style."},
-    character_prompt={**_TEXT, "description": "Appended to the characters' text."},
-    directions={**_TEXT, "description": "Replaces the directions."},
-    model={**_TEXT, "description": "See GET /models."},
-    duration={**_NUMBER, "description": "Seconds."},
-    resolution={**_TEXT, "description": "Such as 720p."},
-    aspect_ratio={**_TEXT, "description": "Such as 16:9."},
-    seed={**_NUMBER, "description": "Whole."},
-)]
+Changes = Annotated[
+    dict[str, Any],
+    open_object(
+        prompt_modifications={**_TEXT, "description": "Appended to the directions."},
+        style_adjustments={**_TEXT, "description": "Appended to the style."},
+        character_prompt={**_TEXT, "description": "Appended to the characters' text."},
+        directions={**_TEXT, "description": "Replaces the directions."},
+        model={**_TEXT, "description": "See GET /models."},
+        duration={**_NUMBER, "description": "Seconds."},
+        resolution={**_TEXT, "description": "Such as 720p."},
+        aspect_ratio={**_TEXT, "description": "Such as 16:9."},
+        seed={**_NUMBER, "description": "Whole."},
+    ),
+]
 """Other keys are recorded and have no effect."""
 
-Scene = Annotated[dict[str, Any], open_object(
-    scene_number={"type": ["integer", "null"], "description": "In the script."},
-    location={**_TEXT, "description": "Where it is."},
-    description={**_TEXT, "description": "What is seen."},
-    characters={"type": ["array", "null"], "items": {"type": "string"}, "description": "Who is in it, by name."},
-    dialogue={"type": ["array", "null"], "description": "What is said, in order.", "items": {
-        "type": "object", "properties": {"character": _TEXT, "text": {"type": "string"}}, "required": ["text"]}},
-)]
+Scene = Annotated[
+    dict[str, Any],
+    open_object(
+        scene_number={"type": ["integer", "null"], "description": "In the script."},
+        location={**_TEXT, "description": "Where it is."},
+        description={**_TEXT, "description": "What is seen."},
+        characters={"type": ["array", "null"], "items": {"type": "string"}, "description": "Who is in it, by name."},
+        dialogue={
+            "type": ["array", "null"],
+            "description": "What is said, in order.",
+            "items": {
+                "type": "object",
+                "properties": {"character": _TEXT, "text": {"type": "string"}},
+                "required": ["text"],
+            },
+        },
+    ),
+]
 """Other keys become warnings."""
 
 Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
-Url = Annotated[str | None, Field(
-    description="Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.",
-    examples=["http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…"])]
-Directions = Annotated[str, Field(max_length=4000, description="What the user asks for, unstyled.",
-                                  examples=["Slowly push in on the cup while steam rises."])]
+Url = Annotated[
+    str | None,
+    Field(
+        description="Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.",
+        examples=["http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…"],
+    ),
+]
+Directions = Annotated[
+    str,
+    Field(
+        max_length=4000,
+        description="What the user asks for, unstyled.",
+        examples=["Slowly push in on the cup while steam rises."],
+    ),
+]
 
 
 class Resource(BaseModel):
@@ -145,8 +171,10 @@ class Costs(Resource):
 
 class Setting(Resource):
     value: Any
-    source: str = Field(description="override, project.video, project.image, project.narration, project.music, "
-                                    "existing or default.", examples=["project.video"])
+    source: str = Field(
+        description="override, project.video, project.image, project.narration, project.music, existing or default.",
+        examples=["project.video"],
+    )
 
 
 class Failure(Resource):

@@ -34,18 +34,26 @@ from shared.contracts.values import CaptionMode, TransitionStyle
 EXAMPLE_DOCUMENT: dict[str, Any] = {
     "title": "Morning",
     "directions": {"music": "Warm and slow, piano"},
-    "segments": [{
-        "scene_info": {"scene_number": 1, "location": "Kitchen", "description": "A cup of coffee by the window",
-                       "dialogue": [{"text": "The day begins."}]},
-        "duration": 5,
-        "directions": {"video": "Slowly push in on the cup."},
-        "transition_after": {"style": "dissolve", "duration": 0.5},
-    }],
+    "segments": [
+        {
+            "scene_info": {
+                "scene_number": 1,
+                "location": "Kitchen",
+                "description": "A cup of coffee by the window",
+                "dialogue": [{"text": "The day begins."}],
+            },
+            "duration": 5,
+            "directions": {"video": "Slowly push in on the cup."},
+            "transition_after": {"style": "dissolve", "duration": 0.5},
+        }
+    ],
 }
 
 
-OUTPUT_TAKEN = ("`width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, "
-                "or 12 for drafts; `fit` is crop, pad or blur.")
+OUTPUT_TAKEN = (
+    "`width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, "
+    "or 12 for drafts; `fit` is crop, pad or blur."
+)
 
 
 class Output(Resource):
@@ -179,8 +187,9 @@ class Episode(EpisodeHead):
 
     segments: list[Segment]
     assets: list[Asset]
-    cursor: str = Field(description="Open the project's stream with it as `last_event_id`: nothing is missed.",
-                        examples=["5d0c…:1042"])
+    cursor: str = Field(
+        description="Open the project's stream with it as `last_event_id`: nothing is missed.", examples=["5d0c…:1042"]
+    )
 
 
 class Order(Resource):
@@ -362,9 +371,15 @@ class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_DOCUMENT})):
     scene_threshold: Number | None = Field(None, ge=0, le=1, description="How different frames must be.")
 
 
-class EpisodeChanges(Body, json_schema_extra=shown({
-    "title": "Morning, again", "output": {"width": 1280, "height": 720},
-})):
+class EpisodeChanges(
+    Body,
+    json_schema_extra=shown(
+        {
+            "title": "Morning, again",
+            "output": {"width": 1280, "height": 720},
+        }
+    ),
+):
     title: str = unsent(min_length=1, max_length=300)
     description: str = unsent(max_length=4000)
     output: dict[str, Any] = unsent({}, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
@@ -374,10 +389,17 @@ class NewOrder(Body, json_schema_extra=shown({"segment_ids": [EXAMPLE_ID]})):
     segment_ids: list[GivenId] = Field(max_length=500, description="Every segment once.")
 
 
-class NewSegment(Body, json_schema_extra=shown({
-    "type": "scene", "scene_info": {"description": "A cup of coffee by the window"}, "duration": 5,
-    "directions": {"video": "Pan left."},
-})):
+class NewSegment(
+    Body,
+    json_schema_extra=shown(
+        {
+            "type": "scene",
+            "scene_info": {"description": "A cup of coffee by the window"},
+            "duration": 5,
+            "directions": {"video": "Pan left."},
+        }
+    ),
+):
     type: Literal["scene", "shot", "transition"] = "scene"
     scene_info: Scene = {}
     duration: Number | None = Field(None, gt=0, le=600)
@@ -385,9 +407,15 @@ class NewSegment(Body, json_schema_extra=shown({
     directions: dict[str, Directions] = Field({}, examples=[{"video": "Pan left."}])
 
 
-class SegmentChanges(Body, json_schema_extra=shown({
-    "user_notes": "Ask Ana about the cup.", "transition_after": {"style": "fade", "duration": 0.5},
-})):
+class SegmentChanges(
+    Body,
+    json_schema_extra=shown(
+        {
+            "user_notes": "Ask Ana about the cup.",
+            "transition_after": {"style": "fade", "duration": 0.5},
+        }
+    ),
+):
     """What is left out stays; null clears."""
 
     type: Literal["scene", "shot", "transition"] = unsent("scene")
@@ -403,9 +431,15 @@ class NewAsset(Body, json_schema_extra=shown({"kind": "image", "label": "Title p
     segment_id: GivenId | None = None
 
 
-class NewDraft(Body, json_schema_extra=shown({
-    "directions": "Slowly push in on the cup.", "settings": {"model": "animatic/camera", "resolution": "1080p"},
-})):
+class NewDraft(
+    Body,
+    json_schema_extra=shown(
+        {
+            "directions": "Slowly push in on the cup.",
+            "settings": {"model": "animatic/camera", "resolution": "1080p"},
+        }
+    ),
+):
     directions: Directions | None = None
     settings: dict[str, Any] = Field({}, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
 
@@ -420,9 +454,17 @@ class NewBatch(Body, json_schema_extra=shown({"mode": "parallel", "batch_size": 
     deadline_minutes: Number | None = Field(None, gt=0, le=525_600, description="Left out: the project's; null: none.")
 
 
-class GenerateSegments(Body, json_schema_extra=shown({
-    "mode": "sequential", "batch_size": 1, "start_from": 0, "auto_approve": False,
-})):
+class GenerateSegments(
+    Body,
+    json_schema_extra=shown(
+        {
+            "mode": "sequential",
+            "batch_size": 1,
+            "start_from": 0,
+            "auto_approve": False,
+        }
+    ),
+):
     """Seed 004."""
 
     mode: Literal["sequential", "parallel"] = "sequential"
@@ -443,12 +485,18 @@ class Boundary(Body):
 
 
 _SEED_FILM: dict[str, Any] = {
-    "transition_style": "fade", "audio_config": {"background_music": True, "volume_normalization": True}}
+    "transition_style": "fade",
+    "audio_config": {"background_music": True, "volume_normalization": True},
+}
 
 
 class _Film(Body):
-    segment_ids: list[GivenId] | None = Field(None, max_length=500, examples=[[EXAMPLE_ID]],
-                                         description="A custom order; null: all that is committed, in film order.")
+    segment_ids: list[GivenId] | None = Field(
+        None,
+        max_length=500,
+        examples=[[EXAMPLE_ID]],
+        description="A custom order; null: all that is committed, in film order.",
+    )
     transition_style: TransitionStyle | None = Field(None, description="Of boundaries that `transitions` leaves out.")
     transitions: list[Boundary] = []
     audio_config: AudioConfig = AudioConfig()

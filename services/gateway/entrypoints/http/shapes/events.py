@@ -21,8 +21,9 @@ class EventData(Resource):
 
     project_id: Id
     episode_id: Id | None = Field(description="null: it concerns the whole project.")
-    message: str | None = Field(description="For people, in one line.",
-                                examples=["Segment 1 completed! Ready for review."])
+    message: str | None = Field(
+        description="For people, in one line.", examples=["Segment 1 completed! Ready for review."]
+    )
     actor: Actor | None = Field(description="Who caused it; null: nobody in particular.")
     updated_at: datetime = Field(description="Of what it tells about: apply only what is newer than what you have.")
 
@@ -96,7 +97,8 @@ class ReviewUpdatedEvent(RunEventData):
     change: Literal["opened", "expired", "withdrawn", "refused"]
     deadline: datetime | None
     reason: Literal["already_decided", "expired", "foreign", "not_a_candidate", "withdrawn", "refused"] | None = Field(
-        description="Why a decision was refused.")
+        description="Why a decision was refused."
+    )
 
 
 class EventProblem(Resource):
@@ -235,8 +237,9 @@ EVENTS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
 def event_schemas() -> dict[str, Any]:
     """JSON Schemas by name, for the components of the API's document."""
     models = dict.fromkeys(model for found in EVENTS.values() for model in found)
-    _, document = models_json_schema([(model, "serialization") for model in models],
-                                     ref_template="#/components/schemas/{model}")
+    _, document = models_json_schema(
+        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
+    )
     schemas: dict[str, Any] = document["$defs"]
     return schemas
 
@@ -254,9 +257,13 @@ def _line(name: str, found: Sequence[type[BaseModel]]) -> dict[str, Any]:
         "type": "object",
         "title": name,
         "required": [*place, "event", "data"],
-        "properties": place | {
+        "properties": place
+        | {
             "event": {"const": name},
-            "data": {"type": "string", "contentMediaType": "application/json",
-                     "contentSchema": refs[0] if len(refs) == 1 else {"anyOf": refs}},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": refs[0] if len(refs) == 1 else {"anyOf": refs},
+            },
         },
     }

@@ -87,26 +87,42 @@ class ProjectChanges(Body, json_schema_extra=shown({"name": "Our holidays in Tus
     description: str = unsent(max_length=4000)
 
 
-class SettingsChanges(Body, json_schema_extra=shown({
-    "video": {"model": "animatic/camera", "resolution": "1080p"}, "style": "Warm film stock",
-    "review": {"deadline_minutes": 60},
-})):
+class SettingsChanges(
+    Body,
+    json_schema_extra=shown(
+        {
+            "video": {"model": "animatic/camera", "resolution": "1080p"},
+            "style": "Warm film stock",
+            "review": {"deadline_minutes": 60},
+        }
+    ),
+):
     """A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner."""
 
-    output: dict[str, Any] | None = Field(None, examples=[{"width": 1280, "height": 720, "fps": 25, "fit": "crop"}],
-                                          description=f"Of new episodes. {OUTPUT_TAKEN}")
+    output: dict[str, Any] | None = Field(
+        None,
+        examples=[{"width": 1280, "height": 720, "fps": 25, "fit": "crop"}],
+        description=f"Of new episodes. {OUTPUT_TAKEN}",
+    )
     video: NewVideoSettings | None = Field(None, examples=[{"model": "animatic/camera", "resolution": "1080p"}])
     image: ModelSettings | None = None
     narration: ModelSettings | None = None
     music: ModelSettings | None = None
     style: str | None = Field(None, max_length=4000)
     characters: list[NewCharacter] | None = Field(None, max_length=50)
-    review: dict[str, Any] | None = Field(None, examples=[{"deadline_minutes": 60}], description=(
-        "`deadline_minutes` to decide on a preview, at most a year; null: no deadline."))
+    review: dict[str, Any] | None = Field(
+        None,
+        examples=[{"deadline_minutes": 60}],
+        description=("`deadline_minutes` to decide on a preview, at most a year; null: no deadline."),
+    )
     workflow: Literal["step_by_step", "monolithic"] | None = Field(
-        None, description="Whether a batch that does not say waits for reviews; null: the operator's default.")
-    spend_cap: dict[str, Any] | None = Field(None, examples=[{"amount": "50", "currency": "USD", "period": "month"}],
-                                             description="`period` is month (UTC) or total.")
+        None, description="Whether a batch that does not say waits for reviews; null: the operator's default."
+    )
+    spend_cap: dict[str, Any] | None = Field(
+        None,
+        examples=[{"amount": "50", "currency": "USD", "period": "month"}],
+        description="`period` is month (UTC) or total.",
+    )
 
 
 class NewProject(Body, json_schema_extra=shown({"name": "Our holidays", "settings": {"style": "Warm film stock"}})):
@@ -159,7 +175,8 @@ class Metrics(Resource):
     film_ratings: int
     targets: dict[str, float] = Field(
         description="What should be reached: at least, but of regeneration_rate and seconds_to_film at most.",
-        examples=[{"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800}])
+        examples=[{"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800}],
+    )
 
 
 class FeedEntry(Resource):
@@ -209,8 +226,10 @@ class Model(Resource):
     makes_sound: bool
     max_prompt_chars: int | None
     notes: str
-    limits: dict[str, float | None] = Field(description="What the provider lets through, of all together: requests "
-                                            "per minute, and at once.", examples=[{"per_minute": 600, "at_once": None}])
+    limits: dict[str, float | None] = Field(
+        description="What the provider lets through, of all together: requests per minute, and at once.",
+        examples=[{"per_minute": 600, "at_once": None}],
+    )
     usable: bool = Field(description="Whether a run of it can be made here now.")
     unusable_reason: str | None = Field(description="What is missing, and how to get it.")
 
@@ -219,11 +238,13 @@ class Quota(Resource):
     requests: int
     window_s: int
     streams: int
-    generations: int | None = Field(description="In any 24 hours, over all projects; each variant counts. "
-                                                "null: no limit.", examples=[5000])
+    generations: int | None = Field(
+        description="In any 24 hours, over all projects; each variant counts. null: no limit.", examples=[5000]
+    )
     generations_used: int = Field(description="In the last 24 hours.")
-    spend: Money | None = Field(description="What your runs may cost in a calendar month (UTC), beside the caps of "
-                                            "projects. null: no limit.")
+    spend: Money | None = Field(
+        description="What your runs may cost in a calendar month (UTC), beside the caps of projects. null: no limit."
+    )
     spent: Money = Field(description="What they have cost since `spent_since`.")
     spent_since: datetime = Field(description="When the month began.")
 
@@ -242,9 +263,11 @@ class Token(Resource):
 
 
 class NewTicket(Body):
-    stream: str = Field(description="The path to open: /events or /projects/{id}/events, with or without /api/v1.",
-                        json_schema_extra={"pattern": r"^(/api/v1)?(/events|/projects/[0-9a-fA-F-]{36}/events)$"},
-                        examples=["/projects/01980000-0000-7000-8000-000000000001/events"])
+    stream: str = Field(
+        description="The path to open: /events or /projects/{id}/events, with or without /api/v1.",
+        json_schema_extra={"pattern": r"^(/api/v1)?(/events|/projects/[0-9a-fA-F-]{36}/events)$"},
+        examples=["/projects/01980000-0000-7000-8000-000000000001/events"],
+    )
 
 
 class Ticket(Resource):

@@ -27,8 +27,18 @@ from services.gateway.entrypoints.http.shapes.base import (
 )
 
 Kind = Literal["video", "starting_image", "image", "narration", "music"]
-RunStatus = Literal["requested", "queued", "generating", "preview_ready", "accepted", "complete", "rejected",
-                    "expired", "failed", "cancelled"]
+RunStatus = Literal[
+    "requested",
+    "queued",
+    "generating",
+    "preview_ready",
+    "accepted",
+    "complete",
+    "rejected",
+    "expired",
+    "failed",
+    "cancelled",
+]
 
 
 class Version(Dated):
@@ -163,13 +173,22 @@ class NewRun(Body):
     model: str | None = Field(None, max_length=200, examples=["animatic/camera"])
     settings: dict[str, Any] = Field({}, description="The model's own, see GET /models.", examples=[{"duration": 5}])
     variants: Whole = Field(1, ge=1, le=4, description="Versions to make and choose from.")
-    suggested_changes: Changes = Field({}, description="Merged into what the parent run was asked for.",
-                                              examples=[{"prompt_modifications": "Pan left instead."}])
+    suggested_changes: Changes = Field(
+        {},
+        description="Merged into what the parent run was asked for.",
+        examples=[{"prompt_modifications": "Pan left instead."}],
+    )
 
 
-class NewVersion(Body, json_schema_extra=shown({
-    "upload_id": EXAMPLE_ID, "directions": "My own take of this scene.",
-})):
+class NewVersion(
+    Body,
+    json_schema_extra=shown(
+        {
+            "upload_id": EXAMPLE_ID,
+            "directions": "My own take of this scene.",
+        }
+    ),
+):
     """One's own file as a version: exactly one of `upload_id` and `url`."""
 
     upload_id: GivenId | None = None
@@ -177,9 +196,17 @@ class NewVersion(Body, json_schema_extra=shown({
     directions: Directions | None = None
 
 
-class Decision(Body, json_schema_extra=shown({
-    "action": "approve", "version_id": EXAMPLE_ID, "rating": 5, "feedback": "Looks great!",
-})):
+class Decision(
+    Body,
+    json_schema_extra=shown(
+        {
+            "action": "approve",
+            "version_id": EXAMPLE_ID,
+            "rating": 5,
+            "feedback": "Looks great!",
+        }
+    ),
+):
     """One decision counts per run."""
 
     action: Literal["approve", "reject"]
@@ -187,13 +214,20 @@ class Decision(Body, json_schema_extra=shown({
     rating: Whole | None = Field(None, ge=1, le=5, examples=[5])
     feedback: str | None = Field(None, max_length=4000, description="Recorded, never sent to a model.")
     suggested_changes: Changes | None = Field(None, examples=[{"character_prompt": "glasses"}])
-    regenerate: Flag | None = Field(None, description="Start the next run at once. Default: true with "
-                                                      "suggested_changes, for editors.")
+    regenerate: Flag | None = Field(
+        None, description="Start the next run at once. Default: true with suggested_changes, for editors."
+    )
 
 
-class Approval(Body, json_schema_extra=shown({
-    "rating": 5, "feedback": "Looks great!",
-})):
+class Approval(
+    Body,
+    json_schema_extra=shown(
+        {
+            "rating": 5,
+            "feedback": "Looks great!",
+        }
+    ),
+):
     """Seed 004."""
 
     rating: Whole | None = Field(None, ge=1, le=5, examples=[5])
@@ -201,9 +235,15 @@ class Approval(Body, json_schema_extra=shown({
     version_id: GivenId | None = Field(None, description="The one that was watched.")
 
 
-class Rejection(Body, json_schema_extra=shown({
-    "reason": "Character appearance inconsistent", "suggested_changes": {"character_prompt": "glasses"},
-})):
+class Rejection(
+    Body,
+    json_schema_extra=shown(
+        {
+            "reason": "Character appearance inconsistent",
+            "suggested_changes": {"character_prompt": "glasses"},
+        }
+    ),
+):
     """Seed 004."""
 
     reason: str | None = Field(None, max_length=4000, examples=["Character appearance inconsistent"])
@@ -213,16 +253,24 @@ class Rejection(Body, json_schema_extra=shown({
     regenerate: Flag | None = None
 
 
-class Regeneration(Body, json_schema_extra=shown({
-    "changes": {"prompt_modifications": "Pan left.", "style_adjustments": "warmer", "seed": 67890},
-    "keep_original": True,
-})):
+class Regeneration(
+    Body,
+    json_schema_extra=shown(
+        {
+            "changes": {"prompt_modifications": "Pan left.", "style_adjustments": "warmer", "seed": 67890},
+            "keep_original": True,
+        }
+    ),
+):
     """Seed 004."""
 
-    changes: Changes = Field({}, description="prompt_modifications and style_adjustments are appended; "
-                                    "directions, model, duration, resolution, aspect_ratio and seed replace; other "
-                                    "keys are only recorded.",
-                                    examples=[{"prompt_modifications": "Pan left.", "seed": 67890}])
+    changes: Changes = Field(
+        {},
+        description="prompt_modifications and style_adjustments are appended; "
+        "directions, model, duration, resolution, aspect_ratio and seed replace; other "
+        "keys are only recorded.",
+        examples=[{"prompt_modifications": "Pan left.", "seed": 67890}],
+    )
     keep_original: Flag = Field(True, description="false frees the replaced version once the new one is committed.")
 
 

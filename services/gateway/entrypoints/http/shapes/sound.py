@@ -18,8 +18,11 @@ def _supported(loudness: float) -> float:
     return loudness
 
 
-Loudness = Annotated[Number, AfterValidator(_supported),
-                     Field(description="-14 web, -16 default, -23 broadcast.", json_schema_extra={"enum": [*LOUDNESS]})]
+Loudness = Annotated[
+    Number,
+    AfterValidator(_supported),
+    Field(description="-14 web, -16 default, -23 broadcast.", json_schema_extra={"enum": [*LOUDNESS]}),
+]
 Gain = Annotated[Number, Field(ge=-60, le=24)]
 """-60 dB is silence, and more than 24 dB above what was recorded is noise."""
 

@@ -31,8 +31,9 @@ Prediction = Mapping[str, Any]
 class Api:
     """One account. `transport` is for tests."""
 
-    def __init__(self, settings: ReplicateSettings, clock: Clock,
-                 transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: ReplicateSettings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._transport = transport
@@ -45,11 +46,14 @@ class Api:
         if self._client is None or self._loop is not loop:
             self._loop = loop
             self._client = httpx.AsyncClient(
-                base_url=self._settings.api, transport=self._transport, follow_redirects=False,
+                base_url=self._settings.api,
+                transport=self._transport,
+                follow_redirects=False,
                 trust_env=not self._settings.is_local,
                 headers={"Authorization": f"Bearer {self._settings.token}", "User-Agent": "Retake"},
                 timeout=httpx.Timeout(self._settings.request_s, connect=CONNECT_S),
-                limits=httpx.Limits(max_connections=32, max_keepalive_connections=8))
+                limits=httpx.Limits(max_connections=32, max_keepalive_connections=8),
+            )
         return self._client
 
     async def close(self) -> None:
@@ -66,11 +70,13 @@ class Api:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
             raise problems.unavailable(_words(e)) from e
         except httpx.HTTPError as e:
-            raise Unsure("provider_unsure", f"Replicate's answer to a new prediction was lost: {_words(e)}",
-                         delay_s=1.0) from e
+            raise Unsure(
+                "provider_unsure", f"Replicate's answer to a new prediction was lost: {_words(e)}", delay_s=1.0
+            ) from e
         if response.status_code >= 500:
-            raise Unsure("provider_unsure", f"Replicate answered {response.status_code} to a new prediction.",
-                         delay_s=1.0)
+            raise Unsure(
+                "provider_unsure", f"Replicate answered {response.status_code} to a new prediction.", delay_s=1.0
+            )
         if response.status_code >= 300:
             raise self._refusal(response, model)
         found = _json(response)

@@ -52,8 +52,9 @@ def _takes_starting_image(order: Order) -> bool:
 
 def _check(order: Order) -> None:
     model = order.model
-    wrong = [said for name, value in order.settings.items()
-             if value is not None and (said := model.problem_of(name, value))]
+    wrong = [
+        said for name, value in order.settings.items() if value is not None and (said := model.problem_of(name, value))
+    ]
     has = {name for name in ("width", "height") if order.settings.get(name) is not None}
     if len(has) == 1:
         wrong.append("width and height go together.")
@@ -103,5 +104,8 @@ def _mapped(name: str, translation: dict[str, Any], found: Any, order: Order) ->
     value = _translated(translation, found)
     if value is not None:
         return value
-    raise UserError("setting_refused", f"{order.model.title} does not take {found!r} for {name}. It takes: "
-                    f"{', '.join(translation)}.", "Change the setting, or choose another model.")
+    raise UserError(
+        "setting_refused",
+        f"{order.model.title} does not take {found!r} for {name}. It takes: {', '.join(translation)}.",
+        "Change the setting, or choose another model.",
+    )

@@ -23,8 +23,9 @@ PAGES_MOST: Final = 20
 UNKNOWN_FOR_S: Final = 2.5 * RETENTION_S
 
 
-async def find(api: Api, settings: ReplicateSettings, clock: Clock, call: Call,
-               beside: Sequence[Call]) -> Prediction | None:
+async def find(
+    api: Api, settings: ReplicateSettings, clock: Clock, call: Call, beside: Sequence[Call]
+) -> Prediction | None:
     """None if it surely did not arrive. Raises Retryable while that may change, Permanent if nobody can tell."""
     taken = {str(other.handle.get("id")) for other in beside if other.handle is not None}
     rows = await _rows(api, settings, call)
@@ -37,17 +38,24 @@ async def find(api: Api, settings: ReplicateSettings, clock: Clock, call: Call,
     exact = [r for r in matching if _same(request.get("input"), r.get("input"))]
     rival_until = max((_answered_by(o, settings) for o in beside if _is_rival(o, call)), default=clock.now())
     if exact and rival_until > clock.now():  # it may be the one whose answer is on its way to a call just like this one
-        raise Retryable("provider_unsure", "Which of equal requests Replicate answers is not known yet.",
-                        delay_s=(rival_until - clock.now()).total_seconds())
+        raise Retryable(
+            "provider_unsure",
+            "Which of equal requests Replicate answers is not known yet.",
+            delay_s=(rival_until - clock.now()).total_seconds(),
+        )
     if exact:
         return exact[-1]  # newest first: the earliest is ours
     age = (clock.now() - call.intended_at).total_seconds()
     if age < settings.settle_s:
-        raise Retryable("provider_unsure", "Whether Replicate got the request is not known yet.",
-                        delay_s=settings.settle_s - age)
+        raise Retryable(
+            "provider_unsure", "Whether Replicate got the request is not known yet.", delay_s=settings.settle_s - age
+        )
     if any(r.get("data_removed") for r in matching) and age < UNKNOWN_FOR_S:
-        raise Repeatable("provider_call_unknown", "Whether Replicate was paid for this cannot be told any more.",
-                         "Look at https://replicate.com/predictions, then regenerate if you want.")
+        raise Repeatable(
+            "provider_call_unknown",
+            "Whether Replicate was paid for this cannot be told any more.",
+            "Look at https://replicate.com/predictions, then regenerate if you want.",
+        )
     return None
 
 

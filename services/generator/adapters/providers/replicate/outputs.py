@@ -22,12 +22,22 @@ DELIVERY: Final = "replicate.delivery"
 TOTAL_S: Final = 600.0
 TRIES: Final = 4
 MEBIBYTE: Final = 1 << 20
-MOST: Final = {AssetKind.VIDEO: 1024 * MEBIBYTE, AssetKind.STARTING_IMAGE: 100 * MEBIBYTE,
-               AssetKind.IMAGE: 100 * MEBIBYTE, AssetKind.NARRATION: 500 * MEBIBYTE, AssetKind.MUSIC: 500 * MEBIBYTE}
+MOST: Final = {
+    AssetKind.VIDEO: 1024 * MEBIBYTE,
+    AssetKind.STARTING_IMAGE: 100 * MEBIBYTE,
+    AssetKind.IMAGE: 100 * MEBIBYTE,
+    AssetKind.NARRATION: 500 * MEBIBYTE,
+    AssetKind.MUSIC: 500 * MEBIBYTE,
+}
 
-_TYPES: Final = {Form.MP4: (".mp4", "video/mp4"), Form.MATROSKA: (".webm", "video/webm"),
-                 Form.WAV: (".wav", "audio/wav"),
-                 Form.MP3: (".mp3", "audio/mpeg"), Form.FLAC: (".flac", "audio/flac"), Form.OGG: (".ogg", "audio/ogg")}
+_TYPES: Final = {
+    Form.MP4: (".mp4", "video/mp4"),
+    Form.MATROSKA: (".webm", "video/webm"),
+    Form.WAV: (".wav", "audio/wav"),
+    Form.MP3: (".mp3", "audio/mpeg"),
+    Form.FLAC: (".flac", "audio/flac"),
+    Form.OGG: (".ogg", "audio/ogg"),
+}
 
 
 def url_in(output: Any) -> str | None:
@@ -42,8 +52,9 @@ def url_in(output: Any) -> str | None:
 class Outputs:
     """`transport` is for tests."""
 
-    def __init__(self, settings: ReplicateSettings, clock: Clock,
-                 transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: ReplicateSettings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._transport = transport
@@ -75,10 +86,15 @@ class Outputs:
             if number:
                 await self._clock.sleep(0.5 * 2.0**number)
             try:
-                async with asyncio.timeout(TOTAL_S), httpx.AsyncClient(
-                    transport=self._transport, follow_redirects=False, timeout=httpx.Timeout(30.0, connect=10.0),
-                    trust_env=not self._settings.is_local,
-                ) as client:
+                async with (
+                    asyncio.timeout(TOTAL_S),
+                    httpx.AsyncClient(
+                        transport=self._transport,
+                        follow_redirects=False,
+                        timeout=httpx.Timeout(30.0, connect=10.0),
+                        trust_env=not self._settings.is_local,
+                    ) as client,
+                ):
                     return await _save(client, url, path, most)
             except Retryable as e:
                 error = e
@@ -101,19 +117,28 @@ async def _save(client: httpx.AsyncClient, url: str, path: Path, most: int) -> N
             async for chunk in response.aiter_bytes():
                 size += len(chunk)
                 if size > most:
-                    raise Repeatable("output_too_large", f"The output is over {most >> 20} MiB.",
-                                     "Ask for less: a shorter duration or a lower resolution.")
+                    raise Repeatable(
+                        "output_too_large",
+                        f"The output is over {most >> 20} MiB.",
+                        "Ask for less: a shorter duration or a lower resolution.",
+                    )
                 await asyncio.to_thread(file.write, chunk)
 
 
 def _foreign(host: str) -> Repeatable:
-    return Repeatable("output_foreign", f"The output is on {host}, which is not Replicate's.",
-                      "Tell whoever runs this system; nothing was read from there.")
+    return Repeatable(
+        "output_foreign",
+        f"The output is on {host}, which is not Replicate's.",
+        "Tell whoever runs this system; nothing was read from there.",
+    )
 
 
 def gone(why: str) -> Repeatable:
-    return Repeatable("output_gone", f"What the model made is no longer there: {why}.",
-                      "Replicate deletes outputs an hour after they are made. Regenerate.")
+    return Repeatable(
+        "output_gone",
+        f"What the model made is no longer there: {why}.",
+        "Replicate deletes outputs an hour after they are made. Regenerate.",
+    )
 
 
 def _inline(url: str, most: int) -> bytes:

@@ -39,8 +39,11 @@ log = structlog.get_logger(__name__)
 
 GRACE_S: Final = 60.0  # Replicate ends a prediction at its deadline; a little later we do
 READS_PER_S: Final = 25.0  # half of the 3,000 a minute that Replicate allows
-_METRIC: Final = {"second": "video_output_duration_seconds", "image": "image_output_count",
-                  "thousand_characters": "character_input_count"}
+_METRIC: Final = {
+    "second": "video_output_duration_seconds",
+    "image": "image_output_count",
+    "thousand_characters": "character_input_count",
+}
 _PERCENT: Final = re.compile(r"(\d{1,3})(?:\.\d+)?%")
 
 
@@ -56,8 +59,14 @@ class _Prepared:
 
 
 class ReplicateProvider:
-    def __init__(self, settings: ReplicateSettings, *, bell: Bell | None = None, clock: Clock | None = None,
-                 transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: ReplicateSettings,
+        *,
+        bell: Bell | None = None,
+        clock: Clock | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._bell = bell or Bell()
@@ -86,8 +95,12 @@ class ReplicateProvider:
             sent[inputs.image] = await self._images.address(order.starting_image, order.frame)
         if inputs.references:
             sent[inputs.references] = [await self._images.reference(r) for r in order.references]
-        request = {"model": order.model.slug, "input": inputs.plain, "price": order.quote and order.quote.stored(),
-                   "attempt": order.attempt}
+        request = {
+            "model": order.model.slug,
+            "input": inputs.plain,
+            "price": order.quote and order.quote.stored(),
+            "attempt": order.attempt,
+        }
         self._forget_late()
         self._prepared[order.run_id, order.position] = _Prepared({"input": sent}, request, self._clock.monotonic())
         return request
@@ -114,8 +127,13 @@ class ReplicateProvider:
 
     def _handle(self, prediction: Prediction, request: Mapping[str, Any]) -> Handle:
         give_up = self._clock.now() + timedelta(seconds=self._settings.cancel_after_s + GRACE_S)
-        return {"id": prediction["id"], "model": request.get("model"), "price": request.get("price"),
-                "attempt": request.get("attempt", 1), "give_up_at": give_up.isoformat()}
+        return {
+            "id": prediction["id"],
+            "model": request.get("model"),
+            "price": request.get("price"),
+            "attempt": request.get("attempt", 1),
+            "give_up_at": give_up.isoformat(),
+        }
 
     async def look(self, handle: Handle) -> Running | Succeeded | Stopped:
         found_id = str(handle["id"])
@@ -148,8 +166,14 @@ class ReplicateProvider:
             case "succeeded" if found.get("data_removed"):
                 return Stopped(gone("Replicate has removed it"), made)
             case "succeeded":
-                return Stopped(problems.Repeatable("output_missing", "The model finished without an output.",
-                                                   "Regenerate, or choose another model."), made)
+                return Stopped(
+                    problems.Repeatable(
+                        "output_missing",
+                        "The model finished without an output.",
+                        "Regenerate, or choose another model.",
+                    ),
+                    made,
+                )
             case "failed":
                 return Stopped(problems.failure(_text(found.get("error")), int(handle.get("attempt", 1))), FREE)
             case "aborted":
@@ -203,8 +227,11 @@ def _share(found: Prediction) -> float | None:
 
 
 def _timeout() -> problems.Repeatable:
-    return problems.Repeatable("provider_timeout", "The model did not finish in time.",
-                               "Regenerate, perhaps with a shorter duration or another model.")
+    return problems.Repeatable(
+        "provider_timeout",
+        "The model did not finish in time.",
+        "Regenerate, perhaps with a shorter duration or another model.",
+    )
 
 
 def _cancelled(found: Prediction) -> problems.Repeatable:
@@ -214,5 +241,10 @@ def _cancelled(found: Prediction) -> problems.Repeatable:
         late = bool(ended and deadline) and datetime.fromisoformat(str(ended)) >= datetime.fromisoformat(str(deadline))
     except (ValueError, TypeError):
         late = False
-    return _timeout() if late else problems.Repeatable("provider_cancelled", "The prediction was cancelled.",
-                                                       "Regenerate when you are ready.")
+    return (
+        _timeout()
+        if late
+        else problems.Repeatable(
+            "provider_cancelled", "The prediction was cancelled.", "Regenerate when you are ready."
+        )
+    )

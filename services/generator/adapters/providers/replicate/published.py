@@ -39,8 +39,11 @@ def differences(model: Model, published: Mapping[str, Any]) -> list[str]:
     """What our row sends that the model does not take, and what it wants that the row does not send."""
     takes: Mapping[str, Any] = published.get("properties", {})
     found = [f"it has no input {name!r}" for name in model.inputs if name not in takes]
-    found += [f"it requires {name!r}, which the row does not send" for name in published.get("required", [])
-              if name not in model.inputs]
+    found += [
+        f"it requires {name!r}, which the row does not send"
+        for name in published.get("required", [])
+        if name not in model.inputs
+    ]
     for name, spec in model.inputs.items():
         if name in takes:
             found += _of_input(name, spec, model, takes[name])
