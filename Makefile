@@ -48,9 +48,9 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 	$(BIN)/lint-imports --no-logo
 
 contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI, OpenAPI and their references from the models
-	$(BIN)/python -m shared.contracts.generate
-	$(BIN)/python -m services.gateway.entrypoints.cli openapi > docs/api/openapi.json
-	$(BIN)/python -m services.gateway.entrypoints.cli reference > docs/api/README.md
+	$(BIN)/python -m shared.contracts.docs.generate
+	$(BIN)/python -m services.gateway.api.cli openapi > docs/api/openapi.json
+	$(BIN)/python -m services.gateway.api.cli reference > docs/api/README.md
 	$(BIN)/python -m tests.support.settings_reference > docs/operations/settings.md
 
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)

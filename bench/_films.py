@@ -18,14 +18,14 @@ import asyncpg
 from bench._processes import resident_bytes
 from bench._stack import running_service, service_env, service_ready
 from deploy.local.preflight import free_port
-from shared.contracts.compiler import FilmState, FilmUpdated
-from shared.contracts.gateway import CompileItem, CompileRequested, PinnedMedia
+from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.contracts.events.gateway import CompileItem, CompileRequested, PinnedMedia
 from shared.contracts.topics import Service
 from shared.contracts.values import AudioConfig, Fit, Media, NarrationMix, Output, Transition, TransitionStyle
-from shared.ffmpeg import ffmpeg_exe
-from shared.ids import new_id
-from shared.media import TAG_BT709, conformed_video_args, probe
-from shared.media import Output as Frame
+from shared.core.ids import new_id
+from shared.media.ffmpeg import ffmpeg_exe
+from shared.media.probe import TAG_BT709, conformed_video_args, probe
+from shared.media.probe import Output as Frame
 from shared.messaging.broker import Broker
 from shared.messaging.events import read_message
 from shared.objects import Objects, open_objects

@@ -18,8 +18,8 @@ import asyncpg
 import httpx
 
 from deploy.local.preflight import free_port
-from services.gateway.adapters.tokens import LocalTokens
-from shared.clock import SystemClock
+from services.gateway.api.auth.tokens import LocalTokens
+from shared.core.clock import SystemClock
 from tests.support.postgres import Postgres
 
 SECRET: Final = "a secret of the benchmark, of at least thirty-two bytes"

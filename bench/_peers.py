@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from bench._films import FPS, SECONDS
-from shared.ffmpeg import ffmpeg_exe
+from shared.media.ffmpeg import ffmpeg_exe
 
 MOVIEPY_LIMIT_S: Final = 300
 _TOOLS: Final = Path("out/bench/tools")

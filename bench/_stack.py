@@ -17,9 +17,9 @@ import httpx
 
 from bench._loop import Person
 from deploy.local.preflight import free_port
-from services.gateway.adapters.tokens import LocalTokens
-from shared.clock import SystemClock
+from services.gateway.api.auth.tokens import LocalTokens
 from shared.contracts.topics import Service
+from shared.core.clock import SystemClock
 from tests.support.brokers import RunningBroker, apache_kafka, embedded_broker
 from tests.support.postgres import Postgres, embedded_postgres
 

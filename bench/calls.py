@@ -25,9 +25,9 @@ from services.generator.adapters.providers.replicate.settings import ReplicateSe
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.domain.run import Lane
 from services.generator.wiring import Provider
-from shared import telemetry
 from shared.contracts.values import AssetKind
-from shared.ids import new_id
+from shared.core.ids import new_id
+from shared.observability import telemetry
 from tests.support import events
 from tests.support.generator import Bench, ScriptedMaker, open_bench
 from tests.support.postgres import embedded_postgres

@@ -26,10 +26,10 @@ import psutil
 from bench import _peers
 from bench._films import DISSOLVE, Bench, make_sources, order, running
 from bench._report import OUT, save, table
-from shared import telemetry
-from shared.contracts.compiler import FilmUpdated
-from shared.contracts.gateway import CompileRequested
-from shared.ffmpeg import ffmpeg_exe
+from shared.contracts.events.compiler import FilmUpdated
+from shared.contracts.events.gateway import CompileRequested
+from shared.media.ffmpeg import ffmpeg_exe
+from shared.observability import telemetry
 
 RUNS: Final = 7
 SOURCES: Final = OUT / "sources"

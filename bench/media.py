@@ -24,7 +24,7 @@ import httpx
 from bench._gateway import Gateway, Missing, gateway, running
 from bench._report import save, table
 from deploy.local.preflight import free_port
-from shared.ffmpeg import ffmpeg_exe
+from shared.media.ffmpeg import ffmpeg_exe
 from tests.support.postgres import embedded_postgres
 
 ROUNDS: Final = 15

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench._report import percentile, save, table
-from shared.clock import SystemClock
 from shared.contracts.topics import Service
+from shared.core.clock import SystemClock
 from shared.messaging import relay as relay_module
 from shared.messaging.broker import Broker
 from shared.messaging.outbox import publish
 from shared.messaging.relay import Relay
-from shared.postgres import Pool, open_pool, transaction
+from shared.postgres.pool import Pool, open_pool, transaction
 from tests.support import events
 from tests.support.brokers import embedded_broker
 from tests.support.postgres import embedded_postgres

@@ -15,7 +15,7 @@ from typing import Final
 
 from bench._films import ffmpeg
 from bench._report import save, table
-from shared.provenance import Claim, Ingredient, identity_from, sign
+from shared.media.c2pa import Claim, Ingredient, identity_from, sign
 
 RUNS: Final = 5
 BYTES: Final = 90_000_000

@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 
 from shared.contracts.topics import Service
-from shared.patience import PatientProtocol
+from shared.web.timeouts import PatientProtocol
 
 STARTUP_FAILURE: Final = 3  # the exit code that `uvicorn.run` uses
 GRACE_S: Final = 10  # open requests at SIGTERM; streams are ended by the gateway itself

@@ -9,19 +9,19 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from shared import telemetry
-from shared.clock import Clock, SystemClock
 from shared.contracts.base import Event
 from shared.contracts.topics import Service
-from shared.health import Health, database, health_routes, saying
-from shared.housekeeping import housekeeping
-from shared.ids import NewId, new_id
+from shared.core.clock import Clock, SystemClock
+from shared.core.ids import NewId, new_id
+from shared.core.settings import ServiceSettings
 from shared.messaging.broker import Broker
 from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
 from shared.messaging.events import Publisher
 from shared.messaging.relay import Relay
-from shared.postgres import Pool, open_pool
-from shared.settings import ServiceSettings
+from shared.messaging.retention import housekeeping
+from shared.observability import telemetry
+from shared.postgres.pool import Pool, open_pool
+from shared.web.health import Health, database, health_routes, saying
 
 MECHANISMS_VERSION: Final = "0001"  # every service has at least its first migration
 

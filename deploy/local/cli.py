@@ -97,7 +97,7 @@ def logs(
     """Print a part's log."""
     from deploy.local import logs as files
     from deploy.local.paths import DataDir
-    from shared.errors import UserError
+    from shared.core.errors import UserError
 
     where = DataDir.of(data)
     path = where.log(service)
@@ -160,7 +160,7 @@ def _up_detached(options: Options, as_json: bool) -> None:
 @contextmanager
 def _errors() -> Iterator[None]:
     """Turn our errors into words on stderr and an exit code, as every command of `retake` does."""
-    from shared.errors import RetakeError
+    from shared.core.errors import RetakeError
 
     try:
         yield

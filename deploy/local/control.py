@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from deploy.local import http, leftovers
 from deploy.local.paths import DataDir
 from deploy.local.state import PartStatus, State, SystemState, held, only_one
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 
 STOP_TIMEOUT_S: Final = 40.0  # services, then PostgreSQL and the broker, each with its own grace
 

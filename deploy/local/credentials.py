@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from deploy.local.files import write_private
-from shared.errors import UserError
+from shared.core.errors import UserError
 
 
 def _random() -> str:

@@ -17,7 +17,7 @@ from deploy.local.options import Broker, Options
 from deploy.local.paths import DataDir
 from deploy.local.report import Journal, News
 from deploy.local.system import Assemble, run
-from shared.errors import RetakeError
+from shared.core.errors import RetakeError
 
 
 def main(descriptor: str, make: Assemble = assemble) -> int:

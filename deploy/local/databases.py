@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import asyncpg
 
 from deploy.local.paths import SOURCE_ROOT
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 
 MIGRATE_TIMEOUT_S: Final = 120.0
 CONNECT_TIMEOUT_S: Final = 10.0

@@ -108,7 +108,7 @@ def _settle(
 ) -> list[Letter]:
     import asyncio
 
-    from shared.errors import UserError
+    from shared.core.errors import UserError
     from shared.messaging.redrive import chosen, open_box
 
     if bool(positions) == everything:
@@ -125,7 +125,7 @@ def _settle(
 
 def _service(name: str) -> ServiceName:
     from shared.contracts.topics import Service as ServiceName
-    from shared.errors import UserError
+    from shared.core.errors import UserError
 
     if name not in list(ServiceName):
         raise UserError("no_such_service", f"There is no service {name!r}.", f"There are {', '.join(ServiceName)}.")
@@ -135,7 +135,7 @@ def _service(name: str) -> ServiceName:
 def _bootstrap(kafka: str | None, data: Path | None) -> str:
     from deploy.local.paths import DataDir
     from deploy.local.state import SystemState
-    from shared.errors import UserError
+    from shared.core.errors import UserError
 
     if kafka:
         return kafka
@@ -182,7 +182,7 @@ def _errors() -> Iterator[None]:
     """Turn errors into words on stderr and an exit code, as every command of `retake` does."""
     from aiokafka.errors import KafkaError
 
-    from shared.errors import RetakeError, UserError
+    from shared.core.errors import RetakeError, UserError
 
     try:
         yield

@@ -16,7 +16,7 @@ from deploy.local.paths import DataDir
 from deploy.local.preflight import prepare
 from deploy.local.report import Lines
 from deploy.local.state import Summary
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 
 BACKGROUND: Final = (sys.executable, "-m", "deploy.local.daemon")
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from deploy.local import databases
 from deploy.local.options import Options
-from shared.errors import RetakeError, UserError
+from shared.core.errors import RetakeError, UserError
 
 OBJECTS_TIMEOUT_S: Final = 20.0
 

@@ -16,7 +16,7 @@ from deploy.local.children import Child, Command, python_env, spawn
 from deploy.local.forkserver import MESSAGE_BYTES
 from deploy.local.logs import rotate
 from deploy.local.paths import DataDir
-from shared.errors import Retryable
+from shared.core.errors import Retryable
 
 
 class ForkedChild(Child):

@@ -31,7 +31,7 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
 
 SHARED_IMPORTS: Final = (
-    "shared.serve", "shared.service", "shared.jobs", "shared.objects.directory", "shared.contracts.catalogue",
+    "shared.serve", "shared.service", "shared.jobs.queue", "shared.objects.directory", "shared.contracts.catalogue",
     "uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.websockets.auto", "uvicorn.loops.uvloop",
     "uvicorn.lifespan.on", "uvloop", "httptools", "httpx", "pydantic.v1", "av",
 )  # fmt: skip

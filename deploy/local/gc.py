@@ -32,7 +32,7 @@ def gc(
     data: Data = None,
 ) -> None:
     """Free the bytes of versions, uploads and objects that are not kept any more (docs/operations/retention.md)."""
-    from shared.errors import RetakeError
+    from shared.core.errors import RetakeError
 
     if project and not dry_run:
         raise typer.BadParameter("It goes with --dry-run: a sweep takes all projects.", param_hint="--project")
@@ -71,7 +71,7 @@ def _lines(service: str, asked: list[str], where: Any) -> Iterator[Line]:
 
     from deploy.local.children import python_env
     from deploy.local.state import held
-    from shared.errors import Permanent, UserError
+    from shared.core.errors import Permanent, UserError
 
     try:
         told = json.loads(where.environment(service).read_text()) if held(where) else None

@@ -20,7 +20,7 @@ from deploy.local.accounts import Account, for_everyone, open_to_everyone, unpri
 from deploy.local.children import Command, spawn
 from deploy.local.identity import ProcessId, end_all, program_name, wait_until_fetched
 from deploy.local.paths import DataDir
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 
 VERSION: Final = "18"
 SUPERUSER: Final = "postgres"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.paths import DataDir
-from shared.errors import UserError
+from shared.core.errors import UserError
 
 MIN_FREE_BYTES: Final = 500_000_000  # PostgreSQL's first files take 40 MB, a short film's objects some 100 MB
 FIRST_PORT: Final = 8080

@@ -20,7 +20,7 @@ from deploy.local.files import write_private
 from deploy.local.forking import ForkServerPart, listen_variable
 from deploy.local.logs import rotate
 from deploy.local.paths import DataDir
-from shared.errors import Retryable
+from shared.core.errors import Retryable
 
 POLL_S: Final = 0.05
 

@@ -16,7 +16,7 @@ from typing import Any
 from deploy.local.files import write_private
 from deploy.local.identity import ProcessId
 from deploy.local.paths import DataDir
-from shared.errors import UserError
+from shared.core.errors import UserError
 
 
 class State(StrEnum):

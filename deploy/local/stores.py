@@ -13,7 +13,7 @@ from deploy.local.logs import rotate
 from deploy.local.paths import DataDir
 from deploy.local.postgres import STOP_GRACE_S, EmbeddedPostgres
 from deploy.local.preflight import free_port
-from shared.errors import Retryable
+from shared.core.errors import Retryable
 
 
 @dataclass

@@ -12,8 +12,8 @@ from deploy.local.board import Board
 from deploy.local.children import Child
 from deploy.local.parts import Part
 from deploy.local.state import PartStatus, State
-from shared.clock import Clock
-from shared.errors import Permanent, RetakeError
+from shared.core.clock import Clock
+from shared.core.errors import Permanent, RetakeError
 
 FIRST_PAUSE_S: Final = 0.5  # most crashes are one-off; readers of the loop should not notice them
 LONGEST_PAUSE_S: Final = 30.0

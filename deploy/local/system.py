@@ -20,8 +20,8 @@ from deploy.local.paths import DataDir
 from deploy.local.state import PartStatus, Summary, SystemState, only_one
 from deploy.local.supervisor import PartFailed, Supervisor
 from deploy.local.tokens import TokenFile
-from shared.clock import Clock, SystemClock
-from shared.errors import Permanent
+from shared.core.clock import Clock, SystemClock
+from shared.core.errors import Permanent
 
 HOUSEKEEPING_S: Final = 60.0
 FAILED_LOG_LINES: Final = 12

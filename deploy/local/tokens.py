@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.files import write_private
-from shared.clock import Clock
+from shared.core.clock import Clock
 
 LIFETIME: Final = timedelta(hours=24)
 RENEW_AFTER: Final = timedelta(hours=12)  # whoever reads the file has half a day left at least

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 
 from services.compiler.config import Settings
 from services.compiler.wiring import open_keeper, wire
-from shared.clock import SystemClock
 from shared.contracts.topics import Service
+from shared.core.clock import SystemClock
 from shared.retention.command import operate
 from shared.service import service_app
 

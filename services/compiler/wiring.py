@@ -26,13 +26,13 @@ from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.ports import Desk
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
-from shared.health import Health
-from shared.jobs import Claim, Kind, Worker
+from shared.jobs.queue import Claim, Kind, Worker
+from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
-from shared.postgres import Connection, transaction
-from shared.provenance import identity_of
+from shared.postgres.pool import Connection, transaction
 from shared.retention.rounds import retention_kinds, schedule
 from shared.service import Base, open_base, run_messaging
+from shared.web.health import Health
 
 
 @asynccontextmanager

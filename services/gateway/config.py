@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from services.gateway.domain.identity import safe_url
 from services.gateway.domain.quotas import Quotas
 from shared.contracts.catalogue import ProviderRow
-from shared.settings import ServiceSettings
+from shared.core.settings import ServiceSettings
 
 SHORTEST_SECRET: Final = 32
 """Bytes: a key of HMAC-SHA256 should be at least as long as its output (RFC 7518, 3.2)."""

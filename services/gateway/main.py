@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.gateway.api.app import build_app
+from services.gateway.api.cli import operate
+from services.gateway.api.shutdown import on_termination
 from services.gateway.config import Settings
-from services.gateway.entrypoints.cli import operate
-from services.gateway.entrypoints.http.app import build_app
-from services.gateway.entrypoints.http.draining import on_termination
 from services.gateway.wiring import open_keeper, wire
-from shared import telemetry
-from shared.clock import SystemClock
 from shared.contracts.topics import Service
+from shared.core.clock import SystemClock
+from shared.observability import telemetry
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

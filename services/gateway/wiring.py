@@ -7,41 +7,41 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from services.gateway.adapters import idempotency
-from services.gateway.adapters.event_log import PostgresEventLog
-from services.gateway.adapters.inspection import MediaInspector
-from services.gateway.adapters.issuer_keys import IssuerKeys
-from services.gateway.adapters.oidc import OidcTokens
-from services.gateway.adapters.open_streams import PostgresStreamCounts
-from services.gateway.adapters.postgres.keeping import keeping_units
-from services.gateway.adapters.postgres.store import PostgresStores
-from services.gateway.adapters.rate_windows import PostgresWindows
-from services.gateway.adapters.signing import MediaSigner
-from services.gateway.adapters.tickets import Tickets
-from services.gateway.adapters.tokens import LocalTokens
-from services.gateway.adapters.views.everything import PostgresViews
-from services.gateway.adapters.views.metrics import TARGETS, review_metrics
+from services.gateway.api.auth.issuer_keys import IssuerKeys
+from services.gateway.api.auth.media_signatures import MediaSigner
+from services.gateway.api.auth.oidc import OidcTokens
+from services.gateway.api.auth.tokens import LocalTokens
+from services.gateway.api.media_inspection import MediaInspector
+from services.gateway.api.middleware.concurrency import Slots
+from services.gateway.api.middleware.rate_limit import RateLimit, sharing
+from services.gateway.api.ports import Parts, Verifier
+from services.gateway.commands.authorize import see_user
+from services.gateway.commands.ensure_local_project import ensure_local_project
+from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.config import Settings
+from services.gateway.consumers import handlers
 from services.gateway.domain.links import Links
-from services.gateway.entrypoints.gauges import review_gauges
-from services.gateway.entrypoints.http.limits import RateLimit, sharing
-from services.gateway.entrypoints.http.overload import Slots
-from services.gateway.entrypoints.http.ports import Parts, Verifier
-from services.gateway.entrypoints.jobs import job_kinds, schedule
-from services.gateway.entrypoints.kafka import handlers
-from services.gateway.entrypoints.sse_allowance import Allowance
-from services.gateway.entrypoints.sse_hub import Hub
-from services.gateway.usecases.authorize import see_user
-from services.gateway.usecases.ensure_local_project import ensure_local_project
-from services.gateway.usecases.purge_uploads import PurgeUploads
-from shared.clock import Clock
+from services.gateway.jobs import job_kinds, schedule
+from services.gateway.metrics import review_gauges
+from services.gateway.queries.everything import PostgresViews
+from services.gateway.queries.metrics import TARGETS, review_metrics
+from services.gateway.store import idempotency
+from services.gateway.store.event_log import PostgresEventLog
+from services.gateway.store.rate_windows import PostgresWindows
+from services.gateway.store.retention import keeping_units
+from services.gateway.store.stream_counts import PostgresStreamCounts
+from services.gateway.store.tickets import Tickets
+from services.gateway.store.unit_of_work import PostgresStores
+from services.gateway.stream.hub import Hub
+from services.gateway.stream.quota import Allowance
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
-from shared.health import saying
-from shared.jobs import Worker
+from shared.core.clock import Clock
+from shared.jobs.queue import Worker
 from shared.objects import open_objects
-from shared.postgres import ACQUIRE_TIMEOUT_S, Connection, Listener, transaction
+from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, Listener, transaction
 from shared.service import Base, open_base, run_messaging
+from shared.web.health import saying
 
 
 @asynccontextmanager

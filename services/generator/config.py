@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.core.settings import ServiceSettings
 
 
 def _plain(name: str) -> AliasChoices:

@@ -13,8 +13,8 @@ from services.generator.config import Settings
 from services.generator.domain.webhook_signature import keys_of
 from services.generator.entrypoints.webhooks import webhook_routes
 from services.generator.wiring import open_keeper, wire
-from shared.clock import SystemClock
 from shared.contracts.topics import Service
+from shared.core.clock import SystemClock
 from shared.retention.command import operate
 from shared.service import service_app
 

@@ -47,16 +47,16 @@ from services.generator.usecases.purge_versions import PurgeVersions
 from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider, Turnstile
 from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.start_run import Offer
-from shared.clock import Clock
 from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.topics import Service
-from shared.health import Health
-from shared.jobs import Kind, Worker
+from shared.core.clock import Clock
+from shared.jobs.queue import Kind, Worker
+from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
-from shared.postgres import transaction
-from shared.provenance import identity_of
+from shared.postgres.pool import transaction
 from shared.retention.rounds import retention_kinds, schedule
 from shared.service import Base, open_base, run_messaging
+from shared.web.health import Health
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.review.adapters.postgres import PostgresReviews
+from services.review.commands.ports import Reviews
 from services.review.config import Settings
-from services.review.entrypoints.jobs import deadline_sweep
-from services.review.entrypoints.kafka import handlers, refuse_dead_letters
-from services.review.usecases.ports import Reviews
+from services.review.consumers import handlers, refuse_dead_letters
+from services.review.jobs import deadline_sweep
+from services.review.store.reviews import PostgresReviews
 from shared.contracts.topics import Service
-from shared.health import Health
-from shared.postgres import Connection
+from shared.postgres.pool import Connection
 from shared.service import open_base, run_messaging
+from shared.web.health import Health
 
 
 @asynccontextmanager

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shared.contracts import compiler, gateway, generator, review
 from shared.contracts.base import Event
+from shared.contracts.events import compiler, gateway, generator, review
 
 DAY_MS: Final = 24 * 3600 * 1000
 PARTITIONS: Final = 12  # for ever: a key must never change its partition

@@ -17,17 +17,17 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge, Histogram
 
-from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.topics import consumed_by
-from shared.errors import Permanent, RetakeError, Retryable
+from shared.core.clock import Clock
+from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.messaging import inbox
 from shared.messaging.broker import Broker, start_until_reachable
 from shared.messaging.dead_letters import DeadLetter, dead_letter
 from shared.messaging.events import Message, read_message
-from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
-from shared.telemetry import event_span
-from shared.writes import Writes
+from shared.observability.telemetry import event_span
+from shared.postgres.deferred_writes import Writes
+from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 

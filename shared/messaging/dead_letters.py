@@ -16,9 +16,9 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from shared.contracts.topics import MAX_RECORD_BYTES, Service, dead_letter_topic
-from shared.errors import RetakeError
-from shared.ids import new_id
-from shared.postgres import Connection, Pool, transaction
+from shared.core.errors import RetakeError
+from shared.core.ids import new_id
+from shared.postgres.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 

@@ -9,12 +9,12 @@ from typing import Generic, TypeVar
 from opentelemetry import propagate
 from pydantic import ValidationError
 
-from shared.clock import Clock
 from shared.contracts.base import Event
 from shared.contracts.envelope import BadEnvelope, Envelope, event_type, source_of
 from shared.contracts.topics import TOPICS, Service
-from shared.errors import Permanent
-from shared.ids import NewId, is_id
+from shared.core.clock import Clock
+from shared.core.errors import Permanent
+from shared.core.ids import NewId, is_id
 
 E = TypeVar("E", bound=Event, covariant=True)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.contracts.base import Event
 from shared.messaging.events import Message, read_message
-from shared.postgres import Connection
+from shared.postgres.pool import Connection
 
 KEPT: Final = timedelta(days=14)  # twice the topics' retention: a replay is always recognised
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from shared.contracts.base import Event
 from shared.contracts.topics import MAX_RECORD_BYTES
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 from shared.messaging.events import Message
-from shared.postgres import Connection
-from shared.writes import later
+from shared.postgres.deferred_writes import later
+from shared.postgres.pool import Connection
 
 _INSERT: Final = """
     insert into outbox (event_id, topic, key, headers, body)

@@ -24,7 +24,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
-from shared.errors import UserError
+from shared.core.errors import UserError
 from shared.messaging.broker import Broker
 from shared.messaging.dead_letters import PREFIX
 

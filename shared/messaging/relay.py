@@ -19,11 +19,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
-from shared.clock import Clock
 from shared.contracts.topics import TOPICS
+from shared.core.clock import Clock
 from shared.messaging.broker import EMBEDDED_UNREAD_BYTES, Broker, cluster_id, start_until_reachable
 from shared.messaging.pace import Pace
-from shared.postgres import UNAVAILABLE
+from shared.postgres.pool import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 
 MAX_KEY_LENGTH: Final = 800  # S3 takes 1,024 bytes, of which a prefix and the owner's name want some
 

@@ -33,7 +33,7 @@ from botocore.exceptions import (
 
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
-from shared.errors import Permanent, RetakeError, Retryable
+from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.objects import (
     Objects,
     StoredObject,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Final, TypeVar
 
 from shared.contracts.values import ObjectRef
-from shared.errors import Permanent, RetakeError, Retryable
+from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.objects import too_large
 
 CHUNK: Final = 1 << 20

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from shared.clock import Clock
-from shared.errors import RetakeError
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError
 from shared.retention import Explained, Keeper
 
 OpenKeeper = Callable[[], AbstractAsyncContextManager[Keeper]]

@@ -9,11 +9,11 @@ from typing import Final
 
 import structlog
 
-from shared import jobs
-from shared.clock import Clock
-from shared.errors import RetakeError
-from shared.jobs import Claim, Kind
-from shared.postgres import Connection, Pool, transaction
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError
+from shared.jobs import queue as jobs
+from shared.jobs.queue import Claim, Kind
+from shared.postgres.pool import Connection, Pool, transaction
 from shared.retention import Keeper
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ async def schedule(connection: Connection, *rounds: Round) -> None:
 
 
 def retention_kinds(keeper: Keeper, purge: Round, collect: Round, pool: Pool, clock: Clock) -> Mapping[str, Kind]:
-    """For `shared.jobs.Worker`."""
+    """For `shared.jobs.queue.Worker`."""
 
     def recurring(every: timedelta, work: Callable[[datetime], Awaitable[object]]) -> Kind:
         async def run(claim: Claim) -> None:

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from deploy.local.dead_letters import app
 from shared.contracts.topics import Service
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 from shared.messaging.consumer import Consumer
 from shared.messaging.events import Message
 from shared.messaging.redrive import Letter, open_box
-from shared.postgres import Connection
+from shared.postgres.pool import Connection
 from tests.support import events
 from tests.support.brokers import EmbeddedBroker, RunningBroker, client_of
 from tests.support.clock import HurriedClock

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from shared import jobs
-from shared.clock import SystemClock
-from shared.errors import Fenced
-from shared.ids import new_id
-from shared.jobs import Claim, JobHandler, Kind, Worker
-from shared.postgres import UNAVAILABLE, Pool, open_pool, transaction
+from shared.core.clock import SystemClock
+from shared.core.errors import Fenced
+from shared.core.ids import new_id
+from shared.jobs import queue as jobs
+from shared.jobs.queue import Claim, JobHandler, Kind, Worker
+from shared.postgres.pool import UNAVAILABLE, Pool, open_pool, transaction
 from tests.support.waiting import eventually, holds
 
 LEASE_S = 2.0

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from shared.contracts.topics import Service
-from shared.errors import Permanent, Retryable
-from shared.ids import new_id
+from shared.core.errors import Permanent, Retryable
+from shared.core.ids import new_id
 from shared.messaging import consumer as consumer_module
 from shared.messaging import inbox
 from shared.messaging import relay as relay_module
@@ -20,7 +20,7 @@ from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish, publish_tombstone
-from shared.postgres import Connection, transaction
+from shared.postgres.pool import Connection, transaction
 from tests.support import events
 from tests.support.brokers import ApacheKafkaBroker, RunningBroker, client_of
 from tests.support.clock import HurriedClock

@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
-from shared.errors import Permanent, Retryable, UserError
-from shared.ids import new_id
+from shared.core.errors import Permanent, Retryable, UserError
+from shared.core.ids import new_id
 from shared.objects import Objects, StoredObject, directory, open_objects, s3
 from shared.objects.s3 import PART
 from tests.support.s3 import S3Server

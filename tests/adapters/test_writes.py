@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from shared.postgres import Pool, open_pool, transaction
-from shared.writes import Writes, along, later
+from shared.postgres.deferred_writes import Writes, along, later
+from shared.postgres.pool import Pool, open_pool, transaction
 
 ADD = "insert into {} (n, text) values ($1, $2)"
 

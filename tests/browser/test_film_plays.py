@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from shared.contracts.compiler import FilmState
+from shared.contracts.events.compiler import FilmState
 from shared.contracts.values import Transition, TransitionStyle
 from tests.integration.test_compiler_service import DISSOLVE, Start, item, requested, start
 from tests.support import films

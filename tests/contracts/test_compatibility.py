@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from shared.contracts.compatibility import breaks
+from shared.contracts.docs.compatibility import breaks
 
 
 class Inner(BaseModel):

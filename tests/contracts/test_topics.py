@@ -10,15 +10,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from shared.contracts import generate
-from shared.contracts.asyncapi import document, schema_of
 from shared.contracts.base import Event
-from shared.contracts.compatibility import breaks
-from shared.contracts.samples import SAMPLES, sample_envelope
+from shared.contracts.docs import generate
+from shared.contracts.docs.asyncapi import document, schema_of
+from shared.contracts.docs.compatibility import breaks
+from shared.contracts.docs.samples import SAMPLES, sample_envelope
 from shared.contracts.topics import TOPICS, Service, consumed_by, produced_by
 from shared.messaging.events import read_message
 
-CONTRACTS = Path(generate.__file__).parent
+CONTRACTS = Path(generate.__file__).parents[1]
 PUBLIC = {"regenerate-requested", "preview-ready", "accepted", "rejected", "complete"}
 
 

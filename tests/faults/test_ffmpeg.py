@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from services.generator.adapters.providers.animatic.engine import render_video
-from shared.contracts.compiler import FilmState
-from shared.errors import Retryable
-from shared.ffmpeg import ffmpeg_exe
-from shared.media import probe
+from shared.contracts.events.compiler import FilmState
+from shared.core.errors import Retryable
+from shared.media.ffmpeg import ffmpeg_exe
+from shared.media.probe import probe
 from tests.integration.test_compiler_service import Stage, Start, item, requested, sources, start
 from tests.support.films import watch
 from tests.support.http_client import photograph
@@ -54,7 +54,7 @@ echo $((left - 1)) > {self.folder}/left
 """)
         script.chmod(0o755)
         self.monkeypatch.setenv("RETAKE_FFMPEG", str(script))
-        self.monkeypatch.setattr("shared.ffmpeg.STALL_S", 1.0 if fault == "hang" and times else 120.0)
+        self.monkeypatch.setattr("shared.media.ffmpeg.STALL_S", 1.0 if fault == "hang" and times else 120.0)
 
     def running(self) -> list[psutil.Process]:
         """Ours, in whatever guise: their guards and gates, too."""

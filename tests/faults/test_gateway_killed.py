@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from deploy.local.preflight import free_port
-from services.gateway.adapters.tokens import LocalTokens
-from shared.clock import SystemClock
+from services.gateway.api.auth.tokens import LocalTokens
+from shared.core.clock import SystemClock
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import NOWHERE, SECRET
 from tests.support.waiting import answers_http

@@ -24,7 +24,7 @@ from deploy.local.preflight import free_port
 from services.generator.adapters.providers.replicate import provider as replicate_provider
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind
-from shared.ids import new_id
+from shared.core.ids import new_id
 from tests.support import events
 from tests.support.brokers import EmbeddedBroker
 from tests.support.generator import Bench, emptied_database, open_bench

@@ -16,7 +16,7 @@ from typing import Any, Final
 import asyncpg
 
 from deploy.local.preflight import free_port
-from shared.contracts.gateway import DecisionAction
+from shared.contracts.events.gateway import DecisionAction
 from shared.contracts.topics import TOPICS
 from shared.messaging.events import Message
 from tests.conftest import FreshDatabase

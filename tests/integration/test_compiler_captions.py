@@ -19,7 +19,7 @@ from services.compiler.domain.plan import Clip, Shot, plan_film
 from services.compiler.domain.subtitles import to_ass
 from services.compiler.usecases.gather import undrawn
 from services.compiler.usecases.ports import Pictures
-from shared.contracts.compiler import FilmState
+from shared.contracts.events.compiler import FilmState
 from shared.contracts.values import CaptionMode
 from tests.integration.test_compiler_service import (  # fixtures and the stage of the whole compiler
     Start,

@@ -19,11 +19,11 @@ from services.compiler.adapters.sound.loudness import Samples
 from services.compiler.adapters.sound.stems import extract_stem, open_stem
 from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.domain.sound import Cue, SoundPlan, Sources, Stem, plan_sound
-from shared import media
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
-from shared.errors import Permanent
-from shared.ffmpeg import filter_value
-from shared.media import conformed_video_args
+from shared.core.errors import Permanent
+from shared.media import probe as media
+from shared.media.ffmpeg import filter_value
+from shared.media.probe import conformed_video_args
 from tests.support import films
 from tests.support.kitchen import OUTPUT, Kitchen, encode
 

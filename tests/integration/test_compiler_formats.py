@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from services.compiler.adapters.render import Renderer
-from shared.colour import KNEE, PEAK_NITS, WHITE_NITS
 from shared.contracts.values import Fit, Output
-from shared.media import probe
+from shared.media.colour import KNEE, PEAK_NITS, WHITE_NITS
+from shared.media.probe import probe
 from tests.support import films
 from tests.support.patches import LIGHT, Light, Written, read_patches, sdr_signal, write_patches
 

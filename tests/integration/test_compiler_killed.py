@@ -15,10 +15,10 @@ import asyncpg
 import psutil
 
 from deploy.local.preflight import free_port
-from shared.contracts.gateway import CompileItem, CompileRequested
+from shared.contracts.events.gateway import CompileItem, CompileRequested
 from shared.contracts.topics import Service
 from shared.contracts.values import Fit, Output
-from shared.ids import new_id
+from shared.core.ids import new_id
 from shared.messaging.broker import Broker
 from shared.objects import open_objects
 from tests.conftest import FreshDatabase

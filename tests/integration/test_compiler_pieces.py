@@ -16,12 +16,12 @@ from services.compiler.domain.cost import Meter, Pace
 from services.compiler.domain.pieces import Piece, PieceKind, Recipe, StemRecipe
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import Progress
-from shared.clock import SystemClock
 from shared.contracts.topics import Service
-from shared.errors import Permanent, RetakeError
-from shared.ids import new_id
+from shared.core.clock import SystemClock
+from shared.core.errors import Permanent, RetakeError
+from shared.core.ids import new_id
 from shared.objects import Objects, ObjectStore, open_objects
-from shared.postgres import Pool, open_pool
+from shared.postgres.pool import Pool, open_pool
 from tests.conftest import FreshDatabase
 from tests.support import events
 

@@ -25,11 +25,11 @@ from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
-from shared.errors import Retryable
-from shared.ids import new_id
+from shared.core.errors import Retryable
+from shared.core.ids import new_id
 from shared.messaging.events import Cause, Publisher
 from shared.objects import ObjectStore, StoredObject, open_objects
-from shared.postgres import Pool, open_pool, transaction
+from shared.postgres.pool import Pool, open_pool, transaction
 from shared.retention import Done
 from shared.retention.command import operate
 from tests.conftest import FreshDatabase

@@ -20,12 +20,12 @@ from aiokafka import AIOKafkaProducer
 from services.compiler.config import Settings
 from services.compiler.wiring import wire
 from shared.contracts.base import Event
-from shared.contracts.compiler import FilmState, FilmUpdated
-from shared.contracts.gateway import CancelTarget, CompileItem, CompileRequested, PinnedMedia, TimelineSegment
+from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.contracts.events.gateway import CancelTarget, CompileItem, CompileRequested, PinnedMedia, TimelineSegment
 from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind, AudioConfig, Fit, Media, ObjectRef, Output, Transition, TransitionStyle
-from shared.ids import new_id
-from shared.media import probe
+from shared.core.ids import new_id
+from shared.media.probe import probe
 from shared.messaging.broker import Broker
 from shared.messaging.events import read_message
 from shared.objects import Objects, open_objects

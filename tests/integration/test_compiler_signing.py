@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from client.cli.provenance import read
-from shared import media
-from shared.contracts.compiler import FilmState, FilmUpdated
-from shared.ffmpeg import media_input, run_ffmpeg
-from shared.media import TAG_BT709, conformed_video_args
-from shared.provenance import Claim, identity_from, sign
+from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.media import probe as media
+from shared.media.c2pa import Claim, identity_from, sign
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.probe import TAG_BT709, conformed_video_args
 from tests.integration.test_compiler_service import Stage, Start, item, requested, sources, start
 from tests.support.films import watch
 from tests.support.waiting import eventually

@@ -12,7 +12,7 @@ import pytest
 from services.compiler.adapters.render import End, Renderer
 from services.compiler.domain.plan import Window
 from shared.contracts.values import Fit, Output, TransitionStyle
-from shared.media import probe
+from shared.media.probe import probe
 from tests.support import films
 
 OUTPUT = Output(width=64, height=36, fps=24, fit=Fit.PAD)

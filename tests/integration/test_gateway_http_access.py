@@ -181,8 +181,8 @@ async def send(api: httpx.AsyncClient, row: Row, ids: dict[str, str]) -> httpx.R
 
 
 def test_every_route_is_in_the_table() -> None:
-    from services.gateway.entrypoints.http.app import build_app
-    from shared.clock import SystemClock
+    from services.gateway.api.app import build_app
+    from shared.core.clock import SystemClock
 
     paths = build_app(None, SystemClock()).openapi()["paths"]
     routes = {

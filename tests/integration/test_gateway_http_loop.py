@@ -11,9 +11,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.gateway.entrypoints.http.shapes import episodes as e
-from services.gateway.entrypoints.http.shapes import projects as p
-from services.gateway.entrypoints.http.shapes import runs as r
+from services.gateway.api.schemas import episodes as e
+from services.gateway.api.schemas import projects as p
+from services.gateway.api.schemas import runs as r
 from tests.conftest import FreshDatabase
 from tests.integration.test_gateway_http_metrics import Studio
 from tests.support.gateway_http import Gateway, Stream, gateway

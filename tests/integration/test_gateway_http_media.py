@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from services.gateway.api.schemas.projects import Upload
 from services.gateway.domain import uploads as limits
-from services.gateway.entrypoints.http.shapes.projects import Upload
 from tests.conftest import FreshDatabase
 from tests.integration.test_gateway_http_metrics import Studio
 from tests.support.gateway_http import Gateway, gateway

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
 
-from services.gateway.adapters.views.metrics import TARGETS
-from services.gateway.entrypoints.http.shapes.projects import Metrics
+from services.gateway.api.schemas.projects import Metrics
+from services.gateway.queries.metrics import TARGETS
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, gateway
 from tests.support.gateway_shapes import same_shape

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 
-from services.gateway.adapters.issuer_keys import IssuerKeys
-from services.gateway.adapters.oidc import OidcTokens
+from services.gateway.api.auth.issuer_keys import IssuerKeys
+from services.gateway.api.auth.oidc import OidcTokens
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, gateway
 from tests.support.oidc.process import issuer

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from shared.ids import new_id
+from shared.core.ids import new_id
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, Stream, gateway
 from tests.support.gateway_process import process
@@ -409,8 +409,8 @@ async def test_replicas_count_requests_together(fresh_database: FreshDatabase, t
 async def test_a_database_without_a_free_connection_is_a_bounded_503(
     fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.postgres.ACQUIRE_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("services.gateway.entrypoints.http.ports.ACQUIRE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("shared.postgres.pool.ACQUIRE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("services.gateway.api.ports.ACQUIRE_TIMEOUT_S", 0.2)
     async with gateway(await fresh_database("gateway"), tmp_path, pool_size=2) as g:
         api = g.client()
         assert (await api.get("/projects")).status_code == 200
@@ -436,7 +436,7 @@ async def test_overload_is_sent_away_with_a_time_to_come_back(fresh_database: Fr
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for(g: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.gateway.entrypoints.http.gate.BODY_S", 0.2)
+    monkeypatch.setattr("services.gateway.api.middleware.auth.BODY_S", 0.2)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b'{"name":'
@@ -450,7 +450,7 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(g: Gateway, monkeyp
 async def test_a_file_of_which_nothing_more_arrives_is_not_waited_for(
     g: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.entrypoints.http.gate.UPLOAD_STALL_S", 0.2)
+    monkeypatch.setattr("services.gateway.api.middleware.auth.UPLOAD_STALL_S", 0.2)
 
     async def stalled() -> AsyncIterator[bytes]:
         yield b"\x89PNG\r\n\x1a\n" + bytes(5000)

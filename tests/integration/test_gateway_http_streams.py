@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.usecases.announce import of_thing
-from services.gateway.usecases.ports import Entry
-from shared.postgres import transaction
+from services.gateway.commands.announce import of_thing
+from services.gateway.commands.ports import Entry
+from shared.postgres.pool import transaction
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, Stream, gateway
 from tests.support.gateway_world import World

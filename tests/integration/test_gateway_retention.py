@@ -11,24 +11,24 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.gateway.adapters.postgres.keeping import keeping_units
+from services.gateway.commands.admit_run import StartRun, admit_run
+from services.gateway.commands.change_settings import ChangeSettings, change_settings
+from services.gateway.commands.delete_project import delete_project
+from services.gateway.commands.import_film import ImportFilm, import_film
+from services.gateway.commands.ports import Caller
+from services.gateway.commands.purge_uploads import PurgeUploads
+from services.gateway.commands.register_upload import NewUpload, register_upload
+from services.gateway.commands.register_version import RegisterVersion, register_version
+from services.gateway.commands.reopen_run import reopen_run
+from services.gateway.commands.roll_back import roll_back
+from services.gateway.commands.submit_decision import Decide, submit_decision
 from services.gateway.domain.errors import Refusal
-from services.gateway.usecases.admit_run import StartRun, admit_run
-from services.gateway.usecases.change_settings import ChangeSettings, change_settings
-from services.gateway.usecases.delete_project import delete_project
-from services.gateway.usecases.import_film import ImportFilm, import_film
-from services.gateway.usecases.ports import Caller
-from services.gateway.usecases.purge_uploads import PurgeUploads
-from services.gateway.usecases.register_upload import NewUpload, register_upload
-from services.gateway.usecases.register_version import RegisterVersion, register_version
-from services.gateway.usecases.reopen_run import reopen_run
-from services.gateway.usecases.roll_back import roll_back
-from services.gateway.usecases.submit_decision import Decide, submit_decision
-from shared.contracts.gateway import RegenerateRequested
+from services.gateway.store.retention import keeping_units
+from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind
-from shared.errors import Retryable
-from shared.ids import new_id
+from shared.core.errors import Retryable
+from shared.core.ids import new_id
 from shared.objects import ObjectStore, open_objects
 from shared.retention import Done
 from tests.conftest import FreshDatabase

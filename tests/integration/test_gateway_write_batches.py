@@ -11,18 +11,18 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from services.gateway.commands.admit_run import StartRun, admit_run
+from services.gateway.commands.cancel_batch import cancel_batch
+from services.gateway.commands.compile_episode import Compile, Compiled, StillCommitting, compile_episode
+from services.gateway.commands.delete_segment import delete_segment
+from services.gateway.commands.order_segments import order_segments
+from services.gateway.commands.pause_batch import pause_batch
+from services.gateway.commands.ports import Caller
+from services.gateway.commands.resume_batch import resume_batch
+from services.gateway.commands.start_batch import StartBatch, start_batch
+from services.gateway.commands.submit_decision import Decide, submit_decision
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.films import Boundary
-from services.gateway.usecases.admit_run import StartRun, admit_run
-from services.gateway.usecases.cancel_batch import cancel_batch
-from services.gateway.usecases.compile_episode import Compile, Compiled, StillCommitting, compile_episode
-from services.gateway.usecases.delete_segment import delete_segment
-from services.gateway.usecases.order_segments import order_segments
-from services.gateway.usecases.pause_batch import pause_batch
-from services.gateway.usecases.ports import Caller
-from services.gateway.usecases.resume_batch import resume_batch
-from services.gateway.usecases.start_batch import StartBatch, start_batch
-from services.gateway.usecases.submit_decision import Decide, submit_decision
 from shared.contracts.values import AssetKind, AudioConfig, TransitionStyle
 from tests.conftest import FreshDatabase
 from tests.support.gateway_world import DRIFT, World, world

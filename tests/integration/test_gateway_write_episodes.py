@@ -12,44 +12,44 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.gateway.adapters.postgres.keeping import keeping_units
+from services.gateway.commands.add_asset import AddImageAsset, add_image_asset
+from services.gateway.commands.add_segment import AddSegment, add_segment
+from services.gateway.commands.admit_run import StartRun, admit_run
+from services.gateway.commands.authorize import authorize, see_user
+from services.gateway.commands.cancel_compilation import cancel_compilation
+from services.gateway.commands.cancel_import import cancel_import
+from services.gateway.commands.change_episode import change_episode
+from services.gateway.commands.change_project import ChangeProject, change_project
+from services.gateway.commands.change_segment import change_segment
+from services.gateway.commands.change_settings import ChangeSettings, change_settings
+from services.gateway.commands.compile_episode import Compile, Compiled, compile_episode
+from services.gateway.commands.create_episode import CreateEpisode, create_episode
+from services.gateway.commands.delete_episode import delete_episode
+from services.gateway.commands.delete_project import delete_project
+from services.gateway.commands.ensure_local_project import ensure_local_project
+from services.gateway.commands.import_document import ImportDocument, import_document
+from services.gateway.commands.import_film import ImportFilm, import_film
+from services.gateway.commands.order_segments import order_segments
+from services.gateway.commands.ports import Caller, Entry
+from services.gateway.commands.purge_uploads import PurgeUploads
+from services.gateway.commands.rate_film import rate_film
+from services.gateway.commands.register_upload import NewUpload, register_upload
+from services.gateway.commands.save_draft import drop_draft, save_draft
+from services.gateway.commands.set_member import remove_member, set_member
+from services.gateway.commands.start_batch import StartBatch, start_batch
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.films import Boundary
 from services.gateway.domain.roles import Role
-from services.gateway.entrypoints.jobs import job_kinds, prune, schedule
-from services.gateway.usecases.add_asset import AddImageAsset, add_image_asset
-from services.gateway.usecases.add_segment import AddSegment, add_segment
-from services.gateway.usecases.admit_run import StartRun, admit_run
-from services.gateway.usecases.authorize import authorize, see_user
-from services.gateway.usecases.cancel_compilation import cancel_compilation
-from services.gateway.usecases.cancel_import import cancel_import
-from services.gateway.usecases.change_episode import change_episode
-from services.gateway.usecases.change_project import ChangeProject, change_project
-from services.gateway.usecases.change_segment import change_segment
-from services.gateway.usecases.change_settings import ChangeSettings, change_settings
-from services.gateway.usecases.compile_episode import Compile, Compiled, compile_episode
-from services.gateway.usecases.create_episode import CreateEpisode, create_episode
-from services.gateway.usecases.delete_episode import delete_episode
-from services.gateway.usecases.delete_project import delete_project
-from services.gateway.usecases.ensure_local_project import ensure_local_project
-from services.gateway.usecases.import_document import ImportDocument, import_document
-from services.gateway.usecases.import_film import ImportFilm, import_film
-from services.gateway.usecases.order_segments import order_segments
-from services.gateway.usecases.ports import Caller, Entry
-from services.gateway.usecases.purge_uploads import PurgeUploads
-from services.gateway.usecases.rate_film import rate_film
-from services.gateway.usecases.register_upload import NewUpload, register_upload
-from services.gateway.usecases.save_draft import drop_draft, save_draft
-from services.gateway.usecases.set_member import remove_member, set_member
-from services.gateway.usecases.start_batch import StartBatch, start_batch
-from shared.clock import SystemClock
-from shared.contracts.gateway import CancelRequested, EpisodeChanged, ImportRequested
+from services.gateway.jobs import job_kinds, prune, schedule
+from services.gateway.store.retention import keeping_units
+from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested
 from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind, TransitionStyle
-from shared.ids import new_id
-from shared.jobs import Worker
+from shared.core.clock import SystemClock
+from shared.core.ids import new_id
+from shared.jobs.queue import Worker
 from shared.objects.directory import open_directory
-from shared.postgres import Listener, transaction
+from shared.postgres.pool import Listener, transaction
 from tests.conftest import FreshDatabase
 from tests.support import events
 from tests.support.gateway_world import World, world

@@ -19,7 +19,7 @@ from services.generator.domain.tolerances import Asked, check
 from services.generator.usecases.ports import Beside, Made, Order, Share
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind, Cost, Output, ProjectSettings
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 from tests.support import events
 from tests.support.films import ffmpeg
 from tests.support.generator import Bench, emptied_database, open_bench

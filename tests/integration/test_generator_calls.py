@@ -26,10 +26,10 @@ from services.generator.usecases.remote import (
     Unsure,
 )
 from services.generator.wiring import Provider, abandonment
-from shared import jobs
 from shared.contracts.values import AssetKind, Cost, Media
-from shared.errors import Fenced, Permanent, Retryable
-from shared.postgres import transaction
+from shared.core.errors import Fenced, Permanent, Retryable
+from shared.jobs import queue as jobs
+from shared.postgres.pool import transaction
 from tests.support import events
 from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
 from tests.support.postgres import Postgres

@@ -18,13 +18,13 @@ from services.generator.entrypoints.jobs import split_kind
 from services.generator.usecases.imports import SPLIT
 from services.generator.usecases.split_film import SplitFilm
 from services.generator.wiring import splitting
-from shared import jobs
-from shared.contracts.gateway import CancelTarget
-from shared.contracts.generator import Failed, ImportReady
-from shared.errors import Retryable
-from shared.ids import new_id
-from shared.media import TAG_BT709, probe
-from shared.postgres import transaction
+from shared.contracts.events.gateway import CancelTarget
+from shared.contracts.events.generator import Failed, ImportReady
+from shared.core.errors import Retryable
+from shared.core.ids import new_id
+from shared.jobs import queue as jobs
+from shared.media.probe import TAG_BT709, probe
+from shared.postgres.pool import transaction
 from tests.support import events
 from tests.support.films import ffmpeg
 from tests.support.generator import Bench, emptied_database, open_bench, put_upload

@@ -29,12 +29,12 @@ from services.generator.usecases.remote import (
     Unsure,
 )
 from services.generator.wiring import Provider
-from shared import jobs
 from shared.contracts.catalogue import Limits
 from shared.contracts.values import AssetKind, Cost, ProjectSettings, SpendCap
-from shared.errors import Permanent, RetakeError, UserError
-from shared.ids import new_id
-from shared.postgres import transaction
+from shared.core.errors import Permanent, RetakeError, UserError
+from shared.core.ids import new_id
+from shared.jobs import queue as jobs
+from shared.postgres.pool import transaction
 from tests.support import events
 from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
 from tests.support.postgres import Postgres

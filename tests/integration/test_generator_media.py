@@ -18,7 +18,7 @@ from services.generator.adapters.providers import animatic_provider
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind, ObjectRef, Output, ProjectSettings
-from shared.ffmpeg import run_ffmpeg
+from shared.media.ffmpeg import run_ffmpeg
 from tests.support import events
 from tests.support.generator import Bench, emptied_database, open_bench, put_upload
 from tests.support.postgres import Postgres

@@ -14,11 +14,11 @@ import pytest
 import pytest_asyncio
 
 from services.generator.entrypoints.jobs import Limits
-from shared import jobs
 from shared.contracts.values import AssetKind
-from shared.errors import Fenced
-from shared.ids import new_id
-from shared.postgres import transaction
+from shared.core.errors import Fenced
+from shared.core.ids import new_id
+from shared.jobs import queue as jobs
+from shared.postgres.pool import transaction
 from tests.support import events
 from tests.support.generator import Bench, emptied_database, open_bench
 from tests.support.postgres import Postgres

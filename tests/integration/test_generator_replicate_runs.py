@@ -15,9 +15,9 @@ from services.generator.adapters.providers.replicate.settings import ReplicateSe
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.domain.run import Lane
 from services.generator.wiring import Provider, abandonment
-from shared import jobs
 from shared.contracts.values import AssetKind
-from shared.postgres import transaction
+from shared.jobs import queue as jobs
+from shared.postgres.pool import transaction
 from tests.support import events
 from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
 from tests.support.postgres import Postgres

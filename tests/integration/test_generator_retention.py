@@ -20,8 +20,8 @@ import pytest_asyncio
 from services.generator.entrypoints.keeper import Keeper
 from services.generator.wiring import keeping
 from shared.contracts.values import AssetKind
-from shared.errors import Retryable
-from shared.ids import new_id
+from shared.core.errors import Retryable
+from shared.core.ids import new_id
 from shared.retention import Done, command
 from tests.support import events
 from tests.support.clock import FakeClock

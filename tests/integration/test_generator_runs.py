@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from shared.contracts.values import AssetKind, Media, Output, ProjectSettings, SettingSource
-from shared.errors import Permanent, Retryable, UserError
-from shared.ids import new_id
+from shared.core.errors import Permanent, Retryable, UserError
+from shared.core.ids import new_id
 from tests.support import events
 from tests.support.clock import FakeClock
 from tests.support.generator import Bench, emptied_database, open_bench, put_upload

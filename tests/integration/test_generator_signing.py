@@ -17,8 +17,8 @@ from services.generator.adapters.studio import FfmpegStudio
 from services.generator.usecases.ports import Origin
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind, ObjectRef, Output, ProjectSettings
-from shared.media import probe
-from shared.provenance import Claim, Identity, identity_from, sign
+from shared.media.c2pa import Claim, Identity, identity_from, sign
+from shared.media.probe import probe
 from tests.support import films
 from tests.support.generator import Bench, emptied_database, open_bench, put_upload
 from tests.support.postgres import Postgres

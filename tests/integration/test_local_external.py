@@ -15,7 +15,7 @@ from deploy.local.options import Options
 from deploy.local.paths import DataDir
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.preflight import free_port, prepare
-from shared.errors import UserError
+from shared.core.errors import UserError
 from tests.unit.local.stub_system import NotStarted, Running
 
 

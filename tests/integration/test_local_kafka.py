@@ -12,7 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from deploy.local.kafka import install
 from deploy.local.kafka.node import ApacheKafka
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
-from shared.errors import UserError
+from shared.core.errors import UserError
 from tests.support.brokers import fetch_jars
 from tests.support.components import COMPONENTS
 from tests.unit.local.stub_system import Running

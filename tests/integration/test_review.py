@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.review.adapters.postgres import PostgresReviews
-from services.review.entrypoints.kafka import handlers, refuse_dead_letters
-from services.review.usecases.expire_reviews import expire_reviews
+from services.review.commands.expire_reviews import expire_reviews
+from services.review.consumers import handlers, refuse_dead_letters
+from services.review.store.reviews import PostgresReviews
 from shared.contracts.base import Event
-from shared.contracts.gateway import DecisionAction, DecisionSubmitted, EpisodeChanged
-from shared.contracts.generator import PreviewReady
-from shared.contracts.samples import SAMPLES, sample_envelope
+from shared.contracts.docs.samples import SAMPLES, sample_envelope
+from shared.contracts.events.gateway import DecisionAction, DecisionSubmitted, EpisodeChanged
+from shared.contracts.events.generator import PreviewReady
 from shared.contracts.topics import TOPICS, Service
 from shared.contracts.values import Actor
-from shared.ids import new_id
+from shared.core.ids import new_id
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message, Publisher
-from shared.postgres import Connection, Pool, open_pool, transaction
+from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.conftest import FreshDatabase
 from tests.support.clock import FakeClock
 

@@ -19,7 +19,7 @@ from deploy.local.kafka.topics import create_missing
 from deploy.local.paths import DataDir
 from deploy.local.stores import EmbeddedBrokerPart
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
-from shared.errors import RetakeError
+from shared.core.errors import RetakeError
 from shared.messaging.broker import Broker
 from tests.support import docker
 from tests.support.background import Background

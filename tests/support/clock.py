@@ -8,14 +8,14 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.clock import SystemClock
+from shared.core.clock import SystemClock
 
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TURNS: Final = 20  # of the event loop, for what was woken to get as far as its next wait
 
 
 class FakeClock:
-    """A `shared.clock.Clock`. It stands still; `pass_time` moves it and wakes sleepers in their order."""
+    """A `shared.core.clock.Clock`. It stands still; `pass_time` moves it and wakes sleepers in their order."""
 
     def __init__(self, now: datetime = START) -> None:
         self._start = now

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from shared.contracts.base import Event
-from shared.contracts.compiler import FilmState, FilmUpdated
 from shared.contracts.envelope import Envelope, event_type, source_of
-from shared.contracts.gateway import (
+from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.contracts.events.gateway import (
     CancelRequested,
     CancelTarget,
     CompileItem,
@@ -24,8 +24,8 @@ from shared.contracts.gateway import (
     RegenerateRequested,
     TimelineSegment,
 )
-from shared.contracts.generator import Complete, Failed, ImportClip, ImportReady, PreviewReady, Progress
-from shared.contracts.review import Accepted, Rejected, ReviewChange, ReviewState, ReviewUpdated
+from shared.contracts.events.generator import Complete, Failed, ImportClip, ImportReady, PreviewReady, Progress
+from shared.contracts.events.review import Accepted, Rejected, ReviewChange, ReviewState, ReviewUpdated
 from shared.contracts.topics import TOPICS
 from shared.contracts.values import (
     Actor,
@@ -39,7 +39,7 @@ from shared.contracts.values import (
     SegmentType,
     Version,
 )
-from shared.ids import new_id
+from shared.core.ids import new_id
 from shared.messaging.events import Cause, Message
 
 AT: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

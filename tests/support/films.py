@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.ffmpeg import ffmpeg_exe
+from shared.media.ffmpeg import ffmpeg_exe
 
 RATE = 48_000
 

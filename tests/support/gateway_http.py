@@ -13,15 +13,15 @@ from typing import Any
 
 import httpx
 
-from services.gateway.adapters.postgres.store import PostgresStores
-from services.gateway.adapters.tokens import LocalTokens
+from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.config import Settings
 from services.gateway.main import create_app
+from services.gateway.store.unit_of_work import PostgresStores
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
-from shared.ids import new_id
+from shared.core.ids import new_id
 from shared.messaging.events import Publisher
-from shared.postgres import open_pool
+from shared.postgres.pool import open_pool
 from tests.support.clock import FakeClock
 from tests.support.gateway_world import Played, World
 from tests.support.streamed import documented, log_is_documented

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from services.gateway.adapters.postgres.store import PostgresStore, PostgresStores
+from services.gateway.commands.advance_batch import advance_batch
+from services.gateway.commands.authorize import authorize, see_user
+from services.gateway.commands.create_episode import CreateEpisode, create_episode
+from services.gateway.commands.create_project import CreateProject, create_project
+from services.gateway.commands.ports import Caller
+from services.gateway.consumers import handlers
 from services.gateway.domain.roles import Role
-from services.gateway.entrypoints.kafka import handlers
-from services.gateway.usecases.advance_batch import advance_batch
-from services.gateway.usecases.authorize import authorize, see_user
-from services.gateway.usecases.create_episode import CreateEpisode, create_episode
-from services.gateway.usecases.create_project import CreateProject, create_project
-from services.gateway.usecases.ports import Caller
+from services.gateway.store.unit_of_work import PostgresStore, PostgresStores
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
-from shared.contracts.compiler import FilmState
-from shared.contracts.gateway import (
+from shared.contracts.events.compiler import FilmState
+from shared.contracts.events.gateway import (
     CancelRequested,
     CompileRequested,
     DecisionAction,
@@ -32,13 +32,13 @@ from shared.contracts.gateway import (
     EpisodeChanged,
     RegenerateRequested,
 )
-from shared.contracts.review import RefusalReason, ReviewChange, ReviewState
+from shared.contracts.events.review import RefusalReason, ReviewChange, ReviewState
 from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind, Ref, RunSource, Setting, SettingSource
-from shared.ids import new_id
+from shared.core.ids import new_id
 from shared.messaging.consumer import apply_new
 from shared.messaging.events import Message, Publisher, read_message
-from shared.postgres import Pool, open_pool, transaction
+from shared.postgres.pool import Pool, open_pool, transaction
 from tests.support import events
 from tests.support.clock import FakeClock
 from tests.support.streamed import log_is_documented

@@ -24,20 +24,20 @@ from services.generator.entrypoints.kafka import Entry
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
 from services.generator.wiring import Parts, Provider, at_once, entrance, generation
-from shared import jobs
-from shared.clock import Clock, SystemClock
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import TOPICS, Service
 from shared.contracts.values import AssetKind, Cost, Media, ObjectRef, Quality
-from shared.ids import new_id
+from shared.core.clock import Clock, SystemClock
+from shared.core.ids import new_id
+from shared.jobs import queue as jobs
 from shared.messaging.broker import Broker
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message, Publisher
 from shared.objects import Objects, open_objects
-from shared.postgres import Pool, open_pool, transaction
+from shared.postgres.deferred_writes import Writes
+from shared.postgres.pool import Pool, open_pool, transaction
 from shared.service import Base
-from shared.writes import Writes
 from tests.support import events
 from tests.support.postgres import Postgres
 

@@ -36,7 +36,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """The loop's own time, as a `shared.clock.Clock`."""
+    """The loop's own time, as a `shared.core.clock.Clock`."""
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.monotonic())

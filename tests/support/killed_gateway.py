@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.gateway.entrypoints.http import ports
-from shared.postgres import Connection, Pool, transaction
+from services.gateway.api import ports
+from shared.postgres.pool import Connection, Pool, transaction
 from shared.serve import main
 
 

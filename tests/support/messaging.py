@@ -9,15 +9,15 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from shared.clock import SystemClock
 from shared.contracts.base import Event
 from shared.contracts.topics import Service, consumed_by
+from shared.core.clock import SystemClock
 from shared.messaging.consumer import Handler
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish
 from shared.messaging.redrive import partitions_of
 from shared.messaging.relay import Relay
-from shared.postgres import Connection, Pool, open_pool, transaction
+from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.support.brokers import RunningBroker, client_of
 
 EFFECTS = """create table effects (

@@ -13,7 +13,7 @@ from services.compiler.config import Settings as Compiler
 from services.gateway.config import Settings as Gateway
 from services.generator.config import Settings as Generator
 from services.review.config import Settings as Review
-from shared.settings import ServiceSettings
+from shared.core.settings import ServiceSettings
 
 SERVICES: Final[dict[str, type[ServiceSettings]]] = {
     "gateway": Gateway, "generator": Generator, "review": Review, "compiler": Compiler,

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from services.gateway.entrypoints.http.shapes.events import EVENTS
-from shared.postgres import Pool
+from services.gateway.api.schemas.events import EVENTS
+from shared.postgres.pool import Pool
 from tests.support.gateway_shapes import same_shape
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.entrypoints.cli import reference
+from services.gateway.api.cli import reference
 from shared.contracts.messages import message
 from tests.support.settings_reference import SERVICES, settings_reference
 

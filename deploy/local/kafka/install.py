@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 
 VERSION: Final = "4.1.1"  # as in pom.xml
 MIN_JAVA: Final = 17

@@ -15,7 +15,7 @@ from deploy.local.children import Child, Command, spawn
 from deploy.local.kafka import topics
 from deploy.local.kafka.install import jars, java
 from deploy.local.preflight import free_port
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 
 READY_TIMEOUT_S: Final = 60.0  # 4 s on two idle cores
 STOP_GRACE_S: Final = 20.0

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.topics import PARTITIONS, TOPICS, Service, dead_letter_topic
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 
 RETRY_S: Final = 0.1
 REACH_TIMEOUT_S: Final = 15.0

@@ -11,14 +11,14 @@ import asyncpg
 
 from services.compiler.domain.keys import output_name
 from services.compiler.usecases.ports import Compilation
-from shared import jobs
 from shared.contracts.base import Event
-from shared.contracts.compiler import FilmState
-from shared.contracts.gateway import CompileRequested, EpisodeChanged, PinnedMedia
+from shared.contracts.events.compiler import FilmState
+from shared.contracts.events.gateway import CompileRequested, EpisodeChanged, PinnedMedia
 from shared.contracts.values import Output, Problem
+from shared.jobs import queue as jobs
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
-from shared.postgres import Connection
+from shared.postgres.pool import Connection
 
 COMPILE: Final = "compile"
 PREPARE: Final = "prepare"

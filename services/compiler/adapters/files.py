@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from shared.contracts.values import ObjectRef
-from shared.errors import Permanent
-from shared.ids import NewId
+from shared.core.errors import Permanent
+from shared.core.ids import NewId
 from shared.objects import Objects
 
 _LOCK: Final = "lock"

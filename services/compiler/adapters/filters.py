@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.compiler.domain.fit import Layout, lay_out
-from shared.colour import Colour, scale, through_light
 from shared.contracts.values import Fit, Output, TransitionStyle
-from shared.media import TAG_BT709
-from shared.pictures import whole_pictures
+from shared.media.colour import Colour, scale, through_light
+from shared.media.pictures import whole_pictures
+from shared.media.probe import TAG_BT709
 
 _SMALL: Final = 8  # the blurred fill is made at an eighth of the size: as smooth, and nearly free
 _DIMMED: Final = "lutyuv=y=16+(val-16)*0.6:u=128+(val-128)*0.6:v=128+(val-128)*0.6"  # 60% of the signal, hues kept

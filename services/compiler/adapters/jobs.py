@@ -10,15 +10,15 @@ from typing import Any, Final
 from services.compiler.adapters.desk import COMPILATION, compilation, enqueue_prepare, renew_prepare
 from services.compiler.adapters.sign_jobs import enqueue_sign
 from services.compiler.usecases.ports import Known, Result
-from shared import jobs
-from shared.clock import Clock
-from shared.contracts.compiler import FilmUpdated
-from shared.contracts.gateway import CompileRequested, EpisodeChanged, PinnedMedia
+from shared.contracts.events.compiler import FilmUpdated
+from shared.contracts.events.gateway import CompileRequested, EpisodeChanged, PinnedMedia
 from shared.contracts.values import Problem, Value
-from shared.errors import Fenced
+from shared.core.clock import Clock
+from shared.core.errors import Fenced
+from shared.jobs import queue as jobs
 from shared.messaging import outbox
 from shared.messaging.events import Publisher
-from shared.postgres import Connection, Pool, transaction
+from shared.postgres.pool import Connection, Pool, transaction
 
 _REPORT: Final = f"""
     update compilations set state = 'processing', rev = rev + 1, progress = greatest(progress, $2),

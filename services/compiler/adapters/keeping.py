@@ -10,8 +10,8 @@ from typing import Any, Final
 from services.compiler.domain.retention import Held, HeldFilm, HeldPiece
 from services.compiler.usecases.keeping import Keeping, Owner, Shelf
 from shared.contracts.retention import FILMS_KEPT, PIECES_KEPT
-from shared.errors import Retryable
-from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+from shared.core.errors import Retryable
+from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
 
 PAGE: Final = 500
 

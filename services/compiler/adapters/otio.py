@@ -12,7 +12,7 @@ import opentimelineio as otio
 
 from services.compiler.domain.handover import Blend, Edit, Handover, SoundTrack, VideoTrack
 from services.compiler.domain.sound import RATE
-from shared.contracts.gateway import CompileRequested
+from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import TransitionStyle
 
 OURS: Final = "retake"

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.compiler.domain.pieces import Piece, PieceKind
-from shared.clock import Clock
 from shared.contracts.values import ObjectRef
-from shared.errors import Retryable
-from shared.ids import NewId
-from shared.postgres import UNAVAILABLE, Pool, transaction
+from shared.core.clock import Clock
+from shared.core.errors import Retryable
+from shared.core.ids import NewId
+from shared.postgres.pool import UNAVAILABLE, Pool, transaction
 
 LEASE_S: Final = 12.0  # as long as a job's: a killed maker's piece is taken over within this
 

@@ -16,10 +16,11 @@ from services.compiler.adapters.filters import Source, Span, blend, frames_of
 from services.compiler.adapters.mp4.samples import VideoIndex, read_video_index
 from services.compiler.domain.pieces import fine_end
 from services.compiler.domain.plan import Window
-from shared import ffmpeg, media
-from shared.colour import FILM, Colour
 from shared.contracts.values import Output
-from shared.errors import Permanent
+from shared.core.errors import Permanent
+from shared.media import ffmpeg
+from shared.media import probe as media
+from shared.media.colour import FILM, Colour
 
 CLIP_CRF: Final = 20
 # Second generations, which must not be seen beside copied parts. Windows have few frames: with this preset they are

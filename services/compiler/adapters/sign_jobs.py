@@ -7,15 +7,15 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from services.compiler.adapters.desk import COMPILATION, compilation
-from shared import jobs
-from shared.clock import Clock
-from shared.contracts.compiler import FilmUpdated
-from shared.contracts.gateway import CompileRequested
+from shared.contracts.events.compiler import FilmUpdated
+from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import ObjectRef
-from shared.errors import Fenced
+from shared.core.clock import Clock
+from shared.core.errors import Fenced
+from shared.jobs import queue as jobs
 from shared.messaging import outbox
 from shared.messaging.events import Publisher
-from shared.postgres import Connection, Pool, transaction
+from shared.postgres.pool import Connection, Pool, transaction
 
 SIGN: Final = "sign"
 _IDS: Final = UUID("a2ff4be6-0f0c-4d0c-8f9c-9a6f43c1d2b7")  # a film's job of this kind beside its compilation's

@@ -10,12 +10,12 @@ from typing import Any
 import structlog
 
 from services.compiler.adapters.files import LocalFiles, Scratch
-from shared.contracts.gateway import CompileRequested, PinnedMedia
+from shared.contracts.events.gateway import CompileRequested, PinnedMedia
 from shared.contracts.values import ObjectRef
-from shared.errors import Permanent
-from shared.ids import NewId
+from shared.core.errors import Permanent
+from shared.core.ids import NewId
+from shared.media.c2pa import Claim, Identity, Ingredient, is_ai, sign
 from shared.objects import Objects
-from shared.provenance import Claim, Identity, Ingredient, is_ai, sign
 
 log = structlog.get_logger(__name__)
 

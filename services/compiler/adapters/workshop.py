@@ -41,9 +41,9 @@ from services.compiler.domain.plan import Body
 from services.compiler.domain.sound import SoundPlan
 from services.compiler.domain.subtitles import to_ass
 from services.compiler.usecases.ports import JoinedFilm, Pictures, Progress, Track
-from shared.contracts.gateway import CompileRequested
+from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import AudioConfig, CaptionMode, ObjectRef, Output
-from shared.ids import NewId
+from shared.core.ids import NewId
 from shared.objects import Objects
 from shared.objects.streams import in_thread
 

@@ -20,7 +20,7 @@ from typing import Final
 from services.compiler.domain.order import Order, name_of
 from services.compiler.domain.plan import FilmPlan
 from services.compiler.domain.sound import RATE, Cue, SoundPlan, sample_of
-from shared.contracts.gateway import CompileItem, PinnedMedia
+from shared.contracts.events.gateway import CompileItem, PinnedMedia
 from shared.contracts.values import TransitionStyle
 
 FOLDER: Final = "media"

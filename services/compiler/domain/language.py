@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from shared.language import guess_language
+from shared.media.language import guess_language
 
 UNKNOWN: Final = "und"
 

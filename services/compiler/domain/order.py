@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.contracts.gateway import CompileItem, CompileRequested, EpisodeChanged, PinnedMedia, TimelineSegment
+from shared.contracts.events.gateway import CompileItem, CompileRequested, EpisodeChanged, PinnedMedia, TimelineSegment
 from shared.contracts.values import AudioConfig, CaptionMode, Output, Transition, TransitionStyle
 
 

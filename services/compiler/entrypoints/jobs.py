@@ -15,10 +15,10 @@ from services.compiler.usecases.make_film import make_film
 from services.compiler.usecases.ports import Desk, FilmJob, FilmSigner, PieceBook, PrepareJob, SignJob, Workshop
 from services.compiler.usecases.prepare_episode import prepare_episode
 from services.compiler.usecases.sign_film import sign_film
-from shared.background import recurring
-from shared.clock import Clock
-from shared.jobs import Claim, Kind
-from shared.postgres import Connection, Pool, transaction
+from shared.core.clock import Clock
+from shared.jobs.queue import Claim, Kind
+from shared.jobs.recurring import recurring
+from shared.postgres.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 

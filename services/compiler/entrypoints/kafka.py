@@ -10,17 +10,17 @@ from services.compiler.usecases.cancel_compilation import cancel_compilation
 from services.compiler.usecases.follow_timeline import follow_timeline
 from services.compiler.usecases.ports import Desk
 from services.compiler.usecases.remember_commit import remember_commit
-from shared.clock import Clock
 from shared.contracts.base import Event
-from shared.contracts.compiler import FilmState, FilmUpdated
-from shared.contracts.gateway import CancelRequested, CompileRequested, EpisodeChanged
-from shared.contracts.generator import Complete
+from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.contracts.events.gateway import CancelRequested, CompileRequested, EpisodeChanged
+from shared.contracts.events.generator import Complete
 from shared.contracts.values import Problem
-from shared.errors import Permanent
+from shared.core.clock import Clock
+from shared.core.errors import Permanent
 from shared.messaging.consumer import Handler, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Cause, Message
-from shared.postgres import Connection
+from shared.postgres.pool import Connection
 
 Desks = Callable[[Connection], Desk]
 

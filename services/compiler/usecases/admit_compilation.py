@@ -11,8 +11,8 @@ from services.compiler.usecases.cancel_compilation import cancel_compilation
 from services.compiler.usecases.estimate import guess
 from services.compiler.usecases.gather import clip_recipes
 from services.compiler.usecases.ports import Desk
-from shared.contracts.compiler import FilmState, FilmUpdated
-from shared.contracts.gateway import CompileRequested
+from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.contracts.events.gateway import CompileRequested
 from shared.messaging.events import Message
 
 

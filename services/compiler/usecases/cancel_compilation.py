@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.compiler.usecases.ports import Compilation, Desk
-from shared.contracts.compiler import FilmUpdated
-from shared.contracts.gateway import CancelRequested, CancelTarget
+from shared.contracts.events.compiler import FilmUpdated
+from shared.contracts.events.gateway import CancelRequested, CancelTarget
 from shared.messaging.events import Message
 
 

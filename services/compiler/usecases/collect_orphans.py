@@ -12,7 +12,7 @@ import structlog
 
 from services.compiler.usecases.keeping import KeepingUnit, Owner
 from shared.contracts.retention import GRACE, Action, Verdict, over
-from shared.ids import is_id
+from shared.core.ids import is_id
 from shared.objects import ObjectStore, StoredObject
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from services.compiler.domain.handover import hand_over
 from services.compiler.domain.order import Order
 from services.compiler.usecases.gather import stem_recipes
 from services.compiler.usecases.ports import Pictures, Track, Workshop
-from shared.contracts.gateway import CompileRequested
+from shared.contracts.events.gateway import CompileRequested
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.compiler.usecases.ports import Desk
-from shared.contracts.compiler import FilmUpdated
+from shared.contracts.events.compiler import FilmUpdated
 from shared.contracts.values import Problem
 
 EXPIRED = Problem(

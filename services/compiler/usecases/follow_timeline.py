@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.compiler.usecases.cancel_compilation import cancelled
 from services.compiler.usecases.ports import Desk
-from shared.contracts.gateway import EpisodeChanged
+from shared.contracts.events.gateway import EpisodeChanged
 from shared.messaging.events import Message
 
 

@@ -28,7 +28,7 @@ from services.compiler.domain.plan import FilmPlan, Shot, plan_film
 from services.compiler.domain.sound import RATE, SoundPlan, Sources, plan_sound
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import Pictures, Track
-from shared.contracts.gateway import PinnedMedia
+from shared.contracts.events.gateway import PinnedMedia
 from shared.contracts.values import AudioConfig, CaptionMode
 
 TOLERANCE_LU = 0.3  # half a step of the gain, and what the encoder adds: further off is told

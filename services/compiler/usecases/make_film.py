@@ -19,11 +19,11 @@ from services.compiler.usecases.estimate import look
 from services.compiler.usecases.gather import draw_captions, gather_clips, gather_sound, gather_windows, undrawn
 from services.compiler.usecases.obtain_pieces import Obtainer, first_failure
 from services.compiler.usecases.ports import FilmJob, Pictures, PieceBook, Progress, Result, Track, Workshop
-from shared.clock import Clock
-from shared.contracts.compiler import Chapter, FilmReport
-from shared.contracts.gateway import CompileRequested
+from shared.contracts.events.compiler import Chapter, FilmReport
+from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
-from shared.errors import RetakeError, full_disk_in_words
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError, full_disk_in_words
 
 REPORT_EVERY_S: Final = 0.5
 MOST_ATTEMPTS: Final = 5  # claims of one job: a worker that dies each time it touches a film must not go on for ever

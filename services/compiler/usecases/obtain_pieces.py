@@ -13,8 +13,8 @@ import structlog
 from services.compiler.domain.cost import Meter, Pace, units
 from services.compiler.domain.pieces import Piece, Recipe
 from services.compiler.usecases.ports import PieceBook, Workshop
-from shared.clock import Clock
-from shared.errors import Permanent, RetakeError, Retryable, full_disk_in_words
+from shared.core.clock import Clock
+from shared.core.errors import Permanent, RetakeError, Retryable, full_disk_in_words
 
 log = structlog.get_logger(__name__)
 

@@ -17,8 +17,8 @@ from services.compiler.domain.pieces import Piece, PieceKind, Recipe
 from services.compiler.domain.plan import FilmPlan
 from services.compiler.domain.sound import SoundPlan
 from shared.contracts.base import Event
-from shared.contracts.compiler import FilmReport, FilmState
-from shared.contracts.gateway import CompileRequested, EpisodeChanged, PinnedMedia
+from shared.contracts.events.compiler import FilmReport, FilmState
+from shared.contracts.events.gateway import CompileRequested, EpisodeChanged, PinnedMedia
 from shared.contracts.values import AudioConfig, Media, ObjectRef, Output, Problem
 from shared.messaging.events import Cause, Message
 

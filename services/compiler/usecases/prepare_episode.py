@@ -12,8 +12,8 @@ from services.compiler.domain.pieces import poster_recipe
 from services.compiler.usecases.gather import clip_recipes, gather_clips, gather_sound, gather_windows, stem_recipes
 from services.compiler.usecases.obtain_pieces import Obtainer
 from services.compiler.usecases.ports import Known, PieceBook, PrepareJob, Workshop
-from shared.clock import Clock
-from shared.errors import RetakeError, Retryable
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError, Retryable
 
 log = structlog.get_logger(__name__)
 

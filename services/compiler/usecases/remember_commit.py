@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.compiler.usecases.ports import Desk
-from shared.contracts.gateway import PinnedMedia
-from shared.contracts.generator import Complete
+from shared.contracts.events.gateway import PinnedMedia
+from shared.contracts.events.generator import Complete
 from shared.contracts.values import AssetKind, Version
 from shared.messaging.events import Message
 

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from services.compiler.usecases.ports import FilmSigner, SignJob
-from shared.errors import RetakeError
+from shared.core.errors import RetakeError
 
 log = structlog.get_logger(__name__)
 

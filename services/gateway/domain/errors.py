@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from shared.errors import UserError
+from shared.core.errors import UserError
 
 Slug = Literal[
     "already-decided",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
-from shared.contracts.review import ReviewChange
+from shared.contracts.events.review import ReviewChange
 
 
 class Made(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from shared.sniff import PICTURES, SOUNDS, VIDEOS
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
 
 MIB: Final = 1024 * 1024
 SNIFFED_BYTES: Final = 64

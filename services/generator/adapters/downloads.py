@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from shared.errors import RetakeError, Retryable, UserError
+from shared.core.errors import RetakeError, Retryable, UserError
 
 TOTAL_S: Final = 300.0
 CONNECT_S: Final = 10.0

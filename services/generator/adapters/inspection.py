@@ -15,10 +15,10 @@ from services.generator.domain.frames import ratio_label, resolution_label
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
 from services.generator.usecases.ports import Beside, Expect, Inspected
 from shared.contracts.values import AssetKind, Media
-from shared.errors import Permanent
-from shared.ffmpeg import filter_value, media_input, run_ffmpeg
-from shared.media import Probe, probe
-from shared.sniff import Form, sniff
+from shared.core.errors import Permanent
+from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media.file_type import Form, sniff
+from shared.media.probe import Probe, probe
 
 POSTER_WIDTH: Final = 640
 STRIP_HEIGHT: Final = 90

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
-from shared.errors import RetakeError
-from shared.ffmpeg import filter_value, media_input, run_ffmpeg
-from shared.media import Probe
-from shared.sniff import Form, sniff
+from shared.core.errors import RetakeError
+from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media.file_type import Form, sniff
+from shared.media.probe import Probe
 
 WIDTH: Final = 640
 SCAN_WIDTH: Final = 320  # black, frozen and flashing pictures show at any size

@@ -11,8 +11,8 @@ from typing import Any, Final
 import structlog
 
 from services.generator.adapters.providers.animatic import worker
-from shared.errors import Permanent, RetakeError, UserError
-from shared.processes import child, read_tail
+from shared.core.errors import Permanent, RetakeError, UserError
+from shared.core.processes import child, read_tail
 
 TIMEOUT_S: Final = 120.0
 

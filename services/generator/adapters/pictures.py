@@ -15,7 +15,7 @@ from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError,
 
 from services.generator.adapters.providers.animatic.photograph import load_photograph
 from services.generator.adapters.providers.animatic.worker import serve
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 
 pi_heif.register_heif_opener()  # HEIC, as telephones write it
 

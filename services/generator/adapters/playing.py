@@ -12,13 +12,13 @@ from typing import Final
 import av
 import av.error
 
-from shared.colour import Colour, scale, through_light
-from shared.errors import Permanent
-from shared.ffmpeg import media_input, run_ffmpeg
-from shared.media import TAG_BT709, Probe, in_words, picture_stream
-from shared.pictures import whole_pictures
-from shared.sniff import Form, sniff
-from shared.untrusted import open_media
+from shared.core.errors import Permanent
+from shared.media.colour import Colour, scale, through_light
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.file_type import Form, sniff
+from shared.media.pictures import whole_pictures
+from shared.media.probe import TAG_BT709, Probe, in_words, picture_stream
+from shared.media.sandbox import open_media
 
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
 LARGEST_SHORT_SIDE: Final = 1088  # a model's 1080p may be a multiple of 16

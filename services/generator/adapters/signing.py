@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 
 from services.generator.usecases.ports import Origin
-from shared.errors import RetakeError
-from shared.provenance import OPENED, Claim, Identity, Ingredient, can_sign, form_of, is_ai, sign
+from shared.core.errors import RetakeError
+from shared.media.c2pa import OPENED, Claim, Identity, Ingredient, can_sign, form_of, is_ai, sign
 
 log = structlog.get_logger(__name__)
 

@@ -11,10 +11,10 @@ from services.generator.adapters.picture_child import in_child
 from services.generator.adapters.playing import breaks_off, is_plain, sdr, steady_rate
 from services.generator.usecases.ports import Made
 from shared.contracts.values import AssetKind, Cost
-from shared.errors import Permanent, UserError
-from shared.ffmpeg import media_input, run_ffmpeg
-from shared.media import Probe, probe
-from shared.sniff import PICTURES, SOUNDS, VIDEOS, Form, sniff
+from shared.core.errors import Permanent, UserError
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form, sniff
+from shared.media.probe import Probe, probe
 
 LONGEST_S: Final = 3600.0
 SHORTEST_S: Final = 0.1

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from shared.contracts.gateway import ImportRequested
-from shared.contracts.generator import Failed, ImportClip, ImportReady, Progress
+from shared.contracts.events.gateway import ImportRequested
+from shared.contracts.events.generator import Failed, ImportClip, ImportReady, Progress
 from shared.contracts.values import Cost, Problem
-from shared.errors import UserError
+from shared.core.errors import UserError
 from shared.messaging.events import Cause
 
 NOTHING_SPENT: Final = Cost(amount="0", basis="reported")

@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.contracts.messages import message
 from shared.contracts.values import AssetKind, Problem, SpendCap
-from shared.errors import RetakeError, UserError
+from shared.core.errors import RetakeError, UserError
 
 REOPEN: Final = "Reopen the preview to decide again at no new cost, or regenerate."
 

@@ -26,7 +26,7 @@ from shared.contracts.values import (
     SettingSource,
     Version,
 )
-from shared.errors import UserError
+from shared.core.errors import UserError
 
 PROMPT_CHANGES: Final = ("style_adjustments", "character_prompt")
 """Overrides that change the prompt of one run (see prompt.py) and are no settings of a model."""

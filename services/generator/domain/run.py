@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from services.generator.domain.states import RunState
-from shared.contracts.gateway import RegenerateRequested
-from shared.contracts.generator import Complete, Failed, PreviewReady, Progress
+from shared.contracts.events.gateway import RegenerateRequested
+from shared.contracts.events.generator import Complete, Failed, PreviewReady, Progress
 from shared.contracts.values import Actor, Cost, Problem, Ref, Settings, Version
 from shared.messaging.events import Cause
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.generator.domain.frames import Frame, ratio_label
 from shared.contracts.values import AssetKind, Media
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 
 DURATION_LEAST_S: Final = 0.5
 DURATION_SHARE: Final = 0.05

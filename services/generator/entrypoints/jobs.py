@@ -17,11 +17,11 @@ from services.generator.usecases.generate import Generate
 from services.generator.usecases.ports import Attempt, Pressure, Sweeps
 from services.generator.usecases.split_film import SplitFilm
 from services.generator.usecases.sweep_runs import LIMIT, end_overdue, requeue_jobless, tell_held_back
-from shared.background import recurring
-from shared.clock import Clock
-from shared.errors import RetakeError
-from shared.jobs import Claim, Gates, Kind, again, finish
-from shared.postgres import Connection, Pool, transaction
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError
+from shared.jobs.queue import Claim, Gates, Kind, again, finish
+from shared.jobs.recurring import recurring
+from shared.postgres.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 

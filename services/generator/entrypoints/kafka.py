@@ -18,17 +18,17 @@ from services.generator.usecases.ports import Commits, Meter, Runs
 from services.generator.usecases.refuse_command import refuse_request
 from services.generator.usecases.start_import import start_import
 from services.generator.usecases.start_run import Offer, start_run
-from shared.clock import Clock
 from shared.contracts.base import Event
-from shared.contracts.gateway import CancelRequested, EpisodeChanged, ImportRequested, RegenerateRequested
-from shared.contracts.review import Accepted, Rejected, ReviewUpdated
+from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested, RegenerateRequested
+from shared.contracts.events.review import Accepted, Rejected, ReviewUpdated
 from shared.contracts.values import Ref
-from shared.errors import Permanent
-from shared.ids import is_id
+from shared.core.clock import Clock
+from shared.core.errors import Permanent
+from shared.core.ids import is_id
 from shared.messaging.consumer import Handler, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Cause, Message
-from shared.postgres import Connection
+from shared.postgres.pool import Connection
 
 
 @dataclass(frozen=True)

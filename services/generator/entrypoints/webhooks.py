@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from services.generator.domain.webhook_signature import is_genuine
-from shared.clock import Clock
+from shared.core.clock import Clock
 
 log = structlog.get_logger(__name__)
 

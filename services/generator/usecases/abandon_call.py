@@ -9,7 +9,7 @@ import structlog
 
 from services.generator.usecases.remote import Calls, CallState, RemoteProvider, Running, Stopped, Succeeded
 from services.generator.usecases.take_up_call import take_up
-from shared.clock import Clock
+from shared.core.clock import Clock
 
 log = structlog.get_logger(__name__)
 

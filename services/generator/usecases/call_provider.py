@@ -32,8 +32,8 @@ from services.generator.usecases.remote import (
     Unsure,
 )
 from services.generator.usecases.take_up_call import take_up
-from shared.clock import Clock
-from shared.errors import RetakeError, Retryable
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError, Retryable
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from services.generator.domain.film_import import ImportState, import_cancelled, import_failed
 from services.generator.domain.problems import problem_of
 from services.generator.usecases.imports import Imports
-from shared.contracts.gateway import CancelRequested, CancelTarget, EpisodeChanged
+from shared.contracts.events.gateway import CancelRequested, CancelTarget, EpisodeChanged
 from shared.messaging.events import Message
 
 

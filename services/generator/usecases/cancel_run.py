@@ -8,7 +8,7 @@ from services.generator.domain.problems import cancelled, problem_of
 from services.generator.domain.run import Run, failed
 from services.generator.domain.states import WORKING, RunState
 from services.generator.usecases.ports import Runs
-from shared.contracts.gateway import CancelRequested, CancelTarget
+from shared.contracts.events.gateway import CancelRequested, CancelTarget
 from shared.messaging.events import Message
 
 

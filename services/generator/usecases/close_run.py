@@ -9,7 +9,7 @@ from services.generator.domain.problems import asset_deleted, problem_of
 from services.generator.domain.run import Run, failed
 from services.generator.domain.states import RunState
 from services.generator.usecases.ports import Runs
-from shared.contracts.review import Rejected, ReviewChange, ReviewUpdated
+from shared.contracts.events.review import Rejected, ReviewChange, ReviewUpdated
 from shared.messaging.events import Message
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from services.generator.usecases.keeping import KeepingUnit
 from shared.contracts.retention import CLOSED_KEPT, GRACE
-from shared.ids import is_id
+from shared.core.ids import is_id
 from shared.objects import ObjectStore, StoredObject
 
 log = structlog.get_logger(__name__)

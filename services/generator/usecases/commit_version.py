@@ -11,7 +11,7 @@ from services.generator.domain.retention import LetGo, surplus
 from services.generator.domain.run import Run, commit_time, complete, failed
 from services.generator.domain.states import RunState, may_become
 from services.generator.usecases.ports import Commits, Pending
-from shared.contracts.review import Accepted
+from shared.contracts.events.review import Accepted
 from shared.messaging.events import Message
 
 log = structlog.get_logger(__name__)

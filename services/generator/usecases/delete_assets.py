@@ -8,7 +8,7 @@ from services.generator.domain.problems import asset_deleted, problem_of
 from services.generator.domain.run import Run, failed
 from services.generator.domain.states import RunState
 from services.generator.usecases.ports import Runs
-from shared.contracts.gateway import EpisodeChanged
+from shared.contracts.events.gateway import EpisodeChanged
 from shared.messaging.events import Message
 
 

@@ -14,7 +14,7 @@ from services.generator.usecases.gather_references import GatherReferences
 from services.generator.usecases.ports import AttemptUnit, Beside, Downloads, Reference
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, RunSource
-from shared.errors import Permanent, RetakeError, UserError
+from shared.core.errors import Permanent, RetakeError, UserError
 from shared.objects import Objects
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from typing import Final
 
 from services.generator.usecases.ports import Reference
 from shared.contracts.values import Character, ObjectRef
-from shared.errors import Permanent, UserError
+from shared.core.errors import Permanent, UserError
 from shared.objects import Objects
 
 KEPT: Final = 64  # pictures, 25 MB at most each

@@ -25,10 +25,10 @@ from services.generator.usecases.make_candidate import MakeCandidate
 from services.generator.usecases.ports import Attempt, Attempts, AttemptUnit, Meter, Scratch
 from services.generator.usecases.remote import Unreached
 from services.generator.usecases.report_progress import Reporter, Step
-from shared import telemetry
-from shared.clock import Clock
 from shared.contracts.values import RunSource, Version
-from shared.errors import Fenced, RetakeError, Retryable, full_disk_in_words
+from shared.core.clock import Clock
+from shared.core.errors import Fenced, RetakeError, Retryable, full_disk_in_words
+from shared.observability import telemetry
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 from services.generator.domain.cutting import Change, Span, Track
 from services.generator.domain.film_import import FilmImport, ImportState
 from services.generator.usecases.ports import Attempt, Share, Store
-from shared.contracts.gateway import ImportRequested
-from shared.contracts.generator import ImportClip
+from shared.contracts.events.gateway import ImportRequested
+from shared.contracts.events.generator import ImportClip
 from shared.contracts.values import Problem
 from shared.messaging.events import Cause, Message
 

@@ -17,11 +17,11 @@ from services.generator.domain.tolerances import check
 from services.generator.usecases.gather_inputs import Inputs
 from services.generator.usecases.ports import Inspected, Made, Maker, Meter, Order, Origin, Studio, VersionSigner
 from services.generator.usecases.report_progress import Reporter, Step
-from shared.clock import Clock
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, ObjectRef, RunSource, Setting, Version
-from shared.errors import RetakeError
-from shared.ids import NewId
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError
+from shared.core.ids import NewId
 from shared.objects import Objects
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ from services.generator.domain.states import RunState, VersionStatus
 from services.generator.domain.tolerances import Asked
 from shared.contracts.base import Event
 from shared.contracts.catalogue import Model
-from shared.contracts.gateway import RegenerateRequested
+from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import AssetKind, Cost, Media, Problem, Quality, Settings, Version
 from shared.messaging.events import Cause, Message
 

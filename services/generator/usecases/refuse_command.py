@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from services.generator.domain.problems import problem_of, unreadable_command
 from services.generator.usecases.ports import Runs
-from shared.contracts.gateway import ImportRequested, RegenerateRequested
-from shared.contracts.generator import Failed
+from shared.contracts.events.gateway import ImportRequested, RegenerateRequested
+from shared.contracts.events.generator import Failed
 from shared.contracts.values import AssetKind, Cost
-from shared.ids import is_id
+from shared.core.ids import is_id
 from shared.messaging.events import Cause
 
 NOWHERE: Final = "00000000-0000-0000-0000-000000000000"  # an id that a broken command does not tell

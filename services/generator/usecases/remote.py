@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from services.generator.usecases.ports import Made, Order
 from shared.contracts.values import Cost, Problem
-from shared.errors import Permanent, RetakeError, Retryable
+from shared.core.errors import Permanent, RetakeError, Retryable
 
 Handle = Mapping[str, Any]
 """The provider's own: an id, addresses. JSON; stored, never looked into by anyone else."""

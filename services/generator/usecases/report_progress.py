@@ -15,8 +15,8 @@ import structlog
 
 from services.generator.domain.run import progress
 from services.generator.usecases.ports import Attempt, AttemptUnit
-from shared.clock import Clock
-from shared.errors import Retryable
+from shared.core.clock import Clock
+from shared.core.errors import Retryable
 
 log = structlog.get_logger(__name__)
 

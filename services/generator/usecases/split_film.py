@@ -27,11 +27,11 @@ from services.generator.domain.problems import input_missing, problem_of, worker
 from services.generator.usecases.imports import Clip, Cutter, Film, Splits, SplitUnit
 from services.generator.usecases.ports import Attempt, Scratch, Share
 from services.generator.usecases.tell_import import Telling
-from shared import telemetry
-from shared.clock import Clock
-from shared.contracts.generator import ImportClip
-from shared.errors import Fenced, Permanent, RetakeError, Retryable
+from shared.contracts.events.generator import ImportClip
+from shared.core.clock import Clock
+from shared.core.errors import Fenced, Permanent, RetakeError, Retryable
 from shared.objects import Objects
+from shared.observability import telemetry
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.generator.domain.film_import import import_progress
 from services.generator.usecases.imports import Imports
-from shared.contracts.gateway import ImportRequested
+from shared.contracts.events.gateway import ImportRequested
 from shared.messaging.events import Message
 
 

@@ -18,9 +18,9 @@ from services.generator.domain.run import Lane, Run, failed, preview_ready, prog
 from services.generator.domain.states import RunState
 from services.generator.usecases.ports import Asset, LaneOf, NewRun, Runs
 from shared.contracts.catalogue import Catalogue
-from shared.contracts.gateway import RegenerateRequested
+from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import AssetKind, RunSource, Setting, SettingSource
-from shared.errors import UserError
+from shared.core.errors import UserError
 from shared.messaging.events import Message
 
 log = structlog.get_logger(__name__)

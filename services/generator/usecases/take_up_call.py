@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from services.generator.usecases.remote import Call, Calls, CallState, RemoteProvider
-from shared.errors import Retryable
+from shared.core.errors import Retryable
 
 log = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 
 from services.generator.usecases.ports import Share
-from shared.clock import Clock
-from shared.errors import Fenced, Retryable
+from shared.core.clock import Clock
+from shared.core.errors import Fenced, Retryable
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from services.compiler.domain.sound import RATE
 from services.compiler.usecases.estimate import look
 from services.compiler.usecases.gather import clip_recipes, stem_recipes
 from services.compiler.usecases.obtain_pieces import Obtainer
-from shared.contracts.gateway import CompileItem
+from shared.contracts.events.gateway import CompileItem
 from shared.contracts.values import CaptionMode, Media, Output
 from tests.support import events
 from tests.support.clock import FakeClock

@@ -16,7 +16,7 @@ from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.domain.sound import RATE, SoundPlan, Sources, Stem, plan_sound
 from services.compiler.usecases.describe_timeline import TIMELINE, describe_timeline, left_out
 from services.compiler.usecases.ports import Pictures, Track, Workshop
-from shared.contracts.gateway import CompileItem, CompileRequested
+from shared.contracts.events.gateway import CompileItem, CompileRequested
 from shared.contracts.values import AudioConfig, Media, NarrationMix, Transition, TransitionStyle
 from tests.support import events
 

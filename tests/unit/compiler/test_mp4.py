@@ -16,7 +16,7 @@ from services.compiler.adapters.mp4.film import Layout, Packets, Pictures, lay_o
 from services.compiler.adapters.mp4.samples import VideoIndex, strip_adts
 from services.compiler.adapters.mp4.write import Stopped, write_film
 from shared.contracts.values import Output
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 
 OUTPUT = Output(width=320, height=180, fps=24)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.compiler.domain.order import FIRST_GUESS, expected_orders, habit_of, order_of
-from shared.contracts.gateway import CompileItem
+from shared.contracts.events.gateway import CompileItem
 from shared.contracts.values import AudioConfig, Output, Transition, TransitionStyle
 from tests.support import events
 

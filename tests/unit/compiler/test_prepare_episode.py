@@ -9,7 +9,7 @@ from services.compiler.domain.cost import Pace
 from services.compiler.domain.pieces import ClipRecipe, Piece, PieceKind, Recipe
 from services.compiler.usecases.ports import Known, Workshop
 from services.compiler.usecases.prepare_episode import prepare_episode
-from shared.contracts.gateway import PinnedMedia
+from shared.contracts.events.gateway import PinnedMedia
 from shared.contracts.values import Output
 from tests.support import events
 from tests.support.clock import FakeClock

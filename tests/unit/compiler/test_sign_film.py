@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from services.compiler.usecases.sign_film import MOST_ATTEMPTS, sign_film
-from shared.contracts.gateway import CompileRequested
+from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import ObjectRef
-from shared.errors import Permanent, RetakeError, Retryable
+from shared.core.errors import Permanent, RetakeError, Retryable
 from tests.support import events
 
 

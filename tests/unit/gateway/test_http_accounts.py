@@ -9,10 +9,10 @@ import jwt
 import pytest
 from pydantic import ValidationError
 
-from services.gateway.adapters.tokens import LEEWAY_S, LocalTokens
+from services.gateway.api.auth.tokens import LEEWAY_S, LocalTokens
+from services.gateway.api.middleware.rate_limit import TRACKED, RateLimit
 from services.gateway.config import Settings
 from services.gateway.domain.identity import BadToken
-from services.gateway.entrypoints.http.limits import TRACKED, RateLimit
 from tests.support.clock import FakeClock
 
 SECRET = "a secret of at least thirty-two bytes"

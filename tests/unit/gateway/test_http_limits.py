@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from services.gateway.api.middleware.concurrency import Slots
+from services.gateway.api.middleware.rate_limit import RateLimit
+from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.domain.limits import Used
-from services.gateway.entrypoints.http.limits import RateLimit
-from services.gateway.entrypoints.http.overload import Slots
-from services.gateway.entrypoints.problems import ProblemError, Slug
 from tests.support.clock import FakeClock
 
 

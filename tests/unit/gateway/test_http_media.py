@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.adapters.signing import MediaSigner
+from services.gateway.api.auth.media_signatures import MediaSigner
+from services.gateway.api.files import CHUNK, read_file
+from services.gateway.api.ranges import Unsatisfiable, disposition, matches, parse_range, range_holds
 from services.gateway.domain.links import Links
-from services.gateway.entrypoints.http.files import CHUNK, read_file
-from services.gateway.entrypoints.http.ranges import Unsatisfiable, disposition, matches, parse_range, range_holds
 from tests.support.clock import FakeClock
 
 MEDIA = "versions/01980000-0000-7000-8000-000000000001/content"

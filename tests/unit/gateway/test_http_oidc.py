@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import ValidationError
 
-from services.gateway.adapters.issuer_keys import COOLDOWN_S, FRESH_S, USABLE_S, IssuerKeys
-from services.gateway.adapters.oidc import OidcTokens
+from services.gateway.api.auth.issuer_keys import COOLDOWN_S, FRESH_S, USABLE_S, IssuerKeys
+from services.gateway.api.auth.oidc import OidcTokens
 from services.gateway.domain.identity import BadToken
-from shared.errors import Retryable
+from shared.core.errors import Retryable
 from tests.support.clock import FakeClock
 from tests.support.gateway_http import gateway_settings
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from services.gateway.entrypoints.cli import openapi
-from services.gateway.entrypoints.http.glossary import meanings
-from services.gateway.entrypoints.http.reference import reference_page
-from services.gateway.entrypoints.problems import Slug
+from services.gateway.api.cli import openapi
+from services.gateway.api.glossary import meanings
+from services.gateway.api.problems import Slug
+from services.gateway.api.reference import reference_page
 
 COMMITTED = Path(__file__).resolve().parents[3] / "docs/api/openapi.json"
 

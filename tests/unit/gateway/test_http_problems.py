@@ -14,11 +14,11 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, ConfigDict
 
+from services.gateway.api import problems
+from services.gateway.api.middleware.errors import Front
+from services.gateway.api.problems import KINDS, ProblemError, Slug
 from services.gateway.domain.errors import Refusal, busy, invalid, stale
-from services.gateway.entrypoints import problems
-from services.gateway.entrypoints.http.front import Front
-from services.gateway.entrypoints.problems import KINDS, ProblemError, Slug
-from shared.errors import Retryable, UserError
+from shared.core.errors import Retryable, UserError
 
 # The closed set as the API publishes it.
 PUBLISHED = {

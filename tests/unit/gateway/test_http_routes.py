@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.gateway.entrypoints.http.app import build_app
-from services.gateway.entrypoints.http.documents import CONDITIONAL, POST, WITH_BODY
-from services.gateway.entrypoints.http.openapi import operations
-from shared.clock import SystemClock
+from services.gateway.api.app import build_app
+from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY
+from services.gateway.api.openapi import operations
+from shared.core.clock import SystemClock
 
 # `route success problems`; ^: If-Match is required.
 PROMISED = """

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.gateway.entrypoints.http.shapes.episodes import NewCompilation
+from services.gateway.api.schemas.episodes import NewCompilation
 from shared.contracts import values
-from shared.ids import new_id
+from shared.core.ids import new_id
 
 SEGMENT = new_id()
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.gateway.domain.event_log import Bounds, Logged, ResetReason, where_to_resume
-from services.gateway.entrypoints.sse import EventStreamResponse, Opening
-from services.gateway.entrypoints.sse_allowance import Allowance, StreamLimit
-from services.gateway.entrypoints.sse_hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub
-from services.gateway.entrypoints.sse_stream import QUEUE_BYTES, Batch, Stream, frame
-from shared.clock import SystemClock
+from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub
+from services.gateway.stream.quota import Allowance, StreamLimit
+from services.gateway.stream.response import EventStreamResponse, Opening
+from services.gateway.stream.subscriber import QUEUE_BYTES, Batch, Stream, frame
+from shared.core.clock import SystemClock
 from tests.support.clock import FakeClock
 from tests.support.waiting import eventually
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.gateway.domain.settings import workflow_of
-from shared.ids import new_id
+from shared.core.ids import new_id
 
 PROJECTS = [new_id() for _ in range(2000)]
 

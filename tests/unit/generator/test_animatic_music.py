@@ -15,8 +15,8 @@ from services.generator.adapters.providers.animatic.engine import compose
 from services.generator.adapters.providers.animatic.music.composition import compose_score
 from services.generator.adapters.providers.animatic.music.moods import MODES, STYLES, read_prompt
 from services.generator.adapters.providers.animatic.music.score import perform
-from shared.errors import Permanent
-from shared.media import probe
+from shared.core.errors import Permanent
+from shared.media.probe import probe
 from tests.support.sounds import read_sound
 
 

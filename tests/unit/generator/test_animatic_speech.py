@@ -10,9 +10,9 @@ import pytest
 from services.generator.adapters.providers.animatic.audiofile import loudness_lufs
 from services.generator.adapters.providers.animatic.engine import speak
 from services.generator.adapters.providers.animatic.speech import split_sentences
-from shared.errors import Permanent
-from shared.language import guess_language
-from shared.media import probe
+from shared.core.errors import Permanent
+from shared.media.language import guess_language
+from shared.media.probe import probe
 from tests.support.sounds import read_sound
 
 SCRIPTS = {

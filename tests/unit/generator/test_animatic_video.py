@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 from services.generator.adapters.providers.animatic.draw import prepare
 from services.generator.adapters.providers.animatic.engine import render_video
 from services.generator.adapters.providers.animatic.photograph import cut_frame
-from shared.errors import Permanent
-from shared.ffmpeg import media_input, run_ffmpeg
-from shared.media import Output, conformed_video_args, cut_points, probe
+from shared.core.errors import Permanent
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.probe import Output, conformed_video_args, cut_points, probe
 from tests.support.pictures import Plane, displacement, magnification, save_texture
 
 FRAME = (320, 180)

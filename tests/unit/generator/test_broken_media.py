@@ -12,9 +12,9 @@ from services.generator.adapters.playing import breaks_off, index_is_first, stea
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.usecases.ports import Beside
 from shared.contracts.values import AssetKind
-from shared.errors import Permanent, RetakeError
-from shared.media import probe
-from shared.sniff import Form, sniff
+from shared.core.errors import Permanent, RetakeError
+from shared.media.file_type import Form, sniff
+from shared.media.probe import probe
 from tests.support.films import ffmpeg
 
 READ = 60  # mutations of each file that are looked into without decoding

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from services.generator.adapters.downloads import GuardedDownloads
-from shared.errors import Retryable, UserError
+from shared.core.errors import Retryable, UserError
 
 PUBLIC = "93.184.216.34"
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from services.generator.adapters import pictures
-from shared.errors import Permanent
-from shared.sniff import Form, sniff
+from shared.core.errors import Permanent
+from shared.media.file_type import Form, sniff
 from tests.support.heic import heic
 
 

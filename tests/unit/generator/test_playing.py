@@ -12,7 +12,7 @@ from services.generator.adapters.playing import index_is_first, needs_proxy, put
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.usecases.ports import Beside, Inspected
 from shared.contracts.values import AssetKind
-from shared.media import probe
+from shared.media.probe import probe
 from tests.support.films import ffmpeg
 
 PICTURES = "testsrc2=size=320x180:rate=24:duration=0.5"

@@ -29,7 +29,7 @@ from services.generator.usecases.remote import (
 )
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
-from shared.errors import Permanent, Retryable
+from shared.core.errors import Permanent, Retryable
 
 GUIDE: Final = Path(__file__).resolve().parents[3] / "docs/guide/providers.md"
 MODEL: Final = load_catalogue().get("minimax/speech-02-hd")

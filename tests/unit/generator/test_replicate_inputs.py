@@ -19,7 +19,7 @@ from services.generator.domain.frames import Frame
 from services.generator.usecases.ports import Order
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
-from shared.errors import Retryable, UserError
+from shared.core.errors import Retryable, UserError
 from tests.support.replicate.schemas import SCHEMAS, violations
 
 CATALOGUE = load_catalogue()

@@ -30,11 +30,11 @@ from services.generator.usecases.remote import (
     Throttled,
     Unsure,
 )
-from shared.clock import SystemClock
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
-from shared.errors import Permanent, RetakeError, Retryable, UserError
-from shared.ids import new_id
+from shared.core.clock import SystemClock
+from shared.core.errors import Permanent, RetakeError, Retryable, UserError
+from shared.core.ids import new_id
 from tests.support.replicate import schemas, server
 
 CATALOGUE = load_catalogue()

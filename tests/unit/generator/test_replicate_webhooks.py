@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from services.generator.adapters.providers.replicate.bell import Bell
 from services.generator.domain.webhook_signature import is_genuine, keys_of
 from services.generator.entrypoints.webhooks import BODY_MOST, webhook_routes
-from shared.clock import SystemClock
+from shared.core.clock import SystemClock
 from tests.support.replicate import server
 from tests.support.replicate.predictions import signed
 

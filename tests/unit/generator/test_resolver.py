@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.generator.domain.resolver import Effective, Request, resolve
 from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.values import AssetKind, Output, ProjectSettings, Setting, SettingSource, Version
-from shared.errors import UserError
+from shared.core.errors import UserError
 from tests.support import events
 
 CATALOGUE = load_catalogue()

@@ -17,8 +17,8 @@ from services.generator.domain.run import Run, Spent
 from services.generator.domain.states import RunState
 from services.generator.usecases.ports import Attempt
 from services.generator.usecases.report_progress import Reporter, Step
-from shared.contracts.generator import Progress
-from shared.errors import Retryable
+from shared.contracts.events.generator import Progress
+from shared.core.errors import Retryable
 from tests.support import events
 from tests.support.in_no_time import LoopClock, in_no_time
 

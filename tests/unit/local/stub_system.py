@@ -103,7 +103,7 @@ def up(options: dict[str, Any]) -> None:
     from deploy.local.paths import DataDir
     from deploy.local.report import Journal, JsonObject
     from deploy.local.system import run
-    from shared.errors import RetakeError
+    from shared.core.errors import RetakeError
 
     asked = Options(**options | {"broker": Broker(options.get("broker", "embedded"))})
     journal = Journal(DataDir.of(asked.data).log("supervisor"), JsonObject())

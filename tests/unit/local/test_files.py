@@ -17,7 +17,7 @@ from deploy.local.identity import ProcessId
 from deploy.local.paths import DataDir
 from deploy.local.state import PartStatus, State, SystemState, held, only_one
 from shared.contracts.topics import Service
-from shared.errors import UserError
+from shared.core.errors import UserError
 from tests.support.clock import FakeClock
 
 

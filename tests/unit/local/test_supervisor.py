@@ -12,7 +12,7 @@ import pytest
 from deploy.local.identity import ProcessId
 from deploy.local.state import PartStatus, State
 from deploy.local.supervisor import PartFailed, Supervisor
-from shared.errors import Retryable, UserError
+from shared.core.errors import Retryable, UserError
 from tests.support.clock import FakeClock
 from tests.support.waiting import eventually
 

@@ -13,14 +13,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.review.domain.review import EXPIRY_GRACE, Review
-from services.review.usecases.decide import decide
-from services.review.usecases.expire_reviews import expire_reviews
-from services.review.usecases.open_review import open_review
-from services.review.usecases.withdraw_reviews import withdraw_reviews
+from services.review.commands.decide import decide
+from services.review.commands.expire_reviews import expire_reviews
+from services.review.commands.open_review import open_review
+from services.review.commands.withdraw_reviews import withdraw_reviews
+from services.review.domain.reviews import EXPIRY_GRACE, Review
 from shared.contracts.base import Event
-from shared.contracts.gateway import DecisionAction, DecisionSubmitted
-from shared.contracts.review import Accepted, Rejected, ReviewChange, ReviewState, ReviewUpdated
+from shared.contracts.events.gateway import DecisionAction, DecisionSubmitted
+from shared.contracts.events.review import Accepted, Rejected, ReviewChange, ReviewState, ReviewUpdated
 from shared.contracts.values import Actor
 from shared.messaging.events import Cause, Message
 from tests.support import events

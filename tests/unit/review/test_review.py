@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.review.domain.review import Review, deadline_of, outcome, refusal
-from shared.contracts.gateway import DecisionAction, DecisionSubmitted
-from shared.contracts.review import RefusalReason, ReviewState
+from services.review.domain.reviews import Review, deadline_of, outcome, refusal
+from shared.contracts.events.gateway import DecisionAction, DecisionSubmitted
+from shared.contracts.events.review import RefusalReason, ReviewState
 from shared.contracts.values import Actor, AssetKind, Ref
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

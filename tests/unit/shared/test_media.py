@@ -8,9 +8,9 @@ import av
 import pytest
 from PIL import Image
 
-from shared.errors import Permanent, Retryable
-from shared.ffmpeg import ffmpeg_exe, media_input, run_ffmpeg
-from shared.media import Output, conformed_video_args, cut_points, h264_level, probe
+from shared.core.errors import Permanent, Retryable
+from shared.media.ffmpeg import ffmpeg_exe, media_input, run_ffmpeg
+from shared.media.probe import Output, conformed_video_args, cut_points, h264_level, probe
 
 SMALL = Output(160, 90, 24)
 

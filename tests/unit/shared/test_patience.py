@@ -12,7 +12,7 @@ from typing import Any
 import pytest_asyncio
 import uvicorn
 
-from shared.patience import HEAD_BYTES, PatientProtocol
+from shared.web.timeouts import HEAD_BYTES, PatientProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.processes import child, read_tail, stop
+from shared.core.processes import child, read_tail, stop
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,7 +41,7 @@ def _gone(pids: list[int], within_s: float = 30) -> bool:
 
 
 async def test_a_cancelled_block_ends_a_group_that_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.processes.STOP_GRACE_S", 0.2)
+    monkeypatch.setattr("shared.core.processes.STOP_GRACE_S", 0.2)
     pids: list[int] = []
 
     async def hold() -> None:
@@ -64,7 +64,7 @@ def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
     program = f"""
 import asyncio, sys
 sys.path.insert(0, {str(ROOT)!r})
-from shared.processes import child
+from shared.core.processes import child
 async def main():
     async with child(["/bin/sh", "-c", {_STUBBORN!r}], stdout=asyncio.subprocess.PIPE) as process:
         for _ in range(2):

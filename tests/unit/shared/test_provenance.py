@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from client.cli.main import build
 from client.cli.provenance import read
-from shared.errors import Permanent, Retryable
-from shared.provenance import Claim, Identity, Ingredient, identity_from, sign
+from shared.core.errors import Permanent, Retryable
+from shared.media.c2pa import Claim, Identity, Ingredient, identity_from, sign
 from tests.support import films
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.errors import Permanent, Retryable, full_disk_in_words
-from shared.ffmpeg import media_input, run_ffmpeg
-from shared.media import probe
-from shared.processes import Limits
+from shared.core.errors import Permanent, Retryable, full_disk_in_words
+from shared.core.processes import Limits
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.probe import probe
 from tests.support.films import ffmpeg, video
 from tests.support.waiting import eventually
 
@@ -152,7 +152,7 @@ async def test_a_hang_is_found_long_before_the_time_is_up(tmp_path: Path, monkey
     """It still talks, but gets nowhere; and its own child goes with it."""
     talk = "while :; do echo frame=7; echo out_time_us=1; sleep 0.05; done"
     pretend(tmp_path / "ffmpeg", f"sleep 600 & echo $! > {tmp_path}/pid; {talk}", monkeypatch)
-    monkeypatch.setattr("shared.ffmpeg.STALL_S", 0.5)
+    monkeypatch.setattr("shared.media.ffmpeg.STALL_S", 0.5)
     with pytest.raises(Retryable) as failure:
         await run_ffmpeg([], timeout_s=300)
     assert failure.value.code == "ffmpeg_stalled"

@@ -11,12 +11,12 @@ from typing import Final
 import pytest
 from PIL import Image
 
-from services.gateway.adapters.inspection import MediaInspector
+from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.domain import uploads as gateway
 from services.generator.adapters.uploads import ingest
 from shared.contracts.values import AssetKind
-from shared.errors import UserError
-from shared.sniff import PICTURES, SOUNDS, VIDEOS
+from shared.core.errors import UserError
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
 from tests.support.films import ffmpeg
 from tests.support.heic import heic
 

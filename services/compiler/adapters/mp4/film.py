@@ -15,7 +15,7 @@ from services.compiler.adapters.mp4 import boxes
 from services.compiler.adapters.mp4.samples import AAC_FRAME, VideoIndex
 from services.compiler.domain.sound import RATE
 from shared.contracts.values import Output
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 
 
 @dataclass(frozen=True)

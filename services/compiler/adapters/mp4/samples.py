@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 import av
 import av.error
 
-from shared.errors import Permanent
-from shared.untrusted import open_media
+from shared.core.errors import Permanent
+from shared.media.sandbox import open_media
 
 AAC_FRAME: Final = 1024  # samples in one AAC packet
 ADTS_HEADER: Final = 7

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.compiler.adapters.mp4.film import Layout, Slice
-from shared.errors import Permanent, Retryable
+from shared.core.errors import Permanent, Retryable
 
 _BLOCK = 1 << 20
 _MOST_OPEN = 4

@@ -16,9 +16,9 @@ from services.compiler.adapters.sound.loudness import MEMORY, Energies, Samples,
 from services.compiler.adapters.sound.mix import mix
 from services.compiler.domain.chunks import PACKET, Chunk, Level
 from services.compiler.domain.sound import RATE, SoundPlan
-from shared import ffmpeg
-from shared.errors import Permanent
-from shared.untrusted import open_media
+from shared.core.errors import Permanent
+from shared.media import ffmpeg
+from shared.media.sandbox import open_media
 
 BIT_RATE: Final = 192_000
 _OVERSHOOT_DB: Final = 0.1  # left below the ceiling for what the encoder adds; most chunks then fit at once

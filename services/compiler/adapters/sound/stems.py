@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from services.compiler.adapters.sound.loudness import Samples, measure
 from services.compiler.adapters.sound.repeat import repeats_after
 from services.compiler.domain.sound import RATE, Stem
-from shared import ffmpeg, media
+from shared.media import ffmpeg
+from shared.media import probe as media
 
 _FRAME_BYTES: Final = 8  # two 32-bit floats
 _BLOCK: Final = RATE // 100

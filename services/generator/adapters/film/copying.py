@@ -15,9 +15,9 @@ import av.error
 from av.container import InputContainer, OutputContainer
 
 from services.generator.domain.cutting import Span
-from shared.errors import Permanent
-from shared.media import in_words
-from shared.untrusted import open_media
+from shared.core.errors import Permanent
+from shared.media.probe import in_words
+from shared.media.sandbox import open_media
 
 AHEAD_S = 5.0  # sound may lie this far behind its pictures in the file
 

@@ -17,10 +17,10 @@ from services.generator.adapters.playing import is_plain, sdr
 from services.generator.domain.cutting import Change, Span
 from services.generator.usecases.imports import Clip, Film
 from services.generator.usecases.ports import Share
-from shared.errors import Permanent, UserError
-from shared.ffmpeg import filter_value, media_input, run_ffmpeg
-from shared.media import Probe, probe
-from shared.sniff import sniff
+from shared.core.errors import Permanent, UserError
+from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media.file_type import sniff
+from shared.media.probe import Probe, probe
 
 LONGEST_S: Final = 3600.0
 LARGEST_SIDE: Final = 4096

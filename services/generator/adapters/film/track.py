@@ -9,8 +9,8 @@ import av
 import av.error
 
 from services.generator.domain.cutting import Track, copy_points
-from shared.errors import UserError
-from shared.untrusted import open_media
+from shared.core.errors import UserError
+from shared.media.sandbox import open_media
 
 MOST_FRAMES = 1_000_000  # an hour at 240 fps, and room
 

@@ -12,11 +12,11 @@ from services.generator.adapters.postgres.runs import hold_version
 from services.generator.domain.run import Candidate, Run
 from services.generator.domain.states import SOURCES_OF, RunState
 from services.generator.usecases.ports import Attempt, Attempts, HeldVersion
-from shared import jobs
 from shared.contracts.values import Problem, Version
-from shared.errors import Retryable
+from shared.core.errors import Retryable
+from shared.jobs import queue as jobs
 from shared.messaging.events import Publisher
-from shared.postgres import UNAVAILABLE, Pool, transaction
+from shared.postgres.pool import UNAVAILABLE, Pool, transaction
 
 _BEGIN: Final = f"""
     update runs set state = 'generating', rev = rev + 1, token = $2, attempt = $3, step = 'preparing', percent = 0,

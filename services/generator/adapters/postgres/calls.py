@@ -18,13 +18,13 @@ from services.generator.domain.run import failed
 from services.generator.domain.states import RunState
 from services.generator.usecases.ports import Order
 from services.generator.usecases.remote import Call, CallState, Handle
-from shared.clock import Clock
 from shared.contracts.values import Cost, Problem, SpendCap
-from shared.errors import Fenced, Permanent, Retryable
-from shared.ids import NewId
+from shared.core.clock import Clock
+from shared.core.errors import Fenced, Permanent, Retryable
+from shared.core.ids import NewId
 from shared.messaging import outbox
 from shared.messaging.events import Publisher
-from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
 
 # Far more than a request may be under way, a retention hour included: nothing older can be mistaken for it.
 _AROUND: Final = "interval '2 hours'"

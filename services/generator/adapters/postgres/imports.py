@@ -13,15 +13,16 @@ from services.generator.domain.cutting import Change
 from services.generator.domain.film_import import WORKING, FilmImport, ImportState
 from services.generator.usecases.imports import SPLIT, Progressed, Splits
 from services.generator.usecases.ports import Attempt
-from shared import jobs, telemetry
 from shared.contracts.base import Event
-from shared.contracts.gateway import ImportRequested
-from shared.contracts.generator import ImportClip
+from shared.contracts.events.gateway import ImportRequested
+from shared.contracts.events.generator import ImportClip
 from shared.contracts.values import Problem
-from shared.errors import Fenced, Retryable
+from shared.core.errors import Fenced, Retryable
+from shared.jobs import queue as jobs
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
-from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+from shared.observability import telemetry
+from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
 
 _IMPORT: Final = """import_id, request, state, rev, attempt, failures, step, project_id, owner_id, correlation_id,
     event_id"""

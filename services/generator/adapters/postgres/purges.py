@@ -13,12 +13,12 @@ from services.generator.adapters.postgres.rows import Rows
 from services.generator.domain.retention import Holding, LetGo
 from services.generator.domain.states import VersionStatus
 from services.generator.usecases.keeping import Keeping
-from shared.contracts.generator import Complete
+from shared.contracts.events.generator import Complete
 from shared.contracts.values import Actor, AssetKind, ObjectRef, Version
-from shared.errors import Retryable
+from shared.core.errors import Retryable
 from shared.messaging import outbox
 from shared.messaging.events import Cause, Publisher
-from shared.postgres import UNAVAILABLE, Pool, transaction
+from shared.postgres.pool import UNAVAILABLE, Pool, transaction
 
 _IN_USE: Final = """
     (exists (select 1 from candidates c join runs r using (run_id)

@@ -13,11 +13,11 @@ from services.generator.domain.run import Run, Spent
 from services.generator.domain.states import SOURCES_OF, RunState, outcome_of_candidate
 from services.generator.usecases.ports import Attempt
 from shared.contracts.base import Event
-from shared.contracts.gateway import RegenerateRequested
+from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import Problem, Settings
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
-from shared.postgres import Connection
+from shared.postgres.pool import Connection
 
 RUN: Final = """run_id, request, state, rev, settings, provider, model, attempt, failures, step, traceparent,
     spent, spent_currency, spent_estimated, calls, project_id, owner_id, correlation_id, event_id"""

@@ -13,11 +13,12 @@ from services.generator.domain.run import Lane, Run
 from services.generator.domain.states import ACTIVE, VersionStatus
 from services.generator.usecases.ports import Asset, HeldVersion, NewRun
 from services.generator.usecases.remote import ABANDON
-from shared import jobs, telemetry
-from shared.contracts.gateway import RegenerateRequested
+from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import AssetKind, Version
+from shared.jobs import queue as jobs
 from shared.messaging.events import Cause
-from shared.postgres import Connection
+from shared.observability import telemetry
+from shared.postgres.pool import Connection
 
 # The upsert locks the row, so a deletion and a first run of the same asset wait for each other.
 _ADMIT: Final = """

@@ -11,7 +11,7 @@ from services.generator.adapters.postgres.turnstile import closed_gates
 from services.generator.domain.run import Lane, Run
 from services.generator.usecases.ports import Pressure
 from services.generator.usecases.remote import ABANDON
-from shared import jobs
+from shared.jobs import queue as jobs
 
 _JOBLESS: Final = f"""
     select {RUN}, lane from runs r

@@ -16,8 +16,8 @@ from services.generator.adapters.meter import THROTTLED
 from services.generator.usecases.ports import Order
 from services.generator.usecases.remote import Halted, Paused, Throttled
 from shared.contracts.catalogue import Limits, gate_of
-from shared.errors import Retryable
-from shared.postgres import UNAVAILABLE, Connection, Pool, transaction
+from shared.core.errors import Retryable
+from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ _PROBE: Final = """
 
 
 class PostgresGates:
-    """Implements `shared.jobs.Gates`."""
+    """Implements `shared.jobs.queue.Gates`."""
 
     async def free(self, connection: Connection, kind: str) -> Mapping[str, int]:
         return {r["gate"]: r["free"] for r in await connection.fetch(_ROOM, kind) if r["free"] is not None}

@@ -1,7 +1,7 @@
 """The way in: what the animatic provider can make. Heavy work runs in child processes; cancelling a call stops them.
 
-Errors are shared.errors: Permanent for what no retry can help (an unreadable image, nothing to say), Retryable for a
-full disk, a killed process or one that took too long. Files appear at `out` whole or not at all.
+Errors are shared.core.errors: Permanent for what no retry can help (an unreadable image, nothing to say), Retryable
+for a full disk, a killed process or one that took too long. Files appear at `out` whole or not at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.generator.adapters.providers.animatic import worker
-from shared.errors import Permanent
-from shared.ffmpeg import media_input, run_ffmpeg
-from shared.media import RAW_BT709, Output, conformed_video_args
-from shared.processes import child, read_tail
+from shared.core.errors import Permanent
+from shared.core.processes import child, read_tail
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.probe import RAW_BT709, Output, conformed_video_args
 
 # Drawing and encoding run at about real time; a machine twenty times slower is stuck.
 _TIMEOUT_PER_SECOND = 30.0
@@ -40,8 +40,8 @@ async def render_video(
 ) -> None:
     """An MP4 of round(duration_s * fps) frames: a camera move over `image` as `directions` ask, varied by `seed`.
 
-    It is written as conformed pieces are (shared.media), so that a compiler with the same output copies it. No sound.
-    `on_progress` gets a share from 0 to 1.
+    It is written as conformed pieces are (shared.media.probe), so that a compiler with the same output copies it. No
+    sound. `on_progress` gets a share from 0 to 1.
     """
     output = Output(width, height, fps)
     frames = output.frames(duration_s)

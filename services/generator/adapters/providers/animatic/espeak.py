@@ -13,7 +13,7 @@ import espeakng_loader
 import numpy as np
 
 from services.generator.adapters.providers.animatic.audiofile import Samples
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 
 # espeak-ng's speak_lib.h, version 1.52.
 _SYNCHRONOUS, _DONT_EXIT, _UTF8, _POSITION_CHARACTER = 2, 0x8000, 1, 1

@@ -23,7 +23,7 @@ from PIL import Image, ImageCms, ImageEnhance, ImageFilter, ImageOps, Unidentifi
 from services.generator.adapters.providers.animatic.camera import Window
 from services.generator.adapters.providers.animatic.directions import Directions
 from services.generator.adapters.providers.animatic.vocabulary import Verb
-from shared.errors import Permanent
+from shared.core.errors import Permanent
 
 LANCZOS, BICUBIC, BILINEAR = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 # Telephones take 200 megapixels; Pillow refuses what is twice this.

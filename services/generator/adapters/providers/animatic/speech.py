@@ -21,8 +21,8 @@ from services.generator.adapters.providers.animatic.audiofile import (
 )
 from services.generator.adapters.providers.animatic.espeak import Speaker, Word, has_variant
 from services.generator.adapters.providers.animatic.worker import Job, serve
-from shared.errors import Permanent
-from shared.language import guess_language, main_script
+from shared.core.errors import Permanent
+from shared.media.language import guess_language, main_script
 
 PAUSE_S, PARAGRAPH_PAUSE_S = 0.32, 0.7
 # Narration sits at this loudness before it is mixed; the film's mix measures it again.

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shared.errors import Permanent, RetakeError, Retryable
-from shared.processes import bare_environment, child, read_tail
+from shared.core.errors import Permanent, RetakeError, Retryable
+from shared.core.processes import bare_environment, child, read_tail
 
 EXPECTED = 3
 UNREAD = 4  # nobody reads our frames any more: the reader says why

@@ -15,8 +15,8 @@ import structlog
 from services.generator.adapters.providers.replicate import problems
 from services.generator.adapters.providers.replicate.settings import ReplicateSettings
 from services.generator.usecases.remote import Unsure
-from shared.clock import Clock
-from shared.errors import RetakeError
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError
 
 log = structlog.get_logger(__name__)
 

@@ -17,8 +17,8 @@ from services.generator.adapters.providers.animatic.photograph import COVER_LEAS
 from services.generator.adapters.providers.replicate.settings import DATA_URI_MOST, FILE_MOST
 from services.generator.domain.frames import Frame
 from services.generator.usecases.ports import Reference
-from shared.clock import Clock
-from shared.errors import UserError
+from shared.core.clock import Clock
+from shared.core.errors import UserError
 
 LONGEST: Final = 2048  # no model here makes larger videos
 REFERENCE_LONGEST: Final = 1280  # enough to know a face by

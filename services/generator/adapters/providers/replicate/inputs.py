@@ -9,8 +9,8 @@ from services.generator.domain.problems import directions_too_long, starting_ima
 from services.generator.usecases.ports import Order
 from shared.contracts.catalogue import Input
 from shared.contracts.values import AssetKind
-from shared.errors import UserError
-from shared.language import guess_language
+from shared.core.errors import UserError
+from shared.media.language import guess_language
 
 MEDIA: Final = frozenset({"starting_image", "last_frame", "reference_images"})
 

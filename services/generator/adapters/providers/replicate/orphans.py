@@ -13,8 +13,8 @@ from services.generator.adapters.providers.replicate.api import Api, Prediction
 from services.generator.adapters.providers.replicate.problems import Repeatable
 from services.generator.adapters.providers.replicate.settings import RETENTION_S, ReplicateSettings
 from services.generator.usecases.remote import Call, CallState
-from shared.clock import Clock
-from shared.errors import Retryable
+from shared.core.clock import Clock
+from shared.core.errors import Retryable
 
 # Between our clock and theirs once the Date of their answers is taken into account, which counts whole seconds.
 SLACK: Final = timedelta(seconds=2)

@@ -13,10 +13,10 @@ import httpx
 
 from services.generator.adapters.providers.replicate.problems import Repeatable
 from services.generator.adapters.providers.replicate.settings import ReplicateSettings
-from shared.clock import Clock
 from shared.contracts.values import AssetKind
-from shared.errors import RetakeError, Retryable
-from shared.sniff import Form, sniff
+from shared.core.clock import Clock
+from shared.core.errors import RetakeError, Retryable
+from shared.media.file_type import Form, sniff
 
 DELIVERY: Final = "replicate.delivery"
 TOTAL_S: Final = 600.0

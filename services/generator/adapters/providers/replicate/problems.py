@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from services.generator.usecases.remote import Halted, Throttled
-from shared.errors import Permanent, RetakeError, Retryable, UserError
+from shared.core.errors import Permanent, RetakeError, Retryable, UserError
 
 SENSITIVE: Final = "E005"
 # Seconds to wait first. E8765 is a failed health check: the model restarts, which takes minutes.

@@ -30,10 +30,10 @@ from services.generator.domain.pricing import FREE, Quote
 from services.generator.domain.run import Lane
 from services.generator.usecases.ports import Made, Order
 from services.generator.usecases.remote import Call, Cancelled, Handle, Running, Stopped, Succeeded
-from shared.clock import Clock, SystemClock
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, Cost
-from shared.errors import Retryable
+from shared.core.clock import Clock, SystemClock
+from shared.core.errors import Retryable
 
 log = structlog.get_logger(__name__)
 

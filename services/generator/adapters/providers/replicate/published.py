@@ -10,7 +10,7 @@ import structlog
 
 from services.generator.adapters.providers.replicate.api import Api
 from shared.contracts.catalogue import Input, Model
-from shared.errors import RetakeError
+from shared.core.errors import RetakeError
 
 log = structlog.get_logger(__name__)
 

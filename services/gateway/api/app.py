@@ -1,0 +1,156 @@
+"""Puts the HTTP API together: routes, layers, OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from services.gateway.api import documents, problems
+from services.gateway.api.middleware.auth import API, Gate
+from services.gateway.api.middleware.errors import Front
+from services.gateway.api.openapi import completed
+from services.gateway.api.ports import Parts
+from services.gateway.api.routes import (
+    accounts,
+    assets,
+    batches,
+    episodes,
+    films,
+    imports,
+    media,
+    projects,
+    runs,
+    segments,
+    site,
+    streams,
+    uploads,
+)
+from services.gateway.config import Settings
+from shared.core.clock import Clock
+from shared.web.health import health_routes
+
+VERSION: Final = "1.0.0"
+EXPOSED: Final = (
+    "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "Preference-Applied",
+    "WWW-Authenticate",
+    "Content-Range",
+    "Accept-Ranges",
+    "Content-Disposition",
+)
+TAKEN: Final = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "If-Range",
+    "Prefer",
+    "Range",
+    "Last-Event-ID",
+    "Content-Disposition",
+    "traceparent",
+)
+
+_NO_TELEMETRY: Final[Any] = {"tracing": False, "metrics": False, "logs": False}
+"""The framework's own spans cost as much as a small request, and its layer hides the server's `send` from streams."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class GatewayApp(FastAPI):
+    """`app.state.parts` is there once the lifespan has begun."""
+
+    def __init__(self, settings: Settings | None, lifespan: Lifespan | None) -> None:
+        self._local_mode = settings is not None and settings.local_mode
+        super().__init__(
+            title=documents.TITLE,
+            version=VERSION,
+            description=documents.DESCRIPTION.strip(),
+            openapi_tags=list(documents.TAGS),
+            lifespan=lifespan,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+            telemetry=_NO_TELEMETRY,
+            generate_unique_id_function=_operation_id,
+        )
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Front(super().build_middleware_stack(), local_mode=self._local_mode)
+
+    def openapi(self) -> dict[str, Any]:
+        """OpenAPI 3.1, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(
+                get_openapi(
+                    title=self.title,
+                    version=self.version,
+                    description=self.description,
+                    routes=self.routes,
+                    tags=self.openapi_tags,
+                    separate_input_output_schemas=False,
+                )
+            )
+        return self.openapi_schema
+
+
+def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None = None) -> GatewayApp:
+    """Without settings: for its OpenAPI document alone."""
+    app = GatewayApp(settings, lifespan)
+    problems.install(app)
+    for router in (
+        accounts.router,
+        accounts.me_router,
+        site.models_router,
+        streams.router,
+        projects.router,
+        uploads.router,
+        imports.router,
+        episodes.router,
+        segments.router,
+        assets.router,
+        runs.router,
+        batches.router,
+        films.router,
+        media.router,
+    ):
+        app.include_router(router, prefix=API)
+    app.include_router(health_routes(lambda: _parts(app).health))
+    app.include_router(site.router)
+    if settings is not None:
+        app.add_middleware(Gate, parts=lambda: _parts(app))
+        if settings.cors_origins:
+            app.add_middleware(
+                CORSMiddleware,
+                allow_origins=list(settings.cors_origins),
+                allow_credentials=True,
+                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=list(TAKEN),
+                expose_headers=list(EXPOSED),
+                max_age=600,
+            )
+    return app
+
+
+def _parts(app: FastAPI) -> Parts:
+    parts: Parts = app.state.parts
+    return parts
+
+
+def _operation_id(route: APIRoute) -> str:
+    """`runs_review`: the module and the name of the function."""
+    return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name.rstrip('_')}"

@@ -1,0 +1,1 @@
+"""Who is calling: tokens, the issuer, signed media links."""

@@ -1,0 +1,75 @@
+"""JSON web tokens of the local secret: bearer tokens of local mode, and the sessions that cookies carry."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+import jwt
+
+from services.gateway.domain.identity import BadToken, Identity
+from shared.core.clock import Clock
+
+ALGORITHM: Final = "HS256"
+LEEWAY_S: Final = 10  # between the clocks of issuer and gateway
+REMEMBERED: Final = 10_000  # tokens whose signature need not be computed again
+SESSION_LIFE: Final = timedelta(hours=12)
+SESSION_AUDIENCE: Final = "retake-session"
+"""A session is no bearer token, and a bearer token is no session."""
+
+
+class LocalTokens:
+    """Issues and verifies. Algorithm, issuer and audience are pinned; exp and sub must be there."""
+
+    def __init__(self, secret: str, *, issuer: str, audience: str, clock: Clock) -> None:
+        self._secret = secret
+        self._issuer = issuer
+        self._audience = audience
+        self._clock = clock
+        self._known: dict[str, Identity] = {}
+
+    def issue(self, user_id: str, name: str, life: timedelta) -> str:
+        return self._encode(user_id, name, self._audience, int((self._clock.now() + life).timestamp()))
+
+    async def verify(self, token: str) -> Identity:
+        """Raises BadToken. A token that was right once stays right until it expires."""
+        known = self._known.get(token)
+        if known is None:
+            known = self._decode(token, self._audience)
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[token] = known
+        self._check_time(known)
+        return known
+
+    def open_session(self, identity: Identity) -> tuple[str, int]:
+        """What the cookie holds, and the seconds that it lives: never longer than the token it was made from."""
+        now = int(self._clock.now().timestamp())
+        expires = min(identity.expires_at, now + int(SESSION_LIFE.total_seconds()))
+        return self._encode(identity.user_id, identity.name, SESSION_AUDIENCE, expires), max(0, expires - now)
+
+    def verify_session(self, token: str) -> Identity:
+        return self._decode(token, SESSION_AUDIENCE)
+
+    def _encode(self, user_id: str, name: str, audience: str, expires: int) -> str:
+        now = int(self._clock.now().timestamp())
+        claims = {"sub": user_id, "name": name, "iss": self._issuer, "aud": audience, "iat": now, "exp": expires}
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+    def _decode(self, token: str, audience: str) -> Identity:
+        # exp is checked below, against our own clock; PyJWT would take the machine's.
+        options: Any = {"require": ["exp", "sub", "iss", "aud"], "verify_exp": False, "verify_iat": False}
+        try:
+            claims = jwt.decode(token, self._secret, [ALGORITHM], options, audience=audience, issuer=self._issuer)
+            expires = int(claims["exp"])
+        except (jwt.PyJWTError, ValueError, TypeError) as e:
+            raise BadToken("The token is not one of ours.") from e
+        user_id, name = claims["sub"], claims.get("name")
+        scopes = str(claims.get("scope") or "").split()
+        found = Identity(user_id, name if isinstance(name, str) and name else user_id, tuple(scopes), expires)
+        self._check_time(found)
+        return found
+
+    def _check_time(self, identity: Identity) -> None:
+        if identity.expires_at + LEEWAY_S < self._clock.now().timestamp():
+            raise BadToken("The token has expired.")

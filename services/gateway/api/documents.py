@@ -1,0 +1,239 @@
+"""What OpenAPI says of every route: its errors with an example each, its headers, its security."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from services.gateway.api.problems import KINDS, MEDIA_TYPE, Slug
+
+TITLE: Final = "Retake"
+DESCRIPTION: Final = """
+Regenerate the parts of an AI video that are not good enough yet, with a person in charge of what reaches the film.
+
+Paths below `/api/v1`. Sign in with a bearer token; GET and HEAD also take the session cookie, streams also a ticket,
+media also the signature that is in their URL. Every answer that is not a success is a problem (RFC 9457): switch on
+its `type`. POSTs may carry an `Idempotency-Key`: a repeat within 24 hours gets the first answer again.
+Long work answers 202; `Prefer: wait=N` holds the answer until the work rests. Live updates come as server-sent events.
+"""
+
+_STATUSES: Final = """Aliases for video assets, in the shapes of the step-by-step workflow.
+
+What a segment's `status` and `approval_status` say, by the newest run of its video:
+
+- none yet: pending, null
+- requested, queued, generating: generating, null (needs_revision if it follows a rejection)
+- a preview waits: completed, null
+- accepted, committed: completed, approved
+- rejected: completed, rejected (needs_revision if changes were suggested)
+- failed: failed, null
+- expired, cancelled: as before that run
+
+`committed_version` says what films use, `waiting_run_id` what can be decided on.
+"""
+
+TAGS: Final = [
+    {"name": "accounts", "description": "Tokens, sessions, tickets, the caller."},
+    {"name": "projects", "description": "Projects, settings, members, uploads, what goes on in them."},
+    {"name": "episodes", "description": "Episodes, their segments, order and assets."},
+    {"name": "runs", "description": "Regenerate, look, decide."},
+    {"name": "batches", "description": "Many segments under one policy."},
+    {"name": "films", "description": "Compile committed versions."},
+    {"name": "events", "description": "Server-sent events."},
+    {"name": "media", "description": "Bytes, with Range."},
+    {"name": "seed 004", "description": _STATUSES},
+    {"name": "operations", "description": "Health and metrics."},
+]
+
+_COMMON: Final = (
+    Slug.MALFORMED,
+    Slug.UNAUTHENTICATED,
+    Slug.FORBIDDEN,
+    Slug.NOT_FOUND,
+    Slug.METHOD_NOT_ALLOWED,
+    Slug.NOT_ACCEPTABLE,
+    Slug.RATE_LIMITED,
+    Slug.INTERNAL,
+    Slug.UNAVAILABLE,
+    Slug.INVALID,
+)
+WITH_BODY: Final = (Slug.TOO_LARGE, Slug.UNSUPPORTED_MEDIA_TYPE)
+POST: Final = (Slug.IDEMPOTENCY_IN_FLIGHT, Slug.IDEMPOTENCY_MISMATCH)
+CONDITIONAL: Final = (Slug.STALE, Slug.PRECONDITION_REQUIRED)
+WORK: Final = (Slug.BUSY, Slug.SPEND_CAP_REACHED)
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def problem_example(slug: Slug) -> dict[str, Any]:
+    kind = KINDS[slug]
+    return {
+        "type": f"/problems/{slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.title + ".",
+        "instance": "/api/v1/…",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "recovery": kind.recovery,
+        **kind.extensions,
+    }
+
+
+def errors(*slugs: Slug) -> Responses:
+    """The problems of a route: these and the common ones, by status."""
+    found: Responses = {}
+    for slug in sorted({*slugs, *_COMMON}, key=lambda s: (KINDS[s].status, s)):
+        response = found.setdefault(
+            KINDS[slug].status,
+            {
+                "description": "",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            },
+        )
+        response["content"][MEDIA_TYPE]["examples"][slug.value] = {"value": problem_example(slug)}
+        names = response["content"][MEDIA_TYPE]["examples"]
+        response["description"] = "; ".join(f"{n}: {KINDS[Slug(n)].title}" for n in names)
+        if slug in (Slug.RATE_LIMITED, Slug.UNAVAILABLE, Slug.IDEMPOTENCY_IN_FLIGHT):
+            response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return found
+
+
+def answers(
+    model: type[BaseModel] | None,
+    *slugs: Slug,
+    status: int = 200,
+    description: str = "Success",
+    headers: tuple[str, ...] = (),
+    also: dict[int, str] | None = None,
+    filters: str = "",
+) -> dict[str, Any]:
+    """Keyword arguments for a route: its success (also under other statuses), its problems, the fields that its list
+    can be filtered by (with spaces between)."""
+    success: dict[str, Any] = {"description": description}
+    if model is not None:
+        success["model"] = model
+    if headers:
+        success["headers"] = {name: _HEADERS[name] for name in headers}
+    responses: Responses = errors(*slugs) | {status: success}
+    for other, said in (also or {}).items():
+        responses[other] = success | {"description": said}
+    extra = {"openapi_extra": {"parameters": [_filter(name) for name in filters.split()]}} if filters else {}
+    return {"status_code": status, "responses": responses, "response_model": None} | extra
+
+
+def _filter(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": f"Only those with this {name.replace('_', ' ')}; a comma means OR.",
+    }
+
+
+_HEADERS: Final[dict[str, Any]] = {
+    "ETag": {"description": "The revision, for If-Match. Counts human edits only.", "schema": {"type": "string"}},
+    "Preference-Applied": {"description": "`wait=N`, if the answer was held.", "schema": {"type": "string"}},
+}
+
+SHARED_HEADERS: Final[dict[str, Any]] = {
+    "Location": {
+        "description": "Where the resource is.",
+        "schema": {"type": "string"},
+        "example": "/api/v1/runs/01980000-0000-7000-8000-000000000001",
+    },
+    "RateLimit-Policy": {
+        "description": "The caller's quota `q` of requests per window of `w` seconds. Media are "
+        "not counted: their answers carry none.",
+        "schema": {"type": "string"},
+        "example": '"user";q=600;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of it: `r` requests for the next `t` seconds.",
+        "schema": {"type": "string"},
+        "example": '"user";r=582;t=31',
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the request is repeated.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 2,
+    },
+    "WWW-Authenticate": {
+        "description": "The scheme to sign in with.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
+    "Allow": {
+        "description": "The methods that the path has.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "GET, HEAD",
+    },
+    "Idempotency-Replayed": {
+        "description": "`true`: the first answer to this key, given again.",
+        "schema": {"type": "string", "const": "true"},
+        "example": "true",
+    },
+}
+"""Of many answers, written once in the document's components."""
+
+PROBLEM_SCHEMA: Final = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "trace_id", "recovery"],
+    "properties": {
+        "type": {"type": "string", "enum": [f"/problems/{s}" for s in Slug]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "trace_id": {"type": ["string", "null"]},
+        "recovery": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "detail": {"type": "string"},
+                    "pointer": {"type": "string", "description": "JSON Pointer into the body, or query:…, header:…"},
+                },
+            },
+        },
+    },
+    "description": "RFC 9457. The closed set is `type`; some types add members of their own.",
+}
+
+SECURITY: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "retake_session", "description": "GET and HEAD only."},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Streams only; 30 s, one use."},
+    "signature": {"type": "apiKey", "in": "query", "name": "sig", "description": "Media only, in their URLs."},
+}
+
+
+def listing(item: type[BaseModel]) -> type[BaseModel]:
+    """The shape of a list of these."""
+    from pydantic import create_model
+
+    from services.gateway.api.schemas.base import Resource
+
+    return create_model(
+        f"{item.__name__}List",
+        __base__=Resource,
+        __doc__="Newest first; segments in film order.",
+        data=(list[item], ...),  # type: ignore[valid-type]
+        next_cursor=(str | None, ...),
+    )
+
+
+IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "description": "A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`.",
+    "examples": {"uuid": {"value": "0b0e7ac2-6a2f-4d5a-9a52-0f5f0a5c7b11"}},
+}

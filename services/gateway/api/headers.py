@@ -1,0 +1,163 @@
+"""Request headers and query parameters that many routes share, parsed.
+
+Dependencies are coroutines even if they wait for nothing: the framework runs plain functions in threads.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Query, Request
+
+from services.gateway.api.middleware.auth import API
+from services.gateway.api.ports import Json
+from services.gateway.api.problems import ProblemError, Slug, invalid
+from services.gateway.api.schemas.base import Moment
+from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Listing, Page
+
+MAX_WAIT_S: Final = 60
+_ETAG: Final = re.compile(r'^"(\d{1,9})"$')
+_WAIT: Final = re.compile(r"^wait=(\d+)$")
+
+
+async def if_match(
+    value: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description=("The ETag that the change builds on, or `*` to overwrite whatever is there."),
+            examples=["*", '"7"'],
+            json_schema_extra={"pattern": r'^(\*|"[0-9]{1,9}")$'},
+        ),
+    ] = None,
+) -> int | None:
+    """The revision; None for `*`. What is no revision of ours matches nothing."""
+    if value is None or not value.strip():
+        raise ProblemError(Slug.PRECONDITION_REQUIRED)
+    if value.strip() == "*":
+        return None
+    found = _ETAG.match(value.strip())
+    return int(found.group(1)) if found else -1
+
+
+IfMatch = Annotated[int | None, Depends(if_match)]
+
+
+class Preference:
+    """`Prefer: wait=N` and `Prefer: respond-async` (RFC 7240)."""
+
+    def __init__(self, prefer: str | None) -> None:
+        self.wait_s: int | None = None
+        self.respond_async = False
+        for part in re.split(r"[,;]", prefer or ""):
+            name = part.strip().lower()
+            if name == "respond-async":
+                self.respond_async = True
+            elif found := _WAIT.match(name):
+                self.wait_s = min(int(found.group(1)), MAX_WAIT_S)
+
+    @property
+    def applied(self) -> dict[str, str]:
+        return {"Preference-Applied": f"wait={self.wait_s}"}
+
+
+async def preference(
+    prefer: Annotated[
+        str | None,
+        Header(
+            alias="Prefer",
+            description=(
+                "`wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all."
+            ),
+            examples=["wait=10"],
+        ),
+    ] = None,
+) -> Preference:
+    return Preference(prefer)
+
+
+Prefer = Annotated[Preference, Depends(preference)]
+
+_FILTERS: Final = (
+    "kind",
+    "status",
+    "action",
+    "provider",
+    "stale",
+    "project_id",
+    "episode_id",
+    "segment_id",
+    "asset_id",
+    "run_id",
+    "version_id",
+    "batch_id",
+)
+
+
+async def page(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page.")] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Only what is newer.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Only what is older.")] = None,
+) -> Page:
+    """Filters by the items' own fields: see each list's description. A comma means OR."""
+    filters = {
+        name: tuple(v for value in request.query_params.getlist(name) for v in value.split(",") if v)
+        for name in _FILTERS
+        if name in request.query_params
+    }
+    return Page(limit, _decode(cursor), created_after, created_before, filters)
+
+
+Paging = Annotated[Page, Depends(page)]
+
+
+def listed(listing: Listing) -> Json:
+    """The body of a list."""
+    return {"data": listing.data, "next_cursor": encode_cursor(listing.next)}
+
+
+def encode_cursor(after: str | None) -> str | None:
+    return None if after is None else base64.urlsafe_b64encode(after.encode()).rstrip(b"=").decode()
+
+
+def _decode(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise invalid(("query:cursor", "is no cursor of this list: begin without one")) from None
+
+
+async def json_only(request: Request) -> None:
+    """A dependency of every JSON route: 406 and 415."""
+    accepts(request, "application/json", "application/problem+json")
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if has_body and request.method in ("POST", "PUT", "PATCH"):
+        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given != "application/json" and not (given.startswith("application/") and given.endswith("+json")):
+            raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, f"It must be application/json, not {given or 'untyped'}.")
+
+
+def accepts(request: Request, *served: str) -> None:
+    """Refuses a request that takes none of these types."""
+    accept = request.headers.get("accept", "").strip()
+    if not accept:
+        return
+    for choice in accept.split(","):
+        kind, *parameters = (p.strip().lower() for p in choice.split(";"))
+        if any(re.fullmatch(r"q=0(\.0*)?", p) for p in parameters):
+            continue
+        if kind == "*/*" or any(kind in (s, s.partition("/")[0] + "/*") for s in served):
+            return
+    raise ProblemError(Slug.NOT_ACCEPTABLE, f"Served is {served[0]}; the Accept header takes none of that.")
+
+
+def location(path: str) -> dict[str, str]:
+    """`path` below /api/v1."""
+    return {"Location": f"{API}{path}"}

@@ -1,0 +1,141 @@
+"""Looks into uploaded files, in a process that may crash alone: a file from outside may be made to hurt its reader."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import resource
+import sys
+import warnings
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import Any, Final
+
+import pi_heif
+import structlog
+from PIL import Image, UnidentifiedImageError
+
+from services.gateway.domain.uploads import (
+    MAX_FILM_S,
+    MAX_PIXELS,
+    SNIFFED_BYTES,
+    TAIL_BYTES,
+    Inspected,
+    hidden_in,
+    sniff,
+)
+from shared.core.errors import Permanent, UserError
+from shared.core.processes import bare_environment, child, read_tail
+from shared.media.probe import probe
+
+log = structlog.get_logger(__name__)
+
+PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
+MEMORY: Final = 3 << 30
+REFUSED: Final = 3  # the child's exit code when it says why
+_FIX: Final = "Send a file that opens in other programs."
+
+
+class MediaInspector:
+    async def inspect(self, kind: str, path: Path) -> Inspected:
+        """Raises UserError."""
+        found = await _look(kind, path)
+        if kind == "image":
+            return Inspected(found["width"], found["height"])
+        if kind == "video" and not found.get("width"):
+            raise UserError("unreadable", "The film has no picture.", _FIX)
+        if kind == "audio" and not found.get("audio_codec"):
+            raise UserError("unreadable", "The file has no sound.", _FIX)
+        seconds = float(found.get("duration_s") or 0)
+        if seconds > MAX_FILM_S:
+            raise UserError(
+                "too_large",
+                f"It lasts {seconds / 60:.0f} minutes; {MAX_FILM_S // 60} are taken.",
+                "Send a shorter one.",
+            )
+        return Inspected(found.get("width"), found.get("height"), seconds)
+
+
+async def _look(kind: str, path: Path) -> dict[str, Any]:
+    argv = [sys.executable, "-m", __name__, kind, str(path)]
+    try:
+        async with asyncio.timeout(PROBE_S), child(argv, stdout=PIPE, env=bare_environment()) as process:
+            assert process.stdout is not None
+            said, out = await asyncio.gather(read_tail(process.stderr), process.stdout.read())
+            code = await process.wait()
+    except TimeoutError:
+        raise UserError("unreadable", "The file takes too long to read.", _FIX) from None
+    if code not in (0, REFUSED) or not out:
+        log.warning("upload.reader_failed", kind=kind, exit_code=code, said=said.strip()[-300:])
+        raise UserError("unreadable", "The file is made so that it cannot be read: its reader gave up.", _FIX)
+    found: dict[str, Any] = json.loads(out)
+    if code == REFUSED:
+        raise UserError(found["code"], found["cause"], found["recovery"])
+    return found
+
+
+# --- the child
+
+
+def main(kind: str, path: str) -> int:
+    """Prints what the file holds as JSON, or why it is not taken."""
+    for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, int(PROBE_S))):
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses some
+            resource.setrlimit(limit, (most, most))
+    try:
+        _only_one_thing(Path(path))
+        found = _picture(Path(path)) if kind == "image" else vars(probe(path))
+    except UserError as e:
+        print(json.dumps({"code": e.code, "cause": e.cause, "recovery": e.recovery}))
+        return REFUSED
+    except Permanent as e:
+        print(json.dumps({"code": "unreadable", "cause": e.cause, "recovery": _FIX}))
+        return REFUSED
+    print(json.dumps(found))
+    return 0
+
+
+def _only_one_thing(path: Path) -> None:
+    """What is a picture to one reader and a program to the next is not kept, let alone handed out."""
+    with path.open("rb") as file:
+        content_type = sniff(file.read(SNIFFED_BYTES)) or ""
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        hidden = hidden_in(content_type, file.read())
+    if hidden:
+        raise UserError(
+            "unreadable",
+            f"The file is {hidden}, too: files that are two things at once are not taken.",
+            "Save it again in an image or video program, and send that.",
+        )
+
+
+def _picture(path: Path) -> dict[str, int]:
+    """Decodes it whole: a picture that breaks off is told now and not in the middle of a run."""
+    pi_heif.register_heif_opener()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise UserError(
+                        "too_large",
+                        f"The picture has {width * height / 1e6:.0f} megapixels; {MAX_PIXELS / 1e6:.0f} are taken.",
+                        "Make it smaller.",
+                    )
+                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: on its side
+                image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UserError(
+            "too_large",
+            f"The picture has more than {MAX_PIXELS / 1e6:.0f} megapixels.",
+            f"Make it smaller: {MAX_PIXELS / 1e6:.0f} are taken.",
+        ) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
+        raise UserError("unreadable", f"The picture cannot be read: {e}", _FIX) from None
+    return {"width": height, "height": width} if turned else {"width": width, "height": height}
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,206 @@
+"""Who is calling, how often, and with how large a body: decided before a request reaches its route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.gateway.api.middleware.errors import header
+from services.gateway.api.middleware.rate_limit import Standing
+from services.gateway.api.ports import Parts
+from services.gateway.api.problems import ProblemError, Slug, of, rate_limited, render
+from services.gateway.domain.identity import BadToken, Identity
+
+API: Final = "/api/v1"
+IDENTITY: Final = "retake.identity"
+"""Key of the ASGI scope: the Identity of who is signed in, or None on a public path."""
+
+MAX_JSON: Final = 1024 * 1024
+BODY_S: Final = 20.0  # for a body of that size: ten times what a slow mobile line needs
+UPLOAD_STALL_S: Final = 60.0  # without a byte of a file: a phone that changes its network is back by then
+SESSION_COOKIE: Final = "retake_session"
+
+_MEDIA: Final = f"{API}/media/"
+_PUBLIC: Final = (f"{API}/auth/token", f"{API}/openapi.json", _MEDIA)
+_SIGN_OUT: Final = f"{API}/auth/session"
+
+
+class Gate:
+    """Lies inside CORS, so that a page of another origin can read the refusals too."""
+
+    def __init__(self, app: ASGIApp, parts: Callable[[], Parts]) -> None:
+        self._app = app
+        self._parts = parts
+        self._seen: set[tuple[str, str]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(API + "/"):
+            await self._app(scope, receive, send)
+            return
+        headers = [(b"cache-control", b"no-store")]
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message.get("headers", ())}
+                message["headers"] = [*message.get("headers", ()), *(h for h in headers if h[0] not in present)]
+            await send(message)
+
+        if _is_long(scope["path"]):
+            await self._answer(scope, receive, with_headers, headers)
+            return
+        try:
+            with self._parts().slots.work():
+                await self._answer(scope, receive, with_headers, headers)
+        except ProblemError as e:  # there was no slot: whatever else is raised was answered inside
+            await render(e, scope["path"])(scope, receive, with_headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        try:
+            identity, refusal = await self._who(scope)
+            if not scope["path"].startswith(_MEDIA):  # a page full of posters and seeks is not misuse
+                standing = self._standing(scope, identity)
+                headers += standing.headers()
+                if standing.exceeded:
+                    raise rate_limited(standing.policy, standing.reset_s, "You have made too many requests.")
+            if refusal is not None and not scope["path"].startswith(_PUBLIC):
+                raise refusal
+            if identity is not None:
+                await self._welcome(identity)
+            scope[IDENTITY] = identity
+            receive = self._bounded(scope, receive)
+        except Exception as e:
+            await render(of(e), scope["path"])(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _who(self, scope: Scope) -> tuple[Identity | None, ProblemError | None]:
+        """Who is signed in, or why nobody is."""
+        parts = self._parts()
+        reading = scope["method"] in ("GET", "HEAD")
+        try:
+            if authorization := header(scope, b"authorization"):
+                kind, _, token = authorization.partition(" ")
+                if kind.lower() != "bearer" or not token.strip():
+                    raise BadToken("The Authorization header is no bearer token.")
+                return await parts.verifier.verify(token.strip()), None
+            if ticket := _ticket(scope):
+                user_id = await parts.tickets.redeem(ticket, scope["path"])
+                if user_id is None:
+                    raise BadToken("The ticket was used, has expired, or is for another path.")
+                return Identity(user_id, user_id, (), 0), None
+            # Never for a write: no page elsewhere can make the browser do one.
+            session = _cookie(scope)
+            if session and (reading or scope["path"] == _SIGN_OUT):
+                return parts.tokens.verify_session(session), None
+            if session:
+                return None, _unauthenticated(
+                    "A session only reads: send a bearer token with anything that changes something."
+                )
+            return None, _unauthenticated("No bearer token, session or ticket was sent.")
+        except BadToken as e:
+            return None, _unauthenticated(str(e))
+
+    def _standing(self, scope: Scope, identity: Identity | None) -> Standing:
+        if identity is not None:
+            return self._parts().limit.take("user", identity.user_id)
+        client = scope.get("client")
+        return self._parts().limit.take("address", client[0] if client else "unknown")
+
+    async def _welcome(self, identity: Identity) -> None:
+        """The first request of a user, or under a new name, makes them known. A ticket's bearer was known before."""
+        known = (identity.user_id, identity.name)
+        if identity.expires_at and known not in self._seen:
+            await self._parts().see_user(*known)
+            if len(self._seen) > 100_000:
+                self._seen.clear()
+            self._seen.add(known)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """Stops a body that is too large for JSON; uploads have limits of their own."""
+        if scope["method"] in ("GET", "HEAD"):
+            return receive
+        if scope["path"].endswith("/uploads"):
+            return _while_it_comes(receive)
+        length = header(scope, b"content-length")
+        if length is not None and length.isdigit() and int(length) > MAX_JSON:
+            raise _too_large()
+        taken, complete = 0, False
+
+        patience = asyncio.get_running_loop().time() + BODY_S
+
+        async def counted() -> Message:
+            nonlocal taken, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(patience):
+                    message = await receive()
+            except TimeoutError:
+                raise ProblemError(
+                    Slug.MALFORMED, f"The body did not arrive within {BODY_S:.0f} s.", headers={"Connection": "close"}
+                ) from None
+            complete = message["type"] != "http.request" or not message.get("more_body", False)
+            taken += len(message.get("body", b""))
+            if taken > MAX_JSON:
+                raise _too_large()
+            return message
+
+        return counted
+
+
+def _while_it_comes(receive: Receive) -> Receive:
+    """A file may take as long as it likes, as long as something arrives."""
+    complete = False
+
+    async def next_part() -> Message:
+        nonlocal complete
+        if complete:
+            return await receive()
+        try:
+            async with asyncio.timeout(UPLOAD_STALL_S):
+                message = await receive()
+        except TimeoutError:
+            raise ProblemError(
+                Slug.MALFORMED,
+                f"Nothing of the file has arrived for {UPLOAD_STALL_S:.0f} s.",
+                recovery="Send it again on a better connection.",
+                headers={"Connection": "close"},
+            ) from None
+        complete = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    return next_part
+
+
+def _is_long(path: str) -> bool:
+    """Streams, media and uploads take as long as their clients do; each has bounds of its own."""
+    return path.endswith(("/events", "/uploads")) or path.startswith(_MEDIA)
+
+
+def _too_large() -> ProblemError:
+    return ProblemError(Slug.TOO_LARGE, f"A JSON body may have {MAX_JSON} bytes.", limit=MAX_JSON)
+
+
+def _unauthenticated(detail: str) -> ProblemError:
+    return ProblemError(Slug.UNAUTHENTICATED, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _ticket(scope: Scope) -> str | None:
+    """Only streams are opened by ticket."""
+    if scope["method"] != "GET" or not scope["path"].endswith("/events") or b"ticket=" not in scope["query_string"]:
+        return None
+    found = parse_qs(scope["query_string"].decode("latin-1")).get("ticket")
+    return found[0] if found else None
+
+
+def _cookie(scope: Scope) -> str | None:
+    try:
+        jar = SimpleCookie(header(scope, b"cookie") or "")
+    except CookieError:
+        return None
+    return jar[SESSION_COOKIE].value if SESSION_COOKIE in jar else None

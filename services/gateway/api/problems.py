@@ -1,0 +1,289 @@
+"""Problems: every answer that is not a success is `application/problem+json` of one closed set (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from services.gateway.domain.errors import Refusal
+from services.gateway.domain.sentences import path_within, said, sentence
+from shared.core.errors import RetakeError, Retryable, UserError
+from shared.observability import telemetry
+from shared.postgres.pool import UNAVAILABLE
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+RETRY_AFTER_S: Final = 2  # what is unavailable (a restart, a failover) is mostly back within seconds
+
+
+class Slug(StrEnum):
+    MALFORMED = "malformed"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    NOT_ACCEPTABLE = "not-acceptable"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
+    UNAUTHENTICATED = "unauthenticated"
+    SPEND_CAP_REACHED = "spend-cap-reached"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not-found"
+    BUSY = "busy"
+    ALREADY_DECIDED = "already-decided"
+    INVALID_STATE = "invalid-state"
+    IDEMPOTENCY_IN_FLIGHT = "idempotency-in-flight"
+    RATE_LIMITED = "rate-limited"
+    UNAVAILABLE = "unavailable"
+    GONE = "gone"
+    LINK_EXPIRED = "link-expired"
+    STALE = "stale"
+    TOO_LARGE = "too-large"
+    RANGE_NOT_SATISFIABLE = "range-not-satisfiable"
+    INVALID = "invalid"
+    NOT_COMPILABLE = "not-compilable"
+    IDEMPOTENCY_MISMATCH = "idempotency-mismatch"
+    PRECONDITION_REQUIRED = "precondition-required"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is always true of a problem of this type. `extensions`: the members that it adds, with an example each."""
+
+    status: int
+    title: str
+    recovery: str
+    extensions: Mapping[str, Any]
+
+
+def _kind(status: int, title: str, recovery: str, **extensions: Any) -> Kind:
+    return Kind(status, title, recovery, extensions)
+
+
+_ID: Final = "01980000-0000-7000-8000-000000000001"
+
+KINDS: Final[Mapping[Slug, Kind]] = {
+    Slug.MALFORMED: _kind(400, "The request cannot be read", "Fix the client."),
+    Slug.METHOD_NOT_ALLOWED: _kind(405, "This path has no such method", "Fix the client; Allow names the methods."),
+    Slug.NOT_ACCEPTABLE: _kind(406, "None of the accepted types can be served", "Fix the client's Accept header."),
+    Slug.UNSUPPORTED_MEDIA_TYPE: _kind(
+        415, "The body has a type that is not taken", "Fix the Content-Type or the file."
+    ),
+    Slug.UNAUTHENTICATED: _kind(401, "Nobody is signed in", "Send a new token, or get a new ticket."),
+    Slug.SPEND_CAP_REACHED: _kind(
+        402,
+        "The project's spend cap is reached",
+        "Ask an owner to raise it.",
+        cap={"amount": "50.00", "currency": "USD", "period": "month"},
+        spent={"amount": "49.80", "currency": "USD"},
+    ),
+    Slug.FORBIDDEN: _kind(
+        403, "Your role does not allow this", "Ask an owner for a higher role.", required_role="editor"
+    ),
+    Slug.NOT_FOUND: _kind(404, "Absent, or not yours", "Stop; check the id, or ask an owner for access."),
+    Slug.BUSY: _kind(409, "It is being worked on", "Watch or cancel what is active, then repeat.", active_id=_ID),
+    Slug.ALREADY_DECIDED: _kind(
+        409,
+        "The decision was made, or its time is over",
+        "Refresh; reopen the preview.",
+        outcome="accepted",
+        review_id=_ID,
+    ),
+    Slug.INVALID_STATE: _kind(
+        409,
+        "Its state does not allow this",
+        "Refresh; it has moved on.",
+        current="complete",
+        allowed=["queued", "generating"],
+    ),
+    Slug.IDEMPOTENCY_IN_FLIGHT: _kind(
+        409, "The first request with this key is still being answered", "Repeat after Retry-After."
+    ),
+    Slug.RATE_LIMITED: _kind(429, "Too many requests", "Repeat after Retry-After.", policy="user"),
+    Slug.UNAVAILABLE: _kind(503, "Not available at the moment", "Repeat after Retry-After, with the same key."),
+    Slug.GONE: _kind(410, "Retention has deleted it", "Regenerate it."),
+    Slug.LINK_EXPIRED: _kind(410, "The link has expired", "GET its resource for a new link."),
+    Slug.STALE: _kind(412, "It was changed in the meantime", "Fetch it again, merge, retry.", etag='"7"'),
+    Slug.TOO_LARGE: _kind(413, "The body is too large", "Send less.", limit=1_048_576),
+    Slug.RANGE_NOT_SATISFIABLE: _kind(416, "The range lies outside of the file", "Drop the Range header."),
+    Slug.INVALID: _kind(
+        422,
+        "Some fields are not right",
+        "Fix the named fields.",
+        errors=[{"pointer": "/rating", "detail": "rating must be at most 5."}],
+    ),
+    Slug.NOT_COMPILABLE: _kind(
+        422,
+        "Some segments cannot go into a film",
+        "Approve them, or leave them out.",
+        segments=[{"segment_id": _ID, "segment_number": 5, "reason": "unapproved"}],
+    ),
+    Slug.IDEMPOTENCY_MISMATCH: _kind(422, "This key was used for another request", "Use a new key."),
+    Slug.PRECONDITION_REQUIRED: _kind(428, "This change needs If-Match", "Send If-Match with the ETag that you saw."),
+    Slug.INTERNAL: _kind(500, "Something broke on our side", "Repeat with the same key; report the trace_id."),
+}
+
+OF_STATUS: Final = {
+    400: Slug.MALFORMED,
+    401: Slug.UNAUTHENTICATED,
+    403: Slug.FORBIDDEN,
+    404: Slug.NOT_FOUND,
+    405: Slug.METHOD_NOT_ALLOWED,
+    406: Slug.NOT_ACCEPTABLE,
+    413: Slug.TOO_LARGE,
+    415: Slug.UNSUPPORTED_MEDIA_TYPE,
+    416: Slug.RANGE_NOT_SATISFIABLE,
+    429: Slug.RATE_LIMITED,
+    503: Slug.UNAVAILABLE,
+}
+"""For errors that the framework raises."""
+
+
+class ProblemError(HTTPException):
+    """Raise it anywhere below the HTTP entrypoint."""
+
+    def __init__(
+        self,
+        slug: Slug,
+        detail: str = "",
+        *,
+        recovery: str = "",
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        kind = KINDS[slug]
+        super().__init__(kind.status, detail or kind.title + ".", dict(headers) if headers else None)
+        self.slug = slug
+        self.recovery = recovery or kind.recovery
+        self.extensions = extensions
+
+
+def rate_limited(policy: str, seconds: int, detail: str) -> ProblemError:
+    return ProblemError(Slug.RATE_LIMITED, detail, headers={"Retry-After": str(seconds)}, policy=policy)
+
+
+def unavailable(detail: str, seconds: int = RETRY_AFTER_S) -> ProblemError:
+    return ProblemError(Slug.UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
+
+
+def invalid(*errors: tuple[str, str]) -> ProblemError:
+    """Each error is (pointer, what is wrong there). What is wrong with one field in several ways, as with the
+    alternatives of a union, is said in one."""
+    by_pointer: dict[str, list[str]] = {}
+    for at, detail in errors:
+        if detail not in by_pointer.setdefault(at, []):
+            by_pointer[at].append(detail)
+    listed = [{"pointer": at, "detail": sentence(at, ", or ".join(details))} for at, details in by_pointer.items()]
+    return ProblemError(Slug.INVALID, " ".join(e["detail"] for e in listed), errors=listed)
+
+
+def render(error: ProblemError, instance: str) -> Response:
+    body = {
+        "type": f"/problems/{error.slug}",
+        "title": KINDS[error.slug].title,
+        "status": error.status_code,
+        "detail": error.detail,
+        "instance": instance,
+        "trace_id": telemetry.trace_id(),
+        "recovery": error.recovery,
+        **error.extensions,
+    }
+    return Response(
+        json.dumps(body, ensure_ascii=False, default=str), error.status_code, error.headers, media_type=MEDIA_TYPE
+    )
+
+
+def of(error: Exception) -> ProblemError:
+    """The problem that an exception means to the client."""
+    match error:
+        case ProblemError():
+            return error
+        case Refusal(slug="invalid"):
+            return invalid(*((e["pointer"], e["detail"]) for e in error.extensions["errors"]))
+        case Refusal():
+            later = {"Retry-After": str(math.ceil(error.delay_s))} if error.delay_s else None
+            return ProblemError(
+                Slug(error.slug), error.cause, recovery=error.recovery, headers=later, **error.extensions
+            )
+        case RequestValidationError():
+            return _of_validation(error.errors(), error.body)
+        case HTTPException():
+            slug = OF_STATUS.get(error.status_code, Slug.INTERNAL)
+            detail = "" if slug in (Slug.NOT_FOUND, Slug.METHOD_NOT_ALLOWED) else str(error.detail)
+            return ProblemError(slug, detail, headers=error.headers)
+        case Retryable():
+            return unavailable(error.cause, max(1, round(error.delay_s or RETRY_AFTER_S)))
+        case UserError() if error.code == "too_large":
+            return ProblemError(Slug.TOO_LARGE, error.cause, recovery=error.recovery)
+        case UserError():
+            return ProblemError(
+                Slug.INVALID, error.cause, recovery=error.recovery, errors=[{"pointer": "", "detail": error.cause}]
+            )
+        case asyncpg.DataError():  # what no column can hold, such as a number beyond its range
+            return ProblemError(
+                Slug.INVALID,
+                "A value cannot be stored.",
+                errors=[{"pointer": "", "detail": "a value is out of range or cannot be stored"}],
+            )
+        case _ if isinstance(error, UNAVAILABLE):
+            return unavailable("The database does not answer at the moment.")
+        case _:
+            return ProblemError(Slug.INTERNAL)
+
+
+def _of_validation(errors: Sequence[Any], body: Any) -> ProblemError:
+    for e in errors:
+        if e["loc"][0] == "path":  # there is nothing by that name
+            return ProblemError(Slug.NOT_FOUND)
+        if e["type"] == "json_invalid":
+            reason = e.get("ctx", {}).get("error", "not JSON")
+            return ProblemError(Slug.MALFORMED, f"The body is not JSON: {reason} at character {e['loc'][-1]}.")
+    return invalid(*((pointer(e, body), said(e)) for e in errors))
+
+
+def pointer(error: Mapping[str, Any], body: Any) -> str:
+    """A JSON Pointer (RFC 6901) into the body; `query:limit`, `header:…` for what is not in the body."""
+    where, *path = error["loc"]
+    if where != "body":
+        return f"{where}:{path[0] if path else ''}"
+    path = path_within(path, body, missing=error["type"] == "missing")
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every exception below the app a problem. What nobody classed is logged with its traceback."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        problem = of(error)
+        if problem.slug is Slug.METHOD_NOT_ALLOWED:  # the framework names the methods of one route of several
+            problem.headers = {"Allow": ", ".join(_allowed(request))}
+        elif problem.slug is Slug.INTERNAL:
+            log.error("http.crashed", path=request.url.path, method=request.method, exc_info=error)
+        elif problem.slug is Slug.UNAVAILABLE:
+            log.warning("http.unavailable", path=request.url.path, error=repr(error))
+        return render(problem, request.url.path)
+
+    def _allowed(request: Request) -> list[str]:
+        """Every method that this path answers."""
+        found = [
+            method
+            for method in METHODS
+            if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+        ]
+        stream = request.scope["path"].endswith("/events")  # the only GETs without a HEAD: they never end
+        return [*found, "HEAD"] if "GET" in found and "HEAD" not in found and not stream else found
+
+    for kind in (HTTPException, RequestValidationError, RetakeError, asyncpg.DataError, *UNAVAILABLE, Exception):
+        app.add_exception_handler(kind, answer)

@@ -1,0 +1,89 @@
+"""Imports: a document with its pictures, or an existing film."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from services.gateway.api.context import Answer, Doing, SignedIn
+from services.gateway.api.documents import POST, WITH_BODY, answers
+from services.gateway.api.headers import Prefer, json_only, location
+from services.gateway.api.ids import ImportId, ProjectId
+from services.gateway.api.prefer_wait import get_waiting, then_wait
+from services.gateway.api.problems import Slug, invalid
+from services.gateway.api.schemas.episodes import Import, NewImport
+from services.gateway.commands.cancel_import import cancel_import
+from services.gateway.commands.import_document import ImportDocument, ImportStarted, import_document
+from services.gateway.commands.import_film import ImportFilm, import_film
+from services.gateway.commands.ports import Caller
+from services.gateway.domain.roles import Role
+
+router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
+
+
+@router.post(
+    "/projects/{project_id}/imports",
+    **answers(Import, *WITH_BODY, *POST, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    summary="Import an episode (editor)",
+)
+async def start(project_id: ProjectId, body: NewImport, prefer: Prefer, call: SignedIn) -> Response:
+    """The episode is there at once. Pictures that come with a document are versions approved at once."""
+    if sum(given is not None for given in (body.document, body.yaml, body.upload_id)) != 1:
+        raise invalid(("/document", "give exactly one of document, yaml and upload_id"))
+    document = _parse(body.yaml) if body.yaml is not None else body.document
+
+    async def effect(d: Doing) -> Answer:
+        caller = await d.may("project", project_id, Role.EDITOR)
+        started = await _import(d, caller, body, document)
+        return Answer(202, await d.views.import_(started.import_id), location(f"/imports/{started.import_id}"))
+
+    return await call.command(effect, then=then_wait(call, "import", prefer))
+
+
+async def _import(d: Doing, caller: Caller, body: NewImport, document: dict[str, Any] | None) -> ImportStarted:
+    if body.upload_id is not None:
+        return await import_film(d.store, caller, ImportFilm(body.upload_id, body.title, body.scene_threshold))
+    return await import_document(d.store, caller, ImportDocument(document or {}, body.title))
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Plain YAML: no tags, no aliases (a few bytes of them can stand for gigabytes)."""
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
+            raise invalid(("/yaml", "aliases are not taken"))
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        raise invalid(("/yaml", f"is not YAML: {_why(e)}")) from None
+    if not isinstance(found, dict):
+        raise invalid(("/yaml", "must be a mapping"))
+    return found
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())[:300]
+
+
+@router.get("/imports/{import_id}", **answers(Import, headers=("Preference-Applied",)), summary="How far an import is")
+async def import_(import_id: ImportId, prefer: Prefer, call: SignedIn) -> Response:
+    """`Prefer: wait=N` holds the answer until it has ended."""
+    return await get_waiting(call, "import", import_id, prefer)
+
+
+@router.post(
+    "/imports/{import_id}/cancel",
+    **answers(Import, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    summary="Cancel an import (editor)",
+)
+async def cancel(import_id: ImportId, prefer: Prefer, call: SignedIn) -> Response:
+    """What was made so far stays in its episode."""
+
+    async def effect(d: Doing) -> Answer:
+        await cancel_import(d.store, await d.may("import", import_id, Role.EDITOR), import_id)
+        return Answer(202, await d.views.import_(import_id), location(f"/imports/{import_id}"))
+
+    return await call.command(effect, then=then_wait(call, "import", prefer))

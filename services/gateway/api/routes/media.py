@@ -1,0 +1,151 @@
+"""Media: bytes of versions, films and uploads, by a member's credentials or by the signature in their URL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from services.gateway.api.context import known_id
+from services.gateway.api.documents import errors
+from services.gateway.api.files import read_file
+from services.gateway.api.middleware.auth import IDENTITY
+from services.gateway.api.middleware.errors import origin_of
+from services.gateway.api.ports import Parts
+from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.ranges import Unsatisfiable, disposition, matches, parse_range, range_holds
+from services.gateway.domain.identity import Identity
+from services.gateway.domain.media import MediaFile
+from shared.core.errors import Permanent
+
+router = APIRouter(prefix="/media", tags=["media"])
+
+Collection = Literal["versions", "films", "uploads"]
+Rendition = Literal["content", "proxy", "poster", "filmstrip", "captions.vtt", "captions.srt", "timeline.otio"]
+SIGNED_WITHIN_S: Final = 20.0  # a film that cannot be signed is handed out as it is after this
+LOOK_EVERY_S: Final = 0.25
+PRESIGNED_S: Final = 2 * 3600  # as long as our own links live at most
+_DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) | {
+    200: {
+        "description": "The whole file.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    206: {"description": "The asked range."},
+    304: {"description": "The client has it."},
+    307: {"description": "To the object store."},
+}
+
+
+@router.head("/{collection}/{object_id}/{rendition}", include_in_schema=False)
+@router.get(
+    "/{collection}/{object_id}/{rendition}",
+    responses=_DOC,
+    response_class=Response,
+    summary="The bytes, with Range",
+    openapi_extra={"security": [{"signature": []}, {"bearer": []}, {"session": []}]},
+)
+async def media(
+    request: Request,
+    collection: Annotated[Collection, Path(description="What owns it.")],
+    object_id: Annotated[str, Path(description="Of a version, a compilation or an upload.")],
+    rendition: Annotated[Rendition, Path(description="Which file of it.")],
+    exp: Annotated[int | None, Query(description="When the signature expires, Unix time.")] = None,
+    sig: Annotated[str | None, Query(description="Signature.")] = None,
+    download: Annotated[str | None, Query(description="Offer it as a file.")] = None,
+) -> Response:
+    """`v` and `preview` in the query only tell caches apart. HEAD works, too."""
+    known_id(object_id)
+    parts: Parts = request.app.state.parts
+    user_id = _caller(request, parts, f"{collection}/{object_id}/{rendition}", exp, sig)
+    wants_file = download is not None and download.lower() not in ("0", "false", "no")
+
+    async def look() -> MediaFile:
+        async with parts.glancing() as connection:
+            links = parts.links(user_id, origin_of(request.scope))
+            return await parts.views(connection, links).media(collection, object_id, rendition)
+
+    found, waited = await look(), 0.0
+    while wants_file and found.unsigned and waited < SIGNED_WITHIN_S:
+        await asyncio.sleep(LOOK_EVERY_S)  # between two looks no connection is held
+        found, waited = await look(), waited + LOOK_EVERY_S
+    if found.gone:
+        raise ProblemError(Slug.GONE)
+    return await _serve(request, parts, found, wants_file)
+
+
+def _caller(request: Request, parts: Parts, name: str, exp: int | None, sig: str | None) -> str:
+    """The signature's caller, else whoever is signed in."""
+    if sig is not None and exp is not None:
+        user_id = parts.signer.caller_of(name, sig, exp)
+        if user_id is not None:
+            if parts.signer.is_over(exp):
+                raise ProblemError(Slug.LINK_EXPIRED)
+            return user_id
+    identity: Identity | None = request.scope.get(IDENTITY)
+    if identity is None:
+        raise ProblemError(
+            Slug.UNAUTHENTICATED,
+            "The link's signature is not right, and nobody is signed in."
+            if sig
+            else "Send a token, or use the link that its resource shows.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return identity.user_id
+
+
+async def _serve(request: Request, parts: Parts, found: MediaFile, download: bool) -> Response:
+    etag, size = f'"{found.object.sha256[:32]}"', found.object.size
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": disposition(found.filename, attachment=download),
+        "Cache-Control": "private, max-age=3600, immutable",  # the bytes behind a URL never change; grants last an hour
+        "Content-Security-Policy": "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    store = parts.objects.of(found.object.bucket)
+    path = store.local_path(found.object.key)
+    if path is None:
+        url = await store.presign(
+            found.object.key,
+            ttl_s=PRESIGNED_S,
+            content_type=found.object.content_type,
+            filename=found.filename if download else None,
+        )
+        if url is not None:
+            return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
+    wanted = None
+    if range_holds(request.headers.get("if-range"), etag):
+        try:
+            wanted = parse_range(request.headers.get("range"), size)
+        except Unsatisfiable:
+            raise ProblemError(Slug.RANGE_NOT_SATISFIABLE, headers={"Content-Range": f"bytes */{size}"}) from None
+    first, last = wanted or (0, size - 1)
+    headers["Content-Length"] = str(last - first + 1)
+    if wanted:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    status = 206 if wanted else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=found.object.content_type)
+    chunks = read_file(path, first, last - first + 1) if path else store.read(found.object.key, first, last - first + 1)
+    return StreamingResponse(await _begun(chunks), status, headers, media_type=found.object.content_type)
+
+
+async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """With its first chunk read, so that an object that is missing is still a problem and not a broken answer."""
+    try:
+        head = await anext(chunks, b"")
+    except (FileNotFoundError, Permanent):
+        raise ProblemError(Slug.GONE) from None
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield head
+        async for chunk in chunks:
+            yield chunk
+
+    return all_of_them()

@@ -1,0 +1,121 @@
+"""Segments, and the aliases of seed 004 for their videos."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from services.gateway.api.await_verdict import Starting, after_verdict
+from services.gateway.api.context import Answer, Doing, SignedIn, etag, json_response
+from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, WORK, answers
+from services.gateway.api.headers import IfMatch, Prefer, json_only, location
+from services.gateway.api.ids import SegmentId
+from services.gateway.api.problems import Slug
+from services.gateway.api.schemas.episodes import Segment, SegmentChanges
+from services.gateway.api.schemas.runs import Approval, Regeneration, Rejection, Review, Run
+from services.gateway.commands.admit_run import StartRun, admit_run
+from services.gateway.commands.change_segment import change_segment
+from services.gateway.commands.delete_segment import delete_segment
+from services.gateway.commands.find_waiting_run import asset_of_segment, find_waiting_run
+from services.gateway.commands.submit_decision import Decide, submit_decision
+from services.gateway.domain.roles import Role
+from shared.contracts.values import AssetKind
+
+router = APIRouter(prefix="/segments/{segment_id}", tags=["episodes"], dependencies=[Depends(json_only)])
+_PENDING = {202: "The verdict follows on the stream."}
+_DECIDED = (Slug.ALREADY_DECIDED, Slug.INVALID_STATE, Slug.GONE)
+
+
+@router.get("", **answers(Segment, headers=("ETag",)), summary="A segment")
+async def segment(segment_id: SegmentId, call: SignedIn) -> Response:
+    """Its video as it waits for a decision, else as it is committed, and the versions before."""
+    found = await call.see("segment", segment_id, lambda v: v.segment(segment_id))
+    return json_response(found, headers=etag(found["revision"]))
+
+
+@router.patch("", **answers(Segment, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Change a segment (editor)")
+async def change(segment_id: SegmentId, body: SegmentChanges, revision: IfMatch, call: SignedIn) -> Response:
+    """What is left out stays; null clears. `user_notes` are for people and reach no model."""
+
+    async def effect(d: Doing) -> Answer:
+        caller = await d.may("segment", segment_id, Role.EDITOR)
+        await change_segment(d.store, caller, segment_id, revision, body.sent())
+        found = await d.views.segment(segment_id)
+        return Answer(200, found, etag(found["revision"]))
+
+    return await call.change(effect)
+
+
+@router.delete("", **answers(None, status=204, description="Deleted."), summary="Delete a segment (editor)")
+async def delete(segment_id: SegmentId, call: SignedIn) -> Response:
+    """With its assets. Their runs are cancelled, their previews withdrawn; films that show it stay."""
+
+    async def effect(d: Doing) -> Answer:
+        await delete_segment(d.store, await d.may("segment", segment_id, Role.EDITOR), segment_id)
+        return Answer(204)
+
+    return await call.change(effect)
+
+
+@router.post(
+    "/approve",
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, also=_PENDING),
+    tags=["seed 004"],
+    summary="Accept the waiting video (reviewer)",
+)
+async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, call: SignedIn) -> Response:
+    """Acts on the preview that waits; send `version_id`, or you may approve one that you did not watch."""
+
+    async def effect(d: Doing) -> Answer:
+        caller = await d.may("segment", segment_id, Role.REVIEWER)
+        run_id = await find_waiting_run(d.store, caller, segment_id)
+        command = Decide(run_id, "approve", body.version_id, body.rating, body.feedback)
+        done = await submit_decision(d.store, caller, command)
+        return Answer(202, await d.views.review(done.decision_id), location(f"/runs/{run_id}"))
+
+    return await call.command(effect, then=after_verdict(call, prefer))
+
+
+@router.post(
+    "/reject",
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.SPEND_CAP_REACHED, also=_PENDING),
+    tags=["seed 004"],
+    summary="Turn the waiting video down (reviewer)",
+)
+async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, call: SignedIn) -> Response:
+    """Acts on the preview that waits. `suggested_changes` start the next run at once, if an editor sends them."""
+
+    async def effect(d: Doing) -> Answer:
+        caller = await d.may("segment", segment_id, Role.REVIEWER)
+        run_id = await find_waiting_run(d.store, caller, segment_id)
+        done = await submit_decision(
+            d.store,
+            caller,
+            Decide(
+                run_id, "reject", body.version_id, body.rating, body.reason, body.suggested_changes, body.regenerate
+            ),
+        )
+        return Answer(202, await d.views.review(done.decision_id), location(f"/runs/{run_id}"))
+
+    return await call.command(effect, then=after_verdict(call, prefer))
+
+
+@router.post(
+    "/regenerate",
+    **answers(
+        Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, status=202, also={200: "At rest, with `Prefer: wait`."}
+    ),
+    tags=["seed 004"],
+    summary="Make another version of the video (editor)",
+)
+async def regenerate(segment_id: SegmentId, body: Regeneration, prefer: Prefer, call: SignedIn) -> Response:
+    """Changes build on the parent run (rejected or waiting), else the draft, else the committed version."""
+    starting = Starting(call, prefer)
+
+    async def effect(d: Doing) -> Answer:
+        caller = await d.may("segment", segment_id, Role.EDITOR)
+        asset_id = await asset_of_segment(d.store, caller, segment_id, AssetKind.VIDEO)
+        command = StartRun(asset_id, changes=body.changes, keep_original=body.keep_original)
+        return await starting.answer(d, await admit_run(d.store, caller, command))
+
+    return await call.command(effect, then=starting.then)

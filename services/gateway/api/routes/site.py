@@ -1,0 +1,134 @@
+"""The model catalogue, the problem types, the API's own documents."""
+
+from __future__ import annotations
+
+import asyncio
+from html import escape
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+from starlette.responses import HTMLResponse, Response
+
+from services.gateway.api.context import SignedIn, json_response
+from services.gateway.api.documents import answers, errors, listing, problem_example
+from services.gateway.api.headers import Paging, json_only, listed
+from services.gateway.api.ports import Parts
+from services.gateway.api.problems import KINDS, ProblemError, Slug
+from services.gateway.api.reference import reference_page
+from services.gateway.api.schemas.projects import Model
+from services.gateway.domain.paging import Listing
+from shared.contracts.catalogue import Model as CatalogueRow
+
+models_router = APIRouter(tags=["projects"], dependencies=[Depends(json_only)])
+router = APIRouter(tags=["operations"])
+
+
+@models_router.get("/models", **answers(listing(Model), filters="kind provider"), summary="The models that can be used")
+async def models(page: Paging, call: SignedIn) -> Response:
+    """`settings_schema` is JSON Schema, made for forms."""
+    kinds, providers = page.filters.get("kind"), page.filters.get("provider")
+    found = [
+        m
+        for m in call.parts.catalogue
+        if (not kinds or set(kinds) & {k.value for k in m.kinds}) and (not providers or m.provider in providers)
+    ]
+    return json_response(listed(Listing([_shown(m, call.parts) for m in found])))
+
+
+def _shown(model: CatalogueRow, parts: Parts) -> dict[str, Any]:
+    """A model's own limits, else those of its provider's account."""
+    provider = parts.catalogue.provider(model.provider)
+    usable = parts.settings.has_account(provider)
+    told = model.model_dump(mode="json", include=set(Model.model_fields) - {"limits"})
+    account, own = provider.limits.model_dump(), model.limits.model_dump(exclude_none=True)
+    return told | {
+        "limits": account | own,
+        "usable": usable,
+        "unusable_reason": None if usable else provider.account or f"{provider.token} is not set.",
+    }
+
+
+def _explained(slug: Slug) -> dict[str, Any]:
+    kind = KINDS[slug]
+    return {
+        "type": f"/problems/{slug}",
+        "status": kind.status,
+        "title": kind.title,
+        "recovery": kind.recovery,
+        "extensions": sorted(kind.extensions),
+        "example": problem_example(slug),
+    }
+
+
+_PROBLEM_TYPE: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "status", "title", "recovery", "extensions", "example"],
+    "properties": {
+        "type": {"type": "string"},
+        "status": {"type": "integer"},
+        "title": {"type": "string"},
+        "recovery": {"type": "string"},
+        "extensions": {"type": "array", "items": {"type": "string"}},
+        "example": {"$ref": "#/components/schemas/Problem"},
+    },
+}
+
+
+@router.get(
+    "/problems/{slug}",
+    summary="What a problem type means",
+    responses={
+        200: {
+            "content": {
+                "application/json": {"schema": _PROBLEM_TYPE, "example": _explained(Slug.BUSY)},
+                "text/html": {"schema": {"type": "string"}},
+            }
+        },
+        404: errors(Slug.NOT_FOUND)[404],
+    },
+    response_class=Response,
+    openapi_extra={"security": []},
+)
+async def problem(
+    request: Request, slug: Annotated[str, Path(description="The end of a `type`.", examples=["busy"])]
+) -> Response:
+    """As a page for people, as JSON for programs."""
+    if slug not in list(Slug):
+        raise ProblemError(Slug.NOT_FOUND)
+    kind = KINDS[Slug(slug)]
+    if "text/html" in request.headers.get("accept", ""):
+        extensions = ", ".join(kind.extensions) or "none"
+        return HTMLResponse(
+            f"<!doctype html><meta charset=utf-8><title>{escape(kind.title)}</title>"
+            f"<h1>{kind.status} {escape(slug)}</h1><p>{escape(kind.title)}.</p>"
+            f"<p>What to do: {escape(kind.recovery)}</p><p>Members of its own: {escape(extensions)}</p>"
+        )
+    return json_response(_explained(Slug(slug)))
+
+
+@router.get(
+    "/docs", summary="The API's reference, for people", response_class=HTMLResponse, openapi_extra={"security": []}
+)
+async def docs(request: Request) -> Response:
+    """One page without anything from elsewhere: works offline."""
+    page = await asyncio.to_thread(lambda: reference_page(request.app.openapi()))  # takes a second the first time
+    return HTMLResponse(
+        page,
+        headers={
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+            "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+        },
+    )
+
+
+@router.get(
+    "/openapi.json",
+    summary="OpenAPI 3.1",
+    response_class=Response,
+    openapi_extra={"security": []},
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}}}},
+)
+@router.get("/api/v1/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """This document."""
+    return json_response(await asyncio.to_thread(request.app.openapi))

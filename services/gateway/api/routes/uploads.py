@@ -1,0 +1,160 @@
+"""Uploads: raw bytes in, streamed to the object store, known by what they are and not by what they are called."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Query, Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from services.gateway.api.context import REPLAYED, Answer, Doing, SignedIn
+from services.gateway.api.documents import POST, WITH_BODY, answers
+from services.gateway.api.headers import accepts
+from services.gateway.api.ids import ProjectId
+from services.gateway.api.ports import Parts
+from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.schemas.projects import Upload
+from services.gateway.commands.register_upload import NewUpload, register_upload
+from services.gateway.domain.roles import Role
+from services.gateway.domain.uploads import (
+    EXTENSIONS,
+    MAX_BYTES,
+    SNIFFED_BYTES,
+    Inspected,
+    kind_of,
+    plain_name,
+    sniff,
+    taken,
+    why_refused,
+)
+from shared.contracts.values import ObjectRef
+from shared.core.errors import UserError
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
+
+router = APIRouter(prefix="/projects/{project_id}/uploads", tags=["projects"])
+
+_FILENAME: Final = re.compile(
+    r"""filename\*\s*=\s*UTF-8''([^;]+)|filename\s*=\s*"([^"]*)"|filename\s*=\s*([^;\s]+)""", re.IGNORECASE
+)
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "description": f"The file itself: an image ({PICTURES}) of at most 25 MiB and 50 megapixels, audio ({SOUNDS}) "
+        f"of at most 200 MiB, a film ({VIDEOS}) of at most 2 GiB and 60 minutes.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post(
+    "",
+    **answers(Upload, *WITH_BODY, *POST, status=201, headers=()),
+    openapi_extra=_BODY,
+    summary="Upload an image, audio or a film (editor)",
+)
+async def upload(
+    project_id: ProjectId,
+    request: Request,
+    call: SignedIn,
+    filename: Annotated[
+        str | None, Query(max_length=300, description="What to call it; else Content-Disposition's.")
+    ] = None,
+) -> Response:
+    """Raw bytes. The type is told by the first bytes; SVG is refused."""
+    accepts(request, "application/json")
+
+    async def allowed(d: Doing) -> dict[str, str]:
+        return {"project_id": (await d.may("project", project_id, Role.EDITOR)).project_id}
+
+    await call.read(allowed)  # before a gigabyte is taken
+    upload_id = call.parts.new_id()
+    content_type, chunks = await _begin(request)
+    ref = await _store(call.parts, upload_id, content_type, chunks)
+    kept = False
+    try:
+        found = await _inspect(call.parts, kind_of(content_type), ref)
+        name = plain_name(filename or _named(request.headers.get("content-disposition")), content_type)
+        command = NewUpload(
+            upload_id,
+            name,
+            content_type,
+            kind_of(content_type),  # type: ignore[arg-type]
+            ref,
+            found.width,
+            found.height,
+            found.duration,
+        )
+
+        async def effect(d: Doing) -> Answer:
+            await register_upload(d.store, await d.may("project", project_id, Role.EDITOR), command)
+            return Answer(201, await d.views.upload(upload_id))
+
+        response = await call.command(effect, body=ref.sha256.encode())
+        kept = REPLAYED.lower() not in response.headers
+        return response
+    finally:
+        if not kept:
+            await call.parts.objects.own.delete(ref.key)
+
+
+async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
+    """The type that the first bytes tell, and the whole body again."""
+    body = request.stream()
+    head = b""
+    try:
+        while len(head) < SNIFFED_BYTES and (chunk := await anext(body, None)) is not None:
+            head += chunk
+    except ClientDisconnect:
+        raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
+    if not head:
+        raise ProblemError(
+            Slug.INVALID, "The file is empty: 0 bytes arrived.", recovery="Send a file that opens in other programs."
+        )
+    content_type = sniff(head[:SNIFFED_BYTES])
+    if content_type is None:
+        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, why_refused(head), recovery=taken())
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield head
+        async for chunk in body:
+            yield chunk
+
+    return content_type, whole()
+
+
+async def _store(parts: Parts, upload_id: str, content_type: str, chunks: AsyncIterator[bytes]) -> ObjectRef:
+    limit = MAX_BYTES[kind_of(content_type)]
+    key = f"uploads/{upload_id}.{EXTENSIONS[content_type]}"
+    try:
+        return await parts.objects.own.put_stream(key, chunks, content_type, max_size=limit)
+    except UserError as e:
+        if e.code != "too_large":
+            raise
+        raise ProblemError(Slug.TOO_LARGE, e.cause, limit=limit) from None
+    except ClientDisconnect:
+        raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
+
+
+async def _inspect(parts: Parts, kind: str, ref: ObjectRef) -> Inspected:
+    """Reads the file where it lies, or a copy of it."""
+    store = parts.objects.own
+    if path := store.local_path(ref.key):
+        return await parts.inspector.inspect(kind, path)
+    with tempfile.TemporaryDirectory(dir=parts.settings.work_dir) as folder:
+        copy = Path(folder) / Path(ref.key).name
+        await store.fetch(ref, copy)
+        return await parts.inspector.inspect(kind, copy)
+
+
+def _named(content_disposition: str | None) -> str | None:
+    found = _FILENAME.search(content_disposition or "")
+    if found is None:
+        return None
+    encoded, quoted, bare = found.groups()
+    return unquote(encoded) if encoded else quoted or bare

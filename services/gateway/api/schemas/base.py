@@ -1,0 +1,200 @@
+"""What all shapes share."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from shared.core.ids import is_id
+
+EXAMPLE_ID = "01980000-0000-7000-8000-000000000001"
+
+Id = Annotated[str, Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID], json_schema_extra={"format": "uuid"})]
+
+
+def _an_id(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("is not an id: take it from the answer that shows it")
+    return text
+
+
+GivenId = Annotated[
+    str,
+    AfterValidator(_an_id),
+    Field(description="UUIDv7, opaque.", examples=[EXAMPLE_ID], json_schema_extra={"format": "uuid"}),
+]
+"""In a request."""
+
+
+def _rfc3339(value: object) -> object:
+    """Stricter than pydantic, which also reads days, numbers and times without a zone."""
+    if not (isinstance(value, str) and _RFC3339.fullmatch(value)):
+        raise ValueError("must be a time such as 2026-01-01T00:00:00Z")
+    return value
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+Moment = Annotated[datetime, BeforeValidator(_rfc3339)]
+"""In a request: RFC 3339, with its zone."""
+
+
+def _a_number(value: object) -> object:
+    """Pydantic also takes "5" and true for numbers; JSON Schema and this API do not."""
+    if isinstance(value, str | bool):
+        raise ValueError("must be a number")
+    return value
+
+
+# In a request: exactly what JSON Schema calls boolean, integer (5.0 is one) and number.
+Flag = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, BeforeValidator(_a_number)]
+Number = Annotated[float, BeforeValidator(_a_number)]
+
+
+def open_object(**properties: Any) -> Any:
+    """A free-form object of a request whose known members a generated client should know; others are looked at too."""
+    return Field(json_schema_extra={"properties": properties, "additionalProperties": True})
+
+
+_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_NUMBER: dict[str, Any] = {"type": ["number", "null"]}
+Changes = Annotated[
+    dict[str, Any],
+    open_object(
+        prompt_modifications={**_TEXT, "description": "Appended to the directions."},
+        style_adjustments={**_TEXT, "description": "Appended to the style."},
+        character_prompt={**_TEXT, "description": "Appended to the characters' text."},
+        directions={**_TEXT, "description": "Replaces the directions."},
+        model={**_TEXT, "description": "See GET /models."},
+        duration={**_NUMBER, "description": "Seconds."},
+        resolution={**_TEXT, "description": "Such as 720p."},
+        aspect_ratio={**_TEXT, "description": "Such as 16:9."},
+        seed={**_NUMBER, "description": "Whole."},
+    ),
+]
+"""Other keys are recorded and have no effect."""
+
+Scene = Annotated[
+    dict[str, Any],
+    open_object(
+        scene_number={"type": ["integer", "null"], "description": "In the script."},
+        location={**_TEXT, "description": "Where it is."},
+        description={**_TEXT, "description": "What is seen."},
+        characters={"type": ["array", "null"], "items": {"type": "string"}, "description": "Who is in it, by name."},
+        dialogue={
+            "type": ["array", "null"],
+            "description": "What is said, in order.",
+            "items": {
+                "type": "object",
+                "properties": {"character": _TEXT, "text": {"type": "string"}},
+                "required": ["text"],
+            },
+        },
+    ),
+]
+"""Other keys become warnings."""
+
+Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
+Url = Annotated[
+    str | None,
+    Field(
+        description="Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.",
+        examples=["http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…"],
+    ),
+]
+Directions = Annotated[
+    str,
+    Field(
+        max_length=4000,
+        description="What the user asks for, unstyled.",
+        examples=["Slowly push in on the cup while steam rises."],
+    ),
+]
+
+
+class Resource(BaseModel):
+    """Of a response: every field is present, null when empty. Clients ignore fields that they do not know."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_serialization_defaults_required=True)
+
+
+class Dated(Resource):
+    created_at: datetime
+    updated_at: datetime = Field(description="Rises on any change.")
+
+
+class Body(BaseModel):
+    """Of a request: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: Any) -> Any:
+        """JSON can escape what no column holds: NUL and halves of surrogate pairs; and Python reads NaN and 1e999."""
+        if not _is_storable(data):
+            raise ValueError("texts must not contain NUL or unpaired surrogates, and numbers must be finite")
+        return data
+
+    def sent(self) -> dict[str, Any]:
+        """Only the fields that were sent, as JSON values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def unsent(default: Any = "", **constraints: Any) -> Any:
+    """A field that may be left out and then stays as it is; its default is never looked at."""
+    return Field(default, json_schema_extra=_without_default, **constraints)
+
+
+def shown(example: dict[str, Any]) -> dict[str, Any]:
+    """`json_schema_extra` of a body where the examples of its fields do not make a good one together."""
+    return {"examples": [example]}
+
+
+class Money(Resource):
+    amount: str = Field(description="Decimal.", examples=["0.42"])
+    currency: str = Field(examples=["USD"])
+
+
+class Costs(Resource):
+    estimated: Money | None
+    actual: Money | None
+
+
+class Setting(Resource):
+    value: Any
+    source: str = Field(
+        description="override, project.video, project.image, project.narration, project.music, existing or default.",
+        examples=["project.video"],
+    )
+
+
+class Failure(Resource):
+    code: str | None = Field(examples=["starting_image_missing"])
+    message: str = Field(description="Cause and recovery in one line.")
+    cause: str | None
+    recovery: str | None
+    retryable: bool
+
+
+class Actor(Resource):
+    kind: str = Field(description="user, policy or system.")
+    user_id: str | None
+
+
+def _is_storable(data: Any) -> bool:
+    if isinstance(data, str):
+        return "\x00" not in data and (data.isascii() or not any("\ud800" <= c <= "\udfff" for c in data))
+    if isinstance(data, float):
+        return math.isfinite(data)
+    if isinstance(data, dict):
+        return all(_is_storable(k) and _is_storable(v) for k, v in data.items())
+    return all(map(_is_storable, data)) if isinstance(data, list) else True

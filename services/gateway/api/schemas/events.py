@@ -1,0 +1,269 @@
+"""What the streams carry: the data of each named event. Media URLs are never inside: GET the run, the episode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from services.gateway.api.schemas.base import Actor, Id, Resource
+from services.gateway.api.schemas.runs import Kind, RunStatus
+
+BatchStatus = Literal["running", "waiting_review", "paused", "completed", "failed", "cancelled"]
+FilmStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
+
+
+class EventData(Resource):
+    """What every event of the log says."""
+
+    project_id: Id
+    episode_id: Id | None = Field(description="null: it concerns the whole project.")
+    message: str | None = Field(
+        description="For people, in one line.", examples=["Segment 1 completed! Ready for review."]
+    )
+    actor: Actor | None = Field(description="Who caused it; null: nobody in particular.")
+    updated_at: datetime = Field(description="Of what it tells about: apply only what is newer than what you have.")
+
+
+class RunEventData(EventData):
+    """An event about a run."""
+
+    status: RunStatus = Field(description="The run's, from now on.")
+    run_id: Id
+    asset_id: Id
+    kind: Kind
+    segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
+    segment_number: int | None = Field(description="From 1.")
+
+
+class RegenerateRequestedEvent(RunEventData):
+    """Somebody, or a batch, wants a new version of an asset: a run begins."""
+
+    source: Literal["generate", "upload", "url", "import", "existing"] = Field(description="Where its bytes come from.")
+    parent_run_id: Id | None = Field(description="The rejected, failed or reopened run that it follows.")
+    batch_id: Id | None
+
+
+class RunProgressEvent(RunEventData):
+    """A run is further than before."""
+
+    step: str | None = Field(examples=["rendering"])
+    percent: float | None = Field(description="0 to 100; null: it cannot be said.")
+
+
+class ImportProgressEvent(EventData):
+    """A film is being split."""
+
+    status: Literal["processing"]
+    import_id: Id
+    step: str | None = Field(examples=["scanning"])
+    percent: float | None = Field(description="0 to 100.")
+
+
+class PreviewVersion(Resource):
+    """A candidate: its media as probed, not as asked for."""
+
+    version_id: Id
+    number: int = Field(description="Of the asset, from 1.")
+    label: str = Field(examples=["Segment 1 video"])
+    directions: str
+    model: str | None
+    duration: float | None = Field(description="Seconds; null: a picture.")
+    resolution: str | None = Field(examples=["1920x1080"])
+    aspect_ratio: str | None = Field(examples=["16:9"])
+
+
+class PreviewReadyEvent(RunEventData):
+    """Versions wait for a person's decision. What a policy approves is not announced."""
+
+    deadline: datetime | None = Field(description="Until when they can be decided on; null: for ever.")
+    versions: list[PreviewVersion]
+
+
+class DecisionEvent(RunEventData):
+    """A decision was taken. An accepted version is committed when `complete` says so."""
+
+    version_id: Id | None
+    review_id: Id | None
+    next_run_id: Id | None = Field(description="The run that begins because of it.")
+
+
+class ReviewUpdatedEvent(RunEventData):
+    """A review changed otherwise than by a decision that counted."""
+
+    change: Literal["opened", "expired", "withdrawn", "refused"]
+    deadline: datetime | None
+    reason: Literal["already_decided", "expired", "foreign", "not_a_candidate", "withdrawn", "refused"] | None = Field(
+        description="Why a decision was refused."
+    )
+
+
+class EventProblem(Resource):
+    """What failed, why, and what the reader can do about it."""
+
+    code: str = Field(examples=["starting_image_missing"])
+    cause: str
+    recovery: str
+    retryable: bool
+    provider_code: str | None = Field(description="As the provider calls it.")
+
+
+class RunFailedEvent(RunEventData):
+    """A run ended without a version: `status` is failed or cancelled."""
+
+    error: EventProblem | None
+
+
+class ImportFailedEvent(EventData):
+    """A film was not split."""
+
+    status: Literal["failed", "cancelled"]
+    import_id: Id
+    error: EventProblem | None
+
+
+class CompleteEvent(RunEventData):
+    """The version is committed: refresh now, every GET shows it."""
+
+    version_id: Id
+
+
+class FilmUpdatedEvent(EventData):
+    """A compilation is further than before, or has ended."""
+
+    status: FilmStatus
+    compilation_job_id: Id
+    progress: float | None = Field(description="0 to 100.")
+    output_duration: float | None = Field(description="Seconds, once it is completed.")
+
+
+class ImportReadyEvent(EventData):
+    """An import has ended: every file in it became a version, or its warnings say which did not."""
+
+    status: Literal["completed"]
+    import_id: Id
+
+
+class BatchUpdatedEvent(EventData):
+    """A batch moved on. Numbers are of segments."""
+
+    status: BatchStatus
+    batch_id: Id
+    completed: int
+    approved: int
+    failed: int
+    total: int
+    current_segment: int | None = Field(description="Its number: being made, or waiting for review.")
+
+
+class ChangedEvent(EventData):
+    """Somebody edited something: read it again."""
+
+    status: None
+    resource: Literal["project", "settings", "members", "episode", "order", "segment", "asset", "compilation"]
+    id: str = Field(description="Of the resource; of its episode for order, of its project for settings and members.")
+    deleted: bool
+
+
+class SnapshotRun(RunEventData):
+    """A run that is active or waits for a decision."""
+
+    batch_id: Id | None
+    source: str
+    step: str | None
+    percent: float | None
+    deadline: datetime | None
+    version_ids: list[Id] = Field(description="The candidates, once there are any.")
+
+
+class SnapshotBatch(EventData):
+    status: BatchStatus
+    batch_id: Id
+    completed: int
+    approved: int
+    failed: int
+    total: int
+    current_segment: int | None
+
+
+class SnapshotCompilation(EventData):
+    status: FilmStatus
+    compilation_job_id: Id
+    progress: float | None
+    output_duration: float | None
+
+
+class SnapshotEvent(Resource):
+    """What is under way or waits at this place in the log: the first event of a stream that does not resume."""
+
+    runs: list[SnapshotRun]
+    batches: list[SnapshotBatch]
+    compilations: list[SnapshotCompilation]
+
+
+class ResetEvent(Resource):
+    """The log cannot continue from the id that was sent; a snapshot follows. Throw away what you have."""
+
+    reason: Literal["epoch_changed", "too_old", "unknown_id"]
+
+
+class HeartbeatEvent(Resource):
+    """Nothing has happened, and the stream is alive."""
+
+
+EVENTS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
+    "regenerate-requested": (RegenerateRequestedEvent,),
+    "progress": (RunProgressEvent, ImportProgressEvent),
+    "preview-ready": (PreviewReadyEvent,),
+    "accepted": (DecisionEvent,),
+    "rejected": (DecisionEvent,),
+    "review-updated": (ReviewUpdatedEvent,),
+    "failed": (RunFailedEvent, ImportFailedEvent),
+    "complete": (CompleteEvent,),
+    "film-updated": (FilmUpdatedEvent,),
+    "import-ready": (ImportReadyEvent,),
+    "batch-updated": (BatchUpdatedEvent,),
+    "changed": (ChangedEvent,),
+    "snapshot": (SnapshotEvent,),
+    "reset": (ResetEvent,),
+    "heartbeat": (HeartbeatEvent,),
+}
+"""By the name of the event; where there are two, one is a run's and the other an import's."""
+
+
+def event_schemas() -> dict[str, Any]:
+    """JSON Schemas by name, for the components of the API's document."""
+    models = dict.fromkeys(model for found in EVENTS.values() for model in found)
+    _, document = models_json_schema(
+        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Any] = document["$defs"]
+    return schemas
+
+
+def stream_schema() -> dict[str, Any]:
+    """One event of a stream, as its lines say it, by the name of the event."""
+    return {"description": "One event of the stream.", "oneOf": [_line(name, found) for name, found in EVENTS.items()]}
+
+
+def _line(name: str, found: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in found]
+    of_log = name not in ("reset", "heartbeat")
+    place = {"id": {"type": "string", "description": "A place in the log."}} if of_log else {}
+    return {
+        "type": "object",
+        "title": name,
+        "required": [*place, "event", "data"],
+        "properties": place
+        | {
+            "event": {"const": name},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": refs[0] if len(refs) == 1 else {"anyOf": refs},
+            },
+        },
+    }

@@ -1,0 +1,47 @@
+"""How a film is to sound, as requests may say it: narrower than what a film that was asked for earlier may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from services.gateway.api.schemas.base import Body, Flag, GivenId, Number
+from shared.contracts import values
+
+LOUDNESS: Final = (-23.0, -16.0, -14.0)
+
+
+def _supported(loudness: float) -> float:
+    if loudness not in LOUDNESS:
+        raise ValueError("must be -14 (web), -16 or -23 (broadcast)")
+    return loudness
+
+
+Loudness = Annotated[
+    Number,
+    AfterValidator(_supported),
+    Field(description="-14 web, -16 default, -23 broadcast.", json_schema_extra={"enum": [*LOUDNESS]}),
+]
+Gain = Annotated[Number, Field(ge=-60, le=24)]
+"""-60 dB is silence, and more than 24 dB above what was recorded is noise."""
+
+
+class NarrationMix(Body):
+    gain_db: Gain = 0.0
+    offset: Number = Field(0.0, ge=-60, le=3600, description="Seconds from the segment's start.")
+
+
+class AudioConfig(Body):
+    """How the film sounds."""
+
+    background_music: Flag = True
+    volume_normalization: Flag = True
+    loudness_lufs: Loudness = -16.0
+    true_peak_dbtp: Number = Field(-1.0, ge=-9, le=0)
+    segment_sound: Literal["keep", "lower", "mute"] = "lower"
+    narration: dict[GivenId, NarrationMix] = Field({}, description="By segment id.")
+    music_gain_db: Gain = 0.0
+
+    def value(self) -> values.AudioConfig:
+        return values.AudioConfig(**self.model_dump())

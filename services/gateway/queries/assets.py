@@ -1,0 +1,79 @@
+"""Assets: the slot, its draft, what is committed, what waits for a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.gateway.domain.defaults import defaults
+from services.gateway.domain.paging import Listing, Page
+from services.gateway.domain.settings import snapshot
+from services.gateway.queries.base import Json, Row, times, when
+from services.gateway.queries.runs import RunViews
+from shared.contracts.values import AssetKind, Output
+
+_SELECT: Final = """
+    select t.*, s.number as segment_number, s.duration as segment_duration, e.output, p.settings as project_settings,
+           r.status as active_status,
+           greatest(t.updated_at, (select max(updated_at) from runs where asset_id = t.asset_id)) as seen_at
+    from assets t
+    join episodes e on e.episode_id = t.episode_id
+    join projects p on p.project_id = t.project_id
+    left join segments s on s.segment_id = t.segment_id
+    left join runs r on r.run_id = t.active_run_id
+"""
+_ONE: Final = _SELECT + "where t.asset_id = $1 and t.deleted_at is null"
+_OF_EPISODE: Final = _SELECT + "where t.episode_id = $1 and t.deleted_at is null"
+_STALE: Final = "case when t.stale_since is null then 'false' else 'true' end"
+
+
+class AssetViews(RunViews):
+    async def asset(self, asset_id: str) -> Json:
+        return (await self._assets([await self._one("asset", _ONE, asset_id)]))[0]
+
+    async def assets(self, episode_id: str, page: Page) -> Listing:
+        filters = {"kind": "t.kind", "stale": _STALE, "segment_id": "t.segment_id", "asset_id": "t.asset_id"}
+        rows, following = await self._page(_OF_EPISODE, [episode_id], page, by="t.asset_id", filters=filters)
+        return Listing(await self._assets(rows), following)
+
+    async def _assets_of(self, episode_id: str) -> list[Json]:
+        """All of them, in the order they were made."""
+        return await self._assets(await self._connection.fetch(_OF_EPISODE + " order by t.asset_id", episode_id))
+
+    async def _assets(self, rows: Sequence[Row]) -> list[Json]:
+        committed = await self._versions_of([r["committed_version_id"] for r in rows if r["committed_version_id"]])
+        waiting = await self._runs_by_id([r["active_run_id"] for r in rows if r["active_status"] == "preview_ready"])
+        return [self._asset(r, committed.get(r["committed_version_id"]), waiting.get(r["active_run_id"])) for r in rows]
+
+    def _asset(self, row: Row, committed: Row | None, waiting: Json | None) -> Json:
+        return {
+            "id": row["asset_id"],
+            "project_id": row["project_id"],
+            "episode_id": row["episode_id"],
+            "segment_id": row["segment_id"],
+            "segment_number": row["segment_number"],
+            "kind": row["kind"],
+            "label": row["label"],
+            "draft": row["draft"],
+            "defaults": self._defaults(row, committed),
+            "committed": self._version(committed) if committed else None,
+            "committed_at": when(row["committed_at"]),
+            "preview": waiting,
+            "active_run_id": row["active_run_id"],
+            "stale": {"cause": "starting_image", "since": when(row["stale_since"])} if row["stale_since"] else None,
+            "revision": row["revision"],
+            **times(row),
+            "updated_at": when(row["seen_at"]),  # what its runs have become is seen here, too
+        }
+
+    def _defaults(self, row: Row, committed: Row | None) -> Json:
+        project = snapshot(row["project_settings"], Output(**row["output"]), {})
+        return defaults(
+            AssetKind(row["kind"]),
+            project,
+            committed["model"] if committed else None,
+            committed["settings"] if committed else {},
+            row["segment_duration"],
+            self._catalogue,
+            self._provider,
+        )

@@ -1,0 +1,97 @@
+"""Compilations: the film, its chapters, what went into it and how it was made."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from services.gateway.domain.paging import Listing, Page
+from services.gateway.queries.base import Json, Row, View, problem, times, when
+from services.gateway.queries.versions import resolution
+from shared.contracts.messages import message
+from shared.contracts.retention import FILMS_KEPT
+
+# What the compiler lets go by the same rule, of the same times.
+GONE: Final = f"""
+    (t.state = 'completed' and {FILMS_KEPT} <= (
+        select count(*) from compilations n where n.episode_id = t.episode_id and n.state = 'completed'
+          and (n.completed_at, n.compilation_id) > (t.completed_at, t.compilation_id)))
+"""
+_SELECT: Final = f"""
+    select t.*, {GONE} as gone,
+           (select count(*) from compilations o where o.state = 'pending' and o.created_at < t.created_at) as ahead
+    from compilations t
+"""
+
+
+class FilmViews(View):
+    async def compilation(self, compilation_id: str) -> Json:
+        return self._film(await self._one("compilation", _SELECT + "where t.compilation_id = $1", compilation_id))
+
+    async def compilations(self, episode_id: str, page: Page) -> Listing:
+        filters = {"status": "t.state", "batch_id": "t.batch_id"}
+        rows, following = await self._page(
+            _SELECT + "where t.episode_id = $1", [episode_id], page, by="t.compilation_id", filters=filters
+        )
+        return Listing([self._film(r) for r in rows], following)
+
+    def _film(self, row: Row) -> Json:
+        media, report, error = row["media"] or {}, row["report"] or {}, problem(row["error"])
+        request = row["request"]
+        return {
+            "id": row["compilation_id"],
+            "project_id": row["project_id"],
+            "episode_id": row["episode_id"],
+            "batch_id": row["batch_id"],
+            "status": row["state"],
+            "progress": row["progress"],
+            "message": message(row["message_code"]) if row["message_code"] else None,
+            "estimated_duration": row["estimated_duration_s"],
+            "queue_position": self._queue_position(row),
+            "gone": row["gone"],
+            "output_video_url": self._film_url(row, "content", row["object"]),
+            "poster_url": self._film_url(row, "poster", row["poster"]),
+            "captions_url": self._film_url(row, "captions.vtt", row["files"].get("captions.vtt")),
+            "subtitles_url": self._film_url(row, "captions.srt", row["files"].get("captions.srt")),
+            "timeline_url": self._film_url(row, "timeline.otio", row["files"].get("timeline.otio")),
+            "output_duration": media.get("duration_s"),
+            "output_file_size": row["object"]["size"] if row["object"] else None,
+            "resolution": resolution(media),
+            "fps": media.get("fps"),
+            "segments_included": row["segments_included"],
+            "segments": [
+                {"segment_id": i["segment_id"], "version_id": i["video"]["version_id"]} for i in request["items"]
+            ],
+            "left_out": row["left_out"],
+            "chapters": [{"title": c["title"], "start": c["start_s"]} for c in report.get("chapters", [])],
+            "loudness_lufs": report.get("loudness_lufs"),
+            "true_peak_dbtp": report.get("true_peak_dbtp"),
+            "unmeasured": report.get("unmeasured", {}),
+            "warnings": row["warnings"],
+            "report": _report(report),
+            "provenance": row["provenance"],
+            "rating": row["rating"],
+            "feedback": row["feedback"],
+            "error_message": error["cause"] if error else None,
+            "recovery": error["recovery"] if error else None,
+            "completed_at": when(row["completed_at"]),
+            **times(row),
+        }
+
+    def _queue_position(self, row: Row) -> int | None:
+        """From 1, while it waits: the compiler's own word, else how many wait before it."""
+        if row["state"] != "pending":
+            return None
+        told = row["queue_position"]
+        return int(told) if told is not None else int(row["ahead"]) + 1
+
+    def _film_url(self, row: Row, rendition: str, ref: Any) -> str | None:
+        if not ref or row["gone"]:
+            return None
+        ready_at = row["completed_at"] or row["updated_at"]
+        return self._links.committed("films", row["compilation_id"], rendition, ready_at)
+
+
+def _report(report: dict[str, Any]) -> Json | None:
+    if not report:
+        return None
+    return {name: report.get(name) for name in ("pieces_reused", "pieces_rendered", "seconds")}

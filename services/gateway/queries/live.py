@@ -1,0 +1,146 @@
+"""What a stream begins with, and the objects that media URLs name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from services.gateway.domain.errors import not_found
+from services.gateway.domain.media import MediaFile
+from services.gateway.domain.runs import ACTIVE
+from services.gateway.queries.base import Json, Row, View, when
+from services.gateway.queries.films import GONE
+from shared.contracts.messages import message
+from shared.contracts.values import ObjectRef
+
+_PROJECT_IDS: Final = """
+    select m.project_id from members m join projects p on p.project_id = m.project_id
+    where m.user_id = $1 and p.deleted_at is null
+"""
+_PLACE: Final = "select event_cursor()"
+_RUNS: Final = """
+    select t.*, s.number as segment_number from runs t
+    join assets a on a.asset_id = t.asset_id and a.deleted_at is null
+    left join segments s on s.segment_id = t.segment_id
+    where t.project_id = any($1::uuid[]) and t.status = any($2::text[]) and not t.held order by t.run_id
+"""
+_BATCHES: Final = """
+    select t.* from batches t where t.project_id = any($1::uuid[])
+      and t.status in ('running', 'waiting_review', 'paused') order by t.batch_id
+"""
+_FILMS: Final = """
+    select t.* from compilations t where t.project_id = any($1::uuid[])
+      and t.state in ('pending', 'processing') order by t.compilation_id
+"""
+_VERSION: Final = """
+    select t.number, t.kind, a.label, t.retired_at, t.object as content, t.poster, t.filmstrip,
+           coalesce(t.proxy, case when t.kind = 'video' then t.object end) as proxy  -- most need none
+    from versions t join assets a on a.asset_id = t.asset_id
+    join members m on m.project_id = t.project_id and m.user_id = $2
+    join projects p on p.project_id = t.project_id and p.deleted_at is null
+    where t.version_id = $1 and a.deleted_at is null
+"""
+_FILM: Final = f"""
+    select e.title, t.object as content, t.poster, t.files, t.provenance, t.completed_at, {GONE} as gone
+    from compilations t join episodes e on e.episode_id = t.episode_id and e.deleted_at is null
+    join members m on m.project_id = t.project_id and m.user_id = $2
+    join projects p on p.project_id = t.project_id and p.deleted_at is null
+    where t.compilation_id = $1
+"""
+_UPLOAD: Final = """
+    select t.filename, t.deleted_at, t.object as content
+    from uploads t join members m on m.project_id = t.project_id and m.user_id = $2
+    join projects p on p.project_id = t.project_id and p.deleted_at is null
+    where t.upload_id = $1
+"""
+
+
+class LiveViews(View):
+    async def project_ids(self) -> list[str]:
+        return [r["project_id"] for r in await self._connection.fetch(_PROJECT_IDS, self._links.user_id)]
+
+    async def snapshot(self, project_ids: Iterable[str]) -> tuple[int, str]:
+        """What is active or waits for a decision, and the place in the log where it was read."""
+        ids = list(project_ids)
+        place = await self._connection.fetchval(_PLACE)
+        runs = await self._connection.fetch(_RUNS, ids, sorted(ACTIVE))
+        batches = await self._connection.fetch(_BATCHES, ids)
+        films = await self._connection.fetch(_FILMS, ids)
+        data = {
+            "runs": [_run(r) for r in runs],
+            "batches": [_batch(r) for r in batches],
+            "compilations": [_film(r) for r in films],
+        }
+        return int(place), json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+    async def media(self, collection: str, object_id: str, rendition: str) -> MediaFile:
+        """Refusal not-found: no such rendition, or the caller may not see it."""
+        sql = {"versions": _VERSION, "films": _FILM, "uploads": _UPLOAD}[collection]
+        row = await self._connection.fetchrow(sql, object_id, self._links.user_id)
+        if row is None:
+            raise not_found(collection.removesuffix("s"))
+        ref: Mapping[str, Any] | None = row.get(rendition) or (row.get("files") or {}).get(rendition)
+        if not ref:
+            raise not_found(rendition)
+        found = ObjectRef(**ref)
+        extension = found.key.rpartition(".")[2] if "." in found.key else found.content_type.partition("/")[2]
+        return MediaFile(
+            found,
+            _filename(collection, row, rendition, extension),
+            bool(row.get("retired_at") or row.get("deleted_at") or row.get("gone")),
+            unsigned=rendition == "content" and row.get("provenance") == "pending",
+        )
+
+
+def _filename(collection: str, row: Row, rendition: str, extension: str) -> str:
+    if collection == "uploads":
+        return str(row["filename"])
+    base = row["title"] if collection == "films" else f"{row['label']} v{row['number']}"
+    if "." in rendition:  # captions and timelines bear the film's name, as players and editors expect
+        return f"{base}.{rendition.rpartition('.')[2]}"
+    return f"{base}.{extension}" if rendition == "content" else f"{base} {rendition}.{extension}"
+
+
+def _said(row: Row) -> str | None:
+    return message(row["message_code"], **row.get("message_args", {})) if row["message_code"] else None
+
+
+def _place_of(row: Row, status: str) -> Json:
+    return {
+        "project_id": row["project_id"],
+        "episode_id": row["episode_id"],
+        "status": status,
+        "message": _said(row),
+        "actor": row["actor"],
+        "updated_at": when(row["updated_at"]),
+    }
+
+
+def _run(row: Row) -> Json:
+    return _place_of(row, row["status"]) | {
+        "run_id": row["run_id"],
+        "asset_id": row["asset_id"],
+        "kind": row["kind"],
+        "segment_id": row["segment_id"],
+        "segment_number": row["segment_number"],
+        "batch_id": row["batch_id"],
+        "source": row["source"],
+        "step": row["step"],
+        "percent": row["percent"],
+        "deadline": when(row["deadline"]),
+        "version_ids": row["candidates"],
+    }
+
+
+def _batch(row: Row) -> Json:
+    names = ("batch_id", "completed", "approved", "failed", "total", "current_segment")
+    return _place_of(row, row["status"]) | {name: row[name] for name in names}
+
+
+def _film(row: Row) -> Json:
+    return _place_of(row, row["state"]) | {
+        "compilation_job_id": row["compilation_id"],
+        "progress": row["progress"],
+        "output_duration": (row["media"] or {}).get("duration_s"),
+    }

@@ -1,0 +1,72 @@
+"""Review metrics (docs/guide/metrics.md has the formulas), from the read model."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from services.gateway.queries.base import Json
+from shared.postgres.pool import Connection
+
+# Of videos that a person decided on. What a policy approved, or a rollback
+# brought back, was not judged; a candidate that was not chosen no review.
+_METRICS: Final = """
+    with decided as (
+        select distinct on (r.run_id) r.run_id, r.asset_id, r.number, w.verdict, w.rating
+        from reviews w join runs r on r.run_id = w.run_id
+        where ($1::uuid is null or w.project_id = $1) and ($2::uuid is null or w.episode_id = $2)
+          and ($3::timestamptz is null or w.decided_at >= $3)
+          and w.kind = 'video' and w.user_id is not null and not r.auto_approve
+          and w.verdict in ('accepted', 'rejected')
+        order by r.run_id, w.decided_at
+    ), firsts as (
+        select distinct on (asset_id) asset_id, verdict from decided order by asset_id, number
+    ), films as (
+        select c.episode_id, c.completed_at, c.rating,
+               row_number() over (partition by c.episode_id order by c.completed_at) as number
+        from compilations c
+        where ($1::uuid is null or c.project_id = $1) and ($2::uuid is null or c.episode_id = $2)
+          and ($3::timestamptz is null or c.completed_at >= $3) and c.state = 'completed'
+    ), waits as (
+        select extract(epoch from f.completed_at - min(r.created_at)) as seconds
+        from films f join runs r on r.episode_id = f.episode_id where f.number = 1 group by f.episode_id, f.completed_at
+    )
+    select (select count(*) from firsts) as segments_reviewed,
+           (select count(*) from firsts where verdict = 'accepted') as approved_first_time,
+           (select count(distinct asset_id) from decided where verdict = 'rejected') as segments_regenerated,
+           (select count(*) from decided) as decisions,
+           (select avg(rating)::float from decided) as mean_rating,
+           (select count(rating) from decided) as ratings,
+           (select count(*) from films where number = 1) as films,
+           (select avg(seconds)::float from waits) as seconds_to_film,
+           (select avg(rating)::float from films) as mean_film_rating,
+           (select count(rating) from films) as film_ratings
+"""
+
+TARGETS: Final[dict[str, float]] = {
+    "first_time_approval_rate": 0.8,
+    "regeneration_rate": 0.2,
+    "seconds_to_film": 1800,
+    "mean_rating": 4.5,
+    "mean_film_rating": 4.5,
+}
+
+
+async def review_metrics(
+    connection: Connection, project_id: str | None = None, episode_id: str | None = None, since: datetime | None = None
+) -> Json:
+    """Of an episode, of a project, or of everything; decided and completed since then. null: nothing to measure."""
+    row: Any = await connection.fetchrow(_METRICS, project_id, episode_id, since)
+    reviewed = row["segments_reviewed"]
+    return {
+        "segments_reviewed": reviewed,
+        "decisions": row["decisions"],
+        "first_time_approval_rate": row["approved_first_time"] / reviewed if reviewed else None,
+        "regeneration_rate": row["segments_regenerated"] / reviewed if reviewed else None,
+        "mean_rating": row["mean_rating"],
+        "ratings": row["ratings"],
+        "films": row["films"],
+        "seconds_to_film": row["seconds_to_film"],
+        "mean_film_rating": row["mean_film_rating"],
+        "film_ratings": row["film_ratings"],
+    }

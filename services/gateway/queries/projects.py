@@ -1,0 +1,209 @@
+"""Projects, their settings, members, uploads, spending and what is going on in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from services.gateway.domain.paging import Listing, Page
+from services.gateway.domain.settings import with_defaults, workflow_of
+from services.gateway.queries.base import Json, Row, View, times, when
+from services.gateway.queries.metrics import TARGETS, review_metrics
+from shared.contracts.messages import message
+
+_MINE: Final = """
+    select t.*, m.role,
+           (select coalesce(sum(coalesce((v.object ->> 'size')::bigint, 0) + coalesce((v.poster ->> 'size')::bigint, 0)
+                                + coalesce((v.filmstrip ->> 'size')::bigint, 0)
+                                + coalesce((v.proxy ->> 'size')::bigint, 0)), 0)
+            from versions v join assets a using (asset_id)
+            where v.project_id = t.project_id and v.retired_at is null and a.deleted_at is null)
+           + (select coalesce(sum((c.object ->> 'size')::bigint), 0) from compilations c
+              where c.project_id = t.project_id)
+           + (select coalesce(sum((u.object ->> 'size')::bigint), 0) from uploads u
+              where u.project_id = t.project_id and u.deleted_at is null) as bytes
+    from projects t join members m on m.project_id = t.project_id and m.user_id = $1
+    where t.deleted_at is null
+"""
+_SETTINGS: Final = "select settings, settings_revision, updated_at from projects where project_id = $1"
+_MEMBERS: Final = """
+    select t.user_id, u.name, t.role, t.created_at, t.updated_at
+    from members t join users u on u.user_id = t.user_id where t.project_id = $1
+"""
+_USAGE: Final = {
+    "day": "to_char(created_at, 'YYYY-MM-DD')",
+    "month": "to_char(created_at, 'YYYY-MM')",
+    "kind": "kind",
+    "provider": "coalesce(provider, 'unknown')",
+    "model": "coalesce(settings #>> '{model,value}', 'unknown')",
+    "episode": "episode_id::text",
+}
+"""What spending can be grouped by."""
+
+_SPENT: Final = """
+    select {group} as part, cost_currency as currency, count(*) as runs, sum(cost_amount) as amount,
+           coalesce(sum(cost_amount) filter (where cost ->> 'basis' = 'estimated'), 0) as estimated
+    from runs
+    where project_id = $1 and ($2::timestamptz is null or created_at >= $2)
+      and ($3::timestamptz is null or created_at < $3)
+    group by 1, 2 order by 1, 2
+"""
+_UPLOAD: Final = "select t.* from uploads t where t.upload_id = $1 and t.deleted_at is null"
+
+_PROGRESS: Final = """
+    select t.id, t.run_id, t.state, t.step, t.message_code, t.message_args, t.attempt, t.at,
+           r.asset_id, r.episode_id, r.segment_id, r.kind, r.status, r.batch_id, a.label, s.number as segment_number,
+           v.version_id, v.poster, v.status as version_status, v.committed_at, v.created_at as version_created_at,
+           v.retired_at
+    from run_steps t
+    join runs r on r.run_id = t.run_id
+    join assets a on a.asset_id = r.asset_id
+    left join segments s on s.segment_id = r.segment_id
+    left join versions v on v.version_id = coalesce(r.version_id, r.candidates[1])
+    where t.project_id = $1
+"""
+
+
+class ProjectViews(View):
+    async def project(self, project_id: str) -> Json:
+        sql = _MINE + " and t.project_id = $2"
+        return _project(await self._one("project", sql, self._links.user_id, project_id))
+
+    async def projects(self, page: Page) -> Listing:
+        rows, following = await self._page(
+            _MINE, [self._links.user_id], page, by="t.project_id", filters={"project_id": "t.project_id"}
+        )
+        return Listing([_project(r) for r in rows], following)
+
+    async def settings(self, project_id: str) -> Json:
+        row = await self._one("project", _SETTINGS, project_id)
+        workflow = workflow_of(row["settings"], project_id, self._step_by_step_share)
+        return with_defaults(row["settings"]) | {
+            "workflow": workflow,
+            "project_id": project_id,
+            "revision": row["settings_revision"],
+            "updated_at": when(row["updated_at"]),
+        }
+
+    async def members(self, project_id: str, page: Page) -> Listing:
+        rows, following = await self._page(_MEMBERS, [project_id], page, by="t.user_id", down=False)
+        return Listing([_member(r) for r in rows], following)
+
+    async def member(self, project_id: str, user_id: str) -> Json:
+        return _member(await self._one("member", _MEMBERS + " and t.user_id = $2", project_id, user_id))
+
+    async def usage(self, project_id: str, start: datetime | None, end: datetime | None, group_by: str) -> Json:
+        rows = await self._connection.fetch(_SPENT.format(group=_USAGE[group_by]), project_id, start, end)
+        return {
+            "project_id": project_id,
+            "from": when(start),
+            "to": when(end),
+            "group_by": group_by,
+            "totals": _totals(rows),
+            "groups": [
+                {
+                    "key": r["part"],
+                    "runs": r["runs"],
+                    "amount": str(r["amount"]),
+                    "currency": r["currency"],
+                    "estimated": str(r["estimated"]),
+                }
+                for r in rows
+            ],
+        }
+
+    async def metrics(self, project_id: str, episode_id: str | None) -> Json:
+        found = await review_metrics(self._connection, project_id, episode_id)
+        return {"project_id": project_id, "episode_id": episode_id, **found, "targets": TARGETS}
+
+    async def progress(self, project_id: str, page: Page) -> Listing:
+        rows, following = await self._page(
+            _PROGRESS,
+            [project_id],
+            page,
+            by="t.id",
+            created="t.at",
+            filters={
+                "kind": "r.kind",
+                "status": "t.state",
+                "episode_id": "r.episode_id",
+                "run_id": "r.run_id",
+                "segment_id": "r.segment_id",
+                "asset_id": "r.asset_id",
+                "batch_id": "r.batch_id",
+            },
+        )
+        return Listing([self._entry(r) for r in rows], following)
+
+    def _entry(self, row: Row) -> Json:
+        """One line of the feed: what happened, with the picture and the ids that lead to its editor."""
+        poster = None
+        if row["poster"] and not row["retired_at"]:
+            poster = (
+                self._links.preview(row["version_id"], "poster")
+                if row["version_status"] == "preview"
+                else self._links.committed(
+                    "versions", row["version_id"], "poster", row["committed_at"] or row["version_created_at"]
+                )
+            )
+        names = (
+            "run_id",
+            "episode_id",
+            "asset_id",
+            "segment_id",
+            "segment_number",
+            "batch_id",
+            "kind",
+            "label",
+            "state",
+            "step",
+            "attempt",
+        )
+        return {
+            "id": str(row["id"]),
+            **{name: row[name] for name in names},
+            "run_status": row["status"],
+            "message": message(row["message_code"], **row["message_args"]),
+            "thumbnail_url": poster,
+            "at": when(row["at"]),
+        }
+
+    async def upload(self, upload_id: str) -> Json:
+        row = await self._one("upload", _UPLOAD, upload_id)
+        return {
+            "id": row["upload_id"],
+            "project_id": row["project_id"],
+            "filename": row["filename"],
+            "content_type": row["content_type"],
+            "kind": row["kind"],
+            "size": row["object"]["size"],
+            "sha256": row["object"]["sha256"],
+            "width": row["width"],
+            "height": row["height"],
+            "duration": row["duration"],
+            "url": self._links.committed("uploads", upload_id, "content", row["created_at"]),
+            **times(row),
+        }
+
+
+def _project(row: Row) -> Json:
+    return {
+        "id": row["project_id"],
+        "name": row["name"],
+        "description": row["description"],
+        "my_role": row["role"],
+        "bytes": int(row["bytes"]),
+        "revision": row["revision"],
+        **times(row),
+    }
+
+
+def _member(row: Row) -> Json:
+    return {"user_id": row["user_id"], "name": row["name"], "role": row["role"], **times(row)}
+
+
+def _totals(rows: list[Row]) -> list[Json]:
+    totals: dict[str, Any] = {}
+    for row in rows:
+        totals[row["currency"]] = totals.get(row["currency"], 0) + row["amount"]
+    return [{"amount": str(amount), "currency": currency} for currency, amount in totals.items()]

@@ -1,0 +1,174 @@
+"""Runs with their versions, steps and reviews; reviews alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from services.gateway.domain.paging import Listing, Page
+from services.gateway.queries.base import Json, Row, money, problem, times, when
+from services.gateway.queries.versions import VersionViews
+from shared.contracts.messages import message
+
+SILENT: Final = timedelta(seconds=60)  # a worker tells of itself at least once a second while it works
+UNCLAIMED: Final = timedelta(seconds=30)
+
+_SELECT: Final = """
+    select t.*, s.number as segment_number, a.label
+    from runs t join assets a on a.asset_id = t.asset_id left join segments s on s.segment_id = t.segment_id
+"""
+_ONE: Final = _SELECT + "where t.run_id = $1"
+_SOME: Final = _SELECT + "where t.run_id = any($1::uuid[])"
+_LIST: Final = _SELECT + "where ($1::uuid is null or t.project_id = $1) and ($2::uuid is null or t.asset_id = $2)"
+_STEPS: Final = """
+    select run_id, state, step, message_code, message_args, attempt, at
+    from run_steps where run_id = any($1::uuid[]) order by id
+"""
+_REVIEW: Final = "select t.* from reviews t "
+_REVIEWS_OF: Final = (
+    _REVIEW
+    + """
+    where t.run_id = any($1::uuid[]) and t.verdict <> 'refused' order by t.created_at
+"""
+)
+OUTCOMES: Final = ("accepted", "rejected", "expired", "withdrawn")
+
+
+class RunViews(VersionViews):
+    async def run(self, run_id: str) -> Json:
+        return (await self._runs([await self._one("run", _ONE, run_id)]))[0]
+
+    async def runs(self, page: Page, *, project_id: str | None = None, asset_id: str | None = None) -> Listing:
+        filters = {
+            "kind": "t.kind",
+            "status": "t.status",
+            "provider": "t.provider",
+            "episode_id": "t.episode_id",
+            "segment_id": "t.segment_id",
+            "asset_id": "t.asset_id",
+            "batch_id": "t.batch_id",
+            "run_id": "t.run_id",
+        }
+        rows, following = await self._page(_LIST, [project_id, asset_id], page, by="t.run_id", filters=filters)
+        return Listing(await self._runs(rows), following)
+
+    async def reviews(self, page: Page, *, project_id: str) -> Listing:
+        filters = {
+            "kind": "t.kind",
+            "action": "t.action",
+            "status": "t.verdict",
+            "episode_id": "t.episode_id",
+            "segment_id": "t.segment_id",
+            "asset_id": "t.asset_id",
+            "run_id": "t.run_id",
+            "version_id": "t.version_id",
+        }
+        rows, following = await self._page(
+            _REVIEW + "where t.project_id = $1", [project_id], page, by="t.review_id", filters=filters
+        )
+        return Listing([_review(r) for r in rows], following)
+
+    async def review(self, review_id: str) -> Json:
+        return _review(await self._one("review", _REVIEW + "where t.review_id = $1", review_id))
+
+    async def _runs_by_id(self, run_ids: Sequence[str]) -> dict[str, Json]:
+        if not run_ids:
+            return {}
+        return {r["id"]: r for r in await self._runs(await self._connection.fetch(_SOME, list(run_ids)))}
+
+    async def _runs(self, rows: Sequence[Row]) -> list[Json]:
+        if not rows:
+            return []
+        run_ids = [r["run_id"] for r in rows]
+        versions = await self._versions_of([v for r in rows for v in r["candidates"]])
+        reviews = {r["run_id"]: r for r in await self._connection.fetch(_REVIEWS_OF, run_ids)}
+        steps: dict[str, list[Json]] = {}
+        for step in await self._connection.fetch(_STEPS, run_ids):
+            steps.setdefault(step["run_id"], []).append(_step(step))
+        return [self._run(r, versions, reviews.get(r["run_id"]), steps.get(r["run_id"], [])) for r in rows]
+
+    def _run(self, row: Row, versions: dict[str, Row], review: Row | None, steps: list[Json]) -> Json:
+        return {
+            "id": row["run_id"],
+            "project_id": row["project_id"],
+            "episode_id": row["episode_id"],
+            "asset_id": row["asset_id"],
+            "segment_id": row["segment_id"],
+            "segment_number": row["segment_number"],
+            "batch_id": row["batch_id"],
+            "import_id": row["import_id"],
+            "kind": row["kind"],
+            "label": row["label"],
+            "number": row["number"],
+            "source": row["source"],
+            "parent_run_id": row["parent_run_id"],
+            "parent_reason": row["parent_reason"],
+            "status": row["status"],
+            "step": row["step"],
+            "percent": row["percent"],
+            "message": self._said(row),
+            "attempt": row["attempt"],
+            "steps": steps,
+            "directions": row["request"]["overrides"].get("directions"),
+            "style_adjustments": row["request"]["overrides"].get("style_adjustments"),
+            "character_prompt": row["request"]["overrides"].get("character_prompt"),
+            "settings": row["settings"],
+            "provider": row["provider"],
+            "versions": [self._version(versions[v]) for v in row["candidates"] if v in versions],
+            "version_id": row["version_id"],
+            "lost": [problem(p) for p in row["lost"]],
+            "deadline": when(row["deadline"]),
+            "review": _review(review) if review else None,
+            "review_outcome": row["verdict"] if row["verdict"] in OUTCOMES else None,
+            "auto_approve": row["auto_approve"],
+            "error": problem(row["error"]),
+            "cost": {"estimated": money(row["cost"], "estimated"), "actual": money(row["cost"], "reported")},
+            "started_at": when(row["started_at"]),
+            "finished_at": when(row["finished_at"]),
+            **times(row),
+        }
+
+    def _said(self, row: Row) -> str | None:
+        """The run's own words, unless nobody has been heard of for too long."""
+        quiet = self._now - (row["heard_at"] or row["created_at"])
+        waits = row["held"] or row["step"] in ("waiting_for_limit", "retrying")  # and said for what
+        if row["status"] in ("requested", "queued") and not waits and quiet > UNCLAIMED:
+            return message("run.no_worker")
+        if row["status"] == "generating" and not waits and quiet > SILENT:
+            return message("run.silent_worker", since=when(row["heard_at"] or row["created_at"]))
+        return message(row["message_code"], **row["message_args"]) if row["message_code"] else None
+
+
+def _step(row: Row) -> Json:
+    return {
+        "state": row["state"],
+        "step": row["step"],
+        "attempt": row["attempt"],
+        "at": when(row["at"]),
+        "message": message(row["message_code"], **row["message_args"]),
+    }
+
+
+def _review(row: Row) -> Json:
+    return {
+        "id": row["review_id"],
+        "project_id": row["project_id"],
+        "episode_id": row["episode_id"],
+        "asset_id": row["asset_id"],
+        "segment_id": row["segment_id"],
+        "run_id": row["run_id"],
+        "version_id": row["version_id"],
+        "kind": row["kind"],
+        "action": row["action"],
+        "rating": row["rating"],
+        "feedback": row["feedback"],
+        "suggested_changes": row["suggested_changes"],
+        "regenerate": row["regenerate"],
+        "user_id": row["user_id"],
+        "verdict": row["verdict"],
+        "reason": row["reason"],
+        "next_run_id": row["next_run_id"],
+        "decided_at": when(row["decided_at"]),
+        **times(row),
+    }

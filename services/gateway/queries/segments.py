@@ -1,0 +1,217 @@
+"""Segments as seed 004 shows them: the waiting preview of the video, else its committed version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from services.gateway.domain.paging import Listing, Page
+from services.gateway.domain.runs import RunStatus
+from services.gateway.domain.statuses import Shown, ShownRun, counted, shown
+from services.gateway.queries.assets import AssetViews
+from services.gateway.queries.base import Json, Row, times, when
+from services.gateway.queries.versions import SCORES, resolution, style_of
+
+_SELECT: Final = """
+    select t.*, p.settings as project_settings,
+           v.asset_id as video_id, i.asset_id as image_id, n.asset_id as narration_id,
+           v.committed_version_id, v.draft,
+           greatest(v.updated_at, (select max(updated_at) from runs where asset_id = v.asset_id)) as video_updated_at,
+           case when a.status = 'preview_ready' then a.run_id end as waiting_run_id,
+           case when a.status = 'preview_ready' then a.candidates[1] end as waiting_version_id,
+           newest.status as run_status, newest.needs_revision, newest.parent_status
+    from segments t
+    join projects p on p.project_id = t.project_id
+    join assets v on v.segment_id = t.segment_id and v.kind = 'video'
+    join assets i on i.segment_id = t.segment_id and i.kind = 'starting_image'
+    join assets n on n.segment_id = t.segment_id and n.kind = 'narration'
+    left join runs a on a.run_id = v.active_run_id
+    left join lateral (
+        select r.status, r.needs_revision, parent.status as parent_status
+        from runs r left join runs parent on parent.run_id = r.parent_run_id
+        where r.asset_id = v.asset_id and not r.held and r.status not in ('expired', 'cancelled')
+        order by r.number desc limit 1
+    ) newest on true
+"""
+_ONE: Final = _SELECT + "where t.segment_id = $1 and t.deleted_at is null"
+_OF_EPISODE: Final = _SELECT + "where t.episode_id = $1 and t.deleted_at is null"
+
+_PREVIOUS: Final = """
+    select asset_id, version_id, run_id, number, status, object, poster, retired_at, committed_at, created_at,
+           directions, model, media ->> 'duration_s' as duration, quality ->> 'overall_score' as score
+    from versions where asset_id = any($1::uuid[]) order by number desc
+"""
+
+
+class SegmentViews(AssetViews):
+    async def segment(self, segment_id: str) -> Json:
+        return (await self._segments([await self._one("segment", _ONE, segment_id)]))[0]
+
+    async def segments(self, episode_id: str, page: Page) -> Listing:
+        rows, following = await self._page(
+            _OF_EPISODE,
+            [episode_id],
+            page,
+            by="t.number",
+            down=False,
+            filters={"segment_id": "t.segment_id", "kind": "t.type"},
+        )
+        return Listing(await self._segments(rows), following)
+
+    async def segments_status(self, episode_id: str) -> Json:
+        rows = await self._connection.fetch(_OF_EPISODE + " order by t.number", episode_id)
+        versions = await self._versions_of([v for r in rows if (v := _described_id(r))])
+        states = [_shown(r) for r in rows]
+        return {
+            **asdict(counted(states)),
+            "segments": [
+                self._status(r, state, versions.get(_described_id(r) or ""))
+                for r, state in zip(rows, states, strict=True)
+            ],
+        }
+
+    def _status(self, row: Row, state: Shown, version: Row | None) -> Json:
+        urls = self._urls(version) if version else {}
+        return {
+            "id": row["segment_id"],
+            "segment_number": row["number"],
+            "status": state.status,
+            "approval_status": state.approval_status,
+            "video_url": urls.get("url"),
+            "thumbnail_url": urls.get("thumbnail_url"),
+            "duration": version["media"].get("duration_s") if version else row["duration"],
+            "quality_score": ((version["quality"] or {}) if version else {}).get("overall_score"),
+        }
+
+    async def _segments_of(self, episode_id: str) -> list[Json]:
+        return await self._segments(await self._connection.fetch(_OF_EPISODE + " order by t.number", episode_id))
+
+    async def _segments(self, rows: Sequence[Row]) -> list[Json]:
+        ids = [r[name] for r in rows for name in ("waiting_version_id", "committed_version_id") if r[name]]
+        versions = await self._versions_of(ids)
+        previous: dict[str, list[Row]] = {}
+        for row in await self._connection.fetch(_PREVIOUS, [r["video_id"] for r in rows]):
+            previous.setdefault(row["asset_id"], []).append(row)
+        return [self._segment(r, versions, previous.get(r["video_id"], [])) for r in rows]
+
+    def _segment(self, row: Row, versions: Mapping[str, Row], previous: Sequence[Row]) -> Json:
+        described = versions.get(_described_id(row) or "")
+        committed = versions.get(row["committed_version_id"] or "")
+        state = _shown(row)
+        return {
+            "id": row["segment_id"],
+            "project_id": row["project_id"],
+            "episode_id": row["episode_id"],
+            "segment_number": row["number"],
+            "type": row["type"],
+            "scene_info": {
+                "scene_number": None,
+                "location": None,
+                "description": None,
+                "characters": [],
+                "dialogue": [],
+            }
+            | row["scene_info"],
+            "scene_id": row["scene_id"],
+            "shot_id": row["shot_id"],
+            **self._described(row, described),
+            "target_duration": row["duration"],
+            "status": state.status,
+            "approval_status": state.approval_status,
+            "approved_at": when(committed["accepted_at"]) if committed else None,
+            "previous_versions": [
+                self._previous(v) for v in previous if described is None or v["version_id"] != described["version_id"]
+            ],
+            "committed_version": self._version(committed) if committed else None,
+            "waiting_run_id": row["waiting_run_id"],
+            "transition_after": _transition(row["transition_after"]),
+            "user_notes": row["user_notes"],
+            "assets": {"video": row["video_id"], "starting_image": row["image_id"], "narration": row["narration_id"]},
+            "revision": row["revision"],
+            **times(row),
+            "updated_at": when(max(row["updated_at"], row["video_updated_at"])),
+        }
+
+    def _described(self, row: Row, version: Row | None) -> Json:
+        """The fields that tell of the video that is shown; without one, of what was asked for."""
+        media = version["media"] if version else {}
+        quality = (version["quality"] or {}) if version else {}
+        urls = self._urls(version) if version else {}
+        return {
+            "video_url": urls.get("url"),
+            "thumbnail_url": urls.get("thumbnail_url"),
+            "filmstrip_url": urls.get("filmstrip_url"),
+            "duration": media.get("duration_s") if version else row["duration"],
+            "resolution": resolution(media),
+            "format": _format(version["object"]["content_type"]) if version else None,
+            "file_size": version["object"]["size"] if version else None,
+            "generation_params": _parameters(row, version),
+            "quality_metrics": {name: quality.get(name) for name in SCORES},
+            "version": version["number"] if version else None,
+            "version_id": version["version_id"] if version else None,
+            "parent_version_id": version["parent_version_id"] if version else None,
+        }
+
+    def _previous(self, row: Row) -> Json:
+        return {
+            "id": row["version_id"],
+            "run_id": row["run_id"],
+            "number": row["number"],
+            "status": row["status"],
+            "url": self._url(row, "content", row["object"]),
+            "thumbnail_url": self._url(row, "poster", row["poster"]),
+            "directions": row["directions"],
+            "model": row["model"],
+            "duration": float(row["duration"]) if row["duration"] else None,
+            "quality_score": float(row["score"]) if row["score"] else None,
+            "created_at": when(row["created_at"]),
+        }
+
+
+def _described_id(row: Row) -> str | None:
+    found = row["waiting_version_id"] or row["committed_version_id"]
+    return str(found) if found else None
+
+
+def _shown(row: Row) -> Shown:
+    if row["run_status"] is None:
+        return shown(None)
+    return shown(ShownRun(RunStatus(row["run_status"]), row["parent_status"] == "rejected", row["needs_revision"]))
+
+
+def _parameters(row: Row, version: Row | None) -> Json:
+    if version is None:
+        draft = row["draft"] or {}
+        settings: dict[str, Any] = dict(draft.get("settings") or {})
+        return {
+            "prompt": draft.get("directions"),
+            "style": row["project_settings"].get("style"),
+            "seed": None,
+            "character_prompt": None,
+            "model": None,
+            "duration": row["duration"],
+            "resolution": None,
+            "aspect_ratio": None,
+        } | settings
+    settings = {name: s.get("value") for name, s in version["settings"].items()}
+    return (
+        {"duration": None, "resolution": None, "aspect_ratio": None}
+        | settings
+        | {
+            "prompt": version["directions"],
+            "style": style_of(version),
+            "seed": version["seed"],
+            "model": version["model"],
+            "character_prompt": version["character_prompt"],
+        }
+    )
+
+
+def _transition(stored: Mapping[str, Any] | None) -> Json | None:
+    return {"style": stored["style"], "duration": stored.get("duration_s", 0.5)} if stored else None
+
+
+def _format(content_type: str) -> str:
+    """`mp4` of `video/mp4`."""
+    return content_type.partition("/")[2]

@@ -1,0 +1,149 @@
+"""Assets: their locks, drafts and committed pointers; and what a new run of one builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from services.gateway.commands.rows import RunBase
+from services.gateway.domain.episodes import Asset, Draft, Episode, NewAsset, Project
+from services.gateway.domain.settings import reference_ids
+from services.gateway.store.episodes import asset_values
+from services.gateway.store.sql import insert_many
+from services.gateway.store.versions import version_of
+from shared.contracts.values import AssetKind, ObjectRef, Output
+from shared.postgres.deferred_writes import along, later
+from shared.postgres.pool import Connection
+
+_ASSET: Final = """
+    select a.asset_id, a.project_id, p.owner_id, a.episode_id, a.segment_id, s.number as segment_number, a.kind,
+           a.label, a.draft, a.active_run_id, a.committed_version_id, a.revision
+    from assets a join projects p using (project_id) left join segments s on s.segment_id = a.segment_id
+    where a.asset_id = $1 and a.deleted_at is null for no key update of a
+"""
+_BASE: Final = """
+    select p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision, e.output,
+           s.duration as segment_duration, image.committed_version_id as starting_image_version_id,
+           previous.asset_id as previous_video_asset_id, to_jsonb(v) as committed
+    from assets a
+    join projects p using (project_id)
+    join episodes e on e.episode_id = a.episode_id
+    left join segments s on s.segment_id = a.segment_id
+    left join assets image on image.segment_id = a.segment_id and image.kind = 'starting_image'
+    left join segments before on before.episode_id = a.episode_id and before.number = s.number - 1
+    left join assets previous on previous.segment_id = before.segment_id and previous.kind = 'video'
+    left join versions v on v.version_id = a.committed_version_id
+    where a.asset_id = $1
+"""
+_TAKE: Final = """
+    update assets set run_count = run_count + 1, active_run_id = coalesce($2, active_run_id), updated_at = $3
+    where asset_id = $1 returning run_count
+"""
+_COMMIT: Final = """
+    update assets a
+    set active_run_id = nullif(a.active_run_id, $2), updated_at = $5,
+        draft = case when newer.yes then coalesce($6::jsonb, a.draft) else a.draft end,
+        committed_version_id = case when newer.yes then $3 else a.committed_version_id end,
+        commit_seq = case when newer.yes then $4 else a.commit_seq end,
+        committed_at = case when newer.yes then $5 else a.committed_at end
+    from (select commit_seq < $4 as yes from assets where asset_id = $1) newer
+    where a.asset_id = $1 and (newer.yes or a.active_run_id = $2) returning newer.yes
+"""
+_STALE: Final = """
+    update assets video set stale_since = case when now.stale then coalesce(video.stale_since, $2) end, updated_at = $2
+    from (select v.asset_id,
+                 coalesce(made.starting_image_version_id <> image.committed_version_id, false) as stale
+          from assets v
+          left join versions made on made.version_id = v.committed_version_id
+          left join assets image on image.segment_id = v.segment_id and image.kind = 'starting_image'
+          where v.segment_id = $1 and v.kind = 'video') now
+    where video.asset_id = now.asset_id and now.stale <> (video.stale_since is not null)
+    returning video.asset_id
+"""
+
+
+class PostgresAssets:
+    """Implements `usecases.ports.Assets`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    async def insert(self, episode: Episode, segment_id: str | None, assets: Sequence[NewAsset], at: datetime) -> None:
+        await insert_many(self._db, "assets", [asset_values(episode, segment_id, asset, at) for asset in assets])
+
+    async def lock(self, asset_id: str) -> Asset | None:
+        row = await self._db.fetchrow(_ASSET, asset_id)
+        return Asset(**dict(row) | {"kind": AssetKind(row["kind"])}) if row else None
+
+    async def of_segment(self, segment_id: str, kind: AssetKind) -> str | None:
+        found: str | None = await self._db.fetchval(
+            "select asset_id from assets where segment_id = $1 and kind = $2 and deleted_at is null", segment_id, kind
+        )
+        return found
+
+    async def base_of(self, asset_id: str) -> RunBase:
+        row = await self._db.fetchrow(_BASE, asset_id)
+        assert row is not None, "the caller has locked the asset"
+        settings = row["settings"]
+        return RunBase(
+            project=Project(**{name: row[name] for name in Project.__dataclass_fields__}),
+            output=Output(**row["output"]),
+            references=await self._references(row["project_id"], reference_ids(settings)),
+            committed=version_of(row["committed"]),
+            segment_duration=row["segment_duration"],
+            starting_image_version_id=row["starting_image_version_id"],
+            previous_video_asset_id=row["previous_video_asset_id"],
+        )
+
+    async def _references(self, project_id: str, upload_ids: Sequence[str]) -> dict[str, ObjectRef]:
+        if not upload_ids:
+            return {}
+        rows = await self._db.fetch(
+            "select upload_id, object from uploads where project_id = $1 and upload_id = any($2::uuid[])",
+            project_id,
+            list(upload_ids),
+        )
+        return {r["upload_id"]: ObjectRef(**r["object"]) for r in rows}
+
+    async def take(self, asset_id: str, run_id: str | None, at: datetime) -> int:
+        found: int = await self._db.fetchval(_TAKE, asset_id, run_id, at)
+        return found
+
+    async def release(self, asset_id: str, run_id: str, at: datetime) -> None:
+        await later(
+            self._db,
+            "assets",
+            "update assets set active_run_id = null, updated_at = $3 where asset_id = $1 and active_run_id = $2",
+            asset_id,
+            run_id,
+            at,
+        )
+
+    async def hand_over(self, asset_id: str, run_id: str, next_run_id: str, at: datetime) -> None:
+        await later(
+            self._db,
+            "assets",
+            "update assets set active_run_id = $3, updated_at = $4 where asset_id = $1 and active_run_id = $2",
+            asset_id,
+            run_id,
+            next_run_id,
+            at,
+        )
+
+    async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime) -> None:
+        await self._db.execute(
+            "update assets set draft = $2, revision = revision + 1, updated_at = $3 where asset_id = $1",
+            asset_id,
+            draft,
+            edited_at,
+        )
+
+    async def commit(
+        self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None, at: datetime
+    ) -> bool:
+        rows = await along(self._db, "assets", _COMMIT, asset_id, run_id, version_id, commit_seq, at, draft)
+        return bool(rows and rows[0]["yes"])
+
+    async def mark_stale(self, segment_id: str, at: datetime) -> list[str]:
+        return [r["asset_id"] for r in await along(self._db, "assets", _STALE, segment_id, at)]

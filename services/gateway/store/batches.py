@@ -1,0 +1,218 @@
+"""Batches and their items; the rows that the planner looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from services.gateway.commands.rows import Batch, NewBatch
+from services.gateway.domain.batches import BatchStatus, Counts, Item, Policy, SegmentSlots, Slot, SlotRun
+from services.gateway.domain.runs import RunStatus
+from services.gateway.domain.times import after
+from services.gateway.store.sql import insert, insert_many, update
+from shared.contracts.values import Actor, AssetKind
+from shared.postgres.pool import Connection
+
+_BATCH: Final = """
+    select b.batch_id, b.project_id, p.owner_id, b.episode_id, b.mode, b.batch_size, b.auto_approve, b.review,
+           b.review_timeout_s, b.compile, b.status, b.completed, b.approved, b.failed, b.total, b.current_segment,
+           b.actor, b.correlation_id, b.created_at, b.updated_at
+    from batches b join projects p using (project_id)
+    where b.batch_id = $1 for no key update of b
+"""
+_LIVE: Final = """
+    select batch_id from batches where episode_id = $1 and status in ('running', 'waiting_review', 'paused')
+"""
+_ASSETS: Final = """
+    select a.asset_id, a.segment_id, s.number, a.kind
+    from assets a left join segments s on s.segment_id = a.segment_id
+    where a.episode_id = $1 and a.deleted_at is null and a.kind <> 'image'
+    order by s.number nulls last, a.kind
+"""
+# The newest run counts if it is active or ended since the batch began: an older failure is no reason to leave an
+# asset, and an older rejection none to wait.
+_ROWS: Final = """
+    select i.asset_id, i.kind, i.skipped, i.refused, s.segment_id, s.number,
+           a.committed_version_id is not null as committed,
+           coalesce(btrim(a.draft->>'directions'), '') <> '' as has_text,
+           r.run_id, r.status, r.auto_approve, r.error
+    from batch_items i
+    join assets a on a.asset_id = i.asset_id and a.deleted_at is null
+    left join segments s on s.segment_id = i.segment_id
+    left join lateral (
+        select run_id, status, auto_approve, error, finished_at from runs
+        where asset_id = i.asset_id and not held order by number desc limit 1
+    ) r on r.finished_at is null or r.finished_at >= $2
+    where i.batch_id = $1
+    order by s.number nulls last
+"""
+_SKIP: Final = """
+    update batch_items set skipped = true, updated_at = $4
+    where batch_id = $1 and (segment_id = any($2::uuid[]) or ($3 and segment_id is null))
+"""
+_SAVE_ITEMS: Final = """
+    update batch_items i set state = new.state, run_id = new.run_id, problem = new.problem, updated_at = $6
+    from unnest($2::uuid[], $3::text[], $4::uuid[], $5::jsonb[]) as new(asset_id, state, run_id, problem)
+    where i.batch_id = $1 and i.asset_id = new.asset_id
+      and (i.state, i.run_id, i.problem) is distinct from (new.state, new.run_id, new.problem)
+"""
+_DELETED: Final = """
+    update batch_items set state = 'deleted', updated_at = $3
+    where batch_id = $1 and asset_id <> all($2::uuid[]) and state <> 'deleted'
+"""
+_ACTIVE: Final = """
+    select run_id from runs where batch_id = $1 and status in ('requested', 'queued', 'generating') order by run_id
+"""
+
+
+class PostgresBatches:
+    """Implements `usecases.ports.Batches`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    async def insert(self, batch: NewBatch, items: Sequence[tuple[str, str | None, str]]) -> None:
+        policy = batch.policy
+        await insert(
+            self._db,
+            "batches",
+            {
+                "batch_id": batch.batch_id,
+                "project_id": batch.project_id,
+                "episode_id": batch.episode_id,
+                "mode": policy.mode,
+                "batch_size": policy.batch_size,
+                "start_from": batch.start_from,
+                "auto_approve": policy.auto_approve,
+                "review": policy.review,
+                "segment_ids": None if batch.segment_ids is None else list(batch.segment_ids),
+                "review_timeout_s": batch.review_timeout_s,
+                "compile": None if batch.compile is None else dict(batch.compile),
+                "actor": batch.actor.model_dump(),
+                "correlation_id": batch.correlation_id,
+                "created_at": batch.at,
+                "updated_at": batch.at,
+            },
+        )
+        await insert_many(
+            self._db,
+            "batch_items",
+            [
+                {
+                    "batch_id": batch.batch_id,
+                    "asset_id": asset_id,
+                    "segment_id": segment_id,
+                    "kind": kind,
+                    "updated_at": batch.at,
+                }
+                for asset_id, segment_id, kind in items
+            ],
+        )
+
+    async def live_of(self, episode_id: str) -> str | None:
+        found: str | None = await self._db.fetchval(_LIVE, episode_id)
+        return found
+
+    async def lock(self, batch_id: str) -> Batch | None:
+        row = await self._db.fetchrow(_BATCH, batch_id)
+        return _batch(row) if row else None
+
+    async def assets_of_episode(self, episode_id: str) -> list[tuple[str, str | None, int | None, str]]:
+        return [
+            (r["asset_id"], r["segment_id"], r["number"], r["kind"]) for r in await self._db.fetch(_ASSETS, episode_id)
+        ]
+
+    async def rows(self, batch: Batch) -> tuple[list[SegmentSlots], Slot | None]:
+        segments: dict[str, dict[str, Any]] = {}
+        music: Slot | None = None
+        for row in await self._db.fetch(_ROWS, batch.batch_id, batch.created_at):
+            slot = _slot(row)
+            if row["segment_id"] is None:
+                music = slot
+            else:
+                empty = {"number": row["number"], "starting_image": None, "video": None, "narration": None}
+                segments.setdefault(row["segment_id"], empty)[slot.kind.value] = slot
+        return [SegmentSlots(segment_id, **found) for segment_id, found in segments.items()], music
+
+    async def skip(self, batch_id: str, segment_ids: Sequence[str | None], at: datetime) -> None:
+        await self._db.execute(_SKIP, batch_id, [s for s in segment_ids if s], None in segment_ids, at)
+
+    async def refuse(self, batch_id: str, asset_id: str, problem: Mapping[str, Any], at: datetime) -> None:
+        await self._db.execute(
+            "update batch_items set refused = $3, updated_at = $4 where batch_id = $1 and asset_id = $2",
+            batch_id,
+            asset_id,
+            dict(problem),
+            at,
+        )
+
+    async def save_items(self, batch_id: str, items: Mapping[str, Item], at: datetime) -> None:
+        await self._db.execute(
+            _SAVE_ITEMS,
+            batch_id,
+            list(items),
+            [i.state.value for i in items.values()],
+            [i.run_id for i in items.values()],
+            [None if i.problem is None else dict(i.problem) for i in items.values()],
+            at,
+        )
+        await self._db.execute(_DELETED, batch_id, list(items), at)
+
+    async def save(self, batch: Batch, at: datetime, **changes: Any) -> datetime:
+        moved = after(batch.updated_at, at)
+        await update(self._db, "batches", "batch_id", batch.batch_id, {"updated_at": moved, **changes})
+        return moved
+
+    async def active_runs(self, batch_id: str) -> list[str]:
+        return [r["run_id"] for r in await self._db.fetch(_ACTIVE, batch_id)]
+
+
+def _batch(row: asyncpg.Record) -> Batch:
+    return Batch(
+        batch_id=row["batch_id"],
+        project_id=row["project_id"],
+        owner_id=row["owner_id"],
+        episode_id=row["episode_id"],
+        policy=Policy(row["mode"], row["batch_size"], row["auto_approve"], row["review"]),
+        review_timeout_s=row["review_timeout_s"],
+        compile=row["compile"],
+        status=BatchStatus(row["status"]),
+        counts=Counts(row["completed"], row["approved"], row["failed"], row["total"], row["current_segment"]),
+        actor=Actor(**row["actor"]),
+        correlation_id=row["correlation_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _slot(row: asyncpg.Record) -> Slot:
+    run = (
+        SlotRun(row["run_id"], RunStatus(row["status"]), row["auto_approve"], _problem(row["status"], row["error"]))
+        if row["run_id"]
+        else None
+    )
+    return Slot(
+        asset_id=row["asset_id"],
+        kind=AssetKind(row["kind"]),
+        committed=row["committed"],
+        has_text=row["has_text"],
+        skipped=row["skipped"],
+        run=run,
+        refused=row["refused"],
+    )
+
+
+def _problem(status: str, error: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Why a segment was left, and what to do about it."""
+    if error:
+        return {name: error.get(name) for name in ("code", "cause", "recovery")}
+    if status == "expired":
+        return {
+            "code": "expired",
+            "cause": "Nobody decided in time.",
+            "recovery": "Reopen the preview to decide at no new cost.",
+        }
+    return {"code": status, "cause": f"Its run was {status}.", "recovery": "Start it again."}

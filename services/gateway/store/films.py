@@ -1,0 +1,156 @@
+"""Films: the snapshot that one is made of, and what became of it; imports and uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from services.gateway.commands.rows import Film, FilmParts, FilmSegment, FilmSource
+from services.gateway.domain.times import after
+from services.gateway.store.sql import insert, update
+from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.contracts.events.gateway import CompileRequested
+from shared.contracts.values import Actor, Media, ObjectRef, Output
+from shared.postgres.pool import Connection
+
+# One statement: what it sees is one moment, whatever is committed or reordered beside it.
+_SNAPSHOT: Final = """
+    with sources as (
+        select a.asset_id, a.segment_id, a.kind, a.committed_version_id, v.object, v.media, v.directions, v.model,
+               coalesce(v.settings->'language'->>'value', v.info->>'language') as language,
+               (select r.user_id from reviews r where r.version_id = v.version_id and r.verdict = 'accepted'
+                order by r.decided_at desc limit 1) as approved_by,
+               (select r.run_id from runs r where r.run_id = a.active_run_id and r.status = 'accepted') as committing
+        from assets a left join versions v on v.version_id = a.committed_version_id
+        where a.episode_id = $1 and a.deleted_at is null and a.kind in ('video', 'narration', 'music')
+    )
+    select e.project_id, p.owner_id, e.timeline_version, e.output,
+           (select coalesce(jsonb_agg(jsonb_build_object(
+                       'segment_id', s.segment_id, 'number', s.number, 'transition_after', s.transition_after,
+                       'video', (select to_jsonb(x) from sources x
+                                 where x.segment_id = s.segment_id and x.kind = 'video'),
+                       'narration', (select to_jsonb(x) from sources x
+                                     where x.segment_id = s.segment_id and x.kind = 'narration')
+                   ) order by s.number), '[]')
+            from segments s where s.episode_id = e.episode_id and s.deleted_at is null) as segments,
+           (select to_jsonb(x) from sources x where x.kind = 'music') as music
+    from episodes e join projects p using (project_id)
+    where e.episode_id = $1 and e.deleted_at is null
+"""
+_FILM: Final = """
+    select c.compilation_id, c.project_id, p.owner_id, c.episode_id, c.state, c.rev, c.actor, c.updated_at
+    from compilations c join projects p using (project_id)
+    where c.compilation_id = $1 for no key update of c
+"""
+_APPLY: Final = """
+    update compilations set state = $2, rev = $3, progress = $4, message_code = $5,
+        estimated_duration_s = coalesce($6, estimated_duration_s), queue_position = $7, object = coalesce($8, object),
+        poster = coalesce($9, poster), media = coalesce($10, media),
+        segments_included = coalesce($11, segments_included), report = coalesce($12, report), warnings = $13,
+        provenance = coalesce($14, provenance), error = $15, completed_at = coalesce($16, completed_at),
+        updated_at = $17, files = files || $18
+    where compilation_id = $1
+"""
+
+
+class PostgresFilms:
+    """Implements `usecases.ports.Films`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    async def snapshot(self, episode_id: str) -> FilmParts | None:
+        row = await self._db.fetchrow(_SNAPSHOT, episode_id)
+        if row is None:
+            return None
+        return FilmParts(
+            episode_id=episode_id,
+            project_id=row["project_id"],
+            owner_id=row["owner_id"],
+            timeline_version=row["timeline_version"],
+            output=Output(**row["output"]),
+            segments=tuple(_segment(s) for s in row["segments"]),
+            music=_source(row["music"]),
+        )
+
+    async def insert(
+        self,
+        request: CompileRequested,
+        project_id: str,
+        left_out: Sequence[Mapping[str, Any]],
+        estimated_duration_s: float,
+        at: datetime,
+    ) -> None:
+        await insert(
+            self._db,
+            "compilations",
+            {
+                "compilation_id": request.compilation_id,
+                "project_id": project_id,
+                "episode_id": request.episode_id,
+                "batch_id": request.batch_id,
+                "request": request.model_dump(mode="json"),
+                "left_out": [dict(row) for row in left_out],
+                "estimated_duration_s": estimated_duration_s,
+                "expires_at": request.expires_at,
+                "actor": request.actor.model_dump(),
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
+
+    async def lock(self, compilation_id: str) -> Film | None:
+        row = await self._db.fetchrow(_FILM, compilation_id)
+        return Film(**dict(row) | {"state": FilmState(row["state"]), "actor": Actor(**row["actor"])}) if row else None
+
+    async def apply(self, film: Film, event: FilmUpdated, at: datetime) -> datetime:
+        moved, told = after(film.updated_at, at), event.model_dump(mode="json")
+        ended = event.completed_at or (moved if event.state is FilmState.COMPLETED else None)
+        await self._db.execute(
+            _APPLY,
+            film.compilation_id,
+            event.state,
+            event.rev,
+            event.progress,
+            event.message_code,
+            event.estimated_duration_s,
+            event.queue_position,
+            told["object"],
+            told["poster"],
+            told["media"],
+            event.segments_included,
+            told["report"],
+            event.warnings,
+            event.provenance,
+            told["problem"],
+            ended,
+            moved,
+            told["files"],
+        )
+        return moved
+
+    async def save(self, compilation_id: str, at: datetime, **changes: Any) -> None:
+        await update(self._db, "compilations", "compilation_id", compilation_id, {"updated_at": at, **changes})
+
+
+def _segment(row: Mapping[str, Any]) -> FilmSegment:
+    video = _source(row["video"])
+    assert video is not None, "every segment has a video asset"
+    return FilmSegment(row["segment_id"], row["number"], row["transition_after"], video, _source(row["narration"]))
+
+
+def _source(row: Mapping[str, Any] | None) -> FilmSource | None:
+    if row is None:
+        return None
+    return FilmSource(
+        asset_id=row["asset_id"],
+        committing=row["committing"],
+        version_id=row["committed_version_id"],
+        object=ObjectRef(**row["object"]) if row["object"] else None,
+        media=Media(**(row["media"] or {})),
+        directions=row["directions"] or "",
+        model=row["model"],
+        approved_by=row["approved_by"],
+        language=row["language"],
+    )

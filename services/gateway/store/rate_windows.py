@@ -1,0 +1,37 @@
+"""Windows of requests, added up over all replicas in a table that need not survive a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.gateway.domain.limits import Used
+from shared.postgres.pool import Pool
+
+_ADD: Final = """
+    insert into rate_windows as w (policy, caller, begun, count)
+    select * from unnest($1::text[], $2::text[], $3::float8[], $4::bigint[])
+    on conflict (policy, caller) do update set
+        begun = case when w.begun > $5 then w.begun else excluded.begun end,
+        count = case when w.begun > $5 then w.count else 0 end + excluded.count
+    returning w.policy, w.caller, w.begun, w.count
+"""
+
+
+class PostgresWindows:
+    """One statement for all callers that are new or have gone on since the last one."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def add(self, used: Sequence[Used], now: float, window_s: int) -> list[Used]:
+        """Adds to each caller's window, or begins one if its last is over; what each stands at now."""
+        rows = await self._pool.fetch(
+            _ADD,
+            [u.policy for u in used],
+            [u.caller for u in used],
+            [u.begun for u in used],
+            [u.count for u in used],
+            now - window_s,
+        )
+        return [Used(*row) for row in rows]

@@ -1,0 +1,82 @@
+"""Decisions: one pending per run, and the history of all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from services.gateway.commands.rows import NewReview, Review
+from shared.contracts.events.gateway import DecisionAction
+from shared.postgres.deferred_writes import later
+from shared.postgres.pool import Connection
+
+_COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_id, verdict, reason"
+_INSERT: Final = """
+    insert into reviews (review_id, project_id, episode_id, asset_id, segment_id, kind, run_id, version_id, action,
+        rating, feedback, suggested_changes, regenerate, next_run_id, actor, user_id, verdict, submitted_at,
+        decided_at, created_at, updated_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            case when $17 <> 'pending' then $18::timestamptz end, $18, $18)
+    on conflict (run_id) where verdict = 'pending' do nothing returning 1
+"""
+_DECISIVE: Final = f"""
+    select {_COLUMNS} from reviews where run_id = $1 and verdict <> 'refused'
+    order by verdict = 'pending', created_at desc limit 1
+"""
+_SETTLE: Final = """
+    update reviews set verdict = $2, reason = $3, decided_at = $4, updated_at = greatest(updated_at, $4)
+    where review_id = $1 and verdict = 'pending' returning pg_notify('decisions', review_id::text)
+"""
+
+
+class PostgresReviews:
+    """Implements `usecases.ports.Reviews`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    async def insert(self, review: NewReview) -> bool:
+        run, changes = review.run, review.suggested_changes
+        return bool(
+            await self._db.fetchval(
+                _INSERT,
+                review.review_id,
+                run.project_id,
+                run.episode_id,
+                run.asset_id,
+                run.segment_id,
+                run.kind,
+                run.run_id,
+                review.version_id,
+                review.action,
+                review.rating,
+                review.feedback,
+                None if changes is None else dict(changes),
+                review.regenerate,
+                review.next_run_id,
+                review.actor.model_dump(),
+                review.actor.user_id,
+                review.verdict,
+                review.at,
+            )
+        )
+
+    async def get(self, review_id: str) -> Review | None:
+        return _review(await self._db.fetchrow(f"select {_COLUMNS} from reviews where review_id = $1", review_id))
+
+    async def pending(self, run_id: str) -> Review | None:
+        return _review(
+            await self._db.fetchrow(f"select {_COLUMNS} from reviews where run_id = $1 and verdict = 'pending'", run_id)
+        )
+
+    async def decisive(self, run_id: str) -> Review | None:
+        return _review(await self._db.fetchrow(_DECISIVE, run_id))
+
+    async def settle(self, review_id: str, verdict: str, reason: str | None, at: datetime) -> None:
+        await later(self._db, "reviews", _SETTLE, review_id, verdict, reason, at)
+
+
+def _review(row: asyncpg.Record | None) -> Review | None:
+    return Review(**dict(row) | {"action": DecisionAction(row["action"])}) if row else None

@@ -1,0 +1,1 @@
+"""The SSE bridge: one log, many streams."""

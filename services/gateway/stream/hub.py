@@ -1,0 +1,290 @@
+"""The hub: reads the log once per process and hands each event, encoded once, to every stream that it concerns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from services.gateway.domain.event_log import Bounds, Logged, event_id
+from services.gateway.stream.quota import Allowance
+from services.gateway.stream.subscriber import Batch, EventLog, Frame, Stream, frame
+from shared.core.clock import Clock
+from shared.core.errors import Retryable
+from shared.postgres.pool import UNAVAILABLE
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+HEARTBEAT_S: Final = 15
+LIFE_S: Final = 15 * 60  # a stream ends after this, so that its grant is checked again
+END_S: Final = 2.0  # for a client to take in the end of its stream; then the connection is cut
+RETRY_S: Final = 0.5
+SLICE_BYTES: Final = 32 * 1024  # a small part of a client's queue
+PAGE: Final = 1000  # rows of the log per query
+
+CHANGED: Final = "changed"
+MEMBERSHIP: Final = frozenset({"project", "member", "members"})
+"""Resources of `changed` after which others may see a project."""
+
+HEARTBEAT: Final = Batch.of([(0, b"event: heartbeat\ndata: {}\n\n")])
+
+STREAMS = Gauge("retake_sse_streams", "Open event streams")
+DELIVERED = Counter("retake_sse_frames_total", "Frames handed to streams")
+DROPPED = Counter("retake_sse_dropped_total", "Streams dropped because their client did not keep up")
+
+
+class Hub:
+    """Reads the log whenever it is woken and hands every row to the streams that it concerns. One per process."""
+
+    def __init__(self, log_: EventLog, *, clock: Clock, allowance: Allowance, streams_max: int) -> None:
+        self._log = log_
+        self._clock = clock
+        self._allowance = allowance
+        self._streams_max = streams_max
+        self._position = 0
+        self._epoch = ""
+        self._of_project: dict[str, set[Stream]] = {}
+        self._of_user: dict[str, set[Stream]] = {}  # by project too: streams of a user that see this project
+        self._by_user: dict[str, set[Stream]] = {}
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._woken = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._grants = 0  # counts changes of membership seen in the log
+        self.draining = False
+
+    async def __aenter__(self) -> Hub:
+        self._tasks = [
+            asyncio.create_task(self._pump(), name="sse-pump"),
+            asyncio.create_task(self._tick(), name="sse-tick"),
+        ]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.drain()
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def wake(self) -> None:
+        """Something was appended to the log."""
+        self._woken.set()
+
+    def drain(self) -> None:
+        """Ends every stream, so that the server can stop: clients come back elsewhere and resume."""
+        self.draining = True
+        for stream in self._streams():
+            stream.end()
+            if stream.kill is not None:
+                asyncio.get_running_loop().call_later(END_S, stream.kill)
+        for key in tuple(self._watchers):
+            self.poke(key)
+
+    @property
+    def overloaded(self) -> bool:
+        return self.draining or sum(map(len, self._by_user.values())) >= self._streams_max
+
+    # -- streams
+
+    async def join(
+        self, user_id: str, projects: Callable[[], Awaitable[Iterable[str]]], *, user_wide: bool
+    ) -> tuple[Stream, int]:
+        """A stream that gets every event after the returned place. `projects` reads what the user may see.
+
+        Raises StreamLimit.
+        """
+        if not self._epoch:
+            await self._begin()
+        await self._allowance.take(user_id)
+        try:
+            while True:
+                grants = self._grants
+                project_ids = await projects()
+                if grants == self._grants:  # else someone joined or left while we were reading
+                    break
+        except BaseException:
+            self._allowance.give_back(user_id)
+            raise
+        stream = Stream(user_id, project_ids, user_wide, self._clock.monotonic())
+        index = self._of_user if user_wide else self._of_project
+        for project_id in stream.project_ids:
+            index.setdefault(project_id, set()).add(stream)
+        self._by_user.setdefault(user_id, set()).add(stream)
+        STREAMS.inc()
+        return stream, self._position
+
+    def leave(self, stream: Stream) -> None:
+        index = self._of_user if stream.user_wide else self._of_project
+        for project_id in stream.project_ids:
+            _discard(index, project_id, stream)
+        _discard(self._by_user, stream.user_id, stream)
+        self._allowance.give_back(stream.user_id)
+        STREAMS.dec()
+        if stream.slow:
+            DROPPED.inc()
+
+    def _streams(self) -> list[Stream]:
+        return [s for streams in self._by_user.values() for s in streams]
+
+    # -- waiting for something else than a stream
+
+    async def wait_for(self, key: str, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
+        """Looks now and whenever `key` (a project: at each of its events; or what `poke` is given) has news, until
+        there is something to see or the time is over."""
+        if not self._epoch:
+            await self._begin()
+        news = asyncio.Event()
+        self._watchers.setdefault(key, set()).add(news)
+        ends = self._clock.monotonic() + seconds
+        try:
+            while (seen := await look()) is None and not self.draining and (left := ends - self._clock.monotonic()) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await news.wait()
+                news.clear()
+            return seen
+        finally:
+            _discard(self._watchers, key, news)
+
+    def poke(self, key: str) -> None:
+        for news in self._watchers.get(key, ()):
+            news.set()
+
+    # -- the pump
+
+    async def _begin(self) -> None:
+        bounds = await self._log.bounds()
+        if not self._epoch:  # two streams may have asked at once
+            self._epoch, self._position = bounds.epoch, bounds.last
+
+    async def _pump(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            try:
+                await self._catch_up()
+            except (*UNAVAILABLE, Retryable) as e:
+                log.warning("sse.log_unavailable", error=repr(e))
+                await self._again()
+            except Exception:  # whatever it is: every stream of this process hangs on this task
+                log.exception("sse.pump_failed")
+                await self._again()
+
+    async def _again(self) -> None:
+        await self._clock.sleep(RETRY_S)
+        self._woken.set()
+
+    async def _catch_up(self) -> None:
+        if not self._epoch:
+            await self._begin()
+            return
+        while True:
+            rows = await self._log.after(self._position, PAGE)
+            for part in _parts(rows):
+                if _is_about_members(part[0]):
+                    await self._check_members(part[0].project_id)
+                self._dispatch(part)
+                await asyncio.sleep(0)  # let the clients take what they have: a burst is not their fault
+            if len(rows) < PAGE:
+                return
+
+    def _dispatch(self, part: Sequence[Logged]) -> None:
+        """To the streams of a project what it has of this part, in one piece. A stream of a user takes event after
+        event, because its ids must rise across projects."""
+        self._position = part[-1].seq
+        of_project: dict[str, list[Frame]] = {}
+        for row in part:
+            users = self._of_user.get(row.project_id, ()) if row.to_user else ()
+            if users or row.project_id in self._of_project:
+                encoded = (row.seq, frame(row.name, row.data, event_id(self._epoch, row.seq)))
+                of_project.setdefault(row.project_id, []).append(encoded)
+                _hand(users, [encoded])
+        for project_id, frames in of_project.items():
+            _hand(self._of_project.get(project_id, ()), frames)
+        for project_id in {row.project_id for row in part}:
+            self.poke(project_id)
+
+    async def _check_members(self, project_id: str) -> None:
+        """Who was let in sees the project on the stream of all projects; who was put out loses it, wherever open."""
+        members = await self._log.members(project_id)
+        self._grants += 1
+        for stream in self._streams():
+            may, sees = stream.user_id in members, project_id in stream.project_ids
+            if stream.user_wide and may and not sees:
+                stream.project_ids.add(project_id)
+                self._of_user.setdefault(project_id, set()).add(stream)
+            elif stream.user_wide and sees and not may:
+                stream.project_ids.discard(project_id)
+                _discard(self._of_user, project_id, stream)
+            elif sees and not may:
+                stream.end()
+
+    async def _tick(self) -> None:
+        """Once a second: heartbeats to a fifteenth of the streams, an end to those that have lived long enough."""
+        second = 0
+        while True:
+            await self._clock.sleep(1)
+            second = (second + 1) % HEARTBEAT_S
+            now = self._clock.monotonic()
+            for stream in self._streams():
+                if int(stream.opened_at) % HEARTBEAT_S != second:
+                    continue
+                if now - stream.opened_at >= LIFE_S:
+                    if stream.ended and stream.kill is not None:
+                        stream.kill()
+                    stream.end()
+                else:
+                    stream.offer(HEARTBEAT)
+            if second == 0:
+                self._woken.set()  # should a NOTIFY ever be lost
+                await self._check_epoch()
+
+    def saw(self, bounds: Bounds) -> None:
+        """After a restore the log has another past: streams end, and learn it when they come back."""
+        if self._epoch and bounds.epoch != self._epoch:
+            self._epoch, self._position = bounds.epoch, bounds.last
+            for stream in self._streams():
+                stream.end()
+
+    async def _check_epoch(self) -> None:
+        with suppress(*UNAVAILABLE, Retryable):
+            self.saw(await self._log.bounds())
+
+
+def _hand(streams: Collection[Stream], frames: Sequence[Frame]) -> None:
+    if streams:
+        batch = Batch.of(frames)
+        for stream in tuple(streams):
+            stream.offer(batch)
+        DELIVERED.inc(len(streams) * len(frames))
+
+
+def _parts(rows: Sequence[Logged]) -> Iterator[Sequence[Logged]]:
+    """Small ones; a row that may change who sees what begins a new one."""
+    begin = size = 0
+    for n, row in enumerate(rows):
+        if n > begin and (size > SLICE_BYTES or _is_about_members(row)):
+            yield rows[begin:n]
+            begin, size = n, 0
+        size += len(row.data)
+    if rows:
+        yield rows[begin:]
+
+
+def _is_about_members(row: Logged) -> bool:
+    return row.name == CHANGED and json.loads(row.data).get("resource") in MEMBERSHIP
+
+
+def _discard(index: dict[str, set[Any]], key: str, item: Any) -> None:
+    found = index.get(key)
+    if found is not None:
+        found.discard(item)
+        if not found:
+            del index[key]

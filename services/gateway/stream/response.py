@@ -1,0 +1,168 @@
+"""A stream as an ASGI response of our own: snapshot or replay, then live, without a gap.
+
+1. The stream joins the hub at the place p that the hub has reached: from now on it gets every event after p.
+2. It sends what the client lacks: the log between the client's place and p, or a snapshot taken at a place c >= p.
+3. Live events at or before the place that step 2 ended at are skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, cast
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from services.gateway.api.problems import rate_limited
+from services.gateway.domain.event_log import Bounds, event_id, where_to_resume
+from services.gateway.stream.hub import PAGE, Hub
+from services.gateway.stream.quota import StreamLimit
+from services.gateway.stream.subscriber import EventLog, Stream, Wire, frame
+from shared.postgres.pool import UNAVAILABLE
+
+log = structlog.get_logger(__name__)
+
+RETRY_MS: Final = 2000
+OVERLOAD_RETRY_MS: Final = 10_000
+
+PLAIN_SEND: Final = "retake.send"
+"""Key of the ASGI scope under which the outermost layer leaves the server's own `send`."""
+
+
+LATER: Final = "retake.later"
+"""Key of the ASGI scope, if the outermost layer is there: what it calls once every layer inside it has returned. A
+stream lives for minutes, and the frames and objects of those layers would be most of what it costs."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a request asked for."""
+
+    user_id: str
+    user_wide: bool
+    last_event_id: str | None
+    projects: Callable[[], Awaitable[Iterable[str]]]
+    snapshot: Callable[[Iterable[str]], Awaitable[tuple[int, str]]]
+    """The place it was taken at, and its JSON."""
+
+
+class EventStreamResponse(Response):
+    """The answer to a GET of a stream: our own ASGI response, because fan-out is what this service is for."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, log_: EventLog, opening: Opening) -> None:
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._hub = hub
+        self._log = log_
+        self._opening = opening
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        plain: Send = scope.get(PLAIN_SEND, send)  # without the layers that only care for the start
+        if self._hub.overloaded:
+            await send(start)
+            await _end(plain, f"retry: {OVERLOAD_RETRY_MS}\n\n".encode())
+            return
+        bounds = await self._log.bounds()  # before the start: a database that is away is still a 503
+        self._hub.saw(bounds)
+        o = self._opening
+        try:
+            stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide)
+        except StreamLimit:
+            raise rate_limited("streams", 10, "You hold as many event streams open as one may.") from None
+        stream.kill = _cutter(plain)
+        try:
+            await send(start)
+            await self._prelude(stream, place, bounds, plain)
+        except UNAVAILABLE as e:  # too late for a 503: the client comes back and resumes
+            log.warning("sse.prelude_failed", error=repr(e))
+            stream.end()
+        except BaseException:
+            self._hub.leave(stream)
+            raise
+        live = partial(_live, self._hub, stream, receive, plain)
+        if LATER in scope:
+            scope[LATER] = live
+        else:
+            await live()
+
+    async def _prelude(self, stream: Stream, place: int, bounds: Bounds, send: Send) -> None:
+        await _body(send, f"retry: {RETRY_MS}\n\n".encode())
+        resume = where_to_resume(self._opening.last_event_id, bounds)
+        if isinstance(resume, int):
+            stream.skip_to(max(resume, place))
+            await self._replay(stream, resume, place, bounds.epoch, send)
+            return
+        if resume is not None:
+            await _body(send, frame("reset", json.dumps({"reason": resume.value})))
+        taken_at, data = await self._opening.snapshot(stream.project_ids)
+        stream.skip_to(taken_at)
+        await _body(send, frame("snapshot", data, event_id(bounds.epoch, taken_at)))
+
+    async def _replay(self, stream: Stream, after: int, upto: int, epoch: str, send: Send) -> None:
+        """What the client missed, page by page; live events queue up meanwhile."""
+        while after < upto and not stream.ended:
+            rows = await self._log.between(after, upto, list(stream.project_ids), stream.user_wide, PAGE)
+            if rows:
+                await _body(send, b"".join(frame(r.name, r.data, event_id(epoch, r.seq)) for r in rows))
+            if len(rows) < PAGE:
+                return
+            after = rows[-1].seq
+
+
+async def _live(hub: Hub, stream: Stream, receive: Receive, send: Send) -> None:
+    """The long part: what happens from now on, until either side ends it."""
+    watcher = asyncio.create_task(_end_on_disconnect(receive, stream))
+    try:
+        wire = _wire(send)
+        if wire is None:
+            while data := await stream.take():
+                await _body(send, data)
+        else:
+            while data := stream.take_now():
+                await _body(send, data)
+            await stream.go_live(wire)
+        await _end(send)
+    finally:
+        watcher.cancel()
+        hub.leave(stream)
+
+
+async def _body(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _end(send: Send, data: bytes = b"") -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": False})
+
+
+async def _end_on_disconnect(receive: Receive, stream: Stream) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    stream.end()
+
+
+def _wire(send: Send) -> Wire | None:
+    """The connection itself, where it is uvicorn's and the response goes in chunks: an event is then one write, encoded
+    and framed once for all clients, with no task and no message in between. Anything else goes by `send`."""
+    cycle = getattr(send, "__self__", None)
+    if getattr(cycle, "chunked_encoding", None) is True and isinstance(getattr(cycle, "transport", None), Wire):
+        return cast(Wire, cycle.transport)  # type: ignore[union-attr]
+    return None
+
+
+def _cutter(send: Send) -> Callable[[], object]:
+    """Cuts a connection whose client reads nothing: ASGI has no word for that, so through uvicorn's transport."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        return cast(Callable[[], object], transport.abort)
+    task = asyncio.current_task()
+    assert task is not None
+    return task.cancel

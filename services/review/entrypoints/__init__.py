@@ -1,1 +1,0 @@
-"""Ways in: topics and the deadline sweep."""

@@ -1,0 +1,137 @@
+"""The AsyncAPI 3 document of every topic, made from topics.py and the models."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from shared.contracts.docs.samples import SAMPLES, sample_envelope
+from shared.contracts.topics import PARTITIONS, TOPICS, Service, Topic
+
+_HEADERS: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "CloudEvents 1.0, Kafka binary content mode",
+    "required": [
+        "ce_specversion",
+        "ce_id",
+        "ce_source",
+        "ce_type",
+        "ce_time",
+        "ce_subject",
+        "ce_projectid",
+        "ce_ownerid",
+        "content-type",
+    ],
+    "properties": {
+        "ce_specversion": {"type": "string", "const": "1.0"},
+        "ce_id": {"type": "string", "format": "uuid", "description": "the same on every redelivery: apply it once"},
+        "ce_source": {"type": "string", "description": "/retake/<service>"},
+        "ce_type": {"type": "string", "description": "retake.<topic>.v1"},
+        "ce_time": {"type": "string", "format": "date-time", "description": "when it occurred"},
+        "ce_subject": {"type": "string", "description": "run, compilation, import or episode id"},
+        "ce_projectid": {"type": "string"},
+        "ce_ownerid": {"type": "string"},
+        "ce_correlationid": {"type": "string", "description": "the command that all of this came from"},
+        "ce_causationid": {"type": "string", "description": "the event that this one answers"},
+        "content-type": {"type": "string", "const": "application/json"},
+        "traceparent": {"type": "string", "description": "W3C trace context"},
+    },
+}
+
+
+def schema_of(topic: Topic) -> dict[str, Any]:
+    """JSON Schema 2020-12 of the body, as its producer writes it."""
+    schema = topic.event.model_json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://retake.invalid/schemas/{topic.name}.v1.json",
+        **schema,
+    }
+
+
+def document(version: str) -> dict[str, Any]:
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Retake events",
+            "version": version,
+            "description": (
+                "Four services talk only through these topics. Delivery is at least once and in order per key and "
+                "topic; across topics there is no order. The public loop is regenerate-requested, preview-ready, "
+                "accepted, rejected, complete."
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {t.name: _channel(t) for t in TOPICS.values()},
+        "operations": _operations(),
+        "components": {
+            "messages": {t.name: _message(t) for t in TOPICS.values()},
+            "messageTraits": {"cloudEvent": {"headers": _HEADERS}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    return {
+        "address": topic.name,
+        "description": topic.summary + (". Public." if topic.public else "."),
+        "messages": {topic.event.__name__: {"$ref": f"#/components/messages/{topic.name}"}},
+        "bindings": {
+            "kafka": {
+                "partitions": PARTITIONS,
+                "topicConfiguration": {
+                    "cleanup.policy": ["compact"] if topic.compact else ["delete"],
+                    **({} if topic.compact else {"retention.ms": topic.retention_ms}),
+                },
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def _operations() -> dict[str, Any]:
+    operations: dict[str, Any] = {}
+    for topic in TOPICS.values():
+        operations[f"{topic.producer}.publishes.{topic.name}"] = _operation("send", topic, topic.producer)
+        for consumer in topic.consumers:
+            operations[f"{consumer}.consumes.{topic.name}"] = _operation("receive", topic, consumer)
+    return operations
+
+
+def _operation(action: str, topic: Topic, service: Service) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{topic.event.__name__}"}],
+        "tags": [{"name": service.value}],
+    }
+    if action == "receive":
+        operation["bindings"] = {
+            "kafka": {"groupId": {"type": "string", "enum": [service.value]}, "bindingVersion": "0.5.0"}
+        }
+    return operation
+
+
+def _message(topic: Topic) -> dict[str, Any]:
+    event = SAMPLES[topic.name]
+    headers = {name: value.decode() for name, value in sample_envelope(event).headers()}
+    return {
+        "name": topic.event.__name__,
+        "title": topic.summary,
+        "contentType": "application/json",
+        "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
+        "payload": {"$ref": f"#/components/schemas/{topic.event.__name__}"},
+        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
+        "examples": [{"name": topic.name, "headers": headers, "payload": json.loads(event.model_dump_json())}],
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    schemas: dict[str, Any] = {}
+    for topic in TOPICS.values():
+        schema = topic.event.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {})
+        schemas[topic.event.__name__] = schema
+    return dict(sorted(schemas.items()))

@@ -1,0 +1,1 @@
+"""Long work as rows in PostgreSQL, and work that recurs."""

@@ -1,0 +1,1 @@
+"""Media mechanics: probing, ffmpeg, file types, provenance, sandboxed parsing."""

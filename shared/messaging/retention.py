@@ -1,0 +1,32 @@
+"""Housekeeping: published rows and inbox entries are kept for their window, then pruned."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from shared.core.clock import Clock
+from shared.jobs.recurring import recurring
+from shared.messaging import inbox
+from shared.postgres.pool import Pool, transaction
+
+EVERY_S: Final = 3600.0
+KEPT_DAYS: Final = 8  # a day more than what a replay sends again
+
+_PRUNE_OUTBOX: Final = """
+    delete from outbox o
+    where published_at is not null and created_at < now() - make_interval(days => $1)
+      and not (topic = 'complete'
+               and id = (select max(id) from outbox last where last.topic = o.topic and last.key = o.key))
+"""
+
+
+def housekeeping(pool: Pool, clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Prunes once an hour. The last `complete` of an asset is never pruned: a replay must tell what is committed."""
+    return recurring(lambda: prune(pool), name="housekeeping", every_s=EVERY_S, clock=clock)
+
+
+async def prune(pool: Pool) -> None:
+    async with transaction(pool) as connection:
+        await connection.execute(_PRUNE_OUTBOX, KEPT_DAYS, timeout=300)
+        await inbox.prune(connection)

@@ -1,0 +1,1 @@
+"""What the services share of HTTP: health routes and time limits."""

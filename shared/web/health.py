@@ -1,0 +1,129 @@
+"""Health and metrics: /health/live, /health/ready, /metrics, the same for every service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+from shared.postgres.pool import Pool
+
+CHECK_TIMEOUT_S: Final = 2.0
+
+Check = Callable[[], Awaitable[str | None]]
+"""Returns what is wrong, or None."""
+
+READY = Gauge("retake_ready", "1 if the service is ready", ["service"])
+BROKER_UP = Gauge("retake_broker_up", "1 if the relay reaches the broker", ["service"])
+
+
+@dataclass
+class Health:
+    """`required` checks decide readiness; `informative` ones are only shown. `draining` ends readiness on SIGTERM."""
+
+    service: str
+    required: Mapping[str, Check]
+    informative: Mapping[str, Check] = field(default_factory=dict)
+    draining: bool = False
+
+    async def report(self) -> tuple[bool, dict[str, str]]:
+        """(ready, what each check says: `ok` or the trouble)."""
+        names = [*self.required, *self.informative]
+        said = await asyncio.gather(
+            *(_bounded(check) for check in (*self.required.values(), *self.informative.values()))
+        )
+        checks = {name: trouble or "ok" for name, trouble in zip(names, said, strict=True)}
+        if self.draining:
+            checks["draining"] = "shutting down"
+        ready = not self.draining and all(checks[name] == "ok" for name in self.required)
+        READY.labels(self.service).set(ready)
+        if "relay" in checks:
+            BROKER_UP.labels(self.service).set(checks["relay"] == "ok")
+        return ready, checks
+
+
+async def _bounded(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_TIMEOUT_S:.0f} s"
+    except Exception as e:  # a health check reports, it never raises
+        return repr(e)
+
+
+def database(pool: Pool, version: str) -> Check:
+    """The database answers and has at least this migration (the number before the underscore)."""
+
+    async def check() -> str | None:
+        async with pool.acquire(timeout=CHECK_TIMEOUT_S) as connection:
+            applied = await connection.fetchval("select max(version) from schema_migrations")
+        return None if applied and applied >= version else f"migration {version} is not applied (have {applied})"
+
+    return check
+
+
+def saying(problem: Callable[[], str | None]) -> Check:
+    """A check that reads a `problem` attribute."""
+
+    async def check() -> str | None:
+        return problem()
+
+    return check
+
+
+_OPEN: Final[dict[str, Any]] = {"security": []}
+_READY_EXAMPLE: Final = {"status": "ready", "checks": {"database": "ok", "relay": "ok", "consumer": "ok"}}
+_METRICS_EXAMPLE: Final = '# TYPE retake_ready gauge\nretake_ready{service="gateway"} 1.0\n'
+
+
+def _says(example: dict[str, Any], description: str = "Success") -> dict[str, Any]:
+    """A response with `status`, and `checks` if the example has them."""
+    checks = {"checks": {"type": "object", "additionalProperties": {"type": "string"}}} if "checks" in example else {}
+    schema = {"type": "object", "required": list(example), "properties": {"status": {"type": "string"}} | checks}
+    return {"description": description, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def health_routes(health: Callable[[], Health]) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+
+    @router.get(
+        "/health/live", summary="The process runs", openapi_extra=_OPEN, responses={200: _says({"status": "alive"})}
+    )
+    async def live() -> dict[str, str]:
+        """For liveness probes: looks at nothing else, so that no fault elsewhere restarts it."""
+        return {"status": "alive"}
+
+    @router.get(
+        "/health/ready",
+        summary="The service can do its work",
+        openapi_extra=_OPEN,
+        responses={
+            200: _says(_READY_EXAMPLE),
+            503: _says(_READY_EXAMPLE | {"status": "unavailable"}, "Not now: see `checks`."),
+        },
+    )
+    async def ready() -> JSONResponse:
+        """For readiness probes. `checks` says `ok` or the trouble of each part, also of parts that readiness does not
+        depend on."""
+        is_ready, checks = await health().report()
+        body = {"status": "ready" if is_ready else "unavailable", "checks": checks}
+        return JSONResponse(body, status_code=200 if is_ready else 503)
+
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        openapi_extra=_OPEN,
+        response_class=PlainTextResponse,
+        responses={200: {"content": {"text/plain": {"example": _METRICS_EXAMPLE}}}},
+    )
+    async def metrics() -> Response:
+        """In the text format that Prometheus scrapes."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
