@@ -36,7 +36,7 @@ def test_generated_files_are_what_the_models_say() -> None:
 
 def test_every_event_of_a_module_belongs_to_that_service_and_has_a_topic() -> None:
     for service in Service:
-        module = importlib.import_module(f"shared.contracts.{service}")
+        module = importlib.import_module(f"shared.contracts.events.{service}")
         defined = {
             c.TOPIC
             for _, c in inspect.getmembers(module, inspect.isclass)
