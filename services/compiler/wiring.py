@@ -7,23 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from services.compiler.adapters.desk import COMPILE, PREPARE, PostgresDesk
-from services.compiler.adapters.files import LocalFiles, Scratch
-from services.compiler.adapters.heap import few_arenas, give_back
-from services.compiler.adapters.jobs import PostgresPrepareJob, load_film_job
 from services.compiler.adapters.keeping import keeping_units
-from services.compiler.adapters.pieces import PostgresPieces
-from services.compiler.adapters.render import Renderer
-from services.compiler.adapters.sign_jobs import SIGN, PostgresSignJob
-from services.compiler.adapters.signing import C2paSigner
-from services.compiler.adapters.workshop import FileWorkshop
+from services.compiler.commands.ports import Desk
 from services.compiler.config import Settings
-from services.compiler.domain.cost import Pace
-from services.compiler.entrypoints.jobs import Shop, expiry_sweep, film_kind, prepare_kind, sign_kind
 from services.compiler.entrypoints.kafka import fail_dead_letters, handlers
 from services.compiler.entrypoints.keeper import COLLECT, PURGE, Keeper
+from services.compiler.jobs import Shop, expiry_sweep, film_kind, prepare_kind, sign_kind
+from services.compiler.planning.render_speed import Pace
+from services.compiler.rendering.files import LocalFiles, Scratch
+from services.compiler.rendering.malloc import few_arenas, give_back
+from services.compiler.rendering.renderer import FileWorkshop
+from services.compiler.rendering.signing import C2paSigner
+from services.compiler.rendering.video import Renderer
+from services.compiler.store.compilations import COMPILE, PREPARE, PostgresDesk
+from services.compiler.store.jobs import PostgresPrepareJob, load_film_job
+from services.compiler.store.pieces import PostgresPieces
+from services.compiler.store.sign_jobs import SIGN, PostgresSignJob
 from services.compiler.usecases.collect_orphans import CollectOrphans
-from services.compiler.usecases.ports import Desk
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
 from shared.jobs.queue import Claim, Kind, Worker

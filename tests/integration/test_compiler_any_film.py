@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.compiler.adapters.mp4.film import Packets, Pictures, lay_out_film
-from services.compiler.adapters.mp4.write import write_film
-from services.compiler.adapters.render import End, Rendered, Renderer
-from services.compiler.adapters.sound.stems import extract_stem, open_stem
-from services.compiler.domain.keys import window_key
-from services.compiler.domain.plan import Body, Clip, FilmPlan, Shot, Window, plan_film
-from services.compiler.domain.sound import Sources, plan_sound, sample_of
+from services.compiler.planning.film_plan import Body, Clip, FilmPlan, Shot, Window, plan_film
+from services.compiler.planning.keys import window_key
+from services.compiler.planning.sound_plan import Sources, plan_sound, sample_of
+from services.compiler.rendering.audio.stems import extract_stem, open_stem
+from services.compiler.rendering.mp4.film import Packets, Pictures, lay_out_film
+from services.compiler.rendering.mp4.write import write_film
+from services.compiler.rendering.video import End, Rendered, Renderer
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from tests.support import films
-from tests.support.kitchen import encode, ends_of
+from tests.support.film_harness import encode, ends_of
 
 OUTPUT = Output(width=64, height=36, fps=25, fit=Fit.PAD)
 LENGTHS = (1, 2, 3, 7, 26, 40)

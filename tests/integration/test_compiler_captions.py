@@ -9,16 +9,16 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
-from services.compiler.adapters.filters import Span
-from services.compiler.adapters.fonts import fonts_name
-from services.compiler.adapters.mp4.film import Line
-from services.compiler.adapters.render import Renderer
-from services.compiler.domain.captions import Caption
-from services.compiler.domain.pieces import Piece, PieceKind
-from services.compiler.domain.plan import Clip, Shot, plan_film
-from services.compiler.domain.subtitles import to_ass
-from services.compiler.usecases.gather import undrawn
-from services.compiler.usecases.ports import Pictures
+from services.compiler.commands.assembly import undrawn
+from services.compiler.commands.ports import Pictures
+from services.compiler.planning.captions import Caption
+from services.compiler.planning.film_plan import Clip, Shot, plan_film
+from services.compiler.planning.pieces import Piece, PieceKind
+from services.compiler.planning.subtitles import to_ass
+from services.compiler.rendering.filters import Span
+from services.compiler.rendering.fonts import fonts_name
+from services.compiler.rendering.mp4.film import Line
+from services.compiler.rendering.video import Renderer
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.values import CaptionMode
 from tests.integration.test_compiler_service import (  # fixtures and the stage of the whole compiler
@@ -29,7 +29,7 @@ from tests.integration.test_compiler_service import (  # fixtures and the stage 
     start,
 )
 from tests.support import films
-from tests.support.kitchen import OUTPUT, Kitchen
+from tests.support.film_harness import OUTPUT, Kitchen
 
 __all__ = ["sources", "start"]
 

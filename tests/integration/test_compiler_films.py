@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.compiler.adapters.filters import Span, blend, frames_of
-from services.compiler.adapters.mp4.film import Packets, Pictures, lay_out_film
-from services.compiler.adapters.mp4.write import write_film
-from services.compiler.adapters.render import CLIP_CRF, End, Renderer, survey
-from services.compiler.adapters.sound.level import find_level
-from services.compiler.adapters.sound.loudness import Samples
-from services.compiler.adapters.sound.stems import extract_stem, open_stem
-from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
-from services.compiler.domain.sound import Cue, SoundPlan, Sources, Stem, plan_sound
+from services.compiler.planning.film_plan import Clip, FilmPlan, Shot, plan_film
+from services.compiler.planning.sound_plan import Cue, SoundPlan, Sources, Stem, plan_sound
+from services.compiler.rendering.audio.level import find_level
+from services.compiler.rendering.audio.loudness import Samples
+from services.compiler.rendering.audio.stems import extract_stem, open_stem
+from services.compiler.rendering.filters import Span, blend, frames_of
+from services.compiler.rendering.mp4.film import Packets, Pictures, lay_out_film
+from services.compiler.rendering.mp4.write import write_film
+from services.compiler.rendering.video import CLIP_CRF, End, Renderer, survey
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.core.errors import Permanent
 from shared.media import probe as media
 from shared.media.ffmpeg import filter_value
 from shared.media.probe import conformed_video_args
 from tests.support import films
-from tests.support.kitchen import OUTPUT, Kitchen, encode
+from tests.support.film_harness import OUTPUT, Kitchen, encode
 
 D, F, CUT = TransitionStyle.DISSOLVE, TransitionStyle.FADE, TransitionStyle.CUT
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from services.compiler.adapters.render import Renderer
+from services.compiler.rendering.video import Renderer
 from shared.contracts.values import Fit, Output
 from shared.media.colour import KNEE, PEAK_NITS, WHITE_NITS
 from shared.media.probe import probe

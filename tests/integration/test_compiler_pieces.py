@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.compiler.adapters.files import LocalFiles, Scratch
-from services.compiler.adapters.pieces import PostgresPieces
-from services.compiler.domain.cost import Meter, Pace
-from services.compiler.domain.pieces import Piece, PieceKind, Recipe, StemRecipe
-from services.compiler.usecases.obtain_pieces import Obtainer
-from services.compiler.usecases.ports import Progress
+from services.compiler.commands.pieces import Obtainer
+from services.compiler.commands.ports import Progress
+from services.compiler.planning.pieces import Piece, PieceKind, Recipe, StemRecipe
+from services.compiler.planning.render_speed import Meter, Pace
+from services.compiler.rendering.files import LocalFiles, Scratch
+from services.compiler.store.pieces import PostgresPieces
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.core.errors import Permanent, RetakeError

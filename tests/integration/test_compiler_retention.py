@@ -16,11 +16,11 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from services.compiler.adapters.desk import PostgresDesk
 from services.compiler.adapters.keeping import keeping_units
-from services.compiler.adapters.pieces import PostgresPieces
-from services.compiler.domain.pieces import Piece, PieceKind
 from services.compiler.entrypoints.keeper import Keeper
+from services.compiler.planning.pieces import Piece, PieceKind
+from services.compiler.store.compilations import PostgresDesk
+from services.compiler.store.pieces import PostgresPieces
 from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service

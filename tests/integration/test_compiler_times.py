@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from services.compiler.adapters.render import End, Renderer
-from services.compiler.domain.plan import Window
+from services.compiler.planning.film_plan import Window
+from services.compiler.rendering.video import End, Renderer
 from shared.contracts.values import Fit, Output, TransitionStyle
 from shared.media.probe import probe
 from tests.support import films

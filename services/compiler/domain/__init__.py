@@ -1,1 +1,1 @@
-"""What a film is, as pure functions: its plan, its sound, the names of its pieces, the states of its making."""
+"""The rules of retention, and the values that commands, the store and rendering share."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.compiler.usecases.admit_compilation import admit_compilation
-from services.compiler.usecases.cancel_compilation import cancel_compilation
-from services.compiler.usecases.follow_timeline import follow_timeline
-from services.compiler.usecases.ports import Desk
-from services.compiler.usecases.remember_commit import remember_commit
+from services.compiler.commands.cancel_compilation import cancel_compilation
+from services.compiler.commands.compilations import admit_compilation
+from services.compiler.commands.ports import Desk
+from services.compiler.commands.remember_commit import remember_commit
+from services.compiler.commands.timelines import follow_timeline
 from shared.contracts.base import Event
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CancelRequested, CompileRequested, EpisodeChanged

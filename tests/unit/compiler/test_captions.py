@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compiler.domain.caption_text import LINE, blocks, width
-from services.compiler.domain.captions import FASTEST, Caption, captions
-from services.compiler.domain.language import spoken_language, three_letters
-from services.compiler.domain.sound import RATE, Spoken
-from services.compiler.domain.subtitles import to_ass, to_srt, to_vtt
+from services.compiler.planning.caption_text import LINE, blocks, width
+from services.compiler.planning.captions import FASTEST, Caption, captions
+from services.compiler.planning.language import spoken_language, three_letters
+from services.compiler.planning.sound_plan import RATE, Spoken
+from services.compiler.planning.subtitles import to_ass, to_srt, to_vtt
 from shared.contracts.values import Output
 
 LIGHTHOUSE = (

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compiler.adapters.sound import limiter
-from services.compiler.domain.chunks import CHUNK_PACKETS, PACKET, PREROLL, REACH, Level, chunks, corrected, gain_for
-from services.compiler.domain.sound import Cue, SoundPlan
+from services.compiler.planning.chunks import CHUNK_PACKETS, PACKET, PREROLL, REACH, Level, chunks, corrected, gain_for
+from services.compiler.planning.sound_plan import Cue, SoundPlan
+from services.compiler.rendering.audio import limiter
 
 LEVEL = Level(0.0, -1.0)
 CHUNK = CHUNK_PACKETS * PACKET

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compiler.adapters.otio import to_otio
-from services.compiler.domain.handover import hand_over
-from services.compiler.domain.order import Order, order_of
-from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
-from services.compiler.domain.sound import RATE, SoundPlan, Sources, Stem, plan_sound
-from services.compiler.usecases.describe_timeline import TIMELINE, describe_timeline, left_out
-from services.compiler.usecases.ports import Pictures, Track, Workshop
+from services.compiler.commands.describe_timeline import TIMELINE, describe_timeline, left_out
+from services.compiler.commands.ports import Pictures, Track, Workshop
+from services.compiler.planning.film_order import Order, order_of
+from services.compiler.planning.film_plan import Clip, FilmPlan, Shot, plan_film
+from services.compiler.planning.handover import hand_over
+from services.compiler.planning.sound_plan import RATE, SoundPlan, Sources, Stem, plan_sound
+from services.compiler.rendering.otio import to_otio
 from shared.contracts.events.gateway import CompileItem, CompileRequested
 from shared.contracts.values import AudioConfig, Media, NarrationMix, Transition, TransitionStyle
 from tests.support import events

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compiler.adapters.sound import limiter
-from services.compiler.adapters.sound.limiter import limit
-from services.compiler.adapters.sound.loudness import MEMORY, Energies, Samples, decibels, measure, peaks, weigh
-from services.compiler.domain.sound import RATE
+from services.compiler.planning.sound_plan import RATE
+from services.compiler.rendering.audio import limiter
+from services.compiler.rendering.audio.limiter import limit
+from services.compiler.rendering.audio.loudness import MEMORY, Energies, Samples, decibels, measure, peaks, weigh
 
 
 def sine(hertz: float, dbfs: float, seconds: float, *, phase: float = 0.0) -> Samples:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.compiler.adapters.sound.loudness import Samples
-from services.compiler.adapters.sound.mix import mix
-from services.compiler.adapters.sound.repeat import repeats_after
-from services.compiler.domain.plan import Clip, Shot, plan_film
-from services.compiler.domain.sound import DUCK_ATTACK, DUCK_DB, DUCK_RELEASE, MUSIC_LUFS, RATE, Sources, Stem
-from services.compiler.domain.sound import plan_sound as planned
+from services.compiler.planning.film_plan import Clip, Shot, plan_film
+from services.compiler.planning.sound_plan import DUCK_ATTACK, DUCK_DB, DUCK_RELEASE, MUSIC_LUFS, RATE, Sources, Stem
+from services.compiler.planning.sound_plan import plan_sound as planned
+from services.compiler.rendering.audio.loudness import Samples
+from services.compiler.rendering.audio.mix import mix
+from services.compiler.rendering.audio.repeat import repeats_after
 from shared.contracts.values import AudioConfig, NarrationMix
 
 

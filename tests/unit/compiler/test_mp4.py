@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.compiler.adapters.mp4.film import Layout, Packets, Pictures, lay_out_film
-from services.compiler.adapters.mp4.samples import VideoIndex, strip_adts
-from services.compiler.adapters.mp4.write import Stopped, write_film
+from services.compiler.rendering.mp4.film import Layout, Packets, Pictures, lay_out_film
+from services.compiler.rendering.mp4.samples import VideoIndex, strip_adts
+from services.compiler.rendering.mp4.write import Stopped, write_film
 from shared.contracts.values import Output
 from shared.core.errors import Permanent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from services.compiler.usecases.sign_film import MOST_ATTEMPTS, sign_film
+from services.compiler.commands.sign_film import MOST_ATTEMPTS, sign_film
 from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent, RetakeError, Retryable

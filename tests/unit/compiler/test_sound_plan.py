@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compiler.domain.plan import Clip, FilmPlan, Shot, plan_film
-from services.compiler.domain.sound import (
+from services.compiler.planning.film_plan import Clip, FilmPlan, Shot, plan_film
+from services.compiler.planning.sound_plan import (
     BREATH,
     DUCK_HOLD,
     LOWERED_DB,

@@ -1,0 +1,1 @@
+"""What the compiler does on request: compilations, films, pieces and timelines."""

@@ -1,0 +1,38 @@
+"""A finished film's Content Credentials: the signed file follows as a new object, the film plays in the meantime."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from services.compiler.commands.ports import FilmSigner, SignJob
+from shared.core.errors import RetakeError
+
+log = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS: Final = 4
+RETRY_AFTER_S: Final = (2.0, 15.0, 60.0)
+UNSIGNED: Final = "This film carries no Content Credentials: {} Compile again to try once more."
+DIED: Final = f"the compiler stopped {MOST_ATTEMPTS} times while it signed it."
+
+
+async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
+    """Ends the job in one of: signed, given back for one more try, unsigned with a warning. Never fails a film."""
+    film = await job.film()
+    if film is None:  # deleted since, or signed by another
+        await job.drop()
+        return
+    if attempt > MOST_ATTEMPTS:  # whoever tried before never came back to say why
+        await job.unsigned(UNSIGNED.format(DIED))
+        return
+    try:
+        await job.signed(await signer.signed(job.request, film))
+    except RetakeError as error:
+        if error.code == "fenced":
+            raise
+        log.warning("film.sign_failed", attempt=attempt, code=error.code, cause=error.cause)
+        if error.retryable and attempt < MOST_ATTEMPTS:
+            await job.again(RETRY_AFTER_S[attempt - 1])
+        else:
+            await job.unsigned(UNSIGNED.format(error.cause[:1].lower() + error.cause[1:]))

@@ -1,0 +1,102 @@
+"""Stems: any source's sound as 48 kHz stereo floats in a plain file, with what the plan must know of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.compiler.planning.sound_plan import RATE, Stem
+from services.compiler.rendering.audio.loudness import Samples, measure
+from services.compiler.rendering.audio.repeat import repeats_after
+from shared.media import ffmpeg
+from shared.media import probe as media
+
+_FRAME_BYTES: Final = 8  # two 32-bit floats
+_BLOCK: Final = RATE // 100
+_AUDIBLE: Final = 10 ** (-55 / 20)  # of a 10 ms block: below it lie pauses, noise floors and codec residue
+_MARGIN: Final = RATE // 50  # kept around what is audible: onsets and reverberation
+_PAUSE: Final = RATE * 15 // 100  # stops within words are shorter
+_MOST_PAUSES: Final = 2000
+_LONGEST_S: Final = 4 * 3600
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What was measured of a stem's file."""
+
+    samples: int
+    loudness: float | None
+    heard: tuple[int, int]
+    pauses: tuple[tuple[int, int], ...] = ()
+    repeat: int | None = None
+
+    def stem(self, key: str) -> Stem:
+        return Stem(key, self.samples, self.loudness, self.heard, self.pauses, self.repeat)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "samples": self.samples,
+            "loudness": self.loudness,
+            "heard": list(self.heard),
+            "pauses": [list(p) for p in self.pauses],
+            "repeat": self.repeat,
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        first, stop = stored["heard"]
+        pauses = tuple((a, b) for a, b in stored.get("pauses", ()))
+        return cls(stored["samples"], stored["loudness"], (first, stop), pauses, stored.get("repeat"))
+
+
+async def extract_stem(source: Path, path: Path, *, timeout_s: float = 600, niceness: int = 0) -> Sound:
+    """Decode the source's first sound track from its first instant on. A source without one leaves an empty file."""
+    probed = await asyncio.to_thread(media.probe, source)
+    if probed.audio_codec is None:
+        path.write_bytes(b"")
+        return Sound(0, None, (0, 0))
+    # A track that starts late or has gaps is padded: sample n must be heard at n / 48000 s of the picture.
+    args = ffmpeg.media_input(source)
+    args += ["-map", "0:a:0", "-t", str(_LONGEST_S), "-af", f"aresample={RATE}:async=1:first_pts=0", "-ac", "2"]
+    args += ["-c:a", "pcm_f32le", "-f", "f32le", str(path)]
+    await ffmpeg.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
+    return await asyncio.to_thread(_listen, path)
+
+
+def open_stem(path: Path) -> Samples:
+    """The samples, mapped: only what is mixed is ever in memory."""
+    frames = path.stat().st_size // _FRAME_BYTES
+    if not frames:
+        return np.zeros((0, 2), dtype=np.float32)
+    return np.memmap(path, dtype=np.float32, mode="r", shape=(frames, 2))
+
+
+def _listen(path: Path) -> Sound:
+    sound = open_stem(path)
+    blocks = [
+        np.sqrt(np.square(part, dtype=np.float64).mean()) > _AUDIBLE
+        for at in range(0, len(sound), RATE * 10)
+        for part in _blocks(sound[at : at + RATE * 10])
+    ]
+    audible = np.flatnonzero(blocks)
+    loudness = measure(sound) if len(audible) else None
+    if loudness is None:
+        return Sound(len(sound), None, (0, 0))
+    first = max(0, int(audible[0]) * _BLOCK - _MARGIN)
+    heard = first, min(len(sound), (int(audible[-1]) + 1) * _BLOCK + _MARGIN)
+    return Sound(len(sound), loudness, heard, _pauses(audible), repeats_after(sound[slice(*heard)]))
+
+
+def _pauses(audible: NDArray[np.intp]) -> tuple[tuple[int, int], ...]:
+    """Where a speaker breathes: nothing audible for `_PAUSE` or longer. Music without rests has none."""
+    found = np.flatnonzero(np.diff(audible) > _PAUSE // _BLOCK)
+    return tuple((int(audible[i] + 1) * _BLOCK, int(audible[i + 1]) * _BLOCK) for i in found[:_MOST_PAUSES])
+
+
+def _blocks(sound: Samples) -> list[Samples]:
+    return np.array_split(sound, range(_BLOCK, len(sound), _BLOCK))

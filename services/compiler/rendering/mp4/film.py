@@ -1,0 +1,215 @@
+"""A film's bytes: its head, made by us, and then slices of the pieces' files in the order in which they are played."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from services.compiler.planning.sound_plan import RATE
+from services.compiler.rendering.mp4 import boxes
+from services.compiler.rendering.mp4.samples import AAC_FRAME, VideoIndex
+from shared.contracts.values import Output
+from shared.core.errors import Permanent
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Frames [start, stop) of a piece; `start` is a keyframe."""
+
+    path: Path
+    index: VideoIndex
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Packets:
+    """A file of bare AAC packets, one after the other."""
+
+    path: Path
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Text shown from `start` until `end`, in milliseconds."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Slice(NamedTuple):
+    """Bytes of a file. A film has some hundred of them a second, before neighbours are merged."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`head` (ftyp, moov and the mdat header), then the slices: the whole film, playable from its first byte on."""
+
+    head: bytes
+    slices: tuple[Slice, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.head) + sum(s.size for s in self.slices)
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Samples of one track that lie together in the film."""
+
+    slices: tuple[Slice, ...]
+    sizes: tuple[int, ...]
+    keyframes: tuple[int, ...] = ()  # counted from the chunk's first sample
+
+    @property
+    def size(self) -> int:
+        return sum(self.sizes)
+
+
+def lay_out_film(
+    pictures: Sequence[Pictures],
+    sound: Sequence[Packets],
+    samples: int,
+    output: Output,
+    *,
+    language: str = "und",
+    text: Sequence[Line] = (),
+) -> Layout:
+    """`samples`: how much of the sound is heard. `text` ascends, never two at once, and is in `language`, too.
+
+    Raises Permanent unless all pictures share their parameter sets.
+    """
+    extradata = {p.index.extradata for p in pictures}
+    if len(extradata) != 1:
+        raise Permanent("pieces_differ", f"{len(extradata)} different parameter sets cannot make one track")
+    seen = list(_video_chunks(pictures, output.fps))
+    heard = list(_sound_chunks(sound, [len(c.sizes) for c in seen], output.fps))
+    order = [chunk for pair in zip(seen, heard, strict=True) for chunk in pair]
+    at = list(accumulate((c.size for c in order), initial=0))
+
+    words, durations = _text_samples(text, len(_sizes(seen)) * 1000 // output.fps) if text else ([], [])
+    said = b"".join(words)  # all captions lie together, before everything else
+
+    def moov(start: int) -> bytes:
+        base = start + len(said)
+        video = boxes.Video(
+            _track(seen, [base + a for a in at[0:-1:2]]),
+            _keyframes(seen),
+            output.width,
+            output.height,
+            output.fps,
+            extradata.copy().pop(),
+        )
+        audio = boxes.Sound(_track(heard, [base + a for a in at[1:-1:2]]), samples, language)
+        return boxes.movie(video, audio, _text_track(words, durations, start, language) if text else None)
+
+    before = boxes.file_type()
+    data = boxes.media_data_header(len(said) + at[-1])
+    start = len(before) + len(moov(0)) + len(data)  # the tables are as long whatever the offsets in them
+    return Layout(before + moov(start) + data + said, tuple(_joined(order)))
+
+
+def _text_samples(text: Sequence[Line], length: int) -> tuple[list[bytes], list[int]]:
+    """A sample for each line and for each gap, so that together they last `length` milliseconds."""
+    words: list[bytes] = []
+    durations: list[int] = []
+    at = 0
+    for line in (*text, Line(length, length, "")):
+        if line.start > at:
+            words.append(struct.pack(">H", 0))
+            durations.append(line.start - at)
+        if line.end > line.start:
+            said = line.text.encode()
+            words.append(struct.pack(">H", len(said)) + said)
+            durations.append(line.end - line.start)
+        at = max(at, line.end)
+    return words, durations
+
+
+def _text_track(words: Sequence[bytes], durations: Sequence[int], offset: int, language: str) -> boxes.Text:
+    sizes = np.array([len(w) for w in words], dtype=np.uint32)
+    track = boxes.Track(sizes, np.array([len(words)], dtype=np.uint32), np.array([offset], dtype=np.uint64))
+    return boxes.Text(track, np.array(durations, dtype=np.uint32), language)
+
+
+def _video_chunks(pictures: Sequence[Pictures], fps: int) -> Iterator[_Chunk]:
+    """Half a second each at most, so that a player needs to buffer little; a new one at each keyframe."""
+    longest = max(1, fps // 2)
+    for part in pictures:
+        keys = {k for k in part.index.keyframes if part.start <= k < part.stop}
+        if part.start not in keys:
+            raise Permanent("not_a_keyframe", f"frame {part.start} of {part.path.name} cannot begin a copy")
+        begin = part.start
+        for frame in range(part.start + 1, part.stop + 1):
+            if frame == part.stop or frame in keys or frame - begin == longest:
+                sizes = part.index.sizes[begin:frame]
+                offsets = part.index.offsets[begin:frame]
+                slices = tuple(Slice(part.path, o, n) for o, n in zip(offsets, sizes, strict=True))
+                yield _Chunk(tuple(_merged(slices)), sizes, (0,) if begin in keys else ())
+                begin = frame
+
+
+def _sound_chunks(sound: Sequence[Packets], frames: Sequence[int], fps: int) -> Iterator[_Chunk]:
+    """For each video chunk the packets that are heard while it plays; the last one takes all that are left."""
+    packets = [
+        Slice(s.path, offset, size)
+        for s in sound
+        for size, offset in zip(s.sizes, accumulate(s.sizes, initial=0), strict=False)
+    ]
+    taken = shown = 0
+    for number, count in enumerate(frames, 1):
+        shown += count
+        until = -(-shown * RATE // (fps * AAC_FRAME)) + 1 if number < len(frames) else len(packets)
+        mine = packets[taken:until]
+        taken = max(taken, until)
+        yield _Chunk(tuple(_merged(mine)), tuple(p.size for p in mine))
+
+
+def _merged(slices: Sequence[Slice]) -> Iterator[Slice]:
+    """Neighbours in one file become one slice."""
+    file: Path | None = None
+    begin = end = 0
+    for path, offset, size in slices:
+        if path is file and offset == end:
+            end += size
+            continue
+        if file:
+            yield Slice(file, begin, end - begin)
+        file, begin, end = path, offset, offset + size
+    if file:
+        yield Slice(file, begin, end - begin)
+
+
+def _joined(chunks: Sequence[_Chunk]) -> Iterator[Slice]:
+    return _merged([s for chunk in chunks for s in chunk.slices])
+
+
+def _track(chunks: Sequence[_Chunk], offsets: Sequence[int]) -> boxes.Track:
+    """A chunk without samples has no place in the tables."""
+    kept = [(c, o) for c, o in zip(chunks, offsets, strict=True) if c.sizes]
+    return boxes.Track(
+        sizes=np.array(_sizes([c for c, _ in kept]), dtype=np.uint32),
+        per_chunk=np.array([len(c.sizes) for c, _ in kept], dtype=np.uint32),
+        chunks=np.array([o for _, o in kept], dtype=np.uint64),
+    )
+
+
+def _sizes(chunks: Sequence[_Chunk]) -> list[int]:
+    return [n for chunk in chunks for n in chunk.sizes]
+
+
+def _keyframes(chunks: Sequence[_Chunk]) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    firsts = accumulate((len(c.sizes) for c in chunks), initial=0)
+    return np.array([f + k for c, f in zip(chunks, firsts, strict=False) for k in c.keyframes], dtype=np.uint32)

@@ -1,0 +1,111 @@
+"""Writes a film's slices with the kernel's own copy, and hashes them beside it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from services.compiler.rendering.mp4.film import Layout, Slice
+from shared.core.errors import Permanent, Retryable
+
+_BLOCK = 1 << 20
+_MOST_OPEN = 4
+
+
+class Stopped(Exception):
+    """The caller asked for it."""
+
+
+def write_film(
+    layout: Layout,
+    path: Path,
+    *,
+    stop: threading.Event | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+) -> str:
+    """Write the film to `path` and return its sha256 in hex. Blocks: call it in a thread.
+
+    `on_bytes` gets the number of bytes written so far, from a thread. Raises Stopped soon after `stop` is set; what
+    was written then stays at `path`, for the caller to remove.
+    """
+    stop = stop or threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="film-sha256") as beside:
+        digest = beside.submit(_digest, layout, stop)
+        try:
+            _write(layout, path, stop, on_bytes or (lambda _: None))
+        except BaseException:
+            stop.set()
+            raise
+        return digest.result()
+
+
+def _write(layout: Layout, path: Path, stop: threading.Event, on_bytes: Callable[[int], None]) -> None:
+    with path.open("wb", buffering=0) as film, _Sources() as sources:
+        written = film.write(layout.head)
+        for piece in layout.slices:
+            if stop.is_set():
+                raise Stopped
+            _copy(sources[piece.path], film.fileno(), piece)
+            written += piece.size
+            on_bytes(written)
+        os.fsync(film.fileno())  # while the checksum is still being taken: the store has nothing left to wait for
+
+
+def _digest(layout: Layout, stop: threading.Event) -> str:
+    digest = hashlib.sha256(layout.head)
+    with _Sources() as sources:
+        for piece in layout.slices:
+            for offset in range(piece.offset, piece.offset + piece.size, _BLOCK):
+                if stop.is_set():
+                    raise Stopped
+                digest.update(os.pread(sources[piece.path], min(_BLOCK, piece.offset + piece.size - offset), offset))
+    return digest.hexdigest()
+
+
+def _copy(source: int, film: int, piece: Slice) -> None:
+    """In the kernel where it can (Linux), else through a buffer."""
+    offset, left = piece.offset, piece.size
+    try:
+        while left:
+            moved = _move(source, film, offset, left)
+            if not moved:
+                raise Permanent("piece_truncated", f"{piece.path.name} ends before byte {offset + left}")
+            offset += moved
+            left -= moved
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Retryable("disk_full", "The film does not fit on the disk.", "Free some space.") from error
+        raise
+
+
+def _move(source: int, film: int, offset: int, size: int) -> int:
+    if sys.platform == "linux":
+        return os.sendfile(film, source, offset, size)
+    return os.write(film, os.pread(source, min(size, _BLOCK), offset))
+
+
+class _Sources:
+    """A few open files: a film of a hundred segments must not need a hundred descriptors."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, int] = {}
+
+    def __enter__(self) -> _Sources:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def __getitem__(self, path: Path) -> int:
+        if path not in self._open:
+            if len(self._open) >= _MOST_OPEN:
+                os.close(self._open.pop(next(iter(self._open))))
+            self._open[path] = os.open(path, os.O_RDONLY)
+        return self._open[path]

@@ -1,0 +1,120 @@
+"""A hand-over as an OpenTimelineIO document, which editing programs import.
+
+What the format has no field for (gains, fades, ducking, who made a version) is in `metadata.retake`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import opentimelineio as otio
+
+from services.compiler.planning.handover import Blend, Edit, Handover, SoundTrack, VideoTrack
+from services.compiler.planning.sound_plan import RATE
+from shared.contracts.events.gateway import CompileRequested
+from shared.contracts.values import TransitionStyle
+
+OURS: Final = "retake"
+_BLENDS: Final = {TransitionStyle.FADE: "Fade through black", TransitionStyle.DISSOLVE: "Dissolve"}
+
+
+def to_otio(request: CompileRequested, handover: Handover) -> str:
+    """The document, JSON. Media are named relative to where it lies."""
+    timeline = otio.schema.Timeline(
+        name="Retake film",
+        global_start_time=otio.opentime.RationalTime(0, handover.fps),
+        metadata={
+            OURS: {
+                "compilation_id": request.compilation_id,
+                "episode_id": request.episode_id,
+                "timeline_version": request.timeline_version,
+                "output": request.output.model_dump(mode="json"),
+                "frames": handover.frames,
+                "speech": [{"from": first, "to": stop, "rate": RATE} for first, stop in handover.speech],
+            }
+        },
+    )
+    timeline.tracks.append(_pictures(handover.video, handover.fps))
+    timeline.tracks.extend(_sounds(track) for track in handover.sound)
+    return str(otio.adapters.write_to_string(timeline, "otio_json"))
+
+
+def _pictures(video: VideoTrack, fps: int) -> otio.schema.Track:
+    track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
+    for edit, blend in zip(video.edits, [*video.blends, None], strict=True):
+        clip = _clip(edit, fps)
+        if directions := edit.source.media.directions:
+            clip.markers.append(
+                otio.schema.Marker(
+                    name=edit.name,
+                    marked_range=clip.source_range,
+                    color=otio.schema.MarkerColor.CYAN,
+                    comment=directions,
+                    metadata={OURS: {"segment_id": edit.segment_id, "directions": directions}},
+                )
+            )
+        track.append(clip)
+        if blend:
+            track.append(_transition(blend, fps))
+    return track
+
+
+def _transition(blend: Blend, fps: int) -> otio.schema.Transition:
+    """The format knows dissolves alone; that one goes through black is told by name."""
+    return otio.schema.Transition(
+        name=_BLENDS.get(blend.style, str(blend.style)),
+        transition_type=otio.schema.TransitionTypes.SMPTE_Dissolve,
+        in_offset=otio.opentime.RationalTime(blend.before, fps),
+        out_offset=otio.opentime.RationalTime(blend.after, fps),
+        metadata={OURS: {"style": blend.style.value, "through_black": blend.style is TransitionStyle.FADE}},
+    )
+
+
+def _sounds(sound: SoundTrack) -> otio.schema.Track:
+    track = otio.schema.Track(name=sound.name, kind=otio.schema.TrackKind.Audio)
+    track.extend(_with_gaps(sound))
+    return track
+
+
+def _with_gaps(sound: SoundTrack) -> Iterator[otio.schema.Item]:
+    at = 0
+    for edit in sound.edits:
+        if edit.at > at:
+            yield otio.schema.Gap(source_range=_range(0, edit.at - at, RATE))
+        yield _clip(edit, RATE)
+        at = edit.end
+
+
+def _clip(edit: Edit, rate: int) -> otio.schema.Clip:
+    media = edit.source.media
+    ids: dict[str, Any] = {
+        "segment_id": edit.segment_id,
+        "asset_id": media.asset_id,
+        "version_id": media.version_id,
+        "model": media.model,
+        "approved_by": media.approved_by,
+    }
+    if edit.level:
+        ids |= {
+            "gain_db": edit.level.gain_db,
+            "fade_in_samples": edit.level.fade_in,
+            "fade_out_samples": edit.level.fade_out,
+            "ducked": edit.level.ducked,
+        }
+    reference = otio.schema.ExternalReference(
+        target_url=edit.source.file,
+        available_range=_range(0, edit.source.available, rate),
+        metadata={OURS: {"version_id": media.version_id}},
+    )
+    reference.name = edit.source.file.rpartition("/")[2]
+    return otio.schema.Clip(
+        name=edit.name,
+        media_reference=reference,
+        source_range=_range(edit.start, edit.length, rate),
+        metadata={OURS: ids},
+    )
+
+
+def _range(start: int, length: int, rate: int) -> otio.opentime.TimeRange:
+    return otio.opentime.TimeRange(otio.opentime.RationalTime(start, rate), otio.opentime.RationalTime(length, rate))

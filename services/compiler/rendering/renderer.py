@@ -1,0 +1,199 @@
+"""The workshop: turns recipes into stored pieces, and pieces into films."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from services.compiler.commands.ports import JoinedFilm, Pictures, Progress, Track
+from services.compiler.planning.chunks import Level
+from services.compiler.planning.film_order import Order
+from services.compiler.planning.film_plan import Body
+from services.compiler.planning.handover import Handover
+from services.compiler.planning.keys import output_name
+from services.compiler.planning.language import three_letters
+from services.compiler.planning.pieces import (
+    CaptionedRecipe,
+    ChunkRecipe,
+    ClipRecipe,
+    Piece,
+    PosterRecipe,
+    Recipe,
+    StemRecipe,
+    WindowRecipe,
+)
+from services.compiler.planning.sound_plan import SoundPlan
+from services.compiler.planning.subtitles import to_ass
+from services.compiler.rendering.audio.aac import Encoded, encode_chunk
+from services.compiler.rendering.audio.level import find_level, measured
+from services.compiler.rendering.audio.loudness import Samples
+from services.compiler.rendering.audio.stems import extract_stem, open_stem
+from services.compiler.rendering.files import LocalFiles, Scratch
+from services.compiler.rendering.filters import Span
+from services.compiler.rendering.fonts import fonts_name
+from services.compiler.rendering.mp4.film import Layout, Line, Packets, lay_out_film
+from services.compiler.rendering.mp4.film import Pictures as Run
+from services.compiler.rendering.mp4.samples import VideoIndex
+from services.compiler.rendering.mp4.write import write_film
+from services.compiler.rendering.otio import to_otio
+from services.compiler.rendering.video import End, Renderer
+from shared.contracts.events.gateway import CompileRequested
+from shared.contracts.values import AudioConfig, CaptionMode, ObjectRef, Output
+from shared.core.ids import NewId
+from shared.objects import Objects
+from shared.objects.streams import in_thread
+
+NICENESS: Final = 10  # of what nobody waits for yet: previews and requests go first
+
+
+class FileWorkshop:
+    """Implements `usecases.ports.Workshop` with ffmpeg, numpy and local files."""
+
+    def __init__(
+        self, renderer: Renderer, files: LocalFiles, scratch: Scratch, objects: Objects, new_id: NewId
+    ) -> None:
+        self._renderer = renderer
+        self._files = files
+        self._scratch = scratch
+        self._objects = objects
+        self._new_id = new_id
+
+    async def encoder(self, output: Output) -> str:
+        async with self._scratch.folder() as folder:
+            return await self._renderer.encoder(output, folder)
+
+    async def lettering(self) -> str:
+        return await asyncio.to_thread(fonts_name)
+
+    async def make(self, recipe: Recipe, *, polite: bool, on_progress: Progress) -> Piece:
+        async with self._scratch.folder() as folder:
+            path = folder / "piece"
+            facts = await self._render(recipe, path, NICENESS if polite else 0, on_progress)
+            # A name of its own for each making: a piece made twice must not meet itself in the store.
+            key = f"pieces/{recipe.kind}/{recipe.key}/{self._new_id()}"
+            ref = await self._objects.own.put_file(key, path, _TYPES.get(type(recipe), "video/mp4"), move=True)
+        return Piece(recipe.key, recipe.kind, ref, facts)
+
+    async def _render(self, recipe: Recipe, path: Path, niceness: int, on_progress: Progress) -> dict[str, Any]:
+        match recipe:
+            case ClipRecipe():
+                source = await self._files.path(recipe.source)
+                clip = await self._renderer.conform(
+                    source, recipe.output, path, on_progress=on_progress, niceness=niceness
+                )
+                found = {"source": recipe.source.sha256, "output": output_name(recipe.output), "copied": clip.copied}
+                return clip.index.to_json() | found
+            case WindowRecipe():
+                conformed = not recipe.from_sources
+                left = End(await self._files.path(recipe.left), recipe.left_frames, conformed)
+                right = End(await self._files.path(recipe.right), recipe.window.head, conformed)
+                window = await self._renderer.window(
+                    left, right, recipe.window, recipe.output, path, on_progress=on_progress, niceness=niceness
+                )
+                return window.index.to_json()
+            case StemRecipe():
+                return (await extract_stem(await self._files.path(recipe.source), path, niceness=niceness)).to_json()
+            case ChunkRecipe():
+                stems = await self._stems(recipe.stems)
+                encoded = await encode_chunk(recipe.plan, stems, recipe.level, recipe.chunk, path, niceness=niceness)
+                return encoded.to_json()
+            case CaptionedRecipe():
+                return await self._captioned(recipe, path, niceness, on_progress)
+            case PosterRecipe():
+                await self._renderer.poster(await self._files.path(recipe.clip.bytes), recipe.at_s, path)
+                return {}
+
+    async def _captioned(
+        self, recipe: CaptionedRecipe, path: Path, niceness: int, on_progress: Progress
+    ) -> dict[str, Any]:
+        script = path.with_suffix(".ass")
+        script.write_text(to_ass(recipe.captions, recipe.output), encoding="utf-8")
+        pictures, span = await self._files.path(recipe.pictures.bytes), Span(recipe.start, recipe.stop)
+        drawn = await self._renderer.captioned(
+            pictures, span, script, recipe.output, path, on_progress=on_progress, niceness=niceness
+        )
+        return drawn.index.to_json() | {"undrawn": drawn.undrawn}
+
+    async def find_level(
+        self, plan: SoundPlan, stems: Mapping[str, Piece], config: AudioConfig
+    ) -> tuple[Level, tuple[str, ...]]:
+        return await asyncio.to_thread(find_level, plan, await self._stems(stems), config)
+
+    def measure(self, chunks: Iterable[Piece], samples: int) -> tuple[float | None, float | None]:
+        found = measured((Encoded.from_json(dict(c.facts)) for c in chunks), samples)
+        return found.loudness, found.true_peak_dbtp
+
+    @asynccontextmanager
+    async def film(
+        self, order: Order, pictures: Pictures, track: Track, on_progress: Progress
+    ) -> AsyncIterator[JoinedFilm]:
+        layout = await self._layout(order, pictures, track)
+        async with self._scratch.folder() as folder:
+            path = folder / "film.mp4"
+            size = layout.size
+
+            def write(stop: threading.Event) -> str:
+                return write_film(layout, path, stop=stop, on_bytes=lambda n: on_progress(n / size))
+
+            yield JoinedFilm(path, await in_thread(write))
+
+    async def store(self, compilation_id: str, film: JoinedFilm, poster: Piece) -> tuple[ObjectRef, ObjectRef]:
+        own, name = self._objects.own, f"films/{compilation_id}/{self._new_id()}"
+        picture = await own.put_file(f"{name}.jpg", await self._files.path(poster.bytes), "image/jpeg")
+        stored = await own.put_file(f"{name}.mp4", film.path, "video/mp4", move=True, sha256=film.sha256)
+        return stored, picture
+
+    async def store_files(self, compilation_id: str, files: Mapping[str, str]) -> dict[str, ObjectRef]:
+        made = f"films/{compilation_id}/{self._new_id()}"
+        return {
+            name: await self._objects.own.put_bytes(f"{made}/{name}", text.encode(), _TEXTS[name.rpartition(".")[2]])
+            for name, text in files.items()
+        }
+
+    def timeline(self, request: CompileRequested, handover: Handover) -> str:
+        return to_otio(request, handover)
+
+    async def _stems(self, stems: Mapping[str, Piece]) -> dict[str, Samples]:
+        return {key: open_stem(await self._files.path(piece.bytes)) for key, piece in stems.items()}
+
+    async def _layout(self, order: Order, pictures: Pictures, track: Track) -> Layout:
+        clips = [(await self._files.path(c.bytes), _index(c)) for c in pictures.clips]
+        windows = [(await self._files.path(w.bytes), _index(w)) for w in pictures.windows]
+        drawn = {n: (await self._files.path(p.bytes), _index(p)) for n, p in pictures.captioned.items()}
+        waiting = iter(windows)
+        runs = []
+        for number, part in enumerate(pictures.plan.parts):
+            if isinstance(part, Body):
+                run = Run(*clips[part.shot], part.start, part.stop)
+            else:
+                run = Run(*next(waiting), 0, part.frames)
+            runs.append(Run(*drawn[number], 0, part.frames) if number in drawn else run)
+        sound = [Packets(await self._files.path(c.bytes), tuple(c.facts["sizes"])) for c in track.chunks]
+        lines = [Line(c.start, c.end, c.text) for c in track.captions] if order.captions is CaptionMode.SOFT else []
+        return await asyncio.to_thread(
+            lay_out_film,
+            runs,
+            sound,
+            track.plan.samples,
+            order.output,
+            language=three_letters(track.language),
+            text=lines,
+        )
+
+
+def _index(piece: Piece) -> VideoIndex:
+    return VideoIndex.from_json(dict(piece.facts))
+
+
+_TEXTS: Final = {"vtt": "text/vtt", "srt": "application/x-subrip", "otio": "application/json"}
+
+
+_TYPES: Final[Mapping[type, str]] = {
+    StemRecipe: "application/octet-stream",
+    ChunkRecipe: "application/octet-stream",
+    PosterRecipe: "image/jpeg",
+}

@@ -1,0 +1,194 @@
+"""The jobs' own rows: each call is a transaction that first proves that this worker still owns the job."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.compiler.commands.ports import Known, Result
+from services.compiler.store.compilations import COMPILATION, compilation, enqueue_prepare, renew_prepare
+from services.compiler.store.sign_jobs import enqueue_sign
+from shared.contracts.events.compiler import FilmUpdated
+from shared.contracts.events.gateway import CompileRequested, EpisodeChanged, PinnedMedia
+from shared.contracts.values import Problem, Value
+from shared.core.clock import Clock
+from shared.core.errors import Fenced
+from shared.jobs import queue as jobs
+from shared.messaging import outbox
+from shared.messaging.events import Publisher
+from shared.postgres.pool import Connection, Pool, transaction
+
+_REPORT: Final = f"""
+    update compilations set state = 'processing', rev = rev + 1, progress = greatest(progress, $2),
+                            estimated_duration_s = coalesce($3, estimated_duration_s)
+    where compilation_id = $1 and state in ('pending', 'processing')
+    returning {COMPILATION}, estimated_duration_s
+"""
+_COMPLETE: Final = f"""
+    update compilations set state = 'completed', rev = rev + 1, progress = 100, result = $2, completed_at = $3
+    where compilation_id = $1 and state = 'processing' returning {COMPILATION}
+"""
+_FAIL: Final = f"""
+    update compilations set state = 'failed', rev = rev + 1, problem = $2
+    where compilation_id = $1 and state in ('pending', 'processing') returning {COMPILATION}
+"""
+_TIMELINE: Final = """
+    select t.timeline, t.changed, (select request from compilations c where c.episode_id = t.episode_id
+                                   order by created_at desc limit 1) as last
+    from timelines t where t.episode_id = $1 and not t.deleted
+"""
+_CHANGED: Final = "select changed from timelines where episode_id = $1 and not deleted"
+_SUPERSEDED: Final = f"""
+    select coalesce(({_CHANGED}), -1) is distinct from $2
+           or exists (select 1 from compilations where episode_id = $1 and state in ('pending', 'processing'))
+"""
+_COMMITTED: Final = "select asset_id, media from committed where episode_id = $1"
+
+
+class PostgresFilmJob:
+    """Implements `usecases.ports.FilmJob`."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        publisher: Publisher,
+        claim: jobs.Claim,
+        clock: Clock,
+        request: CompileRequested,
+        *,
+        render_ahead: bool,
+    ) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._claim = claim
+        self._clock = clock
+        self._request = request
+        self._render_ahead = render_ahead
+
+    @property
+    def request(self) -> CompileRequested:
+        return self._request
+
+    async def report(self, progress: float, message_code: str, estimate_s: float | None = None) -> None:
+        async with self._held() as connection:
+            told = {"message_code": message_code}
+            await self._update(connection, _REPORT, progress, estimate_s, told=told)
+
+    async def complete(self, result: Result, now: datetime) -> None:
+        told: dict[str, Any] = {
+            "object": result.object,
+            "poster": result.poster,
+            "media": result.media,
+            "segments_included": len(self._request.items),
+            "report": result.report,
+            "warnings": list(result.warnings),
+            "files": dict(result.files),
+            "provenance": "pending",
+        }
+        stored = {name: _plain(value) for name, value in told.items()}
+        told |= {"completed_at": now, "message_code": "compile.completed"}
+        async with self._held() as connection:
+            await self._update(connection, _COMPLETE, stored, now, told=told)
+            await enqueue_sign(connection, self._request.compilation_id)
+            await self._finish(connection)
+
+    async def fail(self, problem: Problem) -> None:
+        async with self._held() as connection:
+            told = {"problem": problem, "message_code": "compile.failed"}
+            await self._update(connection, _FAIL, problem.model_dump(mode="json"), told=told)
+            await self._finish(connection)
+
+    async def again(self, delay_s: float) -> None:
+        failures = self._claim.payload.get("failures", 0) + 1
+        async with self._held() as connection:
+            run_at = self._clock.now() + timedelta(seconds=delay_s)
+            await jobs.again(connection, self._claim, run_at, self._claim.payload | {"failures": failures})
+
+    async def _finish(self, connection: Connection) -> None:
+        """Rendering ahead stood aside for this film; it goes on now, by what the film has shown of the habit."""
+        await jobs.finish(connection, self._claim)
+        if self._render_ahead:
+            await renew_prepare(connection, self._request.episode_id)
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[Connection]:
+        async with transaction(self._pool) as connection:
+            await jobs.hold(connection, self._claim)
+            yield connection
+
+    async def _update(self, connection: Connection, sql: str, *values: Any, told: dict[str, Any]) -> None:
+        """Change the row and publish it, in one transaction."""
+        row = await connection.fetchrow(sql, self._request.compilation_id, *values)
+        if row is None:
+            raise Fenced(self._claim.job_id)
+        changed = compilation(row)
+        if "estimated_duration_s" in row:
+            told = told | {"estimated_duration_s": row["estimated_duration_s"]}
+        event = FilmUpdated(
+            episode_id=changed.episode_id,
+            compilation_id=changed.compilation_id,
+            rev=changed.rev,
+            state=changed.state,
+            progress=changed.progress,
+            **told,
+        )
+        await outbox.publish(connection, [self._publisher.message(event, changed.cause)])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    return value.model_dump(mode="json") if isinstance(value, Value) else value
+
+
+async def load_film_job(
+    pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock, *, render_ahead: bool
+) -> PostgresFilmJob:
+    async with transaction(pool) as connection:
+        stored = await connection.fetchval("select request from compilations where compilation_id = $1", claim.job_id)
+    request = CompileRequested.model_validate(stored)
+    return PostgresFilmJob(pool, publisher, claim, clock, request, render_ahead=render_ahead)
+
+
+class PostgresPrepareJob:
+    """Implements `usecases.ports.PrepareJob`."""
+
+    def __init__(self, pool: Pool, claim: jobs.Claim, clock: Clock) -> None:
+        self._pool = pool
+        self._claim = claim
+        self._clock = clock
+        self._episode_id: str = claim.payload["episode_id"]
+        self._seen: int | None = None
+
+    async def known(self) -> Known | None:
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(_TIMELINE, self._episode_id)
+            if row is None:
+                return None
+            committed = await connection.fetch(_COMMITTED, self._episode_id)
+        self._seen = row["changed"]
+        return Known(
+            timeline=EpisodeChanged.model_validate(row["timeline"]),
+            committed={c["asset_id"]: PinnedMedia.model_validate(c["media"]) for c in committed},
+            last=CompileRequested.model_validate(row["last"]) if row["last"] else None,
+            settled=self._claim.payload.get("settled") == self._seen,
+        )
+
+    async def superseded(self) -> bool:
+        async with transaction(self._pool) as connection:
+            return bool(await connection.fetchval(_SUPERSEDED, self._episode_id, self._seen))
+
+    async def finish(self) -> None:
+        """With the timeline's row locked: a change after this one finds no job and makes a new one."""
+        async with transaction(self._pool) as connection:
+            now = await connection.fetchval(f"{_CHANGED} for update", self._episode_id)
+            await jobs.finish(connection, self._claim)
+            if now is not None and now != self._seen:
+                await enqueue_prepare(connection, self._episode_id)
+
+    async def put_off(self, delay_s: float) -> None:
+        async with transaction(self._pool) as connection:
+            run_at = self._clock.now() + timedelta(seconds=delay_s)
+            await jobs.again(connection, self._claim, run_at, self._claim.payload | {"settled": self._seen})

@@ -1,0 +1,26 @@
+"""What people are told of a film's sound."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.compiler.commands.assembly import missed
+from shared.contracts.values import AudioConfig
+
+AT_14 = AudioConfig(loudness_lufs=-14)
+SHORT = "The film measures -14.9 LUFS instead of -14"
+CRUSHED = f"{SHORT}: its peaks reach the ceiling of -1 dBTP, and more would crush them."
+
+
+@pytest.mark.parametrize(("loudness", "peak", "told"), [
+    (-14.25, -1.0, None),  # the gain moves in half decibels
+    (-14.9, -1.1, CRUSHED),
+    (-14.9, -6.0, f"{SHORT}."),
+    (-13.6, -1.0, "The film measures -13.6 LUFS instead of -14."),
+    (None, None, None),
+])  # fmt: skip
+def test_loudness_that_is_not_as_asked_is_told_with_its_cause(
+    loudness: float | None, peak: float | None, told: str | None
+) -> None:
+    assert missed(loudness, peak, AT_14) == ([told] if told else [])
+    assert missed(loudness, peak, AudioConfig(volume_normalization=False)) == []
