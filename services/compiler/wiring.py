@@ -10,7 +10,7 @@ from pathlib import Path
 from services.compiler.adapters.keeping import keeping_units
 from services.compiler.commands.ports import Desk
 from services.compiler.config import Settings
-from services.compiler.entrypoints.kafka import fail_dead_letters, handlers
+from services.compiler.consumers import fail_dead_letters, handlers
 from services.compiler.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.compiler.jobs import Shop, expiry_sweep, film_kind, prepare_kind, sign_kind
 from services.compiler.planning.render_speed import Pace

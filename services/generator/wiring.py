@@ -32,7 +32,7 @@ from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
 from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
-from services.generator.entrypoints.kafka import Entry
+from services.generator.consumers import Entry
 from services.generator.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.call_provider import RemoteMaker

@@ -22,7 +22,7 @@ from prometheus_client import Counter, Gauge
 from shared.contracts.topics import TOPICS
 from shared.core.clock import Clock
 from shared.messaging.broker import EMBEDDED_UNREAD_BYTES, Broker, cluster_id, start_until_reachable
-from shared.messaging.pace import Pace
+from shared.messaging.backpressure import Pace
 from shared.postgres.pool import UNAVAILABLE
 
 log = structlog.get_logger(__name__)

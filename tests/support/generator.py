@@ -20,7 +20,7 @@ from services.generator.adapters.scratch import ProcessScratch
 from services.generator.config import Settings
 from services.generator.domain.run import Lane
 from services.generator.entrypoints.jobs import Limits, RunSweep, kinds
-from services.generator.entrypoints.kafka import Entry
+from services.generator.consumers import Entry
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
 from services.generator.wiring import Parts, Provider, at_once, entrance, generation
