@@ -27,7 +27,7 @@ MECHANISMS_VERSION: Final = "0001"  # every service has at least its first migra
 
 
 @dataclass(frozen=True)
-class Base:
+class Resources:
     """What wiring builds on: opened first, closed last."""
 
     service: Service
@@ -40,14 +40,14 @@ class Base:
 
 
 @asynccontextmanager
-async def open_base(
+async def open_resources(
     service: Service, settings: ServiceSettings, *, clock: Clock | None = None, ids: NewId = new_id
-) -> AsyncIterator[Base]:
+) -> AsyncIterator[Resources]:
     """The pool and what needs no running: wiring builds its adapters and use cases from it."""
     clock = clock or SystemClock()
     broker = Broker(settings.kafka_bootstrap, service, settings.kafka_embedded)
     async with open_pool(settings.database_url, size=settings.pool_size, application=f"retake-{service}") as pool:
-        yield Base(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
+        yield Resources(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Messaging:
 
 @asynccontextmanager
 async def run_messaging(
-    base: Base,
+    base: Resources,
     handlers: Mapping[type[Event], Handler],
     *,
     on_dead_letter: OnDeadLetter | None = None,

@@ -31,7 +31,7 @@ from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import Connection, transaction
 from shared.retention.rounds import retention_kinds, schedule
-from shared.service import Base, open_base, run_messaging
+from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import Health
 
 
@@ -40,7 +40,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
     few_arenas()
     folder = Path(settings.work_dir) / "compiler"
     async with (
-        open_base(Service.COMPILER, settings) as base,
+        open_resources(Service.COMPILER, settings) as base,
         open_objects(settings.objects_url, Service.COMPILER, work_dir=folder) as objects,
         Scratch(folder, base.new_id) as scratch,
     ):
@@ -81,7 +81,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             yield messaging.health
 
 
-def keeping(base: Base, objects: Objects) -> Keeper:
+def keeping(base: Resources, objects: Objects) -> Keeper:
     unit = keeping_units(base.pool)
     return Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, objects.own))
 
@@ -90,7 +90,7 @@ def keeping(base: Base, objects: Objects) -> Keeper:
 async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
     """For operators' commands, beside a service that runs."""
     async with (
-        open_base(Service.COMPILER, settings) as base,
+        open_resources(Service.COMPILER, settings) as base,
         open_objects(settings.objects_url, Service.COMPILER) as objects,
     ):
         yield keeping(base, objects)
@@ -111,7 +111,7 @@ def _tidied(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
     return {name: tidied(kind) for name, kind in kinds.items()}
 
 
-async def _shop(settings: Settings, base: Base, objects: Objects, scratch: Scratch, files: LocalFiles) -> Shop:
+async def _shop(settings: Settings, base: Resources, objects: Objects, scratch: Scratch, files: LocalFiles) -> Shop:
     renderer = Renderer(timeout_per_s=settings.ffmpeg_timeout_per_s)
     async with transaction(base.pool) as connection:
         known = await PostgresDesk(connection, base.publisher).pace()

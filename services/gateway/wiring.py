@@ -40,7 +40,7 @@ from shared.core.clock import Clock
 from shared.jobs.queue import Worker
 from shared.objects import open_objects
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, Listener, transaction
-from shared.service import Base, open_base, run_messaging
+from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import saying
 
 
@@ -48,7 +48,7 @@ from shared.web.health import saying
 async def wire(settings: Settings) -> AsyncIterator[Parts]:
     """A lost broker never keeps the gateway from starting or from being ready: what it accepts goes out later."""
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(open_base(Service.GATEWAY, settings))
+        base = await stack.enter_async_context(open_resources(Service.GATEWAY, settings))
         stores = PostgresStores(
             base.publisher,
             load_catalogue(settings.catalogue),
@@ -127,13 +127,13 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
 async def open_keeper(settings: Settings) -> AsyncIterator[PurgeUploads]:
     """For operators' commands, beside a gateway that runs."""
     async with (
-        open_base(Service.GATEWAY, settings) as base,
+        open_resources(Service.GATEWAY, settings) as base,
         open_objects(settings.objects_url, Service.GATEWAY) as objects,
     ):
         yield PurgeUploads(keeping_units(base.pool), objects.own)
 
 
-async def _prepare(base: Base, stores: PostgresStores, settings: Settings) -> None:
+async def _prepare(base: Resources, stores: PostgresStores, settings: Settings) -> None:
     async with transaction(base.pool) as connection:
         await schedule(connection)
         if settings.local_mode:
@@ -162,7 +162,7 @@ async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> Asy
 
 
 @asynccontextmanager
-async def _hub(base: Base, settings: Settings) -> AsyncIterator[Hub]:
+async def _hub(base: Resources, settings: Settings) -> AsyncIterator[Hub]:
     """Woken by PostgreSQL, whichever replica wrote."""
     allowance = Allowance(PostgresStreamCounts(base.pool, base.new_id()), settings.streams_per_user)
     hub = Hub(PostgresEventLog(base.pool), clock=base.clock, allowance=allowance, streams_max=settings.streams_max)

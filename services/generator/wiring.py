@@ -30,9 +30,9 @@ from services.generator.adapters.scratch import ProcessScratch
 from services.generator.adapters.signing import C2paVersionSigner
 from services.generator.adapters.studio import FfmpegStudio
 from services.generator.config import Settings
+from services.generator.consumers import Entry
 from services.generator.domain.run import Lane
 from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
-from services.generator.consumers import Entry
 from services.generator.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.generator.usecases.abandon_call import AbandonCall
 from services.generator.usecases.call_provider import RemoteMaker
@@ -55,7 +55,7 @@ from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import transaction
 from shared.retention.rounds import retention_kinds, schedule
-from shared.service import Base, open_base, run_messaging
+from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import Health
 
 
@@ -95,7 +95,7 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
     made_of = replaced or parts(settings, bell)
     folder = Path(settings.work_dir) / "generator"
     async with (
-        open_base(Service.GENERATOR, settings) as base,
+        open_resources(Service.GENERATOR, settings) as base,
         open_objects(settings.objects_url, Service.GENERATOR, work_dir=folder) as objects,
         ProcessScratch(folder / "scratch", base.new_id()) as scratch,
     ):
@@ -122,7 +122,7 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
             yield messaging.health
 
 
-def keeping(base: Base, objects: Objects) -> Keeper:
+def keeping(base: Resources, objects: Objects) -> Keeper:
     unit = keeping_units(base.pool, base.publisher)
     return Keeper(unit, PurgeVersions(unit, objects.own), CollectOrphans(unit, objects.own))
 
@@ -131,7 +131,7 @@ def keeping(base: Base, objects: Objects) -> Keeper:
 async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
     """For operators' commands, beside a service that runs."""
     async with (
-        open_base(Service.GENERATOR, settings) as base,
+        open_resources(Service.GENERATOR, settings) as base,
         open_objects(settings.objects_url, Service.GENERATOR) as objects,
     ):
         yield keeping(base, objects)
@@ -150,7 +150,7 @@ async def _comparing(made_of: Parts) -> AsyncIterator[None]:
 
 
 def generation(
-    settings: Settings, base: Base, made_of: Parts, objects: Objects, scratch: Scratch, meter: PrometheusMeter
+    settings: Settings, base: Resources, made_of: Parts, objects: Objects, scratch: Scratch, meter: PrometheusMeter
 ) -> Generate:
     unit = attempt_units(base.pool, base.publisher)
     calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
@@ -164,7 +164,7 @@ def generation(
     return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
 
 
-def splitting(settings: Settings, base: Base, objects: Objects, scratch: Scratch) -> SplitFilm:
+def splitting(settings: Settings, base: Resources, objects: Objects, scratch: Scratch) -> SplitFilm:
     return SplitFilm(
         split_units(base.pool, base.publisher),
         FfmpegCutter(),
@@ -183,13 +183,13 @@ def _maker(provider: Provider, calls: Calls, turnstile: Turnstile, clock: Clock)
     return provider.maker
 
 
-def abandonment(base: Base, made_of: Parts) -> Kind:
+def abandonment(base: Resources, made_of: Parts) -> Kind:
     remotes = {name: provider.remote for name, provider in made_of.providers.items() if provider.remote}
     calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
     return abandon_kind(AbandonCall(remotes, calls, base.clock), base.pool, base.clock)
 
 
-def entrance(settings: Settings, base: Base, made_of: Parts, meter: PrometheusMeter) -> Entry:
+def entrance(settings: Settings, base: Resources, made_of: Parts, meter: PrometheusMeter) -> Entry:
     offer = Offer(
         made_of.catalogue,
         {name: p.lane for name, p in made_of.providers.items()},

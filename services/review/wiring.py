@@ -12,13 +12,13 @@ from services.review.jobs import deadline_sweep
 from services.review.store.reviews import PostgresReviews
 from shared.contracts.topics import Service
 from shared.postgres.pool import Connection
-from shared.service import open_base, run_messaging
+from shared.service import open_resources, run_messaging
 from shared.web.health import Health
 
 
 @asynccontextmanager
 async def wire(settings: Settings) -> AsyncIterator[Health]:
-    async with open_base(Service.REVIEW, settings) as base:
+    async with open_resources(Service.REVIEW, settings) as base:
 
         def stores(connection: Connection) -> Reviews:
             return PostgresReviews(connection, base.publisher)

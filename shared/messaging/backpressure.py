@@ -20,7 +20,7 @@ PATIENCE_S: Final = 60.0  # a consumer that is down for longer reads what the br
 POLL_S: Final = 0.05
 
 
-class Pace:
+class Backpressure:
     """Counts what went out since the groups were last known to have read everything; at `limit` bytes it waits."""
 
     def __init__(self, broker: Broker, limit: int) -> None:

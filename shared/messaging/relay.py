@@ -21,8 +21,8 @@ from prometheus_client import Counter, Gauge
 
 from shared.contracts.topics import TOPICS
 from shared.core.clock import Clock
+from shared.messaging.backpressure import Backpressure
 from shared.messaging.broker import EMBEDDED_UNREAD_BYTES, Broker, cluster_id, start_until_reachable
-from shared.messaging.backpressure import Pace
 from shared.postgres.pool import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
@@ -137,7 +137,7 @@ class Relay:
             )
 
     async def _publish(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> None:
-        pace = Pace(self._broker, EMBEDDED_UNREAD_BYTES) if self._broker.embedded else None
+        backpressure = Backpressure(self._broker, EMBEDDED_UNREAD_BYTES) if self._broker.embedded else None
         checked = self._clock.monotonic()
         while True:
             if self._clock.monotonic() - checked > CLUSTER_CHECK_S:
@@ -146,7 +146,7 @@ class Relay:
             self._wake.clear()
             rows = await connection.fetch(_TAKE, BATCH_ROWS)
             WAITING.labels(self._broker.service).set(len(rows))
-            await self._send_all(connection, producer, rows, pace)
+            await self._send_all(connection, producer, rows, backpressure)
             self._works()
             if len(rows) < BATCH_ROWS:
                 with suppress(TimeoutError):
@@ -154,7 +154,11 @@ class Relay:
                         await self._wake.wait()
 
     async def _send_all(
-        self, connection: asyncpg.Connection, producer: AIOKafkaProducer, rows: list[asyncpg.Record], pace: Pace | None
+        self,
+        connection: asyncpg.Connection,
+        producer: AIOKafkaProducer,
+        rows: list[asyncpg.Record],
+        backpressure: Backpressure | None,
     ) -> None:
         """Returns, or raises, with the connection at rest: a flush that was acknowledged is marked whatever follows."""
         marking: asyncio.Task[None] | None = None
@@ -164,8 +168,8 @@ class Relay:
                 if marking:
                     await marking
                 marking = asyncio.create_task(self._mark(connection, flush), name="relay-mark")
-                if pace:
-                    await pace.after(records, sum(len(r["body"] or "") for r in flush))
+                if backpressure:
+                    await backpressure.after(records, sum(len(r["body"] or "") for r in flush))
         finally:
             if marking:
                 await marking

@@ -18,9 +18,9 @@ from services.generator.adapters.postgres.sweeps import PostgresSweeps
 from services.generator.adapters.postgres.turnstile import PostgresGates
 from services.generator.adapters.scratch import ProcessScratch
 from services.generator.config import Settings
+from services.generator.consumers import Entry
 from services.generator.domain.run import Lane
 from services.generator.entrypoints.jobs import Limits, RunSweep, kinds
-from services.generator.consumers import Entry
 from services.generator.usecases.generate import Generate
 from services.generator.usecases.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
 from services.generator.wiring import Parts, Provider, at_once, entrance, generation
@@ -37,7 +37,7 @@ from shared.messaging.events import Message, Publisher
 from shared.objects import Objects, open_objects
 from shared.postgres.deferred_writes import Writes
 from shared.postgres.pool import Pool, open_pool, transaction
-from shared.service import Base
+from shared.service import Resources
 from tests.support import events
 from tests.support.postgres import Postgres
 
@@ -98,7 +98,7 @@ class ScriptedDownloads:
 class Bench:
     """One generator. `settings` and `parts` may be changed before use by `rewire`."""
 
-    base: Base
+    base: Resources
     settings: Settings
     parts: Parts
     maker: ScriptedMaker
@@ -288,7 +288,7 @@ async def open_bench(
         open_objects(settings.objects_url, Service.GENERATOR, work_dir=root / "work") as objects,
         ProcessScratch(root / "work" / "scratch", "test") as scratch,
     ):
-        base = Base(
+        base = Resources(
             Service.GENERATOR,
             settings,
             pool,
