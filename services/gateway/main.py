@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with wire(settings) as parts:
-            app.state.parts = parts
+            app.state.gateway = parts
 
             def drain() -> None:
                 parts.health.draining = True

@@ -7,14 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+from services.gateway.api.app_state import AppState, Verifier
 from services.gateway.api.auth.issuer_keys import IssuerKeys
 from services.gateway.api.auth.media_signatures import MediaSigner
 from services.gateway.api.auth.oidc import OidcTokens
 from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.api.media_inspection import MediaInspector
-from services.gateway.api.middleware.concurrency import Slots
+from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
-from services.gateway.api.ports import Parts, Verifier
 from services.gateway.commands.authorize import see_user
 from services.gateway.commands.ensure_local_project import ensure_local_project
 from services.gateway.commands.purge_uploads import PurgeUploads
@@ -33,7 +33,7 @@ from services.gateway.store.stream_counts import PostgresStreamCounts
 from services.gateway.store.tickets import Tickets
 from services.gateway.store.unit_of_work import PostgresStores
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.quota import Allowance
+from services.gateway.stream.quota import StreamQuota
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
@@ -45,7 +45,7 @@ from shared.web.health import saying
 
 
 @asynccontextmanager
-async def wire(settings: Settings) -> AsyncIterator[Parts]:
+async def wire(settings: Settings) -> AsyncIterator[AppState]:
     """A lost broker never keeps the gateway from starting or from being ready: what it accepts goes out later."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_resources(Service.GATEWAY, settings))
@@ -87,19 +87,19 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
             clock=base.clock,
         )
         verifier = await stack.enter_async_context(_verifier(settings, tokens, base.clock))
-        limit, slots = (
+        limit, concurrency = (
             RateLimit(settings.rate_quota, settings.rate_window_s, base.clock),
-            Slots(settings.requests_at_once, settings.waits_at_once),
+            ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once),
         )
         await stack.enter_async_context(sharing(limit, PostgresWindows(base.pool), base.clock))
-        messaging.health.informative = {**messaging.health.informative, "load": saying(slots.trouble)}
+        messaging.health.informative = {**messaging.health.informative, "load": saying(concurrency.trouble)}
 
         async def measured(since: datetime) -> Mapping[str, Any]:
             async with base.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 return await review_metrics(connection, since=since)
 
         await stack.enter_async_context(review_gauges(measured, TARGETS, base.clock))
-        yield Parts(
+        yield AppState(
             settings=settings,
             pool=base.pool,
             stores=stores,
@@ -119,7 +119,7 @@ async def wire(settings: Settings) -> AsyncIterator[Parts]:
             new_id=base.new_id,
             see_user=see,
             limit=limit,
-            slots=slots,
+            concurrency=concurrency,
         )
 
 
@@ -164,14 +164,14 @@ async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> Asy
 @asynccontextmanager
 async def _hub(base: Resources, settings: Settings) -> AsyncIterator[Hub]:
     """Woken by PostgreSQL, whichever replica wrote."""
-    allowance = Allowance(PostgresStreamCounts(base.pool, base.new_id()), settings.streams_per_user)
-    hub = Hub(PostgresEventLog(base.pool), clock=base.clock, allowance=allowance, streams_max=settings.streams_max)
+    quota = StreamQuota(PostgresStreamCounts(base.pool, base.new_id()), settings.streams_per_user)
+    hub = Hub(PostgresEventLog(base.pool), clock=base.clock, quota=quota, streams_max=settings.streams_max)
 
     def notified(channel: str, payload: str) -> None:
         if channel == "events":
             hub.wake()
         else:
-            hub.poke(payload)
+            hub.notify(payload)
 
-    async with allowance, hub, Listener(settings.database_url, notified, "events", "decisions"):
+    async with quota, hub, Listener(settings.database_url, notified, "events", "decisions"):
         yield hub

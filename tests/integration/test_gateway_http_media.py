@@ -222,7 +222,7 @@ async def test_a_link_opens_one_object_until_it_expires(g: Gateway, url: str, mo
     assert (
         await get(g, bare.replace("/content", "/other"), Authorization=f"Bearer {g.token('ana')}")
     ).status_code == 404
-    monkeypatch.setattr(type(g.app.state.parts.signer), "is_over", lambda self, expires: True)
+    monkeypatch.setattr(type(g.app.state.gateway.signer), "is_over", lambda self, expires: True)
     late = await get(g, url)
     assert (late.status_code, late.json()["type"]) == (410, "/problems/link-expired")
 
@@ -253,7 +253,7 @@ class Bucket:
 
 
 async def test_an_s3_store_serves_its_bytes_itself(g: Gateway, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(g.app.state.parts.objects), "of", lambda self, bucket: Bucket())
+    monkeypatch.setattr(type(g.app.state.gateway.objects), "of", lambda self, bucket: Bucket())
     response = await get(g, url)
     assert response.status_code == 307
     assert response.headers["location"].startswith("https://s3.example/uploads/")

@@ -22,7 +22,7 @@ async def test_people_sign_in_at_their_issuer(fresh_database: FreshDatabase, tmp
         issuer() as at,
         gateway(await fresh_database("gateway"), tmp_path, local_mode=False, oidc_issuer=at.url) as g,
     ):
-        assert isinstance(g.app.state.parts.verifier, OidcTokens)
+        assert isinstance(g.app.state.gateway.verifier, OidcTokens)
         await at.away(True)
         away = await _me(g, await at.token("ana"))
         assert (away.status_code, away.json()["type"]) == (503, "/problems/unavailable")
@@ -50,6 +50,6 @@ async def test_people_sign_in_at_their_issuer(fresh_database: FreshDatabase, tmp
 
 
 def _forget_the_cooldown(g: Gateway) -> None:
-    keys = g.app.state.parts.verifier._keys
+    keys = g.app.state.gateway.verifier._keys
     assert isinstance(keys, IssuerKeys)
     keys._tried_at = None

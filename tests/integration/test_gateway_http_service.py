@@ -402,7 +402,7 @@ async def test_replicas_count_requests_together(fresh_database: FreshDatabase, t
             left = ""
             while not left.startswith('"user";r=0'):
                 await asyncio.sleep(0.3)
-                left = two.app.state.parts.limit.peek("user", "ana").headers()[1][1].decode()
+                left = two.app.state.gateway.limit.peek("user", "ana").headers()[1][1].decode()
         assert (await two.client().get("/me")).status_code == 429
 
 
@@ -410,11 +410,11 @@ async def test_a_database_without_a_free_connection_is_a_bounded_503(
     fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.postgres.pool.ACQUIRE_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("services.gateway.api.ports.ACQUIRE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("services.gateway.api.app_state.ACQUIRE_TIMEOUT_S", 0.2)
     async with gateway(await fresh_database("gateway"), tmp_path, pool_size=2) as g:
         api = g.client()
         assert (await api.get("/projects")).status_code == 200
-        pool = g.app.state.parts.pool
+        pool = g.app.state.gateway.pool
         async with pool.acquire(), pool.acquire():
             for response in await asyncio.gather(*(api.get("/projects") for _ in range(5))):
                 assert (response.status_code, response.json()["type"]) == (503, "/problems/unavailable")

@@ -69,7 +69,7 @@ async def target(database_url: str, folder: Path) -> AsyncIterator[Target]:
             assert not playing.done(), playing.exception()
         finally:
             playing.cancel()
-            made.app.state.parts.hub.drain()
+            made.app.state.gateway.hub.drain()
             server.should_exit = True
             with suppress(asyncio.CancelledError):
                 await playing

@@ -55,7 +55,7 @@ class Gateway:
     _clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def token(self, user: str) -> str:
-        tokens = LocalTokens(SECRET, issuer="retake", audience="retake", clock=self.app.state.parts.clock)
+        tokens = LocalTokens(SECRET, issuer="retake", audience="retake", clock=self.app.state.gateway.clock)
         return tokens.issue(user, user.title(), timedelta(hours=1))
 
     def client(self, user: str | None = "ana", **headers: str) -> httpx.AsyncClient:

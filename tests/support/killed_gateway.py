@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.gateway.api import ports
+from services.gateway.api import app_state
 from shared.postgres.pool import Connection, Pool, transaction
 from shared.serve import main
 
@@ -30,7 +30,7 @@ def killing(file: Path) -> None:
             at("before-commit")
         at("after-commit")
 
-    ports.transaction = deadly  # type: ignore[assignment]
+    app_state.transaction = deadly  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from services.gateway.api import documents, problems
-from services.gateway.api.middleware.auth import API, Gate
-from services.gateway.api.middleware.errors import Front
+from services.gateway.api.app_state import AppState
+from services.gateway.api.middleware.auth import API, AuthMiddleware
+from services.gateway.api.middleware.errors import ErrorMiddleware
 from services.gateway.api.openapi import completed
-from services.gateway.api.ports import Parts
 from services.gateway.api.routes import (
     accounts,
     assets,
@@ -71,7 +71,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class GatewayApp(FastAPI):
-    """`app.state.parts` is there once the lifespan has begun."""
+    """`app.state.gateway` is there once the lifespan has begun."""
 
     def __init__(self, settings: Settings | None, lifespan: Lifespan | None) -> None:
         self._local_mode = settings is not None and settings.local_mode
@@ -90,7 +90,7 @@ class GatewayApp(FastAPI):
         )
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Front(super().build_middleware_stack(), local_mode=self._local_mode)
+        return ErrorMiddleware(super().build_middleware_stack(), local_mode=self._local_mode)
 
     def openapi(self) -> dict[str, Any]:
         """OpenAPI 3.1, made once."""
@@ -132,7 +132,7 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
     app.include_router(health_routes(lambda: _parts(app).health))
     app.include_router(site.router)
     if settings is not None:
-        app.add_middleware(Gate, parts=lambda: _parts(app))
+        app.add_middleware(AuthMiddleware, parts=lambda: _parts(app))
         if settings.cors_origins:
             app.add_middleware(
                 CORSMiddleware,
@@ -146,8 +146,8 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
     return app
 
 
-def _parts(app: FastAPI) -> Parts:
-    parts: Parts = app.state.parts
+def _parts(app: FastAPI) -> AppState:
+    parts: AppState = app.state.gateway
     return parts
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from services.gateway.api.context import Answer, Call
-from services.gateway.api.ports import Json
+from services.gateway.api.app_state import Json
+from services.gateway.api.context import RequestContext, Result
 from services.gateway.api.schemas.episodes import NewCompilation, Render
 from services.gateway.commands.compile_episode import Compile
 from services.gateway.domain.films import Boundary
@@ -29,19 +29,19 @@ def compile_of(episode_id: str, body: NewCompilation | Render) -> Compile:
     )
 
 
-def then_estimate(call: Call, project_id: str) -> Callable[[Answer], Awaitable[Answer]]:
+def then_estimate(context: RequestContext, project_id: str) -> Callable[[Result], Awaitable[Result]]:
     """The compiler looks which pieces are there and knows its pace: its estimate is better than the gateway's guess."""
 
-    async def wait(answer: Answer) -> Answer:
+    async def wait(answer: Result) -> Result:
         assert answer.body is not None
         body = answer.body
 
         async def look() -> Json | None:
-            found = await call.read(lambda d: d.views.compilation(body["compilation_job_id"]))
+            found = await context.read(lambda work: work.views.compilation(body["compilation_job_id"]))
             return found if found["status"] != "pending" else None
 
-        with call.parts.slots.wait() as may:
-            found = await call.parts.hub.wait_for(project_id, look, TOLD_S if may else 0)
+        with context.parts.concurrency.wait() as may:
+            found = await context.parts.hub.wait_for(project_id, look, TOLD_S if may else 0)
         if found is None or found["estimated_duration"] is None:
             return answer
         return replace(answer, body=body | {"estimated_duration": found["estimated_duration"]})
@@ -49,7 +49,9 @@ def then_estimate(call: Call, project_id: str) -> Callable[[Answer], Awaitable[A
     return wait
 
 
-async def patiently(call: Call, project_id: str, attempt: Callable[[bool], Awaitable[Response]]) -> Response:
+async def patiently(
+    context: RequestContext, project_id: str, attempt: Callable[[bool], Awaitable[Response]]
+) -> Response:
     """`attempt(last_try)` again after every event of the project while it raises StillWorking, for five seconds."""
 
     async def look() -> Response | None:
@@ -58,6 +60,6 @@ async def patiently(call: Call, project_id: str, attempt: Callable[[bool], Await
         except StillWorking:
             return None
 
-    with call.parts.slots.wait() as may:
-        found = await call.parts.hub.wait_for(project_id, look, COMMIT_S if may else 0)
+    with context.parts.concurrency.wait() as may:
+        found = await context.parts.hub.wait_for(project_id, look, COMMIT_S if may else 0)
     return found or await attempt(True)

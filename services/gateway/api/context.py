@@ -12,9 +12,9 @@ import asyncpg
 from fastapi import Depends, Request
 from starlette.responses import Response
 
+from services.gateway.api.app_state import AppState, Json, Views
 from services.gateway.api.middleware.auth import IDENTITY
 from services.gateway.api.middleware.errors import origin_of
-from services.gateway.api.ports import Json, Parts, Views
 from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.commands.authorize import authorize
 from services.gateway.commands.ports import Caller, Resource, Store
@@ -32,7 +32,7 @@ REPLAYED: Final = "Idempotency-Replayed"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Result:
     """A success. `body` None: no content."""
 
     status: int
@@ -62,7 +62,7 @@ def etag(revision: int) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Doing:
+class UnitOfWork:
     """What a command works with, inside its transaction."""
 
     store: Store
@@ -70,7 +70,7 @@ class Doing:
     connection: Connection
     user_id: str
 
-    async def may(self, resource: Resource, resource_id: str, least: Role) -> Caller:
+    async def require_role(self, resource: Resource, resource_id: str, least: Role) -> Caller:
         """Refusal not-found or forbidden."""
         known_id(resource_id)
         return await authorize(self.store, self.user_id, resource, resource_id, least)
@@ -82,15 +82,15 @@ def known_id(text: str) -> None:
         raise ProblemError(Slug.NOT_FOUND)
 
 
-Effect = Callable[[Doing], Awaitable[Answer]]
+Effect = Callable[[UnitOfWork], Awaitable[Result]]
 
 
-class Call:
+class RequestContext:
     """One request of somebody who is signed in: a dependency of nearly every route."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.parts: Parts = request.app.state.parts
+        self.parts: AppState = request.app.state.gateway
         identity: Identity | None = request.scope.get(IDENTITY)
         if identity is None:
             raise ProblemError(Slug.UNAUTHENTICATED)
@@ -100,20 +100,20 @@ class Call:
     def user_id(self) -> str:
         return self.identity.user_id
 
-    def doing(self, connection: Connection) -> Doing:
+    def doing(self, connection: Connection) -> UnitOfWork:
         links = self.parts.links(self.user_id, origin_of(self.request.scope))
-        return Doing(self.parts.stores(connection), self.parts.views(connection, links), connection, self.user_id)
+        return UnitOfWork(self.parts.stores(connection), self.parts.views(connection, links), connection, self.user_id)
 
-    async def read(self, look: Callable[[Doing], Awaitable[Json]]) -> Json:
+    async def read(self, look: Callable[[UnitOfWork], Awaitable[Json]]) -> Json:
         async with self.parts.reading() as connection:
             return await look(self.doing(connection))
 
     async def see(self, resource: Resource, resource_id: str, look: Callable[[Views], Awaitable[Json]]) -> Json:
         """One resource, or something below it, that every member may read."""
 
-        async def allowed(d: Doing) -> Json:
-            await d.may(resource, resource_id, Role.VIEWER)
-            return await look(d.views)
+        async def allowed(work: UnitOfWork) -> Json:
+            await work.require_role(resource, resource_id, Role.VIEWER)
+            return await look(work.views)
 
         return await self.read(allowed)
 
@@ -122,7 +122,7 @@ class Call:
         return _respond(await self._in_transaction(effect))
 
     async def command(
-        self, effect: Effect, *, then: Callable[[Answer], Awaitable[Answer]] | None = None, body: bytes | None = None
+        self, effect: Effect, *, then: Callable[[Result], Awaitable[Result]] | None = None, body: bytes | None = None
     ) -> Response:
         """A POST. `then` may wait for a better answer after the commit, or raise a refusal, which is not kept."""
         key = self._key()
@@ -135,28 +135,28 @@ class Call:
             raise _in_flight()
         self.parts.waiting.add(waiting)
         try:
-            answer = await self._in_transaction(lambda d: self._once(d, key, mark, effect))
+            answer = await self._in_transaction(lambda work: self._once(work, key, mark, effect))
             if then is None or REPLAYED in answer.headers:
                 return _respond(answer)
             return _respond(await self._better(key, mark, answer, then))
         finally:
             self.parts.waiting.discard(waiting)
 
-    async def _once(self, d: Doing, key: str, mark: str, effect: Effect) -> Answer:
+    async def _once(self, work: UnitOfWork, key: str, mark: str, effect: Effect) -> Result:
         answers = self.parts.answers
-        if not await answers.lock(d.connection, self.user_id, key):
+        if not await answers.lock(work.connection, self.user_id, key):
             raise _in_flight()
-        kept = await answers.find(d.connection, self.user_id, key)
+        kept = await answers.find(work.connection, self.user_id, key)
         if kept is None:
-            answer = await effect(d)
-            await answers.keep(d.connection, self.user_id, key, answer.kept(mark))
+            answer = await effect(work)
+            await answers.keep(work.connection, self.user_id, key, answer.kept(mark))
             return answer
         if kept.fingerprint != mark:
             raise ProblemError(Slug.IDEMPOTENCY_MISMATCH, "This Idempotency-Key came with another path or body before.")
         body = json.loads(kept.body) if kept.body else None
-        return Answer(kept.status, body, {**kept.headers, REPLAYED: "true"})
+        return Result(kept.status, body, {**kept.headers, REPLAYED: "true"})
 
-    async def _better(self, key: str, mark: str, answer: Answer, then: Callable[[Answer], Awaitable[Answer]]) -> Answer:
+    async def _better(self, key: str, mark: str, answer: Result, then: Callable[[Result], Awaitable[Result]]) -> Result:
         answers = self.parts.answers
         try:
             final = await then(answer)
@@ -169,7 +169,7 @@ class Call:
                 await answers.keep(connection, self.user_id, key, final.kept(mark))
         return final
 
-    async def _in_transaction(self, effect: Effect) -> Answer:
+    async def _in_transaction(self, effect: Effect) -> Result:
         """Once more after a deadlock: PostgreSQL picked us to give way."""
         try:
             async with self.parts.writing() as connection:
@@ -189,11 +189,11 @@ class Call:
         return key
 
 
-async def signed_in(request: Request) -> Call:
-    return Call(request)
+async def signed_in(request: Request) -> RequestContext:
+    return RequestContext(request)
 
 
-SignedIn = Annotated[Call, Depends(signed_in)]
+SignedIn = Annotated[RequestContext, Depends(signed_in)]
 """A parameter of every route that needs somebody to be signed in."""
 
 
@@ -201,7 +201,7 @@ def _in_flight() -> ProblemError:
     return ProblemError(Slug.IDEMPOTENCY_IN_FLIGHT, headers={"Retry-After": RETRY_IN_FLIGHT_S})
 
 
-def _respond(answer: Answer) -> Response:
+def _respond(answer: Result) -> Response:
     if answer.body is None:
         return Response(status_code=answer.status, headers=dict(answer.headers))
     return json_response(answer.body, answer.status, answer.headers)

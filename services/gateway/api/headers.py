@@ -12,8 +12,8 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
 
+from services.gateway.api.app_state import Json
 from services.gateway.api.middleware.auth import API
-from services.gateway.api.ports import Json
 from services.gateway.api.problems import ProblemError, Slug, invalid
 from services.gateway.api.schemas.base import Moment
 from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Listing, Page

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from services.gateway.domain.errors import Refusal
-from services.gateway.domain.sentences import path_within, said, sentence
+from services.gateway.domain.validation_messages import path_within, said, sentence
 from shared.core.errors import RetakeError, Retryable, UserError
 from shared.observability import telemetry
 from shared.postgres.pool import UNAVAILABLE

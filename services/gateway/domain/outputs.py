@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
-from services.gateway.domain.sentences import said
+from services.gateway.domain.validation_messages import said
 from shared.contracts.values import Output
 
 LEAST_SIDE: Final = 36  # pixels: 64x36, for tests and thumbnails of films; what is meant to be watched begins at 480

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
 from services.gateway.domain.outputs import output_problems
-from services.gateway.domain.sentences import said
+from services.gateway.domain.validation_messages import said
 from shared.contracts.values import AssetKind, Character, ObjectRef, Output, ProjectSettings, SpendCap
 
 DEADLINE: Final = "deadline_minutes"

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from services.gateway.domain.event_log import Bounds, Logged, event_id
-from services.gateway.stream.quota import Allowance
+from services.gateway.stream.quota import StreamQuota
 from services.gateway.stream.subscriber import Batch, EventLog, Frame, Stream, frame
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
@@ -43,10 +43,10 @@ DROPPED = Counter("retake_sse_dropped_total", "Streams dropped because their cli
 class Hub:
     """Reads the log whenever it is woken and hands every row to the streams that it concerns. One per process."""
 
-    def __init__(self, log_: EventLog, *, clock: Clock, allowance: Allowance, streams_max: int) -> None:
+    def __init__(self, log_: EventLog, *, clock: Clock, quota: StreamQuota, streams_max: int) -> None:
         self._log = log_
         self._clock = clock
-        self._allowance = allowance
+        self._quota = quota
         self._streams_max = streams_max
         self._position = 0
         self._epoch = ""
@@ -85,7 +85,7 @@ class Hub:
             if stream.kill is not None:
                 asyncio.get_running_loop().call_later(END_S, stream.kill)
         for key in tuple(self._watchers):
-            self.poke(key)
+            self.notify(key)
 
     @property
     def overloaded(self) -> bool:
@@ -102,7 +102,7 @@ class Hub:
         """
         if not self._epoch:
             await self._begin()
-        await self._allowance.take(user_id)
+        await self._quota.take(user_id)
         try:
             while True:
                 grants = self._grants
@@ -110,7 +110,7 @@ class Hub:
                 if grants == self._grants:  # else someone joined or left while we were reading
                     break
         except BaseException:
-            self._allowance.give_back(user_id)
+            self._quota.give_back(user_id)
             raise
         stream = Stream(user_id, project_ids, user_wide, self._clock.monotonic())
         index = self._of_user if user_wide else self._of_project
@@ -125,7 +125,7 @@ class Hub:
         for project_id in stream.project_ids:
             _discard(index, project_id, stream)
         _discard(self._by_user, stream.user_id, stream)
-        self._allowance.give_back(stream.user_id)
+        self._quota.give_back(stream.user_id)
         STREAMS.dec()
         if stream.slow:
             DROPPED.inc()
@@ -136,7 +136,7 @@ class Hub:
     # -- waiting for something else than a stream
 
     async def wait_for(self, key: str, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
-        """Looks now and whenever `key` (a project: at each of its events; or what `poke` is given) has news, until
+        """Looks now and whenever `key` (a project: at each of its events; or what `notify` is given) has news, until
         there is something to see or the time is over."""
         if not self._epoch:
             await self._begin()
@@ -153,7 +153,7 @@ class Hub:
         finally:
             _discard(self._watchers, key, news)
 
-    def poke(self, key: str) -> None:
+    def notify(self, key: str) -> None:
         for news in self._watchers.get(key, ()):
             news.set()
 
@@ -209,7 +209,7 @@ class Hub:
         for project_id, frames in of_project.items():
             _hand(self._of_project.get(project_id, ()), frames)
         for project_id in {row.project_id for row in part}:
-            self.poke(project_id)
+            self.notify(project_id)
 
     async def _check_members(self, project_id: str) -> None:
         """Who was let in sees the project on the stream of all projects; who was put out loses it, wherever open."""
@@ -246,7 +246,7 @@ class Hub:
                 self._woken.set()  # should a NOTIFY ever be lost
                 await self._check_epoch()
 
-    def saw(self, bounds: Bounds) -> None:
+    def observe(self, bounds: Bounds) -> None:
         """After a restore the log has another past: streams end, and learn it when they come back."""
         if self._epoch and bounds.epoch != self._epoch:
             self._epoch, self._position = bounds.epoch, bounds.last
@@ -255,7 +255,7 @@ class Hub:
 
     async def _check_epoch(self) -> None:
         with suppress(*UNAVAILABLE, Retryable):
-            self.saw(await self._log.bounds())
+            self.observe(await self._log.bounds())
 
 
 def _hand(streams: Collection[Stream], frames: Sequence[Frame]) -> None:

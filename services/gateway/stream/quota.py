@@ -38,7 +38,7 @@ class StreamCounts(Protocol):
     async def gone(self) -> None: ...
 
 
-class Allowance:
+class StreamQuota:
     """Exact within this replica; what was closed here reaches the others a moment later."""
 
     def __init__(self, counts: StreamCounts, per_user: int) -> None:
@@ -52,9 +52,9 @@ class Allowance:
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Allowance:
+    async def __aenter__(self) -> StreamQuota:
         await self._counts.alive(ALIVE_S)  # before the first stream, whose count would be nobody's
-        self._task = asyncio.create_task(self._run(), name="sse-allowance")
+        self._task = asyncio.create_task(self._run(), name="sse-quota")
         return self
 
     async def __aexit__(self, *exc: object) -> None:

@@ -71,7 +71,7 @@ class EventStreamResponse(Response):
             await _end(plain, f"retry: {OVERLOAD_RETRY_MS}\n\n".encode())
             return
         bounds = await self._log.bounds()  # before the start: a database that is away is still a 503
-        self._hub.saw(bounds)
+        self._hub.observe(bounds)
         o = self._opening
         try:
             stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.gateway.api.middleware.concurrency import Slots
+from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
 from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.domain.limits import Used
@@ -92,7 +92,7 @@ async def test_whatever_replica_is_asked_nothing_is_counted_twice_or_lost(clock:
 
 
 async def test_more_than_can_be_answered_is_sent_away_and_waits_leave_room() -> None:
-    slots = Slots(2, 1)
+    slots = ConcurrencyLimit(2, 1)
     with slots.work(), slots.work():
         assert slots.trouble()
         with pytest.raises(ProblemError) as refused, slots.work():

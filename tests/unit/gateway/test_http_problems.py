@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, ConfigDict
 
 from services.gateway.api import problems
-from services.gateway.api.middleware.errors import Front
+from services.gateway.api.middleware.errors import ErrorMiddleware
 from services.gateway.api.problems import KINDS, ProblemError, Slug
 from services.gateway.domain.errors import Refusal, busy, invalid, stale
 from shared.core.errors import Retryable, UserError
@@ -92,7 +92,7 @@ def failing_app() -> Any:
     async def take(body: Outer) -> None:
         return None
 
-    return Front(app, local_mode=False)
+    return ErrorMiddleware(app, local_mode=False)
 
 
 async def call(method: str, url: str, **more: Any) -> httpx.Response:
@@ -174,7 +174,7 @@ async def test_an_answer_that_has_begun_is_cut_off_and_not_followed_by_another()
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
     with pytest.raises(RuntimeError, match="in the middle"):
-        await Front(broken, local_mode=False)(scope, receive, send)
+        await ErrorMiddleware(broken, local_mode=False)(scope, receive, send)
     assert [m["type"] for m in sent] == ["http.response.start"]
 
 
@@ -212,6 +212,6 @@ async def test_local_mode_answers_only_this_machine(host: str, status: int) -> N
         "scheme": "http",
         "root_path": "",
     }
-    await Front(app, local_mode=True)(scope, receive, send)
+    await ErrorMiddleware(app, local_mode=True)(scope, receive, send)
     assert sent[0]["status"] == status
     assert json.loads(sent[1]["body"])["status"] == status

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from services.gateway.domain.event_log import Bounds, Logged, ResetReason, where_to_resume
 from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub
-from services.gateway.stream.quota import Allowance, StreamLimit
+from services.gateway.stream.quota import StreamLimit, StreamQuota
 from services.gateway.stream.response import EventStreamResponse, Opening
 from services.gateway.stream.subscriber import QUEUE_BYTES, Batch, Stream, frame
 from shared.core.clock import SystemClock
@@ -87,7 +87,7 @@ class Counts:
 
 
 def a_hub(log: Log, clock: Any = None, per_user: int = 20, most: int = 100) -> Hub:
-    return Hub(log, clock=clock or SystemClock(), allowance=Allowance(Counts(), per_user), streams_max=most)
+    return Hub(log, clock=clock or SystemClock(), quota=StreamQuota(Counts(), per_user), streams_max=most)
 
 
 @dataclass
@@ -607,11 +607,11 @@ class Asked(Counts):
 async def test_other_replicas_are_not_told_of_streams_that_may_still_be_refused() -> None:
     """They would refuse streams of theirs for it."""
     counts = Asked()
-    async with Allowance(counts, per_user=2) as allowance:
-        opening = [asyncio.create_task(allowance.take("ana")) for _ in range(2)]
+    async with StreamQuota(counts, per_user=2) as quota:
+        opening = [asyncio.create_task(quota.take("ana")) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(StreamLimit):
-            await allowance.take("ana")  # a change, of which is to be told
+            await quota.take("ana")  # a change, of which is to be told
         for _ in range(20):
             await asyncio.sleep(0)
         assert counts.told == []

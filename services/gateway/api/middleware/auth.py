@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.gateway.api.app_state import AppState
 from services.gateway.api.middleware.errors import header
 from services.gateway.api.middleware.rate_limit import Standing
-from services.gateway.api.ports import Parts
 from services.gateway.api.problems import ProblemError, Slug, of, rate_limited, render
 from services.gateway.domain.identity import BadToken, Identity
 
@@ -30,10 +30,10 @@ _PUBLIC: Final = (f"{API}/auth/token", f"{API}/openapi.json", _MEDIA)
 _SIGN_OUT: Final = f"{API}/auth/session"
 
 
-class Gate:
+class AuthMiddleware:
     """Lies inside CORS, so that a page of another origin can read the refusals too."""
 
-    def __init__(self, app: ASGIApp, parts: Callable[[], Parts]) -> None:
+    def __init__(self, app: ASGIApp, parts: Callable[[], AppState]) -> None:
         self._app = app
         self._parts = parts
         self._seen: set[tuple[str, str]] = set()
@@ -54,7 +54,7 @@ class Gate:
             await self._answer(scope, receive, with_headers, headers)
             return
         try:
-            with self._parts().slots.work():
+            with self._parts().concurrency.work():
                 await self._answer(scope, receive, with_headers, headers)
         except ProblemError as e:  # there was no slot: whatever else is raised was answered inside
             await render(e, scope["path"])(scope, receive, with_headers)

@@ -16,7 +16,7 @@ BUSY = Gauge("retake_http_in_flight", "Requests being answered; streams, media a
 WAITING = Gauge("retake_http_waiting", "Answers that are held until work rests")
 
 
-class Slots:
+class ConcurrencyLimit:
     """`most` at work and `most_waiting` held by `Prefer: wait` or for a verdict. One event loop, so no locks.
 
     Behind them lie the database's few connections: whoever has a slot and gets no connection in time is a 503, too.

@@ -31,7 +31,7 @@ REQUESTS = Histogram(
 )
 
 
-class Front:
+class ErrorMiddleware:
     """Around everything else, the framework's own error handling too."""
 
     def __init__(self, app: ASGIApp, *, local_mode: bool) -> None:
@@ -69,7 +69,7 @@ class Front:
                     raise ProblemError(
                         Slug.MALFORMED,
                         "In local mode other hosts than this machine are not answered.",
-                        recovery="Call it localhost, 127.0.0.1 or [::1].",
+                        recovery="RequestContext it localhost, 127.0.0.1 or [::1].",
                     )
                 await self._app(scope, receive, watched)
             except Exception as e:

@@ -10,12 +10,12 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from services.gateway.api.app_state import AppState
 from services.gateway.api.context import SignedIn, json_response
 from services.gateway.api.documents import WITH_BODY, answers
 from services.gateway.api.headers import json_only
 from services.gateway.api.middleware.auth import API, SESSION_COOKIE
 from services.gateway.api.middleware.errors import LOCAL_HOSTS, host_name, origin_of
-from services.gateway.api.ports import Parts
 from services.gateway.api.problems import ProblemError, Slug, invalid
 from services.gateway.api.schemas.projects import Me, NewTicket, Ticket, Token
 from services.gateway.commands.ensure_local_project import LOCAL_USER
@@ -33,7 +33,7 @@ me_router = APIRouter(tags=["accounts"], dependencies=[Depends(json_only)])
 @router.post("/token", **answers(Token), summary="A bearer token, in local mode", openapi_extra={"security": []})
 async def token(request: Request) -> Response:
     """Only on the loopback of a machine in local mode; elsewhere there is no such path. Refuses other Origins."""
-    parts: Parts = request.app.state.parts
+    parts: AppState = request.app.state.gateway
     if not (parts.settings.local_mode and _is_local(request)):
         raise ProblemError(Slug.NOT_FOUND)
     access = parts.tokens.issue(LOCAL_USER, LOCAL_NAME, TOKEN_LIFE)
@@ -63,16 +63,16 @@ def _is_local(request: Request) -> bool:
     summary="Turn the bearer token into a session cookie",
     openapi_extra={"security": [{"bearer": []}]},
 )
-async def open_session(call: SignedIn) -> Response:
+async def open_session(context: SignedIn) -> Response:
     """For pages: GET and HEAD take the cookie (HttpOnly, Secure, SameSite=Strict), writes never do."""
-    value, seconds = call.parts.tokens.open_session(call.identity)
+    value, seconds = context.parts.tokens.open_session(context.identity)
     response = Response(status_code=204)
     response.set_cookie(SESSION_COOKIE, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
     return response
 
 
 @router.delete("/session", **answers(None, status=204, description="The cookie is gone."), summary="Sign out")
-async def close_session(call: SignedIn) -> Response:
+async def close_session(context: SignedIn) -> Response:
     """Takes the cookie away. A bearer token stays valid until it expires: forget it."""
     response = Response(status_code=204)
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
@@ -80,21 +80,21 @@ async def close_session(call: SignedIn) -> Response:
 
 
 @router.post("/tickets", **answers(Ticket, *WITH_BODY, status=201), summary="A ticket for one stream")
-async def ticket(body: NewTicket, call: SignedIn) -> Response:
+async def ticket(body: NewTicket, context: SignedIn) -> Response:
     """For an EventSource, which can send no header: append it as `?ticket=`. 30 s, one use, one path."""
     found = _STREAM.fullmatch(body.stream)
     if found is None:
         raise invalid(("/stream", "must be /events or /projects/{id}/events"))
-    value, expires_at = await call.parts.tickets.issue(call.user_id, API + found.group(1))
+    value, expires_at = await context.parts.tickets.issue(context.user_id, API + found.group(1))
     return json_response({"ticket": value, "expires_at": expires_at}, 201)
 
 
 @me_router.get("/me", **answers(Me), summary="Who I am")
-async def me(call: SignedIn) -> Response:
+async def me(context: SignedIn) -> Response:
     """The caller as their token tells, and what they may use."""
-    s = call.parts.settings
-    async with call.parts.reading() as connection:
-        used = await read_quotas(call.parts.stores(connection), call.user_id)
+    s = context.parts.settings
+    async with context.parts.reading() as connection:
+        used = await read_quotas(context.parts.stores(connection), context.user_id)
     cap = used.quotas.spend
     quotas = {
         "requests": s.rate_quota,
@@ -107,5 +107,10 @@ async def me(call: SignedIn) -> Response:
         "spent_since": used.month,
     }
     return json_response(
-        {"user_id": call.user_id, "name": call.identity.name, "scopes": list(call.identity.scopes), "quotas": quotas}
+        {
+            "user_id": context.user_id,
+            "name": context.identity.name,
+            "scopes": list(context.identity.scopes),
+            "quotas": quotas,
+        }
     )

@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from services.gateway.api.app_state import Json
 from services.gateway.api.compile_requests import compile_of
-from services.gateway.api.context import Answer, Call, Doing, SignedIn, json_response
+from services.gateway.api.context import RequestContext, Result, SignedIn, UnitOfWork, json_response
 from services.gateway.api.documents import POST, WITH_BODY, WORK, answers, listing
 from services.gateway.api.headers import Paging, Prefer, json_only, listed, location
-from services.gateway.api.ids import BatchId, EpisodeId
-from services.gateway.api.ports import Json
+from services.gateway.api.path_ids import BatchId, EpisodeId
 from services.gateway.api.prefer_wait import get_waiting, then_wait
 from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.episodes import (
@@ -40,14 +40,14 @@ _LONG: dict[str, Any] = {"status": 202, "also": _AT_REST}
     **answers(listing(Batch), filters="status batch_id"),
     summary="An episode's batches",
 )
-async def batches(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Response:
+async def batches(episode_id: EpisodeId, page: Paging, context: SignedIn) -> Response:
     """Newest first, with each item's state and why it was left."""
 
-    async def look(d: Doing) -> Json:
-        await d.may("episode", episode_id, Role.VIEWER)
-        return listed(await d.views.batches(episode_id, page))
+    async def look(work: UnitOfWork) -> Json:
+        await work.require_role("episode", episode_id, Role.VIEWER)
+        return listed(await work.views.batches(episode_id, page))
 
-    return json_response(await call.read(look))
+    return json_response(await context.read(look))
 
 
 @router.post(
@@ -55,7 +55,7 @@ async def batches(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Respon
     **answers(Batch, *WITH_BODY, *POST, *WORK, **_LONG),
     summary="Generate many segments (editor)",
 )
-async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, call: SignedIn) -> Response:
+async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, context: SignedIn) -> Response:
     """One segment after the other, or `batch_size` at once; makes what each lacks, in the order starting image,
     video, narration. What is committed is skipped, what runs is adopted."""
     sent = body.model_fields_set
@@ -69,7 +69,7 @@ async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, call: Sig
         body.segment_ids,
         body.deadline_minutes if "deadline_minutes" in sent else UNSET,
     )
-    return await _start(call, command, prefer)
+    return await _start(context, command, prefer)
 
 
 @router.post(
@@ -77,21 +77,21 @@ async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, call: Sig
     **answers(Batch, *WITH_BODY, *POST, *WORK, Slug.NOT_COMPILABLE, **_LONG),
     summary="Generate all, approve all, compile (editor)",
 )
-async def render(episode_id: EpisodeId, body: Render, prefer: Prefer, call: SignedIn) -> Response:
+async def render(episode_id: EpisodeId, body: Render, prefer: Prefer, context: SignedIn) -> Response:
     """The old monolithic flow. A segment that fails stops it by name; the batch's compilation_job_id is the film."""
     size = body.batch_size if "batch_size" in body.model_fields_set else None
     film = compile_of(episode_id, body)
     command = StartBatch(episode_id, "parallel", size, auto_approve=True, segment_ids=body.segment_ids, compile=film)
-    return await _start(call, command, prefer)
+    return await _start(context, command, prefer)
 
 
-async def _start(call: Call, command: StartBatch, prefer: Prefer) -> Response:
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("episode", command.episode_id, Role.EDITOR)
-        batch_id = await start_batch(d.store, caller, command)
-        return Answer(202, await d.views.batch(batch_id), location(f"/batches/{batch_id}"))
+async def _start(context: RequestContext, command: StartBatch, prefer: Prefer) -> Response:
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("episode", command.episode_id, Role.EDITOR)
+        batch_id = await start_batch(work.store, caller, command)
+        return Result(202, await work.views.batch(batch_id), location(f"/batches/{batch_id}"))
 
-    return await call.command(effect, then=then_wait(call, "batch", prefer))
+    return await context.command(effect, then=then_wait(context, "batch", prefer))
 
 
 @router.post(
@@ -100,7 +100,7 @@ async def _start(call: Call, command: StartBatch, prefer: Prefer) -> Response:
     tags=["seed 004"],
     summary="Generate segment by segment (editor)",
 )
-async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, call: SignedIn) -> Response:
+async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, context: SignedIn) -> Response:
     """The same as a batch; `job_id` is its id."""
     sent = body.model_fields_set
     size = body.batch_size if body.mode == "parallel" and "batch_size" in sent else None
@@ -108,21 +108,21 @@ async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, call:
         episode_id, body.mode, size, body.start_from, body.auto_approve if "auto_approve" in sent else None
     )
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("episode", episode_id, Role.EDITOR)
-        batch_id = await start_batch(d.store, caller, command)
-        total = (await d.views.batch(batch_id))["total"]
-        return Answer(
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("episode", episode_id, Role.EDITOR)
+        batch_id = await start_batch(work.store, caller, command)
+        total = (await work.views.batch(batch_id))["total"]
+        return Result(
             202, {"job_id": batch_id, "total_segments": total, "status": "started"}, location(f"/batches/{batch_id}")
         )
 
-    return await call.command(effect)
+    return await context.command(effect)
 
 
 @router.get("/batches/{batch_id}", **answers(Batch, headers=("Preference-Applied",)), summary="A batch")
-async def batch(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
+async def batch(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Response:
     """With `Prefer: wait=N` it is held until the batch waits for a review, is paused or has ended."""
-    return await get_waiting(call, "batch", batch_id, prefer)
+    return await get_waiting(context, "batch", batch_id, prefer)
 
 
 @router.post(
@@ -130,14 +130,14 @@ async def batch(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
     summary="Start nothing more for now (editor)",
 )
-async def pause(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
+async def pause(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Response:
     """What generates goes on; nothing more is started until it is resumed."""
 
-    async def effect(d: Doing) -> Answer:
-        await pause_batch(d.store, await d.may("batch", batch_id, Role.EDITOR), batch_id)
-        return await _answer(d, batch_id)
+    async def effect(work: UnitOfWork) -> Result:
+        await pause_batch(work.store, await work.require_role("batch", batch_id, Role.EDITOR), batch_id)
+        return await _answer(work, batch_id)
 
-    return await call.command(effect, then=then_wait(call, "batch", prefer))
+    return await context.command(effect, then=then_wait(context, "batch", prefer))
 
 
 @router.post(
@@ -145,14 +145,14 @@ async def pause(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
     summary="End it; its queued and generating runs are cancelled (editor)",
 )
-async def cancel(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
+async def cancel(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Response:
     """Previews that wait stay open: they are decided as any other."""
 
-    async def effect(d: Doing) -> Answer:
-        await cancel_batch(d.store, await d.may("batch", batch_id, Role.EDITOR), batch_id)
-        return await _answer(d, batch_id)
+    async def effect(work: UnitOfWork) -> Result:
+        await cancel_batch(work.store, await work.require_role("batch", batch_id, Role.EDITOR), batch_id)
+        return await _answer(work, batch_id)
 
-    return await call.command(effect, then=then_wait(call, "batch", prefer))
+    return await context.command(effect, then=then_wait(context, "batch", prefer))
 
 
 @router.post(
@@ -160,17 +160,17 @@ async def cancel(batch_id: BatchId, prefer: Prefer, call: SignedIn) -> Response:
     **answers(Batch, *WITH_BODY, *POST, Slug.INVALID_STATE, **_LONG),
     summary="Go on (editor)",
 )
-async def resume(batch_id: BatchId, prefer: Prefer, call: SignedIn, body: Resumption | None = None) -> Response:
+async def resume(batch_id: BatchId, prefer: Prefer, context: SignedIn, body: Resumption | None = None) -> Response:
     """`start_from` and `skip` leave segments out, such as one that was rejected and holds the batch."""
     wanted = body or Resumption()
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("batch", batch_id, Role.EDITOR)
-        await resume_batch(d.store, caller, batch_id, wanted.start_from, wanted.skip)
-        return await _answer(d, batch_id)
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("batch", batch_id, Role.EDITOR)
+        await resume_batch(work.store, caller, batch_id, wanted.start_from, wanted.skip)
+        return await _answer(work, batch_id)
 
-    return await call.command(effect, then=then_wait(call, "batch", prefer))
+    return await context.command(effect, then=then_wait(context, "batch", prefer))
 
 
-async def _answer(d: Doing, batch_id: str) -> Answer:
-    return Answer(202, await d.views.batch(batch_id), location(f"/batches/{batch_id}"))
+async def _answer(work: UnitOfWork, batch_id: str) -> Result:
+    return Result(202, await work.views.batch(batch_id), location(f"/batches/{batch_id}"))

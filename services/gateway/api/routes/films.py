@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from services.gateway.api.app_state import Json
 from services.gateway.api.compile_requests import StillWorking, compile_of, patiently, then_estimate
-from services.gateway.api.context import Answer, Doing, SignedIn, json_response
+from services.gateway.api.context import Result, SignedIn, UnitOfWork, json_response
 from services.gateway.api.documents import POST, WITH_BODY, answers, listing
 from services.gateway.api.headers import Paging, Prefer, json_only, listed, location
-from services.gateway.api.ids import EpisodeId, FilmId
-from services.gateway.api.ports import Json
+from services.gateway.api.path_ids import EpisodeId, FilmId
 from services.gateway.api.prefer_wait import get_waiting, then_wait
 from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.episodes import (
@@ -32,14 +32,14 @@ router = APIRouter(tags=["films"], dependencies=[Depends(json_only)])
     **answers(listing(Compilation), filters="status batch_id"),
     summary="An episode's films",
 )
-async def compilations(episode_id: EpisodeId, page: Paging, call: SignedIn) -> Response:
+async def compilations(episode_id: EpisodeId, page: Paging, context: SignedIn) -> Response:
     """Newest first. Films that can be played have the status completed."""
 
-    async def look(d: Doing) -> Json:
-        await d.may("episode", episode_id, Role.VIEWER)
-        return listed(await d.views.compilations(episode_id, page))
+    async def look(work: UnitOfWork) -> Json:
+        await work.require_role("episode", episode_id, Role.VIEWER)
+        return listed(await work.views.compilations(episode_id, page))
 
-    return json_response(await call.read(look))
+    return json_response(await context.read(look))
 
 
 @router.post(
@@ -48,24 +48,24 @@ async def compilations(episode_id: EpisodeId, page: Paging, call: SignedIn) -> R
     tags=["seed 004"],
     summary="Compile committed versions into a film (editor)",
 )
-async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, call: SignedIn) -> Response:
+async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, context: SignedIn) -> Response:
     """What is pinned now is what the film shows. A version that is just being committed is waited for, up to 5 s; so is
     the compiler's own estimate, up to half a second, unless `Prefer: respond-async` says not to."""
     command = compile_of(episode_id, body)
 
-    async def where(d: Doing) -> Json:
-        return {"project_id": (await d.may("episode", episode_id, Role.EDITOR)).project_id}
+    async def where(work: UnitOfWork) -> Json:
+        return {"project_id": (await work.require_role("episode", episode_id, Role.EDITOR)).project_id}
 
-    project_id = (await call.read(where))["project_id"]
+    project_id = (await context.read(where))["project_id"]
 
     async def attempt(last_try: bool) -> Response:
-        async def effect(d: Doing) -> Answer:
-            caller = await d.may("episode", episode_id, Role.EDITOR)
-            done = await compile_episode(d.store, caller, command, last_try=last_try)
+        async def effect(work: UnitOfWork) -> Result:
+            caller = await work.require_role("episode", episode_id, Role.EDITOR)
+            done = await compile_episode(work.store, caller, command, last_try=last_try)
             if isinstance(done, StillCommitting):
                 raise StillWorking
-            found = await d.views.compilation(done.compilation_id)
-            return Answer(
+            found = await work.views.compilation(done.compilation_id)
+            return Result(
                 202,
                 {
                     "compilation_job_id": done.compilation_id,
@@ -76,9 +76,9 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, 
                 location(f"/compilation-jobs/{done.compilation_id}"),
             )
 
-        return await call.command(effect, then=None if prefer.respond_async else then_estimate(call, project_id))
+        return await context.command(effect, then=None if prefer.respond_async else then_estimate(context, project_id))
 
-    return await patiently(call, project_id, attempt)
+    return await patiently(context, project_id, attempt)
 
 
 @router.get(
@@ -87,9 +87,9 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, 
     tags=["seed 004"],
     summary="A film and how far it is",
 )
-async def compilation(compilation_id: FilmId, prefer: Prefer, call: SignedIn) -> Response:
+async def compilation(compilation_id: FilmId, prefer: Prefer, context: SignedIn) -> Response:
     """`output_video_url` is there once it is completed. `Prefer: wait=N` holds the answer until it has ended."""
-    return await get_waiting(call, "compilation", compilation_id, prefer)
+    return await get_waiting(context, "compilation", compilation_id, prefer)
 
 
 @router.post(
@@ -97,14 +97,18 @@ async def compilation(compilation_id: FilmId, prefer: Prefer, call: SignedIn) ->
     **answers(Compilation, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
     summary="Cancel (editor)",
 )
-async def cancel(compilation_id: FilmId, prefer: Prefer, call: SignedIn) -> Response:
+async def cancel(compilation_id: FilmId, prefer: Prefer, context: SignedIn) -> Response:
     """Stops the render at once. A film that is completed stays."""
 
-    async def effect(d: Doing) -> Answer:
-        await cancel_compilation(d.store, await d.may("compilation", compilation_id, Role.EDITOR), compilation_id)
-        return Answer(202, await d.views.compilation(compilation_id), location(f"/compilation-jobs/{compilation_id}"))
+    async def effect(work: UnitOfWork) -> Result:
+        await cancel_compilation(
+            work.store, await work.require_role("compilation", compilation_id, Role.EDITOR), compilation_id
+        )
+        return Result(
+            202, await work.views.compilation(compilation_id), location(f"/compilation-jobs/{compilation_id}")
+        )
 
-    return await call.command(effect, then=then_wait(call, "compilation", prefer))
+    return await context.command(effect, then=then_wait(context, "compilation", prefer))
 
 
 @router.put(
@@ -112,12 +116,12 @@ async def cancel(compilation_id: FilmId, prefer: Prefer, call: SignedIn) -> Resp
     **answers(Compilation, *WITH_BODY, Slug.INVALID_STATE),
     summary="Rate a film (reviewer)",
 )
-async def rate(compilation_id: FilmId, body: FilmRating, call: SignedIn) -> Response:
+async def rate(compilation_id: FilmId, body: FilmRating, context: SignedIn) -> Response:
     """1 to 5 for the film as a whole; a later rating replaces it. Only a completed film can be rated."""
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("compilation", compilation_id, Role.REVIEWER)
-        await rate_film(d.store, caller, compilation_id, body.rating, body.feedback)
-        return Answer(200, await d.views.compilation(compilation_id))
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("compilation", compilation_id, Role.REVIEWER)
+        await rate_film(work.store, caller, compilation_id, body.rating, body.feedback)
+        return Result(200, await work.views.compilation(compilation_id))
 
-    return await call.change(effect)
+    return await context.change(effect)

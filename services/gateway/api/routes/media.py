@@ -9,12 +9,12 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from services.gateway.api.app_state import AppState
 from services.gateway.api.context import known_id
 from services.gateway.api.documents import errors
 from services.gateway.api.files import read_file
 from services.gateway.api.middleware.auth import IDENTITY
 from services.gateway.api.middleware.errors import origin_of
-from services.gateway.api.ports import Parts
 from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.api.ranges import Unsatisfiable, disposition, matches, parse_range, range_holds
 from services.gateway.domain.identity import Identity
@@ -58,7 +58,7 @@ async def media(
 ) -> Response:
     """`v` and `preview` in the query only tell caches apart. HEAD works, too."""
     known_id(object_id)
-    parts: Parts = request.app.state.parts
+    parts: AppState = request.app.state.gateway
     user_id = _caller(request, parts, f"{collection}/{object_id}/{rendition}", exp, sig)
     wants_file = download is not None and download.lower() not in ("0", "false", "no")
 
@@ -76,7 +76,7 @@ async def media(
     return await _serve(request, parts, found, wants_file)
 
 
-def _caller(request: Request, parts: Parts, name: str, exp: int | None, sig: str | None) -> str:
+def _caller(request: Request, parts: AppState, name: str, exp: int | None, sig: str | None) -> str:
     """The signature's caller, else whoever is signed in."""
     if sig is not None and exp is not None:
         user_id = parts.signer.caller_of(name, sig, exp)
@@ -96,7 +96,7 @@ def _caller(request: Request, parts: Parts, name: str, exp: int | None, sig: str
     return identity.user_id
 
 
-async def _serve(request: Request, parts: Parts, found: MediaFile, download: bool) -> Response:
+async def _serve(request: Request, parts: AppState, found: MediaFile, download: bool) -> Response:
     etag, size = f'"{found.object.sha256[:32]}"', found.object.size
     headers = {
         "ETag": etag,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from services.gateway.api.app_state import Json
 from services.gateway.api.await_verdict import Starting, after_verdict
-from services.gateway.api.context import Answer, Doing, SignedIn, json_response
+from services.gateway.api.context import Result, SignedIn, UnitOfWork, json_response
 from services.gateway.api.documents import POST, WITH_BODY, answers, listing
 from services.gateway.api.headers import Paging, Prefer, json_only, listed, location
-from services.gateway.api.ids import ProjectId, RunId, VersionId
-from services.gateway.api.ports import Json
+from services.gateway.api.path_ids import ProjectId, RunId, VersionId
 from services.gateway.api.prefer_wait import get_waiting, then_wait
 from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.runs import Decision, Review, Run, Version
@@ -29,14 +29,14 @@ _AT_REST = {200: "At rest, with `Prefer: wait`."}
     **answers(listing(Run), filters="kind status provider episode_id segment_id asset_id batch_id run_id"),
     summary="A project's runs",
 )
-async def runs(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
+async def runs(project_id: ProjectId, page: Paging, context: SignedIn) -> Response:
     """Of every asset in it, newest first."""
 
-    async def look(d: Doing) -> Json:
-        await d.may("project", project_id, Role.VIEWER)
-        return listed(await d.views.runs(page, project_id=project_id))
+    async def look(work: UnitOfWork) -> Json:
+        await work.require_role("project", project_id, Role.VIEWER)
+        return listed(await work.views.runs(page, project_id=project_id))
 
-    return json_response(await call.read(look))
+    return json_response(await context.read(look))
 
 
 @router.get(
@@ -44,20 +44,20 @@ async def runs(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
     **answers(listing(Review), filters="kind action status episode_id segment_id asset_id run_id version_id"),
     summary="Every decision",
 )
-async def reviews(project_id: ProjectId, page: Paging, call: SignedIn) -> Response:
+async def reviews(project_id: ProjectId, page: Paging, context: SignedIn) -> Response:
     """Who decided what, when, on which version, with rating, feedback and changes. `status` is the verdict."""
 
-    async def look(d: Doing) -> Json:
-        await d.may("project", project_id, Role.VIEWER)
-        return listed(await d.views.reviews(page, project_id=project_id))
+    async def look(work: UnitOfWork) -> Json:
+        await work.require_role("project", project_id, Role.VIEWER)
+        return listed(await work.views.reviews(page, project_id=project_id))
 
-    return json_response(await call.read(look))
+    return json_response(await context.read(look))
 
 
 @router.get("/runs/{run_id}", **answers(Run, headers=("Preference-Applied",)), summary="A run")
-async def run(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
+async def run(run_id: RunId, prefer: Prefer, context: SignedIn) -> Response:
     """With its steps, its versions and its review. `Prefer: wait=N` holds the answer until it rests."""
-    return await get_waiting(call, "run", run_id, prefer)
+    return await get_waiting(context, "run", run_id, prefer)
 
 
 @router.post(
@@ -65,14 +65,14 @@ async def run(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
     **answers(Run, *POST, Slug.INVALID_STATE, status=202, also=_AT_REST),
     summary="Cancel a run that is queued or generating (editor)",
 )
-async def cancel(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
+async def cancel(run_id: RunId, prefer: Prefer, context: SignedIn) -> Response:
     """A preview is not cancelled: reject it."""
 
-    async def effect(d: Doing) -> Answer:
-        await cancel_run(d.store, await d.may("run", run_id, Role.EDITOR), run_id)
-        return Answer(202, await d.views.run(run_id), location(f"/runs/{run_id}"))
+    async def effect(work: UnitOfWork) -> Result:
+        await cancel_run(work.store, await work.require_role("run", run_id, Role.EDITOR), run_id)
+        return Result(202, await work.views.run(run_id), location(f"/runs/{run_id}"))
 
-    return await call.command(effect, then=then_wait(call, "run", prefer))
+    return await context.command(effect, then=then_wait(context, "run", prefer))
 
 
 @router.post(
@@ -89,13 +89,13 @@ async def cancel(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
     ),
     summary="Accept or reject, once (reviewer)",
 )
-async def review(run_id: RunId, body: Decision, prefer: Prefer, call: SignedIn) -> Response:
+async def review(run_id: RunId, body: Decision, prefer: Prefer, context: SignedIn) -> Response:
     """Waits up to 5 s for the verdict; of 50 decisions at once one counts and 49 get 409."""
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("run", run_id, Role.REVIEWER)
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("run", run_id, Role.REVIEWER)
         done = await submit_decision(
-            d.store,
+            work.store,
             caller,
             Decide(
                 run_id,
@@ -107,9 +107,9 @@ async def review(run_id: RunId, body: Decision, prefer: Prefer, call: SignedIn) 
                 body.regenerate,
             ),
         )
-        return Answer(202, await d.views.review(done.decision_id), location(f"/runs/{run_id}"))
+        return Result(202, await work.views.review(done.decision_id), location(f"/runs/{run_id}"))
 
-    return await call.command(effect, then=after_verdict(call, prefer))
+    return await context.command(effect, then=after_verdict(context, prefer))
 
 
 @router.post(
@@ -117,21 +117,21 @@ async def review(run_id: RunId, body: Decision, prefer: Prefer, call: SignedIn) 
     **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202, also=_AT_REST),
     summary="Offer an expired or rejected preview again, at no cost (reviewer)",
 )
-async def reopen(run_id: RunId, prefer: Prefer, call: SignedIn) -> Response:
+async def reopen(run_id: RunId, prefer: Prefer, context: SignedIn) -> Response:
     """A new run with a new deadline offers the same version. 410 once retention has deleted its bytes."""
-    starting = Starting(call, prefer)
+    starting = Starting(context, prefer)
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("run", run_id, Role.REVIEWER)
-        return await starting.answer(d, await reopen_run(d.store, caller, run_id))
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("run", run_id, Role.REVIEWER)
+        return await starting.answer(work, await reopen_run(work.store, caller, run_id))
 
-    return await call.command(effect, then=starting.then)
+    return await context.command(effect, then=starting.then)
 
 
 @router.get("/versions/{version_id}", **answers(Version), summary="A version")
-async def version(version_id: VersionId, call: SignedIn) -> Response:
+async def version(version_id: VersionId, context: SignedIn) -> Response:
     """Its URLs are signed for the caller and live for 1 to 2 hours."""
-    return json_response(await call.see("version", version_id, lambda v: v.version(version_id)))
+    return json_response(await context.see("version", version_id, lambda v: v.version(version_id)))
 
 
 @router.post(
@@ -139,12 +139,12 @@ async def version(version_id: VersionId, call: SignedIn) -> Response:
     **answers(Run, *POST, Slug.BUSY, Slug.GONE, Slug.INVALID_STATE, status=202, also=_AT_REST),
     summary="Commit an earlier accepted version again (editor)",
 )
-async def rollback(version_id: VersionId, prefer: Prefer, call: SignedIn) -> Response:
+async def rollback(version_id: VersionId, prefer: Prefer, context: SignedIn) -> Response:
     """Its directions and settings come back with it; skips review."""
-    starting = Starting(call, prefer)
+    starting = Starting(context, prefer)
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("version", version_id, Role.EDITOR)
-        return await starting.answer(d, await roll_back(d.store, caller, version_id))
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("version", version_id, Role.EDITOR)
+        return await starting.answer(work, await roll_back(work.store, caller, version_id))
 
-    return await call.command(effect, then=starting.then)
+    return await context.command(effect, then=starting.then)

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from services.gateway.api.await_verdict import Starting, after_verdict
-from services.gateway.api.context import Answer, Doing, SignedIn, etag, json_response
+from services.gateway.api.context import Result, SignedIn, UnitOfWork, etag, json_response
 from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, WORK, answers
 from services.gateway.api.headers import IfMatch, Prefer, json_only, location
-from services.gateway.api.ids import SegmentId
+from services.gateway.api.path_ids import SegmentId
 from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.episodes import Segment, SegmentChanges
 from services.gateway.api.schemas.runs import Approval, Regeneration, Rejection, Review, Run
@@ -27,34 +27,34 @@ _DECIDED = (Slug.ALREADY_DECIDED, Slug.INVALID_STATE, Slug.GONE)
 
 
 @router.get("", **answers(Segment, headers=("ETag",)), summary="A segment")
-async def segment(segment_id: SegmentId, call: SignedIn) -> Response:
+async def segment(segment_id: SegmentId, context: SignedIn) -> Response:
     """Its video as it waits for a decision, else as it is committed, and the versions before."""
-    found = await call.see("segment", segment_id, lambda v: v.segment(segment_id))
+    found = await context.see("segment", segment_id, lambda v: v.segment(segment_id))
     return json_response(found, headers=etag(found["revision"]))
 
 
 @router.patch("", **answers(Segment, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Change a segment (editor)")
-async def change(segment_id: SegmentId, body: SegmentChanges, revision: IfMatch, call: SignedIn) -> Response:
+async def change(segment_id: SegmentId, body: SegmentChanges, revision: IfMatch, context: SignedIn) -> Response:
     """What is left out stays; null clears. `user_notes` are for people and reach no model."""
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("segment", segment_id, Role.EDITOR)
-        await change_segment(d.store, caller, segment_id, revision, body.sent())
-        found = await d.views.segment(segment_id)
-        return Answer(200, found, etag(found["revision"]))
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("segment", segment_id, Role.EDITOR)
+        await change_segment(work.store, caller, segment_id, revision, body.sent())
+        found = await work.views.segment(segment_id)
+        return Result(200, found, etag(found["revision"]))
 
-    return await call.change(effect)
+    return await context.change(effect)
 
 
 @router.delete("", **answers(None, status=204, description="Deleted."), summary="Delete a segment (editor)")
-async def delete(segment_id: SegmentId, call: SignedIn) -> Response:
+async def delete(segment_id: SegmentId, context: SignedIn) -> Response:
     """With its assets. Their runs are cancelled, their previews withdrawn; films that show it stay."""
 
-    async def effect(d: Doing) -> Answer:
-        await delete_segment(d.store, await d.may("segment", segment_id, Role.EDITOR), segment_id)
-        return Answer(204)
+    async def effect(work: UnitOfWork) -> Result:
+        await delete_segment(work.store, await work.require_role("segment", segment_id, Role.EDITOR), segment_id)
+        return Result(204)
 
-    return await call.change(effect)
+    return await context.change(effect)
 
 
 @router.post(
@@ -63,17 +63,17 @@ async def delete(segment_id: SegmentId, call: SignedIn) -> Response:
     tags=["seed 004"],
     summary="Accept the waiting video (reviewer)",
 )
-async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, call: SignedIn) -> Response:
+async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, context: SignedIn) -> Response:
     """Acts on the preview that waits; send `version_id`, or you may approve one that you did not watch."""
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("segment", segment_id, Role.REVIEWER)
-        run_id = await find_waiting_run(d.store, caller, segment_id)
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("segment", segment_id, Role.REVIEWER)
+        run_id = await find_waiting_run(work.store, caller, segment_id)
         command = Decide(run_id, "approve", body.version_id, body.rating, body.feedback)
-        done = await submit_decision(d.store, caller, command)
-        return Answer(202, await d.views.review(done.decision_id), location(f"/runs/{run_id}"))
+        done = await submit_decision(work.store, caller, command)
+        return Result(202, await work.views.review(done.decision_id), location(f"/runs/{run_id}"))
 
-    return await call.command(effect, then=after_verdict(call, prefer))
+    return await context.command(effect, then=after_verdict(context, prefer))
 
 
 @router.post(
@@ -82,22 +82,22 @@ async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, call: S
     tags=["seed 004"],
     summary="Turn the waiting video down (reviewer)",
 )
-async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, call: SignedIn) -> Response:
+async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, context: SignedIn) -> Response:
     """Acts on the preview that waits. `suggested_changes` start the next run at once, if an editor sends them."""
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("segment", segment_id, Role.REVIEWER)
-        run_id = await find_waiting_run(d.store, caller, segment_id)
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("segment", segment_id, Role.REVIEWER)
+        run_id = await find_waiting_run(work.store, caller, segment_id)
         done = await submit_decision(
-            d.store,
+            work.store,
             caller,
             Decide(
                 run_id, "reject", body.version_id, body.rating, body.reason, body.suggested_changes, body.regenerate
             ),
         )
-        return Answer(202, await d.views.review(done.decision_id), location(f"/runs/{run_id}"))
+        return Result(202, await work.views.review(done.decision_id), location(f"/runs/{run_id}"))
 
-    return await call.command(effect, then=after_verdict(call, prefer))
+    return await context.command(effect, then=after_verdict(context, prefer))
 
 
 @router.post(
@@ -108,14 +108,14 @@ async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, call: S
     tags=["seed 004"],
     summary="Make another version of the video (editor)",
 )
-async def regenerate(segment_id: SegmentId, body: Regeneration, prefer: Prefer, call: SignedIn) -> Response:
+async def regenerate(segment_id: SegmentId, body: Regeneration, prefer: Prefer, context: SignedIn) -> Response:
     """Changes build on the parent run (rejected or waiting), else the draft, else the committed version."""
-    starting = Starting(call, prefer)
+    starting = Starting(context, prefer)
 
-    async def effect(d: Doing) -> Answer:
-        caller = await d.may("segment", segment_id, Role.EDITOR)
-        asset_id = await asset_of_segment(d.store, caller, segment_id, AssetKind.VIDEO)
+    async def effect(work: UnitOfWork) -> Result:
+        caller = await work.require_role("segment", segment_id, Role.EDITOR)
+        asset_id = await asset_of_segment(work.store, caller, segment_id, AssetKind.VIDEO)
         command = StartRun(asset_id, changes=body.changes, keep_original=body.keep_original)
-        return await starting.answer(d, await admit_run(d.store, caller, command))
+        return await starting.answer(work, await admit_run(work.store, caller, command))
 
-    return await call.command(effect, then=starting.then)
+    return await context.command(effect, then=starting.then)

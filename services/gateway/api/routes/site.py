@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse, Response
 
+from services.gateway.api.app_state import AppState
 from services.gateway.api.context import SignedIn, json_response
 from services.gateway.api.documents import answers, errors, listing, problem_example
 from services.gateway.api.headers import Paging, json_only, listed
-from services.gateway.api.ports import Parts
 from services.gateway.api.problems import KINDS, ProblemError, Slug
 from services.gateway.api.reference import reference_page
 from services.gateway.api.schemas.projects import Model
@@ -24,18 +24,18 @@ router = APIRouter(tags=["operations"])
 
 
 @models_router.get("/models", **answers(listing(Model), filters="kind provider"), summary="The models that can be used")
-async def models(page: Paging, call: SignedIn) -> Response:
+async def models(page: Paging, context: SignedIn) -> Response:
     """`settings_schema` is JSON Schema, made for forms."""
     kinds, providers = page.filters.get("kind"), page.filters.get("provider")
     found = [
         m
-        for m in call.parts.catalogue
+        for m in context.parts.catalogue
         if (not kinds or set(kinds) & {k.value for k in m.kinds}) and (not providers or m.provider in providers)
     ]
-    return json_response(listed(Listing([_shown(m, call.parts) for m in found])))
+    return json_response(listed(Listing([_shown(m, context.parts) for m in found])))
 
 
-def _shown(model: CatalogueRow, parts: Parts) -> dict[str, Any]:
+def _shown(model: CatalogueRow, parts: AppState) -> dict[str, Any]:
     """A model's own limits, else those of its provider's account."""
     provider = parts.catalogue.provider(model.provider)
     usable = parts.settings.has_account(provider)

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from services.gateway.api.context import Call, SignedIn
+from services.gateway.api.context import RequestContext, SignedIn
 from services.gateway.api.documents import errors
 from services.gateway.api.headers import accepts
-from services.gateway.api.ids import ProjectId
+from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.schemas.events import stream_schema
 from services.gateway.domain.roles import Role
 from services.gateway.stream.response import EventStreamResponse, Opening
@@ -52,35 +52,38 @@ Resume = Annotated[
 
 
 @router.get("/events", **_DOC, summary="preview-ready, failed, complete, film-updated and changed of all my projects")
-async def of_user(call: SignedIn, header: LastEventId = None, last_event_id: Resume = None) -> Response:
-    accepts(call.request, "text/event-stream")
+async def of_user(context: SignedIn, header: LastEventId = None, last_event_id: Resume = None) -> Response:
+    accepts(context.request, "text/event-stream")
 
     async def projects() -> Iterable[str]:
-        async with call.parts.glancing() as connection:
-            return await call.doing(connection).views.project_ids()
+        async with context.parts.glancing() as connection:
+            return await context.doing(connection).views.project_ids()
 
-    return _open(call, True, header or last_event_id, projects)
+    return _open(context, True, header or last_event_id, projects)
 
 
 @router.get("/projects/{project_id}/events", **_DOC, summary="All that happens in a project")
 async def of_project(
-    project_id: ProjectId, call: SignedIn, header: LastEventId = None, last_event_id: Resume = None
+    project_id: ProjectId, context: SignedIn, header: LastEventId = None, last_event_id: Resume = None
 ) -> Response:
-    accepts(call.request, "text/event-stream")
+    accepts(context.request, "text/event-stream")
 
     async def allowed() -> Iterable[str]:
-        async with call.parts.glancing() as connection:
-            return [(await call.doing(connection).may("project", project_id, Role.VIEWER)).project_id]
+        async with context.parts.glancing() as connection:
+            return [(await context.doing(connection).require_role("project", project_id, Role.VIEWER)).project_id]
 
-    return _open(call, False, header or last_event_id, allowed)
+    return _open(context, False, header or last_event_id, allowed)
 
 
 def _open(
-    call: Call, user_wide: bool, last_event_id: str | None, projects: Callable[[], Awaitable[Iterable[str]]]
+    context: RequestContext,
+    user_wide: bool,
+    last_event_id: str | None,
+    projects: Callable[[], Awaitable[Iterable[str]]],
 ) -> Response:
     async def snapshot(project_ids: Iterable[str]) -> tuple[int, str]:
-        async with call.parts.reading() as connection:
-            return await call.doing(connection).views.snapshot(project_ids)
+        async with context.parts.reading() as connection:
+            return await context.doing(connection).views.snapshot(project_ids)
 
-    opening = Opening(call.user_id, user_wide, last_event_id, projects, snapshot)
-    return EventStreamResponse(call.parts.hub, call.parts.event_log, opening)
+    opening = Opening(context.user_id, user_wide, last_event_id, projects, snapshot)
+    return EventStreamResponse(context.parts.hub, context.parts.event_log, opening)

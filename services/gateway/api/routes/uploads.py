@@ -13,11 +13,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from services.gateway.api.context import REPLAYED, Answer, Doing, SignedIn
+from services.gateway.api.app_state import AppState
+from services.gateway.api.context import REPLAYED, Result, SignedIn, UnitOfWork
 from services.gateway.api.documents import POST, WITH_BODY, answers
 from services.gateway.api.headers import accepts
-from services.gateway.api.ids import ProjectId
-from services.gateway.api.ports import Parts
+from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.api.schemas.projects import Upload
 from services.gateway.commands.register_upload import NewUpload, register_upload
@@ -61,7 +61,7 @@ _BODY: Final = {
 async def upload(
     project_id: ProjectId,
     request: Request,
-    call: SignedIn,
+    context: SignedIn,
     filename: Annotated[
         str | None, Query(max_length=300, description="What to call it; else Content-Disposition's.")
     ] = None,
@@ -69,16 +69,16 @@ async def upload(
     """Raw bytes. The type is told by the first bytes; SVG is refused."""
     accepts(request, "application/json")
 
-    async def allowed(d: Doing) -> dict[str, str]:
-        return {"project_id": (await d.may("project", project_id, Role.EDITOR)).project_id}
+    async def allowed(work: UnitOfWork) -> dict[str, str]:
+        return {"project_id": (await work.require_role("project", project_id, Role.EDITOR)).project_id}
 
-    await call.read(allowed)  # before a gigabyte is taken
-    upload_id = call.parts.new_id()
+    await context.read(allowed)  # before a gigabyte is taken
+    upload_id = context.parts.new_id()
     content_type, chunks = await _begin(request)
-    ref = await _store(call.parts, upload_id, content_type, chunks)
+    ref = await _store(context.parts, upload_id, content_type, chunks)
     kept = False
     try:
-        found = await _inspect(call.parts, kind_of(content_type), ref)
+        found = await _inspect(context.parts, kind_of(content_type), ref)
         name = plain_name(filename or _named(request.headers.get("content-disposition")), content_type)
         command = NewUpload(
             upload_id,
@@ -91,16 +91,16 @@ async def upload(
             found.duration,
         )
 
-        async def effect(d: Doing) -> Answer:
-            await register_upload(d.store, await d.may("project", project_id, Role.EDITOR), command)
-            return Answer(201, await d.views.upload(upload_id))
+        async def effect(work: UnitOfWork) -> Result:
+            await register_upload(work.store, await work.require_role("project", project_id, Role.EDITOR), command)
+            return Result(201, await work.views.upload(upload_id))
 
-        response = await call.command(effect, body=ref.sha256.encode())
+        response = await context.command(effect, body=ref.sha256.encode())
         kept = REPLAYED.lower() not in response.headers
         return response
     finally:
         if not kept:
-            await call.parts.objects.own.delete(ref.key)
+            await context.parts.objects.own.delete(ref.key)
 
 
 async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
@@ -128,7 +128,7 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
     return content_type, whole()
 
 
-async def _store(parts: Parts, upload_id: str, content_type: str, chunks: AsyncIterator[bytes]) -> ObjectRef:
+async def _store(parts: AppState, upload_id: str, content_type: str, chunks: AsyncIterator[bytes]) -> ObjectRef:
     limit = MAX_BYTES[kind_of(content_type)]
     key = f"uploads/{upload_id}.{EXTENSIONS[content_type]}"
     try:
@@ -141,7 +141,7 @@ async def _store(parts: Parts, upload_id: str, content_type: str, chunks: AsyncI
         raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
 
 
-async def _inspect(parts: Parts, kind: str, ref: ObjectRef) -> Inspected:
+async def _inspect(parts: AppState, kind: str, ref: ObjectRef) -> Inspected:
     """Reads the file where it lies, or a copy of it."""
     store = parts.objects.own
     if path := store.local_path(ref.key):

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core._pydantic_core import list_all_errors
 
-from services.gateway.domain.sentences import path_within, said, sentence, subject
+from services.gateway.domain.validation_messages import path_within, said, sentence, subject
 
 RAW = re.compile(r"Input should|Extra inputs|Field required|valid integer|Value error|permitted")
 

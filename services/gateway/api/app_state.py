@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from services.gateway.api.middleware.concurrency import Slots
+from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
 from services.gateway.commands.ports import Store
 from services.gateway.config import Settings
@@ -117,8 +117,8 @@ class Views(Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Everything that a route may reach, as `request.app.state.parts`."""
+class AppState:
+    """Everything that a route may reach, as `request.app.state.gateway`."""
 
     settings: Settings
     pool: Pool
@@ -139,7 +139,7 @@ class Parts:
     new_id: NewId
     see_user: Callable[[str, str], Awaitable[None]]
     limit: RateLimit
-    slots: Slots
+    concurrency: ConcurrencyLimit
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """(caller, Idempotency-Key) of the commands that are being answered here."""
 
