@@ -51,7 +51,7 @@ contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI, OpenAPI and their 
 	$(BIN)/python -m shared.contracts.docs.generate
 	$(BIN)/python -m services.gateway.api.cli openapi > docs/api/openapi.json
 	$(BIN)/python -m services.gateway.api.cli reference > docs/api/README.md
-	$(BIN)/python -m tests.support.settings_reference > docs/operations/settings.md
+	$(BIN)/python -m docs.tools.settings_reference > docs/operations/settings.md
 
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
 	$(BIN)/python -m bench $(ROW) $(ARGS)

@@ -23,8 +23,8 @@ from starlette.staticfiles import StaticFiles
 
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.values import Transition, TransitionStyle
-from tests.integration.test_compiler_service import DISSOLVE, Start, item, requested, start
 from tests.support import films
+from tests.support.compiler_harness import DISSOLVE, Start, item, requested, start
 
 __all__ = ["start"]
 

@@ -16,7 +16,7 @@ from shared.contracts.events.compiler import FilmState
 from shared.core.errors import Retryable
 from shared.media.ffmpeg import ffmpeg_exe
 from shared.media.probe import probe
-from tests.integration.test_compiler_service import Stage, Start, item, requested, sources, start
+from tests.support.compiler_harness import CompilerHarness, Start, item, requested, sources, start
 from tests.support.films import watch
 from tests.support.http_client import photograph
 from tests.support.waiting import eventually
@@ -96,7 +96,7 @@ async def test_a_film_survives_one_fault_and_ends_in_words_after_two(
         await _nothing_is_left(stage, faulty)
 
 
-async def _nothing_is_left(stage: Stage, faulty: Faulty) -> None:
+async def _nothing_is_left(stage: CompilerHarness, faulty: Faulty) -> None:
     await stage.is_tidy()
     assert not [p for p in stage.objects.rglob(".incoming/*") if p.is_file()], "half of an object"
     await eventually(lambda: not faulty.running(), what="the end of every ffmpeg")

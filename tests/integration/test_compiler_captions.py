@@ -21,14 +21,14 @@ from services.compiler.rendering.mp4.film import Line
 from services.compiler.rendering.video import Renderer
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.values import CaptionMode
-from tests.integration.test_compiler_service import (  # fixtures and the stage of the whole compiler
+from tests.support import films
+from tests.support.compiler_harness import (
     Start,
     item,
     requested,
     sources,
     start,
 )
-from tests.support import films
 from tests.support.film_harness import OUTPUT, Kitchen
 
 __all__ = ["sources", "start"]

@@ -4,165 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import psutil
 import pytest
-import pytest_asyncio
-from aiokafka import AIOKafkaProducer
 
-from services.compiler.config import Settings
-from services.compiler.wiring import wire
 from shared.contracts.base import Event
-from shared.contracts.events.compiler import FilmState, FilmUpdated
+from shared.contracts.events.compiler import FilmState
 from shared.contracts.events.gateway import CancelTarget, CompileItem, CompileRequested, PinnedMedia, TimelineSegment
-from shared.contracts.topics import Service
-from shared.contracts.values import AssetKind, AudioConfig, Fit, Media, ObjectRef, Output, Transition, TransitionStyle
+from shared.contracts.values import AssetKind, AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.core.ids import new_id
-from shared.media.probe import probe
-from shared.messaging.broker import Broker
-from shared.messaging.events import read_message
-from shared.objects import Objects, open_objects
-from tests.conftest import FreshDatabase
 from tests.support import events, films
-from tests.support.brokers import EmbeddedBroker
+from tests.support.compiler_harness import (
+    DISSOLVE,
+    OUTPUT,
+    CompilerHarness,
+    Start,
+    item,
+    requested,
+    sources,
+    start,
+)
 from tests.support.waiting import eventually
 
-OUTPUT = Output(width=320, height=180, fps=24, fit=Fit.PAD)
-UNDONE = "select count(*) from jobs where kind in ('compile', 'prepare', 'sign')"
-DISSOLVE = Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5)
-
-
-@dataclass
-class Stage:
-    """A running compiler, and the rest of the system played by the test."""
-
-    database: asyncpg.Connection
-    producer: AIOKafkaProducer
-    generator: Objects
-    objects: Path
-    work: Path
-    told: list[FilmUpdated] = field(default_factory=list)
-
-    async def send(self, event: Event, **envelope: Any) -> None:
-        message = events.message(event, at=datetime.now(UTC), **envelope)
-        await self.producer.send_and_wait(
-            event.TOPIC, event.model_dump_json().encode(), key=event.key.encode(), headers=message.envelope.headers()
-        )
-
-    async def commit(self, path: Path) -> PinnedMedia:
-        """A version's file in the generator's bucket."""
-        ref = await self.generator.own.put_file(f"versions/{new_id()}/{path.name}", path, "video/mp4")
-        found = await asyncio.to_thread(probe, path)
-        media = Media(
-            width=found.width,
-            height=found.height,
-            duration_s=found.duration_s,
-            fps=found.fps,
-            frames=found.frames,
-            video_codec=found.video_codec,
-            audio_codec=found.audio_codec,
-        )
-        return events.pinned(object=ref, media=media)
-
-    async def until(self, compilation_id: str, *states: FilmState, within: float = 60) -> FilmUpdated:
-        def look() -> FilmUpdated | None:
-            return next((t for t in self.told if t.compilation_id == compilation_id and t.state in states), None)
-
-        return await eventually(look, within=within, what=f"{states} of the film")
-
-    async def film(self, request: CompileRequested, **envelope: Any) -> FilmUpdated:
-        await self.send(request, **envelope)
-        return await self.until(request.compilation_id, FilmState.COMPLETED, FilmState.FAILED, FilmState.CANCELLED)
-
-    def path(self, ref: ObjectRef | None) -> Path:
-        assert ref is not None
-        return self.objects / ref.bucket / ref.key
-
-    async def idle(self) -> None:
-        """Nothing is left to render ahead."""
-        await eventually(self._no_jobs, within=60, every=0.1, what="the end of rendering ahead")
-
-    async def _no_jobs(self) -> bool:
-        return not await self.database.fetchval(UNDONE)
-
-    async def is_tidy(self) -> None:
-        """Nothing is left to do, and no file of it stays behind."""
-        await self.idle()
-        await eventually(lambda: not self.leftovers(), what="an empty scratch folder")
-
-    def leftovers(self) -> list[Path]:
-        return [p for p in (self.work / "compiler" / "scratch").rglob("*") if p.is_file() and p.name != "lock"]
-
-
-def requested(*items: CompileItem, **overrides: Any) -> CompileRequested:
-    defaults = {"items": list(items), "output": OUTPUT, "expires_at": datetime.now(UTC) + timedelta(hours=24)}
-    return events.compile_requested(**(defaults | overrides))
-
-
-def item(number: int, video: PinnedMedia, after: Transition | None = None, **overrides: Any) -> CompileItem:
-    defaults = {"segment_id": new_id(), "number": number, "video": video, "transition_after": after}
-    return CompileItem(**(defaults | overrides))
-
-
-@pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    films.video(folder / "a.mp4", hue=0)
-    films.video(folder / "b.mp4", hue=120, fps="30", tone=500)
-    films.video(folder / "c.mp4", hue=240, size="180x320", fps="25")
-    films.tone(folder / "voice.wav", seconds=1.2, hertz=700)
-    films.tone(folder / "music.wav", seconds=3, hertz=200)
-    return folder
-
-
-Start = Callable[..., Any]
-
-
-@pytest_asyncio.fixture
-async def start(fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, tmp_path: Path) -> AsyncIterator[Start]:
-    url = await fresh_database("compiler")
-
-    @asynccontextmanager
-    async def started(**settings: Any) -> AsyncIterator[Stage]:
-        objects, work = tmp_path / "objects", tmp_path / "work"
-        config = Settings(
-            database_url=url, kafka_bootstrap=embedded_broker.bootstrap, kafka_embedded=True,
-            objects_url=f"file://{objects}", work_dir=str(work), **({"settle_s": 0.1} | settings),
-        )  # fmt: skip
-        gateway = Broker(embedded_broker.bootstrap, Service.GATEWAY, True)
-        producer = gateway.producer()
-        consumer = gateway.consumer(FilmUpdated.TOPIC)
-        await producer.start()
-        await consumer.start()
-        database = await asyncpg.connect(url)
-        try:
-            async with open_objects(config.objects_url, Service.GENERATOR) as generator, wire(config):
-                stage = Stage(database, producer, generator, objects, work)
-
-                async def listen() -> None:
-                    async for record in consumer:
-                        event = read_message(record.topic, list(record.headers), record.value or b"").event
-                        assert isinstance(event, FilmUpdated)
-                        stage.told.append(event)
-
-                listening = asyncio.create_task(listen())
-                try:
-                    yield stage
-                finally:
-                    listening.cancel()
-        finally:
-            await database.close()
-            await consumer.stop()
-            await producer.stop()
-
-    yield started
+__all__ = ["sources", "start"]
 
 
 async def test_what_was_rendered_ahead_is_only_joined(start: Start, sources: Path) -> None:
@@ -250,7 +115,7 @@ def _complete(episode: str, media: PinnedMedia, kind: AssetKind, commit_seq: int
     )
 
 
-async def _made(stage: Stage, wanted: dict[str, int]) -> bool:
+async def _made(stage: CompilerHarness, wanted: dict[str, int]) -> bool:
     rows = await stage.database.fetch("select kind, count(*) n from pieces where made_at is not null group by kind")
     have = {r["kind"]: r["n"] for r in rows}
     return all(have.get(kind, 0) >= count for kind, count in wanted.items())
@@ -266,7 +131,7 @@ async def test_a_film_from_nothing_and_again_after_one_segment_changed(start: St
         assert film.report is not None
         # Three clips, two windows, one stem (b's own sound), one chunk, one poster.
         assert (film.report.pieces_reused, film.report.pieces_rendered) == (0, 8)
-        mine = [t for t in stage.told if t.compilation_id == first.compilation_id]
+        mine = [t for t in stage.updates if t.compilation_id == first.compilation_id]
         assert [t.state for t in mine[:2]] == [FilmState.PENDING, FilmState.PROCESSING]
         assert [t.rev for t in mine] == list(range(1, len(mine) + 1))
         assert [t.progress for t in mine] == sorted(t.progress for t in mine)
@@ -329,7 +194,7 @@ async def test_a_request_told_twice_makes_one_film(start: Start, sources: Path) 
         await asyncio.gather(stage.send(request), stage.send(request))
         await stage.until(request.compilation_id, FilmState.COMPLETED)
         await stage.idle()
-        assert [t.rev for t in stage.told] == list(range(1, len(stage.told) + 1))
+        assert [t.rev for t in stage.updates] == list(range(1, len(stage.updates) + 1))
         assert len(list((stage.objects / "compiler" / "films").rglob("*.jpg"))) == 1
 
 
@@ -376,7 +241,7 @@ async def _held() -> psutil.Process:
     return process
 
 
-async def _no_claims(stage: Stage) -> bool:
+async def _no_claims(stage: CompilerHarness) -> bool:
     return not await stage.database.fetchval("select count(*) from pieces where made_at is null")
 
 
@@ -408,7 +273,7 @@ async def test_a_cancel_that_comes_first_waits_for_its_film(start: Start, source
         await stage.idle()
 
 
-async def _parked(stage: Stage) -> bool:
+async def _parked(stage: CompilerHarness) -> bool:
     return bool(await stage.database.fetchval("select 1 from parked"))
 
 
@@ -445,7 +310,7 @@ async def test_a_deleted_episode_takes_its_films_along(start: Start, tmp_path: P
         await eventually(lambda: _committed(stage, 1), what="the marker behind it")
 
 
-async def _committed(stage: Stage, count: int) -> bool:
+async def _committed(stage: CompilerHarness, count: int) -> bool:
     return bool(await stage.database.fetchval("select count(*) = $1 from committed", count))
 
 

@@ -10,7 +10,7 @@ from shared.media import probe as media
 from shared.media.c2pa import Claim, identity_from, sign
 from shared.media.ffmpeg import media_input, run_ffmpeg
 from shared.media.probe import TAG_BT709, conformed_video_args
-from tests.integration.test_compiler_service import Stage, Start, item, requested, sources, start
+from tests.support.compiler_harness import CompilerHarness, Start, item, requested, sources, start
 from tests.support.films import watch
 from tests.support.waiting import eventually
 
@@ -60,9 +60,9 @@ async def test_a_signed_version_is_copied_to_the_frame_and_its_manifest_goes_alo
         await stage.idle()
 
 
-async def _signed(stage: Stage, film: FilmUpdated) -> FilmUpdated:
+async def _signed(stage: CompilerHarness, film: FilmUpdated) -> FilmUpdated:
     """What is told of a film when its credentials are in it: later than its job ends."""
     wanted = ("signed", film.compilation_id)
     return await eventually(
-        lambda: next((t for t in stage.told if (t.provenance, t.compilation_id) == wanted), None), what="signing"
+        lambda: next((t for t in stage.updates if (t.provenance, t.compilation_id) == wanted), None), what="signing"
     )

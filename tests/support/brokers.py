@@ -21,7 +21,7 @@ from deploy.local.stores import EmbeddedBrokerPart
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.errors import RetakeError
 from shared.messaging.broker import Broker
-from tests.support import docker
+from tests.support import containers
 from tests.support.background import Background
 from tests.support.components import COMPONENTS, Missing
 from tests.support.waiting import eventually
@@ -140,8 +140,8 @@ ApacheKafkaBroker = ApacheBroker | ContainedBroker
 @asynccontextmanager
 async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
     """From a container where Docker answers, else from Maven's jars. Raises Missing."""
-    if docker.answers():
-        with docker.apache_kafka(install.VERSION) as bootstrap:
+    if containers.answers():
+        with containers.apache_kafka(install.VERSION) as bootstrap:
             await create_missing(bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
             COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION} (container)")
             yield ContainedBroker(bootstrap)

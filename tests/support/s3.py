@@ -13,7 +13,7 @@ from typing import Final
 
 from deploy.local.children import Command, spawn
 from deploy.local.preflight import free_port
-from tests.support import docker
+from tests.support import containers
 from tests.support.cache import alone, cache_dir, quietly
 from tests.support.components import COMPONENTS, Missing
 from tests.support.waiting import answers_http
@@ -65,8 +65,8 @@ def build() -> Path:
 @asynccontextmanager
 async def s3_server(directory: Path) -> AsyncIterator[S3Server]:
     """The best server that this machine has; raises Missing if it has none."""
-    if docker.answers():
-        with docker.versitygw(VERSION, ACCESS_KEY, SECRET_KEY) as endpoint:
+    if containers.answers():
+        with containers.versitygw(VERSION, ACCESS_KEY, SECRET_KEY) as endpoint:
             await answers_http(endpoint, within=60)
             COMPONENTS.has("s3", f"s3 (versitygw {VERSION}, container)")
             yield S3Server(endpoint, checks_signatures=True)

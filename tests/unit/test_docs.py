@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.tools.settings_reference import SERVICES, settings_reference
 from services.gateway.api.cli import reference
 from shared.contracts.messages import message
-from tests.support.settings_reference import SERVICES, settings_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

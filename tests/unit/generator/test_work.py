@@ -20,7 +20,7 @@ from services.generator.usecases.report_progress import Reporter, Step
 from shared.contracts.events.generator import Progress
 from shared.core.errors import Retryable
 from tests.support import events
-from tests.support.in_no_time import LoopClock, in_no_time
+from tests.support.virtual_time import LoopClock, virtual_time
 
 RUN = Run(
     events.regenerate_requested(),
@@ -65,7 +65,7 @@ def reporter(written: Written, *, of: int = 1) -> Reporter:
     return Reporter(written.unit, Attempt("run", "token", 1), LoopClock(), of=of)
 
 
-@in_no_time
+@virtual_time
 async def test_steps_are_told_as_they_begin_and_shares_at_most_once_a_second() -> None:
     written = Written()
     async with reporter(written) as told:
@@ -79,7 +79,7 @@ async def test_steps_are_told_as_they_begin_and_shares_at_most_once_a_second() -
     assert written.told == [("run.rendering", 5.0), ("run.verifying", 85.0)]
 
 
-@in_no_time
+@virtual_time
 async def test_shares_are_told_after_a_second() -> None:
     written = Written()
     async with reporter(written) as told:
@@ -90,7 +90,7 @@ async def test_shares_are_told_after_a_second() -> None:
     assert written.told == [("run.rendering", 5.0), ("run.rendering", 45.0)]
 
 
-@in_no_time
+@virtual_time
 async def test_steps_that_pass_at_once_are_left_out_and_nobody_waits() -> None:
     written = Written(slow_s=0.2)
     began = asyncio.get_running_loop().time()
@@ -102,7 +102,7 @@ async def test_steps_that_pass_at_once_are_left_out_and_nobody_waits() -> None:
     assert written.told == []
 
 
-@in_no_time
+@virtual_time
 async def test_what_is_being_written_is_finished_before_the_end() -> None:
     written = Written(slow_s=0.3)
     async with reporter(written) as told:
@@ -113,7 +113,7 @@ async def test_what_is_being_written_is_finished_before_the_end() -> None:
     assert len(written.told) == 1
 
 
-@in_no_time
+@virtual_time
 async def test_the_percent_covers_all_candidates_and_never_goes_back() -> None:
     written = Written()
     async with reporter(written, of=2) as told:
@@ -124,7 +124,7 @@ async def test_the_percent_covers_all_candidates_and_never_goes_back() -> None:
     assert written.told == [("run.storing", 47.5), ("run.rendering", 52.5)]
 
 
-@in_no_time
+@virtual_time
 async def test_it_falls_silent_when_the_run_is_no_longer_ours_and_survives_the_database() -> None:
     gone = Written(ours=False)
     async with reporter(gone) as told:

@@ -48,7 +48,7 @@ class LoopClock:
         await asyncio.sleep(seconds)
 
 
-def in_no_time(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+def virtual_time(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     """For tests of coroutines alone: the time of threads and of other processes cannot leap."""
 
     @functools.wraps(test)
