@@ -33,7 +33,13 @@ Lists and tables are written as JSON. Keep secrets in the platform's secret stor
 
 def settings_reference() -> str:
     """The Markdown of docs/operations/settings.md: the settings that all services share, then each service's own."""
-    parts = [_HEAD, "## Every service", "", "Each variable has the service's prefix, for example `GATEWAY_DATABASE_URL`.", ""]
+    parts = [
+        _HEAD,
+        "## Every service",
+        "",
+        "Each variable has the service's prefix, for example `GATEWAY_DATABASE_URL`.",
+        "",
+    ]
     parts += _table("<SERVICE>_", ServiceSettings.model_fields)
     for name, settings in SERVICES.items():
         own = {n: f for n, f in settings.model_fields.items() if n not in ServiceSettings.model_fields}
