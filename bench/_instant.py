@@ -6,9 +6,9 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from services.generator.adapters.providers import animatic_provider
 from services.generator.config import Settings
-from services.generator.wiring import AppState, Provider, wire
+from services.generator.providers.animatic import provider as animatic_provider
+from services.generator.wiring import Parts, Provider, wire
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.service import service_app
@@ -18,5 +18,5 @@ from tests.support.generator import ScriptedDownloads, ScriptedMaker, ScriptedSt
 def create_app() -> FastAPI:
     """Writes a few bytes per candidate; all the rest is the service itself."""
     maker = Provider(animatic_provider.lane, maker=ScriptedMaker())
-    made_of = AppState(load_catalogue(None), {animatic_provider.NAME: maker}, ScriptedStudio(), ScriptedDownloads())
+    made_of = Parts(load_catalogue(None), {animatic_provider.NAME: maker}, ScriptedStudio(), ScriptedDownloads())
     return service_app(Service.GENERATOR, Settings(), partial(wire, replaced=made_of))

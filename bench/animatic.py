@@ -21,7 +21,8 @@ import numpy as np
 from PIL import Image
 
 from bench._report import save, table
-from services.generator.adapters.providers.animatic import engine, worker
+from services.generator.media import worker_process as worker
+from services.generator.providers.animatic import engine
 
 RUNS = 3
 SECONDS = 5.0
@@ -104,7 +105,8 @@ def _drawing(photo: Path, words: str) -> float:
     job = {"image": str(photo), "directions": words, "seed": 1, "duration_s": SECONDS, "frames": round(SECONDS * 24)}
     before = _children()
     subprocess.run(
-        worker.command("draw"), input=worker.encode(job | {"width": 1920, "height": 1080}), stdout=subprocess.DEVNULL,
+        worker.command("services.generator.providers.animatic.draw"),
+        input=worker.encode(job | {"width": 1920, "height": 1080}), stdout=subprocess.DEVNULL,
         env=worker.environment(), check=True,
     )  # fmt: skip
     return _children() - before

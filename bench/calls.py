@@ -19,11 +19,11 @@ from typing import Any
 
 from bench._report import save, table
 from deploy.local.preflight import free_port
-from services.generator.adapters.postgres.turnstile import PostgresTurnstile
-from services.generator.adapters.providers.replicate import provider as replicate_provider
-from services.generator.adapters.providers.replicate.settings import ReplicateSettings
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.domain.run import Lane
+from services.generator.domain.runs import Lane
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.replicate import provider as replicate_provider
+from services.generator.providers.replicate.settings import ReplicateSettings
+from services.generator.store.limiter import PostgresTurnstile
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind
 from shared.core.ids import new_id
@@ -78,7 +78,7 @@ async def _measure(folder: Path, calls: int) -> dict[str, Any]:
             await answers_http(f"{url}/", within=60)
             async with (
                 embedded_postgres(folder / "postgres") as postgres,
-                open_bench(await postgres.fresh("generator"), folder, studio=FfmpegStudio()) as bench,
+                open_bench(await postgres.fresh("generator"), folder, studio=FfmpegMediaProcessor()) as bench,
             ):
                 return await _run(bench, url, calls)
         finally:

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from bench._films import ffmpeg
 from bench._report import save, table
-from services.generator.adapters.film.cutter import FfmpegCutter
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.domain.cutting import DEFAULT_THRESHOLD, cut
-from services.generator.usecases.ports import Beside
+from services.generator.commands.ports import Beside
+from services.generator.domain.film_cuts import DEFAULT_THRESHOLD, cut
+from services.generator.media.film.cutter import FfmpegCutter
+from services.generator.media.inspection import FfmpegMediaProcessor
 from shared.contracts.values import AssetKind
 
 RUNS: Final = 3
@@ -54,7 +54,7 @@ async def _measure(folder: Path, minutes: float) -> list[dict[str, Any]]:
         async def look(clip: Path = clip, image: Path = image, ends: Path | None = ends) -> None:
             with tempfile.TemporaryDirectory(dir=folder) as work:
                 beside = Beside(starting_image=image, previous=ends)
-                await FfmpegStudio().inspect(clip, AssetKind.VIDEO, Path(work), beside)
+                await FfmpegMediaProcessor().inspect(clip, AssetKind.VIDEO, Path(work), beside)
 
         rows.append(await _timed(what, SECONDS, look, RUNS) | {"reach": reach})
     if minutes:
@@ -73,7 +73,7 @@ async def _neighbours(clip: Path, folder: Path) -> tuple[Path, Path | None]:
     image, work = folder / "image.png", folder / "before"
     ffmpeg("-i", clip, "-frames:v", "1", "-update", "1", image)
     work.mkdir(exist_ok=True)
-    return image, (await FfmpegStudio().inspect(clip, AssetKind.VIDEO, work, Beside())).last_frame
+    return image, (await FfmpegMediaProcessor().inspect(clip, AssetKind.VIDEO, work, Beside())).last_frame
 
 
 def _make(path: Path, size: str, seconds: int, codec: tuple[str, ...], hue: int = 0) -> None:

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.generator.domain.run import Run
+from services.generator.commands.cancel_import import cancel_import, cancel_imports_of
+from services.generator.commands.cancel_run import cancel_run
+from services.generator.commands.close_run import close_rejected, close_reviewed
+from services.generator.commands.import_ports import Imports
+from services.generator.commands.ports import Commits, Meter, Runs
+from services.generator.commands.refuse_command import refuse_request
+from services.generator.commands.start_import import start_import
+from services.generator.commands.start_run import Offer, start_run
+from services.generator.commands.versions import commit_version
+from services.generator.domain.runs import Run
 from services.generator.domain.states import TERMINAL
-from services.generator.usecases.cancel_import import cancel_import, cancel_imports_of
-from services.generator.usecases.cancel_run import cancel_run
-from services.generator.usecases.close_run import close_rejected, close_reviewed
-from services.generator.usecases.commit_version import commit_version
 from services.generator.usecases.delete_assets import delete_assets
-from services.generator.usecases.imports import Imports
-from services.generator.usecases.ports import Commits, Meter, Runs
-from services.generator.usecases.refuse_command import refuse_request
-from services.generator.usecases.start_import import start_import
-from services.generator.usecases.start_run import Offer, start_run
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested, RegenerateRequested
 from shared.contracts.events.review import Accepted, Rejected, ReviewUpdated

@@ -8,10 +8,10 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from services.generator.adapters.providers.replicate.bell import Bell
+from services.generator.api.webhooks import webhook_routes
 from services.generator.config import Settings
-from services.generator.domain.webhook_signature import keys_of
-from services.generator.entrypoints.webhooks import webhook_routes
+from services.generator.providers.replicate.bell import Bell
+from services.generator.providers.replicate.webhooks import keys_of
 from services.generator.wiring import open_keeper, wire
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock

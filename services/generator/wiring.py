@@ -10,43 +10,43 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from services.generator.adapters.downloads import GuardedDownloads
-from services.generator.adapters.film.cutter import FfmpegCutter
-from services.generator.adapters.meter import PrometheusMeter
-from services.generator.adapters.postgres.attempts import attempt_units
-from services.generator.adapters.postgres.calls import PostgresCalls
-from services.generator.adapters.postgres.commits import PostgresCommits
-from services.generator.adapters.postgres.imports import PostgresImports, split_units
 from services.generator.adapters.postgres.purges import keeping_units
-from services.generator.adapters.postgres.runs import PostgresRuns
-from services.generator.adapters.postgres.sweeps import PostgresSweeps
-from services.generator.adapters.postgres.turnstile import PostgresGates, PostgresTurnstile
-from services.generator.adapters.providers import animatic_provider
-from services.generator.adapters.providers.replicate import provider as replicate_provider
-from services.generator.adapters.providers.replicate.bell import Bell
-from services.generator.adapters.providers.replicate.settings import BASE_URL, ReplicateSettings
-from services.generator.adapters.providers.replicate.settings import NAME as REPLICATE
-from services.generator.adapters.scratch import ProcessScratch
-from services.generator.adapters.signing import C2paVersionSigner
-from services.generator.adapters.studio import FfmpegStudio
+from services.generator.commands.abandon_call import AbandonCall
+from services.generator.commands.call_provider import RemoteMaker
+from services.generator.commands.candidates import MAX_SEED, MakeCandidate
+from services.generator.commands.generate import Generate
+from services.generator.commands.import_ports import SPLIT
+from services.generator.commands.inputs import GatherInputs
+from services.generator.commands.ports import Downloads, LaneOf, Maker, MediaProcessor, Scratch, VersionSigner
+from services.generator.commands.references import GatherReferences
+from services.generator.commands.split_film import SplitFilm
+from services.generator.commands.start_run import Offer
 from services.generator.config import Settings
+from services.generator.domain.runs import Lane
 from services.generator.consumers import Entry
-from services.generator.domain.run import Lane
-from services.generator.entrypoints.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
 from services.generator.entrypoints.keeper import COLLECT, PURGE, Keeper
-from services.generator.usecases.abandon_call import AbandonCall
-from services.generator.usecases.call_provider import RemoteMaker
+from services.generator.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
+from services.generator.media.downloads import GuardedDownloads
+from services.generator.media.film.cutter import FfmpegCutter
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.media.scratch import ProcessScratch
+from services.generator.media.signing import C2paVersionSigner
+from services.generator.metrics import PrometheusMeter
+from services.generator.providers.animatic import provider as animatic_provider
+from services.generator.providers.base import ABANDON, Calls, RemoteProvider, Turnstile
+from services.generator.providers.replicate import provider as replicate_provider
+from services.generator.providers.replicate.bell import Bell
+from services.generator.providers.replicate.settings import BASE_URL, ReplicateSettings
+from services.generator.providers.replicate.settings import NAME as REPLICATE
+from services.generator.store.attempts import attempt_units
+from services.generator.store.calls import PostgresCalls
+from services.generator.store.imports import PostgresImports, split_units
+from services.generator.store.limiter import PostgresGates, PostgresTurnstile
+from services.generator.store.runs import PostgresRuns
+from services.generator.store.sweeps import PostgresSweeps
+from services.generator.store.versions import PostgresCommits
 from services.generator.usecases.collect_orphans import CollectOrphans
-from services.generator.usecases.gather_inputs import GatherInputs
-from services.generator.usecases.gather_references import GatherReferences
-from services.generator.usecases.generate import Generate
-from services.generator.usecases.imports import SPLIT
-from services.generator.usecases.make_candidate import MAX_SEED, MakeCandidate
-from services.generator.usecases.ports import Downloads, LaneOf, Maker, Scratch, Studio, VersionSigner
 from services.generator.usecases.purge_versions import PurgeVersions
-from services.generator.usecases.remote import ABANDON, Calls, RemoteProvider, Turnstile
-from services.generator.usecases.split_film import SplitFilm
-from services.generator.usecases.start_run import Offer
 from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
@@ -75,7 +75,7 @@ class Parts:
 
     catalogue: Catalogue
     providers: Mapping[str, Provider]
-    studio: Studio
+    studio: MediaProcessor
     downloads: Downloads
     signer: VersionSigner | None = None
 
@@ -87,7 +87,7 @@ def parts(settings: Settings, bell: Bell | None = None) -> Parts:
         REPLICATE: Provider(replicate_provider.lane, remote=replicate, compare=replicate.compare),
     }
     signer = C2paVersionSigner(identity_of(settings, Path(settings.work_dir) / "generator"))
-    return Parts(load_catalogue(settings.catalogue), providers, FfmpegStudio(), GuardedDownloads(), signer)
+    return Parts(load_catalogue(settings.catalogue), providers, FfmpegMediaProcessor(), GuardedDownloads(), signer)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.generator.adapters.providers.animatic.engine import render_video
+from services.generator.providers.animatic.engine import render_video
 from shared.contracts.events.compiler import FilmState
 from shared.core.errors import Retryable
 from shared.media.ffmpeg import ffmpeg_exe

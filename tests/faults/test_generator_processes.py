@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.preflight import free_port
-from services.generator.adapters.providers.replicate import provider as replicate_provider
+from services.generator.providers.replicate import provider as replicate_provider
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind
 from shared.core.ids import new_id

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.generator.adapters.studio import FfmpegStudio
+from services.generator.commands.ports import Beside, Made, Order, Share
 from services.generator.domain.frames import Frame
-from services.generator.domain.run import Lane
+from services.generator.domain.runs import Lane
 from services.generator.domain.tolerances import Asked, check
-from services.generator.usecases.ports import Beside, Made, Order, Share
+from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind, Cost, Output, ProjectSettings
 from shared.core.errors import Permanent
@@ -50,7 +50,7 @@ class Sends:
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
         yield opened
 
 
@@ -113,7 +113,7 @@ async def test_it_is_refused_in_words(what: str, clip: Callable[..., bytes], tmp
     answer.write_bytes(make(clip))
     expect = partial(check, AssetKind.VIDEO, Asked(Frame(320, 180), duration_s=1))
     with pytest.raises(Permanent) as refused:
-        await FfmpegStudio().inspect(answer, AssetKind.VIDEO, tmp_path, Beside(), expect)
+        await FfmpegMediaProcessor().inspect(answer, AssetKind.VIDEO, tmp_path, Beside(), expect)
     found = refused.value
     assert (found.code, word in found.cause, found.recovery.startswith("Regenerate")) == (code, True, True), found
 

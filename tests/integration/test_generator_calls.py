@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.generator.domain.run import Lane
-from services.generator.usecases.ports import Made, Order
-from services.generator.usecases.remote import (
+from services.generator.commands.ports import Made, Order
+from services.generator.domain.runs import Lane
+from services.generator.providers.base import (
     ABANDON,
     Call,
     Cancelled,

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.generator.adapters.providers.replicate import images
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.usecases.gather_references import in_turn
+from services.generator.commands.references import in_turn
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.replicate import images
 from shared.contracts.values import AssetKind, Character, ObjectRef, ProjectSettings
 from shared.objects.directory import DirectoryStore
 from tests.integration.test_generator_replicate_runs import renew
@@ -31,7 +31,7 @@ async def replicate(tmp_path: Path) -> AsyncIterator[server.Running]:
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
         renew(opened, replicate)
         yield opened
 

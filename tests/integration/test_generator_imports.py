@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from services.generator.adapters.film.cutter import FfmpegCutter
-from services.generator.entrypoints.jobs import split_kind
-from services.generator.usecases.imports import SPLIT
-from services.generator.usecases.split_film import SplitFilm
+from services.generator.commands.import_ports import SPLIT
+from services.generator.commands.split_film import SplitFilm
+from services.generator.jobs import split_kind
+from services.generator.media.film.cutter import FfmpegCutter
 from services.generator.wiring import splitting
 from shared.contracts.events.gateway import CancelTarget
 from shared.contracts.events.generator import Failed, ImportReady

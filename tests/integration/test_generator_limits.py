@@ -13,11 +13,10 @@ import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
 
-from services.generator.adapters.postgres.turnstile import PostgresGates, PostgresTurnstile
-from services.generator.domain.run import Lane
-from services.generator.entrypoints.jobs import Limits as Ages
-from services.generator.usecases.ports import Made, Order
-from services.generator.usecases.remote import (
+from services.generator.commands.ports import Made, Order
+from services.generator.domain.runs import Lane
+from services.generator.jobs import Limits as Ages
+from services.generator.providers.base import (
     Call,
     Cancelled,
     Halted,
@@ -28,6 +27,7 @@ from services.generator.usecases.remote import (
     Throttled,
     Unsure,
 )
+from services.generator.store.limiter import PostgresGates, PostgresTurnstile
 from services.generator.wiring import Provider
 from shared.contracts.catalogue import Limits
 from shared.contracts.values import AssetKind, Cost, ProjectSettings, SpendCap

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.generator.adapters.providers import animatic_provider
-from services.generator.adapters.studio import FfmpegStudio
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.animatic import provider as animatic_provider
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind, ObjectRef, Output, ProjectSettings
 from shared.media.ffmpeg import run_ffmpeg
@@ -28,7 +28,7 @@ SMALL = ProjectSettings(output=Output(width=640, height=360, fps=24))
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
         provider = Provider(animatic_provider.lane, animatic_provider.AnimaticProvider())
         opened.rewire(providers={"animatic": provider})
         yield opened

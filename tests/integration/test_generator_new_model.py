@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from services.generator.adapters.providers.replicate import provider as replicate_provider
-from services.generator.adapters.providers.replicate.settings import ReplicateSettings
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.domain.run import Lane
+from services.generator.domain.runs import Lane
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.replicate import provider as replicate_provider
+from services.generator.providers.replicate.settings import ReplicateSettings
 from services.generator.wiring import Provider
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind, ProjectSettings
@@ -100,7 +100,7 @@ async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -
     made = replicate_provider.ReplicateProvider(
         ReplicateSettings(token=replicate.token, base_url=replicate.url, poll_s=0.05, cancel_after_s=86_400)
     )
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
         opened.rewire(
             catalogue=load_catalogue(overlay),
             default_provider="replicate",

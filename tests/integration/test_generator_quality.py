@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from deploy.local.demo.photographs import photographs
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.usecases.ports import Beside
+from services.generator.commands.ports import Beside
+from services.generator.media.inspection import FfmpegMediaProcessor
 from shared.contracts.values import AssetKind, Quality
 from tests.support.films import ffmpeg
 
@@ -29,7 +29,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def measured(path: Path, work: Path, *, kind: AssetKind = AssetKind.VIDEO, beside: Beside = ALONE) -> Quality:
     work.mkdir(exist_ok=True)
-    return (await FfmpegStudio().inspect(path, kind, work, beside)).quality
+    return (await FfmpegMediaProcessor().inspect(path, kind, work, beside)).quality
 
 
 def again(filters: str, *options: str) -> Callable[[Path, Path], None]:
@@ -89,7 +89,7 @@ async def test_a_segment_that_goes_on_where_the_last_one_ended_is_continuous(cle
 async def test_the_last_frame_that_was_kept_tells_as_much_as_the_whole_video(clean: Path, tmp_path: Path) -> None:
     before = tmp_path / "before"
     before.mkdir()
-    kept = (await FfmpegStudio().inspect(clean, AssetKind.VIDEO, before, ALONE)).last_frame
+    kept = (await FfmpegMediaProcessor().inspect(clean, AssetKind.VIDEO, before, ALONE)).last_frame
     by_video = await measured(clean, tmp_path / "a", beside=Beside(previous=clean))
     by_frame = await measured(clean, tmp_path / "b", beside=Beside(previous=kept))
     one, other = by_video.measures["continuity_previous"], by_frame.measures["continuity_previous"]

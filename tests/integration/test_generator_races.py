@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.generator.entrypoints.jobs import Limits
+from services.generator.jobs import Limits
 from shared.contracts.values import AssetKind
 from shared.core.errors import Fenced
 from shared.core.ids import new_id

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from services.generator.adapters.providers.replicate import provider as replicate_provider
-from services.generator.adapters.providers.replicate.settings import ReplicateSettings
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.domain.run import Lane
+from services.generator.domain.runs import Lane
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.replicate import provider as replicate_provider
+from services.generator.providers.replicate.settings import ReplicateSettings
 from services.generator.wiring import Provider, abandonment
 from shared.contracts.values import AssetKind
 from shared.jobs import queue as jobs
@@ -36,7 +36,7 @@ async def replicate(tmp_path: Path) -> AsyncIterator[server.Running]:
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
         renew(opened, replicate)
         yield opened
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from services.generator.config import Settings
-from services.generator.domain.run import Lane
+from services.generator.domain.runs import Lane
 from services.generator.wiring import Parts, Provider, wire
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue

@@ -11,10 +11,10 @@ import pytest_asyncio
 from PIL import Image
 
 from client.cli.provenance import read
-from services.generator.adapters.providers import animatic_provider
-from services.generator.adapters.signing import C2paVersionSigner
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.usecases.ports import Origin
+from services.generator.commands.ports import Origin
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.media.signing import C2paVersionSigner
+from services.generator.providers.animatic import provider as animatic_provider
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind, ObjectRef, Output, ProjectSettings
 from shared.media.c2pa import Claim, Identity, identity_from, sign
@@ -33,7 +33,7 @@ def identity(tmp_path: Path) -> Identity:
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, identity: Identity) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegStudio()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
         provider = Provider(animatic_provider.lane, animatic_provider.AnimaticProvider())
         opened.rewire(providers={"animatic": provider}, signer=C2paVersionSigner(identity))
         yield opened

@@ -13,16 +13,16 @@ from typing import Any
 
 import asyncpg
 
-from services.generator.adapters.meter import PrometheusMeter
-from services.generator.adapters.postgres.sweeps import PostgresSweeps
-from services.generator.adapters.postgres.turnstile import PostgresGates
-from services.generator.adapters.scratch import ProcessScratch
+from services.generator.commands.generate import Generate
+from services.generator.commands.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
 from services.generator.config import Settings
+from services.generator.domain.runs import Lane
 from services.generator.consumers import Entry
-from services.generator.domain.run import Lane
-from services.generator.entrypoints.jobs import Limits, RunSweep, kinds
-from services.generator.usecases.generate import Generate
-from services.generator.usecases.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
+from services.generator.jobs import Limits, RunSweep, kinds
+from services.generator.media.scratch import ProcessScratch
+from services.generator.metrics import PrometheusMeter
+from services.generator.store.limiter import PostgresGates
+from services.generator.store.sweeps import PostgresSweeps
 from services.generator.wiring import Parts, Provider, at_once, entrance, generation
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from services.generator.adapters.postgres.attempts import PostgresAttempts
-from services.generator.adapters.postgres.calls import PostgresCalls
-from services.generator.adapters.providers.replicate.provider import ReplicateProvider
-from services.generator.usecases.make_candidate import MakeCandidate
+from services.generator.commands.candidates import MakeCandidate
+from services.generator.providers.replicate.provider import ReplicateProvider
+from services.generator.store.attempts import PostgresAttempts
+from services.generator.store.calls import PostgresCalls
 from shared import serve
 
 ROOT: Final = Path(__file__).resolve().parents[2]

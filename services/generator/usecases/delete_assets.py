@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from services.generator.commands.ports import Runs
 from services.generator.domain.problems import asset_deleted, problem_of
-from services.generator.domain.run import Run, failed
+from services.generator.domain.runs import Run, failed
 from services.generator.domain.states import RunState
-from services.generator.usecases.ports import Runs
 from shared.contracts.events.gateway import EpisodeChanged
 from shared.messaging.events import Message
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.adapters.providers.animatic.camera import Window, camera_path
-from services.generator.adapters.providers.animatic.directions import Directions, Move, read_directions
+from services.generator.providers.animatic.camera import Window, camera_path
+from services.generator.providers.animatic.directions import Directions, Move, read_directions
 
 
 def path(words: str, seed: int = 1, extent: tuple[float, float] = (1.0, 1.0), frames: int = 48) -> list[Window]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.generator.adapters.providers.animatic.cards.lettering import Face, Lettering
-from services.generator.adapters.providers.animatic.cards.scene import read_scene
-from services.generator.adapters.providers.animatic.cards.storyboard import draw_card as draw
-from services.generator.adapters.providers.animatic.engine import draw_card
+from services.generator.providers.animatic.cards.lettering import Face, Lettering
+from services.generator.providers.animatic.cards.scene import read_scene
+from services.generator.providers.animatic.cards.storyboard import draw_card as draw
+from services.generator.providers.animatic.engine import draw_card
 
 BOAT = "A sailing boat drifts across a calm sea at sunset while gulls circle above it."
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from PIL import Image
 
-from services.generator.adapters.providers.animatic.directions import Move, read_directions
-from services.generator.adapters.providers.animatic.grade import Grade, apply_grade, read_grade
-from services.generator.adapters.providers.animatic.vocabulary import Verb
+from services.generator.providers.animatic.directions import Move, read_directions
+from services.generator.providers.animatic.grade import Grade, apply_grade, read_grade
+from services.generator.providers.animatic.vocabulary import Verb
 
 LEFT, RIGHT = Move(pan=-1), Move(pan=1)
 UP, DOWN = Move(tilt=-1), Move(tilt=1)

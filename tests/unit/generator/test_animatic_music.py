@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.generator.adapters.providers.animatic.audiofile import loudness_lufs
-from services.generator.adapters.providers.animatic.engine import compose
-from services.generator.adapters.providers.animatic.music.composition import compose_score
-from services.generator.adapters.providers.animatic.music.moods import MODES, STYLES, read_prompt
-from services.generator.adapters.providers.animatic.music.score import perform
+from services.generator.providers.animatic.audiofile import loudness_lufs
+from services.generator.providers.animatic.engine import compose
+from services.generator.providers.animatic.music.composition import compose_score
+from services.generator.providers.animatic.music.moods import MODES, STYLES, read_prompt
+from services.generator.providers.animatic.music.score import perform
 from shared.core.errors import Permanent
 from shared.media.probe import probe
 from tests.support.sounds import read_sound

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.generator.adapters.providers.animatic.audiofile import loudness_lufs
-from services.generator.adapters.providers.animatic.engine import speak
-from services.generator.adapters.providers.animatic.speech import split_sentences
+from services.generator.providers.animatic.audiofile import loudness_lufs
+from services.generator.providers.animatic.engine import speak
+from services.generator.providers.animatic.speech import split_sentences
 from shared.core.errors import Permanent
 from shared.media.language import guess_language
 from shared.media.probe import probe

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from services.generator.adapters.providers.animatic.draw import prepare
-from services.generator.adapters.providers.animatic.engine import render_video
-from services.generator.adapters.providers.animatic.photograph import cut_frame
+from services.generator.providers.animatic.draw import prepare
+from services.generator.providers.animatic.engine import render_video
+from services.generator.providers.animatic.photograph import cut_frame
 from shared.core.errors import Permanent
 from shared.media.ffmpeg import media_input, run_ffmpeg
 from shared.media.probe import Output, conformed_video_args, cut_points, probe

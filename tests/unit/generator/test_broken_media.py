@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.generator.adapters.playing import breaks_off, index_is_first, steady_rate
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.usecases.ports import Beside
+from services.generator.commands.ports import Beside
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.media.playability import breaks_off, index_is_first, steady_rate
 from shared.contracts.values import AssetKind
 from shared.core.errors import Permanent, RetakeError
 from shared.media.file_type import Form, sniff
@@ -97,7 +97,7 @@ def test_looking_into_broken_files_ends_in_facts_or_in_words(
 async def test_bringing_broken_files_ends_in_a_version_or_in_words(
     name: str, seeds: dict[str, bytes], tmp_path: Path
 ) -> None:
-    chance, studio = random.Random(name * 2), FfmpegStudio()
+    chance, studio = random.Random(name * 2), FfmpegMediaProcessor()
     told: list[RetakeError] = []
 
     async def bring(number: int, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.cutting import Change, Track, copy_points, cut
+from services.generator.domain.film_cuts import Change, Track, copy_points, cut
 
 LENGTHS = st.lists(st.floats(0.005, 0.2), min_size=1, max_size=200)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.generator.adapters.downloads import GuardedDownloads
+from services.generator.media.downloads import GuardedDownloads
 from shared.core.errors import Retryable, UserError
 
 PUBLIC = "93.184.216.34"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.generator.adapters import pictures
+from services.generator.media import picture_worker as pictures
 from shared.core.errors import Permanent
 from shared.media.file_type import Form, sniff
 from tests.support.heic import heic

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from services.generator.adapters.playing import index_is_first, needs_proxy, put_index_first, steady_rate
-from services.generator.adapters.studio import FfmpegStudio
-from services.generator.usecases.ports import Beside, Inspected
+from services.generator.commands.ports import Beside, Inspected
+from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.media.playability import index_is_first, needs_proxy, put_index_first, steady_rate
 from shared.contracts.values import AssetKind
 from shared.media.probe import probe
 from tests.support.films import ffmpeg
@@ -26,7 +26,7 @@ def made(path: Path, *options: str, source: str = PICTURES) -> Path:
 
 async def inspected(path: Path, work: Path) -> Inspected:
     work.mkdir()
-    return await FfmpegStudio().inspect(path, AssetKind.VIDEO, work, Beside())
+    return await FfmpegMediaProcessor().inspect(path, AssetKind.VIDEO, work, Beside())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_broken_boxes_have_no_index(data: bytes, tmp_path: Path) -> None:
 
 async def brought(path: Path, work: Path) -> Path:
     work.mkdir()
-    return (await FfmpegStudio().ingest(path, AssetKind.VIDEO, work)).path
+    return (await FfmpegMediaProcessor().ingest(path, AssetKind.VIDEO, work)).path
 
 
 @pytest.mark.parametrize(

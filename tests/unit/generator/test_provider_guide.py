@@ -15,8 +15,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from services.generator.usecases.ports import Order
-from services.generator.usecases.remote import (
+from services.generator.commands.ports import Order
+from services.generator.providers.base import (
     Call,
     CallState,
     Halted,

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from services.generator.adapters.providers.replicate.images import fitted
-from services.generator.adapters.providers.replicate.inputs import inputs_of
-from services.generator.adapters.providers.replicate.problems import failure
-from services.generator.adapters.providers.replicate.provider import _cost
-from services.generator.adapters.providers.replicate.settings import ReplicateSettings
+from services.generator.commands.ports import Order
 from services.generator.domain.frames import Frame
-from services.generator.usecases.ports import Order
+from services.generator.providers.replicate.images import fitted
+from services.generator.providers.replicate.inputs import inputs_of
+from services.generator.providers.replicate.problems import failure
+from services.generator.providers.replicate.provider import _cost
+from services.generator.providers.replicate.settings import ReplicateSettings
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
 from shared.core.errors import Retryable, UserError

@@ -13,12 +13,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.generator.adapters.providers.replicate.outputs import Outputs
-from services.generator.adapters.providers.replicate.provider import ReplicateProvider
-from services.generator.adapters.providers.replicate.settings import ReplicateSettings
+from services.generator.commands.ports import Order
 from services.generator.domain.frames import Frame
-from services.generator.usecases.ports import Order
-from services.generator.usecases.remote import (
+from services.generator.providers.base import (
     Call,
     CallState,
     Cancelled,
@@ -30,6 +27,9 @@ from services.generator.usecases.remote import (
     Throttled,
     Unsure,
 )
+from services.generator.providers.replicate.outputs import Outputs
+from services.generator.providers.replicate.provider import ReplicateProvider
+from services.generator.providers.replicate.settings import ReplicateSettings
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
 from shared.core.clock import SystemClock

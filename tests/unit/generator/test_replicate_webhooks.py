@@ -13,9 +13,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.generator.adapters.providers.replicate.bell import Bell
-from services.generator.domain.webhook_signature import is_genuine, keys_of
-from services.generator.entrypoints.webhooks import BODY_MOST, webhook_routes
+from services.generator.api.webhooks import BODY_MOST, webhook_routes
+from services.generator.providers.replicate.bell import Bell
+from services.generator.providers.replicate.webhooks import is_genuine, keys_of
 from shared.core.clock import SystemClock
 from tests.support.replicate import server
 from tests.support.replicate.predictions import signed

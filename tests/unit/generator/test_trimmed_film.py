@@ -6,8 +6,8 @@ from pathlib import Path
 
 import av
 
-from services.generator.adapters.film.cutter import FfmpegCutter
-from services.generator.domain.cutting import Change, cut
+from services.generator.domain.film_cuts import Change, cut
+from services.generator.media.film.cutter import FfmpegCutter
 from tests.support.films import ffmpeg
 
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.generator.adapters.scratch import ProcessScratch
-from services.generator.domain.run import Run, Spent
+from services.generator.commands.ports import Attempt
+from services.generator.commands.report_progress import Reporter, Step
+from services.generator.domain.runs import Run, Spent
 from services.generator.domain.states import RunState
-from services.generator.usecases.ports import Attempt
-from services.generator.usecases.report_progress import Reporter, Step
+from services.generator.media.scratch import ProcessScratch
 from shared.contracts.events.generator import Progress
 from shared.core.errors import Retryable
 from tests.support import events
@@ -150,7 +150,7 @@ async def test_a_folder_is_gone_after_its_work(tmp_path: Path) -> None:
 
 async def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
     script = (
-        "import asyncio, sys, pathlib\nfrom services.generator.adapters.scratch import ProcessScratch\n"
+        "import asyncio, sys, pathlib\nfrom services.generator.media.scratch import ProcessScratch\n"
         "async def main():\n"
         "    async with ProcessScratch(pathlib.Path(sys.argv[1]), sys.argv[2]) as s:\n"
         "        async with s.folder('run') as f:\n"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.domain import uploads as gateway
-from services.generator.adapters.uploads import ingest
+from services.generator.media.uploads import ingest
 from shared.contracts.values import AssetKind
 from shared.core.errors import UserError
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.generator.adapters.postgres.rows import Rows
 from services.generator.domain.retention import Holding, LetGo
 from services.generator.domain.states import VersionStatus
+from services.generator.store.rows import Rows
 from services.generator.usecases.keeping import Keeping
 from shared.contracts.events.generator import Complete
 from shared.contracts.values import Actor, AssetKind, ObjectRef, Version

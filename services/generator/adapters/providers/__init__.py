@@ -1,1 +1,0 @@
-"""One small module (or package) per provider."""

@@ -1,0 +1,1 @@
+"""Commands: what events and jobs ask this service to do."""

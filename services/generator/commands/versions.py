@@ -1,0 +1,73 @@
+"""A candidate was accepted: the committed pointer moves to it, if nobody moved it meanwhile."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from services.generator.commands.ports import Commits, Pending
+from services.generator.domain.problems import problem_of, superseded
+from services.generator.domain.retention import LetGo, surplus
+from services.generator.domain.runs import Run, commit_time, complete, failed
+from services.generator.domain.states import RunState, may_become
+from shared.contracts.events.review import Accepted
+from shared.messaging.events import Message
+
+log = structlog.get_logger(__name__)
+
+
+async def commit_version(commits: Commits, message: Message[Accepted], now: datetime) -> Run | None:
+    """The run as it ended, or None if there was nothing to commit."""
+    accepted = message.event
+    pending = await commits.lock(accepted.run_id, accepted.version_id)
+    if pending is None:
+        await commits.park(accepted.run_id, message)
+        return None
+    if not may_become(pending.run.state, RunState.COMPLETE):
+        log.info("accept.late", state=pending.run.state)
+        return None
+    if pending.candidate is None:
+        log.warning("accept.foreign_version", version_id=accepted.version_id)
+        return None
+    if pending.commit_seq != pending.base_commit_seq:
+        return await _supersede(commits, pending, now)
+    return await _commit(commits, pending, message, now)
+
+
+async def _commit(commits: Commits, pending: Pending, message: Message[Accepted], now: datetime) -> Run:
+    assert pending.candidate is not None
+    retired = _let_go(pending, pending.candidate.version_id)
+    updated_at = commit_time(now, pending.updated_at)
+    run = await commits.commit(pending, updated_at, retired)
+    log.info("run.committed", run_id=run.run_id, version_id=pending.candidate.version_id)
+    await commits.publish(
+        message.cause,
+        complete(
+            run,
+            pending.candidate,
+            commit_seq=pending.commit_seq + 1,
+            previous=pending.committed_version_id,
+            updated_at=updated_at,
+            retired=list(retired),
+            actor=message.event.actor,
+        ),
+    )
+    return run
+
+
+def _let_go(pending: Pending, chosen: str) -> dict[str, LetGo]:
+    """Accepted versions beyond those that are kept, and the one replaced if the run was asked not to keep it."""
+    previous = pending.committed_version_id
+    keep = pending.run.request.keep_original or previous in (None, chosen)
+    retired = {} if keep or previous is None else {previous: LetGo.REPLACED}
+    kept = [v for v in pending.accepted if v not in retired]
+    return retired | dict.fromkeys(surplus(kept, chosen), LetGo.SURPLUS)
+
+
+async def _supersede(commits: Commits, pending: Pending, now: datetime) -> Run | None:
+    problem = problem_of(superseded())
+    run = await commits.end(pending.run.run_id, RunState.FAILED, now, problem=problem)
+    if run:
+        await commits.publish(run.cause, failed(run, problem))
+    return run

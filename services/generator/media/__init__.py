@@ -1,0 +1,1 @@
+"""Media tools: inspection, uploads, film cutting, pictures, signing, downloads and scratch folders."""

@@ -1,0 +1,59 @@
+"""What a film's packets tell, without decoding any: when its frames are shown, and where it may be cut by copying."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import av.error
+
+from services.generator.domain.film_cuts import Track, copy_points
+from shared.core.errors import UserError
+from shared.media.sandbox import open_media
+
+MOST_FRAMES = 1_000_000  # an hour at 240 fps, and room
+
+
+def read_track(path: Path, *, copyable: bool) -> Track:
+    """Blocks while it reads the whole file: call it in a thread. Raises UserError for a file that breaks off."""
+    stored: list[tuple[int, int, bool]] = []  # place in the order of decoding, pts, key
+    hidden: set[int] = set()  # pts of what is only decoded for others: an edit list cut it off
+    try:
+        with open_media(path) as container:
+            stream = container.streams.video[0]
+            base = stream.time_base
+            last = 0
+            for packet in container.demux(stream):
+                if not packet.size:
+                    continue
+                if packet.pts is None or len(stored) >= MOST_FRAMES:
+                    raise _unreadable("its frames have no times" if packet.pts is None else "it has too many frames")
+                stored.append((len(stored), packet.pts, packet.is_keyframe))
+                if packet.is_discard:
+                    hidden.add(packet.pts)
+                last = packet.duration or last
+    except (av.error.FFmpegError, IndexError) as error:
+        raise _unreadable(str(error)) from error
+    if len(hidden) == len(stored) or base is None:
+        raise _unreadable("it has no frames")
+    by_time = sorted(stored, key=lambda packet: packet[1])
+    times = [float(pts * base) for _, pts, _ in by_time if pts not in hidden]
+    if any(b <= a for a, b in pairwise(times)):
+        raise _unreadable("two of its frames have the same time")
+    length = float(last * base) or _usual(times)
+    starts, ends = frozenset[int](), frozenset[int]()
+    before = next(place for place, (_, pts, _) in enumerate(by_time) if pts not in hidden)
+    if copyable and len(hidden) == before:  # hidden ones at the end would be copied, too
+        place_of = {place: frame - before for frame, (place, _, _) in enumerate(by_time)}
+        starts, ends = copy_points([(place_of[place], key) for place, _, key in stored], before)
+    return Track(times, times[-1] + length, starts, ends)
+
+
+def _usual(times: list[float]) -> float:
+    """How long a frame lasts, where the file does not say; one frame alone lasts a 24th of a second."""
+    return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1 / 24
+
+
+def _unreadable(why: str) -> UserError:
+    return UserError("media_unreadable", f"The film cannot be split: {why}.", "Upload a film that plays to its end.")

@@ -1,0 +1,209 @@
+"""What a file really holds: decoded once and whole; poster, filmstrip and loudness come out of the same pass."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from services.generator.commands.ports import Beside, Expect, Inspected, Made
+from services.generator.domain.frames import ratio_label, resolution_label
+from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
+from services.generator.media.measurement import BLUR, WIDTH, likenesses, measuring, read_median
+from services.generator.media.pictures import in_child
+from services.generator.media.playability import breaks_off, needs_proxy, proxy_outputs, put_index_first
+from services.generator.media.uploads import ingest
+from shared.contracts.values import AssetKind, Media
+from shared.core.errors import Permanent
+from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media.file_type import Form, sniff
+from shared.media.probe import Probe, probe
+
+POSTER_WIDTH: Final = 640
+STRIP_HEIGHT: Final = 90
+STRIP_FRAMES: Final = 10
+SILENT_DBFS: Final = -70.0  # the absolute gate of EBU R128: below, nothing is heard
+NOTHING_TO_MEASURE: Final = "The pictures have nothing to measure it by."
+
+
+class FfmpegMediaProcessor:
+    """Implements `MediaProcessor` with ffmpeg, PyAV and Pillow, each in a process that a crafted file cannot harm."""
+
+    async def inspect(
+        self, path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None = None
+    ) -> Inspected:
+        return await inspect(path, kind, work, beside, expect)
+
+    async def ingest(self, path: Path, kind: AssetKind, work: Path) -> Made:
+        return await ingest(path, kind, work)
+
+
+async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None) -> Inspected:
+    """Raises Permanent for what is empty, does not decode to its end, or is silent where there must be sound.
+
+    What a file says of itself is shown to `expect` before it is decoded: twenty times the length is not worth the time.
+
+    An MP4 whose index lies at its end is put right in place.
+    """
+    if path.stat().st_size == 0:
+        raise Permanent("output_empty", "The file is empty.", "Regenerate, or use a file that plays.")
+    if kind.is_picture:
+        return await _picture(path, work)
+    found = await asyncio.to_thread(_probed, path)
+    if expect:
+        expect(_media(found, None))
+    return await (_video(path, found, work, beside) if kind is AssetKind.VIDEO else _sound(path, found, work))
+
+
+def _probed(path: Path) -> Probe:
+    """A provider's answer may be a web page, or a playlist that names other files: neither is media to us."""
+    if sniff(path).demuxer is None:
+        raise Permanent("media_unreadable", "The file is neither video nor sound.", "Regenerate, or use another model.")
+    if sniff(path) is Form.MP4 and breaks_off(path):
+        raise Permanent("media_damaged", "The file breaks off before its end.", "Regenerate, or use a file that plays.")
+    try:
+        return probe(path)
+    except Permanent as e:
+        raise Permanent(e.code, e.cause, "Regenerate, or use a file that plays.") from e
+
+
+async def _picture(path: Path, work: Path) -> Inspected:
+    poster = work / "poster.jpg"
+    try:
+        told = await in_child({"path": str(path), "poster": str(poster)}, Permanent)
+    except Permanent as e:  # told to who did not upload it
+        raise Permanent(e.code, e.cause, "Regenerate, or use another picture.") from e
+    width, height = told["width"], told["height"]
+    media = Media(
+        width=width, height=height, aspect_ratio=ratio_label(width, height), resolution=resolution_label(width, height)
+    )
+    return Inspected(media, quality_of_picture({"sharpness": await _sharpness(poster, work)}), poster)
+
+
+async def _sharpness(poster: Path, work: Path) -> float | None:
+    """Of the poster: it is as wide as videos are measured, and written by us."""
+    out = work / "blur.txt"
+    await run_ffmpeg([*media_input(poster), "-vf", BLUR + filter_value(str(out)), "-f", "null", "-"], timeout_s=60)
+    return read_median(out)
+
+
+async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspected:
+    if not found.width or not found.height or not found.frames:
+        raise Permanent("no_video", "The file holds no video.", "Regenerate, or use a file that plays.")
+    poster, strip = work / "poster.jpg", work / "filmstrip.jpg"
+    every = -(-found.frames // STRIP_FRAMES)
+    tiles = -(-found.frames // every)
+    poster_height, tile_width = POSTER_WIDTH * found.height / found.width, STRIP_HEIGHT * found.width / found.height
+    looking = measuring(found, work)
+    graph = (
+        f"[0:V:0]split=4[a][b][c][full];[a]scale={POSTER_WIDTH}:{_even(poster_height)},setsar=1[poster];"
+        f"[b]select='not(mod(n\\,{every}))',scale={_even(tile_width)}:{STRIP_HEIGHT},setsar=1,"
+        f"tile={tiles}x1[strip];"
+        f"[c]scale={WIDTH}:-2:flags=fast_bilinear[small];{looking.graph}"
+    )
+    outputs = [*looking.outputs, *_still("[poster]", poster), *_still("[strip]", strip)]
+    if found.audio_codec:
+        graph += ";[0:a:0]ebur128=framelog=quiet:peak=sample[heard]"
+        outputs += ["-map", "[heard]", "-f", "null", "-"]
+    proxy = work / "proxy.mp4" if needs_proxy(path, found) else None
+    if proxy:
+        outputs += proxy_outputs(found, proxy)
+    said = await _decode(path, graph, outputs, found.duration_s)
+    await put_index_first(path)
+    shares = {
+        "black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
+        "frozen_share": _frozen_share(said, found.duration_s),
+    }
+    alike, reasons = await likenesses(work, found, beside.starting_image, beside.previous)
+    measures = looking.values() | shares | alike
+    reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
+    return Inspected(
+        _media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip, proxy, looking.last_frame
+    )
+
+
+async def _sound(path: Path, found: Probe, work: Path) -> Inspected:
+    if not found.audio_codec:
+        raise Permanent("no_sound", "The file holds no sound.", "Regenerate, or use a file that plays.")
+    poster = work / "poster.jpg"
+    graph = (
+        "[0:a:0]asplit[a][b];[a]ebur128=framelog=quiet:peak=sample[heard];"
+        f"[b]showwavespic=size={POSTER_WIDTH}x160:split_channels=0:colors=0x7fb5ff[poster]"
+    )
+    outputs = ["-map", "[heard]", "-f", "null", "-", *_still("[poster]", poster)]
+    said = await _decode(path, graph, outputs, found.duration_s)
+    peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", said)
+    if peak and float(peak.group(1)) < SILENT_DBFS:
+        raise Permanent("silent", "The file is silent.", "Regenerate, or use a file that can be heard.")
+    return Inspected(_media(found, _loudness(said)), quality_of_sound(), poster)
+
+
+async def _decode(path: Path, graph: str, outputs: Sequence[str], duration_s: float) -> str:
+    """Decodes to the end; the first error ends it. Returns what the filters said."""
+    args = ["-loglevel", "info", "-xerror", *media_input(path), "-filter_complex", graph, *outputs]
+    try:
+        return await run_ffmpeg(args, timeout_s=60 + 10 * duration_s, duration_s=duration_s)
+    except Permanent as e:
+        raise Permanent(
+            "media_damaged",
+            f"The file does not play to its end: {_last_line(e.cause)}",
+            "Regenerate, or use a file that plays.",
+        ) from e
+
+
+def _still(label: str, path: Path) -> list[str]:
+    return ["-map", label, "-frames:v", "1", "-q:v", "3", "-f", "image2", "-update", "1", str(path)]
+
+
+def _media(found: Probe, loudness: float | None) -> Media:
+    shape = {}
+    if found.width and found.height:
+        shape = {
+            "aspect_ratio": ratio_label(found.width, found.height),
+            "resolution": resolution_label(found.width, found.height),
+        }
+    return Media(
+        width=found.width,
+        height=found.height,
+        duration_s=round(found.duration_s, 3),
+        fps=round(found.fps, 3) if found.fps else None,
+        frames=found.frames,
+        video_codec=found.video_codec,
+        audio_codec=found.audio_codec,
+        sample_rate=found.sample_rate,
+        channels=found.channels,
+        loudness_lufs=loudness,
+        **shape,
+    )
+
+
+def _loudness(said: str) -> float | None:
+    """EBU R128 integrated loudness; None for what is too short or too quiet to have one."""
+    found = re.search(r"\bI:\s+(-?[\d.]+) LUFS", said)
+    return float(found.group(1)) if found and float(found.group(1)) > SILENT_DBFS else None
+
+
+def _share(said: str, pattern: str, duration_s: float) -> float | None:
+    if duration_s <= 0:
+        return None
+    return round(min(1.0, sum(float(value) for value in re.findall(pattern, said)) / duration_s), 3)
+
+
+def _frozen_share(said: str, duration_s: float) -> float | None:
+    """A freeze that lasts to the end is only said to begin."""
+    starts = [float(v) for v in re.findall(r"freeze_start:\s*([\d.]+)", said)]
+    ended = [float(v) for v in re.findall(r"freeze_duration:\s*([\d.]+)", said)]
+    if duration_s <= 0:
+        return None
+    still = max(0.0, duration_s - starts[-1]) if len(starts) > len(ended) else 0.0
+    return round(min(1.0, (sum(ended) + still) / duration_s), 3)
+
+
+def _even(pixels: float) -> int:
+    return max(2, 2 * round(pixels / 2))
+
+
+def _last_line(text: str) -> str:
+    return re.sub(r"^\[[^\]]*\]\s*", "", text.strip().splitlines()[-1]) if text.strip() else "it cannot be decoded"

@@ -1,0 +1,67 @@
+"""Loads a photograph in any format as upright, opaque sRGB."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from shared.core.errors import Permanent
+
+# Phones take pictures of 200 megapixels; Pillow refuses images of more than twice this limit.
+Image.MAX_IMAGE_PIXELS = 125_000_000
+COVER_LEAST: Final = 0.6
+"""The smallest share of a photograph that may stay in view when it is cropped to cover a frame."""
+
+_REDUCIBLE: Final = ("RGB", "RGBA", "L", "CMYK")
+
+
+def load_photograph(path: Path, *, at_least: int) -> Image.Image:
+    """Upright, opaque sRGB. A large JPEG is decoded at a fraction of its size, not below `at_least` pixels a side.
+
+    Raises Permanent `image_unreadable` or `image_too_large`.
+    """
+    try:
+        with Image.open(path) as opened:
+            opened.draft("RGB", (at_least, at_least))
+            smaller = min(opened.size) // at_least
+            photo = opened.reduce(smaller) if smaller > 1 and opened.mode in _REDUCIBLE else opened
+            photo.info = opened.info
+            ImageOps.exif_transpose(photo, in_place=True)
+            return _flatten(_to_srgb(photo))
+    except Image.DecompressionBombError as error:
+        raise Permanent("image_too_large", str(error), "Upload a smaller photograph.") from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise Permanent(
+            "image_unreadable", f"The picture cannot be read: {error}", "Upload it as JPEG, PNG or WebP."
+        ) from error
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Phones write Display P3; read as sRGB its colours would fade. A profile that cannot be used is left out."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if values.max() > 255 else 255.0
+        image = Image.fromarray(np.clip(values * 255 / top, 0, 255).astype(np.uint8), "L")
+    elif profile and image.mode in ("RGB", "CMYK", "RGBA"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            wanted = "RGBA" if image.mode == "RGBA" else "RGB"
+            changed = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=wanted)
+            image = changed or image
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
+    return image
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        clear = image.convert("RGBA")
+        ground = Image.new("RGBA", clear.size, (24, 24, 26, 255))
+        return Image.alpha_composite(ground, clear).convert("RGB")
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")

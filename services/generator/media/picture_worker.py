@@ -1,0 +1,90 @@
+"""Child process: decodes a picture that may be anything, and writes it again as plain JPEG, or its poster.
+
+Run with limits on memory, time and file size, so that a crafted file harms only its own run. `pictures` starts it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from pathlib import Path
+from typing import Any, Final
+
+import pi_heif
+from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+from services.generator.media.photographs import load_photograph
+from services.generator.media.worker_process import serve
+from shared.core.errors import Permanent
+
+pi_heif.register_heif_opener()  # HEIC, as telephones write it
+
+FORMATS: Final = (
+    "JPEG",
+    "PNG",
+    "GIF",
+    "BMP",
+    "HEIF",
+    TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    AvifImagePlugin.AvifImageFile.format,
+)  # what Pillow loads by itself, and what the lines above make known
+MAX_PIXELS: Final = 50_000_000
+LEAST_SIDE: Final = 64
+LONGEST_SIDE: Final = 4096
+POSTER: Final = (640, 640)
+MEMORY: Final = 3 << 30
+CPU_S: Final = 90
+FILE_SIZE: Final = 256 << 20
+
+
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Job: path, out (the picture again, or none), poster (or none). Result: width, height, format of the source."""
+    path = Path(job["path"])
+    size, source = _look(path)
+    photo = load_photograph(path, at_least=max(size))
+    if job.get("out"):
+        photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+        photo.save(job["out"], "JPEG", quality=95, subsampling=0)
+    if job.get("poster"):
+        small = photo.copy()
+        small.thumbnail(POSTER, Image.Resampling.LANCZOS)
+        small.save(job["poster"], "JPEG", quality=85)
+    return {"width": photo.width, "height": photo.height, "format": source}
+
+
+def _look(path: Path) -> tuple[tuple[int, int], str]:
+    """Size and format from the header alone, before anything is decoded."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            size, source = image.size, image.format or ""
+    except Image.DecompressionBombError as e:
+        raise _too_large(str(e)) from e
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
+        raise Permanent(
+            "image_unreadable", "The file cannot be read as a picture.", "Save it as JPEG, PNG or WebP and upload that."
+        ) from e
+    if size[0] * size[1] > MAX_PIXELS:
+        raise _too_large(f"The picture has {size[0]}x{size[1]} pixels.")
+    if min(size) < LEAST_SIDE:
+        raise Permanent(
+            "image_too_small",
+            f"The picture has only {size[0]}x{size[1]} pixels.",
+            f"Use one of at least {LEAST_SIDE} pixels a side.",
+        )
+    return size, source
+
+
+def _too_large(cause: str) -> Permanent:
+    return Permanent("image_too_large", cause, f"Use one of at most {MAX_PIXELS // 1_000_000} megapixels.")
+
+
+def _limit() -> None:
+    for kind, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_FSIZE, FILE_SIZE)):
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses some
+            resource.setrlimit(kind, (most, most))
+
+
+if __name__ == "__main__":
+    _limit()
+    serve(work)

@@ -1,0 +1,64 @@
+"""Folders for work in progress, below one that belongs to this process alone.
+
+A killed process cannot tidy up: at the next start every folder whose owner is gone (its lock is free) is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+LOCK: Final = ".lock"
+
+
+class ProcessScratch:
+    """Implements `Scratch`. Open it before the first folder is asked for."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self._root = root
+        self._mine = root / name
+        self._lock: int | None = None
+
+    async def __aenter__(self) -> ProcessScratch:
+        await asyncio.to_thread(self._open)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._mine, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    @asynccontextmanager
+    async def folder(self, name: str) -> AsyncIterator[Path]:
+        path = self._mine / name
+        shutil.rmtree(path, ignore_errors=True)  # of an attempt of ours that was stopped
+        path.mkdir(parents=True)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _open(self) -> None:
+        self._mine.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = os.open(self._mine / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        for other in self._root.iterdir():
+            if other != self._mine and other.is_dir():
+                _remove_if_abandoned(other)
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    """A folder without a lock file is just being made, or is none of ours."""
+    with suppress(OSError):
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)

@@ -1,0 +1,159 @@
+"""What users bring, made into a version's file: pictures are written anew, videos and sound put into a container that
+browsers play, re-encoded where they must be. The demuxer is the one that the file's first bytes name, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from services.generator.commands.ports import Made
+from services.generator.media.pictures import in_child
+from services.generator.media.playability import breaks_off, is_plain, sdr, steady_rate
+from shared.contracts.values import AssetKind, Cost
+from shared.core.errors import Permanent, UserError
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form, sniff
+from shared.media.probe import Probe, probe
+
+LONGEST_S: Final = 3600.0
+SHORTEST_S: Final = 0.1
+LARGEST_SIDE: Final = 4096
+
+_FREE: Final = Cost(amount="0", basis="reported")
+_VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
+_SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.AAC, Form.MP4, Form.MATROSKA)
+_KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
+_CALLED: Final = {
+    Form.PICTURE: "a picture",
+    Form.SVG: "an SVG drawing",
+    Form.WEB_PAGE: "a web page",
+    Form.PLAYLIST: "a playlist",
+    Form.ARCHIVE: "a document or an archive",
+    Form.MP4: "a video",
+    Form.MATROSKA: "a video",
+    Form.AVI: "a video",
+    Form.WAV: "sound",
+    Form.MP3: "sound",
+    Form.FLAC: "sound",
+    Form.OGG: "sound",
+    Form.AAC: "sound",
+    Form.UNKNOWN: "of a kind that is not known",
+}
+
+
+async def ingest(path: Path, kind: AssetKind, work: Path) -> Made:
+    """Raises UserError, in words about the file."""
+    form = await asyncio.to_thread(sniff, path)
+    if kind.is_picture:
+        return await _picture(path, form, work)
+    if kind is AssetKind.VIDEO:
+        return await _video(path, form, work)
+    return await _sound(path, form, work)
+
+
+async def _picture(path: Path, form: Form, work: Path) -> Made:
+    if form is not Form.PICTURE:
+        raise _unsupported(form, f"pictures: {PICTURES}")
+    out = work / "picture.jpg"
+    told = await in_child({"path": str(path), "out": str(out)}, UserError)
+    return Made(out, "image/jpeg", _FREE, {"uploaded_as": told["format"]})
+
+
+async def _video(path: Path, form: Form, work: Path) -> Made:
+    if form not in _VIDEO:
+        raise _unsupported(form, f"videos: {VIDEOS}")
+    found = await _probed(path, form)
+    if not found.width or not found.height:
+        raise UserError("no_video", "The file holds no video.", "Upload a file with a picture.")
+    if max(found.width, found.height) > LARGEST_SIDE:
+        raise UserError(
+            "video_too_large",
+            f"The video has {found.width}x{found.height} pixels.",
+            f"Use one of at most {LARGEST_SIDE} pixels a side.",
+        )
+    rate = await _rate(path)
+    # By the filter: the rate of an output counts on frames that last as long as their average, and loses some of these.
+    even = (f"fps={rate}:start_time=0",) if rate else ()
+    video = (
+        ["-c:v", "copy"]
+        if is_plain(found) and rate is None
+        else [
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            "18",
+            "-vf",
+            ",".join((sdr(found, found.width, found.height), *even)),
+        ]
+    )
+    sound = ["-c:a", "copy"] if found.audio_codec in ("aac", "mp3") else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
+    out = work / "video.mp4"
+    await _convert(
+        path,
+        form,
+        ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-movflags", "+faststart", "-f", "mp4", str(out)],
+        found,
+    )
+    return Made(out, "video/mp4", _FREE, {"uploaded_as": found.video_codec})
+
+
+async def _sound(path: Path, form: Form, work: Path) -> Made:
+    if form not in _SOUND:
+        raise _unsupported(form, f"sound: {SOUNDS}")
+    found = await _probed(path, form)
+    if not found.audio_codec:
+        raise UserError("no_sound", "The file holds no sound.", "Upload a file that can be heard.")
+    suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
+    kept = found.audio_codec in _KEPT_SOUND
+    codec = ["-c:a", "copy"] if kept else ["-c:a", "flac", "-ar", "48000", "-ac", str(min(2, found.channels or 2))]
+    out = work / f"sound{suffix}"
+    await _convert(path, form, ["-map", "0:a:0", *codec, str(out)], found)
+    return Made(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
+
+
+async def _probed(path: Path, form: Form) -> Probe:
+    if form is Form.MP4 and breaks_off(path):
+        raise UserError("media_damaged", "The file breaks off before its end.", "Upload a file that plays to its end.")
+    try:
+        found = await asyncio.to_thread(probe, path)
+    except Permanent as e:
+        raise UserError(
+            "media_unreadable", "The file is damaged or incomplete: it cannot be read.", "Upload a file that plays."
+        ) from e
+    if not SHORTEST_S <= found.duration_s <= LONGEST_S:
+        raise UserError(
+            "duration_unsupported",
+            f"The file lasts {found.duration_s:.2f} s.",
+            f"Use one that lasts from {SHORTEST_S:g} s to {LONGEST_S / 60:.0f} minutes.",
+        )
+    return found
+
+
+async def _rate(path: Path) -> str | None:
+    try:
+        return await asyncio.to_thread(steady_rate, path)
+    except Permanent as e:
+        raise UserError(e.code, e.cause, e.recovery) from e
+
+
+async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:
+    common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
+    try:
+        await run_ffmpeg(
+            ["-xerror", *media_input(path, *found.decoder), *common, *args], timeout_s=120 + 20 * found.duration_s
+        )
+    except Permanent as e:
+        raise UserError(
+            "media_unreadable",
+            f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",
+            "Upload a file that plays.",
+        ) from e
+
+
+def _unsupported(form: Form, taken: str) -> UserError:
+    return UserError(
+        "media_unsupported", f"The file is {_CALLED[form]}, which this asset does not take.", f"It takes {taken}."
+    )

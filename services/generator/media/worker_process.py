@@ -1,0 +1,99 @@
+"""Runs heavy or risky work in child processes: a job as JSON on stdin, a result as JSON (or raw frames) on stdout.
+
+A child that reports an expected error exits with code 3 and writes it as JSON to the last line of stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shared.core.errors import Permanent, RetakeError, Retryable
+from shared.core.processes import bare_environment, child, read_tail
+
+EXPECTED = 3
+UNREAD = 4  # nobody reads our frames any more: the reader says why
+_ROOT = Path(__file__).parents[3]
+
+Job = dict[str, Any]
+
+
+def serve(work: Callable[[Job], Job | None]) -> None:
+    """The main function of a child: read the job, do it, write the result."""
+    try:
+        result = work(json.load(sys.stdin.buffer))
+        if result is not None:
+            sys.stdout.write(json.dumps(result))
+            sys.stdout.flush()
+    except RetakeError as error:
+        problem = {"retryable": error.retryable, "code": error.code, "cause": error.cause, "recovery": error.recovery}
+        sys.stderr.write("\n" + json.dumps(problem))
+        sys.exit(EXPECTED)
+    except BrokenPipeError:
+        os._exit(UNREAD)
+
+
+def encode(job: Job) -> bytes:
+    return json.dumps(job).encode()
+
+
+def command(module: str) -> list[str]:
+    """The command line of the worker in `module`, a dotted name."""
+    return [sys.executable, "-m", module]
+
+
+def environment() -> dict[str, str]:
+    """No secrets; this source tree on the path and one thread per library: the work is counted per core."""
+    path = os.pathsep.join(p for p in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if p)
+    return {**bare_environment(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+async def call(module: str, job: Job, *, timeout_s: float) -> Job:
+    """Run one job in a child and return its result. Raises the child's own error, or Retryable when it was late."""
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            child(command(module), stdin=PIPE, stdout=PIPE, env=environment()) as process,
+        ):
+            return await _exchange(process, job)
+    except TimeoutError:
+        raise Retryable("worker_timeout", f"{module} was still working after {timeout_s:g} s.") from None
+
+
+async def _exchange(process: Process, job: Job) -> Job:
+    assert process.stdout is not None
+    await send(process, job)
+    written, said = await asyncio.gather(process.stdout.read(), read_tail(process.stderr))
+    if code := await process.wait():
+        raise failure(code, said)
+    result: Job = json.loads(written) if written else {}
+    return result
+
+
+async def send(process: Process, job: Job) -> None:
+    """Hand over the job. A child that is gone already says why when its end is read."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(encode(job))
+        await process.stdin.drain()
+        process.stdin.close()
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+
+
+def failure(code: int, said: str) -> RetakeError:
+    """The error that a child ended with."""
+    last = said.strip().splitlines()[-1] if said.strip() else ""
+    if code == EXPECTED:
+        problem = json.loads(last)
+        kind = Retryable if problem["retryable"] else Permanent
+        return kind(problem["code"], problem["cause"], problem["recovery"])
+    if code < 0:
+        return Retryable("worker_killed", f"The process was ended by signal {-code}.")
+    return Permanent("worker_failed", last or f"The process ended with code {code} and said nothing.")

@@ -1,0 +1,197 @@
+"""The way in: what the animatic provider can make. Heavy work runs in child processes; cancelling a call stops them.
+
+Errors are shared.core.errors: Permanent for what no retry can help (an unreadable image, nothing to say), Retryable
+for a full disk, a killed process or one that took too long. Files appear at `out` whole or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.generator.media import worker_process as worker
+from shared.core.errors import Permanent
+from shared.core.processes import child, read_tail
+from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.probe import RAW_BT709, Output, conformed_video_args
+
+_PACKAGE = __name__.rpartition(".")[0]
+# Drawing and encoding run at about real time; a machine twenty times slower is stuck.
+_TIMEOUT_PER_SECOND = 30.0
+_TIMEOUT_LEAST = 90.0
+SHORTEST_SCORE_S, LONGEST_SCORE_S = 1.0, 900.0
+
+
+async def render_video(
+    image: Path,
+    directions: str,
+    *,
+    seed: int,
+    duration_s: float,
+    width: int,
+    height: int,
+    fps: int,
+    out: Path,
+    on_progress: Callable[[float], None] | None = None,
+) -> None:
+    """An MP4 of round(duration_s * fps) frames: a camera move over `image` as `directions` ask, varied by `seed`.
+
+    It is written as conformed pieces are (shared.media.probe), so that a compiler with the same output copies it. No
+    sound. `on_progress` gets a share from 0 to 1.
+    """
+    output = Output(width, height, fps)
+    frames = output.frames(duration_s)
+    job = {"image": str(image), "directions": directions, "seed": seed, "duration_s": duration_s}
+    job |= {"frames": frames, "width": width, "height": height}
+    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{width}x{height}", "-framerate", str(fps)]
+    with _whole(out) as part:
+        encoder = conformed_video_args(output, frames, preset="superfast")
+        args = [*media_input("pipe:0", *raw, *RAW_BT709), *encoder, str(part)]
+        await _draw_into(args, job, duration_s, on_progress)
+
+
+async def _draw_into(
+    args: list[str], job: worker.Job, duration_s: float, on_progress: Callable[[float], None] | None
+) -> None:
+    """Frames from the drawing child straight into ffmpeg. When both fail, the child knows why."""
+    timeout_s = max(_TIMEOUT_LEAST, _TIMEOUT_PER_SECOND * duration_s)
+    encoding: Permanent | None = None
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb") as sink:
+        argv, environment = worker.command(f"{_PACKAGE}.draw"), worker.environment()
+        async with child(argv, stdin=PIPE, stdout=sink.fileno(), env=environment) as drawing:
+            sink.close()  # only the child writes now, so its end is the end of the frames
+            said = asyncio.ensure_future(read_tail(drawing.stderr))
+            await worker.send(drawing, job)
+            try:
+                await run_ffmpeg(
+                    args, timeout_s=timeout_s, duration_s=duration_s, on_progress=on_progress, stdin=source.fileno()
+                )
+            except Permanent as error:
+                encoding = error
+            source.close()  # a child that draws for nobody gets a broken pipe
+            code, text = await drawing.wait(), await said
+    if code not in (0, worker.UNREAD):
+        raise worker.failure(code, text)
+    if encoding:
+        raise encoding
+
+
+async def draw_card(
+    prompt: str,
+    *,
+    out: Path,
+    seed: int,
+    width: int,
+    height: int,
+    title: str | None = None,
+    location: str | None = None,
+) -> list[str]:
+    """A storyboard card for a segment without an image: a scene painted after the words, with the words set in.
+
+    PNG, or JPEG when `out` ends in .jpg. Returns warnings: characters that no font on this machine has are named.
+    """
+    with _whole(out) as part:
+        job = {"prompt": prompt, "title": title, "location": location, "seed": seed}
+        job |= {"width": width, "height": height, "out": str(part)}
+        result = await worker.call(
+            "services.generator.providers.animatic.cards.storyboard", job, timeout_s=_TIMEOUT_LEAST
+        )
+    return [str(warning) for warning in result["warnings"]]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A stretch of narration: its text and when it is heard, in seconds. A sentence also names its voice."""
+
+    text: str
+    start_s: float
+    end_s: float
+    voice: str = ""
+
+
+@dataclass(frozen=True)
+class SpokenInfo:
+    """What was said: `language` is the tag of the main voice; `sentences` and `words` are in order, for captions."""
+
+    duration_s: float
+    sample_rate: int
+    language: str
+    sentences: tuple[Spoken, ...]
+    words: tuple[Spoken, ...]
+    warnings: tuple[str, ...]
+
+
+async def speak(
+    text: str,
+    *,
+    out: Path,
+    language: str | None = None,
+    voice: str | None = None,
+    speed: float = 1.0,
+    pitch: float = 0.0,
+) -> SpokenInfo:
+    """Narration at 48 kHz, mono: FLAC when `out` ends in .flac, else WAV; about -18 LUFS, silence cut off both ends.
+
+    `language` is a BCP 47 tag; without it the language is guessed. `voice` is "female", "male" or an espeak-ng variant,
+    `speed` 0.5-2, `pitch` -12..12 semitones. Raises Permanent `nothing_to_say`, `voice_missing`.
+    """
+    with _whole(out) as part:
+        job = {"text": text, "language": language, "voice": voice, "speed": speed, "pitch": pitch, "out": str(part)}
+        # Speech is made some fifty times faster than it is heard; ten characters take about a second to hear.
+        result = await worker.call(
+            "services.generator.providers.animatic.speech", job, timeout_s=_TIMEOUT_LEAST + len(text) / 10
+        )
+    return SpokenInfo(
+        duration_s=result["duration_s"],
+        sample_rate=result["sample_rate"],
+        language=result["language"],
+        sentences=tuple(Spoken(**each) for each in result["sentences"]),
+        words=tuple(Spoken(**each) for each in result["words"]),
+        warnings=tuple(result["warnings"]),
+    )
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What was composed: the mood that was heard in the prompt, mode, tempo, tonic as a pitch class (0 is C), bars."""
+
+    mood: str
+    mode: str
+    bpm: float
+    tonic: int
+    bars: int
+
+
+async def compose(prompt: str, *, duration_s: float, seed: int, out: Path) -> Composed:
+    """Music of exactly `duration_s` (to the sample) with an ending, 48 kHz stereo, about -16 LUFS; FLAC or WAV by name.
+
+    The prompt's words choose mood, key, tempo, instruments and beat ("tense strings", "calm piano in D minor, 70 bpm,
+    no drums"); the seed writes the piece. Raises Permanent `duration_unsupported` outside 1 s to 15 min.
+    """
+    if not SHORTEST_SCORE_S <= duration_s <= LONGEST_SCORE_S:
+        cause = f"Music can be made from {SHORTEST_SCORE_S:g} s to {LONGEST_SCORE_S:g} s long, not {duration_s:g} s."
+        raise Permanent("duration_unsupported", cause, "Ask for a shorter piece; a film repeats it.")
+    with _whole(out) as part:
+        job = {"prompt": prompt, "duration_s": duration_s, "seed": seed, "out": str(part)}
+        return Composed(
+            **await worker.call(
+                "services.generator.providers.animatic.music.score", job, timeout_s=_TIMEOUT_LEAST + 2 * duration_s
+            )
+        )
+
+
+@contextlib.contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A name beside `out` to write to, which becomes `out` when all went well and disappears when not."""
+    part = out.with_name(f".{out.stem}.part{out.suffix}")
+    try:
+        yield part
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)

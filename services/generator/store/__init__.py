@@ -1,0 +1,1 @@
+"""The generator's tables: concrete repositories with their SQL."""

@@ -1,0 +1,212 @@
+"""Calls to providers that cost, in PostgreSQL: each write a transaction of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import asyncpg
+
+from services.generator.commands.ports import Order
+from services.generator.domain.pricing import Quote
+from services.generator.domain.problems import spend_cap_currency, spend_cap_reached
+from services.generator.domain.runs import failed
+from services.generator.domain.states import RunState
+from services.generator.metrics import PAID
+from services.generator.providers.base import Call, CallState, Handle
+from services.generator.store.rows import RUN, run_of
+from shared.contracts.values import Cost, Problem, SpendCap
+from shared.core.clock import Clock
+from shared.core.errors import Fenced, Permanent, Retryable
+from shared.core.ids import NewId
+from shared.messaging import outbox
+from shared.messaging.events import Publisher
+from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
+
+# Far more than a request may be under way, a retention hour included: nothing older can be mistaken for it.
+_AROUND: Final = "interval '2 hours'"
+_CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at,
+    request"""
+
+_HOLD: Final = """
+    select project_id, request->'project_settings'->'spend_cap' as cap from runs
+    where run_id = $1 and state = 'generating' and attempt = $2 for update
+"""
+_ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('spending'), hashtext($1))"
+# What is known of a call's cost counts, else what is reserved for it while it is open. A month is of UTC.
+_SPENDING: Final = """
+    select coalesce(sum(amount), 0) as spent,
+           coalesce(sum(reserved) filter (where amount is null and state in ('intended', 'submitted')), 0) as reserved
+    from provider_calls
+    where project_id = $1 and currency = $2
+      and ($3 = 'total' or intended_at >= date_trunc('month', $4::timestamptz, 'UTC'))
+"""
+_INTEND: Final = f"""
+    insert into provider_calls (call_id, run_id, position, attempt, provider, model, state, intended_at, request,
+                                project_id, reserved, currency)
+    select $1, run_id, $3, $4, provider, model, 'intended', $5, $6, project_id, $7, $8 from runs where run_id = $2
+    returning {_CALL}
+"""
+_SUBMITTED: Final = f"""
+    with in_order as (delete from provider_breakers where provider = $4)
+    update provider_calls set state = 'submitted', handle = $2, submitted_at = $3
+    where call_id = $1 and state in ('intended', 'submitted') returning {_CALL}
+"""
+# One adoption at a time: two that looked at the same moment found the same.
+_ADOPTING: Final = "select pg_advisory_xact_lock(hashtext('adopting'), hashtext($1))"
+_ADOPT: Final = f"""
+    update provider_calls mine set state = 'submitted', handle = $2, submitted_at = $3
+    where call_id = $1 and state in ('intended', 'submitted') and not exists (
+        select 1 from provider_calls other
+        where other.model = mine.model and other.call_id <> mine.call_id and other.handle->>'id' = $2::jsonb->>'id'
+          and other.intended_at between mine.intended_at - {{around}} and mine.intended_at + {{around}})
+    returning {_CALL}
+""".format(around=_AROUND)
+_BESIDE: Final = f"""
+    select {_CALL} from provider_calls
+    where model = $1 and call_id <> $2
+      and intended_at between $3::timestamptz - {_AROUND} and $3::timestamptz + {_AROUND}
+"""
+_CHARGE: Final = f"""
+    with charged as (
+        update provider_calls set amount = $2, currency = $3, estimated = $4 where call_id = $1 and amount is null
+        returning run_id as charged_run
+    )
+    update runs set spent = spent + $2, spent_currency = $3, spent_estimated = spent_estimated or $4, calls = calls + 1,
+                    rev = rev + case when state in ('failed', 'cancelled') then 1 else 0 end
+    from charged where runs.run_id = charged_run returning {RUN}, problem
+"""
+
+
+class PostgresCalls:
+    """Implements `Calls`."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, clock: Clock, new_id: NewId) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._clock = clock
+        self._new_id = new_id
+
+    async def open(self, run_id: str, position: int) -> Call | None:
+        row = await self._row(
+            f"select {_CALL} from provider_calls where run_id = $1 and position = $2 "
+            "and state in ('intended', 'submitted')",
+            run_id,
+            position,
+        )
+        return _call(row) if row else None
+
+    async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
+        now, price = self._clock.now(), order.quote
+        needed = price.total if price else Decimal(0)
+        async with self._transaction() as connection:
+            run = await connection.fetchrow(_HOLD, order.run_id, order.attempt)
+            if run is None:
+                raise Fenced(order.run_id)
+            if run["cap"] and price:
+                await _check_spending(connection, run["project_id"], SpendCap.model_validate(run["cap"]), price, now)
+            row = await connection.fetchrow(
+                _INTEND,
+                self._new_id(),
+                order.run_id,
+                order.position,
+                order.attempt,
+                now,
+                dict(request),
+                needed,
+                price.currency if price else "USD",
+            )
+        assert row is not None, "the run is locked"
+        return _call(row)
+
+    async def submitted(self, call: Call, handle: Handle) -> Call:
+        row = await self._row(_SUBMITTED, call.call_id, dict(handle), self._clock.now(), call.provider)
+        if row is None:
+            raise Permanent("call_over", f"call {call.call_id} is over")
+        return _call(row)
+
+    async def beside(self, call: Call) -> list[Call]:
+        async with self._transaction() as connection:
+            rows = await connection.fetch(_BESIDE, call.model, call.call_id, call.intended_at)
+        return [_call(row) for row in rows]
+
+    async def adopt(self, call: Call, handle: Handle) -> Call | None:
+        async with self._transaction() as connection:
+            await connection.execute(_ADOPTING, call.model)
+            row = await connection.fetchrow(_ADOPT, call.call_id, dict(handle), self._clock.now())
+        return _call(row) if row else None
+
+    async def charge(self, call: Call, cost: Cost) -> None:
+        amount = Decimal(cost.amount)
+        async with self._transaction() as connection:
+            row = await connection.fetchrow(_CHARGE, call.call_id, amount, cost.currency, cost.basis == "estimated")
+            if row is None:
+                return
+            run = run_of(row)
+            if amount and run.state in (RunState.FAILED, RunState.CANCELLED) and row["problem"]:
+                told = failed(run, Problem.model_validate(row["problem"]))
+                await outbox.publish(connection, self._publisher.messages([told], run.cause))
+        PAID.labels(call.provider, call.model, cost.currency).inc(float(amount))
+
+    async def end(self, call: Call, state: CallState, problem: Problem | None = None) -> None:
+        await self._row(
+            "update provider_calls set state = $2, problem = $3, ended_at = $4 "
+            "where call_id = $1 and state in ('intended', 'submitted')",
+            call.call_id,
+            state,
+            problem.model_dump() if problem else None,
+            self._clock.now(),
+        )
+
+    async def load(self, call_id: str) -> Call | None:
+        row = await self._row(f"select {_CALL} from provider_calls where call_id = $1", call_id)
+        return _call(row) if row else None
+
+    async def _row(self, statement: str, *args: Any) -> asyncpg.Record | None:
+        async with self._transaction() as connection:
+            return await connection.fetchrow(statement, *args)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        try:
+            async with transaction(self._pool) as connection:
+                yield connection
+        except UNAVAILABLE as e:
+            raise Retryable("database_unavailable", f"The database is away: {e!r}") from e
+
+
+async def _check_spending(connection: Connection, project_id: str, cap: SpendCap, price: Quote, now: datetime) -> None:
+    """One call after the other, so that two of them never reserve the same money. Raises UserError."""
+    if cap.currency != price.currency:
+        raise spend_cap_currency(cap, price.currency)
+    await connection.execute(_ONE_AT_A_TIME, project_id)
+    row = await connection.fetchrow(_SPENDING, project_id, cap.currency, cap.period, now)
+    assert row is not None, "a sum has a row"
+    if row["spent"] + row["reserved"] + price.total > Decimal(cap.amount):
+        raise spend_cap_reached(cap, spent=row["spent"], reserved=row["reserved"], needed=price.total)
+
+
+def _call(row: asyncpg.Record) -> Call:
+    cost = None
+    if row["amount"] is not None:
+        cost = Cost(
+            amount=str(row["amount"]),
+            currency=row["currency"],
+            calls=1,
+            basis="estimated" if row["estimated"] else "reported",
+        )
+    return Call(
+        row["call_id"],
+        row["run_id"],
+        row["position"],
+        row["provider"],
+        row["model"],
+        CallState(row["state"]),
+        row["handle"],
+        cost,
+        row["intended_at"],
+        row["request"],
+    )

@@ -1,0 +1,105 @@
+"""Rows to domain objects and back, and what every store of one transaction can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from services.generator.commands.ports import Attempt
+from services.generator.domain.runs import Run, Spent
+from services.generator.domain.states import SOURCES_OF, RunState, outcome_of_candidate
+from shared.contracts.base import Event
+from shared.contracts.events.gateway import RegenerateRequested
+from shared.contracts.values import Problem, Settings
+from shared.messaging import inbox, outbox
+from shared.messaging.events import Cause, Message, Publisher
+from shared.postgres.pool import Connection
+
+RUN: Final = """run_id, request, state, rev, settings, provider, model, attempt, failures, step, traceparent,
+    spent, spent_currency, spent_estimated, calls, project_id, owner_id, correlation_id, event_id"""
+
+_SETTINGS: Final = TypeAdapter(Settings)
+
+_END: Final = f"""
+    with ended as (
+        update runs set state = $2, rev = rev + 1, token = null, problem = $5, ended_at = $6, updated_at = $6
+        where run_id = $1 and state = any($3) and ($4::uuid is null or token = $4)
+        returning {RUN}
+    ), settled as (
+        update versions v set status = $7, settled_at = $6
+        from candidates c join ended using (run_id)
+        where v.version_id = c.version_id and v.status = 'candidate'
+    ), paid as (
+        update provider_calls p set state = 'succeeded', ended_at = $6
+        from ended where p.run_id = ended.run_id and p.state = 'submitted' and p.amount is not null
+    )
+    select {RUN} from ended
+"""
+
+
+class Rows:
+    """Bound to one transaction."""
+
+    def __init__(self, connection: Connection, publisher: Publisher) -> None:
+        self._db = connection
+        self._publisher = publisher
+
+    async def publish(self, cause: Cause, *events: Event) -> None:
+        await outbox.publish(self._db, self._publisher.messages(events, cause))
+
+    async def park(self, run_id: str, message: Message[Any]) -> None:
+        await inbox.park(self._db, run_id, message)
+
+    async def unpark(self, run_id: str) -> list[Message[Any]]:
+        return list(await inbox.unpark(self._db, run_id))
+
+    async def end(
+        self,
+        run_id: str,
+        state: RunState,
+        now: datetime,
+        *,
+        only_from: frozenset[RunState] | None = None,
+        problem: Problem | None = None,
+        attempt: Attempt | None = None,
+    ) -> Run | None:
+        row = await self._db.fetchrow(
+            _END,
+            run_id,
+            state,
+            states(only_from or SOURCES_OF[state]),
+            attempt.token if attempt else None,
+            problem.model_dump() if problem else None,
+            now,
+            outcome_of_candidate(state),
+        )
+        return run_of(row) if row else None
+
+
+def states(of: Sequence[RunState] | frozenset[RunState]) -> list[str]:
+    return [state.value for state in of]
+
+
+def dump_settings(settings: Settings) -> Any:
+    return _SETTINGS.dump_python(settings, mode="json")
+
+
+def run_of(row: asyncpg.Record) -> Run:
+    return Run(
+        request=RegenerateRequested.model_validate(row["request"]),
+        cause=Cause(row["project_id"], row["owner_id"], row["correlation_id"], row["event_id"]),
+        state=RunState(row["state"]),
+        rev=row["rev"],
+        settings=_SETTINGS.validate_python(row["settings"]),
+        provider=row["provider"],
+        model=row["model"],
+        attempt=row["attempt"],
+        failures=row["failures"],
+        step=row["step"],
+        spent=Spent(row["spent"], row["spent_currency"], row["spent_estimated"], row["calls"]),
+        traceparent=row["traceparent"],
+    )

@@ -1,0 +1,77 @@
+"""How the committed pointer moves, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from services.generator.commands.ports import Pending
+from services.generator.domain.retention import LetGo
+from services.generator.domain.runs import Run
+from services.generator.store.rows import RUN, Rows, run_of
+from shared.contracts.values import Version
+
+_COLUMNS: Final = ", ".join(f"r.{name.strip()}" for name in RUN.split(","))
+
+_LOCK: Final = f"""
+    select {_COLUMNS}, r.base_commit_seq, a.commit_seq, a.committed_version_id, a.updated_at as committed_at,
+        (select v.facts from candidates c join versions v using (version_id)
+         where c.run_id = r.run_id and c.version_id = $2) as candidate,
+        (select array_agg(v.version_id order by v.accepted_at desc) from versions v
+         where v.asset_id = r.asset_id and v.status = 'accepted' and v.purged_at is null
+           and v.retired_at is null) as accepted
+    from runs r join assets a using (asset_id) where r.run_id = $1 for update of a, r
+"""
+_COMMIT: Final = f"""
+    with pointed as (
+        update assets set committed_version_id = $2, commit_seq = commit_seq + 1, updated_at = $3
+        where asset_id = $4
+    ), decided as (
+        update versions v
+        set status = case when v.version_id = $2 then 'accepted' else 'not_chosen' end, settled_at = $3,
+            accepted_at = case when v.version_id = $2 then $3 else v.accepted_at end,
+            retired_at = case when v.version_id = $2 then null else v.retired_at end,
+            let_go = case when v.version_id = $2 then null else v.let_go end
+        from candidates c
+        where c.run_id = $1 and v.version_id = c.version_id and (v.version_id = $2 or v.status = 'candidate')
+    ), retired as (
+        update versions v set retired_at = $3, let_go = gone.why
+        from unnest($5::uuid[], $6::text[]) as gone(version_id, why) where v.version_id = gone.version_id
+    )
+    update runs set state = 'complete', rev = rev + 1, step = 'complete', ended_at = $3, updated_at = $3
+    where run_id = $1 returning {RUN}
+"""
+
+
+class PostgresCommits(Rows):
+    """Implements `Commits`."""
+
+    async def lock(self, run_id: str, version_id: str) -> Pending | None:
+        row = await self._db.fetchrow(_LOCK, run_id, version_id)
+        if row is None:
+            return None
+        candidate = Version.model_validate(row["candidate"]) if row["candidate"] else None
+        return Pending(
+            run_of(row),
+            row["base_commit_seq"],
+            row["commit_seq"],
+            row["committed_version_id"],
+            row["committed_at"],
+            candidate,
+            tuple(row["accepted"] or ()),
+        )
+
+    async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, LetGo]) -> Run:
+        assert pending.candidate is not None
+        row = await self._db.fetchrow(
+            _COMMIT,
+            pending.run.run_id,
+            pending.candidate.version_id,
+            updated_at,
+            pending.run.request.asset_id,
+            list(retired),
+            [why.value for why in retired.values()],
+        )
+        assert row is not None, "the run is locked"
+        return run_of(row)
