@@ -22,8 +22,8 @@ from services.generator.commands.references import GatherReferences
 from services.generator.commands.split_film import SplitFilm
 from services.generator.commands.start_run import Offer
 from services.generator.config import Settings
-from services.generator.domain.runs import Lane
 from services.generator.consumers import Entry
+from services.generator.domain.runs import Lane
 from services.generator.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.generator.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
 from services.generator.media.downloads import GuardedDownloads

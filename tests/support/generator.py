@@ -16,8 +16,8 @@ import asyncpg
 from services.generator.commands.generate import Generate
 from services.generator.commands.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
 from services.generator.config import Settings
-from services.generator.domain.runs import Lane
 from services.generator.consumers import Entry
+from services.generator.domain.runs import Lane
 from services.generator.jobs import Limits, RunSweep, kinds
 from services.generator.media.scratch import ProcessScratch
 from services.generator.metrics import PrometheusMeter
