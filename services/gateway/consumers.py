@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from services.gateway.commands.ports import Store
-from services.gateway.projections.apply_complete import apply_complete
-from services.gateway.projections.apply_failed import apply_failed
-from services.gateway.projections.apply_film_updated import apply_film_updated
-from services.gateway.projections.apply_import import apply_import_ready
-from services.gateway.projections.apply_preview_ready import apply_preview_ready
-from services.gateway.projections.apply_progress import apply_progress
-from services.gateway.projections.apply_review_updated import apply_review_updated
-from services.gateway.projections.apply_verdict import apply_accepted, apply_rejected
+from services.gateway.projections.films import apply_film_updated
+from services.gateway.projections.imports import apply_import_ready
+from services.gateway.projections.reviews import apply_accepted, apply_rejected, apply_review_updated
+from services.gateway.projections.runs import apply_failed, apply_preview_ready, apply_progress
+from services.gateway.projections.versions import apply_complete
+from services.gateway.store.unit_of_work import Store
 from shared.contracts.base import Event
 from shared.contracts.events.compiler import FilmUpdated
 from shared.contracts.events.generator import Complete, Failed, ImportReady, PreviewReady, Progress

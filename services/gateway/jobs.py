@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 
-from services.gateway.commands.advance_batch import advance_batch
-from services.gateway.commands.ports import ADVANCE, Store
+from services.gateway.commands.batch_progress import advance_batch
 from services.gateway.commands.purge_uploads import PurgeUploads
+from services.gateway.store.unit_of_work import ADVANCE_BATCH, Store
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError
 from shared.jobs import queue as jobs
@@ -80,7 +80,7 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUpl
             await jobs.again(connection, claim, clock.now() + PURGE_EVERY)
 
     return {
-        ADVANCE: Kind(advance, concurrency=2),
+        ADVANCE_BATCH: Kind(advance, concurrency=2),
         WATCH: Kind(watch, concurrency=1),
         SWEEP: Kind(sweep, concurrency=1),
         PURGE: Kind(keep, concurrency=1),

@@ -15,8 +15,8 @@ from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
-from services.gateway.commands.authorize import see_user
-from services.gateway.commands.ensure_local_project import ensure_local_project
+from services.gateway.commands.accounts import see_user
+from services.gateway.commands.projects import ensure_local_project
 from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.config import Settings
 from services.gateway.consumers import handlers
@@ -31,7 +31,7 @@ from services.gateway.store.rate_windows import PostgresWindows
 from services.gateway.store.retention import keeping_units
 from services.gateway.store.stream_counts import PostgresStreamCounts
 from services.gateway.store.tickets import Tickets
-from services.gateway.store.unit_of_work import PostgresStores
+from services.gateway.store.unit_of_work import StoreFactory
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.quota import StreamQuota
 from shared.contracts.catalogue import load_catalogue
@@ -49,7 +49,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
     """A lost broker never keeps the gateway from starting or from being ready: what it accepts goes out later."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_resources(Service.GATEWAY, settings))
-        stores = PostgresStores(
+        stores = StoreFactory(
             base.publisher,
             load_catalogue(settings.catalogue),
             settings.default_provider,
@@ -133,7 +133,7 @@ async def open_keeper(settings: Settings) -> AsyncIterator[PurgeUploads]:
         yield PurgeUploads(keeping_units(base.pool), objects.own)
 
 
-async def _prepare(base: Resources, stores: PostgresStores, settings: Settings) -> None:
+async def _prepare(base: Resources, stores: StoreFactory, settings: Settings) -> None:
     async with transaction(base.pool) as connection:
         await schedule(connection)
         if settings.local_mode:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.gateway.domain.roles import Role
+from services.gateway.domain.accounts import Role
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, Stream, gateway
 from tests.support.http_client import photograph

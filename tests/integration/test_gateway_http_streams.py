@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.commands.announce import of_thing
-from services.gateway.commands.ports import Entry
+from services.gateway.commands.stream_events import resource_event
+from services.gateway.domain.event_log import StreamEvent
 from shared.postgres.pool import transaction
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, Stream, gateway
@@ -52,8 +52,8 @@ async def _write(world: World, projects: list[str], dice: random.Random) -> None
                     raise ZeroDivisionError
 
 
-def _progress(world: World, project: str, percent: int) -> Entry:
-    return of_thing(
+def _progress(world: World, project: str, percent: int) -> StreamEvent:
+    return resource_event(
         "progress",
         project,
         None,

@@ -11,17 +11,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.gateway.commands.admit_run import StartRun, admit_run
-from services.gateway.commands.change_settings import ChangeSettings, change_settings
-from services.gateway.commands.delete_project import delete_project
-from services.gateway.commands.import_film import ImportFilm, import_film
-from services.gateway.commands.ports import Caller
+from services.gateway.commands.imports import ImportFilm, import_film
+from services.gateway.commands.projects import ChangeSettings, change_settings, delete_project
 from services.gateway.commands.purge_uploads import PurgeUploads
-from services.gateway.commands.register_upload import NewUpload, register_upload
-from services.gateway.commands.register_version import RegisterVersion, register_version
-from services.gateway.commands.reopen_run import reopen_run
-from services.gateway.commands.roll_back import roll_back
-from services.gateway.commands.submit_decision import Decide, submit_decision
+from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.run_admission import StartRun
+from services.gateway.commands.runs import admit_run, reopen_run
+from services.gateway.commands.uploads import NewUpload, register_upload
+from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
+from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
 from services.gateway.store.retention import keeping_units
 from shared.contracts.events.gateway import RegenerateRequested

@@ -11,16 +11,13 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.gateway.commands.admit_run import StartRun, admit_run
-from services.gateway.commands.cancel_batch import cancel_batch
-from services.gateway.commands.compile_episode import Compile, Compiled, StillCommitting, compile_episode
-from services.gateway.commands.delete_segment import delete_segment
-from services.gateway.commands.order_segments import order_segments
-from services.gateway.commands.pause_batch import pause_batch
-from services.gateway.commands.ports import Caller
-from services.gateway.commands.resume_batch import resume_batch
-from services.gateway.commands.start_batch import StartBatch, start_batch
-from services.gateway.commands.submit_decision import Decide, submit_decision
+from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
+from services.gateway.commands.films import Compile, Compiled, StillCommitting, compile_episode
+from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.run_admission import StartRun
+from services.gateway.commands.runs import admit_run
+from services.gateway.commands.segments import delete_segment, order_segments
+from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.films import Boundary
 from shared.contracts.values import AssetKind, AudioConfig, TransitionStyle

@@ -12,34 +12,29 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.gateway.commands.add_asset import AddImageAsset, add_image_asset
-from services.gateway.commands.add_segment import AddSegment, add_segment
-from services.gateway.commands.admit_run import StartRun, admit_run
-from services.gateway.commands.authorize import authorize, see_user
-from services.gateway.commands.cancel_compilation import cancel_compilation
-from services.gateway.commands.cancel_import import cancel_import
-from services.gateway.commands.change_episode import change_episode
-from services.gateway.commands.change_project import ChangeProject, change_project
-from services.gateway.commands.change_segment import change_segment
-from services.gateway.commands.change_settings import ChangeSettings, change_settings
-from services.gateway.commands.compile_episode import Compile, Compiled, compile_episode
-from services.gateway.commands.create_episode import CreateEpisode, create_episode
-from services.gateway.commands.delete_episode import delete_episode
-from services.gateway.commands.delete_project import delete_project
-from services.gateway.commands.ensure_local_project import ensure_local_project
-from services.gateway.commands.import_document import ImportDocument, import_document
-from services.gateway.commands.import_film import ImportFilm, import_film
-from services.gateway.commands.order_segments import order_segments
-from services.gateway.commands.ports import Caller, Entry
+from services.gateway.commands.accounts import authorize, remove_member, see_user, set_member
+from services.gateway.commands.assets import AddImageAsset, add_image_asset, drop_draft, save_draft
+from services.gateway.commands.batches import StartBatch, start_batch
+from services.gateway.commands.episodes import CreateEpisode, change_episode, create_episode, delete_episode
+from services.gateway.commands.films import Compile, Compiled, cancel_compilation, compile_episode, rate_film
+from services.gateway.commands.imports import ImportDocument, ImportFilm, cancel_import, import_document, import_film
+from services.gateway.commands.projects import (
+    ChangeProject,
+    ChangeSettings,
+    change_project,
+    change_settings,
+    delete_project,
+    ensure_local_project,
+)
 from services.gateway.commands.purge_uploads import PurgeUploads
-from services.gateway.commands.rate_film import rate_film
-from services.gateway.commands.register_upload import NewUpload, register_upload
-from services.gateway.commands.save_draft import drop_draft, save_draft
-from services.gateway.commands.set_member import remove_member, set_member
-from services.gateway.commands.start_batch import StartBatch, start_batch
+from services.gateway.commands.run_admission import StartRun
+from services.gateway.commands.runs import admit_run
+from services.gateway.commands.segments import AddSegment, add_segment, change_segment, order_segments
+from services.gateway.commands.uploads import NewUpload, register_upload
+from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.films import Boundary
-from services.gateway.domain.roles import Role
 from services.gateway.jobs import job_kinds, prune, schedule
 from services.gateway.store.retention import keeping_units
 from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested
@@ -416,7 +411,10 @@ async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
                 async with transaction(w.pool) as connection:
                     store = w.stores(connection)
                     await store.log(
-                        *(Entry("changed", caller.project_id, None, {"writer": n, "i": i, "part": p}) for p in range(2))
+                        *(
+                            StreamEvent("changed", caller.project_id, None, {"writer": n, "i": i, "part": p})
+                            for p in range(2)
+                        )
                     )
                     await asyncio.sleep(0.001 * ((n * 7 + i * 3) % 5))
                     if (n + i) % 5 == 0:
@@ -453,7 +451,7 @@ async def test_numbers_are_given_in_the_order_of_the_commits(w: World) -> None:
 
     async def write(name: str, ready: asyncio.Event, go: asyncio.Event) -> None:
         async with transaction(w.pool) as connection:
-            await w.stores(connection).log(Entry(name, caller.project_id, None, {}))
+            await w.stores(connection).log(StreamEvent(name, caller.project_id, None, {}))
             await connection.execute("set constraints all immediate")  # numbered now, as at the very end
             ready.set()
             await go.wait()

@@ -11,23 +11,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.gateway.commands.admit_run import StartRun, admit_run
-from services.gateway.commands.authorize import authorize, see_user
-from services.gateway.commands.cancel_run import cancel_run
-from services.gateway.commands.change_settings import ChangeSettings, change_settings
-from services.gateway.commands.delete_segment import delete_segment
-from services.gateway.commands.ports import Caller
-from services.gateway.commands.read_verdict import read_verdict
-from services.gateway.commands.register_version import RegisterVersion, register_version
-from services.gateway.commands.reopen_run import reopen_run
-from services.gateway.commands.roll_back import roll_back
-from services.gateway.commands.save_draft import save_draft
-from services.gateway.commands.set_member import set_member
-from services.gateway.commands.start_batch import StartBatch, start_batch
-from services.gateway.commands.submit_decision import Decide, submit_decision
+from services.gateway.commands.accounts import authorize, see_user, set_member
+from services.gateway.commands.assets import save_draft
+from services.gateway.commands.batches import StartBatch, start_batch
+from services.gateway.commands.projects import ChangeSettings, change_settings
+from services.gateway.commands.reviews import Decide, read_verdict, submit_decision
+from services.gateway.commands.run_admission import StartRun
+from services.gateway.commands.runs import admit_run, cancel_run, reopen_run
+from services.gateway.commands.segments import delete_segment
+from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
+from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.quotas import Quotas
-from services.gateway.domain.roles import Role
 from shared.contracts.events.gateway import DecisionSubmitted, RegenerateRequested
 from shared.contracts.values import AssetKind
 from tests.conftest import FreshDatabase

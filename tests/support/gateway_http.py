@@ -16,7 +16,7 @@ import httpx
 from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.config import Settings
 from services.gateway.main import create_app
-from services.gateway.store.unit_of_work import PostgresStores
+from services.gateway.store.unit_of_work import StoreFactory
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.core.ids import new_id
@@ -82,7 +82,7 @@ async def gateway(
     app = create_app(settings)
     clock = FakeClock(datetime.now(UTC))
     async with app.router.lifespan_context(app), open_pool(database_url, size=4) as pool:
-        stores = PostgresStores(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
+        stores = StoreFactory(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
         made = Gateway(app, World(pool, clock, stores, Played(clock)), settings)
         yield made
         await made.close()

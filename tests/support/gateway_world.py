@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from services.gateway.commands.advance_batch import advance_batch
-from services.gateway.commands.authorize import authorize, see_user
-from services.gateway.commands.create_episode import CreateEpisode, create_episode
-from services.gateway.commands.create_project import CreateProject, create_project
-from services.gateway.commands.ports import Caller
+from services.gateway.commands.accounts import authorize, see_user
+from services.gateway.commands.batch_progress import advance_batch
+from services.gateway.commands.episodes import CreateEpisode, create_episode
+from services.gateway.commands.projects import CreateProject, create_project
 from services.gateway.consumers import handlers
-from services.gateway.domain.roles import Role
-from services.gateway.store.unit_of_work import PostgresStore, PostgresStores
+from services.gateway.domain.accounts import Caller, Role
+from services.gateway.store.unit_of_work import Store, StoreFactory
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.events.compiler import FilmState
@@ -229,14 +228,12 @@ class Played:
 class World:
     pool: Pool
     clock: FakeClock
-    stores: PostgresStores
+    stores: StoreFactory
     played: Played
     mail: list[Message[Event]] = field(default_factory=list)
     _read: int = 0
 
-    async def do(
-        self, usecase: Callable[Concatenate[PostgresStore, P], Awaitable[R]], *args: P.args, **kwargs: P.kwargs
-    ) -> R:
+    async def do(self, usecase: Callable[Concatenate[Store, P], Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """A command in a transaction of its own."""
         async with transaction(self.pool) as connection:
             return await usecase(self.stores(connection), *args, **kwargs)
@@ -357,6 +354,6 @@ class World:
 async def world(url: str) -> AsyncIterator[World]:
     clock = FakeClock()
     async with open_pool(url, size=10) as pool:
-        stores = PostgresStores(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
+        stores = StoreFactory(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
         yield World(pool, clock, stores, Played(clock))
         await log_is_documented(pool)

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
-from services.gateway.commands.ports import Store
 from services.gateway.config import Settings
 from services.gateway.domain.idempotency import Kept
 from services.gateway.domain.identity import Identity
@@ -19,6 +18,7 @@ from services.gateway.domain.links import Links
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.uploads import Inspected
+from services.gateway.store.unit_of_work import Store
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.subscriber import EventLog
 from shared.contracts.catalogue import Catalogue

@@ -9,8 +9,8 @@ from typing import Final
 from services.gateway.api.context import RequestContext, Result, UnitOfWork
 from services.gateway.api.headers import Preference, location
 from services.gateway.api.prefer_wait import then_wait
-from services.gateway.commands.enter_run import Admitted
-from services.gateway.commands.read_verdict import Verdict, read_verdict
+from services.gateway.commands.reviews import Verdict, read_verdict
+from services.gateway.commands.run_admission import Admitted
 
 VERDICT_S: Final = 5.0
 

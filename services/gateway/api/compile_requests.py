@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.gateway.api.app_state import Json
 from services.gateway.api.context import RequestContext, Result
 from services.gateway.api.schemas.episodes import NewCompilation, Render
-from services.gateway.commands.compile_episode import Compile
+from services.gateway.commands.films import Compile
 from services.gateway.domain.films import Boundary
 
 COMMIT_S: Final = 5.0  # a version that is accepted when a film is asked for mostly is committed within milliseconds

@@ -16,13 +16,13 @@ from services.gateway.api.app_state import AppState, Json, Views
 from services.gateway.api.middleware.auth import IDENTITY
 from services.gateway.api.middleware.errors import origin_of
 from services.gateway.api.problems import ProblemError, Slug
-from services.gateway.commands.authorize import authorize
-from services.gateway.commands.ports import Caller, Resource, Store
+from services.gateway.commands.accounts import authorize
+from services.gateway.domain.accounts import Caller, Resource, Role
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.idempotency import Kept, fingerprint
 from services.gateway.domain.identity import Identity
-from services.gateway.domain.roles import Role
 from services.gateway.domain.times import rfc3339
+from services.gateway.store.unit_of_work import Store
 from shared.core.ids import is_id
 from shared.postgres.pool import Connection
 

@@ -11,8 +11,7 @@ from starlette.responses import Response
 from services.gateway.api.app_state import Json
 from services.gateway.api.context import RequestContext, Result, UnitOfWork, json_response
 from services.gateway.api.headers import Preference
-from services.gateway.commands.ports import Resource
-from services.gateway.domain.roles import Role
+from services.gateway.domain.accounts import Resource, Role
 from services.gateway.domain.runs import AT_REST
 
 _ENDED: Final = frozenset({"completed", "failed", "cancelled"})

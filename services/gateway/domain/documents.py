@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.gateway.domain.episodes import MAX_DIRECTIONS, MAX_SEGMENTS
+from services.gateway.domain.assets import MAX_DIRECTIONS
+from services.gateway.domain.episodes import MAX_SEGMENTS
 from services.gateway.domain.errors import invalid
 from services.gateway.domain.outputs import output_problems
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle

@@ -1,29 +1,14 @@
-"""Projects, episodes, segments and assets as the use cases see them."""
+"""Episodes and their segments."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shared.contracts.values import AssetKind, Output, SegmentType
+from services.gateway.domain.assets import NewAsset
+from shared.contracts.values import Output, SegmentType
 
 MAX_SEGMENTS: Final = 500
-MAX_DIRECTIONS: Final = 4000
-KINDS_OF_A_SEGMENT: Final = (AssetKind.STARTING_IMAGE, AssetKind.VIDEO, AssetKind.NARRATION)
-
-Draft = dict[str, Any]
-"""{directions, settings}"""
-
-
-@dataclass(frozen=True)
-class Project:
-    project_id: str
-    owner_id: str
-    name: str
-    description: str
-    settings: dict[str, Any]
-    settings_revision: int
-    revision: int
 
 
 @dataclass(frozen=True)
@@ -56,32 +41,6 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Asset:
-    """A slot with an id that never changes. `active_run_id` is its lock, `revision` counts edits of its draft."""
-
-    asset_id: str
-    project_id: str
-    owner_id: str
-    episode_id: str
-    segment_id: str | None
-    segment_number: int | None
-    kind: AssetKind
-    label: str
-    draft: Draft | None
-    active_run_id: str | None
-    committed_version_id: str | None
-    revision: int
-
-
-@dataclass(frozen=True)
-class NewAsset:
-    asset_id: str
-    kind: AssetKind
-    label: str
-    draft: Draft | None = None
-
-
-@dataclass(frozen=True)
 class NewSegment:
     segment_id: str
     number: int
@@ -90,16 +49,3 @@ class NewSegment:
     duration: float | None = None
     transition_after: dict[str, Any] | None = None
     assets: tuple[NewAsset, ...] = ()
-
-
-def label(kind: AssetKind, number: int | None) -> str:
-    """What people call an asset that nobody named. Follows the segment's number, so it changes when it moves."""
-    match kind:
-        case AssetKind.MUSIC:
-            return "Music"
-        case _:
-            return f"Segment {number} {kind.replace('_', ' ')}"
-
-
-def draft_of(directions: str | None) -> Draft | None:
-    return {"directions": directions, "settings": {}} if directions and directions.strip() else None

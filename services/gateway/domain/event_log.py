@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """One event for the SSE log; `data` as the API names it."""
+
+    name: str
+    project_id: str
+    episode_id: str | None
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

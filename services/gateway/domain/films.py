@@ -4,9 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
-from shared.contracts.values import Transition, TransitionStyle
+from shared.contracts.events.compiler import FilmState
+from shared.contracts.values import Actor, Media, ObjectRef, Output, Transition, TransitionStyle
+
+
+@dataclass(frozen=True)
+class Film:
+    compilation_id: str
+    project_id: str
+    owner_id: str
+    episode_id: str
+    state: FilmState
+    rev: int
+    actor: Actor
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class FilmSource:
+    """A committed version that a film may use. `committing`: a newer one is accepted and not yet committed."""
+
+    asset_id: str
+    committing: str | None
+    version_id: str | None
+    object: ObjectRef | None
+    media: Media
+    directions: str
+    model: str | None
+    approved_by: str | None
+    committed_at: datetime | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class FilmSegment:
+    segment_id: str
+    number: int
+    transition_after: Mapping[str, Any] | None
+    video: FilmSource
+    narration: FilmSource | None
+
+
+@dataclass(frozen=True)
+class FilmParts:
+    """An episode as one statement saw it, segments in film order."""
+
+    episode_id: str
+    project_id: str
+    owner_id: str
+    timeline_version: int
+    output: Output
+    segments: tuple[FilmSegment, ...]
+    music: FilmSource | None
+
 
 Reason = Literal["unapproved", "not_in_episode", "repeated"]
 

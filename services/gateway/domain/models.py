@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from services.gateway.domain.assets import MAX_DIRECTIONS
 from services.gateway.domain.changes import CHARACTERS, DIRECTIONS, MODEL, STYLE, Wanted
-from services.gateway.domain.episodes import MAX_DIRECTIONS
 from services.gateway.domain.settings import SECTION
 from shared.contracts.catalogue import Catalogue, Model, UnknownModel
 from shared.contracts.values import AssetKind, ProjectSettings

@@ -1,15 +1,87 @@
-"""A run as clients see it: what the generator says and what review says, heard in any order, make one status."""
+"""Runs: what the generator and the review service report, in any order, makes one status."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
+from services.gateway.domain.changes import Wanted
+from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.review import ReviewChange
+from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
 
-class Made(StrEnum):
+@dataclass(frozen=True)
+class Run:
+    """A run with what handlers need of its asset. `held`: waits for the verdict on its parent, not sent yet.
+
+    `holds`: the run that waits for the verdict on this one. `batch_now`: the live batch of its episode.
+    """
+
+    run_id: str
+    project_id: str
+    owner_id: str
+    episode_id: str
+    asset_id: str
+    segment_id: str | None
+    segment_number: int | None
+    kind: AssetKind
+    label: str
+    source: RunSource
+    parent_run_id: str | None
+    parent_reason: ParentReason | None
+    batch_id: str | None
+    import_id: str | None
+    request: RegenerateRequested
+    auto_approve: bool
+    held: bool
+    track: RunState
+    announced: bool
+    step: str | None
+    attempt: int
+    candidates: tuple[str, ...]
+    version_id: str | None
+    deadline: datetime | None
+    actor: Actor
+    draft_revision: int
+    updated_at: datetime
+    holds: str | None
+    batch_now: str | None
+    asset_revision: int
+    asset_committed: bool
+    segment_duration: float | None
+
+    @property
+    def status(self) -> RunStatus:
+        return self.track.status
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted.of(self.request.overrides)
+
+    def moved(self, track: RunState, at: datetime, version_id: str) -> Run:
+        """As it is after it was accepted."""
+        return replace(self, track=track, updated_at=at, version_id=version_id, holds=None)
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """`request` is published now, or once the parent's verdict is known (`held`)."""
+
+    request: RegenerateRequested
+    project_id: str
+    number: int
+    at: datetime
+    held: bool = False
+    import_id: str | None = None
+    changes: Mapping[str, Any] | None = None
+    draft_revision: int = 0
+
+
+class GeneratorState(StrEnum):
     """What the generator says of a run, in the order in which it can happen."""
 
     REQUESTED = "requested"
@@ -21,7 +93,7 @@ class Made(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Verdict(StrEnum):
+class ReviewState(StrEnum):
     """What review says of a run."""
 
     NONE = "none"
@@ -46,36 +118,45 @@ class RunStatus(StrEnum):
 
 
 CANCELLABLE: Final = frozenset({RunStatus.REQUESTED, RunStatus.QUEUED, RunStatus.GENERATING})
+
+
 ACTIVE: Final = CANCELLABLE | {RunStatus.PREVIEW_READY, RunStatus.ACCEPTED}
+
+
 TERMINAL: Final = frozenset(RunStatus) - ACTIVE
+
+
 AT_REST: Final = TERMINAL | {RunStatus.PREVIEW_READY}
 """Where `Prefer: wait` stops waiting."""
 
-_FINAL: Final = frozenset({Made.COMPLETE, Made.FAILED, Made.CANCELLED})
-_DECIDED: Final = frozenset({Verdict.ACCEPTED, Verdict.REJECTED, Verdict.EXPIRED, Verdict.WITHDRAWN})
+
+_FINAL: Final = frozenset({GeneratorState.COMPLETE, GeneratorState.FAILED, GeneratorState.CANCELLED})
 
 
-def status_of(made: Made, verdict: Verdict) -> RunStatus:
+_DECIDED: Final = frozenset({ReviewState.ACCEPTED, ReviewState.REJECTED, ReviewState.EXPIRED, ReviewState.WITHDRAWN})
+
+
+def status_of(made: GeneratorState, verdict: ReviewState) -> RunStatus:
     """The generator's terminal states beat any verdict; a verdict beats what came before it."""
     if made in _FINAL:
         return RunStatus(made)
     match verdict:
-        case Verdict.ACCEPTED | Verdict.REJECTED | Verdict.EXPIRED:
+        case ReviewState.ACCEPTED | ReviewState.REJECTED | ReviewState.EXPIRED:
             return RunStatus(verdict)
-        case Verdict.WITHDRAWN:  # its asset was deleted
+        case ReviewState.WITHDRAWN:  # its asset was deleted
             return RunStatus.CANCELLED
-        case Verdict.NONE | Verdict.OPEN:
+        case ReviewState.NONE | ReviewState.OPEN:
             return RunStatus(made)
         case _:
             assert_never(verdict)
 
 
 @dataclass(frozen=True)
-class Track:
+class RunState:
     """Where a run stands: the newest word of either owner, and the counter that came with it."""
 
-    made: Made = Made.REQUESTED
-    verdict: Verdict = Verdict.NONE
+    made: GeneratorState = GeneratorState.REQUESTED
+    verdict: ReviewState = ReviewState.NONE
     run_rev: int = -1
     review_rev: int = -1
 
@@ -91,22 +172,22 @@ class Track:
     @property
     def awaits_person(self) -> bool:
         """Both sides have spoken: there is something to see, and a review with its deadline is open."""
-        return self.made is Made.PREVIEW_READY and self.verdict is Verdict.OPEN
+        return self.made is GeneratorState.PREVIEW_READY and self.verdict is ReviewState.OPEN
 
-    def hear_generator(self, made: Made, rev: int) -> Track:
+    def hear_generator(self, made: GeneratorState, rev: int) -> RunState:
         """Unchanged if this is old news."""
         if rev <= self.run_rev or self.made in _FINAL:
             return self
         heard = replace(self, made=made, run_rev=rev)
-        if made is Made.COMPLETE and heard.verdict is not Verdict.ACCEPTED:
+        if made is GeneratorState.COMPLETE and heard.verdict is not ReviewState.ACCEPTED:
             return heard.taken_as_accepted()
         return heard
 
-    def taken_as_accepted(self) -> Track:
+    def taken_as_accepted(self) -> RunState:
         """Nothing is committed unaccepted: after `complete` the word of review is merely on its way."""
-        return replace(self, verdict=Verdict.ACCEPTED)
+        return replace(self, verdict=ReviewState.ACCEPTED)
 
-    def hear_review(self, verdict: Verdict, rev: int) -> Track:
+    def hear_review(self, verdict: ReviewState, rev: int) -> RunState:
         """Unchanged if this is old news; a verdict is never taken back."""
         if rev <= self.review_rev:
             return self
@@ -115,39 +196,16 @@ class Track:
         return replace(self, verdict=verdict, review_rev=rev)
 
 
-def verdict_of(change: ReviewChange) -> Verdict | None:
+def verdict_of(change: ReviewChange) -> ReviewState | None:
     """None: a decision was refused, the review stays as it is."""
     match change:
         case ReviewChange.OPENED:
-            return Verdict.OPEN
+            return ReviewState.OPEN
         case ReviewChange.EXPIRED:
-            return Verdict.EXPIRED
+            return ReviewState.EXPIRED
         case ReviewChange.WITHDRAWN:
-            return Verdict.WITHDRAWN
+            return ReviewState.WITHDRAWN
         case ReviewChange.REFUSED:
             return None
         case _:
             assert_never(change)
-
-
-class VersionStatus(StrEnum):
-    PREVIEW = "preview"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    NOT_CHOSEN = "not_chosen"
-
-
-def version_status(track: Track, *, chosen: bool) -> VersionStatus:
-    """What a candidate of a run is; `chosen`: it is the one that was accepted."""
-    match track.status:
-        case RunStatus.ACCEPTED | RunStatus.COMPLETE:
-            return VersionStatus.ACCEPTED if chosen else VersionStatus.NOT_CHOSEN
-        case RunStatus.REJECTED:
-            return VersionStatus.REJECTED
-        case RunStatus.EXPIRED | RunStatus.FAILED | RunStatus.CANCELLED:
-            return VersionStatus.EXPIRED
-        case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING | RunStatus.PREVIEW_READY:
-            return VersionStatus.PREVIEW
-        case other:
-            assert_never(other)

@@ -5,7 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from shared.contracts.values import ObjectRef
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
+
+
+@dataclass(frozen=True)
+class Upload:
+    upload_id: str
+    project_id: str
+    filename: str
+    content_type: str
+    kind: str
+    object: ObjectRef
+    user_id: str
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+
 
 MIB: Final = 1024 * 1024
 SNIFFED_BYTES: Final = 64

@@ -1,17 +1,12 @@
-"""Users, members and their access, and projects."""
+"""Users, members and their access; what a user has requested and spent."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
-
-from services.gateway.commands.ports import Caller, Resource
-from services.gateway.domain.episodes import Project
-from services.gateway.domain.roles import Role
-from services.gateway.store.sql import insert, update
+from services.gateway.domain.accounts import Caller, Resource, Role
 from shared.postgres.pool import Connection
 
 _OF: Final[dict[Resource, str]] = {
@@ -30,20 +25,16 @@ _OF: Final[dict[Resource, str]] = {
     "import": "select project_id from imports where import_id = $2",  # why it failed outlives its episode
     "upload": "select project_id from uploads where upload_id = $2 and deleted_at is null",
 }
+
+
 _ACCESS: Final = """
     select p.project_id, p.owner_id, m.role
     from ({of}) it
     join projects p on p.project_id = it.project_id and p.deleted_at is null
     join members m on m.project_id = p.project_id and m.user_id = $1
 """
-_PROJECT: Final = """
-    select project_id, owner_id, name, description, settings, settings_revision, revision
-    from projects where project_id = $1 and deleted_at is null
-"""
-_SPENT: Final = """
-    select coalesce(sum(cost_amount), 0) from runs
-    where project_id = $1 and cost_currency = $2 and ($3::timestamptz is null or created_at >= $3)
-"""
+
+
 # Counted from the newest back: the first one with which there are more than so many.
 _BEYOND: Final = """
     select created_at from (
@@ -53,19 +44,21 @@ _BEYOND: Final = """
     ) asked
     where upto > $3 order by created_at desc limit 1
 """
+
+
 _ASKED: Final = """
     select coalesce(sum(coalesce((request ->> 'variants')::int, 1)), 0) from runs
     where source = 'generate' and actor ->> 'user_id' = $1 and created_at > $2
 """
+
+
 _SPENT_BY: Final = """
     select coalesce(sum(cost_amount), 0) from runs
     where source = 'generate' and actor ->> 'user_id' = $1 and created_at >= $2 and cost_currency = $3
 """
 
 
-class PostgresAccounts:
-    """Implements `usecases.ports.Accounts`."""
-
+class AccountRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
@@ -82,10 +75,13 @@ class PostgresAccounts:
         return bool(await self._db.fetchval("select 1 from users where user_id = $1", user_id))
 
     async def access(self, user_id: str, resource: Resource, resource_id: str) -> Caller | None:
+        """None: there is no such thing, or it is deleted, or the user is no member of its project."""
         row = await self._db.fetchrow(_ACCESS.format(of=_OF[resource]), user_id, resource_id)
         return Caller(user_id, row["project_id"], row["owner_id"], Role(row["role"])) if row else None
 
     async def generations_beyond(self, user_id: str, since: datetime, count: int) -> datetime | None:
+        """When the newest of those generations was asked for without which the rest since then are at most `count`;
+        None: they are at most `count` anyway."""
         found: datetime | None = await self._db.fetchval(_BEYOND, user_id, since, count)
         return found
 
@@ -113,59 +109,3 @@ class PostgresAccounts:
 
     async def remove_member(self, project_id: str, user_id: str) -> None:
         await self._db.execute("delete from members where project_id = $1 and user_id = $2", project_id, user_id)
-
-
-class PostgresProjects:
-    """Implements `usecases.ports.Projects`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
-
-    async def insert(self, project: Project, at: datetime) -> None:
-        await insert(
-            self._db,
-            "projects",
-            {
-                "project_id": project.project_id,
-                "owner_id": project.owner_id,
-                "name": project.name,
-                "description": project.description,
-                "settings": project.settings,
-                "settings_revision": project.settings_revision,
-                "revision": project.revision,
-                "created_at": at,
-                "updated_at": at,
-            },
-        )
-
-    async def first_of(self, owner_id: str) -> str | None:
-        found: str | None = await self._db.fetchval(
-            """select project_id from projects where owner_id = $1 and deleted_at is null
-               order by created_at, project_id limit 1""",
-            owner_id,
-        )
-        return found
-
-    async def get(self, project_id: str) -> Project | None:
-        return project_of(await self._db.fetchrow(_PROJECT, project_id))
-
-    async def lock(self, project_id: str) -> Project | None:
-        return project_of(await self._db.fetchrow(_PROJECT + "for no key update", project_id))
-
-    async def save(self, project_id: str, at: datetime, **changes: Any) -> None:
-        await update(self._db, "projects", "project_id", project_id, {"updated_at": at, **changes})
-
-    async def episode_ids(self, project_id: str) -> list[str]:
-        rows = await self._db.fetch(
-            "select episode_id from episodes where project_id = $1 and deleted_at is null order by episode_id",
-            project_id,
-        )
-        return [r["episode_id"] for r in rows]
-
-    async def spent(self, project_id: str, since: datetime | None, currency: str) -> Decimal:
-        found: Decimal = await self._db.fetchval(_SPENT, project_id, currency, since)
-        return found
-
-
-def project_of(row: asyncpg.Record | None) -> Project | None:
-    return Project(**dict(row)) if row else None

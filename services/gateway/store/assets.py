@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from services.gateway.commands.rows import RunBase
-from services.gateway.domain.episodes import Asset, Draft, Episode, NewAsset, Project
+from services.gateway.domain.assets import Asset, Draft, NewAsset, RunBase
+from services.gateway.domain.episodes import Episode
+from services.gateway.domain.projects import Project
 from services.gateway.domain.settings import reference_ids
 from services.gateway.store.episodes import asset_values
 from services.gateway.store.sql import insert_many
@@ -22,6 +23,8 @@ _ASSET: Final = """
     from assets a join projects p using (project_id) left join segments s on s.segment_id = a.segment_id
     where a.asset_id = $1 and a.deleted_at is null for no key update of a
 """
+
+
 _BASE: Final = """
     select p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision, e.output,
            s.duration as segment_duration, image.committed_version_id as starting_image_version_id,
@@ -36,10 +39,14 @@ _BASE: Final = """
     left join versions v on v.version_id = a.committed_version_id
     where a.asset_id = $1
 """
+
+
 _TAKE: Final = """
     update assets set run_count = run_count + 1, active_run_id = coalesce($2, active_run_id), updated_at = $3
     where asset_id = $1 returning run_count
 """
+
+
 _COMMIT: Final = """
     update assets a
     set active_run_id = nullif(a.active_run_id, $2), updated_at = $5,
@@ -50,6 +57,8 @@ _COMMIT: Final = """
     from (select commit_seq < $4 as yes from assets where asset_id = $1) newer
     where a.asset_id = $1 and (newer.yes or a.active_run_id = $2) returning newer.yes
 """
+
+
 _STALE: Final = """
     update assets video set stale_since = case when now.stale then coalesce(video.stale_since, $2) end, updated_at = $2
     from (select v.asset_id,
@@ -63,9 +72,7 @@ _STALE: Final = """
 """
 
 
-class PostgresAssets:
-    """Implements `usecases.ports.Assets`."""
-
+class AssetRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
@@ -73,6 +80,7 @@ class PostgresAssets:
         await insert_many(self._db, "assets", [asset_values(episode, segment_id, asset, at) for asset in assets])
 
     async def lock(self, asset_id: str) -> Asset | None:
+        """None: absent or deleted."""
         row = await self._db.fetchrow(_ASSET, asset_id)
         return Asset(**dict(row) | {"kind": AssetKind(row["kind"])}) if row else None
 
@@ -83,6 +91,7 @@ class PostgresAssets:
         return found
 
     async def base_of(self, asset_id: str) -> RunBase:
+        """What a new run builds on. The asset exists."""
         row = await self._db.fetchrow(_BASE, asset_id)
         assert row is not None, "the caller has locked the asset"
         settings = row["settings"]
@@ -107,10 +116,12 @@ class PostgresAssets:
         return {r["upload_id"]: ObjectRef(**r["object"]) for r in rows}
 
     async def take(self, asset_id: str, run_id: str | None, at: datetime) -> int:
+        """Counts one more run and returns its number; with `run_id` it gets the lock, which the caller saw free."""
         found: int = await self._db.fetchval(_TAKE, asset_id, run_id, at)
         return found
 
     async def release(self, asset_id: str, run_id: str, at: datetime) -> None:
+        """If that run holds the lock."""
         await later(
             self._db,
             "assets",
@@ -132,6 +143,7 @@ class PostgresAssets:
         )
 
     async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime) -> None:
+        """By a person: its revision rises."""
         await self._db.execute(
             "update assets set draft = $2, revision = revision + 1, updated_at = $3 where asset_id = $1",
             asset_id,
@@ -142,8 +154,11 @@ class PostgresAssets:
     async def commit(
         self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None, at: datetime
     ) -> bool:
+        """The version is the committed one, with `draft` as the new draft if there is any; the run lets go of the lock.
+        False if this commit or a later one was applied already: only the lock is free then."""
         rows = await along(self._db, "assets", _COMMIT, asset_id, run_id, version_id, commit_seq, at, draft)
         return bool(rows and rows[0]["yes"])
 
     async def mark_stale(self, segment_id: str, at: datetime) -> list[str]:
+        """Recomputes whether the segment's video is stale; returns it if that changed."""
         return [r["asset_id"] for r in await along(self._db, "assets", _STALE, segment_id, at)]

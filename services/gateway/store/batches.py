@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.commands.rows import Batch, NewBatch
-from services.gateway.domain.batches import BatchStatus, Counts, Item, Policy, SegmentSlots, Slot, SlotRun
+from services.gateway.domain.batch_planner import Item, SegmentSlots, Slot, SlotRun
+from services.gateway.domain.batches import Batch, BatchStatus, Counts, NewBatch, Policy
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.times import after
 from services.gateway.store.sql import insert, insert_many, update
@@ -23,15 +23,21 @@ _BATCH: Final = """
     from batches b join projects p using (project_id)
     where b.batch_id = $1 for no key update of b
 """
+
+
 _LIVE: Final = """
     select batch_id from batches where episode_id = $1 and status in ('running', 'waiting_review', 'paused')
 """
+
+
 _ASSETS: Final = """
     select a.asset_id, a.segment_id, s.number, a.kind
     from assets a left join segments s on s.segment_id = a.segment_id
     where a.episode_id = $1 and a.deleted_at is null and a.kind <> 'image'
     order by s.number nulls last, a.kind
 """
+
+
 # The newest run counts if it is active or ended since the batch began: an older failure is no reason to leave an
 # asset, and an older rejection none to wait.
 _ROWS: Final = """
@@ -49,32 +55,39 @@ _ROWS: Final = """
     where i.batch_id = $1
     order by s.number nulls last
 """
+
+
 _SKIP: Final = """
     update batch_items set skipped = true, updated_at = $4
     where batch_id = $1 and (segment_id = any($2::uuid[]) or ($3 and segment_id is null))
 """
+
+
 _SAVE_ITEMS: Final = """
     update batch_items i set state = new.state, run_id = new.run_id, problem = new.problem, updated_at = $6
     from unnest($2::uuid[], $3::text[], $4::uuid[], $5::jsonb[]) as new(asset_id, state, run_id, problem)
     where i.batch_id = $1 and i.asset_id = new.asset_id
       and (i.state, i.run_id, i.problem) is distinct from (new.state, new.run_id, new.problem)
 """
+
+
 _DELETED: Final = """
     update batch_items set state = 'deleted', updated_at = $3
     where batch_id = $1 and asset_id <> all($2::uuid[]) and state <> 'deleted'
 """
+
+
 _ACTIVE: Final = """
     select run_id from runs where batch_id = $1 and status in ('requested', 'queued', 'generating') order by run_id
 """
 
 
-class PostgresBatches:
-    """Implements `usecases.ports.Batches`."""
-
+class BatchRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
     async def insert(self, batch: NewBatch, items: Sequence[tuple[str, str | None, str]]) -> None:
+        """`items`: (asset_id, segment_id, kind)."""
         policy = batch.policy
         await insert(
             self._db,
@@ -121,11 +134,13 @@ class PostgresBatches:
         return _batch(row) if row else None
 
     async def assets_of_episode(self, episode_id: str) -> list[tuple[str, str | None, int | None, str]]:
+        """(asset_id, segment_id, number, kind) of what a batch can make, in film order."""
         return [
             (r["asset_id"], r["segment_id"], r["number"], r["kind"]) for r in await self._db.fetch(_ASSETS, episode_id)
         ]
 
     async def rows(self, batch: Batch) -> tuple[list[SegmentSlots], Slot | None]:
+        """What the planner needs, from the rows as they are now."""
         segments: dict[str, dict[str, Any]] = {}
         music: Slot | None = None
         for row in await self._db.fetch(_ROWS, batch.batch_id, batch.created_at):
@@ -138,6 +153,7 @@ class PostgresBatches:
         return [SegmentSlots(segment_id, **found) for segment_id, found in segments.items()], music
 
     async def skip(self, batch_id: str, segment_ids: Sequence[str | None], at: datetime) -> None:
+        """None: the music."""
         await self._db.execute(_SKIP, batch_id, [s for s in segment_ids if s], None in segment_ids, at)
 
     async def refuse(self, batch_id: str, asset_id: str, problem: Mapping[str, Any], at: datetime) -> None:
@@ -162,6 +178,7 @@ class PostgresBatches:
         await self._db.execute(_DELETED, batch_id, list(items), at)
 
     async def save(self, batch: Batch, at: datetime, **changes: Any) -> datetime:
+        """Returns the new `updated_at`, which is above the old one."""
         moved = after(batch.updated_at, at)
         await update(self._db, "batches", "batch_id", batch.batch_id, {"updated_at": moved, **changes})
         return moved

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.domain.episodes import Episode, NewAsset, NewSegment, Segment, label
+from services.gateway.domain.assets import NewAsset, asset_label
+from services.gateway.domain.episodes import Episode, NewSegment, Segment
 from services.gateway.store.sql import insert, insert_later, insert_many, update
 from shared.contracts.events.gateway import TimelineSegment
 from shared.contracts.values import Actor, AssetKind, Output, SegmentType, Transition
@@ -20,11 +21,15 @@ _EPISODE: Final = """
     from episodes e join projects p using (project_id)
     where e.episode_id = $1 and e.deleted_at is null for no key update of e
 """
+
+
 _SEGMENT: Final = """
     select segment_id, episode_id, project_id, number, type, scene_info, duration, user_notes, transition_after,
            revision
     from segments where segment_id = $1 and deleted_at is null
 """
+
+
 _TIMELINE: Final = """
     select s.segment_id, s.number, s.type, s.transition_after,
            max(a.asset_id::text) filter (where a.kind = 'video') as video,
@@ -34,23 +39,27 @@ _TIMELINE: Final = """
     where s.episode_id = $1 and s.deleted_at is null
     group by s.segment_id order by s.number
 """
+
+
 _NUMBER: Final = """
     update segments s set number = new.number, updated_at = $3
     from unnest($2::uuid[]) with ordinality as new(segment_id, number)
     where s.segment_id = new.segment_id and s.episode_id = $1 and s.number is distinct from new.number
     returning s.segment_id, s.number
 """
+
+
 _LABEL: Final = """
     update assets a set label = new.label, updated_at = $4
     from unnest($1::uuid[], $2::text[], $3::text[]) as new(segment_id, kind, label)
     where a.segment_id = new.segment_id and a.kind = new.kind
 """
+
+
 _SEGMENT_KINDS: Final = (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NARRATION)
 
 
-class PostgresEpisodes:
-    """Implements `usecases.ports.Episodes`."""
-
+class EpisodeRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
@@ -82,6 +91,7 @@ class PostgresEpisodes:
     async def revise(
         self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any], at: datetime
     ) -> None:
+        """Adds to the episode's revisions."""
         await insert_later(
             self._db,
             "episode_revisions",
@@ -95,6 +105,7 @@ class PostgresEpisodes:
         )
 
     async def delete(self, episode_id: str, at: datetime) -> list[str]:
+        """Marks the episode and all that is in it deleted; returns the assets."""
         await self._db.execute(
             "update segments set deleted_at = $2, number = null, updated_at = $2 "
             "where episode_id = $1 and deleted_at is null",
@@ -111,6 +122,7 @@ class PostgresEpisodes:
         return sorted(r["asset_id"] for r in rows)
 
     async def next_timeline(self, episode_id: str) -> int:
+        """Raises `timeline_version` and returns it."""
         found: int = await self._db.fetchval(
             "update episodes set timeline_version = timeline_version + 1 where episode_id = $1 "
             "returning timeline_version",
@@ -119,6 +131,7 @@ class PostgresEpisodes:
         return found
 
     async def timeline(self, episode_id: str) -> tuple[list[TimelineSegment], str | None]:
+        """Segments in film order, and the music's asset."""
         rows = await self._db.fetch(_TIMELINE, episode_id)
         music: str | None = await self._db.fetchval(
             "select asset_id from assets where episode_id = $1 and kind = 'music' and deleted_at is null", episode_id
@@ -126,6 +139,7 @@ class PostgresEpisodes:
         return [_timeline_segment(r) for r in rows], music
 
     async def insert_segments(self, episode: Episode, segments: Sequence[NewSegment], at: datetime) -> None:
+        """With their assets."""
         await insert_many(
             self._db,
             "segments",
@@ -157,6 +171,7 @@ class PostgresEpisodes:
         await update(self._db, "segments", "segment_id", segment_id, {"updated_at": at, **changes})
 
     async def delete_segment(self, segment_id: str, at: datetime) -> list[str]:
+        """Marks it and its assets deleted; returns the assets."""
         await self.save_segment(segment_id, at, deleted_at=at, number=None)
         rows = await self._db.fetch(
             "update assets set deleted_at = $2, updated_at = $2 where segment_id = $1 and deleted_at is null "
@@ -167,14 +182,18 @@ class PostgresEpisodes:
         return sorted(r["asset_id"] for r in rows)
 
     async def segment_ids(self, episode_id: str) -> list[str]:
+        """In film order."""
         rows = await self._db.fetch(
             "select segment_id from segments where episode_id = $1 and deleted_at is null order by number", episode_id
         )
         return [r["segment_id"] for r in rows]
 
     async def number_segments(self, episode_id: str, segment_ids: Sequence[str], at: datetime) -> None:
+        """Numbers them from 1 in this order, and names their assets accordingly."""
         moved = await self._db.fetch(_NUMBER, episode_id, list(segment_ids), at)
-        names = [(r["segment_id"], kind.value, label(kind, r["number"])) for r in moved for kind in _SEGMENT_KINDS]
+        names = [
+            (r["segment_id"], kind.value, asset_label(kind, r["number"])) for r in moved for kind in _SEGMENT_KINDS
+        ]
         await self._db.execute(_LABEL, [n[0] for n in names], [n[1] for n in names], [n[2] for n in names], at)
 
 

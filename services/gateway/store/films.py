@@ -1,4 +1,4 @@
-"""Films: the snapshot that one is made of, and what became of it; imports and uploads."""
+"""Films: the snapshot that a film is made from, and its state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from services.gateway.commands.rows import Film, FilmParts, FilmSegment, FilmSource
+from services.gateway.domain.films import Film, FilmParts, FilmSegment, FilmSource
 from services.gateway.domain.times import after
 from services.gateway.store.sql import insert, update
 from shared.contracts.events.compiler import FilmState, FilmUpdated
@@ -38,11 +38,15 @@ _SNAPSHOT: Final = """
     from episodes e join projects p using (project_id)
     where e.episode_id = $1 and e.deleted_at is null
 """
+
+
 _FILM: Final = """
     select c.compilation_id, c.project_id, p.owner_id, c.episode_id, c.state, c.rev, c.actor, c.updated_at
     from compilations c join projects p using (project_id)
     where c.compilation_id = $1 for no key update of c
 """
+
+
 _APPLY: Final = """
     update compilations set state = $2, rev = $3, progress = $4, message_code = $5,
         estimated_duration_s = coalesce($6, estimated_duration_s), queue_position = $7, object = coalesce($8, object),
@@ -54,13 +58,12 @@ _APPLY: Final = """
 """
 
 
-class PostgresFilms:
-    """Implements `usecases.ports.Films`."""
-
+class FilmRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
     async def snapshot(self, episode_id: str) -> FilmParts | None:
+        """Everything that a film pins, in one statement."""
         row = await self._db.fetchrow(_SNAPSHOT, episode_id)
         if row is None:
             return None
@@ -105,6 +108,7 @@ class PostgresFilms:
         return Film(**dict(row) | {"state": FilmState(row["state"]), "actor": Actor(**row["actor"])}) if row else None
 
     async def apply(self, film: Film, event: FilmUpdated, at: datetime) -> datetime:
+        """Returns the new `updated_at`, which is above the old one."""
         moved, told = after(film.updated_at, at), event.model_dump(mode="json")
         ended = event.completed_at or (moved if event.state is FilmState.COMPLETED else None)
         await self._db.execute(

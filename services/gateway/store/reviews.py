@@ -7,12 +7,14 @@ from typing import Final
 
 import asyncpg
 
-from services.gateway.commands.rows import NewReview, Review
+from services.gateway.domain.reviews import NewReview, Review
 from shared.contracts.events.gateway import DecisionAction
 from shared.postgres.deferred_writes import later
 from shared.postgres.pool import Connection
 
 _COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_id, verdict, reason"
+
+
 _INSERT: Final = """
     insert into reviews (review_id, project_id, episode_id, asset_id, segment_id, kind, run_id, version_id, action,
         rating, feedback, suggested_changes, regenerate, next_run_id, actor, user_id, verdict, submitted_at,
@@ -21,23 +23,26 @@ _INSERT: Final = """
             case when $17 <> 'pending' then $18::timestamptz end, $18, $18)
     on conflict (run_id) where verdict = 'pending' do nothing returning 1
 """
+
+
 _DECISIVE: Final = f"""
     select {_COLUMNS} from reviews where run_id = $1 and verdict <> 'refused'
     order by verdict = 'pending', created_at desc limit 1
 """
+
+
 _SETTLE: Final = """
     update reviews set verdict = $2, reason = $3, decided_at = $4, updated_at = greatest(updated_at, $4)
     where review_id = $1 and verdict = 'pending' returning pg_notify('decisions', review_id::text)
 """
 
 
-class PostgresReviews:
-    """Implements `usecases.ports.Reviews`."""
-
+class ReviewRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
     async def insert(self, review: NewReview) -> bool:
+        """False if a decision on that run is pending."""
         run, changes = review.run, review.suggested_changes
         return bool(
             await self._db.fetchval(
@@ -72,9 +77,11 @@ class PostgresReviews:
         )
 
     async def decisive(self, run_id: str) -> Review | None:
+        """The decision that counted, else the pending one."""
         return _review(await self._db.fetchrow(_DECISIVE, run_id))
 
     async def settle(self, review_id: str, verdict: str, reason: str | None, at: datetime) -> None:
+        """And tells whoever waits for it."""
         await later(self._db, "reviews", _SETTLE, review_id, verdict, reason, at)
 
 

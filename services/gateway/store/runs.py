@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.commands.rows import NewRun, Run
-from services.gateway.domain.runs import Made, Track, Verdict
+from services.gateway.domain.runs import GeneratorState, NewRun, ReviewState, Run, RunState
 from services.gateway.domain.times import after
 from services.gateway.store.sql import insert, insert_later, update_later
 from shared.contracts.events.gateway import RegenerateRequested
@@ -32,8 +31,14 @@ _RUN: Final = """
     join projects p on p.project_id = r.project_id
     left join segments s on s.segment_id = r.segment_id
 """
+
+
 _GET: Final = _RUN + "where r.run_id = $1"
+
+
 _LOCK: Final = _RUN + "where r.run_id = $1 for no key update of a, r"
+
+
 _NEWEST: Final = (
     _RUN
     + """
@@ -42,9 +47,7 @@ _NEWEST: Final = (
 )
 
 
-class PostgresRuns:
-    """Implements `usecases.ports.Runs`."""
-
+class RunRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
@@ -71,7 +74,7 @@ class PostgresRuns:
                 "draft_revision": run.draft_revision,
                 "auto_approve": r.auto_approve,
                 "held": run.held,
-                "status": Made.REQUESTED.value,
+                "status": GeneratorState.REQUESTED.value,
                 "actor": r.actor.model_dump(),
                 "created_at": run.at,
                 "updated_at": run.at,
@@ -82,12 +85,15 @@ class PostgresRuns:
         return _run(await self._db.fetchrow(_GET, run_id))
 
     async def lock(self, run_id: str) -> Run | None:
+        """Locks its asset as well."""
         return _run(await self._db.fetchrow(_LOCK, run_id))
 
     async def newest_shown(self, asset_id: str) -> Run | None:
+        """The newest that was sent and is neither expired nor cancelled."""
         return _run(await self._db.fetchrow(_NEWEST, asset_id))
 
-    async def save(self, run: Run, track: Track, at: datetime, **changes: Any) -> datetime:
+    async def save(self, run: Run, track: RunState, at: datetime, **changes: Any) -> datetime:
+        """Writes the track and what follows from it; returns the new `updated_at`, which is above the old one."""
         moved = after(run.updated_at, at)
         if cost := changes.get("cost"):
             changes |= {"cost_amount": Decimal(cost["amount"]), "cost_currency": cost["currency"]}
@@ -131,8 +137,11 @@ def _run(row: asyncpg.Record | None) -> Run | None:
     if row is None:
         return None
     values = dict(row)
-    track = Track(
-        Made(values.pop("made")), Verdict(values.pop("verdict")), values.pop("run_rev"), values.pop("review_rev")
+    track = RunState(
+        GeneratorState(values.pop("made")),
+        ReviewState(values.pop("verdict")),
+        values.pop("run_rev"),
+        values.pop("review_rev"),
     )
     reason = values["parent_reason"]
     return Run(

@@ -1,4 +1,4 @@
-"""The store: every port of the use cases over one connection, in one transaction."""
+"""One transaction: every repository over one connection, the outbox and the event log."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from services.gateway.commands.ports import ADVANCE, Entry
+from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.quotas import Quotas
-from services.gateway.store.accounts import PostgresAccounts, PostgresProjects
-from services.gateway.store.assets import PostgresAssets
-from services.gateway.store.batches import PostgresBatches
-from services.gateway.store.episodes import PostgresEpisodes
-from services.gateway.store.films import PostgresFilms
-from services.gateway.store.imports import PostgresImports, PostgresUploads
-from services.gateway.store.reviews import PostgresReviews
-from services.gateway.store.runs import PostgresRuns
-from services.gateway.store.versions import PostgresVersions
+from services.gateway.store.accounts import AccountRepository
+from services.gateway.store.assets import AssetRepository
+from services.gateway.store.batches import BatchRepository
+from services.gateway.store.episodes import EpisodeRepository
+from services.gateway.store.films import FilmRepository
+from services.gateway.store.imports import ImportRepository
+from services.gateway.store.projects import ProjectRepository
+from services.gateway.store.reviews import ReviewRepository
+from services.gateway.store.runs import RunRepository
+from services.gateway.store.uploads import UploadRepository
+from services.gateway.store.versions import VersionRepository
 from shared.contracts.base import Event
 from shared.contracts.catalogue import Catalogue
 from shared.jobs import queue as jobs
@@ -27,8 +29,13 @@ from shared.messaging.events import Cause, Message, Publisher
 from shared.postgres.deferred_writes import later
 from shared.postgres.pool import Connection
 
+ADVANCE_BATCH: Final = "advance-batch"
+"""The kind of job that `wake_batch` enqueues: its payload names the batch."""
+
+
 FOR_USER: Final = frozenset({"preview-ready", "failed", "complete", "film-updated", "changed"})
 """What the stream of all my projects carries."""
+
 
 _LOG: Final = """
     insert into event_log (project_id, episode_id, name, data, to_user)
@@ -37,7 +44,7 @@ _LOG: Final = """
 
 
 @dataclass(frozen=True)
-class PostgresStores:
+class StoreFactory:
     """Makes stores: call it with a connection in a transaction, and the event in hand if there is one."""
 
     publisher: Publisher
@@ -46,61 +53,59 @@ class PostgresStores:
     step_by_step_share: float = 1.0
     quotas: Quotas = field(default_factory=Quotas)
 
-    def __call__(self, connection: Connection, told: Message[Any] | None = None) -> PostgresStore:
-        return PostgresStore(connection, self, told)
+    def __call__(self, connection: Connection, told: Message[Any] | None = None) -> Store:
+        return Store(connection, self, told)
 
 
-class PostgresStore:
-    """Implements `usecases.ports.Store`. Parts are made when they are first used."""
-
-    def __init__(self, connection: Connection, kit: PostgresStores, told: Message[Any] | None) -> None:
+class Store:
+    def __init__(self, connection: Connection, kit: StoreFactory, told: Message[Any] | None) -> None:
         self._db = connection
         self._kit = kit
         self._told = told
 
     @cached_property
-    def accounts(self) -> PostgresAccounts:
-        return PostgresAccounts(self._db)
+    def accounts(self) -> AccountRepository:
+        return AccountRepository(self._db)
 
     @cached_property
-    def projects(self) -> PostgresProjects:
-        return PostgresProjects(self._db)
+    def projects(self) -> ProjectRepository:
+        return ProjectRepository(self._db)
 
     @cached_property
-    def episodes(self) -> PostgresEpisodes:
-        return PostgresEpisodes(self._db)
+    def episodes(self) -> EpisodeRepository:
+        return EpisodeRepository(self._db)
 
     @cached_property
-    def assets(self) -> PostgresAssets:
-        return PostgresAssets(self._db)
+    def assets(self) -> AssetRepository:
+        return AssetRepository(self._db)
 
     @cached_property
-    def runs(self) -> PostgresRuns:
-        return PostgresRuns(self._db)
+    def runs(self) -> RunRepository:
+        return RunRepository(self._db)
 
     @cached_property
-    def versions(self) -> PostgresVersions:
-        return PostgresVersions(self._db)
+    def versions(self) -> VersionRepository:
+        return VersionRepository(self._db)
 
     @cached_property
-    def reviews(self) -> PostgresReviews:
-        return PostgresReviews(self._db)
+    def reviews(self) -> ReviewRepository:
+        return ReviewRepository(self._db)
 
     @cached_property
-    def batches(self) -> PostgresBatches:
-        return PostgresBatches(self._db)
+    def batches(self) -> BatchRepository:
+        return BatchRepository(self._db)
 
     @cached_property
-    def films(self) -> PostgresFilms:
-        return PostgresFilms(self._db)
+    def films(self) -> FilmRepository:
+        return FilmRepository(self._db)
 
     @cached_property
-    def imports(self) -> PostgresImports:
-        return PostgresImports(self._db)
+    def imports(self) -> ImportRepository:
+        return ImportRepository(self._db)
 
     @cached_property
-    def uploads(self) -> PostgresUploads:
-        return PostgresUploads(self._db)
+    def uploads(self) -> UploadRepository:
+        return UploadRepository(self._db)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -112,6 +117,7 @@ class PostgresStore:
 
     @property
     def step_by_step_share(self) -> float:
+        """Of projects that did not choose a workflow."""
         return self._kit.step_by_step_share
 
     @property
@@ -130,6 +136,7 @@ class PostgresStore:
         return self.new_id()
 
     async def publish(self, project_id: str, owner_id: str, *events: Event, correlation_id: str | None = None) -> None:
+        """Into the outbox. Without a correlation id they follow from the command or event in hand."""
         told = self._told.cause if self._told else None
         cause = Cause(
             project_id,
@@ -139,12 +146,14 @@ class PostgresStore:
         )
         await outbox.publish(self._db, self._kit.publisher.messages(events, cause))
 
-    async def log(self, *entries: Entry) -> None:
+    async def log(self, *entries: StreamEvent) -> None:
+        """Appends to the SSE log; numbered at the end of the transaction."""
         rows = [(e.project_id, e.episode_id, e.name, encoded(e.data), e.name in FOR_USER) for e in entries]
         await later(self._db, "event_log", _LOG, *(list(column) for column in zip(*rows, strict=True)))
 
     async def wake_batch(self, batch_id: str) -> None:
-        await jobs.enqueue(self._db, self.new_id(), ADVANCE, payload={"batch_id": batch_id}, fair_key=batch_id)
+        """Has `advance_batch` called soon, in a transaction of its own."""
+        await jobs.enqueue(self._db, self.new_id(), ADVANCE_BATCH, payload={"batch_id": batch_id}, fair_key=batch_id)
 
 
 def encoded(data: Any) -> str:

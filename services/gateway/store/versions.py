@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from services.gateway.commands.rows import Run, VersionRow
-from services.gateway.domain.runs import Track, VersionStatus, version_status
+from services.gateway.domain.runs import Run, RunState
+from services.gateway.domain.versions import VersionRecord, VersionStatus, version_status
 from shared.contracts.values import AssetKind, Version
 from shared.postgres.deferred_writes import later
 from shared.postgres.pool import Connection
@@ -27,6 +27,8 @@ _STORE: Final = """
         updated_at = greatest(versions.updated_at, $24)
     where versions.status <> $9 and versions.status <> 'accepted'
 """
+
+
 _CLOSE: Final = """
     update versions v set status = new.status, updated_at = $3,
         accepted_at = case when new.status = 'accepted' then coalesce(v.accepted_at, $3) else v.accepted_at end,
@@ -34,6 +36,8 @@ _CLOSE: Final = """
     from unnest($1::uuid[], $2::text[]) as new(version_id, status)
     where v.version_id = new.version_id and v.status <> new.status and v.status <> 'accepted'
 """
+
+
 _FACTS: Final = """
     select v.version_id, v.number as version_number, v.directions, v.model, v.media
     from unnest($1::uuid[]) with ordinality as asked(version_id, place) join versions v using (version_id)
@@ -41,20 +45,20 @@ _FACTS: Final = """
 """
 
 
-class PostgresVersions:
-    """Implements `usecases.ports.Versions`."""
-
+class VersionRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    async def get(self, version_id: str) -> VersionRow | None:
+    async def get(self, version_id: str) -> VersionRecord | None:
         row = await self._db.fetchrow("select * from versions where version_id = $1", version_id)
         return version_of(dict(row)) if row else None
 
     async def facts(self, version_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """{version_id, version_number, directions, model, media}, in this order."""
         return [dict(r) for r in await self._db.fetch(_FACTS, list(version_ids))]
 
     async def store(self, run: Run, versions: Sequence[tuple[Version, VersionStatus]], at: datetime) -> None:
+        """Facts are written once; the status is always the given one."""
         for version, status in versions:
             v = version.model_dump(mode="json")
             await later(
@@ -87,7 +91,8 @@ class PostgresVersions:
                 at,
             )
 
-    async def close(self, run: Run, track: Track, chosen: str | None, at: datetime) -> None:
+    async def close(self, run: Run, track: RunState, chosen: str | None, at: datetime) -> None:
+        """Gives the run's candidates the status that follows from the track."""
         if run.candidates:
             statuses = [version_status(track, chosen=v == chosen).value for v in run.candidates]
             await later(self._db, "versions", _CLOSE, list(run.candidates), statuses, at)
@@ -112,11 +117,11 @@ class PostgresVersions:
         )
 
 
-def version_of(row: Mapping[str, Any] | None) -> VersionRow | None:
+def version_of(row: Mapping[str, Any] | None) -> VersionRecord | None:
     """From a row, or from one that PostgreSQL turned into JSON (its times are texts then)."""
     if row is None:
         return None
-    return VersionRow(
+    return VersionRecord(
         version_id=row["version_id"],
         project_id=row["project_id"],
         episode_id=row["episode_id"],

@@ -7,16 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.batches import (
-    BatchStatus,
-    ItemState,
-    Plan,
-    Policy,
-    SegmentSlots,
-    Slot,
-    SlotRun,
-    plan,
-)
+from services.gateway.domain.batch_planner import ItemState, Plan, SegmentSlots, Slot, SlotRun, plan
+from services.gateway.domain.batches import BatchStatus, Policy
 from services.gateway.domain.runs import RunStatus
 from shared.contracts.values import AssetKind
 

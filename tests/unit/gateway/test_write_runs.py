@@ -5,16 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.runs import (
-    ACTIVE,
-    TERMINAL,
-    Made,
-    RunStatus,
-    Track,
-    Verdict,
-    VersionStatus,
-    version_status,
-)
+from services.gateway.domain.runs import ACTIVE, TERMINAL, GeneratorState, ReviewState, RunState, RunStatus
 from services.gateway.domain.statuses import (
     ApprovalStatus,
     SegmentStatus,
@@ -23,22 +14,33 @@ from services.gateway.domain.statuses import (
     counted,
     shown,
 )
+from services.gateway.domain.versions import VersionStatus, version_status
 
 GENERATOR = {
-    "complete": [Made.QUEUED, Made.GENERATING, Made.PREVIEW_READY, Made.COMPLETE],
-    "failed": [Made.QUEUED, Made.GENERATING, Made.FAILED],
-    "superseded": [Made.QUEUED, Made.GENERATING, Made.PREVIEW_READY, Made.FAILED],
-    "cancelled": [Made.QUEUED, Made.CANCELLED],
-    "previewed": [Made.QUEUED, Made.GENERATING, Made.PREVIEW_READY],
+    "complete": [
+        GeneratorState.QUEUED,
+        GeneratorState.GENERATING,
+        GeneratorState.PREVIEW_READY,
+        GeneratorState.COMPLETE,
+    ],
+    "failed": [GeneratorState.QUEUED, GeneratorState.GENERATING, GeneratorState.FAILED],
+    "superseded": [
+        GeneratorState.QUEUED,
+        GeneratorState.GENERATING,
+        GeneratorState.PREVIEW_READY,
+        GeneratorState.FAILED,
+    ],
+    "cancelled": [GeneratorState.QUEUED, GeneratorState.CANCELLED],
+    "previewed": [GeneratorState.QUEUED, GeneratorState.GENERATING, GeneratorState.PREVIEW_READY],
 }
 REVIEW = {
     "none": [],
-    "open": [Verdict.OPEN],
-    "accepted": [Verdict.OPEN, Verdict.ACCEPTED],
-    "at once": [Verdict.ACCEPTED],
-    "rejected": [Verdict.OPEN, Verdict.REJECTED],
-    "expired": [Verdict.OPEN, Verdict.EXPIRED],
-    "withdrawn": [Verdict.OPEN, Verdict.WITHDRAWN],
+    "open": [ReviewState.OPEN],
+    "accepted": [ReviewState.OPEN, ReviewState.ACCEPTED],
+    "at once": [ReviewState.ACCEPTED],
+    "rejected": [ReviewState.OPEN, ReviewState.REJECTED],
+    "expired": [ReviewState.OPEN, ReviewState.EXPIRED],
+    "withdrawn": [ReviewState.OPEN, ReviewState.WITHDRAWN],
 }
 ENDS = {
     ("complete", "accepted"): RunStatus.COMPLETE,
@@ -61,11 +63,11 @@ def test_any_order_of_events_leads_to_the_same_status(story: tuple[str, str], da
     review = [("review", verdict, rev) for rev, verdict in enumerate(REVIEW[story[1]])]
     told = [*generator, *review]
     again = data.draw(st.lists(st.sampled_from(told), max_size=4))
-    track = Track()
+    track = RunState()
     for owner, word, rev in data.draw(st.permutations([*told, *again])):
         before = track
         track = track.hear_generator(word, rev) if owner == "generator" else track.hear_review(word, rev)
-        if before.made in (Made.COMPLETE, Made.FAILED, Made.CANCELLED):
+        if before.made in (GeneratorState.COMPLETE, GeneratorState.FAILED, GeneratorState.CANCELLED):
             assert track.status is before.status, "what the generator ended stays ended"
     assert track.status is ENDS[story]
 
@@ -76,18 +78,18 @@ def test_no_status_is_neither_active_nor_terminal() -> None:
 
 
 def test_a_person_is_asked_once_both_have_spoken() -> None:
-    preview = Track().hear_generator(Made.PREVIEW_READY, 3)
+    preview = RunState().hear_generator(GeneratorState.PREVIEW_READY, 3)
     assert not preview.awaits_person
-    assert preview.hear_review(Verdict.OPEN, 1).awaits_person
-    assert Track().hear_review(Verdict.OPEN, 1).hear_generator(Made.PREVIEW_READY, 3).awaits_person
-    assert not preview.hear_review(Verdict.ACCEPTED, 2).hear_review(Verdict.OPEN, 1).awaits_person
+    assert preview.hear_review(ReviewState.OPEN, 1).awaits_person
+    assert RunState().hear_review(ReviewState.OPEN, 1).hear_generator(GeneratorState.PREVIEW_READY, 3).awaits_person
+    assert not preview.hear_review(ReviewState.ACCEPTED, 2).hear_review(ReviewState.OPEN, 1).awaits_person
 
 
 def test_only_the_chosen_version_is_accepted() -> None:
-    accepted = Track(Made.PREVIEW_READY, Verdict.ACCEPTED)
+    accepted = RunState(GeneratorState.PREVIEW_READY, ReviewState.ACCEPTED)
     assert version_status(accepted, chosen=True) is VersionStatus.ACCEPTED
     assert version_status(accepted, chosen=False) is VersionStatus.NOT_CHOSEN
-    assert version_status(Track(Made.FAILED, Verdict.ACCEPTED), chosen=True) is VersionStatus.EXPIRED
+    assert version_status(RunState(GeneratorState.FAILED, ReviewState.ACCEPTED), chosen=True) is VersionStatus.EXPIRED
 
 
 def test_a_segment_shows_its_newest_run() -> None:

@@ -18,8 +18,8 @@ from services.gateway.api.middleware.auth import API, SESSION_COOKIE
 from services.gateway.api.middleware.errors import LOCAL_HOSTS, host_name, origin_of
 from services.gateway.api.problems import ProblemError, Slug, invalid
 from services.gateway.api.schemas.projects import Me, NewTicket, Ticket, Token
-from services.gateway.commands.ensure_local_project import LOCAL_USER
-from services.gateway.commands.read_quotas import read_quotas
+from services.gateway.commands.accounts import read_quotas
+from services.gateway.commands.projects import LOCAL_USER
 from services.gateway.domain.quotas import CURRENCY
 
 LOCAL_NAME: Final = "Local user"

@@ -17,10 +17,11 @@ from services.gateway.api.problems import Slug, invalid
 from services.gateway.api.schemas.base import EXAMPLE_ID
 from services.gateway.api.schemas.episodes import Asset, NewDraft
 from services.gateway.api.schemas.runs import Comparison, NewRun, NewVersion, Run, Version
-from services.gateway.commands.admit_run import StartRun, admit_run
-from services.gateway.commands.register_version import RegisterVersion, register_version
-from services.gateway.commands.save_draft import drop_draft, save_draft
-from services.gateway.domain.roles import Role
+from services.gateway.commands.assets import drop_draft, save_draft
+from services.gateway.commands.run_admission import StartRun
+from services.gateway.commands.runs import admit_run
+from services.gateway.commands.versions import RegisterVersion, register_version
+from services.gateway.domain.accounts import Role
 
 router = APIRouter(prefix="/assets/{asset_id}", tags=["runs"], dependencies=[Depends(json_only)])
 MOST_COMPARED = 8

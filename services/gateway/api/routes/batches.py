@@ -23,11 +23,8 @@ from services.gateway.api.schemas.episodes import (
     Resumption,
     Started,
 )
-from services.gateway.commands.cancel_batch import cancel_batch
-from services.gateway.commands.pause_batch import pause_batch
-from services.gateway.commands.resume_batch import resume_batch
-from services.gateway.commands.start_batch import StartBatch, start_batch
-from services.gateway.domain.roles import Role
+from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
+from services.gateway.domain.accounts import Role
 from services.gateway.domain.unset import UNSET
 
 router = APIRouter(tags=["batches"], dependencies=[Depends(json_only)])

@@ -25,13 +25,10 @@ from services.gateway.api.schemas.episodes import (
     SegmentsStatus,
 )
 from services.gateway.api.schemas.projects import Metrics
-from services.gateway.commands.add_asset import AddImageAsset, add_image_asset
-from services.gateway.commands.add_segment import AddSegment, add_segment
-from services.gateway.commands.change_episode import change_episode
-from services.gateway.commands.create_episode import CreateEpisode, create_episode
-from services.gateway.commands.delete_episode import delete_episode
-from services.gateway.commands.order_segments import order_segments
-from services.gateway.domain.roles import Role
+from services.gateway.commands.assets import AddImageAsset, add_image_asset
+from services.gateway.commands.episodes import CreateEpisode, change_episode, create_episode, delete_episode
+from services.gateway.commands.segments import AddSegment, add_segment, order_segments
+from services.gateway.domain.accounts import Role
 
 router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 

@@ -19,10 +19,8 @@ from services.gateway.api.schemas.episodes import (
     FilmRating,
     NewCompilation,
 )
-from services.gateway.commands.cancel_compilation import cancel_compilation
-from services.gateway.commands.compile_episode import StillCommitting, compile_episode
-from services.gateway.commands.rate_film import rate_film
-from services.gateway.domain.roles import Role
+from services.gateway.commands.films import StillCommitting, cancel_compilation, compile_episode, rate_film
+from services.gateway.domain.accounts import Role
 
 router = APIRouter(tags=["films"], dependencies=[Depends(json_only)])
 

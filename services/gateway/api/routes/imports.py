@@ -15,11 +15,15 @@ from services.gateway.api.path_ids import ImportId, ProjectId
 from services.gateway.api.prefer_wait import get_waiting, then_wait
 from services.gateway.api.problems import Slug, invalid
 from services.gateway.api.schemas.episodes import Import, NewImport
-from services.gateway.commands.cancel_import import cancel_import
-from services.gateway.commands.import_document import ImportDocument, ImportStarted, import_document
-from services.gateway.commands.import_film import ImportFilm, import_film
-from services.gateway.commands.ports import Caller
-from services.gateway.domain.roles import Role
+from services.gateway.commands.imports import (
+    ImportDocument,
+    ImportFilm,
+    ImportStarted,
+    cancel_import,
+    import_document,
+    import_film,
+)
+from services.gateway.domain.accounts import Caller, Role
 
 router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 

@@ -26,12 +26,17 @@ from services.gateway.api.schemas.projects import (
     SettingsChanges,
     Usage,
 )
-from services.gateway.commands.change_project import ChangeProject, change_project
-from services.gateway.commands.change_settings import ChangeSettings, change_settings
-from services.gateway.commands.create_project import CreateProject, create_project
-from services.gateway.commands.delete_project import delete_project
-from services.gateway.commands.set_member import remove_member, set_member
-from services.gateway.domain.roles import Role
+from services.gateway.commands.accounts import remove_member, set_member
+from services.gateway.commands.projects import (
+    ChangeProject,
+    ChangeSettings,
+    CreateProject,
+    change_project,
+    change_settings,
+    create_project,
+    delete_project,
+)
+from services.gateway.domain.accounts import Role
 
 router = APIRouter(prefix="/projects", tags=["projects"], dependencies=[Depends(json_only)])
 

@@ -14,11 +14,10 @@ from services.gateway.api.path_ids import ProjectId, RunId, VersionId
 from services.gateway.api.prefer_wait import get_waiting, then_wait
 from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.runs import Decision, Review, Run, Version
-from services.gateway.commands.cancel_run import cancel_run
-from services.gateway.commands.reopen_run import reopen_run
-from services.gateway.commands.roll_back import roll_back
-from services.gateway.commands.submit_decision import Decide, submit_decision
-from services.gateway.domain.roles import Role
+from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.runs import cancel_run, reopen_run
+from services.gateway.commands.versions import roll_back
+from services.gateway.domain.accounts import Role
 
 router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
 _AT_REST = {200: "At rest, with `Prefer: wait`."}

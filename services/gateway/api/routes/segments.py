@@ -13,12 +13,12 @@ from services.gateway.api.path_ids import SegmentId
 from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.episodes import Segment, SegmentChanges
 from services.gateway.api.schemas.runs import Approval, Regeneration, Rejection, Review, Run
-from services.gateway.commands.admit_run import StartRun, admit_run
-from services.gateway.commands.change_segment import change_segment
-from services.gateway.commands.delete_segment import delete_segment
-from services.gateway.commands.find_waiting_run import asset_of_segment, find_waiting_run
-from services.gateway.commands.submit_decision import Decide, submit_decision
-from services.gateway.domain.roles import Role
+from services.gateway.commands.assets import asset_of_segment
+from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.run_admission import StartRun
+from services.gateway.commands.runs import admit_run, find_waiting_run
+from services.gateway.commands.segments import change_segment, delete_segment
+from services.gateway.domain.accounts import Role
 from shared.contracts.values import AssetKind
 
 router = APIRouter(prefix="/segments/{segment_id}", tags=["episodes"], dependencies=[Depends(json_only)])

@@ -13,7 +13,7 @@ from services.gateway.api.documents import errors
 from services.gateway.api.headers import accepts
 from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.schemas.events import stream_schema
-from services.gateway.domain.roles import Role
+from services.gateway.domain.accounts import Role
 from services.gateway.stream.response import EventStreamResponse, Opening
 
 router = APIRouter(tags=["events"])

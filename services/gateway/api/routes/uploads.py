@@ -20,8 +20,8 @@ from services.gateway.api.headers import accepts
 from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.api.schemas.projects import Upload
-from services.gateway.commands.register_upload import NewUpload, register_upload
-from services.gateway.domain.roles import Role
+from services.gateway.commands.uploads import NewUpload, register_upload
+from services.gateway.domain.accounts import Role
 from services.gateway.domain.uploads import (
     EXTENSIONS,
     MAX_BYTES,

@@ -1,0 +1,100 @@
+"""Access to projects, members and quotas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from services.gateway.commands.stream_events import changed_event
+from services.gateway.domain.accounts import Caller, Resource, Role
+from services.gateway.domain.errors import Refusal, invalid, invalid_state, not_found
+from services.gateway.domain.quotas import CURRENCY, WINDOW, Quotas, month_of, too_many_generations, too_much_spent
+from services.gateway.store.unit_of_work import Store
+from shared.contracts.values import Actor
+from shared.core.ids import is_id
+
+
+async def authorize(store: Store, user_id: str, resource: Resource, resource_id: str, least: Role) -> Caller:
+    """Raises Refusal not-found (absent, deleted, or not the user's) or forbidden (too low a role)."""
+    caller = await store.accounts.access(user_id, resource, resource_id) if is_id(resource_id) else None
+    if caller is None:
+        raise not_found(resource)
+    if not caller.role.at_least(least):
+        raise Refusal(
+            "forbidden", f"This needs the role {least}.", "Ask an owner of the project.", required_role=least.value
+        )
+    return caller
+
+
+async def see_user(store: Store, user_id: str, name: str) -> None:
+    """Somebody signed in whom we may not know yet."""
+    await store.accounts.see(user_id, name, store.now())
+
+
+async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> None:
+    """Raises Refusal invalid (nobody has signed in with that id), invalid-state (the last owner)."""
+    members = await store.accounts.lock_members(caller.project_id)
+    if not await store.accounts.knows(user_id):
+        raise invalid(("path:user_id", "nobody has signed in with this id yet: let them sign in once, then add them"))
+    if role is not Role.OWNER:
+        _keep_an_owner(members, user_id)
+    now = store.now()
+    await store.accounts.put_member(caller.project_id, user_id, role, now)
+    await store.log(changed_event(caller, None, "members", user_id, now))
+
+
+async def remove_member(store: Store, caller: Caller, user_id: str) -> None:
+    """Owners remove anyone, others only themselves. Raises Refusal not-found, forbidden, invalid-state."""
+    if user_id != caller.user_id and not caller.role.at_least(Role.OWNER):
+        raise Refusal("forbidden", "Only owners remove others.", "Ask an owner.", required_role=Role.OWNER.value)
+    members = await store.accounts.lock_members(caller.project_id)
+    if user_id not in members:
+        raise not_found("member")
+    _keep_an_owner(members, user_id)
+    await store.accounts.remove_member(caller.project_id, user_id)
+    await store.log(changed_event(caller, None, "members", user_id, store.now(), deleted=True))
+
+
+def _keep_an_owner(members: dict[str, Role], leaving: str) -> None:
+    if not any(role is Role.OWNER for user_id, role in members.items() if user_id != leaving):
+        raise invalid_state(
+            "project", "owned by this member alone", ["owned by others too"], "Name another owner first."
+        )
+
+
+async def check_quotas(store: Store, actor: Actor, generations: int) -> None:
+    """Raises Refusal rate-limited, spend-cap-reached."""
+    quotas, now = store.quotas, store.now()
+    if actor.user_id is None:
+        return
+    if quotas.generations is not None:
+        room = quotas.generations - generations
+        blocking = await store.accounts.generations_beyond(actor.user_id, now - WINDOW, room)
+        if blocking is not None:
+            raise too_many_generations(quotas.generations, blocking + WINDOW, now)
+    if quotas.spend is not None:
+        spent = await store.accounts.spent(actor.user_id, month_of(now), CURRENCY)
+        if spent >= quotas.spend:
+            raise too_much_spent(quotas.spend, spent)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`generations` in the last 24 hours, `spent` in the month that began at `month`."""
+
+    quotas: Quotas
+    generations: int
+    spent: Decimal
+    month: datetime
+
+
+async def read_quotas(store: Store, user_id: str) -> Standing:
+    now = store.now()
+    month = month_of(now)
+    return Standing(
+        store.quotas,
+        await store.accounts.generations(user_id, now - WINDOW),
+        await store.accounts.spent(user_id, month, CURRENCY),
+        month,
+    )

@@ -1,0 +1,186 @@
+"""Start, pause, resume and cancel batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from services.gateway.commands.accounts import check_quotas
+from services.gateway.commands.batch_progress import advance_batch, log_batch, log_start
+from services.gateway.commands.films import Compile, check_compile, compile_to_json
+from services.gateway.commands.run_admission import base_for_imports, check_spending
+from services.gateway.commands.runs import stop_run
+from services.gateway.domain.accounts import Caller
+from services.gateway.domain.batch_planner import ItemState, plan
+from services.gateway.domain.batches import LIVE, PARALLEL_SIZE, Batch, BatchStatus, NewBatch, Policy
+from services.gateway.domain.errors import busy, invalid, invalid_state, not_found
+from services.gateway.domain.runs import CANCELLABLE
+from services.gateway.domain.settings import MONOLITHIC, deadline_problem, review_timeout_s, timeout_s, workflow_of
+from services.gateway.domain.unset import UNSET, Unset
+from services.gateway.store.unit_of_work import Store
+
+MAX_BATCH_SIZE: Final = 50
+
+
+@dataclass(frozen=True)
+class StartBatch:
+    """`start_from`: how many segments to skip. `auto_approve` None: as the project's workflow has it. `segment_ids`
+    None: all. `deadline_minutes` UNSET: the project's; None: previews wait for ever. `compile`: what is compiled once
+    everything is committed."""
+
+    episode_id: str
+    mode: Literal["sequential", "parallel"] = "sequential"
+    batch_size: int | None = None
+    start_from: int = 0
+    auto_approve: bool | None = None
+    review: Literal["video", "all"] = "video"
+    segment_ids: Sequence[str] | None = None
+    deadline_minutes: float | Unset | None = UNSET
+    compile: Compile | None = None
+
+
+async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
+    """Returns the batch's id; its first runs are admitted.
+
+    Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached.
+    """
+    episode = await store.episodes.lock(command.episode_id)
+    if episode is None or episode.project_id != caller.project_id:
+        raise not_found("episode")
+    if live := await store.batches.live_of(episode.episode_id):
+        raise busy("episode", live)
+    base = await base_for_imports(store, episode)
+    await check_quotas(store, caller.actor, 1)
+    await check_spending(store, base)
+    timeout = _timeout(command, base.project.settings)
+    if command.compile:
+        await check_compile(store, caller, command.compile)
+    batch_id, default = store.new_id(), PARALLEL_SIZE if command.mode == "parallel" else 1
+    size = default if command.batch_size is None else command.batch_size
+    if not 1 <= size <= MAX_BATCH_SIZE:
+        raise invalid(("/batch_size", f"must be from 1 to {MAX_BATCH_SIZE}"))
+    items = await _items(store, command)
+    workflow = workflow_of(base.project.settings, caller.project_id, store.step_by_step_share)
+    approves = workflow == MONOLITHIC if command.auto_approve is None else command.auto_approve
+    policy = Policy(command.mode, size, approves, command.review)
+    await store.batches.insert(
+        NewBatch(
+            batch_id=batch_id,
+            project_id=caller.project_id,
+            episode_id=episode.episode_id,
+            policy=policy,
+            start_from=command.start_from,
+            segment_ids=None if command.segment_ids is None else tuple(command.segment_ids),
+            review_timeout_s=timeout,
+            compile=compile_to_json(command.compile) if command.compile else None,
+            actor=caller.actor,
+            correlation_id=store.new_id(),
+            at=store.now(),
+        ),
+        items,
+    )
+    batch = await store.batches.lock(batch_id)
+    assert batch is not None
+    await log_start(store, batch, len({segment_id for _, segment_id, _ in items if segment_id}))
+    await advance_batch(store, batch_id)
+    return batch_id
+
+
+def _timeout(command: StartBatch, settings: dict[str, Any]) -> int | None:
+    if isinstance(command.deadline_minutes, Unset):
+        return review_timeout_s(settings)
+    if problem := deadline_problem(command.deadline_minutes):
+        raise invalid(("/deadline_minutes", problem))
+    return timeout_s(command.deadline_minutes)
+
+
+async def _items(store: Store, command: StartBatch) -> list[tuple[str, str | None, str]]:
+    """(asset_id, segment_id, kind) of everything that the batch is about."""
+    rows = await store.batches.assets_of_episode(command.episode_id)
+    order = list(dict.fromkeys(segment_id for _, segment_id, _, _ in rows if segment_id))
+    wanted = order if command.segment_ids is None else list(command.segment_ids)
+    foreign = [
+        (f"/segment_ids/{i}", "is not a segment of this episode") for i, s in enumerate(wanted) if s not in order
+    ]
+    if foreign or (command.segment_ids is not None and not wanted):
+        raise invalid(*(foreign or [("/segment_ids", "names no segment: leave it out for all of them")]))
+    if not 0 <= command.start_from <= len(order):
+        raise invalid(("/start_from", f"must be from 0 to {len(order)}"))
+    chosen = set(wanted) & set(order[command.start_from :])
+    return [
+        (asset_id, segment_id, kind)
+        for asset_id, segment_id, _, kind in rows
+        if segment_id is None or segment_id in chosen
+    ]
+
+
+_PAUSABLE = (BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW)
+
+
+async def pause_batch(store: Store, caller: Caller, batch_id: str) -> None:
+    """Raises Refusal not-found, invalid-state."""
+    batch = await store.batches.lock(batch_id)
+    if batch is None or batch.project_id != caller.project_id:
+        raise not_found("batch")
+    if batch.status not in _PAUSABLE:
+        raise invalid_state("batch", batch.status, _PAUSABLE)
+    await log_batch(store, batch, BatchStatus.PAUSED, batch.counts)
+
+
+async def resume_batch(
+    store: Store, caller: Caller, batch_id: str, start_from: int | None = None, skip: Sequence[str] | bool | None = None
+) -> None:
+    """`start_from`: segments of the episode before it are skipped. `skip`: segment ids, or True for those that hold
+    the batch now. Raises Refusal not-found, invalid-state, invalid."""
+    batch = await store.batches.lock(batch_id)
+    if batch is None or batch.project_id != caller.project_id:
+        raise not_found("batch")
+    if batch.status not in LIVE:
+        raise invalid_state("batch", batch.status, sorted(LIVE))
+    skipped = await _skipped(store, batch, start_from, skip)
+    if skipped:
+        await store.batches.skip(batch_id, skipped, store.now())
+    if batch.status is BatchStatus.PAUSED:
+        await log_batch(store, batch, BatchStatus.RUNNING, batch.counts)
+    await advance_batch(store, batch_id)
+
+
+async def _skipped(
+    store: Store, batch: Batch, start_from: int | None, skip: Sequence[str] | bool | None
+) -> list[str | None]:
+    """Segment ids; None stands for the episode's music."""
+    order = await store.episodes.segment_ids(batch.episode_id)
+    if start_from is not None and not 0 <= start_from <= len(order):
+        raise invalid(("/start_from", f"must be from 0 to {len(order)}"))
+    found: list[str | None] = [*order[: start_from or 0]]
+    if skip is True:
+        found += await _holding(store, batch)
+    elif skip:
+        if strangers := [i for i, segment_id in enumerate(skip) if segment_id not in order]:
+            raise invalid(*((f"/skip/{i}", "is not a segment of this episode") for i in strangers))
+        found += skip
+    return found
+
+
+async def _holding(store: Store, batch: Batch) -> list[str | None]:
+    """Segments (None: the music) with something that waits for a person or was rejected."""
+    segments, music = await store.batches.rows(batch)
+    items = plan(batch.policy, segments, music).items
+    waits = (ItemState.HELD, ItemState.WAITING_REVIEW)
+    slots = [(s.segment_id, slot) for s in segments for slot in (s.starting_image, s.video, s.narration)]
+    return [segment_id for segment_id, slot in [*slots, (None, music)] if slot and items[slot.asset_id].state in waits]
+
+
+async def cancel_batch(store: Store, caller: Caller, batch_id: str) -> None:
+    """Raises Refusal not-found, invalid-state."""
+    batch = await store.batches.lock(batch_id)
+    if batch is None or batch.project_id != caller.project_id:
+        raise not_found("batch")
+    if batch.status not in LIVE:
+        raise invalid_state("batch", batch.status, sorted(LIVE))
+    for run_id in await store.batches.active_runs(batch_id):
+        run = await store.runs.lock(run_id)
+        if run and run.status in CANCELLABLE:
+            await stop_run(store, run, caller.actor)
+    await log_batch(store, batch, BatchStatus.CANCELLED, batch.counts)

@@ -1,0 +1,252 @@
+"""Import documents and films; the files of an import become versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.gateway.commands.episodes import write_episode
+from services.gateway.commands.run_admission import RunOrder, base_for_imports, enter_run
+from services.gateway.commands.runs import stop_run
+from services.gateway.commands.stream_events import resource_event
+from services.gateway.commands.timeline import publish_timeline
+from services.gateway.domain.accounts import Caller
+from services.gateway.domain.assets import Asset, NewAsset, RunBase
+from services.gateway.domain.changes import Wanted
+from services.gateway.domain.documents import EpisodePlan, parse_document
+from services.gateway.domain.episodes import Episode, NewSegment
+from services.gateway.domain.errors import invalid, invalid_state, not_found
+from services.gateway.domain.imports import Import
+from services.gateway.domain.runs import CANCELLABLE
+from services.gateway.domain.uploads import Upload
+from services.gateway.store.unit_of_work import Store
+from shared.contracts.events.gateway import CancelRequested, CancelTarget, ImportRequested
+from shared.contracts.values import Actor, AssetKind, ObjectRef, RunSource
+
+
+@dataclass(frozen=True)
+class ImportedFile:
+    """Either an object or a URL, for an asset that was just made."""
+
+    segment: NewSegment
+    asset: NewAsset
+    object: ObjectRef | None
+    url: str | None
+
+
+async def enter_imports(
+    store: Store, episode: Episode, base: RunBase, files: Sequence[ImportedFile], import_id: str, actor: Actor
+) -> None:
+    for file in files:
+        draft = file.asset.draft or {}
+        await enter_run(
+            store,
+            RunOrder(
+                asset=_fresh(store, episode, file),
+                base=base,
+                actor=actor,
+                review_timeout_s=None,
+                wanted=Wanted(draft.get("directions")),
+                source=RunSource.IMPORT,
+                auto_approve=True,
+                import_id=import_id,
+                input_object=file.object,
+                input_url=file.url,
+            ),
+        )
+
+
+def _fresh(store: Store, episode: Episode, file: ImportedFile) -> Asset:
+    """The asset as this transaction has just written it."""
+    return Asset(
+        asset_id=file.asset.asset_id,
+        project_id=episode.project_id,
+        owner_id=episode.owner_id,
+        episode_id=episode.episode_id,
+        segment_id=file.segment.segment_id,
+        segment_number=file.segment.number,
+        kind=file.asset.kind,
+        label=file.asset.label,
+        draft=file.asset.draft,
+        active_run_id=None,
+        committed_version_id=None,
+        revision=1,
+    )
+
+
+@dataclass(frozen=True)
+class ImportFilm:
+    """`scene_threshold` 0-1: how different two frames must be to make a cut; None: the generator's default."""
+
+    upload_id: str
+    title: str | None = None
+    scene_threshold: float | None = None
+
+
+async def import_film(store: Store, caller: Caller, command: ImportFilm) -> ImportStarted:
+    """Raises Refusal invalid."""
+    found = await store.uploads.of_project(caller.project_id, [command.upload_id])
+    upload = found.get(command.upload_id)
+    if upload is None or upload.kind != "video":
+        raise invalid(("/upload_id", "names no film that was uploaded to this project: upload it first"))
+    plan = EpisodePlan(title=command.title or upload.filename.rsplit(".", 1)[0] or "Film")
+    episode, _ = await write_episode(store, caller, plan)
+    import_id = store.new_id()
+    await store.imports.insert(
+        Import(
+            import_id=import_id,
+            project_id=caller.project_id,
+            owner_id=caller.owner_id,
+            episode_id=episode.episode_id,
+            source="film",
+            status="pending",
+            run_rev=-1,
+            actor=caller.actor,
+            upload_id=command.upload_id,
+        ),
+        store.now(),
+    )
+    await store.publish(
+        caller.project_id,
+        caller.owner_id,
+        ImportRequested(
+            import_id=import_id,
+            episode_id=episode.episode_id,
+            object=upload.object,
+            scene_threshold=command.scene_threshold,
+            actor=caller.actor,
+        ),
+    )
+    return ImportStarted(import_id, episode.episode_id)
+
+
+@dataclass(frozen=True)
+class ImportDocument:
+    """`title` is used instead of the document's."""
+
+    document: Mapping[str, Any]
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class ImportStarted:
+    import_id: str
+    episode_id: str
+
+
+async def import_document(store: Store, caller: Caller, command: ImportDocument) -> ImportStarted:
+    """The episode is there at once; the import completes when its images are versions. Raises Refusal invalid."""
+    plan = parse_document(command.document, title=command.title)
+    uploads = await _uploads(store, caller, plan)
+    episode, segments = await write_episode(store, caller, plan)
+    files = list(_files(plan, segments, uploads))
+    started = ImportStarted(store.new_id(), episode.episode_id)
+    await store.imports.insert(
+        Import(
+            import_id=started.import_id,
+            project_id=caller.project_id,
+            owner_id=caller.owner_id,
+            episode_id=episode.episode_id,
+            source="document",
+            status="processing" if files else "completed",
+            run_rev=-1,
+            actor=caller.actor,
+            warnings=plan.warnings,
+            percent=0 if files else 100,
+        ),
+        store.now(),
+    )
+    base = await base_for_imports(store, episode)
+    await enter_imports(store, episode, base, files, started.import_id, caller.actor)
+    return started
+
+
+async def _uploads(store: Store, caller: Caller, plan: EpisodePlan) -> dict[str, Upload]:
+    named = {
+        i: s.starting_image.upload_id
+        for i, s in enumerate(plan.segments)
+        if s.starting_image and s.starting_image.upload_id
+    }
+    found = await store.uploads.of_project(caller.project_id, sorted(set(named.values())))
+    problems = [
+        (f"/segments/{i}/starting_image/upload_id", "there is no such upload of an image")
+        for i, upload_id in named.items()
+        if (upload := found.get(upload_id)) is None or upload.kind != "image"
+    ]
+    if problems:
+        raise invalid(*problems)
+    return found
+
+
+def _files(plan: EpisodePlan, segments: Sequence[NewSegment], uploads: Mapping[str, Upload]) -> list[ImportedFile]:
+    files = []
+    for row, segment in zip(plan.segments, segments, strict=True):
+        if row.starting_image is None:
+            continue
+        asset = next(a for a in segment.assets if a.kind is AssetKind.STARTING_IMAGE)
+        image = row.starting_image
+        files.append(
+            ImportedFile(segment, asset, uploads[image.upload_id].object if image.upload_id else None, image.url)
+        )
+    return files
+
+
+async def cancel_import(store: Store, caller: Caller, import_id: str) -> None:
+    """Raises Refusal not-found, invalid-state."""
+    found = [await store.runs.lock(run_id) for run_id in await store.imports.active_runs(import_id)]
+    row = await store.imports.lock(import_id)
+    if row is None or row.project_id != caller.project_id:
+        raise not_found("import")
+    if row.status not in ("pending", "processing"):
+        raise invalid_state("import", row.status, ["pending", "processing"])
+    now = store.now()
+    await store.imports.save(import_id, now, status="cancelled", cancel_requested_at=now)
+    for run in found:
+        if run and run.status in CANCELLABLE:
+            await stop_run(store, run, caller.actor)
+    if row.source == "film":
+        await store.publish(
+            row.project_id,
+            row.owner_id,
+            CancelRequested(
+                target=CancelTarget.IMPORT, target_id=import_id, episode_id=row.episode_id, actor=caller.actor
+            ),
+        )
+    await store.log(
+        resource_event(
+            "failed",
+            row.project_id,
+            row.episode_id,
+            now,
+            status="cancelled",
+            actor=caller.actor,
+            import_id=import_id,
+            error=None,
+        )
+    )
+    await withdraw_import(store, row, caller.actor)
+
+
+async def withdraw_import(store: Store, row: Import, actor: Actor) -> None:
+    """What a person has added meanwhile keeps it."""
+    if row.source != "film" or row.clips_taken:
+        return
+    episode = await store.episodes.lock(row.episode_id)
+    if episode is None or await store.episodes.segment_ids(row.episode_id):
+        return
+    now = store.now()
+    assets = await store.episodes.delete(row.episode_id, now)
+    await publish_timeline(store, episode, deleted=True, deleted_asset_ids=assets)
+    await store.log(
+        resource_event(
+            "changed",
+            row.project_id,
+            row.episode_id,
+            now,
+            actor=actor,
+            resource="episode",
+            id=row.episode_id,
+            deleted=True,
+        )
+    )

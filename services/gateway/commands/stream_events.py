@@ -1,0 +1,151 @@
+"""Events on the clients' streams: the data of each, as the API documents it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, assert_never
+
+from services.gateway.domain.accounts import Caller
+from services.gateway.domain.event_log import StreamEvent
+from services.gateway.domain.runs import Run, RunState, RunStatus
+from services.gateway.domain.times import rfc3339
+from shared.contracts.events.gateway import RegenerateRequested
+from shared.contracts.messages import message
+from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
+
+
+def run_event(
+    name: str, run: Run, status: RunStatus, at: datetime, text: str | None, actor: Actor, **more: Any
+) -> StreamEvent:
+    """An event about a run; `at` is the run's new `updated_at`."""
+    return StreamEvent(
+        name,
+        run.project_id,
+        run.episode_id,
+        {
+            "project_id": run.project_id,
+            "episode_id": run.episode_id,
+            "status": status.value,
+            "message": text,
+            "actor": actor.model_dump(),
+            "updated_at": rfc3339(at),
+            "run_id": run.run_id,
+            "asset_id": run.asset_id,
+            "kind": run.kind.value,
+            "segment_id": run.segment_id,
+            "segment_number": run.segment_number,
+            **more,
+        },
+    )
+
+
+def resource_event(
+    name: str,
+    project_id: str,
+    episode_id: str | None,
+    at: datetime,
+    *,
+    status: str | None = None,
+    text: str | None = None,
+    actor: Actor | None = None,
+    **more: Any,
+) -> StreamEvent:
+    """An event about something else; `more` names it."""
+    return StreamEvent(
+        name,
+        project_id,
+        episode_id,
+        {
+            "project_id": project_id,
+            "episode_id": episode_id,
+            "status": status,
+            "message": text,
+            "actor": actor.model_dump() if actor else None,
+            "updated_at": rfc3339(at),
+            **more,
+        },
+    )
+
+
+def changed_event(
+    caller: Caller, episode_id: str | None, resource: str, resource_id: str, at: datetime, *, deleted: bool = False
+) -> StreamEvent:
+    """Somebody edited something."""
+    return resource_event(
+        "changed",
+        caller.project_id,
+        episode_id,
+        at,
+        actor=caller.actor,
+        resource=resource,
+        id=resource_id,
+        deleted=deleted,
+    )
+
+
+def requested_text(request: RegenerateRequested, *, again: bool, feedback: bool = False) -> str:
+    """`again`: there was a version of it before. `feedback`: a rejection brought the run."""
+    kind = request.asset_kind.replace("_", " ")
+    match request.source:
+        case RunSource.UPLOAD | RunSource.URL | RunSource.IMPORT:
+            return message("run.entering", kind=kind)
+        case RunSource.EXISTING if request.parent_reason is ParentReason.ROLLBACK:
+            return message("run.rolling_back", kind=kind)
+        case RunSource.EXISTING:
+            return message("run.reopening", kind=kind)
+        case RunSource.GENERATE if feedback and request.segment_number is not None:
+            return message("run.regenerating_with_feedback", number=request.segment_number)
+        case RunSource.GENERATE:
+            again = again or request.parent_reason is not None
+            return message("run.regenerating" if again else "run.started", kind=kind)
+        case _:
+            assert_never(request.source)
+
+
+def preview_text(run: Run) -> str:
+    if run.parent_reason is ParentReason.REJECTED or run.asset_committed:
+        return message("preview.new_version")
+    if run.kind is AssetKind.VIDEO and run.batch_id:
+        return message("preview.segment", number=run.segment_number)
+    return message(f"preview.{run.kind}")
+
+
+def accepted_text(run: Run) -> str:
+    if run.kind is AssetKind.VIDEO:
+        return message("review.accepted", number=run.segment_number)
+    return message("review.accepted_asset", label=run.label)
+
+
+def announces(run: Run, track: RunState) -> bool:
+    """Once, and only what a person can decide."""
+    return track.awaits_person and not run.announced and not run.auto_approve
+
+
+def preview(version: dict[str, Any], label: str) -> dict[str, Any]:
+    """A candidate as `preview-ready` shows it: as probed, not as asked for."""
+    media = version["media"]
+    return {
+        "version_id": version["version_id"],
+        "number": version["version_number"],
+        "label": label,
+        "directions": version["directions"],
+        "model": version["model"],
+        "duration": media.get("duration_s"),
+        "resolution": media.get("resolution"),
+        "aspect_ratio": media.get("aspect_ratio"),
+    }
+
+
+def preview_event(
+    run: Run, track: RunState, at: datetime, shown: list[dict[str, Any]], deadline: datetime | None
+) -> StreamEvent:
+    return run_event(
+        "preview-ready",
+        run,
+        track.status,
+        at,
+        preview_text(run),
+        run.actor,
+        deadline=rfc3339(deadline) if deadline else None,
+        versions=shown,
+    )

@@ -1,0 +1,281 @@
+"""The batch planner: from the current rows it derives each item's state, the runs to start next, and what clients see.
+
+It has no memory: the same rows give the same plan, so any event may call it, in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, assert_never
+
+from services.gateway.domain.batches import BatchStatus, Counts, Policy
+from services.gateway.domain.runs import CANCELLABLE, RunStatus
+from shared.contracts.values import AssetKind
+
+
+class ItemState(StrEnum):
+    """`held`: rejected, waits until another version is accepted or it is skipped. `left`: failed, expired or cancelled,
+    or what it builds on was. `nothing`: there is no text to make it from and the film does without."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING_REVIEW = "waiting_review"
+    HELD = "held"
+    DONE = "done"
+    SKIPPED = "skipped"
+    LEFT = "left"
+    DELETED = "deleted"
+    NOTHING = "nothing"
+
+    @property
+    def is_settled(self) -> bool:
+        return self in (ItemState.DONE, ItemState.SKIPPED, ItemState.LEFT, ItemState.DELETED, ItemState.NOTHING)
+
+
+Problem = Mapping[str, Any]
+"""{code, cause, recovery}"""
+
+
+NO_IMAGE: Final[Problem] = {
+    "code": "starting_image_missing",
+    "cause": "Regenerate the starting image first.",
+    "recovery": "Upload one, or write what it shows and start its regeneration.",
+}
+
+
+NO_DIRECTIONS: Final[Problem] = {
+    "code": "directions_missing",
+    "cause": "There are no directions to make it from.",
+    "recovery": "Write directions, or describe the scene, then start it again.",
+}
+
+
+IMAGE_LEFT: Final[Problem] = {
+    "code": "starting_image_missing",
+    "cause": "Its starting image could not be made.",
+    "recovery": "Regenerate the starting image first.",
+}
+
+
+VIDEO_LEFT: Final[Problem] = {
+    "code": "video_missing",
+    "cause": "Its video could not be made.",
+    "recovery": "Regenerate the video first.",
+}
+
+
+@dataclass(frozen=True)
+class SlotRun:
+    """The newest run of an asset that is active, or ended since the batch began."""
+
+    run_id: str
+    status: RunStatus
+    auto_approve: bool = False
+    problem: Problem | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """It goes on by itself: it takes a place of the batch, though it be skipped meanwhile."""
+        if self.status is RunStatus.PREVIEW_READY:
+            return self.auto_approve
+        return self.status in CANCELLABLE or self.status in (RunStatus.ACCEPTED, RunStatus.COMPLETE)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An asset of the batch as its rows tell. `refused`: why its run was not admitted the last time."""
+
+    asset_id: str
+    kind: AssetKind
+    committed: bool = False
+    has_text: bool = True
+    skipped: bool = False
+    run: SlotRun | None = None
+    refused: Problem | None = None
+
+
+@dataclass(frozen=True)
+class SegmentSlots:
+    """A segment in film order; None: the asset is not in the batch (deleted)."""
+
+    segment_id: str
+    number: int
+    starting_image: Slot | None
+    video: Slot | None
+    narration: Slot | None
+
+
+@dataclass(frozen=True)
+class Item:
+    state: ItemState
+    run_id: str | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `advance` writes: `start` are the assets whose runs are to be admitted now, in order."""
+
+    status: BatchStatus
+    items: Mapping[str, Item] = field(default_factory=dict)
+    start: tuple[str, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+
+
+def plan(policy: Policy, segments: Sequence[SegmentSlots], music: Slot | None, *, paused: bool = False) -> Plan:
+    """`segments` in film order, only those of the batch that still exist."""
+    items: dict[str, Item] = {}
+    videos: dict[str, Item] = {}
+    for segment in segments:
+        items |= (made := _segment_items(segment))
+        videos[segment.segment_id] = made[segment.video.asset_id] if segment.video else Item(ItemState.DELETED)
+    if music:
+        items[music.asset_id] = _optional(music)
+    ready = _ready(policy, segments, music, items, videos)
+    generating = sum(item.state is ItemState.RUNNING for item in items.values())
+    start = () if paused else _allowed(policy, ready, generating)
+    status = _status(items.values(), bool(ready), paused)
+    return Plan(status, items, start, _counts(segments, videos))
+
+
+def _segment_items(segment: SegmentSlots) -> dict[str, Item]:
+    """Each builds on the one before it: starting image, video, narration."""
+    items: dict[str, Item] = {}
+    image: Item | None = None
+    video: Item | None = None
+    if segment.starting_image:
+        image = items[segment.starting_image.asset_id] = _starting_image(segment.starting_image, segment.video)
+    if segment.video:
+        video = items[segment.video.asset_id] = _after(segment.video, _video(segment.video), image, IMAGE_LEFT)
+    if segment.narration:
+        narration = _optional(segment.narration)
+        items[segment.narration.asset_id] = _after(segment.narration, narration, video, VIDEO_LEFT)
+    return items
+
+
+def _item(slot: Slot) -> Item:
+    """What an asset is by itself."""
+    run = slot.run
+    run_id = run.run_id if run else None
+    if slot.committed:
+        return Item(ItemState.DONE, run_id)
+    if slot.skipped and not (run and run.is_at_work):
+        return Item(ItemState.SKIPPED, run_id)
+    if run is None:
+        return Item(ItemState.LEFT, None, slot.refused) if slot.refused else Item(ItemState.PENDING)
+    match run.status:
+        case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING | RunStatus.ACCEPTED | RunStatus.COMPLETE:
+            return Item(ItemState.RUNNING, run_id)  # complete, but not the pointer yet: its event is on the way
+        case RunStatus.PREVIEW_READY:
+            return Item(ItemState.RUNNING if run.auto_approve else ItemState.WAITING_REVIEW, run_id)
+        case RunStatus.REJECTED:
+            return Item(ItemState.HELD, run_id)
+        case RunStatus.FAILED | RunStatus.EXPIRED | RunStatus.CANCELLED:
+            return Item(ItemState.LEFT, run_id, run.problem)
+        case _:
+            assert_never(run.status)
+
+
+def _starting_image(slot: Slot, video: Slot | None) -> Item:
+    item = _item(slot)
+    if item.state is not ItemState.PENDING:
+        return item
+    if video is not None and (video.committed or video.skipped):
+        return Item(ItemState.NOTHING)  # nothing is left to be made from it
+    return item if slot.has_text else Item(ItemState.LEFT, None, NO_IMAGE)
+
+
+def _video(slot: Slot) -> Item:
+    item = _item(slot)
+    missing = item.state is ItemState.PENDING and not slot.has_text
+    return Item(ItemState.LEFT, None, NO_DIRECTIONS) if missing else item
+
+
+def _optional(slot: Slot) -> Item:
+    item = _item(slot)
+    missing = item.state is ItemState.PENDING and not slot.has_text
+    return Item(ItemState.NOTHING) if missing else item
+
+
+def _after(slot: Slot, item: Item, before: Item | None, problem: Problem) -> Item:
+    """A pending item whose base is left, skipped or gone is left too."""
+    if item.state is not ItemState.PENDING or (before and before.state is ItemState.DONE):
+        return item
+    if before is None or before.state.is_settled:
+        skipped = before is not None and before.state is ItemState.SKIPPED and slot.kind is AssetKind.NARRATION
+        return Item(ItemState.SKIPPED) if skipped else Item(ItemState.LEFT, None, problem)
+    return item
+
+
+def _ready(
+    policy: Policy,
+    segments: Sequence[SegmentSlots],
+    music: Slot | None,
+    items: Mapping[str, Item],
+    videos: Mapping[str, Item],
+) -> list[str]:
+    """Assets that may start now, in the order in which they should."""
+    ready: list[str] = []
+    for segment in segments:
+        ready += [slot.asset_id for slot in _next_of(segment, items)]
+        if policy.mode == "sequential" and not videos[segment.segment_id].state.is_settled:
+            break  # the next segment starts when this one's video is done or left
+    if music and items[music.asset_id].state is ItemState.PENDING:
+        ready.append(music.asset_id)
+    return ready
+
+
+def _next_of(segment: SegmentSlots, items: Mapping[str, Item]) -> list[Slot]:
+    """The first of the segment that is missing, if the ones that it builds on are there."""
+    for slot in (segment.starting_image, segment.video, segment.narration):
+        if slot is None:
+            continue
+        match items[slot.asset_id].state:
+            case ItemState.PENDING:
+                return [slot]
+            case state if not state.is_settled:
+                return []
+            case _:
+                continue
+    return []
+
+
+def _allowed(policy: Policy, ready: list[str], generating: int) -> tuple[str, ...]:
+    """A parallel batch generates `batch_size` at once; previews that wait for a person do not count."""
+    if policy.mode == "sequential":
+        return tuple(ready)
+    return tuple(ready[: max(0, policy.batch_size - generating)])
+
+
+def _status(items: Iterable[Item], ready: bool, paused: bool) -> BatchStatus:
+    states = [item.state for item in items]
+    if paused:
+        return BatchStatus.PAUSED
+    if all(state.is_settled for state in states):
+        return BatchStatus.FAILED if ItemState.LEFT in states else BatchStatus.COMPLETED
+    if ready or ItemState.RUNNING in states:
+        return BatchStatus.RUNNING
+    return BatchStatus.WAITING_REVIEW
+
+
+def _counts(segments: Sequence[SegmentSlots], videos: Mapping[str, Item]) -> Counts:
+    states = [(s.number, videos[s.segment_id].state, _in_work(s)) for s in segments]
+    approved = sum(state is ItemState.DONE for _, state, _ in states)
+    seen = (ItemState.DONE, ItemState.WAITING_REVIEW, ItemState.HELD)
+    generating = next((number for number, state, busy in states if busy and state is not ItemState.DONE), None)
+    waiting = next((number for number, state, _ in states if not state.is_settled), None)
+    return Counts(
+        completed=sum(state in seen for _, state, _ in states),
+        approved=approved,
+        failed=sum(state is ItemState.LEFT for _, state, _ in states),
+        total=len(segments),
+        current_segment=generating if generating is not None else waiting,
+    )
+
+
+def _in_work(segment: SegmentSlots) -> bool:
+    busy = (RunStatus.REQUESTED, RunStatus.QUEUED, RunStatus.GENERATING)
+    slots = (segment.starting_image, segment.video)
+    return any(s is not None and s.run is not None and s.run.status in busy for s in slots)

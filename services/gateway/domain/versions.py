@@ -1,0 +1,61 @@
+"""Versions of an asset and the status that follows from the run that offered them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from services.gateway.domain.errors import Refusal
+from services.gateway.domain.runs import RunState, RunStatus
+from shared.contracts.retention import CLOSED_KEPT
+from shared.contracts.values import AssetKind
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    version_id: str
+    project_id: str
+    episode_id: str
+    asset_id: str
+    kind: AssetKind
+    run_id: str
+    number: int
+    status: VersionStatus
+    directions: str
+    model: str | None
+    closed_at: datetime | None
+    retired_at: datetime | None
+
+
+class VersionStatus(StrEnum):
+    PREVIEW = "preview"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    NOT_CHOSEN = "not_chosen"
+
+
+def version_status(track: RunState, *, chosen: bool) -> VersionStatus:
+    """What a candidate of a run is; `chosen`: it is the one that was accepted."""
+    match track.status:
+        case RunStatus.ACCEPTED | RunStatus.COMPLETE:
+            return VersionStatus.ACCEPTED if chosen else VersionStatus.NOT_CHOSEN
+        case RunStatus.REJECTED:
+            return VersionStatus.REJECTED
+        case RunStatus.EXPIRED | RunStatus.FAILED | RunStatus.CANCELLED:
+            return VersionStatus.EXPIRED
+        case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING | RunStatus.PREVIEW_READY:
+            return VersionStatus.PREVIEW
+        case other:
+            assert_never(other)
+
+
+def is_retired(version: VersionRecord, now: datetime) -> bool:
+    """Retention let it go, or may have."""
+    return version.retired_at is not None or (version.closed_at is not None and version.closed_at < now - CLOSED_KEPT)
+
+
+def version_gone() -> Refusal:
+    return Refusal("gone", "This version was deleted by retention.", "Regenerate it.")

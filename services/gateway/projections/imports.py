@@ -1,0 +1,130 @@
+"""What the generator reports of an import."""
+
+from __future__ import annotations
+
+from services.gateway.commands.imports import ImportedFile, enter_imports, withdraw_import
+from services.gateway.commands.run_admission import base_for_imports
+from services.gateway.commands.segments import segment_assets
+from services.gateway.commands.stream_events import resource_event
+from services.gateway.commands.timeline import publish_timeline
+from services.gateway.domain.episodes import NewSegment
+from services.gateway.domain.imports import Import
+from services.gateway.domain.runs import Run
+from services.gateway.store.unit_of_work import Store
+from shared.contracts.events.generator import Failed, ImportReady, Progress
+from shared.contracts.messages import message
+from shared.contracts.values import Actor, AssetKind, SegmentType
+from shared.messaging.events import Message
+
+_ENDED = ("completed", "failed", "cancelled")
+
+
+async def apply_import_progress(store: Store, told: Message[Progress]) -> None:
+    event, at = told.event, told.envelope.time
+    row = await store.imports.lock(event.import_id or event.subject)
+    if row is None or row.status in _ENDED or event.run_rev <= row.run_rev:
+        return
+    percent = event.percent or 0.0
+    await store.imports.save(row.import_id, at, status="processing", percent=percent, run_rev=event.run_rev)
+    text = message(event.message_code, **event.message_args)
+    await store.log(
+        resource_event(
+            "progress",
+            row.project_id,
+            row.episode_id,
+            at,
+            status="processing",
+            text=text,
+            actor=row.actor,
+            import_id=row.import_id,
+            step=event.step,
+            percent=event.percent,
+        )
+    )
+
+
+async def apply_import_failed(store: Store, told: Message[Failed]) -> None:
+    event, at = told.event, told.envelope.time
+    row = await store.imports.lock(event.import_id or event.subject)
+    if row is None or row.status in _ENDED:
+        return
+    problem = event.problem.model_dump(mode="json")
+    await store.imports.save(row.import_id, at, status=event.outcome, run_rev=event.run_rev, error=problem)
+    await store.log(
+        resource_event(
+            "failed",
+            row.project_id,
+            row.episode_id,
+            at,
+            status=event.outcome,
+            text=event.problem.cause,
+            actor=row.actor,
+            import_id=row.import_id,
+            error=problem,
+        )
+    )
+    await withdraw_import(store, row, Actor(kind="system"))
+
+
+async def import_run_ended(store: Store, run: Run, problem: str | None) -> None:
+    """A file of an import became a version, or did not: then the import says so and goes on."""
+    assert run.import_id is not None
+    row = await store.imports.lock(run.import_id)
+    if row is None or row.status in _ENDED:
+        return
+    left, total = await store.imports.runs_left(row.import_id)
+    warnings = [*row.warnings, problem] if problem else list(row.warnings)
+    await store.imports.save(
+        row.import_id,
+        store.now(),
+        status="processing" if left else "completed",
+        warnings=warnings,
+        percent=round(100 * (total - left) / total, 1) if total else 100.0,
+    )
+    if left == 0:
+        await _tell_ready(store, row)
+
+
+async def apply_import_ready(store: Store, told: Message[ImportReady]) -> None:
+    """A film was split: segments are made once, and every clip and first frame enters as a version of its own."""
+    event = told.event
+    row = await store.imports.lock(event.import_id)
+    episode = await store.episodes.lock(event.episode_id)
+    if row is None or row.status in _ENDED or row.clips_taken or episode is None:
+        return
+    now = store.now()
+    segments = []
+    files: list[ImportedFile] = []
+    for number, clip in enumerate(sorted(event.clips, key=lambda c: c.number), 1):
+        assets = segment_assets(store, number, {})
+        segment = NewSegment(store.new_id(), number, SegmentType.SHOT, {}, clip.duration_s, None, tuple(assets))
+        segments.append(segment)
+        objects = {AssetKind.STARTING_IMAGE: clip.first_frame, AssetKind.VIDEO: clip.video}
+        files += [ImportedFile(segment, asset, objects[asset.kind], None) for asset in assets if asset.kind in objects]
+    await store.episodes.insert_segments(episode, segments, now)
+    await store.imports.save(
+        row.import_id,
+        now,
+        status="processing" if files else "completed",
+        clips_taken=True,
+        warnings=[*row.warnings, *event.warnings],
+    )
+    await publish_timeline(store, episode)
+    base = await base_for_imports(store, episode)
+    await enter_imports(store, episode, base, files, row.import_id, row.actor)
+    if not files:
+        await _tell_ready(store, row)
+
+
+async def _tell_ready(store: Store, row: Import) -> None:
+    await store.log(
+        resource_event(
+            "import-ready",
+            row.project_id,
+            row.episode_id,
+            store.now(),
+            status="completed",
+            actor=row.actor,
+            import_id=row.import_id,
+        )
+    )
