@@ -59,7 +59,7 @@ async def gateway(folder: Path, postgres: Postgres) -> AsyncIterator[Gateway]:
         "RATE_QUOTA": PLENTY,
     }
     async with running(
-        [sys.executable, "-m", "shared.serve", "gateway"],
+        [sys.executable, "-m", "shared.web.server", "gateway"],
         port,
         "/health/ready",
         {f"GATEWAY_{name}": value for name, value in settings.items()},

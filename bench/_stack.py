@@ -89,7 +89,7 @@ def service_env(service: Service, port: int, database: str, broker: RunningBroke
 
 @asynccontextmanager
 async def running_service(service: Service, env: Mapping[str, str], folder: Path) -> AsyncIterator[Process]:
-    command = ["-m", "shared.serve", service.value]
+    command = ["-m", "shared.web.server", service.value]
     if service is Service.GENERATOR:
         command = [
             "-m",

@@ -27,7 +27,7 @@ from services.generator.store.limiter import PostgresTurnstile
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind
 from shared.core.ids import new_id
-from shared.observability import telemetry
+from shared.observability.logging import configure_logging
 from tests.support import events
 from tests.support.generator import Bench, ScriptedMaker, open_bench
 from tests.support.postgres import embedded_postgres
@@ -40,7 +40,7 @@ TAKES_S = 60.0  # 200 calls begin within 20 s at 600 a minute
 
 
 def main() -> None:
-    telemetry.configure("generator", level="ERROR")
+    configure_logging("generator", level="ERROR")
     parser = argparse.ArgumentParser(prog="bench.calls", description=__doc__)
     parser.add_argument("--calls", type=int, default=CALLS)
     calls = parser.parse_args().calls

@@ -29,7 +29,7 @@ from bench._report import OUT, save, table
 from shared.contracts.events.compiler import FilmUpdated
 from shared.contracts.events.gateway import CompileRequested
 from shared.media.ffmpeg import ffmpeg_exe
-from shared.observability import telemetry
+from shared.observability.logging import configure_logging
 
 RUNS: Final = 7
 SOURCES: Final = OUT / "sources"
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, help="instead of 10 and 100")
     parser.add_argument("--height", type=int, help="in pixels, instead of 1080 and 720")
     args = parser.parse_args()
-    telemetry.configure("compiler", level="WARNING", json=False)
+    configure_logging("compiler", level="WARNING", json=False)
     work = {"hd": (hd, 10, 1080), "moviepy": (moviepy, 10, 720), "hundred": (hundred, 100, 720)}
     for name in args.part or PARTS:
         print(f"{name}: {PARTS[name]}", flush=True)

@@ -19,7 +19,8 @@ from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
 from shared.messaging.events import Publisher
 from shared.messaging.relay import Relay
 from shared.messaging.retention import housekeeping
-from shared.observability import telemetry
+from shared.observability.logging import configure_logging
+from shared.observability.tracing import configure_tracing
 from shared.postgres.pool import Pool, open_pool
 from shared.web.health import Health, database, health_routes, saying
 
@@ -98,7 +99,8 @@ def service_app(
     setup: Callable[[FastAPI], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """The app of a service without an HTTP API of its own: health and metrics around its wiring."""
-    telemetry.configure(service, level=settings.log_level, json=settings.log_json)
+    configure_tracing(service)
+    configure_logging(service, level=settings.log_level, json=settings.log_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -47,9 +47,9 @@ def assemble(options: Options, data: DataDir, secrets: Secrets, held: ExitStack)
 def _starters(data: DataDir) -> tuple[list[Part], Callable[[str], Starter]]:
     """How services are started. Forking without exec is sound on Linux; macOS's own libraries do not allow it."""
     if sys.platform != "linux":
-        return [], lambda service: Spawned(data, ("-m", "shared.serve", service))
+        return [], lambda service: Spawned(data, ("-m", "shared.web.server", service))
     server = ForkServerPart(data)
-    return [server], lambda service: Forked(server, "shared.serve:main")
+    return [server], lambda service: Forked(server, "shared.web.server:main")
 
 
 def _stores(options: Options, data: DataDir, secrets: Secrets) -> tuple[list[Part], dict[str, str]]:

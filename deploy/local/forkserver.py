@@ -31,9 +31,9 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
 
 SHARED_IMPORTS: Final = (
-    "shared.serve", "shared.service", "shared.jobs.queue", "shared.objects.directory", "shared.contracts.catalogue",
-    "uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.websockets.auto", "uvicorn.loops.uvloop",
-    "uvicorn.lifespan.on", "uvloop", "httptools", "httpx", "pydantic.v1", "av",
+    "shared.web.server", "shared.service", "shared.jobs.worker", "shared.objects.directory",
+    "shared.contracts.catalogue", "uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.websockets.auto",
+    "uvicorn.loops.uvloop", "uvicorn.lifespan.on", "uvloop", "httptools", "httpx", "pydantic.v1", "av",
 )  # fmt: skip
 """What two services or more import. Never numpy: it starts threads of its own, which a fork does not bring along."""
 

@@ -87,7 +87,7 @@ class ServicePart:
     listening: socket.socket
     starter: Starter
     ready_timeout_s: float = 60.0
-    stop_grace_s: float = 12.0  # a little more than `shared.serve` gives its open requests
+    stop_grace_s: float = 12.0  # a little more than `shared.web.server` gives its open requests
     _migrated: bool = False
 
     @property

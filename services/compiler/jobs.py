@@ -16,8 +16,9 @@ from services.compiler.commands.rendering_ahead import prepare_episode
 from services.compiler.commands.sign_film import sign_film
 from services.compiler.planning.render_speed import Pace
 from shared.core.clock import Clock
-from shared.jobs.queue import Claim, Kind
+from shared.jobs.queue import Claim
 from shared.jobs.recurring import recurring
+from shared.jobs.worker import JobKind
 from shared.postgres.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,9 @@ class Shop:
     clock: Clock
 
 
-def film_kind(shop: Shop, load: Callable[[Claim], Awaitable[FilmJob]], films_at_once: int, pieces_at_once: int) -> Kind:
+def film_kind(
+    shop: Shop, load: Callable[[Claim], Awaitable[FilmJob]], films_at_once: int, pieces_at_once: int
+) -> JobKind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(compilation_id=claim.job_id):
             job = await load(claim)
@@ -50,10 +53,10 @@ def film_kind(shop: Shop, load: Callable[[Claim], Awaitable[FilmJob]], films_at_
                 at_once=pieces_at_once,
             )
 
-    return Kind(run, films_at_once)
+    return JobKind(run, films_at_once)
 
 
-def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int, settle_s: float) -> Kind:
+def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int, settle_s: float) -> JobKind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(episode_id=claim.payload["episode_id"]):
             await prepare_episode(
@@ -66,15 +69,15 @@ def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int, 
                 settle_s=settle_s,
             )
 
-    return Kind(run, at_once)
+    return JobKind(run, at_once)
 
 
-def sign_kind(signer: FilmSigner, load: Callable[[Claim], SignJob]) -> Kind:
+def sign_kind(signer: FilmSigner, load: Callable[[Claim], SignJob]) -> JobKind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(compilation_id=claim.payload["compilation_id"]):
             await sign_film(load(claim), signer, attempt=claim.attempt)
 
-    return Kind(run, 1)
+    return JobKind(run, 1)
 
 
 def expiry_sweep(pool: Pool, desks: Callable[[Connection], Desk], clock: Clock) -> AbstractAsyncContextManager[None]:

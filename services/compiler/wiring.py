@@ -26,7 +26,8 @@ from services.compiler.store.sign_jobs import SIGN, PostgresSignJob
 from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
-from shared.jobs.queue import Claim, Kind, Worker
+from shared.jobs.queue import Claim
+from shared.jobs.worker import JobKind, Worker
 from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import Connection, transaction
@@ -96,10 +97,10 @@ async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
         yield keeping(base, objects)
 
 
-def _tidied(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+def _tidied(kinds: Mapping[str, JobKind]) -> dict[str, JobKind]:
     """The same, giving their memory back when a job has ended."""
 
-    def tidied(kind: Kind) -> Kind:
+    def tidied(kind: JobKind) -> JobKind:
         async def run(claim: Claim) -> None:
             try:
                 await kind.handler(claim)

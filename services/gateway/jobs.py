@@ -14,7 +14,8 @@ from services.gateway.store.unit_of_work import ADVANCE_BATCH, Store
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError
 from shared.jobs import queue as jobs
-from shared.jobs.queue import Claim, Kind
+from shared.jobs.queue import Claim
+from shared.jobs.worker import JobKind
 from shared.postgres.pool import Connection, Pool, transaction
 from shared.retention.freed import count_freed
 
@@ -47,8 +48,10 @@ async def schedule(connection: Connection) -> None:
         await jobs.enqueue(connection, job_id, kind)
 
 
-def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUploads, clock: Clock) -> dict[str, Kind]:
-    """For `shared.jobs.queue.Worker`."""
+def job_kinds(
+    pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUploads, clock: Clock
+) -> dict[str, JobKind]:
+    """For `shared.jobs.worker.Worker`."""
 
     async def advance(claim: Claim) -> None:
         async with transaction(pool) as connection:
@@ -57,14 +60,14 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUpl
 
     async def watch(claim: Claim) -> None:
         async with transaction(pool) as connection:
-            await jobs.again(connection, claim, clock.now() + WATCH_EVERY)
+            await jobs.reschedule(connection, claim, clock.now() + WATCH_EVERY)
             rows = await connection.fetch("select batch_id from batches where status in ('running', 'waiting_review')")
             for row in rows:
                 await stores(connection).wake_batch(row["batch_id"])
 
     async def sweep(claim: Claim) -> None:
         async with transaction(pool) as connection:
-            await jobs.again(connection, claim, clock.now() + SWEEP_EVERY)
+            await jobs.reschedule(connection, claim, clock.now() + SWEEP_EVERY)
             await prune(connection, clock)
 
     async def keep(claim: Claim) -> None:
@@ -77,13 +80,13 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store], purge: PurgeUpl
         except RetakeError as e:  # the store is away: the next round goes on
             log.warning("retention.failed", code=e.code, cause=e.cause)
         async with transaction(pool) as connection:
-            await jobs.again(connection, claim, clock.now() + PURGE_EVERY)
+            await jobs.reschedule(connection, claim, clock.now() + PURGE_EVERY)
 
     return {
-        ADVANCE_BATCH: Kind(advance, concurrency=2),
-        WATCH: Kind(watch, concurrency=1),
-        SWEEP: Kind(sweep, concurrency=1),
-        PURGE: Kind(keep, concurrency=1),
+        ADVANCE_BATCH: JobKind(advance, concurrency=2),
+        WATCH: JobKind(watch, concurrency=1),
+        SWEEP: JobKind(sweep, concurrency=1),
+        PURGE: JobKind(keep, concurrency=1),
     }
 
 

@@ -15,12 +15,14 @@ from services.gateway.config import Settings
 from services.gateway.wiring import open_keeper, wire
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
-from shared.observability import telemetry
+from shared.observability.logging import configure_logging
+from shared.observability.tracing import configure_tracing
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
-    telemetry.configure(Service.GATEWAY, level=settings.log_level, json=settings.log_json)
+    configure_tracing(Service.GATEWAY)
+    configure_logging(Service.GATEWAY, level=settings.log_level, json=settings.log_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

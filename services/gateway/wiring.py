@@ -37,9 +37,10 @@ from services.gateway.stream.quota import StreamQuota
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
-from shared.jobs.queue import Worker
+from shared.jobs.worker import Worker
 from shared.objects import open_objects
-from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, Listener, transaction
+from shared.postgres.listener import Listener
+from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, transaction
 from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import saying
 

@@ -19,8 +19,9 @@ from services.generator.domain.backoff import delay_before
 from services.generator.domain.runs import Lane, Run
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError
-from shared.jobs.queue import Claim, Gates, Kind, again, finish
+from shared.jobs.queue import Claim, JobLimits, finish, reschedule
 from shared.jobs.recurring import recurring
+from shared.jobs.worker import JobKind
 from shared.postgres.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
@@ -29,23 +30,23 @@ SWEEP_EVERY_S: Final = 5.0  # so soon a run says why it waits
 ABANDONED_AT_ONCE: Final = 20
 
 
-def kinds(generate: Generate, at_once: Mapping[Lane, int], gates: Gates) -> Mapping[str, Kind]:
+def kinds(generate: Generate, at_once: Mapping[Lane, int], gates: JobLimits) -> Mapping[str, JobKind]:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(run_id=claim.job_id):
             await generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
 
-    return {lane.value: Kind(run, at_once[lane], gates if lane is Lane.CALL else None) for lane in Lane}
+    return {lane.value: JobKind(run, at_once[lane], gates if lane is Lane.CALL else None) for lane in Lane}
 
 
-def split_kind(split: SplitFilm, at_once: int) -> Kind:
+def split_kind(split: SplitFilm, at_once: int) -> JobKind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(import_id=claim.job_id):
             await split(Attempt(claim.job_id, claim.token, claim.attempt, claim))
 
-    return Kind(run, at_once)
+    return JobKind(run, at_once)
 
 
-def abandon_kind(abandon: AbandonCall, pool: Pool, clock: Clock) -> Kind:
+def abandon_kind(abandon: AbandonCall, pool: Pool, clock: Clock) -> JobKind:
     """Tried for as long as the provider does not answer: it may still be charging."""
 
     async def run(claim: Claim) -> None:
@@ -56,12 +57,12 @@ def abandon_kind(abandon: AbandonCall, pool: Pool, clock: Clock) -> Kind:
                 log.warning("call.not_abandoned", code=e.code, cause=e.cause, attempt=claim.attempt)
                 delay = delay_before(claim.attempt + 1, random=1.0)
                 async with transaction(pool) as connection:
-                    await again(connection, claim, clock.now() + timedelta(seconds=delay))
+                    await reschedule(connection, claim, clock.now() + timedelta(seconds=delay))
                 return
             async with transaction(pool) as connection:
                 await finish(connection, claim)
 
-    return Kind(run, ABANDONED_AT_ONCE)
+    return JobKind(run, ABANDONED_AT_ONCE)
 
 
 class SweepMeter(Protocol):

@@ -50,7 +50,7 @@ from services.generator.usecases.purge_versions import PurgeVersions
 from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
-from shared.jobs.queue import Kind, Worker
+from shared.jobs.worker import JobKind, Worker
 from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import transaction
@@ -183,7 +183,7 @@ def _maker(provider: Provider, calls: Calls, turnstile: Turnstile, clock: Clock)
     return provider.maker
 
 
-def abandonment(base: Resources, made_of: Parts) -> Kind:
+def abandonment(base: Resources, made_of: Parts) -> JobKind:
     remotes = {name: provider.remote for name, provider in made_of.providers.items() if provider.remote}
     calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
     return abandon_kind(AbandonCall(remotes, calls, base.clock), base.pool, base.clock)

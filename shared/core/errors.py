@@ -52,8 +52,8 @@ class Fenced(RetakeError):
 
 
 @contextmanager
-def full_disk_in_words() -> Iterator[None]:
-    """A write that finds no room on the disk is Retryable `disk_full`: others may make room."""
+def disk_full_is_retryable() -> Iterator[None]:
+    """Turns "no space left on device" within the block into Retryable `disk_full`: space may become free."""
     try:
         yield
     except OSError as error:

@@ -34,7 +34,7 @@ _CPU_GRACE_S: Final = 5  # between the signal that lets a program say why it end
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """What a child may take: bytes of address space, seconds of processor time over all threads, bytes of one file."""
 
     memory: int
@@ -57,7 +57,7 @@ async def child(
     stdout: int | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
-    limits: Limits | None = None,
+    limits: ResourceLimits | None = None,
 ) -> AsyncIterator[Process]:
     """Run `argv` in a group of its own for the length of the block; on the way out it is stopped if it still runs.
 

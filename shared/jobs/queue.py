@@ -1,51 +1,26 @@
-"""Jobs: long work as rows in PostgreSQL, claimed with a lease, fenced by a token, resumed after a crash.
+"""The job queue: rows in PostgreSQL, claimed with a lease, fenced by a token, resumed after a crash.
 
-A job is enqueued in the transaction that makes it necessary and finished in the transaction that writes its result;
-`hold` in any other transaction of the job proves that this worker still owns it. A crash shows as a lease that ran
-out: the job is claimed again with a new token and `attempts` raised.
+A job is enqueued in the transaction that makes it necessary and finished in the transaction that writes its result.
+Any other transaction of a job calls `lock_claim` to prove that its worker still owns the job. After a crash the lease
+expires: the job is claimed again with a new token, and its `attempts` rises by one.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-import asyncpg
-import structlog
-from prometheus_client import Gauge, Histogram
-
-from shared.core.clock import Clock
 from shared.core.errors import Fenced
-from shared.core.ids import NewId
-from shared.postgres.pool import ACQUIRE_TIMEOUT_S, UNAVAILABLE, Connection, Listener, Pool, transaction
+from shared.postgres.pool import Connection
 
-log = structlog.get_logger(__name__)
-
-LEASE_S: Final = 12.0  # a killed worker's job goes on within this
-HEARTBEAT_S: Final = 3.0
-POLL_S: Final = 1.0
-
-_TROUBLE: Final = (*UNAVAILABLE, asyncpg.PostgresError)
-"""Nothing that PostgreSQL says (read-only after a failover, disk full) may end a loop that keeps the leases."""
-
-RUNNING = Gauge("retake_jobs_running", "Jobs in hand", ["kind"])
-TOOK = Histogram(
-    "retake_job_seconds",
-    "Time in hand",
-    ["kind", "outcome"],
-    buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
-)
+LEASE_S: Final = 12.0  # the longest time until another worker resumes the job of a killed one
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A job in hand. `attempt` counts from 1 and survives crashes."""
+    """A job that one worker owns until its lease ends. `attempt` counts from 1 and survives crashes."""
 
     job_id: str
     kind: str
@@ -64,8 +39,12 @@ async def enqueue(
     priority: int = 0,
     run_at: datetime | None = None,
 ) -> bool:
-    """False if the job is already there: enqueuing twice is harmless."""
-    row = await connection.fetchval(
+    """Adds a job and wakes the workers; returns False if the id is already in the queue. Enqueuing twice is harmless.
+
+    Of jobs that are due (`run_at`, default now) the lowest `priority` is claimed first, and within it the `fair_key`
+    with the fewest running jobs. `payload["limits"]` names the limits that the job counts against (see `JobLimits`).
+    """
+    inserted = await connection.fetchval(
         """insert into jobs (job_id, kind, payload, fair_key, priority, run_at)
            values ($1, $2, $3, $4, $5, coalesce($6, now())) on conflict do nothing returning 1""",
         job_id,
@@ -75,13 +54,13 @@ async def enqueue(
         priority,
         run_at,
     )
-    if row:
+    if inserted:
         await connection.execute("select pg_notify('jobs', $1)", kind)
-    return bool(row)
+    return bool(inserted)
 
 
-async def hold(connection: Connection, claim: Claim) -> None:
-    """In the caller's transaction: raises Fenced unless this worker still owns the job. Locks the job's row."""
+async def lock_claim(connection: Connection, claim: Claim) -> None:
+    """Locks the job's row in the caller's transaction; raises Fenced unless this worker still owns the job."""
     if not await connection.fetchval(
         "select 1 from jobs where job_id = $1 and token = $2 for update", claim.job_id, claim.token
     ):
@@ -89,14 +68,14 @@ async def hold(connection: Connection, claim: Claim) -> None:
 
 
 async def finish(connection: Connection, claim: Claim) -> None:
-    """In the transaction that writes the result; raises Fenced instead of letting a stale result in."""
+    """Deletes the job in the transaction that writes its result; raises Fenced if another worker owns it by now."""
     if not await connection.fetchval(
         "delete from jobs where job_id = $1 and token = $2 returning 1", claim.job_id, claim.token
     ):
         raise Fenced(claim.job_id)
 
 
-async def again(
+async def reschedule(
     connection: Connection,
     claim: Claim,
     run_at: datetime,
@@ -104,7 +83,10 @@ async def again(
     *,
     counted: bool = True,
 ) -> None:
-    """Gives the job back, to be claimed from `run_at` on. Not counted: as if it had not been claimed."""
+    """Returns the job to the queue, to be claimed at `run_at` or later; raises Fenced if another worker owns it by now.
+
+    `payload` replaces the job's payload. With `counted=False` this attempt is not counted.
+    """
     if not await connection.fetchval(
         """update jobs set token = null, worker = null, lease_until = null, run_at = $3,
                   payload = coalesce($4, payload), attempts = attempts - case when $5 then 0 else 1 end
@@ -119,52 +101,17 @@ async def again(
 
 
 async def cancel(connection: Connection, job_id: str) -> bool:
-    """Removes the job, claimed or not; whoever has it in hand is stopped at once and fenced out."""
-    gone = await connection.fetchval("delete from jobs where job_id = $1 returning 1", job_id)
-    if gone:
+    """Deletes the job, claimed or not; returns False if there is none. A worker that runs it is stopped and fenced."""
+    deleted = await connection.fetchval("delete from jobs where job_id = $1 returning 1", job_id)
+    if deleted:
         await connection.execute("select pg_notify('jobs_cancelled', $1)", job_id)
-    return bool(gone)
+    return bool(deleted)
 
 
 _ANY: Final = """
     select exists (select from jobs where kind = $1 and run_at <= now() and (token is null or lease_until < now()))
 """
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('jobs'), hashtext($1))"
-_READY: Final = """
-    with recursive keys as (  -- one look into the index per key, however many jobs it has
-        (select fair_key from jobs where kind = $1 and token is null order by fair_key limit 1)
-        union all
-        select (select j.fair_key from jobs j where j.kind = $1 and j.token is null and j.fair_key > keys.fair_key
-                order by j.fair_key limit 1)
-        from keys where keys.fair_key is not null
-    ), ready as (
-        select first.* from keys cross join lateral (
-            select job_id, fair_key, priority, run_at, payload from jobs
-            where kind = $1 and token is null and fair_key = keys.fair_key and run_at <= now()
-              and not coalesce(payload->'gates' ?| $3::text[], false)
-            order by priority, run_at, job_id limit $2
-        ) first
-        union all
-        select job_id, fair_key, priority, run_at, payload from jobs
-        where kind = $1 and token is not null and lease_until < now() and run_at <= now()
-          and not coalesce(payload->'gates' ?| $3::text[], false)
-    ), held as (
-        select fair_key, count(*) as jobs from jobs
-        where kind = $1 and token is not null and lease_until >= now() group by fair_key
-    ), ranked as (
-        -- A job's turn: how many its key has in hand, and how many of its key are before it in the queue.
-        select ready.*, coalesce(held.jobs, 0) + row_number() over (
-                   partition by priority, fair_key order by run_at, job_id) as turn
-        from ready left join held using (fair_key)
-    )
-    select job_id, payload->'gates' as gates from ranked order by priority, turn, run_at, job_id limit $2
-"""
-_TAKE: Final = """
-    update jobs set token = gen_random_uuid(), worker = $2, attempts = attempts + 1,
-                    lease_until = now() + make_interval(secs => $3)
-    where job_id = any($1::uuid[]) and (token is null or lease_until < now())
-    returning job_id, kind, token, attempts, payload
-"""
 _BEAT: Final = """
     update jobs set lease_until = now() + make_interval(secs => $3)
     from unnest($1::uuid[], $2::uuid[]) as mine(job_id, token)
@@ -174,209 +121,104 @@ _RELEASE: Final = """
     update jobs set token = null, worker = null, lease_until = null, attempts = attempts - 1
     where worker = $1 and token is not null
 """
+_READY: Final = """
+    with recursive keys as (  -- one index lookup per key, however many jobs it has
+        (select fair_key from jobs where kind = $1 and token is null order by fair_key limit 1)
+        union all
+        select (select j.fair_key from jobs j where j.kind = $1 and j.token is null and j.fair_key > keys.fair_key
+                order by j.fair_key limit 1)
+        from keys where keys.fair_key is not null
+    ), ready as (
+        select first.* from keys cross join lateral (
+            select job_id, fair_key, priority, run_at, payload from jobs
+            where kind = $1 and token is null and fair_key = keys.fair_key and run_at <= now()
+              and not coalesce(payload->'limits' ?| $3::text[], false)
+            order by priority, run_at, job_id limit $2
+        ) first
+        union all
+        select job_id, fair_key, priority, run_at, payload from jobs
+        where kind = $1 and token is not null and lease_until < now() and run_at <= now()
+          and not coalesce(payload->'limits' ?| $3::text[], false)
+    ), running as (
+        select fair_key, count(*) as jobs from jobs
+        where kind = $1 and token is not null and lease_until >= now() group by fair_key
+    ), ranked as (
+        -- A job's turn: the running jobs of its key plus its place among the waiting jobs of its key.
+        select ready.*, coalesce(running.jobs, 0) + row_number() over (
+                   partition by priority, fair_key order by run_at, job_id) as turn
+        from ready left join running using (fair_key)
+    )
+    select job_id, payload->'limits' as limits from ranked order by priority, turn, run_at, job_id limit $2
+"""
+_TAKE: Final = """
+    update jobs set token = gen_random_uuid(), worker = $2, attempts = attempts + 1,
+                    lease_until = now() + make_interval(secs => $3)
+    where job_id = any($1::uuid[]) and (token is null or lease_until < now())
+    returning job_id, kind, token, attempts, payload
+"""
 
 
-class Gates(Protocol):
-    """Limits that a kind's jobs share, by name; a job names the gates that it passes in `payload["gates"]`."""
+class JobLimits(Protocol):
+    """Limits that jobs of a kind share, by name; `payload["limits"]` of a job names those that it counts against."""
 
-    async def free(self, connection: Connection, kind: str) -> Mapping[str, int]:
-        """How many jobs each gate lets through now; one that is not named lets all through."""
+    async def available(self, connection: Connection, kind: str) -> Mapping[str, int]:
+        """How many more jobs each limit admits now; a limit that is missing here admits any number."""
         ...
 
-    async def passed(self, connection: Connection, jobs: Mapping[str, int]) -> None:
-        """So many were just let through each, in the same transaction."""
+    async def consume(self, connection: Connection, jobs: Mapping[str, int]) -> None:
+        """Records how many jobs were just admitted under each limit, in the transaction that claims them."""
         ...
 
 
 async def claim(
-    connection: Connection, kind: str, limit: int, *, worker: str, lease_s: float = LEASE_S, gates: Gates | None = None
+    connection: Connection,
+    kind: str,
+    limit: int,
+    *,
+    worker: str,
+    lease_s: float = LEASE_S,
+    limits: JobLimits | None = None,
 ) -> list[Claim]:
-    """Takes up to `limit` ready jobs; the fair key with the fewest jobs in hand goes first.
+    """Claims up to `limit` ready jobs; the fair key with the fewest running jobs goes first.
 
-    Claims of a kind go one after the other, so that what they count (jobs in hand, room behind a gate) is exact.
+    An advisory lock serializes the claims of a kind, so that running jobs and room under a limit are counted exactly.
     """
     await connection.execute(_ONE_AT_A_TIME, kind)
-    free = dict(await gates.free(connection, kind)) if gates else {}
-    closed = [name for name, room in free.items() if room <= 0]
-    ready = await connection.fetch(_READY, kind, limit, closed)
-    chosen, through = _let_through([(r["job_id"], r["gates"] or []) for r in ready], free)
-    if not chosen:
+    available = dict(await limits.available(connection, kind)) if limits else {}
+    exhausted = [name for name, room in available.items() if room <= 0]
+    ready = await connection.fetch(_READY, kind, limit, exhausted)
+    admitted, consumed = _admit([(r["job_id"], r["limits"] or []) for r in ready], available)
+    if not admitted:
         return []
-    rows = await connection.fetch(_TAKE, chosen, worker, lease_s)
-    if gates:
-        await gates.passed(connection, through)
+    rows = await connection.fetch(_TAKE, admitted, worker, lease_s)
+    if limits:
+        await limits.consume(connection, consumed)
     return [Claim(r["job_id"], r["kind"], r["token"], r["attempts"], r["payload"]) for r in rows]
 
 
-def _let_through(ready: Iterable[tuple[str, list[str]]], free: dict[str, int]) -> tuple[list[str], dict[str, int]]:
-    """The jobs that every one of their gates has room for, in order, and how many pass each gate."""
-    chosen, through = list[str](), dict[str, int]()
+async def has_ready(connection: Connection, kind: str) -> bool:
+    """Whether a claim of this kind could find a job: one round trip without a lock."""
+    return bool(await connection.fetchval(_ANY, kind))
+
+
+async def extend_leases(connection: Connection, claims: Iterable[Claim], lease_s: float = LEASE_S) -> set[str]:
+    """The heartbeat, in one statement. Returns the ids of the jobs that are still owned by these claims."""
+    claims = list(claims)
+    rows = await connection.fetch(_BEAT, [c.job_id for c in claims], [c.token for c in claims], lease_s)
+    return {r["job_id"] for r in rows}
+
+
+async def release_all(connection: Connection, worker: str) -> None:
+    """Returns every job of a worker to the queue, without counting the attempt."""
+    await connection.execute(_RELEASE, worker)
+
+
+def _admit(ready: Iterable[tuple[str, list[str]]], available: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
+    """The jobs that all of their limits have room for, in order, and how many jobs count against each limit."""
+    admitted, consumed = list[str](), dict[str, int]()
     for job_id, names in ready:
-        if all(through.get(name, 0) < free[name] for name in names if name in free):
-            chosen.append(job_id)
+        if all(consumed.get(name, 0) < available[name] for name in names if name in available):
+            admitted.append(job_id)
             for name in names:
-                through[name] = through.get(name, 0) + 1
-    return chosen, through
-
-
-JobHandler = Callable[[Claim], Awaitable[None]]
-"""Does the work and ends the job (finish, again or cancel). An exception that it lets out is a bug: the job is
-left to its lease and tried again, so the handler must bound its attempts (`claim.attempt`)."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    handler: JobHandler
-    concurrency: int
-    gates: Gates | None = None
-
-
-class Worker:
-    """Claims and runs jobs until closed. Closing stops those in hand and gives them back, with no attempt lost."""
-
-    def __init__(
-        self,
-        pool: Pool,
-        database_url: str,
-        kinds: Mapping[str, Kind],
-        *,
-        clock: Clock,
-        new_id: NewId,
-        lease_s: float = LEASE_S,
-        heartbeat_s: float = HEARTBEAT_S,
-    ) -> None:
-        self._pool = pool
-        self._kinds = kinds
-        self._clock = clock
-        self._lease_s = lease_s
-        self._heartbeat_s = heartbeat_s
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
-        self._wake = {kind: asyncio.Event() for kind in kinds}
-        self._listener = Listener(database_url, self._notified, "jobs", "jobs_cancelled")
-        self._in_hand: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
-        self._loops: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Worker:
-        await self._listener.__aenter__()
-        self._loops = [asyncio.create_task(self._serve(kind), name=f"jobs-{kind}") for kind in self._kinds]
-        self._loops.append(asyncio.create_task(self._beat(), name="jobs-heartbeat"))
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await _stop(self._loops)
-        await _stop(task for _, task in list(self._in_hand.values()))
-        with suppress(*_TROUBLE):
-            async with transaction(self._pool) as connection:  # by name: also what was being claimed just now
-                await connection.execute(_RELEASE, self._name)
-        await self._listener.__aexit__()
-
-    def _notified(self, channel: str, payload: str) -> None:
-        if channel == "jobs_cancelled":
-            self._stop_job(payload)
-        elif payload in self._wake:
-            self._wake[payload].set()
-        elif not payload:
-            for event in self._wake.values():
-                event.set()
-
-    def _stop_job(self, job_id: str) -> None:
-        if found := self._in_hand.get(job_id):
-            found[1].cancel()
-
-    async def _serve(self, kind: str) -> None:
-        free = asyncio.Semaphore(self._kinds[kind].concurrency)
-        while True:
-            self._wake[kind].clear()
-            await free.acquire()
-            free.release()
-            claims = await self._claim(kind, self._free_slots(kind))
-            for held in claims:
-                await free.acquire()
-                task = asyncio.create_task(self._run(held), name=f"job-{kind}-{held.job_id}")
-                self._in_hand[held.job_id] = (held, task)
-                task.add_done_callback(lambda t, held=held: self._done(held, t, free))  # type: ignore[misc]
-            if not claims:
-                with suppress(TimeoutError):  # not wait_for: before Python 3.12 it can swallow a cancellation
-                    async with asyncio.timeout(POLL_S):
-                        await self._wake[kind].wait()
-
-    def _free_slots(self, kind: str) -> int:
-        return self._kinds[kind].concurrency - sum(1 for held, _ in self._in_hand.values() if held.kind == kind)
-
-    def _done(self, held: Claim, task: asyncio.Task[None], free: asyncio.Semaphore) -> None:
-        if (current := self._in_hand.get(held.job_id)) and current[1] is task:
-            del self._in_hand[held.job_id]
-        free.release()
-        self._wake[held.kind].set()
-
-    async def _claim(self, kind: str, slots: int) -> list[Claim]:
-        if slots <= 0:
-            return []
-        try:
-            if not await self._any(kind):
-                return []
-            async with transaction(self._pool) as connection:
-                claims = await claim(
-                    connection, kind, slots, worker=self._name, lease_s=self._lease_s, gates=self._kinds[kind].gates
-                )
-        except _TROUBLE as e:
-            log.warning("jobs.claim_failed", kind=kind, error=repr(e))
-            await self._clock.sleep(POLL_S)
-            return []
-        for held in claims:  # a lease of ours that ran out while we were paused: the old task must not go on
-            self._stop_job(held.job_id)
-        return claims
-
-    async def _any(self, kind: str) -> bool:
-        """Nearly always there is nothing: one round trip then, instead of a transaction under the lock of all claims.
-        What is enqueued after this look wakes us."""
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-            return bool(await connection.fetchval(_ANY, kind))
-
-    async def _run(self, held: Claim) -> None:
-        began = self._clock.monotonic()
-        outcome = "done"
-        RUNNING.labels(held.kind).inc()
-        try:
-            await self._kinds[held.kind].handler(held)
-        except asyncio.CancelledError:
-            outcome = "stopped"
-            raise
-        except Fenced:
-            outcome = "fenced"
-            log.warning("job.fenced", kind=held.kind, job_id=held.job_id)
-        except Exception:
-            outcome = "crashed"
-            log.exception("job.crashed", kind=held.kind, job_id=held.job_id, attempt=held.attempt)
-        finally:
-            RUNNING.labels(held.kind).dec()
-            TOOK.labels(held.kind, outcome).observe(self._clock.monotonic() - began)
-
-    async def _beat(self) -> None:
-        """Extends the leases in hand in one statement; a job that is no longer ours is stopped."""
-        while True:
-            await self._clock.sleep(self._heartbeat_s)
-            held = [c for c, _ in self._in_hand.values()]
-            if not held:
-                continue
-            try:
-                async with transaction(self._pool) as connection:
-                    rows = await connection.fetch(
-                        _BEAT, [c.job_id for c in held], [c.token for c in held], self._lease_s
-                    )
-            except _TROUBLE as e:
-                log.warning("jobs.heartbeat_failed", error=repr(e))
-                continue
-            ours = {r["job_id"] for r in rows}
-            for c in held:
-                current = self._in_hand.get(c.job_id)
-                if c.job_id not in ours and current and current[0] is c:
-                    log.warning("job.lease_lost", kind=c.kind, job_id=c.job_id)
-                    current[1].cancel()
-
-
-async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
-    tasks = list(tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+                consumed[name] = consumed.get(name, 0) + 1
+    return admitted, consumed

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from shared.core.clock import Clock
-from shared.postgres.pool import UNAVAILABLE
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 

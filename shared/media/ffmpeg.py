@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from shared.core.errors import FREE_SPACE, Permanent, Retryable
-from shared.core.processes import Limits, bare_environment, child, read_tail
+from shared.core.processes import ResourceLimits, bare_environment, child, read_tail
 from shared.media.sandbox import file_input
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ async def run_ffmpeg(
     stdin: int | None = None,
     niceness: int = 0,
     patient: bool = False,
-    limits: Limits | None = None,
+    limits: ResourceLimits | None = None,
 ) -> str:
     """Run ffmpeg on `args` (inputs by `media_input`, then outputs) and return the end of what it wrote to stderr.
 
@@ -81,7 +81,7 @@ async def run_ffmpeg(
     polite = ["nice", "-n", str(niceness)] if niceness else []
     argv = [*polite, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.25", *args]
-    limits = limits or Limits(_MEMORY, math.ceil(timeout_s) * (os.cpu_count() or 1), _LARGEST_FILE)
+    limits = limits or ResourceLimits(_MEMORY, math.ceil(timeout_s) * (os.cpu_count() or 1), _LARGEST_FILE)
     running = child(argv, stdin=stdin, stdout=PIPE, env=bare_environment(), limits=limits)
     try:
         async with asyncio.timeout(timeout_s), running as process:
@@ -120,7 +120,7 @@ async def _follow(
         raise Retryable("ffmpeg_stalled", f"ffmpeg hung: it got no further for {stall_s:g} s.") from None
 
 
-def _failure(code: int, said: str, limits: Limits) -> Permanent | Retryable:
+def _failure(code: int, said: str, limits: ResourceLimits) -> Permanent | Retryable:
     log.warning("ffmpeg.failed", code=code, said=said.strip().splitlines()[-8:])
     cause = _told(said) or f"ffmpeg ended with code {code} and said nothing."
     if "No space left on device" in said or "Disk quota exceeded" in said:

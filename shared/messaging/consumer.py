@@ -25,9 +25,10 @@ from shared.messaging import inbox
 from shared.messaging.broker import Broker, start_until_reachable
 from shared.messaging.dead_letters import DeadLetter, dead_letter
 from shared.messaging.events import Message, read_message
-from shared.observability.telemetry import event_span
-from shared.postgres.deferred_writes import Writes
-from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
+from shared.observability.tracing import event_span
+from shared.postgres.deferred_writes import DeferredWrites
+from shared.postgres.pool import Connection, Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
@@ -253,7 +254,7 @@ async def apply_new(
 ) -> None:
     """Those that were not applied before, in order. The caller commits."""
     new = await inbox.take_new(connection, messages)
-    writes = Writes(connection)
+    writes = DeferredWrites(connection)
     for message in messages:
         if message.envelope.id in new:
             new.discard(message.envelope.id)

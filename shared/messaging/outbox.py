@@ -9,7 +9,7 @@ from shared.contracts.base import Event
 from shared.contracts.topics import MAX_RECORD_BYTES
 from shared.core.errors import Permanent
 from shared.messaging.events import Message
-from shared.postgres.deferred_writes import later
+from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 _INSERT: Final = """
@@ -22,7 +22,7 @@ async def publish(connection: Connection, messages: Iterable[Message[Event]]) ->
     """Within the caller's transaction. Order per key is the order of the calls: lock the aggregate, then write."""
     rows = [_row(m) for m in messages]
     if rows:
-        await later(connection, "outbox", _INSERT, *(list(column) for column in zip(*rows, strict=True)))
+        await defer(connection, "outbox", _INSERT, *(list(column) for column in zip(*rows, strict=True)))
 
 
 def _row(message: Message[Event]) -> tuple[str, str, str, dict[str, str], str]:

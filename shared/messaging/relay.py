@@ -23,7 +23,7 @@ from shared.contracts.topics import TOPICS
 from shared.core.clock import Clock
 from shared.messaging.backpressure import Backpressure
 from shared.messaging.broker import EMBEDDED_UNREAD_BYTES, Broker, cluster_id, start_until_reachable
-from shared.postgres.pool import UNAVAILABLE
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 

@@ -1,9 +1,9 @@
-"""Writes of one transaction that wait for each other, so that several take one round trip to PostgreSQL.
+"""Deferred writes: the writes of one transaction are collected and sent in few round trips to PostgreSQL.
 
-A handler of an event writes to five or six tables and looks at no result; each statement sent by itself costs about as
-much again as what it does. `later` keeps a write back; everything that waits goes out as one statement (data-modifying
-CTEs) before the next statement that reads, and before the commit. All parts of one statement see what was there before
-it, so that it never holds two writes to one table: the second sends the first on its way.
+The handler of an event writes to five or six tables and reads none of the results; sending each statement by itself
+costs about as much again as executing it. `defer` collects a write. All collected writes go out as one statement
+(data-modifying CTEs) before the next statement that reads, and before the commit. The parts of one statement all see
+the snapshot before it, so it never contains two writes to the same table: the second write flushes the first.
 """
 
 from __future__ import annotations
@@ -19,40 +19,42 @@ from shared.postgres.pool import Connection
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 
 
-class Writes:
-    """Stands for a connection in a transaction. Whoever makes one calls `flush` before the commit; what it offers of
-    asyncpg's connection sends first what waits."""
+class DeferredWrites:
+    """Wraps a connection in a transaction. Its creator calls `flush` before the commit. The methods it shares with
+    asyncpg's connection flush before they run."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiting: dict[str, tuple[str, tuple[Any, ...]]] = {}  # by table
+        self._pending: dict[str, tuple[str, tuple[Any, ...]]] = {}  # by table
 
     def as_connection(self) -> Connection:
-        """For adapters, which see no difference."""
+        """This object, typed as the connection that repositories expect."""
         return cast(Connection, self)
 
-    async def later(self, table: str, statement: str, *args: Any) -> None:
-        if table in self._waiting:
+    async def defer(self, table: str, statement: str, *args: Any) -> None:
+        """Collects a write to `table`, which is sent with the next flush."""
+        if table in self._pending:
             await self.flush()
-        self._waiting[table] = (statement, args)
+        self._pending[table] = (statement, args)
 
-    async def along(self, table: str, statement: str, *args: Any) -> list[asyncpg.Record]:
-        """A write whose rows are needed now: what waits goes with it, and it must not depend on that."""
-        if table in self._waiting:
+    async def flush_with(self, table: str, statement: str, *args: Any) -> list[asyncpg.Record]:
+        """Sends this write with the pending ones and returns its rows. It must not depend on a pending write."""
+        if table in self._pending:
             await self.flush()
         joined, all_args = self._take((statement, args))
         return list(await self._connection.fetch(joined, *all_args))
 
     async def flush(self) -> None:
-        if self._waiting:
+        """Sends the pending writes."""
+        if self._pending:
             joined, args = self._take()
             await self._connection.execute(joined, *args)
 
     def _take(self, *more: tuple[str, tuple[Any, ...]]) -> tuple[str, list[Any]]:
-        writes = [*self._waiting.values(), *more]
-        self._waiting.clear()
+        writes = [*self._pending.values(), *more]
+        self._pending.clear()
         counts = tuple(len(args) for _, args in writes)
-        return _joined(tuple(statement for statement, _ in writes), counts), [a for _, args in writes for a in args]
+        return _join(tuple(statement for statement, _ in writes), counts), [a for _, args in writes for a in args]
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         await self.flush()
@@ -75,25 +77,25 @@ class Writes:
         return await self._connection.fetchval(query, *args, column=column, timeout=timeout)
 
 
-async def later(connection: Connection, table: str, statement: str, *args: Any) -> None:
-    """Writes to `table` at some time before the transaction ends, and before anything reads on this connection. On a
-    plain connection: now."""
-    if isinstance(connection, Writes):
-        await connection.later(table, statement, *args)
+async def defer(connection: Connection, table: str, statement: str, *args: Any) -> None:
+    """Writes to `table` before the transaction ends and before anything is read on this connection. On a plain
+    connection the write is executed now."""
+    if isinstance(connection, DeferredWrites):
+        await connection.defer(table, statement, *args)
     else:
         await connection.execute(statement, *args)
 
 
-async def along(connection: Connection, table: str, statement: str, *args: Any) -> list[asyncpg.Record]:
-    """Writes to `table` now and returns the rows; must not depend on a write that may wait."""
-    if isinstance(connection, Writes):
-        return await connection.along(table, statement, *args)
+async def flush_with(connection: Connection, table: str, statement: str, *args: Any) -> list[asyncpg.Record]:
+    """Writes to `table` now and returns the rows; must not depend on a write that may be pending."""
+    if isinstance(connection, DeferredWrites):
+        return await connection.flush_with(table, statement, *args)
     return list(await connection.fetch(statement, *args))
 
 
-@lru_cache(maxsize=1000)  # few handlers, and each writes in few ways
-def _joined(statements: tuple[str, ...], counts: tuple[int, ...]) -> str:
-    """Their parameters are counted through; the last one's result is that of the whole."""
+@lru_cache(maxsize=1000)  # there are few combinations: each handler writes in a handful of ways
+def _join(statements: tuple[str, ...], counts: tuple[int, ...]) -> str:
+    """One statement with the parameters renumbered; its result is that of the last part."""
     parts, offset = [], 0
     for statement, count in zip(statements, counts, strict=True):
         parts.append(_PARAMETER.sub(lambda m, by=offset: f"${int(m[1]) + by}", statement).strip())  # type: ignore[misc]

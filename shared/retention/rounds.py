@@ -12,7 +12,8 @@ import structlog
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError
 from shared.jobs import queue as jobs
-from shared.jobs.queue import Claim, Kind
+from shared.jobs.queue import Claim
+from shared.jobs.worker import JobKind
 from shared.postgres.pool import Connection, Pool, transaction
 from shared.retention import Keeper
 
@@ -36,18 +37,18 @@ async def schedule(connection: Connection, *rounds: Round) -> None:
         await jobs.enqueue(connection, each.job_id, each.kind)
 
 
-def retention_kinds(keeper: Keeper, purge: Round, collect: Round, pool: Pool, clock: Clock) -> Mapping[str, Kind]:
-    """For `shared.jobs.queue.Worker`."""
+def retention_kinds(keeper: Keeper, purge: Round, collect: Round, pool: Pool, clock: Clock) -> Mapping[str, JobKind]:
+    """For `shared.jobs.worker.Worker`."""
 
-    def recurring(every: timedelta, work: Callable[[datetime], Awaitable[object]]) -> Kind:
+    def recurring(every: timedelta, work: Callable[[datetime], Awaitable[object]]) -> JobKind:
         async def run(claim: Claim) -> None:
             try:
                 await work(clock.now())
             except RetakeError as e:  # the store or the database is away: the next round goes on
                 log.warning("retention.failed", code=e.code, cause=e.cause)
             async with transaction(pool) as connection:
-                await jobs.again(connection, claim, clock.now() + every)
+                await jobs.reschedule(connection, claim, clock.now() + every)
 
-        return Kind(run, concurrency=1)
+        return JobKind(run, concurrency=1)
 
     return {purge.kind: recurring(PURGE_EVERY, keeper.purge), collect.kind: recurring(COLLECT_EVERY, keeper.collect)}

@@ -15,8 +15,10 @@ from shared.core.clock import SystemClock
 from shared.core.errors import Fenced
 from shared.core.ids import new_id
 from shared.jobs import queue as jobs
-from shared.jobs.queue import Claim, JobHandler, Kind, Worker
-from shared.postgres.pool import UNAVAILABLE, Pool, open_pool, transaction
+from shared.jobs.queue import Claim
+from shared.jobs.worker import JobHandler, JobKind, Worker
+from shared.postgres.pool import Pool, open_pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 from tests.support.waiting import eventually, holds
 
 LEASE_S = 2.0
@@ -59,7 +61,7 @@ class World:
         return Worker(
             self.pool,
             self.url,
-            {"render": Kind(handler, concurrency)},
+            {"render": JobKind(handler, concurrency)},
             clock=SystemClock(),
             new_id=new_id,
             **{"lease_s": LEASE_S, "heartbeat_s": HEARTBEAT_S} | options,
@@ -178,15 +180,15 @@ async def test_a_job_whose_lease_ran_out_is_taken_over_and_the_stale_worker_is_f
     (current,) = await world.claim(worker="b")
     assert (current.job_id, current.attempt) == (job_id, 2)
     for attempt in (
-        lambda connection: jobs.hold(connection, stale),
+        lambda connection: jobs.lock_claim(connection, stale),
         lambda connection: jobs.finish(connection, stale),
-        lambda connection: jobs.again(connection, stale, soon(0)),
+        lambda connection: jobs.reschedule(connection, stale, soon(0)),
     ):
         with pytest.raises(Fenced):
             async with transaction(world.pool) as connection:
                 await attempt(connection)
     async with transaction(world.pool) as connection:
-        await jobs.hold(connection, current)
+        await jobs.lock_claim(connection, current)
         await jobs.finish(connection, current)
     assert await world.count() == 0
 
@@ -212,11 +214,11 @@ async def test_giving_back_keeps_the_attempt_and_may_change_the_payload(world: W
     job_id = await world.enqueue(payload={"step": 1})
     (first,) = await world.claim()
     async with transaction(world.pool) as connection:
-        await jobs.again(connection, first, soon(0), {"step": 2})
+        await jobs.reschedule(connection, first, soon(0), {"step": 2})
     (second,) = await world.claim()
     assert (second.job_id, second.attempt, second.payload) == (job_id, 2, {"step": 2})
     async with transaction(world.pool) as connection:
-        await jobs.again(connection, second, soon(60))
+        await jobs.reschedule(connection, second, soon(60))
     assert await world.claim() == []
     assert (await world.row(job_id) or {})["payload"] == {"step": 2}
 

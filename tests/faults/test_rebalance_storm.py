@@ -52,7 +52,7 @@ class Members:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "shared.serve",
+            "shared.web.server",
             "review",
             cwd=ROOT,
             env=os.environ | {f"REVIEW_{name}": value for name, value in env.items()},

@@ -31,7 +31,11 @@ from tests.support.waiting import answers_http, eventually
 async def compiler(environment: dict[str, str]) -> AsyncIterator[psutil.Process]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "shared.serve", "compiler", env=os.environ | environment | {"COMPILER_PORT": str(port)}
+        sys.executable,
+        "-m",
+        "shared.web.server",
+        "compiler",
+        env=os.environ | environment | {"COMPILER_PORT": str(port)},
     )
     try:
         await answers_http(f"http://127.0.0.1:{port}/health/live", within=90)

@@ -42,9 +42,10 @@ from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind, TransitionStyle
 from shared.core.clock import SystemClock
 from shared.core.ids import new_id
-from shared.jobs.queue import Worker
+from shared.jobs.worker import Worker
 from shared.objects.directory import open_directory
-from shared.postgres.pool import Listener, transaction
+from shared.postgres.listener import Listener
+from shared.postgres.pool import transaction
 from tests.conftest import FreshDatabase
 from tests.support import events
 from tests.support.gateway_world import World, world

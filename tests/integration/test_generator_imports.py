@@ -23,6 +23,7 @@ from shared.contracts.events.generator import Failed, ImportReady
 from shared.core.errors import Retryable
 from shared.core.ids import new_id
 from shared.jobs import queue as jobs
+from shared.jobs.worker import Worker
 from shared.media.probe import TAG_BT709, probe
 from shared.postgres.pool import transaction
 from tests.support import events
@@ -223,7 +224,7 @@ async def test_a_cancelled_import_stops_at_once_and_says_so(bench: Bench) -> Non
 
     import_id = await ask(bench, film(bench.root / "film.mp4"))
     kinds = {SPLIT: split_kind(splitter(bench, Waiting()), 1)}
-    async with jobs.Worker(bench.pool, bench.settings.database_url, kinds, clock=bench.base.clock, new_id=new_id):
+    async with Worker(bench.pool, bench.settings.database_url, kinds, clock=bench.base.clock, new_id=new_id):
         await asyncio.wait_for(reached.wait(), 60)
         await bench.handle(events.cancel_requested(target=CancelTarget.IMPORT, target_id=import_id))
     assert (await failure(bench)).outcome == "cancelled"

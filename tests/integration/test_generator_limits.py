@@ -120,7 +120,7 @@ async def declare(bench: Bench, **gates: Limits) -> None:
 
 async def claim(bench: Bench, limit: int = 50) -> list[jobs.Claim]:
     async with transaction(bench.pool) as connection:
-        return await jobs.claim(connection, "call", limit, worker="a replica", gates=PostgresGates())
+        return await jobs.claim(connection, "call", limit, worker="a replica", limits=PostgresGates())
 
 
 async def passes(bench: Bench, seconds: float) -> None:
@@ -334,7 +334,7 @@ async def test_one_projects_thousand_runs_do_not_keep_another_ones_waiting(bench
     await declare(bench, account=Limits(per_minute=600))
     await bench.pool.execute("""
         insert into jobs (job_id, kind, fair_key, payload, run_at)
-        select gen_random_uuid(), 'call', 'many', '{"gates": ["replicate"]}', now() - interval '1 hour'
+        select gen_random_uuid(), 'call', 'many', '{"limits": ["replicate"]}', now() - interval '1 hour'
         from generate_series(1, 1000)""")
     few = [await requested(bench, "few") for _ in range(3)]
     first = {c.job_id for c in await claim(bench, 6)}

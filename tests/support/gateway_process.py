@@ -37,7 +37,7 @@ async def process(
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "shared.serve",
+        "shared.web.server",
         "gateway",
         cwd=ROOT,
         env=env,

@@ -31,11 +31,12 @@ from shared.contracts.values import AssetKind, Cost, Media, ObjectRef, Quality
 from shared.core.clock import Clock, SystemClock
 from shared.core.ids import new_id
 from shared.jobs import queue as jobs
+from shared.jobs.worker import Worker
 from shared.messaging.broker import Broker
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message, Publisher
 from shared.objects import Objects, open_objects
-from shared.postgres.deferred_writes import Writes
+from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Pool, open_pool, transaction
 from shared.service import Resources
 from tests.support import events
@@ -109,10 +110,10 @@ class Bench:
     root: Path
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def worker(self) -> jobs.Worker:
+    def worker(self) -> Worker:
         """The real one, for what needs its loops."""
         work = kinds(self.generate, at_once(self.settings), PostgresGates())
-        return jobs.Worker(self.pool, self.settings.database_url, work, clock=self.base.clock, new_id=new_id)
+        return Worker(self.pool, self.settings.database_url, work, clock=self.base.clock, new_id=new_id)
 
     @property
     def pool(self) -> Pool:
@@ -122,7 +123,7 @@ class Bench:
         """As the consumer does: one transaction."""
         message = events.message(event, **envelope)
         async with transaction(self.pool) as connection:
-            writes = Writes(connection)
+            writes = DeferredWrites(connection)
             await self.entry.handlers()[type(event)](writes.as_connection(), message)
             await writes.flush()
         return message
@@ -143,7 +144,7 @@ class Bench:
                     1,
                     worker="test",
                     lease_s=lease_s,
-                    gates=PostgresGates() if lane is Lane.CALL else None,
+                    limits=PostgresGates() if lane is Lane.CALL else None,
                 ):
                     return claims[0]
         return None

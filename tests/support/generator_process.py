@@ -1,8 +1,8 @@
 """The generator as a process of its own, and one whose runs stop at a step that their directions name.
 
-`python -m tests.support.generator_process FOLDER` serves it as `shared.serve` does, with stop points put around the
-steps from here: production code knows nothing of them. A run whose directions say "stop at looking" leaves FOLDER/RUN
-when it gets there, and waits for FOLDER/go.
+`python -m tests.support.generator_process FOLDER` serves it as `shared.web.server` does, with stop points put around
+the steps from here: production code knows nothing of them. A run whose directions say "stop at looking" leaves
+FOLDER/RUN when it gets there, and waits for FOLDER/go.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from services.generator.commands.candidates import MakeCandidate
 from services.generator.providers.replicate.provider import ReplicateProvider
 from services.generator.store.attempts import PostgresAttempts
 from services.generator.store.calls import PostgresCalls
-from shared import serve
+from shared.web.server import main as serve
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 STEPS: Final = ("claimed", "intent written", "sent", "looking", "fetching", "object written", "before commit")
@@ -107,7 +107,7 @@ class Generator:
 
 def start(environment: Mapping[str, str], log: Path, stops: Path | None = None) -> Generator:
     """With `stops`, one whose runs stop."""
-    module = ["tests.support.generator_process", str(stops)] if stops else ["shared.serve", "generator"]
+    module = ["tests.support.generator_process", str(stops)] if stops else ["shared.web.server", "generator"]
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
@@ -122,4 +122,4 @@ def start(environment: Mapping[str, str], log: Path, stops: Path | None = None) 
 
 if __name__ == "__main__":
     put_in(Stops(Path(sys.argv[1])))
-    serve.main("generator")
+    serve("generator")

@@ -1,7 +1,7 @@
 """A gateway that kills itself (SIGKILL) at an exact moment of a command: `python -m tests.support.killed_gateway FILE`.
 
 FILE says when: `before-commit`, `after-commit` (so before the reply), or nothing. It is read at each command, so that a
-running gateway can be told. Everything else is `python -m shared.serve gateway`.
+running gateway can be told. Everything else is `python -m shared.web.server gateway`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from services.gateway.api import app_state
 from shared.postgres.pool import Connection, Pool, transaction
-from shared.serve import main
+from shared.web.server import main
 
 
 def killing(file: Path) -> None:

@@ -11,7 +11,8 @@ from services.compiler.domain.retention import Held, HeldFilm, HeldPiece
 from services.compiler.usecases.keeping import Keeping, Owner, Shelf
 from shared.contracts.retention import FILMS_KEPT, PIECES_KEPT
 from shared.core.errors import Retryable
-from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
+from shared.postgres.pool import Connection, Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 PAGE: Final = 500
 

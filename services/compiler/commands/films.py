@@ -23,7 +23,7 @@ from shared.contracts.events.compiler import Chapter, FilmReport
 from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
 from shared.core.clock import Clock
-from shared.core.errors import RetakeError, full_disk_in_words
+from shared.core.errors import RetakeError, disk_full_is_retryable
 
 REPORT_EVERY_S: Final = 0.5
 MOST_ATTEMPTS: Final = 5  # claims of one job: a worker that dies each time it touches a film must not go on for ever
@@ -52,7 +52,7 @@ async def make_film(
         await job.fail(_crashing())
         return
     try:
-        with full_disk_in_words():
+        with disk_full_is_retryable():
             result = await _make(job, book, workshop, pace, clock, at_once)
         await job.complete(result, clock.now())
     except RetakeError as error:

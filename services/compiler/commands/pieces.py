@@ -14,7 +14,7 @@ from services.compiler.commands.ports import PieceBook, Workshop
 from services.compiler.planning.pieces import Piece, Recipe
 from services.compiler.planning.render_speed import Meter, Pace, units
 from shared.core.clock import Clock
-from shared.core.errors import Permanent, RetakeError, Retryable, full_disk_in_words
+from shared.core.errors import Permanent, RetakeError, Retryable, disk_full_is_retryable
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +94,7 @@ class Obtainer:
                 await self.before_each()
             if token := await self._take(recipe):
                 try:
-                    with full_disk_in_words():
+                    with disk_full_is_retryable():
                         return await self._make(recipe, token)
                 except RetakeError as error:
                     raise _named(error, recipe.name) from error

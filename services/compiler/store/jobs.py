@@ -104,7 +104,7 @@ class PostgresFilmJob:
         failures = self._claim.payload.get("failures", 0) + 1
         async with self._held() as connection:
             run_at = self._clock.now() + timedelta(seconds=delay_s)
-            await jobs.again(connection, self._claim, run_at, self._claim.payload | {"failures": failures})
+            await jobs.reschedule(connection, self._claim, run_at, self._claim.payload | {"failures": failures})
 
     async def _finish(self, connection: Connection) -> None:
         """Rendering ahead stood aside for this film; it goes on now, by what the film has shown of the habit."""
@@ -115,7 +115,7 @@ class PostgresFilmJob:
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[Connection]:
         async with transaction(self._pool) as connection:
-            await jobs.hold(connection, self._claim)
+            await jobs.lock_claim(connection, self._claim)
             yield connection
 
     async def _update(self, connection: Connection, sql: str, *values: Any, told: dict[str, Any]) -> None:
@@ -191,4 +191,4 @@ class PostgresPrepareJob:
     async def put_off(self, delay_s: float) -> None:
         async with transaction(self._pool) as connection:
             run_at = self._clock.now() + timedelta(seconds=delay_s)
-            await jobs.again(connection, self._claim, run_at, self._claim.payload | {"settled": self._seen})
+            await jobs.reschedule(connection, self._claim, run_at, self._claim.payload | {"settled": self._seen})

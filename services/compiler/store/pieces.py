@@ -14,7 +14,8 @@ from shared.contracts.values import ObjectRef
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
 from shared.core.ids import NewId
-from shared.postgres.pool import UNAVAILABLE, Pool, transaction
+from shared.postgres.pool import Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 LEASE_S: Final = 12.0  # as long as a job's: a killed maker's piece is taken over within this
 

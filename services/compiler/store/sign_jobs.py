@@ -65,7 +65,7 @@ class PostgresSignJob:
 
     async def again(self, delay_s: float) -> None:
         async with transaction(self._pool) as connection:
-            await jobs.again(connection, self._claim, self._clock.now() + timedelta(seconds=delay_s))
+            await jobs.reschedule(connection, self._claim, self._clock.now() + timedelta(seconds=delay_s))
 
     async def drop(self) -> None:
         async with transaction(self._pool) as connection:

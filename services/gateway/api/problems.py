@@ -21,8 +21,8 @@ from starlette.routing import Match
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.validation_messages import path_within, said, sentence
 from shared.core.errors import RetakeError, Retryable, UserError
-from shared.observability import telemetry
-from shared.postgres.pool import UNAVAILABLE
+from shared.observability.tracing import current_trace_id
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
@@ -196,7 +196,7 @@ def render(error: ProblemError, instance: str) -> Response:
         "status": error.status_code,
         "detail": error.detail,
         "instance": instance,
-        "trace_id": telemetry.trace_id(),
+        "trace_id": current_trace_id(),
         "recovery": error.recovery,
         **error.extensions,
     }

@@ -14,7 +14,7 @@ from services.gateway.store.episodes import asset_values
 from services.gateway.store.sql import insert_many
 from services.gateway.store.versions import version_of
 from shared.contracts.values import AssetKind, ObjectRef, Output
-from shared.postgres.deferred_writes import along, later
+from shared.postgres.deferred_writes import defer, flush_with
 from shared.postgres.pool import Connection
 
 _ASSET: Final = """
@@ -122,7 +122,7 @@ class AssetRepository:
 
     async def release(self, asset_id: str, run_id: str, at: datetime) -> None:
         """If that run holds the lock."""
-        await later(
+        await defer(
             self._db,
             "assets",
             "update assets set active_run_id = null, updated_at = $3 where asset_id = $1 and active_run_id = $2",
@@ -132,7 +132,7 @@ class AssetRepository:
         )
 
     async def hand_over(self, asset_id: str, run_id: str, next_run_id: str, at: datetime) -> None:
-        await later(
+        await defer(
             self._db,
             "assets",
             "update assets set active_run_id = $3, updated_at = $4 where asset_id = $1 and active_run_id = $2",
@@ -156,9 +156,9 @@ class AssetRepository:
     ) -> bool:
         """The version is the committed one, with `draft` as the new draft if there is any; the run lets go of the lock.
         False if this commit or a later one was applied already: only the lock is free then."""
-        rows = await along(self._db, "assets", _COMMIT, asset_id, run_id, version_id, commit_seq, at, draft)
+        rows = await flush_with(self._db, "assets", _COMMIT, asset_id, run_id, version_id, commit_seq, at, draft)
         return bool(rows and rows[0]["yes"])
 
     async def mark_stale(self, segment_id: str, at: datetime) -> list[str]:
         """Recomputes whether the segment's video is stale; returns it if that changed."""
-        return [r["asset_id"] for r in await along(self._db, "assets", _STALE, segment_id, at)]
+        return [r["asset_id"] for r in await flush_with(self._db, "assets", _STALE, segment_id, at)]

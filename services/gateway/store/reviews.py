@@ -9,7 +9,7 @@ import asyncpg
 
 from services.gateway.domain.reviews import NewReview, Review
 from shared.contracts.events.gateway import DecisionAction
-from shared.postgres.deferred_writes import later
+from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 _COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_id, verdict, reason"
@@ -82,7 +82,7 @@ class ReviewRepository:
 
     async def settle(self, review_id: str, verdict: str, reason: str | None, at: datetime) -> None:
         """And tells whoever waits for it."""
-        await later(self._db, "reviews", _SETTLE, review_id, verdict, reason, at)
+        await defer(self._db, "reviews", _SETTLE, review_id, verdict, reason, at)
 
 
 def _review(row: asyncpg.Record | None) -> Review | None:

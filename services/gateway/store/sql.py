@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.postgres.deferred_writes import later
+from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 
@@ -15,7 +15,7 @@ async def insert(db: Connection, table: str, values: Mapping[str, Any]) -> None:
 
 async def insert_later(db: Connection, table: str, values: Mapping[str, Any]) -> None:
     """Before anything reads on this connection, and before the commit: `shared.postgres.deferred_writes`."""
-    await later(db, table, _insertion(table, values), *values.values())
+    await defer(db, table, _insertion(table, values), *values.values())
 
 
 async def insert_many(db: Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -31,7 +31,7 @@ async def update(db: Connection, table: str, key: str, value: str, changes: Mapp
 
 async def update_later(db: Connection, table: str, key: str, value: str, changes: Mapping[str, Any]) -> None:
     """The same before anything reads on this connection, and before the commit: `shared.postgres.deferred_writes`."""
-    await later(db, table, _change(table, key, changes), value, *changes.values())
+    await defer(db, table, _change(table, key, changes), value, *changes.values())
 
 
 def _insertion(table: str, values: Mapping[str, Any]) -> str:

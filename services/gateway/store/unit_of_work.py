@@ -26,7 +26,7 @@ from shared.contracts.catalogue import Catalogue
 from shared.jobs import queue as jobs
 from shared.messaging import outbox
 from shared.messaging.events import Cause, Message, Publisher
-from shared.postgres.deferred_writes import later
+from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 ADVANCE_BATCH: Final = "advance-batch"
@@ -149,7 +149,7 @@ class Store:
     async def log(self, *entries: StreamEvent) -> None:
         """Appends to the SSE log; numbered at the end of the transaction."""
         rows = [(e.project_id, e.episode_id, e.name, encoded(e.data), e.name in FOR_USER) for e in entries]
-        await later(self._db, "event_log", _LOG, *(list(column) for column in zip(*rows, strict=True)))
+        await defer(self._db, "event_log", _LOG, *(list(column) for column in zip(*rows, strict=True)))
 
     async def wake_batch(self, batch_id: str) -> None:
         """Has `advance_batch` called soon, in a transaction of its own."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.gateway.domain.runs import Run, RunState
 from services.gateway.domain.versions import VersionRecord, VersionStatus, version_status
 from shared.contracts.values import AssetKind, Version
-from shared.postgres.deferred_writes import later
+from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 # Once accepted, always accepted: a rollback offers the version again, and whatever becomes of that run, the version can
@@ -61,7 +61,7 @@ class VersionRepository:
         """Facts are written once; the status is always the given one."""
         for version, status in versions:
             v = version.model_dump(mode="json")
-            await later(
+            await defer(
                 self._db,
                 "versions",
                 _STORE,
@@ -95,10 +95,10 @@ class VersionRepository:
         """Gives the run's candidates the status that follows from the track."""
         if run.candidates:
             statuses = [version_status(track, chosen=v == chosen).value for v in run.candidates]
-            await later(self._db, "versions", _CLOSE, list(run.candidates), statuses, at)
+            await defer(self._db, "versions", _CLOSE, list(run.candidates), statuses, at)
 
     async def committed(self, version_id: str, at: datetime) -> None:
-        await later(
+        await defer(
             self._db,
             "versions",
             "update versions set committed_at = $2, retired_at = null where version_id = $1",
@@ -107,7 +107,7 @@ class VersionRepository:
         )
 
     async def retire(self, version_ids: Sequence[str], at: datetime) -> None:
-        await later(
+        await defer(
             self._db,
             "versions",
             "update versions set retired_at = coalesce(retired_at, $2), updated_at = greatest(updated_at, $2) "

@@ -16,7 +16,7 @@ from services.gateway.stream.quota import StreamQuota
 from services.gateway.stream.subscriber import Batch, EventLog, Frame, Stream, frame
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
-from shared.postgres.pool import UNAVAILABLE
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 

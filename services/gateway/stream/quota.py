@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from shared.postgres.pool import UNAVAILABLE
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,7 @@ from services.gateway.domain.event_log import Bounds, event_id, where_to_resume
 from services.gateway.stream.hub import PAGE, Hub
 from services.gateway.stream.quota import StreamLimit
 from services.gateway.stream.subscriber import EventLog, Stream, Wire, frame
-from shared.postgres.pool import UNAVAILABLE
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 

@@ -27,8 +27,8 @@ from services.generator.domain.states import RunState
 from services.generator.providers.base import Unreached
 from shared.contracts.values import RunSource, Version
 from shared.core.clock import Clock
-from shared.core.errors import Fenced, RetakeError, Retryable, full_disk_in_words
-from shared.observability import telemetry
+from shared.core.errors import Fenced, RetakeError, Retryable, disk_full_is_retryable
+from shared.observability.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -55,9 +55,7 @@ class Generate:
         run = await self._begin(attempt)
         if run is None:
             return
-        with telemetry.span(
-            "run", traceparent=run.traceparent, run_id=run.run_id, correlation_id=run.cause.correlation_id
-        ):
+        with span("run", traceparent=run.traceparent, run_id=run.run_id, correlation_id=run.cause.correlation_id):
             log.info(
                 "run.attempt",
                 attempt=attempt.number,
@@ -66,7 +64,7 @@ class Generate:
                 model=run.model,
             )
             try:
-                with full_disk_in_words():
+                with disk_full_is_retryable():
                     await self._work(run, attempt)
             except Fenced:
                 raise

@@ -31,7 +31,7 @@ from shared.contracts.events.generator import ImportClip
 from shared.core.clock import Clock
 from shared.core.errors import Fenced, Permanent, RetakeError, Retryable
 from shared.objects import Objects
-from shared.observability import telemetry
+from shared.observability.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class SplitFilm:
         film = await self._begin(attempt)
         if film is None:
             return
-        with telemetry.span("import", import_id=film.import_id, correlation_id=film.cause.correlation_id):
+        with span("import", import_id=film.import_id, correlation_id=film.cause.correlation_id):
             log.info("import.attempt", attempt=attempt.number)
             try:
                 await self._work(film, attempt)

@@ -16,7 +16,8 @@ from shared.contracts.values import Problem, Version
 from shared.core.errors import Retryable
 from shared.jobs import queue as jobs
 from shared.messaging.events import Publisher
-from shared.postgres.pool import UNAVAILABLE, Pool, transaction
+from shared.postgres.pool import Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 _BEGIN: Final = f"""
     update runs set state = 'generating', rev = rev + 1, token = $2, attempt = $3, step = 'preparing', percent = 0,
@@ -130,7 +131,7 @@ class PostgresAttempts(Rows):
         row = await self._db.fetchrow(_POSTPONE, attempt.run_id, attempt.token, problem.model_dump(), int(counted))
         if row is None:
             return None
-        await jobs.again(self._db, attempt.handle, until, counted=counted)
+        await jobs.reschedule(self._db, attempt.handle, until, counted=counted)
         return run_of(row)
 
 

@@ -24,7 +24,8 @@ from shared.core.errors import Fenced, Permanent, Retryable
 from shared.core.ids import NewId
 from shared.messaging import outbox
 from shared.messaging.events import Publisher
-from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
+from shared.postgres.pool import Connection, Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 # Far more than a request may be under way, a retention hour included: nothing older can be mistaken for it.
 _AROUND: Final = "interval '2 hours'"

@@ -21,8 +21,9 @@ from shared.core.errors import Fenced, Retryable
 from shared.jobs import queue as jobs
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
-from shared.observability import telemetry
-from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
+from shared.observability.tracing import current_traceparent
+from shared.postgres.pool import Connection, Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 _IMPORT: Final = """import_id, request, state, rev, attempt, failures, step, project_id, owner_id, correlation_id,
     event_id"""
@@ -105,7 +106,7 @@ class PostgresImports(_Rows):
             cause.owner_id,
             cause.correlation_id,
             cause.causation_id,
-            telemetry.traceparent(),
+            current_traceparent(),
             now,
         )
         return _import_of(row) if row else None
@@ -169,7 +170,7 @@ class PostgresSplits(_Rows):
         row = await self._db.fetchrow(_POSTPONE, attempt.run_id, attempt.token)
         if row is None:
             return None
-        await jobs.again(self._db, attempt.handle, until)
+        await jobs.reschedule(self._db, attempt.handle, until)
         return _import_of(row)
 
 

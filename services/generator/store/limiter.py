@@ -17,7 +17,8 @@ from services.generator.metrics import THROTTLED
 from services.generator.providers.base import Halted, Paused, Throttled
 from shared.contracts.catalogue import Limits, gate_of
 from shared.core.errors import Retryable
-from shared.postgres.pool import UNAVAILABLE, Connection, Pool, transaction
+from shared.postgres.pool import Connection, Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ _PACED: Final = """
 """
 _ROOM: Final = f"""
     with held as (
-        select gate, count(*) as jobs from jobs, jsonb_array_elements_text(payload->'gates') as named(gate)
+        select gate, count(*) as jobs from jobs, jsonb_array_elements_text(payload->'limits') as named(gate)
         where kind = $1 and token is not null and lease_until >= now() group by gate
     ), paced as (
         select *, 60 / pace as every_s, extract(epoch from next_at - now())::float as ahead_s,
@@ -75,12 +76,12 @@ _PROBE: Final = """
 
 
 class PostgresGates:
-    """Implements `shared.jobs.queue.Gates`."""
+    """Implements `shared.jobs.queue.JobLimits`."""
 
-    async def free(self, connection: Connection, kind: str) -> Mapping[str, int]:
+    async def available(self, connection: Connection, kind: str) -> Mapping[str, int]:
         return {r["gate"]: r["free"] for r in await connection.fetch(_ROOM, kind) if r["free"] is not None}
 
-    async def passed(self, connection: Connection, jobs: Mapping[str, int]) -> None:
+    async def consume(self, connection: Connection, jobs: Mapping[str, int]) -> None:
         await connection.execute(_PASSED, list(jobs), list(jobs.values()))
 
 

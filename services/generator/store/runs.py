@@ -17,7 +17,7 @@ from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import AssetKind, Version
 from shared.jobs import queue as jobs
 from shared.messaging.events import Cause
-from shared.observability import telemetry
+from shared.observability.tracing import current_traceparent
 from shared.postgres.pool import Connection
 
 # The upsert locks the row, so a deletion and a first run of the same asset wait for each other.
@@ -104,7 +104,7 @@ class PostgresRuns(Rows):
             c.owner_id,
             c.correlation_id,
             c.causation_id,
-            telemetry.traceparent(),
+            current_traceparent(),
             now,
         )
         if row is None:
@@ -116,7 +116,7 @@ class PostgresRuns(Rows):
     async def enqueue(self, run: Run, lane: Lane) -> None:
         gates = [run.provider, f"{run.provider} {run.model}"] if lane is Lane.CALL else []
         await jobs.enqueue(
-            self._db, run.run_id, lane, fair_key=run.cause.project_id, payload={"gates": gates} if gates else None
+            self._db, run.run_id, lane, fair_key=run.cause.project_id, payload={"limits": gates} if gates else None
         )
 
     async def stop_work(self, run_id: str) -> None:

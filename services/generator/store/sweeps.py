@@ -34,15 +34,16 @@ _ABANDONED: Final = """
 _HOLD_BACK: Final = f"""
     update runs r set rev = rev + 1, step = 'waiting_for_limit', updated_at = $2
     from (
-        select q.run_id, j.payload->'gates' as gates from jobs j join runs q on q.run_id = j.job_id
-        where j.kind = 'call' and j.token is null and j.run_at <= now() and j.payload->'gates' ?| $1::text[]
+        select q.run_id, j.payload->'limits' as limits from jobs j join runs q on q.run_id = j.job_id
+        where j.kind = 'call' and j.token is null and j.run_at <= now() and j.payload->'limits' ?| $1::text[]
           and q.state = 'queued' and q.step = 'queued'
         order by j.run_at limit $3 for update of q skip locked
     ) waiting
-    where r.run_id = waiting.run_id returning waiting.gates, {", ".join(f"r.{name.strip()}" for name in RUN.split(","))}
+    where r.run_id = waiting.run_id
+    returning waiting.limits, {", ".join(f"r.{name.strip()}" for name in RUN.split(","))}
 """
 _BEHIND: Final = """
-    select gate, count(*) as waiting from jobs, jsonb_array_elements_text(payload->'gates') as named(gate)
+    select gate, count(*) as waiting from jobs, jsonb_array_elements_text(payload->'limits') as named(gate)
     where kind = 'call' and token is null and run_at <= now() and gate = any($1::text[]) group by gate
 """
 _CENSUS: Final = """
@@ -70,7 +71,7 @@ class PostgresSweeps(PostgresRuns):
     async def hold_back(self, now: datetime, limit: int) -> list[tuple[Run, str]]:
         closed = await closed_gates(self._db, Lane.CALL)
         rows = await self._db.fetch(_HOLD_BACK, list(closed), now, limit) if closed else []
-        return [(run_of(r), next(closed[gate] for gate in r["gates"] if gate in closed)) for r in rows]
+        return [(run_of(r), next(closed[gate] for gate in r["limits"] if gate in closed)) for r in rows]
 
     async def pressure(self) -> Pressure:
         closed = await closed_gates(self._db, Lane.CALL)

@@ -16,7 +16,7 @@ from shared.contracts.events.review import ReviewChange, ReviewState, ReviewUpda
 from shared.contracts.values import Actor, Ref
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
-from shared.postgres.deferred_writes import later
+from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 _COLUMNS: Final = """run_id, asset_id, asset_kind, episode_id, segment_id, segment_number, state, candidates,
@@ -103,7 +103,7 @@ class PostgresReviews:
         d = decision
         if verdict != "refused":
             metrics.DECIDED.labels(verdict, actor.kind).inc()
-        await later(
+        await defer(
             self._db,
             "decisions",
             _RECORD,

@@ -11,14 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.core.errors import Permanent, Retryable, full_disk_in_words
-from shared.core.processes import Limits
+from shared.core.errors import Permanent, Retryable, disk_full_is_retryable
+from shared.core.processes import ResourceLimits
 from shared.media.ffmpeg import media_input, run_ffmpeg
 from shared.media.probe import probe
 from tests.support.films import ffmpeg, video
 from tests.support.waiting import eventually
 
-ROOMY = Limits(memory=4 << 30, cpu_s=60, file_size=1 << 30)
+ROOMY = ResourceLimits(memory=4 << 30, cpu_s=60, file_size=1 << 30)
 ENDLESS = media_input("testsrc2=size=1280x720:rate=24", "-f", "lavfi")
 
 
@@ -94,7 +94,7 @@ async def test_a_decoder_that_nobody_needs_is_not_run(tmp_path: Path) -> None:
 
 async def test_memory_is_limited(tmp_path: Path) -> None:
     source = video(tmp_path / "large.mp4", seconds=0.2, size="1920x1080")
-    limits = Limits(memory=200 << 20, cpu_s=60, file_size=1 << 30)
+    limits = ResourceLimits(memory=200 << 20, cpu_s=60, file_size=1 << 30)
     with pytest.raises(Retryable) as failure:
         await run_ffmpeg([*media_input(source), "-f", "null", "-"], timeout_s=30, limits=limits)
     assert failure.value.code in ("out_of_memory", "ffmpeg_killed")  # parts of ffmpeg say so, others fall over
@@ -103,7 +103,7 @@ async def test_memory_is_limited(tmp_path: Path) -> None:
 
 
 async def test_the_size_of_a_file_is_limited(tmp_path: Path) -> None:
-    limits, out = Limits(memory=4 << 30, cpu_s=60, file_size=1 << 20), tmp_path / "out.rgb"
+    limits, out = ResourceLimits(memory=4 << 30, cpu_s=60, file_size=1 << 20), tmp_path / "out.rgb"
     with pytest.raises(Permanent) as failure:
         await run_ffmpeg([*ENDLESS, "-t", "5", "-f", "rawvideo", str(out)], timeout_s=30, limits=limits)
     assert failure.value.code == "file_too_large"
@@ -111,7 +111,7 @@ async def test_the_size_of_a_file_is_limited(tmp_path: Path) -> None:
 
 
 async def test_processor_time_is_limited_and_told_from_an_end() -> None:
-    limits = Limits(memory=4 << 30, cpu_s=1, file_size=1 << 30)
+    limits = ResourceLimits(memory=4 << 30, cpu_s=1, file_size=1 << 30)
     with pytest.raises(Retryable, match="1 s of processor time"):
         await run_ffmpeg([*ENDLESS, "-f", "null", "-"], timeout_s=60, limits=limits)
 
@@ -128,9 +128,9 @@ async def test_a_full_disk_is_told() -> None:
 def test_a_disk_that_is_full_for_our_own_writes_is_told_and_nothing_else_is_hidden(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
-    with pytest.raises(Retryable, match="The disk is full"), full_disk_in_words():
+    with pytest.raises(Retryable, match="The disk is full"), disk_full_is_retryable():
         Path("/dev/full").write_bytes(bytes(100_000))
-    with pytest.raises(FileNotFoundError), full_disk_in_words():
+    with pytest.raises(FileNotFoundError), disk_full_is_retryable():
         (tmp_path / "none" / "file").write_bytes(b"")
 
 

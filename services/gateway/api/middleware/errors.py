@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.api import problems
 from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.stream.response import LATER, PLAIN_SEND
-from shared.observability import telemetry
+from shared.observability.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class ErrorMiddleware:
                 message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
             await send(message)
 
-        with telemetry.span("http", traceparent=header(scope, b"traceparent")):
+        with span("http", traceparent=header(scope, b"traceparent")):
             try:
                 if self._local_mode and host_name(scope) not in LOCAL_HOSTS:
                     raise ProblemError(

@@ -18,7 +18,8 @@ from shared.contracts.values import Actor, AssetKind, ObjectRef, Version
 from shared.core.errors import Retryable
 from shared.messaging import outbox
 from shared.messaging.events import Cause, Publisher
-from shared.postgres.pool import UNAVAILABLE, Pool, transaction
+from shared.postgres.pool import Pool, transaction
+from shared.postgres.retry import UNAVAILABLE
 
 _IN_USE: Final = """
     (exists (select 1 from candidates c join runs r using (run_id)

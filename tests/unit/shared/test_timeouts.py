@@ -12,7 +12,7 @@ from typing import Any
 import pytest_asyncio
 import uvicorn
 
-from shared.web.timeouts import HEAD_BYTES, PatientProtocol
+from shared.web.timeouts import HEAD_BYTES, TimeoutProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -20,7 +20,7 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 FILM, CHUNK = 64, 256 * 1024  # chunks: more than the buffers of two sockets hold
 
 
-class Hurried(PatientProtocol):
+class Hurried(TimeoutProtocol):
     head_s = 0.3
     stall_s = 0.6
 

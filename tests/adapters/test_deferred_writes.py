@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from shared.postgres.deferred_writes import Writes, along, later
+from shared.postgres.deferred_writes import DeferredWrites, defer, flush_with
 from shared.postgres.pool import Pool, open_pool, transaction
 
 ADD = "insert into {} (n, text) values ($1, $2)"
@@ -47,9 +47,9 @@ async def rows(pool: Pool, table: str) -> list[tuple[int, str]]:
 async def test_writes_to_several_tables_take_one_round_trip(pool: Pool) -> None:
     async with transaction(pool) as connection:
         counted = Counted(connection)
-        writes = Writes(counted)  # type: ignore[arg-type]
-        await later(writes.as_connection(), "a", ADD.format("a"), 1, "one")
-        await later(writes.as_connection(), "b", ADD.format("b"), 2, "two $1")
+        writes = DeferredWrites(counted)  # type: ignore[arg-type]
+        await defer(writes.as_connection(), "a", ADD.format("a"), 1, "one")
+        await defer(writes.as_connection(), "b", ADD.format("b"), 2, "two $1")
         assert counted.sent == []
         await writes.flush()
         await writes.flush()
@@ -60,24 +60,24 @@ async def test_writes_to_several_tables_take_one_round_trip(pool: Pool) -> None:
 
 async def test_a_table_is_written_in_the_order_of_the_calls(pool: Pool) -> None:
     async with transaction(pool) as connection:
-        writes = Writes(connection)
-        await writes.later("a", ADD.format("a"), 1, "old")
-        await writes.later("b", ADD.format("b"), 1, "b")
-        await writes.later("a", "update a set text = text || $2 where n = $1", 1, " and new")
-        await writes.later("a", ADD.format("a"), 2, "next")
+        writes = DeferredWrites(connection)
+        await writes.defer("a", ADD.format("a"), 1, "old")
+        await writes.defer("b", ADD.format("b"), 1, "b")
+        await writes.defer("a", "update a set text = text || $2 where n = $1", 1, " and new")
+        await writes.defer("a", ADD.format("a"), 2, "next")
         await writes.flush()
     assert await rows(pool, "a") == [(1, "old and new"), (2, "next")]
 
 
 async def test_whoever_reads_sees_what_was_written_before(pool: Pool) -> None:
     async with transaction(pool) as connection:
-        writes = Writes(connection)
+        writes = DeferredWrites(connection)
         for n, read in enumerate([writes.fetchval, writes.fetchrow, writes.fetch]):
-            await writes.later("a", ADD.format("a"), n, "x")
+            await writes.defer("a", ADD.format("a"), n, "x")
             assert await read("select count(*) from a having count(*) = $1", n + 1)
-        await writes.later("b", "insert into b (n) select n from a")
+        await writes.defer("b", "insert into b (n) select n from a")
         assert await writes.execute("update b set text = 'seen'") == "UPDATE 3"
-        await writes.later("a", "delete from a")
+        await writes.defer("a", "delete from a")
         await writes.executemany(ADD.format("a"), [(0, "after the deletion")])
     assert await rows(pool, "a") == [(0, "after the deletion")]
 
@@ -85,12 +85,12 @@ async def test_whoever_reads_sees_what_was_written_before(pool: Pool) -> None:
 async def test_a_write_with_an_answer_takes_those_that_wait_along(pool: Pool) -> None:
     async with transaction(pool) as connection:
         counted = Counted(connection)
-        writes = Writes(counted)  # type: ignore[arg-type]
-        await writes.later("a", ADD.format("a"), 1, "waits")
-        found = await along(writes.as_connection(), "b", ADD.format("b") + " returning n, text", 7, "answers")
+        writes = DeferredWrites(counted)  # type: ignore[arg-type]
+        await writes.defer("a", ADD.format("a"), 1, "waits")
+        found = await flush_with(writes.as_connection(), "b", ADD.format("b") + " returning n, text", 7, "answers")
         assert [tuple(r) for r in found] == [(7, "answers")]
         assert len(counted.sent) == 1
-        await along(writes.as_connection(), "b", "update b set n = 8 where n = $1 returning n", 7)
+        await flush_with(writes.as_connection(), "b", "update b set n = 8 where n = $1 returning n", 7)
     assert await rows(pool, "a") == [(1, "waits")]
     assert await rows(pool, "b") == [(8, "answers")]
 
@@ -98,10 +98,10 @@ async def test_a_write_with_an_answer_takes_those_that_wait_along(pool: Pool) ->
 async def test_a_write_that_fails_takes_the_transaction_with_it(pool: Pool) -> None:
     async def twice() -> None:
         async with transaction(pool) as connection:
-            writes = Writes(connection)
-            await writes.later("b", ADD.format("b"), 1, "gone")
-            await writes.later("a", ADD.format("a"), 1, "x")
-            await writes.later("a", ADD.format("a"), 1, "twice")
+            writes = DeferredWrites(connection)
+            await writes.defer("b", ADD.format("b"), 1, "gone")
+            await writes.defer("a", ADD.format("a"), 1, "x")
+            await writes.defer("a", ADD.format("a"), 1, "twice")
             await writes.flush()
 
     with pytest.raises(asyncpg.UniqueViolationError):
@@ -111,6 +111,6 @@ async def test_a_write_that_fails_takes_the_transaction_with_it(pool: Pool) -> N
 
 async def test_a_plain_connection_writes_at_once(pool: Pool) -> None:
     async with transaction(pool) as connection:
-        await later(connection, "a", ADD.format("a"), 1, "now")
+        await defer(connection, "a", ADD.format("a"), 1, "now")
         assert await connection.fetchval("select text from a") == "now"
-        assert [r["n"] for r in await along(connection, "a", "update a set n = 2 returning n")] == [2]
+        assert [r["n"] for r in await flush_with(connection, "a", "update a set n = 2 returning n")] == [2]

@@ -1,4 +1,4 @@
-"""`python -m shared.serve generator`: runs one service under uvicorn, the same way on a laptop and in a container."""
+"""`python -m shared.web.server generator` runs one service under uvicorn, the same on a laptop and in a container."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 
 from shared.contracts.topics import Service
-from shared.web.timeouts import PatientProtocol
+from shared.web.timeouts import TimeoutProtocol
 
 STARTUP_FAILURE: Final = 3  # the exit code that `uvicorn.run` uses
 GRACE_S: Final = 10  # open requests at SIGTERM; streams are ended by the gateway itself
@@ -23,7 +23,7 @@ def main(service: str) -> None:
     config = uvicorn.Config(
         f"services.{service}.main:create_app",
         factory=True,
-        http=PatientProtocol,
+        http=TimeoutProtocol,
         host=os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
         port=int(os.environ.get(f"{prefix}_PORT", "8000")),
         log_config=None,
@@ -49,5 +49,5 @@ def _own(descriptor: int) -> socket.socket:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in list(Service):
-        sys.exit(f"usage: python -m shared.serve {'|'.join(Service)}")
+        sys.exit(f"usage: python -m shared.web.server {'|'.join(Service)}")
     main(sys.argv[1])
