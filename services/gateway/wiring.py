@@ -15,7 +15,7 @@ from services.gateway.api.auth.tokens import LocalTokens
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
-from services.gateway.commands.accounts import see_user
+from services.gateway.commands.accounts import remember_user
 from services.gateway.commands.projects import ensure_local_project
 from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.config import Settings
@@ -26,10 +26,10 @@ from services.gateway.metrics import review_gauges
 from services.gateway.queries.everything import PostgresViews
 from services.gateway.queries.metrics import TARGETS, review_metrics
 from services.gateway.store import idempotency
-from services.gateway.store.event_log import PostgresEventLog
-from services.gateway.store.rate_windows import PostgresWindows
+from services.gateway.store.event_log import EventLog
+from services.gateway.store.rate_windows import RateWindows
 from services.gateway.store.retention import keeping_units
-from services.gateway.store.stream_counts import PostgresStreamCounts
+from services.gateway.store.stream_counts import StreamCounts
 from services.gateway.store.tickets import Tickets
 from services.gateway.store.unit_of_work import StoreFactory
 from services.gateway.stream.hub import Hub
@@ -79,7 +79,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
 
         async def see(user_id: str, name: str) -> None:
             async with transaction(base.pool) as connection:
-                await see_user(stores(connection), user_id, name)
+                await remember_user(stores(connection), user_id, name)
 
         tokens = LocalTokens(
             settings.jwt_secret.get_secret_value(),
@@ -92,7 +92,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             RateLimit(settings.rate_quota, settings.rate_window_s, base.clock),
             ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once),
         )
-        await stack.enter_async_context(sharing(limit, PostgresWindows(base.pool), base.clock))
+        await stack.enter_async_context(sharing(limit, RateWindows(base.pool), base.clock))
         messaging.health.informative = {**messaging.health.informative, "load": saying(concurrency.trouble)}
 
         async def measured(since: datetime) -> Mapping[str, Any]:
@@ -111,7 +111,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             tickets=Tickets(base.pool, base.clock),
             signer=MediaSigner(settings.media_secret.get_secret_value(), base.clock),
             hub=hub,
-            event_log=PostgresEventLog(base.pool),
+            event_log=EventLog(base.pool),
             objects=objects,
             inspector=MediaInspector(),
             catalogue=stores.catalogue,
@@ -165,8 +165,8 @@ async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> Asy
 @asynccontextmanager
 async def _hub(base: Resources, settings: Settings) -> AsyncIterator[Hub]:
     """Woken by PostgreSQL, whichever replica wrote."""
-    quota = StreamQuota(PostgresStreamCounts(base.pool, base.new_id()), settings.streams_per_user)
-    hub = Hub(PostgresEventLog(base.pool), clock=base.clock, quota=quota, streams_max=settings.streams_max)
+    quota = StreamQuota(StreamCounts(base.pool, base.new_id()), settings.streams_per_user)
+    hub = Hub(EventLog(base.pool), clock=base.clock, quota=quota, streams_max=settings.streams_max)
 
     def notified(channel: str, payload: str) -> None:
         if channel == "events":

@@ -12,13 +12,13 @@ import pytest
 import pytest_asyncio
 
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
-from services.gateway.commands.films import Compile
-from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.films import CompileEpisode
+from services.gateway.commands.reviews import SubmitDecision, submit_decision
 from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import admit_run, reopen_run
+from services.gateway.commands.runs import reopen_run, start_run
 from services.gateway.commands.segments import delete_segment, order_segments
 from services.gateway.domain.accounts import Caller
-from services.gateway.domain.batches import LIVE
+from services.gateway.domain.batches import LIVE_STATUSES
 from services.gateway.domain.errors import Refusal
 from shared.contracts.events.gateway import EpisodeChanged
 from shared.contracts.values import AssetKind
@@ -102,9 +102,9 @@ class Story:
         run_id = self.dice.choice(waiting)
         if self.dice.random() < 0.35:
             changes = {"prompt_modifications": "slower"} if self.dice.random() < 0.5 else None
-            decide = Decide(run_id, "reject", suggested_changes=changes)
+            decide = SubmitDecision(run_id, "reject", suggested_changes=changes)
         else:
-            decide = Decide(run_id, "approve")
+            decide = SubmitDecision(run_id, "approve")
         await self.w.do(submit_decision, self.caller, decide)
 
     async def expire(self) -> None:
@@ -128,7 +128,7 @@ class Story:
     async def regenerate(self) -> None:
         videos = await self.w.assets(self.episode, AssetKind.VIDEO)
         if videos and self.dice.random() < 0.3:
-            admitted = await self.w.do(admit_run, self.caller, StartRun(self.dice.choice(videos)))
+            admitted = await self.w.do(start_run, self.caller, StartRun(self.dice.choice(videos)))
             self.by_hand.add(admitted.run_id)
 
     async def reopen(self) -> None:
@@ -145,7 +145,7 @@ class Story:
         await self.w.do(order_segments, self.caller, self.episode, row["order_revision"], order)
 
     async def delete(self) -> None:
-        live = (await self.w.batch(self.batch_id))["status"] in LIVE
+        live = (await self.w.batch(self.batch_id))["status"] in LIVE_STATUSES
         if live and len(segments := await self.w.segments(self.episode)) > 1:
             await self.w.do(delete_segment, self.caller, self.dice.choice(segments))
 
@@ -211,13 +211,15 @@ class Story:
             await self.settle()
             await self.check_rest()
             batch = await self.w.batch(self.batch_id)
-            if batch["status"] not in LIVE:
+            if batch["status"] not in LIVE_STATUSES:
                 break
             for run_id in await self.w.waiting(self.episode):
-                await self.w.do(submit_decision, self.caller, Decide(run_id, "approve"))
+                await self.w.do(submit_decision, self.caller, SubmitDecision(run_id, "approve"))
             await self.settle()
             batch = await self.w.batch(self.batch_id)
-            if batch["status"] == "paused" or (batch["status"] in LIVE and not await self.w.waiting(self.episode)):
+            if batch["status"] == "paused" or (
+                batch["status"] in LIVE_STATUSES and not await self.w.waiting(self.episode)
+            ):
                 await self.w.do(resume_batch, self.caller, self.batch_id, None, True)
         else:
             raise AssertionError(f"it never ends: {dict(await self.w.batch(self.batch_id))}")
@@ -261,7 +263,7 @@ async def begin(w: World, seed: int) -> Story:
             batch_size=size,
             review=dice.choice(["video", "all"]),
             auto_approve=approves,
-            compile=Compile(episode) if approves and dice.random() < 0.5 else None,
+            compile=CompileEpisode(episode) if approves and dice.random() < 0.5 else None,
         ),
     )
     return Story(w, dice, caller, episode, batch_id, mode, size)
@@ -284,7 +286,7 @@ async def test_a_cancelled_batch_starts_nothing_more(w: World) -> None:
     await story.settle()
     runs = await w.pool.fetchval("select count(*) from runs where batch_id = $1", story.batch_id)
     for run_id in await w.waiting(story.episode):
-        await w.do(submit_decision, story.caller, Decide(run_id, "approve"))
+        await w.do(submit_decision, story.caller, SubmitDecision(run_id, "approve"))
     await story.settle()
     assert (await w.batch(story.batch_id))["status"] == "cancelled"
     assert await w.pool.fetchval("select count(*) from runs where batch_id = $1", story.batch_id) == runs

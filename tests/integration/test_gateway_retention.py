@@ -14,10 +14,10 @@ import pytest_asyncio
 from services.gateway.commands.imports import ImportFilm, import_film
 from services.gateway.commands.projects import ChangeSettings, change_settings, delete_project
 from services.gateway.commands.purge_uploads import PurgeUploads
-from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.reviews import SubmitDecision, submit_decision
 from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import admit_run, reopen_run
-from services.gateway.commands.uploads import NewUpload, register_upload
+from services.gateway.commands.runs import reopen_run, start_run
+from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
@@ -45,7 +45,7 @@ class Kept:
     async def upload(self, caller: Caller, kind: Any = "image") -> str:
         upload_id = new_id()
         ref = await self.store.put_bytes(f"uploads/{upload_id}.bin", b"mine", f"{kind}/any")
-        await self.w.do(register_upload, caller, NewUpload(upload_id, "Harbour.jpg", f"{kind}/any", kind, ref))
+        await self.w.do(register_upload, caller, RegisterUpload(upload_id, "Harbour.jpg", f"{kind}/any", kind, ref))
         return upload_id
 
     async def sweep(self, after: timedelta = timedelta()) -> Done:
@@ -92,7 +92,7 @@ async def test_an_upload_goes_when_its_run_has_ended(kept: Kept) -> None:
     assert await kept.why(upload) == ("keep", "a run or an import works from it")
     await kept.w.settle()
     assert await kept.sweep(2 * WEEK) == Done(), "its preview waits"
-    await kept.w.do(submit_decision, caller, Decide(run.run_id, "approve"))
+    await kept.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
     await kept.w.settle()
     assert (await kept.sweep()).marked == 1
     await refused("invalid", kept.w.do(register_version, caller, RegisterVersion(asset, upload)))
@@ -162,9 +162,9 @@ async def test_a_store_that_is_away_loses_no_row(kept: Kept, monkeypatch: Any) -
 
 async def test_a_version_is_gone_after_a_week_unless_it_is_offered_again(kept: Kept) -> None:
     caller, asset = await an_image(kept.w)
-    run = await kept.w.do(admit_run, caller, StartRun(asset))
+    run = await kept.w.do(start_run, caller, StartRun(asset))
     await kept.w.settle()
-    await kept.w.do(submit_decision, caller, Decide(run.run_id, "reject"))
+    await kept.w.do(submit_decision, caller, SubmitDecision(run.run_id, "reject"))
     await kept.w.settle()
     version = (await kept.w.run(run.run_id))["candidates"][0]
 
@@ -180,7 +180,7 @@ async def test_a_version_is_gone_after_a_week_unless_it_is_offered_again(kept: K
     await kept.w.settle()
     await kept.sweep(WEEK)
     assert not await is_gone(), "it waits for a decision"
-    await kept.w.do(submit_decision, caller, Decide(again.run_id, "reject"))
+    await kept.w.do(submit_decision, caller, SubmitDecision(again.run_id, "reject"))
     await kept.w.settle()
     await kept.sweep(WEEK + OVER)
     assert await is_gone()
@@ -189,9 +189,9 @@ async def test_a_version_is_gone_after_a_week_unless_it_is_offered_again(kept: K
 async def test_a_rollback_that_fails_leaves_its_version_an_accepted_one(kept: Kept) -> None:
     caller, asset = await an_image(kept.w)
     for _ in range(2):
-        run = await kept.w.do(admit_run, caller, StartRun(asset))
+        run = await kept.w.do(start_run, caller, StartRun(asset))
         await kept.w.settle()
-        await kept.w.do(submit_decision, caller, Decide(run.run_id, "approve"))
+        await kept.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
         await kept.w.settle()
     first = await kept.w.row("select version_id from versions where asset_id = $1 and number = 1", asset)
     kept.w.played.fails = lambda r: isinstance(r, RegenerateRequested)

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
-from services.gateway.commands.films import Compile, Compiled, StillCommitting, compile_episode
-from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.films import CompileEpisode, RequestedFilm, StillCommitting, compile_episode
+from services.gateway.commands.reviews import SubmitDecision, submit_decision
 from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import admit_run
+from services.gateway.commands.runs import start_run
 from services.gateway.commands.segments import delete_segment, order_segments
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
@@ -49,7 +49,7 @@ async def made(w: World, episode: str) -> list[tuple[int | None, str]]:
 
 async def decide(w: World, caller: Caller, episode: str, action: Any = "approve", **more: Any) -> str:
     (run_id,) = await w.waiting(episode)
-    await w.do(submit_decision, caller, Decide(run_id, action, **more))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, action, **more))
     await w.settle()
     return run_id
 
@@ -86,8 +86,8 @@ async def test_sequential_from_the_first_segment_to_the_film(w: World) -> None:
     assert {state for _, _, state in await items(w, batch_id)} == {"done", "nothing"}, "music has no directions"
 
     await w.row("""update versions set info = '{"language": "en-us"}' where kind = 'narration' returning 1""")
-    compiled = await w.do(compile_episode, caller, Compile(episode, transition_style=TransitionStyle.FADE))
-    assert isinstance(compiled, Compiled)
+    compiled = await w.do(compile_episode, caller, CompileEpisode(episode, transition_style=TransitionStyle.FADE))
+    assert isinstance(compiled, RequestedFilm)
     await w.settle()
     film = w.played.films[0]
     assert [i.number for i in film.items] == [1, 2]
@@ -213,10 +213,10 @@ async def test_committed_are_skipped_and_active_ones_adopted(w: World) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     first, second = await w.assets(episode, AssetKind.STARTING_IMAGE)
-    run = await w.do(admit_run, caller, StartRun(first))
+    run = await w.do(start_run, caller, StartRun(first))
     await w.settle()
     await decide(w, caller, episode)
-    adopted = await w.do(admit_run, caller, StartRun(second))
+    adopted = await w.do(start_run, caller, StartRun(second))
     batch_id = await w.do(start_batch, caller, StartBatch(episode, start_from=1))
     assert (await w.batch(batch_id))["total"] == 1
     row = await w.row("select state, run_id from batch_items where batch_id = $1 and kind = 'starting_image'", batch_id)
@@ -262,7 +262,9 @@ async def test_what_cannot_be_admitted_is_left_with_its_reason(w: World) -> None
 async def test_parallel_keeps_to_its_size_and_render_compiles(w: World) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 5, directions={"music": "Calm"})
-    render = Compile(episode, transitions=[Boundary((await w.segments(episode))[1], TransitionStyle.DISSOLVE, 1.0)])
+    render = CompileEpisode(
+        episode, transitions=[Boundary((await w.segments(episode))[1], TransitionStyle.DISSOLVE, 1.0)]
+    )
     batch_id = await w.do(
         start_batch, caller, StartBatch(episode, mode="parallel", batch_size=2, auto_approve=True, compile=render)
     )
@@ -293,7 +295,7 @@ async def test_render_stops_at_a_failed_segment_by_name(w: World) -> None:
     episode = await w.episode(caller, 2)
     w.played.fails = lambda r: r.segment_number == 2 and r.asset_kind is AssetKind.VIDEO
     batch_id = await w.do(
-        start_batch, caller, StartBatch(episode, mode="parallel", auto_approve=True, compile=Compile(episode))
+        start_batch, caller, StartBatch(episode, mode="parallel", auto_approve=True, compile=CompileEpisode(episode))
     )
     await w.settle()
     row = await w.batch(batch_id)
@@ -317,7 +319,7 @@ async def test_delete_and_reorder_during_a_batch(w: World) -> None:
     await w.settle()
     (run_id,) = [r for r in await w.waiting(episode) if w.played.requests[r].segment_id != three]
     assert w.played.requests[run_id].segment_id == two
-    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.settle()
     row = await w.batch(batch_id)
     assert (row["status"], row["approved"], row["total"]) == ("completed", 2, 2)
@@ -328,29 +330,29 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     episode = await w.episode(caller, 2)
     one, two = await w.segments(episode)
     with pytest.raises(Refusal) as caught:
-        await w.do(compile_episode, caller, Compile(episode))
+        await w.do(compile_episode, caller, CompileEpisode(episode))
     assert caught.value.extensions["segments"] == [
         {"segment_id": s, "segment_number": n, "reason": "unapproved"} for n, s in enumerate((one, two), 1)
     ]
     await w.do(start_batch, caller, StartBatch(episode))
     await w.settle()
     (run_id,) = await w.waiting(episode)
-    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.post()
     accepted, complete = w.mail
     await w.deliver(accepted)
     w.mail = [complete]
-    waits = await w.do(compile_episode, caller, Compile(episode))
+    waits = await w.do(compile_episode, caller, CompileEpisode(episode))
     assert waits == StillCommitting((run_id,))
     with pytest.raises(Refusal) as caught:
-        await w.do(compile_episode, caller, Compile(episode, segment_ids=[one]), last_try=True)
+        await w.do(compile_episode, caller, CompileEpisode(episode, segment_ids=[one]), last_try=True)
     assert caught.value.extensions["segments"] == [{"segment_id": one, "segment_number": 1, "reason": "unapproved"}]
     await w.settle()
-    compiled = await w.do(compile_episode, caller, Compile(episode), last_try=True)
-    assert isinstance(compiled, Compiled)
+    compiled = await w.do(compile_episode, caller, CompileEpisode(episode), last_try=True)
+    assert isinstance(compiled, RequestedFilm)
     assert compiled.left_out == (two,)
     with pytest.raises(Refusal) as caught:
-        await w.do(compile_episode, caller, Compile(episode, segment_ids=[one, one, two, caller.project_id]))
+        await w.do(compile_episode, caller, CompileEpisode(episode, segment_ids=[one, one, two, caller.project_id]))
     assert caught.value.extensions["segments"] == [
         {"segment_id": one, "segment_number": 1, "reason": "repeated"},
         {"segment_id": two, "segment_number": 2, "reason": "unapproved"},
@@ -363,7 +365,7 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
         {"audio_config": AudioConfig(narration={"x": {}})},
     ):
         with pytest.raises(Refusal) as caught:
-            await w.do(compile_episode, caller, Compile(episode, **wrong))
+            await w.do(compile_episode, caller, CompileEpisode(episode, **wrong))
         assert caught.value.slug == "invalid"
 
 
@@ -408,12 +410,12 @@ async def _someone_decides(w: World, caller: Caller, chance: random.Random, run_
     """1 if it was a rejection."""
     if may_reject and chance.random() < 0.3:
         changes = {"prompt_modifications": "slower"}
-        decide = Decide(run_id, "reject", suggested_changes=changes)
+        decide = SubmitDecision(run_id, "reject", suggested_changes=changes)
     elif w.played.reviews.get(run_id) == "open" and chance.random() < 0.2:
         w.mail += [_message(w, event) for event in w.played.expire(run_id)]
         return 0
     else:
-        decide = Decide(run_id, "approve")
+        decide = SubmitDecision(run_id, "approve")
     try:
         await w.do(submit_decision, caller, decide)
     except Refusal as e:

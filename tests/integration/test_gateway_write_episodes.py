@@ -12,11 +12,17 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.gateway.commands.accounts import authorize, remove_member, see_user, set_member
+from services.gateway.commands.accounts import authorize, remember_user, remove_member, set_member
 from services.gateway.commands.assets import AddImageAsset, add_image_asset, drop_draft, save_draft
 from services.gateway.commands.batches import StartBatch, start_batch
 from services.gateway.commands.episodes import CreateEpisode, change_episode, create_episode, delete_episode
-from services.gateway.commands.films import Compile, Compiled, cancel_compilation, compile_episode, rate_film
+from services.gateway.commands.films import (
+    CompileEpisode,
+    RequestedFilm,
+    cancel_compilation,
+    compile_episode,
+    rate_film,
+)
 from services.gateway.commands.imports import ImportDocument, ImportFilm, cancel_import, import_document, import_film
 from services.gateway.commands.projects import (
     ChangeProject,
@@ -28,9 +34,9 @@ from services.gateway.commands.projects import (
 )
 from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import admit_run
+from services.gateway.commands.runs import start_run
 from services.gateway.commands.segments import AddSegment, add_segment, change_segment, order_segments
-from services.gateway.commands.uploads import NewUpload, register_upload
+from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.event_log import StreamEvent
@@ -67,7 +73,7 @@ async def refused(slug: str, doing: Any) -> Refusal:
 async def upload(w: World, caller: Caller, kind: Any = "image") -> str:
     upload_id = new_id()
     ref = events.object_ref(bucket="gateway", key=f"uploads/{upload_id}")
-    await w.do(register_upload, caller, NewUpload(upload_id, "a.jpg", "image/jpeg", kind, ref, 640, 480))
+    await w.do(register_upload, caller, RegisterUpload(upload_id, "a.jpg", "image/jpeg", kind, ref, 640, 480))
     return upload_id
 
 
@@ -155,7 +161,7 @@ async def test_an_image_of_its_own(w: World) -> None:
     caller = await w.project()
     episode = await w.episode(caller)
     asset = await w.do(add_image_asset, caller, episode, AddImageAsset("Poster", (await w.segments(episode))[0]))
-    await w.do(admit_run, caller, StartRun(asset, directions="A poster"))
+    await w.do(start_run, caller, StartRun(asset, directions="A poster"))
     await w.settle()
     assert len(await w.waiting(episode)) == 1
     await refused("invalid", w.do(add_image_asset, caller, episode, AddImageAsset("Poster", new_id())))
@@ -297,7 +303,7 @@ async def test_deleting_ends_everything(w: World) -> None:
 async def test_members_and_money_are_the_owners(w: World) -> None:
     caller = await w.project()
     await refused("invalid", w.do(set_member, caller, "ed", Role.EDITOR))
-    await w.do(see_user, "ed", "Ed")
+    await w.do(remember_user, "ed", "Ed")
     await w.do(set_member, caller, "ed", Role.EDITOR)
     ed = await w.caller(caller.project_id, "ed")
     await w.do(change_settings, ed, ChangeSettings(1, {"video": {"resolution": "720p"}, "style": "noir"}))
@@ -326,7 +332,7 @@ async def test_references_reach_the_provider(w: World) -> None:
     mine = await upload(w, caller)
     await w.do(change_settings, caller, ChangeSettings(1, {"characters": [{"name": "Ana", "upload_ids": [mine]}]}))
     episode = await w.episode(caller)
-    run = await w.do(admit_run, caller, StartRun((await w.assets(episode, AssetKind.STARTING_IMAGE))[0]))
+    run = await w.do(start_run, caller, StartRun((await w.assets(episode, AssetKind.STARTING_IMAGE))[0]))
     await w.post()
     (character,) = w.played.requests[run.run_id].project_settings.characters
     assert [r.key for r in character.reference_images] == [f"uploads/{mine}"]
@@ -345,10 +351,10 @@ async def test_a_film_is_refused_by_name_and_by_place(w: World) -> None:
     parts = await w.do(lambda store: store.films.snapshot(episode))
     assert parts is not None
     first, second, third = (s.segment_id for s in parts.segments)
-    told = await refused("not-compilable", w.do(compile_episode, caller, Compile(episode)))
+    told = await refused("not-compilable", w.do(compile_episode, caller, CompileEpisode(episode)))
     assert told.cause == "Segments 1, 2 and 3 are not approved yet."
     other = new_id()
-    asked = Compile(episode, [third, other, third])
+    asked = CompileEpisode(episode, [third, other, third])
     told = await refused("not-compilable", w.do(compile_episode, caller, asked))
     assert told.cause == (
         f"Segment 3 is not approved yet. Segment {other} is not in this episode. Segment 3 is named more than once."
@@ -356,7 +362,9 @@ async def test_a_film_is_refused_by_name_and_by_place(w: World) -> None:
     assert told.recovery == "Approve it, or leave it out. Leave it out. Name it once."
     assert told.extensions["segments"][0] == {"segment_id": third, "segment_number": 3, "reason": "unapproved"}
     fade = [Boundary(s, TransitionStyle.FADE) for s in (first, first, second)]
-    told = await refused("invalid", w.do(compile_episode, caller, Compile(episode, [first, second], transitions=fade)))
+    told = await refused(
+        "invalid", w.do(compile_episode, caller, CompileEpisode(episode, [first, second], transitions=fade))
+    )
     assert [(e["pointer"], e["detail"]) for e in told.extensions["errors"]] == [
         ("/transitions/1/after_segment_id", "has a transition already"),
         ("/transitions/2/after_segment_id", "is the last segment of this film: nothing follows it"),
@@ -368,8 +376,8 @@ async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:
     episode = await w.episode(caller)
     await w.do(start_batch, caller, StartBatch(episode, auto_approve=True))
     await w.settle()
-    film = await w.do(compile_episode, caller, Compile(episode))
-    assert isinstance(film, Compiled)
+    film = await w.do(compile_episode, caller, CompileEpisode(episode))
+    assert isinstance(film, RequestedFilm)
     await refused("invalid-state", w.do(rate_film, caller, film.compilation_id, 5, None))
     await w.do(cancel_compilation, caller, film.compilation_id)
     asked = [e for e in await w.outbox() if isinstance(e, CancelRequested)]

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.gateway.commands.accounts import authorize, see_user, set_member
+from services.gateway.commands.accounts import authorize, remember_user, set_member
 from services.gateway.commands.assets import save_draft
 from services.gateway.commands.batches import StartBatch, start_batch
 from services.gateway.commands.projects import ChangeSettings, change_settings
-from services.gateway.commands.reviews import Decide, read_verdict, submit_decision
+from services.gateway.commands.reviews import SubmitDecision, read_outcome, submit_decision
 from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import admit_run, cancel_run, reopen_run
+from services.gateway.commands.runs import cancel_run, reopen_run, start_run
 from services.gateway.commands.segments import delete_segment
 from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
 from services.gateway.domain.accounts import Caller, Role
@@ -43,7 +43,7 @@ async def an_image(w: World) -> tuple[Caller, str, str]:
 
 
 async def a_preview(w: World, caller: Caller, asset: str, **more: Any) -> str:
-    admitted = await w.do(admit_run, caller, StartRun(asset, **more))
+    admitted = await w.do(start_run, caller, StartRun(asset, **more))
     await w.settle()
     assert (await w.run(admitted.run_id))["status"] == "preview_ready"
     return admitted.run_id
@@ -59,7 +59,7 @@ async def refused(slug: str, doing: Any) -> Refusal:
 async def test_of_many_who_ask_at_once_one_gets_the_asset(w: World) -> None:
     caller, _, asset = await an_image(w)
     outcomes = await asyncio.gather(
-        *(w.do(admit_run, caller, StartRun(asset)) for _ in range(8)), return_exceptions=True
+        *(w.do(start_run, caller, StartRun(asset)) for _ in range(8)), return_exceptions=True
     )
     admitted = [o for o in outcomes if not isinstance(o, BaseException)]
     busy = [o for o in outcomes if isinstance(o, Refusal) and o.slug == "busy"]
@@ -73,9 +73,9 @@ async def test_of_many_who_ask_at_once_one_gets_the_asset(w: World) -> None:
 async def test_the_whole_loop(w: World) -> None:
     caller, episode, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
-    decided = await w.do(submit_decision, caller, Decide(run_id, "approve", rating=5, feedback="Lovely"))
+    decided = await w.do(submit_decision, caller, SubmitDecision(run_id, "approve", rating=5, feedback="Lovely"))
     await w.settle()
-    assert (await w.do(read_verdict, decided.decision_id)).verdict == "accepted"
+    assert (await w.do(read_outcome, decided.decision_id)).verdict == "accepted"
     run, row = await w.run(run_id), await w.asset(asset)
     assert run["status"] == "complete"
     assert row["active_run_id"] is None
@@ -111,7 +111,7 @@ async def test_the_whole_loop(w: World) -> None:
 async def test_complete_may_overtake_everything(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
-    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.post()
     accepted, complete = w.mail
     await w.deliver(complete)
@@ -127,7 +127,9 @@ async def test_complete_may_overtake_everything(w: World) -> None:
 async def test_of_many_decisions_one_counts(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
-    actions = [w.do(submit_decision, caller, Decide(run_id, "approve" if n % 2 else "reject")) for n in range(8)]
+    actions = [
+        w.do(submit_decision, caller, SubmitDecision(run_id, "approve" if n % 2 else "reject")) for n in range(8)
+    ]
     outcomes = await asyncio.gather(*actions, return_exceptions=True)
     assert sum(not isinstance(o, BaseException) for o in outcomes) == 1
     assert sum(isinstance(o, Refusal) and o.slug == "already-decided" for o in outcomes) == 7
@@ -140,7 +142,7 @@ async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
     decided = await w.do(
         submit_decision,
         caller,
-        Decide(
+        SubmitDecision(
             run_id,
             "reject",
             feedback="Too dark",
@@ -168,12 +170,12 @@ async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
 async def test_a_reviewer_rejects_without_spending(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
-    await w.do(see_user, "rob", "Rob")
+    await w.do(remember_user, "rob", "Rob")
     await w.do(set_member, caller, "rob", Role.REVIEWER)
     rob = await w.do(authorize, "rob", "run", run_id, Role.REVIEWER)
     await refused("forbidden", w.do(authorize, "rob", "asset", asset, Role.EDITOR))
-    await refused("forbidden", w.do(submit_decision, rob, Decide(run_id, "reject", regenerate=True)))
-    decided = await w.do(submit_decision, rob, Decide(run_id, "reject", suggested_changes={"seed": 3}))
+    await refused("forbidden", w.do(submit_decision, rob, SubmitDecision(run_id, "reject", regenerate=True)))
+    decided = await w.do(submit_decision, rob, SubmitDecision(run_id, "reject", suggested_changes={"seed": 3}))
     assert decided.next_run_id is None
     await w.settle()
     assert (await w.asset(asset))["active_run_id"] is None
@@ -183,12 +185,12 @@ async def test_a_reviewer_rejects_without_spending(w: World) -> None:
 async def test_asking_again_closes_the_preview(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
-    again = await w.do(admit_run, caller, StartRun(asset, changes={"style_adjustments": "film noir"}))
+    again = await w.do(start_run, caller, StartRun(asset, changes={"style_adjustments": "film noir"}))
     assert again.decision_id
-    await refused("busy", w.do(admit_run, caller, StartRun(asset)))
-    await refused("already-decided", w.do(submit_decision, caller, Decide(run_id, "approve")))
+    await refused("busy", w.do(start_run, caller, StartRun(asset)))
+    await refused("already-decided", w.do(submit_decision, caller, SubmitDecision(run_id, "approve")))
     await w.settle()
-    assert (await w.do(read_verdict, again.decision_id)).verdict == "rejected"
+    assert (await w.do(read_outcome, again.decision_id)).verdict == "rejected"
     assert (await w.run(run_id))["status"] == "rejected"
     review = await w.row("select * from reviews where run_id = $1", run_id)
     assert (review["action"], review["next_run_id"]) == ("request_regeneration", again.run_id)
@@ -204,14 +206,14 @@ async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: World) -> None:
     await w.deliver(*(_told(w, run_id)))
     assert (await w.run(run_id))["status"] == "expired"
     assert (await w.asset(asset))["active_run_id"] is None
-    late = await refused("already-decided", w.do(submit_decision, caller, Decide(run_id, "approve")))
+    late = await refused("already-decided", w.do(submit_decision, caller, SubmitDecision(run_id, "approve")))
     assert late.extensions["outcome"] == "expired"
     reopened = await w.do(reopen_run, caller, run_id)
     await w.settle()
     request = w.played.requests[reopened.run_id]
     assert (request.source, request.parent_reason) == ("existing", "reopen")
     assert request.version_id == (await w.run(run_id))["candidates"][0]
-    await w.do(submit_decision, caller, Decide(reopened.run_id, "approve"))
+    await w.do(submit_decision, caller, SubmitDecision(reopened.run_id, "approve"))
     await w.settle()
     assert (await w.asset(asset))["committed_version_id"] == request.version_id
     version = await w.row("select status from versions where version_id = $1", request.version_id)
@@ -223,7 +225,7 @@ async def test_a_run_that_was_asked_for_too_late_starts_when_the_preview_expires
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     expired = _told(w, run_id)  # review has closed it; the gateway has not heard yet
-    again = await w.do(admit_run, caller, StartRun(asset))
+    again = await w.do(start_run, caller, StartRun(asset))
     await w.post()
     await w.deliver(*w.mail)  # refused: too late
     w.mail = []
@@ -231,7 +233,7 @@ async def test_a_run_that_was_asked_for_too_late_starts_when_the_preview_expires
     await w.deliver(*expired)
     assert (await w.asset(asset))["active_run_id"] == again.run_id
     assert again.decision_id
-    assert (await w.do(read_verdict, again.decision_id)).verdict == "rejected"
+    assert (await w.do(read_outcome, again.decision_id)).verdict == "rejected"
     await w.settle()
     assert (await w.run(again.run_id))["status"] == "preview_ready"
 
@@ -246,10 +248,10 @@ async def test_gone_after_retention(w: World) -> None:
 
 async def test_cancel(w: World) -> None:
     caller, _, asset = await an_image(w)
-    first = await w.do(admit_run, caller, StartRun(asset))
+    first = await w.do(start_run, caller, StartRun(asset))
     await w.do(cancel_run, caller, first.run_id)
     await w.outbox()
-    told = await refused("invalid-state", w.do(submit_decision, caller, Decide(first.run_id, "approve")))
+    told = await refused("invalid-state", w.do(submit_decision, caller, SubmitDecision(first.run_id, "approve")))
     assert told.extensions["current"] == "requested"
     episode = (await w.run(first.run_id))["episode_id"]
     preview = await a_preview(w, caller, (await w.assets(episode, AssetKind.NARRATION))[0])
@@ -259,7 +261,7 @@ async def test_cancel(w: World) -> None:
 async def test_a_held_run_is_cancelled_before_it_starts(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
-    again = await w.do(admit_run, caller, StartRun(asset))
+    again = await w.do(start_run, caller, StartRun(asset))
     await w.do(cancel_run, caller, again.run_id)
     await w.settle()
     assert (await w.run(again.run_id))["status"] == "cancelled"
@@ -295,13 +297,13 @@ async def test_settings_come_from_request_draft_and_segment(w: World) -> None:
         "resolution": "720p",
         "duration": 4.0,
     }
-    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.settle()
     assert (await w.asset(video))["draft"] == {"directions": "Pan right", "settings": {"seed": 2, "resolution": "720p"}}
     assert (await w.asset(video))["revision"] == 2, "a run is no edit"
-    wrong = await refused("invalid", w.do(admit_run, caller, StartRun(video, model="x/y")))
+    wrong = await refused("invalid", w.do(start_run, caller, StartRun(video, model="x/y")))
     assert wrong.extensions["errors"][0]["pointer"] == "/model"
-    wrong = await refused("invalid", w.do(admit_run, caller, StartRun(video, settings={"resolution": "9p"})))
+    wrong = await refused("invalid", w.do(start_run, caller, StartRun(video, settings={"resolution": "9p"})))
     assert wrong.extensions["errors"][0]["pointer"] == "/settings/resolution"
 
 
@@ -309,7 +311,7 @@ async def test_a_draft_that_was_edited_since_is_kept(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.do(save_draft, caller, asset, 1, "A castle", {})
-    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.settle()
     assert (await w.asset(asset))["draft"]["directions"] == "A castle"
 
@@ -318,9 +320,9 @@ async def test_variants_need_a_name(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset, variants=2)
     first, second = (await w.run(run_id))["candidates"]
-    await refused("invalid", w.do(submit_decision, caller, Decide(run_id, "approve")))
-    await refused("invalid", w.do(submit_decision, caller, Decide(run_id, "approve", version_id=run_id)))
-    await w.do(submit_decision, caller, Decide(run_id, "approve", version_id=second))
+    await refused("invalid", w.do(submit_decision, caller, SubmitDecision(run_id, "approve")))
+    await refused("invalid", w.do(submit_decision, caller, SubmitDecision(run_id, "approve", version_id=run_id)))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve", version_id=second))
     await w.settle()
     rows = await w.pool.fetch("select version_id, status from versions where asset_id = $1", asset)
     assert {r["version_id"]: r["status"] for r in rows} == {first: "not_chosen", second: "accepted"}
@@ -344,11 +346,11 @@ async def test_rollback(w: World) -> None:
 async def test_foreign_things_look_absent(w: World) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
-    await w.do(see_user, "eve", "Eve")
+    await w.do(remember_user, "eve", "Eve")
     other = await w.project()
     for doing in (
-        w.do(admit_run, other, StartRun(asset)),
-        w.do(submit_decision, other, Decide(run_id, "approve")),
+        w.do(start_run, other, StartRun(asset)),
+        w.do(submit_decision, other, SubmitDecision(run_id, "approve")),
         w.do(cancel_run, other, run_id),
         w.do(reopen_run, other, run_id),
         w.do(roll_back, other, (await w.run(run_id))["candidates"][0]),
@@ -364,7 +366,7 @@ async def test_the_spend_cap_is_refused_early(w: World) -> None:
     run_id = await a_preview(w, caller, asset)
     await w.pool.execute("update runs set cost_amount = 2.5 where run_id = $1", run_id)
     await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.50"}}))
-    told = await refused("spend-cap-reached", w.do(admit_run, caller, StartRun(asset)))
+    told = await refused("spend-cap-reached", w.do(start_run, caller, StartRun(asset)))
     assert told.extensions == {
         "cap": {"amount": "2.50", "currency": "USD", "period": "month"},
         "spent": {"amount": "2.5", "currency": "USD"},
@@ -378,19 +380,21 @@ async def test_a_user_may_ask_for_so_many_generations_a_day(w: World) -> None:
     await a_preview(w, caller, asset)
     w.clock.move(3600)
     other, episode, another = await an_image(w)
-    await refused("rate-limited", w.do(admit_run, other, StartRun(another, variants=3)))
+    await refused("rate-limited", w.do(start_run, other, StartRun(another, variants=3)))
     run_id = await a_preview(w, other, another, variants=2)
-    told = await refused("rate-limited", w.do(admit_run, other, StartRun(another)))
+    told = await refused("rate-limited", w.do(start_run, other, StartRun(another)))
     assert told.extensions == {"policy": "generations"}
     assert told.delay_s == pytest.approx(23 * 3600, abs=60)
     assert "in 23 hours" in told.recovery
     await refused("rate-limited", w.do(start_batch, other, StartBatch(episode)))
-    await w.do(submit_decision, other, Decide(run_id, "approve", version_id=(await w.run(run_id))["candidates"][0]))
+    await w.do(
+        submit_decision, other, SubmitDecision(run_id, "approve", version_id=(await w.run(run_id))["candidates"][0])
+    )
     await w.settle()  # decisions go on
     await w.do(register_version, other, RegisterVersion(another, url="https://example.org/a.png"))  # so do uploads
     w.clock.move(23 * 3600 + 60)
     (video,) = await w.assets(episode, AssetKind.VIDEO)
-    await w.do(admit_run, other, StartRun(video))
+    await w.do(start_run, other, StartRun(video))
 
 
 async def test_a_user_may_spend_so_much_a_month(w: World) -> None:
@@ -399,13 +403,13 @@ async def test_a_user_may_spend_so_much_a_month(w: World) -> None:
     run_id = await a_preview(w, caller, asset)
     await w.pool.execute("update runs set cost_amount = 5 where run_id = $1", run_id)
     other, _, another = await an_image(w)
-    told = await refused("spend-cap-reached", w.do(admit_run, other, StartRun(another)))
+    told = await refused("spend-cap-reached", w.do(start_run, other, StartRun(another)))
     assert told.extensions == {
         "cap": {"amount": "5", "currency": "USD", "period": "month"},
         "spent": {"amount": "5", "currency": "USD"},
     }
     w.clock.move(32 * 86400)
-    await w.do(admit_run, other, StartRun(another))
+    await w.do(start_run, other, StartRun(another))
 
 
 async def test_late_events_of_a_deleted_segment_do_no_harm(w: World) -> None:
@@ -420,7 +424,7 @@ async def test_late_events_of_a_deleted_segment_do_no_harm(w: World) -> None:
 
 async def _approved(w: World, caller: Caller, asset: str) -> None:
     run_id = await a_preview(w, caller, asset)
-    await w.do(submit_decision, caller, Decide(run_id, "approve"))
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.settle()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from services.gateway.commands.accounts import authorize, see_user
+from services.gateway.commands.accounts import authorize, remember_user
 from services.gateway.commands.batch_progress import advance_batch
 from services.gateway.commands.episodes import CreateEpisode, create_episode
 from services.gateway.commands.projects import CreateProject, create_project
@@ -242,7 +242,7 @@ class World:
         return await self.do(authorize, user, "project", project_id, Role.VIEWER)
 
     async def project(self, **settings: Any) -> Caller:
-        await self.do(see_user, "ana", "Ana")
+        await self.do(remember_user, "ana", "Ana")
         project_id = await self.do(create_project, "ana", CreateProject("A film", settings=settings))
         return await self.caller(project_id)
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
 from services.gateway.config import Settings
-from services.gateway.domain.idempotency import Kept
+from services.gateway.domain.idempotency import StoredResponse
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.links import Links
 from services.gateway.domain.media import MediaFile
@@ -62,8 +62,8 @@ class Answers(Protocol):
     """Answers kept for repeated requests."""
 
     async def lock(self, connection: Connection, caller: str, key: str) -> bool: ...
-    async def find(self, connection: Connection, caller: str, key: str) -> Kept | None: ...
-    async def keep(self, connection: Connection, caller: str, key: str, kept: Kept) -> None: ...
+    async def find(self, connection: Connection, caller: str, key: str) -> StoredResponse | None: ...
+    async def keep(self, connection: Connection, caller: str, key: str, kept: StoredResponse) -> None: ...
     async def forget(self, connection: Connection, caller: str, key: str) -> None: ...
 
 

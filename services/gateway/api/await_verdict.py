@@ -9,18 +9,18 @@ from typing import Final
 from services.gateway.api.context import RequestContext, Result, UnitOfWork
 from services.gateway.api.headers import Preference, location
 from services.gateway.api.prefer_wait import then_wait
-from services.gateway.commands.reviews import Verdict, read_verdict
-from services.gateway.commands.run_admission import Admitted
+from services.gateway.commands.reviews import DecisionOutcome, read_outcome
+from services.gateway.commands.run_admission import AdmittedRun
 
 VERDICT_S: Final = 5.0
 
 
-async def verdict(context: RequestContext, decision_id: str) -> Verdict | None:
+async def verdict(context: RequestContext, decision_id: str) -> DecisionOutcome | None:
     """None: still pending. Raises Refusal already-decided if the decision came too late."""
 
-    async def look() -> Verdict | None:
+    async def look() -> DecisionOutcome | None:
         async with context.parts.glancing() as connection:
-            found = await read_verdict(context.parts.stores(connection), decision_id)
+            found = await read_outcome(context.parts.stores(connection), decision_id)
             return None if found.verdict == "pending" else found
 
     with context.parts.concurrency.wait() as may:
@@ -51,7 +51,7 @@ class Starting:
         self._prefer = prefer
         self._decision_id: str | None = None
 
-    async def answer(self, work: UnitOfWork, admitted: Admitted) -> Result:
+    async def answer(self, work: UnitOfWork, admitted: AdmittedRun) -> Result:
         self._decision_id = admitted.decision_id
         return Result(202, await work.views.run(admitted.run_id), location(f"/runs/{admitted.run_id}"))
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.gateway.api.app_state import Json
 from services.gateway.api.context import RequestContext, Result
 from services.gateway.api.schemas.episodes import NewCompilation, Render
-from services.gateway.commands.films import Compile
+from services.gateway.commands.films import CompileEpisode
 from services.gateway.domain.films import Boundary
 
 COMMIT_S: Final = 5.0  # a version that is accepted when a film is asked for mostly is committed within milliseconds
@@ -22,9 +22,9 @@ class StillWorking(Exception):
     """Versions are accepted and not yet committed; undoes the transaction."""
 
 
-def compile_of(episode_id: str, body: NewCompilation | Render) -> Compile:
+def compile_of(episode_id: str, body: NewCompilation | Render) -> CompileEpisode:
     transitions = [Boundary(t.after_segment_id, t.style, t.duration) for t in body.transitions]
-    return Compile(
+    return CompileEpisode(
         episode_id, body.segment_ids, body.transition_style, transitions, body.audio_config.value(), body.captions
     )
 

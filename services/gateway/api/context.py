@@ -19,9 +19,9 @@ from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.commands.accounts import authorize
 from services.gateway.domain.accounts import Caller, Resource, Role
 from services.gateway.domain.errors import Refusal
-from services.gateway.domain.idempotency import Kept, fingerprint
+from services.gateway.domain.idempotency import StoredResponse, request_fingerprint
 from services.gateway.domain.identity import Identity
-from services.gateway.domain.times import rfc3339
+from services.gateway.domain.timestamps import rfc3339
 from services.gateway.store.unit_of_work import Store
 from shared.core.ids import is_id
 from shared.postgres.pool import Connection
@@ -39,8 +39,8 @@ class Result:
     body: Json | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def kept(self, of: str) -> Kept:
-        return Kept(of, self.status, self.headers, "" if self.body is None else render_json(self.body))
+    def kept(self, of: str) -> StoredResponse:
+        return StoredResponse(of, self.status, self.headers, "" if self.body is None else render_json(self.body))
 
 
 def _plain(value: Any) -> Any:
@@ -129,7 +129,9 @@ class RequestContext:
         if key is None:
             answer = await self._in_transaction(effect)
             return _respond(await then(answer) if then else answer)
-        mark = fingerprint(self.request.method, self._target(), await self.request.body() if body is None else body)
+        mark = request_fingerprint(
+            self.request.method, self._target(), await self.request.body() if body is None else body
+        )
         waiting = (self.user_id, key)
         if waiting in self.parts.waiting:
             raise _in_flight()

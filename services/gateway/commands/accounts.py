@@ -9,7 +9,14 @@ from decimal import Decimal
 from services.gateway.commands.stream_events import changed_event
 from services.gateway.domain.accounts import Caller, Resource, Role
 from services.gateway.domain.errors import Refusal, invalid, invalid_state, not_found
-from services.gateway.domain.quotas import CURRENCY, WINDOW, Quotas, month_of, too_many_generations, too_much_spent
+from services.gateway.domain.quotas import (
+    CURRENCY,
+    WINDOW,
+    Quotas,
+    start_of_month,
+    too_many_generations,
+    too_much_spent,
+)
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.values import Actor
 from shared.core.ids import is_id
@@ -27,7 +34,7 @@ async def authorize(store: Store, user_id: str, resource: Resource, resource_id:
     return caller
 
 
-async def see_user(store: Store, user_id: str, name: str) -> None:
+async def remember_user(store: Store, user_id: str, name: str) -> None:
     """Somebody signed in whom we may not know yet."""
     await store.accounts.see(user_id, name, store.now())
 
@@ -74,13 +81,13 @@ async def check_quotas(store: Store, actor: Actor, generations: int) -> None:
         if blocking is not None:
             raise too_many_generations(quotas.generations, blocking + WINDOW, now)
     if quotas.spend is not None:
-        spent = await store.accounts.spent(actor.user_id, month_of(now), CURRENCY)
+        spent = await store.accounts.spent(actor.user_id, start_of_month(now), CURRENCY)
         if spent >= quotas.spend:
             raise too_much_spent(quotas.spend, spent)
 
 
 @dataclass(frozen=True)
-class Standing:
+class QuotaUsage:
     """`generations` in the last 24 hours, `spent` in the month that began at `month`."""
 
     quotas: Quotas
@@ -89,10 +96,10 @@ class Standing:
     month: datetime
 
 
-async def read_quotas(store: Store, user_id: str) -> Standing:
+async def read_quotas(store: Store, user_id: str) -> QuotaUsage:
     now = store.now()
-    month = month_of(now)
-    return Standing(
+    month = start_of_month(now)
+    return QuotaUsage(
         store.quotas,
         await store.accounts.generations(user_id, now - WINDOW),
         await store.accounts.spent(user_id, month, CURRENCY),

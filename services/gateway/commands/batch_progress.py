@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from services.gateway.commands.films import Compiled, compile_episode, compile_from_json
-from services.gateway.commands.run_admission import RunOrder, StartRun, check_order, enter_run, wanted_of
+from services.gateway.commands.films import RequestedFilm, compile_episode, compile_from_json
+from services.gateway.commands.run_admission import RunSpec, StartRun, admit_run, check_run, run_parameters
 from services.gateway.commands.stream_events import resource_event
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.batch_planner import Plan, plan
-from services.gateway.domain.batches import LIVE, Batch, BatchStatus, Counts
+from services.gateway.domain.batches import LIVE_STATUSES, Batch, BatchCounts, BatchStatus
 from services.gateway.domain.errors import Refusal
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.messages import message
@@ -22,7 +22,7 @@ ROUNDS: Final = 3
 async def advance_batch(store: Store, batch_id: str) -> None:
     """Harmless at any time, any number of times. Starting an item may leave it and free another, so it looks again."""
     batch = await store.batches.lock(batch_id)
-    if batch is None or batch.status not in LIVE:
+    if batch is None or batch.status not in LIVE_STATUSES:
         return
     step = await _look(store, batch)
     for _ in range(ROUNDS):
@@ -48,24 +48,24 @@ async def _start(store: Store, batch: Batch, asset_id: str) -> None:
     if asset is None or asset.active_run_id or asset.committed_version_id:
         return  # somebody was quicker: the next look at the rows tells
     base = await store.assets.base_of(asset_id)
-    order = RunOrder(
+    order = RunSpec(
         asset=asset,
         base=base,
         actor=batch.actor,
         review_timeout_s=batch.review_timeout_s,
-        wanted=wanted_of(StartRun(asset_id), asset, base, None),
+        wanted=run_parameters(StartRun(asset_id), asset, base, None),
         auto_approve=batch.policy.approves(asset.kind),
         batch_id=batch.batch_id,
         correlation_id=batch.correlation_id,
     )
     try:
-        await check_order(store, order)
+        await check_run(store, order)
     except Refusal as e:
         await store.batches.refuse(
             batch.batch_id, asset_id, {"code": e.slug, "cause": e.cause, "recovery": e.recovery}, store.now()
         )
         return
-    await enter_run(store, order)
+    await admit_run(store, order)
 
 
 async def _settle(store: Store, batch: Batch, step: Plan) -> None:
@@ -76,7 +76,7 @@ async def _settle(store: Store, batch: Batch, step: Plan) -> None:
     if step.status is BatchStatus.COMPLETED and batch.compile is not None:
         changes |= await _compile(store, batch)
     status = BatchStatus.FAILED if changes.get("error") else step.status
-    await log_batch(store, batch, status, step.counts, **changes)
+    await save_progress(store, batch, status, step.counts, **changes)
 
 
 def _left(step: Plan) -> dict[str, Any]:
@@ -104,18 +104,18 @@ async def _compile(store: Store, batch: Batch) -> dict[str, Any]:
                 "items": e.extensions.get("segments", []),
             }
         }
-    assert isinstance(compiled, Compiled), "the last try answers"
+    assert isinstance(compiled, RequestedFilm), "the last try answers"
     return {"compilation_id": compiled.compilation_id}
 
 
-async def log_batch(store: Store, batch: Batch, status: BatchStatus, counts: Counts, **changes: Any) -> None:
+async def save_progress(store: Store, batch: Batch, status: BatchStatus, counts: BatchCounts, **changes: Any) -> None:
     if (status, counts) == (batch.status, batch.counts) and not changes:
         return
     code, args = _message(status, counts, batch)
     await _save(store, batch, status, counts, code, args, **changes)
 
 
-async def log_start(store: Store, batch: Batch, total: int) -> None:
+async def save_start(store: Store, batch: Batch, total: int) -> None:
     """The first that is heard of a batch: how much it is going to make."""
     await _save(
         store, batch, batch.status, replace(batch.counts, total=total), "batch.started+batch.total", {"total": total}
@@ -123,7 +123,13 @@ async def log_start(store: Store, batch: Batch, total: int) -> None:
 
 
 async def _save(
-    store: Store, batch: Batch, status: BatchStatus, counts: Counts, code: str, args: dict[str, Any], **changes: Any
+    store: Store,
+    batch: Batch,
+    status: BatchStatus,
+    counts: BatchCounts,
+    code: str,
+    args: dict[str, Any],
+    **changes: Any,
 ) -> None:
     now = store.now()
     ended = {"finished_at": now} if status in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED) else {}
@@ -160,7 +166,7 @@ async def _save(
     )
 
 
-def _message(status: BatchStatus, counts: Counts, batch: Batch) -> tuple[str, dict[str, Any]]:
+def _message(status: BatchStatus, counts: BatchCounts, batch: Batch) -> tuple[str, dict[str, Any]]:
     match status:
         case BatchStatus.RUNNING if counts.current_segment is not None:
             return "run.segment_started", {"number": counts.current_segment, "total": counts.total}
@@ -181,7 +187,7 @@ def _message(status: BatchStatus, counts: Counts, batch: Batch) -> tuple[str, di
             return "batch.cancelled", {}
 
 
-def _completed(counts: Counts, *, compiles: bool) -> str:
+def _completed(counts: BatchCounts, *, compiles: bool) -> str:
     if not counts.approved:
         return "batch.done"  # music alone, or everything was skipped
     code = "batch.all_approved" if counts.approved == counts.total else "batch.some_approved"

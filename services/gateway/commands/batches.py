@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from services.gateway.commands.accounts import check_quotas
-from services.gateway.commands.batch_progress import advance_batch, log_batch, log_start
-from services.gateway.commands.films import Compile, check_compile, compile_to_json
-from services.gateway.commands.run_admission import base_for_imports, check_spending
+from services.gateway.commands.batch_progress import advance_batch, save_progress, save_start
+from services.gateway.commands.films import CompileEpisode, check_episode, compile_to_json
+from services.gateway.commands.run_admission import base_of_new_asset, check_spending
 from services.gateway.commands.runs import stop_run
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.batch_planner import ItemState, plan
-from services.gateway.domain.batches import LIVE, PARALLEL_SIZE, Batch, BatchStatus, NewBatch, Policy
+from services.gateway.domain.batches import LIVE_STATUSES, PARALLEL_SIZE, Batch, BatchPolicy, BatchStatus, NewBatch
 from services.gateway.domain.errors import busy, invalid, invalid_state, not_found
+from services.gateway.domain.omitted import OMITTED, Omitted
 from services.gateway.domain.runs import CANCELLABLE
 from services.gateway.domain.settings import MONOLITHIC, deadline_problem, review_timeout_s, timeout_s, workflow_of
-from services.gateway.domain.unset import UNSET, Unset
 from services.gateway.store.unit_of_work import Store
 
 MAX_BATCH_SIZE: Final = 50
@@ -36,8 +36,8 @@ class StartBatch:
     auto_approve: bool | None = None
     review: Literal["video", "all"] = "video"
     segment_ids: Sequence[str] | None = None
-    deadline_minutes: float | Unset | None = UNSET
-    compile: Compile | None = None
+    deadline_minutes: float | Omitted | None = OMITTED
+    compile: CompileEpisode | None = None
 
 
 async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
@@ -50,12 +50,12 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
         raise not_found("episode")
     if live := await store.batches.live_of(episode.episode_id):
         raise busy("episode", live)
-    base = await base_for_imports(store, episode)
+    base = await base_of_new_asset(store, episode)
     await check_quotas(store, caller.actor, 1)
     await check_spending(store, base)
     timeout = _timeout(command, base.project.settings)
     if command.compile:
-        await check_compile(store, caller, command.compile)
+        await check_episode(store, caller, command.compile)
     batch_id, default = store.new_id(), PARALLEL_SIZE if command.mode == "parallel" else 1
     size = default if command.batch_size is None else command.batch_size
     if not 1 <= size <= MAX_BATCH_SIZE:
@@ -63,7 +63,7 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     items = await _items(store, command)
     workflow = workflow_of(base.project.settings, caller.project_id, store.step_by_step_share)
     approves = workflow == MONOLITHIC if command.auto_approve is None else command.auto_approve
-    policy = Policy(command.mode, size, approves, command.review)
+    policy = BatchPolicy(command.mode, size, approves, command.review)
     await store.batches.insert(
         NewBatch(
             batch_id=batch_id,
@@ -82,13 +82,13 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     )
     batch = await store.batches.lock(batch_id)
     assert batch is not None
-    await log_start(store, batch, len({segment_id for _, segment_id, _ in items if segment_id}))
+    await save_start(store, batch, len({segment_id for _, segment_id, _ in items if segment_id}))
     await advance_batch(store, batch_id)
     return batch_id
 
 
 def _timeout(command: StartBatch, settings: dict[str, Any]) -> int | None:
-    if isinstance(command.deadline_minutes, Unset):
+    if isinstance(command.deadline_minutes, Omitted):
         return review_timeout_s(settings)
     if problem := deadline_problem(command.deadline_minutes):
         raise invalid(("/deadline_minutes", problem))
@@ -125,7 +125,7 @@ async def pause_batch(store: Store, caller: Caller, batch_id: str) -> None:
         raise not_found("batch")
     if batch.status not in _PAUSABLE:
         raise invalid_state("batch", batch.status, _PAUSABLE)
-    await log_batch(store, batch, BatchStatus.PAUSED, batch.counts)
+    await save_progress(store, batch, BatchStatus.PAUSED, batch.counts)
 
 
 async def resume_batch(
@@ -136,13 +136,13 @@ async def resume_batch(
     batch = await store.batches.lock(batch_id)
     if batch is None or batch.project_id != caller.project_id:
         raise not_found("batch")
-    if batch.status not in LIVE:
-        raise invalid_state("batch", batch.status, sorted(LIVE))
+    if batch.status not in LIVE_STATUSES:
+        raise invalid_state("batch", batch.status, sorted(LIVE_STATUSES))
     skipped = await _skipped(store, batch, start_from, skip)
     if skipped:
         await store.batches.skip(batch_id, skipped, store.now())
     if batch.status is BatchStatus.PAUSED:
-        await log_batch(store, batch, BatchStatus.RUNNING, batch.counts)
+        await save_progress(store, batch, BatchStatus.RUNNING, batch.counts)
     await advance_batch(store, batch_id)
 
 
@@ -177,10 +177,10 @@ async def cancel_batch(store: Store, caller: Caller, batch_id: str) -> None:
     batch = await store.batches.lock(batch_id)
     if batch is None or batch.project_id != caller.project_id:
         raise not_found("batch")
-    if batch.status not in LIVE:
-        raise invalid_state("batch", batch.status, sorted(LIVE))
+    if batch.status not in LIVE_STATUSES:
+        raise invalid_state("batch", batch.status, sorted(LIVE_STATUSES))
     for run_id in await store.batches.active_runs(batch_id):
         run = await store.runs.lock(run_id)
         if run and run.status in CANCELLABLE:
             await stop_run(store, run, caller.actor)
-    await log_batch(store, batch, BatchStatus.CANCELLED, batch.counts)
+    await save_progress(store, batch, BatchStatus.CANCELLED, batch.counts)

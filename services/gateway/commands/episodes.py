@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.gateway.commands.batch_progress import log_batch
+from services.gateway.commands.batch_progress import save_progress
 from services.gateway.commands.segments import new_segment
 from services.gateway.commands.stream_events import changed_event
 from services.gateway.commands.timeline import publish_timeline
@@ -14,9 +14,10 @@ from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import NewAsset, asset_label, draft_of
 from services.gateway.domain.batches import BatchStatus
 from services.gateway.domain.documents import EpisodePlan, parse_document
-from services.gateway.domain.episodes import Episode, NewSegment
+from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import not_found, stale
 from services.gateway.domain.outputs import changed_output
+from services.gateway.domain.segments import NewSegment
 from services.gateway.domain.settings import with_defaults
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.values import AssetKind
@@ -88,7 +89,7 @@ async def delete_episode(store: Store, caller: Caller, episode_id: str) -> None:
     if batch_id := await store.batches.live_of(episode_id):
         batch = await store.batches.lock(batch_id)
         if batch:
-            await log_batch(store, batch, BatchStatus.CANCELLED, batch.counts)
+            await save_progress(store, batch, BatchStatus.CANCELLED, batch.counts)
     episode = await store.episodes.lock(episode_id)
     if episode is None or episode.project_id != caller.project_id:
         raise not_found("episode")

@@ -31,7 +31,7 @@ EXPIRES: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Compile:
+class CompileEpisode:
     """`segment_ids` None: every segment with a committed video, in film order. `transition_style` None: each segment's
     own. `transitions` name single boundaries."""
 
@@ -44,7 +44,7 @@ class Compile:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class RequestedFilm:
     compilation_id: str
     estimated_duration_s: float
     left_out: tuple[str, ...]
@@ -60,12 +60,12 @@ class StillCommitting:
 async def compile_episode(
     store: Store,
     caller: Caller,
-    command: Compile,
+    command: CompileEpisode,
     *,
     last_try: bool = False,
     batch_id: str | None = None,
     correlation_id: str | None = None,
-) -> Compiled | StillCommitting:
+) -> RequestedFilm | StillCommitting:
     """Raises Refusal not-found, invalid, not-compilable: what still commits is refused if this is the last try."""
     parts = await _parts(store, caller, command)
     committing = _committing(parts, command.segment_ids)
@@ -97,10 +97,10 @@ async def compile_episode(
             output_duration=None,
         )
     )
-    return Compiled(request.compilation_id, seconds, selection.left_out)
+    return RequestedFilm(request.compilation_id, seconds, selection.left_out)
 
 
-async def check_compile(store: Store, caller: Caller, command: Compile) -> None:
+async def check_episode(store: Store, caller: Caller, command: CompileEpisode) -> None:
     """What can be said about a film before its segments are made. Raises Refusal invalid, not-compilable."""
     parts = await _parts(store, caller, command)
     selection = select(command.segment_ids, dict.fromkeys((s.segment_id for s in parts.segments), True))
@@ -108,7 +108,7 @@ async def check_compile(store: Store, caller: Caller, command: Compile) -> None:
         raise _not_compilable(selection.refused, parts)
 
 
-async def _parts(store: Store, caller: Caller, command: Compile) -> FilmParts:
+async def _parts(store: Store, caller: Caller, command: CompileEpisode) -> FilmParts:
     parts = await store.films.snapshot(command.episode_id)
     if parts is None or parts.project_id != caller.project_id:
         raise not_found("episode")
@@ -132,7 +132,7 @@ async def _parts(store: Store, caller: Caller, command: Compile) -> FilmParts:
     return parts
 
 
-def _order(parts: FilmParts, command: Compile) -> Sequence[str]:
+def _order(parts: FilmParts, command: CompileEpisode) -> Sequence[str]:
     """Of the film, as far as it is known before anything is refused."""
     if command.segment_ids is not None:
         return command.segment_ids
@@ -169,7 +169,7 @@ def _committing_sounds(parts: FilmParts, asked: Sequence[str] | None) -> list[st
 
 
 def _request(
-    store: Store, parts: FilmParts, selection: Selection, command: Compile, actor: Actor, batch_id: str | None
+    store: Store, parts: FilmParts, selection: Selection, command: CompileEpisode, actor: Actor, batch_id: str | None
 ) -> CompileRequested:
     by_id = {s.segment_id: s for s in parts.segments}
     own = {s.segment_id: s.transition_after for s in parts.segments}
@@ -257,7 +257,7 @@ def _told(names: Sequence[str], why: str) -> str:
     return f"Segments {', '.join(shown[:-1])} and {shown[-1]} are {why}."
 
 
-def compile_to_json(command: Compile) -> dict[str, Any]:
+def compile_to_json(command: CompileEpisode) -> dict[str, Any]:
     """As a batch keeps it until its end."""
     return {
         "segment_ids": None if command.segment_ids is None else list(command.segment_ids),
@@ -268,9 +268,9 @@ def compile_to_json(command: Compile) -> dict[str, Any]:
     }
 
 
-def compile_from_json(episode_id: str, stored: Mapping[str, Any]) -> Compile:
+def compile_from_json(episode_id: str, stored: Mapping[str, Any]) -> CompileEpisode:
     style = stored["transition_style"]
-    return Compile(
+    return CompileEpisode(
         episode_id=episode_id,
         segment_ids=stored["segment_ids"],
         transition_style=TransitionStyle(style) if style else None,

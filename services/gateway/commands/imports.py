@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.commands.episodes import write_episode
-from services.gateway.commands.run_admission import RunOrder, base_for_imports, enter_run
+from services.gateway.commands.run_admission import RunSpec, admit_run, base_of_new_asset
 from services.gateway.commands.runs import stop_run
 from services.gateway.commands.stream_events import resource_event
 from services.gateway.commands.timeline import publish_timeline
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import Asset, NewAsset, RunBase
-from services.gateway.domain.changes import Wanted
 from services.gateway.domain.documents import EpisodePlan, parse_document
-from services.gateway.domain.episodes import Episode, NewSegment
+from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import invalid, invalid_state, not_found
 from services.gateway.domain.imports import Import
+from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.runs import CANCELLABLE
+from services.gateway.domain.segments import NewSegment
 from services.gateway.domain.uploads import Upload
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, ImportRequested
@@ -35,19 +36,19 @@ class ImportedFile:
     url: str | None
 
 
-async def enter_imports(
+async def admit_imported_files(
     store: Store, episode: Episode, base: RunBase, files: Sequence[ImportedFile], import_id: str, actor: Actor
 ) -> None:
     for file in files:
         draft = file.asset.draft or {}
-        await enter_run(
+        await admit_run(
             store,
-            RunOrder(
+            RunSpec(
                 asset=_fresh(store, episode, file),
                 base=base,
                 actor=actor,
                 review_timeout_s=None,
-                wanted=Wanted(draft.get("directions")),
+                wanted=RunParameters(draft.get("directions")),
                 source=RunSource.IMPORT,
                 auto_approve=True,
                 import_id=import_id,
@@ -157,8 +158,8 @@ async def import_document(store: Store, caller: Caller, command: ImportDocument)
         ),
         store.now(),
     )
-    base = await base_for_imports(store, episode)
-    await enter_imports(store, episode, base, files, started.import_id, caller.actor)
+    base = await base_of_new_asset(store, episode)
+    await admit_imported_files(store, episode, base, files, started.import_id, caller.actor)
     return started
 
 

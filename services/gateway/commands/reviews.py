@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from services.gateway.commands.run_admission import RunOrder, StartRun, check_order, enter_run, wanted_of
+from services.gateway.commands.run_admission import RunSpec, StartRun, admit_run, check_run, run_parameters
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal, invalid, invalid_state, not_found
 from services.gateway.domain.reviews import NewReview
@@ -17,7 +17,7 @@ from shared.contracts.values import Actor, ParentReason
 
 
 @dataclass(frozen=True)
-class Decide:
+class SubmitDecision:
     """`regenerate` None: true if changes are suggested and the caller may spend."""
 
     run_id: str
@@ -30,13 +30,13 @@ class Decide:
 
 
 @dataclass(frozen=True)
-class Submitted:
+class SubmittedDecision:
     decision_id: str
     run_id: str
     next_run_id: str | None
 
 
-async def submit_decision(store: Store, caller: Caller, command: Decide) -> Submitted:
+async def submit_decision(store: Store, caller: Caller, command: SubmitDecision) -> SubmittedDecision:
     """Raises Refusal not-found, already-decided, invalid-state, gone, invalid, forbidden, spend-cap-reached."""
     run = await store.runs.lock(command.run_id)
     if run is None or run.project_id != caller.project_id:
@@ -59,7 +59,7 @@ async def submit_decision(store: Store, caller: Caller, command: Decide) -> Subm
     )
     if next_run:
         await _hold_next(store, caller, run, command, next_run)
-    return Submitted(decision_id, run.run_id, next_run)
+    return SubmittedDecision(decision_id, run.run_id, next_run)
 
 
 async def _check_open(store: Store, run: Run) -> None:
@@ -74,7 +74,7 @@ async def _check_open(store: Store, run: Run) -> None:
             raise invalid_state("run", run.status, [RunStatus.PREVIEW_READY], "There is no preview to decide on.")
 
 
-async def _version(store: Store, run: Run, command: Decide) -> str:
+async def _version(store: Store, run: Run, command: SubmitDecision) -> str:
     """The candidate that was seen; only a lone one needs no name. A rejection turns all of them down."""
     named = command.version_id
     if named is None and len(run.candidates) > 1 and command.action == "approve":
@@ -88,7 +88,7 @@ async def _version(store: Store, run: Run, command: Decide) -> str:
     return chosen
 
 
-def _regenerates(caller: Caller, command: Decide) -> bool:
+def _regenerates(caller: Caller, command: SubmitDecision) -> bool:
     if command.action == "approve":
         if command.regenerate:
             raise invalid(("/regenerate", "goes with a rejection"))
@@ -106,7 +106,7 @@ def _regenerates(caller: Caller, command: Decide) -> bool:
     return command.regenerate
 
 
-async def _hold_next(store: Store, caller: Caller, run: Run, command: Decide, next_run_id: str) -> None:
+async def _hold_next(store: Store, caller: Caller, run: Run, command: SubmitDecision, next_run_id: str) -> None:
     """The next run is checked and written now, and sent once review has confirmed the rejection."""
     asset = await store.assets.lock(run.asset_id)
     if asset is None:
@@ -114,12 +114,12 @@ async def _hold_next(store: Store, caller: Caller, run: Run, command: Decide, ne
     base = await store.assets.base_of(run.asset_id)
     changes = dict(command.suggested_changes or {})
     again = StartRun(run.asset_id, changes=changes or {"prompt_modifications": ""})  # the parent's wishes once more
-    order = RunOrder(
+    order = RunSpec(
         asset=asset,
         base=base,
         actor=caller.actor,
         review_timeout_s=run.request.review_timeout_s,
-        wanted=wanted_of(again, asset, base, run, changes_in="/suggested_changes"),
+        wanted=run_parameters(again, asset, base, run, changes_in="/suggested_changes"),
         variants=run.request.variants,
         keep_original=run.request.keep_original,
         parent_run_id=run.run_id,
@@ -129,8 +129,8 @@ async def _hold_next(store: Store, caller: Caller, run: Run, command: Decide, ne
         held=True,
         run_id=next_run_id,
     )
-    await check_order(store, order, changes_in="/suggested_changes")
-    await enter_run(store, order)
+    await check_run(store, order, changes_in="/suggested_changes")
+    await admit_run(store, order)
 
 
 @dataclass(frozen=True)
@@ -200,23 +200,25 @@ _OUTCOMES = {"already_decided": "decided", "expired": "expired", "withdrawn": "w
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DecisionOutcome:
     decision_id: str
     run_id: str
     verdict: Literal["pending", "accepted", "rejected"]
     next_run_id: str | None
 
 
-async def read_verdict(store: Store, decision_id: str) -> Verdict:
+async def read_outcome(store: Store, decision_id: str) -> DecisionOutcome:
     """Raises Refusal already-decided if review refused it (unless all that it asked for is a run that starts)."""
     review = await store.reviews.get(decision_id)
     if review is None:
         raise not_found("review")
     match review.verdict:
         case "pending" | "accepted" | "rejected":
-            return Verdict(decision_id, review.run_id, review.verdict, review.next_run_id)
+            return DecisionOutcome(decision_id, review.run_id, review.verdict, review.next_run_id)
     if review.action is DecisionAction.REQUEST_REGENERATION and review.reason == "expired":
-        return Verdict(decision_id, review.run_id, "rejected", review.next_run_id)  # closed either way; the run starts
+        return DecisionOutcome(
+            decision_id, review.run_id, "rejected", review.next_run_id
+        )  # closed either way; the run starts
     run = await store.runs.get(review.run_id)
     decided = await store.reviews.decisive(review.run_id)
     told = _OUTCOMES.get(review.reason or "", review.reason or "refused")

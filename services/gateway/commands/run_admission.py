@@ -10,21 +10,27 @@ from typing import Any, Final
 from services.gateway.commands.accounts import check_quotas
 from services.gateway.commands.stream_events import requested_text
 from services.gateway.domain.assets import Asset, RunBase
-from services.gateway.domain.changes import DIRECTIONS, MODIFICATIONS, Wanted, changed, wrong_types
 from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import Refusal, invalid, not_found
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.models import model_of, problems_of
+from services.gateway.domain.run_parameters import (
+    DIRECTIONS,
+    MODIFICATIONS,
+    RunParameters,
+    merge_changes,
+    type_problems,
+)
 from services.gateway.domain.runs import NewRun, Run, RunStatus
 from services.gateway.domain.settings import cap_of, snapshot
-from services.gateway.domain.times import rfc3339
+from services.gateway.domain.timestamps import rfc3339
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import Actor, AssetKind, ObjectRef, ParentReason, RunSource
 
 
 @dataclass(frozen=True)
-class Admitted:
+class AdmittedRun:
     """`decision_id`: a waiting preview is being closed, and the run starts when that is decided."""
 
     run_id: str
@@ -32,14 +38,14 @@ class Admitted:
 
 
 @dataclass(frozen=True)
-class RunOrder:
+class RunSpec:
     """A run that was checked and may be entered. `asset` is locked by the caller."""
 
     asset: Asset
     base: RunBase
     actor: Actor
     review_timeout_s: int | None
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: RunParameters = field(default_factory=RunParameters)
     source: RunSource = RunSource.GENERATE
     variants: int = 1
     keep_original: bool = True
@@ -57,7 +63,7 @@ class RunOrder:
     correlation_id: str | None = None
 
 
-async def enter_run(store: Store, order: RunOrder) -> str:
+async def admit_run(store: Store, order: RunSpec) -> str:
     """Returns the run's id."""
     asset, now = order.asset, store.now()
     request = _request(order, order.run_id or store.new_id())
@@ -80,7 +86,7 @@ async def enter_run(store: Store, order: RunOrder) -> str:
     return request.run_id
 
 
-def _request(order: RunOrder, run_id: str) -> RegenerateRequested:
+def _request(order: RunSpec, run_id: str) -> RegenerateRequested:
     asset, base = order.asset, order.base
     is_made_here = asset.kind is AssetKind.VIDEO and order.source is RunSource.GENERATE
     return RegenerateRequested(
@@ -110,7 +116,7 @@ def _request(order: RunOrder, run_id: str) -> RegenerateRequested:
     )
 
 
-def _entry(order: RunOrder, request: RegenerateRequested, at: str) -> StreamEvent:
+def _entry(order: RunSpec, request: RegenerateRequested, at: str) -> StreamEvent:
     asset = order.asset
     text = requested_text(request, again=asset.committed_version_id is not None)
     return StreamEvent(
@@ -153,7 +159,7 @@ class StartRun:
     keep_original: bool = True
 
 
-async def check_order(store: Store, order: RunOrder, *, changes_in: str = "/changes") -> None:
+async def check_run(store: Store, order: RunSpec, *, changes_in: str = "/changes") -> None:
     """What can be refused before anything is paid. `changes_in` as for `wanted_of`."""
     base, kind = order.base, order.asset.kind
     asked = order.wanted.directions
@@ -193,17 +199,17 @@ async def check_spending(store: Store, base: RunBase) -> None:
         )
 
 
-def wanted_of(
+def run_parameters(
     command: StartRun, asset: Asset, base: RunBase, parent: Run | None, *, changes_in: str = "/changes"
-) -> Wanted:
+) -> RunParameters:
     """The request, over the parent run (if it asks for changes) or the draft; a video's duration from its segment.
     `changes_in` is where the request has its changes: what is wrong there is pointed at."""
-    asked = Wanted(command.directions, command.model, command.settings)
-    draft = Wanted.of_draft(asset.draft)
+    asked = RunParameters(command.directions, command.model, command.settings)
+    draft = RunParameters.of_draft(asset.draft)
     if command.changes:
-        if problems := wrong_types(command.changes):
+        if problems := type_problems(command.changes):
             raise invalid(*((f"{changes_in}/{name}", problem) for name, problem in problems))
-        asked = changed(asked.over(_base_of_changes(parent, draft, base, command.changes)), command.changes)
+        asked = merge_changes(asked.over(_base_of_changes(parent, draft, base, command.changes)), command.changes)
     else:
         asked = asked.over(draft)
     if asset.kind is AssetKind.VIDEO and base.segment_duration is not None and "duration" not in asked.settings:
@@ -211,18 +217,20 @@ def wanted_of(
     return asked
 
 
-def _base_of_changes(parent: Run | None, draft: Wanted, base: RunBase, changes: Mapping[str, Any]) -> Wanted:
+def _base_of_changes(
+    parent: Run | None, draft: RunParameters, base: RunBase, changes: Mapping[str, Any]
+) -> RunParameters:
     """The parent run (rejected or waiting), else the draft, else the committed version."""
     builds_on = (RunStatus.REJECTED, RunStatus.PREVIEW_READY)
     if parent and parent.status in builds_on and parent.source in (RunSource.GENERATE, RunSource.EXISTING):
         found = parent.wanted
         return found if found.directions else found.over(draft)
     if not draft.directions and base.committed and MODIFICATIONS in changes:
-        return draft.over(Wanted(base.committed.directions))
+        return draft.over(RunParameters(base.committed.directions))
     return draft
 
 
-async def base_for_imports(store: Store, episode: Episode) -> RunBase:
+async def base_of_new_asset(store: Store, episode: Episode) -> RunBase:
     """New assets have nothing to build on but their project."""
     project = await store.projects.get(episode.project_id)
     if project is None:

@@ -9,13 +9,13 @@ from services.gateway.commands.assets import asset_of_segment, lock_asset
 from services.gateway.commands.reviews import Decision, record_decision
 from services.gateway.commands.run_admission import (
     MAX_VARIANTS,
-    Admitted,
-    RunOrder,
+    AdmittedRun,
+    RunSpec,
     StartRun,
     _data,
-    check_order,
-    enter_run,
-    wanted_of,
+    admit_run,
+    check_run,
+    run_parameters,
 )
 from services.gateway.commands.stream_events import requested_text, run_event
 from services.gateway.domain.accounts import Caller
@@ -24,14 +24,14 @@ from services.gateway.domain.errors import Refusal, busy, invalid, invalid_state
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.runs import CANCELLABLE, GeneratorState, Run, RunStatus
 from services.gateway.domain.settings import review_timeout_s
-from services.gateway.domain.times import rfc3339
+from services.gateway.domain.timestamps import rfc3339
 from services.gateway.domain.versions import is_retired, version_gone
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, DecisionAction
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
 
-async def send_held(store: Store, parent: Run, *, feedback: bool = False) -> bool:
+async def send_held_run(store: Store, parent: Run, *, feedback: bool = False) -> bool:
     """The verdict on the parent starts the run that waited for it: it gets the asset's lock. False: there is none.
     `feedback`: the verdict is a rejection that asked for it."""
     held = await store.runs.lock(parent.holds) if parent.holds else None
@@ -53,18 +53,18 @@ async def send_held(store: Store, parent: Run, *, feedback: bool = False) -> boo
     return True
 
 
-async def admit_run(store: Store, caller: Caller, command: StartRun) -> Admitted:
+async def start_run(store: Store, caller: Caller, command: StartRun) -> AdmittedRun:
     """Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached."""
     asset = await lock_asset(store, caller, command.asset_id)
     waiting = await _waiting(store, asset)
     base = await store.assets.base_of(asset.asset_id)
     parent = waiting or await store.runs.newest_shown(asset.asset_id)
-    order = RunOrder(
+    order = RunSpec(
         asset=asset,
         base=base,
         actor=caller.actor,
         review_timeout_s=review_timeout_s(base.project.settings),
-        wanted=wanted_of(command, asset, base, parent),
+        wanted=run_parameters(command, asset, base, parent),
         variants=command.variants,
         keep_original=command.keep_original,
         changes=command.changes or None,
@@ -74,7 +74,7 @@ async def admit_run(store: Store, caller: Caller, command: StartRun) -> Admitted
     )
     if not 1 <= command.variants <= MAX_VARIANTS:
         raise invalid(("/variants", f"must be from 1 to {MAX_VARIANTS}"))
-    await check_order(store, order)
+    await check_run(store, order)
     decision_id = None
     if waiting:
         order = replace(order, batch_id=waiting.batch_id, review_timeout_s=waiting.request.review_timeout_s)
@@ -89,10 +89,10 @@ async def admit_run(store: Store, caller: Caller, command: StartRun) -> Admitted
                 next_run_id=order.run_id,
             ),
         )
-    run_id = await enter_run(store, order)
+    run_id = await admit_run(store, order)
     if batch_id := await store.batches.live_of(asset.episode_id):
         await store.wake_batch(batch_id)
-    return Admitted(run_id, decision_id)
+    return AdmittedRun(run_id, decision_id)
 
 
 def _parentage(parent: Run | None) -> dict[str, Any]:
@@ -162,14 +162,14 @@ async def drop_run(store: Store, run: Run, code: str, cause: str) -> None:
     await store.log(run_event("failed", run, track.status, at, cause, Actor(kind="system"), error=error))
 
 
-async def drop_held(store: Store, parent: Run, cause: str) -> None:
+async def drop_held_run(store: Store, parent: Run, cause: str) -> None:
     """The run that waited for the verdict on this one, if there is any."""
     held = await store.runs.lock(parent.holds) if parent.holds else None
     if held and held.held:
         await drop_run(store, held, "preview_accepted", cause)
 
 
-async def reopen_run(store: Store, caller: Caller, run_id: str) -> Admitted:
+async def reopen_run(store: Store, caller: Caller, run_id: str) -> AdmittedRun:
     """Raises Refusal not-found, invalid-state, busy, gone."""
     run = await store.runs.get(run_id)
     if run is None or run.project_id != caller.project_id:
@@ -186,10 +186,10 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> Admitted:
     if version is None or is_retired(version, store.now()):
         raise version_gone()
     base = await store.assets.base_of(asset.asset_id)
-    return Admitted(
-        await enter_run(
+    return AdmittedRun(
+        await admit_run(
             store,
-            RunOrder(
+            RunSpec(
                 asset=asset,
                 base=base,
                 actor=caller.actor,

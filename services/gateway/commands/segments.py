@@ -11,8 +11,9 @@ from services.gateway.commands.timeline import publish_timeline
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import KINDS_OF_A_SEGMENT, NewAsset, asset_label, draft_of
 from services.gateway.domain.documents import SegmentPlan, parse_segment
-from services.gateway.domain.episodes import MAX_SEGMENTS, NewSegment
+from services.gateway.domain.episodes import MAX_SEGMENTS
 from services.gateway.domain.errors import invalid, not_found, stale
+from services.gateway.domain.segments import NewSegment
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.values import AssetKind
 

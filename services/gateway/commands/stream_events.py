@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.runs import Run, RunState, RunStatus
-from services.gateway.domain.times import rfc3339
+from services.gateway.domain.timestamps import rfc3339
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.messages import message
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
@@ -116,12 +116,12 @@ def accepted_text(run: Run) -> str:
     return message("review.accepted_asset", label=run.label)
 
 
-def announces(run: Run, track: RunState) -> bool:
+def announces_preview(run: Run, track: RunState) -> bool:
     """Once, and only what a person can decide."""
     return track.awaits_person and not run.announced and not run.auto_approve
 
 
-def preview(version: dict[str, Any], label: str) -> dict[str, Any]:
+def preview_of(version: dict[str, Any], label: str) -> dict[str, Any]:
     """A candidate as `preview-ready` shows it: as probed, not as asked for."""
     media = version["media"]
     return {

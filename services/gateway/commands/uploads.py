@@ -12,7 +12,7 @@ from shared.contracts.values import ObjectRef
 
 
 @dataclass(frozen=True)
-class NewUpload:
+class RegisterUpload:
     """`object` is in the gateway's bucket, its key contains the upload's id. `duration` in seconds."""
 
     upload_id: str
@@ -25,7 +25,7 @@ class NewUpload:
     duration: float | None = None
 
 
-async def register_upload(store: Store, caller: Caller, command: NewUpload) -> None:
+async def register_upload(store: Store, caller: Caller, command: RegisterUpload) -> None:
     c = command
     await store.uploads.insert(
         Upload(

@@ -7,10 +7,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from services.gateway.commands.assets import lock_asset
-from services.gateway.commands.run_admission import Admitted, RunOrder, enter_run
+from services.gateway.commands.run_admission import AdmittedRun, RunSpec, admit_run
 from services.gateway.domain.accounts import Caller
-from services.gateway.domain.changes import Wanted
 from services.gateway.domain.errors import busy, invalid, invalid_state, not_found
+from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.settings import review_timeout_s
 from services.gateway.domain.versions import VersionStatus, is_retired, version_gone
 from services.gateway.store.unit_of_work import Store
@@ -25,7 +25,7 @@ UPLOAD_KIND: Final = {
 }
 
 
-A: Final = {"video": "a video", "image": "an image", "audio": "a sound file"}
+KIND_WITH_ARTICLE: Final = {"video": "a video", "image": "an image", "audio": "a sound file"}
 """What an upload is, in a sentence."""
 
 
@@ -39,7 +39,7 @@ class RegisterVersion:
     directions: str | None = None
 
 
-async def register_version(store: Store, caller: Caller, command: RegisterVersion) -> Admitted:
+async def register_version(store: Store, caller: Caller, command: RegisterVersion) -> AdmittedRun:
     """Raises Refusal not-found, busy, invalid."""
     if (command.upload_id is None) == (command.url is None):
         raise invalid(("/upload_id", "give either upload_id or url"))
@@ -54,20 +54,20 @@ async def register_version(store: Store, caller: Caller, command: RegisterVersio
         if upload is None:
             raise invalid(("/upload_id", "names no upload of this project: upload the file first"))
         if upload.kind != UPLOAD_KIND[asset.kind]:
-            is_a, needs = A[upload.kind], A[UPLOAD_KIND[asset.kind]]
+            is_a, needs = KIND_WITH_ARTICLE[upload.kind], KIND_WITH_ARTICLE[UPLOAD_KIND[asset.kind]]
             raise invalid(("/upload_id", f"is {is_a}, but {asset.label} needs {needs}: choose another file"))
         input_object = upload.object
     if command.url is not None and not is_https(command.url):
         raise invalid(("/url", "must be a URL that begins with https://"))
-    return Admitted(
-        await enter_run(
+    return AdmittedRun(
+        await admit_run(
             store,
-            RunOrder(
+            RunSpec(
                 asset=asset,
                 base=base,
                 actor=caller.actor,
                 review_timeout_s=review_timeout_s(base.project.settings),
-                wanted=Wanted(command.directions),
+                wanted=RunParameters(command.directions),
                 source=RunSource.UPLOAD if command.upload_id else RunSource.URL,
                 input_object=input_object,
                 input_url=command.url,
@@ -85,7 +85,7 @@ def is_https(url: str) -> bool:
     return parts.scheme == "https" and bool(parts.hostname)
 
 
-async def roll_back(store: Store, caller: Caller, version_id: str) -> Admitted:
+async def roll_back(store: Store, caller: Caller, version_id: str) -> AdmittedRun:
     """Raises Refusal not-found, invalid-state, gone, busy."""
     version = await store.versions.get(version_id)
     if version is None or version.project_id != caller.project_id:
@@ -100,15 +100,15 @@ async def roll_back(store: Store, caller: Caller, version_id: str) -> Admitted:
     if asset.active_run_id:
         raise busy(asset.label, asset.active_run_id)
     base = await store.assets.base_of(asset.asset_id)
-    return Admitted(
-        await enter_run(
+    return AdmittedRun(
+        await admit_run(
             store,
-            RunOrder(
+            RunSpec(
                 asset=asset,
                 base=base,
                 actor=caller.actor,
                 review_timeout_s=None,
-                wanted=Wanted(version.directions),
+                wanted=RunParameters(version.directions),
                 source=RunSource.EXISTING,
                 auto_approve=True,
                 parent_run_id=version.run_id,

@@ -1,7 +1,6 @@
 """The batch planner: from the current rows it derives each item's state, the runs to start next, and what clients see.
 
-It has no memory: the same rows give the same plan, so any event may call it, in any order.
-"""
+It has no memory: the same rows give the same plan, so any event may call it, in any order."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
-from services.gateway.domain.batches import BatchStatus, Counts, Policy
+from services.gateway.domain.batches import BatchCounts, BatchPolicy, BatchStatus
 from services.gateway.domain.runs import CANCELLABLE, RunStatus
 from shared.contracts.values import AssetKind
 
@@ -121,10 +120,10 @@ class Plan:
     status: BatchStatus
     items: Mapping[str, Item] = field(default_factory=dict)
     start: tuple[str, ...] = ()
-    counts: Counts = field(default_factory=Counts)
+    counts: BatchCounts = field(default_factory=BatchCounts)
 
 
-def plan(policy: Policy, segments: Sequence[SegmentSlots], music: Slot | None, *, paused: bool = False) -> Plan:
+def plan(policy: BatchPolicy, segments: Sequence[SegmentSlots], music: Slot | None, *, paused: bool = False) -> Plan:
     """`segments` in film order, only those of the batch that still exist."""
     items: dict[str, Item] = {}
     videos: dict[str, Item] = {}
@@ -210,7 +209,7 @@ def _after(slot: Slot, item: Item, before: Item | None, problem: Problem) -> Ite
 
 
 def _ready(
-    policy: Policy,
+    policy: BatchPolicy,
     segments: Sequence[SegmentSlots],
     music: Slot | None,
     items: Mapping[str, Item],
@@ -242,7 +241,7 @@ def _next_of(segment: SegmentSlots, items: Mapping[str, Item]) -> list[Slot]:
     return []
 
 
-def _allowed(policy: Policy, ready: list[str], generating: int) -> tuple[str, ...]:
+def _allowed(policy: BatchPolicy, ready: list[str], generating: int) -> tuple[str, ...]:
     """A parallel batch generates `batch_size` at once; previews that wait for a person do not count."""
     if policy.mode == "sequential":
         return tuple(ready)
@@ -260,13 +259,13 @@ def _status(items: Iterable[Item], ready: bool, paused: bool) -> BatchStatus:
     return BatchStatus.WAITING_REVIEW
 
 
-def _counts(segments: Sequence[SegmentSlots], videos: Mapping[str, Item]) -> Counts:
+def _counts(segments: Sequence[SegmentSlots], videos: Mapping[str, Item]) -> BatchCounts:
     states = [(s.number, videos[s.segment_id].state, _in_work(s)) for s in segments]
     approved = sum(state is ItemState.DONE for _, state, _ in states)
     seen = (ItemState.DONE, ItemState.WAITING_REVIEW, ItemState.HELD)
     generating = next((number for number, state, busy in states if busy and state is not ItemState.DONE), None)
     waiting = next((number for number, state, _ in states if not state.is_settled), None)
-    return Counts(
+    return BatchCounts(
         completed=sum(state in seen for _, state, _ in states),
         approved=approved,
         failed=sum(state is ItemState.LEFT for _, state, _ in states),

@@ -16,7 +16,7 @@ class NewBatch:
     batch_id: str
     project_id: str
     episode_id: str
-    policy: Policy
+    policy: BatchPolicy
     start_from: int
     segment_ids: tuple[str, ...] | None
     review_timeout_s: int | None
@@ -32,11 +32,11 @@ class Batch:
     project_id: str
     owner_id: str
     episode_id: str
-    policy: Policy
+    policy: BatchPolicy
     review_timeout_s: int | None
     compile: Mapping[str, Any] | None
     status: BatchStatus
-    counts: Counts
+    counts: BatchCounts
     actor: Actor
     correlation_id: str
     created_at: datetime
@@ -56,11 +56,11 @@ class BatchStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-LIVE: Final = frozenset({BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW, BatchStatus.PAUSED})
+LIVE_STATUSES: Final = frozenset({BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW, BatchStatus.PAUSED})
 
 
 @dataclass(frozen=True)
-class Policy:
+class BatchPolicy:
     mode: Literal["sequential", "parallel"]
     batch_size: int = 1
     auto_approve: bool = False
@@ -72,7 +72,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Counts:
+class BatchCounts:
     """Of segments, by their videos. `completed` includes the approved ones."""
 
     completed: int = 0

@@ -19,7 +19,7 @@ class StreamEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedEvent:
     """One row. `data` is the JSON text as clients get it, on one line; `to_user`: also on the stream of a user."""
 
     seq: int
@@ -30,7 +30,7 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class LogBounds:
     """Every seq up to `pruned_to` is gone, `last` is the newest. Another epoch is another log."""
 
     epoch: str
@@ -48,7 +48,7 @@ def event_id(epoch: str, seq: int) -> str:
     return f"{epoch}:{seq}"
 
 
-def where_to_resume(last_event_id: str | None, bounds: Bounds) -> int | ResetReason | None:
+def resume_position(last_event_id: str | None, bounds: LogBounds) -> int | ResetReason | None:
     """The seq after which to go on, why that is impossible, or None: the client knows nothing yet."""
     if not last_event_id:
         return None

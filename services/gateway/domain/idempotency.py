@@ -8,7 +8,7 @@ from hashlib import sha256
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredResponse:
     """`fingerprint` is that of the request; `body` is JSON text or empty."""
 
     fingerprint: str
@@ -17,7 +17,7 @@ class Kept:
     body: str
 
 
-def fingerprint(method: str, target: str, body: bytes) -> str:
+def request_fingerprint(method: str, target: str, body: bytes) -> str:
     """Of a request: its method, its path with the query, its body. 32 bytes as hex."""
     digest = sha256(f"{method} {target}\n".encode())
     digest.update(body)

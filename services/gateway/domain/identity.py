@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class BadToken(Exception):
+class InvalidToken(Exception):
     """The token proves nothing; the text may be shown."""
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from services.gateway.domain.times import rfc3339
+from services.gateway.domain.timestamps import rfc3339
 
 PREFIX: Final = "/api/v1/media"
 

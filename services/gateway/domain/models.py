@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from services.gateway.domain.assets import MAX_DIRECTIONS
-from services.gateway.domain.changes import CHARACTERS, DIRECTIONS, MODEL, STYLE, Wanted
+from services.gateway.domain.run_parameters import CHARACTERS, DIRECTIONS, MODEL, STYLE, RunParameters
 from services.gateway.domain.settings import SECTION
 from shared.contracts.catalogue import Catalogue, Model, UnknownModel
 from shared.contracts.values import AssetKind, ProjectSettings
@@ -46,7 +46,9 @@ def model_of(
         return None
 
 
-def problems_of(wanted: Wanted, model: Model | None, kind: AssetKind, catalogue: Catalogue) -> list[tuple[str, str]]:
+def problems_of(
+    wanted: RunParameters, model: Model | None, kind: AssetKind, catalogue: Catalogue
+) -> list[tuple[str, str]]:
     """(JSON pointer, what is wrong) of what was asked for."""
     if model is None:
         known = ", ".join(m.slug for m in catalogue.of_kind(kind))

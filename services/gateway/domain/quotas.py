@@ -10,6 +10,8 @@ from typing import Final
 from services.gateway.domain.errors import Refusal
 
 WINDOW: Final = timedelta(days=1)
+
+
 CURRENCY: Final = "USD"
 
 
@@ -22,7 +24,7 @@ class Quotas:
     spend: Decimal | None = None
 
 
-def month_of(now: datetime) -> datetime:
+def start_of_month(now: datetime) -> datetime:
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
-from services.gateway.domain.changes import Wanted
+from services.gateway.domain.run_parameters import RunParameters
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.review import ReviewChange
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
@@ -38,7 +38,7 @@ class Run:
     request: RegenerateRequested
     auto_approve: bool
     held: bool
-    track: RunState
+    state: RunState
     announced: bool
     step: str | None
     attempt: int
@@ -56,15 +56,15 @@ class Run:
 
     @property
     def status(self) -> RunStatus:
-        return self.track.status
+        return self.state.status
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted.of(self.request.overrides)
+    def wanted(self) -> RunParameters:
+        return RunParameters.of(self.request.overrides)
 
-    def moved(self, track: RunState, at: datetime, version_id: str) -> Run:
+    def moved(self, state: RunState, at: datetime, version_id: str) -> Run:
         """As it is after it was accepted."""
-        return replace(self, track=track, updated_at=at, version_id=version_id, holds=None)
+        return replace(self, state=state, updated_at=at, version_id=version_id, holds=None)
 
 
 @dataclass(frozen=True)
@@ -136,17 +136,17 @@ _FINAL: Final = frozenset({GeneratorState.COMPLETE, GeneratorState.FAILED, Gener
 _DECIDED: Final = frozenset({ReviewState.ACCEPTED, ReviewState.REJECTED, ReviewState.EXPIRED, ReviewState.WITHDRAWN})
 
 
-def status_of(made: GeneratorState, verdict: ReviewState) -> RunStatus:
+def status_of(generator: GeneratorState, verdict: ReviewState) -> RunStatus:
     """The generator's terminal states beat any verdict; a verdict beats what came before it."""
-    if made in _FINAL:
-        return RunStatus(made)
+    if generator in _FINAL:
+        return RunStatus(generator)
     match verdict:
         case ReviewState.ACCEPTED | ReviewState.REJECTED | ReviewState.EXPIRED:
             return RunStatus(verdict)
         case ReviewState.WITHDRAWN:  # its asset was deleted
             return RunStatus.CANCELLED
         case ReviewState.NONE | ReviewState.OPEN:
-            return RunStatus(made)
+            return RunStatus(generator)
         case _:
             assert_never(verdict)
 
@@ -155,48 +155,48 @@ def status_of(made: GeneratorState, verdict: ReviewState) -> RunStatus:
 class RunState:
     """Where a run stands: the newest word of either owner, and the counter that came with it."""
 
-    made: GeneratorState = GeneratorState.REQUESTED
+    generator: GeneratorState = GeneratorState.REQUESTED
     verdict: ReviewState = ReviewState.NONE
     run_rev: int = -1
     review_rev: int = -1
 
     @property
     def status(self) -> RunStatus:
-        return status_of(self.made, self.verdict)
+        return status_of(self.generator, self.review)
 
     @property
     def is_decided(self) -> bool:
         """An accepted one may still fail to commit."""
-        return self.verdict in _DECIDED or self.made in _FINAL
+        return self.review in _DECIDED or self.generator in _FINAL
 
     @property
     def awaits_person(self) -> bool:
         """Both sides have spoken: there is something to see, and a review with its deadline is open."""
-        return self.made is GeneratorState.PREVIEW_READY and self.verdict is ReviewState.OPEN
+        return self.generator is GeneratorState.PREVIEW_READY and self.review is ReviewState.OPEN
 
-    def hear_generator(self, made: GeneratorState, rev: int) -> RunState:
+    def apply_generator(self, generator: GeneratorState, rev: int) -> RunState:
         """Unchanged if this is old news."""
-        if rev <= self.run_rev or self.made in _FINAL:
+        if rev <= self.run_rev or self.generator in _FINAL:
             return self
-        heard = replace(self, made=made, run_rev=rev)
-        if made is GeneratorState.COMPLETE and heard.verdict is not ReviewState.ACCEPTED:
-            return heard.taken_as_accepted()
+        heard = replace(self, generator=generator, run_rev=rev)
+        if generator is GeneratorState.COMPLETE and heard.review is not ReviewState.ACCEPTED:
+            return heard.with_acceptance()
         return heard
 
-    def taken_as_accepted(self) -> RunState:
+    def with_acceptance(self) -> RunState:
         """Nothing is committed unaccepted: after `complete` the word of review is merely on its way."""
-        return replace(self, verdict=ReviewState.ACCEPTED)
+        return replace(self, review=ReviewState.ACCEPTED)
 
-    def hear_review(self, verdict: ReviewState, rev: int) -> RunState:
+    def apply_review(self, verdict: ReviewState, rev: int) -> RunState:
         """Unchanged if this is old news; a verdict is never taken back."""
         if rev <= self.review_rev:
             return self
-        if self.verdict in _DECIDED:
+        if self.review in _DECIDED:
             return replace(self, review_rev=rev)
-        return replace(self, verdict=verdict, review_rev=rev)
+        return replace(self, review=verdict, review_rev=rev)
 
 
-def verdict_of(change: ReviewChange) -> ReviewState | None:
+def review_state_of(change: ReviewChange) -> ReviewState | None:
     """None: a decision was refused, the review stays as it is."""
     match change:
         case ReviewChange.OPENED:

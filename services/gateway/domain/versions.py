@@ -37,9 +37,9 @@ class VersionStatus(StrEnum):
     NOT_CHOSEN = "not_chosen"
 
 
-def version_status(track: RunState, *, chosen: bool) -> VersionStatus:
+def version_status(state: RunState, *, chosen: bool) -> VersionStatus:
     """What a candidate of a run is; `chosen`: it is the one that was accepted."""
-    match track.status:
+    match state.status:
         case RunStatus.ACCEPTED | RunStatus.COMPLETE:
             return VersionStatus.ACCEPTED if chosen else VersionStatus.NOT_CHOSEN
         case RunStatus.REJECTED:

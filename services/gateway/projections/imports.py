@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from services.gateway.commands.imports import ImportedFile, enter_imports, withdraw_import
-from services.gateway.commands.run_admission import base_for_imports
+from services.gateway.commands.imports import ImportedFile, admit_imported_files, withdraw_import
+from services.gateway.commands.run_admission import base_of_new_asset
 from services.gateway.commands.segments import segment_assets
 from services.gateway.commands.stream_events import resource_event
 from services.gateway.commands.timeline import publish_timeline
-from services.gateway.domain.episodes import NewSegment
 from services.gateway.domain.imports import Import
 from services.gateway.domain.runs import Run
+from services.gateway.domain.segments import NewSegment
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.generator import Failed, ImportReady, Progress
 from shared.contracts.messages import message
@@ -110,8 +110,8 @@ async def apply_import_ready(store: Store, told: Message[ImportReady]) -> None:
         warnings=[*row.warnings, *event.warnings],
     )
     await publish_timeline(store, episode)
-    base = await base_for_imports(store, episode)
-    await enter_imports(store, episode, base, files, row.import_id, row.actor)
+    base = await base_of_new_asset(store, episode)
+    await admit_imported_files(store, episode, base, files, row.import_id, row.actor)
     if not files:
         await _tell_ready(store, row)
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from services.gateway.commands.runs import drop_held, send_held
-from services.gateway.commands.stream_events import accepted_text, announces, preview, preview_event, run_event
+from services.gateway.commands.runs import drop_held_run, send_held_run
+from services.gateway.commands.stream_events import (
+    accepted_text,
+    announces_preview,
+    preview_event,
+    preview_of,
+    run_event,
+)
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.reviews import NewReview
 from services.gateway.domain.runs import ReviewState, Run, RunState, RunStatus, verdict_of
-from services.gateway.domain.times import after, rfc3339
+from services.gateway.domain.timestamps import rfc3339, strictly_after
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import DecisionAction
 from shared.contracts.events.review import Accepted, RefusalReason, Rejected, ReviewUpdated
@@ -41,7 +47,7 @@ async def accept(
     moved = await store.runs.save(run, track, at, **facts)
     await store.versions.close(run, track, version_id, at)
     await store.runs.note_step(run, "accepted", "accepted", "run.committing", {}, run.attempt, at)
-    await drop_held(store, run, "The preview was accepted meanwhile.")
+    await drop_held_run(store, run, "The preview was accepted meanwhile.")
     await store.log(
         run_event(
             "accepted",
@@ -92,7 +98,7 @@ async def apply_rejected(store: Store, told: Message[Rejected]) -> None:
             next_run_id=event.next_run_id,
         )
     )
-    if not await send_held(store, run, feedback=event.action is DecisionAction.REJECT):
+    if not await send_held_run(store, run, feedback=event.action is DecisionAction.REJECT):
         await store.assets.release(run.asset_id, run.run_id, at)
     if run.batch_now:
         await store.wake_batch(run.batch_now)
@@ -144,13 +150,13 @@ async def apply_review_updated(store: Store, told: Message[ReviewUpdated]) -> No
 
 
 async def _opened(store: Store, run: Run, track: RunState, event: ReviewUpdated, at: datetime) -> None:
-    if not announces(run, track):
+    if not announces_preview(run, track):
         moved = await store.runs.save(run, track, at, deadline=event.deadline)
         await store.log(_entry(run, track.status, moved, event, event.deadline))
         return
-    first = after(run.updated_at, at)
-    moved = await store.runs.save(run, track, after(first, first), deadline=event.deadline, announced=True)
-    shown = [preview(v, run.label) for v in await store.versions.facts(run.candidates)]
+    first = strictly_after(run.updated_at, at)
+    moved = await store.runs.save(run, track, strictly_after(first, first), deadline=event.deadline, announced=True)
+    shown = [preview_of(v, run.label) for v in await store.versions.facts(run.candidates)]
     await store.log(
         _entry(run, track.status, first, event, event.deadline), preview_event(run, track, moved, shown, event.deadline)
     )
@@ -170,9 +176,9 @@ async def _closed(store: Store, run: Run, track: RunState, event: ReviewUpdated,
     await store.runs.note_step(run, track.status, track.status, facts["message_code"], {}, run.attempt, at)
     await store.log(_entry(run, track.status, moved, event, run.deadline, text=message(facts["message_code"])))
     if track.status is RunStatus.CANCELLED:
-        await drop_held(store, run, "The asset was deleted.")
+        await drop_held_run(store, run, "The asset was deleted.")
         await store.assets.release(run.asset_id, run.run_id, at)
-    elif not await send_held(store, run):
+    elif not await send_held_run(store, run):
         await store.assets.release(run.asset_id, run.run_id, at)
     if run.batch_now:
         await store.wake_batch(run.batch_now)
@@ -185,7 +191,7 @@ async def _refused(store: Store, run: Run, event: ReviewUpdated, at: datetime) -
         await store.reviews.settle(event.decision_id, "refused", reason, at)
     late = event.reason in (RefusalReason.EXPIRED, RefusalReason.ALREADY_DECIDED)
     if run.holds and (not late or run.status in (RunStatus.ACCEPTED, RunStatus.COMPLETE)):
-        await drop_held(store, run, "The decision that asked for it was refused.")
+        await drop_held_run(store, run, "The decision that asked for it was refused.")
     moved = await store.runs.save(run, run.track, at)
     await store.log(_entry(run, run.status, moved, event, run.deadline, reason=reason))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from services.gateway.commands.runs import drop_held
-from services.gateway.commands.stream_events import announces, preview, preview_event, run_event
+from services.gateway.commands.runs import drop_held_run
+from services.gateway.commands.stream_events import announces_preview, preview_event, preview_of, run_event
 from services.gateway.domain.runs import CANCELLABLE, GeneratorState
 from services.gateway.domain.versions import version_status
 from services.gateway.projections.imports import apply_import_failed, apply_import_progress, import_run_ended
@@ -75,12 +75,12 @@ async def apply_preview_ready(store: Store, told: Message[PreviewReady]) -> None
         facts |= {"cost": event.cost.model_dump(mode="json"), "heard_at": at}
     if track.status.value == GeneratorState.PREVIEW_READY:
         facts |= {"step": "preview_ready", "percent": 100.0, "message_code": f"preview.{run.kind}", "message_args": {}}
-    announced = announces(run, track)
+    announced = announces_preview(run, track)
     moved = await store.runs.save(run, track, at, announced=run.announced or announced, **facts)
     if track != run.track:
         await store.runs.note_step(run, "preview_ready", "preview_ready", f"preview.{run.kind}", {}, run.attempt, at)
     if announced:
-        shown = [preview(v.model_dump(mode="json"), event.label) for v in event.candidates]
+        shown = [preview_of(v.model_dump(mode="json"), event.label) for v in event.candidates]
         await store.log(preview_event(run, track, moved, shown, run.deadline))
     if run.batch_now and not run.auto_approve:
         await store.wake_batch(run.batch_now)
@@ -120,7 +120,7 @@ async def apply_failed(store: Store, told: Message[Failed]) -> None:
     )
     await store.runs.note_step(run, event.outcome, event.step, code, args, event.attempts, at)
     await store.versions.close(run, track, None, at)
-    await drop_held(store, run, "The run that it was to follow ended.")
+    await drop_held_run(store, run, "The run that it was to follow ended.")
     await store.assets.release(run.asset_id, run.run_id, at)
     await store.log(
         run_event(

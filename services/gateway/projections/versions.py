@@ -7,7 +7,7 @@ from typing import Any
 
 from services.gateway.commands.stream_events import resource_event, run_event
 from services.gateway.domain.assets import Draft
-from services.gateway.domain.changes import DIRECTIONS
+from services.gateway.domain.run_parameters import DIRECTIONS
 from services.gateway.domain.runs import GeneratorState, Run
 from services.gateway.domain.versions import VersionStatus
 from services.gateway.projections.imports import import_run_ended

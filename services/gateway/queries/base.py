@@ -11,7 +11,7 @@ import asyncpg
 from services.gateway.domain.errors import invalid, not_found
 from services.gateway.domain.links import Links
 from services.gateway.domain.paging import Page
-from services.gateway.domain.times import rfc3339
+from services.gateway.domain.timestamps import rfc3339
 from shared.contracts.catalogue import Catalogue
 from shared.core.ids import is_id
 from shared.postgres.pool import Connection

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.runs import RunStatus
-from services.gateway.domain.statuses import Shown, ShownRun, counted, shown
+from services.gateway.domain.segments import NewestRun, SegmentState, count_segments, segment_state
 from services.gateway.queries.assets import AssetViews
 from services.gateway.queries.base import Json, Row, times, when
 from services.gateway.queries.versions import SCORES, resolution, style_of
@@ -64,14 +64,14 @@ class SegmentViews(AssetViews):
         versions = await self._versions_of([v for r in rows if (v := _described_id(r))])
         states = [_shown(r) for r in rows]
         return {
-            **asdict(counted(states)),
+            **asdict(count_segments(states)),
             "segments": [
                 self._status(r, state, versions.get(_described_id(r) or ""))
                 for r, state in zip(rows, states, strict=True)
             ],
         }
 
-    def _status(self, row: Row, state: Shown, version: Row | None) -> Json:
+    def _status(self, row: Row, state: SegmentState, version: Row | None) -> Json:
         urls = self._urls(version) if version else {}
         return {
             "id": row["segment_id"],
@@ -174,10 +174,12 @@ def _described_id(row: Row) -> str | None:
     return str(found) if found else None
 
 
-def _shown(row: Row) -> Shown:
+def _shown(row: Row) -> SegmentState:
     if row["run_status"] is None:
-        return shown(None)
-    return shown(ShownRun(RunStatus(row["run_status"]), row["parent_status"] == "rejected", row["needs_revision"]))
+        return segment_state(None)
+    return segment_state(
+        NewestRun(RunStatus(row["run_status"]), row["parent_status"] == "rejected", row["needs_revision"])
+    )
 
 
 def _parameters(row: Row, version: Row | None) -> Json:

@@ -9,9 +9,9 @@ from typing import Any, Final
 import asyncpg
 
 from services.gateway.domain.batch_planner import Item, SegmentSlots, Slot, SlotRun
-from services.gateway.domain.batches import Batch, BatchStatus, Counts, NewBatch, Policy
+from services.gateway.domain.batches import Batch, BatchCounts, BatchPolicy, BatchStatus, NewBatch
 from services.gateway.domain.runs import RunStatus
-from services.gateway.domain.times import after
+from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.sql import insert, insert_many, update
 from shared.contracts.values import Actor, AssetKind
 from shared.postgres.pool import Connection
@@ -179,7 +179,7 @@ class BatchRepository:
 
     async def save(self, batch: Batch, at: datetime, **changes: Any) -> datetime:
         """Returns the new `updated_at`, which is above the old one."""
-        moved = after(batch.updated_at, at)
+        moved = strictly_after(batch.updated_at, at)
         await update(self._db, "batches", "batch_id", batch.batch_id, {"updated_at": moved, **changes})
         return moved
 
@@ -193,11 +193,11 @@ def _batch(row: asyncpg.Record) -> Batch:
         project_id=row["project_id"],
         owner_id=row["owner_id"],
         episode_id=row["episode_id"],
-        policy=Policy(row["mode"], row["batch_size"], row["auto_approve"], row["review"]),
+        policy=BatchPolicy(row["mode"], row["batch_size"], row["auto_approve"], row["review"]),
         review_timeout_s=row["review_timeout_s"],
         compile=row["compile"],
         status=BatchStatus(row["status"]),
-        counts=Counts(row["completed"], row["approved"], row["failed"], row["total"], row["current_segment"]),
+        counts=BatchCounts(row["completed"], row["approved"], row["failed"], row["total"], row["current_segment"]),
         actor=Actor(**row["actor"]),
         correlation_id=row["correlation_id"],
         created_at=row["created_at"],

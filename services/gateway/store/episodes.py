@@ -9,7 +9,8 @@ from typing import Any, Final
 import asyncpg
 
 from services.gateway.domain.assets import NewAsset, asset_label
-from services.gateway.domain.episodes import Episode, NewSegment, Segment
+from services.gateway.domain.episodes import Episode
+from services.gateway.domain.segments import NewSegment, Segment
 from services.gateway.store.sql import insert, insert_later, insert_many, update
 from shared.contracts.events.gateway import TimelineSegment
 from shared.contracts.values import Actor, AssetKind, Output, SegmentType, Transition

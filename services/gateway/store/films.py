@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.gateway.domain.films import Film, FilmParts, FilmSegment, FilmSource
-from services.gateway.domain.times import after
+from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.sql import insert, update
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CompileRequested
@@ -109,7 +109,7 @@ class FilmRepository:
 
     async def apply(self, film: Film, event: FilmUpdated, at: datetime) -> datetime:
         """Returns the new `updated_at`, which is above the old one."""
-        moved, told = after(film.updated_at, at), event.model_dump(mode="json")
+        moved, told = strictly_after(film.updated_at, at), event.model_dump(mode="json")
         ended = event.completed_at or (moved if event.state is FilmState.COMPLETED else None)
         await self._db.execute(
             _APPLY,

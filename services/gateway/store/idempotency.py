@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.gateway.domain.idempotency import Kept
+from services.gateway.domain.idempotency import StoredResponse
 from shared.postgres.pool import Connection
 
 _LOCK: Final = "select pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 0))"
@@ -23,12 +23,12 @@ async def lock(connection: Connection, caller: str, key: str) -> bool:
     return bool(await connection.fetchval(_LOCK, caller, key))
 
 
-async def find(connection: Connection, caller: str, key: str) -> Kept | None:
+async def find(connection: Connection, caller: str, key: str) -> StoredResponse | None:
     row = await connection.fetchrow(_FIND, caller, key)
-    return Kept(row["fingerprint"], row["status"], row["headers"], row["body"]) if row else None
+    return StoredResponse(row["fingerprint"], row["status"], row["headers"], row["body"]) if row else None
 
 
-async def keep(connection: Connection, caller: str, key: str, kept: Kept) -> None:
+async def keep(connection: Connection, caller: str, key: str, kept: StoredResponse) -> None:
     await connection.execute(_KEEP, caller, key, kept.fingerprint, kept.status, dict(kept.headers), kept.body)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from services.gateway.domain.limits import Used
+from services.gateway.domain.rate_windows import WindowCount
 from shared.postgres.pool import Pool
 
 _ADD: Final = """
@@ -18,13 +18,13 @@ _ADD: Final = """
 """
 
 
-class PostgresWindows:
+class RateWindows:
     """One statement for all callers that are new or have gone on since the last one."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def add(self, used: Sequence[Used], now: float, window_s: int) -> list[Used]:
+    async def add(self, used: Sequence[WindowCount], now: float, window_s: int) -> list[WindowCount]:
         """Adds to each caller's window, or begins one if its last is over; what each stands at now."""
         rows = await self._pool.fetch(
             _ADD,
@@ -34,4 +34,4 @@ class PostgresWindows:
             [u.count for u in used],
             now - window_s,
         )
-        return [Used(*row) for row in rows]
+        return [WindowCount(*row) for row in rows]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from services.gateway.domain.runs import GeneratorState, NewRun, ReviewState, Run, RunState
-from services.gateway.domain.times import after
+from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.sql import insert, insert_later, update_later
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
@@ -92,9 +92,9 @@ class RunRepository:
         """The newest that was sent and is neither expired nor cancelled."""
         return _run(await self._db.fetchrow(_NEWEST, asset_id))
 
-    async def save(self, run: Run, track: RunState, at: datetime, **changes: Any) -> datetime:
+    async def save(self, run: Run, state: RunState, at: datetime, **changes: Any) -> datetime:
         """Writes the track and what follows from it; returns the new `updated_at`, which is above the old one."""
-        moved = after(run.updated_at, at)
+        moved = strictly_after(run.updated_at, at)
         if cost := changes.get("cost"):
             changes |= {"cost_amount": Decimal(cost["amount"]), "cost_currency": cost["currency"]}
         await update_later(
@@ -103,11 +103,11 @@ class RunRepository:
             "run_id",
             run.run_id,
             {
-                "made": track.made,
-                "verdict": track.verdict,
-                "status": track.status,
-                "run_rev": track.run_rev,
-                "review_rev": track.review_rev,
+                "made": state.generator,
+                "verdict": state.review,
+                "status": state.status,
+                "run_rev": state.run_rev,
+                "review_rev": state.review_rev,
                 "updated_at": moved,
                 **changes,
             },
@@ -137,7 +137,7 @@ def _run(row: asyncpg.Record | None) -> Run | None:
     if row is None:
         return None
     values = dict(row)
-    track = RunState(
+    state = RunState(
         GeneratorState(values.pop("made")),
         ReviewState(values.pop("verdict")),
         values.pop("run_rev"),
@@ -147,7 +147,7 @@ def _run(row: asyncpg.Record | None) -> Run | None:
     return Run(
         **values
         | {
-            "track": track,
+            "track": state,
             "kind": AssetKind(row["kind"]),
             "source": RunSource(row["source"]),
             "parent_reason": ParentReason(reason) if reason else None,

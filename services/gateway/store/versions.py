@@ -91,10 +91,10 @@ class VersionRepository:
                 at,
             )
 
-    async def close(self, run: Run, track: RunState, chosen: str | None, at: datetime) -> None:
-        """Gives the run's candidates the status that follows from the track."""
+    async def close(self, run: Run, state: RunState, chosen: str | None, at: datetime) -> None:
+        """Gives the run's candidates the status that follows from the run's state."""
         if run.candidates:
-            statuses = [version_status(track, chosen=v == chosen).value for v in run.candidates]
+            statuses = [version_status(state, chosen=v == chosen).value for v in run.candidates]
             await defer(self._db, "versions", _CLOSE, list(run.candidates), statuses, at)
 
     async def committed(self, version_id: str, at: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.gateway.domain.event_log import Bounds, Logged, event_id
+from services.gateway.domain.event_log import LogBounds, LoggedEvent, event_id
 from services.gateway.stream.quota import StreamQuota
 from services.gateway.stream.subscriber import Batch, EventLog, Frame, Stream, frame
 from shared.core.clock import Clock
@@ -195,7 +195,7 @@ class Hub:
             if len(rows) < PAGE:
                 return
 
-    def _dispatch(self, part: Sequence[Logged]) -> None:
+    def _dispatch(self, part: Sequence[LoggedEvent]) -> None:
         """To the streams of a project what it has of this part, in one piece. A stream of a user takes event after
         event, because its ids must rise across projects."""
         self._position = part[-1].seq
@@ -246,7 +246,7 @@ class Hub:
                 self._woken.set()  # should a NOTIFY ever be lost
                 await self._check_epoch()
 
-    def observe(self, bounds: Bounds) -> None:
+    def observe(self, bounds: LogBounds) -> None:
         """After a restore the log has another past: streams end, and learn it when they come back."""
         if self._epoch and bounds.epoch != self._epoch:
             self._epoch, self._position = bounds.epoch, bounds.last
@@ -266,7 +266,7 @@ def _hand(streams: Collection[Stream], frames: Sequence[Frame]) -> None:
         DELIVERED.inc(len(streams) * len(frames))
 
 
-def _parts(rows: Sequence[Logged]) -> Iterator[Sequence[Logged]]:
+def _parts(rows: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:
     """Small ones; a row that may change who sees what begins a new one."""
     begin = size = 0
     for n, row in enumerate(rows):
@@ -278,7 +278,7 @@ def _parts(rows: Sequence[Logged]) -> Iterator[Sequence[Logged]]:
         yield rows[begin:]
 
 
-def _is_about_members(row: Logged) -> bool:
+def _is_about_members(row: LoggedEvent) -> bool:
     return row.name == CHANGED and json.loads(row.data).get("resource") in MEMBERSHIP
 
 

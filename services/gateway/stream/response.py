@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.api.problems import rate_limited
-from services.gateway.domain.event_log import Bounds, event_id, where_to_resume
+from services.gateway.domain.event_log import LogBounds, event_id, resume_position
 from services.gateway.stream.hub import PAGE, Hub
 from services.gateway.stream.quota import StreamLimit
 from services.gateway.stream.subscriber import EventLog, Stream, Wire, frame
@@ -93,9 +93,9 @@ class EventStreamResponse(Response):
         else:
             await live()
 
-    async def _prelude(self, stream: Stream, place: int, bounds: Bounds, send: Send) -> None:
+    async def _prelude(self, stream: Stream, place: int, bounds: LogBounds, send: Send) -> None:
         await _body(send, f"retry: {RETRY_MS}\n\n".encode())
-        resume = where_to_resume(self._opening.last_event_id, bounds)
+        resume = resume_position(self._opening.last_event_id, bounds)
         if isinstance(resume, int):
             stream.skip_to(max(resume, place))
             await self._replay(stream, resume, place, bounds.epoch, send)

@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
-from services.gateway.domain.event_log import Bounds, Logged
+from services.gateway.domain.event_log import LogBounds, LoggedEvent
 
 QUEUE_BYTES: Final = 256 * 1024  # a client that is this far behind the live events is dropped; it resumes from the log
 
 
 class EventLog(Protocol):
-    async def bounds(self) -> Bounds: ...
+    async def bounds(self) -> LogBounds: ...
 
-    async def after(self, seq: int, limit: int) -> list[Logged]:
+    async def after(self, seq: int, limit: int) -> list[LoggedEvent]:
         """Of all projects, in order."""
         ...
 
     async def between(
         self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int
-    ) -> list[Logged]:
+    ) -> list[LoggedEvent]:
         """after < seq <= upto, of these projects; `to_user`: only what the stream of a user carries."""
         ...
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.gateway.api.auth.tokens import LEEWAY_S, LocalTokens
 from services.gateway.api.middleware.rate_limit import TRACKED, RateLimit
 from services.gateway.config import Settings
-from services.gateway.domain.identity import BadToken
+from services.gateway.domain.identity import InvalidToken
 from tests.support.clock import FakeClock
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -27,7 +27,7 @@ async def test_a_token_says_who_it_is_until_it_expires(clock: FakeClock) -> None
     identity = await tokens(clock).verify(token)
     assert (identity.user_id, identity.name) == ("ana", "Ana")
     clock.move(3600 + LEEWAY_S + 1)
-    with pytest.raises(BadToken, match="expired"):
+    with pytest.raises(InvalidToken, match="expired"):
         await tokens(clock).verify(token)
 
 
@@ -48,7 +48,7 @@ async def test_a_token_says_who_it_is_until_it_expires(clock: FakeClock) -> None
 async def test_every_claim_is_pinned(clock: FakeClock, change: dict[str, Any]) -> None:
     claims = {"iss": "retake", "aud": "retake", "sub": "ana", "exp": int(clock.now().timestamp()) + 60} | change
     token = jwt.encode({k: v for k, v in claims.items() if v is not None}, SECRET, "HS256")
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await tokens(clock).verify(token)
 
 
@@ -62,7 +62,7 @@ async def test_other_algorithms_and_keys_are_refused(clock: FakeClock) -> None:
         "a.b.c",
         "é",
     ):
-        with pytest.raises(BadToken):
+        with pytest.raises(InvalidToken):
             await tokens(clock).verify(token)
 
 
@@ -72,9 +72,9 @@ async def test_a_session_is_no_token_and_lives_no_longer_than_its_token(clock: F
     session, seconds = t.open_session(identity)
     assert seconds == 3600
     assert t.verify_session(session).user_id == "ana"
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await t.verify(session)
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         t.verify_session(t.issue("ana", "Ana", timedelta(hours=1)))
     _, longest = t.open_session(await t.verify(t.issue("ana", "Ana", timedelta(days=3))))
     assert longest == 12 * 3600

@@ -11,7 +11,7 @@ import pytest
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
 from services.gateway.api.problems import ProblemError, Slug
-from services.gateway.domain.limits import Used
+from services.gateway.domain.rate_windows import WindowCount
 from tests.support.clock import FakeClock
 
 
@@ -19,16 +19,16 @@ class Table:
     """The adapter's rules, in memory; `during` runs while the statement is on its way."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Used] = {}
+        self.rows: dict[tuple[str, str], WindowCount] = {}
         self.statements = 0
         self.during = lambda: None
 
-    async def add(self, used: Sequence[Used], now: float, window_s: int) -> list[Used]:
+    async def add(self, used: Sequence[WindowCount], now: float, window_s: int) -> list[WindowCount]:
         self.statements += 1
         for u in used:
             row = self.rows.get(u.key)
             if row is not None and row.begun > now - window_s:
-                self.rows[u.key] = Used(*u.key, row.begun, row.count + u.count)
+                self.rows[u.key] = WindowCount(*u.key, row.begun, row.count + u.count)
             else:
                 self.rows[u.key] = u
         self.during()

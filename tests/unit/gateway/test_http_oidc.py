@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from services.gateway.api.auth.issuer_keys import COOLDOWN_S, FRESH_S, USABLE_S, IssuerKeys
 from services.gateway.api.auth.oidc import OidcTokens
-from services.gateway.domain.identity import BadToken
+from services.gateway.domain.identity import InvalidToken
 from shared.core.errors import Retryable
 from tests.support.clock import FakeClock
 from tests.support.gateway_http import gateway_settings
@@ -99,7 +99,7 @@ async def test_a_token_says_who_it_is(s: Setup) -> None:
     ],
 )
 async def test_every_claim_is_pinned(s: Setup, claims: dict[str, Any]) -> None:
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await s.tokens.verify(s.token(**claims))
 
 
@@ -107,7 +107,7 @@ async def test_clocks_may_differ_a_little(s: Setup) -> None:
     now = int(s.clock.now().timestamp())
     await s.tokens.verify(s.token(exp=now - 29, nbf=now + 29))
     for claims in ({"exp": now - 31}, {"nbf": now + 31}):
-        with pytest.raises(BadToken):
+        with pytest.raises(InvalidToken):
             await s.tokens.verify(s.token(**claims))
 
 
@@ -128,14 +128,14 @@ async def test_nobody_signs_with_what_everybody_knows(s: Setup) -> None:
         "é.é.é",
         "x" * 20_000,
     ):
-        with pytest.raises(BadToken):
+        with pytest.raises(InvalidToken):
             await s.tokens.verify(token)
     assert s.fake.fetches == 0
 
 
 async def test_a_key_of_another_kind_or_hand_is_refused(s: Setup) -> None:
     for token in (s.token(key=OTHER_RSA), s.token("a", EC_KEY, "ES256"), s.token()[:-4] + "AAAA"):
-        with pytest.raises(BadToken):
+        with pytest.raises(InvalidToken):
             await s.tokens.verify(token)
 
 
@@ -143,9 +143,9 @@ async def test_an_issuer_with_one_key_need_not_name_it(s: Setup) -> None:
     await s.tokens.verify(s.token(None))
     s.fake.keys["b"] = ("RS256", OTHER_RSA)
     s.clock.move(COOLDOWN_S)
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await s.tokens.verify(s.token("unknown"))
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await s.tokens.verify(s.token(None))
 
 
@@ -161,11 +161,11 @@ async def test_a_rotated_key_is_fetched_at_once_and_invented_ones_seldom(s: Setu
     await asyncio.gather(*(s.tokens.verify(s.token("b", OTHER_RSA)) for _ in range(5)))
     assert s.fake.fetches == 2
     for n in range(50):
-        with pytest.raises(BadToken):
+        with pytest.raises(InvalidToken):
             await s.tokens.verify(s.token(f"invented-{n}"))
     assert s.fake.fetches == 2
     s.clock.move(COOLDOWN_S)
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await s.tokens.verify(s.token("invented"))
     assert s.fake.fetches == 3
 
@@ -178,7 +178,7 @@ async def test_a_withdrawn_key_ends_when_the_keys_are_refreshed_beside_the_reque
     for _ in range(10):
         await asyncio.sleep(0)
     await asyncio.sleep(0.05)
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await s.tokens.verify(s.token())
     await s.keys.aclose()
 
@@ -188,7 +188,7 @@ async def test_while_the_issuer_is_away_its_keys_serve_for_a_day(s: Setup) -> No
     s.fake.away = True
     s.clock.move(USABLE_S - 1)
     await s.tokens.verify(s.token())
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await s.tokens.verify(s.token("unknown"))
     s.clock.move(2 + COOLDOWN_S)
     with pytest.raises(Retryable):

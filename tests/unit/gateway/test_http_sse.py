@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.gateway.domain.event_log import Bounds, Logged, ResetReason, where_to_resume
+from services.gateway.domain.event_log import LogBounds, LoggedEvent, ResetReason, resume_position
 from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub
 from services.gateway.stream.quota import StreamLimit, StreamQuota
 from services.gateway.stream.response import EventStreamResponse, Opening
@@ -31,7 +31,7 @@ EPOCH = "e1"
 class Log:
     """The log in memory, with pauses where a database has them."""
 
-    rows: list[Logged] = field(default_factory=list)
+    rows: list[LoggedEvent] = field(default_factory=list)
     epoch: str = EPOCH
     pruned_to: int = 0
     grants: dict[str, set[str]] = field(default_factory=dict)
@@ -45,22 +45,22 @@ class Log:
     def last(self) -> int:
         return self.rows[-1].seq if self.rows else self.pruned_to
 
-    def append(self, project: str = "p", name: str = "progress", to_user: bool = False, **data: Any) -> Logged:
-        row = Logged(self.last + 1, project, name, json.dumps(data or {"n": self.last + 1}), to_user)
+    def append(self, project: str = "p", name: str = "progress", to_user: bool = False, **data: Any) -> LoggedEvent:
+        row = LoggedEvent(self.last + 1, project, name, json.dumps(data or {"n": self.last + 1}), to_user)
         self.rows.append(row)
         return row
 
-    async def bounds(self) -> Bounds:
+    async def bounds(self) -> LogBounds:
         await self._pause()
-        return Bounds(self.epoch, self.pruned_to, self.last)
+        return LogBounds(self.epoch, self.pruned_to, self.last)
 
-    async def after(self, seq: int, limit: int) -> list[Logged]:
+    async def after(self, seq: int, limit: int) -> list[LoggedEvent]:
         await self._pause()
         return [r for r in self.rows if r.seq > seq][:limit]
 
     async def between(
         self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int
-    ) -> list[Logged]:
+    ) -> list[LoggedEvent]:
         await self._pause()
         return [
             r for r in self.rows if after < r.seq <= upto and r.project_id in project_ids and (r.to_user or not to_user)
@@ -181,12 +181,12 @@ def test_an_event_is_written_as_the_standard_says() -> None:
     ],
 )
 def test_where_to_resume(given_id: str | None, found: Any) -> None:
-    assert where_to_resume(given_id, Bounds("e1", pruned_to=3, last=10)) == found
+    assert resume_position(given_id, LogBounds("e1", pruned_to=3, last=10)) == found
 
 
 @given(st.text(max_size=40))
 def test_any_text_can_be_sent_as_an_id(text: str) -> None:
-    where_to_resume(text, Bounds("e1", 0, 10))
+    resume_position(text, LogBounds("e1", 0, 10))
 
 
 def batch(*frames: tuple[int, bytes]) -> Batch:
@@ -551,7 +551,7 @@ async def test_a_log_that_cannot_be_read_is_tried_again(failure: Exception) -> N
         await until(lambda: "snapshot" in client.text)
         whole, failures = log.after, [failure]
 
-        async def after(seq: int, limit: int) -> list[Logged]:
+        async def after(seq: int, limit: int) -> list[LoggedEvent]:
             if failures:
                 raise failures.pop()
             return await whole(seq, limit)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.domain.batch_planner import ItemState, Plan, SegmentSlots, Slot, SlotRun, plan
-from services.gateway.domain.batches import BatchStatus, Policy
+from services.gateway.domain.batches import BatchPolicy, BatchStatus
 from services.gateway.domain.runs import RunStatus
 from shared.contracts.values import AssetKind
 
@@ -53,7 +53,7 @@ def episodes(draw: st.DrawFn) -> tuple[list[SegmentSlots], Slot | None]:
 
 
 policies = st.builds(
-    Policy,
+    BatchPolicy,
     st.sampled_from(["sequential", "parallel"]),
     st.integers(1, 3),
     st.booleans(),
@@ -62,7 +62,7 @@ policies = st.builds(
 
 
 @given(policies, episodes(), st.booleans())
-def test_whatever_the_rows_say(policy: Policy, rows: tuple[list[SegmentSlots], Slot | None], paused: bool) -> None:
+def test_whatever_the_rows_say(policy: BatchPolicy, rows: tuple[list[SegmentSlots], Slot | None], paused: bool) -> None:
     segments, music = rows
     step = plan(policy, segments, music, paused=paused)
     all_slots = [s for seg in segments for s in (seg.starting_image, seg.video, seg.narration) if s]
@@ -97,7 +97,7 @@ def _builds_on_what_is_committed(seg: SegmentSlots, step: Plan) -> None:
 
 @given(policies, episodes())
 def test_a_person_is_waited_for_only_if_nothing_else_can_be_done(
-    policy: Policy, rows: tuple[list[SegmentSlots], Slot | None]
+    policy: BatchPolicy, rows: tuple[list[SegmentSlots], Slot | None]
 ) -> None:
     step = plan(policy, *rows)
     states = {i.state for i in step.items.values()}
@@ -108,7 +108,7 @@ def test_a_person_is_waited_for_only_if_nothing_else_can_be_done(
 
 
 @given(policies, st.integers(1, 4), st.randoms(use_true_random=False))
-def test_every_batch_comes_to_an_end(policy: Policy, count: int, chance: object) -> None:
+def test_every_batch_comes_to_an_end(policy: BatchPolicy, count: int, chance: object) -> None:
     """Whatever the runs become, the planner asks for each asset at most once and the batch ends."""
     segments = {n: segment(n) for n in range(1, count + 1)}
     music: Slot = Slot("music", AssetKind.MUSIC)
@@ -149,7 +149,7 @@ def _new(old: Slot | None, changed: dict[str, Slot]) -> Slot | None:
     return changed.get(old.asset_id, old) if old else None
 
 
-def _moved(old: Slot, policy: Policy, chance: object) -> Slot:
+def _moved(old: Slot, policy: BatchPolicy, chance: object) -> Slot:
     assert old.run
     if old.run.status is RunStatus.GENERATING:
         if policy.approves(old.kind):
@@ -174,7 +174,7 @@ def done(number: int, kind: AssetKind) -> Slot:
 def test_sequential_waits_for_the_video_and_narrates_beside_the_next() -> None:
     waiting = slot(1, AssetKind.VIDEO, run=SlotRun("r", RunStatus.PREVIEW_READY))
     first = segment(1, starting_image=done(1, AssetKind.STARTING_IMAGE), video=waiting)
-    policy = Policy("sequential")
+    policy = BatchPolicy("sequential")
     step = plan(policy, [first, segment(2)], None)
     assert (step.start, step.status, step.counts.current_segment) == ((), BatchStatus.WAITING_REVIEW, 1)
     step = plan(policy, [replace(first, video=done(1, AssetKind.VIDEO)), segment(2)], None)
@@ -184,11 +184,11 @@ def test_sequential_waits_for_the_video_and_narrates_beside_the_next() -> None:
 
 def test_music_is_made_once_it_has_directions() -> None:
     music = Slot("music", AssetKind.MUSIC, has_text=False)
-    assert plan(Policy("sequential"), [], music).status is BatchStatus.COMPLETED
-    assert plan(Policy("sequential"), [], replace(music, has_text=True)).start == ("music",)
+    assert plan(BatchPolicy("sequential"), [], music).status is BatchStatus.COMPLETED
+    assert plan(BatchPolicy("sequential"), [], replace(music, has_text=True)).start == ("music",)
 
 
 def test_policy_decides_what_waits_for_a_person() -> None:
-    assert [k for k in AssetKind if not Policy("sequential").approves(k)] == [AssetKind.VIDEO]
-    assert not any(Policy("sequential", review="all").approves(k) for k in AssetKind)
-    assert all(Policy("sequential", auto_approve=True, review="all").approves(k) for k in AssetKind)
+    assert [k for k in AssetKind if not BatchPolicy("sequential").approves(k)] == [AssetKind.VIDEO]
+    assert not any(BatchPolicy("sequential", review="all").approves(k) for k in AssetKind)
+    assert all(BatchPolicy("sequential", auto_approve=True, review="all").approves(k) for k in AssetKind)

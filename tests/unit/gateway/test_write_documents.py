@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.changes import Wanted, changed, wrong_types
 from services.gateway.domain.documents import GivenImage, parse_document
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.outputs import changed_output, output_problems
+from services.gateway.domain.run_parameters import RunParameters, merge_changes, type_problems
 from services.gateway.domain.settings import merged, review_timeout_s, snapshot, with_defaults
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
 
@@ -227,8 +227,8 @@ def test_a_snapshot_tells_what_is_set() -> None:
 
 
 def test_changes_build_on_their_base() -> None:
-    base = Wanted("Pan left", "m", {"seed": 1}, "noir")
-    assert changed(
+    base = RunParameters("Pan left", "m", {"seed": 1}, "noir")
+    assert merge_changes(
         base,
         {
             "prompt_modifications": "slowly",
@@ -237,10 +237,10 @@ def test_changes_build_on_their_base() -> None:
             "seed": 2,
             "mood": "x",
         },
-    ) == Wanted("Pan left\nslowly", "m", {"seed": 2}, "noir\ngrainy", "glasses")
-    assert changed(base, {"directions": "Tilt", "prompt_modifications": " "}).directions == "Tilt"
-    assert changed(Wanted(), {"prompt_modifications": "slowly"}).directions == "slowly"
-    assert wrong_types({"directions": 3, "seed": True, "mood": 3}) == [
+    ) == RunParameters("Pan left\nslowly", "m", {"seed": 2}, "noir\ngrainy", "glasses")
+    assert merge_changes(base, {"directions": "Tilt", "prompt_modifications": " "}).directions == "Tilt"
+    assert merge_changes(RunParameters(), {"prompt_modifications": "slowly"}).directions == "slowly"
+    assert type_problems({"directions": 3, "seed": True, "mood": 3}) == [
         ("directions", "directions must be a text"),
         ("seed", "seed must be a number"),
     ]
@@ -248,12 +248,12 @@ def test_changes_build_on_their_base() -> None:
 
 texts = st.none() | st.text(min_size=1, max_size=8)
 numbers = st.dictionaries(st.sampled_from(["seed", "duration"]), st.integers())
-wishes = st.builds(Wanted, texts, texts, numbers, texts, texts)
+wishes = st.builds(RunParameters, texts, texts, numbers, texts, texts)
 
 
 @given(wishes, wishes)
-def test_what_is_asked_survives_its_way_through_overrides(one: Wanted, other: Wanted) -> None:
-    assert Wanted.of(one.overrides()) == one
+def test_what_is_asked_survives_its_way_through_overrides(one: RunParameters, other: RunParameters) -> None:
+    assert RunParameters.of(one.overrides()) == one
     both = one.over(other)
     assert both.over(other) == both
     assert both.directions == (one.directions if one.directions is not None else other.directions)

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.domain.runs import ACTIVE, TERMINAL, GeneratorState, ReviewState, RunState, RunStatus
-from services.gateway.domain.statuses import (
+from services.gateway.domain.segments import (
     ApprovalStatus,
+    NewestRun,
+    SegmentState,
     SegmentStatus,
-    Shown,
-    ShownRun,
-    counted,
-    shown,
+    count_segments,
+    segment_state,
 )
 from services.gateway.domain.versions import VersionStatus, version_status
 
@@ -59,17 +59,17 @@ ENDS = {
 
 @given(st.sampled_from(sorted(ENDS)), st.data())
 def test_any_order_of_events_leads_to_the_same_status(story: tuple[str, str], data: st.DataObject) -> None:
-    generator = [("generator", made, rev) for rev, made in enumerate(GENERATOR[story[0]])]
+    generator = [("generator", generator, rev) for rev, generator in enumerate(GENERATOR[story[0]])]
     review = [("review", verdict, rev) for rev, verdict in enumerate(REVIEW[story[1]])]
     told = [*generator, *review]
     again = data.draw(st.lists(st.sampled_from(told), max_size=4))
-    track = RunState()
+    state = RunState()
     for owner, word, rev in data.draw(st.permutations([*told, *again])):
-        before = track
-        track = track.hear_generator(word, rev) if owner == "generator" else track.hear_review(word, rev)
-        if before.made in (GeneratorState.COMPLETE, GeneratorState.FAILED, GeneratorState.CANCELLED):
-            assert track.status is before.status, "what the generator ended stays ended"
-    assert track.status is ENDS[story]
+        before = state
+        state = state.apply_generator(word, rev) if owner == "generator" else state.apply_review(word, rev)
+        if before.generator in (GeneratorState.COMPLETE, GeneratorState.FAILED, GeneratorState.CANCELLED):
+            assert state.status is before.status, "what the generator ended stays ended"
+    assert state.status is ENDS[story]
 
 
 def test_no_status_is_neither_active_nor_terminal() -> None:
@@ -78,11 +78,11 @@ def test_no_status_is_neither_active_nor_terminal() -> None:
 
 
 def test_a_person_is_asked_once_both_have_spoken() -> None:
-    preview = RunState().hear_generator(GeneratorState.PREVIEW_READY, 3)
+    preview = RunState().apply_generator(GeneratorState.PREVIEW_READY, 3)
     assert not preview.awaits_person
-    assert preview.hear_review(ReviewState.OPEN, 1).awaits_person
-    assert RunState().hear_review(ReviewState.OPEN, 1).hear_generator(GeneratorState.PREVIEW_READY, 3).awaits_person
-    assert not preview.hear_review(ReviewState.ACCEPTED, 2).hear_review(ReviewState.OPEN, 1).awaits_person
+    assert preview.apply_review(ReviewState.OPEN, 1).awaits_person
+    assert RunState().apply_review(ReviewState.OPEN, 1).apply_generator(GeneratorState.PREVIEW_READY, 3).awaits_person
+    assert not preview.apply_review(ReviewState.ACCEPTED, 2).apply_review(ReviewState.OPEN, 1).awaits_person
 
 
 def test_only_the_chosen_version_is_accepted() -> None:
@@ -94,10 +94,10 @@ def test_only_the_chosen_version_is_accepted() -> None:
 
 def test_a_segment_shows_its_newest_run() -> None:
     def say(status: RunStatus, **more: bool) -> tuple[str, str | None]:
-        told = shown(ShownRun(status, **more))
+        told = segment_state(NewestRun(status, **more))
         return told.status, told.approval_status
 
-    assert shown(None) == Shown(SegmentStatus.PENDING, None)
+    assert segment_state(None) == SegmentState(SegmentStatus.PENDING, None)
     for status in (RunStatus.REQUESTED, RunStatus.QUEUED, RunStatus.GENERATING):
         assert say(status) == ("generating", None)
         assert say(status, after_rejection=True) == ("generating", "needs_revision")
@@ -112,20 +112,20 @@ def test_a_segment_shows_its_newest_run() -> None:
     st.lists(
         st.sampled_from(
             [
-                Shown(SegmentStatus.PENDING, None),
-                Shown(SegmentStatus.GENERATING, None),
-                Shown(SegmentStatus.GENERATING, ApprovalStatus.NEEDS_REVISION),
-                Shown(SegmentStatus.COMPLETED, None),
-                Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED),
-                Shown(SegmentStatus.COMPLETED, ApprovalStatus.REJECTED),
-                Shown(SegmentStatus.COMPLETED, ApprovalStatus.NEEDS_REVISION),
-                Shown(SegmentStatus.FAILED, None),
+                SegmentState(SegmentStatus.PENDING, None),
+                SegmentState(SegmentStatus.GENERATING, None),
+                SegmentState(SegmentStatus.GENERATING, ApprovalStatus.NEEDS_REVISION),
+                SegmentState(SegmentStatus.COMPLETED, None),
+                SegmentState(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED),
+                SegmentState(SegmentStatus.COMPLETED, ApprovalStatus.REJECTED),
+                SegmentState(SegmentStatus.COMPLETED, ApprovalStatus.NEEDS_REVISION),
+                SegmentState(SegmentStatus.FAILED, None),
             ]
         )
     )
 )
-def test_counts_add_up(segments: list[Shown]) -> None:
-    counts = counted(segments)
+def test_counts_add_up(segments: list[SegmentState]) -> None:
+    counts = count_segments(segments)
     assert counts.total_segments == counts.completed + counts.failed + counts.pending
     assert counts.approved + counts.rejected <= counts.completed
     if counts.current_segment is None:
@@ -137,9 +137,11 @@ def test_counts_add_up(segments: list[Shown]) -> None:
 
 
 def test_counts_of_the_seed() -> None:
-    done = Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED)
-    rest = [Shown(SegmentStatus.COMPLETED, None), Shown(SegmentStatus.GENERATING, None)] + [shown(None)] * 6
-    counts = counted([done, done, *rest])
+    done = SegmentState(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED)
+    rest = [SegmentState(SegmentStatus.COMPLETED, None), SegmentState(SegmentStatus.GENERATING, None)] + [
+        segment_state(None)
+    ] * 6
+    counts = count_segments([done, done, *rest])
     assert (counts.total_segments, counts.completed, counts.approved, counts.pending, counts.current_segment) == (
         10,
         3,

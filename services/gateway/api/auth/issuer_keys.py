@@ -11,7 +11,7 @@ import httpx
 import jwt
 import structlog
 
-from services.gateway.domain.identity import BadToken, safe_url
+from services.gateway.domain.identity import InvalidToken, safe_url
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
 
@@ -53,7 +53,7 @@ class IssuerKeys:
             raise Retryable("issuer_away", "The identity provider cannot be reached.", delay_s=COOLDOWN_S)
         found = self._find(kid)
         if found is None:
-            raise BadToken("The token is signed with a key that its issuer does not have.")
+            raise InvalidToken("The token is signed with a key that its issuer does not have.")
         return found
 
     def _find(self, kid: str | None) -> jwt.PyJWK | None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import jwt
 
-from services.gateway.domain.identity import BadToken, Identity
+from services.gateway.domain.identity import Identity, InvalidToken
 from shared.core.clock import Clock
 
 LONGEST_TOKEN: Final = 16 * 1024  # before anything of it is parsed
@@ -45,31 +45,31 @@ class OidcTokens:
             claims = jwt.decode(token, key, self._algorithms, options, audience=self._audience, issuer=self._issuer)
             return self._identity(claims)
         except (jwt.PyJWTError, ValueError, TypeError) as e:
-            raise BadToken("The token does not come from our issuer, or is not for us.") from e
+            raise InvalidToken("The token does not come from our issuer, or is not for us.") from e
 
     def _header(self, token: str) -> dict[str, Any]:
         """Refuses other algorithms before any key is looked for: no `none`, no shared secret made of a public key."""
         if len(token) > LONGEST_TOKEN:
-            raise BadToken("The token is too long.")
+            raise InvalidToken("The token is too long.")
         try:
             header: dict[str, Any] = jwt.get_unverified_header(token)
         except jwt.PyJWTError as e:
-            raise BadToken("The token cannot be read.") from e
+            raise InvalidToken("The token cannot be read.") from e
         if header.get("alg") not in self._algorithms:
-            raise BadToken(f"The token must be signed with {' or '.join(self._algorithms)}.")
+            raise InvalidToken(f"The token must be signed with {' or '.join(self._algorithms)}.")
         if not isinstance(header.get("kid"), str | None):
-            raise BadToken("The token's key id is no text.")
+            raise InvalidToken("The token's key id is no text.")
         return header
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         now, expires, begins = self._clock.now().timestamp(), int(claims["exp"]), claims.get("nbf")
         if expires + self._leeway_s < now:
-            raise BadToken("The token has expired.")
+            raise InvalidToken("The token has expired.")
         if begins is not None and float(begins) - self._leeway_s > now:
-            raise BadToken("The token is not valid yet.")
+            raise InvalidToken("The token is not valid yet.")
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
-            raise BadToken("The token's subject is no text of 1 to 255 characters.")
+            raise InvalidToken("The token's subject is no text of 1 to 255 characters.")
         named = next(
             (
                 claims[c]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import jwt
 
-from services.gateway.domain.identity import BadToken, Identity
+from services.gateway.domain.identity import Identity, InvalidToken
 from shared.core.clock import Clock
 
 ALGORITHM: Final = "HS256"
@@ -63,7 +63,7 @@ class LocalTokens:
             claims = jwt.decode(token, self._secret, [ALGORITHM], options, audience=audience, issuer=self._issuer)
             expires = int(claims["exp"])
         except (jwt.PyJWTError, ValueError, TypeError) as e:
-            raise BadToken("The token is not one of ours.") from e
+            raise InvalidToken("The token is not one of ours.") from e
         user_id, name = claims["sub"], claims.get("name")
         scopes = str(claims.get("scope") or "").split()
         found = Identity(user_id, name if isinstance(name, str) and name else user_id, tuple(scopes), expires)
@@ -72,4 +72,4 @@ class LocalTokens:
 
     def _check_time(self, identity: Identity) -> None:
         if identity.expires_at + LEEWAY_S < self._clock.now().timestamp():
-            raise BadToken("The token has expired.")
+            raise InvalidToken("The token has expired.")

@@ -14,7 +14,7 @@ from services.gateway.api.app_state import AppState
 from services.gateway.api.middleware.errors import header
 from services.gateway.api.middleware.rate_limit import Standing
 from services.gateway.api.problems import ProblemError, Slug, of, rate_limited, render
-from services.gateway.domain.identity import BadToken, Identity
+from services.gateway.domain.identity import Identity, InvalidToken
 
 API: Final = "/api/v1"
 IDENTITY: Final = "retake.identity"
@@ -86,12 +86,12 @@ class AuthMiddleware:
             if authorization := header(scope, b"authorization"):
                 kind, _, token = authorization.partition(" ")
                 if kind.lower() != "bearer" or not token.strip():
-                    raise BadToken("The Authorization header is no bearer token.")
+                    raise InvalidToken("The Authorization header is no bearer token.")
                 return await parts.verifier.verify(token.strip()), None
             if ticket := _ticket(scope):
                 user_id = await parts.tickets.redeem(ticket, scope["path"])
                 if user_id is None:
-                    raise BadToken("The ticket was used, has expired, or is for another path.")
+                    raise InvalidToken("The ticket was used, has expired, or is for another path.")
                 return Identity(user_id, user_id, (), 0), None
             # Never for a write: no page elsewhere can make the browser do one.
             session = _cookie(scope)
@@ -102,7 +102,7 @@ class AuthMiddleware:
                     "A session only reads: send a bearer token with anything that changes something."
                 )
             return None, _unauthenticated("No bearer token, session or ticket was sent.")
-        except BadToken as e:
+        except InvalidToken as e:
             return None, _unauthenticated(str(e))
 
     def _standing(self, scope: Scope, identity: Identity | None) -> Standing:

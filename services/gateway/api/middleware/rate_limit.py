@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from services.gateway.domain.limits import Used
+from services.gateway.domain.rate_windows import WindowCount
 from shared.core.clock import Clock
 from shared.jobs.recurring import recurring
 
@@ -47,7 +47,7 @@ class Standing:
 class Windows(Protocol):
     """Where the replicas add up."""
 
-    async def add(self, used: Sequence[Used], now: float, window_s: int) -> list[Used]:
+    async def add(self, used: Sequence[WindowCount], now: float, window_s: int) -> list[WindowCount]:
         """Adds to each caller's window, or begins one if its last is over; what each stands at now."""
         ...
 
@@ -95,7 +95,7 @@ class RateLimit:
         now = self._clock.now().timestamp()
         # In one order everywhere: two replicas that add to the same rows never wait for each other in a circle.
         fresh = [
-            Used(*key, w.begun, w.count - w.told)
+            WindowCount(*key, w.begun, w.count - w.told)
             for key, w in sorted(self._windows.items())
             if w.count > w.told and now - w.begun < self._window_s
         ]

@@ -19,7 +19,7 @@ from services.gateway.api.schemas.episodes import Asset, NewDraft
 from services.gateway.api.schemas.runs import Comparison, NewRun, NewVersion, Run, Version
 from services.gateway.commands.assets import drop_draft, save_draft
 from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import admit_run
+from services.gateway.commands.runs import start_run
 from services.gateway.commands.versions import RegisterVersion, register_version
 from services.gateway.domain.accounts import Role
 
@@ -83,7 +83,7 @@ async def regenerate(asset_id: AssetId, body: NewRun, prefer: Prefer, context: S
     async def effect(work: UnitOfWork) -> Result:
         caller = await work.require_role("asset", asset_id, Role.EDITOR)
         command = StartRun(asset_id, body.directions, body.model, body.settings, body.variants, body.suggested_changes)
-        return await starting.answer(work, await admit_run(work.store, caller, command))
+        return await starting.answer(work, await start_run(work.store, caller, command))
 
     return await context.command(effect, then=starting.then)
 

@@ -25,7 +25,7 @@ from services.gateway.api.schemas.episodes import (
 )
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
 from services.gateway.domain.accounts import Role
-from services.gateway.domain.unset import UNSET
+from services.gateway.domain.omitted import OMITTED
 
 router = APIRouter(tags=["batches"], dependencies=[Depends(json_only)])
 _AT_REST = {200: "At rest, with `Prefer: wait`."}
@@ -64,7 +64,7 @@ async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, context: 
         body.auto_approve if "auto_approve" in sent else None,
         body.review,
         body.segment_ids,
-        body.deadline_minutes if "deadline_minutes" in sent else UNSET,
+        body.deadline_minutes if "deadline_minutes" in sent else OMITTED,
     )
     return await _start(context, command, prefer)
 

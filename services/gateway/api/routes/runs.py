@@ -14,7 +14,7 @@ from services.gateway.api.path_ids import ProjectId, RunId, VersionId
 from services.gateway.api.prefer_wait import get_waiting, then_wait
 from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.runs import Decision, Review, Run, Version
-from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.reviews import SubmitDecision, submit_decision
 from services.gateway.commands.runs import cancel_run, reopen_run
 from services.gateway.commands.versions import roll_back
 from services.gateway.domain.accounts import Role
@@ -96,7 +96,7 @@ async def review(run_id: RunId, body: Decision, prefer: Prefer, context: SignedI
         done = await submit_decision(
             work.store,
             caller,
-            Decide(
+            SubmitDecision(
                 run_id,
                 body.action,
                 body.version_id,

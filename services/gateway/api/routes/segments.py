@@ -14,9 +14,9 @@ from services.gateway.api.problems import Slug
 from services.gateway.api.schemas.episodes import Segment, SegmentChanges
 from services.gateway.api.schemas.runs import Approval, Regeneration, Rejection, Review, Run
 from services.gateway.commands.assets import asset_of_segment
-from services.gateway.commands.reviews import Decide, submit_decision
+from services.gateway.commands.reviews import SubmitDecision, submit_decision
 from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import admit_run, find_waiting_run
+from services.gateway.commands.runs import find_waiting_run, start_run
 from services.gateway.commands.segments import change_segment, delete_segment
 from services.gateway.domain.accounts import Role
 from shared.contracts.values import AssetKind
@@ -69,7 +69,7 @@ async def approve(segment_id: SegmentId, body: Approval, prefer: Prefer, context
     async def effect(work: UnitOfWork) -> Result:
         caller = await work.require_role("segment", segment_id, Role.REVIEWER)
         run_id = await find_waiting_run(work.store, caller, segment_id)
-        command = Decide(run_id, "approve", body.version_id, body.rating, body.feedback)
+        command = SubmitDecision(run_id, "approve", body.version_id, body.rating, body.feedback)
         done = await submit_decision(work.store, caller, command)
         return Result(202, await work.views.review(done.decision_id), location(f"/runs/{run_id}"))
 
@@ -91,7 +91,7 @@ async def reject(segment_id: SegmentId, body: Rejection, prefer: Prefer, context
         done = await submit_decision(
             work.store,
             caller,
-            Decide(
+            SubmitDecision(
                 run_id, "reject", body.version_id, body.rating, body.reason, body.suggested_changes, body.regenerate
             ),
         )
@@ -116,6 +116,6 @@ async def regenerate(segment_id: SegmentId, body: Regeneration, prefer: Prefer, 
         caller = await work.require_role("segment", segment_id, Role.EDITOR)
         asset_id = await asset_of_segment(work.store, caller, segment_id, AssetKind.VIDEO)
         command = StartRun(asset_id, changes=body.changes, keep_original=body.keep_original)
-        return await starting.answer(work, await admit_run(work.store, caller, command))
+        return await starting.answer(work, await start_run(work.store, caller, command))
 
     return await context.command(effect, then=starting.then)

@@ -20,7 +20,7 @@ from services.gateway.api.headers import accepts
 from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.problems import ProblemError, Slug
 from services.gateway.api.schemas.projects import Upload
-from services.gateway.commands.uploads import NewUpload, register_upload
+from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.domain.accounts import Role
 from services.gateway.domain.uploads import (
     EXTENSIONS,
@@ -80,7 +80,7 @@ async def upload(
     try:
         found = await _inspect(context.parts, kind_of(content_type), ref)
         name = plain_name(filename or _named(request.headers.get("content-disposition")), content_type)
-        command = NewUpload(
+        command = RegisterUpload(
             upload_id,
             name,
             content_type,

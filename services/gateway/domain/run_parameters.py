@@ -7,16 +7,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 DIRECTIONS, MODEL = "directions", "model"
+
+
 STYLE, CHARACTERS = "style_adjustments", "character_prompt"
+
+
 MODIFICATIONS: Final = "prompt_modifications"
+
+
 SETTINGS_IN_CHANGES: Final = ("duration", "resolution", "aspect_ratio", "seed")
+
+
 KNOWN_CHANGES: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, *SETTINGS_IN_CHANGES})
 """Other keys of `suggested_changes` are recorded and have no effect."""
+
+
 TEXTS: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, "resolution", "aspect_ratio"})
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunParameters:
     """`settings` are the model's own. `style_adjustments` and `character_prompt` are added to the project's style and
     to its characters' text when the provider is called, for this run and for those that build on it."""
 
@@ -55,9 +65,9 @@ class Wanted:
         }
         return {name: value for name, value in flat.items() if value is not None}
 
-    def over(self, other: Wanted) -> Wanted:
+    def over(self, other: RunParameters) -> RunParameters:
         """This, and what it leaves out from `other`."""
-        return Wanted(
+        return RunParameters(
             directions=self.directions if self.directions is not None else other.directions,
             model=self.model if self.model is not None else other.model,
             settings={**other.settings, **{k: v for k, v in self.settings.items() if v is not None}},
@@ -66,7 +76,7 @@ class Wanted:
         )
 
 
-def changed(base: Wanted, changes: Mapping[str, Any]) -> Wanted:
+def merge_changes(base: RunParameters, changes: Mapping[str, Any]) -> RunParameters:
     """`base` with the changes merged in: modifications and adjustments are appended on a new line, others replace."""
     given = {name: value for name, value in changes.items() if name in KNOWN_CHANGES and value is not None}
     directions = given.get(DIRECTIONS, base.directions)
@@ -80,7 +90,7 @@ def changed(base: Wanted, changes: Mapping[str, Any]) -> Wanted:
     )
 
 
-def wrong_types(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
+def type_problems(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(key, what is wrong) of the known keys."""
     problems = [
         (name, f"{name} must be a text")

@@ -6,8 +6,8 @@ from enum import Enum
 from typing import Final
 
 
-class Unset(Enum):
-    UNSET = "unset"
+class Omitted(Enum):
+    OMITTED = "unset"
 
 
-UNSET: Final = Unset.UNSET
+OMITTED: Final = Omitted.UNSET

@@ -1,13 +1,15 @@
-"""What a segment shows: `status` tells of its newest video run, `approval_status` of the decision on it."""
+"""Segments of an episode, and the status that each of them shows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
+from services.gateway.domain.assets import NewAsset
 from services.gateway.domain.runs import RunStatus
+from shared.contracts.values import SegmentType
 
 
 class SegmentStatus(StrEnum):
@@ -24,7 +26,7 @@ class ApprovalStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class ShownRun:
+class NewestRun:
     """The newest run of an asset that was sent and is neither expired nor cancelled (those show what was before).
 
     `after_rejection`: its parent was rejected. `changes_suggested`: it was itself rejected with suggested changes.
@@ -36,28 +38,28 @@ class ShownRun:
 
 
 @dataclass(frozen=True)
-class Shown:
+class SegmentState:
     status: SegmentStatus
     approval_status: ApprovalStatus | None
 
 
-def shown(run: ShownRun | None) -> Shown:
+def segment_state(run: NewestRun | None) -> SegmentState:
     """None: there is no such run."""
     if run is None:
-        return Shown(SegmentStatus.PENDING, None)
+        return SegmentState(SegmentStatus.PENDING, None)
     match run.status:
         case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING:
             revision = ApprovalStatus.NEEDS_REVISION if run.after_rejection else None
-            return Shown(SegmentStatus.GENERATING, revision)
+            return SegmentState(SegmentStatus.GENERATING, revision)
         case RunStatus.PREVIEW_READY:
-            return Shown(SegmentStatus.COMPLETED, None)
+            return SegmentState(SegmentStatus.COMPLETED, None)
         case RunStatus.ACCEPTED | RunStatus.COMPLETE:
-            return Shown(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED)
+            return SegmentState(SegmentStatus.COMPLETED, ApprovalStatus.APPROVED)
         case RunStatus.REJECTED:
             changes = ApprovalStatus.NEEDS_REVISION if run.changes_suggested else ApprovalStatus.REJECTED
-            return Shown(SegmentStatus.COMPLETED, changes)
+            return SegmentState(SegmentStatus.COMPLETED, changes)
         case RunStatus.FAILED:
-            return Shown(SegmentStatus.FAILED, None)
+            return SegmentState(SegmentStatus.FAILED, None)
         case RunStatus.EXPIRED | RunStatus.CANCELLED:
             raise ValueError(f"a run that is {run.status} shows what was before it")
         case _:
@@ -65,7 +67,7 @@ def shown(run: ShownRun | None) -> Shown:
 
 
 @dataclass(frozen=True)
-class Counts:
+class SegmentCounts:
     """`completed` includes approved and rejected ones; `pending` is the rest that has not failed."""
 
     total_segments: int
@@ -77,7 +79,7 @@ class Counts:
     current_segment: int | None
 
 
-def counted(segments: Sequence[Shown]) -> Counts:
+def count_segments(segments: Sequence[SegmentState]) -> SegmentCounts:
     """`segments` in film order. The current one is being generated, else it is the first that is not approved."""
     completed = sum(s.status is SegmentStatus.COMPLETED for s in segments)
     failed = sum(s.status is SegmentStatus.FAILED for s in segments)
@@ -85,7 +87,7 @@ def counted(segments: Sequence[Shown]) -> Counts:
     turned_down = (ApprovalStatus.REJECTED, ApprovalStatus.NEEDS_REVISION)
     generating = [n for n, s in enumerate(segments, 1) if s.status is SegmentStatus.GENERATING]
     waiting = [n for n, done in enumerate(approved, 1) if not done]
-    return Counts(
+    return SegmentCounts(
         total_segments=len(segments),
         completed=completed,
         approved=sum(approved),
@@ -94,3 +96,30 @@ def counted(segments: Sequence[Shown]) -> Counts:
         pending=len(segments) - completed - failed,
         current_segment=next(iter(generating), next(iter(waiting), None)),
     )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`number` counts from 1 in film order; None once deleted."""
+
+    segment_id: str
+    episode_id: str
+    project_id: str
+    number: int | None
+    type: SegmentType
+    scene_info: dict[str, Any]
+    duration: float | None
+    user_notes: str
+    transition_after: dict[str, Any] | None
+    revision: int = 1
+
+
+@dataclass(frozen=True)
+class NewSegment:
+    segment_id: str
+    number: int
+    type: SegmentType
+    scene_info: dict[str, Any] = field(default_factory=dict)
+    duration: float | None = None
+    transition_after: dict[str, Any] | None = None
+    assets: tuple[NewAsset, ...] = ()

@@ -13,6 +13,6 @@ def rfc3339(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def after(previous: datetime | None, at: datetime) -> datetime:
+def strictly_after(previous: datetime | None, at: datetime) -> datetime:
     """`at`, or just after `previous`: what clients compare must rise with every change, whoever's clock it was."""
     return at if previous is None or at > previous else previous + TICK

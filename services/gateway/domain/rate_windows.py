@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Used:
+class WindowCount:
     """Of the window that began at `begun` (Unix time). `caller`: a user of the policy user, an address of address."""
 
     policy: str
