@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from services.gateway.projections.films import apply_film_updated
@@ -20,7 +21,7 @@ from shared.messaging.events import Message
 from shared.postgres.pool import Connection
 
 Stores = Callable[[Connection, Message[Any]], Store]
-Apply = Callable[[Store, Message[Any]], Awaitable[None]]
+Apply = Callable[[Store, Any, datetime], Awaitable[None]]
 
 _APPLY: Final[Mapping[type[Event], Apply]] = {
     Progress: apply_progress,
@@ -28,10 +29,10 @@ _APPLY: Final[Mapping[type[Event], Apply]] = {
     ReviewUpdated: apply_review_updated,
     Accepted: apply_accepted,
     Rejected: apply_rejected,
-    Complete: apply_complete,
+    Complete: lambda store, event, _: apply_complete(store, event),
     Failed: apply_failed,
     FilmUpdated: apply_film_updated,
-    ImportReady: apply_import_ready,
+    ImportReady: lambda store, event, _: apply_import_ready(store, event),
 }
 
 
@@ -42,6 +43,6 @@ def handlers(stores: Stores) -> dict[type[Event], Handler]:
 
 def _handler(apply: Apply, stores: Stores) -> Handler:
     async def on_event(connection: Connection, message: Message[Any]) -> None:
-        await apply(stores(connection, message), message)
+        await apply(stores(connection, message), message.event, message.envelope.time)
 
     return on_event

@@ -53,7 +53,7 @@ async def _start(store: Store, batch: Batch, asset_id: str) -> None:
         base=base,
         actor=batch.actor,
         review_timeout_s=batch.review_timeout_s,
-        wanted=run_parameters(StartRun(asset_id), asset, base, None),
+        parameters=run_parameters(StartRun(asset_id), asset, base, None),
         auto_approve=batch.policy.approves(asset.kind),
         batch_id=batch.batch_id,
         correlation_id=batch.correlation_id,

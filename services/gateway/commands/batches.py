@@ -99,15 +99,15 @@ async def _items(store: Store, command: StartBatch) -> list[tuple[str, str | Non
     """(asset_id, segment_id, kind) of everything that the batch is about."""
     rows = await store.batches.assets_of_episode(command.episode_id)
     order = list(dict.fromkeys(segment_id for _, segment_id, _, _ in rows if segment_id))
-    wanted = order if command.segment_ids is None else list(command.segment_ids)
+    parameters = order if command.segment_ids is None else list(command.segment_ids)
     foreign = [
-        (f"/segment_ids/{i}", "is not a segment of this episode") for i, s in enumerate(wanted) if s not in order
+        (f"/segment_ids/{i}", "is not a segment of this episode") for i, s in enumerate(parameters) if s not in order
     ]
-    if foreign or (command.segment_ids is not None and not wanted):
+    if foreign or (command.segment_ids is not None and not parameters):
         raise invalid(*(foreign or [("/segment_ids", "names no segment: leave it out for all of them")]))
     if not 0 <= command.start_from <= len(order):
         raise invalid(("/start_from", f"must be from 0 to {len(order)}"))
-    chosen = set(wanted) & set(order[command.start_from :])
+    chosen = set(parameters) & set(order[command.start_from :])
     return [
         (asset_id, segment_id, kind)
         for asset_id, segment_id, _, kind in rows

@@ -219,15 +219,11 @@ def _pinned(source: FilmSource | None) -> PinnedMedia | None:
 
 
 NAMED: Final = 8  # of the segments that are refused for one reason; all of them are in the problem's `segments`
-
-
 _WHY: Final = {
     "unapproved": "not approved yet",
     "not_in_episode": "not in this episode",
     "repeated": "named more than once",
 }
-
-
 _WHAT_TO_DO: Final = {
     "unapproved": "Approve it, or leave it out.",
     "not_in_episode": "Leave it out.",

@@ -48,7 +48,7 @@ async def admit_imported_files(
                 base=base,
                 actor=actor,
                 review_timeout_s=None,
-                wanted=RunParameters(draft.get("directions")),
+                parameters=RunParameters(draft.get("directions")),
                 source=RunSource.IMPORT,
                 auto_approve=True,
                 import_id=import_id,

@@ -115,8 +115,6 @@ async def delete_project(store: Store, caller: Caller) -> None:
 
 
 LOCAL_USER: Final = "local"
-
-
 NAME: Final = "My film"
 
 

@@ -119,7 +119,7 @@ async def _hold_next(store: Store, caller: Caller, run: Run, command: SubmitDeci
         base=base,
         actor=caller.actor,
         review_timeout_s=run.request.review_timeout_s,
-        wanted=run_parameters(again, asset, base, run, changes_in="/suggested_changes"),
+        parameters=run_parameters(again, asset, base, run, changes_in="/suggested_changes"),
         variants=run.request.variants,
         keep_original=run.request.keep_original,
         parent_run_id=run.run_id,
@@ -222,5 +222,5 @@ async def read_outcome(store: Store, decision_id: str) -> DecisionOutcome:
     run = await store.runs.get(review.run_id)
     decided = await store.reviews.decisive(review.run_id)
     told = _OUTCOMES.get(review.reason or "", review.reason or "refused")
-    outcome = run.track.verdict.value if run and run.track.is_decided and told == "decided" else told
+    outcome = run.state.review.value if run and run.state.is_decided and told == "decided" else told
     raise already_decided(outcome, decided.review_id if decided else None)

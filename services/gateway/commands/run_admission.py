@@ -45,7 +45,7 @@ class RunSpec:
     base: RunBase
     actor: Actor
     review_timeout_s: int | None
-    wanted: RunParameters = field(default_factory=RunParameters)
+    parameters: RunParameters = field(default_factory=RunParameters)
     source: RunSource = RunSource.GENERATE
     variants: int = 1
     keep_original: bool = True
@@ -98,7 +98,7 @@ def _request(order: RunSpec, run_id: str) -> RegenerateRequested:
         segment_number=asset.segment_number,
         source=order.source,
         label=asset.label,
-        overrides=order.wanted.overrides(),
+        overrides=order.parameters.overrides(),
         project_settings=snapshot(base.project.settings, base.output, base.references),
         variants=order.variants,
         keep_original=order.keep_original,
@@ -162,15 +162,15 @@ class StartRun:
 async def check_run(store: Store, order: RunSpec, *, changes_in: str = "/changes") -> None:
     """What can be refused before anything is paid. `changes_in` as for `wanted_of`."""
     base, kind = order.base, order.asset.kind
-    asked = order.wanted.directions
+    asked = order.parameters.directions
     has_text = asked.strip() if asked else base.committed and base.committed.directions.strip()
     if not has_text:
         problem = "must not be blank" if asked else "there are none: neither here, nor in the draft, nor committed ones"
         raise invalid((f"/{DIRECTIONS}", problem))
     project = snapshot(base.project.settings, base.output, {})
     existing = base.committed.model if base.committed else None
-    model = model_of(kind, order.wanted.model, project, existing, store.catalogue, store.default_provider)
-    if problems := problems_of(order.wanted, model, kind, store.catalogue):
+    model = model_of(kind, order.parameters.model, project, existing, store.catalogue, store.default_provider)
+    if problems := problems_of(order.parameters, model, kind, store.catalogue):
         raise invalid(*((_sent_as(pointer, order.changes or {}, changes_in), problem) for pointer, problem in problems))
     await check_quotas(store, order.actor, order.variants)
     await check_spending(store, base)
@@ -205,7 +205,7 @@ def run_parameters(
     """The request, over the parent run (if it asks for changes) or the draft; a video's duration from its segment.
     `changes_in` is where the request has its changes: what is wrong there is pointed at."""
     asked = RunParameters(command.directions, command.model, command.settings)
-    draft = RunParameters.of_draft(asset.draft)
+    draft = RunParameters.from_draft(asset.draft)
     if command.changes:
         if problems := type_problems(command.changes):
             raise invalid(*((f"{changes_in}/{name}", problem) for name, problem in problems))
@@ -223,7 +223,7 @@ def _base_of_changes(
     """The parent run (rejected or waiting), else the draft, else the committed version."""
     builds_on = (RunStatus.REJECTED, RunStatus.PREVIEW_READY)
     if parent and parent.status in builds_on and parent.source in (RunSource.GENERATE, RunSource.EXISTING):
-        found = parent.wanted
+        found = parent.parameters
         return found if found.directions else found.over(draft)
     if not draft.directions and base.committed and MODIFICATIONS in changes:
         return draft.over(RunParameters(base.committed.directions))

@@ -34,12 +34,12 @@ from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 async def send_held_run(store: Store, parent: Run, *, feedback: bool = False) -> bool:
     """The verdict on the parent starts the run that waited for it: it gets the asset's lock. False: there is none.
     `feedback`: the verdict is a rejection that asked for it."""
-    held = await store.runs.lock(parent.holds) if parent.holds else None
+    held = await store.runs.lock(parent.held_run_id) if parent.held_run_id else None
     if held is None or not held.held:
         return False
     now = store.now()
     await store.assets.hand_over(held.asset_id, parent.run_id, held.run_id, now)
-    at = await store.runs.save(held, held.track, now, held=False)
+    at = await store.runs.save(held, held.state, now, held=False)
     await store.publish(held.project_id, held.owner_id, held.request)
     text = requested_text(held.request, again=held.asset_committed, feedback=feedback)
     await store.log(
@@ -64,7 +64,7 @@ async def start_run(store: Store, caller: Caller, command: StartRun) -> Admitted
         base=base,
         actor=caller.actor,
         review_timeout_s=review_timeout_s(base.project.settings),
-        wanted=run_parameters(command, asset, base, parent),
+        parameters=run_parameters(command, asset, base, parent),
         variants=command.variants,
         keep_original=command.keep_original,
         changes=command.changes or None,
@@ -113,7 +113,7 @@ async def _waiting(store: Store, asset: Asset) -> Run | None:
     if asset.active_run_id is None:
         return None
     active = await store.runs.get(asset.active_run_id)
-    if active is None or active.status is not RunStatus.PREVIEW_READY or active.auto_approve or active.holds:
+    if active is None or active.status is not RunStatus.PREVIEW_READY or active.auto_approve or active.held_run_id:
         raise busy(asset.label, asset.active_run_id)
     if await store.reviews.pending(active.run_id):
         raise busy(asset.label, asset.active_run_id)
@@ -136,7 +136,7 @@ async def stop_run(store: Store, run: Run, actor: Actor) -> None:
     if run.held:
         await drop_run(store, run, "cancelled", "It was cancelled before it started.")
         return
-    await store.runs.save(run, run.track, store.now(), cancel_requested_at=store.now())
+    await store.runs.save(run, run.state, store.now(), cancel_requested_at=store.now())
     await store.publish(
         run.project_id,
         run.owner_id,
@@ -148,7 +148,7 @@ async def stop_run(store: Store, run: Run, actor: Actor) -> None:
 
 async def drop_run(store: Store, run: Run, code: str, cause: str) -> None:
     now = store.now()
-    track = replace(run.track, made=GeneratorState.CANCELLED)
+    state = replace(run.state, generator=GeneratorState.CANCELLED)
     error = {
         "code": code,
         "cause": cause,
@@ -157,14 +157,14 @@ async def drop_run(store: Store, run: Run, code: str, cause: str) -> None:
         "provider_code": None,
     }
     at = await store.runs.save(
-        run, track, now, held=False, error=error, finished_at=now, message_code="run.cancelled", message_args={}
+        run, state, now, held=False, error=error, finished_at=now, message_code="run.cancelled", message_args={}
     )
-    await store.log(run_event("failed", run, track.status, at, cause, Actor(kind="system"), error=error))
+    await store.log(run_event("failed", run, state.status, at, cause, Actor(kind="system"), error=error))
 
 
 async def drop_held_run(store: Store, parent: Run, cause: str) -> None:
     """The run that waited for the verdict on this one, if there is any."""
-    held = await store.runs.lock(parent.holds) if parent.holds else None
+    held = await store.runs.lock(parent.held_run_id) if parent.held_run_id else None
     if held and held.held:
         await drop_run(store, held, "preview_accepted", cause)
 
@@ -194,12 +194,12 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> AdmittedRun:
                 base=base,
                 actor=caller.actor,
                 review_timeout_s=review_timeout_s(base.project.settings),
-                wanted=run.wanted,
+                parameters=run.parameters,
                 source=RunSource.EXISTING,
                 parent_run_id=run_id,
                 parent_reason=ParentReason.REOPEN,
                 version_id=version.version_id,
-                batch_id=run.batch_id if run.batch_id == run.batch_now else None,
+                batch_id=run.batch_id if run.batch_id == run.live_batch_id else None,
             ),
         )
     )

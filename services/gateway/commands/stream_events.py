@@ -1,4 +1,4 @@
-"""Events on the clients' streams: the data of each, as the API documents it."""
+"""The events on the clients' streams: the data of each as the API documents it. They contain no URLs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.runs import Run, RunState, RunStatus
 from services.gateway.domain.timestamps import rfc3339
 from shared.contracts.events.gateway import RegenerateRequested
+from shared.contracts.events.review import ReviewUpdated
 from shared.contracts.messages import message
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
@@ -50,7 +51,7 @@ def resource_event(
     actor: Actor | None = None,
     **more: Any,
 ) -> StreamEvent:
-    """An event about something else; `more` names it."""
+    """An event about anything but a run; `more` holds its id and further fields."""
     return StreamEvent(
         name,
         project_id,
@@ -70,7 +71,7 @@ def resource_event(
 def changed_event(
     caller: Caller, episode_id: str | None, resource: str, resource_id: str, at: datetime, *, deleted: bool = False
 ) -> StreamEvent:
-    """Somebody edited something."""
+    """A person created, edited or deleted a resource."""
     return resource_event(
         "changed",
         caller.project_id,
@@ -84,7 +85,7 @@ def changed_event(
 
 
 def requested_text(request: RegenerateRequested, *, again: bool, feedback: bool = False) -> str:
-    """`again`: there was a version of it before. `feedback`: a rejection brought the run."""
+    """`again`: the asset has had a version before. `feedback`: a rejection requested the run."""
     kind = request.asset_kind.replace("_", " ")
     match request.source:
         case RunSource.UPLOAD | RunSource.URL | RunSource.IMPORT:
@@ -116,13 +117,8 @@ def accepted_text(run: Run) -> str:
     return message("review.accepted_asset", label=run.label)
 
 
-def announces_preview(run: Run, track: RunState) -> bool:
-    """Once, and only what a person can decide."""
-    return track.awaits_person and not run.announced and not run.auto_approve
-
-
 def preview_of(version: dict[str, Any], label: str) -> dict[str, Any]:
-    """A candidate as `preview-ready` shows it: as probed, not as asked for."""
+    """A candidate as `preview-ready` shows it: its measured duration and size, not the requested ones."""
     media = version["media"]
     return {
         "version_id": version["version_id"],
@@ -137,15 +133,38 @@ def preview_of(version: dict[str, Any], label: str) -> dict[str, Any]:
 
 
 def preview_event(
-    run: Run, track: RunState, at: datetime, shown: list[dict[str, Any]], deadline: datetime | None
+    run: Run, state: RunState, at: datetime, versions: list[dict[str, Any]], deadline: datetime | None
 ) -> StreamEvent:
     return run_event(
         "preview-ready",
         run,
-        track.status,
+        state.status,
         at,
         preview_text(run),
         run.actor,
         deadline=rfc3339(deadline) if deadline else None,
-        versions=shown,
+        versions=versions,
+    )
+
+
+def review_event(
+    run: Run,
+    status: RunStatus,
+    at: datetime,
+    event: ReviewUpdated,
+    deadline: datetime | None,
+    *,
+    text: str | None = None,
+    reason: str | None = None,
+) -> StreamEvent:
+    return run_event(
+        "review-updated",
+        run,
+        status,
+        at,
+        text,
+        Actor(kind="system"),
+        change=event.change.value,
+        deadline=rfc3339(deadline) if deadline else None,
+        reason=reason,
     )

@@ -23,8 +23,6 @@ UPLOAD_KIND: Final = {
     AssetKind.NARRATION: "audio",
     AssetKind.MUSIC: "audio",
 }
-
-
 KIND_WITH_ARTICLE: Final = {"video": "a video", "image": "an image", "audio": "a sound file"}
 """What an upload is, in a sentence."""
 
@@ -67,7 +65,7 @@ async def register_version(store: Store, caller: Caller, command: RegisterVersio
                 base=base,
                 actor=caller.actor,
                 review_timeout_s=review_timeout_s(base.project.settings),
-                wanted=RunParameters(command.directions),
+                parameters=RunParameters(command.directions),
                 source=RunSource.UPLOAD if command.upload_id else RunSource.URL,
                 input_object=input_object,
                 input_url=command.url,
@@ -108,7 +106,7 @@ async def roll_back(store: Store, caller: Caller, version_id: str) -> AdmittedRu
                 base=base,
                 actor=caller.actor,
                 review_timeout_s=None,
-                wanted=RunParameters(version.directions),
+                parameters=RunParameters(version.directions),
                 source=RunSource.EXISTING,
                 auto_approve=True,
                 parent_run_id=version.run_id,

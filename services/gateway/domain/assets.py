@@ -25,11 +25,7 @@ class RunBase:
 
 
 MAX_DIRECTIONS: Final = 4000
-
-
 KINDS_OF_A_SEGMENT: Final = (AssetKind.STARTING_IMAGE, AssetKind.VIDEO, AssetKind.NARRATION)
-
-
 Draft = dict[str, Any]
 """{directions, settings}"""
 

@@ -36,28 +36,21 @@ class ItemState(StrEnum):
 Problem = Mapping[str, Any]
 """{code, cause, recovery}"""
 
-
 NO_IMAGE: Final[Problem] = {
     "code": "starting_image_missing",
     "cause": "Regenerate the starting image first.",
     "recovery": "Upload one, or write what it shows and start its regeneration.",
 }
-
-
 NO_DIRECTIONS: Final[Problem] = {
     "code": "directions_missing",
     "cause": "There are no directions to make it from.",
     "recovery": "Write directions, or describe the scene, then start it again.",
 }
-
-
 IMAGE_LEFT: Final[Problem] = {
     "code": "starting_image_missing",
     "cause": "Its starting image could not be made.",
     "recovery": "Regenerate the starting image first.",
 }
-
-
 VIDEO_LEFT: Final[Problem] = {
     "code": "video_missing",
     "cause": "Its video could not be made.",

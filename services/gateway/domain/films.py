@@ -62,16 +62,10 @@ class FilmParts:
 
 
 Reason = Literal["unapproved", "not_in_episode", "repeated"]
-
-
 # Estimates for two cores and conformed 1080p segments: starting and writing, a transition's window, sound per second
 # of film. A guess for the caller; the compiler's own estimate replaces it with its first film-updated.
 BASE_S: Final = 2.0
-
-
 TRANSITION_S: Final = 0.7
-
-
 SOUND_S_PER_S: Final = 0.05
 
 

@@ -1,4 +1,4 @@
-"""A field that a request did not mention, where null means something of its own."""
+"""The value of a field that a request left out, where null has a meaning of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Omitted(Enum):
-    OMITTED = "unset"
+    OMITTED = "omitted"
 
 
-OMITTED: Final = Omitted.UNSET
+OMITTED: Final = Omitted.OMITTED

@@ -12,17 +12,9 @@ from services.gateway.domain.validation_messages import said
 from shared.contracts.values import Output
 
 LEAST_SIDE: Final = 36  # pixels: 64x36, for tests and thumbnails of films; what is meant to be watched begins at 480
-
-
 MOST_SHORT_SIDE: Final = 2160
-
-
 MOST_SIDE: Final = 3840
-
-
 RATES: Final = (12, 24, 25, 30, 50, 60)  # frames per second; 12 is for quick drafts, as half of 24
-
-
 _RATES_SAID: Final = f"must be {', '.join(map(str, RATES[:-1]))} or {RATES[-1]} frames per second"
 
 

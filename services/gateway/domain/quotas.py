@@ -10,8 +10,6 @@ from typing import Final
 from services.gateway.domain.errors import Refusal
 
 WINDOW: Final = timedelta(days=1)
-
-
 CURRENCY: Final = "USD"
 
 

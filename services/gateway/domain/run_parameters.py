@@ -7,20 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 DIRECTIONS, MODEL = "directions", "model"
-
-
 STYLE, CHARACTERS = "style_adjustments", "character_prompt"
-
-
 MODIFICATIONS: Final = "prompt_modifications"
-
-
 SETTINGS_IN_CHANGES: Final = ("duration", "resolution", "aspect_ratio", "seed")
-
-
 KNOWN_CHANGES: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, *SETTINGS_IN_CHANGES})
 """Other keys of `suggested_changes` are recorded and have no effect."""
-
 
 TEXTS: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, "resolution", "aspect_ratio"})
 
@@ -37,7 +28,7 @@ class RunParameters:
     character_prompt: str | None = None
 
     @classmethod
-    def of(cls, overrides: Mapping[str, Any]) -> Self:
+    def from_overrides(cls, overrides: Mapping[str, Any]) -> Self:
         """From a request's overrides."""
         special = {DIRECTIONS, MODEL, STYLE, CHARACTERS}
         return cls(
@@ -49,10 +40,10 @@ class RunParameters:
         )
 
     @classmethod
-    def of_draft(cls, draft: Mapping[str, Any] | None) -> Self:
+    def from_draft(cls, draft: Mapping[str, Any] | None) -> Self:
         """From {directions, settings}; `settings` may name the model."""
         draft = draft or {}
-        return cls.of((draft.get("settings") or {}) | {DIRECTIONS: draft.get("directions")})
+        return cls.from_overrides((draft.get("settings") or {}) | {DIRECTIONS: draft.get("directions")})
 
     def overrides(self) -> dict[str, Any]:
         """Flat, without what is not wanted: the `overrides` of regenerate-requested."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.gateway.commands.stream_events import resource_event
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.messages import message
-from shared.messaging.events import Message
 
 _ENDED = (FilmState.COMPLETED, FilmState.FAILED, FilmState.CANCELLED)
-
-
-_TEXTS = {
+_MESSAGE_CODES = {
     FilmState.PENDING: "compile.queued",
     FilmState.PROCESSING: "compile.started",
     FilmState.COMPLETED: "compile.completed",
@@ -20,23 +19,24 @@ _TEXTS = {
 }
 
 
-async def apply_film_updated(store: Store, told: Message[FilmUpdated]) -> None:
-    event = told.event
+async def apply_film_updated(store: Store, event: FilmUpdated, at: datetime) -> None:
     film = await store.films.lock(event.compilation_id)
     if film is None or event.rev <= film.rev:
         return
-    if film.state in _ENDED and event.state is not film.state:  # e.g. signed later: still the same end
+    if (
+        film.state in _ENDED and event.state is not film.state
+    ):  # an ended film only gains facts, e.g. a signature
         return
-    moved = await store.films.apply(film, event, told.envelope.time)
-    text = message(event.message_code or _TEXTS[event.state], cause=event.problem.cause if event.problem else "")
+    updated_at = await store.films.apply(film, event, at)
+    code = event.message_code or _MESSAGE_CODES[event.state]
     await store.log(
         resource_event(
             "film-updated",
             film.project_id,
             film.episode_id,
-            moved,
+            updated_at,
             status=event.state.value,
-            text=text,
+            text=message(code, cause=event.problem.cause if event.problem else ""),
             actor=film.actor,
             compilation_job_id=film.compilation_id,
             progress=event.progress,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.gateway.commands.imports import ImportedFile, admit_imported_files, withdraw_import
 from services.gateway.commands.run_admission import base_of_new_asset
 from services.gateway.commands.segments import segment_assets
@@ -14,13 +16,11 @@ from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.generator import Failed, ImportReady, Progress
 from shared.contracts.messages import message
 from shared.contracts.values import Actor, AssetKind, SegmentType
-from shared.messaging.events import Message
 
 _ENDED = ("completed", "failed", "cancelled")
 
 
-async def apply_import_progress(store: Store, told: Message[Progress]) -> None:
-    event, at = told.event, told.envelope.time
+async def apply_import_progress(store: Store, event: Progress, at: datetime) -> None:
     row = await store.imports.lock(event.import_id or event.subject)
     if row is None or row.status in _ENDED or event.run_rev <= row.run_rev:
         return
@@ -43,8 +43,7 @@ async def apply_import_progress(store: Store, told: Message[Progress]) -> None:
     )
 
 
-async def apply_import_failed(store: Store, told: Message[Failed]) -> None:
-    event, at = told.event, told.envelope.time
+async def apply_import_failed(store: Store, event: Failed, at: datetime) -> None:
     row = await store.imports.lock(event.import_id or event.subject)
     if row is None or row.status in _ENDED:
         return
@@ -67,7 +66,7 @@ async def apply_import_failed(store: Store, told: Message[Failed]) -> None:
 
 
 async def import_run_ended(store: Store, run: Run, problem: str | None) -> None:
-    """A file of an import became a version, or did not: then the import says so and goes on."""
+    """One run of an import ended. `problem`: why its file became no version; the import continues with a warning."""
     assert run.import_id is not None
     row = await store.imports.lock(run.import_id)
     if row is None or row.status in _ENDED:
@@ -82,12 +81,11 @@ async def import_run_ended(store: Store, run: Run, problem: str | None) -> None:
         percent=round(100 * (total - left) / total, 1) if total else 100.0,
     )
     if left == 0:
-        await _tell_ready(store, row)
+        await _log_ready(store, row)
 
 
-async def apply_import_ready(store: Store, told: Message[ImportReady]) -> None:
-    """A film was split: segments are made once, and every clip and first frame enters as a version of its own."""
-    event = told.event
+async def apply_import_ready(store: Store, event: ImportReady) -> None:
+    """A film was split into clips: each becomes a segment, and its clip and first frame become versions by own runs."""
     row = await store.imports.lock(event.import_id)
     episode = await store.episodes.lock(event.episode_id)
     if row is None or row.status in _ENDED or row.clips_taken or episode is None:
@@ -113,10 +111,10 @@ async def apply_import_ready(store: Store, told: Message[ImportReady]) -> None:
     base = await base_of_new_asset(store, episode)
     await admit_imported_files(store, episode, base, files, row.import_id, row.actor)
     if not files:
-        await _tell_ready(store, row)
+        await _log_ready(store, row)
 
 
-async def _tell_ready(store: Store, row: Import) -> None:
+async def _log_ready(store: Store, row: Import) -> None:
     await store.log(
         resource_event(
             "import-ready",

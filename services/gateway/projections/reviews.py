@@ -1,4 +1,4 @@
-"""What the review service reports: reviews opened, decided, expired or withdrawn."""
+"""What the review service reports: reviews that were opened, decided, expired or withdrawn, and refused decisions."""
 
 from __future__ import annotations
 
@@ -6,46 +6,38 @@ from datetime import datetime
 from typing import Any
 
 from services.gateway.commands.runs import drop_held_run, send_held_run
-from services.gateway.commands.stream_events import (
-    accepted_text,
-    announces_preview,
-    preview_event,
-    preview_of,
-    run_event,
-)
-from services.gateway.domain.event_log import StreamEvent
+from services.gateway.commands.stream_events import accepted_text, preview_event, preview_of, review_event, run_event
 from services.gateway.domain.reviews import NewReview
-from services.gateway.domain.runs import ReviewState, Run, RunState, RunStatus, verdict_of
-from services.gateway.domain.timestamps import rfc3339, strictly_after
+from services.gateway.domain.runs import ReviewState, Run, RunState, RunStatus, review_state_of
+from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import DecisionAction
 from shared.contracts.events.review import Accepted, RefusalReason, Rejected, ReviewUpdated
 from shared.contracts.messages import message
 from shared.contracts.values import Actor
-from shared.messaging.events import Message
 
 
-async def apply_accepted(store: Store, told: Message[Accepted]) -> None:
-    event, at = told.event, told.envelope.time
+async def apply_accepted(store: Store, event: Accepted, at: datetime) -> None:
     run = await store.runs.lock(event.run_id)
     if run is None:
         return
-    review_id = await _settle(store, run, event, DecisionAction.APPROVE, "accepted", at)
-    track = run.track.hear_review(ReviewState.ACCEPTED, event.review_rev)
-    if track.verdict is run.track.verdict:  # `complete` told of it already, or it is old
-        if track != run.track:
-            await store.runs.save(run, track, run.updated_at)
+    review_id = await _record_verdict(store, run, event, DecisionAction.APPROVE, "accepted", at)
+    state = run.state.apply_review(ReviewState.ACCEPTED, event.review_rev)
+    if state.review is run.state.review:  # the event is late, or `complete` implied it already
+        if state != run.state:
+            await store.runs.save(run, state, run.updated_at)
         return
-    await accept(store, run, track, event.version_id, event, review_id, at)
+    await accept_run(store, run, state, event.version_id, event.actor, review_id, at)
 
 
-async def accept(
-    store: Store, run: Run, track: RunState, version_id: str, told: Any, review_id: str | None, at: datetime
+async def accept_run(
+    store: Store, run: Run, state: RunState, version_id: str, actor: Actor, review_id: str | None, at: datetime
 ) -> Run:
-    """The run becomes accepted, whichever event says so first; returns it as it is then."""
-    facts: dict[str, Any] = {"version_id": version_id, "message_code": "run.committing", "message_args": {}}
-    moved = await store.runs.save(run, track, at, **facts)
-    await store.versions.close(run, track, version_id, at)
+    """The run becomes accepted, by `accepted` or by a `complete` that overtook it. Returns it as it was saved."""
+    updated_at = await store.runs.save(
+        run, state, at, version_id=version_id, message_code="run.committing", message_args={}
+    )
+    await store.versions.close(run, state, version_id, at)
     await store.runs.note_step(run, "accepted", "accepted", "run.committing", {}, run.attempt, at)
     await drop_held_run(store, run, "The preview was accepted meanwhile.")
     await store.log(
@@ -53,45 +45,39 @@ async def accept(
             "accepted",
             run,
             RunStatus.ACCEPTED,
-            moved,
+            updated_at,
             accepted_text(run),
-            told.actor,
+            actor,
             version_id=version_id,
             review_id=review_id,
             next_run_id=None,
         )
     )
-    return run.moved(track, moved, version_id=version_id)
+    return run.accepted(state, updated_at, version_id)
 
 
-async def apply_rejected(store: Store, told: Message[Rejected]) -> None:
-    event, at = told.event, told.envelope.time
+async def apply_rejected(store: Store, event: Rejected, at: datetime) -> None:
     run = await store.runs.lock(event.run_id)
     if run is None:
         return
-    review_id = await _settle(store, run, event, event.action, "rejected", at)
-    track = run.track.hear_review(ReviewState.REJECTED, event.review_rev)
-    if track.verdict is run.track.verdict:
+    review_id = await _record_verdict(store, run, event, event.action, "rejected", at)
+    state = run.state.apply_review(ReviewState.REJECTED, event.review_rev)
+    if state.review is run.state.review:
         return
-    revise = bool(event.suggested_changes) or event.action is DecisionAction.REQUEST_REGENERATION
-    moved = await store.runs.save(
-        run,
-        track,
-        at,
-        needs_revision=revise,
-        finished_at=at,
-        message_code="review.rejected",
-        message_args={"label": run.label},
+    needs_revision = bool(event.suggested_changes) or event.action is DecisionAction.REQUEST_REGENERATION
+    code, args = "review.rejected", {"label": run.label}
+    updated_at = await store.runs.save(
+        run, state, at, needs_revision=needs_revision, finished_at=at, message_code=code, message_args=args
     )
-    await store.versions.close(run, track, None, at)
-    await store.runs.note_step(run, "rejected", "rejected", "review.rejected", {"label": run.label}, run.attempt, at)
+    await store.versions.close(run, state, None, at)
+    await store.runs.note_step(run, "rejected", "rejected", code, args, run.attempt, at)
     await store.log(
         run_event(
             "rejected",
             run,
-            track.status,
-            moved,
-            message("review.rejected", label=run.label),
+            state.status,
+            updated_at,
+            message(code, **args),
             event.actor,
             version_id=event.version_id,
             review_id=review_id,
@@ -100,14 +86,14 @@ async def apply_rejected(store: Store, told: Message[Rejected]) -> None:
     )
     if not await send_held_run(store, run, feedback=event.action is DecisionAction.REJECT):
         await store.assets.release(run.asset_id, run.run_id, at)
-    if run.batch_now:
-        await store.wake_batch(run.batch_now)
+    if run.live_batch_id:
+        await store.wake_batch(run.live_batch_id)
 
 
-async def _settle(
+async def _record_verdict(
     store: Store, run: Run, event: Accepted | Rejected, action: DecisionAction, verdict: str, at: datetime
 ) -> str:
-    """The history's entry: the decision that was handed in, or one that a policy took by itself."""
+    """Settles the decision that a person submitted, or records one that a policy took. Returns the review's id."""
     if event.decision_id:
         await store.reviews.settle(event.decision_id, verdict, None, event.decided_at)
         return event.decision_id
@@ -128,91 +114,68 @@ async def _settle(
     return review_id
 
 
-_SYSTEM = Actor(kind="system")
-
-
-async def apply_review_updated(store: Store, told: Message[ReviewUpdated]) -> None:
-    event, at = told.event, told.envelope.time
+async def apply_review_updated(store: Store, event: ReviewUpdated, at: datetime) -> None:
     run = await store.runs.lock(event.run_id)
     if run is None:
         return
-    verdict = verdict_of(event.change)
-    if verdict is None:
-        await _refused(store, run, event, at)
+    reported = review_state_of(event.change)
+    if reported is None:
+        await _apply_refused(store, run, event, at)
         return
-    track = run.track.hear_review(verdict, event.review_rev)
-    if track.verdict is run.track.verdict:
+    state = run.state.apply_review(reported, event.review_rev)
+    if state.review is run.state.review:
         return
-    if track.verdict is ReviewState.OPEN:
-        await _opened(store, run, track, event, at)
+    if state.review is ReviewState.OPEN:
+        await _apply_opened(store, run, state, event, at)
     else:
-        await _closed(store, run, track, event, at)
+        await _apply_closed(store, run, state, event, at)
 
 
-async def _opened(store: Store, run: Run, track: RunState, event: ReviewUpdated, at: datetime) -> None:
-    if not announces_preview(run, track):
-        moved = await store.runs.save(run, track, at, deadline=event.deadline)
-        await store.log(_entry(run, track.status, moved, event, event.deadline))
+async def _apply_opened(store: Store, run: Run, state: RunState, event: ReviewUpdated, at: datetime) -> None:
+    if not run.announces_preview(state):
+        updated_at = await store.runs.save(run, state, at, deadline=event.deadline)
+        await store.log(review_event(run, state.status, updated_at, event, event.deadline))
         return
-    first = strictly_after(run.updated_at, at)
-    moved = await store.runs.save(run, track, strictly_after(first, first), deadline=event.deadline, announced=True)
-    shown = [preview_of(v, run.label) for v in await store.versions.facts(run.candidates)]
+    opened_at = strictly_after(run.updated_at, at)
+    previewed_at = strictly_after(opened_at, opened_at)
+    updated_at = await store.runs.save(run, state, previewed_at, deadline=event.deadline, announced=True)
+    versions = [preview_of(v, run.label) for v in await store.versions.facts(run.candidates)]
     await store.log(
-        _entry(run, track.status, first, event, event.deadline), preview_event(run, track, moved, shown, event.deadline)
+        review_event(run, state.status, opened_at, event, event.deadline),
+        preview_event(run, state, updated_at, versions, event.deadline),
     )
 
 
-async def _closed(store: Store, run: Run, track: RunState, event: ReviewUpdated, at: datetime) -> None:
-    """Expired or withdrawn: the run ends, unless the generator ended it already."""
-    facts: dict[str, Any] = {"deadline": event.deadline or run.deadline}
-    ends = track.status in (RunStatus.EXPIRED, RunStatus.CANCELLED) and run.status is not track.status
+async def _apply_closed(store: Store, run: Run, state: RunState, event: ReviewUpdated, at: datetime) -> None:
+    """Expired or withdrawn: the run ends, unless the generator has ended it already."""
+    changes: dict[str, Any] = {"deadline": event.deadline or run.deadline}
+    ends = state.status in (RunStatus.EXPIRED, RunStatus.CANCELLED) and run.status is not state.status
+    code = "run.expired" if state.status is RunStatus.EXPIRED else "run.cancelled"
     if ends:
-        code = "run.expired" if track.status is RunStatus.EXPIRED else "run.cancelled"
-        facts |= {"finished_at": at, "message_code": code, "message_args": {}}
-    moved = await store.runs.save(run, track, at, **facts)
+        changes |= {"finished_at": at, "message_code": code, "message_args": {}}
+    updated_at = await store.runs.save(run, state, at, **changes)
     if not ends:
         return
-    await store.versions.close(run, track, None, at)
-    await store.runs.note_step(run, track.status, track.status, facts["message_code"], {}, run.attempt, at)
-    await store.log(_entry(run, track.status, moved, event, run.deadline, text=message(facts["message_code"])))
-    if track.status is RunStatus.CANCELLED:
+    await store.versions.close(run, state, None, at)
+    await store.runs.note_step(run, state.status, state.status, code, {}, run.attempt, at)
+    await store.log(review_event(run, state.status, updated_at, event, run.deadline, text=message(code)))
+    if state.status is RunStatus.CANCELLED:
         await drop_held_run(store, run, "The asset was deleted.")
         await store.assets.release(run.asset_id, run.run_id, at)
     elif not await send_held_run(store, run):
         await store.assets.release(run.asset_id, run.run_id, at)
-    if run.batch_now:
-        await store.wake_batch(run.batch_now)
+    if run.live_batch_id:
+        await store.wake_batch(run.live_batch_id)
 
 
-async def _refused(store: Store, run: Run, event: ReviewUpdated, at: datetime) -> None:
-    """The decision did not count. What it wanted to start waits for the expiry if it was only late."""
+async def _apply_refused(store: Store, run: Run, event: ReviewUpdated, at: datetime) -> None:
+    """The decision did not count, so its held run is dropped; after a decision that was only late it stays, because
+    the review's expiry is going to send it."""
     reason = event.reason.value if event.reason else "refused"
     if event.decision_id:
         await store.reviews.settle(event.decision_id, "refused", reason, at)
     late = event.reason in (RefusalReason.EXPIRED, RefusalReason.ALREADY_DECIDED)
-    if run.holds and (not late or run.status in (RunStatus.ACCEPTED, RunStatus.COMPLETE)):
-        await drop_held_run(store, run, "The decision that asked for it was refused.")
-    moved = await store.runs.save(run, run.track, at)
-    await store.log(_entry(run, run.status, moved, event, run.deadline, reason=reason))
-
-
-def _entry(
-    run: Run,
-    status: RunStatus,
-    at: datetime,
-    event: ReviewUpdated,
-    deadline: datetime | None,
-    text: str | None = None,
-    reason: str | None = None,
-) -> StreamEvent:
-    return run_event(
-        "review-updated",
-        run,
-        status,
-        at,
-        text,
-        _SYSTEM,
-        change=event.change.value,
-        deadline=rfc3339(deadline) if deadline else None,
-        reason=reason,
-    )
+    if run.held_run_id and (not late or run.status in (RunStatus.ACCEPTED, RunStatus.COMPLETE)):
+        await drop_held_run(store, run, "The decision that requested it was refused.")
+    updated_at = await store.runs.save(run, run.state, at)
+    await store.log(review_event(run, run.status, updated_at, event, run.deadline, reason=reason))

@@ -1,4 +1,5 @@
-"""A version was committed."""
+"""A version was committed. The read model and the event log change in one transaction, so that a client that sees
+`complete` also reads the new version."""
 
 from __future__ import annotations
 
@@ -11,75 +12,65 @@ from services.gateway.domain.run_parameters import DIRECTIONS
 from services.gateway.domain.runs import GeneratorState, Run
 from services.gateway.domain.versions import VersionStatus
 from services.gateway.projections.imports import import_run_ended
-from services.gateway.projections.reviews import accept
+from services.gateway.projections.reviews import accept_run
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.generator import Complete
 from shared.contracts.messages import message
 from shared.contracts.values import AssetKind, RunSource, SettingSource, Version
-from shared.messaging.events import Message
 
 
-async def apply_complete(store: Store, told: Message[Complete]) -> None:
-    event = told.event
+async def apply_complete(store: Store, event: Complete) -> None:
+    at = event.updated_at
     run = await store.runs.lock(event.run_id)
     if run is None:
         return
     version = event.version
-    await store.versions.store(run, [(version, VersionStatus.ACCEPTED)], event.updated_at)
-    track = run.track.hear_generator(GeneratorState.COMPLETE, event.run_rev)
-    if track.made is run.track.made:
+    await store.versions.store(run, [(version, VersionStatus.ACCEPTED)], at)
+    state = run.state.apply_generator(GeneratorState.COMPLETE, event.run_rev)
+    if state.generator is run.state.generator:
         return
-    if run.track.verdict is not track.verdict:  # it overtook `accepted`: clients hear of both, in order
+    if run.state.review is not state.review:  # `complete` overtook `accepted`: clients receive both, in order
         review = await store.reviews.decisive(run.run_id)
-        run = await accept(
+        run = await accept_run(
             store,
             run,
-            run.track.taken_as_accepted(),
+            run.state.with_acceptance(),
             version.version_id,
-            event,
+            event.actor,
             review.review_id if review else None,
-            event.updated_at,
+            at,
         )
-    moved = await store.runs.save(
+    code = f"complete.{run.kind}"
+    updated_at = await store.runs.save(
         run,
-        track,
-        event.updated_at,
+        state,
+        at,
         version_id=version.version_id,
         cost=event.cost.model_dump(mode="json"),
         provider=version.provider,
         settings={n: s.model_dump(mode="json") for n, s in version.settings.items()},
         step="complete",
         percent=100.0,
-        message_code=f"complete.{run.kind}",
+        message_code=code,
         message_args={},
-        heard_at=event.updated_at,
-        finished_at=event.updated_at,
+        heard_at=at,
+        finished_at=at,
     )
-    await store.runs.note_step(run, "complete", "complete", f"complete.{run.kind}", {}, run.attempt, event.updated_at)
+    await store.runs.note_step(run, "complete", "complete", code, {}, run.attempt, at)
     draft = _accepted_draft(run, version)
-    if await store.assets.commit(
-        run.asset_id, run.run_id, version.version_id, event.commit_seq, draft, event.updated_at
-    ):
-        await _committed(store, run, event)
+    if await store.assets.commit(run.asset_id, run.run_id, version.version_id, event.commit_seq, draft, at):
+        await _update_episode(store, run, event)
     await store.log(
-        run_event(
-            "complete",
-            run,
-            track.status,
-            moved,
-            message(f"complete.{run.kind}"),
-            event.actor,
-            version_id=version.version_id,
-        )
+        run_event("complete", run, state.status, updated_at, message(code), event.actor, version_id=version.version_id)
     )
     if run.import_id:
         await import_run_ended(store, run, None)
-    if run.batch_now:
-        await store.wake_batch(run.batch_now)
+    if run.live_batch_id:
+        await store.wake_batch(run.live_batch_id)
 
 
-async def _committed(store: Store, run: Run, event: Complete) -> None:
-    """What follows for the rest of the episode."""
+async def _update_episode(store: Store, run: Run, event: Complete) -> None:
+    """What the commit changes in the rest of the episode."""
     version, at = event.version, event.updated_at
     await store.versions.committed(version.version_id, at)
     if event.retired:
@@ -94,10 +85,11 @@ async def _committed(store: Store, run: Run, event: Complete) -> None:
     }
     await store.episodes.revise(run.episode_id, "commit", event.actor, details, at)
     if run.segment_id and run.kind in (AssetKind.VIDEO, AssetKind.STARTING_IMAGE):
-        await _restale(store, run, run.segment_id, at)
+        await _mark_stale(store, run, run.segment_id, at)
 
 
-async def _restale(store: Store, run: Run, segment_id: str, at: datetime) -> None:
+async def _mark_stale(store: Store, run: Run, segment_id: str, at: datetime) -> None:
+    """A video is stale if it was made from another starting image than the committed one."""
     for asset_id in await store.assets.mark_stale(segment_id, at):
         await store.log(
             resource_event("changed", run.project_id, run.episode_id, at, resource="asset", id=asset_id, deleted=False)
@@ -105,16 +97,16 @@ async def _restale(store: Store, run: Run, segment_id: str, at: datetime) -> Non
 
 
 def _accepted_draft(run: Run, version: Version) -> Draft | None:
-    """Accepting updates the draft too, unless it was edited since: what was asked for is the new baseline."""
+    """The accepted parameters become the new draft, unless a person has edited the draft since the run began."""
     if run.draft_revision != run.asset_revision:
         return None
     if run.source not in (RunSource.GENERATE, RunSource.EXISTING) or not version.directions.strip():
         return None
-    asked: dict[str, Any] = {
+    overrides: dict[str, Any] = {
         name: s.value
         for name, s in version.settings.items()
         if s.source is SettingSource.OVERRIDE and name != DIRECTIONS
     }
-    if asked.get("duration") == run.segment_duration:
-        asked.pop("duration", None)  # the segment's own, which goes on to follow the segment
-    return {"directions": version.directions, "settings": asked}
+    if overrides.get("duration") == run.segment_duration:
+        overrides.pop("duration", None)  # the segment's own duration: it keeps following the segment
+    return {"directions": version.directions, "settings": overrides}

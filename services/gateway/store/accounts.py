@@ -25,16 +25,12 @@ _OF: Final[dict[Resource, str]] = {
     "import": "select project_id from imports where import_id = $2",  # why it failed outlives its episode
     "upload": "select project_id from uploads where upload_id = $2 and deleted_at is null",
 }
-
-
 _ACCESS: Final = """
     select p.project_id, p.owner_id, m.role
     from ({of}) it
     join projects p on p.project_id = it.project_id and p.deleted_at is null
     join members m on m.project_id = p.project_id and m.user_id = $1
 """
-
-
 # Counted from the newest back: the first one with which there are more than so many.
 _BEYOND: Final = """
     select created_at from (
@@ -44,14 +40,10 @@ _BEYOND: Final = """
     ) asked
     where upto > $3 order by created_at desc limit 1
 """
-
-
 _ASKED: Final = """
     select coalesce(sum(coalesce((request ->> 'variants')::int, 1)), 0) from runs
     where source = 'generate' and actor ->> 'user_id' = $1 and created_at > $2
 """
-
-
 _SPENT_BY: Final = """
     select coalesce(sum(cost_amount), 0) from runs
     where source = 'generate' and actor ->> 'user_id' = $1 and created_at >= $2 and cost_currency = $3

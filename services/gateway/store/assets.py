@@ -23,8 +23,6 @@ _ASSET: Final = """
     from assets a join projects p using (project_id) left join segments s on s.segment_id = a.segment_id
     where a.asset_id = $1 and a.deleted_at is null for no key update of a
 """
-
-
 _BASE: Final = """
     select p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision, e.output,
            s.duration as segment_duration, image.committed_version_id as starting_image_version_id,
@@ -39,14 +37,10 @@ _BASE: Final = """
     left join versions v on v.version_id = a.committed_version_id
     where a.asset_id = $1
 """
-
-
 _TAKE: Final = """
     update assets set run_count = run_count + 1, active_run_id = coalesce($2, active_run_id), updated_at = $3
     where asset_id = $1 returning run_count
 """
-
-
 _COMMIT: Final = """
     update assets a
     set active_run_id = nullif(a.active_run_id, $2), updated_at = $5,
@@ -57,8 +51,6 @@ _COMMIT: Final = """
     from (select commit_seq < $4 as yes from assets where asset_id = $1) newer
     where a.asset_id = $1 and (newer.yes or a.active_run_id = $2) returning newer.yes
 """
-
-
 _STALE: Final = """
     update assets video set stale_since = case when now.stale then coalesce(video.stale_since, $2) end, updated_at = $2
     from (select v.asset_id,

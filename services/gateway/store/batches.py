@@ -23,21 +23,15 @@ _BATCH: Final = """
     from batches b join projects p using (project_id)
     where b.batch_id = $1 for no key update of b
 """
-
-
 _LIVE: Final = """
     select batch_id from batches where episode_id = $1 and status in ('running', 'waiting_review', 'paused')
 """
-
-
 _ASSETS: Final = """
     select a.asset_id, a.segment_id, s.number, a.kind
     from assets a left join segments s on s.segment_id = a.segment_id
     where a.episode_id = $1 and a.deleted_at is null and a.kind <> 'image'
     order by s.number nulls last, a.kind
 """
-
-
 # The newest run counts if it is active or ended since the batch began: an older failure is no reason to leave an
 # asset, and an older rejection none to wait.
 _ROWS: Final = """
@@ -55,28 +49,20 @@ _ROWS: Final = """
     where i.batch_id = $1
     order by s.number nulls last
 """
-
-
 _SKIP: Final = """
     update batch_items set skipped = true, updated_at = $4
     where batch_id = $1 and (segment_id = any($2::uuid[]) or ($3 and segment_id is null))
 """
-
-
 _SAVE_ITEMS: Final = """
     update batch_items i set state = new.state, run_id = new.run_id, problem = new.problem, updated_at = $6
     from unnest($2::uuid[], $3::text[], $4::uuid[], $5::jsonb[]) as new(asset_id, state, run_id, problem)
     where i.batch_id = $1 and i.asset_id = new.asset_id
       and (i.state, i.run_id, i.problem) is distinct from (new.state, new.run_id, new.problem)
 """
-
-
 _DELETED: Final = """
     update batch_items set state = 'deleted', updated_at = $3
     where batch_id = $1 and asset_id <> all($2::uuid[]) and state <> 'deleted'
 """
-
-
 _ACTIVE: Final = """
     select run_id from runs where batch_id = $1 and status in ('requested', 'queued', 'generating') order by run_id
 """

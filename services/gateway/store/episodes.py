@@ -22,15 +22,11 @@ _EPISODE: Final = """
     from episodes e join projects p using (project_id)
     where e.episode_id = $1 and e.deleted_at is null for no key update of e
 """
-
-
 _SEGMENT: Final = """
     select segment_id, episode_id, project_id, number, type, scene_info, duration, user_notes, transition_after,
            revision
     from segments where segment_id = $1 and deleted_at is null
 """
-
-
 _TIMELINE: Final = """
     select s.segment_id, s.number, s.type, s.transition_after,
            max(a.asset_id::text) filter (where a.kind = 'video') as video,
@@ -40,23 +36,17 @@ _TIMELINE: Final = """
     where s.episode_id = $1 and s.deleted_at is null
     group by s.segment_id order by s.number
 """
-
-
 _NUMBER: Final = """
     update segments s set number = new.number, updated_at = $3
     from unnest($2::uuid[]) with ordinality as new(segment_id, number)
     where s.segment_id = new.segment_id and s.episode_id = $1 and s.number is distinct from new.number
     returning s.segment_id, s.number
 """
-
-
 _LABEL: Final = """
     update assets a set label = new.label, updated_at = $4
     from unnest($1::uuid[], $2::text[], $3::text[]) as new(segment_id, kind, label)
     where a.segment_id = new.segment_id and a.kind = new.kind
 """
-
-
 _SEGMENT_KINDS: Final = (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NARRATION)
 
 

@@ -9,20 +9,14 @@ from services.gateway.domain.event_log import LogBounds, LoggedEvent
 from shared.postgres.pool import Pool
 
 _BOUNDS: Final = "select epoch::text, pruned_to, event_cursor() as last from event_stream"
-
-
 _AFTER: Final = """
     select seq, project_id, name, data, to_user from event_log where seq > $1 order by seq limit $2
 """
-
-
 _BETWEEN: Final = """
     select seq, project_id, name, data, to_user from event_log
     where seq > $1 and seq <= $2 and project_id = any($3::uuid[]) and (to_user or not $4)
     order by seq limit $5
 """
-
-
 _MEMBERS: Final = """
     select m.user_id from members m join projects p using (project_id)
     where m.project_id = $1 and p.deleted_at is null

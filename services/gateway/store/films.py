@@ -38,15 +38,11 @@ _SNAPSHOT: Final = """
     from episodes e join projects p using (project_id)
     where e.episode_id = $1 and e.deleted_at is null
 """
-
-
 _FILM: Final = """
     select c.compilation_id, c.project_id, p.owner_id, c.episode_id, c.state, c.rev, c.actor, c.updated_at
     from compilations c join projects p using (project_id)
     where c.compilation_id = $1 for no key update of c
 """
-
-
 _APPLY: Final = """
     update compilations set state = $2, rev = $3, progress = $4, message_code = $5,
         estimated_duration_s = coalesce($6, estimated_duration_s), queue_position = $7, object = coalesce($8, object),

@@ -15,16 +15,12 @@ _IMPORT: Final = """
            i.percent, i.clips_taken
     from imports i join projects p using (project_id) where i.import_id = $1 for no key update of i
 """
-
-
 _LEFT: Final = """
     select count(*) filter (where status in ('requested', 'queued', 'generating', 'preview_ready', 'accepted'))
                as unfinished,
            count(*) as total
     from runs where import_id = $1
 """
-
-
 _ACTIVE: Final = """
     select run_id from runs where import_id = $1 and status in ('requested', 'queued', 'generating') order by run_id
 """

@@ -16,8 +16,6 @@ _PROJECT: Final = """
     select project_id, owner_id, name, description, settings, settings_revision, revision
     from projects where project_id = $1 and deleted_at is null
 """
-
-
 _SPENT: Final = """
     select coalesce(sum(cost_amount), 0) from runs
     where project_id = $1 and cost_currency = $2 and ($3::timestamptz is null or created_at >= $3)

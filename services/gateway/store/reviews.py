@@ -13,8 +13,6 @@ from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 _COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_id, verdict, reason"
-
-
 _INSERT: Final = """
     insert into reviews (review_id, project_id, episode_id, asset_id, segment_id, kind, run_id, version_id, action,
         rating, feedback, suggested_changes, regenerate, next_run_id, actor, user_id, verdict, submitted_at,
@@ -23,14 +21,10 @@ _INSERT: Final = """
             case when $17 <> 'pending' then $18::timestamptz end, $18, $18)
     on conflict (run_id) where verdict = 'pending' do nothing returning 1
 """
-
-
 _DECISIVE: Final = f"""
     select {_COLUMNS} from reviews where run_id = $1 and verdict <> 'refused'
     order by verdict = 'pending', created_at desc limit 1
 """
-
-
 _SETTLE: Final = """
     update reviews set verdict = $2, reason = $3, decided_at = $4, updated_at = greatest(updated_at, $4)
     where review_id = $1 and verdict = 'pending' returning pg_notify('decisions', review_id::text)

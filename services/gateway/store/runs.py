@@ -23,22 +23,16 @@ _RUN: Final = """
            r.held, r.made, r.verdict, r.run_rev, r.review_rev, r.announced, r.step, r.attempt, r.candidates,
            r.version_id, r.deadline, r.actor, r.draft_revision, r.updated_at, a.revision as asset_revision,
            a.committed_version_id is not null as asset_committed, s.duration as segment_duration,
-           (select h.run_id from runs h where h.parent_run_id = r.run_id and h.held) as holds,
+           (select h.run_id from runs h where h.parent_run_id = r.run_id and h.held) as held_run_id,
            (select b.batch_id from batches b where b.episode_id = r.episode_id
-            and b.status in ('running', 'waiting_review', 'paused')) as batch_now
+            and b.status in ('running', 'waiting_review', 'paused')) as live_batch_id
     from runs r
     join assets a on a.asset_id = r.asset_id
     join projects p on p.project_id = r.project_id
     left join segments s on s.segment_id = r.segment_id
 """
-
-
 _GET: Final = _RUN + "where r.run_id = $1"
-
-
 _LOCK: Final = _RUN + "where r.run_id = $1 for no key update of a, r"
-
-
 _NEWEST: Final = (
     _RUN
     + """
@@ -147,7 +141,7 @@ def _run(row: asyncpg.Record | None) -> Run | None:
     return Run(
         **values
         | {
-            "track": state,
+            "state": state,
             "kind": AssetKind(row["kind"]),
             "source": RunSource(row["source"]),
             "parent_reason": ParentReason(reason) if reason else None,

@@ -8,18 +8,12 @@ from typing import Final
 from shared.postgres.pool import Pool
 
 _ADMIT: Final = "select admit_stream($1, $2, $3, $4)"
-
-
 _TELL: Final = """
     insert into open_streams (user_id, replica_id, count)
     select told.user_id, $1, told.count from unnest($2::text[], $3::integer[]) as told(user_id, count)
     on conflict (user_id, replica_id) do update set count = excluded.count
 """
-
-
 _FORGET: Final = "delete from open_streams where replica_id = $1 and count = 0"
-
-
 _ALIVE: Final = """
     with dead as (
         delete from stream_replicas where alive_until < now() - interval '1 hour' returning replica_id
@@ -29,8 +23,6 @@ _ALIVE: Final = """
     insert into stream_replicas (replica_id, alive_until) values ($1, now() + make_interval(secs => $2))
     on conflict (replica_id) do update set alive_until = excluded.alive_until returning xmax = 0
 """
-
-
 _GONE: Final = """
     with mine as (delete from open_streams where replica_id = $1) delete from stream_replicas where replica_id = $1
 """

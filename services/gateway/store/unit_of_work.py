@@ -32,10 +32,8 @@ from shared.postgres.pool import Connection
 ADVANCE_BATCH: Final = "advance-batch"
 """The kind of job that `wake_batch` enqueues: its payload names the batch."""
 
-
 FOR_USER: Final = frozenset({"preview-ready", "failed", "complete", "film-updated", "changed"})
 """What the stream of all my projects carries."""
-
 
 _LOG: Final = """
     insert into event_log (project_id, episode_id, name, data, to_user)

@@ -27,8 +27,6 @@ _STORE: Final = """
         updated_at = greatest(versions.updated_at, $24)
     where versions.status <> $9 and versions.status <> 'accepted'
 """
-
-
 _CLOSE: Final = """
     update versions v set status = new.status, updated_at = $3,
         accepted_at = case when new.status = 'accepted' then coalesce(v.accepted_at, $3) else v.accepted_at end,
@@ -36,8 +34,6 @@ _CLOSE: Final = """
     from unnest($1::uuid[], $2::text[]) as new(version_id, status)
     where v.version_id = new.version_id and v.status <> new.status and v.status <> 'accepted'
 """
-
-
 _FACTS: Final = """
     select v.version_id, v.number as version_number, v.directions, v.model, v.media
     from unnest($1::uuid[]) with ordinality as asked(version_id, place) join versions v using (version_id)

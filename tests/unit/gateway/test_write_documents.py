@@ -253,7 +253,7 @@ wishes = st.builds(RunParameters, texts, texts, numbers, texts, texts)
 
 @given(wishes, wishes)
 def test_what_is_asked_survives_its_way_through_overrides(one: RunParameters, other: RunParameters) -> None:
-    assert RunParameters.of(one.overrides()) == one
+    assert RunParameters.from_overrides(one.overrides()) == one
     both = one.over(other)
     assert both.over(other) == both
     assert both.directions == (one.directions if one.directions is not None else other.directions)
