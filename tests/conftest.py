@@ -1,4 +1,4 @@
-"""Fixtures for real components, shared by all kinds of tests. What a machine lacks skips its tests, by name."""
+"""Fixtures for real components, shared by all kinds of tests. A test whose component is missing is skipped by name."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from playwright.async_api import Browser
 from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
-from tests.support import brokers, order, s3
+from tests.support import brokers, containers, order, s3
 from tests.support.chromium import chromium
 from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
 from tests.support.memory import quick_directory
-from tests.support.postgres import Postgres, embedded_postgres
+from tests.support.postgres import Postgres, postgres_server
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background shell's; children would inherit it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # set by a background shell; child processes would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FreshDatabase = Callable[[str], Awaitable[str]]
 
-_MADE_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build}
-_making: Final[dict[str, threading.Thread]] = {}
+_BUILT_BEFOREHAND: Final = {"apache_kafka": brokers.fetch_jars, "s3_server": s3.build}
+_builds: Final[dict[str, threading.Thread]] = {}
 
 
 def pytest_configure() -> None:
-    """Our log goes where pytest keeps it, in plain lines: the default paints whole objects beside tracebacks."""
-    # A busy machine is slow to make examples, too: that says nothing of what they test.
+    """Send the log to pytest in plain lines: the default renders whole objects next to tracebacks."""
+    # A busy machine generates examples slowly, too, which says nothing about the code under test.
     hypothesis.settings.register_profile(
         "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
@@ -53,9 +53,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    order.one_after_the_other(items)
+    order.by_weight(items)
     if hasattr(config, "workerinput"):
-        order.shared_out(items)
+        order.by_process(items)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -66,26 +66,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> order.B
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
-    for fixture, name in order.BRINGS.items():
-        if any(fixture in order.brought(item) for item in session.items):
+    for fixture, name in order.COMPONENT_FIXTURES.items():
+        if any(fixture in order.components_of(item) for item in session.items):
             COMPONENTS.wanted.append(name)
-            if make := _MADE_BEFOREHAND.get(fixture):
-                _making[fixture] = threading.Thread(target=_quietly, args=(make,), daemon=True)
-                _making[fixture].start()
+            if (build := _BUILT_BEFOREHAND.get(fixture)) and not containers.engine_responds():
+                _builds[fixture] = threading.Thread(target=_ignore_missing, args=(build,), daemon=True)
+                _builds[fixture].start()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Wait for what is being made before the test's own timeout begins."""
-    for fixture in order.brought(item):
-        if thread := _making.get(fixture):
+    """Wait for a component that is still being built before the test's own timeout begins."""
+    for fixture in order.components_of(item):
+        if thread := _builds.get(fixture):
             thread.join()
     return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if (told := getattr(session.config, "workeroutput", None)) is not None:
-        told["components"] = asdict(COMPONENTS)
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["components"] = asdict(COMPONENTS)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -100,32 +100,32 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-def _quietly(make: Callable[[], object]) -> None:
-    with suppress(Missing):  # the fixture meets it again, and says so
-        make()
+def _ignore_missing(build: Callable[[], object]) -> None:
+    with suppress(Missing):  # the fixture raises it again and reports it
+        build()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    """One embedded server for the whole run; ask `fresh_database` for a database on it."""
+    """One server for the whole run; use `fresh_database` for a database on it."""
     otherwise = tmp_path_factory.mktemp("postgres")
     with COMPONENTS.bring("postgresql"), quick_directory(otherwise) as directory:
-        async with embedded_postgres(directory) as server:
-            COMPONENTS.has("postgresql", f"postgresql {server.version} (embedded)")
+        async with postgres_server(directory) as server:
+            COMPONENTS.has("postgresql", f"postgresql {server.version} ({server.kind})")
             yield server
 
 
 @pytest_asyncio.fixture
 async def fresh_database(postgres: Postgres) -> AsyncIterator[FreshDatabase]:
     """`await fresh_database("review")` is the URL of a new, migrated database; it is dropped after the test."""
-    made: list[str] = []
+    urls: list[str] = []
 
     async def fresh(service: str) -> str:
-        made.append(await postgres.fresh(service))
-        return made[-1]
+        urls.append(await postgres.fresh(service))
+        return urls[-1]
 
     yield fresh
-    for url in made:
+    for url in urls:
         await postgres.drop(url)
 
 
@@ -138,7 +138,7 @@ async def apache_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 @pytest_asyncio.fixture
 async def apache_kafka(apache_node: brokers.ApacheKafkaBroker) -> brokers.ApacheKafkaBroker:
-    """A real single-node Apache Kafka, the same for the whole run and empty for each test; `.bootstrap`."""
+    """A real single-node Apache Kafka: one for the whole run, emptied for each test."""
     await apache_node.wipe()
     return apache_node
 
@@ -150,14 +150,14 @@ async def apache_kafka(apache_node: brokers.ApacheKafkaBroker) -> brokers.Apache
     ]
 )
 def kafka(request: pytest.FixtureRequest) -> brokers.RunningBroker:
-    """Both, one after the other: for what must hold on either."""
+    """Each broker in turn, for behaviour that must hold on both."""
     broker: brokers.RunningBroker = request.getfixturevalue(request.param)
     return broker
 
 
 @pytest_asyncio.fixture
 async def embedded_broker(tmp_path: Path) -> AsyncIterator[brokers.EmbeddedBroker]:
-    """A new in-memory broker; `.bootstrap`, `.lose_data()`."""
+    """A new in-memory broker."""
     with COMPONENTS.bring("kafka (embedded)"):
         async with brokers.embedded_broker(tmp_path / "broker") as broker:
             COMPONENTS.has("kafka (embedded)", f"kafka protocol (librdkafka's broker {broker.version}, embedded)")
@@ -173,7 +173,7 @@ async def s3_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 @pytest_asyncio.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium."""
+    """The Chromium of this system."""
     with COMPONENTS.bring("chromium"):
         async with chromium() as found:
             COMPONENTS.has("chromium", f"chromium {found.version}")

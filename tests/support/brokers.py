@@ -1,4 +1,4 @@
-"""Kafka, twice: the embedded broker, new for every test, and one Apache Kafka for the whole run."""
+"""The two Kafka brokers of the tests: the embedded one, new for every test, and one Apache Kafka for the whole run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STOP_S: Final = 5.0
 
 
 class RunningBroker(Protocol):
-    """A broker with all our topics, empty at the beginning of a test."""
+    """A broker with all topics of Retake, empty when a test begins."""
 
     embedded: bool
 
@@ -40,12 +40,12 @@ class RunningBroker(Protocol):
     def bootstrap(self) -> str: ...
 
     async def lose_data(self) -> None:
-        """Come back empty, with another cluster id; the embedded one at another address as well."""
+        """Restart empty, with a new cluster id; the embedded broker also gets a new address."""
         ...
 
 
 def client_of(running: RunningBroker, service: Service) -> Broker:
-    """How that service would reach it."""
+    """The service's connection to this broker."""
     return Broker(running.bootstrap, service, running.embedded)
 
 
@@ -87,7 +87,7 @@ async def embedded_broker(directory: Path) -> AsyncIterator[EmbeddedBroker]:
 
 
 class ApacheBroker:
-    """A node of our own, kept through the run; `wipe` empties it for the next test."""
+    """A local Apache Kafka process, kept for the whole run; `wipe` empties it for the next test."""
 
     embedded = False
 
@@ -112,7 +112,7 @@ class ApacheBroker:
         await self._background.do(self._node.stop())
 
     async def kill(self) -> None:
-        """As if its machine lost power; `start` continues with the data."""
+        """Stop without a shutdown, as in a power failure; `start` continues with the data."""
         await self._background.do(self._node.kill())
 
     async def wipe(self) -> None:
@@ -120,15 +120,27 @@ class ApacheBroker:
 
 
 class ContainedBroker:
-    """Apache Kafka in a container; it cannot lose its data, as it would come back as another container."""
+    """Apache Kafka in a container; losing its data means a new container on the same port."""
 
     embedded = False
 
-    def __init__(self, bootstrap: str) -> None:
-        self.bootstrap = bootstrap
+    def __init__(self, container: containers.KafkaContainer) -> None:
+        self._container = container
+
+    @property
+    def bootstrap(self) -> str:
+        return self._container.bootstrap
 
     async def lose_data(self) -> None:
-        raise Missing("a container of Apache Kafka is not made anew")
+        await self.stop()
+        await self.start()
+
+    async def start(self) -> None:
+        await self._container.start()
+        await create_missing(self.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
+
+    async def stop(self) -> None:
+        await self._container.stop()
 
     async def wipe(self) -> None:
         await wipe(self.bootstrap)
@@ -139,12 +151,15 @@ ApacheKafkaBroker = ApacheBroker | ContainedBroker
 
 @asynccontextmanager
 async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
-    """From a container where Docker answers, else from Maven's jars. Raises Missing."""
-    if containers.answers():
-        with containers.apache_kafka(install.VERSION) as bootstrap:
-            await create_missing(bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
-            COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION} (container)")
-            yield ContainedBroker(bootstrap)
+    """A container where a Docker engine responds, else a local process from Maven's jars. Raises Missing."""
+    if containers.engine_responds():
+        contained = ContainedBroker(containers.KafkaContainer(install.VERSION))
+        await contained.start()
+        COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION} (container)")
+        try:
+            yield contained
+        finally:
+            await contained.stop()
         return
     await asyncio.to_thread(fetch_jars)
     try:
@@ -161,7 +176,7 @@ async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
 
 
 def fetch_jars() -> Path:
-    """Java and Kafka's jars are there afterwards. Raises Missing."""
+    """Make sure that Java and Kafka's jars are available; returns the folder of the jars. Raises Missing."""
     try:
         install.java()
         return install.jars()
@@ -170,10 +185,11 @@ def fetch_jars() -> Path:
 
 
 async def wipe(bootstrap: str) -> None:
-    """Make all topics anew. Groups lose their positions with them; another node would take ten times as long."""
+    """Delete and recreate all topics. Consumer groups lose their offsets with them; a new node would take ten times as
+    long."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
 
-    def gone() -> bool:
+    def deleted() -> bool:
         return not set(TOPIC_NAMES) & set(admin.list_topics(timeout=10).topics)
 
     def delete() -> None:
@@ -181,5 +197,5 @@ async def wipe(bootstrap: str) -> None:
             future.result()
 
     await asyncio.to_thread(delete)
-    await eventually(lambda: asyncio.to_thread(gone), what="the deletion of the topics")
+    await eventually(lambda: asyncio.to_thread(deleted), what="the deletion of the topics")
     await create_missing(bootstrap, partitions=APACHE_PARTITIONS, replicas=1)

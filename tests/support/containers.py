@@ -1,66 +1,117 @@
-"""Components as containers, where a Docker engine answers."""
+"""Real components as containers, by testcontainers, where a Docker engine responds.
+
+The engine is found as the docker command finds it (`DOCKER_HOST`, else the local socket). `RETAKE_TESTS_DOCKER=0`
+ignores it. tests/adapters/test_containers.py runs this module against a stub of the engine's API.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import cache
+from typing import Final
+from uuid import uuid4
+
+import docker
+from docker.errors import DockerException
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from deploy.local.preflight import free_port
 from tests.support.components import Missing
 
+POSTGRES_IMAGE: Final = "postgres:18"
+POSTGRES_PASSWORD: Final = "test"
+START_TIMEOUT_S: Final = 90
+PING_TIMEOUT_S: Final = 10
+
 
 @cache
-def answers() -> bool:
-    """Whether a Docker engine is there. RETAKE_TESTS_DOCKER=0 does without it."""
-    if os.environ.get("RETAKE_TESTS_DOCKER") == "0" or not shutil.which("docker"):
+def engine_responds() -> bool:
+    """Whether a Docker engine is there and wanted."""
+    if os.environ.get("RETAKE_TESTS_DOCKER") == "0":
         return False
     try:
-        done = subprocess.run(
-            ["docker", "info", "--format", "{{.ServerVersion}}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        client = docker.from_env(timeout=PING_TIMEOUT_S)
+    except DockerException:
         return False
-    return done.returncode == 0 and bool(done.stdout.strip())
+    try:
+        return bool(client.ping())
+    except (DockerException, OSError):
+        return False
+    finally:
+        client.close()
 
 
-@contextmanager
-def versitygw(version: str, access_key: str, secret_key: str) -> Iterator[str]:
-    """Its endpoint."""
-    from testcontainers.core.container import DockerContainer
+@asynccontextmanager
+async def postgres(settings: Mapping[str, str]) -> AsyncIterator[str]:
+    """The URL of the superuser's database. The server may still be initialising: connect until it accepts.
 
+    Raises Missing if the container cannot start.
+    """
+    container = (
+        DockerContainer(POSTGRES_IMAGE)
+        .with_env("POSTGRES_PASSWORD", POSTGRES_PASSWORD)
+        .with_command([word for name, value in settings.items() for word in ("-c", f"{name}={value}")])
+        .with_exposed_ports(5432)
+    )
+    async with _running(container):
+        host, port = await _address(container, 5432)
+        yield f"postgresql://postgres:{POSTGRES_PASSWORD}@{host}:{port}/postgres"
+
+
+@asynccontextmanager
+async def versitygw(version: str, access_key: str, secret_key: str) -> AsyncIterator[str]:
+    """The endpoint of an S3 server. Raises Missing if the container cannot start."""
     container = (
         DockerContainer(f"versity/versitygw:{version}")
         .with_env("ROOT_ACCESS_KEY", access_key)
         .with_env("ROOT_SECRET_KEY", secret_key)
-        .with_command("--port :7070 posix /tmp")
+        .with_command("--port :7070 --health /health posix /tmp")
         .with_exposed_ports(7070)
     )
-    with _running(container):
-        yield f"http://{container.get_container_host_ip()}:{container.get_exposed_port(7070)}"
+    async with _running(container):
+        host, port = await _address(container, 7070)
+        yield f"http://{host}:{port}"
 
 
-@contextmanager
-def apache_kafka(version: str) -> Iterator[str]:
-    """Its bootstrap address. The port is chosen here, as the broker must advertise the one that clients use."""
-    from testcontainers.core.container import DockerContainer
-    from testcontainers.core.waiting_utils import wait_for_logs
+class KafkaContainer:
+    """Apache Kafka on one port of the host, which it keeps when a new container replaces the old one."""
 
-    port = free_port()
-    container = DockerContainer(f"apache/kafka:{version}").with_bind_ports(port, port)
+    def __init__(self, version: str) -> None:
+        self._image = f"apache/kafka:{version}"
+        self._port = free_port()  # chosen here because the broker must advertise the port that clients use
+        self._container: DockerContainer | None = None
+        self.bootstrap = ""
+
+    async def start(self) -> None:
+        """Start a new, empty broker with a new cluster id. Raises Missing."""
+        container = DockerContainer(self._image).with_bind_ports(self._port, self._port)
+        host = container.get_docker_client().host()
+        self.bootstrap = f"{host}:{self._port}"
+        for name, value in _kafka_environment(host, self._port).items():
+            container = container.with_env(name, value)
+        ready = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(START_TIMEOUT_S)
+        self._container = container.waiting_for(ready)
+        await _start(self._container)
+
+    async def stop(self) -> None:
+        """Remove the container and its data."""
+        if self._container:
+            await asyncio.to_thread(self._container.stop)
+        self._container = None
+
+
+def _kafka_environment(host: str, port: int) -> dict[str, str]:
     settings = {
         "NODE_ID": "1",
         "PROCESS_ROLES": "broker,controller",
         "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
         "LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:9093",
-        "ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "ADVERTISED_LISTENERS": f"PLAINTEXT://{host}:{port}",
         "LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
         "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
         "INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
@@ -71,23 +122,27 @@ def apache_kafka(version: str) -> Iterator[str]:
         "AUTO_CREATE_TOPICS_ENABLE": "false",
         "MESSAGE_MAX_BYTES": "1100000",
     }
-    for name, value in settings.items():
-        container = container.with_env(f"KAFKA_{name}", value)
-    with _running(container):
-        wait_for_logs(container, "Kafka Server started", timeout=90)
-        yield f"127.0.0.1:{port}"
+    # The image's default cluster id is a constant, and a lost cluster must come back with another one.
+    cluster_id = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    return {"CLUSTER_ID": cluster_id} | {f"KAFKA_{name}": value for name, value in settings.items()}
 
 
-@contextmanager
-def _running(container: object) -> Iterator[None]:
-    from testcontainers.core.container import DockerContainer
+async def _address(container: DockerContainer, port: int) -> tuple[str, int]:
+    return await asyncio.to_thread(lambda: (container.get_container_host_ip(), container.get_exposed_port(port)))
 
-    assert isinstance(container, DockerContainer)
+
+@asynccontextmanager
+async def _running(container: DockerContainer) -> AsyncIterator[None]:
     try:
-        container.start()
-    except Exception as e:  # docker-py's and requests' errors have no common root
-        raise Missing(f"the container did not start: {e}") from e
-    try:
+        await _start(container)
         yield
     finally:
-        container.stop()
+        await asyncio.to_thread(container.stop)
+
+
+async def _start(container: DockerContainer) -> None:
+    try:
+        await asyncio.to_thread(container.start)
+    except Exception as e:  # the errors of docker and requests have no common base
+        await asyncio.to_thread(container.stop)
+        raise Missing(f"the container of {container.image} did not start: {e}") from e

@@ -1,4 +1,4 @@
-"""In which order tests run, and which of them stay together when processes share them."""
+"""The order in which tests run, and which tests stay together when several processes share them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 from xdist.scheduler import LoadGroupScheduling
 
-# A fixture and the component that it brings, in the order in which their tests run: the heaviest last, so that what
-# has to be built or downloaded first gets ready beside the others.
-BRINGS: Final = {
+# Fixture -> component, in the order in which their tests run: the heaviest last, so that whatever must first be built
+# or downloaded is prepared while the other tests run.
+COMPONENT_FIXTURES: Final = {
     "postgres": "postgresql",
     "embedded_broker": "kafka (embedded)",
     "apache_kafka": "apache-kafka",
@@ -20,33 +20,34 @@ _KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "browser
 _QUICK: Final = _KINDS[:2]
 
 
-def brought(item: pytest.Item) -> list[str]:
-    """By its fixtures, or by the marker of a parameter whose fixture is asked for later."""
+def components_of(item: pytest.Item) -> list[str]:
+    """The component fixtures of a test: its own, and those that a parameter requests later (marker `component`)."""
     names = {*getattr(item, "fixturenames", ()), *(mark.args[0] for mark in item.iter_markers("component"))}
-    return [name for name in BRINGS if name in names]
+    return [name for name in COMPONENT_FIXTURES if name in names]
 
 
-def one_after_the_other(items: list[pytest.Item]) -> None:
-    """Quick ones first; the whole system, and faults, last. Stable: a file's tests stay together within a weight."""
-    order = list(BRINGS)
+def by_weight(items: list[pytest.Item]) -> None:
+    """Quick tests first; the whole system, and faults, last. The sort is stable: a file's tests of one weight stay
+    together."""
+    order = list(COMPONENT_FIXTURES)
     items.sort(key=lambda item: (
         _KINDS.index(kind) if (kind := _kind(item)) in _KINDS else len(_KINDS),
-        max((order.index(name) + 1 for name in brought(item)), default=0)))  # fmt: skip
+        max((order.index(name) + 1 for name in components_of(item)), default=0)))  # fmt: skip
 
 
-def shared_out(items: list[pytest.Item]) -> None:
-    """Whole files in the processes of `pytest -n`: long ones first, quick ones last, so that all end together. One
-    process has all tests of the one Apache Kafka that it starts."""
-    late = {item.path for item in items if "s3_server" in brought(item)}
+def by_process(items: list[pytest.Item]) -> None:
+    """For `pytest -n`: whole files per process, the long ones first and the quick ones last, so that all processes end
+    at about the same time. One process runs all tests of the one Apache Kafka that it starts."""
+    late = {item.path for item in items if "s3_server" in components_of(item)}
     for item in items:
-        if "apache_kafka" in brought(item):
+        if "apache_kafka" in components_of(item):
             item.add_marker(pytest.mark.xdist_group("apache-kafka"))
     items.sort(key=lambda item: (
-        _kind(item) in _QUICK, "apache_kafka" in brought(item), item.path in late))  # fmt: skip
+        _kind(item) in _QUICK, "apache_kafka" in components_of(item), item.path in late))  # fmt: skip
 
 
 class ByFile(LoadGroupScheduling):
-    """A file's tests in their order in one process, except those of a group, which has one for itself."""
+    """A file's tests run in order in one process; a group's tests share a process of their own."""
 
     def _split_scope(self, nodeid: str) -> str:
         group = super()._split_scope(nodeid)

@@ -1,11 +1,14 @@
-"""The embedded PostgreSQL, with a migrated template per service and a copy of it per test."""
+"""PostgreSQL for tests: a migrated template database per service, and a copy of it for each test.
+
+The server is a container where a Docker engine responds, else the embedded one of `retake up`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -18,9 +21,11 @@ from deploy.local.databases import migrate
 from deploy.local.paths import DataDir
 from deploy.local.postgres import STOP_GRACE_S, EmbeddedPostgres
 from deploy.local.preflight import free_port
+from tests.support import containers
+from tests.support.waiting import eventually
 
-# What a test database may forget when the machine loses power.
-_IN_A_HURRY: Final = {
+# Fast, and without any durability: a test database need not survive a power failure.
+_FAST: Final = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -28,14 +33,16 @@ _IN_A_HURRY: Final = {
     "shared_buffers": "128MB",
     "autovacuum": "off",
 }
+ACCEPTS_WITHIN_S: Final = 90.0
 
 
 @dataclass
 class Postgres:
-    """A running server. `fresh` makes databases; `drop` removes them."""
+    """A running server. `fresh` creates databases and `drop` removes them. `kind` is container or embedded."""
 
     admin_url: str
     version: str
+    kind: str
     _templates: dict[str, str] = field(default_factory=dict)
     _count: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -68,23 +75,45 @@ class Postgres:
 
 
 @asynccontextmanager
+async def postgres_server(directory: Path) -> AsyncIterator[Postgres]:
+    """The server of a test run: fast and not durable. `directory` is used by the embedded one. Raises Missing."""
+    if not containers.engine_responds():
+        async with embedded_postgres(directory) as server:
+            yield server
+        return
+    async with containers.postgres(_FAST) as url:
+        yield Postgres(url, await _version_when_ready(url), "container")
+
+
+@asynccontextmanager
 async def embedded_postgres(directory: Path, *, durable: bool = False) -> AsyncIterator[Postgres]:
-    """`durable`: a commit is on the disk when it returns, as in production."""
+    """The embedded server. `durable`: a commit is on the disk when it returns, as in production."""
     data = DataDir.of(directory)
     data.logs.mkdir(parents=True)
     server = EmbeddedPostgres(data, password="test")
     await server.initialise()
     port = free_port()
     command = server.command(port)
-    settings = {} if durable else _IN_A_HURRY
+    settings = {} if durable else _FAST
     command = replace(command, argv=[*command.argv, *(f"--{k}={v}" for k, v in settings.items())])
     child = await spawn(command, data.log("postgres"), data.root)
     try:
         async with asyncio.timeout(60):
             await server.answers(port)
-        yield Postgres(server.url(port), await _version(server.url(port)))
+        yield Postgres(server.url(port), await _version(server.url(port)), "embedded")
     finally:
         await child.stop(STOP_GRACE_S)
+
+
+async def _version_when_ready(url: str) -> str:
+    """A new container refuses connections until its first start has initialised the cluster."""
+
+    async def version() -> str | None:
+        with suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            return await _version(url)
+        return None
+
+    return await eventually(version, within=ACCEPTS_WITHIN_S, every=0.1, what="a connection to PostgreSQL")
 
 
 async def _version(url: str) -> str:

@@ -1,4 +1,4 @@
-"""A real S3 server: versitygw in a container or built by Go; else moto, which checks no signatures."""
+"""A real S3 server: versitygw as a container or built with Go; otherwise moto, which does not check signatures."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.support.waiting import answers_http
 
 VERSION: Final = "v1.8.0"
 MODULE: Final = "github.com/versity/versitygw/cmd/versitygw"
-BUILD_TIMEOUT_S: Final = 900.0  # 70 s on two idle cores, and tests run beside it
+BUILD_TIMEOUT_S: Final = 900.0  # 70 s on two idle cores, and tests run at the same time
 ACCESS_KEY: Final = "retake-tests"
 SECRET_KEY: Final = "not-a-secret"
 
 
 @dataclass(frozen=True)
 class S3Server:
-    """Where it is, and what a client's environment must say to use it."""
+    """The endpoint of a running server, and the environment that a client needs to use it."""
 
     endpoint: str
     checks_signatures: bool
@@ -44,7 +44,7 @@ class S3Server:
 
 
 def build() -> Path:
-    """The server's binary, built once per machine. Raises Missing."""
+    """The server's binary, built once for each machine. Raises Missing."""
     binary = cache_dir() / "versitygw" / VERSION / "versitygw"
     with alone("versitygw"):
         if binary.exists():
@@ -64,11 +64,11 @@ def build() -> Path:
 
 @asynccontextmanager
 async def s3_server(directory: Path) -> AsyncIterator[S3Server]:
-    """The best server that this machine has; raises Missing if it has none."""
-    if containers.answers():
-        with containers.versitygw(VERSION, ACCESS_KEY, SECRET_KEY) as endpoint:
-            await answers_http(endpoint, within=60)
-            COMPONENTS.has("s3", f"s3 (versitygw {VERSION}, container)")
+    """A container, a local binary, or moto, whichever is the first available. Raises Missing if none is."""
+    if containers.engine_responds():
+        async with containers.versitygw(VERSION, ACCESS_KEY, SECRET_KEY) as endpoint:
+            await answers_http(f"{endpoint}/health", within=60)
+            COMPONENTS.has("s3", f"s3 (versitygw {VERSION}) (container)")
             yield S3Server(endpoint, checks_signatures=True)
         return
     try:
@@ -104,7 +104,7 @@ def _moto() -> Iterator[S3Server]:
         import moto
         from moto.server import ThreadedMotoServer
     except ImportError as e:
-        raise Missing(f"neither versitygw nor moto is there: {e}") from e
+        raise Missing(f"neither versitygw nor moto is available: {e}") from e
     port = free_port()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
