@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.compiler.commands.cancel_compilation import cancel_compilation
-from services.compiler.commands.compilations import admit_compilation
-from services.compiler.commands.ports import Desk
-from services.compiler.commands.remember_commit import remember_commit
-from services.compiler.commands.timelines import follow_timeline
+from services.compiler.commands.compilations import admit_compilation, cancel_compilation
+from services.compiler.commands.timelines import apply_timeline, record_commit
+from services.compiler.store.compilations import CompilationRepository
 from shared.contracts.base import Event
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CancelRequested, CompileRequested, EpisodeChanged
@@ -22,21 +20,21 @@ from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Cause, Message
 from shared.postgres.pool import Connection
 
-Desks = Callable[[Connection], Desk]
+OpenCompilations = Callable[[Connection], CompilationRepository]
 
 
-def handlers(desks: Desks, clock: Clock, pieces_at_once: int) -> Mapping[type[Event], Handler]:
+def handlers(open_compilations: OpenCompilations, clock: Clock, pieces_at_once: int) -> Mapping[type[Event], Handler]:
     async def on_complete(connection: Connection, message: Message[Any]) -> None:
-        await remember_commit(desks(connection), message)
+        await record_commit(open_compilations(connection), message)
 
     async def on_episode_changed(connection: Connection, message: Message[Any]) -> None:
-        await follow_timeline(desks(connection), message)
+        await apply_timeline(open_compilations(connection), message)
 
     async def on_compile_requested(connection: Connection, message: Message[Any]) -> None:
-        await admit_compilation(desks(connection), message, clock.now(), at_once=pieces_at_once)
+        await admit_compilation(open_compilations(connection), message, clock.now(), at_once=pieces_at_once)
 
     async def on_cancel_requested(connection: Connection, message: Message[Any]) -> None:
-        await cancel_compilation(desks(connection), message)
+        await cancel_compilation(open_compilations(connection), message)
 
     return {
         Complete: on_complete,
@@ -46,7 +44,7 @@ def handlers(desks: Desks, clock: Clock, pieces_at_once: int) -> Mapping[type[Ev
     }
 
 
-def fail_dead_letters(desks: Desks) -> OnDeadLetter:
+def fail_dead_letters(open_compilations: OpenCompilations) -> OnDeadLetter:
     """A request that cannot be read is a film that failed: whoever waits for it must be told."""
 
     async def on_dead_letter(connection: Connection, letter: DeadLetter) -> None:
@@ -71,6 +69,6 @@ def fail_dead_letters(desks: Desks) -> OnDeadLetter:
             raise Permanent("nothing_to_fail", str(error)) from error
         h = letter.headers
         cause = Cause(h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""), h.get("ce_id"))
-        await desks(connection).publish(failed, cause)
+        await open_compilations(connection).publish(failed, cause)
 
     return on_dead_letter

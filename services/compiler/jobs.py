@@ -1,4 +1,4 @@
-"""Jobs: films, and rendering ahead; and the sweep that ends what nobody finished in time."""
+"""The compiler's jobs: films, rendering ahead and signing; and the sweep that expires compilations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Final
 
 import structlog
 
-from services.compiler.commands.expire_compilations import expire_compilations
+from services.compiler.commands.compilations import expire_compilations
 from services.compiler.commands.films import make_film
-from services.compiler.commands.ports import Desk, FilmJob, FilmSigner, PieceBook, PrepareJob, SignJob, Workshop
-from services.compiler.commands.rendering_ahead import prepare_episode
-from services.compiler.commands.sign_film import sign_film
-from services.compiler.planning.render_speed import Pace
+from services.compiler.commands.ports import FilmSigner, PieceStore, PrepareJob, Renderer, SignJob
+from services.compiler.commands.rendering_ahead import render_ahead
+from services.compiler.commands.signing import sign_film
+from services.compiler.planning.render_speed import RenderSpeed
+from services.compiler.store.compilations import CompilationRepository
+from services.compiler.store.jobs import FilmJob
 from shared.core.clock import Clock
 from shared.jobs.queue import Claim
 from shared.jobs.recurring import recurring
@@ -27,27 +29,27 @@ SWEEP_EVERY_S: Final = 2.0
 
 
 @dataclass(frozen=True)
-class Shop:
-    """What both jobs work with. `pace` is shared: every piece teaches the next estimate."""
+class RenderDeps:
+    """What the rendering jobs share. `speed` learns from every piece of either for the next estimate."""
 
-    book: PieceBook
-    workshop: Workshop
-    pace: Pace
+    piece_store: PieceStore
+    renderer: Renderer
+    speed: RenderSpeed
     clock: Clock
 
 
 def film_kind(
-    shop: Shop, load: Callable[[Claim], Awaitable[FilmJob]], films_at_once: int, pieces_at_once: int
+    deps: RenderDeps, load: Callable[[Claim], Awaitable[FilmJob]], films_at_once: int, pieces_at_once: int
 ) -> JobKind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(compilation_id=claim.job_id):
             job = await load(claim)
             await make_film(
                 job,
-                shop.book,
-                shop.workshop,
-                shop.pace,
-                shop.clock,
+                deps.piece_store,
+                deps.renderer,
+                deps.speed,
+                deps.clock,
                 attempt=claim.attempt,
                 failures=claim.payload.get("failures", 0),
                 at_once=pieces_at_once,
@@ -56,15 +58,15 @@ def film_kind(
     return JobKind(run, films_at_once)
 
 
-def prepare_kind(shop: Shop, load: Callable[[Claim], PrepareJob], at_once: int, settle_s: float) -> JobKind:
+def prepare_kind(deps: RenderDeps, load: Callable[[Claim], PrepareJob], at_once: int, settle_s: float) -> JobKind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(episode_id=claim.payload["episode_id"]):
-            await prepare_episode(
+            await render_ahead(
                 load(claim),
-                shop.book,
-                shop.workshop,
-                shop.pace,
-                shop.clock,
+                deps.piece_store,
+                deps.renderer,
+                deps.speed,
+                deps.clock,
                 attempt=claim.attempt,
                 settle_s=settle_s,
             )
@@ -80,11 +82,13 @@ def sign_kind(signer: FilmSigner, load: Callable[[Claim], SignJob]) -> JobKind:
     return JobKind(run, 1)
 
 
-def expiry_sweep(pool: Pool, desks: Callable[[Connection], Desk], clock: Clock) -> AbstractAsyncContextManager[None]:
-    """A column and a loop, so that deadlines survive restarts."""
+def expiry_sweep(
+    pool: Pool, open_compilations: Callable[[Connection], CompilationRepository], clock: Clock
+) -> AbstractAsyncContextManager[None]:
+    """Deadlines are a column that this loop checks, so that they survive restarts."""
 
     async def sweep() -> None:
         async with transaction(pool) as connection:
-            await expire_compilations(desks(connection), clock.now())
+            await expire_compilations(open_compilations(connection), clock.now())
 
     return recurring(sweep, name="expiry-sweep", every_s=SWEEP_EVERY_S, clock=clock)

@@ -8,20 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.compiler.adapters.keeping import keeping_units
-from services.compiler.commands.ports import Desk
 from services.compiler.config import Settings
 from services.compiler.consumers import fail_dead_letters, handlers
 from services.compiler.entrypoints.keeper import COLLECT, PURGE, Keeper
-from services.compiler.jobs import Shop, expiry_sweep, film_kind, prepare_kind, sign_kind
-from services.compiler.planning.render_speed import Pace
+from services.compiler.jobs import RenderDeps, expiry_sweep, film_kind, prepare_kind, sign_kind
+from services.compiler.planning.render_speed import RenderSpeed
 from services.compiler.rendering.files import LocalFiles, Scratch
-from services.compiler.rendering.malloc import few_arenas, give_back
-from services.compiler.rendering.renderer import FileWorkshop
+from services.compiler.rendering.malloc import limit_arenas, trim
+from services.compiler.rendering.renderer import FfmpegRenderer
 from services.compiler.rendering.signing import C2paSigner
-from services.compiler.rendering.video import Renderer
-from services.compiler.store.compilations import COMPILE, PREPARE, PostgresDesk
+from services.compiler.rendering.video import VideoRenderer
+from services.compiler.store.compilations import COMPILE, PREPARE, CompilationRepository
 from services.compiler.store.jobs import PostgresPrepareJob, load_film_job
-from services.compiler.store.pieces import PostgresPieces
+from services.compiler.store.pieces import PostgresPieceStore
 from services.compiler.store.sign_jobs import SIGN, PostgresSignJob
 from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.purge_unused import PurgeUnused
@@ -38,7 +37,7 @@ from shared.web.health import Health
 
 @asynccontextmanager
 async def wire(settings: Settings) -> AsyncIterator[Health]:
-    few_arenas()
+    limit_arenas()
     folder = Path(settings.work_dir) / "compiler"
     async with (
         open_resources(Service.COMPILER, settings) as base,
@@ -46,15 +45,15 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
         Scratch(folder, base.new_id) as scratch,
     ):
         files = LocalFiles(objects, folder / "cache", limit_bytes=settings.cache_bytes)
-        shop = await _shop(settings, base, objects, scratch, files)
+        deps = await _render_deps(settings, base, objects, scratch, files)
         signer = C2paSigner(identity_of(settings, folder), files, scratch, objects, base.new_id)
 
-        def desks(connection: Connection) -> Desk:
-            return PostgresDesk(connection, base.publisher, render_ahead=settings.render_ahead)
+        def open_compilations(connection: Connection) -> CompilationRepository:
+            return CompilationRepository(connection, base.publisher, render_ahead=settings.render_ahead)
 
         kinds = {
             COMPILE: film_kind(
-                shop,
+                deps,
                 lambda claim: load_film_job(
                     base.pool, base.publisher, claim, base.clock, render_ahead=settings.render_ahead
                 ),
@@ -62,7 +61,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 settings.pieces_at_once,
             ),
             PREPARE: prepare_kind(
-                shop,
+                deps,
                 lambda claim: PostgresPrepareJob(base.pool, claim, base.clock),
                 settings.ahead_at_once,
                 settings.settle_s,
@@ -74,10 +73,12 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             await schedule(connection, PURGE, COLLECT)
         async with (
             run_messaging(
-                base, handlers(desks, base.clock, settings.pieces_at_once), on_dead_letter=fail_dead_letters(desks)
+                base,
+                handlers(open_compilations, base.clock, settings.pieces_at_once),
+                on_dead_letter=fail_dead_letters(open_compilations),
             ) as messaging,
-            Worker(base.pool, settings.database_url, _tidied(kinds), clock=base.clock, new_id=base.new_id),
-            expiry_sweep(base.pool, desks, base.clock),
+            Worker(base.pool, settings.database_url, _trimmed(kinds), clock=base.clock, new_id=base.new_id),
+            expiry_sweep(base.pool, open_compilations, base.clock),
         ):
             yield messaging.health
 
@@ -89,7 +90,7 @@ def keeping(base: Resources, objects: Objects) -> Keeper:
 
 @asynccontextmanager
 async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
-    """For operators' commands, beside a service that runs."""
+    """For operators' commands, next to a running service."""
     async with (
         open_resources(Service.COMPILER, settings) as base,
         open_objects(settings.objects_url, Service.COMPILER) as objects,
@@ -97,28 +98,30 @@ async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
         yield keeping(base, objects)
 
 
-def _tidied(kinds: Mapping[str, JobKind]) -> dict[str, JobKind]:
-    """The same, giving their memory back when a job has ended."""
+def _trimmed(kinds: Mapping[str, JobKind]) -> dict[str, JobKind]:
+    """The same kinds, which also return free memory to the system after each job."""
 
-    def tidied(kind: JobKind) -> JobKind:
+    def trimmed(kind: JobKind) -> JobKind:
         async def run(claim: Claim) -> None:
             try:
                 await kind.handler(claim)
             finally:
-                give_back()
+                trim()
 
         return replace(kind, handler=run)
 
-    return {name: tidied(kind) for name, kind in kinds.items()}
+    return {name: trimmed(kind) for name, kind in kinds.items()}
 
 
-async def _shop(settings: Settings, base: Resources, objects: Objects, scratch: Scratch, files: LocalFiles) -> Shop:
-    renderer = Renderer(timeout_per_s=settings.ffmpeg_timeout_per_s)
+async def _render_deps(
+    settings: Settings, base: Resources, objects: Objects, scratch: Scratch, files: LocalFiles
+) -> RenderDeps:
+    video_renderer = VideoRenderer(timeout_per_s=settings.ffmpeg_timeout_per_s)
     async with transaction(base.pool) as connection:
-        known = await PostgresDesk(connection, base.publisher).pace()
-    return Shop(
-        book=PostgresPieces(base.pool, base.new_id, base.clock),
-        workshop=FileWorkshop(renderer, files, scratch, objects, base.new_id),
-        pace=Pace(known),
+        measured = await CompilationRepository(connection, base.publisher).render_speed()
+    return RenderDeps(
+        piece_store=PostgresPieceStore(base.pool, base.new_id, base.clock),
+        renderer=FfmpegRenderer(video_renderer, files, scratch, objects, base.new_id),
+        speed=RenderSpeed(measured),
         clock=base.clock,
     )

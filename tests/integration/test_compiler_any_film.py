@@ -17,9 +17,9 @@ from services.compiler.planning.film_plan import Body, Clip, FilmPlan, Shot, Win
 from services.compiler.planning.keys import window_key
 from services.compiler.planning.sound_plan import Sources, plan_sound, sample_of
 from services.compiler.rendering.audio.stems import extract_stem, open_stem
-from services.compiler.rendering.mp4.film import Packets, Pictures, lay_out_film
+from services.compiler.rendering.mp4.film import Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.write import write_film
-from services.compiler.rendering.video import End, Rendered, Renderer
+from services.compiler.rendering.video import End, Rendered, VideoRenderer
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from tests.support import films
 from tests.support.film_harness import encode, ends_of
@@ -34,7 +34,7 @@ class Deck:
     """Clips of every awkward length, and the windows between them as far as they were needed."""
 
     folder: Path
-    renderer: Renderer = field(default_factory=Renderer)
+    video_renderer: VideoRenderer = field(default_factory=VideoRenderer)
     sources: list[Path] = field(default_factory=list)
     clips: list[Rendered] = field(default_factory=list)
     seen: list[Gray] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Deck:
             source = self.folder / f"{n}.mp4"
             films.video(source, seconds=frames / 25, size="64x36", fps="25", hue=60 * n, tone=300 if n % 2 else None)
             self.sources.append(source)
-            self.clips.append(await self.renderer.conform(source, OUTPUT, self.folder / f"clip-{n}.mp4"))
+            self.clips.append(await self.video_renderer.conform(source, OUTPUT, self.folder / f"clip-{n}.mp4"))
             self.seen.append(gray(self.clips[-1].path))
 
     def shots(self, cards: list[tuple[int, Transition | None]]) -> list[Shot]:
@@ -60,7 +60,7 @@ class Deck:
         if key not in self.windows:
             pair = cards[part.left : part.left + 2]
             ends = ends_of(part, [self.sources[c] for c in pair], [self.clips[c] for c in pair], OUTPUT)
-            self.windows[key] = await self.renderer.window(*ends, part, OUTPUT, self.folder / f"window-{key}.mp4")
+            self.windows[key] = await self.video_renderer.window(*ends, part, OUTPUT, self.folder / f"window-{key}.mp4")
         return self.windows[key]
 
 
@@ -111,10 +111,10 @@ async def make(deck: Deck, plan: FilmPlan, cards: list[int]) -> Path:
         match part:
             case Body(shot, start, stop):
                 clip = deck.clips[cards[shot]]
-                runs.append(Pictures(clip.path, clip.index, start, stop))
+                runs.append(VideoRun(clip.path, clip.index, start, stop))
             case Window():
                 window = await deck.window(plan, part, cards)
-                runs.append(Pictures(window.path, window.index, 0, part.frames))
+                runs.append(VideoRun(window.path, window.index, 0, part.frames))
     stems, own = {}, {}
     for shot, card in zip(plan.shots, cards, strict=True):
         path = deck.folder / f"stem-{card}"
@@ -151,16 +151,16 @@ async def test_sound_and_picture_stay_together_over_a_hundred_segments(tmp_path:
     beep = "aevalsrc='0.5*sin(2*PI*2000*t)*between(t,3/25,4/25)':s=48000:d=0.24"
     films.ffmpeg("-f", "lavfi", "-i", flash, "-f", "lavfi", "-i", beep, "-pix_fmt", "yuv420p", "-c:v", "libx264",
                  "-crf", "10", "-c:a", "aac", source)  # fmt: skip
-    renderer = Renderer()
-    clip = await renderer.conform(source, OUTPUT, tmp_path / "clip.mp4")
+    video_renderer = VideoRenderer()
+    clip = await video_renderer.conform(source, OUTPUT, tmp_path / "clip.mp4")
     sound = await extract_stem(source, tmp_path / "stem")
     after = Transition(style=TransitionStyle.DISSOLVE, duration_s=0.08)
     known = Clip("clip", clip.index.frames, clip.index.keyframes)
     plan = plan_film([Shot(f"s{n}", f"Segment {n}", known, after if n % 2 else None) for n in range(100)], 25)
-    window = await renderer.window(End(source, 6), End(source, 6), plan.windows[0], OUTPUT, tmp_path / "w.mp4")
+    window = await video_renderer.window(End(source, 6), End(source, 6), plan.windows[0], OUTPUT, tmp_path / "w.mp4")
     runs = [
-        Pictures(clip.path, clip.index, p.start, p.stop) if isinstance(p, Body)
-        else Pictures(window.path, window.index, 0, p.frames)
+        VideoRun(clip.path, clip.index, p.start, p.stop) if isinstance(p, Body)
+        else VideoRun(window.path, window.index, 0, p.frames)
         for p in plan.parts
     ]  # fmt: skip
     own = {shot.segment_id: sound.stem("stem") for shot in plan.shots}

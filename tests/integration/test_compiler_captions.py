@@ -9,16 +9,16 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
-from services.compiler.commands.assembly import undrawn
-from services.compiler.commands.ports import Pictures
+from services.compiler.commands.assembly import missing_glyph_warnings
 from services.compiler.planning.captions import Caption
+from services.compiler.planning.film_parts import FilmPictures
 from services.compiler.planning.film_plan import Clip, Shot, plan_film
 from services.compiler.planning.pieces import Piece, PieceKind
 from services.compiler.planning.subtitles import to_ass
 from services.compiler.rendering.filters import Span
-from services.compiler.rendering.fonts import fonts_name
+from services.compiler.rendering.fonts import fonts_fingerprint
 from services.compiler.rendering.mp4.film import Line
-from services.compiler.rendering.video import Renderer
+from services.compiler.rendering.video import VideoRenderer
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.values import CaptionMode
 from tests.support import films
@@ -29,14 +29,14 @@ from tests.support.compiler_harness import (
     sources,
     start,
 )
-from tests.support.film_harness import OUTPUT, Kitchen
+from tests.support.film_harness import OUTPUT, FilmHarness
 
 __all__ = ["sources", "start"]
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path) -> Kitchen:
-    return Kitchen(tmp_path, Renderer())
+def harness(tmp_path: Path) -> FilmHarness:
+    return FilmHarness(tmp_path, VideoRenderer())
 
 
 async def test_a_narration_s_script_is_shown_while_it_is_heard(start: Start, sources: Path) -> None:
@@ -80,11 +80,11 @@ SPOKEN = (
 )
 
 
-async def test_soft_captions_are_read_back_as_they_were_written(kitchen: Kitchen) -> None:
-    source = films.video(kitchen.folder / "a.mp4", seconds=4)
-    plan, clips = await kitchen.plan((source, None))
+async def test_soft_captions_are_read_back_as_they_were_written(harness: FilmHarness) -> None:
+    source = films.video(harness.folder / "a.mp4", seconds=4)
+    plan, clips = await harness.plan((source, None))
     lines = [Line(c.start, c.end, c.text) for c in SPOKEN]
-    film = await kitchen.film([source], plan, clips, text=lines)
+    film = await harness.film([source], plan, clips, text=lines)
     films.watch(film, OUTPUT.fps)
     with av.open(str(film)) as container:
         (track,) = container.streams.subtitles
@@ -94,16 +94,16 @@ async def test_soft_captions_are_read_back_as_they_were_written(kitchen: Kitchen
         packets = [p for p in container.demux(track) if p.size]
         shown = [(p.pts, p.pts + p.duration, bytes(p)[2:].decode()) for p in packets if p.size > 2]
     assert shown == [(c.start, c.end, c.text) for c in SPOKEN]
-    films.ffmpeg("-i", film, "-map", "0:s", "-c:s", "webvtt", kitchen.folder / "out.vtt")
-    assert "00:00.700 --> 00:01.200\n夜の港に、灯りがともる。" in (kitchen.folder / "out.vtt").read_text("utf-8")
+    films.ffmpeg("-i", film, "-map", "0:s", "-c:s", "webvtt", harness.folder / "out.vtt")
+    assert "00:00.700 --> 00:01.200\n夜の港に、灯りがともる。" in (harness.folder / "out.vtt").read_text("utf-8")
 
 
-async def test_burned_captions_are_drawn_where_they_are_spoken_and_nowhere_else(kitchen: Kitchen) -> None:
-    source = films.video(kitchen.folder / "still.mp4", seconds=2)
-    clip = await kitchen.clip(source)
-    script = kitchen.folder / "it's [a], script;.ass"
+async def test_burned_captions_are_drawn_where_they_are_spoken_and_nowhere_else(harness: FilmHarness) -> None:
+    source = films.video(harness.folder / "still.mp4", seconds=2)
+    clip = await harness.clip(source)
+    script = harness.folder / "it's [a], script;.ass"
     script.write_text(to_ass((Caption(250, 500, ("WWWWWWWW", "WWWWWWWW")),), OUTPUT), "utf-8")
-    drawn = await kitchen.renderer.captioned(clip.path, Span(24, 48), script, OUTPUT, kitchen.folder / "drawn.mp4")
+    drawn = await harness.video.captioned(clip.path, Span(24, 48), script, OUTPUT, harness.folder / "drawn.mp4")
     assert (drawn.index.frames, drawn.index.keyframes[0]) == (24, 0)
     assert drawn.index.extradata == clip.index.extradata
     before, after = (films.watch_pictures(p) for p in (clip.path, drawn.path))
@@ -112,21 +112,22 @@ async def test_burned_captions_are_drawn_where_they_are_spoken_and_nowhere_else(
     assert (difference[:6] < 25).all() and (difference[12:] < 25).all()
 
 
-async def test_letters_that_no_font_has_are_told(kitchen: Kitchen) -> None:
+async def test_glyphs_that_no_font_has_are_reported(harness: FilmHarness) -> None:
     """Of an unassigned plane, which no font can have; the others are drawn."""
-    clip = await kitchen.clip(films.video(kitchen.folder / "a.mp4", seconds=1, size="160x90"))
-    script = kitchen.folder / "script.ass"
+    clip = await harness.clip(films.video(harness.folder / "a.mp4", seconds=1, size="160x90"))
+    script = harness.folder / "script.ass"
     script.write_text(to_ass((Caption(0, 900, ("Quay \U00091234\U00091235",)),), OUTPUT), "utf-8")
-    drawn = await kitchen.renderer.captioned(clip.path, Span(0, 24), script, OUTPUT, kitchen.folder / "drawn.mp4")
+    drawn = await harness.video.captioned(clip.path, Span(0, 24), script, OUTPUT, harness.folder / "drawn.mp4")
     assert drawn.undrawn == "\U00091234\U00091235"
     made = Piece("k", PieceKind.CAPTIONED, None, {"undrawn": drawn.undrawn + "夜の港に灯りが"})
-    (warning,) = undrawn(Pictures(plan_film([Shot("s", "Segment 1", Clip("c", 24, (0,)))], 24), (), (), {0: made}))
-    assert warning.startswith("The captions on the pictures lack \U00091234 \U00091235 夜 の 港 に 灯 り and 1 more: ")
+    plan = plan_film([Shot("s", "Segment 1", Clip("c", 24, (0,)))], 24)
+    (warning,) = missing_glyph_warnings(FilmPictures(plan, (), (), {0: made}))
+    assert warning.startswith("The burned captions lack \U00091234 \U00091235 夜 の 港 に 灯 り and 1 more: ")
 
 
-def test_another_font_is_another_lettering(tmp_path: Path) -> None:
-    before = fonts_name((str(tmp_path),))
+def test_another_font_changes_the_fingerprint(tmp_path: Path) -> None:
+    before = fonts_fingerprint((str(tmp_path),))
     (tmp_path / "noto").mkdir()
     (tmp_path / "noto" / "NotoSansCJK.ttc").touch()
-    assert fonts_name((str(tmp_path),)) != before
-    assert fonts_name((str(tmp_path / "nowhere"),)) == before
+    assert fonts_fingerprint((str(tmp_path),)) != before
+    assert fonts_fingerprint((str(tmp_path / "nowhere"),)) == before

@@ -16,23 +16,23 @@ from services.compiler.rendering.audio.level import find_level
 from services.compiler.rendering.audio.loudness import Samples
 from services.compiler.rendering.audio.stems import extract_stem, open_stem
 from services.compiler.rendering.filters import Span, blend, frames_of
-from services.compiler.rendering.mp4.film import Packets, Pictures, lay_out_film
+from services.compiler.rendering.mp4.film import Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.write import write_film
-from services.compiler.rendering.video import CLIP_CRF, End, Renderer, survey
+from services.compiler.rendering.video import CLIP_CRF, End, VideoRenderer, survey
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.core.errors import Permanent
 from shared.media import probe as media
 from shared.media.ffmpeg import filter_value
 from shared.media.probe import conformed_video_args
 from tests.support import films
-from tests.support.film_harness import OUTPUT, Kitchen, encode
+from tests.support.film_harness import OUTPUT, FilmHarness, encode
 
 D, F, CUT = TransitionStyle.DISSOLVE, TransitionStyle.FADE, TransitionStyle.CUT
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path) -> Kitchen:
-    return Kitchen(tmp_path, Renderer())
+def harness(tmp_path: Path) -> FilmHarness:
+    return FilmHarness(tmp_path, VideoRenderer())
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +94,14 @@ def reference(sources: list[Path], plan: FilmPlan, output: Output, path: Path) -
     ],
 )
 async def test_a_film_shows_what_the_plain_graph_shows(
-    takes: list[tuple[str, TransitionStyle | None, float]], kitchen: Kitchen, sources: Path
+    takes: list[tuple[str, TransitionStyle | None, float]], harness: FilmHarness, sources: Path
 ) -> None:
     paths = [sources / f"{name}.mp4" for name, _, _ in takes]
     transitions = [Transition(style=s, duration_s=d) if s else None for _, s, d in takes]
-    plan, clips = await kitchen.plan(*zip(paths, transitions, strict=True))
-    film = await kitchen.film(paths, plan, clips)
+    plan, clips = await harness.plan(*zip(paths, transitions, strict=True))
+    film = await harness.film(paths, plan, clips)
     seen = films.watch(film, OUTPUT.fps)
-    wanted = reference(paths, plan, OUTPUT, kitchen.folder / "reference.mkv")
+    wanted = reference(paths, plan, OUTPUT, harness.folder / "reference.mkv")
     assert seen.pts == list(range(plan.frames))
     assert len(seen.pictures) == len(wanted) == plan.frames
     errors = np.abs(seen.pictures.astype(int) - wanted).mean(axis=(1, 2))
@@ -116,38 +116,38 @@ async def test_a_film_shows_what_the_plain_graph_shows(
     ids=["source", "clip at a keyframe", "clip between keyframes"],
 )
 async def test_every_window_begins_with_the_picture_that_a_cut_there_would_show(
-    seconds: float, conformed: bool, kitchen: Kitchen, sources: Path
+    seconds: float, conformed: bool, harness: FilmHarness, sources: Path
 ) -> None:
     """Seeking, in a clip or in a long source, must not move its frames."""
-    plan, clips = await kitchen.plan(
+    plan, clips = await harness.plan(
         (sources / "b.mp4", Transition(style=D, duration_s=seconds)), (sources / "a.mp4", None)
     )
     (window,) = plan.windows
     assert plan.shots[0].clip.frames - window.overlap - OUTPUT.fps > 2 * OUTPUT.fps  # it is sought
     files = [c.path for c in clips] if conformed else [sources / "b.mp4", sources / "a.mp4"]
     ends = [End(file, 96, conformed) for file in files]
-    rendered = await kitchen.renderer.window(*ends, window, OUTPUT, kitchen.folder / "w.mp4")
+    rendered = await harness.video.window(*ends, window, OUTPUT, harness.folder / "w.mp4")
     first = decoded(rendered.path)[0].astype(int)
     clip = decoded(clips[0].path).astype(int)
     errors = np.abs(clip - first).mean(axis=(1, 2))
     assert errors.argmin() == 96 - window.overlap
 
 
-async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(kitchen: Kitchen) -> None:
+async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(harness: FilmHarness) -> None:
     """At the same quality setting, on grain, moving edges, darkness; bodies in the mean: keyframes lie elsewhere."""
-    grainy, dark = kitchen.folder / "grainy.mp4", kitchen.folder / "dark.mp4"
+    grainy, dark = harness.folder / "grainy.mp4", harness.folder / "dark.mp4"
     films.video(grainy, seconds=2, options=("-vf", "noise=alls=12:allf=t", "-crf", "8"))
     films.video(dark, seconds=2, hue=200, options=("-vf", "eq=brightness=-0.3:contrast=0.6", "-crf", "8"))
     paths = [grainy, dark, grainy]
     after = Transition(style=D, duration_s=0.5)
-    plan, clips = await kitchen.plan(*((path, after) for path in paths))
-    film = await kitchen.film(paths, plan, clips)
+    plan, clips = await harness.plan(*((path, after) for path in paths))
+    film = await harness.film(paths, plan, clips)
     blended = [
         n
         for start, window in zip(plan.starts[1:], plan.windows, strict=True)
         for n in range(start, start + window.frames)
     ]
-    lossless, whole = kitchen.folder / "lossless.mkv", kitchen.folder / "whole.mp4"
+    lossless, whole = harness.folder / "lossless.mkv", harness.folder / "whole.mp4"
     reference(paths, plan, OUTPUT, lossless)
     shape = media.Output(OUTPUT.width, OUTPUT.height, OUTPUT.fps)
     usual = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CLIP_CRF)]
@@ -172,20 +172,20 @@ def decoded(path: Path) -> NDArray[np.uint8]:
         return np.stack([f.reformat(80, 45, "gray").to_ndarray() for f in film.decode(video=0)])
 
 
-async def test_what_fits_already_is_copied(kitchen: Kitchen, sources: Path) -> None:
-    conformed = await kitchen.clip(sources / "b.mp4")
+async def test_what_fits_already_is_copied(harness: FilmHarness, sources: Path) -> None:
+    conformed = await harness.clip(sources / "b.mp4")
     assert not conformed.copied
-    again = await kitchen.renderer.conform(conformed.path, OUTPUT, kitchen.folder / "again.mp4")
+    again = await harness.video.conform(conformed.path, OUTPUT, harness.folder / "again.mp4")
     assert again.copied
     assert again.path.read_bytes() == conformed.path.read_bytes()
     other = Output(width=320, height=180, fps=25, fit=Fit.PAD)
-    assert not (await kitchen.renderer.conform(conformed.path, other, kitchen.folder / "other.mp4")).copied
+    assert not (await harness.video.conform(conformed.path, other, harness.folder / "other.mp4")).copied
 
 
 @pytest.mark.parametrize("fit", Fit)
-async def test_a_portrait_source_is_fitted(fit: Fit, kitchen: Kitchen, sources: Path) -> None:
+async def test_a_portrait_source_is_fitted(fit: Fit, harness: FilmHarness, sources: Path) -> None:
     output = OUTPUT.model_copy(update={"fit": fit})
-    clip = await kitchen.renderer.conform(sources / "c.mp4", output, kitchen.folder / "fitted.mp4")
+    clip = await harness.video.conform(sources / "c.mp4", output, harness.folder / "fitted.mp4")
     with av.open(str(clip.path)) as film:
         picture = next(film.decode(video=0)).to_ndarray(format="gray")
     edge, middle = picture[:, :60], picture[:, 130:190]
@@ -200,23 +200,23 @@ async def test_a_portrait_source_is_fitted(fit: Fit, kitchen: Kitchen, sources: 
             assert edge.std() > 10
 
 
-async def test_a_rotated_phone_video_stands_upright(kitchen: Kitchen, sources: Path) -> None:
-    turned = kitchen.folder / "turned.mp4"
+async def test_a_rotated_phone_video_stands_upright(harness: FilmHarness, sources: Path) -> None:
+    turned = harness.folder / "turned.mp4"
     films.ffmpeg("-display_rotation", "90", "-i", sources / "a.mp4", "-c", "copy", turned)
-    clip = await kitchen.renderer.conform(turned, OUTPUT, kitchen.folder / "upright.mp4")
+    clip = await harness.video.conform(turned, OUTPUT, harness.folder / "upright.mp4")
     with av.open(str(clip.path)) as film:
         frame = next(film.decode(video=0))
     assert frame.rotation == 0
     assert frame.to_ndarray(format="gray")[:, :90].max() < 5  # portrait now, so with bars
 
 
-async def test_colours_are_tagged_and_survive(kitchen: Kitchen) -> None:
-    red = kitchen.folder / "red.mp4"
+async def test_colours_are_tagged_and_survive(harness: FilmHarness) -> None:
+    red = harness.folder / "red.mp4"
     films.ffmpeg(
         "-f", "lavfi", "-i", "color=c=0xC02020:size=1280x720:rate=24:duration=1", "-vf",
         "scale=out_color_matrix=bt709,format=yuv420p", "-colorspace", "bt709", "-c:v", "libx264", red,
     )  # fmt: skip
-    clip = await kitchen.clip(red)
+    clip = await harness.clip(red)
     with av.open(str(clip.path)) as film:
         stream = film.streams.video[0].codec_context
         assert (stream.color_primaries, stream.color_trc, stream.colorspace, stream.color_range) == (1, 1, 1, 1)
@@ -224,13 +224,13 @@ async def test_colours_are_tagged_and_survive(kitchen: Kitchen) -> None:
     assert np.abs(middle.astype(int) - (0xC0, 0x20, 0x20)).max() <= 4
 
 
-async def test_what_is_no_video_is_refused(kitchen: Kitchen, sources: Path) -> None:
-    text = kitchen.folder / "text.mp4"
+async def test_what_is_no_video_is_refused(harness: FilmHarness, sources: Path) -> None:
+    text = harness.folder / "text.mp4"
     text.write_text("<html>not found</html>")
-    voice = films.tone(kitchen.folder / "voice.wav", seconds=1)
+    voice = films.tone(harness.folder / "voice.wav", seconds=1)
     for path in (text, voice):
         with pytest.raises(Permanent) as refused:
-            await kitchen.clip(path)
+            await harness.clip(path)
         assert refused.value.recovery
 
 
@@ -246,15 +246,15 @@ def plays(sound: Samples, seconds: float) -> tuple[SoundPlan, dict[str, Samples]
     return SoundPlan(round(seconds * 48_000), (cue,), (), (), ()), {"x": sound}
 
 
-async def test_sound_is_where_the_pictures_are(kitchen: Kitchen, sources: Path) -> None:
+async def test_sound_is_where_the_pictures_are(harness: FilmHarness, sources: Path) -> None:
     """Clicks at both sides of a chunk's border and at the film's end are heard within a tenth of a frame."""
-    _, clips = await kitchen.plan(*[(sources / "a.mp4", None)] * 3)
+    _, clips = await harness.plan(*[(sources / "a.mp4", None)] * 3)
     moments = [0.5, 10.2, 10.3, 11.9]
     sound, stems = plays(clicks(12, moments), 12)
-    packets, _, _ = await encode(sound, stems, AudioConfig(volume_normalization=False), kitchen.folder)
+    packets, _, _ = await encode(sound, stems, AudioConfig(volume_normalization=False), harness.folder)
     assert len(packets) == 2
-    pictures = [Pictures(c.path, c.index, 0, c.index.frames) for c in clips]
-    film = kitchen.folder / "film.mp4"
+    pictures = [VideoRun(c.path, c.index, 0, c.index.frames) for c in clips]
+    film = harness.folder / "film.mp4"
     write_film(lay_out_film(pictures, packets, sound.samples, OUTPUT), film)
     heard = np.abs(films.watch(film, 24).sound).max(axis=1)
     assert abs(len(heard) - 12 * 48_000) < 1024

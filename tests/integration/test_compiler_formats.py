@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from services.compiler.rendering.video import Renderer
+from services.compiler.rendering.video import VideoRenderer
 from shared.contracts.values import Fit, Output
 from shared.media.colour import KNEE, PEAK_NITS, WHITE_NITS
 from shared.media.probe import probe
@@ -19,7 +19,7 @@ OUTPUT = Output(width=320, height=96, fps=24, fit=Fit.PAD)
 
 
 async def conform(source: Path, folder: Path, output: Output = OUTPUT) -> Path:
-    clip = await Renderer().conform(source, output, folder / f"{source.stem}-{output.height}-{output.fps}.mp4")
+    clip = await VideoRenderer().conform(source, output, folder / f"{source.stem}-{output.height}-{output.fps}.mp4")
     return clip.path
 
 

@@ -1,4 +1,4 @@
-"""The book of pieces: one maker at a time, a dead one's piece taken over, a late result refused; and local files."""
+"""The piece store: one maker at a time, a dead one's piece taken over, a late result refused; and local files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.compiler.commands.pieces import Obtainer
+from services.compiler.commands.pieces import PieceBuilder
 from services.compiler.commands.ports import Progress
 from services.compiler.planning.pieces import Piece, PieceKind, Recipe, StemRecipe
-from services.compiler.planning.render_speed import Meter, Pace
+from services.compiler.planning.render_speed import ProgressMeter, RenderSpeed
 from services.compiler.rendering.files import LocalFiles, Scratch
-from services.compiler.store.pieces import PostgresPieces
+from services.compiler.store.pieces import PostgresPieceStore
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.core.errors import Permanent, RetakeError
@@ -35,45 +35,47 @@ async def pool(fresh_database: FreshDatabase) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-def book(pool: Pool) -> PostgresPieces:
-    return PostgresPieces(pool, new_id, SystemClock())
+def piece_store(pool: Pool) -> PostgresPieceStore:
+    return PostgresPieceStore(pool, new_id, SystemClock())
 
 
 def piece(key: str) -> Piece:
     return Piece(key, PieceKind.STEM, REF, {"samples": 1})
 
 
-async def test_one_maker_at_a_time(book: PostgresPieces) -> None:
-    taken = await asyncio.gather(*(book.take("k", PieceKind.STEM) for _ in range(10)))
+async def test_one_maker_at_a_time(piece_store: PostgresPieceStore) -> None:
+    taken = await asyncio.gather(*(piece_store.claim("k", PieceKind.STEM) for _ in range(10)))
     (token,) = [t for t in taken if t]
-    assert await book.find(["k"]) == {}
-    assert await book.finish(piece("k"), token)
-    assert await book.find(["k", "other"]) == {"k": piece("k")}
-    assert await book.take("k", PieceKind.STEM) is None
+    assert await piece_store.find(["k"]) == {}
+    assert await piece_store.finish(piece("k"), token)
+    assert await piece_store.find(["k", "other"]) == {"k": piece("k")}
+    assert await piece_store.claim("k", PieceKind.STEM) is None
 
 
-async def test_a_released_piece_is_free_again(book: PostgresPieces) -> None:
-    token = await book.take("k", PieceKind.STEM)
+async def test_a_released_piece_is_free_again(piece_store: PostgresPieceStore) -> None:
+    token = await piece_store.claim("k", PieceKind.STEM)
     assert token
-    await book.release("k", token)
-    assert await book.take("k", PieceKind.STEM)
+    await piece_store.release("k", token)
+    assert await piece_store.claim("k", PieceKind.STEM)
 
 
-async def test_a_dead_makers_piece_is_taken_over_and_its_late_result_refused(book: PostgresPieces, pool: Pool) -> None:
-    late = await book.take("k", PieceKind.STEM)
+async def test_a_dead_makers_piece_is_taken_over_and_its_late_result_refused(
+    piece_store: PostgresPieceStore, pool: Pool
+) -> None:
+    late = await piece_store.claim("k", PieceKind.STEM)
     assert late
-    assert await book.keep("k", late)
+    assert await piece_store.renew("k", late)
     await pool.execute("update pieces set lease_until = now() - interval '1 s'")
-    now = await book.take("k", PieceKind.STEM)
+    now = await piece_store.claim("k", PieceKind.STEM)
     assert now
-    assert not await book.keep("k", late)
-    assert not await book.finish(piece("k"), late)
-    await book.release("k", late)  # does not take the other's claim away
-    assert await book.finish(piece("k"), now)
+    assert not await piece_store.renew("k", late)
+    assert not await piece_store.finish(piece("k"), late)
+    await piece_store.release("k", late)  # does not take the other's claim away
+    assert await piece_store.finish(piece("k"), now)
 
 
 class Bench:
-    """A workshop that makes stems out of nothing, slowly, and counts."""
+    """A renderer that makes stems out of nothing, slowly, and counts."""
 
     def __init__(self, seconds: float = 0.05, failures: Mapping[str, RetakeError] | None = None) -> None:
         self.made: list[str] = []
@@ -83,7 +85,7 @@ class Bench:
         self._seconds = seconds
         self._failures = failures or {}
 
-    async def make(self, recipe: Recipe, *, polite: bool, on_progress: Progress) -> Piece:
+    async def make(self, recipe: Recipe, *, low_priority: bool, on_progress: Progress) -> Piece:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -99,46 +101,48 @@ class Bench:
             self._at_once -= 1
 
 
-def obtainer(book: PostgresPieces, bench: Bench, at_once: int = 2) -> Obtainer:
-    return Obtainer(book, bench, SystemClock(), Pace(), Meter(1), at_once=at_once)  # type: ignore[arg-type]
+def builder(piece_store: PostgresPieceStore, bench: Bench, at_once: int = 2) -> PieceBuilder:
+    return PieceBuilder(piece_store, bench, SystemClock(), RenderSpeed(), ProgressMeter(1), at_once=at_once)  # type: ignore[arg-type]
 
 
 def recipes(*names: str) -> list[Recipe]:
     return [StemRecipe(f"key-{name}", name, REF, 1.0) for name in names]
 
 
-async def test_two_jobs_that_need_one_piece_make_it_once(book: PostgresPieces) -> None:
+async def test_two_jobs_that_need_one_piece_make_it_once(piece_store: PostgresPieceStore) -> None:
     bench = Bench(0.2)
-    one, two = obtainer(book, bench), obtainer(book, bench)
+    one, two = builder(piece_store, bench), builder(piece_store, bench)
     wanted = recipes("a", "b", "a")
-    found = await asyncio.gather(one.obtain(wanted), two.obtain(wanted))
+    found = await asyncio.gather(one.build(wanted), two.build(wanted))
     assert sorted(bench.made) == ["a", "b"]
     assert found[0] == found[1]
     assert set(found[0]) == {"key-a", "key-b"}
-    later = obtainer(book, bench)
-    await later.obtain(wanted)
+    later = builder(piece_store, bench)
+    await later.build(wanted)
     assert (later.tally.reused, later.tally.rendered) == (2, 0)
 
 
-async def test_no_more_at_once_than_allowed(book: PostgresPieces) -> None:
+async def test_no_more_at_once_than_allowed(piece_store: PostgresPieceStore) -> None:
     bench = Bench()
-    await obtainer(book, bench, at_once=3).obtain(recipes(*"abcdefgh"))
+    await builder(piece_store, bench, at_once=3).build(recipes(*"abcdefgh"))
     assert bench.most_at_once == 3
 
 
-async def test_a_failure_names_its_piece_stops_the_others_and_frees_them(book: PostgresPieces, pool: Pool) -> None:
+async def test_a_failure_names_its_piece_stops_the_others_and_frees_them(
+    piece_store: PostgresPieceStore, pool: Pool
+) -> None:
     bench = Bench(0.05, {"segment 2": Permanent("bad", "The file is damaged.", "")})
     with pytest.raises(Permanent) as failed:
-        await obtainer(book, bench).obtain([*recipes("segment 2"), *recipes(*"abcdef")])
+        await builder(piece_store, bench).build([*recipes("segment 2"), *recipes(*"abcdef")])
     assert failed.value.cause == "Segment 2: The file is damaged."
     assert failed.value.recovery
     assert len(bench.made) < 6
     assert await pool.fetchval("select count(*) from pieces where made_at is null") == 0
 
 
-async def test_a_cancelled_job_stops_its_work_and_frees_it(book: PostgresPieces, pool: Pool) -> None:
+async def test_a_cancelled_job_stops_its_work_and_frees_it(piece_store: PostgresPieceStore, pool: Pool) -> None:
     bench = Bench(30)
-    job = asyncio.create_task(obtainer(book, bench).obtain(recipes("a", "b", "c")))
+    job = asyncio.create_task(builder(piece_store, bench).build(recipes("a", "b", "c")))
     while bench.most_at_once < 2:
         await asyncio.sleep(0.01)
     job.cancel()
@@ -148,7 +152,7 @@ async def test_a_cancelled_job_stops_its_work_and_frees_it(book: PostgresPieces,
     assert await pool.fetchval("select count(*) from pieces") == 0
 
 
-class SlowToTell(PostgresPieces):
+class SlowToTell(PostgresPieceStore):
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool, new_id, SystemClock())
         self.telling = asyncio.Event()
@@ -160,13 +164,13 @@ class SlowToTell(PostgresPieces):
 
 
 async def test_of_a_piece_that_is_made_is_told_also_by_a_job_that_is_cancelled_just_then(pool: Pool) -> None:
-    book = SlowToTell(pool)
-    job = asyncio.create_task(obtainer(book, Bench(0)).obtain(recipes("a")))
-    await book.telling.wait()
+    piece_store = SlowToTell(pool)
+    job = asyncio.create_task(builder(piece_store, Bench(0)).build(recipes("a")))
+    await piece_store.telling.wait()
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
-    assert await book.find(["key-a"]) == {"key-a": piece("key-a")}
+    assert await piece_store.find(["key-a"]) == {"key-a": piece("key-a")}
 
 
 async def test_what_a_killed_process_left_in_scratch_is_removed(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ import pytest_asyncio
 from services.compiler.adapters.keeping import keeping_units
 from services.compiler.entrypoints.keeper import Keeper
 from services.compiler.planning.pieces import Piece, PieceKind
-from services.compiler.store.compilations import PostgresDesk
-from services.compiler.store.pieces import PostgresPieces
+from services.compiler.store.compilations import CompilationRepository
+from services.compiler.store.pieces import PostgresPieceStore
 from services.compiler.usecases.collect_orphans import CollectOrphans
 from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
@@ -63,7 +63,7 @@ class Kept:
     store: ObjectStore
     aging: Aging
     clock: FakeClock
-    book: PostgresPieces
+    piece_store: PostgresPieceStore
     keeper: Keeper
 
     async def sweep(self, after: timedelta = timedelta()) -> Done:
@@ -77,14 +77,14 @@ class Kept:
 
     async def piece(self, key: str, kind: PieceKind = PieceKind.CLIP) -> Piece | None:
         """Found, or made; None while another makes it."""
-        if found := await self.book.find([key]):
+        if found := await self.piece_store.find([key]):
             return found[key]
-        token = await self.book.take(key, kind)
+        token = await self.piece_store.claim(key, kind)
         if token is None:
             return None
         ref = None if kind is PieceKind.TRACK else await self.put(f"pieces/{kind}/{key}/{new_id()}")
         made = Piece(key, kind, ref, {})
-        assert await self.book.finish(made, token)
+        assert await self.piece_store.finish(made, token)
         return made
 
     async def begin(self, episode_id: str) -> str:
@@ -92,8 +92,10 @@ class Kept:
             compilation_id=new_id(), episode_id=episode_id, expires_at=self.clock.now() + timedelta(hours=24)
         )
         async with transaction(self.pool) as connection:
-            desk = PostgresDesk(connection, Publisher(Service.COMPILER, self.clock, new_id), render_ahead=False)
-            assert await desk.admit(request, Cause("project", "owner", new_id()), 1.0, self.clock.now())
+            compilations = CompilationRepository(
+                connection, Publisher(Service.COMPILER, self.clock, new_id), render_ahead=False
+            )
+            assert await compilations.admit(request, Cause("project", "owner", new_id()), 1.0, self.clock.now())
         return request.compilation_id
 
     async def film(self, episode_id: str) -> str:
@@ -121,8 +123,10 @@ class Kept:
 
     async def delete_episode(self, episode_id: str) -> None:
         async with transaction(self.pool) as connection:
-            desk = PostgresDesk(connection, Publisher(Service.COMPILER, self.clock, new_id), render_ahead=False)
-            assert await desk.apply_timeline(events.episode_changed(episode_id=episode_id, deleted=True))
+            compilations = CompilationRepository(
+                connection, Publisher(Service.COMPILER, self.clock, new_id), render_ahead=False
+            )
+            assert await compilations.store_timeline(events.episode_changed(episode_id=episode_id, deleted=True))
 
     async def files(self) -> set[str]:
         return {o.key async for o in self.store.list()}
@@ -148,7 +152,7 @@ async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[K
         unit = keeping_units(pool)
         aging = Aging(objects.own, clock)
         keeper = Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, cast(ObjectStore, aging)))
-        yield Kept(pool, objects.own, aging, clock, PostgresPieces(pool, new_id, clock), keeper)
+        yield Kept(pool, objects.own, aging, clock, PostgresPieceStore(pool, new_id, clock), keeper)
 
 
 async def test_a_piece_goes_when_nothing_has_used_it_for_a_week_and_two_days(kept: Kept) -> None:
@@ -170,11 +174,11 @@ async def test_a_piece_goes_when_nothing_has_used_it_for_a_week_and_two_days(kep
 async def test_whoever_finds_a_piece_keeps_it_for_another_week_even_if_it_is_marked(kept: Kept) -> None:
     made = await kept.piece("k")
     await kept.sweep(WEEK - OVER)
-    assert await kept.book.find(["k"]) == {"k": made}
+    assert await kept.piece_store.find(["k"]) == {"k": made}
     assert await kept.sweep(WEEK - OVER) == Done()
     assert (await kept.sweep(2 * OVER)).marked == 1
     kept.clock.move((GRACE + OVER).total_seconds())
-    assert await kept.book.find(["k"]) == {"k": made}, "its bytes are there as long as no sweep has given it up"
+    assert await kept.piece_store.find(["k"]) == {"k": made}, "its bytes are there as long as no sweep has given it up"
     assert await kept.sweep() == Done()
     assert (await kept.explained())["k"][0] == "keep"
 
@@ -187,14 +191,14 @@ async def test_a_piece_that_is_wanted_while_its_bytes_go_is_made_anew(kept: Kept
 
     async def slow(*keys: str) -> None:
         if keys and not anew:
-            assert await kept.book.find(["k"]) == {}
+            assert await kept.piece_store.find(["k"]) == {}
             anew.append(await kept.piece("k"))
         await real(*keys)
 
     monkeypatch.setattr(kept.store, "delete", slow)
     await kept.sweep(GRACE + OVER)
     assert old and anew[0] and anew[0] != old
-    assert await kept.book.find(["k"]) == {"k": anew[0]}
+    assert await kept.piece_store.find(["k"]) == {"k": anew[0]}
     assert await kept.files() == {anew[0].bytes.key}
 
 
@@ -236,7 +240,7 @@ async def test_a_store_that_is_away_delays_and_loses_nothing(kept: Kept, monkeyp
         with pytest.raises(Retryable):
             await kept.sweep(GRACE + OVER)
     assert await kept.files() == there
-    assert await kept.book.find(["k"]) == {}, "what may be half deleted is not used again"
+    assert await kept.piece_store.find(["k"]) == {}, "what may be half deleted is not used again"
     assert (await kept.sweep()).deleted == 1
     assert await kept.files() == set()
 
@@ -286,9 +290,9 @@ async def test_objects_without_a_row_go_after_two_days_but_none_of_a_film_in_pro
             "films/odd.mp4",
         )
     ]
-    assert await kept.book.take("dead", PieceKind.CLIP)
+    assert await kept.piece_store.claim("dead", PieceKind.CLIP)
     await kept.pool.execute("update pieces set lease_until = now() - interval '49 h' where key = 'dead'")
-    assert await kept.book.take("alive", PieceKind.CLIP)
+    assert await kept.piece_store.claim("alive", PieceKind.CLIP)
     assert await kept.sweep(GRACE - OVER) == Done()
     assert (await kept.sweep(2 * OVER)).deleted == len(left)
     assert await kept.files() == {mine.key, theirs.key, made.bytes.key}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from services.compiler.planning.film_plan import Window
-from services.compiler.rendering.video import End, Renderer
+from services.compiler.rendering.video import End, VideoRenderer
 from shared.contracts.values import Fit, Output, TransitionStyle
 from shared.media.probe import probe
 from tests.support import films
@@ -82,7 +82,7 @@ async def test_a_clip_shows_what_its_file_shows(
 ) -> None:
     file = make(source, tmp_path)
     assert probe(file).duration_s == pytest.approx(len(wanted) / 24, abs=0.05)
-    clip = await Renderer().conform(file, OUTPUT, tmp_path / "clip.mp4")
+    clip = await VideoRenderer().conform(file, OUTPUT, tmp_path / "clip.mp4")
     seen = numbers(clip.path)
     assert len(seen) == len(wanted)
     assert np.abs(np.array(seen) - wanted).max() <= (1 if make is longer_sound else 0)
@@ -97,14 +97,16 @@ def numbers(path: Path) -> list[int]:
 async def test_our_own_film_turned_is_not_copied(change: tuple[str, ...], source: Path, tmp_path: Path) -> None:
     """Parts that are copied and parts that are rendered stand the same way up."""
     ours, turned = tmp_path / "ours.mp4", tmp_path / "turned.mp4"
-    renderer = Renderer()
+    video_renderer = VideoRenderer()
     half = "nullsrc=size=64x36:rate=24:duration=1,geq=lum='if(lt(X,W/2),40,200)':cb=128:cr=128"
     films.ffmpeg("-f", "lavfi", "-i", half, "-pix_fmt", "yuv420p", "-c:v", "libx264", tmp_path / "half.mp4")
-    await renderer.conform(tmp_path / "half.mp4", OUTPUT, ours)
+    await video_renderer.conform(tmp_path / "half.mp4", OUTPUT, ours)
     films.ffmpeg(*change, "-i", ours, "-c", "copy", turned)
-    clip = await renderer.conform(turned, OUTPUT, tmp_path / "clip.mp4")
+    clip = await video_renderer.conform(turned, OUTPUT, tmp_path / "clip.mp4")
     ends = End(turned, 24), End(turned, 24)
-    window = await renderer.window(*ends, Window(0, TransitionStyle.DISSOLVE, 6, 6), OUTPUT, tmp_path / "window.mp4")
+    window = await video_renderer.window(
+        *ends, Window(0, TransitionStyle.DISSOLVE, 6, 6), OUTPUT, tmp_path / "window.mp4"
+    )
     for piece in (clip, window):
         with av.open(str(piece.path)) as film:
             picture = next(film.decode(video=0)).to_ndarray()[:36]

@@ -1,4 +1,4 @@
-"""A kitchen: pieces and films of real files in one folder, without the service around them."""
+"""Makes pieces and films of real files in one folder, without the service around them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from services.compiler.planning.sound_plan import SoundPlan
 from services.compiler.rendering.audio.aac import encode_chunk
 from services.compiler.rendering.audio.level import find_level, measured
 from services.compiler.rendering.audio.loudness import Samples
-from services.compiler.rendering.mp4.film import Line, Packets, Pictures, lay_out_film
+from services.compiler.rendering.mp4.film import Line, Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.write import write_film
-from services.compiler.rendering.video import End, Rendered, Renderer
+from services.compiler.rendering.video import End, Rendered, VideoRenderer
 from shared.contracts.values import AudioConfig, Fit, Output, Transition
 
 OUTPUT = Output(width=320, height=180, fps=24, fit=Fit.PAD)
 
 
 @dataclass
-class Kitchen:
+class FilmHarness:
     """Conforms, plans, renders and joins in one folder."""
 
     folder: Path
-    renderer: Renderer
+    video: VideoRenderer
     output: Output = OUTPUT
 
     async def clip(self, source: Path) -> Rendered:
-        return await self.renderer.conform(source, self.output, self.folder / f"clip-{source.stem}.mp4")
+        return await self.video.conform(source, self.output, self.folder / f"clip-{source.stem}.mp4")
 
     async def plan(self, *takes: tuple[Path, Transition | None]) -> tuple[FilmPlan, list[Rendered]]:
         clips = [await self.clip(path) for path, _ in takes]
@@ -46,12 +46,12 @@ class Kitchen:
         for i, part in enumerate(plan.parts):
             match part:
                 case Body(shot, start, stop):
-                    runs.append(Pictures(clips[shot].path, clips[shot].index, start, stop))
+                    runs.append(VideoRun(clips[shot].path, clips[shot].index, start, stop))
                 case Window(left):
                     path = self.folder / f"window-{i}.mp4"
                     ends = ends_of(part, sources[left : left + 2], clips[left : left + 2], self.output)
-                    window = await self.renderer.window(*ends, part, self.output, path)
-                    runs.append(Pictures(path, window.index, 0, part.frames))
+                    window = await self.video.window(*ends, part, self.output, path)
+                    runs.append(VideoRun(path, window.index, 0, part.frames))
         silence = SoundPlan(plan.frames * 48_000 // self.output.fps, (), (), (), ())
         packets = await encode(silence, {}, AudioConfig(), self.folder)
         film = self.folder / "film.mp4"

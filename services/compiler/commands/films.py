@@ -1,169 +1,199 @@
-"""A compilation's job: obtain every piece, join them, store the film, tell."""
+"""A compilation's job: builds every piece, joins them, stores the film with its files, and reports."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd
 from typing import Final
 
-from services.compiler.commands.assembly import draw_captions, gather_clips, gather_sound, gather_windows, undrawn
-from services.compiler.commands.describe_timeline import describe_timeline, left_out
-from services.compiler.commands.estimates import look
-from services.compiler.commands.pieces import Obtainer, first_failure
-from services.compiler.commands.ports import FilmJob, Pictures, PieceBook, Progress, Result, Track, Workshop
-from services.compiler.planning.film_order import Order, order_of
+import structlog
+
+from services.compiler.commands.assembly import (
+    assemble_clips,
+    assemble_sound,
+    assemble_windows,
+    draw_captions,
+    missing_glyph_warnings,
+    stem_recipes,
+)
+from services.compiler.commands.estimates import estimate_remaining
+from services.compiler.commands.pieces import PieceBuilder, first_failure
+from services.compiler.commands.ports import PieceStore, Progress, Renderer
+from services.compiler.domain.compilations import FilmResult
+from services.compiler.planning.film_order import FilmOrder, order_from_request
+from services.compiler.planning.film_parts import FilmPictures, FilmSound
+from services.compiler.planning.handover import plan_handover
 from services.compiler.planning.pieces import Piece, poster_recipe
-from services.compiler.planning.render_speed import Meter, Pace, join_units
+from services.compiler.planning.render_speed import ProgressMeter, RenderSpeed, join_units
 from services.compiler.planning.subtitles import to_srt, to_vtt
+from services.compiler.store.jobs import FilmJob
 from shared.contracts.events.compiler import Chapter, FilmReport
 from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError, disk_full_is_retryable
 
+log = structlog.get_logger(__name__)
+
 REPORT_EVERY_S: Final = 0.5
-MOST_ATTEMPTS: Final = 5  # claims of one job: a worker that dies each time it touches a film must not go on for ever
+MOST_ATTEMPTS: Final = 5  # claims of one job: a film that kills its worker every time must not be retried for ever
 MOST_FAILURES: Final = 2  # one retry
 RETRY_AFTER_S: Final = 1.0
+TIMELINE: Final = "timeline.otio"
+TIMELINE_MISSING: Final = "The timeline for editing programs could not be written; see the compiler's log."
 
 
 @dataclass
 class _Stage:
-    code: str
+    message_code: str
 
 
 async def make_film(
     job: FilmJob,
-    book: PieceBook,
-    workshop: Workshop,
-    pace: Pace,
+    piece_store: PieceStore,
+    renderer: Renderer,
+    speed: RenderSpeed,
     clock: Clock,
     *,
     attempt: int,
     failures: int,
     at_once: int,
 ) -> None:
-    """Ends the job in one of: completed, failed, given back for one more try. Cancelled, it leaves all as it is."""
+    """Ends the job as completed, failed, or returned for one more attempt. When cancelled, it changes nothing.
+
+    `attempt` counts the claims of the job, `failures` those that ended in an error; `at_once` pieces are rendered in
+    parallel.
+    """
     if attempt > MOST_ATTEMPTS:
-        await job.fail(_crashing())
+        await job.fail(_worker_died())
         return
     try:
         with disk_full_is_retryable():
-            result = await _make(job, book, workshop, pace, clock, at_once)
+            result = await _make(job, piece_store, renderer, speed, clock, at_once)
         await job.complete(result, clock.now())
     except RetakeError as error:
         if error.code == "fenced":
             raise
         if error.retryable and failures + 1 < MOST_FAILURES:
-            await job.again(RETRY_AFTER_S)
+            await job.retry(RETRY_AFTER_S)
         else:
             await job.fail(_problem(error))
 
 
-async def _make(job: FilmJob, book: PieceBook, workshop: Workshop, pace: Pace, clock: Clock, at_once: int) -> Result:
+async def _make(
+    job: FilmJob, piece_store: PieceStore, renderer: Renderer, speed: RenderSpeed, clock: Clock, at_once: int
+) -> FilmResult:
     began = clock.monotonic()
-    order = order_of(job.request)
-    meter = Meter(1.0)
-    obtainer = Obtainer(book, workshop, clock, pace, meter, at_once=at_once)
+    order = order_from_request(job.request)
+    meter = ProgressMeter(1.0)
+    builder = PieceBuilder(piece_store, renderer, clock, speed, meter, at_once=at_once)
     stage = _Stage("compile.started")
-    work = await look(order, obtainer)
-    meter.expect(work.total)
-    await job.report(meter.percent, stage.code, work.until_ready(at_once))
+    work = await estimate_remaining(order, builder)
+    meter.expect(work.total_s)
+    await job.report(meter.percent, stage.message_code, work.until_ready(at_once))
     async with _reporting(job, meter, stage, clock):
-        pictures, track, poster = await _gathered(order, obtainer, stage)
-        stage.code = "compile.joining"
-        joins = join_units(pictures.plan.frames / order.output.fps)
-        join_s = pace.seconds("join", joins)
-        meter.expect(join_s)
+        pictures, sound, poster = await _build_parts(order, builder, stage)
+        stage.message_code = "compile.joining"
+        units = join_units(pictures.plan.frames / order.output.fps)
+        expected_s = speed.seconds("join", units)
+        meter.expect(expected_s)
         joining = clock.monotonic()
-        # The thread that writes the film is mostly in the kernel: the texts beside it are made meanwhile.
-        advance = partial(meter.advance, "join", join_s)
-        (film, poster_object), files = await asyncio.gather(
-            _joined(job, workshop, order, pictures, track, poster, advance),
-            asyncio.to_thread(_texts, job.request, order, pictures, track, workshop),
+        # The thread that writes the film is mostly in the kernel, so the text files are made at the same time.
+        advance = partial(meter.advance, "join", expected_s)
+        (film, poster_object), texts = await asyncio.gather(
+            _join(job, renderer, order, pictures, sound, poster, advance),
+            asyncio.to_thread(_text_files, job.request, order, pictures, sound, renderer),
         )
-        stored = await workshop.store_files(job.request.compilation_id, files)
-        await book.learn("join", pace.learn("join", joins, clock.monotonic() - joining))
-    report = _report(order, pictures, track, obtainer, clock.monotonic() - began)
-    result = _result(order, pictures, track, film, poster_object, report)
-    return replace(result, files=stored, warnings=(*result.warnings, *left_out(stored)))
+        files = await renderer.store_files(job.request.compilation_id, texts)
+        await piece_store.learn("join", speed.learn("join", units, clock.monotonic() - joining))
+    report = _report(order, pictures, sound, builder, clock.monotonic() - began)
+    result = _result(order, pictures, sound, film, poster_object, report)
+    warnings = result.warnings if TIMELINE in files else (*result.warnings, TIMELINE_MISSING)
+    return replace(result, files=files, warnings=warnings)
 
 
-async def _gathered(order: Order, obtainer: Obtainer, stage: _Stage) -> tuple[Pictures, Track, Piece]:
+async def _build_parts(order: FilmOrder, builder: PieceBuilder, stage: _Stage) -> tuple[FilmPictures, FilmSound, Piece]:
     """Everything that the film is joined from, and its poster."""
-    stage.code = "compile.waiting_conform"
-    conformed = await gather_clips(order, obtainer)
-    stage.code = "compile.rendering"
+    stage.message_code = "compile.waiting_conform"
+    conformed = await assemble_clips(order, builder)
+    stage.message_code = "compile.rendering"
     poster = poster_recipe(conformed.clips[0], order.output)
     with first_failure():
         async with asyncio.TaskGroup() as group:
-            sounding = group.create_task(gather_sound(order, conformed.plan, obtainer))
-            blending = group.create_task(gather_windows(order, conformed, obtainer))
-            posting = group.create_task(obtainer.obtain([poster]))
-    track, pictures = sounding.result(), blending.result()
+            sound_task = group.create_task(assemble_sound(order, conformed.plan, builder))
+            windows_task = group.create_task(assemble_windows(order, conformed, builder))
+            poster_task = group.create_task(builder.build([poster]))
+    sound, pictures = sound_task.result(), windows_task.result()
     if order.captions is CaptionMode.BURNED:
-        pictures = await draw_captions(order, pictures, track, obtainer)
-    return pictures, track, posting.result()[poster.key]
+        pictures = await draw_captions(order, pictures, sound, builder)
+    return pictures, sound, poster_task.result()[poster.key]
 
 
-async def _joined(
+async def _join(
     job: FilmJob,
-    workshop: Workshop,
-    order: Order,
-    pictures: Pictures,
-    track: Track,
+    renderer: Renderer,
+    order: FilmOrder,
+    pictures: FilmPictures,
+    sound: FilmSound,
     poster: Piece,
     on_progress: Progress,
 ) -> tuple[ObjectRef, ObjectRef]:
-    async with workshop.film(order, pictures, track, on_progress) as joined:
-        return await workshop.store(job.request.compilation_id, joined, poster)
+    async with renderer.film(order, pictures, sound, on_progress) as joined:
+        return await renderer.store(job.request.compilation_id, joined, poster)
 
 
 @asynccontextmanager
-async def _reporting(job: FilmJob, meter: Meter, stage: _Stage, clock: Clock) -> AsyncIterator[None]:
-    """Tells the percent while the block runs, whenever it or the stage has changed."""
+async def _reporting(job: FilmJob, meter: ProgressMeter, stage: _Stage, clock: Clock) -> AsyncIterator[None]:
+    """Reports the percentage while the block runs, whenever it or the stage has changed."""
 
-    async def tell() -> None:
+    async def report_changes() -> None:
         last: tuple[int, str] = (int(meter.percent), "")
         while True:
             await clock.sleep(REPORT_EVERY_S)
-            now = (int(meter.percent), stage.code)
+            now = (int(meter.percent), stage.message_code)
             if now != last:
-                await job.report(meter.percent, stage.code)
+                await job.report(meter.percent, stage.message_code)
                 last = now
 
-    telling = asyncio.create_task(tell(), name="film-progress")
+    reporting = asyncio.create_task(report_changes(), name="film-progress")
     try:
         yield
     finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
 
 
-def _report(order: Order, pictures: Pictures, track: Track, obtainer: Obtainer, seconds: float) -> FilmReport:
+def _report(
+    order: FilmOrder, pictures: FilmPictures, sound: FilmSound, builder: PieceBuilder, seconds: float
+) -> FilmReport:
     fps = order.output.fps
     chapters = [
         Chapter(title=shot.name, start_s=round(start / fps, 3))
         for shot, start in zip(pictures.plan.shots, pictures.plan.starts, strict=True)
     ]
     return FilmReport(
-        pieces_reused=obtainer.tally.reused,
-        pieces_rendered=obtainer.tally.rendered,
+        pieces_reused=builder.tally.reused,
+        pieces_rendered=builder.tally.rendered,
         seconds=round(seconds, 3),
-        loudness_lufs=track.loudness,
-        true_peak_dbtp=track.true_peak_dbtp,
-        unmeasured=dict(track.unmeasured),
+        loudness_lufs=sound.loudness,
+        true_peak_dbtp=sound.true_peak_dbtp,
+        unmeasured=dict(sound.unmeasured),
         chapters=chapters,
     )
 
 
 def _result(
-    order: Order, pictures: Pictures, track: Track, film: ObjectRef, poster: ObjectRef, report: FilmReport
-) -> Result:
+    order: FilmOrder,
+    pictures: FilmPictures,
+    sound: FilmSound,
+    film: ObjectRef,
+    poster: ObjectRef,
+    report: FilmReport,
+) -> FilmResult:
     frames, output = pictures.plan.frames, order.output
     media = Media(
         width=output.width,
@@ -171,43 +201,62 @@ def _result(
         duration_s=round(frames / output.fps, 6),
         fps=output.fps,
         frames=frames,
-        aspect_ratio=_aspect(output),
+        aspect_ratio=_aspect_ratio(output),
         resolution=f"{min(output.width, output.height)}p",
         video_codec="h264",
         audio_codec="aac",
         sample_rate=48_000,
         channels=2,
-        loudness_lufs=track.loudness,
+        loudness_lufs=sound.loudness,
     )
-    return Result(film, poster, media, report, (*pictures.plan.warnings, *track.warnings, *undrawn(pictures)), {})
+    warnings = (*pictures.plan.warnings, *sound.warnings, *missing_glyph_warnings(pictures))
+    return FilmResult(film, poster, media, report, warnings, {})
 
 
-def _texts(
-    request: CompileRequested, order: Order, pictures: Pictures, track: Track, workshop: Workshop
+def _text_files(
+    request: CompileRequested, order: FilmOrder, pictures: FilmPictures, sound: FilmSound, renderer: Renderer
 ) -> dict[str, str]:
-    """What lies beside a film. Whatever it shows of its captions, they are there as files."""
-    timeline = describe_timeline(request, order, pictures, track, workshop)
-    if not track.captions:
-        return timeline
-    return timeline | {"captions.vtt": to_vtt(track.captions, track.language), "captions.srt": to_srt(track.captions)}
+    """The files that accompany a film, by name. Captions are always among them, however the film shows its own."""
+    files = dict(describe_timeline(request, order, pictures, sound, renderer))
+    if sound.captions:
+        files["captions.vtt"] = to_vtt(sound.captions, sound.language)
+        files["captions.srt"] = to_srt(sound.captions)
+    return files
 
 
-def _aspect(output: Output) -> str:
+def describe_timeline(
+    request: CompileRequested, order: FilmOrder, pictures: FilmPictures, sound: FilmSound, renderer: Renderer
+) -> Mapping[str, str]:
+    """The file with which work on a film continues in an editing program, by name.
+
+    Empty if it cannot be written: the film is finished, and worth more than its timeline.
+    """
+    try:
+        stems = {role: recipe.key for role, recipe in stem_recipes(order).items()}
+        own = {role.removeprefix("own:"): key for role, key in stems.items() if role.startswith("own:")}
+        handover = plan_handover(order, pictures.plan, sound.plan, own=own, music=stems.get("music"))
+        return {TIMELINE: renderer.timeline(request, handover)}
+    except Exception:
+        log.exception("film.timeline_failed", compilation_id=request.compilation_id)
+        return {}
+
+
+def _aspect_ratio(output: Output) -> str:
     common = gcd(output.width, output.height)
     return f"{output.width // common}:{output.height // common}"
 
 
 def _problem(error: RetakeError) -> Problem:
-    recovery = error.recovery or "Compile again. If it fails again, regenerate what is named."
+    recovery = error.recovery or "Compile again. If it fails again, regenerate the asset named above."
     if error.retryable:
         recovery = f"It was tried {MOST_FAILURES} times. {error.recovery or 'Compile again later.'}"
     return Problem(code=error.code, cause=error.cause, recovery=recovery, retryable=error.retryable)
 
 
-def _crashing() -> Problem:
+def _worker_died() -> Problem:
     return Problem(
         code="worker_died",
-        cause=f"The compiler stopped {MOST_ATTEMPTS} times while it made this film.",
+        cause=f"The compiler stopped {MOST_ATTEMPTS} times while making this film.",
         recovery="Look at the compiler's log, then compile again.",
         retryable=True,
     )

@@ -1,4 +1,4 @@
-"""Pieces, found or made: one maker per piece at a time, whoever needs it waits for that one."""
+"""Finds or makes pieces: one worker makes a piece at a time, and every other job that needs it waits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from services.compiler.commands.ports import PieceBook, Workshop
+from services.compiler.commands.ports import PieceStore, Renderer
 from services.compiler.planning.pieces import Piece, Recipe
-from services.compiler.planning.render_speed import Meter, Pace, units
+from services.compiler.planning.render_speed import ProgressMeter, RenderSpeed, units
 from shared.core.clock import Clock
 from shared.core.errors import Permanent, RetakeError, Retryable, disk_full_is_retryable
 
@@ -21,31 +21,31 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 HEARTBEAT_S: Final = 3.0
-LOOK_AGAIN_S: Final = 0.2  # how often a waiting job looks whether the other has finished
+POLL_S: Final = 0.2  # how often a waiting job checks whether the other worker has finished
 
 
 @dataclass
 class Tally:
-    """What a job found and what it had to have made."""
+    """How many pieces a job found, and how many it had to render."""
 
     reused: int = 0
     rendered: int = 0
 
 
 @dataclass
-class Obtainer:
-    """Obtains the pieces of one job, `at_once` of them in parallel, whoever asks for them.
+class PieceBuilder:
+    """Builds the pieces of one job, at most `at_once` in parallel over all calls.
 
-    `before_each` may raise to stop between two pieces. A failure names the piece that failed.
+    `before_each` may raise to stop between two pieces. An error names the piece that failed.
     """
 
-    book: PieceBook
-    workshop: Workshop
+    piece_store: PieceStore
+    renderer: Renderer
     clock: Clock
-    pace: Pace
-    meter: Meter
+    speed: RenderSpeed
+    meter: ProgressMeter
     at_once: int = 2
-    polite: bool = False
+    low_priority: bool = False
     before_each: Callable[[], Awaitable[None]] | None = None
     tally: Tally = field(default_factory=Tally)
     _found: dict[str, Piece] = field(default_factory=dict)
@@ -55,14 +55,14 @@ class Obtainer:
         self._free = asyncio.Semaphore(self.at_once)
 
     async def find(self, keys: Sequence[str]) -> dict[str, Piece]:
-        """Once found a piece is there for the whole job: its use was told."""
+        """The finished pieces among `keys`. A piece once found stays for the whole job: its use is recorded."""
         wanted = dict.fromkeys(keys)
         if unknown := [key for key in wanted if key not in self._found]:
-            self._found |= await self.book.find(unknown)
+            self._found |= await self.piece_store.find(unknown)
         return {key: self._found[key] for key in wanted if key in self._found}
 
-    async def obtain(self, recipes: Sequence[Recipe]) -> dict[str, Piece]:
-        """Every piece by key. The first failure stops the others and is raised."""
+    async def build(self, recipes: Sequence[Recipe]) -> dict[str, Piece]:
+        """Every piece, by key. The first failure stops the others and is raised."""
         wanted = {r.key: r for r in recipes}
         pieces = await self.find(list(wanted))
         self.tally.reused += len(pieces)
@@ -80,103 +80,103 @@ class Obtainer:
         return pieces
 
     async def timed(self, kind: str, count: float, work: Awaitable[T]) -> T:
-        """Work that leaves no piece. What it took teaches the next estimate."""
-        expected = self.pace.seconds(kind, count)
+        """Awaits work that leaves no piece, and learns its speed for the next estimate."""
+        expected = self.speed.seconds(kind, count)
         began = self.clock.monotonic()
-        done = await work
+        result = await work
         self.meter.advance(kind, expected, 1)
-        await self.book.learn(kind, self.pace.learn(kind, count, self.clock.monotonic() - began))
-        return done
+        await self.piece_store.learn(kind, self.speed.learn(kind, count, self.clock.monotonic() - began))
+        return result
 
     async def _one(self, recipe: Recipe) -> Piece:
         while True:
             if self.before_each:
                 await self.before_each()
-            if token := await self._take(recipe):
+            if token := await self._claim(recipe):
                 try:
                     with disk_full_is_retryable():
                         return await self._make(recipe, token)
                 except RetakeError as error:
                     raise _named(error, recipe.name) from error
-            if found := await self.book.find([recipe.key]):
-                self.meter.advance(recipe.key, self.pace.of([recipe]), 1)
+            if found := await self.piece_store.find([recipe.key]):
+                self.meter.advance(recipe.key, self.speed.of([recipe]), 1)
                 return found[recipe.key]
-            await self.clock.sleep(LOOK_AGAIN_S)
+            await self.clock.sleep(POLL_S)
 
-    async def _take(self, recipe: Recipe) -> str | None:
-        """A claim that was made while we were being cancelled is given back, not left to its lease."""
-        taking = asyncio.ensure_future(self.book.take(recipe.key, recipe.kind))
+    async def _claim(self, recipe: Recipe) -> str | None:
+        """A claim that succeeds while this task is being cancelled is released rather than left to expire."""
+        claiming = asyncio.ensure_future(self.piece_store.claim(recipe.key, recipe.kind))
         try:
-            return await asyncio.shield(taking)
+            return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            if token := await taking:
-                await self.book.release(recipe.key, token)
+            if token := await claiming:
+                await self.piece_store.release(recipe.key, token)
             raise
 
     async def _make(self, recipe: Recipe, token: str) -> Piece:
-        expected = self.pace.of([recipe])
+        expected = self.speed.of([recipe])
         began = self.clock.monotonic()
         try:
-            async with self._kept(recipe.key, token):
-                piece = await self.workshop.make(
+            async with self._renewing(recipe.key, token):
+                piece = await self.renderer.make(
                     recipe,
-                    polite=self.polite,
+                    low_priority=self.low_priority,
                     on_progress=lambda share: self.meter.advance(recipe.key, expected, min(share, 0.99)),
                 )
         except BaseException:
-            await asyncio.shield(self.book.release(recipe.key, token))
+            await asyncio.shield(self.piece_store.release(recipe.key, token))
             raise
-        if not await _whole(self.book.finish(piece, token)):
+        if not await _uninterrupted(self.piece_store.finish(piece, token)):
             log.info("piece.made_twice", key=recipe.key, kind=recipe.kind)
         took = self.clock.monotonic() - began
         self.meter.advance(recipe.key, expected, 1)
         if not piece.facts.get("copied"):
-            await self.book.learn(recipe.kind, self.pace.learn(recipe.kind, units(recipe), took))
+            await self.piece_store.learn(recipe.kind, self.speed.learn(recipe.kind, units(recipe), took))
         log.info("piece.made", kind=recipe.kind, key=recipe.key[:12], name=recipe.name, seconds=round(took, 2))
         return piece
 
     @asynccontextmanager
-    async def _kept(self, key: str, token: str) -> AsyncIterator[None]:
-        """Extends the lease while the block runs. A lost lease is no reason to stop: two may make the same piece."""
+    async def _renewing(self, key: str, token: str) -> AsyncIterator[None]:
+        """Renews the lease while the block runs. Losing it does not stop the work: two workers may make one piece."""
 
-        async def beat() -> None:
+        async def renew() -> None:
             while True:
                 await self.clock.sleep(HEARTBEAT_S)
                 try:
-                    await self.book.keep(key, token)
+                    await self.piece_store.renew(key, token)
                 except RetakeError as error:
                     log.warning("piece.heartbeat_failed", key=key, error=str(error))
 
-        beating = asyncio.create_task(beat(), name=f"piece-{key[:8]}")
+        renewal = asyncio.create_task(renew(), name=f"piece-{key[:8]}")
         try:
             yield
         finally:
-            beating.cancel()
+            renewal.cancel()
 
 
 @contextmanager
 def first_failure() -> Iterator[None]:
-    """Around a task group: what stopped it is raised as it is."""
+    """Around a task group: re-raises the first RetakeError of its exception group."""
     try:
         yield
     except* RetakeError as failures:
         raise failures.exceptions[0] from None
 
 
-async def _whole(work: Coroutine[Any, Any, T]) -> T:
-    """Its result. Cancelled, it is done all the same before that is told: half of it would leave a claim behind."""
+async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which finishes even when the caller is cancelled: half of it would leave a claim behind."""
     working = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(working)
     except asyncio.CancelledError:
         await asyncio.wait({working})
         if not working.cancelled():
-            working.exception()  # seen; the cancellation counts for more
+            working.exception()  # retrieved, so that it is not logged; the cancellation takes precedence
         raise
 
 
 def _named(error: RetakeError, name: str) -> RetakeError:
-    """The same error, telling which piece of the film it is about."""
+    """The same error, with the name of the piece in its cause."""
     cause = f"{name[0].upper()}{name[1:]}: {error.cause}"
     if isinstance(error, Retryable):
         return Retryable(error.code, cause, error.recovery, delay_s=error.delay_s)

@@ -1,4 +1,4 @@
-"""Renders ahead, at low priority, what a film of the episode as it stands would need: a click then only joins."""
+"""Renders at low priority, ahead of any request, the pieces that a film of the episode would need."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from typing import Final
 
 import structlog
 
-from services.compiler.commands.assembly import clip_recipes, gather_clips, gather_sound, gather_windows, stem_recipes
-from services.compiler.commands.pieces import Obtainer
-from services.compiler.commands.ports import Known, PieceBook, PrepareJob, Workshop
-from services.compiler.planning.film_order import Order, expected_orders, habit_of
+from services.compiler.commands.assembly import (
+    assemble_clips,
+    assemble_sound,
+    assemble_windows,
+    clip_recipes,
+    stem_recipes,
+)
+from services.compiler.commands.pieces import PieceBuilder
+from services.compiler.commands.ports import PieceStore, PrepareJob, Renderer
+from services.compiler.domain.compilations import EpisodeState
+from services.compiler.planning.film_order import FilmOrder, expected_orders, preferences_of
 from services.compiler.planning.pieces import poster_recipe
-from services.compiler.planning.render_speed import Meter, Pace
+from services.compiler.planning.render_speed import ProgressMeter, RenderSpeed
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError, Retryable
 
@@ -22,33 +29,49 @@ RETRY_AFTER_S: Final = 5.0
 
 
 class Superseded(Retryable):
-    """The episode has changed: what is rendered next has to be planned again."""
+    """The episode has changed: the remaining work has to be planned again."""
 
     def __init__(self) -> None:
         super().__init__("superseded", "the episode has changed")
 
 
-async def prepare_episode(
-    job: PrepareJob, book: PieceBook, workshop: Workshop, pace: Pace, clock: Clock, *, attempt: int, settle_s: float
+async def render_ahead(
+    job: PrepareJob,
+    piece_store: PieceStore,
+    renderer: Renderer,
+    speed: RenderSpeed,
+    clock: Clock,
+    *,
+    attempt: int,
+    settle_s: float,
 ) -> None:
-    """Clips first, then windows between neighbours; then, once every segment is committed and nothing has changed for
-    `settle_s`, the whole sound, which any narration or music that is still to come would change.
+    """Renders clips first, then the windows between neighbours. Once every segment is committed and nothing has
+    changed for `settle_s`, it renders the whole sound, which any later narration or music would change.
 
-    A failure here fails nobody: the compilation that needs the piece tries again and tells.
+    A failure here fails nothing else: the compilation that needs the piece tries again and reports it.
     """
-    known = await job.known()
-    if known is None or attempt > MOST_ATTEMPTS:
+    episode = await job.episode()
+    if episode is None or attempt > MOST_ATTEMPTS:
         await job.finish()
         return
 
-    async def look() -> None:
+    async def stop_if_superseded() -> None:
         if await job.superseded():
             raise Superseded
 
-    obtainer = Obtainer(book, workshop, clock, pace, Meter(1.0), at_once=1, polite=True, before_each=look)
+    builder = PieceBuilder(
+        piece_store,
+        renderer,
+        clock,
+        speed,
+        ProgressMeter(1.0),
+        at_once=1,
+        low_priority=True,
+        before_each=stop_if_superseded,
+    )
     try:
-        if await _prepare(known, obtainer):
-            await job.put_off(settle_s)
+        if await _render_expected_films(episode, builder):
+            await job.postpone(settle_s)
             return
     except Superseded:
         pass
@@ -57,33 +80,34 @@ async def prepare_episode(
             raise
         log.warning("prepare.failed", code=error.code, cause=error.cause, attempt=attempt)
         if error.retryable and attempt < MOST_ATTEMPTS:
-            await job.put_off(RETRY_AFTER_S * attempt)
+            await job.postpone(RETRY_AFTER_S * attempt)
             return
     await job.finish()
 
 
-async def _prepare(known: Known, obtainer: Obtainer) -> bool:
-    """True if the sound is left to do when all has settled."""
-    habit = habit_of(known.last)
-    orders, _ = expected_orders(known.timeline, known.committed, habit)
-    broken = [asset for order in orders for asset in await _conform(order, obtainer)]
-    usable = {asset: media for asset, media in known.committed.items() if asset not in broken}
-    orders, whole = expected_orders(known.timeline, usable, habit)
+async def _render_expected_films(episode: EpisodeState, builder: PieceBuilder) -> bool:
+    """True if the sound is still to be rendered once the episode has settled."""
+    preferences = preferences_of(episode.last)
+    orders, _ = expected_orders(episode.timeline, episode.committed, preferences)
+    broken = [asset for order in orders for asset in await _conform(order, builder)]
+    usable = {asset: media for asset, media in episode.committed.items() if asset not in broken}
+    orders, is_whole = expected_orders(episode.timeline, usable, preferences)
     for order in orders:
-        pictures = await gather_windows(order, await gather_clips(order, obtainer), obtainer)
-        await obtainer.obtain([poster_recipe(pictures.clips[0], order.output), *stem_recipes(order).values()])
-        if whole and known.settled:
-            await gather_sound(order, pictures.plan, obtainer)
-    return whole and bool(orders) and not known.settled
+        pictures = await assemble_windows(order, await assemble_clips(order, builder), builder)
+        await builder.build([poster_recipe(pictures.clips[0], order.output), *stem_recipes(order).values()])
+        if is_whole and episode.settled:
+            await assemble_sound(order, pictures.plan, builder)
+    return is_whole and bool(orders) and not episode.settled
 
 
-async def _conform(order: Order, obtainer: Obtainer) -> list[str]:
-    """One clip at a time: a video that cannot be conformed must not keep the others waiting. Returns such assets."""
+async def _conform(order: FilmOrder, builder: PieceBuilder) -> list[str]:
+    """Conforms one clip at a time, so that one broken video does not hold up the others. Returns the asset ids of
+    videos that cannot be conformed."""
     broken = []
-    recipes = clip_recipes(order, await obtainer.workshop.encoder(order.output))
+    recipes = clip_recipes(order, await builder.renderer.encoder(order.output))
     for item in order.items:
         try:
-            await obtainer.obtain([recipes[item.segment_id]])
+            await builder.build([recipes[item.segment_id]])
         except RetakeError as error:
             if error.retryable:
                 raise

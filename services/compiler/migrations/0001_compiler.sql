@@ -1,15 +1,15 @@
 -- migrate:up
 
--- Episodes as their timeline last told, for rendering ahead of any request.
+-- The latest timeline of each episode, for rendering ahead of any request.
 create table timelines (
     episode_id uuid primary key,
     timeline_version integer not null,
     deleted boolean not null default false,
     timeline jsonb not null,                     -- the episode-changed event
-    changed integer not null default 0           -- counts what rendering ahead has to look at again
+    changed integer not null default 0           -- counts changes that rendering ahead has to consider
 );
 
--- The committed version of each asset, as `complete` last told. May come before its timeline.
+-- The committed version of each asset, from the latest `complete` event. May precede its timeline.
 create table committed (
     asset_id uuid primary key,
     episode_id uuid not null,
@@ -23,8 +23,8 @@ create table deleted_assets (
     deleted_at timestamptz not null default now()
 );
 
--- Rendered pieces by what made them (domain/keys.py). Without `made_at` a piece is being made by the holder of
--- `token`, until `lease_until`; anyone else waits for it, or takes it over after that.
+-- Rendered pieces by the hash of their recipe (planning/keys.py). Without `made_at` a piece is being made by the
+-- holder of `token` until `lease_until`; other workers wait for it, or take it over after that.
 create table pieces (
     key text primary key,
     kind text not null,
@@ -59,11 +59,11 @@ create table compilations (
 create index compilations_episode on compilations (episode_id, created_at);
 create index compilations_open on compilations (expires_at) where state in ('pending', 'processing');
 
--- Seconds per unit of work, learnt from what was made here (domain/cost.py).
-create table pace (
+-- Seconds per unit of work, measured on the pieces made here (planning/render_speed.py).
+create table render_speed (
     kind text primary key,
     seconds_per_unit double precision not null
 );
 
 -- migrate:down
-drop table pace, compilations, pieces, deleted_assets, committed, timelines;
+drop table render_speed, compilations, pieces, deleted_assets, committed, timelines;

@@ -1,6 +1,7 @@
 -- migrate:up
 
--- `marked_at`: unused for so long that it goes, unless it is found again. `deleting`: its bytes are going, or are gone.
+-- `marked_at`: unused for so long that it will be deleted unless a film finds it first. `deleting`: its bytes are being
+-- deleted or already are.
 alter table pieces add column marked_at timestamptz, add column deleting boolean not null default false;
 drop index pieces_unused;
 create index pieces_unused on pieces (used_at) where made_at is not null and marked_at is null;

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import Final
 
 from services.compiler.planning.caption_text import Block, blocks, width
-from services.compiler.planning.sentence_alignment import End, breaths
+from services.compiler.planning.sentence_alignment import ScriptBreak, align_sentences
 from services.compiler.planning.sound_plan import RATE, Spoken
 
 MS: Final = RATE // 1000  # samples
@@ -67,8 +67,8 @@ def _timed(script: Sequence[Block], pauses: Sequence[tuple[int, int]], length: i
     weights = list(accumulate((block.weight for block in script), initial=0.0))
     ends = [(at + said, sure) for at, b in zip(weights, script, strict=False) for said, sure in b.breaths]
     ends = [(weight, sure) for weight, sure in ends if weight < weights[-1]]
-    asked = [End(weight / weights[-1], sure) for weight, sure in ends]
-    found = breaths(asked, [stop - start for start, stop in pauses], places, speech)
+    asked = [ScriptBreak(weight / weights[-1], sure) for weight, sure in ends]
+    found = align_sentences(asked, [stop - start for start, stop in pauses], places, speech)
     taken = {ends[breath.end][0]: breath.pause for breath in found}
     # How much of the script has been said after how much of the speech: known at both ends and at each breath.
     known = [(0.0, 0), *((end, places[pause]) for end, pause in taken.items()), (weights[-1], speech)]

@@ -10,7 +10,7 @@ from shared.contracts.values import AudioConfig, CaptionMode, Output, Transition
 
 
 @dataclass(frozen=True)
-class Order:
+class FilmOrder:
     """Items in film order; both sides of the output are even, as 4:2:0 pictures need."""
 
     items: tuple[CompileItem, ...]
@@ -20,13 +20,13 @@ class Order:
     captions: CaptionMode = CaptionMode.SOFT
 
 
-def order_of(request: CompileRequested) -> Order:
+def order_from_request(request: CompileRequested) -> FilmOrder:
     """What a person asked for."""
-    return Order(tuple(request.items), request.music, request.audio, even(request.output), request.captions)
+    return FilmOrder(tuple(request.items), request.music, request.audio, even(request.output), request.captions)
 
 
 @dataclass(frozen=True)
-class Habit:
+class CompilePreferences:
     """How the episode was compiled last, which is how it will most likely be compiled next."""
 
     usual: Transition | None
@@ -38,22 +38,22 @@ class Habit:
         return segment.transition_after or self.chosen.get(segment.segment_id, self.usual)
 
 
-FIRST_GUESS = Habit(Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5), {}, AudioConfig())
+FIRST_GUESS = CompilePreferences(Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5), {}, AudioConfig())
 """Of an episode that was never compiled. A wrong guess costs idle time only: clips are the same in any film."""
 
 
-def habit_of(last: CompileRequested | None) -> Habit:
+def preferences_of(last: CompileRequested | None) -> CompilePreferences:
     """From the episode's last request: each boundary as it was, and a new one as most of them were."""
     if last is None:
         return FIRST_GUESS
     chosen = {item.segment_id: item.transition_after for item in last.items[:-1]}
     usual = max(chosen.values(), key=list(chosen.values()).count, default=FIRST_GUESS.usual)
-    return Habit(usual, chosen, last.audio)
+    return CompilePreferences(usual, chosen, last.audio)
 
 
 def expected_orders(
-    timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia], habit: Habit
-) -> tuple[list[Order], bool]:
+    timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia], preferences: CompilePreferences
+) -> tuple[list[FilmOrder], bool]:
     """What will most likely be asked for: the rows of neighbouring segments that have committed videos (one without
     parts them), and whether that is the whole episode. `committed` by asset id.
     """
@@ -68,12 +68,12 @@ def expected_orders(
             number=segment.number,
             video=video,
             narration=committed.get(segment.narration_asset_id),
-            transition_after=habit.after(segment),
+            transition_after=preferences.after(segment),
         )
         rows[-1].append(item)
     music = committed.get(timeline.music_asset_id) if timeline.music_asset_id else None
     output = even(timeline.output)
-    return [Order(tuple(row), music, habit.audio, output) for row in rows if row], len(rows) == 1
+    return [FilmOrder(tuple(row), music, preferences.audio, output) for row in rows if row], len(rows) == 1
 
 
 def even(output: Output) -> Output:

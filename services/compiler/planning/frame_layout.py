@@ -10,7 +10,7 @@ SAME_SHAPE = 0.02  # relative: a difference this small is cropped away under eve
 
 
 @dataclass(frozen=True)
-class Layout:
+class FrameLayout:
     """The source is scaled to `width` x `height` (even pixels) and centred; what is outside the frame is cut.
 
     `fill`: the frame is not covered; what is left is black (pad) or a blurred enlargement of the picture (blur).
@@ -24,7 +24,7 @@ class Layout:
         return self.width >= output.width and self.height >= output.height
 
 
-def lay_out(width: float, height: float, output: Output) -> Layout:
+def lay_out(width: float, height: float, output: Output) -> FrameLayout:
     """`width` x `height` is the source as displayed: rotated, with square pixels."""
     if width <= 0 or height <= 0:
         raise ValueError(f"a picture of {width}x{height} has no shape")
@@ -33,10 +33,10 @@ def lay_out(width: float, height: float, output: Output) -> Layout:
     if same or output.fit is Fit.CROP:
         scale = max(across, down)
         size = max(output.width, _even(width * scale)), max(output.height, _even(height * scale))
-        return Layout(*size, fill=None)
+        return FrameLayout(*size, fill=None)
     scale = min(across, down)
     size = min(output.width, _even(width * scale)), min(output.height, _even(height * scale))
-    return Layout(*size, fill=output.fit)
+    return FrameLayout(*size, fill=output.fit)
 
 
 def _even(pixels: float) -> int:

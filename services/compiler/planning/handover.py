@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from services.compiler.planning.film_order import Order, name_of
+from services.compiler.planning.film_order import FilmOrder, name_of
 from services.compiler.planning.film_plan import FilmPlan
 from services.compiler.planning.sound_plan import RATE, Cue, SoundPlan, sample_of
 from shared.contracts.events.gateway import CompileItem, PinnedMedia
@@ -27,7 +27,7 @@ FOLDER: Final = "media"
 
 
 @dataclass(frozen=True)
-class Source:
+class MediaSource:
     """A version's file as it lies beside the timeline, and how much of it there is, in its track's units."""
 
     file: str
@@ -36,7 +36,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Level:
+class ClipLevel:
     """Of a sound: how loud, its fades in samples, and whether it gives way to the voice."""
 
     gain_db: float
@@ -51,11 +51,11 @@ class Edit:
 
     name: str
     segment_id: str | None
-    source: Source
+    source: MediaSource
     at: int
     start: int
     length: int
-    level: Level | None = None
+    level: ClipLevel | None = None
 
     @property
     def end(self) -> int:
@@ -98,7 +98,9 @@ class Handover:
     speech: tuple[tuple[int, int], ...]
 
 
-def hand_over(order: Order, film: FilmPlan, sound: SoundPlan, *, own: dict[str, str], music: str | None) -> Handover:
+def plan_handover(
+    order: FilmOrder, film: FilmPlan, sound: SoundPlan, *, own: dict[str, str], music: str | None
+) -> Handover:
     """`own`: the stem of each segment's own sound by segment id; `music`: the music's stem."""
     items = {item.segment_id: item for item in order.items}
     return Handover(
@@ -137,12 +139,12 @@ def _narrations(items: dict[str, CompileItem], sound: SoundPlan) -> list[Edit]:
     return edits
 
 
-def _music(order: Order, sound: SoundPlan, stem: str | None) -> list[Edit]:
+def _music(order: FilmOrder, sound: SoundPlan, stem: str | None) -> list[Edit]:
     if order.music is None:
         return []
     file = f"{FOLDER}/music{_suffix(order.music)}"
     cues = [cue for cue in sound.cues[len(sound.spoken) :] if cue.stem == stem]
-    return [_heard("Music", None, Source(file, order.music, _available(order.music, cue)), cue) for cue in cues]
+    return [_heard("Music", None, MediaSource(file, order.music, _available(order.music, cue)), cue) for cue in cues]
 
 
 def _own_sounds(
@@ -160,8 +162,8 @@ def _own_sounds(
     return edits
 
 
-def _heard(name: str, segment_id: str | None, source: Source, cue: Cue) -> Edit:
-    level = Level(cue.gain_db, cue.fade_in, cue.fade_out, cue.ducked)
+def _heard(name: str, segment_id: str | None, source: MediaSource, cue: Cue) -> Edit:
+    level = ClipLevel(cue.gain_db, cue.fade_in, cue.fade_out, cue.ducked)
     return Edit(name, segment_id, source, cue.at, cue.skip, cue.length, level)
 
 
@@ -182,8 +184,8 @@ def _tracks(name: str, edits: Sequence[Edit]) -> list[SoundTrack]:
     return [SoundTrack(name if n == 1 else f"{name} {n}", tuple(row)) for n, row in enumerate(rows, 1)]
 
 
-def _source(kind: str, item: CompileItem, media: PinnedMedia, available: int) -> Source:
-    return Source(f"{FOLDER}/{kind}-{item.number:02}{_suffix(media)}", media, available)
+def _source(kind: str, item: CompileItem, media: PinnedMedia, available: int) -> MediaSource:
+    return MediaSource(f"{FOLDER}/{kind}-{item.number:02}{_suffix(media)}", media, available)
 
 
 def _suffix(media: PinnedMedia) -> str:

@@ -66,7 +66,7 @@ def chunk_seconds() -> float:
     return CHUNK_PACKETS * PACKET / RATE
 
 
-class Pace:
+class RenderSpeed:
     """Seconds per unit by kind, learnt from what was made."""
 
     def __init__(self, known: Mapping[str, float] | None = None) -> None:
@@ -89,7 +89,7 @@ class Pace:
         return self._known[kind]
 
 
-class Meter:
+class ProgressMeter:
     """Percent of the seconds that a job's pieces will take; never falls, even when more work turns up."""
 
     def __init__(self, expected_s: float) -> None:

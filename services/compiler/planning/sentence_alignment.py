@@ -25,7 +25,7 @@ SETTLING_S: Final = 0.3  # short sentences are read at any pace
 
 
 @dataclass(frozen=True)
-class End:
+class ScriptBreak:
     """Where a speaker pauses, at a sentence's end, or may, at a clause's. `told`: the share of the script before it."""
 
     told: float
@@ -33,7 +33,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Breath:
+class Match:
     """End `end` falls into pause `pause`; both are numbers in what was given."""
 
     end: int
@@ -41,7 +41,7 @@ class Breath:
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Path:
     """The cheapest way to a breath, by its last steps. `paid`: what skipping all sentences up to it would cost."""
 
     cost: float
@@ -50,15 +50,17 @@ class _Way:
     said: float
     end: int
     pause: int
-    before: _Way | None
+    before: _Path | None
 
 
-def breaths(ends: Sequence[End], pauses: Sequence[float], places: Sequence[float], speech: float) -> tuple[Breath, ...]:
+def align_sentences(
+    ends: Sequence[ScriptBreak], pauses: Sequence[float], places: Sequence[float], speech: float
+) -> tuple[Match, ...]:
     """`ends`: ascending, without the script's own end.
 
     `pauses`: their lengths; `places`: where each lies in the `speech` as it is without them. All in samples.
     """
-    reached: list[list[_Way]] = [[_Way(0.0, 0.0, 0.0, 0.0, -1, -1, None)]]
+    reached: list[list[_Path]] = [[_Path(0.0, 0.0, 0.0, 0.0, -1, -1, None)]]
     owed = 0.0
     for number, end in enumerate(ends):
         before = [way for ways in reached[max(0, number - MOST_SKIPPED) :] for way in ways]
@@ -68,7 +70,7 @@ def breaths(ends: Sequence[End], pauses: Sequence[float], places: Sequence[float
             price, way = min(priced, key=lambda p: p[0], default=(inf, None))
             if price < inf:
                 paid = owed + (SKIPPED if end.is_sentence else 0.0)
-                here.append(_Way(price - pauses[pause] / RATE, paid, end.told, places[pause], number, pause, way))
+                here.append(_Path(price - pauses[pause] / RATE, paid, end.told, places[pause], number, pause, way))
         reached.append(here)
         owed += SKIPPED if end.is_sentence else 0.0
     last = [(_price(way, 1.0, speech, speech, owed), way) for ways in reached for way in ways]
@@ -83,7 +85,7 @@ def _near(told: float, pauses: Sequence[float], places: Sequence[float], speech:
     return sorted(sorted(found, key=lambda n: abs(places[n] - expected) / 4 - pauses[n])[:MOST_TRIED])
 
 
-def _price(way: _Way, told: float, said: float, speech: float, owed: float) -> float:
+def _price(way: _Path, told: float, said: float, speech: float, owed: float) -> float:
     """Of going on from a breath to another place; infinite if what lies between would be too quick."""
     expected, took = (told - way.told) * speech / RATE, (said - way.said) / RATE
     if took < QUICKEST * expected:
@@ -91,7 +93,7 @@ def _price(way: _Way, told: float, said: float, speech: float, owed: float) -> f
     return way.cost + owed - way.paid + (took - expected) ** 2 / (expected + SETTLING_S)
 
 
-def _back(way: _Way | None) -> Iterator[Breath]:
+def _back(way: _Path | None) -> Iterator[Match]:
     while way is not None and way.before is not None:
-        yield Breath(way.end, way.pause)
+        yield Match(way.end, way.pause)
         way = way.before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.compiler.planning.frame_layout import Layout, lay_out
+from services.compiler.planning.frame_layout import FrameLayout, lay_out
 from shared.contracts.values import Fit, Output, TransitionStyle
 from shared.media.colour import Colour, scale, through_light
 from shared.media.pictures import whole_pictures
@@ -77,7 +77,7 @@ def _laid_out(source: Source, output: Output, tag: str) -> str:
             return f"{scaled},{converted},pad={output.width}:{output.height}:-1:-1:black"
 
 
-def _over_blur(layout: Layout, output: Output, tag: str) -> str:
+def _over_blur(layout: FrameLayout, output: Output, tag: str) -> str:
     """The picture over a dimmed, blurred enlargement of itself."""
     small = Output(width=max(16, output.width // _SMALL), height=max(16, output.height // _SMALL), fit=Fit.CROP)
     cover = lay_out(layout.width, layout.height, small)

@@ -1,4 +1,4 @@
-"""The machine's fonts: captions are drawn with them, so that a new one makes a new piece."""
+"""Identifies the machine's fonts: burned captions depend on them, so a new font makes a new piece."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _FOLDERS: Final = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/
                    "/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts")  # fmt: skip
 
 
-def fonts_name(folders: tuple[str, ...] = _FOLDERS) -> str:
-    """Changes when a font comes or goes. Blocks."""
+def fonts_fingerprint(folders: tuple[str, ...] = _FOLDERS) -> str:
+    """A hash that changes when a font is installed or removed. Blocks."""
     found = sorted(line for folder in folders for line in _files(Path(folder).expanduser()))
     return hashlib.sha256("\n".join(found).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 

@@ -1,7 +1,7 @@
-"""Memory goes back to the system between jobs (glibc; elsewhere nothing is done).
+"""Returns free memory to the system between jobs (glibc only; a no-op elsewhere).
 
-Each thread that mixes, measures or joins has an arena of its own, and what it frees stays there: measured, 90 MB of a
-process that was idle again.
+glibc gives each thread that mixes, measures or joins an arena of its own and keeps what the thread frees: 90 MB were
+measured in a process that was idle again.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import sys
 from typing import Final
 
 _M_ARENA_MAX: Final = -8  # malloc.h
-_ARENAS: Final = 2  # as many as threads that are busy at one time; the others wait within microseconds
+_ARENAS: Final = 2  # as many as there are busy threads at one time; others wait for microseconds
 
 
-def few_arenas() -> None:
-    """Once, before the threads are there."""
+def limit_arenas() -> None:
+    """Caps the number of arenas. Call it once, before any thread is started."""
     if libc := _libc():
         libc.mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-def give_back() -> None:
-    """Free pages of all arenas; takes about a millisecond."""
+def trim() -> None:
+    """Returns the free pages of all arenas to the system; takes about a millisecond."""
     if libc := _libc():
         libc.malloc_trim(0)
 

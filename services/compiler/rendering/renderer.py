@@ -1,4 +1,4 @@
-"""The workshop: turns recipes into stored pieces, and pieces into films."""
+"""Renders recipes into stored pieces, and joins pieces into films."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from services.compiler.commands.ports import JoinedFilm, Pictures, Progress, Track
 from services.compiler.planning.chunks import Level
-from services.compiler.planning.film_order import Order
+from services.compiler.planning.film_order import FilmOrder
+from services.compiler.planning.film_parts import FilmPictures, FilmSound, JoinedFilm
 from services.compiler.planning.film_plan import Body
 from services.compiler.planning.handover import Handover
 from services.compiler.planning.keys import output_name
@@ -34,29 +34,28 @@ from services.compiler.rendering.audio.loudness import Samples
 from services.compiler.rendering.audio.stems import extract_stem, open_stem
 from services.compiler.rendering.files import LocalFiles, Scratch
 from services.compiler.rendering.filters import Span
-from services.compiler.rendering.fonts import fonts_name
-from services.compiler.rendering.mp4.film import Layout, Line, Packets, lay_out_film
-from services.compiler.rendering.mp4.film import Pictures as Run
+from services.compiler.rendering.fonts import fonts_fingerprint
+from services.compiler.rendering.mp4.film import FilmLayout, Line, Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.samples import VideoIndex
 from services.compiler.rendering.mp4.write import write_film
 from services.compiler.rendering.otio import to_otio
-from services.compiler.rendering.video import End, Renderer
+from services.compiler.rendering.video import End, Progress, VideoRenderer
 from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import AudioConfig, CaptionMode, ObjectRef, Output
 from shared.core.ids import NewId
 from shared.objects import Objects
 from shared.objects.streams import in_thread
 
-NICENESS: Final = 10  # of what nobody waits for yet: previews and requests go first
+NICENESS: Final = 10  # of low-priority work: previews and requests go first
 
 
-class FileWorkshop:
-    """Implements `usecases.ports.Workshop` with ffmpeg, numpy and local files."""
+class FfmpegRenderer:
+    """Implements `commands.ports.Renderer` with ffmpeg, numpy and local files."""
 
     def __init__(
-        self, renderer: Renderer, files: LocalFiles, scratch: Scratch, objects: Objects, new_id: NewId
+        self, video_renderer: VideoRenderer, files: LocalFiles, scratch: Scratch, objects: Objects, new_id: NewId
     ) -> None:
-        self._renderer = renderer
+        self._video = video_renderer
         self._files = files
         self._scratch = scratch
         self._objects = objects
@@ -64,16 +63,16 @@ class FileWorkshop:
 
     async def encoder(self, output: Output) -> str:
         async with self._scratch.folder() as folder:
-            return await self._renderer.encoder(output, folder)
+            return await self._video.encoder(output, folder)
 
-    async def lettering(self) -> str:
-        return await asyncio.to_thread(fonts_name)
+    async def fonts(self) -> str:
+        return await asyncio.to_thread(fonts_fingerprint)
 
-    async def make(self, recipe: Recipe, *, polite: bool, on_progress: Progress) -> Piece:
+    async def make(self, recipe: Recipe, *, low_priority: bool, on_progress: Progress) -> Piece:
         async with self._scratch.folder() as folder:
             path = folder / "piece"
-            facts = await self._render(recipe, path, NICENESS if polite else 0, on_progress)
-            # A name of its own for each making: a piece made twice must not meet itself in the store.
+            facts = await self._render(recipe, path, NICENESS if low_priority else 0, on_progress)
+            # A new object name each time: a piece that is made twice must not overwrite itself in the store.
             key = f"pieces/{recipe.kind}/{recipe.key}/{self._new_id()}"
             ref = await self._objects.own.put_file(key, path, _TYPES.get(type(recipe), "video/mp4"), move=True)
         return Piece(recipe.key, recipe.kind, ref, facts)
@@ -82,16 +81,16 @@ class FileWorkshop:
         match recipe:
             case ClipRecipe():
                 source = await self._files.path(recipe.source)
-                clip = await self._renderer.conform(
+                clip = await self._video.conform(
                     source, recipe.output, path, on_progress=on_progress, niceness=niceness
                 )
-                found = {"source": recipe.source.sha256, "output": output_name(recipe.output), "copied": clip.copied}
-                return clip.index.to_json() | found
+                facts = {"source": recipe.source.sha256, "output": output_name(recipe.output), "copied": clip.copied}
+                return clip.index.to_json() | facts
             case WindowRecipe():
                 conformed = not recipe.from_sources
                 left = End(await self._files.path(recipe.left), recipe.left_frames, conformed)
                 right = End(await self._files.path(recipe.right), recipe.window.head, conformed)
-                window = await self._renderer.window(
+                window = await self._video.window(
                     left, right, recipe.window, recipe.output, path, on_progress=on_progress, niceness=niceness
                 )
                 return window.index.to_json()
@@ -104,7 +103,7 @@ class FileWorkshop:
             case CaptionedRecipe():
                 return await self._captioned(recipe, path, niceness, on_progress)
             case PosterRecipe():
-                await self._renderer.poster(await self._files.path(recipe.clip.bytes), recipe.at_s, path)
+                await self._video.poster(await self._files.path(recipe.clip.bytes), recipe.at_s, path)
                 return {}
 
     async def _captioned(
@@ -113,7 +112,7 @@ class FileWorkshop:
         script = path.with_suffix(".ass")
         script.write_text(to_ass(recipe.captions, recipe.output), encoding="utf-8")
         pictures, span = await self._files.path(recipe.pictures.bytes), Span(recipe.start, recipe.stop)
-        drawn = await self._renderer.captioned(
+        drawn = await self._video.captioned(
             pictures, span, script, recipe.output, path, on_progress=on_progress, niceness=niceness
         )
         return drawn.index.to_json() | {"undrawn": drawn.undrawn}
@@ -129,9 +128,9 @@ class FileWorkshop:
 
     @asynccontextmanager
     async def film(
-        self, order: Order, pictures: Pictures, track: Track, on_progress: Progress
+        self, order: FilmOrder, pictures: FilmPictures, sound: FilmSound, on_progress: Progress
     ) -> AsyncIterator[JoinedFilm]:
-        layout = await self._layout(order, pictures, track)
+        layout = await self._layout(order, pictures, sound)
         async with self._scratch.folder() as folder:
             path = folder / "film.mp4"
             size = layout.size
@@ -148,9 +147,9 @@ class FileWorkshop:
         return stored, picture
 
     async def store_files(self, compilation_id: str, files: Mapping[str, str]) -> dict[str, ObjectRef]:
-        made = f"films/{compilation_id}/{self._new_id()}"
+        folder = f"films/{compilation_id}/{self._new_id()}"
         return {
-            name: await self._objects.own.put_bytes(f"{made}/{name}", text.encode(), _TEXTS[name.rpartition(".")[2]])
+            name: await self._objects.own.put_bytes(f"{folder}/{name}", text.encode(), _TEXTS[name.rpartition(".")[2]])
             for name, text in files.items()
         }
 
@@ -160,27 +159,27 @@ class FileWorkshop:
     async def _stems(self, stems: Mapping[str, Piece]) -> dict[str, Samples]:
         return {key: open_stem(await self._files.path(piece.bytes)) for key, piece in stems.items()}
 
-    async def _layout(self, order: Order, pictures: Pictures, track: Track) -> Layout:
+    async def _layout(self, order: FilmOrder, pictures: FilmPictures, sound: FilmSound) -> FilmLayout:
         clips = [(await self._files.path(c.bytes), _index(c)) for c in pictures.clips]
         windows = [(await self._files.path(w.bytes), _index(w)) for w in pictures.windows]
         drawn = {n: (await self._files.path(p.bytes), _index(p)) for n, p in pictures.captioned.items()}
-        waiting = iter(windows)
+        remaining_windows = iter(windows)
         runs = []
         for number, part in enumerate(pictures.plan.parts):
             if isinstance(part, Body):
-                run = Run(*clips[part.shot], part.start, part.stop)
+                run = VideoRun(*clips[part.shot], part.start, part.stop)
             else:
-                run = Run(*next(waiting), 0, part.frames)
-            runs.append(Run(*drawn[number], 0, part.frames) if number in drawn else run)
-        sound = [Packets(await self._files.path(c.bytes), tuple(c.facts["sizes"])) for c in track.chunks]
-        lines = [Line(c.start, c.end, c.text) for c in track.captions] if order.captions is CaptionMode.SOFT else []
+                run = VideoRun(*next(remaining_windows), 0, part.frames)
+            runs.append(VideoRun(*drawn[number], 0, part.frames) if number in drawn else run)
+        packets = [Packets(await self._files.path(c.bytes), tuple(c.facts["sizes"])) for c in sound.chunks]
+        lines = [Line(c.start, c.end, c.text) for c in sound.captions] if order.captions is CaptionMode.SOFT else []
         return await asyncio.to_thread(
             lay_out_film,
             runs,
-            sound,
-            track.plan.samples,
+            packets,
+            sound.plan.samples,
             order.output,
-            language=three_letters(track.language),
+            language=three_letters(sound.language),
             text=lines,
         )
 

@@ -56,7 +56,7 @@ class End:
     conformed: bool = False
 
 
-class Renderer:
+class VideoRenderer:
     """`timeout_per_s`: how long ffmpeg may take for one second of film before it counts as hung."""
 
     def __init__(self, *, timeout_per_s: float = 60.0) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
-from services.compiler.commands.ports import Compilation
+from services.compiler.domain.compilations import Compilation
 from services.compiler.planning.keys import output_name
 from shared.contracts.base import Event
 from shared.contracts.events.compiler import FilmState
@@ -23,14 +23,14 @@ from shared.postgres.pool import Connection
 COMPILE: Final = "compile"
 PREPARE: Final = "prepare"
 
-_PREPARE_IDS: Final = UUID("6f0b4c36-5a55-4d0e-8f0c-2a8f1f6f7f10")  # one job per episode, whoever asks for it
+_PREPARE_IDS: Final = UUID("6f0b4c36-5a55-4d0e-8f0c-2a8f1f6f7f10")  # one job per episode, however it was enqueued
 
-_REMEMBER: Final = """
+_RECORD_COMMIT: Final = """
     insert into committed (asset_id, episode_id, commit_seq, media) values ($1, $2, $3, $4)
     on conflict (asset_id) do update set episode_id = $2, commit_seq = $3, media = $4
     where committed.commit_seq < excluded.commit_seq returning 1
 """
-_TIMELINE: Final = """
+_STORE_TIMELINE: Final = """
     insert into timelines (episode_id, timeline_version, deleted, timeline) values ($1, $2, $3, $4)
     on conflict (episode_id) do update set timeline_version = $2, deleted = $3, timeline = $4
     where timelines.timeline_version < excluded.timeline_version returning 1
@@ -58,18 +58,18 @@ _CONFORMED: Final = """
 async def enqueue_prepare(connection: Connection, episode_id: str) -> None:
     job_id = str(uuid5(_PREPARE_IDS, episode_id))
     new = await jobs.enqueue(connection, job_id, PREPARE, payload={"episode_id": episode_id}, fair_key=episode_id)
-    if not new:  # put off, perhaps: there is something to do now
+    if not new:  # perhaps postponed, but there is work now
         await connection.execute("update jobs set run_at = now() where job_id = $1 and token is null", job_id)
 
 
 async def renew_prepare(connection: Connection, episode_id: str) -> None:
-    """What can be rendered ahead has changed. The row's lock keeps a job that is just ending from missing it."""
+    """Renders ahead again after a change. The row's lock keeps a job that is just ending from missing the change."""
     if await connection.fetchval(_RENEW, episode_id):
         await enqueue_prepare(connection, episode_id)
 
 
-class PostgresDesk:
-    """Implements `usecases.ports.Desk`. Without `render_ahead` nothing is prepared."""
+class CompilationRepository:
+    """Everything that consumers read and write. Without `render_ahead` no episode is prepared."""
 
     def __init__(self, connection: Connection, publisher: Publisher, *, render_ahead: bool = True) -> None:
         self._db = connection
@@ -79,27 +79,34 @@ class PostgresDesk:
     async def is_deleted(self, asset_id: str) -> bool:
         return bool(await self._db.fetchval("select 1 from deleted_assets where asset_id = $1", asset_id))
 
-    async def bury(self, asset_ids: Sequence[str]) -> None:
+    async def tombstone(self, asset_ids: Sequence[str]) -> None:
+        """Deletes the assets' commits; later events never record them again."""
         await self._db.execute(
             "insert into deleted_assets (asset_id) select unnest($1::uuid[]) on conflict do nothing", list(asset_ids)
         )
         await self._db.execute("delete from committed where asset_id = any($1::uuid[])", list(asset_ids))
 
-    async def remember(self, episode_id: str, commit_seq: int, media: PinnedMedia) -> bool:
+    async def record_commit(self, episode_id: str, commit_seq: int, media: PinnedMedia) -> bool:
+        """Stores the asset's committed version; False if a later commit is known."""
         stored = media.model_dump(mode="json")
-        return bool(await self._db.fetchval(_REMEMBER, media.asset_id, episode_id, commit_seq, stored))
+        return bool(await self._db.fetchval(_RECORD_COMMIT, media.asset_id, episode_id, commit_seq, stored))
 
-    async def apply_timeline(self, timeline: EpisodeChanged) -> bool:
+    async def store_timeline(self, timeline: EpisodeChanged) -> bool:
+        """False if a later version is known."""
         stored = timeline.model_dump(mode="json")
         return bool(
-            await self._db.fetchval(_TIMELINE, timeline.episode_id, timeline.timeline_version, timeline.deleted, stored)
+            await self._db.fetchval(
+                _STORE_TIMELINE, timeline.episode_id, timeline.timeline_version, timeline.deleted, stored
+            )
         )
 
     async def prepare(self, episode_id: str) -> None:
+        """Enqueues rendering ahead after a change. Does nothing for an episode without a timeline."""
         if self._render_ahead:
             await renew_prepare(self._db, episode_id)
 
     async def admit(self, request: CompileRequested, cause: Cause, estimate_s: float, now: datetime) -> bool:
+        """Inserts a pending compilation and its job; False if it exists already."""
         new = await self._db.fetchval(
             _ADMIT,
             request.compilation_id,
@@ -118,6 +125,7 @@ class PostgresDesk:
         return bool(new)
 
     async def cancel(self, compilation_id: str) -> Compilation | None:
+        """Pending or processing -> cancelled, with its job removed; None if the compilation was not open."""
         return await self._close(compilation_id, FilmState.CANCELLED, None)
 
     async def fail(self, compilation_id: str, problem: Problem) -> Compilation | None:
@@ -143,10 +151,12 @@ class PostgresDesk:
         return int(await self._db.fetchval("select count(*) from compilations where state = 'pending'"))
 
     async def conformed(self, sources: Sequence[str], output: Output) -> set[str]:
+        """Which of these sources (sha256) have a conformed clip for this output."""
         return {r["source"] for r in await self._db.fetch(_CONFORMED, list(sources), output_name(output))}
 
-    async def pace(self) -> dict[str, float]:
-        return {r["kind"]: r["seconds_per_unit"] for r in await self._db.fetch("select * from pace")}
+    async def render_speed(self) -> dict[str, float]:
+        """Measured seconds per unit of work, by kind."""
+        return {r["kind"]: r["seconds_per_unit"] for r in await self._db.fetch("select * from render_speed")}
 
     async def park(self, compilation_id: str, message: Message[Any]) -> None:
         await inbox.park(self._db, compilation_id, message)
@@ -158,7 +168,7 @@ class PostgresDesk:
         await outbox.publish(self._db, [self._publisher.message(event, cause)])
 
     async def _close(self, compilation_id: str, state: FilmState, problem: Problem | None) -> Compilation | None:
-        """The job first, then its compilation: a worker that reports locks them in this order, too."""
+        """Locks the job first and then its compilation, in the same order as a worker that reports progress."""
         await jobs.cancel(self._db, compilation_id)
         stored = problem.model_dump(mode="json") if problem else None
         row = await self._db.fetchrow(_CLOSE, compilation_id, state, stored)

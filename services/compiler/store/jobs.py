@@ -1,4 +1,4 @@
-"""The jobs' own rows: each call is a transaction that first proves that this worker still owns the job."""
+"""Job rows: each call is one transaction, which first verifies that this worker still owns the job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.compiler.commands.ports import Known, Result
+from services.compiler.domain.compilations import EpisodeState, FilmResult
 from services.compiler.store.compilations import COMPILATION, compilation, enqueue_prepare, renew_prepare
 from services.compiler.store.sign_jobs import enqueue_sign
 from shared.contracts.events.compiler import FilmUpdated
@@ -47,8 +47,8 @@ _SUPERSEDED: Final = f"""
 _COMMITTED: Final = "select asset_id, media from committed where episode_id = $1"
 
 
-class PostgresFilmJob:
-    """Implements `usecases.ports.FilmJob`."""
+class FilmJob:
+    """A compilation being made. Every call raises Fenced if another worker owns the job now."""
 
     def __init__(
         self,
@@ -72,12 +72,12 @@ class PostgresFilmJob:
         return self._request
 
     async def report(self, progress: float, message_code: str, estimate_s: float | None = None) -> None:
-        async with self._held() as connection:
-            told = {"message_code": message_code}
-            await self._update(connection, _REPORT, progress, estimate_s, told=told)
+        async with self._owned() as connection:
+            facts = {"message_code": message_code}
+            await self._update(connection, _REPORT, progress, estimate_s, facts=facts)
 
-    async def complete(self, result: Result, now: datetime) -> None:
-        told: dict[str, Any] = {
+    async def complete(self, result: FilmResult, now: datetime) -> None:
+        facts: dict[str, Any] = {
             "object": result.object,
             "poster": result.poster,
             "media": result.media,
@@ -87,52 +87,52 @@ class PostgresFilmJob:
             "files": dict(result.files),
             "provenance": "pending",
         }
-        stored = {name: _plain(value) for name, value in told.items()}
-        told |= {"completed_at": now, "message_code": "compile.completed"}
-        async with self._held() as connection:
-            await self._update(connection, _COMPLETE, stored, now, told=told)
+        stored = {name: _plain(value) for name, value in facts.items()}
+        facts |= {"completed_at": now, "message_code": "compile.completed"}
+        async with self._owned() as connection:
+            await self._update(connection, _COMPLETE, stored, now, facts=facts)
             await enqueue_sign(connection, self._request.compilation_id)
             await self._finish(connection)
 
     async def fail(self, problem: Problem) -> None:
-        async with self._held() as connection:
-            told = {"problem": problem, "message_code": "compile.failed"}
-            await self._update(connection, _FAIL, problem.model_dump(mode="json"), told=told)
+        async with self._owned() as connection:
+            facts = {"problem": problem, "message_code": "compile.failed"}
+            await self._update(connection, _FAIL, problem.model_dump(mode="json"), facts=facts)
             await self._finish(connection)
 
-    async def again(self, delay_s: float) -> None:
+    async def retry(self, delay_s: float) -> None:
         failures = self._claim.payload.get("failures", 0) + 1
-        async with self._held() as connection:
+        async with self._owned() as connection:
             run_at = self._clock.now() + timedelta(seconds=delay_s)
             await jobs.reschedule(connection, self._claim, run_at, self._claim.payload | {"failures": failures})
 
     async def _finish(self, connection: Connection) -> None:
-        """Rendering ahead stood aside for this film; it goes on now, by what the film has shown of the habit."""
+        """Rendering ahead paused for this film and now resumes, with the preferences that the film has shown."""
         await jobs.finish(connection, self._claim)
         if self._render_ahead:
             await renew_prepare(connection, self._request.episode_id)
 
     @asynccontextmanager
-    async def _held(self) -> AsyncIterator[Connection]:
+    async def _owned(self) -> AsyncIterator[Connection]:
         async with transaction(self._pool) as connection:
             await jobs.lock_claim(connection, self._claim)
             yield connection
 
-    async def _update(self, connection: Connection, sql: str, *values: Any, told: dict[str, Any]) -> None:
-        """Change the row and publish it, in one transaction."""
+    async def _update(self, connection: Connection, sql: str, *values: Any, facts: dict[str, Any]) -> None:
+        """Changes the row and publishes the change in the same transaction."""
         row = await connection.fetchrow(sql, self._request.compilation_id, *values)
         if row is None:
             raise Fenced(self._claim.job_id)
         changed = compilation(row)
         if "estimated_duration_s" in row:
-            told = told | {"estimated_duration_s": row["estimated_duration_s"]}
+            facts = facts | {"estimated_duration_s": row["estimated_duration_s"]}
         event = FilmUpdated(
             episode_id=changed.episode_id,
             compilation_id=changed.compilation_id,
             rev=changed.rev,
             state=changed.state,
             progress=changed.progress,
-            **told,
+            **facts,
         )
         await outbox.publish(connection, [self._publisher.message(event, changed.cause)])
 
@@ -145,15 +145,15 @@ def _plain(value: Any) -> Any:
 
 async def load_film_job(
     pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock, *, render_ahead: bool
-) -> PostgresFilmJob:
+) -> FilmJob:
     async with transaction(pool) as connection:
         stored = await connection.fetchval("select request from compilations where compilation_id = $1", claim.job_id)
     request = CompileRequested.model_validate(stored)
-    return PostgresFilmJob(pool, publisher, claim, clock, request, render_ahead=render_ahead)
+    return FilmJob(pool, publisher, claim, clock, request, render_ahead=render_ahead)
 
 
 class PostgresPrepareJob:
-    """Implements `usecases.ports.PrepareJob`."""
+    """Implements `commands.ports.PrepareJob`."""
 
     def __init__(self, pool: Pool, claim: jobs.Claim, clock: Clock) -> None:
         self._pool = pool
@@ -162,14 +162,14 @@ class PostgresPrepareJob:
         self._episode_id: str = claim.payload["episode_id"]
         self._seen: int | None = None
 
-    async def known(self) -> Known | None:
+    async def episode(self) -> EpisodeState | None:
         async with transaction(self._pool) as connection:
             row = await connection.fetchrow(_TIMELINE, self._episode_id)
             if row is None:
                 return None
             committed = await connection.fetch(_COMMITTED, self._episode_id)
         self._seen = row["changed"]
-        return Known(
+        return EpisodeState(
             timeline=EpisodeChanged.model_validate(row["timeline"]),
             committed={c["asset_id"]: PinnedMedia.model_validate(c["media"]) for c in committed},
             last=CompileRequested.model_validate(row["last"]) if row["last"] else None,
@@ -181,14 +181,14 @@ class PostgresPrepareJob:
             return bool(await connection.fetchval(_SUPERSEDED, self._episode_id, self._seen))
 
     async def finish(self) -> None:
-        """With the timeline's row locked: a change after this one finds no job and makes a new one."""
+        """Locks the timeline's row, so that a later change finds no job and enqueues a new one."""
         async with transaction(self._pool) as connection:
             now = await connection.fetchval(f"{_CHANGED} for update", self._episode_id)
             await jobs.finish(connection, self._claim)
             if now is not None and now != self._seen:
                 await enqueue_prepare(connection, self._episode_id)
 
-    async def put_off(self, delay_s: float) -> None:
+    async def postpone(self, delay_s: float) -> None:
         async with transaction(self._pool) as connection:
             run_at = self._clock.now() + timedelta(seconds=delay_s)
             await jobs.reschedule(connection, self._claim, run_at, self._claim.payload | {"settled": self._seen})

@@ -1,7 +1,7 @@
-"""The book of pieces in PostgreSQL: a row is a claim while its piece is being made, then the piece.
+"""Pieces in PostgreSQL: a row is a claim while its piece is being made, and then the finished piece.
 
-Whoever finds a piece uses it: the mark of retention on it is taken away. Once its bytes are being deleted nobody finds
-it any more, and it is made anew as if it had never been.
+Finding a piece counts as using it and removes retention's mark from it. A piece whose bytes are being deleted is no
+longer found, and is made again as if it had never existed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from shared.core.ids import NewId
 from shared.postgres.pool import Pool, transaction
 from shared.postgres.retry import UNAVAILABLE
 
-LEASE_S: Final = 12.0  # as long as a job's: a killed maker's piece is taken over within this
+LEASE_S: Final = 12.0  # as long as a job's: the time after which a killed worker's piece is taken over
 
-# A use counts by the hour: a click on a film of a hundred segments must not rewrite some hundreds of rows.
+# Uses are recorded by the hour, so that compiling a film of a hundred segments does not rewrite hundreds of rows.
 _FIND: Final = """
     with used as (
         update pieces set used_at = $2, marked_at = null
@@ -33,14 +33,14 @@ _FIND: Final = """
     where key = any($1::text[]) and made_at is not null and not deleting
       and used_at >= $2::timestamptz - interval '1 hour' and marked_at is null
 """
-_TAKE: Final = """
+_CLAIM: Final = """
     insert into pieces (key, kind, token, lease_until) values ($1, $2, $3, now() + make_interval(secs => $4))
     on conflict (key) do update set token = $3, lease_until = now() + make_interval(secs => $4), made_at = null,
                                     object = null, facts = null, size = 0, marked_at = null, deleting = false
     where pieces.deleting or pieces.made_at is null and (pieces.token is null or pieces.lease_until < now())
     returning 1
 """
-_KEEP: Final = """
+_RENEW: Final = """
     update pieces set lease_until = now() + make_interval(secs => $3)
     where key = $1 and token = $2 and made_at is null returning 1
 """
@@ -51,13 +51,13 @@ _FINISH: Final = """
 """
 _RELEASE: Final = "delete from pieces where key = $1 and token = $2 and made_at is null"
 _LEARN: Final = """
-    insert into pace (kind, seconds_per_unit) values ($1, $2)
+    insert into render_speed (kind, seconds_per_unit) values ($1, $2)
     on conflict (kind) do update set seconds_per_unit = $2
 """
 
 
-class PostgresPieces:
-    """Implements `usecases.ports.PieceBook`."""
+class PostgresPieceStore:
+    """Implements `commands.ports.PieceStore`."""
 
     def __init__(self, pool: Pool, new_id: NewId, clock: Clock) -> None:
         self._pool = pool
@@ -79,15 +79,15 @@ class PostgresPieces:
             for r in rows
         }
 
-    async def take(self, key: str, kind: PieceKind) -> str | None:
+    async def claim(self, key: str, kind: PieceKind) -> str | None:
         token = self._new_id()
         async with transaction(self._pool) as connection:
-            return token if await connection.fetchval(_TAKE, key, kind, token, LEASE_S) else None
+            return token if await connection.fetchval(_CLAIM, key, kind, token, LEASE_S) else None
 
-    async def keep(self, key: str, token: str) -> bool:
+    async def renew(self, key: str, token: str) -> bool:
         try:
             async with transaction(self._pool) as connection:
-                return bool(await connection.fetchval(_KEEP, key, token, LEASE_S))
+                return bool(await connection.fetchval(_RENEW, key, token, LEASE_S))
         except UNAVAILABLE as error:
             raise Retryable("database_unavailable", repr(error)) from error
 

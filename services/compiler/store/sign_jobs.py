@@ -1,4 +1,4 @@
-"""The signing job's rows: each call is a transaction that first proves that this worker still owns the job."""
+"""Signing jobs' rows: each call is one transaction, which first verifies that this worker still owns the job."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from shared.messaging.events import Publisher
 from shared.postgres.pool import Connection, Pool, transaction
 
 SIGN: Final = "sign"
-_IDS: Final = UUID("a2ff4be6-0f0c-4d0c-8f9c-9a6f43c1d2b7")  # a film's job of this kind beside its compilation's
+_IDS: Final = UUID("a2ff4be6-0f0c-4d0c-8f9c-9a6f43c1d2b7")  # derives the signing job's id from its compilation's
 _FILM: Final = "select request, result from compilations where compilation_id = $1 and state = 'completed'"
-_TOLD: Final = f"""
+_SET_RESULT: Final = f"""
     update compilations set result = $2, rev = rev + 1 where compilation_id = $1 and state = 'completed'
     returning {COMPILATION}, completed_at
 """
@@ -32,7 +32,7 @@ async def enqueue_sign(connection: Connection, compilation_id: str) -> None:
 
 
 class PostgresSignJob:
-    """Implements `usecases.ports.SignJob`."""
+    """Implements `commands.ports.SignJob`."""
 
     def __init__(self, pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock) -> None:
         self._pool = pool
@@ -45,7 +45,7 @@ class PostgresSignJob:
 
     @property
     def request(self) -> CompileRequested:
-        assert self._request is not None, "film() comes first"
+        assert self._request is not None, "call film() first"
         return self._request
 
     async def film(self) -> ObjectRef | None:
@@ -57,13 +57,13 @@ class PostgresSignJob:
         return ObjectRef.model_validate(self._result["object"])
 
     async def signed(self, film: ObjectRef) -> None:
-        await self._tell("compile.signed", {"object": film.model_dump(mode="json"), "provenance": "signed"})
+        await self._publish("compile.signed", {"object": film.model_dump(mode="json"), "provenance": "signed"})
 
     async def unsigned(self, warning: str) -> None:
         changes = {"provenance": "unsigned", "warnings": [*self._result["warnings"], warning]}
-        await self._tell("compile.unsigned", changes)
+        await self._publish("compile.unsigned", changes)
 
-    async def again(self, delay_s: float) -> None:
+    async def retry(self, delay_s: float) -> None:
         async with transaction(self._pool) as connection:
             await jobs.reschedule(connection, self._claim, self._clock.now() + timedelta(seconds=delay_s))
 
@@ -71,12 +71,12 @@ class PostgresSignJob:
         async with transaction(self._pool) as connection:
             await jobs.finish(connection, self._claim)
 
-    async def _tell(self, message_code: str, changes: dict[str, Any]) -> None:
-        """The same film as completed before, with these facts, in one transaction with the end of the job."""
+    async def _publish(self, message_code: str, changes: dict[str, Any]) -> None:
+        """Publishes the completed film again with these changes, and ends the job in the same transaction."""
         result = self._result | changes
         async with transaction(self._pool) as connection:
             await jobs.finish(connection, self._claim)
-            row = await connection.fetchrow(_TOLD, self._compilation_id, result)
+            row = await connection.fetchrow(_SET_RESULT, self._compilation_id, result)
             if row is None:
                 raise Fenced(self._claim.job_id)
             film = compilation(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.compiler.commands.assembly import missed
+from services.compiler.commands.assembly import loudness_warnings
 from shared.contracts.values import AudioConfig
 
 AT_14 = AudioConfig(loudness_lufs=-14)
@@ -22,5 +22,5 @@ CRUSHED = f"{SHORT}: its peaks reach the ceiling of -1 dBTP, and more would crus
 def test_loudness_that_is_not_as_asked_is_told_with_its_cause(
     loudness: float | None, peak: float | None, told: str | None
 ) -> None:
-    assert missed(loudness, peak, AT_14) == ([told] if told else [])
-    assert missed(loudness, peak, AudioConfig(volume_normalization=False)) == []
+    assert loudness_warnings(loudness, peak, AT_14) == ([told] if told else [])
+    assert loudness_warnings(loudness, peak, AudioConfig(volume_normalization=False)) == []

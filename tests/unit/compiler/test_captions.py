@@ -121,7 +121,7 @@ def test_what_follows_a_pause_is_expected_from_there_on() -> None:
 
 
 def test_each_sentence_finds_its_own_pause() -> None:
-    """Pauses of 0.35 s after sentences, of 0.15 s at commas; an even pace alone would take the wrong ones."""
+    """Pauses of 0.35 s after sentences, of 0.15 s at commas; an even speed alone would take the wrong ones."""
     script = (
         "The harbour wakes up slowly. Then the boats leave for the open sea, and nobody who stands on the long quay "
         "has said a word so far. Why? Because the sea does not answer, and never has."

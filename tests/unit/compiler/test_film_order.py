@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.compiler.planning.film_order import FIRST_GUESS, expected_orders, habit_of, order_of
+from services.compiler.planning.film_order import FIRST_GUESS, expected_orders, order_from_request, preferences_of
 from shared.contracts.events.gateway import CompileItem
 from shared.contracts.values import AudioConfig, Output, Transition, TransitionStyle
 from tests.support import events
@@ -40,7 +40,7 @@ def test_nothing_committed_is_nothing_to_render() -> None:
 
 
 def test_odd_sizes_are_rounded_up() -> None:
-    order = order_of(events.compile_requested(output=Output(width=853, height=480)))
+    order = order_from_request(events.compile_requested(output=Output(width=853, height=480)))
     assert (order.output.width, order.output.height) == (854, 480)
 
 
@@ -53,9 +53,9 @@ def test_what_was_compiled_last_is_expected_next() -> None:
         CompileItem(segment_id=s.segment_id, number=s.number, video=events.pinned(), transition_after=t)
         for s, t in zip(segments[:4], after, strict=True)
     ]
-    habit = habit_of(events.compile_requested(items=items, audio=AudioConfig(loudness_lufs=-14)))
+    preferences = preferences_of(events.compile_requested(items=items, audio=AudioConfig(loudness_lufs=-14)))
     # Its own; chosen at the last film; chosen to be a cut; new, or last then: as most are.
-    assert [habit.after(s) for s in segments] == [fade, dissolve, None, fade, fade]
-    assert habit.audio.loudness_lufs == -14
-    assert habit_of(None).after(segments[0]) == Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5)
-    assert habit_of(events.compile_requested()).after(segments[0]) == dissolve
+    assert [preferences.after(s) for s in segments] == [fade, dissolve, None, fade, fade]
+    assert preferences.audio.loudness_lufs == -14
+    assert preferences_of(None).after(segments[0]) == Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5)
+    assert preferences_of(events.compile_requested()).after(segments[0]) == dissolve

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.compiler.commands.describe_timeline import TIMELINE, describe_timeline, left_out
-from services.compiler.commands.ports import Pictures, Track, Workshop
-from services.compiler.planning.film_order import Order, order_of
+from services.compiler.commands.films import describe_timeline
+from services.compiler.commands.ports import Renderer
+from services.compiler.planning.film_order import FilmOrder, order_from_request
+from services.compiler.planning.film_parts import FilmPictures, FilmSound
 from services.compiler.planning.film_plan import Clip, FilmPlan, Shot, plan_film
-from services.compiler.planning.handover import hand_over
+from services.compiler.planning.handover import plan_handover
 from services.compiler.planning.sound_plan import RATE, SoundPlan, Sources, Stem, plan_sound
 from services.compiler.rendering.otio import to_otio
 from shared.contracts.events.gateway import CompileItem, CompileRequested
@@ -49,8 +50,8 @@ def stem(key: str, seconds: float) -> Stem:
     return Stem(key, round(seconds * RATE), -20.0, (480, round(seconds * RATE) - 480))
 
 
-def planned(request: CompileRequested, frames: list[int]) -> tuple[Order, FilmPlan, SoundPlan]:
-    order = order_of(request)
+def planned(request: CompileRequested, frames: list[int]) -> tuple[FilmOrder, FilmPlan, SoundPlan]:
+    order = order_from_request(request)
     shots = [
         Shot(i.segment_id, f"Segment {i.number}", Clip(f"c{i.number}", n, (0,)), i.transition_after)
         for i, n in zip(order.items, frames, strict=True)
@@ -67,7 +68,7 @@ def planned(request: CompileRequested, frames: list[int]) -> tuple[Order, FilmPl
 def written(request: CompileRequested, frames: list[int]) -> tuple[otio.schema.Timeline, FilmPlan, SoundPlan]:
     order, film, sound = planned(request, frames)
     own = {item.segment_id: "own" for item in order.items}
-    text = to_otio(request, hand_over(order, film, sound, own=own, music="music"))
+    text = to_otio(request, plan_handover(order, film, sound, own=own, music="music"))
     return otio.adapters.read_from_string(text, "otio_json"), film, sound
 
 
@@ -142,8 +143,6 @@ def test_a_timeline_that_cannot_be_written_is_left_out(error: Exception) -> None
 
     request = requested([None])
     order, film, sound = planned(request, [48])
-    track = Track(sound, (), None, None, {}, ())
-    made = describe_timeline(request, order, Pictures(film, (), ()), track, cast(Workshop, Broken()))
-    assert made == {}
-    assert left_out(made)[0].startswith("The timeline for editing programs could not be written")
-    assert left_out({TIMELINE: "{}"}) == []
+    film_sound = FilmSound(sound, (), None, None, {}, ())
+    files = describe_timeline(request, order, FilmPictures(film, (), ()), film_sound, cast(Renderer, Broken()))
+    assert files == {}

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.compiler.rendering.mp4.film import Layout, Packets, Pictures, lay_out_film
+from services.compiler.rendering.mp4.film import FilmLayout, Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.samples import VideoIndex, strip_adts
-from services.compiler.rendering.mp4.write import Stopped, write_film
+from services.compiler.rendering.mp4.write import WriteStopped, write_film
 from shared.contracts.values import Output
 from shared.core.errors import Permanent
 
@@ -89,7 +89,7 @@ def test_every_sample_is_found_where_the_tables_say(
     pictures, wanted, keys = [], [], []
     for number, (sizes, keyframes, start, stop, gap) in enumerate(drawn):
         path, index = piece(tmp_path, number, sizes, keyframes, gap)
-        pictures.append(Pictures(path, index, start, stop))
+        pictures.append(VideoRun(path, index, start, stop))
         data = path.read_bytes()
         keys += [len(wanted) + k - start + 1 for k in index.keyframes if start <= k < stop]
         wanted += [data[index.offsets[i] : index.offsets[i] + sizes[i]] for i in range(start, stop)]
@@ -114,10 +114,10 @@ def test_every_sample_is_found_where_the_tables_say(
     assert struct.unpack_from(">III", stts, 4) == (1, frames, 1000)
 
 
-def layout_of(tmp_path: Path) -> Layout:
+def layout_of(tmp_path: Path) -> FilmLayout:
     path, index = piece(tmp_path, 1, [5] * 48, {0, 24})
     sound, packets = piece(tmp_path, 2, [9] * 95, set())
-    return lay_out_film([Pictures(path, index, 0, 48)], [Packets(sound, packets.sizes)], 96_000, OUTPUT)
+    return lay_out_film([VideoRun(path, index, 0, 48)], [Packets(sound, packets.sizes)], 96_000, OUTPUT)
 
 
 def test_sound_lies_beside_the_pictures_that_it_is_heard_with(tmp_path: Path) -> None:
@@ -128,14 +128,14 @@ def test_sound_lies_beside_the_pictures_that_it_is_heard_with(tmp_path: Path) ->
 def test_a_copy_begins_at_keyframes_only(tmp_path: Path) -> None:
     path, index = piece(tmp_path, 1, [5] * 48, {0, 24})
     with pytest.raises(Permanent, match="cannot begin a copy"):
-        lay_out_film([Pictures(path, index, 12, 48)], [], 0, OUTPUT)
+        lay_out_film([VideoRun(path, index, 12, 48)], [], 0, OUTPUT)
 
 
 def test_pieces_of_different_encoders_do_not_make_a_film(tmp_path: Path) -> None:
     path, index = piece(tmp_path, 1, [5] * 24, {0})
     other = VideoIndex(index.offsets, index.sizes, index.keyframes, b"other")
     with pytest.raises(Permanent, match="parameter sets"):
-        lay_out_film([Pictures(path, index, 0, 24), Pictures(path, other, 0, 24)], [], 0, OUTPUT)
+        lay_out_film([VideoRun(path, index, 0, 24), VideoRun(path, other, 0, 24)], [], 0, OUTPUT)
 
 
 def test_a_piece_that_was_cut_short_is_noticed(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_piece_that_was_cut_short_is_noticed(tmp_path: Path) -> None:
 def test_writing_stops_when_it_is_told_to(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    with pytest.raises(Stopped):
+    with pytest.raises(WriteStopped):
         write_film(layout_of(tmp_path), tmp_path / "film.mp4", stop=stop)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.compiler.planning.render_speed import SECONDS_PER_UNIT, Meter, Pace, picture_units
+from services.compiler.planning.render_speed import SECONDS_PER_UNIT, ProgressMeter, RenderSpeed, picture_units
 from shared.contracts.values import Output
 
 steps = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 10), st.floats(0, 1)), max_size=30)
@@ -16,7 +16,7 @@ steps = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 10), st.floats
 def test_percent_never_falls_and_never_is_done_before_the_end(
     expected: float, advances: list[tuple[str, float, float]], more: float
 ) -> None:
-    meter = Meter(expected)
+    meter = ProgressMeter(expected)
     shown = [meter.percent]
     for key, seconds, share in advances:
         meter.advance(key, seconds, share)
@@ -28,19 +28,19 @@ def test_percent_never_falls_and_never_is_done_before_the_end(
 
 
 def test_half_of_the_work_is_half_of_the_way() -> None:
-    meter = Meter(10)
+    meter = ProgressMeter(10)
     meter.advance("a", 4, 1)
     meter.advance("b", 2, 0.5)
     assert meter.percent == 50
 
 
 def test_a_pace_is_learnt_in_a_few_films() -> None:
-    pace = Pace({"clip": 1.0})
+    speed = RenderSpeed({"clip": 1.0})
     for _ in range(8):
-        pace.learn("clip", 10, 20)
-    assert pace.seconds("clip", 1) == pytest.approx(2, rel=0.1)
-    assert pace.seconds("window", 1) == SECONDS_PER_UNIT["window"]
-    assert pace.learn("clip", 0, 5) == pace.seconds("clip", 1)  # nothing was made: nothing is learnt
+        speed.learn("clip", 10, 20)
+    assert speed.seconds("clip", 1) == pytest.approx(2, rel=0.1)
+    assert speed.seconds("window", 1) == SECONDS_PER_UNIT["window"]
+    assert speed.learn("clip", 0, 5) == speed.seconds("clip", 1)  # nothing was made: nothing is learnt
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_pieces_of_one_size_teach_holds_for_others(
     def work(width: int, height: int, frames: int) -> float:
         return picture_units(Output(width=width, height=height), frames)
 
-    pace = Pace()
+    speed = RenderSpeed()
     for _ in range(8):
-        pace.learn("window", work(*taught), took(*taught))
-    assert pace.seconds("window", work(*asked)) == pytest.approx(took(*asked), rel=0.5)
+        speed.learn("window", work(*taught), took(*taught))
+    assert speed.seconds("window", work(*asked)) == pytest.approx(took(*asked), rel=0.5)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.compiler.commands.ports import Known, Workshop
-from services.compiler.commands.rendering_ahead import prepare_episode
+from services.compiler.commands.ports import Renderer
+from services.compiler.commands.rendering_ahead import render_ahead
+from services.compiler.domain.compilations import EpisodeState
 from services.compiler.planning.pieces import ClipRecipe, Piece, PieceKind, Recipe
-from services.compiler.planning.render_speed import Pace
+from services.compiler.planning.render_speed import RenderSpeed
 from shared.contracts.events.gateway import PinnedMedia
 from shared.contracts.values import Output
 from tests.support import events
@@ -19,13 +20,13 @@ from tests.support.clock import FakeClock
 class Job:
     """Superseded from the moment at which `pieces` are made."""
 
-    told: Known
+    state: EpisodeState
     made: list[str]
     pieces: int
     ended: list[str] = field(default_factory=list)
 
-    async def known(self) -> Known:
-        return self.told
+    async def episode(self) -> EpisodeState:
+        return self.state
 
     async def superseded(self) -> bool:
         return len(self.made) >= self.pieces
@@ -33,13 +34,13 @@ class Job:
     async def finish(self) -> None:
         self.ended.append("finished")
 
-    async def put_off(self, delay_s: float) -> None:
-        self.ended.append("put off")
+    async def postpone(self, delay_s: float) -> None:
+        self.ended.append("postponed")
 
 
 @dataclass
 class Shelf:
-    """A book and a workshop in memory."""
+    """A piece_store and a renderer in memory."""
 
     made: list[str]
     pieces: dict[str, Piece] = field(default_factory=dict)
@@ -47,10 +48,10 @@ class Shelf:
     async def find(self, keys: Any) -> dict[str, Piece]:
         return {k: self.pieces[k] for k in keys if k in self.pieces}
 
-    async def take(self, key: str, kind: PieceKind) -> str | None:
+    async def claim(self, key: str, kind: PieceKind) -> str | None:
         return "token"
 
-    async def keep(self, key: str, token: str) -> bool:
+    async def renew(self, key: str, token: str) -> bool:
         return True
 
     async def finish(self, piece: Piece, token: str) -> bool:
@@ -66,27 +67,27 @@ class Shelf:
     async def encoder(self, output: Output) -> str:
         return "x264"
 
-    async def make(self, recipe: Recipe, *, polite: bool, on_progress: Any) -> Piece:
-        assert polite
+    async def make(self, recipe: Recipe, *, low_priority: bool, on_progress: Any) -> Piece:
+        assert low_priority
         self.made.append(recipe.kind)
         index = {"sizes": [1] * 120, "keyframes": [0, 12, 108]}
         return Piece(recipe.key, recipe.kind, events.object_ref(), index if isinstance(recipe, ClipRecipe) else {})
 
 
-def episode(segments: int) -> Known:
+def episode(segments: int) -> EpisodeState:
     timeline = events.episode_changed(segments=[events.timeline_segment(number=n) for n in range(1, segments + 1)])
     videos: dict[str, PinnedMedia] = {
         s.video_asset_id: events.pinned(asset_id=s.video_asset_id, object=events.object_ref(sha256=f"{s.number:064}"))
         for s in timeline.segments
     }
-    return Known(timeline, videos, None, settled=False)
+    return EpisodeState(timeline, videos, None, settled=False)
 
 
 async def prepared(segments: int, superseded_after: int) -> tuple[list[str], list[str]]:
     made: list[str] = []
     shelf, job = Shelf(made), Job(episode(segments), made, superseded_after)
-    workshop: Workshop = shelf  # type: ignore[assignment]  # nothing else of it is needed ahead of the sound
-    await prepare_episode(job, shelf, workshop, Pace(), FakeClock(), attempt=1, settle_s=3)
+    renderer: Renderer = shelf  # type: ignore[assignment]  # nothing else of it is needed ahead of the sound
+    await render_ahead(job, shelf, renderer, RenderSpeed(), FakeClock(), attempt=1, settle_s=3)
     return made, job.ended
 
 
@@ -100,4 +101,4 @@ async def test_clips_come_first_then_windows_and_the_sound_waits_until_all_has_s
     made, ended = await prepared(3, superseded_after=99)
     assert made[:5] == ["clip", "clip", "clip", "window", "window"]
     assert "chunk" not in made
-    assert ended == ["put off"]
+    assert ended == ["postponed"]

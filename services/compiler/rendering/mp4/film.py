@@ -1,4 +1,4 @@
-"""A film's bytes: its head, made by us, and then slices of the pieces' files in the order in which they are played."""
+"""Lays out a film's bytes: a head that is written here, then slices of the pieces' files in playing order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.core.errors import Permanent
 
 
 @dataclass(frozen=True)
-class Pictures:
+class VideoRun:
     """Frames [start, stop) of a piece; `start` is a keyframe."""
 
     path: Path
@@ -30,7 +30,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Packets:
-    """A file of bare AAC packets, one after the other."""
+    """A file of bare AAC packets, back to back."""
 
     path: Path
     sizes: tuple[int, ...]
@@ -38,7 +38,7 @@ class Packets:
 
 @dataclass(frozen=True)
 class Line:
-    """Text shown from `start` until `end`, in milliseconds."""
+    """A caption shown from `start` until `end`, in milliseconds."""
 
     start: int
     end: int
@@ -46,7 +46,7 @@ class Line:
 
 
 class Slice(NamedTuple):
-    """Bytes of a file. A film has some hundred of them a second, before neighbours are merged."""
+    """A range of bytes in a file. Before neighbours are merged, a film has about a hundred of them per second."""
 
     path: Path
     offset: int
@@ -54,7 +54,7 @@ class Slice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class FilmLayout:
     """`head` (ftyp, moov and the mdat header), then the slices: the whole film, playable from its first byte on."""
 
     head: bytes
@@ -79,73 +79,73 @@ class _Chunk:
 
 
 def lay_out_film(
-    pictures: Sequence[Pictures],
+    pictures: Sequence[VideoRun],
     sound: Sequence[Packets],
     samples: int,
     output: Output,
     *,
     language: str = "und",
     text: Sequence[Line] = (),
-) -> Layout:
-    """`samples`: how much of the sound is heard. `text` ascends, never two at once, and is in `language`, too.
+) -> FilmLayout:
+    """`samples`: the audible length of the sound, at 48 kHz. `text` is ascending, without overlaps, in `language`.
 
-    Raises Permanent unless all pictures share their parameter sets.
+    Raises Permanent `pieces_differ` unless all pictures share their parameter sets.
     """
     extradata = {p.index.extradata for p in pictures}
     if len(extradata) != 1:
         raise Permanent("pieces_differ", f"{len(extradata)} different parameter sets cannot make one track")
-    seen = list(_video_chunks(pictures, output.fps))
-    heard = list(_sound_chunks(sound, [len(c.sizes) for c in seen], output.fps))
-    order = [chunk for pair in zip(seen, heard, strict=True) for chunk in pair]
+    video_chunks = list(_video_chunks(pictures, output.fps))
+    sound_chunks = list(_sound_chunks(sound, [len(c.sizes) for c in video_chunks], output.fps))
+    order = [chunk for pair in zip(video_chunks, sound_chunks, strict=True) for chunk in pair]
     at = list(accumulate((c.size for c in order), initial=0))
 
-    words, durations = _text_samples(text, len(_sizes(seen)) * 1000 // output.fps) if text else ([], [])
-    said = b"".join(words)  # all captions lie together, before everything else
+    captions, durations = _text_samples(text, len(_sizes(video_chunks)) * 1000 // output.fps) if text else ([], [])
+    caption_bytes = b"".join(captions)  # all captions lie together, in front of everything else
 
     def moov(start: int) -> bytes:
-        base = start + len(said)
+        base = start + len(caption_bytes)
         video = boxes.Video(
-            _track(seen, [base + a for a in at[0:-1:2]]),
-            _keyframes(seen),
+            _track(video_chunks, [base + a for a in at[0:-1:2]]),
+            _keyframes(video_chunks),
             output.width,
             output.height,
             output.fps,
             extradata.copy().pop(),
         )
-        audio = boxes.Sound(_track(heard, [base + a for a in at[1:-1:2]]), samples, language)
-        return boxes.movie(video, audio, _text_track(words, durations, start, language) if text else None)
+        audio = boxes.Sound(_track(sound_chunks, [base + a for a in at[1:-1:2]]), samples, language)
+        return boxes.movie(video, audio, _text_track(captions, durations, start, language) if text else None)
 
     before = boxes.file_type()
-    data = boxes.media_data_header(len(said) + at[-1])
-    start = len(before) + len(moov(0)) + len(data)  # the tables are as long whatever the offsets in them
-    return Layout(before + moov(start) + data + said, tuple(_joined(order)))
+    data = boxes.media_data_header(len(caption_bytes) + at[-1])
+    start = len(before) + len(moov(0)) + len(data)  # the length of the tables does not depend on their offsets
+    return FilmLayout(before + moov(start) + data + caption_bytes, tuple(_joined(order)))
 
 
 def _text_samples(text: Sequence[Line], length: int) -> tuple[list[bytes], list[int]]:
-    """A sample for each line and for each gap, so that together they last `length` milliseconds."""
-    words: list[bytes] = []
+    """One sample per line and per gap, which together last `length` milliseconds; and their durations."""
+    samples: list[bytes] = []
     durations: list[int] = []
     at = 0
     for line in (*text, Line(length, length, "")):
         if line.start > at:
-            words.append(struct.pack(">H", 0))
+            samples.append(struct.pack(">H", 0))
             durations.append(line.start - at)
         if line.end > line.start:
-            said = line.text.encode()
-            words.append(struct.pack(">H", len(said)) + said)
+            encoded = line.text.encode()
+            samples.append(struct.pack(">H", len(encoded)) + encoded)
             durations.append(line.end - line.start)
         at = max(at, line.end)
-    return words, durations
+    return samples, durations
 
 
-def _text_track(words: Sequence[bytes], durations: Sequence[int], offset: int, language: str) -> boxes.Text:
-    sizes = np.array([len(w) for w in words], dtype=np.uint32)
-    track = boxes.Track(sizes, np.array([len(words)], dtype=np.uint32), np.array([offset], dtype=np.uint64))
+def _text_track(captions: Sequence[bytes], durations: Sequence[int], offset: int, language: str) -> boxes.Text:
+    sizes = np.array([len(c) for c in captions], dtype=np.uint32)
+    track = boxes.Track(sizes, np.array([len(captions)], dtype=np.uint32), np.array([offset], dtype=np.uint64))
     return boxes.Text(track, np.array(durations, dtype=np.uint32), language)
 
 
-def _video_chunks(pictures: Sequence[Pictures], fps: int) -> Iterator[_Chunk]:
-    """Half a second each at most, so that a player needs to buffer little; a new one at each keyframe."""
+def _video_chunks(pictures: Sequence[VideoRun], fps: int) -> Iterator[_Chunk]:
+    """At most half a second each, so that a player buffers little; a keyframe starts a new one."""
     longest = max(1, fps // 2)
     for part in pictures:
         keys = {k for k in part.index.keyframes if part.start <= k < part.stop}
@@ -162,7 +162,7 @@ def _video_chunks(pictures: Sequence[Pictures], fps: int) -> Iterator[_Chunk]:
 
 
 def _sound_chunks(sound: Sequence[Packets], frames: Sequence[int], fps: int) -> Iterator[_Chunk]:
-    """For each video chunk the packets that are heard while it plays; the last one takes all that are left."""
+    """For each video chunk the packets that are heard while it plays; the last chunk takes all remaining packets."""
     packets = [
         Slice(s.path, offset, size)
         for s in sound
@@ -178,7 +178,7 @@ def _sound_chunks(sound: Sequence[Packets], frames: Sequence[int], fps: int) -> 
 
 
 def _merged(slices: Sequence[Slice]) -> Iterator[Slice]:
-    """Neighbours in one file become one slice."""
+    """Joins neighbours in one file into one slice."""
     file: Path | None = None
     begin = end = 0
     for path, offset, size in slices:
@@ -197,7 +197,7 @@ def _joined(chunks: Sequence[_Chunk]) -> Iterator[Slice]:
 
 
 def _track(chunks: Sequence[_Chunk], offsets: Sequence[int]) -> boxes.Track:
-    """A chunk without samples has no place in the tables."""
+    """Chunks without samples are left out of the tables."""
     kept = [(c, o) for c, o in zip(chunks, offsets, strict=True) if c.sizes]
     return boxes.Track(
         sizes=np.array(_sizes([c for c, _ in kept]), dtype=np.uint32),

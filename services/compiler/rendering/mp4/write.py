@@ -1,4 +1,4 @@
-"""Writes a film's slices with the kernel's own copy, and hashes them beside it."""
+"""Writes a film's slices by copying within the kernel, and hashes them in parallel."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from services.compiler.rendering.mp4.film import Layout, Slice
+from services.compiler.rendering.mp4.film import FilmLayout, Slice
 from shared.core.errors import Permanent, Retryable
 
 _BLOCK = 1 << 20
 _MOST_OPEN = 4
 
 
-class Stopped(Exception):
-    """The caller asked for it."""
+class WriteStopped(Exception):
+    """The caller set `stop`."""
 
 
 def write_film(
-    layout: Layout,
+    layout: FilmLayout,
     path: Path,
     *,
     stop: threading.Event | None = None,
@@ -31,12 +31,12 @@ def write_film(
 ) -> str:
     """Write the film to `path` and return its sha256 in hex. Blocks: call it in a thread.
 
-    `on_bytes` gets the number of bytes written so far, from a thread. Raises Stopped soon after `stop` is set; what
-    was written then stays at `path`, for the caller to remove.
+    `on_bytes` gets the number of bytes written so far, from a thread. Raises WriteStopped soon after `stop` is set; the
+    caller has to remove the unfinished file.
     """
     stop = stop or threading.Event()
-    with ThreadPoolExecutor(1, thread_name_prefix="film-sha256") as beside:
-        digest = beside.submit(_digest, layout, stop)
+    with ThreadPoolExecutor(1, thread_name_prefix="film-sha256") as hashing:
+        digest = hashing.submit(_digest, layout, stop)
         try:
             _write(layout, path, stop, on_bytes or (lambda _: None))
         except BaseException:
@@ -45,31 +45,31 @@ def write_film(
         return digest.result()
 
 
-def _write(layout: Layout, path: Path, stop: threading.Event, on_bytes: Callable[[int], None]) -> None:
+def _write(layout: FilmLayout, path: Path, stop: threading.Event, on_bytes: Callable[[int], None]) -> None:
     with path.open("wb", buffering=0) as film, _Sources() as sources:
         written = film.write(layout.head)
         for piece in layout.slices:
             if stop.is_set():
-                raise Stopped
+                raise WriteStopped
             _copy(sources[piece.path], film.fileno(), piece)
             written += piece.size
             on_bytes(written)
-        os.fsync(film.fileno())  # while the checksum is still being taken: the store has nothing left to wait for
+        os.fsync(film.fileno())  # while the checksum is still being computed: the store need not wait
 
 
-def _digest(layout: Layout, stop: threading.Event) -> str:
+def _digest(layout: FilmLayout, stop: threading.Event) -> str:
     digest = hashlib.sha256(layout.head)
     with _Sources() as sources:
         for piece in layout.slices:
             for offset in range(piece.offset, piece.offset + piece.size, _BLOCK):
                 if stop.is_set():
-                    raise Stopped
+                    raise WriteStopped
                 digest.update(os.pread(sources[piece.path], min(_BLOCK, piece.offset + piece.size - offset), offset))
     return digest.hexdigest()
 
 
 def _copy(source: int, film: int, piece: Slice) -> None:
-    """In the kernel where it can (Linux), else through a buffer."""
+    """Copies within the kernel on Linux, elsewhere through a buffer."""
     offset, left = piece.offset, piece.size
     try:
         while left:
@@ -91,7 +91,7 @@ def _move(source: int, film: int, offset: int, size: int) -> int:
 
 
 class _Sources:
-    """A few open files: a film of a hundred segments must not need a hundred descriptors."""
+    """Keeps a few files open: a film of a hundred segments must not need a hundred descriptors."""
 
     def __init__(self) -> None:
         self._open: dict[Path, int] = {}

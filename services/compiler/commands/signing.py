@@ -1,4 +1,4 @@
-"""A finished film's Content Credentials: the signed file follows as a new object, the film plays in the meantime."""
+"""Content Credentials of finished films: the signed file follows as a new object; meanwhile the film plays unsigned."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS: Final = 4
 RETRY_AFTER_S: Final = (2.0, 15.0, 60.0)
-UNSIGNED: Final = "This film carries no Content Credentials: {} Compile again to try once more."
-DIED: Final = f"the compiler stopped {MOST_ATTEMPTS} times while it signed it."
+UNSIGNED: Final = "This film has no Content Credentials: {} Compile again to retry."
+WORKER_DIED: Final = f"the compiler stopped {MOST_ATTEMPTS} times while signing it."
 
 
 async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
-    """Ends the job in one of: signed, given back for one more try, unsigned with a warning. Never fails a film."""
+    """Ends the job as signed, returned for another attempt, or unsigned with a warning. Never fails a film."""
     film = await job.film()
-    if film is None:  # deleted since, or signed by another
+    if film is None:  # deleted since, or signed by another worker
         await job.drop()
         return
-    if attempt > MOST_ATTEMPTS:  # whoever tried before never came back to say why
-        await job.unsigned(UNSIGNED.format(DIED))
+    if attempt > MOST_ATTEMPTS:  # every earlier worker died before it could report a cause
+        await job.unsigned(UNSIGNED.format(WORKER_DIED))
         return
     try:
         await job.signed(await signer.signed(job.request, film))
@@ -33,6 +33,6 @@ async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
             raise
         log.warning("film.sign_failed", attempt=attempt, code=error.code, cause=error.cause)
         if error.retryable and attempt < MOST_ATTEMPTS:
-            await job.again(RETRY_AFTER_S[attempt - 1])
+            await job.retry(RETRY_AFTER_S[attempt - 1])
         else:
             await job.unsigned(UNSIGNED.format(error.cause[:1].lower() + error.cause[1:]))

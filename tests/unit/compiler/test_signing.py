@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from services.compiler.commands.sign_film import MOST_ATTEMPTS, sign_film
+from services.compiler.commands.signing import MOST_ATTEMPTS, sign_film
 from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent, RetakeError, Retryable
@@ -26,8 +26,8 @@ class Job:
     async def unsigned(self, warning: str) -> None:
         self.ended.append(warning)
 
-    async def again(self, delay_s: float) -> None:
-        self.ended.append(f"again in {delay_s:g} s")
+    async def retry(self, delay_s: float) -> None:
+        self.ended.append(f"retry in {delay_s:g} s")
 
     async def drop(self) -> None:
         self.ended.append("dropped")
@@ -49,8 +49,8 @@ async def test_what_becomes_of_a_film() -> None:
     for stored, signer, attempt, expected in [
         (True, Signer(), 1, "signed"),
         (False, Signer(), 1, "dropped"),
-        (True, failing, 1, "again in 2 s"),
-        (True, failing, MOST_ATTEMPTS - 1, "again in 60 s"),
+        (True, failing, 1, "retry in 2 s"),
+        (True, failing, MOST_ATTEMPTS - 1, "retry in 60 s"),
         (True, failing, MOST_ATTEMPTS, "no Content Credentials: the disk is full. Compile again"),
         (True, hopeless, 1, "no Content Credentials: it is gone. Compile again"),
         (True, Signer(), MOST_ATTEMPTS + 1, "the compiler stopped 4 times"),  # it takes the process along each time
