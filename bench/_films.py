@@ -26,11 +26,12 @@ from shared.core.ids import new_id
 from shared.media.ffmpeg import ffmpeg_exe
 from shared.media.probe import TAG_BT709, conformed_video_args, probe
 from shared.media.probe import Output as Frame
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.events import read_message
 from shared.objects import Objects, open_objects
 from tests.support import events
 from tests.support.brokers import embedded_broker
+from tests.support.messaging import raw_consumer, raw_producer
 from tests.support.postgres import embedded_postgres
 
 SECONDS: Final = 5
@@ -179,8 +180,8 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
     ):
         url, port = await server.fresh("compiler"), free_port()
         env = service_env(Service.COMPILER, port, url, broker, folder) | {"COMPILER_RENDER_AHEAD": "false"}
-        gateway = Broker(broker.bootstrap, Service.GATEWAY, True)
-        producer, consumer = gateway.producer(), gateway.consumer(FilmUpdated.TOPIC)
+        gateway = BrokerConfig(broker.bootstrap, Service.GATEWAY, True)
+        producer, consumer = raw_producer(gateway), raw_consumer(gateway, FilmUpdated.TOPIC)
         await producer.start()
         await consumer.start()
         database = await asyncpg.connect(url)

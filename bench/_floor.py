@@ -15,7 +15,8 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
 from shared.contracts.topics import Service
-from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, Broker
+from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, BrokerConfig, admin_client
+from tests.support.messaging import raw_producer
 
 TOPIC = "bench-floor"
 
@@ -24,10 +25,10 @@ async def floor(bootstrap: str, database: str, hops: int, rounds: int, *, embedd
     """Seconds of each round; the next hop begins when the last was consumed."""
     connection = await asyncpg.connect(database)
     await connection.execute("create table if not exists floor (id uuid)")
-    broker = Broker(bootstrap, Service.REVIEW, embedded)
+    broker = BrokerConfig(bootstrap, Service.REVIEW, embedded)
     if not embedded:  # that one makes topics by itself
         await _topic(broker)
-    producer = broker.producer()
+    producer = raw_producer(broker)
     consumer = AIOKafkaConsumer(
         TOPIC, bootstrap_servers=bootstrap, fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if embedded else 500
     )
@@ -49,8 +50,8 @@ async def floor(bootstrap: str, database: str, hops: int, rounds: int, *, embedd
     return times
 
 
-async def _topic(broker: Broker) -> None:
-    admin = broker.admin()
+async def _topic(broker: BrokerConfig) -> None:
+    admin = admin_client(broker)
     await admin.start()
     try:
         with suppress(TopicAlreadyExistsError):

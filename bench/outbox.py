@@ -20,7 +20,7 @@ from bench._report import percentile, save, table
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.messaging import relay as relay_module
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.outbox import publish
 from shared.messaging.relay import Relay
 from shared.postgres.pool import Pool, open_pool, transaction
@@ -81,7 +81,7 @@ async def _measure(folder: Path) -> dict[str, Any]:
         url = await postgres.fresh("generator")
         acknowledged = _Acknowledged()
         relay_module._send = acknowledged
-        broker = Broker(running.bootstrap, Service.GENERATOR, embedded=False)
+        broker = BrokerConfig(running.bootstrap, Service.GENERATOR, embedded=False)
         async with open_pool(url, size=4) as pool, Relay(broker, url, clock=SystemClock()):
             await _one_by_one(pool, acknowledged, 10)  # warm
             latencies = await _one_by_one(pool, acknowledged, SINGLE * ROUNDS)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import FastAPI
+from faststream.kafka import KafkaRouter
 
-from shared.contracts.base import Event
 from shared.contracts.topics import Service
 from shared.core.clock import Clock, SystemClock
 from shared.core.ids import NewId, new_id
 from shared.core.settings import ServiceSettings
-from shared.messaging.broker import Broker
-from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
+from shared.messaging.broker import BrokerConfig
+from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.events import Publisher
 from shared.messaging.relay import Relay
 from shared.messaging.retention import housekeeping
@@ -35,7 +35,7 @@ class Resources:
     settings: ServiceSettings
     pool: Pool
     publisher: Publisher
-    broker: Broker
+    broker: BrokerConfig
     clock: Clock
     new_id: NewId
 
@@ -46,7 +46,7 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """The pool and what needs no running: wiring builds its adapters and use cases from it."""
     clock = clock or SystemClock()
-    broker = Broker(settings.kafka_bootstrap, service, settings.kafka_embedded)
+    broker = BrokerConfig(settings.kafka_bootstrap, service, settings.kafka_embedded)
     async with open_pool(settings.database_url, size=settings.pool_size, application=f"retake-{service}") as pool:
         yield Resources(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
 
@@ -63,7 +63,7 @@ class Messaging:
 @asynccontextmanager
 async def run_messaging(
     base: Resources,
-    handlers: Mapping[type[Event], Handler],
+    router: KafkaRouter,
     *,
     on_dead_letter: OnDeadLetter | None = None,
     on_batch: Callable[[], None] | None = None,
@@ -75,9 +75,7 @@ async def run_messaging(
         relay = await stack.enter_async_context(Relay(base.broker, base.settings.database_url, clock=base.clock))
         await stack.enter_async_context(housekeeping(base.pool, base.clock))
         consumer = await stack.enter_async_context(
-            Consumer(
-                base.broker, base.pool, handlers, clock=base.clock, on_dead_letter=on_dead_letter, on_batch=on_batch
-            )
+            Consumer(base.broker, base.pool, router, clock=base.clock, on_dead_letter=on_dead_letter, on_batch=on_batch)
         )
         messaging = {"relay": saying(lambda: relay.problem), "consumer": saying(lambda: consumer.problem)}
         required = {"database": database(base.pool, migration)}

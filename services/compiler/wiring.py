@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.compiler.adapters.keeping import keeping_units
 from services.compiler.config import Settings
-from services.compiler.consumers import fail_dead_letters, handlers
+from services.compiler.consumers import consumer_router, refuse_dead_letters
 from services.compiler.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.compiler.jobs import RenderDeps, expiry_sweep, film_kind, prepare_kind, sign_kind
 from services.compiler.planning.render_speed import RenderSpeed
@@ -74,8 +74,8 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
         async with (
             run_messaging(
                 base,
-                handlers(open_compilations, base.clock, settings.pieces_at_once),
-                on_dead_letter=fail_dead_letters(open_compilations),
+                consumer_router(open_compilations, base.clock, settings.pieces_at_once),
+                on_dead_letter=refuse_dead_letters(open_compilations),
             ) as messaging,
             Worker(base.pool, settings.database_url, _trimmed(kinds), clock=base.clock, new_id=base.new_id),
             expiry_sweep(base.pool, open_compilations, base.clock),

@@ -19,7 +19,7 @@ from services.gateway.commands.accounts import remember_user
 from services.gateway.commands.projects import ensure_local_project
 from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.config import Settings
-from services.gateway.consumers import handlers
+from services.gateway.consumers import consumer_router
 from services.gateway.domain.links import Links
 from services.gateway.jobs import job_kinds, schedule
 from services.gateway.metrics import review_gauges
@@ -65,7 +65,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         await stack.enter_async_context(
             Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id)
         )
-        messaging = await stack.enter_async_context(run_messaging(base, handlers(stores), needs_broker=False))
+        messaging = await stack.enter_async_context(run_messaging(base, consumer_router(stores), needs_broker=False))
 
         def views(connection: Connection, links: Links) -> PostgresViews:
             return PostgresViews(

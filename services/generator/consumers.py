@@ -1,10 +1,13 @@
-"""Topics in: parse, call one use case."""
+"""Event handlers: each calls one command, within the transaction of its batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+
+from faststream.kafka import KafkaRouter
 
 from services.generator.commands.cancel_import import cancel_import, cancel_imports_of
 from services.generator.commands.cancel_run import cancel_run
@@ -21,105 +24,117 @@ from services.generator.usecases.delete_assets import delete_assets
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested, RegenerateRequested
 from shared.contracts.events.review import Accepted, Rejected, ReviewUpdated
+from shared.contracts.topics import Service
 from shared.contracts.values import Ref
 from shared.core.clock import Clock
 from shared.core.errors import Permanent
 from shared.core.ids import is_id
-from shared.messaging.consumer import Handler, OnDeadLetter
+from shared.messaging.consumer import OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
-from shared.messaging.events import Cause, Message
+from shared.messaging.routers import Delivery, handlers_of, on
 from shared.postgres.pool import Connection
+
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What the handlers work with: stores of one transaction, and what this installation can make."""
+class Stores:
+    """The repositories, each bound to the transaction that it is given."""
 
     runs: Callable[[Connection], Runs]
     commits: Callable[[Connection], Commits]
     imports: Callable[[Connection], Imports]
-    offer: Offer
-    meter: Meter
-    clock: Clock
 
-    def handlers(self) -> Mapping[type[Event], Handler]:
-        """By event type, each guarded against ids that no database column would take."""
-        wired: dict[type[Event], Handler] = {
-            RegenerateRequested: self._on_regenerate_requested,
-            Accepted: self._on_accepted,
-            Rejected: self._on_rejected,
-            ReviewUpdated: self._on_review_updated,
-            CancelRequested: self._on_cancel_requested,
-            EpisodeChanged: self._on_episode_changed,
-            ImportRequested: self._on_import_requested,
-        }
-        return {event: _with_ids(handler) for event, handler in wired.items()}
 
-    async def _on_regenerate_requested(self, connection: Connection, message: Message[Any]) -> None:
-        runs = self.runs(connection)
-        asset = await start_run(runs, message, self.offer, self.clock.now())
+def consumer_router(stores: Stores, offer: Offer, meter: Meter, clock: Clock) -> KafkaRouter:
+    router = KafkaRouter()
+
+    @on(router, RegenerateRequested)
+    @_with_valid_ids
+    async def on_regenerate_requested(delivery: Delivery[RegenerateRequested]) -> None:
+        runs = stores.runs(delivery.connection)
+        asset = await start_run(runs, delivery.message, offer, clock.now())
         if asset.parked:
-            for early in await runs.unpark(message.event.run_id):
-                await self.handlers()[type(early.event)](connection, early)
+            for early in await runs.unpark(delivery.message.event.run_id):
+                await handle(Delivery(early, delivery.connection))
 
-    async def _on_accepted(self, connection: Connection, message: Message[Any]) -> None:
-        self._count(await commit_version(self.commits(connection), message, self.clock.now()))
+    @on(router, Accepted)
+    @_with_valid_ids
+    async def on_accepted(delivery: Delivery[Accepted]) -> None:
+        count(await commit_version(stores.commits(delivery.connection), delivery.message, clock.now()))
 
-    async def _on_rejected(self, connection: Connection, message: Message[Any]) -> None:
-        self._count(await close_rejected(self.runs(connection), message, self.clock.now()))
+    @on(router, Rejected)
+    @_with_valid_ids
+    async def on_rejected(delivery: Delivery[Rejected]) -> None:
+        count(await close_rejected(stores.runs(delivery.connection), delivery.message, clock.now()))
 
-    async def _on_review_updated(self, connection: Connection, message: Message[Any]) -> None:
-        self._count(await close_reviewed(self.runs(connection), message, self.clock.now()))
+    @on(router, ReviewUpdated)
+    @_with_valid_ids
+    async def on_review_updated(delivery: Delivery[ReviewUpdated]) -> None:
+        count(await close_reviewed(stores.runs(delivery.connection), delivery.message, clock.now()))
 
-    async def _on_cancel_requested(self, connection: Connection, message: Message[Any]) -> None:
-        self._count(await cancel_run(self.runs(connection), message, self.clock.now()))
-        await cancel_import(self.imports(connection), message, self.clock.now())
+    @on(router, CancelRequested)
+    @_with_valid_ids
+    async def on_cancel_requested(delivery: Delivery[CancelRequested]) -> None:
+        count(await cancel_run(stores.runs(delivery.connection), delivery.message, clock.now()))
+        await cancel_import(stores.imports(delivery.connection), delivery.message, clock.now())
 
-    async def _on_episode_changed(self, connection: Connection, message: Message[Any]) -> None:
-        for run in await delete_assets(self.runs(connection), message, self.clock.now()):
-            self._count(run)
-        await cancel_imports_of(self.imports(connection), message, self.clock.now())
+    @on(router, EpisodeChanged)
+    @_with_valid_ids
+    async def on_episode_changed(delivery: Delivery[EpisodeChanged]) -> None:
+        for run in await delete_assets(stores.runs(delivery.connection), delivery.message, clock.now()):
+            count(run)
+        await cancel_imports_of(stores.imports(delivery.connection), delivery.message, clock.now())
 
-    async def _on_import_requested(self, connection: Connection, message: Message[Any]) -> None:
-        for early in await start_import(self.imports(connection), message, self.clock.now()):
-            await self.handlers()[type(early.event)](connection, early)
+    @on(router, ImportRequested)
+    @_with_valid_ids
+    async def on_import_requested(delivery: Delivery[ImportRequested]) -> None:
+        for early in await start_import(stores.imports(delivery.connection), delivery.message, clock.now()):
+            await handle(Delivery(early, delivery.connection))
 
-    def _count(self, run: Run | None) -> None:
+    async def handle(early: Delivery[Any]) -> None:
+        """An event that was parked because it arrived before its run or import."""
+        await handlers[early.message.topic](early)
+
+    def count(run: Run | None) -> None:
         if run and run.state in TERMINAL:
-            self.meter.run_ended(run)
+            meter.run_ended(run)
 
-    def on_dead_letter(self) -> OnDeadLetter:
-        """A command that cannot be read has failed: whoever waits for it is told."""
-
-        async def told(connection: Connection, letter: DeadLetter) -> None:
-            h = letter.headers
-            cause = Cause(
-                h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""), h.get("ce_id")
-            )
-            await refuse_request(
-                self.runs(connection),
-                topic=letter.topic,
-                key=letter.key,
-                subject=letter.subject,
-                told=letter.json(),
-                cause=cause,
-                now=self.clock.now(),
-            )
-
-        return told
+    handlers = handlers_of(router, Service.GENERATOR)
+    return router
 
 
-def _with_ids(handler: Handler) -> Handler:
-    async def checked(connection: Connection, message: Message[Any]) -> None:
-        event = message.event
+def refuse_dead_letters(runs: Callable[[Connection], Runs], clock: Clock) -> OnDeadLetter:
+    """Publishes the failure of a command that cannot be read, so that its sender does not wait forever."""
+
+    async def on_dead_letter(connection: Connection, letter: DeadLetter) -> None:
+        await refuse_request(
+            runs(connection),
+            topic=letter.topic,
+            key=letter.key,
+            subject=letter.subject,
+            told=letter.json(),
+            cause=letter.as_cause(),
+            now=clock.now(),
+        )
+
+    return on_dead_letter
+
+
+def _with_valid_ids(handler: Callable[[Delivery[E]], Awaitable[None]]) -> Callable[[Delivery[E]], Awaitable[None]]:
+    """Raises Permanent `bad_id` for an id that is not a UUID, before a database column would refuse it."""
+
+    @wraps(handler)
+    async def checked(delivery: Delivery[E]) -> None:
+        event: Any = delivery.message.event
         named = [
             getattr(event, name)
             for name in ("run_id", "asset_id", "episode_id", "version_id", "import_id")
             if isinstance(event, Ref) or name in ("episode_id", "import_id")
             if getattr(event, name, None) is not None
         ]
-        if bad := [each for each in named if not is_id(each)]:
-            raise Permanent("bad_id", f"{message.topic} names {bad[0]!r}, which is no id")
-        await handler(connection, message)
+        if invalid := [each for each in named if not is_id(each)]:
+            raise Permanent("bad_id", f"{delivery.message.topic} has {invalid[0]!r}, which is not a valid id")
+        await handler(delivery)
 
     return checked

@@ -22,7 +22,7 @@ from services.generator.commands.references import GatherReferences
 from services.generator.commands.split_film import SplitFilm
 from services.generator.commands.start_run import Offer
 from services.generator.config import Settings
-from services.generator.consumers import Entry
+from services.generator.consumers import Stores, consumer_router, refuse_dead_letters
 from services.generator.domain.runs import Lane
 from services.generator.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.generator.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
@@ -101,7 +101,8 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
     ):
         meter = PrometheusMeter()
         generate = generation(settings, base, made_of, objects, scratch, meter)
-        entry = entrance(settings, base, made_of, meter)
+        stores = event_stores(base)
+        router = consumer_router(stores, offer(settings, made_of), meter, base.clock)
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
         split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
         work = {
@@ -114,7 +115,7 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
             await schedule(connection, PURGE, COLLECT)
         await PostgresTurnstile(base.pool).declare(made_of.catalogue.gates)
         async with (
-            run_messaging(base, entry.handlers(), on_dead_letter=entry.on_dead_letter()) as messaging,
+            run_messaging(base, router, on_dead_letter=refuse_dead_letters(stores.runs, base.clock)) as messaging,
             Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
             _comparing(made_of),
             RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, base.clock).recurring(),
@@ -189,20 +190,20 @@ def abandonment(base: Resources, made_of: Parts) -> JobKind:
     return abandon_kind(AbandonCall(remotes, calls, base.clock), base.pool, base.clock)
 
 
-def entrance(settings: Settings, base: Resources, made_of: Parts, meter: PrometheusMeter) -> Entry:
-    offer = Offer(
+def event_stores(base: Resources) -> Stores:
+    return Stores(
+        lambda c: PostgresRuns(c, base.publisher),
+        lambda c: PostgresCommits(c, base.publisher),
+        lambda c: PostgresImports(c, base.publisher),
+    )
+
+
+def offer(settings: Settings, made_of: Parts) -> Offer:
+    return Offer(
         made_of.catalogue,
         {name: p.lane for name, p in made_of.providers.items()},
         settings.default_provider,
         lambda: random.randrange(MAX_SEED),
-    )
-    return Entry(
-        lambda c: PostgresRuns(c, base.publisher),
-        lambda c: PostgresCommits(c, base.publisher),
-        lambda c: PostgresImports(c, base.publisher),
-        offer,
-        meter,
-        base.clock,
     )
 
 

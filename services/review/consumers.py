@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+
+from faststream.kafka import KafkaRouter
 
 from services.review.commands.decide import decide
 from services.review.commands.open_review import open_review
 from services.review.commands.ports import Reviews
 from services.review.commands.withdraw_reviews import withdraw_reviews
-from shared.contracts.base import Event
 from shared.contracts.events.gateway import DecisionSubmitted, EpisodeChanged
 from shared.contracts.events.generator import PreviewReady
 from shared.contracts.events.review import RefusalReason, ReviewChange, ReviewUpdated
 from shared.core.clock import Clock
 from shared.core.errors import Permanent
-from shared.messaging.consumer import Handler, OnDeadLetter
+from shared.messaging.consumer import OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
-from shared.messaging.events import Cause, Message
+from shared.messaging.routers import Delivery, on
 from shared.postgres.pool import Connection
 
 Stores = Callable[[Connection], Reviews]
 
 
-def handlers(stores: Stores, clock: Clock) -> Mapping[type[Event], Handler]:
-    async def on_preview_ready(connection: Connection, message: Message[Any]) -> None:
-        await open_review(stores(connection), message, clock.now())
+def consumer_router(stores: Stores, clock: Clock) -> KafkaRouter:
+    router = KafkaRouter()
 
-    async def on_decision_submitted(connection: Connection, message: Message[Any]) -> None:
-        await decide(stores(connection), message, clock.now())
+    @on(router, PreviewReady)
+    async def on_preview_ready(delivery: Delivery[PreviewReady]) -> None:
+        await open_review(stores(delivery.connection), delivery.message, clock.now())
 
-    async def on_episode_changed(connection: Connection, message: Message[Any]) -> None:
-        await withdraw_reviews(stores(connection), message, clock.now())
+    @on(router, DecisionSubmitted)
+    async def on_decision_submitted(delivery: Delivery[DecisionSubmitted]) -> None:
+        await decide(stores(delivery.connection), delivery.message, clock.now())
 
-    return {
-        PreviewReady: on_preview_ready,
-        DecisionSubmitted: on_decision_submitted,
-        EpisodeChanged: on_episode_changed,
-    }
+    @on(router, EpisodeChanged)
+    async def on_episode_changed(delivery: Delivery[EpisodeChanged]) -> None:
+        await withdraw_reviews(stores(delivery.connection), delivery.message, clock.now())
+
+    return router
 
 
 def refuse_dead_letters(stores: Stores) -> OnDeadLetter:
@@ -58,11 +59,7 @@ def refuse_dead_letters(stores: Stores) -> OnDeadLetter:
             )
         except ValueError as e:
             raise Permanent("nothing_to_refuse", str(e)) from e
-        h = letter.headers
-        await stores(connection).publish(
-            refused,
-            Cause(h.get("ce_projectid", ""), h.get("ce_ownerid", ""), h.get("ce_correlationid", ""), h.get("ce_id")),
-        )
+        await stores(connection).publish(refused, letter.as_cause())
 
     return on_dead_letter
 

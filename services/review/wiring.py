@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from services.review.commands.ports import Reviews
 from services.review.config import Settings
-from services.review.consumers import handlers, refuse_dead_letters
+from services.review.consumers import consumer_router, refuse_dead_letters
 from services.review.jobs import deadline_sweep
 from services.review.store.reviews import PostgresReviews
 from shared.contracts.topics import Service
@@ -24,7 +24,9 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             return PostgresReviews(connection, base.publisher)
 
         async with (
-            run_messaging(base, handlers(stores, base.clock), on_dead_letter=refuse_dead_letters(stores)) as messaging,
+            run_messaging(
+                base, consumer_router(stores, base.clock), on_dead_letter=refuse_dead_letters(stores)
+            ) as messaging,
             deadline_sweep(
                 base.pool,
                 stores,

@@ -1,109 +1,169 @@
-"""The broker factory: how every service opens its consumer, producer and admin client."""
+"""Where Kafka is, and how every service opens its clients: FastStream's brokers and aiokafka's admin client."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker, KafkaRouter
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+from faststream.middlewares import AckPolicy
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from shared.contracts.topics import MAX_RECORD_BYTES, Service
+from shared.contracts.topics import MAX_RECORD_BYTES, Service, consumed_by
+from shared.core.backoff import backoff
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
-
 EMBEDDED_FETCH_WAIT_MS: Final = 12
-"""librdkafka's in-memory broker does not wake a waiting fetch, it lets it sleep its whole time: short is low latency.
-A real broker answers a waiting fetch at once, so the default of 500 ms costs nothing there."""
+"""librdkafka's in-memory broker does not answer a waiting fetch when a record arrives but when its wait ends, so a
+short wait is what keeps latency low. A real broker answers at once: the default of 500 ms costs nothing there."""
 
 BATCH_BYTES: Final = 512 * 1024
-"""Of one partition: half of what a broker takes by default. With aiokafka's 16 KB a flush of 1,000 small events waited
-for the broker some fifteen times."""
+"""Per partition: half of what a broker accepts by default. With aiokafka's default of 16 KB, a flush of 1,000 small
+events took about fifteen round trips."""
+
+RECORD_OVERHEAD_BYTES: Final = 48_576  # key, headers and framing; together with the body at most 1 MiB
 
 EMBEDDED_UNREAD_BYTES: Final = 1_500_000
-"""That broker keeps only the last ~5 MB of a partition: the relay waits for the groups before it sends more."""
+"""The embedded broker keeps only the last 5 MB or so of a partition: the relay waits for the consumers before it sends
+more than this."""
+
+FIRST_DELAY_S: Final = 0.2
+LONGEST_DELAY_S: Final = 5.0
+UNREACHABLE: Final = (KafkaError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True)
-class Broker:
-    """Where Kafka is. `embedded` tunes for the in-memory broker of one laptop; never set it in production."""
+class BrokerConfig:
+    """Where Kafka is and which service connects. `embedded` tunes for the in-memory broker of a laptop; never set it
+    in production."""
 
     bootstrap: str
     service: Service
     embedded: bool = False
 
-    def consumer(self, *topics: str) -> AIOKafkaConsumer:
-        """A member of the service's one group. Offsets are committed by hand, after the effect."""
-        return AIOKafkaConsumer(
-            *topics,
-            bootstrap_servers=self.bootstrap,
-            client_id=f"retake-{self.service}",
-            group_id=self.service.value,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if self.embedded else 500,
-            metadata_max_age_ms=5_000 if self.embedded else 60_000,
-            # The embedded broker lets a returning member wait for its old session's end, even after a clean leave.
-            session_timeout_ms=3_000 if self.embedded else 10_000,
-            heartbeat_interval_ms=500 if self.embedded else 3_000,
-            max_poll_interval_ms=600_000,
-        )
-
-    def producer(self) -> AIOKafkaProducer:
-        """Idempotent, acks=all: a retried send is neither doubled nor reordered."""
-        return AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap,
-            client_id=f"retake-{self.service}",
-            enable_idempotence=True,
-            acks="all",
-            max_request_size=MAX_RECORD_BYTES + 48_576,
-            max_batch_size=BATCH_BYTES,
-            request_timeout_ms=15_000,
-            metadata_max_age_ms=60_000,
-        )
-
-    def admin(self) -> AIOKafkaAdminClient:
-        return AIOKafkaAdminClient(
-            bootstrap_servers=self.bootstrap, client_id=f"retake-{self.service}-admin", request_timeout_ms=10_000
-        )
+    @property
+    def client_id(self) -> str:
+        return f"retake-{self.service}"
 
 
-async def start_until_reachable(make: Callable[[], T], *, what: str) -> T:
-    """Starts a client, trying again for ever: a broker that is away must not keep a service down."""
-    delay = 0.2
-    while True:
-        client = make()
-        try:
-            await client.start()
-            return client
-        except (KafkaError, OSError, TimeoutError) as e:
-            log.warning("broker.unreachable", client=what, error=str(e), retry_in_s=delay)
-            await _quietly_stop(client)
-        except BaseException:
-            await _quietly_stop(client)
-            raise
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, 5.0)
+def consuming_broker(config: BrokerConfig, router: KafkaRouter) -> KafkaBroker:
+    """A broker for reading. Topics are created by the deployment; offsets are committed by hand, after the effect."""
+    return KafkaBroker(
+        config.bootstrap,
+        client_id=config.client_id,
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        metadata_max_age_ms=5_000 if config.embedded else 60_000,
+        ack_policy=AckPolicy.MANUAL,
+        routers=[router],
+        apply_types=False,
+        logger=None,
+    )
 
 
-async def _quietly_stop(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
-    stop = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
-    try:
-        await stop()
-    except (KafkaError, OSError, TimeoutError, AttributeError) as e:
-        log.debug("broker.stop_failed", error=str(e))
+def group_member(broker: KafkaBroker, config: BrokerConfig) -> BatchSubscriber:
+    """The service's one member of its consumer group, over all its topics. It has no handler, so FastStream runs no
+    loop of its own: after `start()`, our consumer takes batches from `member.consumer`."""
+    return broker.subscriber(
+        *(topic.name for topic in consumed_by(config.service)),
+        batch=True,
+        group_id=config.service.value,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if config.embedded else 500,
+        # The embedded broker lets a returning member wait until its old session ends, even after it left the group.
+        session_timeout_ms=3_000 if config.embedded else 10_000,
+        heartbeat_interval_ms=500 if config.embedded else 3_000,
+        max_poll_interval_ms=600_000,
+        include_in_schema=False,
+    )
 
 
-async def cluster_id(broker: Broker) -> str:
-    """Identifies the cluster's data: another id than last time means that everything published is gone."""
-    admin = await start_until_reachable(broker.admin, what="admin")
+def publishing_broker(config: BrokerConfig) -> KafkaBroker:
+    """A broker for writing, idempotent and with acks=all: a retried send is neither duplicated nor reordered.
+
+    `start()` raises when Kafka is unreachable and then leaks its producer: call `cluster_id` first, which waits.
+    """
+    return KafkaBroker(
+        config.bootstrap,
+        client_id=config.client_id,
+        allow_auto_create_topics=False,
+        enable_idempotence=True,
+        acks="all",
+        max_request_size=MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES,
+        max_batch_size=BATCH_BYTES,
+        request_timeout_ms=15_000,
+        metadata_max_age_ms=60_000,
+        id_generator=lambda: "",  # FastStream adds a `correlation_id` header of its own unless this is empty
+        logger=None,
+    )
+
+
+def admin_client(config: BrokerConfig) -> AIOKafkaAdminClient:
+    return AIOKafkaAdminClient(
+        bootstrap_servers=config.bootstrap, client_id=f"{config.client_id}-admin", request_timeout_ms=10_000
+    )
+
+
+async def cluster_id(config: BrokerConfig) -> str:
+    """Identifies the cluster's data: a different id means that everything published before is lost. Waits until the
+    broker is reachable."""
+    admin = await start_admin(config)
     try:
         return str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()
+
+
+async def start_admin(config: BrokerConfig) -> AIOKafkaAdminClient:
+    return await start_until_reachable(lambda: admin_client(config), lambda admin: admin.close(), client="admin")
+
+
+class Startable(Protocol):
+    async def start(self) -> Any: ...
+
+
+C = TypeVar("C", bound=Startable)
+
+
+async def start_until_reachable(
+    make: Callable[[], C],
+    stop: Callable[[C], Awaitable[object]],
+    *,
+    client: str,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> C:
+    """Starts a client, retrying forever: an unreachable broker must not keep a service down."""
+
+    def warn(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("broker.unreachable", client=client, error=str(error), retry_in_s=round(state.upcoming_sleep, 2))
+
+    async def attempt() -> C:
+        started = make()
+        try:
+            await started.start()
+        except BaseException:
+            await _stop_quietly(started, stop)
+            raise
+        return started
+
+    return await AsyncRetrying(
+        sleep=sleep,
+        wait=backoff(FIRST_DELAY_S, LONGEST_DELAY_S),
+        retry=retry_if_exception_type(UNREACHABLE),
+        before_sleep=warn,
+    )(attempt)
+
+
+async def _stop_quietly(client: C, stop: Callable[[C], Awaitable[object]]) -> None:
+    try:
+        await stop(client)
+    except (*UNREACHABLE, AttributeError) as error:  # a client that never started lacks parts that its stop() closes
+        log.debug("broker.stop_failed", error=str(error))

@@ -1,7 +1,7 @@
 """The consumer: takes what is waiting, applies it in one transaction, then commits the offsets while it takes the next.
 
-If the batch fails, its records are applied one by one: transient errors are retried in place (the partition waits),
-anything else is dead-lettered with its cause, so that one poison record never stops a partition.
+If a batch fails, its records are applied one by one: transient errors are retried in place (the partition waits), any
+other error sends the record to the dead-letter topic with its cause, so that a poison record never stops a partition.
 """
 
 from __future__ import annotations
@@ -10,21 +10,25 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaRouter
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 from prometheus_client import Counter, Gauge, Histogram
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.contracts.base import Event
-from shared.contracts.topics import consumed_by
+from shared.core.backoff import backoff
 from shared.core.clock import Clock
 from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.messaging import inbox
-from shared.messaging.broker import Broker, start_until_reachable
-from shared.messaging.dead_letters import DeadLetter, dead_letter
+from shared.messaging.broker import BrokerConfig, consuming_broker, group_member, start_until_reachable
+from shared.messaging.dead_letters import DeadLetter, publish_dead_letter
 from shared.messaging.events import Message, read_message
+from shared.messaging.routers import Delivery, Handler, handlers_of
 from shared.observability.tracing import event_span
 from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Connection, Pool, transaction
@@ -32,53 +36,51 @@ from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[[Connection, Message[Any]], Awaitable[None]]
-"""Applies one event within the consumer's transaction; effects outside PostgreSQL do not belong here."""
-
 OnDeadLetter = Callable[[Connection, DeadLetter], Awaitable[None]]
 """Publishes the failure of a command that could not be processed, so that no lock stays held."""
 
 MAX_RECORDS: Final = 500
-UNEXPECTED_ATTEMPTS: Final = 5  # an exception that nobody classed: perhaps a race, perhaps a bug
-MAX_DELAY_S: Final = 5.0
+UNEXPECTED_ATTEMPTS: Final = 5  # of an exception outside errors.py: perhaps a race, perhaps a bug
+FIRST_DELAY_S: Final = 0.05
+LONGEST_DELAY_S: Final = 5.0
+RESTART_S: Final = 0.5
 STUCK_S: Final = 60.0
 LEAVE_S: Final = 3.0
 OBSERVE_S: Final = 0.5
-FRESH_S: Final = 5.0  # an assigned partition answers a fetch at least this often while the broker is well
+FRESH_S: Final = 5.0  # an assigned partition answers a fetch at least this often while the broker is healthy
 
 CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
-DEAD = Counter("retake_events_dead_lettered_total", "Records put aside with their cause", ["service", "topic"])
+DEAD = Counter("retake_events_dead_lettered_total", "Records sent to the dead-letter topic", ["service", "topic"])
 BATCH = Histogram("retake_consumer_batch_seconds", "Time to apply one batch", ["service"])
-BUSY_SINCE = Gauge("retake_consumer_busy_since_seconds", "When the batch in hand was taken; 0 when idle", ["service"])
+BUSY_SINCE = Gauge("retake_consumer_busy_since_seconds", "When the current batch was taken; 0 when idle", ["service"])
 
 
 class Consumer:
-    """One group member per process. `handlers` has one entry per event type that the service consumes."""
+    """One group member per process. `router` has one handler per event that the service consumes."""
 
     def __init__(
         self,
-        broker: Broker,
+        config: BrokerConfig,
         pool: Pool,
-        handlers: Mapping[type[Event], Handler],
+        router: KafkaRouter,
         *,
         clock: Clock,
         on_dead_letter: OnDeadLetter | None = None,
         on_batch: Callable[[], None] | None = None,
     ) -> None:
-        self._broker = broker
+        self._service = config.service
         self._pool = pool
-        self._handlers = handlers
+        self._handlers = handlers_of(router, config.service)
+        self._broker = consuming_broker(config, router)
+        self._member = group_member(self._broker, config)
         self._clock = clock
         self._on_dead_letter = on_dead_letter
         self._on_batch = on_batch
-        self._topics = [t.name for t in consumed_by(broker.service)]
-        if missing := {t.event for t in consumed_by(broker.service)} ^ set(handlers):
-            raise Permanent("handlers_differ", f"topics.py and the handlers of {broker.service} differ by {missing}")
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._committing: asyncio.Task[None] | None = None
         self._busy_since: float | None = None
-        self._well_since: float | None = None
+        self._healthy_since: float | None = None
         self._lagging = True
         self._idle = asyncio.Event()
         self._idle.set()
@@ -89,7 +91,7 @@ class Consumer:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Lets the batch in hand finish (it is a few milliseconds of SQL), then leaves the group."""
+        """Lets the current batch finish (a few milliseconds of SQL), then leaves the group."""
         self._stopping = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), 10)
@@ -100,7 +102,7 @@ class Consumer:
 
     @property
     def problem(self) -> str | None:
-        """Why this consumer is not consuming, or None: for readiness."""
+        """Why this consumer is not consuming, or None. For readiness."""
         if self._consumer is None:
             return "not connected to the broker"
         if self._task is None or self._task.done():
@@ -110,20 +112,22 @@ class Consumer:
         return None
 
     def settled_for(self) -> float:
-        """Seconds for which the broker has been well; 0 while anything is still unread. Absence of an event may be
-        concluded from it, never from silence alone."""
-        if self._lagging or self._well_since is None:
+        """Seconds for which the broker has been healthy and everything was read; 0 while anything is unread.
+
+        The absence of an event may be concluded from this, never from silence alone.
+        """
+        if self._lagging or self._healthy_since is None:
             return 0.0
-        return self._clock.monotonic() - self._well_since
+        return self._clock.monotonic() - self._healthy_since
 
     async def _observe(self, consumer: AIOKafkaConsumer) -> None:
-        """Everything taken has been applied: what is left between our position and the end is unread."""
+        """Call it between batches: every record taken is applied, so what lies past our position is unread."""
         assigned = consumer.assignment()
         stale = time.time() * 1000 - FRESH_S * 1000
         if not assigned or any((consumer.last_poll_timestamp(tp) or 0) < stale for tp in assigned):
-            self._well_since = None
-        elif self._well_since is None:
-            self._well_since = self._clock.monotonic()
+            self._healthy_since = None
+        elif self._healthy_since is None:
+            self._healthy_since = self._clock.monotonic()
         try:
             async with asyncio.timeout(OBSERVE_S):
                 self._lagging = any([await _unread(consumer, tp) for tp in assigned])
@@ -131,20 +135,22 @@ class Consumer:
             self._lagging = True
 
     async def _run(self) -> None:
+        await self._broker.connect()  # consumer-only: builds clients and opens no connection
         while not self._stopping:
-            self._consumer, self._well_since, self._lagging = None, None, True
-            consumer = await start_until_reachable(lambda: self._broker.consumer(*self._topics), what="consumer")
-            self._consumer = consumer
+            self._consumer, self._healthy_since, self._lagging = None, None, True
+            await start_until_reachable(lambda: self._member, _leave, client="consumer", sleep=self._clock.sleep)
+            consumer = self._consumer = self._member.consumer
+            assert consumer is not None, "a started member has a consumer"
             try:
                 await self._consume(consumer)
-            except (KafkaError, OSError) as e:
-                log.warning("consumer.restarts", error=repr(e))
-                await asyncio.sleep(0.5)
-            except Exception:  # whatever it is, a consumer that is gone for good helps nobody
+            except (KafkaError, OSError) as error:
+                log.warning("consumer.restarts", error=repr(error))
+                await asyncio.sleep(RESTART_S)
+            except Exception:  # whatever it was, a consumer that has stopped for good is worse
                 log.exception("consumer.restarts")
-                await asyncio.sleep(MAX_DELAY_S)
+                await asyncio.sleep(LONGEST_DELAY_S)
             finally:
-                await _leave(consumer)
+                await _leave_though_cancelled(self._member)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         try:
@@ -164,9 +170,9 @@ class Consumer:
                 continue
             self._idle.clear()
             self._busy_since = self._clock.monotonic()
-            BUSY_SINCE.labels(self._broker.service).set_to_current_time()
+            BUSY_SINCE.labels(self._service).set_to_current_time()
             try:
-                with BATCH.labels(self._broker.service).time():
+                with BATCH.labels(self._service).time():
                     await self._apply(records)
                 if self._on_batch:
                     self._on_batch()
@@ -174,11 +180,11 @@ class Consumer:
                 await self._observe(consumer)
             finally:
                 self._busy_since = None
-                BUSY_SINCE.labels(self._broker.service).set(0)
+                BUSY_SINCE.labels(self._service).set(0)
                 self._idle.set()
 
     async def _begin_commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """The next events need not wait for its answer. One commit at a time, so that offsets never go back."""
+        """The next batch does not wait for the answer. One commit at a time, so that offsets never go back."""
         if self._committing:
             await asyncio.wait({self._committing})
             if not self._committing.cancelled():
@@ -186,80 +192,108 @@ class Consumer:
         self._committing = asyncio.create_task(self._commit(consumer, records), name="consumer-commit")
 
     async def _commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """Only past what was applied or put aside. A refusal (rebalance) is harmless: the inbox knows the events."""
+        """Exactly past what was applied or dead-lettered. A refusal (rebalance) is harmless: the inbox knows them."""
         offsets: dict[TopicPartition, int] = {}
-        for r in records:
-            tp = TopicPartition(r.topic, r.partition)
-            offsets[tp] = max(offsets.get(tp, 0), r.offset + 1)
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
         try:
             await consumer.commit(offsets)
-        except KafkaError as e:
-            log.info("consumer.commit_refused", error=repr(e))
+        except KafkaError as error:
+            log.info("consumer.commit_refused", error=repr(error))
 
     async def _apply(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        with_body = [record for record in records if record.value is not None]  # a tombstone has none
         try:
-            await self._apply_together([_read(r) for r in records if r.value is not None])
-        except asyncio.CancelledError:
-            raise
-        except Exception as e:
-            log.info("consumer.one_by_one", records=len(records), error=repr(e))
-            for record in records:
-                if record.value is not None:
-                    await self._apply_alone(record)
+            await self._apply_together([_read(record) for record in with_body])
+        except Exception as error:
+            log.info("consumer.one_by_one", records=len(records), error=repr(error))
+            for record in with_body:
+                await self._apply_alone(record)
 
-    async def _apply_together(self, messages: list[Message[Event]]) -> None:
+    async def _apply_together(self, messages: Sequence[Message[Event]]) -> None:
         if not messages:
             return
         async with transaction(self._pool) as connection:
             await apply_new(connection, messages, self._handlers)
         for message in messages:
-            CONSUMED.labels(self._broker.service, message.topic).inc()
+            CONSUMED.labels(self._service, message.topic).inc()
 
     async def _apply_alone(self, record: ConsumerRecord[bytes, bytes]) -> None:
-        attempts, delay = 0, 0.05
-        while True:
-            attempts += 1
-            try:
-                return await self._apply_together([_read(record)])
-            except UNAVAILABLE as e:
-                log.warning("consumer.waits", topic=record.topic, error=repr(e), retry_in_s=delay)
-            except Retryable as e:
-                delay = max(delay, e.delay_s or 0)
-                log.warning("consumer.retries", topic=record.topic, error=str(e), retry_in_s=delay)
-            except RetakeError as e:
-                return await self._put_aside(record, e, attempts)
-            except Exception as e:
-                log.exception("consumer.unexpected", topic=record.topic, attempt=attempts)
-                if attempts >= UNEXPECTED_ATTEMPTS:
-                    return await self._put_aside(record, Permanent("unexpected", repr(e)), attempts)
-            await self._clock.sleep(delay)
-            delay = min(delay * 2, MAX_DELAY_S)
+        async def apply() -> None:
+            await self._apply_together([_read(record)])
 
-    async def _put_aside(self, record: ConsumerRecord[bytes, bytes], error: RetakeError, attempts: int) -> None:
-        letter = DeadLetter.of(record, self._broker.service, error, attempts, self._clock.now())
-        DEAD.labels(self._broker.service, record.topic).inc()
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep, wait=_delay, retry=_is_worth_retrying, before_sleep=_log_retry
+        )
+        try:
+            await retrying(apply)
+        except RetakeError as error:
+            await self._dead_letter(record, error, retrying.statistics["attempt_number"])
+        except Exception as error:
+            log.exception("consumer.unexpected", topic=record.topic)
+            unexpected = Permanent("unexpected", repr(error))
+            await self._dead_letter(record, unexpected, retrying.statistics["attempt_number"])
+
+    async def _dead_letter(self, record: ConsumerRecord[bytes, bytes], error: RetakeError, attempts: int) -> None:
+        letter = DeadLetter.of(record, self._service, error, attempts, self._clock.now())
+        DEAD.labels(self._service, record.topic).inc()
         log.error("consumer.dead_letter", topic=record.topic, offset=record.offset, code=error.code, cause=error.cause)
-        delay = 0.1
-        while True:
-            try:
-                return await dead_letter(self._pool, letter, self._on_dead_letter)
-            except UNAVAILABLE as e:
-                log.warning("consumer.waits", topic=record.topic, error=repr(e), retry_in_s=delay)
-                await self._clock.sleep(delay)
-                delay = min(delay * 2, MAX_DELAY_S)
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            wait=backoff(FIRST_DELAY_S, LONGEST_DELAY_S),
+            retry=retry_if_exception_type(UNAVAILABLE),
+            before_sleep=_log_retry,
+        )
+        await retrying(publish_dead_letter, self._pool, letter, self._on_dead_letter)
+
+
+_BACKOFF: Final = backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
+
+
+def _delay(state: RetryCallState) -> float:
+    """Seconds before the next attempt: at least as long as the error asks for."""
+    error = _error(state)
+    requested = error.delay_s if isinstance(error, Retryable) else None
+    return max(_BACKOFF(state), requested or 0.0)
+
+
+def _is_worth_retrying(state: RetryCallState) -> bool:
+    match _error(state):
+        case error if isinstance(error, UNAVAILABLE):
+            return True
+        case RetakeError() as error:
+            return error.retryable
+        case Exception():
+            return state.attempt_number < UNEXPECTED_ATTEMPTS
+        case _:
+            return False
+
+
+def _log_retry(state: RetryCallState) -> None:
+    log.warning(
+        "consumer.retries",
+        attempt=state.attempt_number,
+        error=repr(_error(state)),
+        retry_in_s=round(state.upcoming_sleep, 2),
+    )
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 async def apply_new(
-    connection: Connection, messages: Sequence[Message[Event]], handlers: Mapping[type[Event], Handler]
+    connection: Connection, messages: Sequence[Message[Event]], handlers: Mapping[str, Handler]
 ) -> None:
-    """Those that were not applied before, in order. The caller commits."""
+    """Applies, in order, the events that were not applied before. The caller commits."""
     new = await inbox.take_new(connection, messages)
     writes = DeferredWrites(connection)
     for message in messages:
         if message.envelope.id in new:
             new.discard(message.envelope.id)
             with event_span(message):
-                await handlers[type(message.event)](writes.as_connection(), message)
+                await handlers[message.topic](Delivery(message, writes.as_connection()))
     await writes.flush()
 
 
@@ -268,10 +302,10 @@ async def _unread(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool
     return end is None or await consumer.position(partition) < end
 
 
-async def _leave(consumer: AIOKafkaConsumer) -> None:
-    """Leave the group, even when cancelled meanwhile: else its partitions wait for the session's end. Takes a few
-    milliseconds, or its whole time when the broker is away."""
-    leaving = asyncio.ensure_future(_stopped(consumer))
+async def _leave_though_cancelled(member: BatchSubscriber) -> None:
+    """Leaves the group even if cancelled meanwhile: else its partitions wait until the session ends. Takes a few
+    milliseconds, or LEAVE_S when the broker is unreachable."""
+    leaving = asyncio.ensure_future(_leave(member))
     cancelled = False
     while not leaving.done():
         try:
@@ -282,10 +316,10 @@ async def _leave(consumer: AIOKafkaConsumer) -> None:
         raise asyncio.CancelledError
 
 
-async def _stopped(consumer: AIOKafkaConsumer) -> None:
+async def _leave(member: BatchSubscriber) -> None:
     with suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(LEAVE_S):
-            await consumer.stop()
+            await member.stop()
 
 
 def _read(record: ConsumerRecord[bytes, bytes]) -> Message[Event]:

@@ -18,6 +18,7 @@ from aiokafka import ConsumerRecord
 from shared.contracts.topics import MAX_RECORD_BYTES, Service, dead_letter_topic
 from shared.core.errors import RetakeError
 from shared.core.ids import new_id
+from shared.messaging.events import Cause
 from shared.postgres.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
@@ -69,16 +70,25 @@ class DeadLetter:
         """The run, compilation or import of the command, from its headers."""
         return self.headers.get("ce_subject")
 
+    def as_cause(self) -> Cause:
+        """What an event that reports the failure carries, as far as the record's headers say it."""
+        return Cause(
+            self.headers.get("ce_projectid", ""),
+            self.headers.get("ce_ownerid", ""),
+            self.headers.get("ce_correlationid", ""),
+            self.headers.get("ce_id"),
+        )
+
     def json(self) -> dict[str, Any]:
-        """What the body still tells: its object, or nothing."""
+        """The body's object; empty if the body is not a JSON object."""
         try:
-            told = json.loads(self.body)
+            body = json.loads(self.body)
         except ValueError:
             return {}
-        return told if isinstance(told, dict) else {}
+        return body if isinstance(body, dict) else {}
 
 
-async def dead_letter(
+async def publish_dead_letter(
     pool: Pool, letter: DeadLetter, on_dead_letter: Callable[[Connection, DeadLetter], Awaitable[Any]] | None
 ) -> None:
     """One transaction: the letter and, if the service can tell it, the failure of the command."""

@@ -25,7 +25,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.errors import UserError
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig, admin_client, publishing_broker
 from shared.messaging.dead_letters import PREFIX
 
 FETCH_WAIT_MS: Final = 50
@@ -63,13 +63,13 @@ class DeadLetterBox:
 
     def __init__(
         self,
-        broker: Broker,
+        config: BrokerConfig,
         consumer: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
         partitions: list[TopicPartition],
         group: str,
     ) -> None:
-        self._broker = broker
+        self._config = config
         self._consumer = consumer
         self._admin = admin
         self._partitions = partitions
@@ -96,18 +96,15 @@ class DeadLetterBox:
                     f"The dead letter {letter.position} was cut or has no topic of ours.",
                     "Settle it with: discard.",
                 )
-        producer = self._broker.producer()
-        await producer.start()
+        broker = publishing_broker(self._config)
+        await broker.start()
         try:
             for letter in letters:
-                await producer.send_and_wait(
-                    letter.topic,
-                    value=letter.body.encode(),
-                    key=letter.key.encode(),
-                    headers=[(name, value.encode()) for name, value in letter.headers.items()],
+                await broker.publish(
+                    letter.body.encode(), letter.topic, key=letter.key.encode(), headers=letter.headers
                 )
         finally:
-            await producer.stop()
+            await broker.stop()
         await self.discard(letters)
 
     async def discard(self, letters: Collection[Letter]) -> None:
@@ -144,9 +141,9 @@ class DeadLetterBox:
 @asynccontextmanager
 async def open_box(bootstrap: str, service: Service) -> AsyncIterator[DeadLetterBox]:
     """Reads and sends with no part in the service's own group. Errors are aiokafka's KafkaError."""
-    broker = Broker(bootstrap, service)
+    config = BrokerConfig(bootstrap, service)
     group = f"{dead_letter_topic(service)}.settled"
-    partitions = await partitions_of(broker, dead_letter_topic(service))
+    partitions = await partitions_of(config, dead_letter_topic(service))
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         client_id="retake-dead-letters",
@@ -155,19 +152,19 @@ async def open_box(bootstrap: str, service: Service) -> AsyncIterator[DeadLetter
         auto_offset_reset="earliest",
         fetch_max_wait_ms=FETCH_WAIT_MS,
     )
-    admin = broker.admin()
+    admin = admin_client(config)
     try:
         await admin.start()
         await consumer.start()
         consumer.assign(partitions)
-        yield DeadLetterBox(broker, consumer, admin, partitions, group)
+        yield DeadLetterBox(config, consumer, admin, partitions, group)
     finally:
         await consumer.stop()
         await admin.close()
 
 
-async def partitions_of(broker: Broker, topic: str) -> list[TopicPartition]:
-    admin = broker.admin()
+async def partitions_of(config: BrokerConfig, topic: str) -> list[TopicPartition]:
+    admin = admin_client(config)
     try:
         await admin.start()
         (told,) = await admin.describe_topics([topic])

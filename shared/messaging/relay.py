@@ -1,8 +1,8 @@
-"""The relay: publishes what is waiting in the outbox, in order, in one flush, then marks it while the next goes out.
+"""The relay: publishes what is waiting in the outbox, in order, in one flush, and marks it while the next is sent.
 
-One is active per database (advisory lock on a direct connection); NOTIFY wakes it. A crash between produce and mark
-publishes again, with the same event id: at least once. When the broker's cluster id is not the one that the rows went
-to, the broker lost its data and everything that is replayed goes out again.
+One relay per database is active (advisory lock on a direct connection); NOTIFY wakes it. After a crash between produce
+and mark, events are published again with the same ids: at least once. A cluster id other than the one that the rows
+went to means that the broker lost its data: everything that is replayed is published again.
 """
 
 from __future__ import annotations
@@ -11,31 +11,42 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+from faststream.kafka import KafkaBroker
 from prometheus_client import Counter, Gauge
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.contracts.topics import TOPICS
+from shared.core.backoff import backoff
 from shared.core.clock import Clock
 from shared.messaging.backpressure import Backpressure
-from shared.messaging.broker import EMBEDDED_UNREAD_BYTES, Broker, cluster_id, start_until_reachable
+from shared.messaging.broker import (
+    EMBEDDED_UNREAD_BYTES,
+    BrokerConfig,
+    cluster_id,
+    publishing_broker,
+    start_until_reachable,
+)
 from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
 BATCH_ROWS: Final = 2000
 FLUSH_ROWS: Final = 1000
-FLUSH_BYTES: Final = EMBEDDED_UNREAD_BYTES  # what the embedded broker surely keeps; a real one does not mind
-MAX_DELAY_S: Final = 5.0
+FLUSH_BYTES: Final = EMBEDDED_UNREAD_BYTES  # what the embedded broker is sure to keep; enough for a real one too
+FIRST_DELAY_S: Final = 0.1
+LONGEST_DELAY_S: Final = 5.0
 POLL_S: Final = 1.0  # a missed NOTIFY costs at most this
 LOCK_KEY: Final = 0x52455441  # "RETA"
 NOT_REPLAYED: Final = [t.name for t in TOPICS.values() if not t.replayed]
 REPLAY_DAYS: Final = 7
-CLUSTER_CHECK_S: Final = 15.0  # an idle producer reconnects to a wiped broker without a word
+_BACKOFF: Final = backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
+CLUSTER_CHECK_S: Final = 15.0  # an idle producer reconnects to a wiped broker silently
 
 PUBLISHED = Counter("retake_outbox_published_total", "Rows published", ["service"])
 WAITING = Gauge("retake_outbox_waiting", "Rows taken in the last flush", ["service"])
@@ -54,10 +65,10 @@ _REPLAY: Final = """
 
 
 class Relay:
-    """`problem` says why nothing goes out, or None."""
+    """`problem` says why nothing is published, or is None."""
 
-    def __init__(self, broker: Broker, database_url: str, *, clock: Clock) -> None:
-        self._broker = broker
+    def __init__(self, config: BrokerConfig, database_url: str, *, clock: Clock) -> None:
+        self._config = config
         self._url = database_url
         self._clock = clock
         self._wake = asyncio.Event()
@@ -75,29 +86,36 @@ class Relay:
                 await self._task
 
     async def _run(self) -> None:
-        delay = 0.1
-        while True:
-            try:
-                await self._publish_while_connected()
-            except (*UNAVAILABLE, asyncpg.PostgresError, KafkaError) as e:
-                self._failed(repr(e))
-                log.warning("relay.restarts", error=repr(e), retry_in_s=delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, MAX_DELAY_S)
-            except Exception as e:  # whatever it is, a relay that is gone for good helps nobody
-                self._failed(repr(e))
-                log.exception("relay.restarts", retry_in_s=MAX_DELAY_S)
-                await asyncio.sleep(MAX_DELAY_S)
-            else:
-                delay = 0.1
+        """Retries after any error: a relay that has stopped for good is worse."""
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            wait=self._delay,
+            retry=retry_if_exception_type(Exception),
+            before_sleep=self._failed,
+        )
+        await retrying(self._publish_while_connected)
 
-    def _failed(self, why: str) -> None:
-        self.problem = why
-        UP.labels(self._broker.service).set(0)
+    def _delay(self, state: RetryCallState) -> float:
+        """Seconds. Starts short again if the relay has worked since the last failure."""
+        if self.problem is None:
+            state.attempt_number = 1
+        return _BACKOFF(state)
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        unexpected = not isinstance(error, (*UNAVAILABLE, asyncpg.PostgresError, KafkaError))
+        self.problem = repr(error)
+        UP.labels(self._config.service).set(0)
+        log.warning(
+            "relay.restarts",
+            error=repr(error),
+            retry_in_s=round(state.upcoming_sleep, 2),
+            exc_info=error if unexpected else None,
+        )
 
     def _works(self) -> None:
         self.problem = None
-        UP.labels(self._broker.service).set(1)
+        UP.labels(self._config.service).set(1)
 
     async def _publish_while_connected(self) -> None:
         connection = await asyncpg.connect(self._url, timeout=5, command_timeout=60)
@@ -106,13 +124,15 @@ class Relay:
             await self._become_active(connection)
             await connection.add_listener("outbox", lambda *_: self._wake.set())
             connection.add_termination_listener(lambda *_: self._wake.set())
-            producer = await start_until_reachable(self._broker.producer, what="producer")
+            await self._replay_if_lost(connection)  # waits for the broker
+            broker = await start_until_reachable(
+                lambda: publishing_broker(self._config), lambda broker: broker.stop(), client="producer"
+            )
             try:
-                await self._replay_if_lost(connection)
-                await self._publish(connection, producer)
+                await self._publish(connection, broker)
             finally:
                 with suppress(KafkaError, OSError):
-                    await producer.stop()
+                    await broker.stop()
         finally:
             connection.terminate()
 
@@ -122,7 +142,7 @@ class Relay:
             await asyncio.sleep(POLL_S)
 
     async def _replay_if_lost(self, connection: asyncpg.Connection) -> None:
-        found = await cluster_id(self._broker)
+        found = await cluster_id(self._config)
         known = await connection.fetchval("select cluster_id from broker")
         if known == found:
             return
@@ -136,8 +156,8 @@ class Relay:
                 found,
             )
 
-    async def _publish(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> None:
-        backpressure = Backpressure(self._broker, EMBEDDED_UNREAD_BYTES) if self._broker.embedded else None
+    async def _publish(self, connection: asyncpg.Connection, broker: KafkaBroker) -> None:
+        backpressure = Backpressure(self._config, EMBEDDED_UNREAD_BYTES) if self._config.embedded else None
         checked = self._clock.monotonic()
         while True:
             if self._clock.monotonic() - checked > CLUSTER_CHECK_S:
@@ -145,8 +165,8 @@ class Relay:
                 checked = self._clock.monotonic()
             self._wake.clear()
             rows = await connection.fetch(_TAKE, BATCH_ROWS)
-            WAITING.labels(self._broker.service).set(len(rows))
-            await self._send_all(connection, producer, rows, backpressure)
+            WAITING.labels(self._config.service).set(len(rows))
+            await self._send_all(connection, broker, rows, backpressure)
             self._works()
             if len(rows) < BATCH_ROWS:
                 with suppress(TimeoutError):
@@ -156,15 +176,15 @@ class Relay:
     async def _send_all(
         self,
         connection: asyncpg.Connection,
-        producer: AIOKafkaProducer,
+        broker: KafkaBroker,
         rows: list[asyncpg.Record],
         backpressure: Backpressure | None,
     ) -> None:
-        """Returns, or raises, with the connection at rest: a flush that was acknowledged is marked whatever follows."""
+        """Returns or raises with the connection idle: a flush that was acknowledged is marked whatever happens next."""
         marking: asyncio.Task[None] | None = None
         try:
             for flush in _flushes(rows):
-                records = await _send(producer, flush)
+                records = await _send(broker, flush)
                 if marking:
                     await marking
                 marking = asyncio.create_task(self._mark(connection, flush), name="relay-mark")
@@ -176,11 +196,11 @@ class Relay:
 
     async def _mark(self, connection: asyncpg.Connection, flush: list[asyncpg.Record]) -> None:
         await connection.execute(_MARK, [r["id"] for r in flush])
-        PUBLISHED.labels(self._broker.service).inc(len(flush))
+        PUBLISHED.labels(self._config.service).inc(len(flush))
 
 
 def _flushes(rows: list[asyncpg.Record]) -> Iterator[list[asyncpg.Record]]:
-    """What is waiting, nearly always in one piece."""
+    """What is waiting, nearly always in a single flush."""
     flush: list[asyncpg.Record] = []
     size = 0
     for row in rows:
@@ -193,18 +213,19 @@ def _flushes(rows: list[asyncpg.Record]) -> Iterator[list[asyncpg.Record]]:
         yield flush
 
 
-async def _send(producer: AIOKafkaProducer, rows: list[asyncpg.Record]) -> list[Any]:
-    """One flush: rows are handed over in order, then all acknowledgements are awaited."""
-    futures = [
-        await producer.send(
+async def _send(broker: KafkaBroker, rows: list[asyncpg.Record]) -> list[RecordMetadata]:
+    """One flush: hands the rows over in order, then awaits all acknowledgements."""
+    acknowledgements = [
+        await broker.publish(
+            None if row["body"] is None else row["body"].encode(),
             row["topic"],
-            value=None if row["body"] is None else row["body"].encode(),
             key=row["key"].encode(),
-            headers=[(k, v.encode()) for k, v in row["headers"].items()],
+            headers=row["headers"],
+            no_confirm=True,
         )
         for row in rows
     ]
-    return list(await asyncio.gather(*futures))
+    return list(await asyncio.gather(*acknowledgements))
 
 
 def _loads(text: str) -> dict[str, str]:

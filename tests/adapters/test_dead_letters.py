@@ -19,11 +19,11 @@ from shared.core.errors import Permanent, UserError
 from shared.messaging.consumer import Consumer
 from shared.messaging.events import Message
 from shared.messaging.redrive import Letter, open_box
-from shared.postgres.pool import Connection
+from shared.messaging.routers import Delivery
 from tests.support import events
 from tests.support.brokers import EmbeddedBroker, RunningBroker, client_of
 from tests.support.clock import HurriedClock
-from tests.support.messaging import Side, handlers, produce, record_effect, side
+from tests.support.messaging import Side, produce, record_effect, router_of, side
 from tests.support.waiting import eventually
 
 Fresh = Callable[[str], Awaitable[str]]
@@ -41,14 +41,14 @@ class Mendable:
 
     mended = False
 
-    async def __call__(self, connection: Connection, message: Message[Any]) -> None:
+    async def __call__(self, delivery: Delivery[Any]) -> None:
         if not self.mended:
             raise Permanent("broken", "the handler is broken")
-        await record_effect(connection, message)
+        await record_effect(delivery)
 
 
 def consuming(on: Side, kafka: RunningBroker, handler: Mendable) -> Consumer:
-    return Consumer(client_of(kafka, on.service), on.pool, handlers(on.service, handler), clock=HurriedClock())
+    return Consumer(client_of(kafka, on.service), on.pool, router_of(on.service, handler), clock=HurriedClock())
 
 
 def as_record(message: Message[Any]) -> tuple[str, bytes, list[tuple[str, bytes]]]:

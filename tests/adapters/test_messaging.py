@@ -16,15 +16,16 @@ from shared.core.ids import new_id
 from shared.messaging import consumer as consumer_module
 from shared.messaging import inbox
 from shared.messaging import relay as relay_module
-from shared.messaging.consumer import Consumer, Handler, OnDeadLetter
+from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish, publish_tombstone
+from shared.messaging.routers import Delivery, Handler
 from shared.postgres.pool import Connection, transaction
 from tests.support import events
 from tests.support.brokers import ApacheKafkaBroker, RunningBroker, client_of
 from tests.support.clock import HurriedClock
-from tests.support.messaging import Side, everything_on, handlers, header, produce, record_effect, side
+from tests.support.messaging import Side, everything_on, header, produce, record_effect, router_of, side
 from tests.support.waiting import eventually, holds
 
 Fresh = Callable[[str], Awaitable[str]]
@@ -49,7 +50,7 @@ def consuming(
     return Consumer(
         client_of(kafka, on.service),
         on.pool,
-        handlers(on.service, handler),
+        router_of(on.service, handler),
         clock=HurriedClock(),
         on_dead_letter=on_dead_letter,
     )
@@ -90,9 +91,9 @@ async def test_events_arrive_once_in_order_per_key_as_they_were_sent(
     sent = previews(300, keys=10)
     seen: dict[str, Message[Any]] = {}
 
-    async def keep(connection: Connection, message: Message[Any]) -> None:
-        seen[message.envelope.id] = message
-        await record_effect(connection, message)
+    async def keep(delivery: Delivery[Any]) -> None:
+        seen[delivery.message.envelope.id] = delivery.message
+        await record_effect(delivery)
 
     async with generator.relay(kafka), consuming(review, kafka, keep):
         for i in range(0, 300, 30):
@@ -225,10 +226,10 @@ async def test_a_consumer_that_loses_the_database_goes_on_where_it_was(
     sent = previews(20)
     cuts = iter([True] * 3)
 
-    async def cut(connection: Connection, message: Message[Any]) -> None:
-        await record_effect(connection, message)
+    async def cut(delivery: Delivery[Any]) -> None:
+        await record_effect(delivery)
         if next(cuts, False):
-            await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+            await delivery.connection.execute("select pg_terminate_backend(pg_backend_pid())")
 
     async with generator.relay(kafka), consuming(review, kafka, cut):
         await generator.publish(sent)
@@ -321,9 +322,9 @@ async def test_what_a_handler_refuses_is_put_aside_at_once_and_the_failure_is_pu
     sent = previews(10, keys=1)
     failure = events.message(events.review_updated())
 
-    async def refuse_the_third(connection: Connection, message: Message[Any]) -> None:
-        await record_effect(connection, message)
-        if message.event.label == "2":
+    async def refuse_the_third(delivery: Delivery[Any]) -> None:
+        await record_effect(delivery)
+        if delivery.message.event.label == "2":
             raise Permanent("no_use", "the third one is no use")
 
     async def tell(connection: Connection, letter: DeadLetter) -> None:
@@ -351,10 +352,10 @@ async def test_an_unexpected_exception_is_tried_again_and_then_put_aside(
     sent = previews(6, keys=2)
     tries: list[str] = []
 
-    async def buggy(connection: Connection, message: Message[Any]) -> None:
-        await record_effect(connection, message)
-        if message.event.label == "1":
-            tries.append(message.envelope.id)
+    async def buggy(delivery: Delivery[Any]) -> None:
+        await record_effect(delivery)
+        if delivery.message.event.label == "1":
+            tries.append(delivery.message.envelope.id)
             raise ZeroDivisionError("a bug")
 
     async with generator.relay(kafka), consuming(review, kafka, buggy), review.relay(kafka):
@@ -376,10 +377,10 @@ async def test_a_transient_error_is_tried_again_in_place_and_keeps_the_order(
     sent = previews(10, keys=1)
     tries = 0
 
-    async def at_the_eighth_try(connection: Connection, message: Message[Any]) -> None:
+    async def at_the_eighth_try(delivery: Delivery[Any]) -> None:
         nonlocal tries
-        await record_effect(connection, message)
-        if message.event.label == "3":
+        await record_effect(delivery)
+        if delivery.message.event.label == "3":
             tries += 1
             if tries < 8:
                 raise Retryable("away", "the other side is away", delay_s=0.01)
@@ -467,8 +468,8 @@ async def test_a_replay_larger_than_the_broker_keeps_reaches_a_slow_consumer(
     run = events.ref()
     sent = [events.message(events.decision_submitted(**run, feedback=ballast)) for _ in range(200)]
 
-    async def slowly(connection: Connection, message: Message[Any]) -> None:
-        await record_effect(connection, message)
+    async def slowly(delivery: Delivery[Any]) -> None:
+        await record_effect(delivery)
         await asyncio.sleep(0.005)
 
     async with side(Service.GATEWAY, await fresh_database("gateway")) as gateway:
@@ -485,9 +486,9 @@ async def test_absence_is_concluded_only_when_everything_is_read(
     sent = previews(20)
     gate = asyncio.Event()
 
-    async def wait(connection: Connection, message: Message[Any]) -> None:
+    async def wait(delivery: Delivery[Any]) -> None:
         await gate.wait()
-        await record_effect(connection, message)
+        await record_effect(delivery)
 
     await generator.publish(sent)
     async with generator.relay(kafka):
@@ -524,9 +525,9 @@ async def test_replicas_share_the_work_and_lose_nothing_when_one_goes(
     took: dict[str, list[str]] = {"a": [], "b": []}
 
     def by(name: str) -> Handler:
-        async def handle(connection: Connection, message: Message[Any]) -> None:
-            took[name].append(message.envelope.id)
-            await record_effect(connection, message)
+        async def handle(delivery: Delivery[Any]) -> None:
+            took[name].append(delivery.message.envelope.id)
+            await record_effect(delivery)
             await asyncio.sleep(0.002)
 
         return handle

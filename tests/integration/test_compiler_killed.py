@@ -19,11 +19,12 @@ from shared.contracts.events.gateway import CompileItem, CompileRequested
 from shared.contracts.topics import Service
 from shared.contracts.values import Fit, Output
 from shared.core.ids import new_id
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig
 from shared.objects import open_objects
 from tests.conftest import FreshDatabase
 from tests.support import events, films
 from tests.support.brokers import EmbeddedBroker
+from tests.support.messaging import raw_producer
 from tests.support.waiting import answers_http, eventually
 
 
@@ -112,7 +113,7 @@ def _has_ended(process: psutil.Process) -> bool:
 
 
 async def _send(broker: EmbeddedBroker, request: CompileRequested) -> None:
-    producer = Broker(broker.bootstrap, Service.GATEWAY, True).producer()
+    producer = raw_producer(BrokerConfig(broker.bootstrap, Service.GATEWAY, True))
     await producer.start()
     headers = events.message(request).envelope.headers()
     body = request.model_dump_json().encode()

@@ -21,11 +21,12 @@ from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service, produced_by
 from shared.contracts.values import AssetKind
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.events import read_message
 from tests.support import events
 from tests.support.brokers import EmbeddedBroker
 from tests.support.generator import ScriptedDownloads, ScriptedMaker, ScriptedStudio, emptied_database
+from tests.support.messaging import raw_consumer
 from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
 
@@ -84,8 +85,8 @@ async def stage(postgres: Postgres, embedded_broker: EmbeddedBroker, tmp_path: P
     await producer.start()
     database = await asyncpg.connect(url)
     stage = Stage(settings, ScriptedMaker(), producer, database)
-    listener = Broker(embedded_broker.bootstrap, Service.GATEWAY, embedded=True)
-    consumer = listener.consumer(*(t.name for t in produced_by(Service.GENERATOR)))
+    listener = BrokerConfig(embedded_broker.bootstrap, Service.GATEWAY, embedded=True)
+    consumer = raw_consumer(listener, *(t.name for t in produced_by(Service.GENERATOR)))
     await consumer.start()
 
     async def listen() -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from services.review.commands.expire_reviews import expire_reviews
-from services.review.consumers import handlers, refuse_dead_letters
+from services.review.consumers import consumer_router, refuse_dead_letters
 from services.review.store.reviews import PostgresReviews
 from shared.contracts.base import Event
 from shared.contracts.docs.samples import SAMPLES, sample_envelope
@@ -23,9 +23,11 @@ from shared.contracts.values import Actor
 from shared.core.ids import new_id
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message, Publisher
+from shared.messaging.routers import handlers_of
 from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.conftest import FreshDatabase
 from tests.support.clock import FakeClock
+from tests.support.messaging import hand_over
 
 
 @dataclass
@@ -42,9 +44,9 @@ class Desk:
         return PostgresReviews(connection, Publisher(Service.REVIEW, self.clock, new_id))
 
     async def take(self, event: Event) -> None:
-        handler = handlers(self.store, self.clock)[type(event)]
+        handlers = handlers_of(consumer_router(self.store, self.clock), Service.REVIEW)
         async with transaction(self.pool) as connection:
-            await handler(connection, Message(event, sample_envelope(event)))
+            await hand_over(connection, Message(event, sample_envelope(event)), handlers)
 
     async def told(self) -> list[tuple[str, dict[str, Any]]]:
         async with transaction(self.pool) as connection:

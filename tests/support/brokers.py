@@ -20,7 +20,7 @@ from deploy.local.paths import DataDir
 from deploy.local.stores import EmbeddedBrokerPart
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.errors import RetakeError
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig
 from tests.support import containers
 from tests.support.background import Background
 from tests.support.components import COMPONENTS, Missing
@@ -44,9 +44,9 @@ class RunningBroker(Protocol):
         ...
 
 
-def client_of(running: RunningBroker, service: Service) -> Broker:
+def client_of(running: RunningBroker, service: Service) -> BrokerConfig:
     """The service's connection to this broker."""
-    return Broker(running.bootstrap, service, running.embedded)
+    return BrokerConfig(running.bootstrap, service, running.embedded)
 
 
 class EmbeddedBroker:

@@ -24,12 +24,13 @@ from shared.contracts.topics import Service
 from shared.contracts.values import Fit, Media, ObjectRef, Output, Transition, TransitionStyle
 from shared.core.ids import new_id
 from shared.media.probe import probe
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.events import read_message
 from shared.objects import Objects, open_objects
 from tests.conftest import FreshDatabase
 from tests.support import events, films
 from tests.support.brokers import EmbeddedBroker
+from tests.support.messaging import raw_consumer, raw_producer
 from tests.support.waiting import eventually
 
 OUTPUT = Output(width=320, height=180, fps=24, fit=Fit.PAD)
@@ -134,9 +135,9 @@ async def start(fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, 
             database_url=url, kafka_bootstrap=embedded_broker.bootstrap, kafka_embedded=True,
             objects_url=f"file://{objects}", work_dir=str(work), **({"settle_s": 0.1} | settings),
         )  # fmt: skip
-        gateway = Broker(embedded_broker.bootstrap, Service.GATEWAY, True)
-        producer = gateway.producer()
-        consumer = gateway.consumer(FilmUpdated.TOPIC)
+        gateway = BrokerConfig(embedded_broker.bootstrap, Service.GATEWAY, True)
+        producer = raw_producer(gateway)
+        consumer = raw_consumer(gateway, FilmUpdated.TOPIC)
         await producer.start()
         await consumer.start()
         database = await asyncpg.connect(url)

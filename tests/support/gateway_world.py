@@ -17,7 +17,7 @@ from services.gateway.commands.accounts import authorize, remember_user
 from services.gateway.commands.batch_progress import advance_batch
 from services.gateway.commands.episodes import CreateEpisode, create_episode
 from services.gateway.commands.projects import CreateProject, create_project
-from services.gateway.consumers import handlers
+from services.gateway.consumers import consumer_router
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.store.unit_of_work import Store, StoreFactory
 from shared.contracts.base import Event
@@ -37,6 +37,7 @@ from shared.contracts.values import AssetKind, Ref, RunSource, Setting, SettingS
 from shared.core.ids import new_id
 from shared.messaging.consumer import apply_new
 from shared.messaging.events import Message, Publisher, read_message
+from shared.messaging.routers import handlers_of
 from shared.postgres.pool import Pool, open_pool, transaction
 from tests.support import events
 from tests.support.clock import FakeClock
@@ -295,7 +296,7 @@ class World:
     async def deliver(self, *messages: Message[Event]) -> None:
         """As the consumer does: one transaction, the inbox, the handlers."""
         async with transaction(self.pool) as connection:
-            await apply_new(connection, messages, handlers(self.stores))
+            await apply_new(connection, messages, handlers_of(consumer_router(self.stores), Service.GATEWAY))
 
     async def run_jobs(self) -> None:
         """The batches that were woken go on."""

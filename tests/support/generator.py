@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,14 +16,14 @@ import asyncpg
 from services.generator.commands.generate import Generate
 from services.generator.commands.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
 from services.generator.config import Settings
-from services.generator.consumers import Entry
+from services.generator.consumers import consumer_router, refuse_dead_letters
 from services.generator.domain.runs import Lane
 from services.generator.jobs import Limits, RunSweep, kinds
 from services.generator.media.scratch import ProcessScratch
 from services.generator.metrics import PrometheusMeter
 from services.generator.store.limiter import PostgresGates
 from services.generator.store.sweeps import PostgresSweeps
-from services.generator.wiring import Parts, Provider, at_once, entrance, generation
+from services.generator.wiring import Parts, Provider, at_once, event_stores, generation, offer
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import TOPICS, Service
@@ -32,14 +32,16 @@ from shared.core.clock import Clock, SystemClock
 from shared.core.ids import new_id
 from shared.jobs import queue as jobs
 from shared.jobs.worker import Worker
-from shared.messaging.broker import Broker
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message, Publisher
+from shared.messaging.routers import Handler, handlers_of
 from shared.objects import Objects, open_objects
 from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Pool, open_pool, transaction
 from shared.service import Resources
 from tests.support import events
+from tests.support.messaging import hand_over
 from tests.support.postgres import Postgres
 
 MEDIA = {
@@ -95,6 +97,11 @@ class ScriptedDownloads:
         path.write_bytes(url.encode())
 
 
+def event_handlers(settings: Settings, base: Resources, parts: Parts) -> Mapping[str, Handler]:
+    router = consumer_router(event_stores(base), offer(settings, parts), PrometheusMeter(), base.clock)
+    return handlers_of(router, Service.GENERATOR)
+
+
 @dataclass
 class Bench:
     """One generator. `settings` and `parts` may be changed before use by `rewire`."""
@@ -105,7 +112,7 @@ class Bench:
     maker: ScriptedMaker
     studio: ScriptedStudio
     objects: Objects
-    entry: Entry
+    handlers: Mapping[str, Handler]
     generate: Generate
     root: Path
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -124,7 +131,7 @@ class Bench:
         message = events.message(event, **envelope)
         async with transaction(self.pool) as connection:
             writes = DeferredWrites(connection)
-            await self.entry.handlers()[type(event)](writes.as_connection(), message)
+            await hand_over(writes.as_connection(), message, self.handlers)
             await writes.flush()
         return message
 
@@ -133,7 +140,7 @@ class Bench:
         headers = {name: value.decode() for name, value in message.envelope.headers()}
         letter = DeadLetter(Service.GENERATOR, event.TOPIC, event.key, headers, body or event.model_dump_json(), {})
         async with transaction(self.pool) as connection:
-            await self.entry.on_dead_letter()(connection, letter)
+            await refuse_dead_letters(event_stores(self.base).runs, self.base.clock)(connection, letter)
 
     async def claim(self, *, lease_s: float = 60.0) -> jobs.Claim | None:
         for lane in Lane:
@@ -235,7 +242,7 @@ class Bench:
         if provider := changes.pop("default_provider", None):
             self.settings = self.settings.model_copy(update={"default_provider": provider})
         self.parts = replace(self.parts, **changes)
-        self.entry = entrance(self.settings, self.base, self.parts, PrometheusMeter())
+        self.handlers = event_handlers(self.settings, self.base, self.parts)
         self.generate = generation(
             self.settings,
             self.base,
@@ -294,7 +301,7 @@ async def open_bench(
             settings,
             pool,
             Publisher(Service.GENERATOR, clock, new_id),
-            Broker("unused:1", Service.GENERATOR, embedded=True),
+            BrokerConfig("unused:1", Service.GENERATOR, embedded=True),
             clock,
             new_id,
         )
@@ -314,7 +321,7 @@ async def open_bench(
             maker,
             scripted,
             objects,
-            entrance(settings, base, parts, meter),
+            event_handlers(settings, base, parts),
             generation(settings, base, parts, objects, scratch, meter),
             root,
         )

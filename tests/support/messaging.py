@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from faststream.kafka import KafkaRouter
 
 from shared.contracts.base import Event
 from shared.contracts.topics import Service, consumed_by
 from shared.core.clock import SystemClock
-from shared.messaging.consumer import Handler
+from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, BrokerConfig
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish
 from shared.messaging.redrive import partitions_of
 from shared.messaging.relay import Relay
+from shared.messaging.routers import Delivery, Handler, on
 from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.support.brokers import RunningBroker, client_of
 
@@ -54,8 +56,9 @@ async def side(service: Service, url: str) -> AsyncIterator[Side]:
         yield Side(service, url, pool)
 
 
-async def record_effect(connection: Connection, message: Message[Any]) -> None:
-    await connection.execute(
+async def record_effect(delivery: Delivery[Any]) -> None:
+    message = delivery.message
+    await delivery.connection.execute(
         "insert into effects (event_id, key, label) values ($1, $2, $3)",
         message.envelope.id,
         message.event.key,
@@ -63,9 +66,39 @@ async def record_effect(connection: Connection, message: Message[Any]) -> None:
     )
 
 
-def handlers(service: Service, handler: Handler = record_effect) -> Mapping[type[Event], Handler]:
-    """The same one for every event that the service consumes."""
-    return {topic.event: handler for topic in consumed_by(service)}
+def router_of(service: Service, handler: Handler = record_effect) -> KafkaRouter:
+    """The same handler for every event that the service consumes."""
+    router = KafkaRouter()
+    for topic in consumed_by(service):
+        on(router, topic.event)(handler)
+    return router
+
+
+async def hand_over(connection: Connection, message: Message[Any], handlers: Mapping[str, Handler]) -> None:
+    """Call the handler of one event as the consumer does, within the caller's transaction."""
+    await handlers[message.topic](Delivery(message, connection))
+
+
+def raw_producer(config: BrokerConfig) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=config.bootstrap, client_id=config.client_id, enable_idempotence=True, acks="all"
+    )
+
+
+def raw_consumer(config: BrokerConfig, *topics: str) -> AIOKafkaConsumer:
+    """The member of the service's group, for a test that stands in for the service."""
+    return AIOKafkaConsumer(
+        *topics,
+        bootstrap_servers=config.bootstrap,
+        client_id=config.client_id,
+        group_id=config.service.value,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if config.embedded else 500,
+        metadata_max_age_ms=5_000 if config.embedded else 60_000,
+        session_timeout_ms=3_000 if config.embedded else 10_000,
+        heartbeat_interval_ms=500 if config.embedded else 3_000,
+    )
 
 
 async def produce(

@@ -23,9 +23,7 @@ async def apply_film_updated(store: Store, event: FilmUpdated, at: datetime) -> 
     film = await store.films.lock(event.compilation_id)
     if film is None or event.rev <= film.rev:
         return
-    if (
-        film.state in _ENDED and event.state is not film.state
-    ):  # an ended film only gains facts, e.g. a signature
+    if film.state in _ENDED and event.state is not film.state:  # an ended film only gains facts, e.g. a signature
         return
     updated_at = await store.films.apply(film, event, at)
     code = event.message_code or _MESSAGE_CODES[event.state]

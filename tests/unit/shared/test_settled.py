@@ -9,10 +9,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from shared.contracts.topics import Service, consumed_by
-from shared.messaging.broker import Broker
+from shared.contracts.topics import Service
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.consumer import Consumer
 from tests.support.clock import FakeClock
+from tests.support.messaging import router_of
 
 A, B = TopicPartition("preview-ready", 0), TopicPartition("decision-submitted", 0)
 
@@ -43,10 +44,8 @@ class Member:
 
 @pytest.fixture
 def consumer(clock: FakeClock) -> Consumer:
-    async def ignore(*_: Any) -> None: ...
-
-    handlers = {topic.event: ignore for topic in consumed_by(Service.REVIEW)}
-    return Consumer(Broker("nowhere:1", Service.REVIEW), cast(Any, None), handlers, clock=clock)
+    config = BrokerConfig("nowhere:1", Service.REVIEW)
+    return Consumer(config, cast(Any, None), router_of(Service.REVIEW), clock=clock)
 
 
 async def settled(consumer: Consumer, member: Member, clock: FakeClock) -> float:
