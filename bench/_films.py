@@ -17,7 +17,7 @@ import asyncpg
 
 from bench._processes import resident_bytes
 from bench._stack import running_service, service_env, service_ready
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CompileItem, CompileRequested, PinnedMedia
 from shared.contracts.topics import Service

@@ -17,7 +17,7 @@ from typing import Final
 import asyncpg
 import httpx
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from services.gateway.api.auth.tokens import LocalTokens
 from shared.core.clock import SystemClock
 from tests.support.postgres import Postgres

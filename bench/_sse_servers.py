@@ -18,7 +18,7 @@ import asyncpg
 import httpx
 
 from bench._gateway import Missing, gateway, running
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from tests.support.postgres import Postgres
 
 PEERS: Final = Path(__file__).parent / "peers"

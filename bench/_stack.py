@@ -16,7 +16,7 @@ from typing import Final
 import httpx
 
 from bench._loop import Person
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from services.gateway.api.auth.tokens import LocalTokens
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench._report import save, table
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from services.generator.domain.runs import Lane
 from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.providers.replicate import provider as replicate_provider

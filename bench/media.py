@@ -23,7 +23,7 @@ import httpx
 
 from bench._gateway import Gateway, Missing, gateway, running
 from bench._report import save, table
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from shared.media.ffmpeg import ffmpeg_exe
 from tests.support.postgres import embedded_postgres
 

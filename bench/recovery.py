@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench._report import save, table
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from tests.support.system import System, start
 
 RUNS: Final = 3

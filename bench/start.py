@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench._report import save, table
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from tests.support.system import start
 
 RUNS: Final = 5

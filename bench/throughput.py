@@ -29,7 +29,7 @@ from bench._processes import cpu_s, with_children
 from bench._report import save, table
 from bench._sse_servers import CACHE, PEERS
 from bench._stack import Stack, stack
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 
 PEOPLE: Final = (8, 32, 96)
 SECONDS: Final = 12.0

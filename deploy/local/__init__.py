@@ -1,4 +1,5 @@
 """The whole system on one machine: embedded PostgreSQL and broker, the four services, and their supervisor.
 
-`retake up|down|status|logs|reset` (see `cli`) talk to one supervisor per data directory.
+`cli` declares the commands that `retake` registers, `commands` implements them, `supervisor` keeps the processes of
+one data directory running, `parts` says how each of them is started, and `demo` makes the demonstration film.
 """

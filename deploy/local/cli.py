@@ -1,165 +1,237 @@
-"""`retake up|down|status|logs|reset`: plain functions, which the `retake` command registers by entry point.
+"""The operators' commands of `retake`: `up`, `down`, `status`, `logs`, `reset`, `gc`, `dead-letters` and `demo`.
 
-Everything but the options is imported when a command runs, so that the other commands of `retake` start fast.
+Plain functions and one Typer app, which `retake` registers by entry point. Only the options are declared here; the
+implementation is imported when a command runs, so that the other commands of `retake` start fast.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
-if TYPE_CHECKING:
-    from deploy.local.control import Status
-    from deploy.local.options import Options
-    from deploy.local.state import PartStatus
-
 FAILED: Final = 1
 USAGE: Final = 2
-INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
-_WRONG_USAGE: Final = {"no_such_broker", "no_such_log", "bad_objects_url", "not_a_data_directory"}
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
+_USAGE_ERRORS: Final = {
+    "no_such_broker", "no_such_log", "bad_objects_url", "not_a_data_directory", "no_letters_selected",
+    "project_needs_dry_run",
+}  # fmt: skip
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="The data directory.  [default: $RETAKE_DATA, else ./.retake]", show_default=False),
+    typer.Option("--data", help="Data directory.  [default: $RETAKE_DATA, else ./.retake]", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Port = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="The gateway's port.  [default: the first free from 8080]")
+Kafka = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka", metavar="HOST:PORT", help="Kafka broker.  [default: the running system's]", show_default=False
+    ),
 ]
-Detach = Annotated[bool, typer.Option("--detach", help="Return once all is ready; `retake down` stops it.")]
-Kind = Annotated[str, typer.Option(help="embedded, or apache: a real Apache Kafka (needs java and mvn).")]
-Kafka = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Use an existing Kafka.")]
-Database = Annotated[
-    str | None, typer.Option(metavar="URL", help="An existing PostgreSQL: its URL may create roles and databases.")
+Service = Annotated[str, typer.Argument(help="The consuming service: gateway, generator, review or compiler.")]
+Position = Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="Position, as shown by `list`.")]
+Positions = Annotated[
+    list[str] | None, typer.Argument(metavar="PARTITION:OFFSET", help="Positions, as shown by `list`.")
 ]
-Objects = Annotated[str | None, typer.Option(metavar="s3://BUCKET/PREFIX", help="Keep media in S3.")]
-Provider = Annotated[str | None, typer.Option(help="Who makes the media by default.")]
-Service = Annotated[str, typer.Argument(help="A service, postgres, broker or supervisor.")]
+All = Annotated[bool, typer.Option("--all", help="Select all pending dead letters.")]
+
+dead_letters = typer.Typer(no_args_is_help=True, help="Inspect, resend or discard events that a service rejected.")
 
 
 def up(
     data: Data = None,
-    port: Port = None,
-    detach: Detach = False,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of the gateway.  [default: the first free port from 8080]"),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in the background; return when the system is ready.")
+    ] = False,
     as_json: Json = False,
-    broker: Kind = "embedded",
-    kafka: Kafka = None,
-    database: Database = None,
-    objects: Objects = None,
-    provider: Provider = None,
+    broker: Annotated[
+        str, typer.Option(help="embedded, or apache for a single-node Apache Kafka (needs Java and Maven).")
+    ] = "embedded",
+    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Use an existing Kafka cluster.")] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Use an existing PostgreSQL server; the user may create roles and databases."),
+    ] = None,
+    objects: Annotated[
+        str | None, typer.Option(metavar="s3://BUCKET/PREFIX", help="Store media in S3 instead of the data directory.")
+    ] = None,
+    provider: Annotated[str | None, typer.Option(help="Default provider of generated media.")] = None,
 ) -> None:
     """Start the whole system on this machine: PostgreSQL, the broker and the four services."""
-    from deploy.local.options import Broker, Options
+    from deploy.local.commands import up as implementation
+    from deploy.local.supervisor.options import Broker, Options
 
     with _errors():
         options = Options(
             data=str(data) if data else None, port=port, broker=Broker.named(broker), kafka=kafka,
             database=database, objects=objects, provider=provider,
         )  # fmt: skip
-        (_up_detached if detach else _up_here)(options, as_json)
+        if detach:
+            implementation.in_background(options, as_json)
+        elif not implementation.in_foreground(options, as_json):
+            raise typer.Exit(INTERRUPTED)
 
 
 def down(data: Data = None) -> None:
-    """Stop the system and everything it started. Its data stay."""
-    from deploy.local import control
-    from deploy.local.paths import DataDir
+    """Stop the system and everything it started. Its data are kept."""
+    from deploy.local.commands.down import stop
+    from deploy.local.supervisor.data_dir import DataDir
 
-    where = DataDir.of(data)
+    directory = DataDir.of(data)
     with _errors():
-        stopped = control.down(where)
-    typer.echo(f"Stopped. The data stay in {where.root}." if stopped else f"Nothing runs on {where.root}.")
+        stopped = stop(directory)
+    typer.echo(
+        f"Stopped. The data are kept in {directory.root}." if stopped else f"Retake is not running on {directory.root}."
+    )
 
 
 def status(data: Data = None, as_json: Json = False) -> None:
-    """Show each part's state, pid and address. Exit code 0 if all is ready, else 1."""
-    from deploy.local import control
-    from deploy.local.paths import DataDir
+    """Show the state, pid and address of each part. The exit code is 0 if all are ready, else 1."""
+    from deploy.local.commands import status as implementation
+    from deploy.local.supervisor.data_dir import DataDir
 
-    where = DataDir.of(data)
+    directory = DataDir.of(data)
     with _errors():
-        found = control.status(where)
-    typer.echo(json.dumps(_as_object(found, where.root)) if as_json else _as_table(found, where.root))
+        found = implementation.read(directory)
+    render = implementation.as_json if as_json else implementation.as_table
+    typer.echo(render(found, directory.root))
     raise typer.Exit(0 if found.ready else FAILED)
 
 
 def logs(
-    service: Service,
+    part: Annotated[str, typer.Argument(help="A service, postgres, broker, launcher or supervisor.")],
     data: Data = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new output.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Number of lines to print from the end.")] = 100,
 ) -> None:
-    """Print a part's log."""
-    from deploy.local import logs as files
-    from deploy.local.paths import DataDir
-    from shared.core.errors import UserError
+    """Print the log of one part."""
+    from deploy.local.commands.logs import read
+    from deploy.local.supervisor.data_dir import DataDir
 
-    where = DataDir.of(data)
-    path = where.log(service)
     with _errors():
-        known = sorted(p.stem for p in where.logs.glob("*.log"))
-        if service not in known:
-            raise UserError(
-                "no_such_log",
-                f"There is no log of {service!r} in {where.logs}.",
-                f"There is one of: {', '.join(known)}." if known else "Start the system with `retake up`.",
-            )
-        end = files.size(path)
-        for line in files.tail(path, lines, end):
-            typer.echo(line)
-        if follow:
-            for text in files.follow(path, end):
-                typer.echo(text, nl=False)
+        for text in read(DataDir.of(data), part, lines, follow=follow):
+            typer.echo(text, nl=False)
 
 
-def reset(
-    data: Data = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
+def reset(data: Data = None, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Stop the system and delete all of its data: projects, films, database, logs."""
-    from deploy.local import control
-    from deploy.local.paths import DataDir
+    from deploy.local.commands.reset import delete
+    from deploy.local.supervisor.data_dir import DataDir
 
-    where = DataDir.of(data)
-    if not where.root.exists():
-        typer.echo(f"There is nothing at {where.root}.")
+    directory = DataDir.of(data)
+    if not directory.root.exists():
+        typer.echo(f"{directory.root} does not exist.")
         return
     if not yes:
-        typer.confirm(f"Delete {where.root} with everything in it?", abort=True)
+        typer.confirm(f"Delete {directory.root} and everything in it?", abort=True)
     with _errors():
-        control.reset(where)
-    typer.echo(f"Deleted {where.root}.")
+        delete(directory)
+    typer.echo(f"Deleted {directory.root}.")
 
 
-def _up_here(options: Options, as_json: bool) -> None:
-    import asyncio
+def gc(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; print what would be deleted, and why.")
+    ] = False,
+    project: Annotated[
+        str | None, typer.Option(metavar="ID", help="Restrict the report to one project (needs --dry-run).")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="With --dry-run, also list what is kept, and why.")] = False,
+    as_json: Json = False,
+    data: Data = None,
+) -> None:
+    """Delete expired versions, uploads and objects now (docs/operations/retention.md)."""
+    from deploy.local.commands.gc import run
+    from deploy.local.supervisor.data_dir import DataDir
 
-    from deploy.local.paths import DataDir
-    from deploy.local.report import Journal, JsonObject, Lines
-    from deploy.local.system import run
-
-    reporter = JsonObject() if as_json else Lines(typer.echo)
-    was_ready = asyncio.run(run(options, Journal(DataDir.of(options.data).log("supervisor"), reporter)))
-    reporter.line("Stopped.")
-    if not was_ready:
-        raise typer.Exit(INTERRUPTED)
+    with _errors():
+        for text in run(DataDir.of(data), dry_run=dry_run, project=project, list_kept=everything, as_json=as_json):
+            typer.echo(text)
 
 
-def _up_detached(options: Options, as_json: bool) -> None:
-    from deploy.local.detach import start_detached
-    from deploy.local.report import JsonObject, Lines
+def demo(
+    photos: Annotated[Path | None, typer.Option("--photos", metavar="FOLDER", help="Use your own photographs.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Output directory.")] = Path("out/demo"),
+) -> None:
+    """Make a film from four photographs on a temporary system, with one rejected segment, and verify the result."""
+    from deploy.local.demo.command import run
 
-    start_detached(options, JsonObject() if as_json else Lines(typer.echo))
+    run(photos, out)
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    service: Service,
+    settled: Annotated[bool, typer.Option("--settled", help="Include those already resent or discarded.")] = False,
+    as_json: Json = False,
+    kafka: Kafka = None,
+    data: Data = None,
+) -> None:
+    """List the dead letters of a service, oldest first."""
+    from deploy.local.commands import dead_letters as implementation
+
+    with _errors():
+        letters = implementation.read(service, kafka, data, settled=settled)
+    typer.echo(implementation.as_json(letters) if as_json else implementation.as_lines(letters, service))
+
+
+@dead_letters.command("show")
+def show_dead_letter(
+    service: Service, position: Position, as_json: Json = False, kafka: Kafka = None, data: Data = None
+) -> None:
+    """Show one dead letter: its cause, headers and body."""
+    from deploy.local.commands import dead_letters as implementation
+
+    with _errors():
+        (letter,) = implementation.read(service, kafka, data, settled=True, positions=[position])
+    typer.echo(implementation.one_as_json(letter) if as_json else implementation.as_page(letter))
+
+
+@dead_letters.command("redrive")
+def redrive_dead_letters(
+    service: Service,
+    positions: Positions = None,
+    everything: All = False,
+    as_json: Json = False,
+    kafka: Kafka = None,
+    data: Data = None,
+) -> None:
+    """Send dead letters to their original topics again. Repeating it is harmless: no event takes effect twice."""
+    from deploy.local.commands import dead_letters as implementation
+
+    with _errors():
+        letters = implementation.redrive(service, positions or [], everything, kafka, data)
+    typer.echo(implementation.positions_as_json(letters) if as_json else implementation.counted(letters, "resent"))
+
+
+@dead_letters.command("discard")
+def discard_dead_letters(
+    service: Service,
+    positions: Positions = None,
+    everything: All = False,
+    as_json: Json = False,
+    kafka: Kafka = None,
+    data: Data = None,
+) -> None:
+    """Discard dead letters: they are no longer listed. Kafka keeps the records until their retention ends."""
+    from deploy.local.commands import dead_letters as implementation
+
+    with _errors():
+        letters = implementation.discard(service, positions or [], everything, kafka, data)
+    typer.echo(implementation.positions_as_json(letters) if as_json else implementation.counted(letters, "discarded"))
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Turn our errors into words on stderr and an exit code, as every command of `retake` does."""
+    """Report our errors on stderr and by exit code, as every command of `retake` does."""
     from shared.core.errors import RetakeError
 
     try:
@@ -168,50 +240,6 @@ def _errors() -> Iterator[None]:
         typer.secho(f"Error: {e.cause}", err=True, fg=typer.colors.RED)
         if e.recovery:
             typer.echo(e.recovery, err=True)
-        raise typer.Exit(USAGE if e.code in _WRONG_USAGE else FAILED) from e
+        raise typer.Exit(USAGE if e.code in _USAGE_ERRORS else FAILED) from e
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _as_object(found: Status, root: Path) -> dict[str, object]:
-    state = found.state
-    parts = {
-        p.name: {
-            "state": p.state,
-            "pid": p.process.pid if p.process else None,
-            "address": p.address,
-            "starts": p.starts,
-            "since": p.since,
-            "detail": p.detail,
-        }
-        for p in (state.parts if state else ())
-    }
-    return {
-        "running": found.running,
-        "ready": found.ready,
-        "gateway": state.gateway if state else None,
-        "kafka": state.kafka if state else None,
-        "data": str(root),
-        "supervisor": state.supervisor.pid if state and found.running else None,
-        "parts": parts,
-    }
-
-
-def _as_table(found: Status, root: Path) -> str:
-    if found.state is None:
-        return f"Retake does not run on {root}."
-    rows = [_row(p) for p in found.state.parts]
-    head = "Retake runs" if found.running else "The supervisor was killed; `retake up` or `retake down` cleans up"
-    return "\n".join([f"{head} on {root}.", *rows])
-
-
-def _row(part: PartStatus) -> str:
-    pid = part.process.pid if part.process else "-"
-    return f"{part.name:<10} {part.state:<12} {pid:>7}   {part.address or '-'}   {part.detail}".rstrip()
-
-
-if __name__ == "__main__":
-    app = typer.Typer(no_args_is_help=True)
-    for command in (up, down, status, logs, reset):
-        app.command(command.__name__)(command)
-    sys.exit(app())

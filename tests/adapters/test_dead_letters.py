@@ -13,7 +13,7 @@ import pytest_asyncio
 from click.testing import Result
 from typer.testing import CliRunner
 
-from deploy.local.dead_letters import app
+from deploy.local.cli import dead_letters
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, UserError
 from shared.messaging.consumer import Consumer
@@ -141,7 +141,7 @@ async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Si
 
     async def retake(*args: str) -> Result:
         named = ["--kafka", kafka.bootstrap]
-        return await asyncio.to_thread(CliRunner().invoke, app, [*args, *named])
+        return await asyncio.to_thread(CliRunner().invoke, dead_letters, [*args, *named])
 
     await produce(kafka, TOPIC, *map(as_record, sent))
     async with consuming(review, kafka, handler), review.relay(kafka):
@@ -162,10 +162,10 @@ async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Si
         handler.mended = True
         assert (await retake("redrive", "review")).exit_code == 2, "it must be told which ones"
         assert (await retake("redrive", "review", "0:999")).exit_code == 1
-        assert "1 dead letter sent again." in (await retake("redrive", "review", letters[1].position)).output
-        assert "1 dead letter let go." in (await retake("discard", "review", letters[2].position)).output
-        assert "1 dead letter sent again." in (await retake("redrive", "review", "--all")).output
-        assert "No dead letters of review wait." in (await retake("list", "review")).output
+        assert "1 dead letter resent." in (await retake("redrive", "review", letters[1].position)).output
+        assert "1 dead letter discarded." in (await retake("discard", "review", letters[2].position)).output
+        assert "1 dead letter resent." in (await retake("redrive", "review", "--all")).output
+        assert "review has no pending dead letters." in (await retake("list", "review")).output
         assert (await retake("list", "review", "--settled")).output.count("(settled)") == 3
         await eventually(lambda: _effects(review, 2))
     assert set(await review.effects()) == {letters[0].headers["ce_id"], letters[1].headers["ce_id"]}
@@ -173,7 +173,7 @@ async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Si
 
 
 async def test_the_command_says_when_nothing_answers(tmp_path: Path) -> None:
-    at_nothing = await asyncio.to_thread(CliRunner().invoke, app, ["list", "review", "--kafka", "127.0.0.1:9"])
+    at_nothing = await asyncio.to_thread(CliRunner().invoke, dead_letters, ["list", "review", "--kafka", "127.0.0.1:9"])
     assert (at_nothing.exit_code, "Kafka does not answer" in at_nothing.output) == (1, True)
-    nowhere = await asyncio.to_thread(CliRunner().invoke, app, ["list", "review", "--data", str(tmp_path)])
-    assert (nowhere.exit_code, "does not run" in nowhere.output) == (1, True)
+    nowhere = await asyncio.to_thread(CliRunner().invoke, dead_letters, ["list", "review", "--data", str(tmp_path)])
+    assert (nowhere.exit_code, "is not running" in nowhere.output) == (1, True)

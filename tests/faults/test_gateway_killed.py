@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from services.gateway.api.auth.tokens import LocalTokens
 from shared.core.clock import SystemClock
 from tests.conftest import FreshDatabase

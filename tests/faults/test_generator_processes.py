@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from services.generator.providers.replicate import provider as replicate_provider
 from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from shared.contracts.events.gateway import DecisionAction
 from shared.contracts.topics import TOPICS
 from shared.messaging.events import Message

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from shared.contracts.events.gateway import CompileItem, CompileRequested
 from shared.contracts.topics import Service
 from shared.contracts.values import Fit, Output

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from deploy.local.children import python_env
+from deploy.local.supervisor.processes import python_env
 
-FUNCTIONS = (
-    "from deploy.local import broker; print(broker.start_by_functions(broker._library(), {}), flush=True); input()"
-)
-SETTING = "from deploy.local import broker; print(broker.start_by_setting({}), flush=True); input()"
+FUNCTIONS = "from deploy.local.parts import broker; print(broker.start_by_functions(broker._library(), {}), flush=True); input()"
+SETTING = "from deploy.local.parts import broker; print(broker.start_by_setting({}), flush=True); input()"
 
 
 @pytest.fixture(params=[FUNCTIONS, SETTING], ids=["by functions", "by setting"])
@@ -46,7 +44,7 @@ async def test_topics_exist_and_records_pass(bootstrap: str) -> None:
 
 
 def test_the_program_says_its_address_and_ends_when_asked() -> None:
-    argv = [sys.executable, "-m", "deploy.local.broker", "accepted"]
+    argv = [sys.executable, "-m", "deploy.local.parts.broker", "accepted"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=python_env()) as process:
         assert process.stdout
         assert json.loads(process.stdout.readline())["bootstrap"].startswith("127.0.0.1:")

@@ -8,13 +8,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local import external
-from deploy.local.children import spawn
-from deploy.local.databases import migrate, provide
-from deploy.local.options import Options
-from deploy.local.paths import DataDir
-from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.preflight import free_port, prepare
+from deploy.local.parts import external
+from deploy.local.parts.databases import migrate, provide
+from deploy.local.parts.postgres import EmbeddedPostgres
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.options import Options
+from deploy.local.supervisor.preflight import free_port, prepare
+from deploy.local.supervisor.processes import spawn
 from shared.core.errors import UserError
 from tests.unit.local.stub_system import NotStarted, Running
 
@@ -83,7 +83,7 @@ async def test_a_migration_that_fails_is_named(server: str, tmp_path: Path) -> N
 
 
 async def test_a_kafka_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from deploy.local.kafka import topics
+    from deploy.local.parts.kafka import topics
 
     monkeypatch.setattr(topics, "REACH_TIMEOUT_S", 0.5)
     with pytest.raises(UserError, match="kafka_unreachable"):

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from deploy.local.kafka import install
-from deploy.local.kafka.node import ApacheKafka
+from deploy.local.parts.kafka import install
+from deploy.local.parts.kafka.node import ApacheKafka
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.errors import UserError
 from tests.support.brokers import fetch_jars

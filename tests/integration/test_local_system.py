@@ -21,13 +21,16 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local import control, detach
-from deploy.local.identity import ProcessId
-from deploy.local.options import Options
-from deploy.local.paths import DataDir
-from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.report import Lines
-from deploy.local.state import held
+from deploy.local.commands import status
+from deploy.local.commands.down import stop
+from deploy.local.commands.reset import delete
+from deploy.local.parts.postgres import EmbeddedPostgres
+from deploy.local.supervisor.background import start_in_background
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.options import Options
+from deploy.local.supervisor.process_id import ProcessId
+from deploy.local.supervisor.report import Lines
+from deploy.local.supervisor.state import is_locked
 from tests.support.waiting import eventually
 from tests.unit.local.stub_system import STUB, NotStarted, Running
 
@@ -39,7 +42,7 @@ SERVICES = ("gateway", "generator", "review", "compiler")
 def data(tmp_path: Path) -> Iterator[Path]:
     where = tmp_path / "data"
     yield where
-    control.down(DataDir.of(where))
+    stop(DataDir.of(where))
 
 
 def processes_of(data: Path) -> list[int]:
@@ -146,7 +149,7 @@ async def test_a_killed_supervisor_takes_everything_with_it_and_the_next_up_work
         system.kill()
         if sys.platform == "linux":
             await eventually(lambda: processes_of(data) == [], within=60)
-        assert not held(DataDir.of(data))
+        assert not is_locked(DataDir.of(data))
     with Running(data) as system:
         await rows(system.told("review")["DATABASE_URL"], "select * from kept")
 
@@ -244,14 +247,14 @@ def test_a_service_that_does_not_start_ends_up_with_its_last_words(data: Path) -
 
 def test_detached_it_outlives_its_starter_and_down_ends_it(data: Path) -> None:
     said: list[str] = []
-    detach.start_detached(Options(data=str(data)), Lines(said.append), (sys.executable, STUB, "background"))
+    start_in_background(Options(data=str(data)), Lines(said.append), (sys.executable, STUB, "background"))
     where = DataDir.of(data)
-    assert control.status(where).ready
+    assert status.read(where).ready
     assert any(line.startswith("gateway ") for line in said)
     assert [p for p in ("postgres", "broker", *SERVICES) if not any(line.startswith(p) for line in said)] == []
-    assert control.down(where)
+    assert stop(where)
     assert processes_of(data) == []
-    assert not control.down(where), "nothing was left to stop"
+    assert not stop(where), "nothing was left to stop"
 
 
 def test_down_while_it_starts(data: Path) -> None:
@@ -261,7 +264,7 @@ def test_down_while_it_starts(data: Path) -> None:
     deadline = time.monotonic() + 60
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    control.down(DataDir.of(data))
+    stop(DataDir.of(data))
     out, _ = process.communicate(timeout=60)
     assert out == b""
     assert processes_of(data) == []
@@ -269,9 +272,9 @@ def test_down_while_it_starts(data: Path) -> None:
 
 def test_reset_deletes_what_it_knows_and_nothing_else(data: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(Exception, match="not a data directory"):
-        control.reset(DataDir.of(tmp_path / "mine"))
+    with pytest.raises(Exception, match="not a Retake data directory"):
+        delete(DataDir.of(tmp_path / "mine"))
     with Running(data):
-        control.reset(DataDir.of(data))
+        delete(DataDir.of(data))
     assert not data.exists()
     assert (tmp_path / "mine").exists()

@@ -12,12 +12,12 @@ from typing import Final, Protocol
 
 from confluent_kafka.admin import AdminClient
 
-from deploy.local.children import Child
-from deploy.local.kafka import install
-from deploy.local.kafka.node import ApacheKafka
-from deploy.local.kafka.topics import create_missing
-from deploy.local.paths import DataDir
-from deploy.local.stores import EmbeddedBrokerPart
+from deploy.local.parts.kafka import install
+from deploy.local.parts.kafka.node import ApacheKafka
+from deploy.local.parts.kafka.topics import create_missing
+from deploy.local.parts.stores import EmbeddedBrokerPart
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.processes import Child
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.errors import RetakeError
 from shared.messaging.broker import BrokerConfig

@@ -20,7 +20,7 @@ from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from tests.support.components import Missing
 
 POSTGRES_IMAGE: Final = "postgres:18"

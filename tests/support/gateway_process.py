@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 from tests.support.gateway_http import NOWHERE, SECRET
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.children import Command, spawn
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
+from deploy.local.supervisor.processes import Command, spawn
 from tests.support import containers
 from tests.support.cache import alone, cache_dir, quietly
 from tests.support.components import COMPONENTS, Missing

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from client.cli.codes import UsageError
-from deploy.local.paths import SOURCE_ROOT
+from deploy.local.supervisor.data_dir import SOURCE_ROOT
 
 NAMES: Final = ("coffee.png", "astronaut.png", "rocket.jpg", "hubble_deep_field.jpg")
 SAMPLES: Final = SOURCE_ROOT / "samples"

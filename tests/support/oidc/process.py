@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from deploy.local.preflight import free_port
+from deploy.local.supervisor.preflight import free_port
 
 
 @dataclass

@@ -28,7 +28,7 @@ class Running:
     """`with Running(data, port=…) as system:` is `up --json` in the foreground, ready; at the end it is stopped."""
 
     def __init__(self, data: Path, env: dict[str, str] | None = None, **options: Any) -> None:
-        from deploy.local.children import python_env
+        from deploy.local.supervisor.processes import python_env
 
         self.data = data
         self._argv = [sys.executable, STUB, "up", json.dumps({"data": str(data)} | options)]
@@ -57,8 +57,8 @@ class Running:
 
     def parts(self) -> dict[str, Any]:
         """The parts as the supervisor sees them."""
-        from deploy.local.paths import DataDir
-        from deploy.local.state import SystemState
+        from deploy.local.supervisor.data_dir import DataDir
+        from deploy.local.supervisor.state import SystemState
 
         state = SystemState.read(DataDir.of(self.data).state)
         return {p.name: p for p in state.parts} if state else {}
@@ -80,9 +80,9 @@ class NotStarted(Exception):
 
 def stub_assembly(options: Any, data: Any, secrets: Any, held: ExitStack) -> Any:
     """The real assembly with other programs as services; forked ones with STUB_FORKED, else spawned ones."""
-    from deploy.local.assembly import assemble
-    from deploy.local.forking import ForkServerPart
-    from deploy.local.services import Forked, ServicePart, Spawned
+    from deploy.local.parts.assembly import assemble
+    from deploy.local.parts.fork_server import ForkServerPart
+    from deploy.local.parts.services import Forked, ServicePart, Spawned
 
     def stand_in(part: Any) -> Any:
         if not isinstance(part, ServicePart):
@@ -99,10 +99,10 @@ def stub_assembly(options: Any, data: Any, secrets: Any, held: ExitStack) -> Any
 
 
 def up(options: dict[str, Any]) -> None:
-    from deploy.local.options import Broker, Options
-    from deploy.local.paths import DataDir
-    from deploy.local.report import Journal, JsonObject
-    from deploy.local.system import run
+    from deploy.local.supervisor.data_dir import DataDir
+    from deploy.local.supervisor.options import Broker, Options
+    from deploy.local.supervisor.report import Journal, JsonObject
+    from deploy.local.supervisor.system import run
     from shared.core.errors import RetakeError
 
     asked = Options(**options | {"broker": Broker(options.get("broker", "embedded"))})
@@ -160,9 +160,9 @@ def main(argv: list[str]) -> None:
         case ["up", options]:
             up(json.loads(options))
         case ["background", descriptor]:
-            from deploy.local import daemon
+            from deploy.local.supervisor import background
 
-            sys.exit(daemon.main(descriptor, make=stub_assembly))
+            sys.exit(background.main(descriptor, make=stub_assembly))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from deploy.local import cli
-from deploy.local.identity import ProcessId
-from deploy.local.options import Broker, Options
-from deploy.local.paths import DataDir
-from deploy.local.preflight import prepare
-from deploy.local.report import JsonObject, Lines
-from deploy.local.state import PartStatus, State, Summary, SystemState, only_one
+from deploy.local.commands import up
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.options import Broker, Options
+from deploy.local.supervisor.preflight import prepare
+from deploy.local.supervisor.process_id import ProcessId
+from deploy.local.supervisor.report import JsonObject, Lines
+from deploy.local.supervisor.state import PartStatus, State, Summary, SystemState, lock
 
 SUMMARY = Summary("http://127.0.0.1:8080", "a.b.c", "127.0.0.1:9", "/data", "/data/token", 3.21)
 
@@ -37,16 +38,16 @@ def data(tmp_path: Path) -> DataDir:
 
 def test_nothing_runs(tmp_path: Path) -> None:
     where = tmp_path / "data"
-    assert retake("down", "--data", where).output == f"Nothing runs on {where}.\n"
+    assert retake("down", "--data", where).output == f"Retake is not running on {where}.\n"
     shown = retake("status", "--data", where)
-    assert shown.output == f"Retake does not run on {where}.\n"
+    assert shown.output == f"Retake is not running on {where}.\n"
     assert shown.exit_code == 1
     told = retake("status", "--json", "--data", where)
     assert json.loads(told.output) == {
         "running": False, "ready": False, "gateway": None, "kafka": None, "data": str(where), "supervisor": None,
         "parts": {},
     }  # fmt: skip
-    assert retake("reset", "--data", where).output == f"There is nothing at {where}.\n"
+    assert retake("reset", "--data", where).output == f"{where} does not exist.\n"
     assert not where.exists()
 
 
@@ -64,10 +65,10 @@ def test_status_tells_each_part_as_it_is(data: DataDir) -> None:
         PartStatus("postgres", State.READY, me, "127.0.0.1:5432"),
         PartStatus("broker", State.READY, ProcessId(1, "of another boot"), "127.0.0.1:9092"),
         PartStatus("gateway", State.READY, me, "http://127.0.0.1:1"),
-        PartStatus("review", State.BACKING_OFF, detail="ended with exit code 1; again in 2 s"),
+        PartStatus("review", State.BACKING_OFF, detail="ended with exit code 1; restarting in 2 s"),
     )
     SystemState(me, "http://127.0.0.1:1", "127.0.0.1:9092", str(data.root), parts).write(data.state)
-    with only_one(data):
+    with lock(data):
         told = json.loads(retake("status", "--json", "--data", data.root).output)
         shown = retake("status", "--data", data.root)
     assert (told["running"], told["ready"], told["supervisor"]) == (True, False, 1)
@@ -78,8 +79,8 @@ def test_status_tells_each_part_as_it_is(data: DataDir) -> None:
         "review": ("backing off", None),
     }
     assert shown.exit_code == 1
-    assert "again in 2 s" in shown.output
-    assert "The supervisor was killed" in retake("status", "--data", data.root).output
+    assert "restarting in 2 s" in shown.output
+    assert "was killed" in retake("status", "--data", data.root).output
 
 
 def test_logs(data: DataDir) -> None:
@@ -88,7 +89,7 @@ def test_logs(data: DataDir) -> None:
     assert retake("logs", "review", "-n", "2", "--data", data.root).output == "498\n499\n"
     missing = retake("logs", "reviews", "--data", data.root)
     assert missing.exit_code == 2
-    assert "There is one of: review." in missing.output
+    assert "Choose one of: review." in missing.output
 
 
 def test_reset_asks_first(data: DataDir) -> None:
@@ -114,7 +115,7 @@ def test_wrong_options_are_named(data: DataDir, arguments: list[str], words: str
 
 def test_options_are_passed_on_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Options, bool]] = []
-    monkeypatch.setattr(cli, "_up_detached", lambda *given: seen.append(given))
+    monkeypatch.setattr(up, "in_background", lambda *given: seen.append(given))
     retake("up", "--data", "d", "--port", 9000, "--detach", "--json", "--broker", "apache", "--kafka", "k:1",
            "--database", "postgresql://x", "--objects", "s3://b/p", "--provider", "animatic")  # fmt: skip
     assert seen == [(Options("d", 9000, Broker.APACHE, "k:1", "postgresql://x", "s3://b/p", "animatic"), True)]
@@ -134,4 +135,4 @@ def test_json_is_one_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> Non
 def test_lines_for_a_person_end_with_the_address_and_the_token_file() -> None:
     said: list[str] = []
     Lines(said.append).ready(SUMMARY)
-    assert said == ["Retake is up in 3.2 s", "gateway    http://127.0.0.1:8080", "token      /data/token"]
+    assert said == ["Retake is ready after 3.2 s", "gateway    http://127.0.0.1:8080", "token      /data/token"]

@@ -11,11 +11,12 @@ from pathlib import Path
 import jwt
 import pytest
 
-from deploy.local import credentials, databases, logs, preflight, tokens
-from deploy.local.assembly import SERVICES
-from deploy.local.identity import ProcessId
-from deploy.local.paths import DataDir
-from deploy.local.state import PartStatus, State, SystemState, held, only_one
+from deploy.local.parts import databases
+from deploy.local.parts.assembly import SERVICES
+from deploy.local.supervisor import credentials, logs, preflight, token_file
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.process_id import ProcessId
+from deploy.local.supervisor.state import PartStatus, State, SystemState, is_locked, lock
 from shared.contracts.topics import Service
 from shared.core.errors import UserError
 from tests.support.clock import FakeClock
@@ -23,22 +24,22 @@ from tests.support.clock import FakeClock
 
 def test_secrets_are_made_once_private_and_completed(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
-    first = credentials.load_or_make(path, ("review",))
+    first = credentials.load_or_create(path, ("review",))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    again = credentials.load_or_make(path, ("review", "compiler"))
+    again = credentials.load_or_create(path, ("review", "compiler"))
     assert again.roles["review"] == first.roles["review"]
     assert again.jwt == first.jwt
     assert len({first.superuser, first.jwt, first.media, *again.roles.values()}) == 5
     path.write_text("{")
     with pytest.raises(UserError, match="secrets_unreadable"):
-        credentials.load_or_make(path, ("review",))
+        credentials.load_or_create(path, ("review",))
 
 
 def test_the_token_is_renewed_while_it_is_still_good(tmp_path: Path) -> None:
     clock, path = FakeClock(), tmp_path / "token"
-    tokens_file = tokens.TokenFile(path, "s" * 32, clock)
+    tokens_file = token_file.TokenFile(path, "s" * 32, clock)
     first = tokens_file.refresh()
-    claims = jwt.decode(first, "s" * 32, ["HS256"], audience=tokens.AUDIENCE, issuer=tokens.ISSUER,
+    claims = jwt.decode(first, "s" * 32, ["HS256"], audience=token_file.AUDIENCE, issuer=token_file.ISSUER,
                         options={"verify_exp": False, "verify_iat": False})  # fmt: skip
     assert claims["exp"] - claims["iat"] == 24 * 3600
     assert claims["sub"] == "local"
@@ -49,7 +50,7 @@ def test_the_token_is_renewed_while_it_is_still_good(tmp_path: Path) -> None:
     assert path.read_text().strip() == tokens_file.refresh()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(jwt.InvalidSignatureError):
-        jwt.decode(first, "x" * 32, ["HS256"], audience=tokens.AUDIENCE)
+        jwt.decode(first, "x" * 32, ["HS256"], audience=token_file.AUDIENCE)
 
 
 def test_the_state_is_read_as_it_was_written_and_a_damaged_one_is_none(tmp_path: Path) -> None:
@@ -68,12 +69,12 @@ def test_the_state_is_read_as_it_was_written_and_a_damaged_one_is_none(tmp_path:
 def test_one_data_directory_has_one_holder(tmp_path: Path) -> None:
     data = DataDir.of(tmp_path)
     preflight.prepare(data)
-    assert not held(data)
-    with only_one(data):
-        assert held(data)
-        with pytest.raises(UserError, match="already_running"), only_one(data):
+    assert not is_locked(data)
+    with lock(data):
+        assert is_locked(data)
+        with pytest.raises(UserError, match="already_running"), lock(data):
             pass
-    assert not held(data)
+    assert not is_locked(data)
 
 
 def test_a_process_is_not_taken_for_a_later_one_with_its_number() -> None:

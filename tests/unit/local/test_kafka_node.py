@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from deploy.local.kafka.node import new_cluster_id
+from deploy.local.parts.kafka.node import new_cluster_id
 
 
 def test_no_cluster_id_looks_like_an_option_of_kafkas_tools() -> None:

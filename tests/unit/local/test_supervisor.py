@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deploy.local.identity import ProcessId
-from deploy.local.state import PartStatus, State
-from deploy.local.supervisor import PartFailed, Supervisor
+from deploy.local.supervisor.process_id import ProcessId
+from deploy.local.supervisor.state import PartStatus, State
+from deploy.local.supervisor.supervisor import PartFailed, Supervisor
 from shared.core.errors import Retryable, UserError
 from tests.support.clock import FakeClock
 from tests.support.waiting import eventually
@@ -88,17 +88,17 @@ async def test_pauses_double_up_to_half_a_minute_and_start_over_after_a_stable_t
         pauses = []
         for starts in range(1, 9):
             part.children[-1].end(-9)
-            await eventually(lambda: supervisor.board["part"].state is State.BACKING_OFF)
-            pauses.append(float(supervisor.board["part"].detail.split("again in ")[1].removesuffix(" s")))
+            await eventually(lambda: supervisor.statuses["part"].state is State.BACKING_OFF)
+            pauses.append(float(supervisor.statuses["part"].detail.split("restarting in ")[1].removesuffix(" s")))
             await clock.pass_time(pauses[-1] - 0.01)
             assert len(part.children) == starts, "not before its time"
             await clock.pass_time(0.02)
-            await eventually(lambda: supervisor.board["part"].state is State.READY)
+            await eventually(lambda: supervisor.statuses["part"].state is State.READY)
         assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30]
         clock.move(31)
         part.children[-1].end(1)
-        await eventually(lambda: supervisor.board["part"].state is State.BACKING_OFF)
-        assert supervisor.board["part"].detail == "ended with exit code 1; again in 0.5 s"
+        await eventually(lambda: supervisor.statuses["part"].state is State.BACKING_OFF)
+        assert supervisor.statuses["part"].detail == "ended with exit code 1; restarting in 0.5 s"
     assert any(c.detail.startswith("was ended by SIGKILL") for c in changes)
 
 
@@ -110,12 +110,12 @@ async def test_a_new_address_restarts_those_who_need_it_and_the_same_does_not() 
     async with supervise(moving, staying, service, clock=clock) as supervisor:
         await supervisor.all_ready()
         staying.children[-1].end(1)
-        await eventually(lambda: supervisor.board["staying"].state is State.BACKING_OFF)
+        await eventually(lambda: supervisor.statuses["staying"].state is State.BACKING_OFF)
         await clock.pass_time(1)
-        await eventually(lambda: supervisor.board["staying"].starts == 2)
+        await eventually(lambda: supervisor.statuses["staying"].starts == 2)
         assert len(service.children) == 1
         moving.children[-1].end(1)
-        await eventually(lambda: supervisor.board["moving"].state is State.BACKING_OFF)
+        await eventually(lambda: supervisor.statuses["moving"].state is State.BACKING_OFF)
         assert len(service.children) == 1, "there is no address yet that it could use"
         await clock.pass_time(1)
         await eventually(lambda: len(service.children) == 2)
@@ -129,7 +129,7 @@ async def test_a_new_address_also_restarts_one_that_is_not_ready_yet() -> None:
     async with supervise(moving, service, clock=clock) as supervisor:
         await eventually(lambda: len(service.children) == 1)
         moving.children[-1].end(1)
-        await eventually(lambda: supervisor.board["moving"].state is State.BACKING_OFF)
+        await eventually(lambda: supervisor.statuses["moving"].state is State.BACKING_OFF)
         await clock.pass_time(1)
         await eventually(lambda: len(service.children) == 2)
 
@@ -175,8 +175,8 @@ async def test_what_the_user_must_change_ends_up_at_once_but_later_nothing_does(
         wrong[0] = True
         part.children[-1].end(1)
         for pause in (1, 2, 4):
-            await eventually(lambda: supervisor.board["part"].state is State.BACKING_OFF)
+            await eventually(lambda: supervisor.statuses["part"].state is State.BACKING_OFF)
             await clock.pass_time(pause)
         wrong[0] = False
         await clock.pass_time(30)
-        await eventually(lambda: supervisor.board["part"].state is State.READY)
+        await eventually(lambda: supervisor.statuses["part"].state is State.READY)

@@ -1,0 +1,160 @@
+"""`retake dead-letters`: read, resend or discard the events that a service rejected. Talks to Kafka directly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from aiokafka.errors import KafkaError
+
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.state import SystemState
+from shared.contracts.topics import Service
+from shared.core.errors import Permanent, UserError
+from shared.messaging.redrive import DeadLetterBox, Letter, chosen, open_box
+
+BODY_SHOWN: Final = 4_000  # characters; --json prints the whole body
+CAUSE_SHOWN: Final = 120  # characters of a line of the list
+
+
+def read(
+    service: str, kafka: str | None, data: Path | None, *, settled: bool, positions: list[str] | None = None
+) -> list[Letter]:
+    """The pending dead letters, oldest first; with `settled` also those already resent or discarded.
+
+    Raises UserError for an unknown service or position, Permanent if Kafka does not answer.
+    """
+
+    async def select(box: DeadLetterBox) -> list[Letter]:
+        return chosen(await box.letters(settled=settled), positions or [])
+
+    return _with_box(service, kafka, data, select)
+
+
+def redrive(service: str, positions: list[str], everything: bool, kafka: str | None, data: Path | None) -> list[Letter]:
+    """Send the selected dead letters to their topics again; returns them. Raises as `read` does."""
+
+    async def send(box: DeadLetterBox) -> list[Letter]:
+        letters = chosen(await box.letters(), positions)
+        await box.redrive(letters)
+        return letters
+
+    _require_selection(positions, everything)
+    return _with_box(service, kafka, data, send)
+
+
+def discard(service: str, positions: list[str], everything: bool, kafka: str | None, data: Path | None) -> list[Letter]:
+    """Mark the selected dead letters as settled without sending them; returns them. Raises as `read` does."""
+
+    async def settle(box: DeadLetterBox) -> list[Letter]:
+        letters = chosen(await box.letters(), positions)
+        await box.discard(letters)
+        return letters
+
+    _require_selection(positions, everything)
+    return _with_box(service, kafka, data, settle)
+
+
+def as_json(letters: list[Letter]) -> str:
+    return json.dumps({"letters": [_as_object(letter) for letter in letters]})
+
+
+def one_as_json(letter: Letter) -> str:
+    return json.dumps(_as_object(letter))
+
+
+def positions_as_json(letters: list[Letter]) -> str:
+    return json.dumps({"positions": [letter.position for letter in letters]})
+
+
+def counted(letters: list[Letter], done: str) -> str:
+    return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'} {done}."
+
+
+def as_lines(letters: list[Letter], service: str) -> str:
+    return "\n".join(map(_line, letters)) if letters else f"{service} has no pending dead letters."
+
+
+def as_page(letter: Letter) -> str:
+    settled = ", settled" if letter.settled else ""
+    body = letter.body
+    if len(body) > BODY_SHOWN:
+        body = f"{body[:BODY_SHOWN]}… ({len(letter.body)} characters in total)"
+    return "\n".join(
+        [
+            f"{letter.position}, {letter.at.isoformat()}{settled}",
+            "",
+            "Cause",
+            *(f"  {name}: {value}" for name, value in letter.cause.items()),
+            "",
+            "Headers",
+            f"  key: {letter.key}",
+            *(f"  {name}: {value}" for name, value in letter.headers.items()),
+            "",
+            "Body",
+            f"  {body}",
+        ]
+    )
+
+
+def _with_box(
+    service: str, kafka: str | None, data: Path | None, work: Callable[[DeadLetterBox], Awaitable[list[Letter]]]
+) -> list[Letter]:
+    async def run() -> list[Letter]:
+        async with open_box(_bootstrap(kafka, data), _service(service)) as box:
+            return await work(box)
+
+    with _kafka_errors():
+        return asyncio.run(run())
+
+
+def _require_selection(positions: list[str], everything: bool) -> None:
+    if bool(positions) == everything:
+        raise UserError("no_letters_selected", "No dead letters selected.", "Give their positions, or --all.")
+
+
+def _service(name: str) -> Service:
+    try:
+        return Service(name)
+    except ValueError:
+        raise UserError(
+            "no_such_service", f"Unknown service {name!r}.", f"Choose one of {', '.join(Service)}."
+        ) from None
+
+
+def _bootstrap(kafka: str | None, data: Path | None) -> str:
+    if kafka:
+        return kafka
+    directory = DataDir.of(data)
+    state = SystemState.read(directory.state)
+    if state is None or not state.kafka:
+        raise UserError(
+            "not_running",
+            f"Retake is not running on {directory.root}.",
+            "Start it with `retake up`, or name a Kafka cluster with --kafka HOST:PORT.",
+        )
+    return state.kafka
+
+
+def _line(letter: Letter) -> str:
+    at = letter.at.strftime("%Y-%m-%d %H:%M:%S")
+    mark = "  (settled)" if letter.settled else ""
+    cause = f"{letter.cause.get('code', '?')}: {letter.cause.get('cause', '')}".splitlines()[0]
+    return f"{letter.position:>8}  {at}  {letter.topic:<22} {cause[:CAUSE_SHOWN]}{mark}"
+
+
+def _as_object(letter: Letter) -> dict[str, object]:
+    return asdict(letter) | {"at": letter.at.isoformat()}
+
+
+@contextmanager
+def _kafka_errors() -> Iterator[None]:
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as e:
+        raise Permanent("kafka_unreachable", f"Kafka does not answer: {e}") from e

@@ -1,0 +1,101 @@
+"""`retake status`: the state of each part, checked at this moment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from deploy.local.supervisor import http_probe
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.state import PartStatus, State, SystemState, is_locked
+
+PROBE_TIMEOUT_S: Final = 3.0  # a little more than a service allows its own checks
+
+
+@dataclass(frozen=True)
+class Status:
+    """`running`: a supervisor holds the data directory. Parts whose process has ended are shown as stopped."""
+
+    running: bool
+    state: SystemState | None
+
+    @property
+    def ready(self) -> bool:
+        return self.running and self.state is not None and self.state.ready
+
+
+def read(data: DataDir) -> Status:
+    """The recorded state, corrected by looking at the processes and by probing the services' readiness."""
+    state = SystemState.read(data.state)
+    running = is_locked(data)
+    if state is None:
+        return Status(running, None)
+    return Status(running, replace(state, parts=asyncio.run(_probe_all(state.parts))))
+
+
+def as_json(status: Status, root: Path) -> str:
+    state = status.state
+    parts = {
+        p.name: {
+            "state": p.state,
+            "pid": p.process.pid if p.process else None,
+            "address": p.address,
+            "starts": p.starts,
+            "since": p.since,
+            "detail": p.detail,
+        }
+        for p in (state.parts if state else ())
+    }
+    return json.dumps(
+        {
+            "running": status.running,
+            "ready": status.ready,
+            "gateway": state.gateway if state else None,
+            "kafka": state.kafka if state else None,
+            "data": str(root),
+            "supervisor": state.supervisor.pid if state and status.running else None,
+            "parts": parts,
+        }
+    )
+
+
+def as_table(status: Status, root: Path) -> str:
+    if status.state is None:
+        return f"Retake is not running on {root}."
+    if status.running:
+        heading = f"Retake is running on {root}."
+    else:
+        heading = f"The supervisor of {root} was killed; `retake up` or `retake down` cleans up."
+    return "\n".join([heading, *map(_row, status.state.parts)])
+
+
+def _row(part: PartStatus) -> str:
+    pid = part.process.pid if part.process else "-"
+    return f"{part.name:<10} {part.state:<12} {pid:>7}   {part.address or '-'}   {part.detail}".rstrip()
+
+
+async def _probe_all(parts: tuple[PartStatus, ...]) -> tuple[PartStatus, ...]:
+    return tuple(await asyncio.gather(*map(_probe, parts)))
+
+
+async def _probe(part: PartStatus) -> PartStatus:
+    if part.process and not part.process.alive:
+        return part.to(State.STOPPED, process=None)
+    if part.state is not State.READY or not (part.address or "").startswith("http://"):
+        return part
+    url = urlsplit(part.address or "")
+    try:
+        status = await http_probe.get_status(url.hostname or "", url.port or 0, "/health/ready", PROBE_TIMEOUT_S)
+    except (OSError, TimeoutError):
+        status = 0
+    match status:
+        case 200:
+            return part
+        case 0:
+            return part.to(State.NOT_READY, detail="does not answer")
+        case _:
+            return part.to(State.NOT_READY, detail=f"{part.address}/health/ready returned {status}")

@@ -1,0 +1,139 @@
+"""The four services as parts: each has its own database, port, settings and process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import asyncpg
+
+from deploy.local.parts import databases
+from deploy.local.parts.fork_server import ForkServerPart, listen_variable
+from deploy.local.supervisor import http_probe
+from deploy.local.supervisor.data_dir import DataDir
+from deploy.local.supervisor.files import write_private
+from deploy.local.supervisor.processes import Child, Command, python_env, spawn
+from shared.core.errors import Retryable
+
+POLL_S: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of all services of one system. `admin_url` maps PostgreSQL's address to a superuser's URL."""
+
+    admin_url: Callable[[str], str]
+    passwords: Mapping[str, str]
+    objects_url: str
+    kafka_embedded: bool
+    extra: Mapping[str, Mapping[str, str]]
+    """Further variables by service, with their prefixes."""
+
+
+class Starter(Protocol):
+    """A way to start a service's process. `needs` names the parts that must be ready before."""
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+    async def start(self, service: str, env: Mapping[str, str], listening: socket.socket) -> Child: ...
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """Starts a Python interpreter with these arguments."""
+
+    data: DataDir
+    python: Sequence[str]
+    needs: tuple[str, ...] = ()
+
+    async def start(self, service: str, env: Mapping[str, str], listening: socket.socket) -> Child:
+        number = listening.fileno()
+        command = Command(
+            [sys.executable, *self.python], env=dict(env) | {listen_variable(service): str(number)}, inherits=[number]
+        )
+        return await spawn(command, self.data.log(service), self.data.root)
+
+
+@dataclass(frozen=True)
+class Forked:
+    """Forks from the fork server. `call` is "module:function", which gets the service's name."""
+
+    server: ForkServerPart
+    call: str
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.server.name,)
+
+    async def start(self, service: str, env: Mapping[str, str], listening: socket.socket) -> Child:
+        return await self.server.fork(self.call, service, env, listening)
+
+
+@dataclass
+class ServicePart:
+    """`listening` is the service's socket. We keep it open, so that its port is not lost while the service restarts."""
+
+    name: str
+    data: DataDir
+    settings: Settings
+    listening: socket.socket
+    starter: Starter
+    ready_timeout_s: float = 60.0
+    stop_grace_s: float = 12.0  # a little more than `shared.web.server` allows open requests
+    _migrated: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("postgres", "broker", *self.starter.needs)
+
+    @property
+    def port(self) -> int:
+        return int(self.listening.getsockname()[1])
+
+    async def launch(self, addresses: Mapping[str, str]) -> Child:
+        url = await self._database(self.settings.admin_url(addresses["postgres"]))
+        work = self.data.work / self.name
+        shutil.rmtree(work, ignore_errors=True)  # unfinished files of the last process
+        work.mkdir(mode=0o700)
+        settings = self._environment(url, addresses["broker"])
+        write_private(self.data.environment(self.name), json.dumps(settings))
+        return await self.starter.start(self.name, python_env(settings), self.listening)
+
+    async def ready(self, child: Child) -> str:
+        while True:
+            with suppress(OSError, TimeoutError):
+                if await http_probe.get_status("127.0.0.1", self.port, "/health/ready") == 200:
+                    return f"http://127.0.0.1:{self.port}"
+            await asyncio.sleep(POLL_S)
+
+    async def _database(self, admin_url: str) -> str:
+        try:
+            url = await databases.provide(admin_url, self.name, self.settings.passwords[self.name])
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+            raise Retryable("database_unavailable", f"its database could not be created: {e}") from e
+        if not self._migrated:
+            await databases.migrate(url, self.name)
+            self._migrated = True
+        return url
+
+    def _environment(self, database_url: str, kafka: str) -> dict[str, str]:
+        settings = {
+            "DATABASE_URL": database_url,
+            "KAFKA_BOOTSTRAP": kafka,
+            "KAFKA_EMBEDDED": str(self.settings.kafka_embedded).lower(),
+            "OBJECTS_URL": self.settings.objects_url,
+            "WORK_DIR": str(self.data.work / self.name),
+            "SIGNING_DIR": str(self.data.root / "signing"),
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+        }
+        prefixed = {f"{self.name.upper()}_{k}": v for k, v in settings.items()}
+        return prefixed | dict(self.settings.extra.get(self.name, {}))
