@@ -12,7 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from deploy.local.supervisor.processes import python_env
 
-FUNCTIONS = "from deploy.local.parts import broker; print(broker.start_by_functions(broker._library(), {}), flush=True); input()"
+FUNCTIONS = (
+    "from deploy.local.parts import broker as b; print(b.start_by_functions(b._library(), {}), flush=True); input()"
+)
 SETTING = "from deploy.local.parts import broker; print(broker.start_by_setting({}), flush=True); input()"
 
 
