@@ -1,5 +1,5 @@
-"""The compiler as an ASGI app: `uvicorn --factory services.compiler.main:create_app`; its operators' commands:
-`python -m services.compiler.main gc --dry-run`."""
+"""The compiler as an ASGI app (`uvicorn --factory services.compiler.main:create_app`) and its command line
+(`python -m services.compiler.main gc --dry-run`)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import sys
 from fastapi import FastAPI
 
 from services.compiler.config import Settings
-from services.compiler.wiring import open_keeper, wire
+from services.compiler.retention import open_retention
+from services.compiler.wiring import wire
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
-from shared.retention.command import operate
+from shared.retention.command import run_command
 from shared.service import service_app
 
 
@@ -20,4 +21,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(operate(Service.COMPILER, sys.argv[1:], lambda: open_keeper(Settings()), SystemClock()))
+    sys.exit(run_command(Service.COMPILER, sys.argv[1:], lambda: open_retention(Settings()), SystemClock()))

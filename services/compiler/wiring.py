@@ -7,10 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from services.compiler.adapters.keeping import keeping_units
 from services.compiler.config import Settings
 from services.compiler.consumers import consumer_router, refuse_dead_letters
-from services.compiler.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.compiler.jobs import RenderDeps, expiry_sweep, film_kind, prepare_kind, sign_kind
 from services.compiler.planning.render_speed import RenderSpeed
 from services.compiler.rendering.files import LocalFiles, Scratch
@@ -18,19 +16,19 @@ from services.compiler.rendering.malloc import limit_arenas, trim
 from services.compiler.rendering.renderer import FfmpegRenderer
 from services.compiler.rendering.signing import C2paSigner
 from services.compiler.rendering.video import VideoRenderer
+from services.compiler.retention import retention_service
 from services.compiler.store.compilations import COMPILE, PREPARE, CompilationRepository
 from services.compiler.store.jobs import PostgresPrepareJob, load_film_job
 from services.compiler.store.pieces import PostgresPieceStore
 from services.compiler.store.sign_jobs import SIGN, PostgresSignJob
-from services.compiler.usecases.collect_orphans import CollectOrphans
-from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
 from shared.jobs.queue import Claim
+from shared.jobs.recurring import recurring_kinds, schedule
 from shared.jobs.worker import JobKind, Worker
 from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import Connection, transaction
-from shared.retention.rounds import retention_kinds, schedule
+from shared.retention.jobs import retention_jobs
 from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import Health
 
@@ -51,6 +49,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
         def open_compilations(connection: Connection) -> CompilationRepository:
             return CompilationRepository(connection, base.publisher, render_ahead=settings.render_ahead)
 
+        retention = retention_jobs(retention_service(base.pool, objects.own), base.clock)
         kinds = {
             COMPILE: film_kind(
                 deps,
@@ -67,10 +66,10 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 settings.settle_s,
             ),
             SIGN: sign_kind(signer, lambda claim: PostgresSignJob(base.pool, base.publisher, claim, base.clock)),
-            **retention_kinds(keeping(base, objects), PURGE, COLLECT, base.pool, base.clock),
+            **recurring_kinds(retention, base.pool, base.clock),
         }
         async with transaction(base.pool) as connection:
-            await schedule(connection, PURGE, COLLECT)
+            await schedule(connection, retention)
         async with (
             run_messaging(
                 base,
@@ -81,21 +80,6 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
             expiry_sweep(base.pool, open_compilations, base.clock),
         ):
             yield messaging.health
-
-
-def keeping(base: Resources, objects: Objects) -> Keeper:
-    unit = keeping_units(base.pool)
-    return Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, objects.own))
-
-
-@asynccontextmanager
-async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
-    """For operators' commands, next to a running service."""
-    async with (
-        open_resources(Service.COMPILER, settings) as base,
-        open_objects(settings.objects_url, Service.COMPILER) as objects,
-    ):
-        yield keeping(base, objects)
 
 
 def _trimmed(kinds: Mapping[str, JobKind]) -> dict[str, JobKind]:

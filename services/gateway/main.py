@@ -12,7 +12,8 @@ from services.gateway.api.app import build_app
 from services.gateway.api.cli import operate
 from services.gateway.api.shutdown import on_termination
 from services.gateway.config import Settings
-from services.gateway.wiring import open_keeper, wire
+from services.gateway.retention import open_retention
+from services.gateway.wiring import wire
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.observability.logging import configure_logging
@@ -41,4 +42,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(operate(sys.argv[1:], lambda: open_keeper(Settings())))
+    sys.exit(operate(sys.argv[1:], lambda: open_retention(Settings())))

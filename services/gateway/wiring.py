@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -17,18 +17,17 @@ from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit, sharing
 from services.gateway.commands.accounts import remember_user
 from services.gateway.commands.projects import ensure_local_project
-from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.config import Settings
 from services.gateway.consumers import consumer_router
 from services.gateway.domain.links import Links
-from services.gateway.jobs import job_kinds, schedule
+from services.gateway.jobs import job_kinds, recurring_jobs
 from services.gateway.metrics import review_gauges
 from services.gateway.queries.everything import PostgresViews
 from services.gateway.queries.metrics import TARGETS, review_metrics
+from services.gateway.retention import PURGE_EVERY, retention_service
 from services.gateway.store import idempotency
 from services.gateway.store.event_log import EventLog
 from services.gateway.store.rate_windows import RateWindows
-from services.gateway.store.retention import keeping_units
 from services.gateway.store.stream_counts import StreamCounts
 from services.gateway.store.tickets import Tickets
 from services.gateway.store.unit_of_work import StoreFactory
@@ -37,10 +36,12 @@ from services.gateway.stream.quota import StreamQuota
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
+from shared.jobs.recurring import RecurringJob, recurring_kinds, schedule
 from shared.jobs.worker import Worker
 from shared.objects import open_objects
 from shared.postgres.listener import Listener
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, transaction
+from shared.retention.jobs import retention_jobs
 from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import saying
 
@@ -57,11 +58,15 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             settings.step_by_step_share,
             settings.quotas,
         )
-        await _prepare(base, stores, settings)
         hub = await stack.enter_async_context(_hub(base, settings))
         objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
-        purge = PurgeUploads(keeping_units(base.pool), objects.own)
-        kinds = job_kinds(base.pool, stores, purge, base.clock)
+        retention = retention_service(base.pool, objects.own)
+        recurring = [
+            *recurring_jobs(base.pool, stores, base.clock),
+            *retention_jobs(retention, base.clock, purge_every=PURGE_EVERY),
+        ]
+        await _prepare(base, stores, settings, recurring)
+        kinds = {**job_kinds(base.pool, stores), **recurring_kinds(recurring, base.pool, base.clock)}
         await stack.enter_async_context(
             Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id)
         )
@@ -124,19 +129,11 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         )
 
 
-@asynccontextmanager
-async def open_keeper(settings: Settings) -> AsyncIterator[PurgeUploads]:
-    """For operators' commands, beside a gateway that runs."""
-    async with (
-        open_resources(Service.GATEWAY, settings) as base,
-        open_objects(settings.objects_url, Service.GATEWAY) as objects,
-    ):
-        yield PurgeUploads(keeping_units(base.pool), objects.own)
-
-
-async def _prepare(base: Resources, stores: StoreFactory, settings: Settings) -> None:
+async def _prepare(
+    base: Resources, stores: StoreFactory, settings: Settings, recurring: Sequence[RecurringJob]
+) -> None:
     async with transaction(base.pool) as connection:
-        await schedule(connection)
+        await schedule(connection, recurring)
         if settings.local_mode:
             await ensure_local_project(stores(connection))
 

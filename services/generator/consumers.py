@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from faststream.kafka import KafkaRouter
 
+from services.generator.commands.assets import delete_assets
 from services.generator.commands.cancel_import import cancel_import, cancel_imports_of
 from services.generator.commands.cancel_run import cancel_run
 from services.generator.commands.close_run import close_rejected, close_reviewed
@@ -20,7 +21,6 @@ from services.generator.commands.start_run import Offer, start_run
 from services.generator.commands.versions import commit_version
 from services.generator.domain.runs import Run
 from services.generator.domain.states import TERMINAL
-from services.generator.usecases.delete_assets import delete_assets
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested, RegenerateRequested
 from shared.contracts.events.review import Accepted, Rejected, ReviewUpdated

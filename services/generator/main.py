@@ -1,5 +1,5 @@
-"""The generator service as an ASGI app: `uvicorn --factory services.generator.main:create_app`; its operators'
-commands: `python -m services.generator.main gc --dry-run`."""
+"""The generator as an ASGI app (`uvicorn --factory services.generator.main:create_app`) and its command line
+(`python -m services.generator.main gc --dry-run`)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from services.generator.api.webhooks import webhook_routes
 from services.generator.config import Settings
 from services.generator.providers.replicate.bell import Bell
 from services.generator.providers.replicate.webhooks import keys_of
-from services.generator.wiring import open_keeper, wire
+from services.generator.retention import open_retention
+from services.generator.wiring import wire
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
-from shared.retention.command import operate
+from shared.retention.command import run_command
 from shared.service import service_app
 
 
@@ -27,4 +28,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(operate(Service.GENERATOR, sys.argv[1:], lambda: open_keeper(Settings()), SystemClock()))
+    sys.exit(run_command(Service.GENERATOR, sys.argv[1:], lambda: open_retention(Settings()), SystemClock()))

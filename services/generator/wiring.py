@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from services.generator.adapters.postgres.purges import keeping_units
 from services.generator.commands.abandon_call import AbandonCall
 from services.generator.commands.call_provider import RemoteMaker
 from services.generator.commands.candidates import MAX_SEED, MakeCandidate
@@ -24,7 +23,6 @@ from services.generator.commands.start_run import Offer
 from services.generator.config import Settings
 from services.generator.consumers import Stores, consumer_router, refuse_dead_letters
 from services.generator.domain.runs import Lane
-from services.generator.entrypoints.keeper import COLLECT, PURGE, Keeper
 from services.generator.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
 from services.generator.media.downloads import GuardedDownloads
 from services.generator.media.film.cutter import FfmpegCutter
@@ -38,6 +36,7 @@ from services.generator.providers.replicate import provider as replicate_provide
 from services.generator.providers.replicate.bell import Bell
 from services.generator.providers.replicate.settings import BASE_URL, ReplicateSettings
 from services.generator.providers.replicate.settings import NAME as REPLICATE
+from services.generator.retention import retention_service
 from services.generator.store.attempts import attempt_units
 from services.generator.store.calls import PostgresCalls
 from services.generator.store.imports import PostgresImports, split_units
@@ -45,16 +44,15 @@ from services.generator.store.limiter import PostgresGates, PostgresTurnstile
 from services.generator.store.runs import PostgresRuns
 from services.generator.store.sweeps import PostgresSweeps
 from services.generator.store.versions import PostgresCommits
-from services.generator.usecases.collect_orphans import CollectOrphans
-from services.generator.usecases.purge_versions import PurgeVersions
 from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
+from shared.jobs.recurring import recurring_kinds, schedule
 from shared.jobs.worker import JobKind, Worker
 from shared.media.c2pa import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import transaction
-from shared.retention.rounds import retention_kinds, schedule
+from shared.retention.jobs import retention_jobs
 from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import Health
 
@@ -105,14 +103,15 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         router = consumer_router(stores, offer(settings, made_of), meter, base.clock)
         limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
         split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
+        retention = retention_jobs(retention_service(base.pool, objects.own, base.publisher), base.clock)
         work = {
             **kinds(generate, at_once(settings), PostgresGates()),
             ABANDON: abandonment(base, made_of),
             SPLIT: split,
-            **retention_kinds(keeping(base, objects), PURGE, COLLECT, base.pool, base.clock),
+            **recurring_kinds(retention, base.pool, base.clock),
         }
         async with transaction(base.pool) as connection:
-            await schedule(connection, PURGE, COLLECT)
+            await schedule(connection, retention)
         await PostgresTurnstile(base.pool).declare(made_of.catalogue.gates)
         async with (
             run_messaging(base, router, on_dead_letter=refuse_dead_letters(stores.runs, base.clock)) as messaging,
@@ -121,21 +120,6 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
             RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, base.clock).recurring(),
         ):
             yield messaging.health
-
-
-def keeping(base: Resources, objects: Objects) -> Keeper:
-    unit = keeping_units(base.pool, base.publisher)
-    return Keeper(unit, PurgeVersions(unit, objects.own), CollectOrphans(unit, objects.own))
-
-
-@asynccontextmanager
-async def open_keeper(settings: Settings) -> AsyncIterator[Keeper]:
-    """For operators' commands, beside a service that runs."""
-    async with (
-        open_resources(Service.GENERATOR, settings) as base,
-        open_objects(settings.objects_url, Service.GENERATOR) as objects,
-    ):
-        yield keeping(base, objects)
 
 
 @asynccontextmanager

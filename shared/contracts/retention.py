@@ -1,5 +1,5 @@
-"""How long things are kept, and what is said of one: by the generator that frees versions, by the compiler that frees
-pieces and films, by the gateway that shows them and frees uploads."""
+"""Retention periods, and what retention decides about one record. The generator applies them to versions, the compiler
+to pieces and films, the gateway to uploads; the gateway also shows what the others will delete."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from enum import StrEnum
 from typing import Final
 
 ACCEPTED_KEPT: Final = 3
-"""Of each asset the last accepted versions stay, the committed one among them."""
+"""The number of accepted versions kept for each asset, the committed one among them."""
 
 CLOSED_KEPT: Final = timedelta(days=7)
-"""How long what was rejected, expired or not chosen can still be reopened, and bad output looked at."""
+"""How long rejected, expired and unchosen versions can be reopened, and bad output can be inspected."""
 
 FILMS_KEPT: Final = 3
-"""Of each episode the last completed films stay."""
+"""The number of completed films kept for each episode."""
 
 PIECES_KEPT: Final = timedelta(days=7)
-"""How long a piece stays that nothing uses. Longer than a compilation may take (24 h): what one has found, it keeps."""
+"""How long an unused piece is kept. Longer than a compilation may take (24 h), so that a compilation in progress never
+loses a piece that it has found."""
 
 GRACE: Final = timedelta(hours=48)
-"""From the mark (no new use) to the end of the bytes. Longer than every compilation (24 h), media URL (2 h) and
-backup, so that nobody who holds a reference finds it broken and services need not pin each other's objects."""
+"""From marking a record (no new use) to deleting its bytes. Longer than any compilation (24 h), media URL (2 h) and
+backup, so that no holder of a reference finds it broken and services need not pin each other's objects."""
 
 
 class Action(StrEnum):
-    """`mark`: no new use from now on. `wait`: marked, its bytes stay for the grace time. `delete`: that is over."""
+    """`mark`: no new use from now on. `wait`: marked, within the grace period. `delete`: the grace period is over."""
 
     KEEP = "keep"
     MARK = "mark"
@@ -35,21 +36,22 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What happens to a thing, why, since when that holds, and until when if it ends by itself."""
+class Disposition:
+    """What happens to a record, why, since when that holds, and when it ends if it ends by itself."""
 
     action: Action
-    why: str
+    reason: str
     since: datetime
     until: datetime | None = None
 
 
-def over(marked_at: datetime, why: str, now: datetime) -> Verdict:
-    """Of what is marked: its grace time runs, or is over."""
-    ends = marked_at + GRACE
-    return Verdict(Action.DELETE if ends <= now else Action.WAIT, why, marked_at, ends)
+def delete_after(grace: timedelta, since: datetime, reason: str, now: datetime) -> Disposition:
+    """The disposition of a marked record, or of an object without a row."""
+    until = since + grace
+    return Disposition(Action.DELETE if until <= now else Action.WAIT, reason, since, until)
 
 
-def after(kept: timedelta, since: datetime, why: str, now: datetime) -> Verdict:
-    """Of what is kept for a time and then marked."""
-    return Verdict(Action.MARK if since + kept <= now else Action.KEEP, why, since, since + kept)
+def mark_after(period: timedelta, since: datetime, reason: str, now: datetime) -> Disposition:
+    """The disposition of a record that is kept for a period and then marked."""
+    until = since + period
+    return Disposition(Action.MARK if until <= now else Action.KEEP, reason, since, until)

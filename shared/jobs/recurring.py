@@ -1,40 +1,93 @@
-"""Work that goes on beside a block, and ends with it."""
+"""Work that recurs: `recurring` in every process, `RecurringJob` in one of all replicas at a time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID, uuid5
 
 import structlog
 
 from shared.core.clock import Clock
+from shared.core.errors import RetakeError
+from shared.jobs import queue
+from shared.jobs.queue import Claim
+from shared.jobs.worker import JobKind
+from shared.postgres.pool import Connection, Pool, transaction
 from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
+
+_IDS: Final = UUID("7d0c1d5e-4a52-4d0f-9f2d-3f3f0f4b7c11")  # the namespace of recurring jobs' ids
 
 
 @asynccontextmanager
 async def recurring(
     work: Callable[[], Awaitable[object]], *, name: str, every_s: float, clock: Clock, at_once: bool = False
 ) -> AsyncIterator[None]:
-    """Does `work` every `every_s` seconds, for the first time after as long or `at_once`; it is cancelled at the
-    block's end. A database that is away costs a round: a line in the log, and the next one comes."""
+    """Runs `work` every `every_s` seconds while the block is open, and cancels it at the end.
 
-    async def rounds() -> None:
+    The first run is after `every_s` seconds, or immediately with `at_once`. An unavailable database costs one run: it
+    is logged, and the next run follows as usual.
+    """
+
+    async def loop() -> None:
         if not at_once:
             await clock.sleep(every_s)
         while True:
-            try:
-                await work()
-            except UNAVAILABLE as e:
-                log.warning("round.failed", of=name, error=repr(e))
+            await _run(name, work)
             await clock.sleep(every_s)
 
-    task = asyncio.create_task(rounds(), name=name)
+    task = asyncio.create_task(loop(), name=name)
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@dataclass(frozen=True)
+class RecurringJob:
+    """A job with one row that is never finished. `name` is its kind and determines its id, so that all replicas agree.
+    `every` is counted from the end of one run to the start of the next."""
+
+    name: str
+    every: timedelta
+    work: Callable[[], Awaitable[object]]
+
+    @property
+    def job_id(self) -> str:
+        return str(uuid5(_IDS, self.name))
+
+
+async def schedule(connection: Connection, jobs: Iterable[RecurringJob]) -> None:
+    """Enqueues the jobs, at start. Does nothing if they are in the queue already."""
+    for job in jobs:
+        await queue.enqueue(connection, job.job_id, job.name)
+
+
+def recurring_kinds(jobs: Iterable[RecurringJob], pool: Pool, clock: Clock) -> Mapping[str, JobKind]:
+    """The jobs' kinds, for `Worker`."""
+
+    def kind(job: RecurringJob) -> JobKind:
+        async def run(claim: Claim) -> None:
+            await _run(job.name, job.work)
+            async with transaction(pool) as connection:
+                await queue.reschedule(connection, claim, clock.now() + job.every)
+
+        return JobKind(run, concurrency=1)
+
+    return {job.name: kind(job) for job in jobs}
+
+
+async def _run(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """One run. What is unavailable now may be there at the next run; a bug is not caught."""
+    try:
+        await work()
+    except (RetakeError, *UNAVAILABLE) as e:
+        log.warning("recurring.failed", name=name, error=str(e) if isinstance(e, RetakeError) else repr(e))

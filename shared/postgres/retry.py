@@ -1,10 +1,15 @@
-"""Which PostgreSQL errors are transient."""
+"""Which PostgreSQL errors are transient, and transactions that report them as such."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
+
+from shared.core.errors import Retryable
+from shared.postgres.pool import Connection, Pool, transaction
 
 UNAVAILABLE: Final = (
     asyncpg.PostgresConnectionError,
@@ -22,3 +27,13 @@ UNAVAILABLE: Final = (
     TimeoutError,
 )
 """Raised by asyncpg when the same transaction may succeed a moment later."""
+
+
+@asynccontextmanager
+async def retryable_transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction whose transient errors are raised as Retryable("database_unavailable")."""
+    try:
+        async with transaction(pool) as connection:
+            yield connection
+    except UNAVAILABLE as e:
+        raise Retryable("database_unavailable", f"The database is unavailable: {e!r}") from e

@@ -16,13 +16,10 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from services.compiler.adapters.keeping import keeping_units
-from services.compiler.entrypoints.keeper import Keeper
 from services.compiler.planning.pieces import Piece, PieceKind
+from services.compiler.retention import retention_service
 from services.compiler.store.compilations import CompilationRepository
 from services.compiler.store.pieces import PostgresPieceStore
-from services.compiler.usecases.collect_orphans import CollectOrphans
-from services.compiler.usecases.purge_unused import PurgeUnused
 from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
 from shared.core.errors import Retryable
@@ -30,8 +27,8 @@ from shared.core.ids import new_id
 from shared.messaging.events import Cause, Publisher
 from shared.objects import ObjectStore, StoredObject, open_objects
 from shared.postgres.pool import Pool, open_pool, transaction
-from shared.retention import Done
-from shared.retention.command import operate
+from shared.retention.command import run_command
+from shared.retention.engine import Freed, RetentionService
 from tests.conftest import FreshDatabase
 from tests.support import events
 from tests.support.clock import FakeClock
@@ -64,12 +61,12 @@ class Kept:
     aging: Aging
     clock: FakeClock
     piece_store: PostgresPieceStore
-    keeper: Keeper
+    retention: RetentionService
 
-    async def sweep(self, after: timedelta = timedelta()) -> Done:
+    async def sweep(self, after: timedelta = timedelta()) -> Freed:
         self.clock.move(after.total_seconds())
         now = self.clock.now()
-        return await self.keeper.purge(now) + await self.keeper.collect(now)
+        return await self.retention.purge(now) + await self.retention.collect(now)
 
     async def put(self, key: str, content: bytes = b"some") -> ObjectRef:
         self.aging.written[key] = self.clock.now()
@@ -137,8 +134,8 @@ class Kept:
 
     async def explained(self) -> dict[str, tuple[str, str, str | None]]:
         return {
-            line.id: (line.verdict.action.value, line.verdict.why, line.project_id)
-            async for line in self.keeper.explain(self.clock.now())
+            line.id: (line.disposition.action.value, line.disposition.reason, line.project_id)
+            async for line in self.retention.explain(self.clock.now())
         }
 
 
@@ -149,21 +146,20 @@ async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[K
         open_pool(await fresh_database("compiler")) as pool,
         open_objects(f"file://{tmp_path}", Service.COMPILER) as objects,
     ):
-        unit = keeping_units(pool)
         aging = Aging(objects.own, clock)
-        keeper = Keeper(unit, PurgeUnused(unit, objects.own), CollectOrphans(unit, cast(ObjectStore, aging)))
-        yield Kept(pool, objects.own, aging, clock, PostgresPieceStore(pool, new_id, clock), keeper)
+        retention = retention_service(pool, cast(ObjectStore, aging))
+        yield Kept(pool, objects.own, aging, clock, PostgresPieceStore(pool, new_id, clock), retention)
 
 
 async def test_a_piece_goes_when_nothing_has_used_it_for_a_week_and_two_days(kept: Kept) -> None:
     made = await kept.piece("k")
     track = await kept.piece("t", PieceKind.TRACK)
     assert made and track
-    assert await kept.sweep(WEEK - OVER) == Done()
+    assert await kept.sweep(WEEK - OVER) == Freed()
     assert (await kept.explained())["k"][:2] == ("keep", "used by a film or rendered ahead")
     assert (await kept.sweep(2 * OVER)).marked == 2
-    assert (await kept.explained())["k"][:2] == ("wait", "nothing has used it for 7 days")
-    assert await kept.sweep(GRACE - OVER) == Done()
+    assert (await kept.explained())["k"][:2] == ("wait", "unused for 7 days")
+    assert await kept.sweep(GRACE - OVER) == Freed()
     assert made.bytes.key in await kept.files()
     done = await kept.sweep(2 * OVER)
     assert (done.deleted, done.size) == (2, made.bytes.size)
@@ -175,11 +171,11 @@ async def test_whoever_finds_a_piece_keeps_it_for_another_week_even_if_it_is_mar
     made = await kept.piece("k")
     await kept.sweep(WEEK - OVER)
     assert await kept.piece_store.find(["k"]) == {"k": made}
-    assert await kept.sweep(WEEK - OVER) == Done()
+    assert await kept.sweep(WEEK - OVER) == Freed()
     assert (await kept.sweep(2 * OVER)).marked == 1
     kept.clock.move((GRACE + OVER).total_seconds())
     assert await kept.piece_store.find(["k"]) == {"k": made}, "its bytes are there as long as no sweep has given it up"
-    assert await kept.sweep() == Done()
+    assert await kept.sweep() == Freed()
     assert (await kept.explained())["k"][0] == "keep"
 
 
@@ -258,7 +254,7 @@ async def test_the_last_three_films_of_an_episode_stay_with_all_their_files(kept
     await kept.sweep(2 * OVER)
     assert await kept.owners() == {*films[2:], alone}
     assert len(await kept.files()) == 4 * 3, "film, poster, captions; what was there before it was signed is gone"
-    assert await kept.sweep(timedelta(days=400)) == Done()
+    assert await kept.sweep(timedelta(days=400)) == Freed()
     rows = {r["compilation_id"] for r in await kept.pool.fetch("select compilation_id from compilations")}
     assert rows == {*films[2:], alone, running}
 
@@ -293,7 +289,7 @@ async def test_objects_without_a_row_go_after_two_days_but_none_of_a_film_in_pro
     assert await kept.piece_store.claim("dead", PieceKind.CLIP)
     await kept.pool.execute("update pieces set lease_until = now() - interval '49 h' where key = 'dead'")
     assert await kept.piece_store.claim("alive", PieceKind.CLIP)
-    assert await kept.sweep(GRACE - OVER) == Done()
+    assert await kept.sweep(GRACE - OVER) == Freed()
     assert (await kept.sweep(2 * OVER)).deleted == len(left)
     assert await kept.files() == {mine.key, theirs.key, made.bytes.key}
     assert [r["key"] for r in await kept.pool.fetch("select key from pieces order by 1")] == ["alive", "k"]
@@ -308,14 +304,14 @@ async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(
     kept.clock.move((WEEK + OVER).total_seconds())
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Keeper]:
-        yield kept.keeper
+    async def opened() -> AsyncIterator[RetentionService]:
+        yield kept.retention
 
     loop = asyncio.get_running_loop()  # the command runs a loop; the pool belongs to ours
     monkeypatch.setattr(asyncio, "run", lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30))
 
     async def said(*arguments: str) -> list[dict[str, Any]]:
-        assert await asyncio.to_thread(operate, "compiler", ["gc", *arguments], opened, kept.clock) == 0
+        assert await asyncio.to_thread(run_command, "compiler", ["gc", *arguments], opened, kept.clock) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     lines = {line["id"]: line for line in await said("--dry-run")}

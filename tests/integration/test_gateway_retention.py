@@ -13,7 +13,6 @@ import pytest_asyncio
 
 from services.gateway.commands.imports import ImportFilm, import_film
 from services.gateway.commands.projects import ChangeSettings, change_settings, delete_project
-from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.commands.reviews import SubmitDecision, submit_decision
 from services.gateway.commands.run_admission import StartRun
 from services.gateway.commands.runs import reopen_run, start_run
@@ -21,14 +20,14 @@ from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
-from services.gateway.store.retention import keeping_units
+from services.gateway.retention import retention_service
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind
 from shared.core.errors import Retryable
 from shared.core.ids import new_id
 from shared.objects import ObjectStore, open_objects
-from shared.retention import Done
+from shared.retention.engine import Freed, RetentionService
 from tests.conftest import FreshDatabase
 from tests.support import events
 from tests.support.gateway_world import World, world
@@ -40,7 +39,7 @@ WEEK, GRACE, OVER = timedelta(days=7), timedelta(hours=48), timedelta(minutes=1)
 class Kept:
     w: World
     store: ObjectStore
-    purge: PurgeUploads
+    retention: RetentionService
 
     async def upload(self, caller: Caller, kind: Any = "image") -> str:
         upload_id = new_id()
@@ -48,17 +47,15 @@ class Kept:
         await self.w.do(register_upload, caller, RegisterUpload(upload_id, "Harbour.jpg", f"{kind}/any", kind, ref))
         return upload_id
 
-    async def sweep(self, after: timedelta = timedelta()) -> Done:
+    async def sweep(self, after: timedelta = timedelta()) -> Freed:
         self.w.clock.move(after.total_seconds())
-        async with self.purge.unit() as keeping:
-            await keeping.retire_versions(self.w.clock.now())
         now = self.w.clock.now()
-        return await self.purge.purge(now) + await self.purge.collect(now)
+        return await self.retention.purge(now) + await self.retention.collect(now)
 
     async def why(self, upload_id: str) -> tuple[str, str]:
         return {
-            line.id: (line.verdict.action.value, line.verdict.why)
-            async for line in self.purge.explain(self.w.clock.now())
+            line.id: (line.disposition.action.value, line.disposition.reason)
+            async for line in self.retention.explain(self.w.clock.now())
         }[upload_id]
 
     async def keys(self) -> list[str]:
@@ -71,7 +68,7 @@ async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[K
         world(await fresh_database("gateway")) as w,
         open_objects(f"file://{tmp_path}", Service.GATEWAY) as objects,
     ):
-        yield Kept(w, objects.own, PurgeUploads(keeping_units(w.pool), objects.own))
+        yield Kept(w, objects.own, retention_service(w.pool, objects.own))
 
 
 async def an_image(w: World) -> tuple[Caller, str]:
@@ -91,13 +88,13 @@ async def test_an_upload_goes_when_its_run_has_ended(kept: Kept) -> None:
     run = await kept.w.do(register_version, caller, RegisterVersion(asset, upload))
     assert await kept.why(upload) == ("keep", "a run or an import works from it")
     await kept.w.settle()
-    assert await kept.sweep(2 * WEEK) == Done(), "its preview waits"
+    assert await kept.sweep(2 * WEEK) == Freed(), "its preview waits"
     await kept.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
     await kept.w.settle()
     assert (await kept.sweep()).marked == 1
     await refused("invalid", kept.w.do(register_version, caller, RegisterVersion(asset, upload)))
-    assert await kept.sweep(GRACE - OVER) == Done()
-    assert await kept.sweep(2 * OVER) == Done(0, 1, 4)
+    assert await kept.sweep(GRACE - OVER) == Freed()
+    assert await kept.sweep(2 * OVER) == Freed(0, 1, 4)
     assert await kept.keys() == []
 
 
@@ -107,9 +104,9 @@ async def test_an_upload_whose_run_failed_or_that_nobody_used_stays_a_week(kept:
     kept.w.played.fails = lambda _: True
     await kept.w.do(register_version, caller, RegisterVersion(asset, tried))
     await kept.w.settle()
-    assert await kept.why(tried) == ("keep", "its run failed: it can be tried again")
-    assert await kept.why(idle) == ("keep", "nothing has used it yet")
-    assert await kept.sweep(WEEK - OVER) == Done()
+    assert await kept.why(tried) == ("keep", "its run failed and can be retried")
+    assert await kept.why(idle) == ("keep", "not used yet")
+    assert await kept.sweep(WEEK - OVER) == Freed()
     assert (await kept.sweep(2 * OVER)).marked == 2
 
 
@@ -118,7 +115,7 @@ async def test_a_characters_picture_stays_until_its_settings_or_its_project_go(k
     upload = await kept.upload(caller)
     named = {"characters": [{"name": "Ana", "description": "", "upload_ids": [upload]}]}
     await kept.w.do(change_settings, caller, ChangeSettings(None, named))
-    assert await kept.sweep(52 * WEEK) == Done()
+    assert await kept.sweep(52 * WEEK) == Freed()
     await kept.w.do(delete_project, caller)
     assert await kept.why(upload) == ("mark", "its project was deleted")
     assert (await kept.sweep()).marked == 1
@@ -128,20 +125,20 @@ async def test_a_film_stays_while_it_is_split(kept: Kept) -> None:
     caller, _ = await an_image(kept.w)
     film = await kept.upload(caller, "video")
     started = await kept.w.do(import_film, caller, ImportFilm(film))
-    assert await kept.sweep(2 * WEEK) == Done()
+    assert await kept.sweep(2 * WEEK) == Freed()
     failed = events.failed(
         run_id=None, asset_id=None, asset_kind=None, import_id=started.import_id, episode_id=started.episode_id
     )
     await kept.w.deliver(events.message(failed, at=kept.w.clock.now()))
-    assert await kept.why(film) == ("keep", "its run failed: it can be tried again")
+    assert await kept.why(film) == ("keep", "its run failed and can be retried")
 
 
 async def test_an_object_that_no_row_knows_is_collected(kept: Kept) -> None:
     await kept.store.put_bytes("uploads/left.jpg", b"left", "image/jpeg")
     found = [stored async for stored in kept.store.list("uploads/left")]
     kept.w.clock.move((found[0].modified - kept.w.clock.now() + GRACE - OVER).total_seconds())
-    assert await kept.sweep() == Done()
-    assert await kept.sweep(2 * OVER) == Done(0, 1, 4)
+    assert await kept.sweep() == Freed()
+    assert await kept.sweep(2 * OVER) == Freed(0, 1, 4)
 
 
 async def test_a_store_that_is_away_loses_no_row(kept: Kept, monkeypatch: Any) -> None:

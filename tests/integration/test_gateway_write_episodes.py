@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -32,7 +31,6 @@ from services.gateway.commands.projects import (
     delete_project,
     ensure_local_project,
 )
-from services.gateway.commands.purge_uploads import PurgeUploads
 from services.gateway.commands.run_admission import StartRun
 from services.gateway.commands.runs import start_run
 from services.gateway.commands.segments import AddSegment, add_segment, change_segment, order_segments
@@ -41,15 +39,13 @@ from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.films import Boundary
-from services.gateway.jobs import job_kinds, prune, schedule
-from services.gateway.store.retention import keeping_units
+from services.gateway.jobs import job_kinds, prune, recurring_jobs
 from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested
-from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind, TransitionStyle
 from shared.core.clock import SystemClock
 from shared.core.ids import new_id
+from shared.jobs.recurring import recurring_kinds, schedule
 from shared.jobs.worker import Worker
-from shared.objects.directory import open_directory
 from shared.postgres.listener import Listener
 from shared.postgres.pool import transaction
 from tests.conftest import FreshDatabase
@@ -512,14 +508,14 @@ async def test_the_past_goes_and_the_cursor_stays(w: World) -> None:
     assert await w.pool.fetchval("select count(*) from tickets") == 0
 
 
-async def test_a_woken_batch_goes_on_by_itself(w: World, tmp_path: Path) -> None:
+async def test_a_woken_batch_goes_on_by_itself(w: World) -> None:
     """The real worker advances a batch after an event, and once a minute one whose wake-up was lost."""
     caller = await w.project()
     episode = await w.episode(caller)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
     clock = SystemClock()
-    purge = PurgeUploads(keeping_units(w.pool), (await open_directory(tmp_path, Service.GATEWAY)).own)
-    kinds = job_kinds(w.pool, w.stores, purge, clock)
+    recurring = recurring_jobs(w.pool, w.stores, clock)
+    kinds = {**job_kinds(w.pool, w.stores), **recurring_kinds(recurring, w.pool, clock)}
     async with Worker(w.pool, w.pool._connect_args[0], kinds, clock=clock, new_id=new_id):
         await w.post()
         for message in [*w.mail]:
@@ -528,9 +524,9 @@ async def test_a_woken_batch_goes_on_by_itself(w: World, tmp_path: Path) -> None
         await w.pool.execute("delete from jobs")
         await w.post()
         async with transaction(w.pool) as connection:
-            await schedule(connection)
-            await schedule(connection)
-        assert await w.pool.fetchval("select count(*) from jobs where kind in ('watch-batches', 'sweep')") == 2
+            await schedule(connection, recurring)
+            await schedule(connection, recurring)
+        assert await w.pool.fetchval("select count(*) from jobs where kind in ('watch-batches', 'prune')") == 2
         await w.pool.execute("update batches set status = 'running', completed = 7 where batch_id = $1", batch_id)
         await _until(w, "select 1 from batches where batch_id = $1 and completed <> 7", batch_id)
 

@@ -17,12 +17,12 @@ import aioboto3
 import pytest
 import pytest_asyncio
 
-from services.generator.entrypoints.keeper import Keeper
-from services.generator.wiring import keeping
+from services.generator.retention import retention_service
 from shared.contracts.values import AssetKind
 from shared.core.errors import Retryable
 from shared.core.ids import new_id
-from shared.retention import Done, command
+from shared.retention import command
+from shared.retention.engine import Freed, RetentionService
 from tests.support import events
 from tests.support.clock import FakeClock
 from tests.support.generator import Bench, emptied_database, open_bench
@@ -35,16 +35,16 @@ OVER = timedelta(minutes=1)
 
 @dataclass
 class Kept:
-    """A bench whose clock a test moves, with the keeper beside it."""
+    """A bench whose clock a test moves, with its retention."""
 
     bench: Bench
     clock: FakeClock
-    keeper: Keeper
+    retention: RetentionService
 
-    async def sweep(self, after: timedelta = timedelta()) -> Done:
+    async def sweep(self, after: timedelta = timedelta()) -> Freed:
         self.clock.move(after.total_seconds())
         now = self.clock.now()
-        return await self.keeper.purge(now) + await self.keeper.collect(now)
+        return await self.retention.purge(now) + await self.retention.collect(now)
 
     async def marked(self, version_id: str) -> bool | None:
         """None: it has no row any more."""
@@ -60,13 +60,13 @@ class Kept:
 
     async def explained(self) -> dict[str, dict[str, Any]]:
         found = {}
-        async for line in self.keeper.explain(self.clock.now()):
+        async for line in self.retention.explain(self.clock.now()):
             found[line.id] = {
-                "action": line.verdict.action.value,
-                "why": line.verdict.why,
+                "action": line.disposition.action.value,
+                "why": line.disposition.reason,
                 "bytes": line.size,
                 "project": line.project_id,
-                "until": line.verdict.until,
+                "until": line.disposition.until,
             }
         return found
 
@@ -75,7 +75,7 @@ class Kept:
 async def kept(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Kept]:
     clock = FakeClock(datetime.now(UTC))
     async with open_bench(await emptied_database(postgres), tmp_path, clock=clock) as bench:
-        yield Kept(bench, clock, keeping(bench.base, bench.objects))
+        yield Kept(bench, clock, retention_service(bench.pool, bench.objects.own, bench.base.publisher))
 
 
 @pytest_asyncio.fixture
@@ -90,7 +90,7 @@ async def kept_on_s3(
     clock = FakeClock(datetime.now(UTC))
     database = await emptied_database(postgres)
     async with open_bench(database, tmp_path, clock=clock, objects_url=f"s3://{bucket}/films") as bench:
-        yield Kept(bench, clock, keeping(bench.base, bench.objects))
+        yield Kept(bench, clock, retention_service(bench.pool, bench.objects.own, bench.base.publisher))
 
 
 def of(told: Any) -> dict[str, Any]:
@@ -113,10 +113,10 @@ async def test_a_rejected_version_is_marked_after_a_week_and_gone_two_days_later
     preview = await kept.bench.preview(**picture())
     made = preview.candidates[0]
     await reject(kept, preview)
-    assert await kept.sweep(WEEK - OVER) == Done()
+    assert await kept.sweep(WEEK - OVER) == Freed()
     assert (await kept.explained())[made.version_id]["why"] == "rejected"
     assert (await kept.sweep(2 * OVER)).marked == 1
-    assert await kept.sweep(GRACE - OVER) == Done()
+    assert await kept.sweep(GRACE - OVER) == Freed()
     assert await kept.has_bytes(made)
     done = await kept.sweep(2 * OVER)
     assert (done.deleted, done.size) == (1, made.object.size + made.poster.size)
@@ -133,7 +133,7 @@ async def test_of_accepted_versions_the_last_three_stay_and_clients_are_told(kep
     assert await kept.marked(first.version.version_id)
     assert (await kept.sweep(GRACE + OVER)).deleted == 1
     assert [await kept.has_bytes(d.version) for d in done] == [False, True, True, True]
-    assert await kept.sweep(timedelta(days=400)) == Done()
+    assert await kept.sweep(timedelta(days=400)) == Freed()
 
 
 @pytest.mark.component("s3_server")
@@ -198,7 +198,7 @@ async def test_a_starting_image_that_an_active_run_pinned_stays_until_it_ends(ke
     )
     await kept.bench.handle(video)
     await kept.bench.accept(newer)
-    assert await kept.sweep(GRACE + OVER) == Done()
+    assert await kept.sweep(GRACE + OVER) == Freed()
     assert (await kept.explained())[image.version.version_id]["action"] == "keep"
     await kept.bench.handle(events.cancel_requested(target_id=video.run_id))
     assert (await kept.sweep()).marked == 1
@@ -259,7 +259,7 @@ async def test_objects_without_a_row_are_collected_when_their_folders_time_is_ov
     )
     await kept.bench.handle(user)
     lines = await kept.explained()
-    assert (lines[late]["action"], lines[late]["why"], lines[late]["project"]) == ("wait", "no row knows it", None)
+    assert (lines[late]["action"], lines[late]["why"], lines[late]["project"]) == ("wait", "no row refers to it", None)
     await kept.sweep(GRACE + OVER)
     assert {late, support, clip} - await kept.files() == {late}
     await kept.sweep(WEEK)
@@ -297,11 +297,11 @@ async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(
     kept.clock.move((WEEK + OVER).total_seconds())
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Keeper]:
-        yield kept.keeper
+    async def opened() -> AsyncIterator[RetentionService]:
+        yield kept.retention
 
     def said(*arguments: str) -> list[dict[str, Any]]:
-        assert command.operate("generator", ["gc", *arguments], opened, kept.clock) == 0
+        assert command.run_command("generator", ["gc", *arguments], opened, kept.clock) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     lines = await _in_a_loop_of_its_own(kept, said, "--dry-run")

@@ -1,17 +1,24 @@
-"""What is kept and for how long: one function says it of any piece or film, for the sweep and for who asks why."""
+"""Which pieces and films are kept, and for how long: the rules that both the deletion and its explanation apply."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
-from shared.contracts.retention import FILMS_KEPT, PIECES_KEPT, Action, Verdict, after, over
+from shared.contracts.retention import (
+    FILMS_KEPT,
+    GRACE,
+    PIECES_KEPT,
+    Action,
+    Disposition,
+    delete_after,
+    mark_after,
+)
 
 
 @dataclass(frozen=True)
-class HeldPiece:
-    """A finished piece as retention sees it. `deleting`: its bytes may be gone. Sizes in bytes."""
+class PieceRecord:
+    """A finished piece. `size` in bytes; `deleting`: its bytes may be deleted already."""
 
     id: str
     kind: str
@@ -22,7 +29,7 @@ class HeldPiece:
 
     @property
     def project_id(self) -> None:
-        """None: equal parts of several projects' films are one piece."""
+        """A piece belongs to no project: identical parts of several projects' films are one piece."""
         return None
 
     @property
@@ -31,8 +38,8 @@ class HeldPiece:
 
 
 @dataclass(frozen=True)
-class HeldFilm:
-    """A completed film with its poster and files. `newer`: how many of its episode were completed after it."""
+class FilmRecord:
+    """A completed film. `size` in bytes with its poster and files; `newer` counts its episode's later films."""
 
     id: str
     project_id: str
@@ -48,37 +55,23 @@ class HeldFilm:
         return f"film of episode {self.episode_id}"
 
 
-Held = HeldPiece | HeldFilm
+def piece_disposition(piece: PieceRecord, now: datetime) -> Disposition:
+    """A film in progress needs no check of its own: it uses, and so renews, every piece that it is joined from."""
+    if piece.deleting:
+        return Disposition(Action.DELETE, "its bytes are being deleted", piece.marked_at or piece.used_at)
+    if piece.marked_at is not None:
+        return delete_after(GRACE, piece.marked_at, f"unused for {PIECES_KEPT.days} days", now)
+    return mark_after(PIECES_KEPT, piece.used_at, "used by a film or rendered ahead", now)
 
 
-def judge(held: Held, now: datetime) -> Verdict:
-    match held:
-        case HeldPiece():
-            return _piece(held, now)
-        case HeldFilm():
-            return _film(held, now)
-        case _:
-            assert_never(held)
-
-
-def _piece(held: HeldPiece, now: datetime) -> Verdict:
-    """Films in progress need no other sign: each finds, and so uses, every piece that it is joined from."""
-    if held.deleting:
-        return Verdict(Action.DELETE, "its bytes are being deleted", held.marked_at or held.used_at)
-    if held.marked_at is not None:
-        return over(held.marked_at, f"nothing has used it for {PIECES_KEPT.days} days", now)
-    return after(PIECES_KEPT, held.used_at, "used by a film or rendered ahead", now)
-
-
-def _film(held: HeldFilm, now: datetime) -> Verdict:
-    surplus = held.newer >= FILMS_KEPT
-    why = (
-        f"{FILMS_KEPT} newer films of its episode were completed"
-        if surplus
-        else (f"one of the last {FILMS_KEPT} films of its episode")
-    )
-    if held.episode_deleted:
-        why = "its episode was deleted"
-    if held.marked_at is not None:
-        return over(held.marked_at, why, now)
-    return Verdict(Action.MARK if surplus or held.episode_deleted else Action.KEEP, why, held.completed_at)
+def film_disposition(film: FilmRecord, now: datetime) -> Disposition:
+    surplus = film.newer >= FILMS_KEPT
+    if film.episode_deleted:
+        reason = "its episode was deleted"
+    elif surplus:
+        reason = f"{FILMS_KEPT} newer films of its episode were completed"
+    else:
+        reason = f"one of the last {FILMS_KEPT} films of its episode"
+    if film.marked_at is not None:
+        return delete_after(GRACE, film.marked_at, reason, now)
+    return Disposition(Action.MARK if surplus or film.episode_deleted else Action.KEEP, reason, film.completed_at)

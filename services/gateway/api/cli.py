@@ -15,7 +15,7 @@ from typing import Final
 from services.gateway.api.app import build_app
 from services.gateway.api.markdown import api_reference
 from shared.core.clock import SystemClock
-from shared.retention.command import OpenKeeper, add_gc, run_gc
+from shared.retention.command import OpenRetention, add_gc, run_gc
 
 SERVICE: Final = "gateway"
 
@@ -30,7 +30,7 @@ def reference() -> str:
     return api_reference(json.loads(openapi()))
 
 
-def operate(arguments: list[str], open_keeper: OpenKeeper | None = None) -> int:
+def operate(arguments: list[str], open_retention: OpenRetention | None = None) -> int:
     """The exit code: 0 done, 1 failed, 2 wrong usage."""
     parser = argparse.ArgumentParser(prog=f"python -m services.{SERVICE}.main")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -41,9 +41,9 @@ def operate(arguments: list[str], open_keeper: OpenKeeper | None = None) -> int:
     if asked.command in ("openapi", "reference"):
         sys.stdout.write(openapi() if asked.command == "openapi" else reference())
         return 0
-    if open_keeper is None:
+    if open_retention is None:
         parser.error(f"run it as {parser.prog} gc")
-    return run_gc(SERVICE, parser, asked, open_keeper, SystemClock())
+    return run_gc(SERVICE, parser, asked, open_retention, SystemClock())
 
 
 if __name__ == "__main__":

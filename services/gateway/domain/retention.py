@@ -1,22 +1,21 @@
-"""How long an upload is kept: it goes with what it serves, and the version made from it has a copy of its own."""
+"""How long an upload is kept: until its run or import has ended, because the resulting version has its own copy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.contracts.retention import CLOSED_KEPT, Action, Verdict, after, over
+from shared.contracts.retention import CLOSED_KEPT, GRACE, Action, Disposition, delete_after, mark_after
 
 
 @dataclass(frozen=True)
-class HeldUpload:
-    """`active`: a run or an import that takes it has not ended; `served`: one has ended with what it was made for.
-    `is_reference`: a character's settings name it. `size` in bytes."""
+class UploadRecord:
+    """An upload. `size` in bytes; `active`: a run or an import of it has not ended; `served`: one has completed;
+    `is_reference`: a character in the project's settings names it."""
 
-    upload_id: str
+    id: str
     project_id: str
     filename: str
-    key: str
     size: int
     created_at: datetime
     active: bool = False
@@ -26,26 +25,30 @@ class HeldUpload:
     project_deleted_at: datetime | None = None
     marked_at: datetime | None = None
 
-
-def judge(held: HeldUpload, now: datetime) -> Verdict:
-    if held.active:
-        return Verdict(Action.KEEP, "a run or an import works from it", held.created_at)
-    why = _why(held)
-    if held.marked_at is not None:
-        return over(held.marked_at, why, now)
-    if held.project_deleted_at is not None:
-        return Verdict(Action.MARK, why, held.project_deleted_at)
-    if held.is_reference:
-        return Verdict(Action.KEEP, why, held.created_at)
-    used = held.last_used_at or held.created_at
-    return Verdict(Action.MARK, why, used) if held.served else after(CLOSED_KEPT, used, why, now)
+    @property
+    def what(self) -> str:
+        return f"upload {self.filename}"
 
 
-def _why(held: HeldUpload) -> str:
-    if held.project_deleted_at is not None:
+def upload_disposition(upload: UploadRecord, now: datetime) -> Disposition:
+    if upload.active:
+        return Disposition(Action.KEEP, "a run or an import works from it", upload.created_at)
+    reason = _reason(upload)
+    if upload.marked_at is not None:
+        return delete_after(GRACE, upload.marked_at, reason, now)
+    if upload.project_deleted_at is not None:
+        return Disposition(Action.MARK, reason, upload.project_deleted_at)
+    if upload.is_reference:
+        return Disposition(Action.KEEP, reason, upload.created_at)
+    used_at = upload.last_used_at or upload.created_at
+    return Disposition(Action.MARK, reason, used_at) if upload.served else mark_after(CLOSED_KEPT, used_at, reason, now)
+
+
+def _reason(upload: UploadRecord) -> str:
+    if upload.project_deleted_at is not None:
         return "its project was deleted"
-    if held.is_reference:
+    if upload.is_reference:
         return "a reference image of a character"
-    if held.served:
-        return "its run has ended, and what came of it has a copy"
-    return "its run failed: it can be tried again" if held.last_used_at else "nothing has used it yet"
+    if upload.served:
+        return "its run has ended, and the resulting version has a copy"
+    return "its run failed and can be retried" if upload.last_used_at else "not used yet"

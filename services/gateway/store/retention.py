@@ -1,19 +1,19 @@
-"""What retention looks for and what it writes, in PostgreSQL."""
+"""The SQL of retention: uploads, and the versions that the generator has marked by now."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.gateway.commands.retention import Keeping
-from services.gateway.domain.retention import HeldUpload
+from services.gateway.domain.retention import UploadRecord
 from shared.contracts.retention import CLOSED_KEPT
-from shared.postgres.pool import Connection, Pool, transaction
+from shared.postgres.pool import Connection
 
-_UPLOADS: Final = """
-    select u.upload_id, u.project_id, u.filename, u.object ->> 'key' as key, (u.object ->> 'size')::bigint as size,
+PREFETCH: Final = 500  # rows per round trip of a cursor
+
+_UPLOAD: Final = """
+    select u.upload_id as id, u.project_id, u.filename, (u.object ->> 'size')::bigint as size,
            u.created_at, u.deleted_at as marked_at, p.deleted_at as project_deleted_at,
            p.settings @? format('$.characters[*].upload_ids[*] ? (@ == "%s")', u.upload_id)::jsonpath as is_reference,
            coalesce(r.active or i.active, r.active, i.active, false) as active,
@@ -30,10 +30,19 @@ _UPLOADS: Final = """
                max(updated_at) as last_at
         from imports where upload_id = u.upload_id
     ) i on true
-    where $1::uuid is null or u.upload_id > $1
-    order by u.upload_id limit $2
 """
-# What the generator lets go by the same rule; one that is being offered again stays.
+_EXPIRED: Final = f"""
+    select id from uploads join ({_UPLOAD} where u.deleted_at is null) found on found.id = upload_id
+    where not active and (project_deleted_at is not null
+                          or not is_reference and (served or coalesce(last_used_at, found.created_at) <= $1))
+    order by id limit $2 for update of uploads skip locked
+"""
+_MARKED: Final = f"""
+    select id from uploads join ({_UPLOAD} where u.deleted_at <= $1) found on found.id = upload_id
+    where not active
+    order by id limit $2 for update of uploads skip locked
+"""
+# The versions that the generator marks by the same rule; one that is being offered again stays.
 _RETIRE: Final = """
     update versions v set retired_at = $1, updated_at = greatest(v.updated_at, $1)
     where v.retired_at is null and v.closed_at < $2
@@ -42,41 +51,50 @@ _RETIRE: Final = """
 """
 
 
-class PostgresKeeping:
-    """Implements `usecases.keeping.Keeping`."""
+class UploadRetention:
+    """Implements `shared.retention.engine.RetentionRepository`. Nothing removes the mark of an upload."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    async def uploads(self, after_id: str | None, limit: int) -> list[HeldUpload]:
-        return [HeldUpload(**dict(r)) for r in await self._db.fetch(_UPLOADS, after_id, limit)]
+    async def lock_expired(self, now: datetime, limit: int) -> list[str]:
+        return [r["id"] for r in await self._db.fetch(_EXPIRED, now - CLOSED_KEPT, limit)]
 
-    async def mark(self, upload_ids: Sequence[str], now: datetime) -> None:
+    async def lock_marked(self, marked_before: datetime, limit: int) -> list[str]:
+        return [r["id"] for r in await self._db.fetch(_MARKED, marked_before, limit)]
+
+    async def load(self, ids: Sequence[str]) -> list[UploadRecord]:
+        rows = await self._db.fetch(_UPLOAD + "where u.upload_id = any($1::uuid[])", list(ids))
+        return [UploadRecord(**dict(r)) for r in rows]
+
+    async def load_all(self, project_id: str | None) -> AsyncIterator[UploadRecord]:
+        sql = _UPLOAD + "where $1::uuid is null or u.project_id = $1 order by u.upload_id"
+        async for row in self._db.cursor(sql, project_id, prefetch=PREFETCH):
+            yield UploadRecord(**dict(row))
+
+    async def mark(self, ids: Sequence[str], now: datetime) -> None:
         await self._db.execute(
-            "update uploads set deleted_at = $2, updated_at = $2 "
-            "where upload_id = any($1::uuid[]) and deleted_at is null",
-            list(upload_ids),
-            now,
+            "update uploads set deleted_at = $2, updated_at = $2 where upload_id = any($1::uuid[])", list(ids), now
         )
 
-    async def forget(self, upload_ids: Sequence[str]) -> None:
-        await self._db.execute("delete from uploads where upload_id = any($1::uuid[])", list(upload_ids))
-
-    async def known_keys(self, keys: Sequence[str]) -> set[str]:
+    async def release(self, ids: Sequence[str]) -> list[str]:
         rows = await self._db.fetch(
-            "select object ->> 'key' as key from uploads where object ->> 'key' = any($1)", list(keys)
+            "select object ->> 'key' as key from uploads where upload_id = any($1::uuid[])", list(ids)
         )
-        return {r["key"] for r in rows}
+        return [r["key"] for r in rows]
 
-    async def retire_versions(self, now: datetime) -> int:
-        done = await self._db.execute(_RETIRE, now, now - CLOSED_KEPT)
-        return int(done.rpartition(" ")[2])
+    async def delete(self, ids: Sequence[str]) -> None:
+        await self._db.execute("delete from uploads where upload_id = any($1::uuid[])", list(ids))
 
 
-def keeping_units(pool: Pool) -> Callable[[], AbstractAsyncContextManager[Keeping]]:
-    @asynccontextmanager
-    async def unit() -> AsyncIterator[Keeping]:
-        async with transaction(pool) as connection:
-            yield PostgresKeeping(connection)
+async def referenced_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that are an upload's object."""
+    rows = await connection.fetch(
+        "select object ->> 'key' as key from uploads where object ->> 'key' = any($1)", list(keys)
+    )
+    return {r["key"] for r in rows}
 
-    return unit
+
+async def retire_versions(connection: Connection, now: datetime) -> None:
+    """Shows versions as gone that the generator has marked by now."""
+    await connection.execute(_RETIRE, now, now - CLOSED_KEPT)

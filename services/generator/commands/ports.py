@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from services.generator.domain.frames import Frame
 from services.generator.domain.pricing import Quote, quote
-from services.generator.domain.retention import LetGo
+from services.generator.domain.retention import RetirementReason
 from services.generator.domain.runs import Candidate, Lane, Run
 from services.generator.domain.states import RunState, VersionStatus
 from services.generator.domain.tolerances import Asked
@@ -190,7 +190,7 @@ class Commits(Store, Protocol):
 
     async def lock(self, run_id: str, version_id: str) -> Pending | None: ...
 
-    async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, LetGo]) -> Run:
+    async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, RetirementReason]) -> Run:
         """Pointer, run and versions, in the caller's transaction. `retired`: what is let go, and why."""
         ...
 

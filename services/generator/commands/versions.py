@@ -8,7 +8,7 @@ import structlog
 
 from services.generator.commands.ports import Commits, Pending
 from services.generator.domain.problems import problem_of, superseded
-from services.generator.domain.retention import LetGo, surplus
+from services.generator.domain.retention import RetirementReason, surplus
 from services.generator.domain.runs import Run, commit_time, complete, failed
 from services.generator.domain.states import RunState, may_become
 from shared.contracts.events.review import Accepted
@@ -37,7 +37,7 @@ async def commit_version(commits: Commits, message: Message[Accepted], now: date
 
 async def _commit(commits: Commits, pending: Pending, message: Message[Accepted], now: datetime) -> Run:
     assert pending.candidate is not None
-    retired = _let_go(pending, pending.candidate.version_id)
+    retired = _retirements(pending, pending.candidate.version_id)
     updated_at = commit_time(now, pending.updated_at)
     run = await commits.commit(pending, updated_at, retired)
     log.info("run.committed", run_id=run.run_id, version_id=pending.candidate.version_id)
@@ -56,13 +56,13 @@ async def _commit(commits: Commits, pending: Pending, message: Message[Accepted]
     return run
 
 
-def _let_go(pending: Pending, chosen: str) -> dict[str, LetGo]:
+def _retirements(pending: Pending, chosen: str) -> dict[str, RetirementReason]:
     """Accepted versions beyond those that are kept, and the one replaced if the run was asked not to keep it."""
     previous = pending.committed_version_id
     keep = pending.run.request.keep_original or previous in (None, chosen)
-    retired = {} if keep or previous is None else {previous: LetGo.REPLACED}
+    retired = {} if keep or previous is None else {previous: RetirementReason.REPLACED}
     kept = [v for v in pending.accepted if v not in retired]
-    return retired | dict.fromkeys(surplus(kept, chosen), LetGo.SURPLUS)
+    return retired | dict.fromkeys(surplus(kept, chosen), RetirementReason.SURPLUS)
 
 
 async def _supersede(commits: Commits, pending: Pending, now: datetime) -> Run | None:

@@ -1,4 +1,4 @@
-"""What is kept and for how long: one function says it of any version, for the sweep and for who asks why."""
+"""Which versions are kept, and for how long: the rule that both the deletion and its explanation apply."""
 
 from __future__ import annotations
 
@@ -9,23 +9,32 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from services.generator.domain.states import VersionStatus
-from shared.contracts.retention import ACCEPTED_KEPT, CLOSED_KEPT, Action, Verdict, after, over
+from shared.contracts.retention import (
+    ACCEPTED_KEPT,
+    CLOSED_KEPT,
+    GRACE,
+    Action,
+    Disposition,
+    delete_after,
+    mark_after,
+)
 from shared.contracts.values import AssetKind
 
 
-class LetGo(StrEnum):
-    """Why a commit let an accepted version go."""
+class RetirementReason(StrEnum):
+    """Why a commit retired an accepted version."""
 
-    SURPLUS = "surplus"  # as many newer accepted ones are there as are kept
-    REPLACED = "replaced"  # `keep_original: false` of the run that replaced it
+    SURPLUS = "surplus"  # as many newer versions were accepted as are kept
+    REPLACED = "replaced"  # the run that replaced it had `keep_original: false`
 
 
 @dataclass(frozen=True)
-class Holding:
-    """A version as retention sees it. `in_use`: an active run offers it, or works from it. Sizes in bytes."""
+class VersionRecord:
+    """A version. `size` in bytes with its poster, filmstrip, proxy and last frame; `in_use`: an active run offers it or
+    works from it."""
 
-    version_id: str
-    project_id: str
+    id: str
+    project_id: str | None
     asset_id: str
     kind: AssetKind
     number: int
@@ -36,62 +45,69 @@ class Holding:
     in_use: bool = False
     settled_at: datetime | None = None
     accepted_at: datetime | None = None
-    let_go: LetGo | None = None
-    let_go_at: datetime | None = None
+    retirement_reason: RetirementReason | None = None
+    retired_at: datetime | None = None
     marked_at: datetime | None = None
     asset_deleted_at: datetime | None = None
 
+    @property
+    def what(self) -> str:
+        return f"{self.kind.value.replace('_', ' ')} version {self.number}"
 
-def judge(held: Holding, now: datetime) -> Verdict:
-    """What is committed or in use is never marked and never deleted, whatever else is true of it."""
-    deleted = held.asset_deleted_at
-    if held.committed and deleted is None:
-        return Verdict(Action.KEEP, "committed: what everybody sees", held.accepted_at or held.created_at)
-    if held.in_use:
-        return Verdict(Action.KEEP, "an active run offers it or works from it", held.created_at)
-    why = _closed(held)
-    if held.marked_at is not None:
-        return over(held.marked_at, why, now)
-    if deleted is not None:
-        return Verdict(Action.MARK, why, deleted)
-    if held.let_go_at is not None:
-        return Verdict(Action.MARK, why, held.let_go_at)
-    match held.status:
+
+def version_disposition(version: VersionRecord, now: datetime) -> Disposition:
+    """A committed version, or one in use, is never marked and never deleted, whatever else is true of it."""
+    if version.committed and version.asset_deleted_at is None:
+        return Disposition(Action.KEEP, "committed: the version that everybody sees", _accepted_at(version))
+    if version.in_use:
+        return Disposition(Action.KEEP, "an active run offers it or works from it", version.created_at)
+    reason = _reason(version)
+    if version.marked_at is not None:
+        return delete_after(GRACE, version.marked_at, reason, now)
+    if version.asset_deleted_at is not None:
+        return Disposition(Action.MARK, reason, version.asset_deleted_at)
+    if version.retired_at is not None:
+        return Disposition(Action.MARK, reason, version.retired_at)
+    match version.status:
         case VersionStatus.ACCEPTED:
-            return Verdict(Action.KEEP, why, held.accepted_at or held.created_at)
+            return Disposition(Action.KEEP, reason, _accepted_at(version))
         case VersionStatus.CANDIDATE:
-            return Verdict(Action.KEEP, why, held.created_at)
+            return Disposition(Action.KEEP, reason, version.created_at)
         case VersionStatus.REJECTED | VersionStatus.EXPIRED | VersionStatus.NOT_CHOSEN | VersionStatus.DISCARDED:
-            return after(CLOSED_KEPT, held.settled_at or held.created_at, why, now)
+            return mark_after(CLOSED_KEPT, version.settled_at or version.created_at, reason, now)
         case _:
-            assert_never(held.status)
+            assert_never(version.status)
 
 
 def surplus(accepted: Sequence[str], chosen: str) -> list[str]:
-    """What a commit lets go: `accepted` are the asset's kept ones, newest first; `chosen` is about to be the newest."""
+    """The ids that a commit of `chosen` retires; `accepted` are the asset's kept accepted versions, newest first."""
     return [v for v in accepted if v != chosen][ACCEPTED_KEPT - 1 :]
 
 
-_WHY: Final = {
+_STATUS_REASONS: Final = {
     VersionStatus.ACCEPTED: f"one of the last {ACCEPTED_KEPT} accepted versions",
-    VersionStatus.CANDIDATE: "its run is not over",
+    VersionStatus.CANDIDATE: "its run has not ended",
     VersionStatus.REJECTED: "rejected",
-    VersionStatus.EXPIRED: "nobody decided in time, or another version was committed first",
+    VersionStatus.EXPIRED: "its review expired, or another version was committed first",
     VersionStatus.NOT_CHOSEN: "another variant was chosen",
     VersionStatus.DISCARDED: "its run was cancelled",
 }
 
 
-def _closed(held: Holding) -> str:
-    """Why it may not be needed any more, the strongest reason first."""
-    if held.asset_deleted_at is not None:
+def _accepted_at(version: VersionRecord) -> datetime:
+    return version.accepted_at or version.created_at
+
+
+def _reason(version: VersionRecord) -> str:
+    """Why the version is kept or deleted; the strongest reason first."""
+    if version.asset_deleted_at is not None:
         return "its asset was deleted"
-    match held.let_go:
-        case LetGo.SURPLUS:
-            return f"accepted, but {ACCEPTED_KEPT} newer versions were, too"
-        case LetGo.REPLACED:
-            return "replaced by a run that was asked not to keep the original"
+    match version.retirement_reason:
+        case RetirementReason.SURPLUS:
+            return f"accepted, but so were {ACCEPTED_KEPT} newer versions"
+        case RetirementReason.REPLACED:
+            return "replaced by a run with keep_original: false"
         case None:
-            return _WHY[held.status]
+            return _STATUS_REASONS[version.status]
         case _:
-            assert_never(held.let_go)
+            assert_never(version.retirement_reason)

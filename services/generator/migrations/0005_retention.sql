@@ -1,11 +1,11 @@
 -- migrate:up
 
--- Why a commit let a version go, beside when (retired_at).
-alter table versions add column let_go text check (let_go in ('surplus', 'replaced'));
-update versions set let_go = 'replaced' where retired_at is not null;
+-- Why a commit retired a version; `retired_at` says when.
+alter table versions add column retirement_reason text check (retirement_reason in ('surplus', 'replaced'));
+update versions set retirement_reason = 'replaced' where retired_at is not null;
 
 -- Accepted beyond the last three before commits counted them.
-update versions v set let_go = 'surplus', retired_at = now()
+update versions v set retirement_reason = 'surplus', retired_at = now()
 from (
     select version_id, row_number() over (partition by asset_id order by accepted_at desc) as place
     from versions where status = 'accepted' and purged_at is null and retired_at is null
@@ -16,11 +16,11 @@ where v.version_id = ranked.version_id and ranked.place > 3 and a.committed_vers
 -- What the sweep looks for, and nothing else: these stay small however many versions are kept.
 create index versions_closed on versions (settled_at)
     where purged_at is null and status in ('rejected', 'expired', 'not_chosen', 'discarded');
-create index versions_let_go on versions (retired_at) where purged_at is null and retired_at is not null;
+create index versions_retired on versions (retired_at) where purged_at is null and retired_at is not null;
 create index versions_marked on versions (purged_at) where purged_at is not null;
 create index runs_pinning on runs ((request ->> 'starting_image_version_id'))
     where state in ('queued', 'generating', 'preview_ready');
 
 -- migrate:down
-drop index runs_pinning, versions_marked, versions_let_go, versions_closed;
-alter table versions drop column let_go;
+drop index runs_pinning, versions_marked, versions_retired, versions_closed;
+alter table versions drop column retirement_reason;

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from services.generator.commands.ports import Pending
-from services.generator.domain.retention import LetGo
+from services.generator.domain.retention import RetirementReason
 from services.generator.domain.runs import Run
 from services.generator.store.rows import RUN, Rows, run_of
 from shared.contracts.values import Version
@@ -32,11 +32,11 @@ _COMMIT: Final = f"""
         set status = case when v.version_id = $2 then 'accepted' else 'not_chosen' end, settled_at = $3,
             accepted_at = case when v.version_id = $2 then $3 else v.accepted_at end,
             retired_at = case when v.version_id = $2 then null else v.retired_at end,
-            let_go = case when v.version_id = $2 then null else v.let_go end
+            retirement_reason = case when v.version_id = $2 then null else v.retirement_reason end
         from candidates c
         where c.run_id = $1 and v.version_id = c.version_id and (v.version_id = $2 or v.status = 'candidate')
     ), retired as (
-        update versions v set retired_at = $3, let_go = gone.why
+        update versions v set retired_at = $3, retirement_reason = gone.why
         from unnest($5::uuid[], $6::text[]) as gone(version_id, why) where v.version_id = gone.version_id
     )
     update runs set state = 'complete', rev = rev + 1, step = 'complete', ended_at = $3, updated_at = $3
@@ -62,7 +62,7 @@ class PostgresCommits(Rows):
             tuple(row["accepted"] or ()),
         )
 
-    async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, LetGo]) -> Run:
+    async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, RetirementReason]) -> Run:
         assert pending.candidate is not None
         row = await self._db.fetchrow(
             _COMMIT,

@@ -1,4 +1,4 @@
-"""What retention freed, as operators watch it: one pair of counters for all services that own objects."""
+"""What retention deleted, as counters with the same names in every service that owns objects."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Final
 from prometheus_client import Counter
 
 BYTES: Final = Counter("retake_retention_freed_bytes_total", "Bytes that retention deleted", ["what"])
-THINGS: Final = Counter(
-    "retake_retention_freed_total", "Versions, films, pieces and orphaned objects that retention deleted", ["what"]
+RECORDS: Final = Counter(
+    "retake_retention_freed_total",
+    "Versions, films, pieces, uploads and orphaned objects that retention deleted",
+    ["what"],
 )
 
 
 def count_freed(what: str, count: int, size: int) -> None:
     """`size` in bytes."""
-    THINGS.labels(what).inc(count)
+    RECORDS.labels(what).inc(count)
     BYTES.labels(what).inc(size)

@@ -1,1 +1,0 @@
-"""Ways in: topics, jobs, the expiry sweep."""

@@ -1,1 +1,0 @@
-"""What the compiler does, one use case per file."""

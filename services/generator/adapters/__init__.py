@@ -1,1 +1,0 @@
-"""Ways out: PostgreSQL, media tools, providers, downloads."""

@@ -1,1 +1,0 @@
-"""What the generator does, one use case per file."""
