@@ -27,12 +27,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with wire(settings) as parts:
-            app.state.gateway = parts
+        async with wire(settings) as state:
+            app.state.gateway = state
 
             def drain() -> None:
-                parts.health.draining = True
-                parts.hub.drain()
+                state.health.draining = True
+                state.hub.drain()
 
             with on_termination(drain):
                 yield

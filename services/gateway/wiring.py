@@ -22,10 +22,9 @@ from services.gateway.consumers import consumer_router
 from services.gateway.domain.links import Links
 from services.gateway.jobs import job_kinds, recurring_jobs
 from services.gateway.metrics import review_gauges
-from services.gateway.queries.everything import PostgresViews
+from services.gateway.queries.facade import Queries
 from services.gateway.queries.metrics import TARGETS, review_metrics
 from services.gateway.retention import PURGE_EVERY, retention_service
-from services.gateway.store import idempotency
 from services.gateway.store.event_log import EventLog
 from services.gateway.store.rate_windows import RateWindows
 from services.gateway.store.stream_counts import StreamCounts
@@ -72,8 +71,8 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         )
         messaging = await stack.enter_async_context(run_messaging(base, consumer_router(stores), needs_broker=False))
 
-        def views(connection: Connection, links: Links) -> PostgresViews:
-            return PostgresViews(
+        def queries(connection: Connection, links: Links) -> Queries:
+            return Queries(
                 connection,
                 links,
                 stores.catalogue,
@@ -109,8 +108,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             settings=settings,
             pool=base.pool,
             stores=stores,
-            views=views,
-            answers=idempotency,
+            queries=queries,
             verifier=verifier,
             tokens=tokens,
             tickets=Tickets(base.pool, base.clock),

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from services.gateway.api import documents, problems
-from services.gateway.api.app_state import AppState
+from services.gateway.api.app_state import app_state
 from services.gateway.api.middleware.auth import API, AuthMiddleware
 from services.gateway.api.middleware.errors import ErrorMiddleware
 from services.gateway.api.openapi import completed
@@ -26,11 +26,13 @@ from services.gateway.api.routes import (
     imports,
     media,
     projects,
+    reviews,
     runs,
     segments,
     site,
     streams,
     uploads,
+    versions,
 )
 from services.gateway.config import Settings
 from shared.core.clock import Clock
@@ -124,15 +126,17 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
         segments.router,
         assets.router,
         runs.router,
+        reviews.router,
+        versions.router,
         batches.router,
         films.router,
         media.router,
     ):
         app.include_router(router, prefix=API)
-    app.include_router(health_routes(lambda: _parts(app).health))
+    app.include_router(health_routes(lambda: app_state(app).health))
     app.include_router(site.router)
     if settings is not None:
-        app.add_middleware(AuthMiddleware, parts=lambda: _parts(app))
+        app.add_middleware(AuthMiddleware, state=lambda: app_state(app))
         if settings.cors_origins:
             app.add_middleware(
                 CORSMiddleware,
@@ -144,11 +148,6 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
                 max_age=600,
             )
     return app
-
-
-def _parts(app: FastAPI) -> AppState:
-    parts: AppState = app.state.gateway
-    return parts
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,4 +1,4 @@
-"""From a request for a film to the use case, and the wait for what is just being committed."""
+"""Requests for a film: their command, the wait for versions that are being committed, and for an estimate."""
 
 from __future__ import annotations
 
@@ -9,57 +9,64 @@ from typing import Final
 from starlette.responses import Response
 
 from services.gateway.api.app_state import Json
-from services.gateway.api.context import RequestContext, Result
+from services.gateway.api.context import RequestContext
+from services.gateway.api.headers import Preference
+from services.gateway.api.idempotency import Wait
+from services.gateway.api.responses import Result
 from services.gateway.api.schemas.episodes import NewCompilation, Render
 from services.gateway.commands.films import CompileEpisode
 from services.gateway.domain.films import Boundary
 
-COMMIT_S: Final = 5.0  # a version that is accepted when a film is asked for mostly is committed within milliseconds
-TOLD_S: Final = 0.5  # the compiler says within tenths how long it will take; whoever asked need not wait for more
+COMMIT_S: Final = 5.0  # an accepted version is usually committed within milliseconds
+ESTIMATE_S: Final = 0.5  # the compiler sends its estimate within tenths of a second; clients need not wait longer
 
 
-class StillWorking(Exception):
-    """Versions are accepted and not yet committed; undoes the transaction."""
+class StillCommittingError(Exception):
+    """Some versions are accepted and not yet committed; rolls the transaction back."""
 
 
-def compile_of(episode_id: str, body: NewCompilation | Render) -> CompileEpisode:
+def compile_command(episode_id: str, body: NewCompilation | Render) -> CompileEpisode:
     transitions = [Boundary(t.after_segment_id, t.style, t.duration) for t in body.transitions]
     return CompileEpisode(
         episode_id, body.segment_ids, body.transition_style, transitions, body.audio_config.value(), body.captions
     )
 
 
-def then_estimate(context: RequestContext, project_id: str) -> Callable[[Result], Awaitable[Result]]:
-    """The compiler looks which pieces are there and knows its pace: its estimate is better than the gateway's guess."""
+def until_estimate(project_id: str) -> Wait:
+    """Waits for the compiler's own estimate, which knows the pieces that exist and the speed of rendering."""
 
-    async def wait(answer: Result) -> Result:
-        assert answer.body is not None
-        body = answer.body
+    async def wait(context: RequestContext, prefer: Preference, result: Result) -> Result:
+        if prefer.respond_async:
+            return result
+        assert isinstance(result.body, dict)
+        started = result.body
 
-        async def look() -> Json | None:
-            found = await context.read(lambda work: work.views.compilation(body["compilation_job_id"]))
-            return found if found["status"] != "pending" else None
+        async def begun() -> Json | None:
+            async with context.snapshot() as work:
+                film = await work.queries.compilation(started["compilation_job_id"])
+            return film if film["status"] != "pending" else None
 
-        with context.parts.concurrency.wait() as may:
-            found = await context.parts.hub.wait_for(project_id, look, TOLD_S if may else 0)
-        if found is None or found["estimated_duration"] is None:
-            return answer
-        return replace(answer, body=body | {"estimated_duration": found["estimated_duration"]})
+        with context.state.concurrency.wait() as admitted:
+            film = await context.state.hub.wait_for(project_id, begun, ESTIMATE_S if admitted else 0)
+        if film is None or film["estimated_duration"] is None:
+            return result
+        return replace(result, body=started | {"estimated_duration": film["estimated_duration"]})
 
     return wait
 
 
-async def patiently(
+async def retry_while_committing(
     context: RequestContext, project_id: str, attempt: Callable[[bool], Awaitable[Response]]
 ) -> Response:
-    """`attempt(last_try)` again after every event of the project while it raises StillWorking, for five seconds."""
+    """Calls `attempt(last_try)` again after every event of the project while it raises StillCommittingError, for five
+    seconds."""
 
-    async def look() -> Response | None:
+    async def response() -> Response | None:
         try:
             return await attempt(False)
-        except StillWorking:
+        except StillCommittingError:
             return None
 
-    with context.parts.concurrency.wait() as may:
-        found = await context.parts.hub.wait_for(project_id, look, COMMIT_S if may else 0)
+    with context.state.concurrency.wait() as admitted:
+        found = await context.state.hub.wait_for(project_id, response, COMMIT_S if admitted else 0)
     return found or await attempt(True)

@@ -13,7 +13,6 @@ from typing import Annotated, Final
 from fastapi import Depends, Header, Query, Request
 
 from services.gateway.api.app_state import Json
-from services.gateway.api.middleware.auth import API
 from services.gateway.api.problems import ProblemError, Slug, invalid
 from services.gateway.api.schemas.base import Moment
 from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Listing, Page
@@ -156,8 +155,3 @@ def accepts(request: Request, *served: str) -> None:
         if kind == "*/*" or any(kind in (s, s.partition("/")[0] + "/*") for s in served):
             return
     raise ProblemError(Slug.NOT_ACCEPTABLE, f"Served is {served[0]}; the Accept header takes none of that.")
-
-
-def location(path: str) -> dict[str, str]:
-    """`path` below /api/v1."""
-    return {"Location": f"{API}{path}"}

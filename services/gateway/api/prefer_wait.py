@@ -1,86 +1,83 @@
-"""`Prefer: wait=N`: holds an answer until the work rests, or the time is over."""
+"""`Prefer: wait=N`: holds a response until the work has come to rest, or the time is over."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from starlette.responses import Response
 
 from services.gateway.api.app_state import Json
-from services.gateway.api.context import RequestContext, Result, UnitOfWork, json_response
+from services.gateway.api.context import RequestContext, UnitOfWork
 from services.gateway.api.headers import Preference
-from services.gateway.domain.accounts import Resource, Role
+from services.gateway.api.idempotency import Wait
+from services.gateway.api.responses import Result, json_response
+from services.gateway.domain.accounts import Role
 from services.gateway.domain.runs import AT_REST
 
+Work = Literal["run", "batch", "compilation", "import"]
+
 _ENDED: Final = frozenset({"completed", "failed", "cancelled"})
-RESTS: Final[dict[str, frozenset[str]]] = {
+RESTS: Final[Mapping[Work, frozenset[str]]] = {
     "run": frozenset(s.value for s in AT_REST),
     "batch": _ENDED | {"waiting_review", "paused"},
     "compilation": _ENDED,
     "import": _ENDED,
 }
-"""The statuses in which each resource rests."""
+"""The statuses in which each kind of work is at rest."""
 
 
-async def shown(work: UnitOfWork, resource: Resource, resource_id: str) -> Json:
-    """The resource by its name; the caller may see it already."""
-    match resource:
+async def read(work: UnitOfWork, kind: Work, resource_id: str) -> Json:
+    """The resource; the caller has checked that the user may see it."""
+    match kind:
         case "run":
-            return await work.views.run(resource_id)
+            return await work.queries.run(resource_id)
         case "batch":
-            return await work.views.batch(resource_id)
+            return await work.queries.batch(resource_id)
         case "compilation":
-            return await work.views.compilation(resource_id)
+            return await work.queries.compilation(resource_id)
         case "import":
-            return await work.views.import_(resource_id)
-        case _:
-            raise ValueError(f"a {resource} does not work")
+            return await work.queries.import_(resource_id)
 
 
-async def until_rest(context: RequestContext, resource: Resource, found: Json, seconds: float) -> Json:
+async def _until_rest(context: RequestContext, kind: Work, resource: Json, seconds: float) -> Json:
     """The resource at rest, or as it is when the time is over."""
-    if found["status"] in RESTS[resource]:
-        return found
-    latest = found
+    if resource["status"] in RESTS[kind]:
+        return resource
+    latest = resource
 
-    async def look() -> Json | None:
+    async def at_rest() -> Json | None:
         nonlocal latest
-        latest = await context.read(lambda work: shown(work, resource, found["id"]))
-        return latest if latest["status"] in RESTS[resource] else None
+        async with context.snapshot() as work:
+            latest = await read(work, kind, resource["id"])
+        return latest if latest["status"] in RESTS[kind] else None
 
-    with context.parts.concurrency.wait() as may:
-        return await context.parts.hub.wait_for(found["project_id"], look, seconds if may else 0) or latest
+    with context.state.concurrency.wait() as admitted:
+        seconds = seconds if admitted else 0
+        return await context.state.hub.wait_for(resource["project_id"], at_rest, seconds) or latest
 
 
-def then_wait(
-    context: RequestContext, resource: Resource, prefer: Preference
-) -> Callable[[Result], Awaitable[Result]] | None:
-    """For commands that answer 202 with the resource: 200 once it rests."""
-    if not prefer.wait_s or prefer.respond_async:
-        return None
-    seconds = prefer.wait_s
+def until_rest(kind: Work) -> Wait:
+    """For commands that answer 202 with the resource: 200 once it is at rest."""
 
-    async def wait(answer: Result) -> Result:
-        assert answer.body is not None
-        found = await until_rest(context, resource, answer.body, seconds)
-        if found["status"] not in RESTS[resource]:
-            return replace(answer, body=found)
-        return Result(200, found, {**answer.headers, **prefer.applied})
+    async def wait(context: RequestContext, prefer: Preference, result: Result) -> Result:
+        if not prefer.wait_s or prefer.respond_async:
+            return result
+        assert isinstance(result.body, dict)
+        resource = await _until_rest(context, kind, result.body, prefer.wait_s)
+        if resource["status"] not in RESTS[kind]:
+            return replace(result, body=resource)
+        return Result(200, resource, {**result.headers, **prefer.applied})
 
     return wait
 
 
-async def get_waiting(context: RequestContext, resource: Resource, resource_id: str, prefer: Preference) -> Response:
-    """A GET: always 200; says whether the preference was applied."""
-
-    async def look(work: UnitOfWork) -> Json:
-        await work.require_role(resource, resource_id, Role.VIEWER)
-        return await shown(work, resource, resource_id)
-
-    found = await context.read(look)
+async def get_at_rest(context: RequestContext, kind: Work, resource_id: str, prefer: Preference) -> Response:
+    """A GET: always 200, and `Preference-Applied` if it waited."""
+    async with context.snapshot() as work:
+        await work.require_role(kind, resource_id, Role.VIEWER)
+        resource = await read(work, kind, resource_id)
     if not prefer.wait_s:
-        return json_response(found)
-    found = await until_rest(context, resource, found, prefer.wait_s)
-    return json_response(found, headers=prefer.applied)
+        return json_response(resource)
+    return json_response(await _until_rest(context, kind, resource, prefer.wait_s), headers=prefer.applied)

@@ -9,7 +9,7 @@ from services.gateway.domain.defaults import defaults
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.settings import snapshot
 from services.gateway.queries.base import Json, Row, times, when
-from services.gateway.queries.runs import RunViews
+from services.gateway.queries.runs import RunQueries
 from shared.contracts.values import AssetKind, Output
 
 _SELECT: Final = """
@@ -27,7 +27,7 @@ _OF_EPISODE: Final = _SELECT + "where t.episode_id = $1 and t.deleted_at is null
 _STALE: Final = "case when t.stale_since is null then 'false' else 'true' end"
 
 
-class AssetViews(RunViews):
+class AssetQueries(RunQueries):
     async def asset(self, asset_id: str) -> Json:
         return (await self._assets([await self._one("asset", _ONE, asset_id)]))[0]
 

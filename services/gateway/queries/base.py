@@ -20,7 +20,7 @@ Json = dict[str, Any]
 Row = asyncpg.Record
 
 
-class View:
+class QueryBase:
     """Reads for one caller on one connection, as a rule inside a repeatable-read transaction."""
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Final
 from services.gateway.domain.event_log import event_id
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.queries.base import Json, Row, problem, times, when
-from services.gateway.queries.segments import SegmentViews
+from services.gateway.queries.segments import SegmentQueries
 from shared.contracts.messages import message
 
 _EPISODE: Final = """
@@ -45,7 +45,7 @@ _ITEMS: Final = """
 """
 
 
-class EpisodeViews(SegmentViews):
+class EpisodeQueries(SegmentQueries):
     async def episode(self, episode_id: str) -> Json:
         """Read in one snapshot: whoever opens a stream at `cursor` misses nothing and gets nothing twice."""
         row = await self._one("episode", _EPISODE, episode_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from services.gateway.domain.paging import Listing, Page
-from services.gateway.queries.base import Json, Row, View, problem, times, when
+from services.gateway.queries.base import Json, QueryBase, Row, problem, times, when
 from services.gateway.queries.versions import resolution
 from shared.contracts.messages import message
 from shared.contracts.retention import FILMS_KEPT
@@ -23,7 +23,7 @@ _SELECT: Final = f"""
 """
 
 
-class FilmViews(View):
+class FilmQueries(QueryBase):
     async def compilation(self, compilation_id: str) -> Json:
         return self._film(await self._one("compilation", _SELECT + "where t.compilation_id = $1", compilation_id))
 

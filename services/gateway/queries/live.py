@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.gateway.domain.errors import not_found
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.runs import ACTIVE
-from services.gateway.queries.base import Json, Row, View, when
+from services.gateway.queries.base import Json, QueryBase, Row, when
 from services.gateway.queries.films import GONE
 from shared.contracts.messages import message
 from shared.contracts.values import ObjectRef
@@ -56,7 +56,7 @@ _UPLOAD: Final = """
 """
 
 
-class LiveViews(View):
+class LiveQueries(QueryBase):
     async def project_ids(self) -> list[str]:
         return [r["project_id"] for r in await self._connection.fetch(_PROJECT_IDS, self._links.user_id)]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.settings import with_defaults, workflow_of
-from services.gateway.queries.base import Json, Row, View, times, when
+from services.gateway.queries.base import Json, QueryBase, Row, times, when
 from services.gateway.queries.metrics import TARGETS, review_metrics
 from shared.contracts.messages import message
 
@@ -64,7 +64,7 @@ _PROGRESS: Final = """
 """
 
 
-class ProjectViews(View):
+class ProjectQueries(QueryBase):
     async def project(self, project_id: str) -> Json:
         sql = _MINE + " and t.project_id = $2"
         return _project(await self._one("project", sql, self._links.user_id, project_id))

@@ -8,7 +8,7 @@ from typing import Final
 
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.queries.base import Json, Row, money, problem, times, when
-from services.gateway.queries.versions import VersionViews
+from services.gateway.queries.versions import VersionQueries
 from shared.contracts.messages import message
 
 SILENT: Final = timedelta(seconds=60)  # a worker tells of itself at least once a second while it works
@@ -35,7 +35,7 @@ _REVIEWS_OF: Final = (
 OUTCOMES: Final = ("accepted", "rejected", "expired", "withdrawn")
 
 
-class RunViews(VersionViews):
+class RunQueries(VersionQueries):
     async def run(self, run_id: str) -> Json:
         return (await self._runs([await self._one("run", _ONE, run_id)]))[0]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.gateway.domain.paging import Listing, Page
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.segments import NewestRun, SegmentState, count_segments, segment_state
-from services.gateway.queries.assets import AssetViews
+from services.gateway.queries.assets import AssetQueries
 from services.gateway.queries.base import Json, Row, times, when
 from services.gateway.queries.versions import SCORES, resolution, style_of
 
@@ -44,7 +44,7 @@ _PREVIOUS: Final = """
 """
 
 
-class SegmentViews(AssetViews):
+class SegmentQueries(AssetQueries):
     async def segment(self, segment_id: str) -> Json:
         return (await self._segments([await self._one("segment", _ONE, segment_id)]))[0]
 

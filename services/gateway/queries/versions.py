@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.gateway.domain.errors import Refusal, not_found
 from services.gateway.domain.paging import Listing, Page
-from services.gateway.queries.base import Json, Row, View, money, times, when
+from services.gateway.queries.base import Json, QueryBase, Row, money, times, when
 from shared.core.ids import is_id
 
 _SELECT: Final = """
@@ -44,7 +44,7 @@ _COMPARED: Final = (
 )
 
 
-class VersionViews(View):
+class VersionQueries(QueryBase):
     async def version(self, version_id: str) -> Json:
         return self._version(await self._one("version", _ONE, version_id))
 

@@ -31,7 +31,7 @@ class OidcTokens:
         self._clock = clock
 
     async def verify(self, token: str) -> Identity:
-        """Raises BadToken; Retryable while the issuer's keys cannot be had."""
+        """Raises InvalidToken; Retryable while the issuer's keys cannot be had."""
         header = self._header(token)
         key = await self._keys.key(header.get("kid"))
         # The times are checked below, against our own clock; PyJWT would take the machine's.

@@ -32,7 +32,7 @@ class LocalTokens:
         return self._encode(user_id, name, self._audience, int((self._clock.now() + life).timestamp()))
 
     async def verify(self, token: str) -> Identity:
-        """Raises BadToken. A token that was right once stays right until it expires."""
+        """Raises InvalidToken. A token that was right once stays right until it expires."""
         known = self._known.get(token)
         if known is None:
             known = self._decode(token, self._audience)

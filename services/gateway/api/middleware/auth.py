@@ -33,9 +33,9 @@ _SIGN_OUT: Final = f"{API}/auth/session"
 class AuthMiddleware:
     """Lies inside CORS, so that a page of another origin can read the refusals too."""
 
-    def __init__(self, app: ASGIApp, parts: Callable[[], AppState]) -> None:
+    def __init__(self, app: ASGIApp, state: Callable[[], AppState]) -> None:
         self._app = app
-        self._parts = parts
+        self._state = state
         self._seen: set[tuple[str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +54,7 @@ class AuthMiddleware:
             await self._answer(scope, receive, with_headers, headers)
             return
         try:
-            with self._parts().concurrency.work():
+            with self._state().concurrency.work():
                 await self._answer(scope, receive, with_headers, headers)
         except ProblemError as e:  # there was no slot: whatever else is raised was answered inside
             await render(e, scope["path"])(scope, receive, with_headers)
@@ -80,23 +80,23 @@ class AuthMiddleware:
 
     async def _who(self, scope: Scope) -> tuple[Identity | None, ProblemError | None]:
         """Who is signed in, or why nobody is."""
-        parts = self._parts()
+        state = self._state()
         reading = scope["method"] in ("GET", "HEAD")
         try:
             if authorization := header(scope, b"authorization"):
                 kind, _, token = authorization.partition(" ")
                 if kind.lower() != "bearer" or not token.strip():
                     raise InvalidToken("The Authorization header is no bearer token.")
-                return await parts.verifier.verify(token.strip()), None
+                return await state.verifier.verify(token.strip()), None
             if ticket := _ticket(scope):
-                user_id = await parts.tickets.redeem(ticket, scope["path"])
+                user_id = await state.tickets.redeem(ticket, scope["path"])
                 if user_id is None:
                     raise InvalidToken("The ticket was used, has expired, or is for another path.")
                 return Identity(user_id, user_id, (), 0), None
             # Never for a write: no page elsewhere can make the browser do one.
             session = _cookie(scope)
             if session and (reading or scope["path"] == _SIGN_OUT):
-                return parts.tokens.verify_session(session), None
+                return state.tokens.verify_session(session), None
             if session:
                 return None, _unauthenticated(
                     "A session only reads: send a bearer token with anything that changes something."
@@ -107,15 +107,15 @@ class AuthMiddleware:
 
     def _standing(self, scope: Scope, identity: Identity | None) -> Standing:
         if identity is not None:
-            return self._parts().limit.take("user", identity.user_id)
+            return self._state().limit.take("user", identity.user_id)
         client = scope.get("client")
-        return self._parts().limit.take("address", client[0] if client else "unknown")
+        return self._state().limit.take("address", client[0] if client else "unknown")
 
     async def _welcome(self, identity: Identity) -> None:
         """The first request of a user, or under a new name, makes them known. A ticket's bearer was known before."""
         known = (identity.user_id, identity.name)
         if identity.expires_at and known not in self._seen:
-            await self._parts().see_user(*known)
+            await self._state().see_user(*known)
             if len(self._seen) > 100_000:
                 self._seen.clear()
             self._seen.add(known)

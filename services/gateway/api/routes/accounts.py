@@ -10,13 +10,14 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from services.gateway.api.app_state import AppState
-from services.gateway.api.context import SignedIn, json_response
+from services.gateway.api.app_state import app_state
+from services.gateway.api.context import SignedIn, Snapshot
 from services.gateway.api.documents import WITH_BODY, answers
 from services.gateway.api.headers import json_only
 from services.gateway.api.middleware.auth import API, SESSION_COOKIE
 from services.gateway.api.middleware.errors import LOCAL_HOSTS, host_name, origin_of
 from services.gateway.api.problems import ProblemError, Slug, invalid
+from services.gateway.api.responses import json_response
 from services.gateway.api.schemas.projects import Me, NewTicket, Ticket, Token
 from services.gateway.commands.accounts import read_quotas
 from services.gateway.commands.projects import LOCAL_USER
@@ -33,10 +34,10 @@ me_router = APIRouter(tags=["accounts"], dependencies=[Depends(json_only)])
 @router.post("/token", **answers(Token), summary="A bearer token, in local mode", openapi_extra={"security": []})
 async def token(request: Request) -> Response:
     """Only on the loopback of a machine in local mode; elsewhere there is no such path. Refuses other Origins."""
-    parts: AppState = request.app.state.gateway
-    if not (parts.settings.local_mode and _is_local(request)):
+    state = app_state(request.app)
+    if not (state.settings.local_mode and _is_local(request)):
         raise ProblemError(Slug.NOT_FOUND)
-    access = parts.tokens.issue(LOCAL_USER, LOCAL_NAME, TOKEN_LIFE)
+    access = state.tokens.issue(LOCAL_USER, LOCAL_NAME, TOKEN_LIFE)
     seconds = int(TOKEN_LIFE.total_seconds())
     return json_response({"access_token": access, "token_type": "bearer", "expires_in": seconds})
 
@@ -65,7 +66,7 @@ def _is_local(request: Request) -> bool:
 )
 async def open_session(context: SignedIn) -> Response:
     """For pages: GET and HEAD take the cookie (HttpOnly, Secure, SameSite=Strict), writes never do."""
-    value, seconds = context.parts.tokens.open_session(context.identity)
+    value, seconds = context.state.tokens.open_session(context.identity)
     response = Response(status_code=204)
     response.set_cookie(SESSION_COOKIE, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
     return response
@@ -85,32 +86,27 @@ async def ticket(body: NewTicket, context: SignedIn) -> Response:
     found = _STREAM.fullmatch(body.stream)
     if found is None:
         raise invalid(("/stream", "must be /events or /projects/{id}/events"))
-    value, expires_at = await context.parts.tickets.issue(context.user_id, API + found.group(1))
+    value, expires_at = await context.state.tickets.issue(context.user_id, API + found.group(1))
     return json_response({"ticket": value, "expires_at": expires_at}, 201)
 
 
 @me_router.get("/me", **answers(Me), summary="Who I am")
-async def me(context: SignedIn) -> Response:
+async def me(context: SignedIn, work: Snapshot) -> Response:
     """The caller as their token tells, and what they may use."""
-    s = context.parts.settings
-    async with context.parts.reading() as connection:
-        used = await read_quotas(context.parts.stores(connection), context.user_id)
+    settings = context.state.settings
+    used = await read_quotas(work.store, context.user_id)
     cap = used.quotas.spend
     quotas = {
-        "requests": s.rate_quota,
-        "window_s": s.rate_window_s,
-        "streams": s.streams_per_user,
+        "requests": settings.rate_quota,
+        "window_s": settings.rate_window_s,
+        "streams": settings.streams_per_user,
         "generations": used.quotas.generations,
         "generations_used": used.generations,
         "spend": {"amount": str(cap), "currency": CURRENCY} if cap is not None else None,
         "spent": {"amount": str(used.spent), "currency": CURRENCY},
         "spent_since": used.month,
     }
+    identity = context.identity
     return json_response(
-        {
-            "user_id": context.user_id,
-            "name": context.identity.name,
-            "scopes": list(context.identity.scopes),
-            "quotas": quotas,
-        }
+        {"user_id": identity.user_id, "name": identity.name, "scopes": list(identity.scopes), "quotas": quotas}
     )

@@ -1,35 +1,28 @@
-"""Batches, and the two ways of old to start one."""
+"""Batches: many segments generated under one policy."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from services.gateway.api.app_state import Json
-from services.gateway.api.compile_requests import compile_of
-from services.gateway.api.context import RequestContext, Result, SignedIn, UnitOfWork, json_response
+from services.gateway.api.compile_requests import compile_command
+from services.gateway.api.context import SignedIn, Snapshot, UnitOfWork
 from services.gateway.api.documents import POST, WITH_BODY, WORK, answers, listing
-from services.gateway.api.headers import Paging, Prefer, json_only, listed, location
+from services.gateway.api.headers import Paging, Prefer, json_only, listed
+from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import BatchId, EpisodeId
-from services.gateway.api.prefer_wait import get_waiting, then_wait
+from services.gateway.api.prefer_wait import get_at_rest, until_rest
 from services.gateway.api.problems import Slug
-from services.gateway.api.schemas.episodes import (
-    Batch,
-    GenerateSegments,
-    NewBatch,
-    Render,
-    Resumption,
-    Started,
-)
+from services.gateway.api.responses import Result, accepted, json_response, location
+from services.gateway.api.schemas.episodes import Batch, GenerateSegments, NewBatch, Render, Resumption, Started
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
 from services.gateway.domain.accounts import Role
 from services.gateway.domain.omitted import OMITTED
 
 router = APIRouter(tags=["batches"], dependencies=[Depends(json_only)])
-_AT_REST = {200: "At rest, with `Prefer: wait`."}
-_LONG: dict[str, Any] = {"status": 202, "also": _AT_REST}
+_LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Prefer: wait`."}}
 
 
 @router.get(
@@ -37,14 +30,10 @@ _LONG: dict[str, Any] = {"status": 202, "also": _AT_REST}
     **answers(listing(Batch), filters="status batch_id"),
     summary="An episode's batches",
 )
-async def batches(episode_id: EpisodeId, page: Paging, context: SignedIn) -> Response:
+async def batches(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Newest first, with each item's state and why it was left."""
-
-    async def look(work: UnitOfWork) -> Json:
-        await work.require_role("episode", episode_id, Role.VIEWER)
-        return listed(await work.views.batches(episode_id, page))
-
-    return json_response(await context.read(look))
+    await work.require_role("episode", episode_id, Role.VIEWER)
+    return json_response(listed(await work.queries.batches(episode_id, page)))
 
 
 @router.post(
@@ -52,7 +41,8 @@ async def batches(episode_id: EpisodeId, page: Paging, context: SignedIn) -> Res
     **answers(Batch, *WITH_BODY, *POST, *WORK, **_LONG),
     summary="Generate many segments (editor)",
 )
-async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, context: SignedIn) -> Response:
+@idempotent(until_rest("batch"))
+async def start(episode_id: EpisodeId, body: NewBatch, work: UnitOfWork) -> Result:
     """One segment after the other, or `batch_size` at once; makes what each lacks, in the order starting image,
     video, narration. What is committed is skipped, what runs is adopted."""
     sent = body.model_fields_set
@@ -66,7 +56,7 @@ async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, context: 
         body.segment_ids,
         body.deadline_minutes if "deadline_minutes" in sent else OMITTED,
     )
-    return await _start(context, command, prefer)
+    return await _start(work, command)
 
 
 @router.post(
@@ -74,21 +64,18 @@ async def start(episode_id: EpisodeId, body: NewBatch, prefer: Prefer, context: 
     **answers(Batch, *WITH_BODY, *POST, *WORK, Slug.NOT_COMPILABLE, **_LONG),
     summary="Generate all, approve all, compile (editor)",
 )
-async def render(episode_id: EpisodeId, body: Render, prefer: Prefer, context: SignedIn) -> Response:
+@idempotent(until_rest("batch"))
+async def render(episode_id: EpisodeId, body: Render, work: UnitOfWork) -> Result:
     """The old monolithic flow. A segment that fails stops it by name; the batch's compilation_job_id is the film."""
     size = body.batch_size if "batch_size" in body.model_fields_set else None
-    film = compile_of(episode_id, body)
+    film = compile_command(episode_id, body)
     command = StartBatch(episode_id, "parallel", size, auto_approve=True, segment_ids=body.segment_ids, compile=film)
-    return await _start(context, command, prefer)
+    return await _start(work, command)
 
 
-async def _start(context: RequestContext, command: StartBatch, prefer: Prefer) -> Response:
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("episode", command.episode_id, Role.EDITOR)
-        batch_id = await start_batch(work.store, caller, command)
-        return Result(202, await work.views.batch(batch_id), location(f"/batches/{batch_id}"))
-
-    return await context.command(effect, then=then_wait(context, "batch", prefer))
+async def _start(work: UnitOfWork, command: StartBatch) -> Result:
+    caller = await work.require_role("episode", command.episode_id, Role.EDITOR)
+    return await _accepted(work, await start_batch(work.store, caller, command))
 
 
 @router.post(
@@ -97,29 +84,25 @@ async def _start(context: RequestContext, command: StartBatch, prefer: Prefer) -
     tags=["seed 004"],
     summary="Generate segment by segment (editor)",
 )
-async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, context: SignedIn) -> Response:
+@idempotent()
+async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, work: UnitOfWork) -> Result:
     """The same as a batch; `job_id` is its id."""
     sent = body.model_fields_set
     size = body.batch_size if body.mode == "parallel" and "batch_size" in sent else None
     command = StartBatch(
         episode_id, body.mode, size, body.start_from, body.auto_approve if "auto_approve" in sent else None
     )
-
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("episode", episode_id, Role.EDITOR)
-        batch_id = await start_batch(work.store, caller, command)
-        total = (await work.views.batch(batch_id))["total"]
-        return Result(
-            202, {"job_id": batch_id, "total_segments": total, "status": "started"}, location(f"/batches/{batch_id}")
-        )
-
-    return await context.command(effect)
+    caller = await work.require_role("episode", episode_id, Role.EDITOR)
+    batch_id = await start_batch(work.store, caller, command)
+    total = (await work.queries.batch(batch_id))["total"]
+    started = {"job_id": batch_id, "total_segments": total, "status": "started"}
+    return Result(202, started, location(f"/batches/{batch_id}"))
 
 
 @router.get("/batches/{batch_id}", **answers(Batch, headers=("Preference-Applied",)), summary="A batch")
 async def batch(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Response:
     """With `Prefer: wait=N` it is held until the batch waits for a review, is paused or has ended."""
-    return await get_waiting(context, "batch", batch_id, prefer)
+    return await get_at_rest(context, "batch", batch_id, prefer)
 
 
 @router.post(
@@ -127,14 +110,11 @@ async def batch(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Respons
     **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
     summary="Start nothing more for now (editor)",
 )
-async def pause(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Response:
+@idempotent(until_rest("batch"))
+async def pause(batch_id: BatchId, work: UnitOfWork) -> Result:
     """What generates goes on; nothing more is started until it is resumed."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        await pause_batch(work.store, await work.require_role("batch", batch_id, Role.EDITOR), batch_id)
-        return await _answer(work, batch_id)
-
-    return await context.command(effect, then=then_wait(context, "batch", prefer))
+    await pause_batch(work.store, await work.require_role("batch", batch_id, Role.EDITOR), batch_id)
+    return await _accepted(work, batch_id)
 
 
 @router.post(
@@ -142,14 +122,11 @@ async def pause(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Respons
     **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
     summary="End it; its queued and generating runs are cancelled (editor)",
 )
-async def cancel(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Response:
+@idempotent(until_rest("batch"))
+async def cancel(batch_id: BatchId, work: UnitOfWork) -> Result:
     """Previews that wait stay open: they are decided as any other."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        await cancel_batch(work.store, await work.require_role("batch", batch_id, Role.EDITOR), batch_id)
-        return await _answer(work, batch_id)
-
-    return await context.command(effect, then=then_wait(context, "batch", prefer))
+    await cancel_batch(work.store, await work.require_role("batch", batch_id, Role.EDITOR), batch_id)
+    return await _accepted(work, batch_id)
 
 
 @router.post(
@@ -157,17 +134,14 @@ async def cancel(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Respon
     **answers(Batch, *WITH_BODY, *POST, Slug.INVALID_STATE, **_LONG),
     summary="Go on (editor)",
 )
-async def resume(batch_id: BatchId, prefer: Prefer, context: SignedIn, body: Resumption | None = None) -> Response:
+@idempotent(until_rest("batch"))
+async def resume(batch_id: BatchId, work: UnitOfWork, body: Resumption | None = None) -> Result:
     """`start_from` and `skip` leave segments out, such as one that was rejected and holds the batch."""
     wanted = body or Resumption()
-
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("batch", batch_id, Role.EDITOR)
-        await resume_batch(work.store, caller, batch_id, wanted.start_from, wanted.skip)
-        return await _answer(work, batch_id)
-
-    return await context.command(effect, then=then_wait(context, "batch", prefer))
+    caller = await work.require_role("batch", batch_id, Role.EDITOR)
+    await resume_batch(work.store, caller, batch_id, wanted.start_from, wanted.skip)
+    return await _accepted(work, batch_id)
 
 
-async def _answer(work: UnitOfWork, batch_id: str) -> Result:
-    return Result(202, await work.views.batch(batch_id), location(f"/batches/{batch_id}"))
+async def _accepted(work: UnitOfWork, batch_id: str) -> Result:
+    return accepted(await work.queries.batch(batch_id), f"/batches/{batch_id}")

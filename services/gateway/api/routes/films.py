@@ -1,25 +1,35 @@
-"""Compilations: ask for a film, follow it, rate it."""
+"""Films: compile committed versions, follow the compilation, rate the film."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from services.gateway.api.app_state import Json
-from services.gateway.api.compile_requests import StillWorking, compile_of, patiently, then_estimate
-from services.gateway.api.context import Result, SignedIn, UnitOfWork, json_response
-from services.gateway.api.documents import POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import Paging, Prefer, json_only, listed, location
-from services.gateway.api.path_ids import EpisodeId, FilmId
-from services.gateway.api.prefer_wait import get_waiting, then_wait
-from services.gateway.api.problems import Slug
-from services.gateway.api.schemas.episodes import (
-    Compilation,
-    CompilationStarted,
-    FilmRating,
-    NewCompilation,
+from services.gateway.api.compile_requests import (
+    StillCommittingError,
+    compile_command,
+    retry_while_committing,
+    until_estimate,
 )
-from services.gateway.commands.films import StillCommitting, cancel_compilation, compile_episode, rate_film
+from services.gateway.api.context import SignedIn, Snapshot, UnitOfWork
+from services.gateway.api.documents import POST, WITH_BODY, answers, listing
+from services.gateway.api.headers import Paging, Prefer, json_only, listed
+from services.gateway.api.idempotency import idempotent, run_once
+from services.gateway.api.path_ids import EpisodeId, FilmId
+from services.gateway.api.prefer_wait import get_at_rest, until_rest
+from services.gateway.api.problems import Slug
+from services.gateway.api.responses import Result, accepted, json_response, location
+from services.gateway.api.schemas.episodes import Compilation, CompilationStarted, FilmRating, NewCompilation
+from services.gateway.api.transactions import transactional
+from services.gateway.commands.films import (
+    CompileEpisode,
+    StillCommitting,
+    cancel_compilation,
+    compile_episode,
+    rate_film,
+)
 from services.gateway.domain.accounts import Role
 
 router = APIRouter(tags=["films"], dependencies=[Depends(json_only)])
@@ -30,14 +40,10 @@ router = APIRouter(tags=["films"], dependencies=[Depends(json_only)])
     **answers(listing(Compilation), filters="status batch_id"),
     summary="An episode's films",
 )
-async def compilations(episode_id: EpisodeId, page: Paging, context: SignedIn) -> Response:
+async def compilations(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Newest first. Films that can be played have the status completed."""
-
-    async def look(work: UnitOfWork) -> Json:
-        await work.require_role("episode", episode_id, Role.VIEWER)
-        return listed(await work.views.compilations(episode_id, page))
-
-    return json_response(await context.read(look))
+    await work.require_role("episode", episode_id, Role.VIEWER)
+    return json_response(listed(await work.queries.compilations(episode_id, page)))
 
 
 @router.post(
@@ -49,34 +55,29 @@ async def compilations(episode_id: EpisodeId, page: Paging, context: SignedIn) -
 async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, context: SignedIn) -> Response:
     """What is pinned now is what the film shows. A version that is just being committed is waited for, up to 5 s; so is
     the compiler's own estimate, up to half a second, unless `Prefer: respond-async` says not to."""
-    command = compile_of(episode_id, body)
-
-    async def where(work: UnitOfWork) -> Json:
-        return {"project_id": (await work.require_role("episode", episode_id, Role.EDITOR)).project_id}
-
-    project_id = (await context.read(where))["project_id"]
+    command = compile_command(episode_id, body)
+    async with context.snapshot() as work:
+        project_id = (await work.require_role("episode", episode_id, Role.EDITOR)).project_id
 
     async def attempt(last_try: bool) -> Response:
-        async def effect(work: UnitOfWork) -> Result:
-            caller = await work.require_role("episode", episode_id, Role.EDITOR)
-            done = await compile_episode(work.store, caller, command, last_try=last_try)
-            if isinstance(done, StillCommitting):
-                raise StillWorking
-            found = await work.views.compilation(done.compilation_id)
-            return Result(
-                202,
-                {
-                    "compilation_job_id": done.compilation_id,
-                    "status": "started",
-                    "estimated_duration": done.estimated_duration_s,
-                    "left_out": found["left_out"],
-                },
-                location(f"/compilation-jobs/{done.compilation_id}"),
-            )
+        effect = partial(_compile, command=command, last_try=last_try)
+        return await run_once(context, effect, wait=until_estimate(project_id), prefer=prefer)
 
-        return await context.command(effect, then=None if prefer.respond_async else then_estimate(context, project_id))
+    return await retry_while_committing(context, project_id, attempt)
 
-    return await patiently(context, project_id, attempt)
+
+async def _compile(work: UnitOfWork, command: CompileEpisode, last_try: bool) -> Result:
+    caller = await work.require_role("episode", command.episode_id, Role.EDITOR)
+    compiled = await compile_episode(work.store, caller, command, last_try=last_try)
+    if isinstance(compiled, StillCommitting):
+        raise StillCommittingError
+    started = {
+        "compilation_job_id": compiled.compilation_id,
+        "status": "started",
+        "estimated_duration": compiled.estimated_duration_s,
+        "left_out": (await work.queries.compilation(compiled.compilation_id))["left_out"],
+    }
+    return Result(202, started, location(f"/compilation-jobs/{compiled.compilation_id}"))
 
 
 @router.get(
@@ -87,7 +88,7 @@ async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, 
 )
 async def compilation(compilation_id: FilmId, prefer: Prefer, context: SignedIn) -> Response:
     """`output_video_url` is there once it is completed. `Prefer: wait=N` holds the answer until it has ended."""
-    return await get_waiting(context, "compilation", compilation_id, prefer)
+    return await get_at_rest(context, "compilation", compilation_id, prefer)
 
 
 @router.post(
@@ -95,18 +96,12 @@ async def compilation(compilation_id: FilmId, prefer: Prefer, context: SignedIn)
     **answers(Compilation, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
     summary="Cancel (editor)",
 )
-async def cancel(compilation_id: FilmId, prefer: Prefer, context: SignedIn) -> Response:
+@idempotent(until_rest("compilation"))
+async def cancel(compilation_id: FilmId, work: UnitOfWork) -> Result:
     """Stops the render at once. A film that is completed stays."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        await cancel_compilation(
-            work.store, await work.require_role("compilation", compilation_id, Role.EDITOR), compilation_id
-        )
-        return Result(
-            202, await work.views.compilation(compilation_id), location(f"/compilation-jobs/{compilation_id}")
-        )
-
-    return await context.command(effect, then=then_wait(context, "compilation", prefer))
+    caller = await work.require_role("compilation", compilation_id, Role.EDITOR)
+    await cancel_compilation(work.store, caller, compilation_id)
+    return accepted(await work.queries.compilation(compilation_id), f"/compilation-jobs/{compilation_id}")
 
 
 @router.put(
@@ -114,12 +109,9 @@ async def cancel(compilation_id: FilmId, prefer: Prefer, context: SignedIn) -> R
     **answers(Compilation, *WITH_BODY, Slug.INVALID_STATE),
     summary="Rate a film (reviewer)",
 )
-async def rate(compilation_id: FilmId, body: FilmRating, context: SignedIn) -> Response:
+@transactional
+async def rate(compilation_id: FilmId, body: FilmRating, work: UnitOfWork) -> Result:
     """1 to 5 for the film as a whole; a later rating replaces it. Only a completed film can be rated."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("compilation", compilation_id, Role.REVIEWER)
-        await rate_film(work.store, caller, compilation_id, body.rating, body.feedback)
-        return Result(200, await work.views.compilation(compilation_id))
-
-    return await context.change(effect)
+    caller = await work.require_role("compilation", compilation_id, Role.REVIEWER)
+    await rate_film(work.store, caller, compilation_id, body.rating, body.feedback)
+    return Result(200, await work.queries.compilation(compilation_id))

@@ -8,12 +8,14 @@ import yaml
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from services.gateway.api.context import Result, SignedIn, UnitOfWork
+from services.gateway.api.context import SignedIn, UnitOfWork
 from services.gateway.api.documents import POST, WITH_BODY, answers
-from services.gateway.api.headers import Prefer, json_only, location
+from services.gateway.api.headers import Prefer, json_only
+from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import ImportId, ProjectId
-from services.gateway.api.prefer_wait import get_waiting, then_wait
+from services.gateway.api.prefer_wait import get_at_rest, until_rest
 from services.gateway.api.problems import Slug, invalid
+from services.gateway.api.responses import Result, accepted
 from services.gateway.api.schemas.episodes import Import, NewImport
 from services.gateway.commands.imports import (
     ImportDocument,
@@ -33,18 +35,15 @@ router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
     **answers(Import, *WITH_BODY, *POST, status=202, also={200: "At rest, with `Prefer: wait`."}),
     summary="Import an episode (editor)",
 )
-async def start(project_id: ProjectId, body: NewImport, prefer: Prefer, context: SignedIn) -> Response:
+@idempotent(until_rest("import"))
+async def start(project_id: ProjectId, body: NewImport, work: UnitOfWork) -> Result:
     """The episode is there at once. Pictures that come with a document are versions approved at once."""
     if sum(given is not None for given in (body.document, body.yaml, body.upload_id)) != 1:
         raise invalid(("/document", "give exactly one of document, yaml and upload_id"))
     document = _parse(body.yaml) if body.yaml is not None else body.document
-
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("project", project_id, Role.EDITOR)
-        started = await _import(work, caller, body, document)
-        return Result(202, await work.views.import_(started.import_id), location(f"/imports/{started.import_id}"))
-
-    return await context.command(effect, then=then_wait(context, "import", prefer))
+    caller = await work.require_role("project", project_id, Role.EDITOR)
+    import_id = (await _import(work, caller, body, document)).import_id
+    return accepted(await work.queries.import_(import_id), f"/imports/{import_id}")
 
 
 async def _import(work: UnitOfWork, caller: Caller, body: NewImport, document: dict[str, Any] | None) -> ImportStarted:
@@ -75,7 +74,7 @@ def _why(error: Exception) -> str:
 @router.get("/imports/{import_id}", **answers(Import, headers=("Preference-Applied",)), summary="How far an import is")
 async def import_(import_id: ImportId, prefer: Prefer, context: SignedIn) -> Response:
     """`Prefer: wait=N` holds the answer until it has ended."""
-    return await get_waiting(context, "import", import_id, prefer)
+    return await get_at_rest(context, "import", import_id, prefer)
 
 
 @router.post(
@@ -83,11 +82,8 @@ async def import_(import_id: ImportId, prefer: Prefer, context: SignedIn) -> Res
     **answers(Import, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
     summary="Cancel an import (editor)",
 )
-async def cancel(import_id: ImportId, prefer: Prefer, context: SignedIn) -> Response:
+@idempotent(until_rest("import"))
+async def cancel(import_id: ImportId, work: UnitOfWork) -> Result:
     """What was made so far stays in its episode."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        await cancel_import(work.store, await work.require_role("import", import_id, Role.EDITOR), import_id)
-        return Result(202, await work.views.import_(import_id), location(f"/imports/{import_id}"))
-
-    return await context.command(effect, then=then_wait(context, "import", prefer))
+    await cancel_import(work.store, await work.require_role("import", import_id, Role.EDITOR), import_id)
+    return accepted(await work.queries.import_(import_id), f"/imports/{import_id}")

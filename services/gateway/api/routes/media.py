@@ -9,8 +9,8 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from services.gateway.api.app_state import AppState
-from services.gateway.api.context import known_id
+from services.gateway.api.app_state import AppState, app_state
+from services.gateway.api.context import require_id
 from services.gateway.api.documents import errors
 from services.gateway.api.files import read_file
 from services.gateway.api.middleware.auth import IDENTITY
@@ -57,15 +57,15 @@ async def media(
     download: Annotated[str | None, Query(description="Offer it as a file.")] = None,
 ) -> Response:
     """`v` and `preview` in the query only tell caches apart. HEAD works, too."""
-    known_id(object_id)
-    parts: AppState = request.app.state.gateway
-    user_id = _caller(request, parts, f"{collection}/{object_id}/{rendition}", exp, sig)
+    require_id(object_id)
+    state = app_state(request.app)
+    user_id = _caller(request, state, f"{collection}/{object_id}/{rendition}", exp, sig)
     wants_file = download is not None and download.lower() not in ("0", "false", "no")
 
     async def look() -> MediaFile:
-        async with parts.glancing() as connection:
-            links = parts.links(user_id, origin_of(request.scope))
-            return await parts.views(connection, links).media(collection, object_id, rendition)
+        async with state.connection() as connection:
+            links = state.links(user_id, origin_of(request.scope))
+            return await state.queries(connection, links).media(collection, object_id, rendition)
 
     found, waited = await look(), 0.0
     while wants_file and found.unsigned and waited < SIGNED_WITHIN_S:
@@ -73,15 +73,15 @@ async def media(
         found, waited = await look(), waited + LOOK_EVERY_S
     if found.gone:
         raise ProblemError(Slug.GONE)
-    return await _serve(request, parts, found, wants_file)
+    return await _serve(request, state, found, wants_file)
 
 
-def _caller(request: Request, parts: AppState, name: str, exp: int | None, sig: str | None) -> str:
+def _caller(request: Request, state: AppState, name: str, exp: int | None, sig: str | None) -> str:
     """The signature's caller, else whoever is signed in."""
     if sig is not None and exp is not None:
-        user_id = parts.signer.caller_of(name, sig, exp)
+        user_id = state.signer.caller_of(name, sig, exp)
         if user_id is not None:
-            if parts.signer.is_over(exp):
+            if state.signer.is_over(exp):
                 raise ProblemError(Slug.LINK_EXPIRED)
             return user_id
     identity: Identity | None = request.scope.get(IDENTITY)
@@ -96,7 +96,7 @@ def _caller(request: Request, parts: AppState, name: str, exp: int | None, sig: 
     return identity.user_id
 
 
-async def _serve(request: Request, parts: AppState, found: MediaFile, download: bool) -> Response:
+async def _serve(request: Request, state: AppState, found: MediaFile, download: bool) -> Response:
     etag, size = f'"{found.object.sha256[:32]}"', found.object.size
     headers = {
         "ETag": etag,
@@ -108,7 +108,7 @@ async def _serve(request: Request, parts: AppState, found: MediaFile, download: 
     }
     if matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    store = parts.objects.of(found.object.bucket)
+    store = state.objects.of(found.object.bucket)
     path = store.local_path(found.object.key)
     if path is None:
         url = await store.presign(

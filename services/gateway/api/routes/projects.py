@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from services.gateway.api.app_state import Json
-from services.gateway.api.context import Result, SignedIn, UnitOfWork, etag, json_response
+from services.gateway.api.context import Snapshot, UnitOfWork
 from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import IfMatch, Paging, json_only, listed, location
+from services.gateway.api.headers import IfMatch, Paging, json_only, listed
+from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import ProjectId, UserId
 from services.gateway.api.problems import Slug
+from services.gateway.api.responses import NO_CONTENT, Result, changed, created, json_response, with_etag
 from services.gateway.api.schemas.base import Moment
 from services.gateway.api.schemas.projects import (
     FeedEntry,
@@ -26,6 +27,7 @@ from services.gateway.api.schemas.projects import (
     SettingsChanges,
     Usage,
 )
+from services.gateway.api.transactions import transactional
 from services.gateway.commands.accounts import remove_member, set_member
 from services.gateway.commands.projects import (
     ChangeProject,
@@ -42,68 +44,53 @@ router = APIRouter(prefix="/projects", tags=["projects"], dependencies=[Depends(
 
 
 @router.get("", **answers(listing(Project), filters="project_id"), summary="My projects")
-async def projects(page: Paging, context: SignedIn) -> Response:
+async def projects(page: Paging, work: Snapshot) -> Response:
     """Those that the caller is a member of, with their role in each."""
-
-    async def look(work: UnitOfWork) -> Json:
-        return listed(await work.views.projects(page))
-
-    return json_response(await context.read(look))
+    return json_response(listed(await work.queries.projects(page)))
 
 
 @router.post(
     "", **answers(Project, *WITH_BODY, *POST, status=201, headers=("ETag",)), summary="Create a project; I own it"
 )
-async def create(body: NewProject, context: SignedIn) -> Response:
+@idempotent()
+async def create(body: NewProject, work: UnitOfWork) -> Result:
     """Its settings may be given at once; what is left out takes the defaults."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        command = CreateProject(body.name, body.description, body.settings.sent())
-        project_id = await create_project(work.store, context.user_id, command)
-        found = await work.views.project(project_id)
-        return Result(201, found, location(f"/projects/{project_id}") | etag(found["revision"]))
-
-    return await context.command(effect)
+    command = CreateProject(body.name, body.description, body.settings.sent())
+    project_id = await create_project(work.store, work.user_id, command)
+    return created(await work.queries.project(project_id), f"/projects/{project_id}")
 
 
 @router.get("/{project_id}", **answers(Project, headers=("ETag",)), summary="A project")
-async def project(project_id: ProjectId, context: SignedIn) -> Response:
+async def project(project_id: ProjectId, work: Snapshot) -> Response:
     """With the caller's role and the bytes it holds."""
-    found = await context.see("project", project_id, lambda v: v.project(project_id))
-    return json_response(found, headers=etag(found["revision"]))
+    await work.require_role("project", project_id, Role.VIEWER)
+    return with_etag(await work.queries.project(project_id))
 
 
 @router.patch(
     "/{project_id}", **answers(Project, *WITH_BODY, *CONDITIONAL, headers=("ETag",)), summary="Rename a project (owner)"
 )
-async def change(project_id: ProjectId, body: ProjectChanges, revision: IfMatch, context: SignedIn) -> Response:
+@transactional
+async def change(project_id: ProjectId, body: ProjectChanges, revision: IfMatch, work: UnitOfWork) -> Result:
     """What is left out stays."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("project", project_id, Role.OWNER)
-        await change_project(work.store, caller, ChangeProject(revision, body.sent()))
-        found = await work.views.project(project_id)
-        return Result(200, found, etag(found["revision"]))
-
-    return await context.change(effect)
+    caller = await work.require_role("project", project_id, Role.OWNER)
+    await change_project(work.store, caller, ChangeProject(revision, body.sent()))
+    return changed(await work.queries.project(project_id))
 
 
 @router.delete("/{project_id}", **answers(None, status=204, description="Deleted."), summary="Delete a project (owner)")
-async def delete(project_id: ProjectId, context: SignedIn) -> Response:
+@transactional
+async def delete(project_id: ProjectId, work: UnitOfWork) -> Result:
     """With everything in it. Active runs are cancelled."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        await delete_project(work.store, await work.require_role("project", project_id, Role.OWNER))
-        return Result(204)
-
-    return await context.change(effect)
+    await delete_project(work.store, await work.require_role("project", project_id, Role.OWNER))
+    return NO_CONTENT
 
 
 @router.get("/{project_id}/settings", **answers(Settings, headers=("ETag",)), summary="A project's defaults")
-async def settings(project_id: ProjectId, context: SignedIn) -> Response:
+async def settings(project_id: ProjectId, work: Snapshot) -> Response:
     """What new runs and episodes take where nobody says otherwise."""
-    found = await context.see("project", project_id, lambda v: v.settings(project_id))
-    return json_response(found, headers=etag(found["revision"]))
+    await work.require_role("project", project_id, Role.VIEWER)
+    return with_etag(await work.queries.settings(project_id))
 
 
 @router.patch(
@@ -111,29 +98,19 @@ async def settings(project_id: ProjectId, context: SignedIn) -> Response:
     **answers(Settings, *WITH_BODY, *CONDITIONAL, headers=("ETag",)),
     summary="Change a project's defaults (editor; spend_cap and review: owner)",
 )
-async def change_defaults(
-    project_id: ProjectId, body: SettingsChanges, revision: IfMatch, context: SignedIn
-) -> Response:
+@transactional
+async def change_defaults(project_id: ProjectId, body: SettingsChanges, revision: IfMatch, work: UnitOfWork) -> Result:
     """A merge patch: sections merge, null takes a setting away. Money and review policy need an owner."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("project", project_id, Role.EDITOR)
-        await change_settings(work.store, caller, ChangeSettings(revision, body.sent()))
-        found = await work.views.settings(project_id)
-        return Result(200, found, etag(found["revision"]))
-
-    return await context.change(effect)
+    caller = await work.require_role("project", project_id, Role.EDITOR)
+    await change_settings(work.store, caller, ChangeSettings(revision, body.sent()))
+    return changed(await work.queries.settings(project_id))
 
 
 @router.get("/{project_id}/members", **answers(listing(Member)), summary="Who sees the project")
-async def members(project_id: ProjectId, page: Paging, context: SignedIn) -> Response:
+async def members(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """Each with the role that they hold."""
-
-    async def look(work: UnitOfWork) -> Json:
-        await work.require_role("project", project_id, Role.VIEWER)
-        return listed(await work.views.members(project_id, page))
-
-    return json_response(await context.read(look))
+    await work.require_role("project", project_id, Role.VIEWER)
+    return json_response(listed(await work.queries.members(project_id, page)))
 
 
 @router.put(
@@ -141,15 +118,12 @@ async def members(project_id: ProjectId, page: Paging, context: SignedIn) -> Res
     **answers(Member, *WITH_BODY, Slug.INVALID_STATE),
     summary="Let somebody in, or change their role (owner)",
 )
-async def put_member(project_id: ProjectId, user_id: UserId, body: NewMember, context: SignedIn) -> Response:
+@transactional
+async def put_member(project_id: ProjectId, user_id: UserId, body: NewMember, work: UnitOfWork) -> Result:
     """They must have signed in once. The last owner stays one: 409."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        caller = await work.require_role("project", project_id, Role.OWNER)
-        await set_member(work.store, caller, user_id, Role(body.role))
-        return Result(200, await work.views.member(project_id, user_id))
-
-    return await context.change(effect)
+    caller = await work.require_role("project", project_id, Role.OWNER)
+    await set_member(work.store, caller, user_id, Role(body.role))
+    return Result(200, await work.queries.member(project_id, user_id))
 
 
 @router.delete(
@@ -157,21 +131,18 @@ async def put_member(project_id: ProjectId, user_id: UserId, body: NewMember, co
     **answers(None, Slug.INVALID_STATE, status=204, description="Gone."),
     summary="Put somebody out (owner), or leave (yourself)",
 )
-async def delete_member(project_id: ProjectId, user_id: UserId, context: SignedIn) -> Response:
+@transactional
+async def delete_member(project_id: ProjectId, user_id: UserId, work: UnitOfWork) -> Result:
     """Their streams end at once and their media links open nothing more. The last owner stays: 409."""
-
-    async def effect(work: UnitOfWork) -> Result:
-        least = Role.VIEWER if user_id == context.user_id else Role.OWNER
-        await remove_member(work.store, await work.require_role("project", project_id, least), user_id)
-        return Result(204)
-
-    return await context.change(effect)
+    least = Role.VIEWER if user_id == work.user_id else Role.OWNER
+    await remove_member(work.store, await work.require_role("project", project_id, least), user_id)
+    return NO_CONTENT
 
 
 @router.get("/{project_id}/usage", **answers(Usage), summary="What was spent")
 async def usage(
     project_id: ProjectId,
-    context: SignedIn,
+    work: Snapshot,
     start: Annotated[Moment | None, Query(alias="from", description="From this time on.")] = None,
     to: Annotated[Moment | None, Query(description="Before this time.")] = None,
     group_by: Annotated[
@@ -180,14 +151,16 @@ async def usage(
     ] = "day",
 ) -> Response:
     """From the runs' costs, as the providers reported them or as estimated. Times in UTC."""
-    return json_response(await context.see("project", project_id, lambda v: v.usage(project_id, start, to, group_by)))
+    await work.require_role("project", project_id, Role.VIEWER)
+    return json_response(await work.queries.usage(project_id, start, to, group_by))
 
 
 @router.get("/{project_id}/metrics", **answers(Metrics), summary="How well reviews go")
-async def metrics(project_id: ProjectId, context: SignedIn) -> Response:
+async def metrics(project_id: ProjectId, work: Snapshot) -> Response:
     """First-time approval, regeneration, time to the final film, ratings, beside their targets; the formulas are
     in docs/guide/metrics.md. What a policy approved does not count."""
-    return json_response(await context.see("project", project_id, lambda v: v.metrics(project_id, None)))
+    await work.require_role("project", project_id, Role.VIEWER)
+    return json_response(await work.queries.metrics(project_id, None))
 
 
 @router.get(
@@ -195,11 +168,7 @@ async def metrics(project_id: ProjectId, context: SignedIn) -> Response:
     **answers(listing(FeedEntry), filters="kind status episode_id segment_id asset_id run_id batch_id"),
     summary="What happened, newest first",
 )
-async def progress(project_id: ProjectId, page: Paging, context: SignedIn) -> Response:
+async def progress(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """The steps of all runs, for a feed; each leads to its editor. `status` is the state that the step reached."""
-
-    async def look(work: UnitOfWork) -> Json:
-        await work.require_role("project", project_id, Role.VIEWER)
-        return listed(await work.views.progress(project_id, page))
-
-    return json_response(await context.read(look))
+    await work.require_role("project", project_id, Role.VIEWER)
+    return json_response(listed(await work.queries.progress(project_id, page)))

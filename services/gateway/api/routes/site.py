@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from services.gateway.api.app_state import AppState
-from services.gateway.api.context import SignedIn, json_response
+from services.gateway.api.context import SignedIn
 from services.gateway.api.documents import answers, errors, listing, problem_example
 from services.gateway.api.headers import Paging, json_only, listed
 from services.gateway.api.problems import KINDS, ProblemError, Slug
 from services.gateway.api.reference import reference_page
+from services.gateway.api.responses import json_response
 from services.gateway.api.schemas.projects import Model
 from services.gateway.domain.paging import Listing
 from shared.contracts.catalogue import Model as CatalogueRow
@@ -29,16 +30,16 @@ async def models(page: Paging, context: SignedIn) -> Response:
     kinds, providers = page.filters.get("kind"), page.filters.get("provider")
     found = [
         m
-        for m in context.parts.catalogue
+        for m in context.state.catalogue
         if (not kinds or set(kinds) & {k.value for k in m.kinds}) and (not providers or m.provider in providers)
     ]
-    return json_response(listed(Listing([_shown(m, context.parts) for m in found])))
+    return json_response(listed(Listing([_shown(m, context.state) for m in found])))
 
 
-def _shown(model: CatalogueRow, parts: AppState) -> dict[str, Any]:
+def _shown(model: CatalogueRow, state: AppState) -> dict[str, Any]:
     """A model's own limits, else those of its provider's account."""
-    provider = parts.catalogue.provider(model.provider)
-    usable = parts.settings.has_account(provider)
+    provider = state.catalogue.provider(model.provider)
+    usable = state.settings.has_account(provider)
     told = model.model_dump(mode="json", include=set(Model.model_fields) - {"limits"})
     account, own = provider.limits.model_dump(), model.limits.model_dump(exclude_none=True)
     return told | {

@@ -56,8 +56,8 @@ async def of_user(context: SignedIn, header: LastEventId = None, last_event_id: 
     accepts(context.request, "text/event-stream")
 
     async def projects() -> Iterable[str]:
-        async with context.parts.glancing() as connection:
-            return await context.doing(connection).views.project_ids()
+        async with context.single_read() as work:
+            return await work.queries.project_ids()
 
     return _open(context, True, header or last_event_id, projects)
 
@@ -68,11 +68,11 @@ async def of_project(
 ) -> Response:
     accepts(context.request, "text/event-stream")
 
-    async def allowed() -> Iterable[str]:
-        async with context.parts.glancing() as connection:
-            return [(await context.doing(connection).require_role("project", project_id, Role.VIEWER)).project_id]
+    async def projects() -> Iterable[str]:
+        async with context.single_read() as work:
+            return [(await work.require_role("project", project_id, Role.VIEWER)).project_id]
 
-    return _open(context, False, header or last_event_id, allowed)
+    return _open(context, False, header or last_event_id, projects)
 
 
 def _open(
@@ -82,8 +82,8 @@ def _open(
     projects: Callable[[], Awaitable[Iterable[str]]],
 ) -> Response:
     async def snapshot(project_ids: Iterable[str]) -> tuple[int, str]:
-        async with context.parts.reading() as connection:
-            return await context.doing(connection).views.snapshot(project_ids)
+        async with context.snapshot() as work:
+            return await work.queries.snapshot(project_ids)
 
     opening = Opening(context.user_id, user_wide, last_event_id, projects, snapshot)
-    return EventStreamResponse(context.parts.hub, context.parts.event_log, opening)
+    return EventStreamResponse(context.state.hub, context.state.event_log, opening)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import unquote
@@ -14,11 +15,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from services.gateway.api.app_state import AppState
-from services.gateway.api.context import REPLAYED, Result, SignedIn, UnitOfWork
+from services.gateway.api.context import SignedIn, UnitOfWork
 from services.gateway.api.documents import POST, WITH_BODY, answers
 from services.gateway.api.headers import accepts
+from services.gateway.api.idempotency import REPLAYED, run_once
 from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.responses import Result
 from services.gateway.api.schemas.projects import Upload
 from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.domain.accounts import Role
@@ -69,16 +72,15 @@ async def upload(
     """Raw bytes. The type is told by the first bytes; SVG is refused."""
     accepts(request, "application/json")
 
-    async def allowed(work: UnitOfWork) -> dict[str, str]:
-        return {"project_id": (await work.require_role("project", project_id, Role.EDITOR)).project_id}
-
-    await context.read(allowed)  # before a gigabyte is taken
-    upload_id = context.parts.new_id()
+    async with context.snapshot() as work:  # before a gigabyte is received
+        await work.require_role("project", project_id, Role.EDITOR)
+    state = context.state
+    upload_id = state.new_id()
     content_type, chunks = await _begin(request)
-    ref = await _store(context.parts, upload_id, content_type, chunks)
-    kept = False
+    ref = await _store(state, upload_id, content_type, chunks)
+    stored = False
     try:
-        found = await _inspect(context.parts, kind_of(content_type), ref)
+        found = await _inspect(state, kind_of(content_type), ref)
         name = plain_name(filename or _named(request.headers.get("content-disposition")), content_type)
         command = RegisterUpload(
             upload_id,
@@ -90,17 +92,18 @@ async def upload(
             found.height,
             found.duration,
         )
-
-        async def effect(work: UnitOfWork) -> Result:
-            await register_upload(work.store, await work.require_role("project", project_id, Role.EDITOR), command)
-            return Result(201, await work.views.upload(upload_id))
-
-        response = await context.command(effect, body=ref.sha256.encode())
-        kept = REPLAYED.lower() not in response.headers
+        effect = partial(_register, project_id=project_id, command=command)
+        response = await run_once(context, effect, body=ref.sha256.encode())
+        stored = REPLAYED.lower() not in response.headers
         return response
     finally:
-        if not kept:
-            await context.parts.objects.own.delete(ref.key)
+        if not stored:
+            await state.objects.own.delete(ref.key)
+
+
+async def _register(work: UnitOfWork, project_id: str, command: RegisterUpload) -> Result:
+    await register_upload(work.store, await work.require_role("project", project_id, Role.EDITOR), command)
+    return Result(201, await work.queries.upload(command.upload_id))
 
 
 async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
@@ -128,11 +131,11 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
     return content_type, whole()
 
 
-async def _store(parts: AppState, upload_id: str, content_type: str, chunks: AsyncIterator[bytes]) -> ObjectRef:
+async def _store(state: AppState, upload_id: str, content_type: str, chunks: AsyncIterator[bytes]) -> ObjectRef:
     limit = MAX_BYTES[kind_of(content_type)]
     key = f"uploads/{upload_id}.{EXTENSIONS[content_type]}"
     try:
-        return await parts.objects.own.put_stream(key, chunks, content_type, max_size=limit)
+        return await state.objects.own.put_stream(key, chunks, content_type, max_size=limit)
     except UserError as e:
         if e.code != "too_large":
             raise
@@ -141,15 +144,15 @@ async def _store(parts: AppState, upload_id: str, content_type: str, chunks: Asy
         raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
 
 
-async def _inspect(parts: AppState, kind: str, ref: ObjectRef) -> Inspected:
+async def _inspect(state: AppState, kind: str, ref: ObjectRef) -> Inspected:
     """Reads the file where it lies, or a copy of it."""
-    store = parts.objects.own
+    store = state.objects.own
     if path := store.local_path(ref.key):
-        return await parts.inspector.inspect(kind, path)
-    with tempfile.TemporaryDirectory(dir=parts.settings.work_dir) as folder:
+        return await state.inspector.inspect(kind, path)
+    with tempfile.TemporaryDirectory(dir=state.settings.work_dir) as folder:
         copy = Path(folder) / Path(ref.key).name
         await store.fetch(ref, copy)
-        return await parts.inspector.inspect(kind, copy)
+        return await state.inspector.inspect(kind, copy)
 
 
 def _named(content_disposition: str | None) -> str | None:

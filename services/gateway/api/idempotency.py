@@ -1,0 +1,123 @@
+"""`@idempotent`: a POST with an Idempotency-Key has its effect once, and a repeat gets the first response again.
+
+The response is stored in the transaction of its effect, under the user and the key. Refusals are not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.gateway.api.context import RequestContext, UnitOfWork
+from services.gateway.api.headers import Prefer, Preference
+from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.responses import Result
+from services.gateway.api.transactions import Endpoint, Route, endpoint
+from services.gateway.domain.errors import Refusal
+from services.gateway.domain.idempotency import StoredResponse, request_fingerprint
+from services.gateway.store import idempotency as stored
+
+LONGEST_KEY: Final = 255
+RETRY_IN_FLIGHT_S: Final = "1"
+REPLAYED: Final = "Idempotency-Replayed"
+
+Effect = Callable[[UnitOfWork], Awaitable[Result]]
+Wait = Callable[[RequestContext, Preference, Result], Awaitable[Result]]
+"""Waits after the commit for a better result than 202; gives back the same one if there is none. A problem that it
+raises is the response, and nothing stays stored under the key."""
+
+
+def idempotent(wait: Wait | None = None) -> Callable[[Route], Endpoint]:
+    """Makes a route (see `transactional`) an idempotent POST. With `wait` it also takes `Prefer`."""
+
+    def decorate(route: Route) -> Endpoint:
+        async def run(context: RequestContext, effect: Effect) -> Response:
+            return await run_once(context, effect)
+
+        async def run_and_wait(context: RequestContext, effect: Effect, prefer: Preference) -> Response:
+            return await run_once(context, effect, wait=wait, prefer=prefer)
+
+        return endpoint(route, run) if wait is None else endpoint(route, run_and_wait, prefer=Prefer)
+
+    return decorate
+
+
+async def run_once(
+    context: RequestContext,
+    effect: Effect,
+    *,
+    wait: Wait | None = None,
+    prefer: Preference | None = None,
+    body: bytes | None = None,
+) -> Response:
+    """The response of `effect`, or the stored one. `body` identifies a request body that was streamed elsewhere.
+
+    Raises ProblemError: malformed (the key), idempotency-in-flight, idempotency-mismatch.
+    """
+    prefer = prefer or Preference(None)
+    key = _key(context.request)
+    if key is None:
+        result = await context.transaction(effect)
+        return (await wait(context, prefer, result) if wait else result).response()
+    mark = request_fingerprint(
+        context.request.method, _target(context.request), await context.request.body() if body is None else body
+    )
+    in_flight = context.state.keys_in_flight
+    if (context.user_id, key) in in_flight:
+        raise _in_flight()
+    in_flight.add((context.user_id, key))
+    try:
+        result = await context.transaction(lambda work: _find_or_run(work, key, mark, effect))
+        if wait is None or REPLAYED in result.headers:
+            return result.response()
+        return (await _wait(context, prefer, key, mark, result, wait)).response()
+    finally:
+        in_flight.discard((context.user_id, key))
+
+
+async def _find_or_run(work: UnitOfWork, key: str, mark: str, effect: Effect) -> Result:
+    if not await stored.lock(work.connection, work.user_id, key):
+        raise _in_flight()
+    found = await stored.find(work.connection, work.user_id, key)
+    if found is None:
+        result = await effect(work)
+        await stored.keep(work.connection, work.user_id, key, _kept(mark, result))
+        return result
+    if found.fingerprint != mark:
+        raise ProblemError(Slug.IDEMPOTENCY_MISMATCH, "This Idempotency-Key was used before with another path or body.")
+    return Result(found.status, found.body or None, {**found.headers, REPLAYED: "true"})
+
+
+async def _wait(context: RequestContext, prefer: Preference, key: str, mark: str, result: Result, wait: Wait) -> Result:
+    try:
+        final = await wait(context, prefer, result)
+    except (ProblemError, Refusal):
+        async with context.state.transaction() as connection:
+            await stored.forget(connection, context.user_id, key)
+        raise
+    if final is not result:
+        async with context.state.transaction() as connection:
+            await stored.keep(connection, context.user_id, key, _kept(mark, final))
+    return final
+
+
+def _kept(mark: str, result: Result) -> StoredResponse:
+    return StoredResponse(mark, result.status, result.headers, result.text)
+
+
+def _target(request: Request) -> str:
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise ProblemError(Slug.MALFORMED, f"An Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters.")
+    return key
+
+
+def _in_flight() -> ProblemError:
+    return ProblemError(Slug.IDEMPOTENCY_IN_FLIGHT, headers={"Retry-After": RETRY_IN_FLIGHT_S})

@@ -1,0 +1,86 @@
+"""Successful responses: JSON as it goes out, and the headers that many routes share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from services.gateway.api.app_state import Json
+from services.gateway.api.middleware.auth import API
+from services.gateway.domain.timestamps import rfc3339
+
+
+@dataclass(frozen=True)
+class Result:
+    """The success of a command. `body` None: no content; a string: JSON that was rendered before."""
+
+    status: int
+    body: Json | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    decision_id: str | None = None
+    """The decision that the command submitted; the review service answers it later."""
+
+    @property
+    def text(self) -> str:
+        match self.body:
+            case None:
+                return ""
+            case str():
+                return self.body
+            case _:
+                return render_json(self.body)
+
+    def response(self) -> Response:
+        if self.body is None:
+            return Response(status_code=self.status, headers=dict(self.headers))
+        return Response(self.text, self.status, dict(self.headers), media_type="application/json")
+
+
+def created(body: Json, path: str) -> Result:
+    """201 with the resource, its Location and its ETag."""
+    return Result(201, body, location(path) | etag(body["revision"]))
+
+
+def accepted(body: Json, path: str, *, decision_id: str | None = None) -> Result:
+    """202 with the resource that the work is about, and its Location."""
+    return Result(202, body, location(path), decision_id)
+
+
+def changed(body: Json) -> Result:
+    """200 with the resource as it is now, and its ETag."""
+    return Result(200, body, etag(body["revision"]))
+
+
+NO_CONTENT = Result(204)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def render_json(body: Any) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def json_response(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Result(status, body, headers or {}).response()
+
+
+def with_etag(body: Json) -> Response:
+    return json_response(body, headers=etag(body["revision"]))
+
+
+def etag(revision: int) -> dict[str, str]:
+    return {"ETag": f'"{revision}"'}
+
+
+def location(path: str) -> dict[str, str]:
+    """`path` is relative to /api/v1."""
+    return {"Location": f"{API}{path}"}

@@ -1,0 +1,12 @@
+"""All queries in one class, for the routes."""
+
+from __future__ import annotations
+
+from services.gateway.queries.episodes import EpisodeQueries
+from services.gateway.queries.films import FilmQueries
+from services.gateway.queries.live import LiveQueries
+from services.gateway.queries.projects import ProjectQueries
+
+
+class Queries(EpisodeQueries, FilmQueries, ProjectQueries, LiveQueries):
+    """Reads for one caller on one connection."""
