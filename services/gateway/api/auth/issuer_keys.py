@@ -40,7 +40,7 @@ class IssuerKeys:
         self._refreshing: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None) -> jwt.PyJWK:
-        """Raises InvalidToken: the issuer has no such key. Retryable: the issuer cannot be reached; no key is cached."""
+        """Raises InvalidToken: the issuer has no such key. Retryable: the issuer is unreachable, no key is cached."""
         age = self._age()
         if age is None or age > USABLE_S:
             await self._fetch_once(self._fetched_at)
