@@ -1,4 +1,4 @@
-"""The base of every event: plain frozen data with one topic and one owner."""
+"""The base class of events: plain frozen data with one topic and one producer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from shared.contracts.values import Value
 
 
 class Event(Value):
-    """One message of one topic. Subclasses name the topic; the envelope carries identity, time and cause."""
+    """The body of one record. Subclasses name the topic; the envelope carries identity, time and cause."""
 
     TOPIC: ClassVar[str]
 
     @property
     def key(self) -> str:
-        """The Kafka key: asset id for runs, episode id for batches, imports and films."""
+        """The Kafka key: the asset id for runs, the episode id for batches, imports and films."""
         raise NotImplementedError(f"{type(self).__name__} has no key")
 
     @property

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in Kafka binary mode: the attributes are headers, the body is the event alone."""
+"""CloudEvents 1.0 in Kafka binary content mode: attributes are headers, the body is the event alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ CONTENT_TYPE: Final = "application/json"
 
 
 class BadEnvelope(ValueError):
-    """The headers do not make a CloudEvent that we know."""
+    """The headers are not those of a CloudEvent of Retake."""
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Who said what, when, about what, and because of what. `time` is when it occurred (UTC)."""
+    """The CloudEvents attributes of a record.
+
+    `time` is when the event occurred (UTC). `correlation_id` is the command that started it all, `causation_id` the event
+    that led to this one.
+    """
 
     id: str
     source: str
@@ -30,6 +34,7 @@ class Envelope:
     traceparent: str | None = None
 
     def headers(self) -> list[tuple[str, bytes]]:
+        """The Kafka headers; attributes that are None are left out."""
         pairs = {
             "ce_specversion": SPEC_VERSION,
             "ce_id": self.id,
@@ -48,7 +53,7 @@ class Envelope:
 
     @classmethod
     def parse(cls, headers: list[tuple[str, bytes]]) -> Self:
-        """Raises BadEnvelope, naming what is missing or wrong."""
+        """Read the headers of a record. Raises BadEnvelope, naming the header that is missing or invalid."""
         try:
             found = {name: value.decode() for name, value in headers}
         except UnicodeDecodeError as e:
@@ -75,10 +80,10 @@ class Envelope:
 
 
 def event_type(topic: str) -> str:
-    """`ce_type` of a topic's events, version 1."""
+    """The `ce_type` of a topic's events, version 1."""
     return f"retake.{topic}.v1"
 
 
 def source_of(service: str) -> str:
-    """`ce_source` of a service."""
+    """The `ce_source` of a service."""
     return f"/retake/{service}"

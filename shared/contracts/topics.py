@@ -1,4 +1,4 @@
-"""One row per topic: who writes it, who reads it, what it carries, how long it lives."""
+"""One row per topic: its producer, consumers, event and retention."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.contracts.base import Event
 from shared.contracts.events import compiler, gateway, generator, review
 
 DAY_MS: Final = 24 * 3600 * 1000
-PARTITIONS: Final = 12  # for ever: a key must never change its partition
+PARTITIONS: Final = 12  # permanent: a key must never move to another partition
 MAX_RECORD_BYTES: Final = 1_000_000
 
 
@@ -23,7 +23,7 @@ class Service(StrEnum):
 
 @dataclass(frozen=True)
 class Topic:
-    """`producer` alone writes (ACL); every consumer is one group named like its service."""
+    """Only `producer` may write (ACL); each consuming service is one consumer group of its name."""
 
     name: str
     event: type[Event]
@@ -33,12 +33,12 @@ class Topic:
     public: bool = False
     retention_ms: int = 7 * DAY_MS
     compact: bool = False
-    replayed: bool = True  # republished from the outbox after a broker lost its data
-    command: bool = False  # asks for work: if it is dead-lettered, its consumer publishes the failure
+    replayed: bool = True  # republished from the outbox after the broker lost its data
+    command: bool = False  # requests work: if it is dead-lettered, its consumer publishes the failure
 
     @property
     def config(self) -> dict[str, str]:
-        """Kafka topic configuration. A compacted topic keeps every record for its retention first."""
+        """Kafka topic configuration. A compacted topic keeps every record for its retention before compaction."""
         base = {"max.message.bytes": str(MAX_RECORD_BYTES + 48_576)}
         if self.compact:
             return base | {"cleanup.policy": "compact", "min.compaction.lag.ms": str(self.retention_ms)}
@@ -55,7 +55,7 @@ TOPICS: Final[dict[str, Topic]] = {
             gateway.RegenerateRequested,
             _GW,
             (_GEN,),
-            "A run was admitted, with the asset's lock",
+            "A run was admitted and its asset locked",
             public=True,
             command=True,
         ),
@@ -64,17 +64,31 @@ TOPICS: Final[dict[str, Topic]] = {
             generator.PreviewReady,
             _GEN,
             (_GW, _REV),
-            "Candidates are settled, at least one is verified",
+            "All candidates of a run are settled and at least one was verified",
             public=True,
         ),
-        Topic("accepted", review.Accepted, _REV, (_GW, _GEN), "A person or auto_approve took a candidate", public=True),
-        Topic("rejected", review.Rejected, _REV, (_GW, _GEN), "A person rejected (never an expiry)", public=True),
+        Topic(
+            "accepted",
+            review.Accepted,
+            _REV,
+            (_GW, _GEN),
+            "A candidate was accepted by a person or by auto_approve",
+            public=True,
+        ),
+        Topic(
+            "rejected",
+            review.Rejected,
+            _REV,
+            (_GW, _GEN),
+            "A person rejected the candidates (never an expiry)",
+            public=True,
+        ),
         Topic(
             "complete",
             generator.Complete,
             _GEN,
             (_GW, _COM),
-            "The committed pointer moved, durably",
+            "A version was committed",
             public=True,
             compact=True,
         ),
@@ -83,12 +97,14 @@ TOPICS: Final[dict[str, Topic]] = {
             generator.Progress,
             _GEN,
             (_GW,),
-            "Queued, each step, else at most one a second",
+            "Progress of a run or an import: each step, and at most one event a second",
             retention_ms=DAY_MS,
             replayed=False,
         ),
         Topic("failed", generator.Failed, _GEN, (_GW,), "A run or an import failed or was cancelled"),
-        Topic("decision-submitted", gateway.DecisionSubmitted, _GW, (_REV,), "A person decides", command=True),
+        Topic(
+            "decision-submitted", gateway.DecisionSubmitted, _GW, (_REV,), "A person submitted a decision", command=True
+        ),
         Topic(
             "review-updated",
             review.ReviewUpdated,
@@ -96,26 +112,51 @@ TOPICS: Final[dict[str, Topic]] = {
             (_GW, _GEN),
             "A review was opened, expired or withdrawn, or a decision refused",
         ),
-        Topic("cancel-requested", gateway.CancelRequested, _GW, (_GEN, _COM), "Cancel", command=True),
+        Topic(
+            "cancel-requested",
+            gateway.CancelRequested,
+            _GW,
+            (_GEN, _COM),
+            "A run, an import or a compilation is to be cancelled",
+            command=True,
+        ),
         Topic(
             "episode-changed",
             gateway.EpisodeChanged,
             _GW,
             (_GEN, _REV, _COM),
-            "Order, output, transitions or assets changed, or the episode was deleted",
+            "Order, output, transitions or assets of an episode changed, or it was deleted",
         ),
         Topic(
-            "compile-requested", gateway.CompileRequested, _GW, (_COM,), "Make a film of pinned versions", command=True
+            "compile-requested",
+            gateway.CompileRequested,
+            _GW,
+            (_COM,),
+            "A film of pinned versions was requested",
+            command=True,
         ),
-        Topic("film-updated", compiler.FilmUpdated, _COM, (_GW,), "Each state or percent change of a film"),
-        Topic("import-requested", gateway.ImportRequested, _GW, (_GEN,), "Split an existing film", command=True),
-        Topic("import-ready", generator.ImportReady, _GEN, (_GW,), "Clips and first frames are ready"),
+        Topic("film-updated", compiler.FilmUpdated, _COM, (_GW,), "State, progress or file of a film changed"),
+        Topic(
+            "import-requested",
+            gateway.ImportRequested,
+            _GW,
+            (_GEN,),
+            "A film was uploaded to be split into clips",
+            command=True,
+        ),
+        Topic(
+            "import-ready",
+            generator.ImportReady,
+            _GEN,
+            (_GW,),
+            "The clips and first frames of an imported film are ready",
+        ),
     )
 }
 
 
 def dead_letter_topic(service: Service) -> str:
-    """Where a consumer puts what it cannot process; several producers' records end there."""
+    """The topic for records that a consumer cannot process, whatever their producer."""
     return f"{service}.dlq"
 
 

@@ -1,4 +1,4 @@
-"""Values that events carry. All are frozen; unknown fields are ignored so that producers may add optional ones."""
+"""Values that events carry. All are frozen; unknown fields are ignored, so that producers can add optional ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 
 class Value(BaseModel):
-    """Base of everything that crosses a topic."""
+    """Base class of everything that crosses a topic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class AssetKind(StrEnum):
+    """What an asset is. `image` is a still picture without a video; `starting_image` is the first frame of one."""
+
     VIDEO = "video"
     STARTING_IMAGE = "starting_image"
     IMAGE = "image"
@@ -40,12 +42,16 @@ class TransitionStyle(StrEnum):
 
 
 class Fit(StrEnum):
+    """How media of another aspect ratio fill the film's frame: cropped, padded with black, or over a blurred copy."""
+
     CROP = "crop"
     PAD = "pad"
     BLUR = "blur"
 
 
 class RunSource(StrEnum):
+    """Where a run's media come from. `existing` offers a version again (a rollback or a reopened preview)."""
+
     GENERATE = "generate"
     UPLOAD = "upload"
     URL = "url"
@@ -54,6 +60,8 @@ class RunSource(StrEnum):
 
 
 class ParentReason(StrEnum):
+    """Why a run follows its parent run."""
+
     REJECTED = "rejected"
     RETRY = "retry"
     REOPEN = "reopen"
@@ -61,7 +69,7 @@ class ParentReason(StrEnum):
 
 
 class SettingSource(StrEnum):
-    """Where an effective setting came from, highest precedence first."""
+    """Where an effective setting comes from, highest precedence first."""
 
     OVERRIDE = "override"
     PROJECT_VIDEO = "project.video"
@@ -73,6 +81,8 @@ class SettingSource(StrEnum):
 
 
 class CaptionMode(StrEnum):
+    """none: no captions; soft: a track that the viewer turns on; burned: in the picture."""
+
     NONE = "none"
     SOFT = "soft"
     BURNED = "burned"
@@ -81,14 +91,16 @@ class CaptionMode(StrEnum):
 class ObjectRef(Value):
     """A stored object. `bucket` is logical: the name of the service that owns it."""
 
-    bucket: str
-    key: str
-    size: int = Field(description="bytes")
-    sha256: str
-    content_type: str
+    bucket: str = Field(description="The service that owns the object.")
+    key: str = Field(description="The object's key within the bucket.")
+    size: int = Field(description="Size in bytes.")
+    sha256: str = Field(description="SHA-256 of the contents, as 64 hexadecimal digits.")
+    content_type: str = Field(description="Media type, for example `video/mp4`.")
 
 
 class Setting(Value):
+    """An effective setting of a run, and where its value comes from."""
+
     value: Any
     source: SettingSource
 
@@ -97,102 +109,122 @@ Settings = dict[str, Setting]
 
 
 class Media(Value):
-    """As probed, never as asked for."""
+    """Technical metadata as probed from the file, never as requested. A value that does not apply is null."""
 
-    width: int | None = None
-    height: int | None = None
-    duration_s: float | None = None
-    fps: float | None = None
-    frames: int | None = None
-    aspect_ratio: str | None = None
-    resolution: str | None = None
-    video_codec: str | None = None
-    audio_codec: str | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
-    loudness_lufs: float | None = None
+    width: int | None = Field(None, description="Width in pixels, after rotation.")
+    height: int | None = Field(None, description="Height in pixels, after rotation.")
+    duration_s: float | None = Field(None, description="Duration in seconds.")
+    fps: float | None = Field(None, description="Frames per second.")
+    frames: int | None = Field(None, description="Number of frames.")
+    aspect_ratio: str | None = Field(None, description="For example `16:9`.")
+    resolution: str | None = Field(None, description="Width and height, for example `1920x1080`.")
+    video_codec: str | None = Field(None, description="For example `h264`.")
+    audio_codec: str | None = Field(None, description="For example `aac`; null without sound.")
+    sample_rate: int | None = Field(None, description="Audio samples per second.")
+    channels: int | None = Field(None, description="Number of audio channels.")
+    loudness_lufs: float | None = Field(None, description="Integrated loudness in LUFS (EBU R 128).")
 
 
 class Quality(Value):
-    """Scores 0-1, measured from pixels; `reasons` says why a measure is null."""
+    """Scores from 0 to 1, measured from the media. What was not measured is null, with the reason."""
 
-    overall_score: float | None = None
-    consistency_score: float | None = None
-    visual_quality: float | None = None
-    measures: dict[str, float | None] = {}
-    reasons: dict[str, str] = {}
+    overall_score: float | None = Field(None, description="Weighted mean of the other two scores.")
+    consistency_score: float | None = Field(
+        None, description="Similarity to the starting image and to the neighbouring segment."
+    )
+    visual_quality: float | None = Field(None, description="Sharpness, compression artefacts, flicker, dead frames.")
+    measures: dict[str, float | None] = Field({}, description="Each measure by name, in its own unit.")
+    reasons: dict[str, str] = Field({}, description="Measure or score -> why it is null.")
 
 
 class Cost(Value):
-    amount: str = Field(description="decimal string", examples=["0.36"])
-    currency: str = "USD"
-    basis: Literal["reported", "estimated"] = "estimated"
-    calls: int = 0
+    """What the provider calls of a run or version cost."""
+
+    amount: str = Field(description="Decimal number as a string.", examples=["0.36"])
+    currency: str = Field("USD", description="ISO 4217 code.")
+    basis: Literal["reported", "estimated"] = Field(
+        "estimated", description="`reported` by the provider, or `estimated` from the catalogue's price."
+    )
+    calls: int = Field(0, description="Number of provider calls.")
 
 
 class Problem(Value):
-    """What failed, why, and what the reader can do about it."""
+    """What failed, why, and what the user can do about it."""
 
-    code: str
-    cause: str
-    recovery: str
-    retryable: bool
-    provider_code: str | None = None
+    code: str = Field(description="Stable identifier of the error.")
+    cause: str = Field(description="What happened, as a sentence for users.")
+    recovery: str = Field(description="What to do about it, as a sentence for users.")
+    retryable: bool = Field(description="Whether repeating the same request can succeed.")
+    provider_code: str | None = Field(None, description="The provider's own error code.")
 
 
 class Actor(Value):
+    """Who caused an event: a user, a policy such as `auto_approve`, or Retake itself."""
+
     kind: Literal["user", "policy", "system"]
-    user_id: str | None = None
+    user_id: str | None = Field(None, description="Set for users, and for a policy that a user chose.")
 
 
 class Version(Value):
+    """An immutable result of a run."""
+
     version_id: str
-    version_number: int
-    object: ObjectRef
-    poster: ObjectRef | None = None
-    filmstrip: ObjectRef | None = None
-    proxy: ObjectRef | None = None
-    last_frame: ObjectRef | None = Field(None, description="of a video: a small picture to compare the next one with")
+    version_number: int = Field(description="Counts the versions of the asset, from 1.")
+    object: ObjectRef = Field(description="The media file.")
+    poster: ObjectRef | None = Field(None, description="A still picture of a video.")
+    filmstrip: ObjectRef | None = Field(None, description="Small pictures of a video, side by side.")
+    proxy: ObjectRef | None = Field(
+        None, description="A copy that browsers can play, where the file itself is not one."
+    )
+    last_frame: ObjectRef | None = Field(
+        None, description="A small picture of a video's last frame, to compare the next segment with."
+    )
     media: Media
     quality: Quality | None = None
-    directions: str = Field(description="unstyled, as the user wrote them")
-    model: str | None = None
+    directions: str = Field(description="The user's directions, prompt or script, without style and characters.")
+    model: str | None = Field(None, description="Slug in the model catalogue; null for uploads and imports.")
     provider: str
     seed: int | None = None
-    starting_image_version_id: str | None = None
+    starting_image_version_id: str | None = Field(None, description="The starting image that a video was made from.")
     settings: Settings = {}
     cost: Cost
-    info: dict[str, Any] = Field({}, description="provider's own facts, such as animatic: true or word timings")
+    info: dict[str, Any] = Field({}, description="Facts from the provider, such as `animatic: true` or word timings.")
 
 
 class Output(Value):
-    """The shape of a film."""
+    """The picture format of a film."""
 
-    width: int = Field(1920, ge=16, le=3840)
-    height: int = Field(1080, ge=16, le=3840)
-    fps: int = Field(24, ge=12, le=60)
+    width: int = Field(1920, ge=16, le=3840, description="Width in pixels.")
+    height: int = Field(1080, ge=16, le=3840, description="Height in pixels.")
+    fps: int = Field(24, ge=12, le=60, description="Frames per second.")
     fit: Fit = Fit.BLUR
 
 
 class Transition(Value):
+    """The transition between two segments."""
+
     style: TransitionStyle
-    duration_s: float = Field(0.5, ge=0, le=5)
+    duration_s: float = Field(0.5, ge=0, le=5, description="Duration in seconds; ignored for cuts.")
 
 
 class Character(Value):
+    """A character of the project's cast, described to every model that generates pictures."""
+
     name: str
     description: str = ""
     reference_images: list[ObjectRef] = []
 
 
 class SpendCap(Value):
-    amount: str
-    currency: str = "USD"
+    """What the runs of a project may cost."""
+
+    amount: str = Field(description="Decimal number as a string.")
+    currency: str = Field("USD", description="ISO 4217 code.")
     period: Literal["month", "total"] = "month"
 
 
 class ProjectSettings(Value):
-    """A project's defaults, as the gateway knew them when the run was admitted."""
+    """A project's defaults as they were when the run was admitted."""
 
     video: dict[str, Any] = {}
     image: dict[str, Any] = {}
@@ -205,31 +237,37 @@ class ProjectSettings(Value):
 
 
 class NarrationMix(Value):
-    gain_db: float = 0.0
-    offset: float = Field(0.0, description="seconds from the segment's start")
+    """How a segment's narration is placed and mixed."""
+
+    gain_db: float = Field(0.0, description="Gain in dB.")
+    offset: float = Field(0.0, description="Seconds from the segment's start.")
 
 
 class AudioConfig(Value):
-    """How the film sounds."""
+    """The sound mix of a film."""
 
-    background_music: StrictBool = True
-    volume_normalization: StrictBool = True
-    loudness_lufs: float = Field(-16, description="-14 web, -16 default, -23 broadcast")
-    true_peak_dbtp: float = -1
-    segment_sound: Literal["keep", "lower", "mute"] = "lower"
-    narration: dict[str, NarrationMix] = Field({}, description="by segment id")
-    music_gain_db: float = 0.0
+    background_music: StrictBool = Field(True, description="Whether the episode's music is heard.")
+    volume_normalization: StrictBool = Field(True, description="Whether the mix is normalised to `loudness_lufs`.")
+    loudness_lufs: float = Field(
+        -16, description="Target loudness: -14 for the web, -16 by default, -23 for broadcast."
+    )
+    true_peak_dbtp: float = Field(-1, description="Highest permitted true peak in dBTP.")
+    segment_sound: Literal["keep", "lower", "mute"] = Field(
+        "lower", description="What happens to the segments' own sound."
+    )
+    narration: dict[str, NarrationMix] = Field({}, description="Segment id -> mix.")
+    music_gain_db: float = Field(0.0, description="Gain of the music in dB.")
 
 
 class Ref(Value):
-    """What an event keyed by asset is about."""
+    """The run and asset that an event is about."""
 
     run_id: str
     asset_id: str
     asset_kind: AssetKind
     episode_id: str
-    segment_id: str | None = None
-    segment_number: int | None = Field(None, description="from 1")
+    segment_id: str | None = Field(None, description="Null for assets of the episode, such as its music.")
+    segment_number: int | None = Field(None, description="Position of the segment, from 1.")
 
 
 Timestamp = datetime

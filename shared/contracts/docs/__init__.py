@@ -1,1 +1,1 @@
-"""The generated documents of the contracts: JSON Schemas, examples, AsyncAPI, the event reference."""
+"""Generators of the contracts' documents: JSON Schemas, examples, AsyncAPI and the event reference."""

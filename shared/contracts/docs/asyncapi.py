@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of every topic, made from topics.py and the models."""
+"""The AsyncAPI 3 document of all topics, generated from topics.py and the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.contracts.topics import PARTITIONS, TOPICS, Service, Topic
 
 _HEADERS: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "CloudEvents 1.0, Kafka binary content mode",
+    "description": "CloudEvents 1.0 in Kafka binary content mode.",
     "required": [
         "ce_specversion",
         "ce_id",
@@ -24,23 +24,27 @@ _HEADERS: Final[dict[str, Any]] = {
     ],
     "properties": {
         "ce_specversion": {"type": "string", "const": "1.0"},
-        "ce_id": {"type": "string", "format": "uuid", "description": "the same on every redelivery: apply it once"},
-        "ce_source": {"type": "string", "description": "/retake/<service>"},
-        "ce_type": {"type": "string", "description": "retake.<topic>.v1"},
-        "ce_time": {"type": "string", "format": "date-time", "description": "when it occurred"},
-        "ce_subject": {"type": "string", "description": "run, compilation, import or episode id"},
-        "ce_projectid": {"type": "string"},
-        "ce_ownerid": {"type": "string"},
-        "ce_correlationid": {"type": "string", "description": "the command that all of this came from"},
-        "ce_causationid": {"type": "string", "description": "the event that this one answers"},
+        "ce_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "The same on every redelivery; apply each id once.",
+        },
+        "ce_source": {"type": "string", "description": "`/retake/<service>`"},
+        "ce_type": {"type": "string", "description": "`retake.<topic>.v1`"},
+        "ce_time": {"type": "string", "format": "date-time", "description": "When the event occurred."},
+        "ce_subject": {"type": "string", "description": "Id of the run, compilation, import or episode."},
+        "ce_projectid": {"type": "string", "description": "Project of the subject."},
+        "ce_ownerid": {"type": "string", "description": "Owner of that project."},
+        "ce_correlationid": {"type": "string", "description": "Id of the command that started it all."},
+        "ce_causationid": {"type": "string", "description": "Id of the event that led to this one."},
         "content-type": {"type": "string", "const": "application/json"},
-        "traceparent": {"type": "string", "description": "W3C trace context"},
+        "traceparent": {"type": "string", "description": "W3C Trace Context."},
     },
 }
 
 
 def schema_of(topic: Topic) -> dict[str, Any]:
-    """JSON Schema 2020-12 of the body, as its producer writes it."""
+    """The JSON Schema (2020-12) of a record's body, as its producer writes it."""
     schema = topic.event.model_json_schema(mode="serialization")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -50,15 +54,16 @@ def schema_of(topic: Topic) -> dict[str, Any]:
 
 
 def document(version: str) -> dict[str, Any]:
+    """The whole document; `version` is the release."""
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Retake events",
             "version": version,
             "description": (
-                "Four services talk only through these topics. Delivery is at least once and in order per key and "
-                "topic; across topics there is no order. The public loop is regenerate-requested, preview-ready, "
-                "accepted, rejected, complete."
+                "The four services of Retake communicate only through these topics. Delivery is at least once, and in "
+                "order per key and topic; there is no order across topics. The public loop is regenerate-requested, "
+                "preview-ready, accepted, rejected and complete."
             ),
             "license": {"name": "Apache-2.0"},
         },
@@ -76,7 +81,7 @@ def document(version: str) -> dict[str, Any]:
 def _channel(topic: Topic) -> dict[str, Any]:
     return {
         "address": topic.name,
-        "description": topic.summary + (". Public." if topic.public else "."),
+        "description": topic.summary + (". Public: other services may consume it." if topic.public else "."),
         "messages": {topic.event.__name__: {"$ref": f"#/components/messages/{topic.name}"}},
         "bindings": {
             "kafka": {

@@ -1,4 +1,4 @@
-"""What may change between two versions of a schema: only optional additions."""
+"""Compatibility of two versions of a schema: only optional additions are allowed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Every change that a reader or a writer of `old` would feel; empty if there is none."""
+    """Every change that breaks a reader or a writer of `old`; empty if there is none."""
     return list(_object(old, new, old.get("$defs", {}), new.get("$defs", {}), "", set()))
 
 
@@ -26,14 +26,14 @@ def _object(
     found: list[str] = []
     if old.get("type") != new.get("type"):
         found.append(f"{path or '/'}: type {old.get('type')} became {new.get('type')}")
-    if gone := set(old.get("enum", [])) - set(new.get("enum", [])):
-        found.append(f"{path or '/'}: values {sorted(map(str, gone))} are gone")
+    if removed := set(old.get("enum", [])) - set(new.get("enum", [])):
+        found.append(f"{path or '/'}: values {sorted(map(str, removed))} were removed")
     if old.get("const") != new.get("const"):
         found.append(f"{path or '/'}: {old.get('const')!r} became {new.get('const')!r}")
     old_fields, new_fields = old.get("properties", {}), new.get("properties", {})
     for name in old_fields:
         if name not in new_fields:
-            found.append(f"{path}/{name}: field is gone")
+            found.append(f"{path}/{name}: field was removed")
         else:
             found += _object(old_fields[name], new_fields[name], old_defs, new_defs, f"{path}/{name}", seen)
     found += [
@@ -47,7 +47,7 @@ def _object(
 
 
 def _always_written(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
-    """Serialised schemas name as required what is always written; a new field with a default may be among them."""
+    """New fields with a default. A serialisation schema lists them as required because they are always written."""
     return {
         name
         for name, field in new.get("properties", {}).items()
@@ -63,12 +63,12 @@ def _choices(
     path: str,
     seen: set[tuple[str, str]],
 ) -> list[str]:
-    """Each alternative that was allowed must still be."""
+    """Every alternative that was allowed must still be allowed."""
     found = []
     for choice in old.get("anyOf", []):
         candidates = new.get("anyOf", [new])
         if not any(not _object(choice, c, old_defs, new_defs, path, seen) for c in candidates):
-            found.append(f"{path or '/'}: an alternative is gone: {choice}")
+            found.append(f"{path or '/'}: an alternative was removed: {choice}")
     return found
 
 

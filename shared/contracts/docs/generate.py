@@ -1,6 +1,7 @@
-"""`python -m shared.contracts.docs.generate`: writes schemas, examples, AsyncAPI, reference; `--check` only compares.
+"""Writes the JSON Schemas, examples, AsyncAPI document and event reference.
 
-`--release VERSION` freezes today's schemas and examples: from then on every change is held against them.
+`python -m shared.contracts.docs.generate`, run by `make contracts`. `--check` only compares. `--release VERSION` also
+freezes the current schemas and examples: every later change is checked against them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ VERSION: Final = "0.1.0"
 
 
 def contracts() -> dict[Path, str]:
-    """Path -> content of every generated file."""
+    """The path and content of every generated file."""
     files: dict[Path, str] = {DOCS / "asyncapi.json": _text(document(VERSION))}
     files[DOCS / "README.md"] = events_reference()
     for topic in TOPICS.values():
@@ -33,7 +34,7 @@ def contracts() -> dict[Path, str]:
 
 
 def differing() -> list[Path]:
-    """Files on disk that are not what the models say."""
+    """The files on disk that differ from what the models generate."""
     return [path for path, text in contracts().items() if not path.exists() or path.read_text("utf-8") != text]
 
 
@@ -50,7 +51,7 @@ def _write(files: dict[Path, str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 if a file differs from the models")
-    parser.add_argument("--release", metavar="VERSION", help="freeze today's schemas and examples")
+    parser.add_argument("--release", metavar="VERSION", help="freeze the current schemas and examples")
     args = parser.parse_args()
     if args.check:
         if stale := differing():

@@ -1,6 +1,7 @@
-"""One example of every event, telling one story: segment 2 is regenerated, rejected, accepted and compiled.
+"""One example of every event. Together they tell one story: segment 2 is regenerated, rejected, accepted and compiled.
 
-Frozen as JSON beside the schemas, so that every consumer and every later version of the models is held to it.
+They are frozen as JSON next to the schemas, so that every consumer and every later version of the models is checked
+against them.
 """
 
 from __future__ import annotations
@@ -281,11 +282,11 @@ _EVENTS: Final[tuple[Event, ...]] = (
 )
 
 SAMPLES: Final[dict[str, Event]] = {event.TOPIC: event for event in _EVENTS}
-assert set(SAMPLES) == set(TOPICS), f"an example is missing or left over: {set(SAMPLES) ^ set(TOPICS)}"
+assert set(SAMPLES) == set(TOPICS), f"an example is missing or superfluous: {set(SAMPLES) ^ set(TOPICS)}"
 
 
 def sample_envelope(event: Event) -> Envelope:
-    """The envelope that the example of a topic travels in."""
+    """The envelope of an example."""
     return Envelope(
         id=_id(100),
         source=source_of(TOPICS[event.TOPIC].producer),

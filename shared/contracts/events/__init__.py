@@ -1,1 +1,1 @@
-"""The events, one module per producing service."""
+"""The events, one module for each producing service."""

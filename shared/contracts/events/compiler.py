@@ -1,4 +1,4 @@
-"""Events that the compiler owns."""
+"""The events that the compiler publishes."""
 
 from __future__ import annotations
 
@@ -20,45 +20,53 @@ class FilmState(StrEnum):
 
 
 class Chapter(Value):
+    """A chapter of the film."""
+
     title: str
-    start_s: float
+    start_s: float = Field(description="Seconds from the film's start.")
 
 
 class FilmReport(Value):
-    """What a compilation reused and what it had to render."""
+    """What a compilation reused, what it had to render, and how the film measures."""
 
-    pieces_reused: int = 0
-    pieces_rendered: int = 0
-    seconds: float = 0
-    loudness_lufs: float | None = None
-    true_peak_dbtp: float | None = None
-    unmeasured: dict[str, str] = {}
+    pieces_reused: int = Field(0, description="Pieces that had been rendered before.")
+    pieces_rendered: int = Field(0, description="Pieces that this compilation rendered.")
+    seconds: float = Field(0, description="How long the compilation took, in seconds.")
+    loudness_lufs: float | None = Field(None, description="Integrated loudness in LUFS (EBU R 128).")
+    true_peak_dbtp: float | None = Field(None, description="True peak in dBTP.")
+    unmeasured: dict[str, str] = Field({}, description="Measure -> why it is null.")
     chapters: list[Chapter] = []
 
 
 class FilmUpdated(Event):
+    """A compilation changed its state, its progress, or its file."""
+
     TOPIC: ClassVar[str] = "film-updated"
 
     episode_id: str
     compilation_id: str
-    rev: int
+    rev: int = Field(description="Counts the changes of the compilation; ignore a lower one than already applied.")
     state: FilmState
-    progress: float = Field(0, ge=0, le=100)
-    message_code: str | None = None
-    estimated_duration_s: float | None = None
-    queue_position: int | None = None
-    object: ObjectRef | None = None
+    progress: float = Field(0, ge=0, le=100, description="Percent.")
+    message_code: str | None = Field(None, description="Code of the message catalogue.")
+    estimated_duration_s: float | None = Field(None, description="Estimated seconds until the film is ready.")
+    queue_position: int | None = Field(None, description="Compilations ahead in the queue.")
+    object: ObjectRef | None = Field(None, description="The film's file, once completed.")
     poster: ObjectRef | None = None
     media: Media | None = None
     segments_included: int | None = None
     report: FilmReport | None = None
-    warnings: list[str] = []
+    warnings: list[str] = Field([], description="Remarks about the film, as sentences for users.")
     provenance: Literal["pending", "signed", "unsigned"] | None = Field(
-        None, description="unsigned: it could not be signed, and stays so; `warnings` says it in words"
+        None,
+        description="Content Credentials: `pending` until the signed file follows; `unsigned` if signing failed "
+        "permanently, with the reason in `warnings`.",
     )
     problem: Problem | None = None
     completed_at: Timestamp | None = None
-    files: dict[str, ObjectRef] = Field({}, description="captions.vtt, captions.srt, timeline.otio")
+    files: dict[str, ObjectRef] = Field(
+        {}, description="File name -> object: captions.vtt, captions.srt, timeline.otio."
+    )
 
     @property
     def key(self) -> str:

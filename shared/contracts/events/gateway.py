@@ -1,4 +1,4 @@
-"""Events that the gateway owns."""
+"""The events that the gateway publishes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ from shared.contracts.values import (
 
 
 class RegenerateRequested(Ref, Event):
-    """A run was admitted: the asset's lock is held until the run ends."""
+    """A run was admitted; the asset stays locked until the run ends."""
 
     TOPIC: ClassVar[str] = "regenerate-requested"
 
     source: RunSource
-    label: str
-    overrides: dict[str, Any] = Field({}, description="directions, model and settings that the caller named")
+    label: str = Field(description="The asset's name for users, for example `Segment 2`.")
+    overrides: dict[str, Any] = Field({}, description="Directions, model and settings that the caller specified.")
     project_settings: ProjectSettings = ProjectSettings()
-    variants: int = Field(1, ge=1, le=4)
-    keep_original: bool = True
-    auto_approve: bool = False
-    review_timeout_s: int | None = Field(None, description="null: no deadline")
-    starting_image_version_id: str | None = Field(None, description="pinned when the run was requested")
-    previous_video_asset_id: str | None = None
-    input_object: ObjectRef | None = None
-    input_url: str | None = None
-    version_id: str | None = Field(None, description="source existing: the version that is offered again")
+    variants: int = Field(1, ge=1, le=4, description="Number of versions to generate.")
+    keep_original: bool = Field(True, description="False: the replaced version is freed once the new one is committed.")
+    auto_approve: bool = Field(False, description="Accept the version without a person's review.")
+    review_timeout_s: int | None = Field(None, description="Seconds until the review expires; null: no deadline.")
+    starting_image_version_id: str | None = Field(
+        None, description="The committed starting image when the run was requested."
+    )
+    previous_video_asset_id: str | None = Field(None, description="The video of the segment before.")
+    input_object: ObjectRef | None = Field(None, description="The file of an upload or an import.")
+    input_url: str | None = Field(None, description="Where to fetch the file of a run with source `url`.")
+    version_id: str | None = Field(None, description="The version that is offered again, for source `existing`.")
     parent_run_id: str | None = None
     parent_reason: ParentReason | None = None
     batch_id: str | None = None
@@ -65,18 +67,18 @@ class DecisionAction(StrEnum):
 
 
 class DecisionSubmitted(Ref, Event):
-    """A person decided on the version they saw; review says whether it counts."""
+    """A person's decision on the version that they saw. The review service accepts or refuses it."""
 
     TOPIC: ClassVar[str] = "decision-submitted"
 
     decision_id: str
     version_id: str
     action: DecisionAction
-    rating: int | None = Field(None, ge=1, le=5)
-    feedback: str | None = None
-    suggested_changes: dict[str, Any] | None = None
-    regenerate: bool = False
-    next_run_id: str | None = None
+    rating: int | None = Field(None, ge=1, le=5, description="From 1 to 5 stars.")
+    feedback: str | None = Field(None, description="For people; never sent to a model.")
+    suggested_changes: dict[str, Any] | None = Field(None, description="Changes for the next run.")
+    regenerate: bool = Field(False, description="Start a new run with the suggested changes.")
+    next_run_id: str | None = Field(None, description="The id of that new run.")
     submitted_at: Timestamp
     actor: Actor
 
@@ -96,11 +98,13 @@ class CancelTarget(StrEnum):
 
 
 class CancelRequested(Event):
+    """A person cancelled a run, an import or a compilation."""
+
     TOPIC: ClassVar[str] = "cancel-requested"
 
     target: CancelTarget
-    target_id: str
-    asset_id: str | None = Field(None, description="of a run")
+    target_id: str = Field(description="Id of the run, import or compilation.")
+    asset_id: str | None = Field(None, description="The asset of a run.")
     episode_id: str
     actor: Actor
 
@@ -114,24 +118,28 @@ class CancelRequested(Event):
 
 
 class TimelineSegment(Value):
+    """A segment of the episode, in order."""
+
     segment_id: str
-    number: int
+    number: int = Field(description="Position, from 1.")
     type: SegmentType
     video_asset_id: str
     starting_image_asset_id: str
     narration_asset_id: str
-    transition_after: Transition | None = None
+    transition_after: Transition | None = Field(None, description="To the next segment; null: a cut.")
 
 
 class EpisodeChanged(Event):
-    """The timeline as it is now; a lower `timeline_version` than applied changes nothing."""
+    """The current timeline of an episode. Ignore an event with a lower `timeline_version` than already applied."""
 
     TOPIC: ClassVar[str] = "episode-changed"
 
     episode_id: str
-    timeline_version: int
-    deleted: bool = False
-    deleted_asset_ids: list[str] = Field([], description="by this change; absence elsewhere deletes nothing")
+    timeline_version: int = Field(description="Counts the changes of the timeline.")
+    deleted: bool = Field(False, description="The episode was deleted.")
+    deleted_asset_ids: list[str] = Field(
+        [], description="Assets that this change deleted. An asset that is missing elsewhere was not deleted."
+    )
     output: Output
     segments: list[TimelineSegment]
     music_asset_id: str | None = None
@@ -146,7 +154,7 @@ class EpisodeChanged(Event):
 
 
 class PinnedMedia(Value):
-    """A committed version as pinned when the compilation was requested."""
+    """A version that was committed when the compilation was requested, and that the film uses."""
 
     asset_id: str
     version_id: str
@@ -154,30 +162,36 @@ class PinnedMedia(Value):
     media: Media
     directions: str = ""
     model: str | None = None
-    approved_by: str | None = None
-    language: str | None = Field(None, description="BCP 47, of what is spoken: as set, else as the provider spoke it")
+    approved_by: str | None = Field(None, description="Who approved the version.")
+    language: str | None = Field(
+        None, description="BCP 47 tag of the speech: as requested, else as the provider spoke it."
+    )
 
 
 class CompileItem(Value):
+    """A segment of the film."""
+
     segment_id: str
-    number: int
+    number: int = Field(description="Position of the segment in the episode, from 1.")
     video: PinnedMedia
     narration: PinnedMedia | None = None
-    transition_after: Transition | None = None
+    transition_after: Transition | None = Field(None, description="To the next item; null: a cut.")
 
 
 class CompileRequested(Event):
+    """A film of pinned versions was requested."""
+
     TOPIC: ClassVar[str] = "compile-requested"
 
     episode_id: str
     compilation_id: str
-    timeline_version: int
-    items: list[CompileItem]
+    timeline_version: int = Field(description="The timeline that the versions were taken from.")
+    items: list[CompileItem] = Field(description="The segments in the order of the film.")
     music: PinnedMedia | None = None
     audio: AudioConfig = AudioConfig()
     captions: CaptionMode = CaptionMode.SOFT
     output: Output
-    expires_at: Timestamp
+    expires_at: Timestamp = Field(description="The compilation fails if it is not ready by then.")
     batch_id: str | None = None
     actor: Actor
 
@@ -191,14 +205,16 @@ class CompileRequested(Event):
 
 
 class ImportRequested(Event):
-    """An existing film is to be split into clips."""
+    """An uploaded film is to be split into clips at its scene cuts."""
 
     TOPIC: ClassVar[str] = "import-requested"
 
     import_id: str
     episode_id: str
-    object: ObjectRef
-    scene_threshold: float | None = None
+    object: ObjectRef = Field(description="The uploaded film.")
+    scene_threshold: float | None = Field(
+        None, description="How different two frames are at a cut, 0 to 1; null: the default."
+    )
     actor: Actor
     kind: Literal["film"] = "film"
 

@@ -1,4 +1,4 @@
-"""Events that the generator owns."""
+"""The events that the generator publishes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.contracts.values import (
 
 
 class _OfRunOrImport(Event):
-    """Either a run of an asset (run_id, asset_id, asset_kind) or an import of an episode (import_id)."""
+    """About a run of an asset (`run_id`, `asset_id`, `asset_kind`) or an import of an episode (`import_id`)."""
 
     episode_id: str
     run_id: str | None = None
@@ -32,7 +32,9 @@ class _OfRunOrImport(Event):
     segment_id: str | None = None
     segment_number: int | None = None
     import_id: str | None = None
-    run_rev: int = Field(description="counts the run's (or import's) changes; a lower one than applied is old news")
+    run_rev: int = Field(
+        description="Counts the changes of the run or import; ignore a lower one than already applied."
+    )
 
     @property
     def key(self) -> str:
@@ -44,41 +46,45 @@ class _OfRunOrImport(Event):
 
 
 class Progress(_OfRunOrImport):
+    """How far a run or an import has come. Published when a step begins, else at most once a second."""
+
     TOPIC: ClassVar[str] = "progress"
 
     state: Literal["queued", "generating"]
     step: str
-    percent: float | None = Field(None, ge=0, le=100)
-    message_code: str
-    message_args: dict[str, Any] = {}
-    attempt: int = 1
-    provider_ref: str | None = None
-    settings: Settings | None = Field(None, description="effective settings, with the first one of a run")
+    percent: float | None = Field(None, ge=0, le=100, description="Null: unchanged or unknown.")
+    message_code: str = Field(description="Code of the message catalogue.")
+    message_args: dict[str, Any] = Field({}, description="Arguments of the message.")
+    attempt: int = Field(1, description="Number of the attempt, from 1.")
+    provider_ref: str | None = Field(None, description="The provider's id of the call.")
+    settings: Settings | None = Field(None, description="Effective settings; sent with the first event of a run.")
 
 
 class Failed(_OfRunOrImport):
+    """A run or an import ended without a result."""
+
     TOPIC: ClassVar[str] = "failed"
 
     outcome: Literal["failed", "cancelled"]
-    step: str
+    step: str = Field(description="The step that failed.")
     problem: Problem
-    attempts: int = 0
+    attempts: int = Field(0, description="Number of attempts made.")
     cost: Cost
 
 
 class PreviewReady(Ref, Event):
-    """At least one candidate was made and verified; a decision is awaited."""
+    """All candidates of a run are settled and at least one was verified; the run waits for a decision."""
 
     TOPIC: ClassVar[str] = "preview-ready"
 
-    run_rev: int
+    run_rev: int = Field(description="Counts the changes of the run.")
     source: RunSource
-    label: str
-    candidates: list[Version]
-    problems: list[Problem] = Field([], description="candidates that were lost")
+    label: str = Field(description="The asset's name for users, for example `Segment 2`.")
+    candidates: list[Version] = Field(description="The versions to choose from.")
+    problems: list[Problem] = Field([], description="Why further candidates could not be generated.")
     cost: Cost
-    auto_approve: bool = False
-    review_timeout_s: int | None = None
+    auto_approve: bool = Field(False, description="Accept the version without a person's review.")
+    review_timeout_s: int | None = Field(None, description="Seconds until the review expires; null: no deadline.")
     actor: Actor
 
     @property
@@ -91,16 +97,16 @@ class PreviewReady(Ref, Event):
 
 
 class Complete(Ref, Event):
-    """The committed pointer has moved, durably. Published for assets only, never for films."""
+    """A version was committed: the asset's committed pointer has moved, durably. Never published for films."""
 
     TOPIC: ClassVar[str] = "complete"
 
-    run_rev: int
-    commit_seq: int
+    run_rev: int = Field(description="Counts the changes of the run.")
+    commit_seq: int = Field(description="Counts the commits of the asset; apply only a higher one.")
     version: Version
-    previous_version_id: str | None = None
+    previous_version_id: str | None = Field(None, description="The version that was committed before.")
     updated_at: Timestamp
-    retired: list[str] = Field([], description="version ids that this commit let go")
+    retired: list[str] = Field([], description="Versions that are no longer kept because of this commit.")
     cost: Cost
     actor: Actor
 
@@ -114,20 +120,24 @@ class Complete(Ref, Event):
 
 
 class ImportClip(Value):
-    number: int
-    start_s: float
-    duration_s: float
+    """A clip of an imported film."""
+
+    number: int = Field(description="Position, from 1.")
+    start_s: float = Field(description="Seconds from the film's start.")
+    duration_s: float = Field(description="Seconds.")
     video: ObjectRef
     first_frame: ObjectRef
 
 
 class ImportReady(Event):
+    """An imported film has been split into clips."""
+
     TOPIC: ClassVar[str] = "import-ready"
 
     import_id: str
     episode_id: str
     clips: list[ImportClip]
-    warnings: list[str] = Field([], description="what a person should know of how the film was split")
+    warnings: list[str] = Field([], description="Remarks about the split, as sentences for users.")
 
     @property
     def key(self) -> str:

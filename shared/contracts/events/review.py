@@ -1,4 +1,4 @@
-"""Events that review owns."""
+"""The events that the review service publishes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.contracts.values import Actor, Ref, Timestamp
 
 
 class _OfRun(Ref, Event):
-    review_rev: int
+    review_rev: int = Field(description="Counts the changes of the review.")
 
     @property
     def key(self) -> str:
@@ -25,18 +25,20 @@ class _OfRun(Ref, Event):
 
 
 class Accepted(_OfRun):
+    """A candidate was accepted, by a person or by `auto_approve`."""
+
     TOPIC: ClassVar[str] = "accepted"
 
-    decision_id: str | None = Field(None, description="null when a policy decided")
+    decision_id: str | None = Field(None, description="Null when a policy decided.")
     version_id: str
-    rating: int | None = None
+    rating: int | None = Field(None, description="From 1 to 5 stars.")
     feedback: str | None = None
     decided_at: Timestamp
     actor: Actor
 
 
 class Rejected(_OfRun):
-    """A person rejected; never sent for an expiry."""
+    """A person rejected the candidates. Never published for an expired review."""
 
     TOPIC: ClassVar[str] = "rejected"
 
@@ -44,11 +46,11 @@ class Rejected(_OfRun):
     version_id: str
     action: DecisionAction
     review_outcome: Literal["rejected"] = "rejected"
-    rating: int | None = None
-    feedback: str | None = None
-    suggested_changes: dict[str, Any] | None = None
-    regenerate: bool = False
-    next_run_id: str | None = None
+    rating: int | None = Field(None, description="From 1 to 5 stars.")
+    feedback: str | None = Field(None, description="For people; never sent to a model.")
+    suggested_changes: dict[str, Any] | None = Field(None, description="Changes for the next run.")
+    regenerate: bool = Field(False, description="A new run follows with the suggested changes.")
+    next_run_id: str | None = Field(None, description="The id of that new run.")
     decided_at: Timestamp
     actor: Actor
 
@@ -77,10 +79,12 @@ class RefusalReason(StrEnum):
 
 
 class ReviewUpdated(_OfRun):
+    """A review was opened, expired or withdrawn, or a decision was refused."""
+
     TOPIC: ClassVar[str] = "review-updated"
 
     change: ReviewChange
-    state: ReviewState | None = Field(description="null: no review of that run was ever opened")
-    deadline: Timestamp | None = None
-    decision_id: str | None = None
-    reason: RefusalReason | None = None
+    state: ReviewState | None = Field(description="Null: no review of that run was ever opened.")
+    deadline: Timestamp | None = Field(None, description="When the review expires; null: never.")
+    decision_id: str | None = Field(None, description="The decision that was refused.")
+    reason: RefusalReason | None = Field(None, description="Why it was refused.")
