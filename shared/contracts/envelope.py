@@ -18,8 +18,8 @@ class BadEnvelope(ValueError):
 class Envelope:
     """The CloudEvents attributes of a record.
 
-    `time` is when the event occurred (UTC). `correlation_id` is the command that started it all, `causation_id` the event
-    that led to this one.
+    `time` is when the event occurred (UTC). `correlation_id` is the command that started it all, `causation_id` the
+    event that led to this one.
     """
 
     id: str
