@@ -1,5 +1,5 @@
-"""Review: the record of a decision, once per run.
+"""Review: records the one decision about each run's preview.
 
-Owns reviews, deadlines and history. Consumes preview-ready, decision-submitted, episode-changed.
+Owns reviews, their deadlines and the history of decisions. Consumes preview-ready, decision-submitted, episode-changed.
 Publishes accepted, rejected, review-updated.
 """

@@ -1,4 +1,4 @@
-"""Settings of review, from the environment with the prefix REVIEW_."""
+"""Settings of the review service, from environment variables with the prefix REVIEW_."""
 
 from __future__ import annotations
 
@@ -12,5 +12,6 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="REVIEW_", frozen=True, extra="ignore")
 
     expiry_settled_s: float = Field(
-        120.0, description="the broker was well this long before a review expires: no decision is on its way"
+        120.0,
+        description="seconds for which the broker must be healthy and every decision read before reviews may expire",
     )

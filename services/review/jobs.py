@@ -1,4 +1,4 @@
-"""The deadline sweep: a column and a loop, so that deadlines survive restarts."""
+"""The recurring job of review. Deadlines are a column and a sweep, so that they survive restarts."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from prometheus_client import Gauge
-
-from services.review.commands.expire_reviews import expire_reviews
-from services.review.commands.ports import Reviews
+from services.review import metrics
+from services.review.commands.reviews import expire_reviews
+from services.review.store.reviews import ReviewRepository
 from shared.core.clock import Clock
 from shared.jobs.recurring import recurring
 from shared.postgres.pool import Connection, Pool, transaction
 
 EVERY_S: Final = 1.0
 
-OPEN = Gauge("retake_reviews_open", "Previews that wait for a decision")
-
 
 def deadline_sweep(
-    pool: Pool, stores: Callable[[Connection], Reviews], *, clock: Clock, settled_for: Callable[[], float],
+    pool: Pool,
+    store: Callable[[Connection], ReviewRepository],
+    *,
+    clock: Clock,
+    settled_for: Callable[[], float],
     settled_s: float,
-) -> AbstractAsyncContextManager[None]:  # fmt: skip
-    """Expires what is due, but only when no submitted decision can be waiting unread."""
+) -> AbstractAsyncContextManager[None]:
+    """Expires reviews that are due, but only when no submitted decision can still be unread: after `settled_s` seconds
+    during which the broker was healthy and everything was read."""
 
     async def sweep() -> None:
         async with transaction(pool) as connection:
-            reviews = stores(connection)
+            reviews = store(connection)
             if settled_for() >= settled_s:
                 await expire_reviews(reviews, clock.now())
-            OPEN.set(await reviews.count_open())
+            metrics.OPEN.set(await reviews.count_open())
 
     return recurring(sweep, name="deadline-sweep", every_s=EVERY_S, clock=clock)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.review.commands.ports import Reviews
 from services.review.config import Settings
 from services.review.consumers import consumer_router, refuse_dead_letters
 from services.review.jobs import deadline_sweep
-from services.review.store.reviews import PostgresReviews
+from services.review.store.reviews import ReviewRepository
 from shared.contracts.topics import Service
 from shared.postgres.pool import Connection
 from shared.service import open_resources, run_messaging
@@ -18,19 +17,19 @@ from shared.web.health import Health
 
 @asynccontextmanager
 async def wire(settings: Settings) -> AsyncIterator[Health]:
-    async with open_resources(Service.REVIEW, settings) as base:
+    async with open_resources(Service.REVIEW, settings) as resources:
 
-        def stores(connection: Connection) -> Reviews:
-            return PostgresReviews(connection, base.publisher)
+        def store(connection: Connection) -> ReviewRepository:
+            return ReviewRepository(connection, resources.publisher)
 
         async with (
             run_messaging(
-                base, consumer_router(stores, base.clock), on_dead_letter=refuse_dead_letters(stores)
+                resources, consumer_router(store, resources.clock), on_dead_letter=refuse_dead_letters(store)
             ) as messaging,
             deadline_sweep(
-                base.pool,
-                stores,
-                clock=base.clock,
+                resources.pool,
+                store,
+                clock=resources.clock,
                 settled_for=messaging.consumer.settled_for,
                 settled_s=settings.expiry_settled_s,
             ),

@@ -1,1 +1,1 @@
-"""What review does, one use case per file."""
+"""What review does, one file per aggregate."""

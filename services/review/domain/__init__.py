@@ -1,1 +1,1 @@
-"""Pure rules of a review: its states and who may decide."""
+"""The pure rules of a review: its states, and which decisions count."""

@@ -1,1 +1,1 @@
-"""Reviews in PostgreSQL."""
+"""The repositories of review, in PostgreSQL."""

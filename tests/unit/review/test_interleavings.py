@@ -1,5 +1,8 @@
-"""Whatever the order in which previews, decisions, deletions, deadlines and repeats come: one verdict per run, and one
-answer per decision. The use cases run on rows in memory; tests/integration/test_review.py runs them on PostgreSQL."""
+"""Review under any order of previews, decisions, deletions, deadlines and duplicates: a run has one verdict
+and each decision has one answer.
+
+The commands run on reviews in memory; tests/integration/test_review.py runs them on PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.review.commands.decide import decide
-from services.review.commands.expire_reviews import expire_reviews
-from services.review.commands.open_review import open_review
-from services.review.commands.withdraw_reviews import withdraw_reviews
-from services.review.domain.reviews import EXPIRY_GRACE, Review
+from services.review.commands.reviews import decide, expire_reviews, open_review, withdraw_reviews
+from services.review.domain.reviews import EXPIRY_GRACE, HistoryEntry, Review, Verdict
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import DecisionAction, DecisionSubmitted
 from shared.contracts.events.review import Accepted, Rejected, ReviewChange, ReviewState, ReviewUpdated
-from shared.contracts.values import Actor
 from shared.messaging.events import Cause, Message
 from tests.support import events
 from tests.support.clock import FakeClock
@@ -30,15 +29,15 @@ RUN, ASSET, VERSION, OTHER = (f"01980000-0000-7000-8000-00000000000{n}" for n in
 TIMEOUT_S = 600
 
 
-class Rows:
-    """Implements `usecases.ports.Reviews` as the tables do."""
+class InMemoryReviews:
+    """Implements `commands.reviews.Reviews` as the tables do."""
 
     def __init__(self) -> None:
         self.reviews: dict[str, tuple[Review, Cause]] = {}
-        self.decided: dict[str | None, str] = {}
-        self.buried: set[str] = set()
+        self.history: dict[str | None, Verdict] = {}  # by decision id
+        self.deleted: set[str] = set()
         self.parked: list[Message[Any]] = []
-        self.told: list[Event] = []
+        self.published: list[Event] = []
 
     async def lock(self, run_id: str) -> Review | None:
         return self.reviews[run_id][0] if run_id in self.reviews else None
@@ -49,58 +48,49 @@ class Rows:
         self.reviews[review.ref.run_id] = review, cause
         return True
 
-    async def close(self, run_id: str, state: ReviewState, at: datetime) -> Review | None:
+    async def close(self, run_id: str, state: ReviewState, at: datetime) -> Review:
         review, cause = self.reviews[run_id]
-        if review.state is not ReviewState.OPEN:
-            return None
+        assert review.state is ReviewState.OPEN
         closed = replace(review, state=state, rev=review.rev + 1)
         self.reviews[run_id] = closed, cause
         return closed
 
-    async def record(
-        self,
-        decision_id: str | None,
-        review: Review,
-        *,
-        decision: DecisionSubmitted | None,
-        actor: Actor,
-        verdict: str,
-        at: datetime,
-    ) -> None:
-        assert decision_id is None or decision_id not in self.decided
-        self.decided[decision_id] = verdict
-
-    async def was_recorded(self, decision_id: str) -> bool:
-        return decision_id in self.decided
-
-    async def due(self, now: datetime, limit: int) -> list[tuple[Review, Cause]]:
+    async def lock_due(self, now: datetime, limit: int) -> list[tuple[Review, Cause]]:
         return [
-            (r, c)
-            for r, c in self.reviews.values()
-            if r.state is ReviewState.OPEN and r.deadline and r.deadline < now - EXPIRY_GRACE
+            (review, cause)
+            for review, cause in self.reviews.values()
+            if review.state is ReviewState.OPEN and review.deadline and review.deadline < now - EXPIRY_GRACE
         ][:limit]
 
-    async def open_of(self, asset_ids: Sequence[str]) -> list[tuple[Review, Cause]]:
-        return [(r, c) for r, c in self.reviews.values() if r.state is ReviewState.OPEN and r.ref.asset_id in asset_ids]
+    async def lock_open(self, asset_ids: Sequence[str]) -> list[tuple[Review, Cause]]:
+        return [
+            (review, cause)
+            for review, cause in self.reviews.values()
+            if review.state is ReviewState.OPEN and review.ref.asset_id in asset_ids
+        ]
 
-    async def bury(self, asset_ids: Sequence[str], at: datetime) -> None:
-        self.buried |= set(asset_ids)
+    async def record(self, entry: HistoryEntry) -> None:
+        assert entry.decision_id is None or entry.decision_id not in self.history
+        self.history[entry.decision_id] = entry.verdict
 
-    async def is_buried(self, asset_id: str) -> bool:
-        return asset_id in self.buried
+    async def is_recorded(self, decision_id: str) -> bool:
+        return decision_id in self.history
+
+    async def tombstone(self, asset_ids: Sequence[str], at: datetime) -> None:
+        self.deleted |= set(asset_ids)
+
+    async def is_tombstoned(self, asset_id: str) -> bool:
+        return asset_id in self.deleted
 
     async def park(self, run_id: str, message: Message[Any]) -> None:
         self.parked.append(message)
 
     async def unpark(self, run_id: str) -> list[Message[Any]]:
-        taken, self.parked = self.parked, []
-        return taken
-
-    async def count_open(self) -> int:
-        return sum(r.state is ReviewState.OPEN for r, _ in self.reviews.values())
+        parked, self.parked = self.parked, []
+        return parked
 
     async def publish(self, event: Event, cause: Cause) -> None:
-        self.told.append(event)
+        self.published.append(event)
 
 
 decisions = st.builds(
@@ -127,40 +117,40 @@ steps = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(steps)
 def test_one_verdict_per_run_and_one_answer_per_decision(plan: list[tuple[Any, ...]]) -> None:
-    rows, clock = Rows(), FakeClock()
+    reviews, clock = InMemoryReviews(), FakeClock()
     submitted: dict[str, DecisionSubmitted] = {}
-    asyncio.run(_play(rows, clock, plan, submitted))
+    asyncio.run(_play(reviews, clock, plan, submitted))
 
     verdicts = [
         e
-        for e in rows.told
+        for e in reviews.published
         if isinstance(e, Accepted | Rejected)
         or (isinstance(e, ReviewUpdated) and e.change in (ReviewChange.EXPIRED, ReviewChange.WITHDRAWN))
     ]
     assert len(verdicts) <= 1, "a run has one end"
     revisions = [
         e.review_rev
-        for e in rows.told
+        for e in reviews.published
         if isinstance(e, Accepted | Rejected | ReviewUpdated) and getattr(e, "change", None) is not ReviewChange.REFUSED
     ]
     assert revisions == sorted(set(revisions)), "each change raises the revision"
-    review = rows.reviews.get(RUN)
+    review = reviews.reviews.get(RUN)
     assert (review is not None and review[0].state is not ReviewState.OPEN) == bool(verdicts)
 
-    answers = Counter(e.decision_id for e in rows.told if getattr(e, "decision_id", None) is not None)
-    waiting = {m.event.decision_id for m in rows.parked}
+    answers = Counter(e.decision_id for e in reviews.published if getattr(e, "decision_id", None) is not None)
+    waiting = {m.event.decision_id for m in reviews.parked}
     for decision_id in submitted:
         assert answers[decision_id] == (0 if decision_id in waiting else 1), "each decision is answered once"
     for verdict in verdicts:
         if isinstance(verdict, Accepted | Rejected) and verdict.decision_id:
-            mine = submitted[verdict.decision_id]
-            assert mine.version_id == verdict.version_id == VERSION
+            decision = submitted[verdict.decision_id]
+            assert decision.version_id == verdict.version_id == VERSION
             assert review is not None
-            assert review[0].deadline is None or mine.submitted_at <= review[0].deadline, "late ones never count"
+            assert review[0].deadline is None or decision.submitted_at <= review[0].deadline, "late ones never count"
 
 
 async def _play(
-    rows: Rows, clock: FakeClock, plan: list[tuple[Any, ...]], submitted: dict[str, DecisionSubmitted]
+    reviews: InMemoryReviews, clock: FakeClock, plan: list[tuple[Any, ...]], submitted: dict[str, DecisionSubmitted]
 ) -> None:
     ref = {"run_id": RUN, "asset_id": ASSET}
     for step in plan:
@@ -172,10 +162,10 @@ async def _play(
                     auto_approve=auto,
                     review_timeout_s=TIMEOUT_S,
                 )
-                await open_review(rows, events.message(preview), clock.now())
+                await open_review(reviews, events.message(preview), clock.now())
             case ("decide", n, action, version, age):
                 decision_id = f"01980000-0000-7000-8000-0000000000d{n}"
-                if decision_id not in submitted:  # else it is delivered once more
+                if decision_id not in submitted:  # else it is delivered again
                     submitted[decision_id] = events.decision_submitted(
                         **ref,
                         decision_id=decision_id,
@@ -185,13 +175,13 @@ async def _play(
                         regenerate=False,
                         submitted_at=clock.now() - timedelta(seconds=age),
                     )
-                already = {m.event.decision_id for m in rows.parked}
+                already = {m.event.decision_id for m in reviews.parked}
                 if decision_id not in already:  # the inbox lets an event in once
-                    await decide(rows, events.message(submitted[decision_id]), clock.now())
+                    await decide(reviews, events.message(submitted[decision_id]), clock.now())
             case ("delete",):
                 changed = events.episode_changed(deleted_asset_ids=[ASSET])
-                await withdraw_reviews(rows, events.message(changed), clock.now())
+                await withdraw_reviews(reviews, events.message(changed), clock.now())
             case ("sweep",):
-                await expire_reviews(rows, clock.now())
+                await expire_reviews(reviews, clock.now())
             case ("pass", seconds):
                 clock.move(seconds)

@@ -1,4 +1,4 @@
-"""Who may decide, and when: the pure rules."""
+"""The pure rules: which decisions count, and when."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ reviews = st.builds(
     ref=st.just(REF),
     state=st.sampled_from(ReviewState),
     candidates=st.lists(st.sampled_from("vwx"), min_size=1, max_size=3, unique=True).map(tuple),
+    opened_at=st.just(NOW),
     deadline=st.none() | st.integers(-100, 100).map(lambda s: NOW + timedelta(seconds=s)),
     rev=st.just(1),
 )
@@ -38,7 +39,7 @@ decisions = st.builds(
 
 
 @given(reviews, decisions)
-def test_a_decision_counts_exactly_if_open_its_own_and_in_time(review: Review, decision: DecisionSubmitted) -> None:
+def test_a_decision_counts_only_if_open_its_own_and_in_time(review: Review, decision: DecisionSubmitted) -> None:
     counts = (
         review.state is ReviewState.OPEN
         and decision.asset_id == "a"
