@@ -13,7 +13,6 @@ from services.gateway.domain.assets import Asset, RunBase
 from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import Refusal, invalid, not_found
 from services.gateway.domain.event_log import StreamEvent
-from services.gateway.domain.models import model_of, problems_of
 from services.gateway.domain.run_parameters import (
     DIRECTIONS,
     MODIFICATIONS,
@@ -21,11 +20,13 @@ from services.gateway.domain.run_parameters import (
     merge_changes,
     type_problems,
 )
+from services.gateway.domain.run_settings import run_problems
 from services.gateway.domain.runs import NewRun, Run, RunStatus
 from services.gateway.domain.settings import cap_of, snapshot
 from services.gateway.domain.timestamps import rfc3339
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import RegenerateRequested
+from shared.contracts.settings_resolver import ExistingVersion
 from shared.contracts.values import Actor, AssetKind, ObjectRef, ParentReason, RunSource
 
 
@@ -168,9 +169,8 @@ async def check_run(store: Store, order: RunSpec, *, changes_in: str = "/changes
         problem = "must not be blank" if asked else "there are none: neither here, nor in the draft, nor committed ones"
         raise invalid((f"/{DIRECTIONS}", problem))
     project = snapshot(base.project.settings, base.output, {})
-    existing = base.committed.model if base.committed else None
-    model = model_of(kind, order.parameters.model, project, existing, store.catalogue, store.default_provider)
-    if problems := problems_of(order.parameters, model, kind, store.catalogue):
+    existing = ExistingVersion(base.committed.model) if base.committed else ExistingVersion()
+    if problems := run_problems(order.parameters, kind, project, existing, store.catalogue, store.default_provider):
         raise invalid(*((_sent_as(pointer, order.changes or {}, changes_in), problem) for pointer, problem in problems))
     await check_quotas(store, order.actor, order.variants)
     await check_spending(store, base)

@@ -1,4 +1,4 @@
-"""Early refusal: what a request names must be something that its model takes. The generator decides again."""
+"""A project's settings must be usable: each model exists and each value is one that some model of the kind takes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from services.gateway.domain.assets import MAX_DIRECTIONS
-from services.gateway.domain.run_parameters import CHARACTERS, DIRECTIONS, MODEL, STYLE, RunParameters
-from services.gateway.domain.settings import SECTION
+from services.gateway.domain.run_parameters import MODEL
 from shared.contracts.catalogue import Catalogue, Model, UnknownModel
-from shared.contracts.values import AssetKind, ProjectSettings
+from shared.contracts.values import AssetKind
 
 _SECTION_KINDS: Final[Mapping[str, Mapping[str, AssetKind]]] = {
     "video": {MODEL: AssetKind.VIDEO, "image_model": AssetKind.STARTING_IMAGE},
@@ -19,54 +17,6 @@ _SECTION_KINDS: Final[Mapping[str, Mapping[str, AssetKind]]] = {
     "music": {MODEL: AssetKind.MUSIC},
 }
 """Sections of a project's settings, with the fields in them that name a model, and what that makes."""
-
-
-def model_of(
-    kind: AssetKind,
-    wanted: str | None,
-    project: ProjectSettings,
-    existing: str | None,
-    catalogue: Catalogue,
-    provider: str,
-) -> Model | None:
-    """The model that a run would use, by the order of precedence of the settings; None if there is none."""
-    named = [wanted]
-    if kind.is_picture:
-        named.append(project.video.get("image_model"))
-    named.append(getattr(project, SECTION[kind]).get("model"))
-    if existing and existing in catalogue and kind in catalogue.get(existing).kinds:  # else it was retired since
-        named.append(existing)
-    for slug in named:
-        if slug is not None:
-            fits = slug in catalogue and kind in catalogue.get(slug).kinds
-            return catalogue.get(slug) if fits else None
-    try:
-        return catalogue.get(catalogue.default(kind, provider))
-    except UnknownModel:
-        return None
-
-
-def problems_of(
-    wanted: RunParameters, model: Model | None, kind: AssetKind, catalogue: Catalogue
-) -> list[tuple[str, str]]:
-    """(JSON pointer, what is wrong) of what was asked for."""
-    if model is None:
-        known = ", ".join(m.slug for m in catalogue.of_kind(kind))
-        return [("/model", f"There is no such model for {kind.replace('_', ' ')}. Choose one of: {known}.")]
-    found = [
-        (f"/settings/{name}", problem)
-        for name, value in wanted.settings.items()
-        if not (name == "seed" and not model.takes_seed) and (problem := model.problem_of(name, value))
-    ]
-    texts = {DIRECTIONS: wanted.directions, STYLE: wanted.style_adjustments, CHARACTERS: wanted.character_prompt}
-    found += [
-        (f"/{name}", f"at most {MAX_DIRECTIONS} characters")
-        for name, text in texts.items()
-        if text and len(text) > MAX_DIRECTIONS
-    ]
-    if model.max_prompt_chars and wanted.directions and len(wanted.directions) > model.max_prompt_chars:
-        found.append((f"/{DIRECTIONS}", f"{model.title} takes at most {model.max_prompt_chars} characters"))
-    return found
 
 
 def settings_problems(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.gateway.domain.errors import invalid
 from services.gateway.domain.outputs import output_problems
 from services.gateway.domain.validation_messages import said
-from shared.contracts.values import AssetKind, Character, ObjectRef, Output, ProjectSettings, SpendCap
+from shared.contracts.values import Character, ObjectRef, Output, ProjectSettings, SpendCap
 
 DEADLINE: Final = "deadline_minutes"
 DEADLINE_MINUTES: Final = 30.0
@@ -21,14 +21,6 @@ MAX_DEADLINE_MINUTES: Final = 60.0 * 24 * 365
 STEP_BY_STEP, MONOLITHIC = WORKFLOWS = ("step_by_step", "monolithic")
 OWNERS_ONLY: Final = frozenset({"review", "spend_cap"})
 VIDEO: Final = ("model", "resolution", "duration", "aspect_ratio", "seed", "image_model")
-SECTION: Final = {
-    AssetKind.VIDEO: "video",
-    AssetKind.STARTING_IMAGE: "image",
-    AssetKind.IMAGE: "image",
-    AssetKind.NARRATION: "narration",
-    AssetKind.MUSIC: "music",
-}
-"""The section of the settings that a kind of asset reads."""
 _SECTIONS: Final = ("video", "image", "narration", "music")
 _NESTED: Final = (*_SECTIONS, "output", "review")
 

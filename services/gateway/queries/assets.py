@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from services.gateway.domain.defaults import defaults
 from services.gateway.domain.paging import Listing, Page
+from services.gateway.domain.run_settings import default_settings
 from services.gateway.domain.settings import snapshot
 from services.gateway.queries.base import Json, Row, times, when
 from services.gateway.queries.runs import RunQueries
+from shared.contracts.settings_resolver import ExistingVersion
 from shared.contracts.values import AssetKind, Output
 
 _SELECT: Final = """
@@ -68,12 +69,17 @@ class AssetQueries(RunQueries):
 
     def _defaults(self, row: Row, committed: Row | None) -> Json:
         project = snapshot(row["project_settings"], Output(**row["output"]), {})
-        return defaults(
+        return default_settings(
             AssetKind(row["kind"]),
             project,
-            committed["model"] if committed else None,
-            committed["settings"] if committed else {},
+            _existing(committed),
             row["segment_duration"],
             self._catalogue,
             self._provider,
         )
+
+
+def _existing(committed: Row | None) -> ExistingVersion:
+    if committed is None:
+        return ExistingVersion()
+    return ExistingVersion(committed["model"], settings={n: s["value"] for n, s in committed["settings"].items()})

@@ -14,11 +14,12 @@ import structlog
 
 from services.generator.commands.ports import Asset, LaneOf, NewRun, Runs
 from services.generator.domain import problems
-from services.generator.domain.resolver import Request, resolve, resolve_directions
+from services.generator.domain.resolver import resolve
 from services.generator.domain.runs import Lane, Run, failed, preview_ready, progress
 from services.generator.domain.states import RunState
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.events.gateway import RegenerateRequested
+from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest, resolve_directions
 from shared.contracts.values import AssetKind, RunSource, Setting, SettingSource
 from shared.core.errors import UserError
 from shared.messaging.events import Message
@@ -84,7 +85,7 @@ def _generate(asset: Asset, blank: NewRun, offer: Offer) -> NewRun:
     if r.asset_kind is AssetKind.VIDEO and r.starting_image_version_id is None:
         raise problems.starting_image_missing()
     effective = resolve(
-        Request(r.asset_kind, r.overrides, r.project_settings, asset.committed),
+        _resolver_request(r, asset),
         offer.catalogue,
         default_provider=offer.default_provider,
         fresh_seed=offer.fresh_seed(),
@@ -101,11 +102,16 @@ def _generate(asset: Asset, blank: NewRun, offer: Offer) -> NewRun:
     )
 
 
+def _resolver_request(request: RegenerateRequested, asset: Asset) -> ResolverRequest:
+    existing = ExistingVersion.of(asset.committed) if asset.committed else ExistingVersion()
+    return ResolverRequest(request.asset_kind, request.overrides, request.project_settings, existing)
+
+
 def _bring(asset: Asset, blank: NewRun) -> NewRun:
     r = blank.request
     if r.input_object is None and r.input_url is None:
         raise problems.input_missing()
-    found = resolve_directions(Request(r.asset_kind, r.overrides, r.project_settings, asset.committed))
+    found = resolve_directions(_resolver_request(r, asset))
     directions = found or Setting(value="", source=SettingSource.DEFAULT)
     return replace(blank, settings={"directions": directions})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.generator.domain.frames import Frame, ratio_label
+from services.generator.domain.frames import Frame
+from shared.contracts.frame_sizes import ratio_label
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
 

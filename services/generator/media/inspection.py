@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from services.generator.commands.ports import Beside, Expect, Inspected, Made
-from services.generator.domain.frames import ratio_label, resolution_label
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
 from services.generator.media.measurement import BLUR, WIDTH, likenesses, measuring, read_median
 from services.generator.media.pictures import in_child
 from services.generator.media.playability import breaks_off, needs_proxy, proxy_outputs, put_index_first
 from services.generator.media.uploads import ingest
+from shared.contracts.frame_sizes import ratio_label, resolution_label
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
 from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg

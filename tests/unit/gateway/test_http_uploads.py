@@ -1,16 +1,14 @@
-"""What is uploaded is known by its first bytes; names are never trusted; shown defaults follow the precedence."""
+"""What is uploaded is known by its first bytes; names are never trusted."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.gateway.domain.defaults import defaults
 from services.gateway.domain.uploads import (
     EXTENSIONS,
     MAX_BYTES,
@@ -20,8 +18,6 @@ from services.gateway.domain.uploads import (
     sniff,
     why_refused,
 )
-from shared.contracts.catalogue import load_catalogue
-from shared.contracts.values import AssetKind, ProjectSettings
 
 
 @pytest.mark.parametrize(
@@ -114,42 +110,3 @@ def test_names_lose_their_path_and_keep_their_script() -> None:
     assert plain_name("C:\\photos\\日本 1.jpg", "image/jpeg") == "日本 1.jpg"
     assert plain_name(None, "audio/wav") == "upload.wav"
     assert plain_name("/", "image/png") == "upload.png"
-
-
-def shown(
-    kind: AssetKind,
-    project: ProjectSettings,
-    model: str | None = None,
-    existing: Any = None,
-    duration: float | None = None,
-) -> dict[str, Any]:
-    return defaults(kind, project, model, existing or {}, duration, load_catalogue(), "animatic")
-
-
-def test_defaults_come_from_the_project_then_what_exists_then_the_model() -> None:
-    none = shown(AssetKind.VIDEO, ProjectSettings())
-    assert none["model"] == {"value": "animatic/camera", "source": "default"}
-    assert none["duration"] == {"value": 5, "source": "default"}
-    assert "seed" not in none
-    existing = {"resolution": {"value": "480p", "source": "override"}, "duration": {"value": 3, "source": "default"}}
-    kept = shown(AssetKind.VIDEO, ProjectSettings(), "animatic/camera", existing)
-    assert kept["model"]["source"] == "existing"
-    assert kept["resolution"] == {"value": "480p", "source": "existing"}
-    project = ProjectSettings(video={"resolution": "720p", "model": "bytedance/seedance-1-lite"})
-    chosen = shown(AssetKind.VIDEO, project, "animatic/camera", existing, duration=4)
-    assert chosen["model"] == {"value": "bytedance/seedance-1-lite", "source": "project.video"}
-    assert chosen["resolution"] == {"value": "720p", "source": "project.video"}
-    assert chosen["duration"] == {"value": 4, "source": "override"}
-
-
-def test_what_the_model_does_not_take_is_no_default() -> None:
-    project = ProjectSettings(video={"resolution": "9000p"})
-    assert shown(AssetKind.VIDEO, project).get("resolution", {}).get("value") != "9000p"
-    assert shown(AssetKind.VIDEO, ProjectSettings(video={"model": "nobody/knows"})) == {}
-
-
-def test_the_image_model_has_a_precedence_of_its_own() -> None:
-    both = ProjectSettings(video={"image_model": "qwen/qwen-image"}, image={"model": "bytedance/seedream-4"})
-    assert shown(AssetKind.STARTING_IMAGE, both)["model"] == {"value": "qwen/qwen-image", "source": "project.video"}
-    one = ProjectSettings(image={"model": "bytedance/seedream-4"})
-    assert shown(AssetKind.STARTING_IMAGE, one)["model"] == {"value": "bytedance/seedream-4", "source": "project.image"}

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.generator.domain.backoff import ASKED_MOST_S, FIRST_S, MOST_S, delay_before
-from services.generator.domain.frames import Frame, frame_of, parse_ratio, ratio_label, resolution_label
+from services.generator.domain.frames import Frame, frame_of
 from services.generator.domain.prompts import styled
 from services.generator.domain.runs import commit_time
 from services.generator.domain.states import ACTIVE, SOURCES_OF, TERMINAL, WORKING, RunState, may_become
 from services.generator.domain.tolerances import Asked, OutputDiffers, check
+from shared.contracts.frame_sizes import parse_ratio, ratio_label, resolution_label
 from shared.contracts.values import AssetKind, Character, Media, Output, ProjectSettings, Setting, SettingSource
 
 # --- states

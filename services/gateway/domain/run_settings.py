@@ -1,0 +1,85 @@
+"""The settings of a run before it is requested: the defaults shown next to the draft, and early refusals. The generator
+resolves them again, by the same resolver, when it starts the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.gateway.domain.assets import MAX_DIRECTIONS
+from services.gateway.domain.run_parameters import CHARACTERS, DIRECTIONS, STYLE, RunParameters
+from shared.contracts.catalogue import Catalogue, Model, UnknownModel
+from shared.contracts.settings_resolver import (
+    ExistingVersion,
+    ResolverRequest,
+    UnsuitableModel,
+    resolve_model,
+    resolve_settings,
+)
+from shared.contracts.values import AssetKind, ProjectSettings, Setting, SettingSource
+
+DefaultSettings = dict[str, dict[str, Any]]
+"""{name: {value, source}}"""
+
+
+def default_settings(
+    kind: AssetKind,
+    project: ProjectSettings,
+    existing: ExistingVersion,
+    segment_duration: float | None,
+    catalogue: Catalogue,
+    default_provider: str,
+) -> DefaultSettings:
+    """What a run without overrides would use; empty if its model cannot be resolved. The seed is left out, because
+    each run draws its own. A video's duration is its segment's (seconds), as an override."""
+    follows_segment = kind is AssetKind.VIDEO and segment_duration is not None
+    request = ResolverRequest(kind, {"duration": segment_duration} if follows_segment else {}, project, existing)
+    try:
+        model, source = resolve_model(request, catalogue, default_provider)
+    except (UnsuitableModel, UnknownModel):
+        return {}
+    resolved = resolve_settings(request, model).settings
+    settings = {name: resolved[name] for name in model.properties if name in resolved and name != "seed"}
+    return {
+        name: setting.model_dump(mode="json")
+        for name, setting in ({"model": Setting(value=model.slug, source=source)} | settings).items()
+    }
+
+
+def run_problems(
+    parameters: RunParameters,
+    kind: AssetKind,
+    project: ProjectSettings,
+    existing: ExistingVersion,
+    catalogue: Catalogue,
+    default_provider: str,
+) -> list[tuple[str, str]]:
+    """(JSON pointer, what is wrong there) for each requested parameter that the run's model does not take."""
+    request = ResolverRequest(kind, parameters.overrides(), project, existing)
+    try:
+        model, _ = resolve_model(request, catalogue, default_provider)
+    except (UnsuitableModel, UnknownModel):
+        known = ", ".join(m.slug for m in catalogue.of_kind(kind))
+        return [("/model", f"There is no such model for {kind.replace('_', ' ')}. Choose one of: {known}.")]
+    settings = [
+        (f"/settings/{problem.name}", problem.text)
+        for problem in resolve_settings(request, model).problems
+        if problem.name is not None and problem.source is SettingSource.OVERRIDE
+    ]
+    return settings + _text_problems(parameters, model)
+
+
+def _text_problems(parameters: RunParameters, model: Model) -> list[tuple[str, str]]:
+    texts = {
+        DIRECTIONS: parameters.directions,
+        STYLE: parameters.style_adjustments,
+        CHARACTERS: parameters.character_prompt,
+    }
+    found = [
+        (f"/{name}", f"must have at most {MAX_DIRECTIONS} characters")
+        for name, text in texts.items()
+        if text and len(text) > MAX_DIRECTIONS
+    ]
+    directions, longest = parameters.directions, model.max_prompt_chars
+    if longest and directions and len(directions) > longest:
+        found.append((f"/{DIRECTIONS}", f"is too long: {model.title} takes at most {longest} characters"))
+    return found
