@@ -112,7 +112,7 @@ async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | N
         }
         async with transaction(base.pool) as connection:
             await schedule(connection, retention)
-        await PostgresTurnstile(base.pool).declare(made_of.catalogue.gates)
+        await PostgresTurnstile(base.pool).declare(made_of.catalogue.limits)
         async with (
             run_messaging(base, router, on_dead_letter=refuse_dead_letters(stores.runs, base.clock)) as messaging,
             Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),

@@ -1,8 +1,8 @@
-"""The model catalogue: one row of data per model, read by the gateway (forms, early refusals) and by the generator.
+"""The model catalogue: one row of data per model, read by the gateway (forms, validation) and by the generator.
 
-A row says which settings a model takes (JSON Schema), how they and our inputs become the provider's inputs, whether
-it takes a seed, and what it costs. Adding or changing a model is a change of data: `load_catalogue(path)` reads an
-operator's file instead of, or on top of, the one that is built in.
+A row defines which settings a model accepts (JSON Schema), how settings and media become the provider's inputs, whether
+the model accepts a seed, and what it costs. Adding or changing a model changes data only: `load_catalogue(path)` reads
+an operator's file on top of the built-in rows.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from pydantic_core import ErrorDetails
 
 from shared.contracts.values import AssetKind
 
-OFFLINE: Final = "animatic"  # needs no account: what is used where the default provider has no model of a kind
+OFFLINE: Final = "animatic"  # needs no account: used where the default provider has no model of a kind
 BUILT_IN: Final = "models.json"
 
 
 class BadCatalogue(ValueError):
-    """The catalogue cannot be used; the text names the row and what is wrong with it."""
+    """The catalogue is invalid; the message names the row and the error."""
 
 
 class UnknownModel(LookupError):
-    """No row has this slug. `known` names the ones that there are."""
+    """No row has this slug. `known` lists the slugs that exist."""
 
     def __init__(self, slug: str, known: list[str]) -> None:
         super().__init__(f"There is no model {slug!r}. Known: {', '.join(known) or 'none'}.")
@@ -43,11 +43,12 @@ class _Row(BaseModel):
 
 
 class Input(_Row):
-    """One input of the provider: taken from what we have, translated by `map`, or always the same `value`.
+    """One input of the provider: taken from a source and translated by `map`, or a constant `value`.
 
     Sources: `directions` (as the user wrote them), `prompt` (with style and characters), `seed`, `starting_image`,
-    `last_frame` (of the segment before), `reference_images` (a list), `settings.NAME`. What is absent is left out.
-    `if_set`: setting name -> the value to send instead when that setting is there. `most`: of a list.
+    `last_frame` (of the previous segment), `reference_images` (a list), `settings.NAME`. An absent value is left out.
+    `if_set`: setting name -> the value to send instead when that setting has a value. `most`: the maximum length of a
+    list.
     """
 
     source: str | None = Field(None, alias="from")
@@ -57,7 +58,7 @@ class Input(_Row):
     most: int = Field(10, ge=1)
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _exactly_one(self) -> Self:
         known = {"directions", "prompt", "seed", "starting_image", "last_frame", "reference_images"}
         if (self.source is None) == (self.value is None):
             raise ValueError("an input needs either `from` or `value`")
@@ -67,7 +68,7 @@ class Input(_Row):
 
 
 class Price(_Row):
-    """What one call costs: `amount` per unit, or `amounts` by the value of the setting `by` (decimal strings)."""
+    """The price of a call: `amount` per unit, or `amounts` by the value of the setting `by` (decimal strings)."""
 
     unit: Literal["second", "image", "file", "thousand_characters"]
     currency: str = "USD"
@@ -76,22 +77,21 @@ class Price(_Row):
     amounts: dict[str, str] = {}
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _exactly_one(self) -> Self:
         if (self.amount is None) == (not self.amounts) or bool(self.by) != bool(self.amounts):
             raise ValueError("a price has either `amount`, or `by` and `amounts`")
         return self
 
 
 class Limits(_Row):
-    """What a provider lets through, of all replicas together. Absent: as much as there is."""
+    """The limits of a provider or model, over all replicas together. Null: unlimited."""
 
-    per_minute: float | None = Field(None, gt=0, description="requests that begin something")
-    at_once: int | None = Field(None, ge=1, description="requests that are not over")
+    per_minute: float | None = Field(None, gt=0, description="requests per minute that start work")
+    at_once: int | None = Field(None, ge=1, description="requests in progress at the same time")
 
 
 class ProviderRow(_Row):
-    """What holds for a provider's whole account. `token`: the environment variable without which nothing can be made,
-    and `account`: how to get one."""
+    """A provider's account. `token` is the environment variable that it needs, and `account` says how to get one."""
 
     name: str
     title: str
@@ -101,7 +101,7 @@ class ProviderRow(_Row):
 
 
 class Model(_Row):
-    """A model as we know it. `price` null: it costs nothing. Settings outside `settings_schema` are refused."""
+    """A model. `price` null: it is free. Settings outside `settings_schema` are refused."""
 
     slug: str
     provider: str
@@ -113,7 +113,7 @@ class Model(_Row):
     price: Price | None = None
     limits: Limits = Limits()
     takes_seed: bool = False
-    makes_sound: bool = Field(False, description="a video of it is asked to have sound")
+    makes_sound: bool = Field(False, description="its videos must have sound")
     max_prompt_chars: int | None = None
     notes: str = ""
 
@@ -124,24 +124,24 @@ class Model(_Row):
         except SchemaError as e:
             raise ValueError(f"settings_schema: {e.message}") from e
         if self.settings_schema.get("additionalProperties") is not False:
-            raise ValueError("settings_schema must say additionalProperties: false")
+            raise ValueError("settings_schema must have additionalProperties: false")
         if self.takes_seed != ("seed" in self.properties):
-            raise ValueError("takes_seed and the setting `seed` go together")
+            raise ValueError("takes_seed must be true exactly when there is a setting `seed`")
         if others := set(self.default_for) - set(self.kinds):
-            raise ValueError(f"default_for names kinds that it does not make: {sorted(others)}")
+            raise ValueError(f"default_for has kinds that the model does not make: {sorted(others)}")
         for name, schema in self.properties.items():
             if "default" in schema and (problem := self.problem_of(name, schema["default"])):
-                raise ValueError(f"its own default is refused: {problem}")
+                raise ValueError(f"the default is invalid: {problem}")
         named = {i.source[9:] for i in self.inputs.values() if i.source and i.source.startswith("settings.")}
         if self.price and self.price.by:
             named.add(self.price.by)
         if strays := named - set(self.properties):
-            raise ValueError(f"inputs or price name settings that the schema lacks: {sorted(strays)}")
+            raise ValueError(f"inputs or price refer to unknown settings: {sorted(strays)}")
         return self
 
     @property
     def properties(self) -> dict[str, dict[str, Any]]:
-        """JSON Schema of each setting, by name."""
+        """The JSON Schema of each setting, by name."""
         found: dict[str, dict[str, Any]] = self.settings_schema.get("properties", {})
         return found
 
@@ -154,7 +154,7 @@ class Model(_Row):
         return self.properties.get(name, {}).get("default")
 
     def problem_of(self, name: str, value: Any) -> str | None:
-        """Why the model does not take this value, in words that name what it takes; None if it does."""
+        """Why the model does not accept this value, with what it does accept; None if it accepts it."""
         validator = self._validators.get(name)
         if validator is None:
             return f"{self.slug} has no setting {name!r}. It takes: {', '.join(sorted(self.properties)) or 'none'}."
@@ -164,7 +164,7 @@ class Model(_Row):
 
 
 def describe(schema: dict[str, Any]) -> str:
-    """What a setting may be, in words: "one of 480p, 720p, 1080p", "a whole number from 2 to 12"."""
+    """The permitted values of a setting as a phrase: "one of 480p, 720p, 1080p", "a whole number from 2 to 12"."""
     if "enum" in schema:
         return f"one of {', '.join(str(v) for v in schema['enum'])}"
     if schema.get("type") in ("integer", "number"):
@@ -187,14 +187,14 @@ def _range(least: float | None, most: float | None) -> str:
 
 
 class Catalogue:
-    """Rows by slug, in the order of the file."""
+    """The models by slug, in the order of the file, and their providers. Raises BadCatalogue."""
 
     def __init__(self, models: list[Model], providers: list[ProviderRow] | None = None) -> None:
         self._models = {m.slug: m for m in models}
         self._providers = {p.name: p for p in providers or []}
         if len(self._models) != len(models):
             slugs = [m.slug for m in models]
-            raise BadCatalogue(f"twice in the catalogue: {sorted({s for s in slugs if slugs.count(s) > 1})}")
+            raise BadCatalogue(f"duplicate slugs: {sorted({s for s in slugs if slugs.count(s) > 1})}")
         for provider in {m.provider for m in models}:
             for kind in AssetKind:
                 rows = [m.slug for m in models if m.provider == provider and kind in m.default_for]
@@ -215,21 +215,21 @@ class Catalogue:
             raise UnknownModel(slug, list(self._models)) from None
 
     def provider(self, name: str) -> ProviderRow:
-        """A provider without a row has neither limits nor an account."""
+        """The row of a provider; one without a row has neither limits nor an account."""
         return self._providers.get(name) or ProviderRow(name=name, title=name)
 
     @property
-    def gates(self) -> dict[str, Limits]:
-        """Every limit by the name of its gate: a provider, or "provider model"."""
+    def limits(self) -> dict[str, Limits]:
+        """Every limit by its name: a provider, or "provider model"."""
         found = {p.name: p.limits for p in self._providers.values()}
-        found |= {gate_of(m): m.limits for m in self}
+        found |= {limit_name(m): m.limits for m in self}
         return {name: limits for name, limits in found.items() if limits != Limits()}
 
     def of_kind(self, kind: AssetKind) -> list[Model]:
         return [m for m in self._models.values() if kind in m.kinds]
 
     def default(self, kind: AssetKind, provider: str) -> str:
-        """The slug that is used when nobody names one: the provider's, else the offline one. Raises UnknownModel."""
+        """The default model of a kind: the provider's, else the offline one. Raises UnknownModel."""
         rows = self.of_kind(kind)
         for wanted in (provider, OFFLINE):
             of_provider = [m for m in rows if m.provider == wanted]
@@ -238,16 +238,17 @@ class Catalogue:
         raise UnknownModel(f"{provider} for {kind}", [m.slug for m in rows])
 
 
-def gate_of(model: Model) -> str:
+def limit_name(model: Model) -> str:
+    """The name of a model's own limit."""
     return f"{model.provider} {model.slug}"
 
 
 def load_catalogue(path: Path | None = None) -> Catalogue:
-    """The built-in rows and, on top, an operator's: a row of the same name replaces ours, `null` drops it, and
-    {"like": SLUG, ...} is that row with what follows changed.
+    """The built-in rows and, on top of them, an operator's.
 
-    The file is a JSON object {"models": {slug: row}, "providers": {name: row}}, either may be left out. Raises
-    BadCatalogue, naming the file, the row and what is wrong.
+    The file is a JSON object {"models": {slug: row}, "providers": {name: row}}; either may be missing. A row replaces
+    the built-in row of the same name, `null` removes it, and {"like": SLUG, ...} copies a row with some fields changed.
+    Raises BadCatalogue, naming the file, the row and the error.
     """
     models, providers = _rows(resources.files("shared.contracts").joinpath(BUILT_IN).read_text("utf-8"), BUILT_IN)
     source = BUILT_IN
@@ -273,7 +274,7 @@ def _rows(text: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         loaded = json.loads(text)
     except ValueError as e:
-        raise BadCatalogue(f"{name} is no JSON: {e}") from e
+        raise BadCatalogue(f"{name} is not valid JSON: {e}") from e
     known = {"models", "providers"}
     if (
         not isinstance(loaded, dict)
@@ -281,7 +282,7 @@ def _rows(text: str, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         or set(loaded) - known
         or not all(isinstance(part, dict) for part in loaded.values())
     ):
-        raise BadCatalogue(f'{name} is not {{"models": {{slug: row}}, "providers": {{name: row}}}}')
+        raise BadCatalogue(f'{name} must be {{"models": {{slug: row}}, "providers": {{name: row}}}}')
     return dict(loaded.get("models", {})), dict(loaded.get("providers", {}))
 
 
@@ -291,7 +292,7 @@ def _derived(slug: str, row: Any, known: dict[str, Any], source: str) -> Any:
     changed = dict(row)
     base = known.get(changed.pop("like"))
     if not isinstance(base, dict):
-        raise BadCatalogue(f"{source}: model {slug} is like {row['like']!r}, which is no model")
+        raise BadCatalogue(f"{source}: model {slug} is like {row['like']!r}, which is not a model")
     return base | {"default_for": []} | changed
 
 
@@ -302,15 +303,15 @@ def _row(of: type[Row], what: str, key: str, name: str, row: Any) -> Row:
     try:
         return of.model_validate({key: name, **row})
     except ValidationError as e:
-        said = "; ".join(_said(error) for error in e.errors())
-        raise BadCatalogue(f"{what} {name}: {said}") from e
+        errors = "; ".join(_describe_error(error) for error in e.errors())
+        raise BadCatalogue(f"{what} {name}: {errors}") from e
     except TypeError as e:
-        raise BadCatalogue(f"{what} {name} is no object of fields") from e
+        raise BadCatalogue(f"{what} {name} must be a JSON object") from e
 
 
-def _said(error: ErrorDetails) -> str:
+def _describe_error(error: ErrorDetails) -> str:
     """`price.amount: String should match …`."""
     where = ".".join(str(part) for part in error["loc"])
     unknown = error["type"] == "extra_forbidden"
-    what = "there is no such field" if unknown else error["msg"].removeprefix("Value error, ")
+    what = "unknown field" if unknown else error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

@@ -15,7 +15,7 @@ import structlog
 from services.generator.commands.ports import Order
 from services.generator.metrics import THROTTLED
 from services.generator.providers.base import Halted, Paused, Throttled
-from shared.contracts.catalogue import Limits, gate_of
+from shared.contracts.catalogue import Limits, limit_name
 from shared.core.errors import Retryable
 from shared.postgres.pool import Connection, Pool, transaction
 from shared.postgres.retry import UNAVAILABLE
@@ -124,7 +124,7 @@ class PostgresTurnstile:
                 if await connection.fetchval(
                     "select 1 from provider_calls where run_id = $1 and attempt = $2", order.run_id, order.attempt
                 ):
-                    rows = await connection.fetch(_PASSED, [provider, gate_of(order.model)], [1, 1])
+                    rows = await connection.fetch(_PASSED, [provider, limit_name(order.model)], [1, 1])
                     return max([0.0, *(float(r["wait_s"]) for r in rows)])
                 return 0.0  # its claim passed the gates for it
         except UNAVAILABLE as e:
