@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.gateway.api.problems import KINDS, MEDIA_TYPE, Slug
 
@@ -184,15 +184,23 @@ PROBLEM_SCHEMA: Final = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "instance", "trace_id", "recovery"],
     "properties": {
-        "type": {"type": "string", "enum": [f"/problems/{s}" for s in Slug]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "trace_id": {"type": ["string", "null"]},
-        "recovery": {"type": "string"},
+        "type": {
+            "type": "string",
+            "enum": [f"/problems/{s}" for s in Slug],
+            "description": "The kind of problem: switch on it.",
+        },
+        "title": {"type": "string", "description": "The kind of problem, for people."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "What is wrong, for people."},
+        "instance": {"type": "string", "description": "The path that was asked for."},
+        "trace_id": {
+            "type": ["string", "null"],
+            "description": "Name it to whoever runs the system; null: not traced.",
+        },
+        "recovery": {"type": "string", "description": "What the reader can do about it."},
         "errors": {
             "type": "array",
+            "description": "One per wrong field: a JSON pointer, and what is wrong there.",
             "items": {
                 "type": "object",
                 "required": ["pointer", "detail"],
@@ -224,8 +232,11 @@ def listing(item: type[BaseModel]) -> type[BaseModel]:
         f"{item.__name__}List",
         __base__=Resource,
         __doc__="Newest first; segments in film order.",
-        data=(list[item], ...),  # type: ignore[valid-type]
-        next_cursor=(str | None, ...),
+        data=(list[item], Field(description="This page.")),  # type: ignore[valid-type]
+        next_cursor=(
+            str | None,
+            Field(description="Send it as `cursor` for the next page; null: this is the last."),
+        ),
     )
 
 

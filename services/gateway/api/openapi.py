@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from services.gateway.api import documents, problems
 from services.gateway.api.examples import add_examples
-from services.gateway.api.glossary import add_meanings
 from services.gateway.api.links import add_links
 from services.gateway.api.middleware.auth import API
 from services.gateway.api.schemas.events import event_schemas
@@ -23,7 +22,6 @@ def completed(spec: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Problem"] = documents.PROBLEM_SCHEMA
     schemas |= {name: schema for name, schema in event_schemas().items() if name not in schemas}
-    add_meanings(schemas)
     components["securitySchemes"] = documents.SECURITY
     components["headers"] = documents.SHARED_HEADERS
     spec["security"] = [{"bearer": []}, {"session": []}]

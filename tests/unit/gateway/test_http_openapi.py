@@ -11,7 +11,6 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from services.gateway.api.cli import openapi
-from services.gateway.api.glossary import meanings
 from services.gateway.api.problems import Slug
 from services.gateway.api.reference import reference_page
 
@@ -185,15 +184,6 @@ def test_every_shape_and_every_field_says_what_it_means(spec: dict[str, Any]) ->
         f"{name}.{field}"
         for name, schema in schemas.items()
         for field, inner in schema.get("properties", {}).items()
-        if not inner.get("description")
+        if not inner.get("description") and "$ref" not in inner  # else what it refers to says it
     ]
     assert silent == []
-
-
-def test_the_glossary_has_no_words_that_nothing_uses(spec: dict[str, Any]) -> None:
-    said = {
-        inner.get("description")
-        for schema in spec["components"]["schemas"].values()
-        for inner in (schema, *schema.get("properties", {}).values())
-    }
-    assert [word for word in meanings() if word not in said] == []

@@ -123,7 +123,7 @@ class Resource(BaseModel):
 
 
 class Dated(Resource):
-    created_at: datetime
+    created_at: datetime = Field(description="When it was made.")
     updated_at: datetime = Field(description="Rises on any change.")
 
 
@@ -160,17 +160,23 @@ def shown(example: dict[str, Any]) -> dict[str, Any]:
 
 
 class Money(Resource):
+    """An amount."""
+
     amount: str = Field(description="Decimal.", examples=["0.42"])
-    currency: str = Field(examples=["USD"])
+    currency: str = Field(examples=["USD"], description="ISO 4217.")
 
 
 class Costs(Resource):
-    estimated: Money | None
-    actual: Money | None
+    """What it cost."""
+
+    estimated: Money | None = Field(description="By the model's price; null: it has none.")
+    actual: Money | None = Field(description="As the provider reported it; null: not known.")
 
 
 class Setting(Resource):
-    value: Any
+    """A setting that is in force, and where it comes from."""
+
+    value: Any = Field(description="What is in force.")
     source: str = Field(
         description="override, project.video, project.image, project.narration, project.music, existing or default.",
         examples=["project.video"],
@@ -178,16 +184,22 @@ class Setting(Resource):
 
 
 class Failure(Resource):
-    code: str | None = Field(examples=["starting_image_missing"])
+    """What failed, why, and what to do."""
+
+    code: str | None = Field(
+        examples=["starting_image_missing"], description="For programs; it never changes its meaning."
+    )
     message: str = Field(description="Cause and recovery in one line.")
-    cause: str | None
-    recovery: str | None
-    retryable: bool
+    cause: str | None = Field(description="Why, in words.")
+    recovery: str | None = Field(description="What the reader can do about it.")
+    retryable: bool = Field(description="Whether the same again may succeed.")
 
 
 class Actor(Resource):
+    """Who caused something: a user, a policy (auto-approval) or the system."""
+
     kind: str = Field(description="user, policy or system.")
-    user_id: str | None
+    user_id: str | None = Field(description="As the identity provider calls the person; null: nobody.")
 
 
 def _is_storable(data: Any) -> bool:

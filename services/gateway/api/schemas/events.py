@@ -34,7 +34,7 @@ class RunEventData(EventData):
     status: RunStatus = Field(description="The run's, from now on.")
     run_id: Id
     asset_id: Id
-    kind: Kind
+    kind: Kind = Field(description="What the slot holds.")
     segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
     segment_number: int | None = Field(description="From 1.")
 
@@ -44,22 +44,22 @@ class RegenerateRequestedEvent(RunEventData):
 
     source: Literal["generate", "upload", "url", "import", "existing"] = Field(description="Where its bytes come from.")
     parent_run_id: Id | None = Field(description="The rejected, failed or reopened run that it follows.")
-    batch_id: Id | None
+    batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
 
 
 class RunProgressEvent(RunEventData):
     """A run is further than before."""
 
-    step: str | None = Field(examples=["rendering"])
+    step: str | None = Field(examples=["rendering"], description="What is being done, for programs; null: nothing yet.")
     percent: float | None = Field(description="0 to 100; null: it cannot be said.")
 
 
 class ImportProgressEvent(EventData):
     """A film is being split."""
 
-    status: Literal["processing"]
+    status: Literal["processing"] = Field(description="Where it stands.")
     import_id: Id
-    step: str | None = Field(examples=["scanning"])
+    step: str | None = Field(examples=["scanning"], description="What is being done, for programs; null: nothing yet.")
     percent: float | None = Field(description="0 to 100.")
 
 
@@ -68,34 +68,39 @@ class PreviewVersion(Resource):
 
     version_id: Id
     number: int = Field(description="Of the asset, from 1.")
-    label: str = Field(examples=["Segment 1 video"])
-    directions: str
-    model: str | None
+    label: str = Field(examples=["Segment 1 video"], description="For people, such as `Segment 1 video`.")
+    directions: str = Field(
+        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script."
+    )
+    model: str | None = Field(description="Its slug, such as `animatic/camera`; null: what the settings say.")
     duration: float | None = Field(description="Seconds; null: a picture.")
-    resolution: str | None = Field(examples=["1920x1080"])
-    aspect_ratio: str | None = Field(examples=["16:9"])
+    resolution: str | None = Field(
+        examples=["1920x1080"],
+        description="Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p.",
+    )
+    aspect_ratio: str | None = Field(examples=["16:9"], description="Width to height, such as 16:9.")
 
 
 class PreviewReadyEvent(RunEventData):
     """Versions wait for a person's decision. What a policy approves is not announced."""
 
     deadline: datetime | None = Field(description="Until when they can be decided on; null: for ever.")
-    versions: list[PreviewVersion]
+    versions: list[PreviewVersion] = Field(description="The candidates.")
 
 
 class DecisionEvent(RunEventData):
     """A decision was taken. An accepted version is committed when `complete` says so."""
 
-    version_id: Id | None
-    review_id: Id | None
+    version_id: Id | None = Field(description="The version's; null: none.")
+    review_id: Id | None = Field(description="The decision's; null: a policy took it.")
     next_run_id: Id | None = Field(description="The run that begins because of it.")
 
 
 class ReviewUpdatedEvent(RunEventData):
     """A review changed otherwise than by a decision that counted."""
 
-    change: Literal["opened", "expired", "withdrawn", "refused"]
-    deadline: datetime | None
+    change: Literal["opened", "expired", "withdrawn", "refused"] = Field(description="What changed.")
+    deadline: datetime | None = Field(description="Until when a preview can be decided on; null: for ever.")
     reason: Literal["already_decided", "expired", "foreign", "not_a_candidate", "withdrawn", "refused"] | None = Field(
         description="Why a decision was refused."
     )
@@ -104,25 +109,25 @@ class ReviewUpdatedEvent(RunEventData):
 class EventProblem(Resource):
     """What failed, why, and what the reader can do about it."""
 
-    code: str = Field(examples=["starting_image_missing"])
-    cause: str
-    recovery: str
-    retryable: bool
+    code: str = Field(examples=["starting_image_missing"], description="For programs; it never changes its meaning.")
+    cause: str = Field(description="Why, in words.")
+    recovery: str = Field(description="What the reader can do about it.")
+    retryable: bool = Field(description="Whether the same again may succeed.")
     provider_code: str | None = Field(description="As the provider calls it.")
 
 
 class RunFailedEvent(RunEventData):
     """A run ended without a version: `status` is failed or cancelled."""
 
-    error: EventProblem | None
+    error: EventProblem | None = Field(description="Why it failed; null: it did not.")
 
 
 class ImportFailedEvent(EventData):
     """A film was not split."""
 
-    status: Literal["failed", "cancelled"]
+    status: Literal["failed", "cancelled"] = Field(description="Where it stands.")
     import_id: Id
-    error: EventProblem | None
+    error: EventProblem | None = Field(description="Why it failed; null: it did not.")
 
 
 class CompleteEvent(RunEventData):
@@ -134,7 +139,7 @@ class CompleteEvent(RunEventData):
 class FilmUpdatedEvent(EventData):
     """A compilation is further than before, or has ended."""
 
-    status: FilmStatus
+    status: FilmStatus = Field(description="Where it stands.")
     compilation_job_id: Id
     progress: float | None = Field(description="0 to 100.")
     output_duration: float | None = Field(description="Seconds, once it is completed.")
@@ -143,71 +148,82 @@ class FilmUpdatedEvent(EventData):
 class ImportReadyEvent(EventData):
     """An import has ended: every file in it became a version, or its warnings say which did not."""
 
-    status: Literal["completed"]
+    status: Literal["completed"] = Field(description="Where it stands.")
     import_id: Id
 
 
 class BatchUpdatedEvent(EventData):
     """A batch moved on. Numbers are of segments."""
 
-    status: BatchStatus
+    status: BatchStatus = Field(description="Where it stands.")
     batch_id: Id
-    completed: int
-    approved: int
-    failed: int
-    total: int
+    completed: int = Field(description="Segments whose video is there, approved ones included.")
+    approved: int = Field(description="Segments whose video is committed.")
+    failed: int = Field(description="Segments whose newest run failed and that have no video.")
+    total: int = Field(description="Segments in all.")
     current_segment: int | None = Field(description="Its number: being made, or waiting for review.")
 
 
 class ChangedEvent(EventData):
     """Somebody edited something: read it again."""
 
-    status: None
-    resource: Literal["project", "settings", "members", "episode", "order", "segment", "asset", "compilation"]
+    status: None = Field(description="Always null: nothing has a status here.")
+    resource: Literal["project", "settings", "members", "episode", "order", "segment", "asset", "compilation"] = Field(
+        description="What was edited."
+    )
     id: str = Field(description="Of the resource; of its episode for order, of its project for settings and members.")
-    deleted: bool
+    deleted: bool = Field(description="true: it is gone.")
 
 
 class SnapshotRun(RunEventData):
     """A run that is active or waits for a decision."""
 
-    batch_id: Id | None
-    source: str
-    step: str | None
-    percent: float | None
-    deadline: datetime | None
+    batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
+    source: str = Field(description="generate, upload, url, import or existing.")
+    step: str | None = Field(description="What is being done, for programs; null: nothing yet.")
+    percent: float | None = Field(description="0 to 100; null: it cannot be said.")
+    deadline: datetime | None = Field(description="Until when a preview can be decided on; null: for ever.")
     version_ids: list[Id] = Field(description="The candidates, once there are any.")
 
 
 class SnapshotBatch(EventData):
-    status: BatchStatus
+    """A batch that has not ended."""
+
+    status: BatchStatus = Field(description="Where it stands.")
     batch_id: Id
-    completed: int
-    approved: int
-    failed: int
-    total: int
-    current_segment: int | None
+    completed: int = Field(description="Segments whose video is there, approved ones included.")
+    approved: int = Field(description="Segments whose video is committed.")
+    failed: int = Field(description="Segments whose newest run failed and that have no video.")
+    total: int = Field(description="Segments in all.")
+    current_segment: int | None = Field(
+        description=(
+            "The number of the segment that is being made, else of the first that is not approved; "
+            "null: none of either."
+        )
+    )
 
 
 class SnapshotCompilation(EventData):
-    status: FilmStatus
+    """A compilation that has not ended."""
+
+    status: FilmStatus = Field(description="Where it stands.")
     compilation_job_id: Id
-    progress: float | None
-    output_duration: float | None
+    progress: float | None = Field(description="0 to 100.")
+    output_duration: float | None = Field(description="Seconds; null: it is not there yet.")
 
 
 class SnapshotEvent(Resource):
     """What is under way or waits at this place in the log: the first event of a stream that does not resume."""
 
-    runs: list[SnapshotRun]
-    batches: list[SnapshotBatch]
-    compilations: list[SnapshotCompilation]
+    runs: list[SnapshotRun] = Field(description="How many, or those that are active or wait for a decision.")
+    batches: list[SnapshotBatch] = Field(description="Those that have not ended.")
+    compilations: list[SnapshotCompilation] = Field(description="Those that have not ended.")
 
 
 class ResetEvent(Resource):
     """The log cannot continue from the id that was sent; a snapshot follows. Throw away what you have."""
 
-    reason: Literal["epoch_changed", "too_old", "unknown_id"]
+    reason: Literal["epoch_changed", "too_old", "unknown_id"] = Field(description="Why.")
 
 
 class HeartbeatEvent(Resource):

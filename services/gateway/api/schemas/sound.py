@@ -28,20 +28,26 @@ Gain = Annotated[Number, Field(ge=-60, le=24)]
 
 
 class NarrationMix(Body):
-    gain_db: Gain = 0.0
+    """How a segment's narration is placed."""
+
+    gain_db: Gain = Field(0.0, description="Louder (above 0) or softer, in dB.")
     offset: Number = Field(0.0, ge=-60, le=3600, description="Seconds from the segment's start.")
 
 
 class AudioConfig(Body):
     """How the film sounds."""
 
-    background_music: Flag = True
-    volume_normalization: Flag = True
+    background_music: Flag = Field(True, description="Whether the film has the episode's music.")
+    volume_normalization: Flag = Field(True, description="Whether the film is brought to `loudness_lufs`.")
     loudness_lufs: Loudness = -16.0
-    true_peak_dbtp: Number = Field(-1.0, ge=-9, le=0)
-    segment_sound: Literal["keep", "lower", "mute"] = "lower"
+    true_peak_dbtp: Number = Field(
+        -1.0, ge=-9, le=0, description="The ceiling of the film's level between samples, in dBTP."
+    )
+    segment_sound: Literal["keep", "lower", "mute"] = Field(
+        "lower", description="What becomes of the segments' own sound."
+    )
     narration: dict[GivenId, NarrationMix] = Field({}, description="By segment id.")
-    music_gain_db: Gain = 0.0
+    music_gain_db: Gain = Field(0.0, description="The music, louder (above 0) or softer, in dB.")
 
     def value(self) -> values.AudioConfig:
         return values.AudioConfig(**self.model_dump())
