@@ -20,7 +20,7 @@ from shared.messaging.events import Publisher
 from shared.messaging.relay import Relay
 from shared.messaging.retention import housekeeping
 from shared.observability.logging import configure_logging
-from shared.observability.tracing import configure_tracing
+from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
 from shared.web.health import Health, database, health_routes, saying
 
@@ -97,12 +97,11 @@ def service_app(
     setup: Callable[[FastAPI], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """The app of a service without an HTTP API of its own: health and metrics around its wiring."""
-    configure_tracing(service)
     configure_logging(service, level=settings.log_level, json=settings.log_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with wire(settings) as health:
+        async with export_traces(service), wire(settings) as health:
             app.state.health = health
             if setup:
                 await setup(app)

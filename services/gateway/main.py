@@ -17,17 +17,16 @@ from services.gateway.wiring import wire
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.observability.logging import configure_logging
-from shared.observability.tracing import configure_tracing
+from shared.observability.tracing import export_traces
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
-    configure_tracing(Service.GATEWAY)
     configure_logging(Service.GATEWAY, level=settings.log_level, json=settings.log_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with wire(settings) as state:
+        async with export_traces(Service.GATEWAY), wire(settings) as state:
             app.state.gateway = state
 
             def drain() -> None:

@@ -29,7 +29,7 @@ from shared.messaging.broker import BrokerConfig, consuming_broker, group_member
 from shared.messaging.dead_letters import DeadLetter, publish_dead_letter
 from shared.messaging.events import Message, read_message
 from shared.messaging.routers import Delivery, Handler, handlers_of
-from shared.observability.tracing import event_span
+from shared.messaging.tracing import event_span
 from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Connection, Pool, transaction
 from shared.postgres.retry import UNAVAILABLE

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from opentelemetry import propagate
 from pydantic import ValidationError
 
 from shared.contracts.base import Event
@@ -15,6 +14,7 @@ from shared.contracts.topics import TOPICS, Service
 from shared.core.clock import Clock
 from shared.core.errors import Permanent
 from shared.core.ids import NewId, is_id
+from shared.observability.tracing import current_traceparent
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -58,8 +58,6 @@ class Publisher:
     def message(self, event: Event, cause: Cause) -> Message[Event]:
         if TOPICS[event.TOPIC].producer is not self.service:
             raise Permanent("foreign_event", f"{event.TOPIC} is published by {TOPICS[event.TOPIC].producer} only")
-        carrier: dict[str, str] = {}
-        propagate.inject(carrier)
         envelope = Envelope(
             id=self.new_id(),
             source=source_of(self.service),
@@ -70,7 +68,7 @@ class Publisher:
             owner_id=cause.owner_id,
             correlation_id=cause.correlation_id,
             causation_id=cause.causation_id,
-            traceparent=carrier.get("traceparent"),
+            traceparent=current_traceparent(),
         )
         return Message(event, envelope)
 

@@ -10,8 +10,6 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, ConfigDict
 
 from services.gateway.api import problems
@@ -59,11 +57,6 @@ class Inner(BaseModel):
 class Outer(BaseModel):
     model_config = ConfigDict(extra="forbid")
     inner: list[Inner]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _traced() -> None:
-    trace.set_tracer_provider(TracerProvider())
 
 
 def failing_app() -> Any:

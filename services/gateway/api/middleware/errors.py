@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 import structlog
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,7 +64,16 @@ class ErrorMiddleware:
                 message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
             await send(message)
 
-        with span("http", traceparent=header(scope, b"traceparent")):
+        with span(
+            scope["method"],
+            traceparent=header(scope, b"traceparent"),
+            kind=SpanKind.SERVER,
+            attributes={
+                "http.request.method": scope["method"],
+                "url.scheme": scope.get("scheme", "http"),
+                "url.path": scope["path"],
+            },
+        ) as current:
             try:
                 if self._local_mode and host_name(scope) not in LOCAL_HOSTS:
                     raise ProblemError(
@@ -84,6 +94,8 @@ class ErrorMiddleware:
                 await problems.render(problem, scope["path"])(scope, receive, watched)
             finally:
                 self._tell(scope, status, time.perf_counter() - started_at)
+                if current.is_recording():
+                    _describe(current, scope, status)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         """Never the query: it may hold a ticket or a signature."""
@@ -93,6 +105,17 @@ class ErrorMiddleware:
             log.info(
                 "http.request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1)
             )
+
+
+def _describe(current: Span, scope: Scope, status: int) -> None:
+    """Name and attributes that are known after routing, by the OpenTelemetry semantic conventions for HTTP."""
+    if route := getattr(scope.get("route"), "path", None):
+        current.update_name(f"{scope['method']} {route}")
+        current.set_attribute("http.route", route)
+    if status:
+        current.set_attribute("http.response.status_code", status)
+    if status >= 500:
+        current.set_status(StatusCode.ERROR)
 
 
 def header(scope: Scope, name: bytes) -> str | None:
