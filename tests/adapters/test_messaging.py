@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from confluent_kafka.admin import AdminClient
 
+from deploy.local.parts.kafka.topics import create_missing
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, Retryable
 from shared.core.ids import new_id
@@ -23,7 +25,7 @@ from shared.messaging.outbox import publish, publish_tombstone
 from shared.messaging.routers import Delivery, Handler
 from shared.postgres.pool import Connection, transaction
 from tests.support import events
-from tests.support.brokers import ApacheKafkaBroker, RunningBroker, client_of
+from tests.support.brokers import APACHE_PARTITIONS, ApacheKafkaBroker, RunningBroker, client_of
 from tests.support.clock import HurriedClock
 from tests.support.messaging import Side, everything_on, header, produce, record_effect, router_of, side
 from tests.support.waiting import eventually, holds
@@ -298,6 +300,54 @@ async def test_poison_is_put_aside_with_its_cause_and_the_partition_moves_on(
         assert header(letter, "dlq_offset")
         assert {k.replace("\x00", "�") for k, _ in headers} <= {k for k, _ in letter.headers}
     assert letters[4].value == BODY
+
+
+async def test_a_header_that_is_not_text_neither_stops_a_batch_nor_loses_a_record(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    """FastStream's own batch parser raises at such a header, and its next acknowledgement commits past the batch."""
+    sent = previews(20, keys=1)
+    key = sent[0].event.key
+    binary = ("signature", b"\xff\xfe\x00")
+    records = [
+        (key, m.event.model_dump_json().encode(), [*m.envelope.headers(), *([binary] if i == 10 else [])])
+        for i, m in enumerate(sent)
+    ]
+    await produce(kafka, TOPIC, *records)
+    readable = [m for i, m in enumerate(sent) if i != 10]
+    async with consuming(review, kafka), review.relay(kafka):
+        await has(review, readable)
+        await eventually(lambda: _none_left(review))
+    assert await review.effects() == ids(readable)
+    (letter,) = await everything_on(kafka, "review.dlq")
+    assert header(letter, "dlq_code") == "bad_envelope"
+    assert header(letter, "ce_id") == sent[10].envelope.id
+    assert letter.value == records[10][1]
+
+    more = previews(1, keys=1)  # a consumer that returns continues after all of them
+    async with generator.relay(kafka), consuming(review, kafka):
+        await generator.publish(more)
+        await has(review, more)
+    assert len(await everything_on(kafka, "review.dlq")) == 1
+
+
+async def test_no_topic_is_created(apache_kafka: ApacheKafkaBroker, generator: Side, review: Side) -> None:
+    """FastStream creates missing topics, with a single partition, unless told otherwise."""
+    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
+    missing = "episode-changed"
+
+    def is_missing() -> bool:
+        return missing not in admin.list_topics(timeout=10).topics
+
+    for deletion in admin.delete_topics([missing], operation_timeout=10).values():
+        await asyncio.to_thread(deletion.result)
+    try:
+        await eventually(is_missing)
+        async with generator.relay(apache_kafka) as relay, consuming(review, apache_kafka):
+            await eventually(lambda: relay.problem is None)
+            await holds(is_missing, during=3)
+    finally:
+        await create_missing(apache_kafka.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
 
 
 async def test_an_oversized_record_is_put_aside_too(kafka: RunningBroker, generator: Side, review: Side) -> None:
