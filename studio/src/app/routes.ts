@@ -1,0 +1,36 @@
+/** The page's addresses: one place that writes them and reads them. */
+
+export const routes = {
+  projects: () => "/",
+  project: (projectId: string) => `/p/${projectId}`,
+  episode: (projectId: string, episodeId: string, search: EpisodeSearch = {}) =>
+    `/p/${projectId}/e/${episodeId}${query(search)}`,
+  film: (projectId: string, episodeId: string) => `/p/${projectId}/e/${episodeId}/film`,
+  activity: (projectId: string) => `/p/${projectId}/activity`,
+  inbox: () => "/inbox",
+} as const;
+
+export interface EpisodeSearch {
+  /** The selected segment's id. */
+  readonly s?: string | undefined;
+  /** The tab: the kind of the asset. */
+  readonly k?: string | undefined;
+  /** The run whose preview dialog is open. */
+  readonly review?: string | undefined;
+}
+
+export function episodeSearch(search: string): EpisodeSearch {
+  const found = new URLSearchParams(search);
+  return {
+    s: found.get("s") ?? undefined,
+    k: found.get("k") ?? undefined,
+    review: found.get("review") ?? undefined,
+  };
+}
+
+function query(values: EpisodeSearch): string {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value) found.set(name, value);
+  const text = found.toString();
+  return text ? `?${text}` : "";
+}

@@ -1,0 +1,194 @@
+/** One asset being edited, against the gateway: carries out what `editor.ts` decides. Mirrors `client/controller.py`. */
+
+import { type Api, idempotencyKey, type Schemas } from "../api/client";
+import { Problem } from "../api/problems";
+import * as editing from "./editor";
+
+export interface Review {
+  readonly rating?: number | null;
+  readonly feedback?: string | null;
+  readonly suggestedChanges?: Readonly<Record<string, unknown>> | null;
+  readonly regenerate?: boolean | null;
+}
+
+export class AssetController {
+  state: editing.Editor;
+  /** Of the asset's draft, for If-Match: a draft that somebody else saved meanwhile is not overwritten. */
+  private revision: number;
+
+  constructor(
+    private readonly api: Api,
+    asset: Schemas["Asset"],
+    private readonly onChange: (state: editing.Editor) => void,
+    /** GETs the asset soon, once for all that ask within 150 ms. */
+    private readonly refresh: (assetId: string) => void,
+  ) {
+    this.state = ofAsset(asset);
+    this.revision = asset.revision;
+  }
+
+  edit(draft: editing.Values): void {
+    this.set(editing.edit(this.state, draft));
+  }
+
+  reset(): void {
+    this.set(editing.reset(this.state));
+  }
+
+  leave(): void {
+    this.set(editing.leave(this.state));
+  }
+
+  openReview(): void {
+    this.set(editing.openReview(this.state));
+  }
+
+  closeReview(): void {
+    this.set(editing.closeReview(this.state));
+  }
+
+  /** Keeps the draft at the gateway, so that it is there elsewhere and after a reload. Raises Problem. */
+  async save(): Promise<void> {
+    const draft = this.state.draft;
+    const settings = { ...draft.parameters, ...(draft.model ? { model: draft.model } : {}) };
+    await this.api.PUT("/api/v1/assets/{asset_id}/draft", {
+      params: { path: { asset_id: this.state.assetId }, header: { "If-Match": `"${this.revision}"` } },
+      body: { directions: draft.directions, settings } as never,
+    });
+    this.set(editing.saved(this.state, draft));
+    this.refresh(this.state.assetId);
+  }
+
+  async start(variants = 1): Promise<void> {
+    await this.do(editing.start(this.state), {}, variants);
+  }
+
+  async accept(versionId: string | null = null, review: Review = {}): Promise<void> {
+    await this.do(editing.accept(this.state, versionId), review);
+  }
+
+  async reject(versionId: string | null = null, review: Review = {}): Promise<void> {
+    await this.do(editing.reject(this.state, versionId), review);
+  }
+
+  apply(event: editing.RunEvent): void {
+    void this.do(editing.apply(this.state, event));
+  }
+
+  /** A GET showed the asset. */
+  show(asset: Schemas["Asset"]): void {
+    this.revision = asset.revision;
+    this.set(editing.caughtUp(this.state, ofAsset(asset)));
+  }
+
+  private async do([state, effects]: editing.Step, review: Review = {}, variants = 1): Promise<void> {
+    this.set(state);
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "start":
+          await this.send(effect.values, variants);
+          break;
+        case "decide":
+          await this.decide(effect, review);
+          break;
+        case "refresh":
+          this.refresh(this.state.assetId);
+          break;
+      }
+    }
+  }
+
+  private async send(values: editing.Values, variants: number): Promise<void> {
+    try {
+      const { data } = await this.api.POST("/api/v1/assets/{asset_id}/runs", {
+        params: { path: { asset_id: this.state.assetId }, header: { "Idempotency-Key": idempotencyKey() } },
+        body: { ...this.changed(values), variants } as never,
+      });
+      if (data?.updated_at) this.set(editing.started(this.state, data.id, data.updated_at));
+    } catch (error) {
+      await this.do(editing.notStarted(this.state, wordsOf(error)));
+    }
+  }
+
+  /** Only what the person changed: the gateway takes the rest from the draft, the project and the committed version. */
+  private changed(values: editing.Values): Record<string, unknown> {
+    const { committed } = this.state;
+    const parameters = Object.entries(values.parameters).filter(
+      ([name, value]) => !editing.same(value, committed.values.parameters[name]),
+    );
+    return {
+      directions: values.directions || null,
+      ...(values.model && values.model !== committed.values.model ? { model: values.model } : {}),
+      ...(parameters.length > 0 ? { settings: Object.fromEntries(parameters) } : {}),
+    };
+  }
+
+  private async decide(decide: editing.Effect & { type: "decide" }, review: Review): Promise<void> {
+    try {
+      await this.api.POST("/api/v1/runs/{run_id}/review", {
+        params: { path: { run_id: decide.runId }, header: { "Idempotency-Key": idempotencyKey() } },
+        body: {
+          action: decide.action,
+          version_id: decide.versionId,
+          rating: review.rating ?? null,
+          feedback: review.feedback || null,
+          ...(review.suggestedChanges ? { suggested_changes: review.suggestedChanges } : {}),
+          ...(review.regenerate === undefined ? {} : { regenerate: review.regenerate }),
+        } as never,
+      });
+    } catch (error) {
+      await this.do(editing.notDecided(this.state, wordsOf(error)));
+    }
+  }
+
+  private set(state: editing.Editor): void {
+    if (state === this.state) return;
+    this.state = state;
+    this.onChange(state);
+  }
+}
+
+/** What a GET shows: a preview that waits is offered, not opened by itself. */
+export function ofAsset(asset: Schemas["Asset"]): editing.Editor {
+  const version = asset.committed;
+  const committed: editing.Committed = version
+    ? { versionId: version.id, url: version.url, values: valuesOf(version), at: asset.committed_at }
+    : { ...editing.NOTHING_COMMITTED, at: asset.committed_at };
+  const editor = editing.newEditor(asset.id, committed, savedDraft(asset, committed.values));
+  const { preview: run, updated_at: at } = asset;
+  if (run !== null) {
+    return {
+      ...editor,
+      phase: run.status === "preview_ready" ? "review" : "committing",
+      runId: run.id,
+      previews: run.versions.map((v) => ({ versionId: v.id, values: valuesOf(v) })),
+      percent: 100,
+      seen: run.updated_at ? [run.updated_at, 2] : null,
+    };
+  }
+  if (asset.active_run_id) {
+    return { ...editor, phase: "generating", runId: asset.active_run_id, seen: at ? [at, 0] : null };
+  }
+  return { ...editor, seen: at ? [at, 5] : null };
+}
+
+function savedDraft(asset: Schemas["Asset"], committed: editing.Values): editing.Values {
+  const draft = asset.draft;
+  const settings = (draft?.settings ?? {}) as Record<string, unknown>;
+  if (draft === null || !(draft.directions || Object.keys(settings).length > 0)) return committed;
+  const { model, ...parameters } = settings;
+  return {
+    directions: draft.directions || committed.directions,
+    model: typeof model === "string" ? model : committed.model,
+    parameters: { ...committed.parameters, ...parameters },
+  };
+}
+
+function valuesOf(version: Schemas["Version"]): editing.Values {
+  return editing.valuesOf({ ...version, version_id: version.id });
+}
+
+function wordsOf(error: unknown): string {
+  if (error instanceof Problem) return error.message;
+  throw error;
+}

@@ -1,0 +1,101 @@
+/** The generation flow of one asset, the same for every kind: `editor.ts` in React. */
+
+import { useEffect, useMemo } from "react";
+import type { Api, Schemas } from "../api/client";
+import type { EpisodeFeed } from "../live/episode";
+import { useKey } from "../live/react";
+import { AssetController } from "./controller";
+import * as editing from "./editor";
+
+export interface AssetGenerationFlow {
+  readonly state: editing.Editor;
+  readonly draft: editing.Values;
+  readonly hasChanges: boolean;
+  readonly percent: number;
+  readonly isGenerating: boolean;
+  readonly isReviewOpen: boolean;
+  readonly isDecisionPending: boolean;
+  readonly canStart: boolean;
+  readonly canDecide: boolean;
+  readonly error: string | null;
+  readonly edit: (draft: editing.Values) => void;
+  readonly save: () => Promise<void>;
+  readonly start: (variants?: number) => Promise<void>;
+  readonly openReview: () => void;
+  readonly closeReview: () => void;
+  readonly accept: AssetController["accept"];
+  readonly reject: AssetController["reject"];
+  readonly reset: () => void;
+}
+
+/** Controllers of one open episode: made when an asset is first edited, fed by the episode's stream. */
+export class Flows {
+  private readonly controllers = new Map<string, AssetController>();
+  private readonly stop: () => void;
+
+  constructor(
+    private readonly api: Api,
+    private readonly feed: EpisodeFeed,
+  ) {
+    this.stop = feed.listen({
+      onRunEvent: (event) => this.controllers.get(event.asset_id)?.apply(event),
+      onAsset: (asset) => this.controllers.get(asset.id)?.show(asset),
+    });
+  }
+
+  close(): void {
+    this.stop();
+    this.controllers.clear();
+  }
+
+  /** The controller of an asset that the episode has; null before its first GET. */
+  of(assetId: string): AssetController | null {
+    const known = this.controllers.get(assetId);
+    if (known) return known;
+    const asset = this.feed.store.get<Schemas["Asset"]>(`asset:${assetId}`);
+    if (!asset) return null;
+    const controller = new AssetController(
+      this.api,
+      asset,
+      (state) => this.feed.store.set([[`flow:${assetId}`, state]]),
+      (id) => this.feed.refresh({ what: "asset", id }),
+    );
+    this.controllers.set(assetId, controller);
+    this.feed.store.set([[`flow:${assetId}`, controller.state]]);
+    return controller;
+  }
+}
+
+export function useAssetGenerationFlow(
+  flows: Flows,
+  feed: EpisodeFeed,
+  assetId: string,
+): AssetGenerationFlow | null {
+  const asset = useKey<Schemas["Asset"]>(feed.store, `asset:${assetId}`);
+  const controller = useMemo(() => (asset ? flows.of(assetId) : null), [flows, assetId, asset]);
+  const state = useKey<editing.Editor>(feed.store, `flow:${assetId}`);
+  useEffect(() => () => controller?.leave(), [controller]);
+  return useMemo(() => {
+    if (controller === null || state === undefined) return null;
+    return {
+      state,
+      draft: state.draft,
+      hasChanges: editing.hasChanges(state),
+      percent: state.percent,
+      isGenerating: editing.isGenerating(state),
+      isReviewOpen: state.isReviewOpen,
+      isDecisionPending: state.isDecisionPending,
+      canStart: editing.canStart(state),
+      canDecide: editing.canDecide(state),
+      error: state.error,
+      edit: (draft) => controller.edit(draft),
+      save: () => controller.save(),
+      start: (variants = 1) => controller.start(variants),
+      openReview: () => controller.openReview(),
+      closeReview: () => controller.closeReview(),
+      accept: (versionId, review) => controller.accept(versionId, review),
+      reject: (versionId, review) => controller.reject(versionId, review),
+      reset: () => controller.reset(),
+    };
+  }, [controller, state]);
+}

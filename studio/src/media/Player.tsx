@@ -1,0 +1,331 @@
+/** Plays one version: a video with a frame-exact scrubber, a picture, or a sound with its waveform. */
+
+import { ChevronLeft, ChevronRight, Maximize, Pause, Play, Repeat, Volume2, VolumeX } from "lucide-react";
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useRef,
+  useState,
+} from "react";
+import { timecode } from "../language/format";
+import type { Words } from "../language/words";
+import { Button } from "../ui/ui";
+import { type Watched, watch } from "./clock";
+import { sameMedia } from "./links";
+import css from "./player.module.css";
+
+export interface Playable {
+  readonly kind: "video" | "starting_image" | "image" | "narration" | "music";
+  readonly url: string | null;
+  readonly poster: string | null;
+  readonly filmstrip: string | null;
+  readonly fps: number | null;
+  readonly duration: number | null;
+  readonly aspectRatio: string | null;
+  readonly captions?: string | null;
+}
+
+interface PlayerProps {
+  readonly media: Playable;
+  readonly words: Words;
+  /** What it is, for screen readers: "Segment 3 video, preview v5". */
+  readonly label: string;
+  readonly badge?: ReactNode;
+  /** Plays once when it is shown; only for a preview that a person opened. */
+  readonly playOnce?: boolean;
+  /** The link has expired (410): the owner fetches the resource again and gives a new one. */
+  readonly onExpired?: () => void;
+}
+
+export function Player(props: PlayerProps) {
+  const { media, words, label, badge } = props;
+  const ratio = { "--ratio": cssRatio(media.aspectRatio) } as CSSProperties;
+  if (media.url === null) {
+    return (
+      <section className={css.player} style={ratio} aria-label={label}>
+        <div className={css.stage}>
+          {media.poster ? (
+            <img className={css.picture} src={media.poster} alt="" />
+          ) : (
+            <p>{words.nothingToPlay}</p>
+          )}
+          {badge ? <span className={css.badge}>{badge}</span> : null}
+        </div>
+      </section>
+    );
+  }
+  switch (media.kind) {
+    case "video":
+      return <VideoPlayer {...props} url={media.url} />;
+    case "narration":
+    case "music":
+      return (
+        <section className={css.player} aria-label={label}>
+          <div className={css.stage} style={ratio}>
+            {media.poster ? <img className={css.picture} src={media.poster} alt="" /> : null}
+            {badge ? <span className={css.badge}>{badge}</span> : null}
+          </div>
+          <div className={css.controls}>
+            {/* biome-ignore lint/a11y/useMediaCaption: the script is shown beside it */}
+            <audio className={css.audio} src={media.url} controls preload="metadata" />
+          </div>
+        </section>
+      );
+    default:
+      return (
+        <section className={css.player} style={ratio} aria-label={label}>
+          <div className={css.stage}>
+            <img className={css.picture} src={media.url} alt={label} />
+            {badge ? <span className={css.badge}>{badge}</span> : null}
+          </div>
+        </section>
+      );
+  }
+}
+
+const SPEEDS = [0.25, 0.5, 1, 1.5, 2] as const;
+
+function VideoPlayer({
+  media,
+  url,
+  words,
+  label,
+  badge,
+  playOnce,
+  onExpired,
+}: PlayerProps & { url: string }) {
+  const video = useRef<HTMLVideoElement>(null);
+  const slider = useRef<HTMLInputElement>(null);
+  const counter = useRef<HTMLSpanElement>(null);
+  const watched = useRef<Watched | null>(null);
+  const frame = useRef(0);
+  const [source, setSource] = useState(url);
+  const [playing, setPlaying] = useState(false);
+  const [loop, setLoop] = useState(false);
+  const [muted, setMuted] = useState(false);
+  const [speed, setSpeed] = useState(1);
+  const [broken, setBroken] = useState(false);
+  const fps = media.fps ?? 24;
+  const [duration, setDuration] = useState(media.duration ?? 0);
+
+  // A link that only has a newer signature reloads nothing.
+  useEffect(() => {
+    if (sameMedia(source, url)) return;
+    setSource(url);
+    setBroken(false);
+  }, [source, url]);
+
+  useEffect(() => {
+    const element = video.current;
+    if (element === null || source === null) return;
+    const present = (n: number, seconds: number) => {
+      frame.current = n;
+      if (slider.current) {
+        slider.current.value = String(n);
+        const all = (element.duration || duration).toFixed(2);
+        slider.current.setAttribute("aria-valuetext", words.positionText(seconds.toFixed(2), all, n));
+      }
+      if (counter.current) counter.current.textContent = `${timecode(seconds, fps)}  ${words.frame} ${n}`;
+    };
+    const watching = watch(element, fps, present);
+    watched.current = watching;
+    present(0, 0);
+    return () => {
+      watching.stop();
+      // Only removing the source frees the connection that a paused video holds.
+      element.removeAttribute("src");
+      element.load();
+    };
+  }, [source, fps, duration, words]);
+
+  useEffect(() => {
+    const element = video.current;
+    if (element && element.getAttribute("src") !== source) element.setAttribute("src", source);
+    if (element && playOnce) void element.play().catch(() => {});
+  }, [source, playOnce]);
+
+  const toggle = useCallback(() => {
+    const element = video.current;
+    if (!element) return;
+    if (element.paused) void element.play().catch(() => setBroken(true));
+    else element.pause();
+  }, []);
+
+  const step = useCallback((frames: number) => {
+    video.current?.pause();
+    watched.current?.seekFrame(frame.current + frames);
+  }, []);
+
+  const last = Math.max(1, Math.round(duration * fps) - 1);
+  const onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const onControl = event.target instanceof HTMLButtonElement || event.target instanceof HTMLSelectElement;
+    const seconds = Math.round(fps) * (event.shiftKey ? 5 : 1);
+    const onSlider = event.target === slider.current;
+    switch (event.key) {
+      case " ":
+        if (onControl) return;
+        toggle();
+        break;
+      case ",":
+        step(-1);
+        break;
+      case ".":
+        step(1);
+        break;
+      case "ArrowLeft":
+        if (onSlider && !event.shiftKey) step(-1);
+        else step(-seconds);
+        break;
+      case "ArrowRight":
+        if (onSlider && !event.shiftKey) step(1);
+        else step(seconds);
+        break;
+      case "Home":
+        watched.current?.seekFrame(0);
+        break;
+      case "End":
+        watched.current?.seekFrame(last);
+        break;
+      case "s":
+      case "S":
+        setMuted((m) => !m);
+        break;
+      case "f":
+      case "F":
+        void video.current?.requestFullscreen?.();
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  return (
+    <section
+      className={css.player}
+      aria-label={label}
+      style={{ "--ratio": cssRatio(media.aspectRatio) } as CSSProperties}
+      onKeyDown={onKey}
+    >
+      <div className={css.stage}>
+        {broken ? <p>{words.unplayable}</p> : null}
+        <video
+          ref={video}
+          className={css.video}
+          hidden={broken}
+          poster={media.poster ?? undefined}
+          loop={loop}
+          muted={muted}
+          playsInline
+          preload="metadata"
+          onPlay={() => setPlaying(true)}
+          onPause={() => setPlaying(false)}
+          onLoadedMetadata={(event) => {
+            setDuration(event.currentTarget.duration);
+            event.currentTarget.playbackRate = speed;
+          }}
+          onError={(event) => {
+            const unsupported = event.currentTarget.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
+            if (onExpired) onExpired();
+            if (unsupported && !onExpired) setBroken(true);
+          }}
+        >
+          {media.captions ? <track kind="captions" src={media.captions} default /> : null}
+        </video>
+        {badge ? <span className={css.badge}>{badge}</span> : null}
+      </div>
+      <div className={css.scrubber}>
+        {media.filmstrip ? (
+          <img className={css.filmstrip} src={media.filmstrip} alt="" loading="lazy" />
+        ) : null}
+        <input
+          ref={slider}
+          className={css.scrub}
+          type="range"
+          min={0}
+          max={last}
+          step={1}
+          defaultValue={0}
+          aria-label={words.position}
+          onInput={(event) => watched.current?.seekFrame(Number(event.currentTarget.value))}
+        />
+      </div>
+      <div className={css.controls}>
+        <Button
+          look="quiet"
+          aria-label={words.frameBack}
+          title={`${words.frameBack} (,)`}
+          onClick={() => step(-1)}
+        >
+          <ChevronLeft size={16} aria-hidden />
+        </Button>
+        <Button
+          aria-label={playing ? words.pause : words.play}
+          title={`${playing ? words.pause : words.play} (Space)`}
+          onClick={toggle}
+        >
+          {playing ? <Pause size={16} aria-hidden /> : <Play size={16} aria-hidden />}
+        </Button>
+        <Button
+          look="quiet"
+          aria-label={words.frameForward}
+          title={`${words.frameForward} (.)`}
+          onClick={() => step(1)}
+        >
+          <ChevronRight size={16} aria-hidden />
+        </Button>
+        <span className={css.time}>
+          <span ref={counter} /> / {timecode(duration, fps)}
+        </span>
+        <Button
+          look="quiet"
+          aria-pressed={loop}
+          aria-label={words.loop}
+          title={words.loop}
+          onClick={() => setLoop((l) => !l)}
+        >
+          <Repeat size={16} aria-hidden />
+        </Button>
+        <Button
+          look="quiet"
+          aria-label={muted ? words.unmute : words.mute}
+          onClick={() => setMuted((m) => !m)}
+        >
+          {muted ? <VolumeX size={16} aria-hidden /> : <Volume2 size={16} aria-hidden />}
+        </Button>
+        <select
+          aria-label={words.speed}
+          value={speed}
+          onChange={(event) => {
+            const next = Number(event.currentTarget.value);
+            setSpeed(next);
+            if (video.current) video.current.playbackRate = next;
+          }}
+        >
+          {SPEEDS.map((s) => (
+            <option key={s} value={s}>
+              {s}×
+            </option>
+          ))}
+        </select>
+        <Button
+          look="quiet"
+          aria-label={words.fullscreen}
+          title={`${words.fullscreen} (F)`}
+          onClick={() => void video.current?.requestFullscreen?.()}
+        >
+          <Maximize size={16} aria-hidden />
+        </Button>
+      </div>
+    </section>
+  );
+}
+
+function cssRatio(ratio: string | null): string {
+  return ratio && /^\d+(\.\d+)?:\d+(\.\d+)?$/.test(ratio) ? ratio.replace(":", " / ") : "16 / 9";
+}

@@ -1,0 +1,99 @@
+/** Compiles the committed segments into the film, and leads to it. */
+
+import { useState } from "react";
+import { Link } from "wouter";
+import { idempotencyKey, type Schemas } from "../../api/client";
+import { Problem } from "../../api/problems";
+import { useApp, useWords } from "../../app/context";
+import { routes } from "../../app/routes";
+import type { Board, Cell } from "../../live/board";
+import { Button, ui } from "../../ui/ui";
+import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import css from "./episode.module.css";
+
+const STYLES = ["cut", "fade", "dissolve"] as const;
+const CAPTIONS = ["off", "soft", "burn"] as const;
+
+export function CompileBar() {
+  const words = useWords();
+  const { api, announce } = useApp();
+  const { projectId, episodeId, feed, role } = useEpisode();
+  const order = useEpisodeKey<readonly string[]>("order") ?? [];
+  const works = useEpisodeKey<Board>("works");
+  const [style, setStyle] = useState<(typeof STYLES)[number] | "">("");
+  const [captions, setCaptions] = useState<(typeof CAPTIONS)[number]>("soft");
+  // Rendered again when any event changes the works or the order; a card's own state is its own.
+  const missing = order.flatMap((id, index) => {
+    const segment = feed.store.get<Schemas["Segment"]>(`segment:${id}`);
+    const cell = segment ? feed.store.get<Cell>(`cell:${segment.assets.video}`) : undefined;
+    return cell?.had ? [] : [index + 1];
+  });
+  const film = [...(works?.films.values() ?? [])].at(-1);
+  const running = film && (film.status === "pending" || film.status === "processing");
+  const nothing = missing.length === order.length;
+
+  const compile = async () => {
+    try {
+      await api.POST("/api/v1/episodes/{episode_id}/compile", {
+        params: { path: { episode_id: episodeId }, header: { "Idempotency-Key": idempotencyKey() } },
+        body: { ...(style ? { transition_style: style } : {}), captions } as never,
+      });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      announce(error.message, true);
+    }
+  };
+  return (
+    <section className={css.bar} aria-label={words.compile}>
+      {atLeast(role, "editor") ? (
+        <>
+          <label className={ui.row}>
+            {words.transition}
+            <select value={style} onChange={(e) => setStyle(e.currentTarget.value as typeof style)}>
+              <option value="">–</option>
+              {STYLES.map((s) => (
+                <option key={s} value={s}>
+                  {words.transitions[s]}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label className={ui.row}>
+            {words.captions}
+            <select value={captions} onChange={(e) => setCaptions(e.currentTarget.value as typeof captions)}>
+              {CAPTIONS.map((c) => (
+                <option key={c} value={c}>
+                  {words.captionModes[c]}
+                </option>
+              ))}
+            </select>
+          </label>
+        </>
+      ) : null}
+      <span className={ui.hint}>
+        {missing.length > 0 && !nothing ? words.leavesOut(missing.join(", ")) : null}
+      </span>
+      {running ? (
+        <span className={ui.row}>
+          {film.message || words.compiling}
+          <progress max={100} value={film.percent ?? 0} aria-label={words.compiling} />
+        </span>
+      ) : film?.status === "completed" ? (
+        <Link href={routes.film(projectId, episodeId)}>{film.message}</Link>
+      ) : film?.status === "failed" ? (
+        <span data-tone="bad">{film.message}</span>
+      ) : (
+        <Link href={routes.film(projectId, episodeId)}>{words.film}</Link>
+      )}
+      {atLeast(role, "editor") ? (
+        <Button
+          look="primary"
+          disabledReason={nothing ? words.noFilmHint : running ? words.compiling : null}
+          onClick={() => void compile()}
+        >
+          {words.compile}
+        </Button>
+      ) : null}
+    </section>
+  );
+}

@@ -1,0 +1,171 @@
+/** One episode: player, inspector, timeline, the batch that fills it, and the bar that compiles it. */
+
+import { useCallback, useEffect, useRef, useState } from "react";
+import { useLocation, useSearch } from "wouter";
+import type { Schemas } from "../../api/client";
+import type { Problem } from "../../api/problems";
+import { useApp, useWords } from "../../app/context";
+import { episodeSearch, routes } from "../../app/routes";
+import { time } from "../../language/format";
+import type { Cell } from "../../live/board";
+import type { EpisodeMeta } from "../../live/episode";
+import type { Connection } from "../../live/sse";
+import { Player } from "../../media/Player";
+import { Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { PreviewDialog } from "../preview/PreviewDialog";
+import { BatchBar } from "./BatchBar";
+import { CompileBar } from "./CompileBar";
+import { EpisodeProvider, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import css from "./episode.module.css";
+import { Inspector, isTab, type Tab } from "./Inspector";
+import { Timeline } from "./Timeline";
+
+interface EpisodeScreenProps {
+  readonly projectId: string;
+  readonly episodeId: string;
+  readonly role: Schemas["Project"]["my_role"];
+}
+
+export function EpisodeScreen(props: EpisodeScreenProps) {
+  return (
+    <EpisodeProvider key={props.episodeId} {...props}>
+      <Episode />
+    </EpisodeProvider>
+  );
+}
+
+function Episode() {
+  const words = useWords();
+  const { projectId, episodeId, feed } = useEpisode();
+  const [, navigate] = useLocation();
+  const search = episodeSearch(useSearch());
+  const episode = useEpisodeKey<EpisodeMeta>("episode");
+  const problem = useEpisodeKey<Problem>("problem");
+  const order = useEpisodeKey<readonly string[]>("order");
+  const assets = useEpisodeKey<readonly string[]>("assets") ?? [];
+  const selectedId = search.s ?? order?.[0] ?? null;
+  const segment = useEpisodeKey<Schemas["Segment"]>(selectedId ? `segment:${selectedId}` : null);
+  const tab: Tab = isTab(search.k) ? search.k : "video";
+  const [opened, setOpened] = useState<"by-person" | "by-itself">("by-person");
+  const musicId =
+    assets.find((id) => feed.store.get<Schemas["Asset"]>(`asset:${id}`)?.kind === "music") ?? null;
+
+  const go = useCallback(
+    (next: { s?: string | undefined; k?: string | undefined; review?: string | undefined }) =>
+      navigate(routes.episode(projectId, episodeId, { ...search, ...next }), {
+        replace: next.review === undefined,
+      }),
+    [navigate, projectId, episodeId, search],
+  );
+  const latest = useRef(go);
+  latest.current = go;
+
+  const editedId = tab === "music" ? musicId : (segment?.assets[tab] ?? null);
+  useEffect(() => {
+    if (editedId === null) return;
+    return feed.listen({
+      onAsset: () => {},
+      // A preview that arrives in the open editor opens by itself; elsewhere its card says that it waits.
+      onRunEvent: (event) => {
+        if (event.name !== "preview-ready" || event.asset_id !== editedId || !event.run_id) return;
+        setOpened("by-itself");
+        latest.current({ review: event.run_id });
+      },
+    });
+  }, [feed, editedId]);
+
+  const review = (runId: string) => {
+    setOpened("by-person");
+    go({ review: runId });
+  };
+  const close = useCallback(() => latest.current({ review: undefined }), []);
+  const reviewed = search.review
+    ? assets.find((id) => feed.store.get<Cell>(`cell:${id}`)?.runId === search.review)
+    : undefined;
+
+  if (problem && !episode) {
+    return <Empty title={problem.status === 404 ? words.notFound : problem.title} hint={problem.message} />;
+  }
+  if (!episode || !order) return <Skeleton label={words.loading} lines={12} />;
+  return (
+    <div className={css.episode}>
+      <header className={css.header}>
+        <h1 dir="auto">{episode.title}</h1>
+        <ConnectionState />
+      </header>
+      <BatchBar />
+      <div className={css.main}>
+        <Stage segment={segment} tab={tab} />
+        <Inspector segment={segment} musicId={musicId} tab={tab} onTab={(k) => go({ k })} onReview={review} />
+      </div>
+      <Timeline selected={selectedId} onSelect={(s) => go({ s })} />
+      <CompileBar />
+      {search.review && reviewed ? (
+        <PreviewDialog
+          key={search.review}
+          runId={search.review}
+          assetId={reviewed}
+          opened={opened}
+          onClose={close}
+        />
+      ) : null}
+    </div>
+  );
+}
+
+/** The committed version of what is selected: never a preview. */
+function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefined; readonly tab: Tab }) {
+  const words = useWords();
+  const { feed } = useEpisode();
+  const assets = useEpisodeKey<readonly string[]>("assets") ?? [];
+  const musicId =
+    assets.find((id) => feed.store.get<Schemas["Asset"]>(`asset:${id}`)?.kind === "music") ?? null;
+  const assetId = tab === "music" ? musicId : (segment?.assets[tab] ?? null);
+  const asset = useEpisodeKey<Schemas["Asset"]>(assetId ? `asset:${assetId}` : null);
+  const image = useEpisodeKey<Schemas["Asset"]>(segment ? `asset:${segment.assets.starting_image}` : null);
+  const version = asset?.committed ?? null;
+  return (
+    <div className={css.stage}>
+      <Player
+        key={assetId}
+        words={words}
+        label={`${asset?.label ?? words[tab]}, ${version ? words.committedVersion(version.number) : words.noVersion}`}
+        badge={version ? words.committedVersion(version.number) : words.noVersion}
+        onExpired={() => assetId && feed.refresh({ what: "asset", id: assetId })}
+        media={{
+          kind: tab,
+          url: version ? (version.proxy_url ?? version.url) : null,
+          poster: version?.thumbnail_url ?? image?.committed?.thumbnail_url ?? null,
+          filmstrip: version?.filmstrip_url ?? null,
+          fps: version?.fps ?? null,
+          duration: version?.duration ?? null,
+          aspectRatio: version?.aspect_ratio ?? image?.committed?.aspect_ratio ?? null,
+        }}
+      />
+    </div>
+  );
+}
+
+function ConnectionState() {
+  const words = useWords();
+  const { language } = useApp();
+  const connection = useEpisodeKey<Connection>("connection");
+  switch (connection?.state) {
+    case "open":
+      return (
+        <span className={css.live} data-state="open">
+          ● {words.live}
+        </span>
+      );
+    case "waiting":
+      return (
+        <Notice tone="warn">
+          {words.offlineSince(time(new Date(connection.since).toISOString(), language))}
+        </Notice>
+      );
+    case "refused":
+      return <Notice tone="bad">{words.refusedStream}</Notice>;
+    default:
+      return <span className={ui.hint}>{words.connecting}</span>;
+  }
+}

@@ -1,0 +1,326 @@
+/** One segment's assets (or the episode's music): their drafts, what would be used, and the button that makes them. */
+
+import { useQuery } from "@tanstack/react-query";
+import { type KeyboardEvent, useId, useState } from "react";
+import type { Schemas } from "../../api/client";
+import { Problem } from "../../api/problems";
+import { useApp, useWords } from "../../app/context";
+import { type AssetGenerationFlow, useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
+import { length, score } from "../../language/format";
+import type { Cell, Kind } from "../../live/board";
+import { Button, Notice, SelectField, TextArea, ui } from "../../ui/ui";
+import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import css from "./episode.module.css";
+import { LookBadge } from "./looks";
+import { UploadVersion } from "./UploadVersion";
+import { Versions } from "./Versions";
+
+const TABS = ["video", "starting_image", "narration", "music"] as const;
+export type Tab = (typeof TABS)[number];
+
+export function isTab(kind: string | undefined): kind is Tab {
+  return TABS.some((tab) => tab === kind);
+}
+
+interface InspectorProps {
+  readonly segment: Schemas["Segment"] | undefined;
+  readonly musicId: string | null;
+  readonly tab: Tab;
+  readonly onTab: (tab: Tab) => void;
+  readonly onReview: (runId: string) => void;
+}
+
+export function Inspector({ segment, musicId, tab, onTab, onReview }: InspectorProps) {
+  const words = useWords();
+  const id = useId();
+  const assetId = tab === "music" ? musicId : (segment?.assets[tab] ?? null);
+  const onKey = (event: KeyboardEvent) => {
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (step === 0) return;
+    event.preventDefault();
+    const next = TABS[(TABS.indexOf(tab) + step + TABS.length) % TABS.length] ?? tab;
+    onTab(next);
+    requestAnimationFrame(() => document.getElementById(`${id}-${next}`)?.focus());
+  };
+  return (
+    <section className={css.inspector} aria-label={segment ? `${segment.segment_number}` : words.music}>
+      {segment ? (
+        <h2 dir="auto">
+          {segment.segment_number} {segment.scene_info.location ?? segment.scene_info.description ?? ""}
+        </h2>
+      ) : null}
+      <div role="tablist" className={css.tabs} onKeyDown={onKey}>
+        {TABS.map((kind) => (
+          <button
+            key={kind}
+            type="button"
+            role="tab"
+            id={`${id}-${kind}`}
+            aria-selected={kind === tab}
+            aria-controls={`${id}-panel`}
+            tabIndex={kind === tab ? 0 : -1}
+            className={css.tab}
+            onClick={() => onTab(kind)}
+          >
+            {words[kind]}
+          </button>
+        ))}
+      </div>
+      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${tab}`} className={ui.stack}>
+        {assetId ? (
+          <AssetEditor
+            key={assetId}
+            assetId={assetId}
+            kind={tab}
+            segment={segment}
+            onReview={onReview}
+            onStartingImage={() => onTab("starting_image")}
+          />
+        ) : null}
+      </div>
+    </section>
+  );
+}
+
+interface AssetEditorProps {
+  readonly assetId: string;
+  readonly kind: Kind;
+  readonly segment: Schemas["Segment"] | undefined;
+  readonly onReview: (runId: string) => void;
+  readonly onStartingImage: () => void;
+}
+
+function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: AssetEditorProps) {
+  const words = useWords();
+  const { api, language, announce } = useApp();
+  const { flows, feed, role } = useEpisode();
+  const flow = useAssetGenerationFlow(flows, feed, assetId);
+  const asset = useEpisodeKey<Schemas["Asset"]>(`asset:${assetId}`);
+  const cell = useEpisodeKey<Cell>(`cell:${assetId}`);
+  const [variants, setVariants] = useState(1);
+  const models = useQuery({
+    queryKey: ["models"],
+    queryFn: async () => (await api.GET("/api/v1/models")).data?.data ?? [],
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  if (flow === null || !asset) return null;
+  const { draft } = flow;
+  const ofKind = (models.data ?? []).filter((m) => (m.kinds as readonly string[]).includes(kind));
+  const effective = asset.defaults.model as Schemas["Setting"] | undefined;
+  const chosen = draft.model ?? (typeof effective?.value === "string" ? effective.value : "");
+  const limit = ofKind.find((m) => m.slug === chosen)?.max_prompt_chars ?? null;
+  const mayEdit = atLeast(role, "editor");
+
+  const save = async () => {
+    try {
+      await flow.save();
+      announce(words.draftSaved);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      announce(error.message, true);
+    }
+  };
+  return (
+    <>
+      <div className={ui.row}>
+        {cell ? <LookBadge cell={cell} /> : null}
+        {asset.committed ? (
+          <span>{words.committedVersion(asset.committed.number)}</span>
+        ) : (
+          <span>{words.noVersion}</span>
+        )}
+        {asset.committed ? <QualityBadge version={asset.committed} language={language} /> : null}
+      </div>
+      {asset.stale ? <Notice tone="warn">{words.stale}</Notice> : null}
+      {flow.error ? (
+        <Notice tone="bad" assertive>
+          {flow.error}
+        </Notice>
+      ) : cell?.look === "failed" ? (
+        <Notice tone="bad">
+          {cell.message} {cell.recovery}
+        </Notice>
+      ) : null}
+      <TextArea
+        label={
+          <>
+            {words.directions[kind]}
+            {flow.hasChanges ? <span className={css.unsaved}>● {words.unsaved}</span> : null}
+          </>
+        }
+        hint={limit ? `${length(draft.directions)} / ${limit}` : undefined}
+        value={draft.directions}
+        readOnly={!mayEdit}
+        rows={6}
+        onChange={(event) => flow.edit({ ...draft, directions: event.currentTarget.value })}
+      />
+      <SelectField
+        label={words.model}
+        hint={
+          effective && !draft.model
+            ? words.fromSource(words.sources[effective.source] ?? effective.source)
+            : null
+        }
+        value={chosen}
+        disabled={!mayEdit}
+        onChange={(event) => flow.edit({ ...draft, model: event.currentTarget.value || null })}
+      >
+        {chosen && !ofKind.some((m) => m.slug === chosen) ? <option value={chosen}>{chosen}</option> : null}
+        {ofKind.map((m) => (
+          <option key={m.slug} value={m.slug} disabled={!m.usable}>
+            {m.title} ({m.slug}){m.usable ? "" : ` – ${m.unusable_reason ?? ""}`}
+          </option>
+        ))}
+      </SelectField>
+      <Defaults settings={asset.defaults as Readonly<Record<string, Schemas["Setting"]>>} />
+      <div className={ui.row}>
+        <MainButton
+          flow={flow}
+          kind={kind}
+          hasVersion={asset.committed !== null}
+          needsImage={kind === "video" && segment !== undefined && !hasImage(feed, segment)}
+          mayEdit={mayEdit}
+          variants={variants}
+          onReview={() => flow.state.runId && onReview(flow.state.runId)}
+          onStartingImage={onStartingImage}
+        />
+        <label className={ui.row}>
+          {words.variants}
+          <select
+            value={variants}
+            disabled={!mayEdit}
+            onChange={(e) => setVariants(Number(e.currentTarget.value))}
+          >
+            {[1, 2, 3, 4].map((n) => (
+              <option key={n}>{n}</option>
+            ))}
+          </select>
+        </label>
+        {flow.hasChanges ? (
+          <>
+            <Button onClick={flow.reset}>{words.resetDraft}</Button>
+            <Button onClick={() => void save()}>{words.saveDraft}</Button>
+          </>
+        ) : null}
+      </div>
+      {mayEdit ? <UploadVersion assetId={assetId} kind={kind} /> : null}
+      <Versions assetId={assetId} committedId={asset.committed?.id ?? null} />
+    </>
+  );
+}
+
+function hasImage(feed: ReturnType<typeof useEpisode>["feed"], segment: Schemas["Segment"]): boolean {
+  const image = feed.store.get<Cell>(`cell:${segment.assets.starting_image}`);
+  return image === undefined || image.had;
+}
+
+interface MainButtonProps {
+  readonly flow: AssetGenerationFlow;
+  readonly kind: Kind;
+  readonly hasVersion: boolean;
+  readonly needsImage: boolean;
+  readonly mayEdit: boolean;
+  readonly variants: number;
+  readonly onReview: () => void;
+  readonly onStartingImage: () => void;
+}
+
+/** Names what it makes, or why it cannot. */
+function MainButton(props: MainButtonProps) {
+  const { flow, kind, hasVersion, needsImage, mayEdit, variants, onReview, onStartingImage } = props;
+  const words = useWords();
+  const { api, announce } = useApp();
+  const what = words[kind];
+  const again = hasVersion ? words.regenerate(what) : words.generate(what);
+  if (flow.state.phase === "review") {
+    return (
+      <Button look="primary" onClick={onReview}>
+        {words.review(what)}
+      </Button>
+    );
+  }
+  if (flow.isGenerating || flow.state.phase === "committing") {
+    const cancel = async () => {
+      const runId = flow.state.runId;
+      if (runId === null) return;
+      try {
+        await api.POST("/api/v1/runs/{run_id}/cancel", {
+          params: { path: { run_id: runId }, header: { "Idempotency-Key": crypto.randomUUID() } },
+        } as never);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        announce(error.message, true);
+      }
+    };
+    const busy =
+      flow.state.phase === "committing" ? words.looks.committing : words.generating(what, flow.percent);
+    return (
+      <>
+        <Button look="primary" disabledReason={busy}>
+          {busy}
+        </Button>
+        {flow.isGenerating && mayEdit ? <Button onClick={() => void cancel()}>{words.cancel}</Button> : null}
+      </>
+    );
+  }
+  if (!mayEdit) {
+    return (
+      <Button look="primary" disabledReason={words.mayNotGenerate}>
+        {words.mayNotGenerate}
+      </Button>
+    );
+  }
+  if (needsImage) {
+    return (
+      <Button look="primary" onClick={onStartingImage}>
+        {words.imageFirst}
+      </Button>
+    );
+  }
+  const empty = flow.draft.directions.trim() === "" ? words.writeFirst : null;
+  return (
+    <Button
+      look="primary"
+      disabledReason={empty ?? (flow.canStart ? null : words.looks.committing)}
+      onClick={() => void flow.start(variants)}
+    >
+      {empty ?? again}
+    </Button>
+  );
+}
+
+function QualityBadge({
+  version,
+  language,
+}: {
+  readonly version: Schemas["Version"];
+  readonly language: string;
+}) {
+  const words = useWords();
+  const overall = score((version.quality_metrics as Record<string, number | null>).overall_score, language);
+  return <span className={ui.hint}>{overall ? `${words.quality} ${overall}` : null}</span>;
+}
+
+function Defaults({ settings }: { readonly settings: Readonly<Record<string, Schemas["Setting"]>> }) {
+  const words = useWords();
+  const shown = Object.entries(settings).filter(([name, s]) => name !== "model" && s.value !== null);
+  if (shown.length === 0) return null;
+  return (
+    <details>
+      <summary>{words.whereSettings}</summary>
+      <dl className={css.facts}>
+        {shown.map(([name, setting]) => (
+          <div key={name}>
+            <dt>{name.replaceAll("_", " ")}</dt>
+            <dd>
+              {typeof setting.value === "object" ? JSON.stringify(setting.value) : String(setting.value)}{" "}
+              <span className={ui.hint}>
+                {words.fromSource(words.sources[setting.source] ?? setting.source)}
+              </span>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}

@@ -1,0 +1,253 @@
+/** The segments in film order: what each shows, its state, and how to move it. */
+
+import { GripVertical, Plus } from "lucide-react";
+import { type KeyboardEvent, memo, useCallback, useRef, useState } from "react";
+import type { Schemas } from "../../api/client";
+import { Problem } from "../../api/problems";
+import { useApp, useWords } from "../../app/context";
+import { clock } from "../../language/format";
+import type { Cell } from "../../live/board";
+import { Button, classes, Empty, ui } from "../../ui/ui";
+import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import css from "./episode.module.css";
+import { LookBadge } from "./looks";
+import { moved, useReorder } from "./useReorder";
+
+interface TimelineProps {
+  readonly selected: string | null;
+  readonly onSelect: (segmentId: string) => void;
+}
+
+export function Timeline({ selected, onSelect }: TimelineProps) {
+  const words = useWords();
+  const { api, announce } = useApp();
+  const { feed, episodeId, role } = useEpisode();
+  const order = useEpisodeKey<readonly string[]>("order") ?? [];
+  const mayEdit = atLeast(role, "editor");
+  const list = useRef<HTMLOListElement>(null);
+
+  const put = useCallback(
+    async (next: readonly string[], sentence: string) => {
+      feed.showOrder(next);
+      announce(sentence);
+      const params = { path: { episode_id: episodeId } };
+      try {
+        const { data: now } = await api.GET("/api/v1/episodes/{episode_id}/order", { params });
+        await api.PUT("/api/v1/episodes/{episode_id}/order", {
+          params: { ...params, header: { "If-Match": `"${now?.revision ?? 0}"` } },
+          body: { segment_ids: [...next] },
+        });
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        announce(error.status === 412 ? words.orderChanged : error.message, true);
+      }
+      feed.refresh({ what: "episode" });
+    },
+    [api, announce, feed, episodeId, words],
+  );
+  const drop = useCallback(
+    (from: number, to: number) => {
+      if (from !== to) void put(moved(order, from, to), words.moved(from + 1, to + 1));
+    },
+    [order, put, words],
+  );
+  const reorder = useReorder({ count: order.length, enabled: mayEdit, list, onDrop: drop });
+
+  const add = async () => {
+    try {
+      await api.POST("/api/v1/episodes/{episode_id}/segments", {
+        params: { path: { episode_id: episodeId }, header: { "Idempotency-Key": crypto.randomUUID() } },
+        body: {} as never,
+      });
+    } catch (error) {
+      if (error instanceof Problem) announce(error.message, true);
+      else throw error;
+    }
+    feed.refresh({ what: "episode" });
+  };
+
+  const onKey = (event: KeyboardEvent) => {
+    const at = selected === null ? -1 : order.indexOf(selected);
+    const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
+    if (step === 0 || !(event.target instanceof HTMLElement) || !event.target.matches("[data-card]")) return;
+    event.preventDefault();
+    const to = at + step;
+    if (to < 0 || to >= order.length) return;
+    if (event.altKey && event.shiftKey) {
+      if (mayEdit) drop(at, to);
+      return;
+    }
+    const next = order[to];
+    if (next === undefined) return;
+    onSelect(next);
+    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-card="${next}"]`)?.focus());
+  };
+
+  if (order.length === 0) {
+    return (
+      <section aria-label={words.timeline}>
+        <Empty title={words.noSegments} hint={words.noSegmentsHint}>
+          {mayEdit ? (
+            <Button look="primary" onClick={() => void add()}>
+              <Plus size={16} aria-hidden /> {words.addSegment}
+            </Button>
+          ) : null}
+        </Empty>
+      </section>
+    );
+  }
+  return (
+    <section className={css.timeline} aria-label={words.timeline}>
+      <ol ref={list} className={css.cards} onKeyDown={onKey}>
+        {order.map((id, index) => (
+          <Card
+            key={id}
+            segmentId={id}
+            index={index}
+            count={order.length}
+            selected={id === selected}
+            tabbable={id === selected || (selected === null && index === 0)}
+            dragged={reorder.dragged === index}
+            shift={reorder.shift(index)}
+            handle={mayEdit ? reorder.handle(index) : null}
+            onSelect={onSelect}
+            onMove={mayEdit ? drop : null}
+          />
+        ))}
+      </ol>
+      {mayEdit ? (
+        <Button className={css.add} onClick={() => void add()}>
+          <Plus size={16} aria-hidden /> {words.addSegment}
+        </Button>
+      ) : null}
+      <Total order={order} />
+    </section>
+  );
+}
+
+function Total({ order }: { readonly order: readonly string[] }) {
+  const words = useWords();
+  const { feed } = useEpisode();
+  const seconds = order.reduce((sum, id) => {
+    const segment = feed.store.get<Schemas["Segment"]>(`segment:${id}`);
+    return sum + (segment?.duration ?? segment?.target_duration ?? 0);
+  }, 0);
+  return (
+    <p className={css.total}>
+      {words.total} {clock(seconds)}
+    </p>
+  );
+}
+
+interface CardProps {
+  readonly segmentId: string;
+  readonly index: number;
+  readonly count: number;
+  readonly selected: boolean;
+  readonly tabbable: boolean;
+  readonly dragged: boolean;
+  readonly shift: number;
+  readonly handle: ReturnType<ReturnType<typeof useReorder>["handle"]> | null;
+  readonly onSelect: (segmentId: string) => void;
+  readonly onMove: ((from: number, to: number) => void) | null;
+}
+
+const Card = memo(function Card(props: CardProps) {
+  const { segmentId, index, count, selected, tabbable, dragged, shift, handle, onSelect, onMove } = props;
+  const words = useWords();
+  const [moving, setMoving] = useState(false);
+  const segment = useEpisodeKey<Schemas["Segment"]>(`segment:${segmentId}`);
+  const cell = useEpisodeKey<Cell>(segment ? `cell:${segment.assets.video}` : null);
+  if (!segment) return null;
+  const place = segment.scene_info.location ?? segment.scene_info.description ?? "";
+  const duration = segment.duration ?? segment.target_duration ?? 0;
+  const look = cell ? words.looks[cell.look] : words.looks.nothing;
+  const name = [
+    index + 1,
+    place,
+    `${duration.toFixed(1)} s`,
+    `${words.video} ${look}`,
+    cell?.stale ? words.stale : "",
+  ]
+    .filter(Boolean)
+    .join(", ");
+  return (
+    <li
+      className={classes(css.card, dragged && css.dragged)}
+      data-selected={selected || undefined}
+      aria-posinset={index + 1}
+      aria-setsize={count}
+      style={{ translate: `${shift}px 0` }}
+    >
+      <button
+        type="button"
+        className={css.cardButton}
+        data-card={segmentId}
+        aria-current={selected || undefined}
+        aria-label={name}
+        tabIndex={tabbable ? 0 : -1}
+        onClick={() => onSelect(segmentId)}
+      >
+        {segment.thumbnail_url ? (
+          <img
+            className={css.poster}
+            src={segment.thumbnail_url}
+            alt=""
+            loading="lazy"
+            width={160}
+            height={90}
+          />
+        ) : (
+          <span className={css.poster} />
+        )}
+        <span className={css.cardTitle} dir="auto">
+          <b>{index + 1}</b> {place}
+        </span>
+        <span className={css.cardFoot}>
+          {cell ? <LookBadge cell={cell} /> : null}
+          <span>{duration.toFixed(1)} s</span>
+        </span>
+        {cell?.look === "working" ? (
+          <progress className={ui.progress} max={100} value={cell.percent} />
+        ) : null}
+        {cell?.stale ? <span className={css.stale}>{words.stale}</span> : null}
+      </button>
+      {handle && onMove ? (
+        <div className={css.cardTools}>
+          <button
+            type="button"
+            className={css.handle}
+            aria-label={`${words.moveTo} ${index + 1}`}
+            {...handle}
+          >
+            <GripVertical size={14} aria-hidden />
+          </button>
+          {moving ? (
+            <select
+              aria-label={words.moveTo}
+              defaultValue={index}
+              // biome-ignore lint/a11y/noAutofocus: it replaces the button that was just pressed
+              autoFocus
+              onBlur={() => setMoving(false)}
+              onChange={(event) => {
+                setMoving(false);
+                onMove(index, Number(event.currentTarget.value));
+              }}
+            >
+              {Array.from({ length: count }, (_, n) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: positions are their own identity
+                <option key={n} value={n}>
+                  {n + 1}
+                </option>
+              ))}
+            </select>
+          ) : (
+            <Button look="quiet" className={css.moveButton} onClick={() => setMoving(true)}>
+              {words.moveTo}
+            </Button>
+          )}
+        </div>
+      ) : null}
+    </li>
+  );
+});

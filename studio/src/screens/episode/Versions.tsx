@@ -1,0 +1,84 @@
+/** The kept versions of an asset: when, how good, and the way back to an earlier one. */
+
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { idempotencyKey } from "../../api/client";
+import { Problem } from "../../api/problems";
+import { useApp, useWords } from "../../app/context";
+import { dateTime, money, score } from "../../language/format";
+import { Button, Notice, Skeleton, ui } from "../../ui/ui";
+import { atLeast, useEpisode } from "./EpisodeContext";
+import css from "./episode.module.css";
+
+export function Versions({
+  assetId,
+  committedId,
+}: {
+  readonly assetId: string;
+  readonly committedId: string | null;
+}) {
+  const words = useWords();
+  const { api, language, announce } = useApp();
+  const { role, feed } = useEpisode();
+  const [open, setOpen] = useState(false);
+  const queries = useQueryClient();
+  const versions = useQuery({
+    queryKey: ["versions", assetId],
+    queryFn: async () =>
+      (await api.GET("/api/v1/assets/{asset_id}/versions", { params: { path: { asset_id: assetId } } })).data
+        ?.data ?? [],
+    enabled: open,
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another committed version means another list
+  useEffect(() => {
+    void queries.invalidateQueries({ queryKey: ["versions", assetId] });
+  }, [queries, assetId, committedId]);
+
+  const rollBack = async (versionId: string) => {
+    try {
+      await api.POST("/api/v1/versions/{version_id}/rollback", {
+        params: { path: { version_id: versionId }, header: { "Idempotency-Key": idempotencyKey() } },
+      } as never);
+      feed.refresh({ what: "asset", id: assetId });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      announce(error.message, true);
+    }
+  };
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{words.versions}</summary>
+      {versions.isPending && open ? <Skeleton label={words.loading} /> : null}
+      {versions.error ? <Notice tone="bad">{versions.error.message}</Notice> : null}
+      <ol className={css.versions}>
+        {(versions.data ?? []).map((version) => (
+          <li key={version.id} className={css.version} data-committed={version.committed || undefined}>
+            {version.thumbnail_url ? (
+              <img className={css.versionPoster} src={version.thumbnail_url} alt="" loading="lazy" />
+            ) : (
+              <span className={css.versionPoster} />
+            )}
+            <div>
+              <b>v{version.number}</b> {version.committed ? words.committed : version.status}
+              <p className={ui.hint}>
+                {dateTime(version.created_at, language)} · {words.quality}{" "}
+                {score((version.quality_metrics as Record<string, number | null>).overall_score, language) ??
+                  words.notMeasured}{" "}
+                · {words.cost} {money(version.cost.actual ?? version.cost.estimated, language)}
+              </p>
+              <p className={css.clamp} dir="auto">
+                {version.directions}
+              </p>
+            </div>
+            {version.status === "accepted" &&
+            !version.committed &&
+            !version.gone &&
+            atLeast(role, "editor") ? (
+              <Button onClick={() => void rollBack(version.id)}>{words.rollBack}</Button>
+            ) : null}
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}

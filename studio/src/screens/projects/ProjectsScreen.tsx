@@ -1,0 +1,174 @@
+/** Projects, and the episodes of one. */
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { Link, useLocation } from "wouter";
+import { idempotencyKey } from "../../api/client";
+import { useApp, useWords } from "../../app/context";
+import { routes } from "../../app/routes";
+import { bytes } from "../../language/format";
+import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../../ui/ui";
+import { atLeast } from "../episode/EpisodeContext";
+import css from "./projects.module.css";
+
+export function ProjectsScreen() {
+  const words = useWords();
+  const { api, language } = useApp();
+  const queries = useQueryClient();
+  const projects = useQuery({
+    queryKey: ["projects"],
+    queryFn: async () => (await api.GET("/api/v1/projects")).data?.data ?? [],
+  });
+  const create = useMutation({
+    mutationFn: async (name: string) =>
+      (
+        await api.POST("/api/v1/projects", {
+          params: { header: { "Idempotency-Key": idempotencyKey() } },
+          body: { name } as never,
+        })
+      ).data,
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["projects"] }),
+  });
+  return (
+    <div className={ui.stack}>
+      <header className={`${ui.row} ${ui.spread}`}>
+        <h1>{words.projects}</h1>
+        <NewDialog
+          label={words.newProject}
+          field={words.name}
+          problem={create.error}
+          onCreate={create.mutateAsync}
+        />
+      </header>
+      {projects.isPending ? <Skeleton label={words.loading} /> : null}
+      {projects.error ? <Notice tone="bad">{projects.error.message}</Notice> : null}
+      {projects.data?.length === 0 ? <Empty title={words.noProjects} hint={words.noProjectsHint} /> : null}
+      <ul className={css.grid}>
+        {(projects.data ?? []).map((project) => (
+          <li key={project.id} className={css.card}>
+            <Link href={routes.project(project.id)} className={css.link}>
+              <b dir="auto">{project.name}</b>
+              <span className={ui.hint} dir="auto">
+                {project.description}
+              </span>
+              <span className={ui.hint}>
+                {words.bytes}: {bytes(project.bytes, language)}
+              </span>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
+  const words = useWords();
+  const { api } = useApp();
+  const [, navigate] = useLocation();
+  const params = { path: { project_id: projectId } };
+  const project = useQuery({
+    queryKey: ["project", projectId],
+    queryFn: async () => (await api.GET("/api/v1/projects/{project_id}", { params })).data ?? null,
+  });
+  const episodes = useQuery({
+    queryKey: ["episodes", projectId],
+    queryFn: async () =>
+      (await api.GET("/api/v1/projects/{project_id}/episodes", { params })).data?.data ?? [],
+  });
+  const create = useMutation({
+    mutationFn: async (title: string) =>
+      (
+        await api.POST("/api/v1/projects/{project_id}/episodes", {
+          params: { ...params, header: { "Idempotency-Key": idempotencyKey() } },
+          body: { title } as never,
+        })
+      ).data,
+    onSuccess: (episode) => episode && navigate(routes.episode(projectId, episode.id)),
+  });
+  const mayEdit = project.data ? atLeast(project.data.my_role, "editor") : false;
+  return (
+    <div className={ui.stack}>
+      <header className={`${ui.row} ${ui.spread}`}>
+        <h1 dir="auto">{project.data?.name ?? "…"}</h1>
+        <span className={ui.row}>
+          <Link href={routes.activity(projectId)}>{words.activity}</Link>
+          {mayEdit ? (
+            <NewDialog
+              label={words.newEpisode}
+              field={words.title}
+              problem={create.error}
+              onCreate={create.mutateAsync}
+            />
+          ) : null}
+        </span>
+      </header>
+      {episodes.isPending ? <Skeleton label={words.loading} /> : null}
+      {episodes.error ? <Notice tone="bad">{episodes.error.message}</Notice> : null}
+      {episodes.data?.length === 0 ? <Empty title={words.noEpisodes} hint={words.noEpisodesHint} /> : null}
+      <ul className={css.grid}>
+        {(episodes.data ?? []).map((episode) => (
+          <li key={episode.id} className={css.card}>
+            <Link href={routes.episode(projectId, episode.id)} className={css.link}>
+              {episode.thumbnail_url ? (
+                <img className={css.poster} src={episode.thumbnail_url} alt="" loading="lazy" />
+              ) : (
+                <span className={css.poster} />
+              )}
+              <b dir="auto">{episode.title}</b>
+              <span className={ui.hint}>{words.segments(episode.segment_count)}</span>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+interface NewDialogProps {
+  readonly label: string;
+  readonly field: string;
+  readonly problem: Error | null;
+  readonly onCreate: (name: string) => Promise<unknown>;
+}
+
+function NewDialog({ label, field, problem, onCreate }: NewDialogProps) {
+  const words = useWords();
+  const [open, setOpen] = useState(false);
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const name = String(new FormData(event.currentTarget).get("name") ?? "").trim();
+    if (!name) return;
+    try {
+      await onCreate(name);
+      setOpen(false);
+    } catch {
+      // `problem` shows it
+    }
+  };
+  return (
+    <>
+      <Button look="primary" onClick={() => setOpen(true)}>
+        {label}
+      </Button>
+      {open ? (
+        <Dialog title={label} onClose={() => setOpen(false)}>
+          <form className={ui.stack} onSubmit={(event) => void submit(event)}>
+            <TextField label={field} name="name" required autoFocus />
+            {problem ? (
+              <Notice tone="bad" assertive>
+                {problem.message}
+              </Notice>
+            ) : null}
+            <div className={ui.row}>
+              <Button type="submit" look="primary">
+                {words.create}
+              </Button>
+              <Button onClick={() => setOpen(false)}>{words.cancel}</Button>
+            </div>
+          </form>
+        </Dialog>
+      ) : null}
+    </>
+  );
+}

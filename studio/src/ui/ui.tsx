@@ -1,0 +1,198 @@
+/** The page's primitives. They know nothing of Retake. */
+
+import {
+  type ButtonHTMLAttributes,
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+  useEffect,
+  useId,
+  useRef,
+} from "react";
+import css from "./ui.module.css";
+
+export { css as ui };
+
+export function classes(...names: (string | false | null | undefined)[]): string {
+  return names.filter(Boolean).join(" ");
+}
+
+type ButtonProps = Omit<ButtonHTMLAttributes<HTMLButtonElement>, "disabled"> & {
+  readonly look?: "primary" | "quiet" | "bad";
+  /** Why it cannot be used now; it stays focusable, so that the reason can be read. */
+  readonly disabledReason?: string | null | false;
+};
+
+export function Button({
+  look,
+  disabledReason,
+  className,
+  onClick,
+  type = "button",
+  title,
+  ...rest
+}: ButtonProps) {
+  const disabled = Boolean(disabledReason);
+  return (
+    <button
+      {...rest}
+      type={type}
+      aria-disabled={disabled || undefined}
+      title={disabledReason || title}
+      className={classes(css.button, look && css[look], className)}
+      onClick={(event) => {
+        if (disabled) event.preventDefault();
+        else onClick?.(event);
+      }}
+    />
+  );
+}
+
+interface Labelled {
+  readonly label: ReactNode;
+  readonly hint?: ReactNode;
+}
+
+export function TextField({ label, hint, ...rest }: Labelled & InputHTMLAttributes<HTMLInputElement>) {
+  const id = useId();
+  return (
+    <div className={css.field}>
+      <label className={css.label} htmlFor={id}>
+        {label}
+      </label>
+      <input
+        id={id}
+        className={css.input}
+        dir="auto"
+        {...rest}
+        aria-describedby={hint ? `${id}-hint` : undefined}
+      />
+      {hint ? (
+        <span id={`${id}-hint`} className={css.hint}>
+          {hint}
+        </span>
+      ) : null}
+    </div>
+  );
+}
+
+export function TextArea({ label, hint, ...rest }: Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+  const id = useId();
+  return (
+    <div className={css.field}>
+      <label className={css.label} htmlFor={id}>
+        {label}
+      </label>
+      <textarea
+        id={id}
+        className={css.input}
+        dir="auto"
+        rows={4}
+        {...rest}
+        aria-describedby={hint ? `${id}-hint` : undefined}
+      />
+      {hint ? (
+        <span id={`${id}-hint`} className={css.hint}>
+          {hint}
+        </span>
+      ) : null}
+    </div>
+  );
+}
+
+export function SelectField({
+  label,
+  hint,
+  children,
+  ...rest
+}: Labelled & SelectHTMLAttributes<HTMLSelectElement>) {
+  const id = useId();
+  return (
+    <div className={css.field}>
+      <label className={css.label} htmlFor={id}>
+        {label}
+        {hint ? <span className={css.hint}>{hint}</span> : null}
+      </label>
+      <select id={id} className={css.input} {...rest}>
+        {children}
+      </select>
+    </div>
+  );
+}
+
+export function Empty({ title, hint, children }: { title: string; hint?: string; children?: ReactNode }) {
+  return (
+    <div className={css.empty}>
+      <strong>{title}</strong>
+      {hint ? <p>{hint}</p> : null}
+      {children}
+    </div>
+  );
+}
+
+/** `tone` gives its colour; the words carry the meaning. `assertive`: an error of one's own action. */
+export function Notice({
+  tone,
+  assertive = false,
+  children,
+}: {
+  readonly tone: "ok" | "warn" | "bad" | "muted";
+  readonly assertive?: boolean;
+  readonly children: ReactNode;
+}) {
+  return (
+    <div className={css.notice} data-tone={tone} role={assertive ? "alert" : undefined}>
+      {children}
+    </div>
+  );
+}
+
+/** A placeholder of the final size, so that nothing moves when the content comes. */
+export function Skeleton({ label, lines = 3 }: { label: string; lines?: number }) {
+  return (
+    <div role="status" aria-label={label} className={css.stack}>
+      {Array.from({ length: lines }, (_, n) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the lines are alike and never move
+        <div key={n} className={css.skeleton}>
+          &nbsp;
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** A modal dialog; Escape and the backdrop call `onClose`, which decides nothing else. */
+export function Dialog({
+  title,
+  onClose,
+  className,
+  children,
+}: {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly className?: string;
+  readonly children: ReactNode;
+}) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const dialog = ref.current;
+    if (dialog && !dialog.open) dialog.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      aria-labelledby={id}
+      className={classes(css.dialog, className)}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <h2 id={id}>{title}</h2>
+      {children}
+    </dialog>
+  );
+}
