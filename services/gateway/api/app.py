@@ -34,6 +34,7 @@ from services.gateway.api.routes import (
     uploads,
     versions,
 )
+from services.gateway.api.routes.studio import Studio, StudioFallback
 from services.gateway.config import Settings
 from shared.core.clock import Clock
 from shared.web.health import health_routes
@@ -136,6 +137,7 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
     app.include_router(health_routes(lambda: app_state(app).health))
     app.include_router(site.router)
     if settings is not None:
+        app.router.default = StudioFallback(Studio(), app.router.default)
         app.add_middleware(AuthMiddleware, state=lambda: app_state(app))
         if settings.cors_origins:
             app.add_middleware(
