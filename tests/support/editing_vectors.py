@@ -1,6 +1,6 @@
 """Random sequences of calls and events through `client.editing`, as JSON that the studio's editor is held against.
 
-    python -m tests.support.editing_vectors 100 > studio/test/editing.vectors.json
+python -m tests.support.editing_vectors 100 > studio/test/editing.vectors.json
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ COMPONENT_FIXTURES: Final = {
     "embedded_broker": "kafka (embedded)",
     "apache_kafka": "apache-kafka",
     "s3_server": "s3",
+    "node": "node",
     "browser": "chromium",
 }
 _KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "browser", "faults")

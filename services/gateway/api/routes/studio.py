@@ -25,7 +25,8 @@ _NOT_THE_PAGE: Final = ("/api/", "/docs", "/health/", "/metrics", "/problems/", 
 _COMPRESSED: Final = frozenset({".js", ".css", ".svg", ".html", ".txt", ".json"})
 _MISSING: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Retake</title>
 <h1>The studio is not built</h1>
-<p>This gateway was installed without its web page. Run <code>make studio</code> in a checkout, or install a release.</p>
+<p>This gateway was installed without its web page. Run <code>make studio</code> in a checkout, or install a
+release.</p>
 <p>The API works without it: <a href="/docs">API reference</a>.</p></html>"""
 
 
