@@ -13,7 +13,9 @@ from typing import Final
 import asyncpg
 import structlog
 from prometheus_client import Gauge, Histogram
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
+from shared.core.backoff import backoff
 from shared.core.clock import Clock
 from shared.core.errors import Fenced
 from shared.core.ids import NewId
@@ -25,15 +27,17 @@ from shared.postgres.retry import UNAVAILABLE
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_S: Final = 3.0
-POLL_S: Final = 1.0
+POLL_S: Final = 1.0  # in case a notification is lost
+FIRST_DELAY_S: Final = 0.5  # before a failed claim is repeated
+LONGEST_DELAY_S: Final = 5.0
 
 _DATABASE_ERRORS: Final = (*UNAVAILABLE, asyncpg.PostgresError)
 """No error of PostgreSQL (read-only after a failover, disk full) may end the loops that keep the leases."""
 
-RUNNING = Gauge("retake_jobs_running", "Jobs in hand", ["kind"])
+RUNNING = Gauge("retake_jobs_running", "Jobs that run in this process", ["kind"])
 TOOK = Histogram(
     "retake_job_seconds",
-    "Time in hand",
+    "Running time of a job",
     ["kind", "outcome"],
     buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
 )
@@ -111,7 +115,7 @@ class Worker:
             self._wake[kind].clear()
             await free.acquire()
             free.release()
-            claims = await self._claim(kind, self._free_slots(kind))
+            claims: list[Claim] = await self._retrying(kind)(self._claim, kind)
             for job in claims:
                 await free.acquire()
                 task = asyncio.create_task(self._run(job), name=f"job-{kind}-{job.job_id}")
@@ -131,20 +135,28 @@ class Worker:
         free.release()
         self._wake[job.kind].set()
 
-    async def _claim(self, kind: str, slots: int) -> list[Claim]:
-        if slots <= 0:
+    def _retrying(self, kind: str) -> AsyncRetrying:
+        """Repeats a claim for as long as the database is unavailable."""
+
+        def log_retry(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            log.warning("jobs.claim_failed", kind=kind, error=repr(error), retry_in_s=round(state.upcoming_sleep, 2))
+
+        return AsyncRetrying(
+            sleep=self._clock.sleep,
+            wait=backoff(FIRST_DELAY_S, LONGEST_DELAY_S),
+            retry=retry_if_exception_type(_DATABASE_ERRORS),
+            before_sleep=log_retry,
+        )
+
+    async def _claim(self, kind: str) -> list[Claim]:
+        slots = self._free_slots(kind)
+        if slots <= 0 or not await self._has_ready(kind):
             return []
-        try:
-            if not await self._has_ready(kind):
-                return []
-            async with transaction(self._pool) as connection:
-                claims = await claim(
-                    connection, kind, slots, worker=self._name, lease_s=self._lease_s, limits=self._kinds[kind].limits
-                )
-        except _DATABASE_ERRORS as e:
-            log.warning("jobs.claim_failed", kind=kind, error=repr(e))
-            await self._clock.sleep(POLL_S)
-            return []
+        async with transaction(self._pool) as connection:
+            claims = await claim(
+                connection, kind, slots, worker=self._name, lease_s=self._lease_s, limits=self._kinds[kind].limits
+            )
         for job in claims:  # our own lease may have ended while this process was paused: the old task must not continue
             self._stop_job(job.job_id)
         return claims

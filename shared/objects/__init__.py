@@ -1,7 +1,7 @@
-"""The object store: where bytes live. One bucket per service, written by its owner only, read by reference.
+"""The object store. One bucket per service, written only by its owner and read by reference.
 
-Keys are made by us, contain an id that is new, and are written once. Putting the same bytes under the same key again
-is harmless, so that a job may repeat its last step; other bytes are refused.
+Services choose the keys; each contains a new id and is written once. Storing the same bytes under the same key again is
+harmless, so that a job may repeat its last step; other bytes are refused.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from shared.contracts.topics import Service
 from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent, UserError
 
-MAX_KEY_LENGTH: Final = 800  # S3 takes 1,024 bytes, of which a prefix and the owner's name want some
+MAX_KEY_LENGTH: Final = 800  # S3 allows 1,024 bytes; the rest is for a prefix and the owner's name
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,199}(/[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,199})*")
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What the store knows of an object. A directory knows neither type nor checksum: the reference has them."""
+    """An object's metadata. `size` in bytes. A directory stores neither type nor checksum: the reference has them."""
 
     key: str
     size: int
@@ -36,17 +36,18 @@ class StoredObject:
 
 
 class ObjectStore(Protocol):
-    """One bucket. Its name is logical: that of the service that owns it.
+    """One bucket, named after the service that owns it.
 
-    Errors of every method: Permanent("bad_key"), Permanent("foreign_bucket") when writing to another's bucket,
-    Permanent("object_store_denied"), Retryable("object_store_unavailable"), Retryable("object_store_full").
+    Every method may raise Permanent("bad_key"), Permanent("foreign_bucket") when it writes to the bucket of another
+    service, Permanent("object_store_denied"), Retryable("object_store_unavailable") and Retryable("object_store_full").
     """
 
     async def put_file(
         self, key: str, path: Path, content_type: str, *, move: bool = False, sha256: str | None = None
     ) -> ObjectRef:
-        """Store a file; with `move` it is gone from `path` afterwards. Permanent("object_exists") if the key has
-        other bytes. `sha256` (hex): its checksum, if taken while it was written; it is then not read again."""
+        """Stores a file, and removes it from `path` with `move`. Raises Permanent("object_exists") if the key has other
+        bytes. `sha256` (hexadecimal) is the checksum if it was computed while the file was written; the file is then
+        not read again."""
         ...
 
     async def put_bytes(self, key: str, data: bytes, content_type: str) -> ObjectRef: ...
@@ -54,63 +55,66 @@ class ObjectStore(Protocol):
     async def put_stream(
         self, key: str, chunks: AsyncIterator[bytes], content_type: str, *, max_size: int
     ) -> ObjectRef:
-        """Store what a client sends; UserError("too_large") beyond `max_size` bytes, and nothing is kept."""
+        """Stores what a client sends, or nothing: raises UserError("too_large") beyond `max_size` bytes."""
         ...
 
     async def fetch(self, ref: ObjectRef, path: Path) -> None:
-        """Copy to `path`, which appears only when size and SHA-256 are those of the reference.
+        """Copies the object to `path`, which appears only if size and SHA-256 are those of the reference.
 
-        Permanent("object_missing"), Retryable("object_corrupt").
+        Raises Permanent("object_missing") and Retryable("object_corrupt").
         """
         ...
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """Bytes from `start` on, `length` at most; nothing beyond the end. Permanent("object_missing")."""
+        """Yields at most `length` bytes from `start`, none beyond the end. Raises Permanent("object_missing")."""
         ...
 
-    async def stat(self, key: str) -> StoredObject | None: ...
+    async def stat(self, key: str) -> StoredObject | None:
+        """None if there is no such object."""
+        ...
 
     async def delete(self, *keys: str) -> None:
-        """Missing ones are no error."""
+        """Deletes objects; missing ones are ignored."""
         ...
 
     def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
-        """Every object whose key starts with `prefix`."""
+        """Yields every object whose key starts with `prefix`."""
         ...
 
     def local_path(self, key: str) -> Path | None:
-        """The file itself, if the store is a directory and the object may be there. Never write to it."""
+        """The object's file if the store is a directory, whether it exists or not. Never write to it."""
         ...
 
     async def presign(
         self, key: str, *, ttl_s: int, filename: str | None = None, content_type: str | None = None
     ) -> str | None:
-        """A URL that reads this object for `ttl_s` seconds, offered as `filename`. None: serve it yourself."""
+        """A URL that reads this object for `ttl_s` seconds, to be saved as `filename`. None if the store has no URLs:
+        the caller serves the object itself."""
         ...
 
 
 @dataclass(frozen=True)
 class Objects:
-    """A service's view of all buckets: writes to its own, reads the others'."""
+    """A service's view of all buckets: it writes to its own and reads the others."""
 
     own: ObjectStore
     open_bucket: Callable[[Service], ObjectStore] = field(repr=False)
 
     def of(self, bucket: str) -> ObjectStore:
-        """The bucket that a reference names, for reading. Raises Permanent("unknown_bucket")."""
+        """The bucket that a reference names, to read from. Raises Permanent("unknown_bucket")."""
         try:
             return self.open_bucket(Service(bucket))
         except ValueError as e:
-            raise Permanent("unknown_bucket", f"no service is called {bucket!r}, so it owns no bucket") from e
+            raise Permanent("unknown_bucket", f"There is no service {bucket!r}, so there is no such bucket.") from e
 
 
 @asynccontextmanager
 async def open_objects(url: str, owner: Service, *, work_dir: Path | None = None) -> AsyncIterator[Objects]:
-    """Open the store of `file:///folder` or `s3://bucket/prefix`.
+    """Opens the store at `file:///folder` or `s3://bucket/prefix`.
 
-    S3's region, credentials and endpoint come from the AWS_* environment (AWS_ENDPOINT_URL_S3 for other servers than
-    Amazon's). `?public_endpoint=URL` is the address that browsers reach it by, if that differs. `work_dir` takes what
-    is on its way to S3. Raises UserError("bad_objects_url").
+    For S3, region, credentials and endpoint come from the AWS_* environment variables (AWS_ENDPOINT_URL_S3 for other
+    servers than Amazon's). `?public_endpoint=URL` is the address for browsers, if it differs. Uploads to S3 are
+    buffered in `work_dir`. Raises UserError("bad_objects_url").
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path.startswith("/") and parts.netloc in ("", "localhost"):
@@ -124,32 +128,35 @@ async def open_objects(url: str, owner: Service, *, work_dir: Path | None = None
         async with open_s3(parts.netloc, parts.path.strip("/"), owner, public, work_dir) as objects:
             yield objects
     else:
-        raise UserError("bad_objects_url", f"{url!r} is no object store.", "Use file:///folder or s3://bucket/prefix.")
+        raise UserError(
+            "bad_objects_url", f"{url!r} is not an object store URL.", "Use file:///folder or s3://bucket/prefix."
+        )
 
 
 def checked_key(key: str) -> str:
-    """The key, if it is one that we could have made: no `..`, no hidden or absolute path, plain ASCII."""
+    """Returns the key if it is valid: plain ASCII, no `..`, no hidden or absolute path. Raises Permanent("bad_key")."""
     if len(key) > MAX_KEY_LENGTH or not _KEY.fullmatch(key):
-        raise Permanent("bad_key", f"{key[:100]!r} is no object key")
+        raise Permanent("bad_key", f"{key[:100]!r} is not a valid object key.")
     return key
 
 
 def checked_prefix(prefix: str) -> str:
+    """Returns the prefix if it is valid. Raises Permanent("bad_key")."""
     if prefix:
         checked_key(prefix.removesuffix("/"))
     return prefix
 
 
 def missing(key: str) -> Permanent:
-    return Permanent("object_missing", f"object {key} is gone")
+    return Permanent("object_missing", f"Object {key} does not exist.")
 
 
 def exists(key: str) -> Permanent:
-    return Permanent("object_exists", f"object {key} is there already, with other bytes; keys are written once")
+    return Permanent("object_exists", f"Object {key} exists already with other bytes; a key is written once.")
 
 
 def foreign(bucket: str) -> Permanent:
-    return Permanent("foreign_bucket", f"only {bucket} writes to the bucket {bucket}")
+    return Permanent("foreign_bucket", f"Only {bucket} may write to the bucket {bucket}.")
 
 
 def too_large(max_size: int) -> UserError:

@@ -1,4 +1,4 @@
-"""Objects in a directory: DIR/<bucket>/<key>. A key appears whole and on disk, or not at all."""
+"""The object store in a directory: DIR/<bucket>/<key>. An object appears complete and synced to disk, or not at all."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from shared.objects.streams import (
     spool,
 )
 
-INCOMING: Final = ".incoming"  # what is being written; no key starts with a dot
-ABANDONED_S: Final = 3600.0  # a file there that nobody has written to for so long was left by a crash
-LISTED_AT_ONCE: Final = 500
+INCOMING: Final = ".incoming"  # unfinished files; no key starts with a dot
+ABANDONED_S: Final = 3600.0  # an unfinished file that was not written to for this long was left by a crash
+LIST_BATCH: Final = 500
 MODE: Final = 0o444  # an object is never written again
 
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV}
@@ -40,15 +40,15 @@ _ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 async def open_directory(root: Path, owner: Service) -> Objects:
-    """Makes the owner's bucket and removes what a crash left half-written in it."""
+    """Creates the owner's bucket and removes unfinished files that a crash left in it."""
 
     def prepare(_: threading.Event) -> None:
         incoming = root / owner.value / INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
-        for left in incoming.iterdir():
+        for unfinished in incoming.iterdir():
             with suppress(OSError):
-                if time.time() - left.stat().st_mtime > ABANDONED_S:
-                    left.unlink()
+                if time.time() - unfinished.stat().st_mtime > ABANDONED_S:
+                    unfinished.unlink()
 
     with file_errors():
         await in_thread(prepare)
@@ -104,26 +104,27 @@ class DirectoryStore:
     async def fetch(self, ref: ObjectRef, path: Path) -> None:
         source_path = self._path(ref.key)
 
-        def bring(stop: threading.Event) -> None:
+        def copy_out(stop: threading.Event) -> None:
             with self._opened(source_path, ref.key) as source, new_file(path.parent) as new:
                 copy(source, new.file, stop).check(ref)
                 new.file.flush()
                 os.replace(new.path, path)
 
         with file_errors():
-            await in_thread(bring)
+            await in_thread(copy_out)
 
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         path = self._path(key)
         with file_errors(), self._opened(path, key) as file:
             await asyncio.to_thread(file.seek, start)
-            left = length
-            while left is None or left > 0:
-                chunk = await asyncio.to_thread(file.read, CHUNK if left is None else min(CHUNK, left))
+            remaining = length
+            while remaining is None or remaining > 0:
+                size = CHUNK if remaining is None else min(CHUNK, remaining)
+                chunk = await asyncio.to_thread(file.read, size)
                 if not chunk:
                     return
-                if left is not None:
-                    left -= len(chunk)
+                if remaining is not None:
+                    remaining -= len(chunk)
                 yield chunk
 
     async def stat(self, key: str) -> StoredObject | None:
@@ -147,8 +148,8 @@ class DirectoryStore:
     async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         found = self._walk(checked_prefix(prefix))
         with file_errors():
-            while portion := await asyncio.to_thread(_take, found, LISTED_AT_ONCE):
-                for item in portion:
+            while batch := await asyncio.to_thread(_take, found, LIST_BATCH):
+                for item in batch:
                     yield item
 
     def local_path(self, key: str) -> Path | None:
@@ -159,8 +160,6 @@ class DirectoryStore:
     ) -> str | None:
         checked_key(key)
         return None
-
-    # -- on disk ------------------------------------------------------------------------------------------------
 
     def _path(self, key: str) -> Path:
         return self._dir / checked_key(key)
@@ -185,7 +184,7 @@ class DirectoryStore:
 
     @contextmanager
     def _incoming(self) -> Iterator[NewFile]:
-        """On the store's own file system."""
+        """A new file on the store's own file system."""
         incoming = self._dir / INCOMING
         with ExitStack() as stack:
             with file_errors():
@@ -194,26 +193,26 @@ class DirectoryStore:
             yield new
 
     def _publish(self, new: NewFile, final: Path, found: Digest, stop: threading.Event) -> None:
-        """The bytes reach the disk before the name does."""
+        """Syncs the bytes to disk before the file gets its name."""
         new.sync()
         new.path.chmod(MODE)
         self._name(new.path, final, found, stop)
 
     def _move_in(self, path: Path, final: Path, sha256: str | None, stop: threading.Event) -> Digest | None:
-        """Without copying, if the file lies on the same file system; else None and nothing was done."""
+        """Moves the file without copying it. Returns None, having done nothing, if it is on another file system."""
         if path.stat().st_dev != self._dir.stat().st_dev:
             return None
         with path.open("rb") as file:
             found = Digest(os.fstat(file.fileno()).st_size, sha256) if sha256 else copy(file, None, stop)
             os.fsync(file.fileno())
-        os.utime(path)  # the store's time is when it came here
+        os.utime(path)  # `modified` is when the object was stored
         path.chmod(MODE)
         self._name(path, final, found, stop)
         path.unlink(missing_ok=True)
         return found
 
     def _name(self, path: Path, final: Path, found: Digest, stop: threading.Event) -> None:
-        """Give a finished file its name, unless another has it."""
+        """Gives a finished file its name, unless the key exists already."""
         try:
             self._link(path, final)
         except FileExistsError:
@@ -229,18 +228,18 @@ class DirectoryStore:
             except FileNotFoundError:
                 if not path.exists():
                     raise
-                continue  # a deletion took an empty directory between two of these calls
+                continue  # a deletion removed the empty directory between two of these calls
             except OSError as e:
                 if e.errno not in _NO_LINKS:
                     raise
-            if final.exists():  # such a file system cannot name and refuse in one step; keys are new ids
+            if final.exists():  # no hard links: check and rename is not atomic, but keys contain new ids
                 raise FileExistsError(final)
             os.rename(path, final)
             break
         _sync_directory(final.parent)
 
     def _make_parents(self, parent: Path) -> None:
-        """Each new directory is entered in its own parent, on disk."""
+        """Creates the directories and syncs each one's entry in its parent to disk."""
         if parent.is_dir():
             return
         self._make_parents(parent.parent)
@@ -248,7 +247,7 @@ class DirectoryStore:
         _sync_directory(parent.parent)
 
     def _prune(self, parent: Path) -> None:
-        """Empty directories go with their last object."""
+        """Removes directories that became empty."""
         with suppress(OSError):
             while parent != self._dir:
                 parent.rmdir()

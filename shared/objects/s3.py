@@ -1,7 +1,7 @@
-"""Objects in S3, or in anything that speaks it: BUCKET/PREFIX/<owner>/<key>.
+"""The object store on S3 or a compatible server: BUCKET/PREFIX/<owner>/<key>.
 
 Every upload carries its SHA-256, which the server checks, and `If-None-Match: *`, so that a key is written once. A
-large file goes up in parts; S3 keeps no checksum of the whole for those, so we keep it in the object's metadata.
+large file is uploaded in parts; S3 keeps no checksum of the whole file then, so it is stored in the object's metadata.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
-PART: Final = 16 << 20  # a smaller file goes up in one request
-MAX_PARTS: Final = 9_000  # S3 takes 10,000
-PARTS_AT_ONCE: Final = 3
-DELETED_AT_ONCE: Final = 1_000  # S3's own limit
+PART: Final = 16 << 20  # bytes; a smaller file is uploaded in one request
+MAX_PARTS: Final = 9_000  # S3 allows 10,000
+CONCURRENT_PARTS: Final = 3
+DELETE_BATCH: Final = 1_000  # the limit of S3
 DIGEST_METADATA: Final = "sha256"
 
 _MISSING: Final = {"404", "NoSuchKey", "NotFound"}
@@ -76,7 +76,7 @@ _MISCONFIGURED: Final = (NoCredentialsError, NoRegionError, PartialCredentialsEr
 async def open_s3(
     bucket: str, prefix: str, owner: Service, public_endpoint: str | None, work_dir: Path | None
 ) -> AsyncIterator[Objects]:
-    """The client is shared by all buckets. Nothing is asked of the server yet."""
+    """All buckets share one client. Opening sends no request."""
     own_endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     async with AsyncExitStack() as stack:
         with _s3_errors(bucket):
@@ -100,13 +100,16 @@ async def open_s3(
 def _client(endpoint: str | None) -> Any:
     config = AioConfig(
         signature_version="s3v4",
-        # Others than Amazon rarely have a host name per bucket.
+        # Other servers than Amazon's rarely have a host name per bucket.
         s3={"addressing_style": "path" if endpoint else "auto"},
-        retries={"mode": "standard", "total_max_attempts": 3},  # a hiccup; jobs and handlers repeat the rest
+        retries={
+            "mode": "standard",
+            "total_max_attempts": 3,
+        },  # with exponential back-off and jitter; jobs repeat the rest
         connect_timeout=5,
         read_timeout=30,
         max_pool_connections=50,
-        # Uploads bring their own SHA-256 and downloads are checked against the reference's.
+        # Uploads carry their own SHA-256, and downloads are checked against that of the reference.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -115,7 +118,7 @@ def _client(endpoint: str | None) -> Any:
 
 
 class S3Store:
-    """An `ObjectStore` below a prefix of one S3 bucket. `signer` makes the URLs that browsers use."""
+    """An `ObjectStore` below a prefix of one S3 bucket. `signer` is the client that signs URLs for browsers."""
 
     def __init__(
         self,
@@ -203,13 +206,13 @@ class S3Store:
     async def delete(self, *keys: str) -> None:
         self._check_writable()
         names = [self._prefix + checked_key(key) for key in keys]
-        for i in range(0, len(names), DELETED_AT_ONCE):
+        for i in range(0, len(names), DELETE_BATCH):
             with _s3_errors(keys[i]):
-                said = await self._client.delete_objects(
+                response = await self._client.delete_objects(
                     Bucket=self._s3_bucket,
-                    Delete={"Objects": [{"Key": name} for name in names[i : i + DELETED_AT_ONCE]], "Quiet": True},
+                    Delete={"Objects": [{"Key": name} for name in names[i : i + DELETE_BATCH]], "Quiet": True},
                 )
-            if failed := [e for e in said.get("Errors", []) if e.get("Code") not in _MISSING]:
+            if failed := [e for e in response.get("Errors", []) if e.get("Code") not in _MISSING]:
                 first = failed[0]
                 raise Retryable(
                     "object_store_unavailable",
@@ -231,15 +234,13 @@ class S3Store:
     async def presign(
         self, key: str, *, ttl_s: int, filename: str | None = None, content_type: str | None = None
     ) -> str | None:
-        asked: dict[str, Any] = {"Bucket": self._s3_bucket, "Key": self._prefix + checked_key(key)}
+        params: dict[str, Any] = {"Bucket": self._s3_bucket, "Key": self._prefix + checked_key(key)}
         if filename:
-            asked["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+            params["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
         if content_type:
-            asked["ResponseContentType"] = content_type
+            params["ResponseContentType"] = content_type
         with _s3_errors(key):
-            return await self._signer.generate_presigned_url("get_object", Params=asked, ExpiresIn=ttl_s)
-
-    # -- over the wire --------------------------------------------------------------------------------------------
+            return await self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=ttl_s)
 
     def _ref(self, key: str, found: Digest, content_type: str) -> ObjectRef:
         return ObjectRef(
@@ -250,16 +251,16 @@ class S3Store:
         if not self._writable:
             raise foreign(self._bucket)
 
-    async def _read(self, key: str, asked: dict[str, Any]) -> AsyncIterator[bytes]:
+    async def _read(self, key: str, options: dict[str, Any]) -> AsyncIterator[bytes]:
         name = self._prefix + checked_key(key)
         with _s3_errors(key):
             try:
-                got = await self._client.get_object(Bucket=self._s3_bucket, Key=name, **asked)
+                response = await self._client.get_object(Bucket=self._s3_bucket, Key=name, **options)
             except ClientError as e:
                 if _code(e) in {"416", "InvalidRange"}:
                     return
                 raise
-            async with got["Body"] as body:
+            async with response["Body"] as body:
                 async for chunk in body.content.iter_chunked(CHUNK):
                     yield chunk
 
@@ -284,24 +285,24 @@ class S3Store:
             await self._accept_same(key, found, e)
 
     async def _accept_same(self, key: str, found: Digest, e: ClientError) -> None:
-        """The key is taken: by these bytes, or by others?"""
+        """Ignores the error if the key exists already with the same bytes."""
         if _code(e) not in _EXISTS:
             raise e
-        there = await self.stat(key)
-        if there is None or (there.size, there.sha256) != (found.size, found.sha256):
+        existing = await self.stat(key)
+        if existing is None or (existing.size, existing.sha256) != (found.size, found.sha256):
             raise exists(key) from e
 
     async def _put_parts(self, key: str, path: Path, found: Digest, content_type: str) -> None:
         target: dict[str, Any] = {"Bucket": self._s3_bucket, "Key": self._prefix + key}
-        started = await self._client.create_multipart_upload(
+        upload = await self._client.create_multipart_upload(
             **target, ContentType=content_type, ChecksumAlgorithm="SHA256", Metadata={DIGEST_METADATA: found.sha256}
         )
-        target["UploadId"] = started["UploadId"]
+        target["UploadId"] = upload["UploadId"]
         try:
             parts = await self._send_parts(target, path, found.size)
             await self._client.complete_multipart_upload(**target, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
         except BaseException as e:
-            with suppress(Exception):  # what is left there is removed by the bucket's lifecycle rule
+            with suppress(Exception):  # remaining parts are removed by the bucket's lifecycle rule
                 await asyncio.shield(self._client.abort_multipart_upload(**target))
             if not isinstance(e, ClientError):
                 raise
@@ -309,13 +310,13 @@ class S3Store:
 
     async def _send_parts(self, target: dict[str, Any], path: Path, size: int) -> Sequence[CompletedPartTypeDef]:
         part_size = max(PART, -(-size // MAX_PARTS))
-        free = asyncio.Semaphore(PARTS_AT_ONCE)
+        slots = asyncio.Semaphore(CONCURRENT_PARTS)
 
         async def send(number: int) -> CompletedPartTypeDef:
-            async with free:
+            async with slots:
                 data, checksum = await in_thread(partial(_part, path, (number - 1) * part_size, part_size))
-                done = await self._client.upload_part(**target, PartNumber=number, Body=data, ChecksumSHA256=checksum)
-            return {"PartNumber": number, "ETag": done["ETag"], "ChecksumSHA256": checksum}
+                sent = await self._client.upload_part(**target, PartNumber=number, Body=data, ChecksumSHA256=checksum)
+            return {"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": checksum}
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(send(n)) for n in range(1, -(-size // part_size) + 1)]
@@ -340,28 +341,28 @@ def _code(e: ClientError) -> str:
 
 @contextmanager
 def _s3_errors(key: str) -> Iterator[None]:
-    """What S3 and the way to it say, in our classes."""
+    """Raises errors of S3, and of the connection to it, as RetakeError."""
     try:
         yield
     except RetakeError:
         raise
-    except BaseExceptionGroup as group:  # of the parts of one upload: the first tells
-        raise _classed(key, group.exceptions[0]) from group
+    except BaseExceptionGroup as group:  # of several parts of one upload: the first one counts
+        raise _translate(key, group.exceptions[0]) from group
     except (ClientError, BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as e:
-        raise _classed(key, e) from e
+        raise _translate(key, e) from e
 
 
-def _classed(key: str, e: BaseException) -> BaseException:
+def _translate(key: str, e: BaseException) -> BaseException:
     match e:
         case ClientError() if _code(e) in _MISSING:
             return missing(key)
         case ClientError() if _code(e) in _DENIED:
-            return Permanent("object_store_denied", f"the object store refuses {key}: {e}")
+            return Permanent("object_store_denied", f"The object store refuses access to {key}: {e}")
         case ClientError() if _code(e) == "EntityTooLarge":
             return too_large(5 << 40)
         case ClientError() | BotoCoreError() | aiohttp.ClientError() | OSError() | TimeoutError():
             if isinstance(e, _MISCONFIGURED):
-                return Permanent("object_store_denied", f"the object store cannot be used: {e}")
-            return Retryable("object_store_unavailable", f"the object store fails on {key}: {e!r}")
+                return Permanent("object_store_denied", f"The object store is not configured correctly: {e}")
+            return Retryable("object_store_unavailable", f"The object store failed on {key}: {e!r}")
         case _:
             return e

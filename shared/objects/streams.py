@@ -1,4 +1,4 @@
-"""Moving bytes between files in threads, with their checksum taken on the way."""
+"""Copies bytes between files in threads, and computes their checksum on the way."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.objects import too_large
 
-CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 20  # bytes
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Digest:
+    """`size` in bytes; `sha256` in hexadecimal."""
+
     size: int
     sha256: str
 
     def check(self, ref: ObjectRef) -> None:
-        """Raises Retryable: the copy may have been cut short, the next one may be whole."""
+        """Raises Retryable("object_corrupt") if it is not that of the reference: the next copy may be complete."""
         if self.size != ref.size:
-            raise Retryable("object_corrupt", f"object {ref.key} has {self.size} bytes, not {ref.size}")
+            raise Retryable("object_corrupt", f"Object {ref.key} has {self.size} bytes instead of {ref.size}.")
         if self.sha256 != ref.sha256:
-            raise Retryable("object_corrupt", f"object {ref.key} has not the checksum of its reference")
+            raise Retryable("object_corrupt", f"The checksum of object {ref.key} is not that of its reference.")
 
 
-class Stopped(Exception):
-    """The caller was cancelled while a thread worked for it."""
+class CopyCancelled(Exception):
+    """The caller was cancelled while a thread copied for it."""
 
 
 async def in_thread(work: Callable[[threading.Event], T]) -> T:
-    """Run in a thread, which looks at the event now and then; a cancelled caller leaves only when the thread has,
-    so that no file is closed or removed under it."""
+    """Runs `work` in a thread. If the caller is cancelled, the event is set and the caller waits for the thread to end,
+    so that no file is closed or removed while it works."""
     stop = threading.Event()
     thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
     try:
@@ -52,18 +54,18 @@ async def in_thread(work: Callable[[threading.Event], T]) -> T:
         stop.set()
         await asyncio.wait({thread})
         if not thread.cancelled():
-            thread.exception()  # looked at: nobody else will
+            thread.exception()  # marks it as retrieved
         raise
 
 
 def copy(source: io.BufferedReader, target: IO[bytes] | None, stop: threading.Event) -> Digest:
-    """To the end of `source`; only hashed if there is no `target`."""
+    """Copies `source` to its end; without a `target` only the digest is computed. Raises CopyCancelled."""
     hashed = hashlib.sha256()
     size = 0
     buffer = memoryview(bytearray(CHUNK))
     while count := source.readinto(buffer):
         if stop.is_set():
-            raise Stopped
+            raise CopyCancelled
         hashed.update(buffer[:count])
         if target is not None:
             target.write(buffer[:count])
@@ -78,20 +80,20 @@ def digest(path: Path, stop: threading.Event) -> Digest:
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file in the making, under a name of its own."""
+    """An unfinished file under a temporary name."""
 
     path: Path
     file: IO[bytes]
 
     def sync(self) -> None:
-        """Its bytes are on the disk."""
+        """Syncs its bytes to disk."""
         self.file.flush()
         os.fsync(self.file.fileno())
 
 
 @contextmanager
 def new_file(directory: Path | None = None) -> Iterator[NewFile]:
-    """In `directory`, or where temporary files go; the name is gone afterwards, whatever happened."""
+    """A new file in `directory` or the directory for temporary files. Its name is removed at the end of the block."""
     number, name = tempfile.mkstemp(dir=directory, prefix="writing-")
     try:
         with os.fdopen(number, "wb") as file:
@@ -102,24 +104,24 @@ def new_file(directory: Path | None = None) -> Iterator[NewFile]:
 
 
 async def spool(chunks: AsyncIterator[bytes], target: IO[bytes], max_size: int | None = None) -> Digest:
-    """Write a stream to a file, a portion at a time. Raises UserError("too_large")."""
+    """Writes a stream to a file, a chunk at a time. Raises UserError("too_large")."""
     hashed = hashlib.sha256()
     size = pending = 0
-    waiting: list[bytes] = []
+    chunk_buffer: list[bytes] = []
 
     def write(_: threading.Event) -> None:
         with file_errors():
-            for chunk in waiting:
+            for chunk in chunk_buffer:
                 hashed.update(chunk)
                 target.write(chunk)
             target.flush()
-        waiting.clear()
+        chunk_buffer.clear()
 
     async for chunk in chunks:
         size += len(chunk)
         if max_size is not None and size > max_size:
             raise too_large(max_size)
-        waiting.append(chunk)
+        chunk_buffer.append(chunk)
         pending += len(chunk)
         if pending >= CHUNK:
             await in_thread(write)
@@ -130,22 +132,24 @@ async def spool(chunks: AsyncIterator[bytes], target: IO[bytes], max_size: int |
 
 @contextmanager
 def file_errors() -> Iterator[None]:
-    """What the file system says, in our classes."""
+    """Raises errors of the file system as RetakeError."""
     try:
         yield
     except RetakeError:
         raise
     except OSError as e:
-        raise _classed(e) from e
+        raise _translate(e) from e
 
 
-def _classed(e: OSError) -> RetakeError:
+def _translate(e: OSError) -> RetakeError:
     match e.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return Retryable("object_store_full", f"no space is left for objects: {e.strerror}", "Free some space.")
+            return Retryable(
+                "object_store_full", f"The disk of the object store is full: {e.strerror}", "Free some disk space."
+            )
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return Permanent("object_store_denied", f"the object store refuses: {e}")
+            return Permanent("object_store_denied", f"The object store refuses access: {e}")
         case errno.ENOENT | errno.ENOTDIR:
             return Permanent("file_missing", str(e))
         case _:
-            return Retryable("object_store_unavailable", f"the object store fails: {e}")
+            return Retryable("object_store_unavailable", f"The object store failed: {e}")

@@ -1,31 +1,45 @@
-"""LISTEN on a connection of its own that survives restarts of PostgreSQL."""
+"""LISTEN on a dedicated connection that is reopened when PostgreSQL restarts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final
 
 import asyncpg
 import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
+from shared.core.backoff import backoff
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S
 from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
+_CONNECT_ERRORS: Final = (*UNAVAILABLE, asyncpg.PostgresError)
+FIRST_DELAY_S: Final = 0.1
+LONGEST_DELAY_S: Final = 5.0
+
 
 class Listener:
-    """LISTENs on a direct connection and reconnects for ever.
+    """LISTENs on a direct connection and reconnects until it is closed.
 
-    `on_notify(channel, payload)` runs in the event loop; after every (re)connect it is called once per channel
-    with an empty payload, because whatever was notified in between was missed.
+    `on_notify(channel, payload)` runs in the event loop. After every (re)connection it is called once per channel with
+    an empty payload, because notifications in the meantime were missed.
     """
 
-    def __init__(self, url: str, on_notify: Callable[[str, str], None], *channels: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_notify: Callable[[str, str], None],
+        *channels: str,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._url = url
         self._on_notify = on_notify
         self._channels = channels
+        self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Listener:
@@ -39,18 +53,19 @@ class Listener:
                 await self._task
 
     async def _run(self) -> None:
-        delay = 0.1
         while True:
-            try:
-                connection = await asyncpg.connect(self._url, timeout=ACQUIRE_TIMEOUT_S)
-            except (*UNAVAILABLE, asyncpg.PostgresError) as e:
-                log.warning("listener.connect_failed", error=str(e), retry_in_s=delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
-                continue
-            delay = 0.1
-            with suppress(*UNAVAILABLE, asyncpg.PostgresError):
+            connection = await self._connect()
+            with suppress(*_CONNECT_ERRORS):
                 await self._listen_until_closed(connection)
+
+    async def _connect(self) -> asyncpg.Connection:
+        retrying = AsyncRetrying(
+            sleep=self._sleep,
+            wait=backoff(FIRST_DELAY_S, LONGEST_DELAY_S),
+            retry=retry_if_exception_type(_CONNECT_ERRORS),
+            before_sleep=_log_retry,
+        )
+        return await retrying(asyncpg.connect, self._url, timeout=ACQUIRE_TIMEOUT_S)
 
     async def _listen_until_closed(self, connection: asyncpg.Connection) -> None:
         closed = asyncio.Event()
@@ -63,3 +78,8 @@ class Listener:
         finally:
             if not connection.is_closed():
                 connection.terminate()
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("listener.connect_failed", error=repr(error), retry_in_s=round(state.upcoming_sleep, 2))

@@ -1,4 +1,4 @@
-"""Jobs on PostgreSQL: claimed once, fairly, with a lease; the one who lost it is fenced out; nothing is lost."""
+"""Jobs on PostgreSQL: claimed once, fairly, with a lease; a worker that lost its lease is fenced; no job is lost."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pytest
 import pytest_asyncio
 
 from shared.core.clock import SystemClock
-from shared.core.errors import Fenced
+from shared.core.errors import Fenced, Retryable
 from shared.core.ids import new_id
 from shared.jobs import queue as jobs
+from shared.jobs import worker
 from shared.jobs.queue import Claim
+from shared.jobs.recurring import RecurringJob, recurring_kinds, schedule
 from shared.jobs.worker import JobHandler, JobKind, Worker
 from shared.postgres.pool import Pool, open_pool, transaction
 from shared.postgres.retry import UNAVAILABLE
@@ -26,6 +28,8 @@ HEARTBEAT_S = 0.1
 
 
 class World:
+    """A database with the jobs table."""
+
     def __init__(self, pool: Pool, url: str) -> None:
         self.pool = pool
         self.url = url
@@ -80,17 +84,17 @@ def soon(seconds: float) -> datetime:
 
 
 class Recorder:
-    """A handler that finishes its jobs; `stuck` ones wait until they are stopped."""
+    """A handler that finishes its jobs; with `stuck` it waits until it is stopped."""
 
     def __init__(self, world: World, *, stuck: bool = False) -> None:
         self.world = world
         self.stuck = stuck
-        self.began: list[Claim] = []
+        self.started: list[Claim] = []
         self.stopped: list[str] = []
         self.ended: list[str] = []
 
     async def __call__(self, claim: Claim) -> None:
-        self.began.append(claim)
+        self.started.append(claim)
         try:
             if self.stuck:
                 await asyncio.sleep(60)
@@ -101,10 +105,7 @@ class Recorder:
         self.ended.append(claim.job_id)
 
 
-# -- claims ------------------------------------------------------------------------------------------------------
-
-
-async def test_a_job_is_claimed_once_and_gone_when_finished(world: World) -> None:
+async def test_a_job_is_claimed_once_and_deleted_when_finished(world: World) -> None:
     job_id = await world.enqueue(payload={"run_id": "r", "n": 1})
     (claim,) = await world.claim()
     assert (claim.job_id, claim.kind, claim.attempt, claim.payload) == (job_id, "render", 1, {"run_id": "r", "n": 1})
@@ -132,15 +133,15 @@ async def _enqueue_and_fail(world: World) -> None:
         raise ZeroDivisionError
 
 
-async def test_many_claim_at_once_and_no_job_goes_twice(world: World) -> None:
-    made = {await world.enqueue(fair_key=str(i % 3)) for i in range(40)}
-    taken = await asyncio.gather(*(world.claim(3, worker=str(i)) for i in range(20)))
-    ids = [c.job_id for claims in taken for c in claims]
+async def test_concurrent_claims_never_claim_a_job_twice(world: World) -> None:
+    enqueued = {await world.enqueue(fair_key=str(i % 3)) for i in range(40)}
+    batches = await asyncio.gather(*(world.claim(3, worker=str(i)) for i in range(20)))
+    ids = [c.job_id for claims in batches for c in claims]
     assert len(ids) == len(set(ids)) == 40
-    assert set(ids) == made
+    assert set(ids) == enqueued
 
 
-async def test_only_ready_jobs_of_the_kind_go_by_priority_then_age(world: World) -> None:
+async def test_ready_jobs_of_the_kind_are_claimed_by_priority_then_age(world: World) -> None:
     later = await world.enqueue(run_at=soon(60))
     await world.enqueue(kind="other")
     low = await world.enqueue(priority=5, run_at=soon(-100))
@@ -153,7 +154,7 @@ async def test_only_ready_jobs_of_the_kind_go_by_priority_then_age(world: World)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_one_keys_many_jobs_do_not_starve_another_ones(world: World, at_once: int) -> None:
+async def test_many_jobs_of_one_key_do_not_starve_another_key(world: World, at_once: int) -> None:
     for _ in range(10):
         await world.enqueue(fair_key="many", run_at=soon(-100))
     few = {await world.enqueue(fair_key=key, run_at=soon(-1)) for key in ("few", "fewer")}
@@ -162,7 +163,7 @@ async def test_one_keys_many_jobs_do_not_starve_another_ones(world: World, at_on
     assert len(claims) == 4
 
 
-async def test_fairness_counts_what_is_in_hand(world: World) -> None:
+async def test_fairness_counts_running_jobs(world: World) -> None:
     for _ in range(3):
         await world.enqueue(fair_key="many", run_at=soon(-100))
     assert len(await world.claim(2)) == 2
@@ -170,10 +171,7 @@ async def test_fairness_counts_what_is_in_hand(world: World) -> None:
     assert [c.job_id for c in await world.claim(1)] == [few]
 
 
-# -- leases and fences ----------------------------------------------------------------------------------------------
-
-
-async def test_a_job_whose_lease_ran_out_is_taken_over_and_the_stale_worker_is_fenced(world: World) -> None:
+async def test_a_job_whose_lease_expired_is_claimed_again_and_the_stale_worker_is_fenced(world: World) -> None:
     job_id = await world.enqueue()
     (stale,) = await world.claim(lease_s=0.05)
     await asyncio.sleep(0.1)
@@ -193,7 +191,7 @@ async def test_a_job_whose_lease_ran_out_is_taken_over_and_the_stale_worker_is_f
     assert await world.count() == 0
 
 
-async def test_a_result_that_is_fenced_out_is_not_written(world: World) -> None:
+async def test_the_result_of_a_fenced_worker_is_not_written(world: World) -> None:
     await world.pool.execute("create table results (job_id uuid)")
     job_id = await world.enqueue()
     (stale,) = await world.claim(lease_s=0.05)
@@ -205,12 +203,12 @@ async def test_a_result_that_is_fenced_out_is_not_written(world: World) -> None:
             await connection.execute("insert into results values ($1)", claim.job_id)
             await jobs.finish(connection, claim)
 
-    said = await asyncio.gather(write(stale), write(current), return_exceptions=True)
-    assert [type(s) for s in said] == [Fenced, type(None)]
+    results = await asyncio.gather(write(stale), write(current), return_exceptions=True)
+    assert [type(result) for result in results] == [Fenced, type(None)]
     assert await world.pool.fetchval("select array_agg(job_id) from results") == [job_id]
 
 
-async def test_giving_back_keeps_the_attempt_and_may_change_the_payload(world: World) -> None:
+async def test_rescheduling_counts_the_attempt_and_may_change_the_payload(world: World) -> None:
     job_id = await world.enqueue(payload={"step": 1})
     (first,) = await world.claim()
     async with transaction(world.pool) as connection:
@@ -223,11 +221,10 @@ async def test_giving_back_keeps_the_attempt_and_may_change_the_payload(world: W
     assert (await world.row(job_id) or {})["payload"] == {"step": 2}
 
 
-# -- the worker -------------------------------------------------------------------------------------------------------
-
-
-async def test_a_worker_runs_what_is_there_and_what_comes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "POLL_S", 600)  # a notification wakes it, not the poll
+async def test_a_worker_runs_jobs_from_before_and_after_its_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "POLL_S", 600)  # woken by notification
     before = await world.enqueue()
     handler = Recorder(world)
     async with world.worker(handler):
@@ -237,7 +234,7 @@ async def test_a_worker_runs_what_is_there_and_what_comes(world: World, monkeypa
     assert await world.count() == 0
 
 
-async def test_a_worker_keeps_to_its_concurrency_and_never_loses_a_job(world: World) -> None:
+async def test_a_worker_respects_its_concurrency_and_loses_no_job(world: World) -> None:
     running = most = 0
 
     async def handle(claim: Claim) -> None:
@@ -263,43 +260,43 @@ async def test_a_long_job_keeps_its_lease(world: World) -> None:
     await world.enqueue()
     handler = Recorder(world, stuck=True)
     async with world.worker(handler):
-        await eventually(lambda: handler.began)
+        await eventually(lambda: handler.started)
         await holds(lambda: _nothing_to_claim(world), during=LEASE_S * 1.5, every=0.1)
-        assert len(handler.began) == 1
+        assert len(handler.started) == 1
 
 
 async def _nothing_to_claim(world: World) -> bool:
     return await world.claim(worker="thief") == []
 
 
-async def test_cancelling_stops_the_task_at_once(world: World) -> None:
+async def test_cancelling_stops_the_task_immediately(world: World) -> None:
     job_id = await world.enqueue()
     other = await world.enqueue()
     handler = Recorder(world, stuck=True)
     async with world.worker(handler, lease_s=900, heartbeat_s=300):  # a notification stops it, not a heartbeat
-        await eventually(lambda: len(handler.began) == 2)
+        await eventually(lambda: len(handler.started) == 2)
         assert await world.cancel(job_id)
         await eventually(lambda: handler.stopped == [job_id])
         assert not await world.cancel(job_id)
         assert await world.row(job_id) is None
         assert await world.row(other) is not None
-    assert [c.job_id for c in handler.began].count(job_id) == 1
+    assert [c.job_id for c in handler.started].count(job_id) == 1
 
 
 async def test_cancelling_while_notifications_are_lost_stops_it_with_the_next_heartbeat(world: World) -> None:
     job_id = await world.enqueue()
     handler = Recorder(world, stuck=True)
     async with world.worker(handler):
-        await eventually(lambda: handler.began)
+        await eventually(lambda: handler.started)
         await world.pool.execute("delete from jobs where job_id = $1", job_id)
         await eventually(lambda: handler.stopped == [job_id])
 
 
-async def test_a_stopped_worker_gives_its_jobs_back_at_once_and_no_attempt_is_lost(world: World) -> None:
+async def test_a_stopped_worker_returns_its_jobs_immediately_without_counting_the_attempt(world: World) -> None:
     job_id = await world.enqueue()
     handler = Recorder(world, stuck=True)
     async with world.worker(handler):
-        await eventually(lambda: handler.began)
+        await eventually(lambda: handler.started)
     assert handler.stopped == [job_id]
     row = await world.row(job_id)
     assert row is not None
@@ -308,7 +305,7 @@ async def test_a_stopped_worker_gives_its_jobs_back_at_once_and_no_attempt_is_lo
     assert claim.attempt == 1
 
 
-async def test_what_was_claimed_while_the_worker_stopped_is_given_back_too(
+async def test_jobs_claimed_while_the_worker_stops_are_returned_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = await world.enqueue()
@@ -322,48 +319,48 @@ async def test_what_was_claimed_while_the_worker_stopped_is_given_back_too(
             claimed.set()
             await asyncio.sleep(60)  # the worker is stopped here
 
-    monkeypatch.setattr(jobs, "transaction", stopped_after_commit)
+    monkeypatch.setattr(worker, "transaction", stopped_after_commit)
     handler = Recorder(world)
     async with world.worker(handler):
         await claimed.wait()
-        monkeypatch.setattr(jobs, "transaction", transaction)
-    assert handler.began == []
+        monkeypatch.setattr(worker, "transaction", transaction)
+    assert handler.started == []
     row = await world.row(job_id)
     assert row is not None
     assert (row["token"], row["attempts"]) == (None, 0)
 
 
-async def test_a_worker_that_was_paused_past_its_lease_is_fenced_and_the_job_ends_once(world: World) -> None:
+async def test_a_worker_paused_past_its_lease_is_fenced_and_the_job_ends_once(world: World) -> None:
     """Two workers; the first one's heartbeat fails for a while, as if its process had been paused."""
     await world.enqueue()
     first, second = Recorder(world, stuck=True), Recorder(world)
     async with world.worker(first) as paused:
-        await eventually(lambda: first.began)
+        await eventually(lambda: first.started)
         beat = next(t for t in paused._loops if t.get_name() == "jobs-heartbeat")
         beat.cancel()
         serve = next(t for t in paused._loops if t.get_name() == "jobs-render")
         serve.cancel()
         async with world.worker(second):
             await eventually(lambda: second.ended)
-            assert second.began[0].attempt == 2
+            assert second.started[0].attempt == 2
             with pytest.raises(Fenced):
-                await world.finish(first.began[0])
+                await world.finish(first.started[0])
     assert await world.count() == 0
 
 
-async def test_a_worker_that_finds_its_job_stolen_stops_it(world: World) -> None:
+async def test_a_worker_stops_a_job_that_another_one_owns(world: World) -> None:
     job_id = await world.enqueue()
     handler = Recorder(world, stuck=True)
     async with world.worker(handler):
-        await eventually(lambda: handler.began)
+        await eventually(lambda: handler.started)
         await world.pool.execute(
             "update jobs set token = gen_random_uuid(), worker = 'thief', lease_until = now() + interval '1 minute'"
         )
         await eventually(lambda: handler.stopped == [job_id])
-    assert (await world.row(job_id) or {})["token"] is not None, "it is not ours to give back"
+    assert (await world.row(job_id) or {})["token"] is not None, "the other worker keeps it"
 
 
-async def test_a_handler_that_crashes_is_tried_again_after_the_lease(world: World) -> None:
+async def test_a_job_whose_handler_crashed_is_claimed_again_after_the_lease(world: World) -> None:
     await world.enqueue()
     attempts: list[int] = []
 
@@ -378,7 +375,7 @@ async def test_a_handler_that_crashes_is_tried_again_after_the_lease(world: Worl
     assert attempts == [1, 2, 3]
 
 
-async def test_a_worker_outlives_the_loss_of_its_connections(world: World) -> None:
+async def test_a_worker_survives_the_loss_of_its_connections(world: World) -> None:
     handler = Recorder(world)
     async with world.worker(handler):
         await eventually(lambda: _listening(world))
@@ -410,9 +407,36 @@ async def _listening(world: World) -> bool:
     )
 
 
-async def test_a_job_for_later_runs_then(world: World) -> None:
+async def test_a_job_with_run_at_waits_until_then(world: World) -> None:
     handler = Recorder(world)
     async with world.worker(handler):
         await world.enqueue(run_at=(due := soon(0.5)))
-        await eventually(lambda: handler.began)
+        await eventually(lambda: handler.started)
         assert datetime.now(UTC) >= due
+
+
+async def test_a_recurring_job_runs_in_one_worker_at_a_time_and_again_after_a_failure(world: World) -> None:
+    running = overlaps = runs = 0
+
+    async def work() -> None:
+        nonlocal running, overlaps, runs
+        running, runs = running + 1, runs + 1
+        overlaps += running > 1
+        await asyncio.sleep(0.02)
+        running -= 1
+        if runs == 2:
+            raise Retryable("object_store_unavailable", "The store is unavailable.")
+
+    job = RecurringJob("tidy", timedelta(milliseconds=20), work)
+    for _ in range(2):  # every replica schedules it at start
+        async with transaction(world.pool) as connection:
+            await schedule(connection, [job])
+    assert await world.count() == 1
+    kinds = recurring_kinds([job], world.pool, SystemClock())
+
+    def replica() -> Worker:
+        return Worker(world.pool, world.url, kinds, clock=SystemClock(), new_id=new_id, lease_s=LEASE_S)
+
+    async with replica(), replica():
+        await eventually(lambda: runs >= 4)
+    assert (overlaps, await world.count()) == (0, 1)
