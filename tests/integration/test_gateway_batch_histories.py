@@ -14,8 +14,7 @@ import pytest_asyncio
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
 from services.gateway.commands.films import CompileEpisode
 from services.gateway.commands.reviews import SubmitDecision, submit_decision
-from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import reopen_run, start_run
+from services.gateway.commands.runs import StartRun, reopen_run, start_run
 from services.gateway.commands.segments import delete_segment, order_segments
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.batches import LIVE_STATUSES

@@ -14,8 +14,7 @@ import pytest_asyncio
 from services.gateway.commands.imports import ImportFilm, import_film
 from services.gateway.commands.projects import ChangeSettings, change_settings, delete_project
 from services.gateway.commands.reviews import SubmitDecision, submit_decision
-from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import reopen_run, start_run
+from services.gateway.commands.runs import StartRun, reopen_run, start_run
 from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
 from services.gateway.domain.accounts import Caller

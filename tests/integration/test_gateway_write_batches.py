@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
 from services.gateway.commands.films import CompileEpisode, RequestedFilm, StillCommitting, compile_episode
 from services.gateway.commands.reviews import SubmitDecision, submit_decision
-from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import start_run
+from services.gateway.commands.runs import StartRun, start_run
 from services.gateway.commands.segments import delete_segment, order_segments
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
@@ -169,7 +168,7 @@ async def test_a_failed_segment_is_left_and_the_batch_goes_on(w: World) -> None:
     left = {(n, kind): state for n, kind, state in await items(w, batch_id)}
     assert left[1, "starting_image"] == left[1, "video"] == left[1, "narration"] == left[2, "video"] == "left"
     causes = {p["cause"] for p in row["error"]["items"]}
-    assert {"The provider failed.", "Nobody decided in time.", "Its starting image could not be made."} <= causes
+    assert {"The provider failed.", "Nobody decided in time.", "Its starting image could not be generated."} <= causes
 
 
 async def test_a_rejection_holds_until_it_is_skipped(w: World) -> None:

@@ -31,8 +31,7 @@ from services.gateway.commands.projects import (
     delete_project,
     ensure_local_project,
 )
-from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import start_run
+from services.gateway.commands.runs import StartRun, start_run
 from services.gateway.commands.segments import AddSegment, add_segment, change_segment, order_segments
 from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.domain.accounts import Caller, Role
@@ -363,7 +362,7 @@ async def test_a_film_is_refused_by_name_and_by_place(w: World) -> None:
     )
     assert [(e["pointer"], e["detail"]) for e in told.extensions["errors"]] == [
         ("/transitions/1/after_segment_id", "has a transition already"),
-        ("/transitions/2/after_segment_id", "is the last segment of this film: nothing follows it"),
+        ("/transitions/2/after_segment_id", "is the last segment of this film; no transition can follow it"),
     ]
 
 

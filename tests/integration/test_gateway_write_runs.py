@@ -16,8 +16,7 @@ from services.gateway.commands.assets import save_draft
 from services.gateway.commands.batches import StartBatch, start_batch
 from services.gateway.commands.projects import ChangeSettings, change_settings
 from services.gateway.commands.reviews import SubmitDecision, read_outcome, submit_decision
-from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import cancel_run, reopen_run, start_run
+from services.gateway.commands.runs import StartRun, cancel_run, reopen_run, start_run
 from services.gateway.commands.segments import delete_segment
 from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
 from services.gateway.domain.accounts import Caller, Role

@@ -1,4 +1,4 @@
-"""Access to projects, members and quotas."""
+"""Users: their access, their membership of projects, and their quotas."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from services.gateway.domain.quotas import (
     CURRENCY,
     WINDOW,
     Quotas,
+    generations_used_up,
+    spend_used_up,
     start_of_month,
-    too_many_generations,
-    too_much_spent,
 )
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.values import Actor
@@ -23,19 +23,20 @@ from shared.core.ids import is_id
 
 
 async def authorize(store: Store, user_id: str, resource: Resource, resource_id: str, least: Role) -> Caller:
-    """Raises Refusal not-found (absent, deleted, or not the user's) or forbidden (too low a role)."""
+    """The user, with their role in the project of the resource. Raises Refusal not-found (absent, deleted, or of a
+    project that the user is not a member of) or forbidden (the role is too low)."""
     caller = await store.accounts.access(user_id, resource, resource_id) if is_id(resource_id) else None
     if caller is None:
         raise not_found(resource)
     if not caller.role.at_least(least):
         raise Refusal(
-            "forbidden", f"This needs the role {least}.", "Ask an owner of the project.", required_role=least.value
+            "forbidden", f"This requires the role {least}.", "Ask an owner of the project.", required_role=least.value
         )
     return caller
 
 
 async def remember_user(store: Store, user_id: str, name: str) -> None:
-    """Somebody signed in whom we may not know yet."""
+    """Stores a user who signed in, for the first time or under another name."""
     await store.accounts.see(user_id, name, store.now())
 
 
@@ -43,7 +44,9 @@ async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> 
     """Raises Refusal invalid (nobody has signed in with that id), invalid-state (the last owner)."""
     members = await store.accounts.lock_members(caller.project_id)
     if not await store.accounts.knows(user_id):
-        raise invalid(("path:user_id", "nobody has signed in with this id yet: let them sign in once, then add them"))
+        raise invalid(
+            ("path:user_id", "nobody has signed in with this id yet; ask them to sign in once, then add them")
+        )
     if role is not Role.OWNER:
         _keep_an_owner(members, user_id)
     now = store.now()
@@ -52,9 +55,11 @@ async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> 
 
 
 async def remove_member(store: Store, caller: Caller, user_id: str) -> None:
-    """Owners remove anyone, others only themselves. Raises Refusal not-found, forbidden, invalid-state."""
+    """Owners may remove anyone, other members only themselves. Raises Refusal not-found, forbidden, invalid-state."""
     if user_id != caller.user_id and not caller.role.at_least(Role.OWNER):
-        raise Refusal("forbidden", "Only owners remove others.", "Ask an owner.", required_role=Role.OWNER.value)
+        raise Refusal(
+            "forbidden", "Only owners can remove other members.", "Ask an owner.", required_role=Role.OWNER.value
+        )
     members = await store.accounts.lock_members(caller.project_id)
     if user_id not in members:
         raise not_found("member")
@@ -66,12 +71,12 @@ async def remove_member(store: Store, caller: Caller, user_id: str) -> None:
 def _keep_an_owner(members: dict[str, Role], leaving: str) -> None:
     if not any(role is Role.OWNER for user_id, role in members.items() if user_id != leaving):
         raise invalid_state(
-            "project", "owned by this member alone", ["owned by others too"], "Name another owner first."
+            "project", "owned by this member alone", ["owned by others too"], "Make another member an owner first."
         )
 
 
 async def check_quotas(store: Store, actor: Actor, generations: int) -> None:
-    """Raises Refusal rate-limited, spend-cap-reached."""
+    """Whether the actor may request so many more generations. Raises Refusal rate-limited, spend-cap-reached."""
     quotas, now = store.quotas, store.now()
     if actor.user_id is None:
         return
@@ -79,16 +84,16 @@ async def check_quotas(store: Store, actor: Actor, generations: int) -> None:
         room = quotas.generations - generations
         blocking = await store.accounts.generations_beyond(actor.user_id, now - WINDOW, room)
         if blocking is not None:
-            raise too_many_generations(quotas.generations, blocking + WINDOW, now)
+            raise generations_used_up(quotas.generations, blocking + WINDOW, now)
     if quotas.spend is not None:
         spent = await store.accounts.spent(actor.user_id, start_of_month(now), CURRENCY)
         if spent >= quotas.spend:
-            raise too_much_spent(quotas.spend, spent)
+            raise spend_used_up(quotas.spend, spent)
 
 
 @dataclass(frozen=True)
 class QuotaUsage:
-    """`generations` in the last 24 hours, `spent` in the month that began at `month`."""
+    """`generations` of the last 24 hours; `spent` in the month that began at `month`."""
 
     quotas: Quotas
     generations: int

@@ -1,4 +1,5 @@
-"""Advance a batch: recomputed from its rows under its lock; runs that may start are admitted."""
+"""Advance a batch and save its progress: its plan is recomputed from its rows under its lock, and runs that may start
+are admitted."""
 
 from __future__ import annotations
 
@@ -6,92 +7,98 @@ from dataclasses import replace
 from typing import Any, Final
 
 from services.gateway.commands.films import RequestedFilm, compile_episode, compile_from_json
-from services.gateway.commands.run_admission import RunSpec, StartRun, admit_run, check_run, run_parameters
+from services.gateway.commands.run_admission import RunSpec, admit_run, check_run, run_parameters
 from services.gateway.commands.stream_events import resource_event
 from services.gateway.domain.accounts import Caller, Role
-from services.gateway.domain.batch_planner import Plan, plan
-from services.gateway.domain.batches import LIVE_STATUSES, Batch, BatchCounts, BatchStatus
+from services.gateway.domain.batch_planner import BatchPlan, plan_batch
+from services.gateway.domain.batches import ENDED_STATUSES, LIVE_STATUSES, Batch, BatchCounts, BatchStatus
 from services.gateway.domain.errors import Refusal
+from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.messages import message
 
-ROUNDS: Final = 3
-"""A refused item may free its successor at once: then the plan is made again. More rounds wait for the next call."""
+MAX_ROUNDS: Final = 3
+"""An item whose run is refused may allow another item to start, so the plan is made again, at most this often. What is
+left waits for the next call."""
 
 
 async def advance_batch(store: Store, batch_id: str) -> None:
-    """Harmless at any time, any number of times. Starting an item may leave it and free another, so it looks again."""
+    """May be called at any time, any number of times."""
     batch = await store.batches.lock(batch_id)
     if batch is None or batch.status not in LIVE_STATUSES:
         return
-    step = await _look(store, batch)
-    for _ in range(ROUNDS):
-        if not step.start:
+    plan = await _plan(store, batch)
+    for _ in range(MAX_ROUNDS):
+        if not plan.start:
             break
-        for asset_id in step.start:
-            await _start(store, batch, asset_id)
-        step = await _look(store, batch)
-    if step.start:
+        for asset_id in plan.start:
+            await _start_item(store, batch, asset_id)
+        plan = await _plan(store, batch)
+    if plan.start:
         await store.wake_batch(batch_id)
-    await store.batches.save_items(batch_id, step.items, store.now())
-    await _settle(store, batch, step)
+    await store.batches.save_items(batch_id, plan.items, store.now())
+    await _save_plan(store, batch, plan)
 
 
-async def _look(store: Store, batch: Batch) -> Plan:
+async def _plan(store: Store, batch: Batch) -> BatchPlan:
     segments, music = await store.batches.rows(batch)
-    return plan(batch.policy, segments, music, paused=batch.status is BatchStatus.PAUSED)
+    return plan_batch(batch.policy, segments, music, paused=batch.status is BatchStatus.PAUSED)
 
 
-async def _start(store: Store, batch: Batch, asset_id: str) -> None:
-    """Admits a run of the asset; if it is refused, the item says why."""
+async def _start_item(store: Store, batch: Batch, asset_id: str) -> None:
+    """Admits a run of the asset. If it is refused, the item records why."""
     asset = await store.assets.lock(asset_id)
     if asset is None or asset.active_run_id or asset.committed_version_id:
-        return  # somebody was quicker: the next look at the rows tells
+        return  # another request was faster; the next plan shows it
     base = await store.assets.base_of(asset_id)
-    order = RunSpec(
+    spec = RunSpec(
         asset=asset,
         base=base,
         actor=batch.actor,
         review_timeout_s=batch.review_timeout_s,
-        parameters=run_parameters(StartRun(asset_id), asset, base, None),
+        parameters=run_parameters(RunParameters(), {}, asset, base, None),
         auto_approve=batch.policy.approves(asset.kind),
         batch_id=batch.batch_id,
         correlation_id=batch.correlation_id,
     )
     try:
-        await check_run(store, order)
+        await check_run(store, spec)
     except Refusal as e:
-        await store.batches.refuse(
-            batch.batch_id, asset_id, {"code": e.slug, "cause": e.cause, "recovery": e.recovery}, store.now()
-        )
+        problem = {"code": e.slug, "cause": e.cause, "recovery": e.recovery}
+        await store.batches.refuse(batch.batch_id, asset_id, problem, store.now())
         return
-    await admit_run(store, order)
+    await admit_run(store, spec)
 
 
-async def _settle(store: Store, batch: Batch, step: Plan) -> None:
-    """The batch's own row, what clients hear of it, and the film of a `render` at its end."""
+async def _save_plan(store: Store, batch: Batch, plan: BatchPlan) -> None:
+    """Saves the batch as planned; a batch that renders a film requests it when everything is committed."""
     changes: dict[str, Any] = {}
-    if step.status is BatchStatus.FAILED:
-        changes["error"] = _left(step)
-    if step.status is BatchStatus.COMPLETED and batch.compile is not None:
-        changes |= await _compile(store, batch)
-    status = BatchStatus.FAILED if changes.get("error") else step.status
-    await save_progress(store, batch, status, step.counts, **changes)
+    if plan.status is BatchStatus.FAILED:
+        changes["error"] = _segments_left(plan)
+    if plan.status is BatchStatus.COMPLETED and batch.compile is not None:
+        changes |= await _request_film(store, batch)
+    status = BatchStatus.FAILED if changes.get("error") else plan.status
+    await save_progress(store, batch, status, plan.counts, **changes)
 
 
-def _left(step: Plan) -> dict[str, Any]:
-    left = [{"asset_id": asset_id, **dict(item.problem)} for asset_id, item in step.items.items() if item.problem]
-    cause = f"{step.counts.failed} of {step.counts.total} segments could not be made."
-    recovery = "See the items for what to do, then start a batch again: it makes what is missing."
-    return {"code": "segments_left", "cause": cause, "recovery": recovery, "retryable": True, "items": left}
+def _segments_left(plan: BatchPlan) -> dict[str, Any]:
+    items = [{"asset_id": asset_id, **dict(item.problem)} for asset_id, item in plan.items.items() if item.problem]
+    return {
+        "code": "segments_left",
+        "cause": f"{plan.counts.failed} of {plan.counts.total} segments could not be generated.",
+        "recovery": "Each item says what to do. Then start a batch again: it generates what is missing.",
+        "retryable": True,
+        "items": items,
+    }
 
 
-async def _compile(store: Store, batch: Batch) -> dict[str, Any]:
+async def _request_film(store: Store, batch: Batch) -> dict[str, Any]:
+    """Returns the columns to save: the compilation, or the error if it is refused."""
     assert batch.compile is not None
     caller = Caller(batch.actor.user_id or "", batch.project_id, batch.owner_id, Role.EDITOR)
     command = compile_from_json(batch.episode_id, batch.compile)
     try:
-        compiled = await compile_episode(
+        film = await compile_episode(
             store, caller, command, last_try=True, batch_id=batch.batch_id, correlation_id=batch.correlation_id
         )
     except Refusal as e:
@@ -104,11 +111,12 @@ async def _compile(store: Store, batch: Batch) -> dict[str, Any]:
                 "items": e.extensions.get("segments", []),
             }
         }
-    assert isinstance(compiled, RequestedFilm), "the last try answers"
-    return {"compilation_id": compiled.compilation_id}
+    assert isinstance(film, RequestedFilm), "the last try never asks to wait"
+    return {"compilation_id": film.compilation_id}
 
 
 async def save_progress(store: Store, batch: Batch, status: BatchStatus, counts: BatchCounts, **changes: Any) -> None:
+    """Saves the batch and informs clients, unless nothing has changed. `changes`: further columns."""
     if (status, counts) == (batch.status, batch.counts) and not changes:
         return
     code, args = _message(status, counts, batch)
@@ -116,10 +124,9 @@ async def save_progress(store: Store, batch: Batch, status: BatchStatus, counts:
 
 
 async def save_start(store: Store, batch: Batch, total: int) -> None:
-    """The first that is heard of a batch: how much it is going to make."""
-    await _save(
-        store, batch, batch.status, replace(batch.counts, total=total), "batch.started+batch.total", {"total": total}
-    )
+    """The first that clients hear of a batch: how many segments it covers."""
+    counts = replace(batch.counts, total=total)
+    await _save(store, batch, batch.status, counts, "batch.started+batch.total", {"total": total})
 
 
 async def _save(
@@ -132,8 +139,8 @@ async def _save(
     **changes: Any,
 ) -> None:
     now = store.now()
-    ended = {"finished_at": now} if status in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED) else {}
-    moved = await store.batches.save(
+    ended = {"finished_at": now} if status in ENDED_STATUSES else {}
+    updated_at = await store.batches.save(
         batch,
         now,
         status=status.value,
@@ -152,7 +159,7 @@ async def _save(
             "batch-updated",
             batch.project_id,
             batch.episode_id,
-            moved,
+            updated_at,
             status=status.value,
             text=message(code, **args),
             actor=batch.actor,
@@ -167,6 +174,7 @@ async def _save(
 
 
 def _message(status: BatchStatus, counts: BatchCounts, batch: Batch) -> tuple[str, dict[str, Any]]:
+    """Code and arguments of the message that describes the batch."""
     match status:
         case BatchStatus.RUNNING if counts.current_segment is not None:
             return "run.segment_started", {"number": counts.current_segment, "total": counts.total}
@@ -177,18 +185,16 @@ def _message(status: BatchStatus, counts: BatchCounts, batch: Batch) -> tuple[st
         case BatchStatus.PAUSED:
             return "batch.paused", {}
         case BatchStatus.COMPLETED:
-            return _completed(counts, compiles=batch.compile is not None), {
-                "approved": counts.approved,
-                "total": counts.total,
-            }
+            args = {"approved": counts.approved, "total": counts.total}
+            return _completed_code(counts, compiles=batch.compile is not None), args
         case BatchStatus.FAILED:
             return "batch.failed", {"failed": counts.failed, "total": counts.total}
         case BatchStatus.CANCELLED:
             return "batch.cancelled", {}
 
 
-def _completed(counts: BatchCounts, *, compiles: bool) -> str:
+def _completed_code(counts: BatchCounts, *, compiles: bool) -> str:
     if not counts.approved:
-        return "batch.done"  # music alone, or everything was skipped
+        return "batch.done"  # only music was generated, or every segment was skipped
     code = "batch.all_approved" if counts.approved == counts.total else "batch.some_approved"
     return code if compiles else f"{code}+batch.ready_to_compile"

@@ -1,4 +1,4 @@
-"""Start, pause, resume and cancel batches."""
+"""Start, pause, resume and cancel batches; an episode has one live batch at a time."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from services.gateway.commands.films import CompileEpisode, check_episode, compi
 from services.gateway.commands.run_admission import base_of_new_asset, check_spending
 from services.gateway.commands.runs import stop_run
 from services.gateway.domain.accounts import Caller
-from services.gateway.domain.batch_planner import ItemState, plan
+from services.gateway.domain.batch_planner import ItemState, plan_batch
 from services.gateway.domain.batches import LIVE_STATUSES, PARALLEL_SIZE, Batch, BatchPolicy, BatchStatus, NewBatch
-from services.gateway.domain.errors import busy, invalid, invalid_state, not_found
+from services.gateway.domain.errors import busy, invalid, invalid_state
 from services.gateway.domain.omitted import OMITTED, Omitted
 from services.gateway.domain.runs import CANCELLABLE
 from services.gateway.domain.settings import MONOLITHIC, deadline_problem, review_timeout_s, timeout_s, workflow_of
 from services.gateway.store.unit_of_work import Store
 
 MAX_BATCH_SIZE: Final = 50
+_PAUSABLE: Final = (BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW)
 
 
 @dataclass(frozen=True)
 class StartBatch:
-    """`start_from`: how many segments to skip. `auto_approve` None: as the project's workflow has it. `segment_ids`
-    None: all. `deadline_minutes` UNSET: the project's; None: previews wait for ever. `compile`: what is compiled once
-    everything is committed."""
+    """`start_from`: how many segments to skip. `auto_approve` None: as the project's workflow says. `segment_ids` None:
+    every segment. `deadline_minutes` OMITTED: as the project says; None: previews have no deadline. `compile`: the film
+    to request once everything is committed."""
 
     episode_id: str
     mode: Literal["sequential", "parallel"] = "sequential"
@@ -43,27 +44,20 @@ class StartBatch:
 async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     """Returns the batch's id; its first runs are admitted.
 
-    Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached.
+    Raises Refusal not-found, busy, invalid, not-compilable, rate-limited, spend-cap-reached.
     """
-    episode = await store.episodes.lock(command.episode_id)
-    if episode is None or episode.project_id != caller.project_id:
-        raise not_found("episode")
+    episode = caller.owned(await store.episodes.lock(command.episode_id), "episode")
     if live := await store.batches.live_of(episode.episode_id):
         raise busy("episode", live)
     base = await base_of_new_asset(store, episode)
     await check_quotas(store, caller.actor, 1)
     await check_spending(store, base)
-    timeout = _timeout(command, base.project.settings)
+    timeout = _review_timeout_s(command, base.project.settings)
     if command.compile:
         await check_episode(store, caller, command.compile)
-    batch_id, default = store.new_id(), PARALLEL_SIZE if command.mode == "parallel" else 1
-    size = default if command.batch_size is None else command.batch_size
-    if not 1 <= size <= MAX_BATCH_SIZE:
-        raise invalid(("/batch_size", f"must be from 1 to {MAX_BATCH_SIZE}"))
+    batch_id = store.new_id()
+    policy = _policy(command, workflow_of(base.project.settings, caller.project_id, store.step_by_step_share))
     items = await _items(store, command)
-    workflow = workflow_of(base.project.settings, caller.project_id, store.step_by_step_share)
-    approves = workflow == MONOLITHIC if command.auto_approve is None else command.auto_approve
-    policy = BatchPolicy(command.mode, size, approves, command.review)
     await store.batches.insert(
         NewBatch(
             batch_id=batch_id,
@@ -87,7 +81,7 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     return batch_id
 
 
-def _timeout(command: StartBatch, settings: dict[str, Any]) -> int | None:
+def _review_timeout_s(command: StartBatch, settings: dict[str, Any]) -> int | None:
     if isinstance(command.deadline_minutes, Omitted):
         return review_timeout_s(settings)
     if problem := deadline_problem(command.deadline_minutes):
@@ -95,19 +89,26 @@ def _timeout(command: StartBatch, settings: dict[str, Any]) -> int | None:
     return timeout_s(command.deadline_minutes)
 
 
+def _policy(command: StartBatch, workflow: str) -> BatchPolicy:
+    default = PARALLEL_SIZE if command.mode == "parallel" else 1
+    size = default if command.batch_size is None else command.batch_size
+    if not 1 <= size <= MAX_BATCH_SIZE:
+        raise invalid(("/batch_size", f"must be from 1 to {MAX_BATCH_SIZE}"))
+    auto_approve = workflow == MONOLITHIC if command.auto_approve is None else command.auto_approve
+    return BatchPolicy(command.mode, size, auto_approve, command.review)
+
+
 async def _items(store: Store, command: StartBatch) -> list[tuple[str, str | None, str]]:
-    """(asset_id, segment_id, kind) of everything that the batch is about."""
+    """(asset_id, segment_id, kind) of everything that the batch covers."""
     rows = await store.batches.assets_of_episode(command.episode_id)
     order = list(dict.fromkeys(segment_id for _, segment_id, _, _ in rows if segment_id))
-    parameters = order if command.segment_ids is None else list(command.segment_ids)
-    foreign = [
-        (f"/segment_ids/{i}", "is not a segment of this episode") for i, s in enumerate(parameters) if s not in order
-    ]
-    if foreign or (command.segment_ids is not None and not parameters):
-        raise invalid(*(foreign or [("/segment_ids", "names no segment: leave it out for all of them")]))
+    named = order if command.segment_ids is None else list(command.segment_ids)
+    foreign = [(f"/segment_ids/{i}", "is not a segment of this episode") for i, s in enumerate(named) if s not in order]
+    if foreign or (command.segment_ids is not None and not named):
+        raise invalid(*(foreign or [("/segment_ids", "must not be empty; omit it to include every segment")]))
     if not 0 <= command.start_from <= len(order):
         raise invalid(("/start_from", f"must be from 0 to {len(order)}"))
-    chosen = set(parameters) & set(order[command.start_from :])
+    chosen = set(named) & set(order[command.start_from :])
     return [
         (asset_id, segment_id, kind)
         for asset_id, segment_id, _, kind in rows
@@ -115,14 +116,10 @@ async def _items(store: Store, command: StartBatch) -> list[tuple[str, str | Non
     ]
 
 
-_PAUSABLE = (BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW)
-
-
 async def pause_batch(store: Store, caller: Caller, batch_id: str) -> None:
-    """Raises Refusal not-found, invalid-state."""
-    batch = await store.batches.lock(batch_id)
-    if batch is None or batch.project_id != caller.project_id:
-        raise not_found("batch")
+    """The batch starts no more runs until it is resumed; active runs continue. Raises Refusal not-found,
+    invalid-state."""
+    batch = caller.owned(await store.batches.lock(batch_id), "batch")
     if batch.status not in _PAUSABLE:
         raise invalid_state("batch", batch.status, _PAUSABLE)
     await save_progress(store, batch, BatchStatus.PAUSED, batch.counts)
@@ -131,11 +128,12 @@ async def pause_batch(store: Store, caller: Caller, batch_id: str) -> None:
 async def resume_batch(
     store: Store, caller: Caller, batch_id: str, start_from: int | None = None, skip: Sequence[str] | bool | None = None
 ) -> None:
-    """`start_from`: segments of the episode before it are skipped. `skip`: segment ids, or True for those that hold
-    the batch now. Raises Refusal not-found, invalid-state, invalid."""
-    batch = await store.batches.lock(batch_id)
-    if batch is None or batch.project_id != caller.project_id:
-        raise not_found("batch")
+    """Continues a paused batch, or one that waits for rejected segments, without the skipped ones.
+
+    `start_from`: segments of the episode before this index are skipped. `skip`: segment ids, or True for the segments
+    that the batch waits for now. Raises Refusal not-found, invalid-state, invalid.
+    """
+    batch = caller.owned(await store.batches.lock(batch_id), "batch")
     if batch.status not in LIVE_STATUSES:
         raise invalid_state("batch", batch.status, sorted(LIVE_STATUSES))
     skipped = await _skipped(store, batch, start_from, skip)
@@ -153,30 +151,33 @@ async def _skipped(
     order = await store.episodes.segment_ids(batch.episode_id)
     if start_from is not None and not 0 <= start_from <= len(order):
         raise invalid(("/start_from", f"must be from 0 to {len(order)}"))
-    found: list[str | None] = [*order[: start_from or 0]]
+    skipped: list[str | None] = [*order[: start_from or 0]]
     if skip is True:
-        found += await _holding(store, batch)
+        skipped += await _waited_for(store, batch)
     elif skip:
-        if strangers := [i for i, segment_id in enumerate(skip) if segment_id not in order]:
-            raise invalid(*((f"/skip/{i}", "is not a segment of this episode") for i in strangers))
-        found += skip
-    return found
+        if foreign := [i for i, segment_id in enumerate(skip) if segment_id not in order]:
+            raise invalid(*((f"/skip/{i}", "is not a segment of this episode") for i in foreign))
+        skipped += skip
+    return skipped
 
 
-async def _holding(store: Store, batch: Batch) -> list[str | None]:
-    """Segments (None: the music) with something that waits for a person or was rejected."""
+async def _waited_for(store: Store, batch: Batch) -> list[str | None]:
+    """Segments (None: the music) with an item that waits for a person or was rejected."""
     segments, music = await store.batches.rows(batch)
-    items = plan(batch.policy, segments, music).items
-    waits = (ItemState.HELD, ItemState.WAITING_REVIEW)
+    items = plan_batch(batch.policy, segments, music).items
+    waiting = (ItemState.HELD, ItemState.WAITING_REVIEW)
     slots = [(s.segment_id, slot) for s in segments for slot in (s.starting_image, s.video, s.narration)]
-    return [segment_id for segment_id, slot in [*slots, (None, music)] if slot and items[slot.asset_id].state in waits]
+    return [
+        segment_id for segment_id, slot in [*slots, (None, music)] if slot and items[slot.asset_id].state in waiting
+    ]
 
 
 async def cancel_batch(store: Store, caller: Caller, batch_id: str) -> None:
-    """Raises Refusal not-found, invalid-state."""
-    batch = await store.batches.lock(batch_id)
-    if batch is None or batch.project_id != caller.project_id:
-        raise not_found("batch")
+    """Ends the batch and cancels its runs that have no preview yet; previews stay, to be decided.
+
+    Raises Refusal not-found, invalid-state.
+    """
+    batch = caller.owned(await store.batches.lock(batch_id), "batch")
     if batch.status not in LIVE_STATUSES:
         raise invalid_state("batch", batch.status, sorted(LIVE_STATUSES))
     for run_id in await store.batches.active_runs(batch_id):

@@ -15,7 +15,7 @@ from services.gateway.domain.assets import NewAsset, asset_label, draft_of
 from services.gateway.domain.batches import BatchStatus
 from services.gateway.domain.documents import EpisodePlan, parse_document
 from services.gateway.domain.episodes import Episode
-from services.gateway.domain.errors import not_found, stale
+from services.gateway.domain.errors import check_revision, not_found
 from services.gateway.domain.outputs import changed_output
 from services.gateway.domain.segments import NewSegment
 from services.gateway.domain.settings import with_defaults
@@ -25,7 +25,7 @@ from shared.contracts.values import AssetKind
 
 @dataclass(frozen=True)
 class CreateEpisode:
-    """The API's Document without starting images; unknown keys are refused."""
+    """`document`: the API's Document without starting images; unknown keys are refused."""
 
     document: Mapping[str, Any]
 
@@ -38,6 +38,7 @@ async def create_episode(store: Store, caller: Caller, command: CreateEpisode) -
 
 
 async def write_episode(store: Store, caller: Caller, plan: EpisodePlan) -> tuple[Episode, list[NewSegment]]:
+    """The episode with its segments, their assets and first drafts. Raises Refusal not-found, invalid."""
     project = await store.projects.get(caller.project_id)
     if project is None:
         raise not_found("project")
@@ -66,12 +67,9 @@ async def write_episode(store: Store, caller: Caller, plan: EpisodePlan) -> tupl
 async def change_episode(
     store: Store, caller: Caller, episode_id: str, revision: int | None, changes: Mapping[str, Any]
 ) -> None:
-    """Raises Refusal not-found, stale, invalid."""
-    episode = await store.episodes.lock(episode_id)
-    if episode is None or episode.project_id != caller.project_id:
-        raise not_found("episode")
-    if revision not in (None, episode.revision):
-        raise stale(episode.revision)
+    """`changes`: title, description, output. `revision` None: any. Raises Refusal not-found, stale, invalid."""
+    episode = caller.owned(await store.episodes.lock(episode_id), "episode")
+    check_revision(revision, episode.revision)
     fields = {name: value for name, value in changes.items() if name in ("title", "description")}
     output = changed_output(episode.output.model_dump(), changes.get("output") or {})
     if output != episode.output:
@@ -85,14 +83,15 @@ async def change_episode(
 
 
 async def delete_episode(store: Store, caller: Caller, episode_id: str) -> None:
-    """Raises Refusal not-found."""
+    """Ends its batch and publishes the deletion: the other services drop its assets and cancel its films.
+
+    Raises Refusal not-found.
+    """
     if batch_id := await store.batches.live_of(episode_id):
         batch = await store.batches.lock(batch_id)
         if batch:
             await save_progress(store, batch, BatchStatus.CANCELLED, batch.counts)
-    episode = await store.episodes.lock(episode_id)
-    if episode is None or episode.project_id != caller.project_id:
-        raise not_found("episode")
+    episode = caller.owned(await store.episodes.lock(episode_id), "episode")
     assets = await store.episodes.delete(episode_id, store.now())
     await publish_timeline(store, episode, deleted=True, deleted_asset_ids=assets)
     await store.log(changed_event(caller, episode_id, "episode", episode_id, store.now(), deleted=True))

@@ -1,4 +1,7 @@
-"""Request, cancel and rate films."""
+"""Request, cancel and rate films.
+
+What a film is made from is pinned when it is requested, in one statement; nothing that happens later changes it.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,17 @@ from typing import Any, Final
 
 from services.gateway.commands.stream_events import changed_event, resource_event
 from services.gateway.domain.accounts import Caller
-from services.gateway.domain.errors import Refusal, invalid, invalid_state, not_found
+from services.gateway.domain.errors import invalid, invalid_state
 from services.gateway.domain.films import (
     Boundary,
     FilmParts,
     FilmSegment,
     FilmSource,
-    Reason,
     Selection,
     boundaries,
     estimated_seconds,
+    misplaced_transitions,
+    not_compilable,
     select,
 )
 from services.gateway.store.unit_of_work import Store
@@ -27,13 +31,14 @@ from shared.contracts.events.gateway import CancelRequested, CancelTarget, Compi
 from shared.contracts.messages import message
 from shared.contracts.values import Actor, AudioConfig, CaptionMode, Transition, TransitionStyle
 
-EXPIRES: Final = timedelta(hours=24)
+EXPIRES_AFTER: Final = timedelta(hours=24)
+_CANCELLABLE: Final = (FilmState.PENDING, FilmState.PROCESSING)
 
 
 @dataclass(frozen=True)
 class CompileEpisode:
     """`segment_ids` None: every segment with a committed video, in film order. `transition_style` None: each segment's
-    own. `transitions` name single boundaries."""
+    own. `transitions`: exceptions after single segments."""
 
     episode_id: str
     segment_ids: Sequence[str] | None = None
@@ -45,6 +50,8 @@ class CompileEpisode:
 
 @dataclass(frozen=True)
 class RequestedFilm:
+    """`left_out`: segments without a committed video."""
+
     compilation_id: str
     estimated_duration_s: float
     left_out: tuple[str, ...]
@@ -52,7 +59,7 @@ class RequestedFilm:
 
 @dataclass(frozen=True)
 class StillCommitting:
-    """Versions are accepted and about to be committed: call again when these runs are complete."""
+    """Versions are accepted but not committed yet. Call again when these runs are complete."""
 
     run_ids: tuple[str, ...]
 
@@ -66,15 +73,18 @@ async def compile_episode(
     batch_id: str | None = None,
     correlation_id: str | None = None,
 ) -> RequestedFilm | StillCommitting:
-    """Raises Refusal not-found, invalid, not-compilable: what still commits is refused if this is the last try."""
+    """`last_try`: a video that is not committed yet is refused instead of waited for.
+
+    Raises Refusal not-found, invalid, not-compilable.
+    """
     parts = await _parts(store, caller, command)
-    committing = _committing(parts, command.segment_ids)
-    if not last_try and (runs := [*committing.values(), *_committing_sounds(parts, command.segment_ids)]):
+    committing = parts.committing_videos(command.segment_ids)
+    if not last_try and (runs := [*committing.values(), *parts.committing_sounds(command.segment_ids)]):
         return StillCommitting(tuple(runs))
     selection = select(command.segment_ids, {s.segment_id: s.video.version_id is not None for s in parts.segments})
     refused = [*selection.refused, *((s, "unapproved") for s in committing)]
     if refused or not selection.chosen:
-        raise _not_compilable(refused, parts)
+        raise not_compilable(refused, parts)
     request = _request(store, parts, selection, command, caller.actor, batch_id)
     seconds = estimated_seconds(
         [i.video.media.duration_s or 0 for i in request.items], [i.transition_after for i in request.items]
@@ -101,80 +111,50 @@ async def compile_episode(
 
 
 async def check_episode(store: Store, caller: Caller, command: CompileEpisode) -> None:
-    """What can be said about a film before its segments are made. Raises Refusal invalid, not-compilable."""
+    """Checks what is known of a film before its segments are generated. Raises Refusal not-found, invalid,
+    not-compilable."""
     parts = await _parts(store, caller, command)
     selection = select(command.segment_ids, dict.fromkeys((s.segment_id for s in parts.segments), True))
     if selection.refused:
-        raise _not_compilable(selection.refused, parts)
+        raise not_compilable(selection.refused, parts)
 
 
 async def _parts(store: Store, caller: Caller, command: CompileEpisode) -> FilmParts:
-    parts = await store.films.snapshot(command.episode_id)
-    if parts is None or parts.project_id != caller.project_id:
-        raise not_found("episode")
+    parts = caller.owned(await store.films.snapshot(command.episode_id), "episode")
     if command.segment_ids is not None and not command.segment_ids:
-        raise invalid(("/segment_ids", "names no segment; leave it out for all that are approved"))
+        raise invalid(("/segment_ids", "must not be empty; omit it to include every approved segment"))
     known = [s.segment_id for s in parts.segments]
     film = known if command.segment_ids is None else list(command.segment_ids)
-    wrong = [
+    problems = [
         (f"/transitions/{i}/after_segment_id", "is not a segment of this film")
         for i, b in enumerate(command.transitions)
         if b.after_segment_id not in film
     ]
-    wrong += _misplaced(command.transitions, _order(parts, command))
-    wrong += [
+    problems += misplaced_transitions(command.transitions, _film_order(parts, command))
+    problems += [
         (f"/audio_config/narration/{s}", "is not a segment of this episode")
         for s in command.audio_config.narration
         if s not in known
     ]
-    if wrong:
-        raise invalid(*wrong)
+    if problems:
+        raise invalid(*problems)
     return parts
 
 
-def _order(parts: FilmParts, command: CompileEpisode) -> Sequence[str]:
-    """Of the film, as far as it is known before anything is refused."""
+def _film_order(parts: FilmParts, command: CompileEpisode) -> Sequence[str]:
+    """The film's segments, as far as they are known before anything is refused."""
     if command.segment_ids is not None:
         return command.segment_ids
     return [s.segment_id for s in parts.segments if s.video.version_id is not None]
-
-
-def _misplaced(named: Sequence[Boundary], order: Sequence[str]) -> list[tuple[str, str]]:
-    places = [b.after_segment_id for b in named]
-    twice = [
-        (f"/transitions/{i}/after_segment_id", "has a transition already")
-        for i, segment_id in enumerate(places)
-        if segment_id in places[:i]
-    ]
-    return twice + [
-        (f"/transitions/{i}/after_segment_id", "is the last segment of this film: nothing follows it")
-        for i, segment_id in enumerate(places)
-        if order and segment_id == order[-1]
-    ]
-
-
-def _committing(parts: FilmParts, asked: Sequence[str] | None) -> dict[str, str]:
-    """Segments of the film whose video is accepted and not yet committed, with the run."""
-    return {
-        s.segment_id: s.video.committing
-        for s in parts.segments
-        if s.video.committing and (asked is None or s.segment_id in asked)
-    }
-
-
-def _committing_sounds(parts: FilmParts, asked: Sequence[str] | None) -> list[str]:
-    """They are worth the wait, but a film does without a narration or music that takes longer."""
-    narrations = [s.narration for s in parts.segments if asked is None or s.segment_id in asked]
-    return [source.committing for source in [*narrations, parts.music] if source and source.committing]
 
 
 def _request(
     store: Store, parts: FilmParts, selection: Selection, command: CompileEpisode, actor: Actor, batch_id: str | None
 ) -> CompileRequested:
     by_id = {s.segment_id: s for s in parts.segments}
-    own = {s.segment_id: s.transition_after for s in parts.segments}
-    after = boundaries(selection.chosen, command.transitions, command.transition_style, own)
-    items = [_item(by_id[s], transition) for s, transition in zip(selection.chosen, after, strict=True)]
+    own_transitions = {s.segment_id: s.transition_after for s in parts.segments}
+    transitions = boundaries(selection.chosen, command.transitions, command.transition_style, own_transitions)
+    items = [_item(by_id[s], transition) for s, transition in zip(selection.chosen, transitions, strict=True)]
     music = parts.music if command.audio_config.background_music else None
     return CompileRequested(
         episode_id=parts.episode_id,
@@ -185,7 +165,7 @@ def _request(
         audio=command.audio_config,
         captions=command.captions,
         output=parts.output,
-        expires_at=store.now() + EXPIRES,
+        expires_at=store.now() + EXPIRES_AFTER,
         batch_id=batch_id,
         actor=actor,
     )
@@ -218,43 +198,8 @@ def _pinned(source: FilmSource | None) -> PinnedMedia | None:
     )
 
 
-NAMED: Final = 8  # of the segments that are refused for one reason; all of them are in the problem's `segments`
-_WHY: Final = {
-    "unapproved": "not approved yet",
-    "not_in_episode": "not in this episode",
-    "repeated": "named more than once",
-}
-_WHAT_TO_DO: Final = {
-    "unapproved": "Approve it, or leave it out.",
-    "not_in_episode": "Leave it out.",
-    "repeated": "Name it once.",
-}
-
-
-def _not_compilable(refused: Sequence[tuple[str, Reason]], parts: FilmParts) -> Refusal:
-    """By name: the segments' numbers, and ids of what the episode does not have."""
-    named = list(dict.fromkeys(refused))
-    numbers = {s.segment_id: s.number for s in parts.segments}
-    by_reason = {reason: [str(numbers.get(s, s)) for s, why in named if why == reason] for _, reason in named}
-    cause = " ".join(_told(names, _WHY[reason]) for reason, names in by_reason.items()) or "Nothing is approved yet."
-    recovery = " ".join(dict.fromkeys(_WHAT_TO_DO[reason] for _, reason in named)) or "Approve a segment's video first."
-    return Refusal(
-        "not-compilable",
-        cause,
-        recovery,
-        segments=[{"segment_id": s, "segment_number": numbers.get(s), "reason": reason} for s, reason in named],
-    )
-
-
-def _told(names: Sequence[str], why: str) -> str:
-    if len(names) == 1:
-        return f"Segment {names[0]} is {why}."
-    shown = [*names[:NAMED], f"{len(names) - NAMED} more"] if len(names) > NAMED else names
-    return f"Segments {', '.join(shown[:-1])} and {shown[-1]} are {why}."
-
-
 def compile_to_json(command: CompileEpisode) -> dict[str, Any]:
-    """As a batch keeps it until its end."""
+    """As a batch stores the film that it requests at its end."""
     return {
         "segment_ids": None if command.segment_ids is None else list(command.segment_ids),
         "transition_style": command.transition_style,
@@ -276,16 +221,11 @@ def compile_from_json(episode_id: str, stored: Mapping[str, Any]) -> CompileEpis
     )
 
 
-_STOPPABLE = (FilmState.PENDING, FilmState.PROCESSING)
-
-
 async def cancel_compilation(store: Store, caller: Caller, compilation_id: str) -> None:
-    """The compiler ends it, and says so. Raises Refusal not-found, invalid-state."""
-    film = await store.films.lock(compilation_id)
-    if film is None or film.project_id != caller.project_id:
-        raise not_found("compilation")
-    if film.state not in _STOPPABLE:
-        raise invalid_state("compilation", film.state, _STOPPABLE)
+    """The compiler ends it, and reports that. Raises Refusal not-found, invalid-state."""
+    film = caller.owned(await store.films.lock(compilation_id), "compilation")
+    if film.state not in _CANCELLABLE:
+        raise invalid_state("compilation", film.state, _CANCELLABLE)
     await store.films.save(compilation_id, store.now(), cancel_requested_at=store.now())
     await store.publish(
         film.project_id,
@@ -297,12 +237,10 @@ async def cancel_compilation(store: Store, caller: Caller, compilation_id: str) 
 
 
 async def rate_film(store: Store, caller: Caller, compilation_id: str, rating: int, feedback: str | None) -> None:
-    """The last rating counts. Raises Refusal not-found, invalid-state, invalid."""
+    """Replaces an earlier rating. Raises Refusal not-found, invalid-state, invalid."""
     if not 1 <= rating <= 5:
         raise invalid(("/rating", "must be from 1 to 5"))
-    film = await store.films.lock(compilation_id)
-    if film is None or film.project_id != caller.project_id:
-        raise not_found("compilation")
+    film = caller.owned(await store.films.lock(compilation_id), "compilation")
     if film.state is not FilmState.COMPLETED:
         raise invalid_state("compilation", film.state, [FilmState.COMPLETED])
     now = store.now()

@@ -15,7 +15,7 @@ from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import Asset, NewAsset, RunBase
 from services.gateway.domain.documents import EpisodePlan, parse_document
 from services.gateway.domain.episodes import Episode
-from services.gateway.domain.errors import invalid, invalid_state, not_found
+from services.gateway.domain.errors import invalid, invalid_state
 from services.gateway.domain.imports import Import
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.runs import CANCELLABLE
@@ -27,8 +27,80 @@ from shared.contracts.values import Actor, AssetKind, ObjectRef, RunSource
 
 
 @dataclass(frozen=True)
+class ImportStarted:
+    import_id: str
+    episode_id: str
+
+
+@dataclass(frozen=True)
+class ImportDocument:
+    """`title` replaces the document's own."""
+
+    document: Mapping[str, Any]
+    title: str | None = None
+
+
+async def import_document(store: Store, caller: Caller, command: ImportDocument) -> ImportStarted:
+    """The episode is created at once; the import completes when the starting images of the document have become
+    versions. Raises Refusal invalid."""
+    plan = parse_document(command.document, title=command.title)
+    uploads = await _uploads_of(store, caller, plan)
+    episode, segments = await write_episode(store, caller, plan)
+    files = list(_files(plan, segments, uploads))
+    started = ImportStarted(store.new_id(), episode.episode_id)
+    await store.imports.insert(
+        Import(
+            import_id=started.import_id,
+            project_id=caller.project_id,
+            owner_id=caller.owner_id,
+            episode_id=episode.episode_id,
+            source="document",
+            status="processing" if files else "completed",
+            run_rev=-1,
+            actor=caller.actor,
+            warnings=plan.warnings,
+            percent=0 if files else 100,
+        ),
+        store.now(),
+    )
+    base = await base_of_new_asset(store, episode)
+    await admit_imported_files(store, episode, base, files, started.import_id, caller.actor)
+    return started
+
+
+async def _uploads_of(store: Store, caller: Caller, plan: EpisodePlan) -> dict[str, Upload]:
+    named = {
+        i: s.starting_image.upload_id
+        for i, s in enumerate(plan.segments)
+        if s.starting_image and s.starting_image.upload_id
+    }
+    found = await store.uploads.of_project(caller.project_id, sorted(set(named.values())))
+    problems = [
+        (f"/segments/{i}/starting_image/upload_id", "is not an uploaded image of this project")
+        for i, upload_id in named.items()
+        if (upload := found.get(upload_id)) is None or upload.kind != "image"
+    ]
+    if problems:
+        raise invalid(*problems)
+    return found
+
+
+def _files(plan: EpisodePlan, segments: Sequence[NewSegment], uploads: Mapping[str, Upload]) -> list[ImportedFile]:
+    files = []
+    for row, segment in zip(plan.segments, segments, strict=True):
+        if row.starting_image is None:
+            continue
+        asset = next(a for a in segment.assets if a.kind is AssetKind.STARTING_IMAGE)
+        image = row.starting_image
+        files.append(
+            ImportedFile(segment, asset, uploads[image.upload_id].object if image.upload_id else None, image.url)
+        )
+    return files
+
+
+@dataclass(frozen=True)
 class ImportedFile:
-    """Either an object or a URL, for an asset that was just made."""
+    """A file, as an object or as a URL, for an asset that was created with the import."""
 
     segment: NewSegment
     asset: NewAsset
@@ -39,12 +111,13 @@ class ImportedFile:
 async def admit_imported_files(
     store: Store, episode: Episode, base: RunBase, files: Sequence[ImportedFile], import_id: str, actor: Actor
 ) -> None:
+    """Each file becomes a version by a run of its own, approved without a person."""
     for file in files:
         draft = file.asset.draft or {}
         await admit_run(
             store,
             RunSpec(
-                asset=_fresh(store, episode, file),
+                asset=_new_asset(episode, file),
                 base=base,
                 actor=actor,
                 review_timeout_s=None,
@@ -58,8 +131,8 @@ async def admit_imported_files(
         )
 
 
-def _fresh(store: Store, episode: Episode, file: ImportedFile) -> Asset:
-    """The asset as this transaction has just written it."""
+def _new_asset(episode: Episode, file: ImportedFile) -> Asset:
+    """The asset as this transaction has written it."""
     return Asset(
         asset_id=file.asset.asset_id,
         project_id=episode.project_id,
@@ -78,7 +151,8 @@ def _fresh(store: Store, episode: Episode, file: ImportedFile) -> Asset:
 
 @dataclass(frozen=True)
 class ImportFilm:
-    """`scene_threshold` 0-1: how different two frames must be to make a cut; None: the generator's default."""
+    """An uploaded film that becomes an episode. `scene_threshold` (0-1): how different two frames must be to count as a
+    cut; None: the generator's default."""
 
     upload_id: str
     title: str | None = None
@@ -86,11 +160,11 @@ class ImportFilm:
 
 
 async def import_film(store: Store, caller: Caller, command: ImportFilm) -> ImportStarted:
-    """Raises Refusal invalid."""
+    """The episode is created at once; the generator splits the film at its cuts. Raises Refusal invalid."""
     found = await store.uploads.of_project(caller.project_id, [command.upload_id])
     upload = found.get(command.upload_id)
     if upload is None or upload.kind != "video":
-        raise invalid(("/upload_id", "names no film that was uploaded to this project: upload it first"))
+        raise invalid(("/upload_id", "is not a video that was uploaded to this project; upload it first"))
     plan = EpisodePlan(title=command.title or upload.filename.rsplit(".", 1)[0] or "Film")
     episode, _ = await write_episode(store, caller, plan)
     import_id = store.new_id()
@@ -122,88 +196,15 @@ async def import_film(store: Store, caller: Caller, command: ImportFilm) -> Impo
     return ImportStarted(import_id, episode.episode_id)
 
 
-@dataclass(frozen=True)
-class ImportDocument:
-    """`title` is used instead of the document's."""
-
-    document: Mapping[str, Any]
-    title: str | None = None
-
-
-@dataclass(frozen=True)
-class ImportStarted:
-    import_id: str
-    episode_id: str
-
-
-async def import_document(store: Store, caller: Caller, command: ImportDocument) -> ImportStarted:
-    """The episode is there at once; the import completes when its images are versions. Raises Refusal invalid."""
-    plan = parse_document(command.document, title=command.title)
-    uploads = await _uploads(store, caller, plan)
-    episode, segments = await write_episode(store, caller, plan)
-    files = list(_files(plan, segments, uploads))
-    started = ImportStarted(store.new_id(), episode.episode_id)
-    await store.imports.insert(
-        Import(
-            import_id=started.import_id,
-            project_id=caller.project_id,
-            owner_id=caller.owner_id,
-            episode_id=episode.episode_id,
-            source="document",
-            status="processing" if files else "completed",
-            run_rev=-1,
-            actor=caller.actor,
-            warnings=plan.warnings,
-            percent=0 if files else 100,
-        ),
-        store.now(),
-    )
-    base = await base_of_new_asset(store, episode)
-    await admit_imported_files(store, episode, base, files, started.import_id, caller.actor)
-    return started
-
-
-async def _uploads(store: Store, caller: Caller, plan: EpisodePlan) -> dict[str, Upload]:
-    named = {
-        i: s.starting_image.upload_id
-        for i, s in enumerate(plan.segments)
-        if s.starting_image and s.starting_image.upload_id
-    }
-    found = await store.uploads.of_project(caller.project_id, sorted(set(named.values())))
-    problems = [
-        (f"/segments/{i}/starting_image/upload_id", "there is no such upload of an image")
-        for i, upload_id in named.items()
-        if (upload := found.get(upload_id)) is None or upload.kind != "image"
-    ]
-    if problems:
-        raise invalid(*problems)
-    return found
-
-
-def _files(plan: EpisodePlan, segments: Sequence[NewSegment], uploads: Mapping[str, Upload]) -> list[ImportedFile]:
-    files = []
-    for row, segment in zip(plan.segments, segments, strict=True):
-        if row.starting_image is None:
-            continue
-        asset = next(a for a in segment.assets if a.kind is AssetKind.STARTING_IMAGE)
-        image = row.starting_image
-        files.append(
-            ImportedFile(segment, asset, uploads[image.upload_id].object if image.upload_id else None, image.url)
-        )
-    return files
-
-
 async def cancel_import(store: Store, caller: Caller, import_id: str) -> None:
-    """Raises Refusal not-found, invalid-state."""
-    found = [await store.runs.lock(run_id) for run_id in await store.imports.active_runs(import_id)]
-    row = await store.imports.lock(import_id)
-    if row is None or row.project_id != caller.project_id:
-        raise not_found("import")
+    """Active runs are cancelled, and a film is not split any further. Raises Refusal not-found, invalid-state."""
+    runs = [await store.runs.lock(run_id) for run_id in await store.imports.active_runs(import_id)]
+    row = caller.owned(await store.imports.lock(import_id), "import")
     if row.status not in ("pending", "processing"):
         raise invalid_state("import", row.status, ["pending", "processing"])
     now = store.now()
     await store.imports.save(import_id, now, status="cancelled", cancel_requested_at=now)
-    for run in found:
+    for run in runs:
         if run and run.status in CANCELLABLE:
             await stop_run(store, run, caller.actor)
     if row.source == "film":
@@ -230,7 +231,7 @@ async def cancel_import(store: Store, caller: Caller, import_id: str) -> None:
 
 
 async def withdraw_import(store: Store, row: Import, actor: Actor) -> None:
-    """What a person has added meanwhile keeps it."""
+    """Deletes the empty episode of a film that was not split, unless a person has added a segment meanwhile."""
     if row.source != "film" or row.clips_taken:
         return
     episode = await store.episodes.lock(row.episode_id)

@@ -9,11 +9,16 @@ from typing import Any, Final
 from services.gateway.commands.episodes import delete_episode
 from services.gateway.commands.stream_events import changed_event
 from services.gateway.domain.accounts import Caller, Role
-from services.gateway.domain.errors import Refusal, invalid, not_found, stale
+from services.gateway.domain.errors import Refusal, check_revision, invalid, not_found
 from services.gateway.domain.models import settings_problems
 from services.gateway.domain.projects import Project
 from services.gateway.domain.settings import OWNERS_ONLY, merged, reference_ids
 from services.gateway.store.unit_of_work import Store
+
+LOCAL_USER: Final = "local"
+"""The only user of an installation without accounts."""
+
+LOCAL_PROJECT_NAME: Final = "My film"
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,12 @@ class CreateProject:
 
 
 async def create_project(store: Store, user_id: str, command: CreateProject) -> str:
-    """Returns the project's id. Raises Refusal invalid."""
+    """The user becomes its owner. Returns the project's id. Raises Refusal invalid."""
     settings = merged({}, command.settings)
     if problems := settings_problems(settings, settings, store.catalogue, store.default_provider):
         raise invalid(*((f"/settings{at}", problem) for at, problem in problems))
     if reference_ids(settings):
-        raise invalid(("/settings/characters", "uploads belong to a project: name them once it is there"))
+        raise invalid(("/settings/characters", "must not name uploads yet; add them once the project exists"))
     now, project_id = store.now(), store.new_id()
     await store.projects.insert(Project(project_id, user_id, command.name, command.description, settings, 1, 1), now)
     await store.accounts.put_member(project_id, user_id, Role.OWNER, now)
@@ -40,7 +45,7 @@ async def create_project(store: Store, user_id: str, command: CreateProject) -> 
 
 @dataclass(frozen=True)
 class ChangeProject:
-    """`revision` None: whatever it is now. `changes`: name, description."""
+    """`revision` None: any. `changes`: name, description."""
 
     revision: int | None
     changes: Mapping[str, Any]
@@ -51,8 +56,7 @@ async def change_project(store: Store, caller: Caller, command: ChangeProject) -
     project = await store.projects.lock(caller.project_id)
     if project is None:
         raise not_found("project")
-    if command.revision not in (None, project.revision):
-        raise stale(project.revision)
+    check_revision(command.revision, project.revision)
     now = store.now()
     fields = {name: value for name, value in command.changes.items() if name in ("name", "description")}
     await store.projects.save(project.project_id, now, revision=project.revision + 1, **fields)
@@ -61,26 +65,25 @@ async def change_project(store: Store, caller: Caller, command: ChangeProject) -
 
 @dataclass(frozen=True)
 class ChangeSettings:
-    """`revision` None: whatever it is now. `changes`: a merge patch of the API's Settings."""
+    """`revision` None: any. `changes`: a merge patch of the API's Settings."""
 
     revision: int | None
     changes: Mapping[str, Any]
 
 
 async def change_settings(store: Store, caller: Caller, command: ChangeSettings) -> None:
-    """Raises Refusal not-found, stale, forbidden, invalid."""
+    """Only owners may change what concerns money and deadlines. Raises Refusal not-found, stale, forbidden, invalid."""
     if OWNERS_ONLY & set(command.changes) and not caller.role.at_least(Role.OWNER):
         raise Refusal(
             "forbidden",
-            f"Only owners change {', '.join(sorted(OWNERS_ONLY))}.",
+            f"Only owners can change {', '.join(sorted(OWNERS_ONLY))}.",
             "Ask an owner.",
             required_role=Role.OWNER.value,
         )
     project = await store.projects.lock(caller.project_id)
     if project is None:
         raise not_found("project")
-    if command.revision not in (None, project.settings_revision):
-        raise stale(project.settings_revision)
+    check_revision(command.revision, project.settings_revision)
     settings = merged(project.settings, command.changes)
     problems = settings_problems(settings, command.changes, store.catalogue, store.default_provider)
     problems += await _missing_references(store, caller, settings)
@@ -96,7 +99,7 @@ async def change_settings(store: Store, caller: Caller, command: ChangeSettings)
 async def _missing_references(store: Store, caller: Caller, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = await store.uploads.of_project(caller.project_id, reference_ids(settings))
     return [
-        (f"/characters/{i}/upload_ids/{j}", "there is no such upload of an image")
+        (f"/characters/{i}/upload_ids/{j}", "is not an uploaded image of this project")
         for i, character in enumerate(settings.get("characters") or [])
         for j, upload_id in enumerate(character.get("upload_ids") or [])
         if (upload := found.get(upload_id)) is None or upload.kind != "image"
@@ -104,7 +107,7 @@ async def _missing_references(store: Store, caller: Caller, settings: Mapping[st
 
 
 async def delete_project(store: Store, caller: Caller) -> None:
-    """Raises Refusal not-found."""
+    """Deletes the project with everything in it. Raises Refusal not-found."""
     if await store.projects.lock(caller.project_id) is None:
         raise not_found("project")
     for episode_id in await store.projects.episode_ids(caller.project_id):
@@ -114,12 +117,8 @@ async def delete_project(store: Store, caller: Caller) -> None:
     await store.log(changed_event(caller, None, "project", caller.project_id, now, deleted=True))
 
 
-LOCAL_USER: Final = "local"
-NAME: Final = "My film"
-
-
 async def ensure_local_project(store: Store) -> str:
-    """Returns the id of the local user's oldest project, made now if there is none. Repeating it changes nothing."""
+    """Returns the id of the local user's oldest project, and creates one if there is none."""
     await store.accounts.see(LOCAL_USER, "Local user", store.now())
     found = await store.projects.first_of(LOCAL_USER)
-    return found or await create_project(store, LOCAL_USER, CreateProject(NAME))
+    return found or await create_project(store, LOCAL_USER, CreateProject(LOCAL_PROJECT_NAME))

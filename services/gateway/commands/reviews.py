@@ -1,24 +1,33 @@
-"""Submit decisions on previews and read their outcome."""
+"""Submit decisions on previews, and read what became of them.
+
+The review service is the one that decides: a decision is recorded as pending and published, and counts once the review
+service has confirmed it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from services.gateway.commands.run_admission import RunSpec, StartRun, admit_run, check_run, run_parameters
+from services.gateway.commands.run_admission import RunSpec, admit_run, check_run, run_parameters
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal, invalid, invalid_state, not_found
 from services.gateway.domain.reviews import NewReview
+from services.gateway.domain.run_parameters import MODIFICATIONS, RunParameters
 from services.gateway.domain.runs import Run, RunStatus
+from services.gateway.domain.versions import version_gone
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import DecisionAction, DecisionSubmitted
 from shared.contracts.values import Actor, ParentReason
 
+SUGGESTED_CHANGES: Final = "/suggested_changes"
+"""Where a decision has its changes to the next run (a JSON pointer)."""
+
 
 @dataclass(frozen=True)
 class SubmitDecision:
-    """`regenerate` None: true if changes are suggested and the caller may spend."""
+    """`regenerate` None: true if changes are suggested and the caller may start runs."""
 
     run_id: str
     action: Literal["approve", "reject"]
@@ -37,13 +46,15 @@ class SubmittedDecision:
 
 
 async def submit_decision(store: Store, caller: Caller, command: SubmitDecision) -> SubmittedDecision:
-    """Raises Refusal not-found, already-decided, invalid-state, gone, invalid, forbidden, spend-cap-reached."""
-    run = await store.runs.lock(command.run_id)
-    if run is None or run.project_id != caller.project_id:
-        raise not_found("run")
+    """A person approves or rejects a preview, once; a rejection may request the next run.
+
+    Raises Refusal not-found, already-decided, invalid-state, gone, invalid, forbidden, rate-limited,
+    spend-cap-reached.
+    """
+    run = caller.owned(await store.runs.lock(command.run_id), "run")
     await _check_open(store, run)
-    version_id = await _version(store, run, command)
-    next_run = store.new_id() if _regenerates(caller, command) else None
+    version_id = await _chosen_version(store, run, command)
+    next_run_id = store.new_id() if _regenerates(caller, command) else None
     decision_id = await record_decision(
         store,
         run,
@@ -54,12 +65,12 @@ async def submit_decision(store: Store, caller: Caller, command: SubmitDecision)
             rating=command.rating,
             feedback=command.feedback,
             suggested_changes=command.suggested_changes,
-            next_run_id=next_run,
+            next_run_id=next_run_id,
         ),
     )
-    if next_run:
-        await _hold_next(store, caller, run, command, next_run)
-    return SubmittedDecision(decision_id, run.run_id, next_run)
+    if next_run_id:
+        await _admit_next_run(store, caller, run, command, next_run_id)
+    return SubmittedDecision(decision_id, run.run_id, next_run_id)
 
 
 async def _check_open(store: Store, run: Run) -> None:
@@ -74,52 +85,52 @@ async def _check_open(store: Store, run: Run) -> None:
             raise invalid_state("run", run.status, [RunStatus.PREVIEW_READY], "There is no preview to decide on.")
 
 
-async def _version(store: Store, run: Run, command: SubmitDecision) -> str:
-    """The candidate that was seen; only a lone one needs no name. A rejection turns all of them down."""
-    named = command.version_id
-    if named is None and len(run.candidates) > 1 and command.action == "approve":
-        raise invalid(("/version_id", "there are several candidates: name the one you choose"))
-    chosen = named or run.candidates[0]
+async def _chosen_version(store: Store, run: Run, command: SubmitDecision) -> str:
+    """The candidate that the decision is about. It must be named to approve one of several; a rejection applies to all
+    of them."""
+    if command.version_id is None and len(run.candidates) > 1 and command.action == "approve":
+        raise invalid(("/version_id", "is required: there are several candidates to choose from"))
+    chosen = command.version_id or run.candidates[0]
     if chosen not in run.candidates:
         raise invalid(("/version_id", "is not a candidate of this run"))
     version = await store.versions.get(chosen)
     if version and version.retired_at:
-        raise Refusal("gone", "This version was deleted by retention.", "Regenerate it.")
+        raise version_gone()
     return chosen
 
 
 def _regenerates(caller: Caller, command: SubmitDecision) -> bool:
     if command.action == "approve":
         if command.regenerate:
-            raise invalid(("/regenerate", "goes with a rejection"))
+            raise invalid(("/regenerate", "is only allowed with a rejection"))
         return False
-    may_spend = caller.role.at_least(Role.EDITOR)
+    may_start_runs = caller.role.at_least(Role.EDITOR)
     if command.regenerate is None:
-        return bool(command.suggested_changes) and may_spend
-    if command.regenerate and not may_spend:
+        return bool(command.suggested_changes) and may_start_runs
+    if command.regenerate and not may_start_runs:
         raise Refusal(
             "forbidden",
-            "Only editors start new runs.",
+            "Only editors can start new runs.",
             "Ask an owner, or reject without regenerating.",
             required_role=Role.EDITOR.value,
         )
     return command.regenerate
 
 
-async def _hold_next(store: Store, caller: Caller, run: Run, command: SubmitDecision, next_run_id: str) -> None:
-    """The next run is checked and written now, and sent once review has confirmed the rejection."""
+async def _admit_next_run(store: Store, caller: Caller, run: Run, command: SubmitDecision, next_run_id: str) -> None:
+    """The next run is checked and written now; it is sent once the review service has confirmed the rejection."""
     asset = await store.assets.lock(run.asset_id)
     if asset is None:
         raise not_found("asset")
     base = await store.assets.base_of(run.asset_id)
     changes = dict(command.suggested_changes or {})
-    again = StartRun(run.asset_id, changes=changes or {"prompt_modifications": ""})  # the parent's wishes once more
-    order = RunSpec(
+    repeat = changes or {MODIFICATIONS: ""}  # without changes, the parent's parameters are requested again
+    spec = RunSpec(
         asset=asset,
         base=base,
         actor=caller.actor,
         review_timeout_s=run.request.review_timeout_s,
-        parameters=run_parameters(again, asset, base, run, changes_in="/suggested_changes"),
+        parameters=run_parameters(RunParameters(), repeat, asset, base, run, changes_in=SUGGESTED_CHANGES),
         variants=run.request.variants,
         keep_original=run.request.keep_original,
         parent_run_id=run.run_id,
@@ -129,8 +140,8 @@ async def _hold_next(store: Store, caller: Caller, run: Run, command: SubmitDeci
         held=True,
         run_id=next_run_id,
     )
-    await check_run(store, order, changes_in="/suggested_changes")
-    await admit_run(store, order)
+    await check_run(store, spec, changes_in=SUGGESTED_CHANGES)
+    await admit_run(store, spec)
 
 
 @dataclass(frozen=True)
@@ -145,7 +156,8 @@ class Decision:
 
 
 async def record_decision(store: Store, run: Run, decision: Decision) -> str:
-    """Returns the decision's id. Raises Refusal already-decided if one is pending."""
+    """Stores a decision and publishes it to the review service. Returns its id. Raises Refusal already-decided if
+    another decision on the run is pending."""
     now, review_id = store.now(), store.new_id()
     review = NewReview(
         review_id=review_id,
@@ -190,13 +202,13 @@ async def record_decision(store: Store, run: Run, decision: Decision) -> str:
 
 
 def already_decided(outcome: str, review_id: str | None) -> Refusal:
-    how = "Reopen it to decide again." if outcome in ("expired", "rejected") else "Refresh."
     return Refusal(
-        "already-decided", f"This preview was decided already: {outcome}.", how, outcome=outcome, review_id=review_id
+        "already-decided",
+        f"This preview was already decided: {outcome}.",
+        "Reopen it to decide again." if outcome in ("expired", "rejected") else "Refresh.",
+        outcome=outcome,
+        review_id=review_id,
     )
-
-
-_OUTCOMES = {"already_decided": "decided", "expired": "expired", "withdrawn": "withdrawn"}
 
 
 @dataclass(frozen=True)
@@ -207,8 +219,12 @@ class DecisionOutcome:
     next_run_id: str | None
 
 
+_OUTCOMES: Final = {"already_decided": "decided", "expired": "expired", "withdrawn": "withdrawn"}
+
+
 async def read_outcome(store: Store, decision_id: str) -> DecisionOutcome:
-    """Raises Refusal already-decided if review refused it (unless all that it asked for is a run that starts)."""
+    """Raises Refusal not-found, or already-decided if the review service refused the decision. A request for another
+    run that came after the deadline counts as a rejection: its run starts either way."""
     review = await store.reviews.get(decision_id)
     if review is None:
         raise not_found("review")
@@ -216,11 +232,10 @@ async def read_outcome(store: Store, decision_id: str) -> DecisionOutcome:
         case "pending" | "accepted" | "rejected":
             return DecisionOutcome(decision_id, review.run_id, review.verdict, review.next_run_id)
     if review.action is DecisionAction.REQUEST_REGENERATION and review.reason == "expired":
-        return DecisionOutcome(
-            decision_id, review.run_id, "rejected", review.next_run_id
-        )  # closed either way; the run starts
+        return DecisionOutcome(decision_id, review.run_id, "rejected", review.next_run_id)
     run = await store.runs.get(review.run_id)
     decided = await store.reviews.decisive(review.run_id)
-    told = _OUTCOMES.get(review.reason or "", review.reason or "refused")
-    outcome = run.state.review.value if run and run.state.is_decided and told == "decided" else told
+    outcome = _OUTCOMES.get(review.reason or "", review.reason or "refused")
+    if run and run.state.is_decided and outcome == "decided":
+        outcome = run.state.review.value
     raise already_decided(outcome, decided.review_id if decided else None)

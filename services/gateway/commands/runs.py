@@ -1,70 +1,59 @@
-"""Start, reopen and cancel runs."""
+"""Start, reopen and cancel runs; send or drop the held run that waits for a decision."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from services.gateway.commands.assets import asset_of_segment, lock_asset
 from services.gateway.commands.reviews import Decision, record_decision
-from services.gateway.commands.run_admission import (
-    MAX_VARIANTS,
-    AdmittedRun,
-    RunSpec,
-    StartRun,
-    _data,
-    admit_run,
-    check_run,
-    run_parameters,
-)
-from services.gateway.commands.stream_events import requested_text, run_event
+from services.gateway.commands.run_admission import RunSpec, StartedRun, admit_run, check_run, run_parameters
+from services.gateway.commands.stream_events import requested_event, requested_text, run_event
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import Asset
-from services.gateway.domain.errors import Refusal, busy, invalid, invalid_state, not_found
-from services.gateway.domain.event_log import StreamEvent
+from services.gateway.domain.errors import Refusal, busy, invalid, invalid_state
+from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.runs import CANCELLABLE, GeneratorState, Run, RunStatus
 from services.gateway.domain.settings import review_timeout_s
-from services.gateway.domain.timestamps import rfc3339
 from services.gateway.domain.versions import is_retired, version_gone
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, DecisionAction
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
-
-async def send_held_run(store: Store, parent: Run, *, feedback: bool = False) -> bool:
-    """The verdict on the parent starts the run that waited for it: it gets the asset's lock. False: there is none.
-    `feedback`: the verdict is a rejection that asked for it."""
-    held = await store.runs.lock(parent.held_run_id) if parent.held_run_id else None
-    if held is None or not held.held:
-        return False
-    now = store.now()
-    await store.assets.hand_over(held.asset_id, parent.run_id, held.run_id, now)
-    at = await store.runs.save(held, held.state, now, held=False)
-    await store.publish(held.project_id, held.owner_id, held.request)
-    text = requested_text(held.request, again=held.asset_committed, feedback=feedback)
-    await store.log(
-        StreamEvent(
-            "regenerate-requested",
-            held.project_id,
-            held.episode_id,
-            _data(held.project_id, held.request, text, rfc3339(at)),
-        )
-    )
-    return True
+MAX_VARIANTS: Final = 4
 
 
-async def start_run(store: Store, caller: Caller, command: StartRun) -> AdmittedRun:
-    """Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached."""
+@dataclass(frozen=True)
+class StartRun:
+    """What is left out comes from the draft. `changes` are merged into the parameters of the parent run."""
+
+    asset_id: str
+    directions: str | None = None
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    variants: int = 1
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    keep_original: bool = True
+
+
+async def start_run(store: Store, caller: Caller, command: StartRun) -> StartedRun:
+    """Requests another version of an asset. An asset has one active run; a preview that waits for a decision is
+    closed by the request.
+
+    Raises Refusal not-found, busy, invalid, rate-limited, spend-cap-reached.
+    """
     asset = await lock_asset(store, caller, command.asset_id)
-    waiting = await _waiting(store, asset)
+    waiting = await _waiting_preview(store, asset)
     base = await store.assets.base_of(asset.asset_id)
     parent = waiting or await store.runs.newest_shown(asset.asset_id)
-    order = RunSpec(
+    requested = RunParameters(command.directions, command.model, command.settings)
+    spec = RunSpec(
         asset=asset,
         base=base,
         actor=caller.actor,
         review_timeout_s=review_timeout_s(base.project.settings),
-        parameters=run_parameters(command, asset, base, parent),
+        parameters=run_parameters(requested, command.changes, asset, base, parent),
         variants=command.variants,
         keep_original=command.keep_original,
         changes=command.changes or None,
@@ -74,29 +63,31 @@ async def start_run(store: Store, caller: Caller, command: StartRun) -> Admitted
     )
     if not 1 <= command.variants <= MAX_VARIANTS:
         raise invalid(("/variants", f"must be from 1 to {MAX_VARIANTS}"))
-    await check_run(store, order)
+    await check_run(store, spec)
     decision_id = None
     if waiting:
-        order = replace(order, batch_id=waiting.batch_id, review_timeout_s=waiting.request.review_timeout_s)
-        decision_id = await record_decision(
-            store,
-            waiting,
-            Decision(
-                action=DecisionAction.REQUEST_REGENERATION,
-                version_id=waiting.candidates[0],
-                actor=caller.actor,
-                suggested_changes=command.changes or None,
-                next_run_id=order.run_id,
-            ),
-        )
-    run_id = await admit_run(store, order)
+        spec = replace(spec, batch_id=waiting.batch_id, review_timeout_s=waiting.request.review_timeout_s)
+        decision_id = await _close_preview(store, waiting, spec)
+    run_id = await admit_run(store, spec)
     if batch_id := await store.batches.live_of(asset.episode_id):
         await store.wake_batch(batch_id)
-    return AdmittedRun(run_id, decision_id)
+    return StartedRun(run_id, decision_id)
+
+
+async def _waiting_preview(store: Store, asset: Asset) -> Run | None:
+    """The preview that a request for another run closes; None if the asset is free. Raises Refusal busy."""
+    if asset.active_run_id is None:
+        return None
+    active = await store.runs.get(asset.active_run_id)
+    if active is None or active.status is not RunStatus.PREVIEW_READY or active.auto_approve or active.held_run_id:
+        raise busy(asset.label, asset.active_run_id)
+    if await store.reviews.pending(active.run_id):
+        raise busy(asset.label, asset.active_run_id)
+    return active
 
 
 def _parentage(parent: Run | None) -> dict[str, Any]:
-    """A run after a rejected or failed one says so; any other has no parent."""
+    """Only a run after a rejected or failed one has a parent."""
     match parent.status if parent else None:
         case RunStatus.REJECTED | RunStatus.PREVIEW_READY:
             reason = ParentReason.REJECTED
@@ -108,33 +99,56 @@ def _parentage(parent: Run | None) -> dict[str, Any]:
     return {"parent_run_id": parent.run_id, "parent_reason": reason}
 
 
-async def _waiting(store: Store, asset: Asset) -> Run | None:
-    """The preview that this request closes, or None if the asset is free; raises busy."""
-    if asset.active_run_id is None:
-        return None
-    active = await store.runs.get(asset.active_run_id)
-    if active is None or active.status is not RunStatus.PREVIEW_READY or active.auto_approve or active.held_run_id:
-        raise busy(asset.label, asset.active_run_id)
-    if await store.reviews.pending(active.run_id):
-        raise busy(asset.label, asset.active_run_id)
-    return active
+async def _close_preview(store: Store, preview: Run, next_run: RunSpec) -> str:
+    """Returns the id of the decision that closes it."""
+    return await record_decision(
+        store,
+        preview,
+        Decision(
+            action=DecisionAction.REQUEST_REGENERATION,
+            version_id=preview.candidates[0],
+            actor=next_run.actor,
+            suggested_changes=next_run.changes,
+            next_run_id=next_run.run_id,
+        ),
+    )
+
+
+async def send_held_run(store: Store, parent: Run, *, feedback: bool = False) -> bool:
+    """The parent was decided: the run that waited for it gets the asset's lock and is sent. False: there is none.
+    `feedback`: a rejection requested the run."""
+    run = await store.runs.lock(parent.held_run_id) if parent.held_run_id else None
+    if run is None or not run.held:
+        return False
+    now = store.now()
+    await store.assets.hand_over(run.asset_id, parent.run_id, run.run_id, now)
+    updated_at = await store.runs.save(run, run.state, now, held=False)
+    await store.publish(run.project_id, run.owner_id, run.request)
+    text = requested_text(run.request, again=run.asset_committed, feedback=feedback)
+    await store.log(requested_event(run.project_id, run.request, text, updated_at))
+    return True
+
+
+async def drop_held_run(store: Store, parent: Run, cause: str) -> None:
+    """The run that waits for the decision on `parent`, if there is one, ends without being sent."""
+    run = await store.runs.lock(parent.held_run_id) if parent.held_run_id else None
+    if run and run.held:
+        await _end_unsent(store, run, "preview_accepted", cause)
 
 
 async def cancel_run(store: Store, caller: Caller, run_id: str) -> None:
     """Raises Refusal not-found, invalid-state."""
-    run = await store.runs.lock(run_id)
-    if run is None or run.project_id != caller.project_id:
-        raise not_found("run")
+    run = caller.owned(await store.runs.lock(run_id), "run")
     if run.status not in CANCELLABLE:
-        how = "Reject the preview instead." if run.status is RunStatus.PREVIEW_READY else "It has ended."
-        raise invalid_state("run", run.status, sorted(CANCELLABLE), how)
+        recovery = "Reject the preview instead." if run.status is RunStatus.PREVIEW_READY else "It has already ended."
+        raise invalid_state("run", run.status, sorted(CANCELLABLE), recovery)
     await stop_run(store, run, caller.actor)
 
 
 async def stop_run(store: Store, run: Run, actor: Actor) -> None:
-    """A run that was never sent ends here; any other is the generator's to end."""
+    """A held run ends at once. Any other is ended by the generator, which reports what it has cost."""
     if run.held:
-        await drop_run(store, run, "cancelled", "It was cancelled before it started.")
+        await _end_unsent(store, run, "cancelled", "It was cancelled before it started.")
         return
     await store.runs.save(run, run.state, store.now(), cancel_requested_at=store.now())
     await store.publish(
@@ -146,7 +160,7 @@ async def stop_run(store: Store, run: Run, actor: Actor) -> None:
     )
 
 
-async def drop_run(store: Store, run: Run, code: str, cause: str) -> None:
+async def _end_unsent(store: Store, run: Run, code: str, cause: str) -> None:
     now = store.now()
     state = replace(run.state, generator=GeneratorState.CANCELLED)
     error = {
@@ -156,24 +170,18 @@ async def drop_run(store: Store, run: Run, code: str, cause: str) -> None:
         "retryable": False,
         "provider_code": None,
     }
-    at = await store.runs.save(
+    updated_at = await store.runs.save(
         run, state, now, held=False, error=error, finished_at=now, message_code="run.cancelled", message_args={}
     )
-    await store.log(run_event("failed", run, state.status, at, cause, Actor(kind="system"), error=error))
+    await store.log(run_event("failed", run, state.status, updated_at, cause, Actor(kind="system"), error=error))
 
 
-async def drop_held_run(store: Store, parent: Run, cause: str) -> None:
-    """The run that waited for the verdict on this one, if there is any."""
-    held = await store.runs.lock(parent.held_run_id) if parent.held_run_id else None
-    if held and held.held:
-        await drop_run(store, held, "preview_accepted", cause)
+async def reopen_run(store: Store, caller: Caller, run_id: str) -> StartedRun:
+    """An expired or rejected preview gets a new run and a new deadline; no provider is called again.
 
-
-async def reopen_run(store: Store, caller: Caller, run_id: str) -> AdmittedRun:
-    """Raises Refusal not-found, invalid-state, busy, gone."""
-    run = await store.runs.get(run_id)
-    if run is None or run.project_id != caller.project_id:
-        raise not_found("run")
+    Raises Refusal not-found, invalid-state, busy, gone.
+    """
+    run = caller.owned(await store.runs.get(run_id), "run")
     asset = await lock_asset(store, caller, run.asset_id)
     run = await store.runs.get(run_id) or run
     if run.status not in (RunStatus.EXPIRED, RunStatus.REJECTED):
@@ -186,47 +194,43 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> AdmittedRun:
     if version is None or is_retired(version, store.now()):
         raise version_gone()
     base = await store.assets.base_of(asset.asset_id)
-    return AdmittedRun(
-        await admit_run(
-            store,
-            RunSpec(
-                asset=asset,
-                base=base,
-                actor=caller.actor,
-                review_timeout_s=review_timeout_s(base.project.settings),
-                parameters=run.parameters,
-                source=RunSource.EXISTING,
-                parent_run_id=run_id,
-                parent_reason=ParentReason.REOPEN,
-                version_id=version.version_id,
-                batch_id=run.batch_id if run.batch_id == run.live_batch_id else None,
-            ),
-        )
+    spec = RunSpec(
+        asset=asset,
+        base=base,
+        actor=caller.actor,
+        review_timeout_s=review_timeout_s(base.project.settings),
+        parameters=run.parameters,
+        source=RunSource.EXISTING,
+        parent_run_id=run_id,
+        parent_reason=ParentReason.REOPEN,
+        version_id=version.version_id,
+        batch_id=run.batch_id if run.batch_id == run.live_batch_id else None,
     )
+    return StartedRun(await admit_run(store, spec))
 
 
 async def find_waiting_run(store: Store, caller: Caller, segment_id: str) -> str:
-    """The run of the segment's video that waits for a decision. Raises Refusal not-found, invalid-state."""
+    """The run whose preview of the segment's video waits for a decision. Raises Refusal not-found, invalid-state."""
     asset_id = await asset_of_segment(store, caller, segment_id, AssetKind.VIDEO)
     newest = await store.runs.newest_shown(asset_id)
     if newest is None or newest.status is not RunStatus.PREVIEW_READY:
-        raise _nothing_waits(newest.status if newest else None)
+        raise _no_waiting_preview(newest.status if newest else None)
     return newest.run_id
 
 
-def _nothing_waits(newest: RunStatus | None) -> Refusal:
+def _no_waiting_preview(newest: RunStatus | None) -> Refusal:
     match newest:
         case None:
-            cause, recovery = "Nothing has been made of this segment yet.", "Start its generation, then decide."
+            cause, recovery = "The segment's video has not been generated yet.", "Start its generation, then decide."
         case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING:
-            cause, recovery = "The segment's video is still being made.", "Wait for preview-ready, then decide."
+            cause, recovery = "The segment's video is still being generated.", "Wait for preview-ready, then decide."
         case RunStatus.ACCEPTED | RunStatus.COMPLETE:
-            cause, recovery = "The segment's newest video was accepted already.", "Refresh; regenerate it for another."
+            cause, recovery = "The segment's newest video was already accepted.", "Refresh; regenerate it for another."
         case _:
             cause, recovery = f"The segment's newest run is {newest}.", "Refresh; reopen or regenerate it."
     return Refusal(
         "invalid-state",
-        f"{cause} No preview waits for a decision.",
+        f"{cause} No preview is waiting for a decision.",
         recovery,
         current=newest.value if newest else "pending",
         allowed=[RunStatus.PREVIEW_READY.value],

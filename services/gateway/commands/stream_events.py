@@ -103,6 +103,31 @@ def requested_text(request: RegenerateRequested, *, again: bool, feedback: bool 
             assert_never(request.source)
 
 
+def requested_event(project_id: str, request: RegenerateRequested, text: str, at: datetime) -> StreamEvent:
+    """A run was sent to the generator."""
+    return StreamEvent(
+        "regenerate-requested",
+        project_id,
+        request.episode_id,
+        {
+            "project_id": project_id,
+            "episode_id": request.episode_id,
+            "status": RunStatus.REQUESTED.value,
+            "message": text,
+            "actor": request.actor.model_dump(),
+            "updated_at": rfc3339(at),
+            "run_id": request.run_id,
+            "asset_id": request.asset_id,
+            "kind": request.asset_kind.value,
+            "segment_id": request.segment_id,
+            "segment_number": request.segment_number,
+            "source": request.source.value,
+            "parent_run_id": request.parent_run_id,
+            "batch_id": request.batch_id,
+        },
+    )
+
+
 def preview_text(run: Run) -> str:
     if run.parent_reason is ParentReason.REJECTED or run.asset_committed:
         return message("preview.new_version")

@@ -12,7 +12,7 @@ from shared.contracts.events.gateway import EpisodeChanged
 async def publish_timeline(
     store: Store, episode: Episode, *, deleted: bool = False, deleted_asset_ids: Sequence[str] = ()
 ) -> None:
-    """`episode` is locked by the caller, so versions of the timeline go out in order."""
+    """The caller has locked the episode, so the versions of its timeline are published in order."""
     version = await store.episodes.next_timeline(episode.episode_id)
     segments, music = await store.episodes.timeline(episode.episode_id)
     await store.publish(

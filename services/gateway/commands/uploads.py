@@ -13,7 +13,8 @@ from shared.contracts.values import ObjectRef
 
 @dataclass(frozen=True)
 class RegisterUpload:
-    """`object` is in the gateway's bucket, its key contains the upload's id. `duration` in seconds."""
+    """A file that was received and stored: `object` is in the gateway's bucket, and its key contains the upload's id.
+    Width and height in pixels, `duration` in seconds."""
 
     upload_id: str
     filename: str
@@ -26,19 +27,16 @@ class RegisterUpload:
 
 
 async def register_upload(store: Store, caller: Caller, command: RegisterUpload) -> None:
-    c = command
-    await store.uploads.insert(
-        Upload(
-            c.upload_id,
-            caller.project_id,
-            c.filename,
-            c.content_type,
-            c.kind,
-            c.object,
-            caller.user_id,
-            c.width,
-            c.height,
-            c.duration,
-        ),
-        store.now(),
+    upload = Upload(
+        upload_id=command.upload_id,
+        project_id=caller.project_id,
+        filename=command.filename,
+        content_type=command.content_type,
+        kind=command.kind,
+        object=command.object,
+        user_id=caller.user_id,
+        width=command.width,
+        height=command.height,
+        duration=command.duration,
     )
+    await store.uploads.insert(upload, store.now())

@@ -1,16 +1,33 @@
-"""Members of a project and what each of their roles allows."""
+"""Members of a project, and what each of their roles allows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
+from services.gateway.domain.errors import not_found
 from shared.contracts.values import Actor
 
 
+class InProject(Protocol):
+    """Anything that belongs to a project."""
+
+    @property
+    def project_id(self) -> str: ...
+
+
+T = TypeVar("T", bound=InProject)
+
+Resource = Literal[
+    "project", "episode", "segment", "asset", "run", "version", "batch", "compilation", "import", "upload"
+]
+"""What a request may name by its id; access to it follows from its project."""
+
+
 class Role(StrEnum):
-    """viewer reads, reviewer decides, editor creates and spends, owner cares for members and money."""
+    """Lowest first: a viewer reads, a reviewer decides, an editor creates and spends, an owner manages members and
+    money."""
 
     VIEWER = "viewer"
     REVIEWER = "reviewer"
@@ -22,14 +39,9 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
-Resource = Literal[
-    "project", "episode", "segment", "asset", "run", "version", "batch", "compilation", "import", "upload"
-]
-
-
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, in which project, and what they may do there. `owner_id` is the project's owner."""
+    """The user who sent a command, with their role in the project that it concerns. `owner_id` is the project's."""
 
     user_id: str
     project_id: str
@@ -39,3 +51,9 @@ class Caller:
     @property
     def actor(self) -> Actor:
         return Actor(kind="user", user_id=self.user_id)
+
+    def owned(self, found: T | None, what: str) -> T:
+        """`found`, if it belongs to the caller's project. Raises Refusal not-found if it does not, or is absent."""
+        if found is None or found.project_id != self.project_id:
+            raise not_found(what)
+        return found

@@ -15,8 +15,12 @@ from shared.contracts.values import AssetKind
 
 
 class ItemState(StrEnum):
-    """`held`: rejected, waits until another version is accepted or it is skipped. `left`: failed, expired or cancelled,
-    or what it builds on was. `nothing`: there is no text to make it from and the film does without."""
+    """The state of one asset of the batch.
+
+    `held`: it was rejected; the batch waits until another version is accepted or the segment is skipped. `left`: it, or
+    the asset that it builds on, failed, expired or was cancelled. `nothing`: it has no directions, and the film does
+    not need it.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -43,17 +47,17 @@ NO_IMAGE: Final[Problem] = {
 }
 NO_DIRECTIONS: Final[Problem] = {
     "code": "directions_missing",
-    "cause": "There are no directions to make it from.",
+    "cause": "It has no directions.",
     "recovery": "Write directions, or describe the scene, then start it again.",
 }
 IMAGE_LEFT: Final[Problem] = {
     "code": "starting_image_missing",
-    "cause": "Its starting image could not be made.",
+    "cause": "Its starting image could not be generated.",
     "recovery": "Regenerate the starting image first.",
 }
 VIDEO_LEFT: Final[Problem] = {
     "code": "video_missing",
-    "cause": "Its video could not be made.",
+    "cause": "Its video could not be generated.",
     "recovery": "Regenerate the video first.",
 }
 
@@ -69,7 +73,7 @@ class SlotRun:
 
     @property
     def is_at_work(self) -> bool:
-        """It goes on by itself: it takes a place of the batch, though it be skipped meanwhile."""
+        """It continues without a person, so it counts as active even if its segment is skipped meanwhile."""
         if self.status is RunStatus.PREVIEW_READY:
             return self.auto_approve
         return self.status in CANCELLABLE or self.status in (RunStatus.ACCEPTED, RunStatus.COMPLETE)
@@ -77,7 +81,7 @@ class SlotRun:
 
 @dataclass(frozen=True)
 class Slot:
-    """An asset of the batch as its rows tell. `refused`: why its run was not admitted the last time."""
+    """An asset of the batch, as its rows show it. `refused`: why its last run was not admitted."""
 
     asset_id: str
     kind: AssetKind
@@ -90,7 +94,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class SegmentSlots:
-    """A segment in film order; None: the asset is not in the batch (deleted)."""
+    """One segment; None: that asset was deleted."""
 
     segment_id: str
     number: int
@@ -107,8 +111,8 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What `advance` writes: `start` are the assets whose runs are to be admitted now, in order."""
+class BatchPlan:
+    """`start`: the assets whose runs are to be admitted now, in order."""
 
     status: BatchStatus
     items: Mapping[str, Item] = field(default_factory=dict)
@@ -116,24 +120,26 @@ class Plan:
     counts: BatchCounts = field(default_factory=BatchCounts)
 
 
-def plan(policy: BatchPolicy, segments: Sequence[SegmentSlots], music: Slot | None, *, paused: bool = False) -> Plan:
-    """`segments` in film order, only those of the batch that still exist."""
+def plan_batch(
+    policy: BatchPolicy, segments: Sequence[SegmentSlots], music: Slot | None, *, paused: bool = False
+) -> BatchPlan:
+    """`segments`: those of the batch that still exist, in film order."""
     items: dict[str, Item] = {}
     videos: dict[str, Item] = {}
     for segment in segments:
-        items |= (made := _segment_items(segment))
-        videos[segment.segment_id] = made[segment.video.asset_id] if segment.video else Item(ItemState.DELETED)
+        items |= (of_segment := _segment_items(segment))
+        videos[segment.segment_id] = of_segment[segment.video.asset_id] if segment.video else Item(ItemState.DELETED)
     if music:
         items[music.asset_id] = _optional(music)
     ready = _ready(policy, segments, music, items, videos)
     generating = sum(item.state is ItemState.RUNNING for item in items.values())
     start = () if paused else _allowed(policy, ready, generating)
     status = _status(items.values(), bool(ready), paused)
-    return Plan(status, items, start, _counts(segments, videos))
+    return BatchPlan(status, items, start, _counts(segments, videos))
 
 
 def _segment_items(segment: SegmentSlots) -> dict[str, Item]:
-    """Each builds on the one before it: starting image, video, narration."""
+    """Each asset builds on the one before it: starting image, video, narration."""
     items: dict[str, Item] = {}
     image: Item | None = None
     video: Item | None = None
@@ -148,7 +154,7 @@ def _segment_items(segment: SegmentSlots) -> dict[str, Item]:
 
 
 def _item(slot: Slot) -> Item:
-    """What an asset is by itself."""
+    """The state of an asset, regardless of the others."""
     run = slot.run
     run_id = run.run_id if run else None
     if slot.committed:
@@ -159,7 +165,7 @@ def _item(slot: Slot) -> Item:
         return Item(ItemState.LEFT, None, slot.refused) if slot.refused else Item(ItemState.PENDING)
     match run.status:
         case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING | RunStatus.ACCEPTED | RunStatus.COMPLETE:
-            return Item(ItemState.RUNNING, run_id)  # complete, but not the pointer yet: its event is on the way
+            return Item(ItemState.RUNNING, run_id)  # complete, but not committed here yet: the event is on its way
         case RunStatus.PREVIEW_READY:
             return Item(ItemState.RUNNING if run.auto_approve else ItemState.WAITING_REVIEW, run_id)
         case RunStatus.REJECTED:
@@ -175,7 +181,7 @@ def _starting_image(slot: Slot, video: Slot | None) -> Item:
     if item.state is not ItemState.PENDING:
         return item
     if video is not None and (video.committed or video.skipped):
-        return Item(ItemState.NOTHING)  # nothing is left to be made from it
+        return Item(ItemState.NOTHING)  # no video is going to be generated from it
     return item if slot.has_text else Item(ItemState.LEFT, None, NO_IMAGE)
 
 
@@ -192,7 +198,7 @@ def _optional(slot: Slot) -> Item:
 
 
 def _after(slot: Slot, item: Item, before: Item | None, problem: Problem) -> Item:
-    """A pending item whose base is left, skipped or gone is left too."""
+    """A pending item is left too if the one before it is left, skipped or deleted."""
     if item.state is not ItemState.PENDING or (before and before.state is ItemState.DONE):
         return item
     if before is None or before.state.is_settled:
@@ -208,19 +214,19 @@ def _ready(
     items: Mapping[str, Item],
     videos: Mapping[str, Item],
 ) -> list[str]:
-    """Assets that may start now, in the order in which they should."""
+    """The assets that may start now, in the order in which they should start."""
     ready: list[str] = []
     for segment in segments:
         ready += [slot.asset_id for slot in _next_of(segment, items)]
         if policy.mode == "sequential" and not videos[segment.segment_id].state.is_settled:
-            break  # the next segment starts when this one's video is done or left
+            break  # the next segment starts when the video of this one is settled
     if music and items[music.asset_id].state is ItemState.PENDING:
         ready.append(music.asset_id)
     return ready
 
 
 def _next_of(segment: SegmentSlots, items: Mapping[str, Item]) -> list[Slot]:
-    """The first of the segment that is missing, if the ones that it builds on are there."""
+    """The segment's first pending asset, if the assets before it are settled."""
     for slot in (segment.starting_image, segment.video, segment.narration):
         if slot is None:
             continue
@@ -235,7 +241,7 @@ def _next_of(segment: SegmentSlots, items: Mapping[str, Item]) -> list[Slot]:
 
 
 def _allowed(policy: BatchPolicy, ready: list[str], generating: int) -> tuple[str, ...]:
-    """A parallel batch generates `batch_size` at once; previews that wait for a person do not count."""
+    """A parallel batch has at most `batch_size` active runs; previews that wait for a person do not count."""
     if policy.mode == "sequential":
         return tuple(ready)
     return tuple(ready[: max(0, policy.batch_size - generating)])

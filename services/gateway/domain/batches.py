@@ -1,4 +1,4 @@
-"""Batches: many segments of an episode made under one policy."""
+"""Batches: many segments of an episode generated under one policy. The planner is in `batch_planner.py`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,50 @@ from typing import Any, Final, Literal
 
 from shared.contracts.values import Actor, AssetKind
 
+PARALLEL_SIZE: Final = 4
+"""How many runs a parallel batch has active by default; the provider's own limits apply anyway."""
+
+
+class BatchStatus(StrEnum):
+    RUNNING = "running"
+    WAITING_REVIEW = "waiting_review"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LIVE_STATUSES: Final = frozenset({BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW, BatchStatus.PAUSED})
+ENDED_STATUSES: Final = frozenset(BatchStatus) - LIVE_STATUSES
+
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    mode: Literal["sequential", "parallel"]
+    batch_size: int = 1
+    auto_approve: bool = False
+    review: Literal["video", "all"] = "video"
+
+    def approves(self, kind: AssetKind) -> bool:
+        """Whether a run of this kind is approved without a person."""
+        return self.auto_approve or (self.review == "video" and kind is not AssetKind.VIDEO)
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """How many segments are in each state, judged by their videos. `completed` includes the approved ones."""
+
+    completed: int = 0
+    approved: int = 0
+    failed: int = 0
+    total: int = 0
+    current_segment: int | None = None
+
 
 @dataclass(frozen=True)
 class NewBatch:
+    """`compile`: the film to request at the end, as `compile_to_json` writes it. `at`: when the batch was created."""
+
     batch_id: str
     project_id: str
     episode_id: str
@@ -41,42 +82,3 @@ class Batch:
     correlation_id: str
     created_at: datetime
     updated_at: datetime
-
-
-PARALLEL_SIZE: Final = 4
-"""Runs at once when a parallel batch does not say; the provider's own limits bind anyway."""
-
-
-class BatchStatus(StrEnum):
-    RUNNING = "running"
-    WAITING_REVIEW = "waiting_review"
-    PAUSED = "paused"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-LIVE_STATUSES: Final = frozenset({BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW, BatchStatus.PAUSED})
-
-
-@dataclass(frozen=True)
-class BatchPolicy:
-    mode: Literal["sequential", "parallel"]
-    batch_size: int = 1
-    auto_approve: bool = False
-    review: Literal["video", "all"] = "video"
-
-    def approves(self, kind: AssetKind) -> bool:
-        """Whether a run of this kind is approved without a person."""
-        return self.auto_approve or (self.review == "video" and kind is not AssetKind.VIDEO)
-
-
-@dataclass(frozen=True)
-class BatchCounts:
-    """Of segments, by their videos. `completed` includes the approved ones."""
-
-    completed: int = 0
-    approved: int = 0
-    failed: int = 0
-    total: int = 0
-    current_segment: int | None = None

@@ -1,4 +1,4 @@
-"""Refusals: what a caller asked for that cannot be done, as the problems of the HTTP API name it."""
+"""Refusals: why a command cannot be done, as the problems of the HTTP API report it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Slug = Literal[
 
 
 class Refusal(UserError):
-    """`slug` is a problem type of the API (a closed set), `extensions` the members that it adds. `delay_s`: when it is
-    worth asking again."""
+    """`slug` is a problem type of the API (a closed set), `extensions` are the members that it adds. `delay_s`: after
+    how many seconds a retry may succeed."""
 
     def __init__(
         self, slug: Slug, cause: str, recovery: str = "", *, delay_s: float | None = None, **extensions: Any
@@ -36,32 +36,43 @@ class Refusal(UserError):
 
 
 def not_found(what: str) -> Refusal:
-    """Absent or not the caller's: the two must look the same."""
-    return Refusal("not-found", f"There is no such {what}.", "Check the id, or ask for access.")
+    """Absent, or of another project: callers must not be able to tell these apart."""
+    return Refusal("not-found", f"There is no such {what}.", "Check the id, or ask for access to its project.")
 
 
 def invalid(*errors: tuple[str, str]) -> Refusal:
-    """Each error is (JSON pointer, what is wrong there)."""
+    """Each error is (JSON pointer into the request, what is wrong there)."""
     listed = [{"pointer": pointer, "detail": detail} for pointer, detail in errors]
-    return Refusal("invalid", "; ".join(detail for _, detail in errors), "Change the named fields.", errors=listed)
+    return Refusal("invalid", "; ".join(detail for _, detail in errors), "Correct the listed fields.", errors=listed)
 
 
 def invalid_state(what: str, current: str, allowed: Sequence[str], recovery: str = "") -> Refusal:
     return Refusal(
         "invalid-state",
         f"The {what} is {current}.",
-        recovery or "Refresh; it has moved on.",
+        recovery or "Its state has changed; refresh.",
         current=current,
         allowed=list(allowed),
     )
 
 
 def busy(what: str, active_id: str) -> Refusal:
-    return Refusal("busy", f"The {what} is being worked on.", "Watch it, or cancel it first.", active_id=active_id)
+    return Refusal(
+        "busy",
+        f"The {what} already has active work.",
+        "Wait until it has finished, or cancel it first.",
+        active_id=active_id,
+    )
 
 
 def stale(revision: int) -> Refusal:
-    """Someone else changed it; `etag` is the current one."""
+    """Another request changed the resource; `etag` is the current one."""
     return Refusal(
         "stale", "It was changed in the meantime.", "Fetch it again, merge, and retry.", etag=f'"{revision}"'
     )
+
+
+def check_revision(expected: int | None, current: int) -> None:
+    """`expected` is the revision that the caller has seen; None: the caller does not mind. Raises Refusal stale."""
+    if expected not in (None, current):
+        raise stale(current)

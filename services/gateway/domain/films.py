@@ -1,4 +1,5 @@
-"""What goes into a film: which segments, in which order, with which boundaries; and how long it will take."""
+"""Films: what an episode offers for one, which segments a film takes in which order and with which transitions, and how
+long it will take."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from services.gateway.domain.errors import Refusal
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.values import Actor, Media, ObjectRef, Output, Transition, TransitionStyle
 
@@ -25,7 +27,8 @@ class Film:
 
 @dataclass(frozen=True)
 class FilmSource:
-    """A committed version that a film may use. `committing`: a newer one is accepted and not yet committed."""
+    """An asset with its committed version, if it has one. `committing`: the run whose version is accepted but not
+    committed yet."""
 
     asset_id: str
     committing: str | None
@@ -50,7 +53,7 @@ class FilmSegment:
 
 @dataclass(frozen=True)
 class FilmParts:
-    """An episode as one statement saw it, segments in film order."""
+    """An episode at one moment, its segments in film order."""
 
     episode_id: str
     project_id: str
@@ -60,10 +63,25 @@ class FilmParts:
     segments: tuple[FilmSegment, ...]
     music: FilmSource | None
 
+    def committing_videos(self, segment_ids: Sequence[str] | None) -> dict[str, str]:
+        """{segment id: run id} of the named segments (None: all) whose accepted video is not committed yet."""
+        return {
+            s.segment_id: s.video.committing
+            for s in self.segments
+            if s.video.committing and (segment_ids is None or s.segment_id in segment_ids)
+        }
+
+    def committing_sounds(self, segment_ids: Sequence[str] | None) -> list[str]:
+        """The same for narrations and music. A film waits for them a little, but does without those that take
+        longer."""
+        narrations = [s.narration for s in self.segments if segment_ids is None or s.segment_id in segment_ids]
+        return [source.committing for source in [*narrations, self.music] if source and source.committing]
+
 
 Reason = Literal["unapproved", "not_in_episode", "repeated"]
-# Estimates for two cores and conformed 1080p segments: starting and writing, a transition's window, sound per second
-# of film. A guess for the caller; the compiler's own estimate replaces it with its first film-updated.
+
+# Measured on two cores with conformed 1080p segments: start and write, one transition, sound per second of film. The
+# compiler's own estimate replaces this one with its first film-updated.
 BASE_S: Final = 2.0
 TRANSITION_S: Final = 0.7
 SOUND_S_PER_S: Final = 0.05
@@ -80,31 +98,33 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Selection:
-    """`chosen` in film order; `refused` and `left_out` name the others with their reason."""
+    """Segment ids. `chosen`: in film order; `refused`: named, but cannot be used; `left_out`: not named, and without a
+    committed video."""
 
     chosen: tuple[str, ...]
     refused: tuple[tuple[str, Reason], ...] = ()
     left_out: tuple[str, ...] = ()
 
 
-def select(asked: Sequence[str] | None, approved: Mapping[str, bool]) -> Selection:
+def select(segment_ids: Sequence[str] | None, approved: Mapping[str, bool]) -> Selection:
     """`approved`: every segment of the episode in film order, and whether it has a committed version.
 
-    Without `asked` every approved one is taken and the rest is left out; else each one asked for must be approved.
+    Without `segment_ids` every approved segment is chosen and the rest is left out; else each named one must be
+    approved.
     """
-    if asked is None:
+    if segment_ids is None:
         chosen = tuple(s for s, ready in approved.items() if ready)
         left = tuple(s for s, ready in approved.items() if not ready)
         return Selection(chosen, () if chosen else tuple((s, "unapproved") for s in left), left)
     refused: list[tuple[str, Reason]] = []
-    for place, segment_id in enumerate(asked):
-        if segment_id in asked[:place]:
+    for place, segment_id in enumerate(segment_ids):
+        if segment_id in segment_ids[:place]:
             refused.append((segment_id, "repeated"))
         elif segment_id not in approved:
             refused.append((segment_id, "not_in_episode"))
         elif not approved[segment_id]:
             refused.append((segment_id, "unapproved"))
-    return Selection(tuple(asked), tuple(dict.fromkeys(refused)))
+    return Selection(tuple(segment_ids), tuple(dict.fromkeys(refused)))
 
 
 def boundaries(
@@ -113,8 +133,8 @@ def boundaries(
     style: TransitionStyle | None,
     of_segment: Mapping[str, Mapping[str, Any] | None],
 ) -> list[Transition | None]:
-    """The transition after each chosen segment: named for this film, else the film's style, else the segment's own,
-    else a cut. Nothing follows the last one."""
+    """The transition after each chosen segment: the one named for this film, else the film's style, else the segment's
+    own, else a cut. None after the last segment."""
     by_segment = {b.after_segment_id: b for b in named}
     found: list[Transition | None] = []
     for segment_id in chosen[:-1]:
@@ -136,6 +156,58 @@ def _transition(style: TransitionStyle, seconds: float | None) -> Transition:
 
 
 def estimated_seconds(durations: Sequence[float], transitions: Sequence[Transition | None]) -> float:
-    """Until the film is ready, counted from the request."""
+    """Seconds from the request until the film is ready; `durations` of its segments in seconds."""
     windows = sum(1 for t in transitions if t is not None and t.style is not TransitionStyle.CUT)
     return round(BASE_S + TRANSITION_S * windows + SOUND_S_PER_S * sum(durations), 1)
+
+
+def misplaced_transitions(named: Sequence[Boundary], order: Sequence[str]) -> list[tuple[str, str]]:
+    """(JSON pointer, problem) of transitions that are named twice, or after the last segment of `order`."""
+    places = [b.after_segment_id for b in named]
+    twice = [
+        (f"/transitions/{i}/after_segment_id", "has a transition already")
+        for i, segment_id in enumerate(places)
+        if segment_id in places[:i]
+    ]
+    return twice + [
+        (f"/transitions/{i}/after_segment_id", "is the last segment of this film; no transition can follow it")
+        for i, segment_id in enumerate(places)
+        if order and segment_id == order[-1]
+    ]
+
+
+MAX_NAMED: Final = 8
+"""How many segments a sentence names for one reason; the problem's `segments` has all of them."""
+
+_WHY: Final[Mapping[Reason, str]] = {
+    "unapproved": "not approved yet",
+    "not_in_episode": "not in this episode",
+    "repeated": "named more than once",
+}
+_RECOVERY: Final[Mapping[Reason, str]] = {
+    "unapproved": "Approve it, or leave it out.",
+    "not_in_episode": "Leave it out.",
+    "repeated": "Name it once.",
+}
+
+
+def not_compilable(refused: Sequence[tuple[str, Reason]], parts: FilmParts) -> Refusal:
+    """Names segments by their numbers, and those that the episode does not have by their ids."""
+    named = list(dict.fromkeys(refused))
+    numbers = {s.segment_id: s.number for s in parts.segments}
+    by_reason = {reason: [str(numbers.get(s, s)) for s, why in named if why == reason] for _, reason in named}
+    cause = " ".join(_sentence(names, _WHY[reason]) for reason, names in by_reason.items())
+    recovery = " ".join(dict.fromkeys(_RECOVERY[reason] for _, reason in named))
+    return Refusal(
+        "not-compilable",
+        cause or "No segment is approved yet.",
+        recovery or "Approve a segment's video first.",
+        segments=[{"segment_id": s, "segment_number": numbers.get(s), "reason": reason} for s, reason in named],
+    )
+
+
+def _sentence(names: Sequence[str], why: str) -> str:
+    if len(names) == 1:
+        return f"Segment {names[0]} is {why}."
+    shown = [*names[:MAX_NAMED], f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else names
+    return f"Segments {', '.join(shown[:-1])} and {shown[-1]} are {why}."

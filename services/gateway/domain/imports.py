@@ -9,6 +9,9 @@ from shared.contracts.values import Actor
 
 @dataclass(frozen=True)
 class Import:
+    """`source`: document or film. `status`: pending, processing, completed, failed or cancelled. `run_rev`: revision of
+    the generator's last report. `clips_taken`: the film was split and its segments were created."""
+
     import_id: str
     project_id: str
     owner_id: str
@@ -20,4 +23,4 @@ class Import:
     warnings: tuple[str, ...] = ()
     percent: float = 0
     clips_taken: bool = False
-    upload_id: str | None = None  # of a film
+    upload_id: str | None = None  # the film's

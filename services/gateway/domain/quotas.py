@@ -1,4 +1,4 @@
-"""What one user may ask for, over all projects. Requests and streams are counted at the door."""
+"""What one user may generate and spend, over all projects. The HTTP layer limits requests and streams."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CURRENCY: Final = "USD"
 
 @dataclass(frozen=True)
 class Quotas:
-    """`generations` in any 24 hours, each variant counted; `spend` in US dollars per calendar month (UTC). None: as
-    many as they like. Whoever asks for many at once may go over by as many."""
+    """`generations` in any 24 hours, each variant counted; `spend` in US dollars per calendar month (UTC). None: no
+    limit. Concurrent requests of one user may exceed a limit by as many as they are."""
 
     generations: int | None = None
     spend: Decimal | None = None
@@ -26,23 +26,23 @@ def start_of_month(now: datetime) -> datetime:
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def too_many_generations(quota: int, room_at: datetime, now: datetime) -> Refusal:
-    """`room_at`: when the oldest ones in the way are a day old."""
+def generations_used_up(quota: int, room_at: datetime, now: datetime) -> Refusal:
+    """`room_at`: when enough of the counted generations will be a day old."""
     seconds = max(1.0, (room_at - now).total_seconds())
     return Refusal(
         "rate-limited",
-        f"You have asked for {quota} generations within 24 hours, which is all you may.",
-        f"Ask again {_in(seconds)}; uploads, decisions and films go on.",
+        f"You have reached your limit of {quota} generations in 24 hours.",
+        f"Retry {_in(seconds)}. Uploads, decisions and films still work.",
         delay_s=seconds,
         policy="generations",
     )
 
 
-def too_much_spent(cap: Decimal, spent: Decimal) -> Refusal:
+def spend_used_up(cap: Decimal, spent: Decimal) -> Refusal:
     return Refusal(
         "spend-cap-reached",
-        "Your runs have cost what you may spend this month.",
-        "Wait for the next month, or let whoever operates this installation raise your limit.",
+        "You have reached your spending limit for this month.",
+        "Wait until next month, or ask the operator of this installation to raise your limit.",
         cap={"amount": str(cap), "currency": CURRENCY, "period": "month"},
         spent={"amount": str(spent), "currency": CURRENCY},
     )

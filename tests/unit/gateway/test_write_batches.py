@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.batch_planner import ItemState, Plan, SegmentSlots, Slot, SlotRun, plan
+from services.gateway.domain.batch_planner import BatchPlan, ItemState, SegmentSlots, Slot, SlotRun, plan_batch
 from services.gateway.domain.batches import BatchPolicy, BatchStatus
 from services.gateway.domain.runs import RunStatus
 from shared.contracts.values import AssetKind
@@ -64,7 +64,7 @@ policies = st.builds(
 @given(policies, episodes(), st.booleans())
 def test_whatever_the_rows_say(policy: BatchPolicy, rows: tuple[list[SegmentSlots], Slot | None], paused: bool) -> None:
     segments, music = rows
-    step = plan(policy, segments, music, paused=paused)
+    step = plan_batch(policy, segments, music, paused=paused)
     all_slots = [s for seg in segments for s in (seg.starting_image, seg.video, seg.narration) if s]
     by_id = {s.asset_id: s for s in [*all_slots, *([music] if music else [])]}
     assert step.items.keys() == by_id.keys()
@@ -85,7 +85,7 @@ def test_whatever_the_rows_say(policy: BatchPolicy, rows: tuple[list[SegmentSlot
     assert step.counts.approved <= step.counts.completed <= step.counts.total == len(segments)
 
 
-def _builds_on_what_is_committed(seg: SegmentSlots, step: Plan) -> None:
+def _builds_on_what_is_committed(seg: SegmentSlots, step: BatchPlan) -> None:
     assert seg.starting_image
     assert seg.video
     assert seg.narration
@@ -99,7 +99,7 @@ def _builds_on_what_is_committed(seg: SegmentSlots, step: Plan) -> None:
 def test_a_person_is_waited_for_only_if_nothing_else_can_be_done(
     policy: BatchPolicy, rows: tuple[list[SegmentSlots], Slot | None]
 ) -> None:
-    step = plan(policy, *rows)
+    step = plan_batch(policy, *rows)
     states = {i.state for i in step.items.values()}
     if step.status is BatchStatus.WAITING_REVIEW:
         assert not step.start
@@ -114,7 +114,7 @@ def test_every_batch_comes_to_an_end(policy: BatchPolicy, count: int, chance: ob
     music: Slot = Slot("music", AssetKind.MUSIC)
     asked: list[str] = []
     for _ in range(200):
-        step = plan(policy, [segments[n] for n in sorted(segments)], music)
+        step = plan_batch(policy, [segments[n] for n in sorted(segments)], music)
         if step.status in (BatchStatus.COMPLETED, BatchStatus.FAILED):
             break
         current = {
@@ -175,17 +175,17 @@ def test_sequential_waits_for_the_video_and_narrates_beside_the_next() -> None:
     waiting = slot(1, AssetKind.VIDEO, run=SlotRun("r", RunStatus.PREVIEW_READY))
     first = segment(1, starting_image=done(1, AssetKind.STARTING_IMAGE), video=waiting)
     policy = BatchPolicy("sequential")
-    step = plan(policy, [first, segment(2)], None)
+    step = plan_batch(policy, [first, segment(2)], None)
     assert (step.start, step.status, step.counts.current_segment) == ((), BatchStatus.WAITING_REVIEW, 1)
-    step = plan(policy, [replace(first, video=done(1, AssetKind.VIDEO)), segment(2)], None)
+    step = plan_batch(policy, [replace(first, video=done(1, AssetKind.VIDEO)), segment(2)], None)
     assert step.start == ("1.narration", "2.starting_image")
     assert step.counts.current_segment == 2
 
 
 def test_music_is_made_once_it_has_directions() -> None:
     music = Slot("music", AssetKind.MUSIC, has_text=False)
-    assert plan(BatchPolicy("sequential"), [], music).status is BatchStatus.COMPLETED
-    assert plan(BatchPolicy("sequential"), [], replace(music, has_text=True)).start == ("music",)
+    assert plan_batch(BatchPolicy("sequential"), [], music).status is BatchStatus.COMPLETED
+    assert plan_batch(BatchPolicy("sequential"), [], replace(music, has_text=True)).start == ("music",)
 
 
 def test_policy_decides_what_waits_for_a_person() -> None:

@@ -18,8 +18,7 @@ from services.gateway.api.problems import Slug
 from services.gateway.api.responses import Result, accepted, json_response
 from services.gateway.api.schemas.runs import NewRun, Regeneration, Run
 from services.gateway.commands.assets import asset_of_segment
-from services.gateway.commands.run_admission import StartRun
-from services.gateway.commands.runs import cancel_run, start_run
+from services.gateway.commands.runs import StartRun, cancel_run, start_run
 from services.gateway.domain.accounts import Caller, Role
 from shared.contracts.values import AssetKind
 

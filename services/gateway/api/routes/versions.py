@@ -17,7 +17,7 @@ from services.gateway.api.problems import Slug, invalid
 from services.gateway.api.responses import Result, accepted, json_response
 from services.gateway.api.schemas.base import EXAMPLE_ID
 from services.gateway.api.schemas.runs import Comparison, NewVersion, Run, Version
-from services.gateway.commands.run_admission import AdmittedRun
+from services.gateway.commands.run_admission import StartedRun
 from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
 from services.gateway.domain.accounts import Role
 
@@ -92,6 +92,6 @@ async def rollback(version_id: VersionId, work: UnitOfWork) -> Result:
     return await _accepted(work, await roll_back(work.store, caller, version_id))
 
 
-async def _accepted(work: UnitOfWork, admitted: AdmittedRun) -> Result:
+async def _accepted(work: UnitOfWork, admitted: StartedRun) -> Result:
     run = await work.queries.run(admitted.run_id)
     return accepted(run, f"/runs/{admitted.run_id}", decision_id=admitted.decision_id)
