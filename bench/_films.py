@@ -23,9 +23,11 @@ from shared.contracts.events.gateway import CompileItem, CompileRequested, Pinne
 from shared.contracts.topics import Service
 from shared.contracts.values import AudioConfig, Fit, Media, NarrationMix, Output, Transition, TransitionStyle
 from shared.core.ids import new_id
+from shared.media.conform import VideoFormat, conformed_video, tag_bt709
 from shared.media.ffmpeg import ffmpeg_exe
-from shared.media.probe import TAG_BT709, conformed_video_args, probe
-from shared.media.probe import Output as Frame
+from shared.media.graphs import Stream, arguments, generated
+from shared.media.probe import probe
+from shared.media.sandbox import Option
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.events import read_message
 from shared.objects import Objects, open_objects
@@ -37,13 +39,6 @@ from tests.support.postgres import embedded_postgres
 SECONDS: Final = 5
 FPS: Final = 24
 DISSOLVE: Final = Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5)
-_PICTURES: Final = (
-    "mandelbrot=size={size}:rate=24:start_scale={seed}",
-    "testsrc2=size={size}:rate=25",
-    "gradients=size={size}:rate=30:speed=0.02:nb_colors=6:seed={n}",
-    "life=size=480x270:mold=10:rate=24:ratio=0.1:death_color=#203050:life_color=#e0c080:seed={n},scale={size}",
-    "testsrc2=size=1280x720:rate=30,hue=h={n}*30,scale={size}",
-)
 _NARRATED: Final = {2: 0, 4: 1, 7: 2}  # segment: which voice
 
 
@@ -76,19 +71,37 @@ def make_sources(folder: Path, clips: int, height: int, *, conformed: bool = Fal
         ffmpeg("-f", "lavfi", "-i", f"aevalsrc='{voice}':s=24000:d={2 + n}", folder / f"voice{n}.wav")
 
 
-_AS_FILMED: Final = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-c:a", "aac")
+_AS_FILMED: Final[dict[str, Option]] = {"c:v": "libx264", "preset": "veryfast", "crf": 16, "c:a": "aac"}
 
 
-def _as_conformed(height: int) -> tuple[str, ...]:
-    frame = Frame(height * 16 // 9, height, FPS)
-    return ("-r", str(FPS), *conformed_video_args(frame, SECONDS * FPS, preset="superfast"))
+def _as_conformed(height: int) -> dict[str, Option]:
+    video = VideoFormat(height * 16 // 9, height, FPS)
+    return {"r": FPS, **conformed_video(video, SECONDS * FPS, preset="superfast")}
 
 
-def _make_clip(path: Path, n: int, size: str, encoding: tuple[str, ...]) -> None:
-    picture = _PICTURES[n % len(_PICTURES)].format(size=size, n=n, seed=2 + n / 10)
-    sound = ["-f", "lavfi", "-i", f"sine=frequency={200 + n * 50}:sample_rate=44100"] if n % 3 == 0 else []
-    grain = f"noise=alls=2:allf=t,format=yuv420p,{TAG_BT709}"
-    ffmpeg("-f", "lavfi", "-i", picture, *sound, "-t", str(SECONDS), "-vf", grain, *encoding, path)
+def _make_clip(path: Path, n: int, size: str, encoding: dict[str, Option]) -> None:
+    pictures = _pictures(n, size).filter("noise", alls=2, allf="t").filter("format", pix_fmts="yuv420p")
+    sound = [generated("sine", frequency=200 + n * 50, sample_rate=44_100)] if n % 3 == 0 else []
+    ffmpeg(*arguments(tag_bt709(pictures).output(*sound, str(path), t=SECONDS, **encoding)))
+
+
+def _pictures(n: int, size: str) -> Stream:
+    """Five kinds of moving pictures, at three rates."""
+    width, _, height = size.partition("x")
+    match n % 5:
+        case 0:
+            return generated("mandelbrot", size=size, rate=24, start_scale=2 + n / 10)
+        case 1:
+            return generated("testsrc2", size=size, rate=25)
+        case 2:
+            return generated("gradients", size=size, rate=30, speed=0.02, nb_colors=6, seed=n)
+        case 3:
+            colours = {"death_color": "#203050", "life_color": "#e0c080"}
+            cells = generated("life", size="480x270", mold=10, rate=24, ratio=0.1, seed=n, **colours)
+            return cells.filter("scale", w=width, h=height)
+        case _:
+            turning = generated("testsrc2", size="1280x720", rate=30).filter("hue", h=f"{n}*30")
+            return turning.filter("scale", w=width, h=height)
 
 
 def _free_box(n: int) -> bytes:

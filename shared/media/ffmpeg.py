@@ -1,4 +1,4 @@
-"""Running ffmpeg: where it is, within which limits it works, and what its failures mean in words."""
+"""Runs ffmpeg: finds it, limits it, follows its progress and explains its failures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import shutil
 import signal
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import structlog
 
 from shared.core.errors import FREE_SPACE, Permanent, Retryable
 from shared.core.processes import ResourceLimits, bare_environment, child, read_tail
-from shared.media.sandbox import file_input
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +22,14 @@ log = structlog.get_logger(__name__)
 _MEMORY = (6 << 30) + (os.cpu_count() or 1) * (256 << 20)
 _LARGEST_FILE = 16 << 30  # four hours of sound as floats are 5.5 GB, an hour of 2160p at 30 Mbit/s 13.5 GB
 STALL_S = 120.0  # the slowest frame on a busy machine takes a tenth of this
-_SIGNS_OF_LIFE = ("frame", "out_time_us", "total_size")
+_PROGRESS_KEYS = ("frame", "out_time_us", "total_size")
 
 
 def ffmpeg_exe() -> str:
-    """Path of ffmpeg: `RETAKE_FFMPEG`, else the one that imageio-ffmpeg brings, else the first on PATH."""
+    """Path of ffmpeg: `RETAKE_FFMPEG`, else the binary of imageio-ffmpeg, else the first on PATH.
+
+    Raises Permanent `ffmpeg_missing`.
+    """
     if chosen := os.environ.get("RETAKE_FFMPEG"):
         if found := shutil.which(chosen):
             return found
@@ -44,19 +45,6 @@ def ffmpeg_exe() -> str:
     raise Permanent("ffmpeg_missing", "No ffmpeg was found.", "Install imageio-ffmpeg or set RETAKE_FFMPEG.")
 
 
-def media_input(source: Path | str, *options: str) -> list[str]:
-    """Input arguments: a file as `shared.media.sandbox` opens it; a str is a pipe or graph that `options` describe."""
-    if isinstance(source, Path):
-        return file_input(source, *options)
-    return ["-protocol_whitelist", "pipe", *options, "-i", source]
-
-
-def filter_value(text: str) -> str:
-    """`text` (a path, words) as the value of a filter's option in a graph: escaped for both of ffmpeg's parsers."""
-    option = re.sub(r"([\\':])", r"\\\1", text)
-    return re.sub(r"([\\'\[\],;])", r"\\\1", option)
-
-
 async def run_ffmpeg(
     args: Sequence[str],
     *,
@@ -68,18 +56,18 @@ async def run_ffmpeg(
     patient: bool = False,
     limits: ResourceLimits | None = None,
 ) -> str:
-    """Run ffmpeg on `args` (inputs by `media_input`, then outputs) and return the end of what it wrote to stderr.
+    """Runs ffmpeg on `args` (`shared.media.graphs.arguments`) and returns the end of what it wrote to stderr.
 
-    `on_progress` gets a share from 0 to 1 of `duration_s`, the output's length, a few times a second. `stdin` is a
-    file descriptor for `pipe:0` inputs. `niceness` above 0 lets everything else on the machine go first. `STALL_S`
-    without a frame, a byte or a moment more is a hang; be `patient` with work that may leave nothing behind for long.
-    It knows nothing of our environment and runs within `limits`. Cancelled or late, the process is stopped for good
-    before this returns.
-    Raises Retryable when it ran out of time, memory or space or was killed, else Permanent, in a word or two of
-    ffmpeg's; the log has more of them.
+    `on_progress` receives, a few times a second, a share from 0 to 1 of `duration_s`, the output's length in seconds.
+    `stdin` is a file descriptor for `pipe:0` inputs. `niceness` above 0 gives way to everything else on the machine.
+    `STALL_S` seconds without another frame, byte or moment of output count as a hang, unless the work may write
+    nothing for a long time: `patient`. The process does not see our environment and runs within `limits`. It is
+    stopped before this returns, also on cancellation or time-out.
+    Raises Retryable when ffmpeg ran out of time, memory or disk space or was killed, otherwise Permanent, with the
+    line of ffmpeg's output that names the cause; the log has more of it.
     """
-    polite = ["nice", "-n", str(niceness)] if niceness else []
-    argv = [*polite, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
+    prefix = ["nice", "-n", str(niceness)] if niceness else []
+    argv = [*prefix, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.25", *args]
     limits = limits or ResourceLimits(_MEMORY, math.ceil(timeout_s) * (os.cpu_count() or 1), _LARGEST_FILE)
     running = child(argv, stdin=stdin, stdout=PIPE, env=bare_environment(), limits=limits)
@@ -88,14 +76,14 @@ async def run_ffmpeg(
             stderr = asyncio.ensure_future(read_tail(process.stderr))
             try:
                 await _follow(process.stdout, duration_s, on_progress, None if patient else STALL_S)
-                said, code = await stderr, await process.wait()
+                stderr_text, code = await stderr, await process.wait()
             finally:
                 stderr.cancel()
     except TimeoutError:
-        raise Retryable("ffmpeg_timeout", f"ffmpeg was still working after {timeout_s:g} s.") from None
+        raise Retryable("ffmpeg_timeout", f"ffmpeg was still running after {timeout_s:g} s.") from None
     if code:
-        raise _failure(code, said, limits)
-    return said
+        raise _failure(code, stderr_text, limits)
+    return stderr_text
 
 
 async def _follow(
@@ -104,57 +92,57 @@ async def _follow(
     on_progress: Callable[[float], None] | None,
     stall_s: float | None,
 ) -> None:
-    """Read `-progress` lines to their end. out_time_us is N/A until the first packet is out."""
+    """Reads `-progress` lines to their end. out_time_us is N/A until the first packet was written."""
     seen: dict[str, str] = {}
     now = asyncio.get_running_loop().time
     try:
-        async with asyncio.timeout(stall_s) as patience:
+        async with asyncio.timeout(stall_s) as stall:
             while stream is not None and (line := await stream.readline()):
                 key, _, value = line.decode("ascii", "replace").strip().partition("=")
-                if stall_s is not None and key in _SIGNS_OF_LIFE and seen.get(key) != value:
+                if stall_s is not None and key in _PROGRESS_KEYS and seen.get(key) != value:
                     seen[key] = value
-                    patience.reschedule(now() + stall_s)
+                    stall.reschedule(now() + stall_s)
                 if on_progress and duration_s and key == "out_time_us" and value.lstrip("-").isdigit():
                     on_progress(min(1.0, max(0.0, int(value) / 1e6 / duration_s)))
     except TimeoutError:
-        raise Retryable("ffmpeg_stalled", f"ffmpeg hung: it got no further for {stall_s:g} s.") from None
+        raise Retryable("ffmpeg_stalled", f"ffmpeg hung: it made no progress for {stall_s:g} s.") from None
 
 
-def _failure(code: int, said: str, limits: ResourceLimits) -> Permanent | Retryable:
-    log.warning("ffmpeg.failed", code=code, said=said.strip().splitlines()[-8:])
-    cause = _told(said) or f"ffmpeg ended with code {code} and said nothing."
-    if "No space left on device" in said or "Disk quota exceeded" in said:
+def _failure(code: int, stderr_text: str, limits: ResourceLimits) -> Permanent | Retryable:
+    log.warning("ffmpeg.failed", code=code, stderr=stderr_text.strip().splitlines()[-8:])
+    cause = _cause_line(stderr_text) or f"ffmpeg exited with code {code} and no message."
+    if "No space left on device" in stderr_text or "Disk quota exceeded" in stderr_text:
         return Retryable("disk_full", f"The disk is full. {cause}", FREE_SPACE)
-    if any(words in said for words in _OUT_OF_MEMORY):
+    if any(words in stderr_text for words in _OUT_OF_MEMORY):
         return Retryable("out_of_memory", f"ffmpeg ran out of memory. {cause}",
-                         "Give the machine more memory or less to do at once, or use a smaller picture.")  # fmt: skip
+                         "Give the machine more memory or fewer jobs at a time, or use a smaller picture.")  # fmt: skip
     if code == -signal.SIGXFSZ:
-        return Permanent("file_too_large", f"What ffmpeg wrote passed {limits.file_size / 1e9:.3g} GB.",
-                         "Use a shorter or a smaller one.")  # fmt: skip
-    if code == _STOPPED and "Operation not permitted" not in said:
-        return Retryable("ffmpeg_killed", f"ffmpeg was told to end, or had used the {limits.cpu_s} s of processor time "
-                         "that it may.")  # fmt: skip
+        return Permanent("file_too_large", f"The output grew beyond {limits.file_size / 1e9:.3g} GB.",
+                         "Use a shorter or smaller file.")  # fmt: skip
+    if code == _STOPPED and "Operation not permitted" not in stderr_text:
+        return Retryable("ffmpeg_killed", f"ffmpeg was asked to stop, or used up its {limits.cpu_s} s of processor "
+                         "time.")  # fmt: skip
     if code < 0:
         return Retryable("ffmpeg_killed", f"ffmpeg was ended by {_signal_name(-code)}.",
                          "Give the machine more memory if it has little, or use another file.")  # fmt: skip
     return Permanent("ffmpeg_failed", cause, "Check that the file is complete and plays.")
 
 
-# What follows from an error that was told before.
+# Messages that only follow from an earlier error.
 _ECHOES = ("Conversion failed", "Terminating thread", "Error opening output file", "Task finished with error",
            "Nothing was written into output", "Error while decoding: ", "Error while opening decoder")  # fmt: skip
 
 
-def _told(said: str) -> str:
-    """The line that names what went wrong, without the names and addresses of ffmpeg's parts."""
-    lines = [re.sub(r"^(\[[^\]]*\]\s*)+", "", line).strip() for line in said.splitlines()]
+def _cause_line(stderr_text: str) -> str:
+    """The last line that names a cause, without the names and addresses of ffmpeg's components."""
+    lines = [re.sub(r"^(\[[^\]]*\]\s*)+", "", line).strip() for line in stderr_text.splitlines()]
     lines = [line for line in lines if line]
-    telling = [line for line in lines if not line.startswith(_ECHOES)]
-    return (telling or lines or [""])[-1][:300]
+    causes = [line for line in lines if not line.startswith(_ECHOES)]
+    return (causes or lines or [""])[-1][:300]
 
 
 _STOPPED = 255  # its exit code after a signal that it catches: SIGTERM, SIGINT, SIGXCPU
-# As glibc, musl and ffmpeg say it; a thread that finds no room for its stack is "temporarily unavailable".
+# Wording of glibc, musl and ffmpeg; "temporarily unavailable" is a thread that got no memory for its stack.
 _OUT_OF_MEMORY = ("Cannot allocate memory", "Out of memory", "Resource temporarily unavailable", "bad_alloc")
 
 

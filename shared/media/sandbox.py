@@ -1,12 +1,13 @@
-"""How a media file that a stranger made is opened: by the one demuxer that its first bytes name, with decoders that
-are in everyday use, and with no way to any other file or to the network.
+"""How a file from an untrusted source is opened: with the one demuxer that its first bytes name, with decoders that are
+in everyday use, and without access to other files or to the network.
 
-ffmpeg has hundreds of demuxers and decoders. Some open other files by name (playlists, concatenations), most are old
-and seldom looked at; a file chooses among them by itself unless it is told.
+ffmpeg has hundreds of demuxers and decoders. Some open other files by name (playlists, concatenations), and most are
+old and rarely reviewed; unless it is restricted, a file chooses among them by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from av.container import InputContainer
 from shared.core.errors import Permanent
 from shared.media.file_type import Form, sniff
 
-# By the names of decoders, which is what ffmpeg compares: a format may have several.
+# ffmpeg compares the names of decoders, of which a format may have several.
 _PICTURES: Final = (
     "h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9", "mpeg1video", "mpeg2video", "mpeg4",
     "msmpeg4", "mjpeg", "png", "webp", "prores", "dnxhd", "cfhd", "dvvideo", "ffv1", "huffyuv", "ffvhuff", "utvideo",
@@ -31,48 +32,53 @@ _SOUND: Final = (
 )  # fmt: skip
 DECODERS: Final = frozenset((*_PICTURES, *_SOUND))
 
-_MAX_PIXELS: Final = 8192 * 8192  # of one frame: a stream may grow after its first one was looked at
-_PICTURE_STARTS: Final = (
+_MAX_PIXELS: Final = 8192 * 8192  # of one frame: a stream may grow after its first frame was inspected
+_PICTURE_SIGNATURES: Final = (
     (b"\xff\xd8\xff", "jpeg_pipe"), (b"\x89PNG\r\n\x1a\n", "png_pipe"), (b"RIFF", "webp_pipe"),
 )  # fmt: skip
-_OPTIONS: Final = {"protocol_whitelist": "file", "codec_whitelist": ",".join(sorted(DECODERS))}
+_RESTRICTIONS: Final = {"protocol_whitelist": "file", "codec_whitelist": ",".join(sorted(DECODERS))}
+
+Option = str | int | float | None
+"""The value of an option of ffmpeg; None for a flag without one."""
 
 
-def file_input(path: Path, *options: str) -> list[str]:
-    """ffmpeg's arguments for reading `path`. `options` may name a demuxer (`-f`) for what says nothing of itself.
+def input_options(path: Path, options: Mapping[str, Option]) -> dict[str, Option]:
+    """ffmpeg's options for reading `path`, by name. `options` may name a `format` for raw data without a signature.
 
-    Raises Permanent `media_unreadable` for what is neither media nor a picture that ffmpeg may decode.
+    Raises Permanent `media_unreadable` for anything that is neither media nor a picture that ffmpeg may decode.
     """
-    fences = [part for name, value in _OPTIONS.items() for part in (f"-{name}", value)]
-    forced = [] if "-f" in options else ["-f", demuxer_of(path)]
-    return [*fences, "-max_pixels", str(_MAX_PIXELS), *forced, *options, "-i", f"file:{path}"]
+    demuxer = options.get("format") or demuxer_of(path)
+    return {**_RESTRICTIONS, "max_pixels": _MAX_PIXELS, **options, "format": demuxer}
 
 
 def open_media(path: Path | str, demuxer: str | None = None) -> InputContainer:
-    """With PyAV, as `file_input` for ffmpeg. Blocks. Raises what it raises, and av.error.FFmpegError."""
-    # Titles may be in any encoding: they are not read.
+    """Opens a file with PyAV under the same restrictions. Blocks.
+
+    Raises Permanent `media_unreadable`, and what PyAV raises (av.error.FFmpegError).
+    """
+    # Titles may be in any encoding; they are not read.
     return av.open(
-        f"file:{path}", format=demuxer or demuxer_of(Path(path)), options=dict(_OPTIONS), metadata_errors="ignore"
+        f"file:{path}", format=demuxer or demuxer_of(Path(path)), options=dict(_RESTRICTIONS), metadata_errors="ignore"
     )
 
 
 def demuxer_of(path: Path) -> str:
-    """Raises Permanent `media_unreadable`."""
+    """The demuxer for the file's signature. Raises Permanent `media_unreadable`."""
     try:
         form = sniff(path)
-        found = form.demuxer or (_of_picture(path) if form is Form.PICTURE else None)
+        demuxer = form.demuxer or (_picture_demuxer(path) if form is Form.PICTURE else None)
     except OSError as error:
         raise unreadable(f"{error.strerror}.") from error
-    if found is None:
-        raise unreadable("It is neither video nor sound that is taken here.")
-    return found
+    if demuxer is None:
+        raise unreadable("Its format is not a supported video or sound format.")
+    return demuxer
 
 
-def unreadable(why: str) -> Permanent:
-    return Permanent("media_unreadable", f"The file cannot be read as media: {why}", "Upload a file that plays.")
+def unreadable(cause: str) -> Permanent:
+    return Permanent("media_unreadable", f"The file cannot be read as media: {cause}", "Upload a file that plays.")
 
 
-def _of_picture(path: Path) -> str | None:
+def _picture_demuxer(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(16)
-    return next((demuxer for start, demuxer in _PICTURE_STARTS if head.startswith(start)), None)
+    return next((demuxer for signature, demuxer in _PICTURE_SIGNATURES if head.startswith(signature)), None)

@@ -15,15 +15,14 @@ from services.compiler.planning.sound_plan import Cue, SoundPlan, Sources, Stem,
 from services.compiler.rendering.audio.level import find_level
 from services.compiler.rendering.audio.loudness import Samples
 from services.compiler.rendering.audio.stems import extract_stem, open_stem
-from services.compiler.rendering.filters import Span, blend, frames_of
+from services.compiler.rendering.filters import Span, blend, film_frames
 from services.compiler.rendering.mp4.film import Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.write import write_film
 from services.compiler.rendering.video import CLIP_CRF, End, VideoRenderer, survey
 from shared.contracts.values import AudioConfig, Fit, Output, Transition, TransitionStyle
 from shared.core.errors import Permanent
-from shared.media import probe as media
-from shared.media.ffmpeg import filter_value
-from shared.media.probe import conformed_video_args
+from shared.media import graphs
+from shared.media.conform import VideoFormat, conformed_video
 from tests.support import films
 from tests.support.film_harness import OUTPUT, FilmHarness, encode
 
@@ -50,37 +49,25 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reference(sources: list[Path], plan: FilmPlan, output: Output, path: Path) -> NDArray[np.uint8]:
     """What one filter graph over the whole sources shows: nothing is cut, copied or sought."""
-    inputs = [arg for source in sources for arg in ("-i", source)]
-    graph, joined = [], []
-    for i, source in enumerate(sources):
-        known = survey(source, output)
-        graph.append(f"[{i}:V:0]{frames_of(known, Span(0, known.frames), output, f'r{i}')}[v{i}]")
     overlaps = [0, *(b.frames for b in plan.boundaries), 0]
-    for i, shot in enumerate(plan.shots):
-        n, head, tail = shot.clip.frames, overlaps[i], overlaps[i + 1]
-        graph.append(f"[v{i}]split=3[h{i}][m{i}][t{i}]")
-        graph.append(f"[h{i}]trim=end_frame={max(head, 1)},setpts=N[head{i}]")
-        graph.append(f"[m{i}]trim=start_frame={head}:end_frame={n - tail},setpts=N[body{i}]")
-        graph.append(f"[t{i}]trim=start_frame={n - max(tail, 1)},setpts=N[tail{i}]")
-    for i, shot in enumerate(plan.shots):
-        if i and overlaps[i]:
-            mixed = blend(plan.boundaries[i - 1].style, overlaps[i], output.fps)
-            for name in ("down", "up"):
-                mixed = mixed.replace(f"[{name}]", f"[{name}{i}]")
-            graph.append(
-                mixed.replace("[left]", f"[tail{i - 1}]").replace("[right]", f"[head{i}]").replace("[out]", f"[x{i}]")
-            )
-            joined.append(f"[x{i}]")
-        else:
-            graph.append(f"[head{i}]nullsink")
-        if not overlaps[i + 1]:
-            graph.append(f"[tail{i}]nullsink")
-        if overlaps[i] + overlaps[i + 1] < shot.clip.frames:
-            joined.append(f"[body{i}]")
-        else:
-            graph.append(f"[body{i}]nullsink")
-    graph.append(f"{''.join(joined)}concat=n={len(joined)}:v=1[out]")
-    films.ffmpeg(*inputs, "-filter_complex", ";".join(graph), "-map", "[out]", "-c:v", "ffv1", path)
+    parts: list[graphs.Stream] = []
+    tail: graphs.Stream | None = None
+    for i, (source, shot) in enumerate(zip(sources, plan.shots, strict=True)):
+        known, n, before, after = survey(source, output), shot.clip.frames, overlaps[i], overlaps[i + 1]
+        pictures = graphs.moving_pictures(graphs.media_file(source, again=source in sources[:i]))
+        frames = film_frames(pictures, known, Span(0, known.frames), output)
+        spans = [(0, before), (before, n - after), (n - after, n)]
+        used = [span for span in spans if span[0] < span[1]]
+        cut = {
+            span: copy.filter("trim", start_frame=span[0], end_frame=span[1]).filter("setpts", expr="N")
+            for span, copy in zip(used, graphs.split(frames, len(used)), strict=True)
+        }
+        if tail is not None:
+            parts.append(blend(tail, cut[spans[0]], plan.boundaries[i - 1].style, before, output.fps))
+        parts += [cut[span] for span in used if span == spans[1]]
+        tail = cut.get(spans[2])
+    film = graphs.joined(parts, "concat", n=len(parts), v=1)
+    films.render(film.output(str(path), **{"c:v": "ffv1"}))
     with av.open(str(path)) as film:
         return np.stack([f.reformat(80, 45, "gray").to_ndarray() for f in film.decode(video=0)])
 
@@ -149,10 +136,10 @@ async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(harnes
     ]
     lossless, whole = harness.folder / "lossless.mkv", harness.folder / "whole.mp4"
     reference(paths, plan, OUTPUT, lossless)
-    shape = media.Output(OUTPUT.width, OUTPUT.height, OUTPUT.fps)
-    usual = ["-c:v", "libx264", "-preset", "veryfast", "-crf", str(CLIP_CRF)]
-    for arguments in (conformed_video_args(shape, plan.frames, crf=CLIP_CRF, cuttable=False), usual):
-        films.ffmpeg("-i", lossless, *arguments, whole)
+    video = VideoFormat(OUTPUT.width, OUTPUT.height, OUTPUT.fps)
+    usual = {"c:v": "libx264", "preset": "veryfast", "crf": CLIP_CRF}
+    for encoding in (conformed_video(video, plan.frames, crf=CLIP_CRF, cuttable=False), usual):
+        films.render(graphs.media_file(lossless).output(str(whole), **encoding))
         ours, theirs = similarity(film, lossless), similarity(whole, lossless)
         assert len(ours) == len(theirs) == plan.frames
         assert (theirs - ours)[blended].max() < 0.001
@@ -161,10 +148,13 @@ async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(harnes
 
 def similarity(film: Path, reference: Path) -> NDArray[np.float64]:
     """SSIM of each frame, as ffmpeg measures it."""
-    told = film.with_suffix(".ssim")
-    graph = f"[0:v]settb=1/24,setpts=N[a];[1:v]settb=1/24,setpts=N[b];[a][b]ssim=stats_file={filter_value(str(told))}"
-    films.ffmpeg("-i", film, "-i", reference, "-lavfi", graph, "-f", "null", "-")
-    return np.array([float(whole) for whole in re.findall(r"All:([\d.]+)", told.read_text())])
+    statistics = film.with_suffix(".ssim")
+    sides = [
+        graphs.media_file(path)["v:0"].filter("settb", expr="1/24").filter("setpts", expr="N")
+        for path in (film, reference)
+    ]
+    films.render(graphs.joined(sides, "ssim", stats_file=str(statistics)).output("-", format="null"))
+    return np.array([float(whole) for whole in re.findall(r"All:([\d.]+)", statistics.read_text())])
 
 
 def decoded(path: Path) -> NDArray[np.uint8]:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from client.cli.provenance import read
 from shared.contracts.events.compiler import FilmState, FilmUpdated
-from shared.media import probe as media
 from shared.media.c2pa import Claim, identity_from, sign
-from shared.media.ffmpeg import media_input, run_ffmpeg
-from shared.media.probe import TAG_BT709, conformed_video_args
+from shared.media.conform import VideoFormat, conformed_video, tag_bt709
+from shared.media.graphs import generated
 from tests.support.compiler_harness import CompilerHarness, Start, item, requested, sources, start
-from tests.support.films import watch
+from tests.support.films import render, watch
 from tests.support.waiting import eventually
 
 __all__ = ["sources", "start"]
@@ -42,9 +41,8 @@ async def test_a_signed_version_is_copied_to_the_frame_and_its_manifest_goes_alo
 ) -> None:
     """As the animatic's are: what is in the file beside the pictures changes nothing of the film."""
     plain, signed = tmp_path / "plain.mp4", tmp_path / "signed.mp4"
-    pattern = media_input("testsrc2=size=320x180:rate=24", "-f", "lavfi")
-    shape = conformed_video_args(media.Output(320, 180, 24), 48, preset="superfast")
-    await run_ffmpeg([*pattern, "-vf", f"format=yuv420p,{TAG_BT709}", *shape, str(plain)], timeout_s=60)
+    pattern = tag_bt709(generated("testsrc2", size="320x180", rate=24).filter("format", pix_fmts="yuv420p"))
+    render(pattern.output(str(plain), **conformed_video(VideoFormat(320, 180, 24), 48, preset="superfast")))
     claim = Claim("Segment 1", "video/mp4", "trainedAlgorithmicMedia", "bytedance/seedance-1-lite")
     sign(plain, signed, claim, identity_from(None, None, tmp_path / "signing"))
     async with start(render_ahead=False) as stage:

@@ -24,7 +24,7 @@ from shared.core.errors import Retryable
 from shared.core.ids import new_id
 from shared.jobs import queue as jobs
 from shared.jobs.worker import Worker
-from shared.media.probe import TAG_BT709, probe
+from shared.media.probe import probe
 from shared.postgres.pool import transaction
 from tests.support import events
 from tests.support.films import ffmpeg
@@ -32,7 +32,12 @@ from tests.support.generator import Bench, emptied_database, open_bench, put_upl
 from tests.support.postgres import Postgres
 
 SCENES = "testsrc2=s=160x90:r=24:d=1[a];mandelbrot=s=160x90:r=24,trim=duration=1[b];smptebars=s=160x90:r=24:d=1[c]"
-FILM = ["-filter_complex", f"{SCENES};[a][b][c]concat=n=3,format=yuv420p,{TAG_BT709}[v]", "-map", "[v]"]
+FILM = [
+    "-filter_complex",
+    f"{SCENES};[a][b][c]concat=n=3,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[v]",
+    "-map",
+    "[v]",
+]
 TONE = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=3"]
 
 

@@ -1,4 +1,4 @@
-"""Sources for films, and a strict look at what was made of them."""
+"""Makes sources for films, and inspects films strictly."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.media.ffmpeg import ffmpeg_exe
+from shared.media.graphs import Output, arguments
 
 RATE = 48_000
 
 
 def ffmpeg(*args: str | Path) -> str:
-    """Run ffmpeg; returns what it said (warnings and errors only). Fails the test when it fails."""
+    """Runs ffmpeg and returns its warnings. Fails the test when ffmpeg fails."""
     command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", "-loglevel", "warning", *map(str, args)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr
+
+
+def render(*outputs: Output) -> str:
+    """Runs ffmpeg on a graph; see `ffmpeg`."""
+    return ffmpeg(*arguments(*outputs))
 
 
 def video(
@@ -34,7 +40,7 @@ def video(
     tone: int | None = None,
     options: tuple[str, ...] = (),
 ) -> Path:
-    """Moving test pictures, each hue another clip; with `tone` (hertz) it has sound."""
+    """Moving test pictures, a different clip for each hue; with a sine of `tone` hertz."""
     sound = ["-f", "lavfi", "-i", f"sine=frequency={tone}:sample_rate=44100:duration={seconds}"] if tone else []
     args = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}", *sound, "-vf", f"hue=h={hue}"]
     args += ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "aac", *options]
@@ -43,7 +49,7 @@ def video(
 
 
 def tone(path: Path, *, seconds: float, hertz: int = 440, gain: float = 0.5) -> Path:
-    """A mono tone, as a narration or as music."""
+    """A mono sine, as narration or music."""
     ffmpeg("-f", "lavfi", "-i", f"aevalsrc={gain}*sin(2*PI*{hertz}*t):s=24000:d={seconds}", path)
     return path
 
@@ -59,7 +65,7 @@ class Seen:
 
 
 def watch(path: Path, fps: int) -> Seen:
-    """Decodes the film with every check that ffmpeg has; a warning fails the test."""
+    """Decodes the film with all of ffmpeg's checks; a warning fails the test."""
     said = ffmpeg("-xerror", "-err_detect", "explode", "-i", path, "-f", "null", "-")
     assert said == "", said
     with av.open(str(path)) as film:

@@ -5,20 +5,29 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import av
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 
+from shared.media.graphs import Output, Stream, arguments, media_file
+from shared.media.sandbox import Option
+
 Picture = npt.NDArray[np.uint8]
 """Height x width x RGB."""
 
 SIZE = (480, 270)
 """Width and height of the pictures that are looked at: enough to see by, a sixteenth of the work."""
+
+_FILM: Final = "mov"
+"""The demuxer: films are MP4."""
+_STDOUT: Final = "pipe:1"
+_RAW: Final[dict[str, Option]] = {"fps_mode": "passthrough", "pix_fmt": "rgb24", "format": "rawvideo"}
 
 SILENCE_LUFS = -70.0  # the gate of EBU R128: nothing below it counts as sound
 
@@ -47,7 +56,7 @@ def decode(path: Path, see: Callable[[int, Picture], None], size: tuple[int, int
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
-            _command(path, size, sound=facts.audio_s is not None),
+            _decoded(path, size, sound=facts.audio_s is not None),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
         ) as process,
     ):  # fmt: skip
@@ -93,33 +102,30 @@ def picture_at(path: Path, frame: int, fps: float, size: tuple[int, int] = SIZE)
     """One frame by its number in a film of constant rate, None if there is none."""
     width, height = size
     early = f"{max(0.0, (frame - 0.5) / fps):.6f}"  # half a frame, so that rounding cannot reach the next one
-    command = [
-        *_ffmpeg(path, "-ss", early), "-map", "0:v:0", "-vf", f"scale={width}:{height}:flags=area",
-        "-frames:v", "1", *_raw(),
-    ]  # fmt: skip
+    pictures = _scaled(media_file(path, {"format": _FILM, "ss": early}), size)
+    command = _command(pictures.output(_STDOUT, **_RAW, **{"frames:v": 1}))
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
     if len(done.stdout) != width * height * 3:
         return None
     return np.frombuffer(done.stdout, np.uint8).reshape(height, width, 3)
 
 
-def _command(path: Path, size: tuple[int, int], *, sound: bool) -> list[str]:
-    width, height = size
-    audio = ["-map", "0:a:0", "-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"]
-    return [
-        *_ffmpeg(path, "-xerror", "-err_detect", "explode"),
-        "-map", "0:v:0", "-vf", f"scale={width}:{height}:flags=area", *_raw(),
-        *(audio if sound else []),
-    ]  # fmt: skip
+def _decoded(path: Path, size: tuple[int, int], *, sound: bool) -> list[str]:
+    """Raw pictures on standard output, the loudness of the sound on standard error; the first error ends it."""
+    film = media_file(path, {"format": _FILM, "err_detect": "explode"})
+    outputs = [_scaled(film, size).output(_STDOUT, **_RAW)]
+    if sound:
+        outputs.append(film["a:0"].filter("ebur128", peak="true", framelog="quiet").output("-", format="null"))
+    return _command(*outputs, global_options=("-xerror",))
 
 
-def _ffmpeg(path: Path, *strictly: str) -> list[str]:
-    return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats",
-            "-protocol_whitelist", "file,pipe", *strictly, "-i", str(path)]  # fmt: skip
+def _scaled(film: Stream, size: tuple[int, int]) -> Stream:
+    return film["v:0"].filter("scale", w=size[0], h=size[1], flags="area")
 
 
-def _raw() -> list[str]:
-    return ["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]
+def _command(*outputs: Output, global_options: Sequence[str] = ()) -> list[str]:
+    fixed = (*global_options, "-hide_banner", "-nostdin", "-nostats")
+    return [imageio_ffmpeg.get_ffmpeg_exe(), *arguments(*outputs, global_options=fixed)]
 
 
 def _last_number(pattern: str, text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Renders pieces with ffmpeg: conformed clips, transition windows, posters."""
+"""Renders video pieces with ffmpeg: conformed clips, transition windows, burned captions, posters."""
 
 from __future__ import annotations
 
@@ -7,38 +7,42 @@ import hashlib
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from services.compiler.planning.film_plan import Window
 from services.compiler.planning.pieces import fine_end
-from services.compiler.rendering.filters import Source, Span, blend, frames_of
+from services.compiler.rendering.filters import SourceVideo, Span, blend, film_frames
 from services.compiler.rendering.mp4.samples import VideoIndex, read_video_index
 from shared.contracts.values import Output
 from shared.core.errors import Permanent
-from shared.media import ffmpeg
-from shared.media import probe as media
+from shared.media import graphs
 from shared.media.colour import FILM, Colour
+from shared.media.conform import VideoFormat, conformed_video, tag_bt709
+from shared.media.ffmpeg import run_ffmpeg
+from shared.media.graphs import Stream
+from shared.media.probe import probe
+from shared.media.sandbox import Option
 
 CLIP_CRF: Final = 20
-# Second generations, which must not be seen beside copied parts. Windows have few frames: with this preset they are
-# half as large again, and rendered in three quarters of the time.
+# Second generations, which must not look worse than the copied frames next to them. Windows have few frames: this
+# preset makes them half as large again, and renders them in three quarters of the time.
 WINDOW_CRF: Final = 14
 _WINDOW_PRESET: Final = "superfast"
 CAPTIONED_CRF: Final = 16
 _NO_GLYPH: Final = re.compile(r"failed to find any fallback with glyph 0x([0-9A-Fa-f]{1,6})\b")
-_SEEK_FROM_S: Final = 2.0  # a shorter way is decoded from the start: seeking would not be faster
+_SEEK_FROM_S: Final = 2.0  # closer than this to the start, seeking would not be faster than decoding
 
 Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A finished piece. `copied`: its source already was what a conformed clip is.
+    """A finished piece. `copied`: its source already was a conformed clip.
 
-    `undrawn`: characters of its captions that no font of this machine has, which are shown as boxes.
+    `undrawn`: characters of its captions that no font on this machine has; they are shown as boxes.
     """
 
     path: Path
@@ -49,7 +53,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class End:
-    """One side of a transition: a clip's file or its source's, and the number of frames that the clip has."""
+    """One side of a transition: the file of a conformed clip or of its source, and the clip's number of frames."""
 
     path: Path
     frames: int
@@ -57,24 +61,25 @@ class End:
 
 
 class VideoRenderer:
-    """`timeout_per_s`: how long ffmpeg may take for one second of film before it counts as hung."""
+    """`timeout_per_s`: how many seconds ffmpeg may take for one second of film before it is stopped."""
 
     def __init__(self, *, timeout_per_s: float = 60.0) -> None:
         self._timeout_per_s = timeout_per_s
-        self._extradata: dict[media.Output, bytes] = {}
+        self._extradata: dict[VideoFormat, bytes] = {}
 
     async def encoder(self, output: Output, scratch: Path) -> str:
-        """Names the parameter sets that this ffmpeg writes for an output: part of every piece's key."""
+        """Identifies the parameter sets that this ffmpeg writes for an output: part of every piece's key."""
         return hashlib.sha256(await self.extradata(output, scratch)).hexdigest()[:16]
 
     async def extradata(self, output: Output, scratch: Path) -> bytes:
-        """The avcC of every piece of this output, by encoding one frame; remembered."""
-        frame = _frame(output)
+        """The avcC box that all pieces of this output share, found by encoding one frame; cached."""
+        frame = _format(output)
         if frame not in self._extradata:
             path = scratch / f"extradata-{frame.width}x{frame.height}-{frame.fps}.mp4"
-            args = ["-f", "lavfi", "-i", f"color=size={frame.width}x{frame.height}:rate={frame.fps}"]
-            args += ["-vf", f"format=yuv420p,{media.TAG_BT709}", *media.conformed_video_args(frame, 1), str(path)]
-            await ffmpeg.run_ffmpeg(args, timeout_s=self._timeout_per_s)
+            black = graphs.generated("color", size=f"{frame.width}x{frame.height}", rate=frame.fps)
+            encoded = tag_bt709(black.filter("format", pix_fmts="yuv420p"))
+            args = graphs.arguments(encoded.output(str(path), **conformed_video(frame, 1)))
+            await run_ffmpeg(args, timeout_s=self._timeout_per_s)
             self._extradata[frame] = (await asyncio.to_thread(read_video_index, path, frame.fps)).extradata
             path.unlink()
         return self._extradata[frame]
@@ -82,18 +87,18 @@ class VideoRenderer:
     async def conform(
         self, source: Path, output: Output, path: Path, *, on_progress: Progress | None = None, niceness: int = 0
     ) -> Rendered:
-        """The source in the film's size, rate and encoding; copied if it is that already.
+        """The source in the film's size, rate and encoding; copied if it is conformed already.
 
-        Raises Permanent when the source is no video or cannot be decoded, Retryable when ffmpeg was killed or late.
+        Raises Permanent when the source has no video or cannot be decoded, Retryable when ffmpeg was killed or late.
         """
         known = await asyncio.to_thread(survey, source, output)
         if copied := await self._copy(source, known, output, path):
             return copied
         span = Span(0, known.frames)
-        args = ffmpeg.media_input(source, *known.decoder)
-        args += ["-filter_complex", f"[0:V:0]{frames_of(known, span, output)}[out]", "-map", "[out]"]
-        args += media.conformed_video_args(_frame(output), known.frames, crf=CLIP_CRF, fine_ends=fine_end(output.fps))
-        return await self._run(args, known.frames, output, path, on_progress, niceness)
+        pictures = graphs.moving_pictures(graphs.media_file(source, known.input_options))
+        encoding = conformed_video(_format(output), known.frames, crf=CLIP_CRF, fine_ends=fine_end(output.fps))
+        frames = film_frames(pictures, known, span, output)
+        return await self._encode(frames, encoding, known.frames, output, path, on_progress, niceness)
 
     async def window(
         self,
@@ -109,18 +114,14 @@ class VideoRenderer:
         """A transition between the ends of two clips, or of their sources."""
         tail = Span(left.frames - window.overlap, left.frames)
         head = Span(0, window.head)
-        args: list[str] = []
-        chains: list[str] = []
-        for number, (name, end, wanted) in enumerate((("left", left, tail), ("right", right, head))):
+        sides: list[Stream] = []
+        for end, wanted in ((left, tail), (right, head)):
             known, span, options = await _opened(end, wanted, output)
-            args += ffmpeg.media_input(end.path, *options)
-            chains.append(f"[{number}:V:0]{frames_of(known, span, output, name)}[{name}]")
-        graph = ";".join((*chains, blend(window.style, window.overlap, output.fps)))
-        args += ["-filter_complex", graph, "-map", "[out]"]
-        args += media.conformed_video_args(
-            _frame(output), window.head, preset=_WINDOW_PRESET, crf=WINDOW_CRF, cuttable=False
-        )
-        return await self._run(args, window.head, output, path, on_progress, niceness)
+            pictures = graphs.moving_pictures(graphs.media_file(end.path, options, again=bool(sides)))
+            sides.append(film_frames(pictures, known, span, output))
+        frames = blend(sides[0], sides[1], window.style, window.overlap, output.fps)
+        encoding = conformed_video(_format(output), window.head, preset=_WINDOW_PRESET, crf=WINDOW_CRF, cuttable=False)
+        return await self._encode(frames, encoding, window.head, output, path, on_progress, niceness)
 
     async def captioned(
         self,
@@ -133,25 +134,26 @@ class VideoRenderer:
         on_progress: Progress | None = None,
         niceness: int = 0,
     ) -> Rendered:
-        """Frames of a conformed piece with the captions of an ASS file drawn on them; its times count from the first.
+        """Frames of a conformed piece with the captions of an ASS file drawn on them: a second generation, too.
 
-        It is a second generation, too.
+        The script's times count from the span's first frame.
         """
-        frames = span.stop - span.start
-        # Half a frame early: the first frame that is decoded and kept is `start`, however the time was rounded.
-        seek = ("-ss", f"{(span.start - 0.5) / output.fps:.6f}") if span.start else ()
-        draw = f"settb=1/{output.fps},setpts=N,trim=end_frame={frames},ass=filename={ffmpeg.filter_value(str(script))}"
-        args = [*ffmpeg.media_input(pictures, *seek), "-filter_complex", f"[0:V:0]{draw},{media.TAG_BT709}[out]"]
-        args += ["-map", "[out]"]
-        args += media.conformed_video_args(_frame(output), frames, crf=CAPTIONED_CRF, cuttable=False)
-        return await self._run(args, frames, output, path, on_progress, niceness)
+        count = span.stop - span.start
+        # Half a frame early, so that the first decoded frame that is kept is `start`, however the time was rounded.
+        seek: dict[str, Option] = {"ss": f"{(span.start - 0.5) / output.fps:.6f}"} if span.start else {}
+        frames = graphs.moving_pictures(graphs.media_file(pictures, seek))
+        frames = frames.filter("settb", expr=f"1/{output.fps}").filter("setpts", expr="N")
+        frames = tag_bt709(frames.filter("trim", end_frame=count).filter("ass", filename=str(script)))
+        encoding = conformed_video(_format(output), count, crf=CAPTIONED_CRF, cuttable=False)
+        return await self._encode(frames, encoding, count, output, path, on_progress, niceness)
 
     async def poster(self, clip: Path, at_s: float, path: Path) -> None:
         """One frame of a conformed clip as JPEG."""
-        args = ffmpeg.media_input(clip, "-ss", f"{at_s:.3f}")
-        await ffmpeg.run_ffmpeg([*args, "-frames:v", "1", "-q:v", "3", "-f", "image2", str(path)], timeout_s=60)
+        frame = graphs.media_file(clip, {"ss": f"{at_s:.3f}"})
+        jpeg = frame.output(str(path), format="image2", **{"frames:v": 1, "q:v": 3})
+        await run_ffmpeg(graphs.arguments(jpeg), timeout_s=60)
 
-    async def _copy(self, source: Path, known: Source, output: Output, path: Path) -> Rendered | None:
+    async def _copy(self, source: Path, known: SourceVideo, output: Output, path: Path) -> Rendered | None:
         if known.turned or (known.width, known.height) != (output.width, output.height):
             return None
         expected = await self.extradata(output, path.parent)
@@ -164,19 +166,23 @@ class VideoRenderer:
         await asyncio.to_thread(shutil.copyfile, source, path)
         return Rendered(path, index, copied=True)
 
-    async def _run(
+    async def _encode(
         self,
-        args: list[str],
+        pictures: Stream,
+        encoding: Mapping[str, Option],
         frames: int,
         output: Output,
         path: Path,
         on_progress: Progress | None,
         niceness: int,
     ) -> Rendered:
-        """Run, then hold what came out against what was asked: a film has no room for a frame more or less."""
+        """Encodes, then checks the result: one frame more or less would shift the whole film.
+
+        Raises Permanent `wrong_frame_count` or `pieces_differ`, and what `run_ffmpeg` raises.
+        """
         seconds = frames / output.fps
-        said = await ffmpeg.run_ffmpeg(
-            [*args, str(path)],
+        stderr_text = await run_ffmpeg(
+            graphs.arguments(pictures.output(str(path), **encoding)),
             timeout_s=60 + self._timeout_per_s * seconds,
             duration_s=seconds,
             on_progress=on_progress,
@@ -184,55 +190,57 @@ class VideoRenderer:
         )
         index = await asyncio.to_thread(read_video_index, path, output.fps)
         if index.frames != frames:
-            raise Permanent("wrong_frame_count", f"{index.frames} frames were rendered where {frames} were asked for")
+            raise Permanent("wrong_frame_count", f"{index.frames} frames were rendered instead of {frames}")
         if index.extradata != await self.extradata(output, path.parent):
             raise Permanent("pieces_differ", "the encoder wrote other parameter sets than before")
-        return Rendered(path, index, undrawn=_undrawn(said))
+        return Rendered(path, index, undrawn=_undrawn(stderr_text))
 
 
-def survey(path: Path, output: Output) -> Source:
-    """What the filter chains must know of a source. Blocks: call it in a thread."""
-    found = media.probe(path)
+def survey(path: Path, output: Output) -> SourceVideo:
+    """What the filter graphs need to know of a source. Blocks: call it in a thread. Raises Permanent `no_video`."""
+    found = probe(path)
     if not found.width or not found.height or not found.frames:
         raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
     early = (found.first_s - found.shift_s) % (1 / output.fps)
-    return Source(
+    return SourceVideo(
         found.width,
         found.height,
-        _frame(output).frames(found.duration_s - early),
+        _format(output).frames(found.duration_s - early),
         Colour(*found.colour),
         alpha=found.alpha,
         interlaced=found.interlaced,
         turned=found.turned,
-        decoder=found.decoder,
+        input_options=found.input_options,
         shift_s=found.shift_s + early,
     )
 
 
-async def _opened(end: End, wanted: Span, output: Output) -> tuple[Source, Span, tuple[str, ...]]:
-    """One side of a transition, what of it is decoded, and the input options for that."""
+async def _opened(end: End, wanted: Span, output: Output) -> tuple[SourceVideo, Span, dict[str, Option]]:
+    """One side of a transition, the span of it that is decoded, and the input options for that."""
     if end.conformed:
-        # Of the few frames from its keyframe there, more threads would decode more than are wanted.
-        known = Source(output.width, output.height, end.frames, FILM, decoder=("-threads", "1"))
-        span, late = Span(wanted.start, wanted.stop, wanted.start), 0.01  # of a frame, so that rounding never misses it
+        # Only the few frames after its keyframe are needed: more threads would decode more than those.
+        known = SourceVideo(output.width, output.height, end.frames, FILM, input_options={"threads": 1})
+        span, late = Span(wanted.start, wanted.stop, wanted.start), 0.01  # frames, so that rounding never misses one
     else:
         known = await asyncio.to_thread(survey, end.path, output)
         span, late = _sought(wanted, output), 0.0
-    seek = ("-noaccurate_seek", "-ss", f"{(span.seek + late) / output.fps:.6f}") if span.seek else ()
-    return known, span, (*known.decoder, *seek)
+    options = dict(known.input_options)
+    if span.seek:
+        options |= {"noaccurate_seek": None, "ss": f"{(span.seek + late) / output.fps:.6f}"}
+    return known, span, options
 
 
-def _undrawn(said: str) -> str:
-    """libass tells of each glyph that it looked for in vain."""
-    codes = dict.fromkeys(int(found, 16) for found in _NO_GLYPH.findall(said))
+def _undrawn(stderr_text: str) -> str:
+    """The characters that libass reports as missing from every font."""
+    codes = dict.fromkeys(int(found, 16) for found in _NO_GLYPH.findall(stderr_text))
     return "".join(chr(code) for code in codes if code <= sys.maxunicode)
 
 
-def _frame(output: Output) -> media.Output:
-    return media.Output(output.width, output.height, output.fps)
+def _format(output: Output) -> VideoFormat:
+    return VideoFormat(output.width, output.height, output.fps)
 
 
 def _sought(span: Span, output: Output) -> Span:
-    """A source is decoded from a second before the first frame that is needed."""
+    """Decoding starts a second before the first frame that is needed."""
     seek = span.start - output.fps
     return Span(span.start, span.stop, seek) if seek > _SEEK_FROM_S * output.fps else span

@@ -10,16 +10,18 @@ from typing import Final
 
 from services.generator.commands.ports import Beside, Expect, Inspected, Made
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
-from services.generator.media.measurement import BLUR, WIDTH, likenesses, measuring, read_median
+from services.generator.media.measurement import WIDTH, blur, likenesses, measuring, read_median, sampled
 from services.generator.media.pictures import in_child
-from services.generator.media.playability import breaks_off, needs_proxy, proxy_outputs, put_index_first
+from services.generator.media.playability import breaks_off, needs_proxy, proxy, put_index_first
 from services.generator.media.uploads import ingest
 from shared.contracts.frame_sizes import ratio_label, resolution_label
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
-from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import Form, sniff
+from shared.media.graphs import Output, Stream, arguments, media_file, moving_pictures, split
 from shared.media.probe import Probe, probe
+from shared.media.sandbox import Option
 
 POSTER_WIDTH: Final = 640
 STRIP_HEIGHT: Final = 90
@@ -85,7 +87,8 @@ async def _picture(path: Path, work: Path) -> Inspected:
 async def _sharpness(poster: Path, work: Path) -> float | None:
     """Of the poster: it is as wide as videos are measured, and written by us."""
     out = work / "blur.txt"
-    await run_ffmpeg([*media_input(poster), "-vf", BLUR + filter_value(str(out)), "-f", "null", "-"], timeout_s=60)
+    blurred = blur(media_file(poster)["v:0"], out).output("-", format="null")
+    await run_ffmpeg(arguments(blurred), timeout_s=60)
     return read_median(out)
 
 
@@ -96,21 +99,20 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
     every = -(-found.frames // STRIP_FRAMES)
     tiles = -(-found.frames // every)
     poster_height, tile_width = POSTER_WIDTH * found.height / found.width, STRIP_HEIGHT * found.width / found.height
-    looking = measuring(found, work)
-    graph = (
-        f"[0:V:0]split=4[a][b][c][full];[a]scale={POSTER_WIDTH}:{_even(poster_height)},setsar=1[poster];"
-        f"[b]select='not(mod(n\\,{every}))',scale={_even(tile_width)}:{STRIP_HEIGHT},setsar=1,"
-        f"tile={tiles}x1[strip];"
-        f"[c]scale={WIDTH}:-2:flags=fast_bilinear[small];{looking.graph}"
-    )
-    outputs = [*looking.outputs, *_still("[poster]", poster), *_still("[strip]", strip)]
+    source = media_file(path)
+    whole, some, small, full = split(moving_pictures(source), 4)
+    whole = whole.filter("scale", w=POSTER_WIDTH, h=_even(poster_height)).filter("setsar", sar=1)
+    some = sampled(some, every).filter("scale", w=_even(tile_width), h=STRIP_HEIGHT).filter("setsar", sar=1)
+    some = some.filter("tile", layout=f"{tiles}x1")
+    small = small.filter("scale", w=WIDTH, h=-2, flags="fast_bilinear")
+    looking = measuring(small, full, found, work)
+    outputs = [*looking.outputs, _still(whole, poster), _still(some, strip)]
     if found.audio_codec:
-        graph += ";[0:a:0]ebur128=framelog=quiet:peak=sample[heard]"
-        outputs += ["-map", "[heard]", "-f", "null", "-"]
-    proxy = work / "proxy.mp4" if needs_proxy(path, found) else None
-    if proxy:
-        outputs += proxy_outputs(found, proxy)
-    said = await _decode(path, graph, outputs, found.duration_s)
+        outputs.append(_heard(source["a:0"]))
+    small_copy = work / "proxy.mp4" if needs_proxy(path, found) else None
+    if small_copy:
+        outputs.append(proxy(source, found, small_copy))
+    said = await _decode(outputs, found.duration_s)
     await put_index_first(path)
     shares = {
         "black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
@@ -120,7 +122,12 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
     measures = looking.values() | shares | alike
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
     return Inspected(
-        _media(found, _loudness(said)), quality_of_video(measures, reasons), poster, strip, proxy, looking.last_frame
+        _media(found, _loudness(said)),
+        quality_of_video(measures, reasons),
+        poster,
+        strip,
+        small_copy,
+        looking.last_frame,
     )
 
 
@@ -128,21 +135,18 @@ async def _sound(path: Path, found: Probe, work: Path) -> Inspected:
     if not found.audio_codec:
         raise Permanent("no_sound", "The file holds no sound.", "Regenerate, or use a file that plays.")
     poster = work / "poster.jpg"
-    graph = (
-        "[0:a:0]asplit[a][b];[a]ebur128=framelog=quiet:peak=sample[heard];"
-        f"[b]showwavespic=size={POSTER_WIDTH}x160:split_channels=0:colors=0x7fb5ff[poster]"
-    )
-    outputs = ["-map", "[heard]", "-f", "null", "-", *_still("[poster]", poster)]
-    said = await _decode(path, graph, outputs, found.duration_s)
+    heard, drawn = split(media_file(path)["a:0"], 2, audio=True)
+    drawn = drawn.filter("showwavespic", size=f"{POSTER_WIDTH}x160", split_channels=0, colors="0x7fb5ff")
+    said = await _decode([_heard(heard), _still(drawn, poster)], found.duration_s)
     peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", said)
     if peak and float(peak.group(1)) < SILENT_DBFS:
         raise Permanent("silent", "The file is silent.", "Regenerate, or use a file that can be heard.")
     return Inspected(_media(found, _loudness(said)), quality_of_sound(), poster)
 
 
-async def _decode(path: Path, graph: str, outputs: Sequence[str], duration_s: float) -> str:
-    """Decodes to the end; the first error ends it. Returns what the filters said."""
-    args = ["-loglevel", "info", "-xerror", *media_input(path), "-filter_complex", graph, *outputs]
+async def _decode(outputs: Sequence[Output], duration_s: float) -> str:
+    """Decodes to the end; the first error ends it. Returns what the filters logged."""
+    args = arguments(*outputs, global_options=("-loglevel", "info", "-xerror"))
     try:
         return await run_ffmpeg(args, timeout_s=60 + 10 * duration_s, duration_s=duration_s)
     except Permanent as e:
@@ -153,8 +157,14 @@ async def _decode(path: Path, graph: str, outputs: Sequence[str], duration_s: fl
         ) from e
 
 
-def _still(label: str, path: Path) -> list[str]:
-    return ["-map", label, "-frames:v", "1", "-q:v", "3", "-f", "image2", "-update", "1", str(path)]
+def _still(pictures: Stream, path: Path) -> Output:
+    options: dict[str, Option] = {"frames:v": 1, "q:v": 3, "format": "image2", "update": 1}
+    return pictures.output(str(path), **options)
+
+
+def _heard(sound: Stream) -> Output:
+    """Logs the loudness and the highest sample."""
+    return sound.filter("ebur128", framelog="quiet", peak="sample").output("-", format="null")
 
 
 def _media(found: Probe, loudness: float | None) -> Media:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
 from shared.core.errors import RetakeError
-from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import Form, sniff
+from shared.media.graphs import Output, Stream, arguments, media_file, split
 from shared.media.probe import Probe
+from shared.media.sandbox import Option
 
 WIDTH: Final = 640
 SCAN_WIDTH: Final = 320  # black, frozen and flashing pictures show at any size
@@ -29,16 +31,12 @@ FLASH_FRAMES: Final = 24  # the window of the flicker measure
 LAST_FRAMES: Final = 3  # the count of a container may be off by a frame or two
 _VALUE: Final = re.compile(r"=(-?[\d.]+)")
 
-BLUR: Final = "blurdetect=block_width=32:block_height=32:block_pct=80,metadata=mode=print:key=lavfi.blur:file="
-"""Blocks with edges only, so that sky and walls do not count as blurred."""
-
 
 @dataclass(frozen=True)
 class Measuring:
-    """Filters for the labels `small` (in) and `full` (in), with their outputs' arguments."""
+    """What the pass writes into the folder `work`."""
 
-    graph: str
-    outputs: list[str]
+    outputs: list[Output]
     work: Path
 
     @property
@@ -56,29 +54,45 @@ class Measuring:
         }
 
 
-def measuring(found: Probe, work: Path) -> Measuring:
-    """`small` is the video at 640 wide, `full` as it is."""
+def measuring(small: Stream, full: Stream, found: Probe, work: Path) -> Measuring:
+    """`small` is the video at 640 pixels wide, `full` in its own size."""
     frames, fps = found.frames or 1, found.fps or 24.0
     every = max(1, min(round(fps / SAMPLES_PER_S), frames // FEWEST_SAMPLES))
-    sample = f"select='not(mod(n\\,{every}))'"
+    scan, some, end = split(small, 3)
+    scan = scan.filter("scale", w=SCAN_WIDTH, h=-2, flags="fast_bilinear")
+    scan = scan.filter("blackdetect", d=0.1).filter("freezedetect", d=0.5)
+    scan = scan.filter("photosensitivity", bypass=1, frames=FLASH_FRAMES)
+    scan = _printed(scan, "lavfi.photosensitivity.badness", work / "flicker.txt")
+    edges, look = split(sampled(some, every), 2)
+    look = look.filter("scale", w=LOOK_WIDTH, h=LOOK_HEIGHT, flags="area").filter("format", pix_fmts="rgb24")
+    end = end.filter("select", expr=f"gte(n,{max(0, frames - LAST_FRAMES)})")
+    end = end.filter("scale", w="iw", h="ih").filter("setsar", sar=1)
+    blocks = _printed(sampled(full, every).filter("blockdetect"), "lavfi.block", work / "blocks.txt")
+    first: dict[str, Option] = {"frames:v": 1, "format": "rawvideo"}
+    last: dict[str, Option] = {"q:v": 2, "format": "image2", "update": 1}
+    outputs = [
+        scan.output("-", format="null"),
+        blur(edges, work / "blur.txt").output("-", format="null"),
+        blocks.output("-", format="null"),
+        look.output(str(work / "first.rgb"), **first),
+        end.output(str(work / LAST_FRAME), **last),
+    ]
+    return Measuring(outputs, work)
 
-    def file(name: str) -> str:
-        return filter_value(str(work / name))
 
-    graph = (
-        f"[small]split=3[small1][small2][small3];"
-        f"[small1]scale={SCAN_WIDTH}:-2:flags=fast_bilinear,blackdetect=d=0.1,freezedetect=d=0.5,"
-        f"photosensitivity=bypass=1:frames={FLASH_FRAMES},"
-        f"metadata=mode=print:key=lavfi.photosensitivity.badness:file={file('flicker.txt')}[scan];"
-        f"[small2]{sample},split=2[edges][look];[edges]{BLUR}{file('blur.txt')}[blur];"
-        f"[look]scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24[first];"
-        f"[small3]select='gte(n\\,{max(0, frames - LAST_FRAMES)})',scale=iw:ih,setsar=1[last];"
-        f"[full]{sample},blockdetect,metadata=mode=print:key=lavfi.block:file={file('blocks.txt')}[blocks]"
-    )
-    nothing = [part for name in ("scan", "blur", "blocks") for part in ("-map", f"[{name}]", "-f", "null", "-")]
-    first = ["-map", "[first]", "-frames:v", "1", "-f", "rawvideo", str(work / "first.rgb")]
-    last = ["-map", "[last]", "-q:v", "2", "-f", "image2", "-update", "1", str(work / LAST_FRAME)]
-    return Measuring(graph, [*nothing, *first, *last], work)
+def sampled(pictures: Stream, every: int) -> Stream:
+    """Each `every`th frame."""
+    return pictures.filter("select", expr=f"not(mod(n,{every}))")
+
+
+def blur(pictures: Stream, out: Path) -> Stream:
+    """Prints how blurred each frame is. Only blocks with edges count, so that sky and walls are not taken for blur."""
+    measured = pictures.filter("blurdetect", block_width=32, block_height=32, block_pct=80)
+    return _printed(measured, "lavfi.blur", out)
+
+
+def _printed(pictures: Stream, key: str, out: Path) -> Stream:
+    return pictures.filter("metadata", mode="print", key=key, file=str(out))
 
 
 async def likenesses(
@@ -127,14 +141,12 @@ async def _look(path: Path, out: Path, aspect: float) -> NDArray[np.uint8] | Non
 
     None if that fails: a measure is no reason to lose a version.
     """
-    ends = [] if sniff(path) is Form.PICTURE else ["-sseof", "-1"]
-    shape = (
-        f"crop='min(iw,ih*{aspect:.4f})':'min(ih,iw/{aspect:.4f})',"
-        f"scale={LOOK_WIDTH}:{LOOK_HEIGHT}:flags=area,format=rgb24"
-    )
-    args = [*media_input(path, *ends), "-map", "0:v:0", "-vf", shape, "-an", "-f", "rawvideo", str(out)]
+    ending: dict[str, Option] = {} if sniff(path) is Form.PICTURE else {"sseof": -1}
+    pictures = media_file(path, ending)["v:0"]
+    pictures = pictures.filter("crop", w=f"min(iw,ih*{aspect:.4f})", h=f"min(ih,iw/{aspect:.4f})")
+    pictures = pictures.filter("scale", w=LOOK_WIDTH, h=LOOK_HEIGHT, flags="area").filter("format", pix_fmts="rgb24")
     try:
-        await run_ffmpeg(args, timeout_s=60)
+        await run_ffmpeg(arguments(pictures.output(str(out), format="rawvideo", an=None)), timeout_s=60)
     except RetakeError:
         return None
     return _raw(out)

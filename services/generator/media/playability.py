@@ -13,13 +13,16 @@ import av
 import av.error
 
 from shared.core.errors import Permanent
-from shared.media.colour import Colour, scale, through_light
-from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.colour import Colour, scaled, to_bt709
+from shared.media.conform import tag_bt709
+from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import Form, sniff
-from shared.media.pictures import whole_pictures
-from shared.media.probe import TAG_BT709, Probe, in_words, picture_stream
-from shared.media.sandbox import open_media
+from shared.media.frames import progressive_opaque
+from shared.media.graphs import Output, Stream, arguments, media_file, moving_pictures
+from shared.media.probe import Probe, message_of, picture_stream
+from shared.media.sandbox import Option, open_media
 
+KEPT_SOUND: Final = ("aac", "mp3")  # what browsers play in MP4
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
 LARGEST_SHORT_SIDE: Final = 1088  # a model's 1080p may be a multiple of 16
 MOST_BITS_PER_S: Final = 50_000_000  # what a home connection still streams, with room for grain at 1080p
@@ -48,80 +51,49 @@ def needs_proxy(path: Path, found: Probe) -> bool:
     )
 
 
-def proxy_outputs(found: Probe, out: Path) -> list[str]:
-    """Output arguments of a small copy that plays everywhere."""
+NO_METADATA: Final[dict[str, Option]] = {"map_metadata": -1, "map_chapters": -1, "sn": None, "dn": None}
+"""Output options that leave out metadata, chapters, subtitles and data."""
+
+
+def sound_for_mp4(found: Probe) -> dict[str, Option]:
+    """Output options: the sound as it is if browsers play it in MP4, else as stereo AAC."""
+    if found.audio_codec in KEPT_SOUND:
+        return {"c:a": "copy"}
+    return {"c:a": "aac", "b:a": "192k", "ac": 2}
+
+
+def proxy(source: Stream, found: Probe, out: Path) -> Output:
+    """A small copy of `source` that plays everywhere."""
     width, height = found.width or 2, found.height or 2
     share = min(1.0, PROXY_SHORT_SIDE / min(width, height))
-    rate = ["-fps_mode", "cfr", "-r", "60"] if (found.fps or 0) > 60 else []
-    return [
-        "-map",
-        "0:V:0",
-        "-map",
-        "0:a:0?",
-        "-vf",
-        sdr(found, width * share, height * share),
-        *rate,
-        "-c:v",
-        "libx264",
-        "-preset",
-        "superfast",
-        "-crf",
-        "23",
-        "-maxrate",
-        "8M",
-        "-bufsize",
-        "16M",
-        "-c:a",
-        "aac",
-        "-b:a",
-        "160k",
-        "-ac",
-        "2",
-        "-sn",
-        "-dn",
-        "-map_metadata",
-        "-1",
-        "-map_chapters",
-        "-1",
-        "-movflags",
-        "+faststart",
-        "-f",
-        "mp4",
-        str(out),
-    ]
+    pictures = sdr(moving_pictures(source), found, width * share, height * share)
+    video: dict[str, Option] = {
+        "c:v": "libx264", "preset": "superfast", "crf": 23, "maxrate": "8M", "bufsize": "16M",
+    }  # fmt: skip
+    rate: dict[str, Option] = {"fps_mode": "cfr", "r": 60} if (found.fps or 0) > 60 else {}
+    sound: dict[str, Option] = {"c:a": "aac", "b:a": "160k", "ac": 2}
+    container: dict[str, Option] = {"movflags": "+faststart", "format": "mp4"}
+    return pictures.output(source["a:0?"], str(out), **video, **rate, **sound, **NO_METADATA, **container)
 
 
-def sdr(found: Probe, width: float, height: float) -> str:
-    """Filters: at this size in square pixels, upright, 8-bit BT.709; HDR tone-mapped, fields taken apart, on black."""
+def sdr(pictures: Stream, found: Probe, width: float, height: float) -> Stream:
+    """At this size in square pixels, upright, in 8-bit BT.709: tone-mapped from HDR, deinterlaced, on black."""
     colour, lines = Colour(*found.colour), found.height or 0
-    whole = whole_pictures(interlaced=found.interlaced, alpha=found.alpha)
-    scaled = scale(colour, lines, _even(width), _even(height))
-    return ",".join((*whole, scaled, *through_light(colour, lines), "format=yuv420p", "setsar=1", TAG_BT709))
+    pictures = progressive_opaque(pictures, interlaced=found.interlaced, alpha=found.alpha)
+    pictures = scaled(pictures, colour, lines, _even(width), _even(height))
+    pictures = to_bt709(pictures, colour, lines)
+    return tag_bt709(pictures.filter("format", pix_fmts="yuv420p").filter("setsar", sar=1))
 
 
 async def put_index_first(path: Path) -> None:
-    """An MP4 or MOV whose index follows its pictures is written anew, packets as they are: it plays before it is
-    loaded."""
+    """Rewrites an MP4 or MOV whose index follows its pictures, copying its packets, so that it plays while it loads."""
     if sniff(path) is not Form.MP4 or index_is_first(path):
         return
     out = path.with_name(f"{path.stem}-index-first")
-    await run_ffmpeg(
-        [
-            *media_input(path),
-            "-map",
-            "0:V:0",
-            "-map",
-            "0:a?",
-            "-c",
-            "copy",
-            "-movflags",
-            "+faststart",
-            "-f",
-            "mov" if _is_quicktime(path) else "mp4",
-            str(out),
-        ],
-        timeout_s=600,
-    )
+    source = media_file(path)
+    container = "mov" if _is_quicktime(path) else "mp4"
+    copy = moving_pictures(source).output(source["a?"], str(out), c="copy", movflags="+faststart", format=container)
+    await run_ffmpeg(arguments(copy), timeout_s=600)
     os.replace(out, path)
 
 
@@ -174,7 +146,7 @@ def steady_rate(path: Path) -> str | None:
             base, told = float(stream.time_base), float(stream.guessed_rate or 0)
             times = sorted(p.pts * base for p in container.demux(stream) if p.size and p.pts is not None)
     except (av.error.FFmpegError, ValueError) as error:
-        cause = f"The file cannot be read: {in_words(error)}"
+        cause = f"The file cannot be read: {message_of(error)}"
         raise Permanent("media_unreadable", cause, "Upload a file that plays.") from error
     lasts = [after - before for before, after in pairwise(times)]
     if len(lasts) < 2 or (usual := median(lasts)) <= 0:

@@ -9,12 +9,14 @@ from typing import Final
 
 from services.generator.commands.ports import Made
 from services.generator.media.pictures import in_child
-from services.generator.media.playability import breaks_off, is_plain, sdr, steady_rate
+from services.generator.media.playability import NO_METADATA, breaks_off, is_plain, sdr, sound_for_mp4, steady_rate
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, UserError
-from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form, sniff
+from shared.media.graphs import Output, arguments, media_file, moving_pictures
 from shared.media.probe import Probe, probe
+from shared.media.sandbox import Option
 
 LONGEST_S: Final = 3600.0
 SHORTEST_S: Final = 0.1
@@ -73,29 +75,19 @@ async def _video(path: Path, form: Form, work: Path) -> Made:
             f"Use one of at most {LARGEST_SIDE} pixels a side.",
         )
     rate = await _rate(path)
-    # By the filter: the rate of an output counts on frames that last as long as their average, and loses some of these.
-    even = (f"fps={rate}:start_time=0",) if rate else ()
-    video = (
-        ["-c:v", "copy"]
-        if is_plain(found) and rate is None
-        else [
-            "-c:v",
-            "libx264",
-            "-preset",
-            "veryfast",
-            "-crf",
-            "18",
-            "-vf",
-            ",".join((sdr(found, found.width, found.height), *even)),
-        ]
-    )
-    sound = ["-c:a", "copy"] if found.audio_codec in ("aac", "mp3") else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
+    source = media_file(path, found.input_options)
+    pictures = moving_pictures(source)
+    video: dict[str, Option] = {"c:v": "copy"}
+    if rate is not None or not is_plain(found):
+        video = {"c:v": "libx264", "preset": "veryfast", "crf": 18}
+        pictures = sdr(pictures, found, found.width, found.height)
+    if rate is not None:
+        # By the filter: an output's rate expects frames that last as long as their average, and would lose some.
+        pictures = pictures.filter("fps", fps=rate, start_time=0)
+    container: dict[str, Option] = {"movflags": "+faststart", "format": "mp4"}
     out = work / "video.mp4"
     await _convert(
-        path,
-        form,
-        ["-map", "0:V:0", "-map", "0:a:0?", *video, *sound, "-movflags", "+faststart", "-f", "mp4", str(out)],
-        found,
+        pictures.output(source["a:0?"], str(out), **video, **sound_for_mp4(found), **container, **NO_METADATA), found
     )
     return Made(out, "video/mp4", _FREE, {"uploaded_as": found.video_codec})
 
@@ -108,9 +100,12 @@ async def _sound(path: Path, form: Form, work: Path) -> Made:
         raise UserError("no_sound", "The file holds no sound.", "Upload a file that can be heard.")
     suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
     kept = found.audio_codec in _KEPT_SOUND
-    codec = ["-c:a", "copy"] if kept else ["-c:a", "flac", "-ar", "48000", "-ac", str(min(2, found.channels or 2))]
+    codec: dict[str, Option] = (
+        {"c:a": "copy"} if kept else {"c:a": "flac", "ar": 48_000, "ac": min(2, found.channels or 2)}
+    )
     out = work / f"sound{suffix}"
-    await _convert(path, form, ["-map", "0:a:0", *codec, str(out)], found)
+    sound = media_file(path, found.input_options)["a:0"]
+    await _convert(sound.output(str(out), **codec, **NO_METADATA), found)
     return Made(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
 
 
@@ -139,12 +134,10 @@ async def _rate(path: Path) -> str | None:
         raise UserError(e.code, e.cause, e.recovery) from e
 
 
-async def _convert(path: Path, form: Form, args: list[str], found: Probe) -> None:
-    common = ["-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn"]
+async def _convert(output: Output, found: Probe) -> None:
+    args = arguments(output, global_options=("-xerror",))
     try:
-        await run_ffmpeg(
-            ["-xerror", *media_input(path, *found.decoder), *common, *args], timeout_s=120 + 20 * found.duration_s
-        )
+        await run_ffmpeg(args, timeout_s=120 + 20 * found.duration_s)
     except Permanent as e:
         raise UserError(
             "media_unreadable",

@@ -16,8 +16,10 @@ from services.generator.providers.animatic.draw import prepare
 from services.generator.providers.animatic.engine import render_video
 from services.generator.providers.animatic.photograph import cut_frame
 from shared.core.errors import Permanent
-from shared.media.ffmpeg import media_input, run_ffmpeg
-from shared.media.probe import Output, conformed_video_args, cut_points, probe
+from shared.media.conform import VideoFormat, conformed_video, cut_points
+from shared.media.ffmpeg import run_ffmpeg
+from shared.media.graphs import arguments, generated, media_file
+from shared.media.probe import probe
 from tests.support.pictures import Plane, displacement, magnification, save_texture
 
 FRAME = (320, 180)
@@ -174,9 +176,9 @@ async def test_the_file_is_what_the_compiler_would_have_made(photo: Path, tmp_pa
     await render_video(
         photo, "pan left", seed=1, duration_s=3.02, width=320, height=180, fps=24, out=out, on_progress=shares.append
     )
-    args = conformed_video_args(Output(320, 180, 24), 72, preset="veryfast", crf=17)
-    source = media_input("testsrc2=size=320x180:rate=24", "-f", "lavfi")
-    await run_ffmpeg([*source, *args, str(conformed)], timeout_s=30)
+    encoding = conformed_video(VideoFormat(320, 180, 24), 72, preset="veryfast", crf=17)
+    source = generated("testsrc2", size="320x180", rate=24)
+    await run_ffmpeg(arguments(source.output(str(conformed), **encoding)), timeout_s=30)
     found = probe(out)
     assert (found.width, found.height, found.fps, found.frames) == (320, 180, 24.0, 72)
     assert (found.video_codec, found.pix_fmt, found.audio_codec) == ("h264", "yuv420p", None)
@@ -212,9 +214,8 @@ async def test_colours_survive(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     await render_video(tmp_path / "plain.png", "hold", seed=1, duration_s=0.2, width=320, height=180, fps=24, out=out)
     picture = tmp_path / "frame.png"
-    await run_ffmpeg(
-        [*media_input(out), "-frames:v", "1", "-vf", "scale=in_color_matrix=bt709", str(picture)], timeout_s=30
-    )
+    pictures = media_file(out)["v:0"].filter("scale", in_color_matrix="bt709")
+    await run_ffmpeg(arguments(pictures.output(str(picture), **{"frames:v": 1})), timeout_s=30)
     seen = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3).mean(axis=0)
     assert np.abs(seen - colour).max() < 4
 

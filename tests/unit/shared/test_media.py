@@ -9,14 +9,16 @@ import pytest
 from PIL import Image
 
 from shared.core.errors import Permanent, Retryable
-from shared.media.ffmpeg import ffmpeg_exe, media_input, run_ffmpeg
-from shared.media.probe import Output, conformed_video_args, cut_points, h264_level, probe
+from shared.media.conform import VideoFormat, conformed_video, cut_points, h264_level
+from shared.media.ffmpeg import ffmpeg_exe, run_ffmpeg
+from shared.media.graphs import Stream, arguments, generated, media_file
+from shared.media.probe import probe
 
-SMALL = Output(160, 90, 24)
+SMALL = VideoFormat(160, 90, 24)
 
 
-def pattern(output: Output = SMALL) -> list[str]:
-    return media_input(f"testsrc2=size={output.width}x{output.height}:rate={output.fps}", "-f", "lavfi")
+def pattern(video: VideoFormat = SMALL) -> Stream:
+    return generated("testsrc2", size=f"{video.width}x{video.height}", rate=video.fps)
 
 
 @pytest.mark.parametrize(
@@ -35,43 +37,47 @@ def test_cut_points_lie_at_the_standard_transitions_of_both_ends(frames: int, fp
 
 
 @pytest.mark.parametrize(
-    ("output", "level"),
+    ("video", "level"),
     [
-        (Output(1920, 1080, 24), "4.1"),
-        (Output(1920, 1080, 30), "4.1"),
-        (Output(320, 180, 24), "4.1"),
-        (Output(1920, 1080, 60), "4.2"),
-        (Output(2560, 1440, 24), "5.0"),
-        (Output(3840, 2160, 30), "5.1"),
-        (Output(7680, 4320, 30), "6.0"),
+        (VideoFormat(1920, 1080, 24), "4.1"),
+        (VideoFormat(1920, 1080, 30), "4.1"),
+        (VideoFormat(320, 180, 24), "4.1"),
+        (VideoFormat(1920, 1080, 60), "4.2"),
+        (VideoFormat(2560, 1440, 24), "5.0"),
+        (VideoFormat(3840, 2160, 30), "5.1"),
+        (VideoFormat(7680, 4320, 30), "6.0"),
     ],
 )
-def test_the_level_is_the_lowest_that_takes_the_output(output: Output, level: str) -> None:
-    assert h264_level(output) == level
+def test_the_level_is_the_lowest_that_takes_the_output(video: VideoFormat, level: str) -> None:
+    assert h264_level(video) == level
 
 
 @pytest.mark.parametrize("size", [(161, 90), (160, 91), (0, 90), (160, -2)])
 def test_odd_sizes_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="even"):
-        Output(*size, 24)
+        VideoFormat(*size, 24)
 
 
 async def test_every_piece_has_the_same_parameter_sets(tmp_path: Path) -> None:
     """Whatever the preset, quality, content, length, or what the frames said of their own shape and colour."""
     variants = [
-        (48, {"preset": "superfast"}, "null"),
-        (48, {"preset": "veryfast"}, "null"),
-        (7, {"preset": "veryfast", "crf": 16, "cuttable": False}, "hue=s=0"),
-        (48, {"preset": "veryfast", "fine_ends": 12}, "null"),
-        (7, {"preset": "veryfast", "fine_ends": 12}, "null"),
-        (48, {"preset": "superfast"}, "setsar=4/3"),
-        (48, {"preset": "superfast"}, "setparams=color_primaries=smpte170m:color_trc=smpte170m:range=full"),
+        (48, {"preset": "superfast"}, ("null", {})),
+        (48, {"preset": "veryfast"}, ("null", {})),
+        (7, {"preset": "veryfast", "crf": 16, "cuttable": False}, ("hue", {"s": 0})),
+        (48, {"preset": "veryfast", "fine_ends": 12}, ("null", {})),
+        (7, {"preset": "veryfast", "fine_ends": 12}, ("null", {})),
+        (48, {"preset": "superfast"}, ("setsar", {"sar": "4/3"})),
+        (
+            48,
+            {"preset": "superfast"},
+            ("setparams", {"color_primaries": "smpte170m", "color_trc": "smpte170m", "range": "full"}),
+        ),
     ]
     seen = set()
-    for number, (frames, options, chain) in enumerate(variants):
+    for number, (frames, options, (name, values)) in enumerate(variants):
         out = tmp_path / f"{number}.mp4"
-        args = conformed_video_args(SMALL, frames, **options)
-        await run_ffmpeg([*pattern(), "-vf", chain, *args, str(out)], timeout_s=30)
+        piece = pattern().filter(name, **values).output(str(out), **conformed_video(SMALL, frames, **options))
+        await run_ffmpeg(arguments(piece), timeout_s=30)
         with av.open(str(out)) as container:
             seen.add(container.streams.video[0].codec_context.extradata)
     assert len(seen) == 1
@@ -79,9 +85,10 @@ async def test_every_piece_has_the_same_parameter_sets(tmp_path: Path) -> None:
 
 async def test_rounding_never_misses_a_cut_point(tmp_path: Path) -> None:
     for fps in (24, 25, 30, 50):
-        output, frames = Output(64, 36, fps), 4 * fps + 5
+        video, frames = VideoFormat(64, 36, fps), 4 * fps + 5
         out = tmp_path / f"{fps}.mp4"
-        await run_ffmpeg([*pattern(output), *conformed_video_args(output, frames), str(out)], timeout_s=30)
+        piece = pattern(video).output(str(out), **conformed_video(video, frames))
+        await run_ffmpeg(arguments(piece), timeout_s=30)
         with av.open(str(out)) as container:
             keys = {p.pts // 1000 for p in container.demux(video=0) if p.size and p.is_keyframe}
         assert keys >= {0, *cut_points(frames, fps)}
@@ -89,18 +96,18 @@ async def test_rounding_never_misses_a_cut_point(tmp_path: Path) -> None:
 
 async def test_progress_is_a_growing_share(tmp_path: Path) -> None:
     shares: list[float] = []
-    args = [*pattern(), *conformed_video_args(SMALL, 240), str(tmp_path / "out.mp4")]
-    await run_ffmpeg(args, timeout_s=30, duration_s=10, on_progress=shares.append)
+    piece = pattern().output(str(tmp_path / "out.mp4"), **conformed_video(SMALL, 240))
+    await run_ffmpeg(arguments(piece), timeout_s=30, duration_s=10, on_progress=shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1, abs=0.01)
 
 
 async def test_failures_are_classed_and_say_why(tmp_path: Path) -> None:
     with pytest.raises(Permanent) as failure:
-        await run_ffmpeg([*media_input(tmp_path / "missing.mp4"), "-f", "null", "-"], timeout_s=30)
+        await run_ffmpeg(arguments(media_file(tmp_path / "missing.mp4").output("-", format="null")), timeout_s=30)
     assert "No such file" in failure.value.cause
     with pytest.raises(Retryable) as late:
-        await run_ffmpeg([*pattern(), "-f", "null", "-"], timeout_s=0.4)
+        await run_ffmpeg(arguments(pattern().output("-", format="null")), timeout_s=0.4)
     assert late.value.code == "ffmpeg_timeout"
 
 
@@ -114,14 +121,14 @@ def test_the_binary_can_be_chosen_and_a_wrong_choice_is_told(monkeypatch: pytest
 
 async def test_probe_tells_what_is_shown_and_heard(tmp_path: Path) -> None:
     out, turned = tmp_path / "out.mp4", tmp_path / "turned.mp4"
-    sound = media_input("sine=frequency=440:sample_rate=44100:duration=1", "-f", "lavfi")
-    args = ["-frames:v", "12", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"]
-    await run_ffmpeg([*pattern(), *sound, *args, str(out)], timeout_s=30)
+    sound = generated("sine", frequency=440, sample_rate=44_100, duration=1)
+    options = {"frames:v": 12, "pix_fmt": "yuv420p", "c:a": "aac", "shortest": None}
+    await run_ffmpeg(arguments(pattern().output(sound, str(out), **options)), timeout_s=30)
     found = probe(out)
     assert (found.width, found.height, found.fps, found.frames, found.rotation) == (160, 90, 24.0, 12, 0)
     assert found.duration_s == pytest.approx(0.5, abs=0.01)
     assert (found.audio_codec, found.sample_rate, found.channels) == ("aac", 44_100, 1)
-    await run_ffmpeg([*media_input(out, "-display_rotation", "90"), "-c", "copy", str(turned)], timeout_s=30)
+    await run_ffmpeg(arguments(media_file(out, {"display_rotation": 90}).output(str(turned), c="copy")), timeout_s=30)
     assert (probe(turned).width, probe(turned).height) == (90, 160)
 
 

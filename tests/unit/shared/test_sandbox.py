@@ -13,13 +13,19 @@ import pytest
 
 from shared.core.errors import Permanent, Retryable, disk_full_is_retryable
 from shared.core.processes import ResourceLimits
-from shared.media.ffmpeg import media_input, run_ffmpeg
+from shared.media.ffmpeg import run_ffmpeg
+from shared.media.graphs import Stream, arguments, generated, media_file
 from shared.media.probe import probe
 from tests.support.films import ffmpeg, video
 from tests.support.waiting import eventually
 
 ROOMY = ResourceLimits(memory=4 << 30, cpu_s=60, file_size=1 << 30)
-ENDLESS = media_input("testsrc2=size=1280x720:rate=24", "-f", "lavfi")
+ENDLESS = generated("testsrc2", size="1280x720", rate=24)
+
+
+def decoded(source: Stream) -> list[str]:
+    """Decodes everything, keeps nothing."""
+    return arguments(source.output("-", format="null"))
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ async def test_a_list_of_other_files_dressed_as_a_film_opens_none_of_them(
     with pytest.raises(Permanent) as looked:
         await asyncio.to_thread(probe, path)
     with pytest.raises(Permanent):
-        await run_ffmpeg([*media_input(path), "-f", "rawvideo", str(out)], timeout_s=30)
+        await run_ffmpeg(arguments(media_file(path).output(str(out), format="rawvideo")), timeout_s=30)
     assert looked.value.code == "media_unreadable"
     assert looked.value.recovery
     assert not out.exists() or not out.stat().st_size
@@ -77,35 +83,34 @@ async def test_a_list_of_other_files_dressed_as_a_film_opens_none_of_them(
 
 async def test_an_address_where_a_file_should_be_is_not_called(listener: socket.socket) -> None:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/x.mp4"
-    for source in (media_input(url), media_input(Path(url), "-f", "mov")):
-        with pytest.raises(Permanent):
-            await run_ffmpeg([*source, "-f", "null", "-"], timeout_s=30)
+    with pytest.raises(Permanent):
+        await run_ffmpeg(decoded(media_file(Path(url), {"format": "mov"})), timeout_s=30)
     assert not knocked(listener)
 
 
 async def test_a_decoder_that_nobody_needs_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "old.avi"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x36:rate=12:d=0.2", "-c:v", "zmbv", path)
-    with pytest.raises(Permanent, match="zmbv, which is not taken"):
+    with pytest.raises(Permanent, match="zmbv, which is not supported"):
         probe(path)
     with pytest.raises(Permanent, match="not on whitelist"):
-        await run_ffmpeg([*media_input(path), "-f", "null", "-"], timeout_s=30)
+        await run_ffmpeg(decoded(media_file(path)), timeout_s=30)
 
 
 async def test_memory_is_limited(tmp_path: Path) -> None:
     source = video(tmp_path / "large.mp4", seconds=0.2, size="1920x1080")
     limits = ResourceLimits(memory=200 << 20, cpu_s=60, file_size=1 << 30)
     with pytest.raises(Retryable) as failure:
-        await run_ffmpeg([*media_input(source), "-f", "null", "-"], timeout_s=30, limits=limits)
+        await run_ffmpeg(decoded(media_file(source)), timeout_s=30, limits=limits)
     assert failure.value.code in ("out_of_memory", "ffmpeg_killed")  # parts of ffmpeg say so, others fall over
     assert "memory" in failure.value.recovery
-    await run_ffmpeg([*media_input(source), "-f", "null", "-"], timeout_s=30, limits=ROOMY)
+    await run_ffmpeg(decoded(media_file(source)), timeout_s=30, limits=ROOMY)
 
 
 async def test_the_size_of_a_file_is_limited(tmp_path: Path) -> None:
     limits, out = ResourceLimits(memory=4 << 30, cpu_s=60, file_size=1 << 20), tmp_path / "out.rgb"
     with pytest.raises(Permanent) as failure:
-        await run_ffmpeg([*ENDLESS, "-t", "5", "-f", "rawvideo", str(out)], timeout_s=30, limits=limits)
+        await run_ffmpeg(arguments(ENDLESS.output(str(out), t=5, format="rawvideo")), timeout_s=30, limits=limits)
     assert failure.value.code == "file_too_large"
     assert out.stat().st_size <= 1 << 20
 
@@ -113,14 +118,14 @@ async def test_the_size_of_a_file_is_limited(tmp_path: Path) -> None:
 async def test_processor_time_is_limited_and_told_from_an_end() -> None:
     limits = ResourceLimits(memory=4 << 30, cpu_s=1, file_size=1 << 30)
     with pytest.raises(Retryable, match="1 s of processor time"):
-        await run_ffmpeg([*ENDLESS, "-f", "null", "-"], timeout_s=60, limits=limits)
+        await run_ffmpeg(decoded(ENDLESS), timeout_s=60, limits=limits)
 
 
 async def test_a_full_disk_is_told() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     with pytest.raises(Retryable) as failure:
-        await run_ffmpeg([*ENDLESS, "-t", "1", "-f", "rawvideo", "/dev/full"], timeout_s=30)
+        await run_ffmpeg(arguments(ENDLESS.output("/dev/full", t=1, format="rawvideo")), timeout_s=30)
     assert failure.value.code == "disk_full"
     assert "Free some space" in (failure.value.recovery or "")
 

@@ -17,8 +17,9 @@ from services.compiler.rendering.audio.loudness import MEMORY, Energies, Samples
 from services.compiler.rendering.audio.mix import mix
 from services.compiler.rendering.mp4.samples import strip_adts
 from shared.core.errors import Permanent
-from shared.media import ffmpeg
-from shared.media.sandbox import open_media
+from shared.media import graphs
+from shared.media.ffmpeg import run_ffmpeg
+from shared.media.sandbox import Option, open_media
 
 BIT_RATE: Final = 192_000
 _OVERSHOOT_DB: Final = 0.1  # left below the ceiling for what the encoder adds; most chunks then fit at once
@@ -82,9 +83,9 @@ async def _encode(
     raw, adts = path.with_suffix(".f32"), path.with_suffix(".adts")
     sound = await asyncio.to_thread(render, plan, stems, level, chunk.start, chunk.end)
     await asyncio.to_thread(sound.tofile, raw)
-    args = ffmpeg.media_input(raw, "-f", "f32le", "-ar", str(RATE), "-ac", "2")
-    args += ["-c:a", "aac", "-b:a", str(BIT_RATE), "-fflags", "+bitexact", "-f", "adts", str(adts)]
-    await ffmpeg.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
+    encoding: dict[str, Option] = {"c:a": "aac", "b:a": BIT_RATE, "fflags": "+bitexact", "format": "adts"}
+    packets = graphs.media_file(raw, {"format": "f32le", "ar": RATE, "ac": 2}).output(str(adts), **encoding)
+    await run_ffmpeg(graphs.arguments(packets), timeout_s=timeout_s, niceness=niceness)
     encoded = await asyncio.to_thread(_take, adts, chunk, path, plan.samples)
     raw.unlink()
     adts.unlink()

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from services.compiler.planning.sound_plan import RATE, Stem
 from services.compiler.rendering.audio.loudness import Samples, measure
 from services.compiler.rendering.audio.repeat import repeats_after
-from shared.media import ffmpeg
-from shared.media import probe as media
+from shared.media import graphs
+from shared.media.ffmpeg import run_ffmpeg
+from shared.media.probe import probe
 
 _FRAME_BYTES: Final = 8  # two 32-bit floats
 _BLOCK: Final = RATE // 100
@@ -56,15 +57,14 @@ class Sound:
 
 async def extract_stem(source: Path, path: Path, *, timeout_s: float = 600, niceness: int = 0) -> Sound:
     """Decode the source's first sound track from its first instant on. A source without one leaves an empty file."""
-    probed = await asyncio.to_thread(media.probe, source)
+    probed = await asyncio.to_thread(probe, source)
     if probed.audio_codec is None:
         path.write_bytes(b"")
         return Sound(0, None, (0, 0))
     # A track that starts late or has gaps is padded: sample n must be heard at n / 48000 s of the picture.
-    args = ffmpeg.media_input(source)
-    args += ["-map", "0:a:0", "-t", str(_LONGEST_S), "-af", f"aresample={RATE}:async=1:first_pts=0", "-ac", "2"]
-    args += ["-c:a", "pcm_f32le", "-f", "f32le", str(path)]
-    await ffmpeg.run_ffmpeg(args, timeout_s=timeout_s, niceness=niceness)
+    sound = graphs.media_file(source)["a:0"].filter("aresample", sample_rate=RATE, **{"async": 1}, first_pts=0)
+    stem = sound.output(str(path), t=_LONGEST_S, ac=2, format="f32le", **{"c:a": "pcm_f32le"})
+    await run_ffmpeg(graphs.arguments(stem), timeout_s=timeout_s, niceness=niceness)
     return await asyncio.to_thread(_listen, path)
 
 

@@ -16,7 +16,7 @@ from av.container import InputContainer, OutputContainer
 
 from services.generator.domain.film_cuts import Span
 from shared.core.errors import Permanent
-from shared.media.probe import in_words
+from shared.media.probe import message_of
 from shared.media.sandbox import open_media
 
 AHEAD_S = 5.0  # sound may lie this far behind its pictures in the file
@@ -35,7 +35,7 @@ def copy_clips(film: Path, spans: Sequence[Span], to: Sequence[Path], stop: Flag
             finally:
                 copying.close()
     except av.error.FFmpegError as error:
-        cause = f"The film cannot be read: {in_words(error)}"
+        cause = f"The film cannot be read: {message_of(error)}"
         raise Permanent("media_unreadable", cause, "Upload a film that plays.") from error
 
 

@@ -16,16 +16,17 @@ from services.generator.commands.ports import Share
 from services.generator.domain.film_cuts import Change, Span
 from services.generator.media.film.copying import copy_clips
 from services.generator.media.film.track import read_track
-from services.generator.media.playability import is_plain, sdr
+from services.generator.media.playability import KEPT_SOUND, NO_METADATA, is_plain, sdr, sound_for_mp4
 from shared.core.errors import Permanent, UserError
-from shared.media.ffmpeg import filter_value, media_input, run_ffmpeg
+from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import sniff
+from shared.media.graphs import arguments, media_file, moving_pictures
 from shared.media.probe import Probe, probe
+from shared.media.sandbox import Option
 
 LONGEST_S: Final = 3600.0
 LARGEST_SIDE: Final = 4096
 SCAN_WIDTH: Final = 320  # scenes differ at any size
-KEPT_SOUND: Final = ("aac", "mp3")  # what browsers play in MP4
 EARLY_S: Final = 0.0001  # before a frame's time: a rounded one is never missed
 _SCENE: Final = re.compile(r"lavfi\.scd\.(score|time)=([\d.]+)")
 
@@ -49,13 +50,12 @@ class FfmpegCutter:
 
     async def scan(self, film: Film, threshold: float, work: Path, share: Share) -> list[Change]:
         out = work / "scenes.txt"
-        # Times as they are in the file, so that they are those of its packets.
-        graph = (
-            f"scale={SCAN_WIDTH}:-2:flags=fast_bilinear,scdet=threshold={threshold * 100:g}:sc_pass=1,"
-            f"metadata=mode=print:file={filter_value(str(out))}"
-        )
+        scenes = moving_pictures(media_file(film.path)).filter("scale", w=SCAN_WIDTH, h=-2, flags="fast_bilinear")
+        scenes = scenes.filter("scdet", threshold=f"{threshold * 100:g}", sc_pass=1)
+        scenes = scenes.filter("metadata", mode="print", file=str(out))
         length = film.track.end_s - film.track.times[0]
-        args = ["-copyts", *media_input(film.path), "-map", "0:V:0", "-vf", graph, "-an", "-f", "null", "-"]
+        # Times as they are in the file, so that they are those of its packets.
+        args = arguments(scenes.output("-", format="null"), global_options=("-copyts",))
         # A film without cuts leaves no frame behind for all of its length: that is no hang.
         await _run(args, timeout_s=120 + 2 * length, duration_s=film.track.end_s, share=share, patient=True)
         return _changes(await asyncio.to_thread(out.read_text) if out.exists() else "")
@@ -104,28 +104,9 @@ async def _probed(path: Path) -> Probe:
 
 async def _in_mp4(path: Path, found: Probe, out: Path, share: Share) -> Path:
     """Pictures as they are, in the container and with the sound that clips can be cut from."""
-    sound = ["-c:a", "copy"] if found.audio_codec in KEPT_SOUND else ["-c:a", "aac", "-b:a", "192k", "-ac", "2"]
-    args = [
-        "-fflags",
-        "+genpts",
-        *media_input(path),
-        "-map",
-        "0:V:0",
-        "-map",
-        "0:a:0?",
-        "-c:v",
-        "copy",
-        *sound,
-        "-map_metadata",
-        "-1",
-        "-map_chapters",
-        "-1",
-        "-sn",
-        "-dn",
-        "-f",
-        "mp4",
-        str(out),
-    ]
+    source = media_file(path, {"fflags": "+genpts"})
+    options: dict[str, Option] = {"c:v": "copy", **sound_for_mp4(found), **NO_METADATA, "format": "mp4"}
+    args = arguments(moving_pictures(source).output(source["a:0?"], str(out), **options))
     await _run(args, timeout_s=120 + 2 * found.duration_s, duration_s=found.duration_s, share=share)
     return out
 
@@ -147,44 +128,20 @@ async def _encoded(film: Film, clip: Clip) -> None:
     """In a browser's colours and with square pixels: what is copied has them already."""
     assert isinstance(film, ProbedFilm), "films are opened by this cutter"
     span, found = clip.span, film.found
-    seek = ["-seek_timestamp", "1", "-ss", f"{max(0.0, span.start_s - EARLY_S):.6f}"]
-    shape = f"setpts=PTS-STARTPTS,{sdr(found, found.width or 0, found.height or 0)}"
-    video = [
-        "-map",
-        "0:V:0",
-        "-vf",
-        shape,
-        "-c:v",
-        "libx264",
-        "-preset",
-        "superfast",
-        "-crf",
-        "18",
-        "-fps_mode",
-        "passthrough",
-        "-enc_time_base:v",
-        "demux",
-        "-frames:v",
-        str(span.frames),
-    ]
-    sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "192k", "-ac", "2", "-t", f"{span.duration_s:.6f}"]
-    args = [
-        *seek,
-        *media_input(film.path, *found.decoder),
-        *video,
-        *sound,
-        "-map_metadata",
-        "-1",
-        "-map_chapters",
-        "-1",
-        "-sn",
-        "-dn",
-        "-movflags",
-        "+faststart",
-        "-f",
-        "mp4",
-        str(clip.video),
-    ]
+    seek: dict[str, Option] = {"seek_timestamp": 1, "ss": f"{max(0.0, span.start_s - EARLY_S):.6f}"}
+    source = media_file(film.path, {**seek, **found.input_options})
+    pictures = moving_pictures(source).filter("setpts", expr="PTS-STARTPTS")
+    pictures = sdr(pictures, found, found.width or 0, found.height or 0)
+    if found.interlaced:  # the deinterlacer has halved the time base
+        pictures = pictures.filter("settb", expr="intb*2")
+    video: dict[str, Option] = {
+        "c:v": "libx264", "preset": "superfast", "crf": 18, "fps_mode": "passthrough", "enc_time_base:v": "filter",
+        "frames:v": span.frames,
+    }  # fmt: skip
+    sound: dict[str, Option] = {"c:a": "aac", "b:a": "192k", "ac": 2, "t": f"{span.duration_s:.6f}"}
+    container: dict[str, Option] = {"movflags": "+faststart", "format": "mp4"}
+    output = pictures.output(source["a:0?"], str(clip.video), **video, **sound, **NO_METADATA, **container)
+    args = arguments(output)
     await _run(args, timeout_s=120 + 20 * span.duration_s)
     found = await asyncio.to_thread(probe, clip.video)
     if found.frames != span.frames:
@@ -196,22 +153,8 @@ async def _encoded(film: Film, clip: Clip) -> None:
 
 
 async def _first_frame(clip: Clip) -> None:
-    args = [
-        *media_input(clip.video),
-        "-map",
-        "0:V:0",
-        "-frames:v",
-        "1",
-        "-q:v",
-        "1",
-        "-qmin",
-        "1",
-        "-f",
-        "image2",
-        "-update",
-        "1",
-        str(clip.first_frame),
-    ]
+    options: dict[str, Option] = {"frames:v": 1, "q:v": 1, "qmin": 1, "format": "image2", "update": 1}
+    args = arguments(moving_pictures(media_file(clip.video)).output(str(clip.first_frame), **options))
     await _run(args, timeout_s=60)
 
 

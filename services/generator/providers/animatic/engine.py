@@ -17,8 +17,10 @@ from pathlib import Path
 from services.generator.media import worker_process as worker
 from shared.core.errors import Permanent
 from shared.core.processes import child, read_tail
-from shared.media.ffmpeg import media_input, run_ffmpeg
-from shared.media.probe import RAW_BT709, Output, conformed_video_args
+from shared.media.conform import RAW_BT709, VideoFormat, conformed_video
+from shared.media.ffmpeg import run_ffmpeg
+from shared.media.graphs import arguments, pipe
+from shared.media.sandbox import Option
 
 _PACKAGE = __name__.rpartition(".")[0]
 # Drawing and encoding run at about real time; a machine twenty times slower is stuck.
@@ -41,17 +43,17 @@ async def render_video(
 ) -> None:
     """An MP4 of round(duration_s * fps) frames: a camera move over `image` as `directions` ask, varied by `seed`.
 
-    It is written as conformed pieces are (shared.media.probe), so that a compiler with the same output copies it. No
+    It is written as conformed pieces are (shared.media.conform), so that a compiler with the same output copies it. No
     sound. `on_progress` gets a share from 0 to 1.
     """
-    output = Output(width, height, fps)
-    frames = output.frames(duration_s)
+    video = VideoFormat(width, height, fps)
+    frames = video.frames(duration_s)
     job = {"image": str(image), "directions": directions, "seed": seed, "duration_s": duration_s}
     job |= {"frames": frames, "width": width, "height": height}
-    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{width}x{height}", "-framerate", str(fps)]
+    raw: dict[str, Option] = {"format": "rawvideo", "pix_fmt": "yuv420p", "s": f"{width}x{height}", "framerate": fps}
     with _whole(out) as part:
-        encoder = conformed_video_args(output, frames, preset="superfast")
-        args = [*media_input("pipe:0", *raw, *RAW_BT709), *encoder, str(part)]
+        encoding = conformed_video(video, frames, preset="superfast")
+        args = arguments(pipe({**raw, **RAW_BT709}).output(str(part), **encoding))
         await _draw_into(args, job, duration_s, on_progress)
 
 
