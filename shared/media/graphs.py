@@ -9,6 +9,8 @@ the only module that imports it. The protocols below describe the part of it tha
 `run`, `run_async` and `probe`, which start ffmpeg without limits and with our environment; and filter options by
 position, which version 0.2.0 escapes once too often.
 
+ffmpeg trims white space at both ends of an option's value, which the library does not prevent.
+
 The library takes two nodes for one if their options and inputs are equal: see `again` in `media_file`.
 """
 
