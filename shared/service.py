@@ -22,7 +22,7 @@ from shared.messaging.retention import housekeeping
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
-from shared.web.health import Health, database, health_routes, saying
+from shared.web.health import Health, database_check, health_routes, problem_check
 
 MECHANISMS_VERSION: Final = "0001"  # every service has at least its first migration
 
@@ -77,8 +77,8 @@ async def run_messaging(
         consumer = await stack.enter_async_context(
             Consumer(base.broker, base.pool, router, clock=base.clock, on_dead_letter=on_dead_letter, on_batch=on_batch)
         )
-        messaging = {"relay": saying(lambda: relay.problem), "consumer": saying(lambda: consumer.problem)}
-        required = {"database": database(base.pool, migration)}
+        messaging = {"relay": problem_check(lambda: relay.problem), "consumer": problem_check(lambda: consumer.problem)}
+        required = {"database": database_check(base.pool, migration)}
         if needs_broker:
             health = Health(base.service, required | messaging)
         else:

@@ -42,7 +42,7 @@ from shared.postgres.listener import Listener
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, transaction
 from shared.retention.jobs import retention_jobs
 from shared.service import Resources, open_resources, run_messaging
-from shared.web.health import saying
+from shared.web.health import problem_check
 
 
 @asynccontextmanager
@@ -97,7 +97,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once),
         )
         await stack.enter_async_context(sharing(limit, RateWindows(base.pool), base.clock))
-        messaging.health.informative = {**messaging.health.informative, "load": saying(concurrency.trouble)}
+        messaging.health.informative = {**messaging.health.informative, "load": problem_check(concurrency.trouble)}
 
         async def measured(since: datetime) -> Mapping[str, Any]:
             async with base.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:

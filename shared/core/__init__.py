@@ -1,1 +1,1 @@
-"""What everything stands on: clock, errors, ids, settings, processes."""
+"""Clock, errors, ids, settings, back-off and child processes."""

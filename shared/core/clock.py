@@ -1,4 +1,4 @@
-"""Time as a parameter, so that deadlines and leases can be tested without waiting."""
+"""Time as a parameter, so that tests of deadlines and leases need not wait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds, for measuring spans."""
+        """Seconds from an arbitrary start, for measuring durations."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...

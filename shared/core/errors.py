@@ -1,4 +1,4 @@
-"""Errors, classed by what the caller should do: try again, give up, or ask the user to change something."""
+"""Errors, classified by what the caller should do: retry, give up, or ask the user to change something."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FREE_SPACE = "Free some space on the disk, then try again."
 
 
 class RetakeError(Exception):
-    """`code` is stable and machine-readable, `cause` says what happened, `recovery` what to do about it."""
+    """`code` is stable and machine-readable, `cause` says what happened, and `recovery` what to do about it."""
 
     retryable = False
 
@@ -25,11 +25,11 @@ class RetakeError(Exception):
 
 
 class Retryable(RetakeError):
-    """Transient: the same call may succeed later. `delay_s` is how long the other side asked us to wait."""
+    """Transient: the same call may succeed later. `delay_s` is the delay in seconds that the other side asked for."""
 
     retryable = True
     counts = True
-    """Whether it is an attempt of the few that there are. One that had to wait for its turn was none."""
+    """Whether the failure counts against the maximum number of attempts. Waiting for a rate limit does not."""
 
     def __init__(self, code: str, cause: str, recovery: str = "", *, delay_s: float | None = None) -> None:
         super().__init__(code, cause, recovery)
@@ -37,18 +37,18 @@ class Retryable(RetakeError):
 
 
 class Permanent(RetakeError):
-    """Trying again changes nothing; someone has to look."""
+    """Retrying cannot help; someone has to investigate."""
 
 
 class UserError(RetakeError):
-    """The user asked for something that cannot be done; `recovery` says what to change."""
+    """The user asked for something impossible; `recovery` says what to change."""
 
 
 class Fenced(RetakeError):
-    """This worker lost its lease: another one owns the job now, so nothing of ours may be written."""
+    """This worker lost its lease and another one owns the job now, so this one must not write anything."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__("fenced", f"the lease of job {job_id} was lost", "Another worker continues it.")
+        super().__init__("fenced", f"The lease of job {job_id} was lost.", "Another worker continues it.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Ids are UUIDv7 strings: unique without asking anyone, and sorted by the time they were made."""
+"""Ids are UUIDv7 strings: unique without coordination, and ordered by their creation time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """True for any canonical UUID: what a route or a handler may look up without asking the database."""
+    """Whether the text is a canonical UUID. Anything else need not be looked up in the database."""
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Child processes that never outlive us: stopped when their task is cancelled, killed when we are killed."""
+"""Child processes that never outlive this one: stopped when their task is cancelled, killed when it is killed."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# Between SIGTERM and SIGKILL. ffmpeg was seen to ignore SIGTERM for ten minutes, so the second one always comes.
+# Between SIGTERM and SIGKILL. ffmpeg was seen to ignore SIGTERM for ten minutes, so SIGKILL always follows.
 STOP_GRACE_S = 2.0
 
-# A sibling that holds the read end of a pipe whose write end is ours alone. End of file without a word means
-# that we died: it kills the child's whole group. Portable, and needs no code between fork and exec.
+# A sibling process that holds the read end of a pipe whose write end only this process has. End of file without a word
+# means that this process died: the guard kills the child's whole group. Portable; needs no code between fork and exec.
 _GUARD = 'read -r word && exit 0; kill -9 -"$1" 2>/dev/null'
 
-# The child becomes `argv` only when we say so, and we say so when its guard stands. If we die before that, it
-# reads the end of the pipe instead and ends.
+# The child executes `argv` only after it has read a line, which is written once its guard runs. If this process dies
+# before that, the child reads end of file and exits.
 _GATE = 'read -r go <"/dev/fd/$1" || exit 1; shift; exec "$@"'
 
-# What a program that reads a stranger's file may know of ours: where things lie, never a password or a key.
+# Environment variables for programs that read untrusted files: paths and locales, never a password or a key.
 _INHERITED: Final = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "FONTCONFIG_PATH",
     "FONTCONFIG_FILE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH",
     "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "RETAKE_FFMPEG",
 )  # fmt: skip
-_CPU_GRACE_S: Final = 5  # between the signal that lets a program say why it ends, and the one that does not
+_CPU_GRACE_S: Final = 5  # between SIGXCPU, which lets a program report why it ends, and SIGKILL
 
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """What a child may take: bytes of address space, seconds of processor time over all threads, bytes of one file."""
+    """The limits of a child: bytes of address space, seconds of CPU time over all threads, bytes of one file."""
 
     memory: int
     cpu_s: int
@@ -43,10 +43,10 @@ class ResourceLimits:
     open_files: int = 256
 
     def shell(self) -> str:
-        """Sets them in a POSIX shell. What a system does not have (macOS: memory), or has lower already, is left."""
-        told = ("-c 0", f"-S -t {self.cpu_s}", f"-H -t {self.cpu_s + _CPU_GRACE_S}", f"-v {self.memory >> 10}",
+        """Shell commands that set them. A limit that the system lacks (macOS: memory) or has lower already is left."""
+        options = ("-c 0", f"-S -t {self.cpu_s}", f"-H -t {self.cpu_s + _CPU_GRACE_S}", f"-v {self.memory >> 10}",
                 f"-f {self.file_size >> 9}", f"-n {self.open_files}")  # fmt: skip
-        return "".join(f"ulimit {limit} 2>/dev/null; " for limit in told)
+        return "".join(f"ulimit {option} 2>/dev/null; " for option in options)
 
 
 @contextlib.asynccontextmanager
@@ -59,14 +59,14 @@ async def child(
     cwd: str | None = None,
     limits: ResourceLimits | None = None,
 ) -> AsyncIterator[Process]:
-    """Run `argv` in a group of its own for the length of the block; on the way out it is stopped if it still runs.
+    """Runs `argv` in a process group of its own; it is stopped at the end of the block if it still runs.
 
     `stdin` and `stdout` are file descriptors or `asyncio.subprocess.PIPE`; left out they are /dev/null.
-    stderr is always a pipe and must be read (see `read_tail`). `env` is all of its environment (see
-    `bare_environment`); left out, it is ours.
+    stderr is always a pipe and must be read (see `read_tail`). `env` is its whole environment (see
+    `bare_environment`); left out, it inherits this process's. Raises FileNotFoundError if there is no such program.
     """
     if shutil.which(argv[0]) is None:
-        raise FileNotFoundError(errno.ENOENT, "there is no such program", argv[0])
+        raise FileNotFoundError(errno.ENOENT, "No such program", argv[0])
     reader, writer = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -97,12 +97,12 @@ async def child(
 
 
 def bare_environment() -> dict[str, str]:
-    """Ours without secrets: only what programs need to find their own parts."""
+    """This process's environment without secrets: only what programs need to find their files."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 async def stop(process: Process) -> None:
-    """End a child and its group: SIGTERM, `STOP_GRACE_S` to comply, then SIGKILL. Nothing if it has ended."""
+    """Stops a child and its group: SIGTERM, then SIGKILL after `STOP_GRACE_S`. Does nothing if it has ended."""
     if process.returncode is not None:
         return
     _signal_group(process, signal.SIGTERM)
@@ -115,7 +115,7 @@ async def stop(process: Process) -> None:
 
 
 async def read_tail(stream: asyncio.StreamReader | None, limit: int = 16_384) -> str:
-    """Read a pipe to its end and return its last `limit` bytes as text, so that no amount of output fills memory."""
+    """Reads a pipe to its end and returns its last `limit` bytes as text, so that no amount of output fills memory."""
     tail = b""
     while stream is not None and (chunk := await stream.read(65_536)):
         tail = (tail + chunk)[-limit:]
@@ -124,7 +124,7 @@ async def read_tail(stream: asyncio.StreamReader | None, limit: int = 16_384) ->
 
 @contextlib.asynccontextmanager
 async def _guarded(pid: int, gate: int) -> AsyncIterator[None]:
-    """Opens the gate of the child once its guard stands."""
+    """Starts the child's guard, then lets the child execute its program."""
     try:
         guard = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", _GUARD, "guard", str(pid),

@@ -1,4 +1,4 @@
-"""Health and metrics: /health/live, /health/ready, /metrics, the same for every service."""
+"""The routes /health/live, /health/ready and /metrics, the same in every service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.postgres.pool import Pool
 CHECK_TIMEOUT_S: Final = 2.0
 
 Check = Callable[[], Awaitable[str | None]]
-"""Returns what is wrong, or None."""
+"""Returns the problem, or None if all is well."""
 
 READY = Gauge("retake_ready", "1 if the service is ready", ["service"])
 BROKER_UP = Gauge("retake_broker_up", "1 if the relay reaches the broker", ["service"])
@@ -24,7 +24,7 @@ BROKER_UP = Gauge("retake_broker_up", "1 if the relay reaches the broker", ["ser
 
 @dataclass
 class Health:
-    """`required` checks decide readiness; `informative` ones are only shown. `draining` ends readiness on SIGTERM."""
+    """`required` checks decide readiness; `informative` ones are only shown. `draining` ends readiness at shutdown."""
 
     service: str
     required: Mapping[str, Check]
@@ -32,12 +32,12 @@ class Health:
     draining: bool = False
 
     async def report(self) -> tuple[bool, dict[str, str]]:
-        """(ready, what each check says: `ok` or the trouble)."""
+        """Whether the service is ready, and for each check `ok` or its problem."""
         names = [*self.required, *self.informative]
-        said = await asyncio.gather(
+        problems = await asyncio.gather(
             *(_bounded(check) for check in (*self.required.values(), *self.informative.values()))
         )
-        checks = {name: trouble or "ok" for name, trouble in zip(names, said, strict=True)}
+        checks = {name: problem or "ok" for name, problem in zip(names, problems, strict=True)}
         if self.draining:
             checks["draining"] = "shutting down"
         ready = not self.draining and all(checks[name] == "ok" for name in self.required)
@@ -57,7 +57,7 @@ async def _bounded(check: Check) -> str | None:
         return repr(e)
 
 
-def database(pool: Pool, version: str) -> Check:
+def database_check(pool: Pool, version: str) -> Check:
     """The database answers and has at least this migration (the number before the underscore)."""
 
     async def check() -> str | None:
@@ -68,8 +68,8 @@ def database(pool: Pool, version: str) -> Check:
     return check
 
 
-def saying(problem: Callable[[], str | None]) -> Check:
-    """A check that reads a `problem` attribute."""
+def problem_check(problem: Callable[[], str | None]) -> Check:
+    """A check that returns what `problem` returns."""
 
     async def check() -> str | None:
         return problem()
@@ -82,7 +82,7 @@ _READY_EXAMPLE: Final = {"status": "ready", "checks": {"database": "ok", "relay"
 _METRICS_EXAMPLE: Final = '# TYPE retake_ready gauge\nretake_ready{service="gateway"} 1.0\n'
 
 
-def _says(example: dict[str, Any], description: str = "Success") -> dict[str, Any]:
+def _response(example: dict[str, Any], description: str = "Success") -> dict[str, Any]:
     """A response with `status`, and `checks` if the example has them."""
     checks = {"checks": {"type": "object", "additionalProperties": {"type": "string"}}} if "checks" in example else {}
     schema = {"type": "object", "required": list(example), "properties": {"status": {"type": "string"}} | checks}
@@ -93,7 +93,7 @@ def health_routes(health: Callable[[], Health]) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get(
-        "/health/live", summary="The process runs", openapi_extra=_OPEN, responses={200: _says({"status": "alive"})}
+        "/health/live", summary="The process runs", openapi_extra=_OPEN, responses={200: _response({"status": "alive"})}
     )
     async def live() -> dict[str, str]:
         """For liveness probes: looks at nothing else, so that no fault elsewhere restarts it."""
@@ -104,8 +104,8 @@ def health_routes(health: Callable[[], Health]) -> APIRouter:
         summary="The service can do its work",
         openapi_extra=_OPEN,
         responses={
-            200: _says(_READY_EXAMPLE),
-            503: _says(_READY_EXAMPLE | {"status": "unavailable"}, "Not now: see `checks`."),
+            200: _response(_READY_EXAMPLE),
+            503: _response(_READY_EXAMPLE | {"status": "unavailable"}, "Not now: see `checks`."),
         },
     )
     async def ready() -> JSONResponse:

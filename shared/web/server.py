@@ -14,11 +14,11 @@ from shared.contracts.topics import Service
 from shared.web.timeouts import TimeoutProtocol
 
 STARTUP_FAILURE: Final = 3  # the exit code that `uvicorn.run` uses
-GRACE_S: Final = 10  # open requests at SIGTERM; streams are ended by the gateway itself
+GRACE_S: Final = 10  # for open requests at SIGTERM; the gateway ends its streams itself
 
 
 def main(service: str) -> None:
-    """Serve on NAME_HOST and NAME_PORT, or on the listening socket that our parent left open as NAME_LISTEN_FD."""
+    """Serves on NAME_HOST and NAME_PORT, or on the listening socket inherited as file descriptor NAME_LISTEN_FD."""
     prefix = Service(service).value.upper()
     config = uvicorn.Config(
         f"services.{service}.main:create_app",
@@ -35,13 +35,13 @@ def main(service: str) -> None:
     server = uvicorn.Server(config)
     inherited = os.environ.get(f"{prefix}_LISTEN_FD")
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has shut down
-        server.run(sockets=[_own(int(inherited))] if inherited else None)
+        server.run(sockets=[_inherited_socket(int(inherited))] if inherited else None)
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
 
-def _own(descriptor: int) -> socket.socket:
-    """The inherited socket, kept from our own children."""
+def _inherited_socket(descriptor: int) -> socket.socket:
+    """The inherited socket, which this process's own children do not inherit."""
     listening = socket.socket(fileno=descriptor)
     listening.set_inheritable(False)
     return listening
