@@ -12,6 +12,7 @@ from services.compiler.store.compilations import CompilationRepository
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CancelRequested, CompileRequested, EpisodeChanged
 from shared.contracts.events.generator import Complete
+from shared.contracts.messages import problem_text
 from shared.contracts.values import Problem
 from shared.core.clock import Clock
 from shared.core.errors import Permanent
@@ -63,8 +64,7 @@ def refuse_dead_letters(open_compilations: OpenCompilations) -> OnDeadLetter:
                 message_code="compile.failed",
                 problem=Problem(
                     code="request_unreadable",
-                    cause=f"The request to compile could not be read: {letter.cause.get('cause', '')}",
-                    recovery="Compile again. If it fails again, tell whoever runs Retake.",
+                    **problem_text("compile_request_unreadable", cause=letter.cause.get("cause", ""))._asdict(),
                     retryable=False,
                 ),
             )

@@ -1,7 +1,8 @@
 """The texts that users read, by code: one catalogue for the services, the command line and the studio.
 
 Codes are grouped by aggregate (`run.`, `preview.`, `review.`, `complete.`, `import.`, `batch.`, `compile.`) and travel
-in events and rows as `message_code` with `message_args`; the text is formatted when it is shown.
+in events and rows as `message_code` with `message_args`; the text is formatted when it is shown. `problem.NAME` and
+`problem.NAME.recovery` are the two texts of a problem, and `warning.NAME` is a remark about a result.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 MISSING_ARGUMENT: Final = "…"
 
@@ -20,6 +21,13 @@ def catalogue() -> dict[str, str]:
     text = resources.files("shared.contracts").joinpath("messages.json").read_text("utf-8")
     loaded: dict[str, str] = json.loads(text)
     return loaded
+
+
+class ProblemText(NamedTuple):
+    """What happened, and what to do about it."""
+
+    cause: str
+    recovery: str
 
 
 class _Arguments(dict[str, Any]):
@@ -34,3 +42,8 @@ def message(code: str, **args: Any) -> str:
     missing argument is shown as an ellipsis, an unknown code as itself.
     """
     return " ".join(catalogue().get(part, part).format_map(_Arguments(args)) for part in code.split("+"))
+
+
+def problem_text(name: str, **args: Any) -> ProblemText:
+    """The texts of `problem.NAME`."""
+    return ProblemText(message(f"problem.{name}", **args), message(f"problem.{name}.recovery", **args))

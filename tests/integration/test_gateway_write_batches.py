@@ -168,7 +168,11 @@ async def test_a_failed_segment_is_left_and_the_batch_goes_on(w: World) -> None:
     left = {(n, kind): state for n, kind, state in await items(w, batch_id)}
     assert left[1, "starting_image"] == left[1, "video"] == left[1, "narration"] == left[2, "video"] == "left"
     causes = {p["cause"] for p in row["error"]["items"]}
-    assert {"The provider failed.", "Nobody decided in time.", "Its starting image could not be generated."} <= causes
+    assert {
+        "The provider failed.",
+        "The review deadline has passed.",
+        "The starting image could not be generated.",
+    } <= causes
 
 
 async def test_a_rejection_holds_until_it_is_skipped(w: World) -> None:

@@ -308,7 +308,7 @@ async def test_what_a_call_did_not_cost_is_free_again_and_what_it_did_is_spent(b
     await bench.work()
     codes = [f.problem.code for f in await bench.published("failed")]
     assert codes == ["model_failed", "spend_cap_reached"]
-    assert len(provider.submitted) == 2 and "0.03 USD are spent" in (await bench.published("failed"))[1].problem.cause
+    assert len(provider.submitted) == 2 and "has spent 0.03 USD" in (await bench.published("failed"))[1].problem.cause
 
 
 async def test_a_month_begins_anew_and_a_total_does_not(bench: Bench, provider: Hosted) -> None:

@@ -53,7 +53,7 @@ def _anchors(document: Path) -> set[str]:
         ("preview.video", {}, "Video ready for review"),
         ("preview.starting_image", {}, "Starting image ready for review"),
         ("complete.starting_image", {}, "Starting image regeneration complete"),
-        ("error.starting_image_missing", {}, "Regenerate the starting image first."),
+        ("problem.starting_image_missing", {}, "Regenerate the starting image first."),
         ("batch.started", {}, "Starting segment-by-segment generation..."),
         ("batch.total", {"total": 10}, "Total segments: 10"),
         ("run.segment_started", {"number": 1, "total": 10}, "Generating Segment 1/10..."),

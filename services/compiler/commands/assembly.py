@@ -30,6 +30,7 @@ from services.compiler.planning.pieces import (
 )
 from services.compiler.planning.sound_plan import RATE, SoundPlan, Sources, plan_sound
 from shared.contracts.events.gateway import PinnedMedia
+from shared.contracts.messages import message
 from shared.contracts.values import AudioConfig, CaptionMode
 
 TOLERANCE_LU: Final = 0.3  # half a step of the gain, and what the encoder adds; a larger miss is reported
@@ -172,7 +173,7 @@ def _unscripted(order: FilmOrder, plan: SoundPlan) -> list[str]:
         return []
     spoken = {s.segment_id for s in plan.spoken}
     return [
-        f"{name_of(i)[0].upper()}{name_of(i)[1:]} has no captions: its narration came without a script."
+        message("warning.no_captions", name=f"{name_of(i)[0].upper()}{name_of(i)[1:]}")
         for i in order.items
         if i.narration and i.segment_id in spoken and not i.narration.directions.strip()
     ]
@@ -194,9 +195,7 @@ def missing_glyph_warnings(pictures: FilmPictures) -> list[str]:
     if not missing:
         return []
     more = f" and {len(missing) - GLYPHS_NAMED} more" if len(missing) > GLYPHS_NAMED else ""
-    lacking = f"{' '.join(missing[:GLYPHS_NAMED])}{more}"
-    install = "Install one (for Chinese, Japanese and Korean: Noto Sans CJK) or choose soft captions."
-    return [f"The burned captions lack {lacking}: no font on the compiler's machine has them. {install}"]
+    return [message("warning.missing_glyphs", characters=f"{' '.join(missing[:GLYPHS_NAMED])}{more}")]
 
 
 def loudness_warnings(loudness: float | None, peak: float | None, audio: AudioConfig) -> list[str]:
@@ -205,10 +204,10 @@ def loudness_warnings(loudness: float | None, peak: float | None, audio: AudioCo
     target = audio.loudness_lufs
     if loudness is None or not audio.volume_normalization or abs(loudness - target) <= TOLERANCE_LU:
         return []
-    measured = f"The film measures {loudness:.1f} LUFS instead of {target:g}"
+    figures = {"measured": f"{loudness:.1f}", "target": f"{target:g}"}
     if loudness > target or peak is None or peak < audio.true_peak_dbtp - NEAR_CEILING_DB:
-        return [f"{measured}."]
-    return [f"{measured}: its peaks reach the ceiling of {audio.true_peak_dbtp:g} dBTP, and more would crush them."]
+        return [message("warning.loudness", **figures)]
+    return [message("warning.loudness_peaks", **figures, ceiling=f"{audio.true_peak_dbtp:g}")]
 
 
 def sources_of(recipes: dict[str, StemRecipe], stems: dict[str, Piece]) -> Sources:

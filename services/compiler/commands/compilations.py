@@ -13,15 +13,11 @@ from services.compiler.planning.render_speed import RenderSpeed
 from services.compiler.store.compilations import CompilationRepository
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, CompileRequested
+from shared.contracts.messages import problem_text
 from shared.contracts.values import Problem
 from shared.messaging.events import Message
 
-EXPIRED: Final = Problem(
-    code="compile_expired",
-    cause="The film was not finished in time.",
-    recovery="Compile again. If it happens again, look at the compiler's log.",
-    retryable=True,
-)
+EXPIRED: Final = Problem(code="compile_expired", **problem_text("compile_expired")._asdict(), retryable=True)
 
 
 async def admit_compilation(

@@ -33,6 +33,7 @@ from services.compiler.planning.subtitles import to_srt, to_vtt
 from services.compiler.store.jobs import FilmJob
 from shared.contracts.events.compiler import Chapter, FilmReport
 from shared.contracts.events.gateway import CompileRequested
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError, disk_full_is_retryable
@@ -44,7 +45,7 @@ MOST_ATTEMPTS: Final = 5  # claims of one job: a film that kills its worker ever
 MOST_FAILURES: Final = 2  # one retry
 RETRY_AFTER_S: Final = 1.0
 TIMELINE: Final = "timeline.otio"
-TIMELINE_MISSING: Final = "The timeline for editing programs could not be written; see the compiler's log."
+TIMELINE_MISSING: Final = message("warning.timeline_missing")
 
 
 @dataclass
@@ -254,9 +255,5 @@ def _problem(error: RetakeError) -> Problem:
 
 
 def _worker_died() -> Problem:
-    return Problem(
-        code="worker_died",
-        cause=f"The compiler stopped {MOST_ATTEMPTS} times while making this film.",
-        recovery="Look at the compiler's log, then compile again.",
-        retryable=True,
-    )
+    text = problem_text("compiler_stopped", attempts=MOST_ATTEMPTS)
+    return Problem(code="worker_died", cause=text.cause, recovery=text.recovery, retryable=True)

@@ -7,14 +7,14 @@ from typing import Final
 import structlog
 
 from services.compiler.commands.ports import FilmSigner, SignJob
+from shared.contracts.messages import message
 from shared.core.errors import RetakeError
 
 log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS: Final = 4
 RETRY_AFTER_S: Final = (2.0, 15.0, 60.0)
-UNSIGNED: Final = "This film has no Content Credentials: {} Compile again to retry."
-WORKER_DIED: Final = f"the compiler stopped {MOST_ATTEMPTS} times while signing it."
+WORKER_DIED: Final = message("warning.signing_stopped", attempts=MOST_ATTEMPTS)
 
 
 async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
@@ -24,7 +24,7 @@ async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
         await job.drop()
         return
     if attempt > MOST_ATTEMPTS:  # every earlier worker died before it could report a cause
-        await job.unsigned(UNSIGNED.format(WORKER_DIED))
+        await job.unsigned(message("warning.unsigned", cause=WORKER_DIED))
         return
     try:
         await job.signed(await signer.signed(job.request, film))
@@ -35,4 +35,4 @@ async def sign_film(job: SignJob, signer: FilmSigner, *, attempt: int) -> None:
         if error.retryable and attempt < MOST_ATTEMPTS:
             await job.retry(RETRY_AFTER_S[attempt - 1])
         else:
-            await job.unsigned(UNSIGNED.format(error.cause[:1].lower() + error.cause[1:]))
+            await job.unsigned(message("warning.unsigned", cause=error.cause[:1].lower() + error.cause[1:]))

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from services.compiler.planning.film_plan import FilmPlan, Shot
+from shared.contracts.messages import message
 from shared.contracts.values import AudioConfig, NarrationMix
 
 RATE: Final = 48_000
@@ -38,7 +39,6 @@ MUSIC_IN: Final = RATE // 10
 MUSIC_OUT: Final = 3 * RATE
 LOOP_FADE: Final = 2 * RATE
 SHORTEST_LOOP: Final = RATE  # repeated, anything shorter is a rattle
-SILENT: Final = "nothing in it is louder than -55 dBFS."
 MUSIC_MAY_END_EARLY: Final = 2 * RATE  # a piece of music that ends this close to the film's end is not looped
 
 
@@ -118,7 +118,7 @@ def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) 
     speech = _merge([span for v in voices for span in _said(v, stems[v.stem])])
     music = _music(sources.music, samples, config.music_gain_db) if config.background_music else []
     if config.background_music and sources.music and sources.music.loudness is None:
-        warnings.append(f"The music is not heard: {SILENT}")
+        warnings.append(message("warning.music_silent"))
     return SoundPlan(
         samples=samples,
         cues=(*voices, *music, *_own_sound(film, fps, sources, config)),
@@ -147,13 +147,12 @@ def _voices(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> 
         if stem is None:
             continue
         if stem.loudness is None:
-            warnings.append(f"The narration of {shot.name} is not heard: {SILENT}")
+            warnings.append(message("warning.narration_silent", name=shot.name))
             continue
         mix = config.narration.get(shot.segment_id, NarrationMix())
         asked = sample_of(start, fps) + round(mix.offset * RATE)
         if asked < 0:
-            before = f"not {-asked / RATE:.1f} s before it"
-            warnings.append(f"The narration of {shot.name} begins with the film, {before}.")
+            warnings.append(message("warning.narration_early", name=shot.name, seconds=f"{-asked / RATE:.1f}"))
         found.append(_Voice(max(0, asked), shot, stem, NARRATION_LUFS - stem.loudness + mix.gain_db))
     return sorted(found, key=lambda voice: voice.at), warnings  # stable: of two at one time the earlier segment's first
 
@@ -170,15 +169,16 @@ def _narrations(
         name, (first, stop) = voice.shot.name, voice.stem.heard
         begins = voice.at if voice.at >= free else free + BREATH
         if begins > voice.at:
-            warnings.append(f"The narration of {name} waits {(begins - voice.at) / RATE:.1f} s for the one before it.")
+            late = f"{(begins - voice.at) / RATE:.1f}"
+            warnings.append(message("warning.narration_waits", name=name, seconds=late))
         if begins >= samples:
-            warnings.append(f"The narration of {name} is not heard: the film ends before it can begin.")
+            warnings.append(message("warning.narration_after_end", name=name))
             continue
         length = min(stop - first, samples - begins)
         cut = length < stop - first
         if cut:
-            lost = (stop - first - length) / RATE
-            warnings.append(f"The narration of {name} fades out at the film's end, {lost:.1f} s before its own.")
+            lost = f"{(stop - first - length) / RATE:.1f}"
+            warnings.append(message("warning.narration_cut", name=name, seconds=lost))
         fade_in, fade_out = min(CLICK_FADE, length // 2), min(TAIL_FADE if cut else CLICK_FADE, length // 2)
         cues.append(Cue(voice.stem.key, begins, first, length, voice.gain_db, fade_in, fade_out, ducked=False))
         spoken.append(Spoken(voice.shot.segment_id, begins, length, stop - first))

@@ -15,7 +15,7 @@ from services.gateway.domain.batches import ENDED_STATUSES, LIVE_STATUSES, Batch
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.store.unit_of_work import Store
-from shared.contracts.messages import message
+from shared.contracts.messages import message, problem_text
 
 MAX_ROUNDS: Final = 3
 """An item whose run is refused may allow another item to start, so the plan is made again, at most this often. What is
@@ -83,13 +83,8 @@ async def _save_plan(store: Store, batch: Batch, plan: BatchPlan) -> None:
 
 def _segments_left(plan: BatchPlan) -> dict[str, Any]:
     items = [{"asset_id": asset_id, **dict(item.problem)} for asset_id, item in plan.items.items() if item.problem]
-    return {
-        "code": "segments_left",
-        "cause": f"{plan.counts.failed} of {plan.counts.total} segments could not be generated.",
-        "recovery": "Each item says what to do. Then start a batch again: it generates what is missing.",
-        "retryable": True,
-        "items": items,
-    }
+    text = problem_text("segments_left", failed=plan.counts.failed, total=plan.counts.total)
+    return {"code": "segments_left", **text._asdict(), "retryable": True, "items": items}
 
 
 async def _request_film(store: Store, batch: Batch) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 
 from services.gateway.domain.batches import BatchCounts, BatchPolicy, BatchStatus
 from services.gateway.domain.runs import CANCELLABLE, RunStatus
+from shared.contracts.messages import ProblemText, problem_text
 from shared.contracts.values import AssetKind
 
 
@@ -40,26 +41,16 @@ class ItemState(StrEnum):
 Problem = Mapping[str, Any]
 """{code, cause, recovery}"""
 
-NO_IMAGE: Final[Problem] = {
-    "code": "starting_image_missing",
-    "cause": "Regenerate the starting image first.",
-    "recovery": "Upload one, or write what it shows and start its regeneration.",
-}
-NO_DIRECTIONS: Final[Problem] = {
-    "code": "directions_missing",
-    "cause": "It has no directions.",
-    "recovery": "Write directions, or describe the scene, then start it again.",
-}
-IMAGE_LEFT: Final[Problem] = {
-    "code": "starting_image_missing",
-    "cause": "Its starting image could not be generated.",
-    "recovery": "Regenerate the starting image first.",
-}
-VIDEO_LEFT: Final[Problem] = {
-    "code": "video_missing",
-    "cause": "Its video could not be generated.",
-    "recovery": "Regenerate the video first.",
-}
+
+def item_problem(code: str, text: ProblemText) -> Problem:
+    """Why an item of a batch was left."""
+    return {"code": code, **text._asdict()}
+
+
+NO_IMAGE: Final = item_problem("starting_image_missing", problem_text("batch_starting_image_missing"))
+NO_DIRECTIONS: Final = item_problem("directions_missing", problem_text("batch_directions_missing"))
+IMAGE_LEFT: Final = item_problem("starting_image_missing", problem_text("batch_starting_image_failed"))
+VIDEO_LEFT: Final = item_problem("video_missing", problem_text("batch_video_failed"))
 
 
 @dataclass(frozen=True)

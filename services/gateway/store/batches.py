@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.domain.batch_planner import Item, SegmentSlots, Slot, SlotRun
+from services.gateway.domain.batch_planner import Item, SegmentSlots, Slot, SlotRun, item_problem
 from services.gateway.domain.batches import Batch, BatchCounts, BatchPolicy, BatchStatus, NewBatch
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.sql import insert, insert_many, update
+from shared.contracts.messages import problem_text
 from shared.contracts.values import Actor, AssetKind
 from shared.postgres.pool import Connection
 
@@ -208,14 +209,10 @@ def _slot(row: asyncpg.Record) -> Slot:
     )
 
 
-def _problem(status: str, error: Mapping[str, Any] | None) -> dict[str, Any]:
+def _problem(status: str, error: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Why a segment was left, and what to do about it."""
     if error:
         return {name: error.get(name) for name in ("code", "cause", "recovery")}
     if status == "expired":
-        return {
-            "code": "expired",
-            "cause": "Nobody decided in time.",
-            "recovery": "Reopen the preview to decide at no new cost.",
-        }
-    return {"code": status, "cause": f"Its run was {status}.", "recovery": "Start it again."}
+        return item_problem("expired", problem_text("batch_expired"))
+    return item_problem(status, problem_text("batch_run_ended", status=status))

@@ -9,7 +9,7 @@ from shared.contracts.values import AudioConfig
 
 AT_14 = AudioConfig(loudness_lufs=-14)
 SHORT = "The film measures -14.9 LUFS instead of -14"
-CRUSHED = f"{SHORT}: its peaks reach the ceiling of -1 dBTP, and more would crush them."
+CRUSHED = f"{SHORT}: its peaks reach the limit of -1 dBTP."
 
 
 @pytest.mark.parametrize(("loudness", "peak", "told"), [

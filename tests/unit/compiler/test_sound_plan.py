@@ -133,7 +133,7 @@ def test_the_later_narration_waits_for_the_earlier_one() -> None:
     planned = sound(film(48, 48, 240), Sources({"s1": stem("voice-1", 3), "s2": stem("voice-2", 1)}))
     assert [c.at for c in planned.cues] == [0, 3 * RATE + BREATH]
     assert planned.warnings == (
-        "The narration of Segment 2 waits 1.2 s for the one before it.",
+        "The narration of Segment 2 starts 1.2 s late, after the narration before it.",
         "The narration of Segment 1 runs 1.0 s into Segment 2.",
     )
 
@@ -145,7 +145,7 @@ def test_a_narration_far_from_its_segment_is_told_with_its_place() -> None:
     planned = sound(film(48, 48, 72, 240), Sources(voices), narration=mix)
     assert planned.warnings == (
         "The narration of Segment 1 begins with the film, not 1.0 s before it.",
-        "The narration of Segment 2 waits 3.2 s for the one before it.",
+        "The narration of Segment 2 starts 3.2 s late, after the narration before it.",
         "The narration of Segment 1 runs over Segment 2 and into Segment 3.",
         "The narration of Segment 2 runs in Segment 3 and on into Segment 4.",
     )
@@ -156,7 +156,7 @@ def test_what_passes_the_end_fades_out() -> None:
     (cue,) = planned.cues
     assert cue.end == planned.samples == 2 * RATE
     assert cue.fade_out == RATE
-    assert planned.warnings == ("The narration of Segment 1 fades out at the film's end, 3.0 s before its own.",)
+    assert planned.warnings == ("The narration of Segment 1 fades out at the film's end, 3.0 s before its own end.",)
 
 
 def test_gain_and_offset_of_one_narration() -> None:

@@ -30,9 +30,24 @@ def codes_in_services() -> set[str]:
     text = "\n".join(path.read_text("utf-8") for path in SOURCES)
     prefixes = "|".join(sorted({code.partition(".")[0] for code in catalogue()}))
     quoted = re.findall(rf'(?:"|\+)((?:{prefixes})\.[a-z_.+]+)"', text)
-    return {part for code in quoted for part in code.split("+")} | {
-        prefix + value for prefix, values in COMPOSED.items() for value in values
-    }
+    problems = {f"problem.{name}" for name in problems_in_services()}
+    return (
+        {part for code in quoted for part in code.split("+")}
+        | problems
+        | {f"{p}.recovery" for p in problems}
+        | {prefix + value for prefix, values in COMPOSED.items() for value in values}
+    )
+
+
+def problems_in_services() -> set[str]:
+    text = "\n".join(path.read_text("utf-8") for path in SOURCES)
+    return set(re.findall(r'(?:problem_text|(?<!\w)_problem)\(\s*"([a-z_]+)"', text))
+
+
+def test_every_problem_has_a_cause_and_a_recovery() -> None:
+    assert len(problems_in_services()) > 20
+    missing = {f"problem.{n}{part}" for n in problems_in_services() for part in ("", ".recovery")} - set(catalogue())
+    assert missing == set()
 
 
 def test_every_text_of_the_catalogue_is_sent_by_a_service() -> None:
