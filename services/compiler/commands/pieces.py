@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from services.compiler import metrics
 from services.compiler.commands.ports import PieceStore, Renderer
 from services.compiler.planning.pieces import Piece, Recipe
 from services.compiler.planning.render_speed import ProgressMeter, RenderSpeed, units
@@ -66,8 +67,10 @@ class PieceBuilder:
         wanted = {r.key: r for r in recipes}
         pieces = await self.find(list(wanted))
         self.tally.reused += len(pieces)
+        metrics.PIECES.labels("reused").inc(len(pieces))
         missing = [r for key, r in wanted.items() if key not in pieces]
         self.tally.rendered += len(missing)
+        metrics.PIECES.labels("rendered").inc(len(missing))
 
         async def one(recipe: Recipe) -> None:
             async with self._free:
@@ -130,6 +133,7 @@ class PieceBuilder:
             log.info("piece.made_twice", key=recipe.key, kind=recipe.kind)
         took = self.clock.monotonic() - began
         self.meter.advance(recipe.key, expected, 1)
+        metrics.PIECE_SECONDS.labels(recipe.kind).observe(took)
         if not piece.facts.get("copied"):
             await self.piece_store.learn(recipe.kind, self.speed.learn(recipe.kind, units(recipe), took))
         log.info("piece.made", kind=recipe.kind, key=recipe.key[:12], name=recipe.name, seconds=round(took, 2))

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
+from services.compiler import metrics
 from services.compiler.domain.compilations import Compilation
 from services.compiler.planning.keys import output_name
 from shared.contracts.base import Event
@@ -174,6 +175,7 @@ class CompilationRepository:
         row = await self._db.fetchrow(_CLOSE, compilation_id, state, stored)
         if row is None:
             return None
+        metrics.COMPILATIONS.labels(state.value).inc()
         await self.prepare(row["episode_id"])
         return compilation(row)
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from services.compiler import metrics
 from services.compiler.domain.compilations import EpisodeState, FilmResult
 from services.compiler.store.compilations import COMPILATION, compilation, enqueue_prepare, renew_prepare
 from services.compiler.store.sign_jobs import enqueue_sign
@@ -93,12 +94,15 @@ class FilmJob:
             await self._update(connection, _COMPLETE, stored, now, facts=facts)
             await enqueue_sign(connection, self._request.compilation_id)
             await self._finish(connection)
+        metrics.COMPILATIONS.labels("completed").inc()
+        metrics.COMPILATION_SECONDS.observe(result.report.seconds)
 
     async def fail(self, problem: Problem) -> None:
         async with self._owned() as connection:
             facts = {"problem": problem, "message_code": "compile.failed"}
             await self._update(connection, _FAIL, problem.model_dump(mode="json"), facts=facts)
             await self._finish(connection)
+        metrics.COMPILATIONS.labels("failed").inc()
 
     async def retry(self, delay_s: float) -> None:
         failures = self._claim.payload.get("failures", 0) + 1

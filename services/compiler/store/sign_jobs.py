@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from services.compiler import metrics
 from services.compiler.store.compilations import COMPILATION, compilation
 from shared.contracts.events.compiler import FilmUpdated
 from shared.contracts.events.gateway import CompileRequested
@@ -88,3 +89,4 @@ class PostgresSignJob:
                 }
             )  # fmt: skip
             await outbox.publish(connection, [self._publisher.message(event, film.cause)])
+        metrics.SIGNATURES.labels(result["provenance"]).inc()
