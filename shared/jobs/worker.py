@@ -12,7 +12,6 @@ from typing import Final
 
 import asyncpg
 import structlog
-from prometheus_client import Gauge, Histogram
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.core.backoff import backoff
@@ -20,6 +19,7 @@ from shared.core.clock import Clock
 from shared.core.errors import Fenced
 from shared.core.ids import NewId
 from shared.jobs.queue import LEASE_S, Claim, JobLimits, claim, extend_leases, has_ready, release_all
+from shared.observability.metrics import JOB_SECONDS, JOBS_RUNNING
 from shared.postgres.listener import Listener
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Pool, transaction
 from shared.postgres.retry import UNAVAILABLE
@@ -34,13 +34,6 @@ LONGEST_DELAY_S: Final = 5.0
 _DATABASE_ERRORS: Final = (*UNAVAILABLE, asyncpg.PostgresError)
 """No error of PostgreSQL (read-only after a failover, disk full) may end the loops that keep the leases."""
 
-RUNNING = Gauge("retake_jobs_running", "Jobs that run in this process", ["kind"])
-TOOK = Histogram(
-    "retake_job_seconds",
-    "Running time of a job",
-    ["kind", "outcome"],
-    buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
-)
 
 JobHandler = Callable[[Claim], Awaitable[None]]
 """Does the work and ends the job by `finish`, `reschedule` or `cancel`. An exception that escapes is a bug: the job is
@@ -170,7 +163,7 @@ class Worker:
     async def _run(self, job: Claim) -> None:
         began = self._clock.monotonic()
         outcome = "done"
-        RUNNING.labels(job.kind).inc()
+        JOBS_RUNNING.labels(job.kind).inc()
         try:
             await self._kinds[job.kind].handler(job)
         except asyncio.CancelledError:
@@ -183,8 +176,8 @@ class Worker:
             outcome = "crashed"
             log.exception("job.crashed", kind=job.kind, job_id=job.job_id, attempt=job.attempt)
         finally:
-            RUNNING.labels(job.kind).dec()
-            TOOK.labels(job.kind, outcome).observe(self._clock.monotonic() - began)
+            JOBS_RUNNING.labels(job.kind).dec()
+            JOB_SECONDS.labels(job.kind, outcome).observe(self._clock.monotonic() - began)
 
     async def _beat(self) -> None:
         """Extends the leases of all running jobs in one statement; stops the jobs that this worker no longer owns."""

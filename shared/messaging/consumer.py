@@ -17,7 +17,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaRouter
 from faststream.kafka.subscriber.usecase import BatchSubscriber
-from prometheus_client import Counter, Gauge, Histogram
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.contracts.base import Event
@@ -30,6 +29,12 @@ from shared.messaging.dead_letters import DeadLetter, publish_dead_letter
 from shared.messaging.events import Message, read_message
 from shared.messaging.routers import Delivery, Handler, handlers_of
 from shared.messaging.tracing import event_span
+from shared.observability.metrics import (
+    CONSUMER_BATCH_SECONDS,
+    CONSUMER_BUSY_SINCE,
+    EVENTS_CONSUMED,
+    EVENTS_DEAD_LETTERED,
+)
 from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Connection, Pool, transaction
 from shared.postgres.retry import UNAVAILABLE
@@ -48,11 +53,6 @@ STUCK_S: Final = 60.0
 LEAVE_S: Final = 3.0
 OBSERVE_S: Final = 0.5
 FRESH_S: Final = 5.0  # an assigned partition answers a fetch at least this often while the broker is healthy
-
-CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
-DEAD = Counter("retake_events_dead_lettered_total", "Records sent to the dead-letter topic", ["service", "topic"])
-BATCH = Histogram("retake_consumer_batch_seconds", "Time to apply one batch", ["service"])
-BUSY_SINCE = Gauge("retake_consumer_busy_since_seconds", "When the current batch was taken; 0 when idle", ["service"])
 
 
 class Consumer:
@@ -170,9 +170,9 @@ class Consumer:
                 continue
             self._idle.clear()
             self._busy_since = self._clock.monotonic()
-            BUSY_SINCE.labels(self._service).set_to_current_time()
+            CONSUMER_BUSY_SINCE.labels(self._service).set_to_current_time()
             try:
-                with BATCH.labels(self._service).time():
+                with CONSUMER_BATCH_SECONDS.labels(self._service).time():
                     await self._apply(records)
                 if self._on_batch:
                     self._on_batch()
@@ -180,7 +180,7 @@ class Consumer:
                 await self._observe(consumer)
             finally:
                 self._busy_since = None
-                BUSY_SINCE.labels(self._service).set(0)
+                CONSUMER_BUSY_SINCE.labels(self._service).set(0)
                 self._idle.set()
 
     async def _begin_commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
@@ -217,7 +217,7 @@ class Consumer:
         async with transaction(self._pool) as connection:
             await apply_new(connection, messages, self._handlers)
         for message in messages:
-            CONSUMED.labels(self._service, message.topic).inc()
+            EVENTS_CONSUMED.labels(self._service, message.topic).inc()
 
     async def _apply_alone(self, record: ConsumerRecord[bytes, bytes]) -> None:
         async def apply() -> None:
@@ -237,7 +237,7 @@ class Consumer:
 
     async def _dead_letter(self, record: ConsumerRecord[bytes, bytes], error: RetakeError, attempts: int) -> None:
         letter = DeadLetter.of(record, self._service, error, attempts, self._clock.now())
-        DEAD.labels(self._service, record.topic).inc()
+        EVENTS_DEAD_LETTERED.labels(self._service, record.topic).inc()
         log.error("consumer.dead_letter", topic=record.topic, offset=record.offset, code=error.code, cause=error.cause)
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,

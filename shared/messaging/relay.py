@@ -18,7 +18,6 @@ import structlog
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 from faststream.kafka import KafkaBroker
-from prometheus_client import Counter, Gauge
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.contracts.topics import TOPICS
@@ -32,6 +31,7 @@ from shared.messaging.broker import (
     publishing_broker,
     start_until_reachable,
 )
+from shared.observability.metrics import OUTBOX_PUBLISHED, OUTBOX_WAITING, RELAY_UP
 from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
@@ -48,9 +48,6 @@ REPLAY_DAYS: Final = 7
 _BACKOFF: Final = backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
 CLUSTER_CHECK_S: Final = 15.0  # an idle producer reconnects to a wiped broker silently
 
-PUBLISHED = Counter("retake_outbox_published_total", "Rows published", ["service"])
-WAITING = Gauge("retake_outbox_waiting", "Rows taken in the last flush", ["service"])
-UP = Gauge("retake_relay_up", "1 while this process publishes or stands by without error", ["service"])
 
 _TAKE: Final = """
     select id, topic, key, headers, body from outbox where published_at is null order by id limit $1
@@ -105,7 +102,7 @@ class Relay:
         error = state.outcome.exception() if state.outcome else None
         unexpected = not isinstance(error, (*UNAVAILABLE, asyncpg.PostgresError, KafkaError))
         self.problem = repr(error)
-        UP.labels(self._config.service).set(0)
+        RELAY_UP.labels(self._config.service).set(0)
         log.warning(
             "relay.restarts",
             error=repr(error),
@@ -115,7 +112,7 @@ class Relay:
 
     def _works(self) -> None:
         self.problem = None
-        UP.labels(self._config.service).set(1)
+        RELAY_UP.labels(self._config.service).set(1)
 
     async def _publish_while_connected(self) -> None:
         connection = await asyncpg.connect(self._url, timeout=5, command_timeout=60)
@@ -165,7 +162,7 @@ class Relay:
                 checked = self._clock.monotonic()
             self._wake.clear()
             rows = await connection.fetch(_TAKE, BATCH_ROWS)
-            WAITING.labels(self._config.service).set(len(rows))
+            OUTBOX_WAITING.labels(self._config.service).set(len(rows))
             await self._send_all(connection, broker, rows, backpressure)
             self._works()
             if len(rows) < BATCH_ROWS:
@@ -196,7 +193,7 @@ class Relay:
 
     async def _mark(self, connection: asyncpg.Connection, flush: list[asyncpg.Record]) -> None:
         await connection.execute(_MARK, [r["id"] for r in flush])
-        PUBLISHED.labels(self._config.service).inc(len(flush))
+        OUTBOX_PUBLISHED.labels(self._config.service).inc(len(flush))
 
 
 def _flushes(rows: list[asyncpg.Record]) -> Iterator[list[asyncpg.Record]]:

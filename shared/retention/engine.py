@@ -15,9 +15,9 @@ import structlog
 
 from shared.contracts.retention import GRACE, Action, Disposition, delete_after
 from shared.objects import ObjectStore, StoredObject
+from shared.observability.metrics import RETENTION_FREED, RETENTION_FREED_BYTES
 from shared.postgres.pool import Connection, Pool
 from shared.postgres.retry import retryable_transaction
-from shared.retention.metrics import count_freed
 
 log = structlog.get_logger(__name__)
 
@@ -163,7 +163,7 @@ class RetentionService:
                 if not (deleted := await self._delete(table, now)):
                     break
                 size = sum(record.size for record in deleted)
-                count_freed(table.name, len(deleted), size)
+                _count(table.name, len(deleted), size)
                 freed += Freed(deleted=len(deleted), size=size)
         return freed
 
@@ -176,7 +176,7 @@ class RetentionService:
         for stored in orphans:
             log.info("retention.orphan_deleted", key=stored.key, bytes=stored.size)
         size = sum(stored.size for stored in orphans)
-        count_freed("orphan", len(orphans), size)
+        _count("orphan", len(orphans), size)
         return Freed(deleted=len(orphans), size=size)
 
     async def explain(self, now: datetime, project_id: str | None = None) -> AsyncIterator[Explanation]:
@@ -233,6 +233,11 @@ class RetentionService:
         if statement:
             async with retryable_transaction(self.pool) as connection:
                 await statement(connection, now)
+
+
+def _count(what: str, number: int, size: int) -> None:
+    RETENTION_FREED.labels(what).inc(number)
+    RETENTION_FREED_BYTES.labels(what).inc(size)
 
 
 def _fields(table: Table[R], record: R) -> dict[str, Any]:

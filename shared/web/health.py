@@ -9,17 +9,15 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.observability.metrics import BROKER_UP, SERVICE_READY
 from shared.postgres.pool import Pool
 
 CHECK_TIMEOUT_S: Final = 2.0
 
 Check = Callable[[], Awaitable[str | None]]
 """Returns the problem, or None if all is well."""
-
-READY = Gauge("retake_ready", "1 if the service is ready", ["service"])
-BROKER_UP = Gauge("retake_broker_up", "1 if the relay reaches the broker", ["service"])
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Health:
         if self.draining:
             checks["draining"] = "shutting down"
         ready = not self.draining and all(checks[name] == "ok" for name in self.required)
-        READY.labels(self.service).set(ready)
+        SERVICE_READY.labels(self.service).set(ready)
         if "relay" in checks:
             BROKER_UP.labels(self.service).set(checks["relay"] == "ok")
         return ready, checks

@@ -1,0 +1,36 @@
+"""The Prometheus metrics that all services share. A service's own metrics are in its `metrics.py`."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SERVICE_READY = Gauge("retake_ready", "1 if the service is ready", ["service"])
+BROKER_UP = Gauge("retake_broker_up", "1 if the relay reaches the broker", ["service"])
+
+OUTBOX_PUBLISHED = Counter("retake_outbox_published_total", "Rows published", ["service"])
+OUTBOX_WAITING = Gauge("retake_outbox_waiting", "Rows in the last flush", ["service"])
+RELAY_UP = Gauge("retake_relay_up", "1 while this process publishes or stands by without error", ["service"])
+
+EVENTS_CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
+EVENTS_DEAD_LETTERED = Counter(
+    "retake_events_dead_lettered_total", "Records sent to the dead-letter topic", ["service", "topic"]
+)
+CONSUMER_BATCH_SECONDS = Histogram("retake_consumer_batch_seconds", "Time to apply one batch", ["service"])
+CONSUMER_BUSY_SINCE = Gauge(
+    "retake_consumer_busy_since_seconds", "Unix time at which the current batch was taken; 0 when idle", ["service"]
+)
+
+JOBS_RUNNING = Gauge("retake_jobs_running", "Jobs that run in this process", ["kind"])
+JOB_SECONDS = Histogram(
+    "retake_job_seconds",
+    "Running time of a job",
+    ["kind", "outcome"],
+    buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
+)
+
+RETENTION_FREED = Counter(
+    "retake_retention_freed_total",
+    "Versions, films, pieces, uploads and orphaned objects that retention deleted",
+    ["what"],
+)
+RETENTION_FREED_BYTES = Counter("retake_retention_freed_bytes_total", "Bytes that retention deleted", ["what"])
