@@ -17,8 +17,8 @@ from deploy.local.cli import dead_letters
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, UserError
 from shared.messaging.consumer import Consumer
+from shared.messaging.dead_letter_queue import QueuedLetter, open_dead_letter_queue
 from shared.messaging.events import Message
-from shared.messaging.redrive import Letter, open_box
 from shared.messaging.routers import Delivery
 from tests.support import events
 from tests.support.brokers import EmbeddedBroker, RunningBroker, client_of
@@ -55,10 +55,10 @@ def as_record(message: Message[Any]) -> tuple[str, bytes, list[tuple[str, bytes]
     return message.event.key, message.event.model_dump_json().encode(), message.envelope.headers()
 
 
-async def waiting(kafka: RunningBroker, count: int) -> list[Letter]:
-    async def there() -> list[Letter]:
-        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
-            found = await box.letters()
+async def waiting(kafka: RunningBroker, count: int) -> list[QueuedLetter]:
+    async def there() -> list[QueuedLetter]:
+        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+            found = await queue.letters()
         return found if len(found) == count else []
 
     return await eventually(there, every=0.2, what=f"{count} dead letters")
@@ -78,18 +78,18 @@ async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: Ru
         assert not any(name.startswith("dlq_") for x in letters for name in x.headers)
 
         handler.mended = True
-        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
-            await box.redrive(letters[1:3])
-            rest = await box.letters()
+        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+            await queue.redrive(letters[1:3])
+            rest = await queue.letters()
             assert [x.position for x in rest] == [letters[i].position for i in (0, 3, 4)]
-            assert [x.settled for x in await box.letters(settled=True)] == [False, True, True, False, False]
+            assert [x.settled for x in await queue.letters(settled=True)] == [False, True, True, False, False]
         await eventually(lambda: _effects(review, 2))
 
-        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
-            await box.discard([rest[0]])
-            await box.redrive(rest[1:])
-            await box.redrive(rest[1:])  # by mistake: harmless
-            assert await box.letters() == []
+        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+            await queue.discard([rest[0]])
+            await queue.redrive(rest[1:])
+            await queue.redrive(rest[1:])  # by mistake: harmless
+            assert await queue.letters() == []
         await eventually(lambda: _effects(review, 4))
         last = events.message(events.preview_ready())
         await produce(kafka, TOPIC, as_record(last))
@@ -106,14 +106,14 @@ async def test_what_fails_again_is_a_new_letter(kafka: RunningBroker, review: Si
     await produce(kafka, TOPIC, as_record(sent))
     async with consuming(review, kafka, Mendable()), review.relay(kafka):
         (first,) = await waiting(kafka, 1)
-        async with open_box(kafka.bootstrap, Service.REVIEW) as box:
-            await box.redrive([first])
+        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+            await queue.redrive([first])
         (second,) = await eventually(lambda: waiting(kafka, 1))
         await eventually(lambda: _another(kafka, first), every=0.2)
     assert second.headers["ce_id"] == sent.envelope.id
 
 
-async def _another(kafka: RunningBroker, first: Letter) -> bool:
+async def _another(kafka: RunningBroker, first: QueuedLetter) -> bool:
     (now,) = await waiting(kafka, 1)
     return now.position != first.position
 
@@ -123,15 +123,15 @@ async def test_letters_that_cannot_be_sent_can_be_let_go(kafka: RunningBroker) -
     cut = [("dlq_topic", TOPIC.encode()), ("dlq_truncated", b"3000000")]
     await produce(kafka, "review.dlq", ("key", b"body", about), ("key", b"\xff", cut))
     letters = await waiting(kafka, 2)
-    async with open_box(kafka.bootstrap, Service.REVIEW) as box:
+    async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
         for letter in letters:
             with pytest.raises(UserError, match="not_sendable"):
-                await box.redrive([letter])
-        assert (await box.get(letters[0].position)).body == "body"
+                await queue.redrive([letter])
+        assert (await queue.get(letters[0].position)).body == "body"
         with pytest.raises(UserError, match="no_such_letter"):
-            await box.get("0:999")
-        await box.discard(letters)
-        assert await box.letters() == []
+            await queue.get("0:999")
+        await queue.discard(letters)
+        assert await queue.letters() == []
 
 
 async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Side) -> None:

@@ -14,9 +14,9 @@ from shared.contracts.base import Event
 from shared.contracts.topics import Service, consumed_by
 from shared.core.clock import SystemClock
 from shared.messaging.broker import EMBEDDED_FETCH_WAIT_MS, BrokerConfig
+from shared.messaging.dead_letter_queue import partitions_of
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish
-from shared.messaging.redrive import partitions_of
 from shared.messaging.relay import Relay
 from shared.messaging.routers import Delivery, Handler, on
 from shared.postgres.pool import Connection, Pool, open_pool, transaction

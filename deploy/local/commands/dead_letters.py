@@ -16,7 +16,7 @@ from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.state import SystemState
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, UserError
-from shared.messaging.redrive import DeadLetterBox, Letter, chosen, open_box
+from shared.messaging.dead_letter_queue import DeadLetterQueue, QueuedLetter, open_dead_letter_queue, select_letters
 
 BODY_SHOWN: Final = 4_000  # characters; --json prints the whole body
 CAUSE_SHOWN: Final = 120  # characters of a line of the list
@@ -24,63 +24,67 @@ CAUSE_SHOWN: Final = 120  # characters of a line of the list
 
 def read(
     service: str, kafka: str | None, data: Path | None, *, settled: bool, positions: list[str] | None = None
-) -> list[Letter]:
+) -> list[QueuedLetter]:
     """The pending dead letters, oldest first; with `settled` also those already resent or discarded.
 
     Raises UserError for an unknown service or position, Permanent if Kafka does not answer.
     """
 
-    async def select(box: DeadLetterBox) -> list[Letter]:
-        return chosen(await box.letters(settled=settled), positions or [])
+    async def select(queue: DeadLetterQueue) -> list[QueuedLetter]:
+        return select_letters(await queue.letters(settled=settled), positions or [])
 
-    return _with_box(service, kafka, data, select)
+    return _with_queue(service, kafka, data, select)
 
 
-def redrive(service: str, positions: list[str], everything: bool, kafka: str | None, data: Path | None) -> list[Letter]:
+def redrive(
+    service: str, positions: list[str], everything: bool, kafka: str | None, data: Path | None
+) -> list[QueuedLetter]:
     """Send the selected dead letters to their topics again; returns them. Raises as `read` does."""
 
-    async def send(box: DeadLetterBox) -> list[Letter]:
-        letters = chosen(await box.letters(), positions)
-        await box.redrive(letters)
+    async def send(queue: DeadLetterQueue) -> list[QueuedLetter]:
+        letters = select_letters(await queue.letters(), positions)
+        await queue.redrive(letters)
         return letters
 
     _require_selection(positions, everything)
-    return _with_box(service, kafka, data, send)
+    return _with_queue(service, kafka, data, send)
 
 
-def discard(service: str, positions: list[str], everything: bool, kafka: str | None, data: Path | None) -> list[Letter]:
+def discard(
+    service: str, positions: list[str], everything: bool, kafka: str | None, data: Path | None
+) -> list[QueuedLetter]:
     """Mark the selected dead letters as settled without sending them; returns them. Raises as `read` does."""
 
-    async def settle(box: DeadLetterBox) -> list[Letter]:
-        letters = chosen(await box.letters(), positions)
-        await box.discard(letters)
+    async def settle(queue: DeadLetterQueue) -> list[QueuedLetter]:
+        letters = select_letters(await queue.letters(), positions)
+        await queue.discard(letters)
         return letters
 
     _require_selection(positions, everything)
-    return _with_box(service, kafka, data, settle)
+    return _with_queue(service, kafka, data, settle)
 
 
-def as_json(letters: list[Letter]) -> str:
+def as_json(letters: list[QueuedLetter]) -> str:
     return json.dumps({"letters": [_as_object(letter) for letter in letters]})
 
 
-def one_as_json(letter: Letter) -> str:
+def one_as_json(letter: QueuedLetter) -> str:
     return json.dumps(_as_object(letter))
 
 
-def positions_as_json(letters: list[Letter]) -> str:
+def positions_as_json(letters: list[QueuedLetter]) -> str:
     return json.dumps({"positions": [letter.position for letter in letters]})
 
 
-def counted(letters: list[Letter], done: str) -> str:
+def counted(letters: list[QueuedLetter], done: str) -> str:
     return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'} {done}."
 
 
-def as_lines(letters: list[Letter], service: str) -> str:
+def as_lines(letters: list[QueuedLetter], service: str) -> str:
     return "\n".join(map(_line, letters)) if letters else f"{service} has no pending dead letters."
 
 
-def as_page(letter: Letter) -> str:
+def as_page(letter: QueuedLetter) -> str:
     settled = ", settled" if letter.settled else ""
     body = letter.body
     if len(body) > BODY_SHOWN:
@@ -102,12 +106,12 @@ def as_page(letter: Letter) -> str:
     )
 
 
-def _with_box(
-    service: str, kafka: str | None, data: Path | None, work: Callable[[DeadLetterBox], Awaitable[list[Letter]]]
-) -> list[Letter]:
-    async def run() -> list[Letter]:
-        async with open_box(_bootstrap(kafka, data), _service(service)) as box:
-            return await work(box)
+def _with_queue(
+    service: str, kafka: str | None, data: Path | None, work: Callable[[DeadLetterQueue], Awaitable[list[QueuedLetter]]]
+) -> list[QueuedLetter]:
+    async def run() -> list[QueuedLetter]:
+        async with open_dead_letter_queue(_bootstrap(kafka, data), _service(service)) as queue:
+            return await work(queue)
 
     with _kafka_errors():
         return asyncio.run(run())
@@ -141,14 +145,14 @@ def _bootstrap(kafka: str | None, data: Path | None) -> str:
     return state.kafka
 
 
-def _line(letter: Letter) -> str:
+def _line(letter: QueuedLetter) -> str:
     at = letter.at.strftime("%Y-%m-%d %H:%M:%S")
     mark = "  (settled)" if letter.settled else ""
     cause = f"{letter.cause.get('code', '?')}: {letter.cause.get('cause', '')}".splitlines()[0]
     return f"{letter.position:>8}  {at}  {letter.topic:<22} {cause[:CAUSE_SHOWN]}{mark}"
 
 
-def _as_object(letter: Letter) -> dict[str, object]:
+def _as_object(letter: QueuedLetter) -> dict[str, object]:
     return asdict(letter) | {"at": letter.at.isoformat()}
 
 
