@@ -1,11 +1,11 @@
-"""What a service's app has in common: lifespan, health, logging, and the mechanisms that run beside it."""
+"""What the services have in common: resources, messaging, and an ASGI app with health checks and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from fastapi import FastAPI
 from faststream.kafka import KafkaRouter
@@ -18,18 +18,21 @@ from shared.messaging.broker import BrokerConfig
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.events import Publisher
 from shared.messaging.relay import Relay
-from shared.messaging.retention import housekeeping
+from shared.messaging.retention import prune_recurringly
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
 from shared.web.health import Health, database_check, health_routes, problem_check
 
-MECHANISMS_VERSION: Final = "0001"  # every service has at least its first migration
+FIRST_MIGRATION: Final = "0001"  # enough for messaging; later ones are applied before a new version starts
+
+
+S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What wiring builds on: opened first, closed last."""
+    """What every service's wiring builds on: opened first, closed last."""
 
     service: Service
     settings: ServiceSettings
@@ -44,7 +47,7 @@ class Resources:
 async def open_resources(
     service: Service, settings: ServiceSettings, *, clock: Clock | None = None, ids: NewId = new_id
 ) -> AsyncIterator[Resources]:
-    """The pool and what needs no running: wiring builds its adapters and use cases from it."""
+    """Opens the connection pool. Nothing runs yet: wiring builds repositories and commands from these."""
     clock = clock or SystemClock()
     broker = BrokerConfig(settings.kafka_bootstrap, service, settings.kafka_embedded)
     async with open_pool(settings.database_url, size=settings.pool_size, application=f"retake-{service}") as pool:
@@ -52,59 +55,54 @@ async def open_resources(
 
 
 @dataclass(frozen=True)
-class Messaging:
-    """What runs beside a service's own work."""
+class MessagingRuntime:
+    """The running consumer, and the health of the service as far as the database and messaging decide it."""
 
     health: Health
     consumer: Consumer
-    relay: Relay
 
 
 @asynccontextmanager
 async def run_messaging(
-    base: Resources,
+    resources: Resources,
     router: KafkaRouter,
     *,
     on_dead_letter: OnDeadLetter | None = None,
-    on_batch: Callable[[], None] | None = None,
     needs_broker: bool = True,
-    migration: str = MECHANISMS_VERSION,
-) -> AsyncIterator[Messaging]:
-    """Relay, consumer, housekeeping and the health of all. Leaves in reverse: consume no more, then publish."""
+) -> AsyncIterator[MessagingRuntime]:
+    """Runs the relay, the consumer and the pruning of their tables. Stops in reverse order: consuming ends first.
+
+    Readiness depends on the relay and the consumer only with `needs_broker`; without it their state is only shown.
+    """
     async with AsyncExitStack() as stack:
-        relay = await stack.enter_async_context(Relay(base.broker, base.settings.database_url, clock=base.clock))
-        await stack.enter_async_context(housekeeping(base.pool, base.clock))
+        relay = await stack.enter_async_context(
+            Relay(resources.broker, resources.settings.database_url, clock=resources.clock)
+        )
+        await stack.enter_async_context(prune_recurringly(resources.pool, resources.clock))
         consumer = await stack.enter_async_context(
-            Consumer(base.broker, base.pool, router, clock=base.clock, on_dead_letter=on_dead_letter, on_batch=on_batch)
+            Consumer(resources.broker, resources.pool, router, clock=resources.clock, on_dead_letter=on_dead_letter)
         )
         messaging = {"relay": problem_check(lambda: relay.problem), "consumer": problem_check(lambda: consumer.problem)}
-        required = {"database": database_check(base.pool, migration)}
+        required = {"database": database_check(resources.pool, FIRST_MIGRATION)}
         if needs_broker:
-            health = Health(base.service, required | messaging)
+            health = Health(resources.service, required | messaging)
         else:
-            health = Health(base.service, required, messaging)
-        yield Messaging(health, consumer, relay)
-
-
-Wire = Callable[[ServiceSettings], AbstractAsyncContextManager[Health]]
+            health = Health(resources.service, required, messaging)
+        yield MessagingRuntime(health, consumer)
 
 
 def service_app(
     service: Service,
-    settings: Any,
-    wire: Callable[[Any], AbstractAsyncContextManager[Health]],
-    *,
-    setup: Callable[[FastAPI], Awaitable[None]] | None = None,
+    settings: S,
+    wire: Callable[[S], AbstractAsyncContextManager[Health]],
 ) -> FastAPI:
-    """The app of a service without an HTTP API of its own: health and metrics around its wiring."""
+    """The app of a service without an HTTP API of its own: health checks and metrics around its wiring."""
     configure_logging(service, level=settings.log_level, json=settings.log_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with export_traces(service), wire(settings) as health:
             app.state.health = health
-            if setup:
-                await setup(app)
             yield
             health.draining = True
 

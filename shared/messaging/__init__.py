@@ -1,1 +1,1 @@
-"""Events written with the state they tell of (outbox), applied once (inbox), never lost (dead letters)."""
+"""Events: written in the transaction of the state that they report (outbox), applied once (inbox), and never lost."""

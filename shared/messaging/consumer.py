@@ -66,7 +66,6 @@ class Consumer:
         *,
         clock: Clock,
         on_dead_letter: OnDeadLetter | None = None,
-        on_batch: Callable[[], None] | None = None,
     ) -> None:
         self._service = config.service
         self._pool = pool
@@ -75,7 +74,6 @@ class Consumer:
         self._member = group_member(self._broker, config)
         self._clock = clock
         self._on_dead_letter = on_dead_letter
-        self._on_batch = on_batch
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -174,8 +172,6 @@ class Consumer:
             try:
                 with CONSUMER_BATCH_SECONDS.labels(self._service).time():
                     await self._apply(records)
-                if self._on_batch:
-                    self._on_batch()
                 await self._begin_commit(consumer, records)
                 await self._observe(consumer)
             finally:

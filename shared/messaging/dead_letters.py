@@ -1,7 +1,7 @@
-"""Dead letters: what a consumer could not process, kept with its cause, to be redriven once that is mended.
+"""Dead letters: records that a consumer could not process, kept with the cause, to be redriven when it is fixed.
 
-The record goes out through the outbox, in the transaction that publishes the command's failure. It is not entered
-in the inbox, so that a redriven record is new to the consumer that failed and old to every other.
+A record is published through the outbox, in the transaction that publishes the failure of its command. It is not added
+to the inbox: a redriven record is new to the consumer that failed and known to every other.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from shared.postgres.pool import Connection, Pool, transaction
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "dlq_"
-TRUNCATED_BYTES: Final = 10_000  # of a record that is too large to be kept
+TRUNCATED_BYTES: Final = 10_000  # kept of a record that is too large for the dead-letter topic
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A record as it came, and why it was put aside. `headers` are the original ones, `cause` the added ones."""
+    """A record as it arrived, and why it failed. `headers` are the original ones; those of `cause` are added."""
 
     service: Service
     topic: str
@@ -52,7 +52,7 @@ class DeadLetter:
             "time": now.isoformat(),
         }
         body = record.value or b""
-        if len(body) > MAX_RECORD_BYTES:  # no topic of ours takes it, and a relay would try for ever
+        if len(body) > MAX_RECORD_BYTES:  # no topic accepts it, and the relay would retry forever
             cause["truncated"] = str(len(body))
             body = body[:TRUNCATED_BYTES]
         headers = {k: (v or b"").decode(errors="replace") for k, v in record.headers if not k.startswith(PREFIX)}
@@ -67,7 +67,7 @@ class DeadLetter:
 
     @property
     def subject(self) -> str | None:
-        """The run, compilation or import of the command, from its headers."""
+        """The id of the run, compilation or import that the record is about, from its headers."""
         return self.headers.get("ce_subject")
 
     def as_cause(self) -> Cause:
@@ -91,7 +91,7 @@ class DeadLetter:
 async def publish_dead_letter(
     pool: Pool, letter: DeadLetter, on_dead_letter: Callable[[Connection, DeadLetter], Awaitable[Any]] | None
 ) -> None:
-    """One transaction: the letter and, if the service can tell it, the failure of the command."""
+    """Publishes the letter and, if `on_dead_letter` can, the failure of its command, in one transaction."""
     async with transaction(pool) as connection:
         if on_dead_letter:
             try:
@@ -111,5 +111,5 @@ async def publish_dead_letter(
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL's text takes no NUL."""
+    """PostgreSQL's text cannot contain NUL."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

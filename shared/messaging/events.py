@@ -1,4 +1,4 @@
-"""An event with its envelope: how one is made, put in the outbox, read from a record."""
+"""Messages: an event with its envelope, created by a producer or parsed from a Kafka record."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Message(Generic[E]):
 
     @property
     def cause(self) -> Cause:
-        """What an event published in answer to this one must carry."""
-        e = self.envelope
-        return Cause(e.project_id, e.owner_id, e.correlation_id, e.id)
+        """What an event that this one causes must carry."""
+        envelope = self.envelope
+        return Cause(envelope.project_id, envelope.owner_id, envelope.correlation_id, envelope.id)
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Whose event it is and what led to it; copied from command to every event that follows."""
+    """The owner of an event and what caused it; copied from a command to every event that follows from it."""
 
     project_id: str
     owner_id: str
@@ -49,13 +49,14 @@ class Cause:
 
 @dataclass(frozen=True)
 class Publisher:
-    """Makes the messages of one service. Refuses an event that belongs to another."""
+    """Creates the messages of one service."""
 
     service: Service
     clock: Clock
     new_id: NewId
 
     def message(self, event: Event, cause: Cause) -> Message[Event]:
+        """Raises Permanent `foreign_event` for an event that another service produces."""
         if TOPICS[event.TOPIC].producer is not self.service:
             raise Permanent("foreign_event", f"{event.TOPIC} is published by {TOPICS[event.TOPIC].producer} only")
         envelope = Envelope(
@@ -77,7 +78,7 @@ class Publisher:
 
 
 def read_message(topic: str, headers: list[tuple[str, bytes]], body: bytes) -> Message[Event]:
-    """Raises Permanent: a record that cannot be read now cannot be read later."""
+    """Raises Permanent `bad_envelope`, `unknown_type` or `bad_event`: an unreadable record stays unreadable."""
     try:
         envelope = Envelope.parse(headers)
     except BadEnvelope as e:
@@ -86,7 +87,7 @@ def read_message(topic: str, headers: list[tuple[str, bytes]], body: bytes) -> M
         raise Permanent("bad_envelope", f"ce_id is {envelope.id[:100]!r}, not a UUID")
     known = TOPICS.get(topic)
     if known is None or envelope.type != event_type(topic):
-        raise Permanent("unknown_type", f"{envelope.type!r} on topic {topic!r} is not a type that we know")
+        raise Permanent("unknown_type", f"{envelope.type!r} on topic {topic!r} is not a known type")
     try:
         return Message(known.event.model_validate_json(body), envelope)
     except ValidationError as e:

@@ -1,4 +1,4 @@
-"""The inbox: an event's effect happens once. And parked events, which came before their subject."""
+"""The inbox, which makes an event's effect happen once, and parked events, which arrived before their subject."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from shared.contracts.base import Event
 from shared.messaging.events import Message, read_message
 from shared.postgres.pool import Connection
 
-KEPT: Final = timedelta(days=14)  # twice the topics' retention: a replay is always recognised
+KEPT: Final = timedelta(days=14)  # twice the topics' retention, so that every replayed event is recognised
 
 
 async def take_new(connection: Connection, messages: Sequence[Message[Event]]) -> set[str]:
-    """Records the events as received and returns the ids that are new, in one statement."""
+    """Records the events as received, in one statement, and returns the ids that are new."""
     rows = await connection.fetch(
         """insert into inbox (event_id, topic)
            select * from unnest($1::uuid[], $2::text[])
@@ -26,7 +26,7 @@ async def take_new(connection: Connection, messages: Sequence[Message[Event]]) -
 
 
 async def park(connection: Connection, subject_id: str, message: Message[Event]) -> None:
-    """Keeps an event for a subject that does not exist yet."""
+    """Keeps an event whose subject does not exist yet."""
     headers = {name: value.decode() for name, value in message.envelope.headers()}
     await connection.execute(
         "insert into parked (subject_id, topic, headers, body) values ($1, $2, $3, $4)",
@@ -38,7 +38,7 @@ async def park(connection: Connection, subject_id: str, message: Message[Event])
 
 
 async def unpark(connection: Connection, subject_id: str) -> list[Message[Event]]:
-    """Takes what was parked for a subject, oldest first."""
+    """Takes the parked events of a subject, oldest first."""
     rows = await connection.fetch(
         "delete from parked where subject_id = $1 returning id, topic, headers, body", subject_id
     )

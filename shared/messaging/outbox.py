@@ -1,4 +1,4 @@
-"""The outbox: state and event in one transaction. See relay.py for the way out."""
+"""The outbox: events are written in the transaction of the state that they report. relay.py publishes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _INSERT: Final = """
 
 
 async def publish(connection: Connection, messages: Iterable[Message[Event]]) -> None:
-    """Within the caller's transaction. Order per key is the order of the calls: lock the aggregate, then write."""
+    """Adds to the outbox, within the caller's transaction. Lock the aggregate first: calls for a key keep their order.
+
+    Raises Permanent `event_too_large`.
+    """
     rows = [_row(m) for m in messages]
     if rows:
         await defer(connection, "outbox", _INSERT, *(list(column) for column in zip(*rows, strict=True)))
@@ -34,6 +37,6 @@ def _row(message: Message[Event]) -> tuple[str, str, str, dict[str, str], str]:
 
 
 async def publish_tombstone(connection: Connection, message: Message[Event]) -> None:
-    """A null body under the event's key: the compacted topic forgets the asset."""
+    """Publishes a null body under the event's key, so that the compacted topic drops the asset."""
     event_id, topic, key, headers, _ = _row(message)
     await connection.execute(_INSERT, [event_id], [topic], [key], [headers], [None])

@@ -1,4 +1,4 @@
-"""Housekeeping: published rows and inbox entries are kept for their window, then pruned."""
+"""Retention of messaging: published outbox rows and inbox entries are kept for their window, then deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.messaging import inbox
 from shared.postgres.pool import Pool, transaction
 
 EVERY_S: Final = 3600.0
-KEPT_DAYS: Final = 8  # a day more than what a replay sends again
+KEPT_DAYS: Final = 8  # one day more than a replay publishes again
 
 _PRUNE_OUTBOX: Final = """
     delete from outbox o
@@ -21,12 +21,13 @@ _PRUNE_OUTBOX: Final = """
 """
 
 
-def housekeeping(pool: Pool, clock: Clock) -> AbstractAsyncContextManager[None]:
-    """Prunes once an hour. The last `complete` of an asset is never pruned: a replay must tell what is committed."""
-    return recurring(lambda: prune(pool), name="housekeeping", every_s=EVERY_S, clock=clock)
+def prune_recurringly(pool: Pool, clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Prunes once an hour while the block is open."""
+    return recurring(lambda: prune(pool), name="messaging-retention", every_s=EVERY_S, clock=clock)
 
 
 async def prune(pool: Pool) -> None:
+    """Deletes what is past its window, except the last `complete` of each asset: a replay must include every commit."""
     async with transaction(pool) as connection:
         await connection.execute(_PRUNE_OUTBOX, KEPT_DAYS, timeout=300)
         await inbox.prune(connection)
