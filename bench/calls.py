@@ -21,10 +21,10 @@ from bench._report import save, table
 from deploy.local.supervisor.preflight import free_port
 from services.generator.domain.runs import Lane
 from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.base import Provider
 from services.generator.providers.replicate import provider as replicate_provider
 from services.generator.providers.replicate.settings import ReplicateSettings
-from services.generator.store.limiter import PostgresTurnstile
-from services.generator.wiring import Provider
+from services.generator.store.limiter import ProviderLimiter
 from shared.contracts.values import AssetKind
 from shared.core.ids import new_id
 from shared.observability.logging import configure_logging
@@ -86,7 +86,7 @@ async def _measure(folder: Path, calls: int) -> dict[str, Any]:
 
 
 async def _run(bench: Bench, url: str, calls: int) -> dict[str, Any]:
-    made = replicate_provider.ReplicateProvider(ReplicateSettings(token=TOKEN, base_url=url))
+    made = replicate_provider.ReplicateProvider(ReplicateSettings(api_token=TOKEN, base_url=url))
     bench.rewire(
         default_provider="replicate",
         providers={
@@ -94,7 +94,7 @@ async def _run(bench: Bench, url: str, calls: int) -> dict[str, Any]:
             "animatic": Provider(lambda kind: Lane.RENDER, ScriptedMaker()),
         },
     )
-    await PostgresTurnstile(bench.pool).declare(bench.parts.catalogue.gates)
+    await ProviderLimiter(bench.pool).configure(bench.adapters.catalogue.limits)
     for number in range(calls):
         await bench.handle(
             events.regenerate_requested(

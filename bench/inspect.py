@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from bench._films import ffmpeg
 from bench._report import save, table
-from services.generator.commands.ports import Beside
-from services.generator.domain.film_cuts import DEFAULT_THRESHOLD, cut
-from services.generator.media.film.cutter import FfmpegCutter
+from services.generator.domain.film_splits import DEFAULT_THRESHOLD, plan_split
+from services.generator.media.base import ComparisonFiles
+from services.generator.media.film.cutter import FilmCutter
 from services.generator.media.inspection import FfmpegMediaProcessor
 from shared.contracts.values import AssetKind
 
@@ -53,7 +53,7 @@ async def _measure(folder: Path, minutes: float) -> list[dict[str, Any]]:
 
         async def look(clip: Path = clip, image: Path = image, ends: Path | None = ends) -> None:
             with tempfile.TemporaryDirectory(dir=folder) as work:
-                beside = Beside(starting_image=image, previous=ends)
+                beside = ComparisonFiles(starting_image=image, previous=ends)
                 await FfmpegMediaProcessor().inspect(clip, AssetKind.VIDEO, Path(work), beside)
 
         rows.append(await _timed(what, SECONDS, look, RUNS) | {"reach": reach})
@@ -73,7 +73,7 @@ async def _neighbours(clip: Path, folder: Path) -> tuple[Path, Path | None]:
     image, work = folder / "image.png", folder / "before"
     ffmpeg("-i", clip, "-frames:v", "1", "-update", "1", image)
     work.mkdir(exist_ok=True)
-    return image, (await FfmpegMediaProcessor().inspect(clip, AssetKind.VIDEO, work, Beside())).last_frame
+    return image, (await FfmpegMediaProcessor().inspect(clip, AssetKind.VIDEO, work, ComparisonFiles())).last_frame
 
 
 def _make(path: Path, size: str, seconds: int, codec: tuple[str, ...], hue: int = 0) -> None:
@@ -123,12 +123,12 @@ def _film(film: Path, folder: Path, parts: int) -> None:
 
 
 async def _split(film: Path, folder: Path) -> None:
-    cutter = FfmpegCutter()
+    cutter = FilmCutter()
     with tempfile.TemporaryDirectory(dir=folder) as name:
         work = Path(name)
         opened = await cutter.open(film, work, lambda share: None)
         changes = await cutter.scan(opened, DEFAULT_THRESHOLD, work, lambda share: None)
-        spans = cut(opened.track, changes).spans
+        spans = plan_split(opened.timeline, changes).spans
         for start in range(0, len(spans), AT_ONCE):
             await cutter.make(opened, spans[start : start + AT_ONCE], work)
     print(f"{len(spans)} segments, {sum(s.copied for s in spans)} of them copied")

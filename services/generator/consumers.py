@@ -9,18 +9,23 @@ from typing import Any, TypeVar
 
 from faststream.kafka import KafkaRouter
 
+from services.generator import metrics
 from services.generator.commands.assets import delete_assets
-from services.generator.commands.cancel_import import cancel_import, cancel_imports_of
-from services.generator.commands.cancel_run import cancel_run
-from services.generator.commands.close_run import close_rejected, close_reviewed
-from services.generator.commands.import_ports import Imports
-from services.generator.commands.ports import Commits, Meter, Runs
-from services.generator.commands.refuse_command import refuse_request
-from services.generator.commands.start_import import start_import
-from services.generator.commands.start_run import Offer, start_run
+from services.generator.commands.imports import cancel_import, cancel_imports_of, start_import
+from services.generator.commands.runs import (
+    Capabilities,
+    cancel_run,
+    close_rejected,
+    close_reviewed,
+    refuse_request,
+    start_run,
+)
 from services.generator.commands.versions import commit_version
 from services.generator.domain.runs import Run
 from services.generator.domain.states import TERMINAL
+from services.generator.store.imports import ImportRepository
+from services.generator.store.runs import RunRepository
+from services.generator.store.versions import VersionRepository
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import CancelRequested, EpisodeChanged, ImportRequested, RegenerateRequested
 from shared.contracts.events.review import Accepted, Rejected, ReviewUpdated
@@ -41,19 +46,19 @@ E = TypeVar("E", bound=Event)
 class Stores:
     """The repositories, each bound to the transaction that it is given."""
 
-    runs: Callable[[Connection], Runs]
-    commits: Callable[[Connection], Commits]
-    imports: Callable[[Connection], Imports]
+    runs: Callable[[Connection], RunRepository]
+    versions: Callable[[Connection], VersionRepository]
+    imports: Callable[[Connection], ImportRepository]
 
 
-def consumer_router(stores: Stores, offer: Offer, meter: Meter, clock: Clock) -> KafkaRouter:
+def consumer_router(stores: Stores, capabilities: Capabilities, clock: Clock) -> KafkaRouter:
     router = KafkaRouter()
 
     @on(router, RegenerateRequested)
     @_with_valid_ids
     async def on_regenerate_requested(delivery: Delivery[RegenerateRequested]) -> None:
         runs = stores.runs(delivery.connection)
-        asset = await start_run(runs, delivery.message, offer, clock.now())
+        asset = await start_run(runs, delivery.message, capabilities, clock.now())
         if asset.parked:
             for early in await runs.unpark(delivery.message.event.run_id):
                 await handle(Delivery(early, delivery.connection))
@@ -61,7 +66,7 @@ def consumer_router(stores: Stores, offer: Offer, meter: Meter, clock: Clock) ->
     @on(router, Accepted)
     @_with_valid_ids
     async def on_accepted(delivery: Delivery[Accepted]) -> None:
-        count(await commit_version(stores.commits(delivery.connection), delivery.message, clock.now()))
+        count(await commit_version(stores.versions(delivery.connection), delivery.message, clock.now()))
 
     @on(router, Rejected)
     @_with_valid_ids
@@ -98,13 +103,13 @@ def consumer_router(stores: Stores, offer: Offer, meter: Meter, clock: Clock) ->
 
     def count(run: Run | None) -> None:
         if run and run.state in TERMINAL:
-            meter.run_ended(run)
+            metrics.run_ended(run)
 
     handlers = handlers_of(router, Service.GENERATOR)
     return router
 
 
-def refuse_dead_letters(runs: Callable[[Connection], Runs], clock: Clock) -> OnDeadLetter:
+def refuse_dead_letters(runs: Callable[[Connection], RunRepository], clock: Clock) -> OnDeadLetter:
     """Publishes the failure of a command that cannot be read, so that its sender does not wait forever."""
 
     async def on_dead_letter(connection: Connection, letter: DeadLetter) -> None:
@@ -113,7 +118,7 @@ def refuse_dead_letters(runs: Callable[[Connection], Runs], clock: Clock) -> OnD
             topic=letter.topic,
             key=letter.key,
             subject=letter.subject,
-            told=letter.json(),
+            body=letter.json(),
             cause=letter.as_cause(),
             now=clock.now(),
         )

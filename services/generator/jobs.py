@@ -1,4 +1,4 @@
-"""Jobs: the work of runs, by lane; and the sweep."""
+"""Jobs: the work of runs by lane, the splitting of films, the cancellation of orphaned calls; and the sweep of runs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
-from services.generator.commands.abandon_call import AbandonCall
-from services.generator.commands.generate import Generate
-from services.generator.commands.ports import Attempt, Pressure, Sweeps
-from services.generator.commands.split_film import SplitFilm
-from services.generator.commands.sweep_runs import LIMIT, end_overdue, requeue_jobless, tell_held_back
-from services.generator.domain.backoff import delay_before
-from services.generator.domain.runs import Lane, Run
+from services.generator import metrics
+from services.generator.commands.calls import cancel_orphan
+from services.generator.commands.film_splits import FilmSplitter
+from services.generator.commands.generation import RunGenerator
+from services.generator.commands.runs import (
+    SWEEP_LIMIT,
+    announce_waiting_for_limit,
+    fail_overdue_runs,
+    requeue_runs_without_job,
+)
+from services.generator.domain.attempts import Attempt
+from services.generator.domain.backoff import retry_delay
+from services.generator.domain.runs import Lane
+from services.generator.providers.base import RemoteProvider
+from services.generator.store.calls import CallRepository
+from services.generator.store.sweeps import RunSweepRepository
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError
 from shared.jobs.queue import Claim, JobLimits, finish, reschedule
@@ -26,65 +35,70 @@ from shared.postgres.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
-SWEEP_EVERY_S: Final = 5.0  # so soon a run says why it waits
-ABANDONED_AT_ONCE: Final = 20
+SWEEP_EVERY_S: Final = 5.0  # a run that waits for a limit is reported this soon
+CANCELLATIONS_AT_ONCE: Final = 20
 
 
-def kinds(generate: Generate, at_once: Mapping[Lane, int], gates: JobLimits) -> Mapping[str, JobKind]:
+def run_kinds(generator: RunGenerator, at_once: Mapping[Lane, int], limits: JobLimits) -> Mapping[str, JobKind]:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(run_id=claim.job_id):
-            await generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
+            await generator.generate(_attempt(claim))
 
-    return {lane.value: JobKind(run, at_once[lane], gates if lane is Lane.CALL else None) for lane in Lane}
+    return {lane.value: JobKind(run, at_once[lane], limits if lane is Lane.CALL else None) for lane in Lane}
 
 
-def split_kind(split: SplitFilm, at_once: int) -> JobKind:
+def split_kind(splitter: FilmSplitter, at_once: int) -> JobKind:
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(import_id=claim.job_id):
-            await split(Attempt(claim.job_id, claim.token, claim.attempt, claim))
+            await splitter.split(_attempt(claim))
 
     return JobKind(run, at_once)
 
 
-def abandon_kind(abandon: AbandonCall, pool: Pool, clock: Clock) -> JobKind:
-    """Tried for as long as the provider does not answer: it may still be charging."""
+def _attempt(claim: Claim) -> Attempt:
+    return Attempt(claim.job_id, claim.token, claim.attempt, claim)
+
+
+def cancel_orphan_kind(
+    providers: Mapping[str, RemoteProvider],
+    calls: CallRepository,
+    pool: Pool,
+    clock: Clock,
+    random: Callable[[], float],
+) -> JobKind:
+    """Retried for as long as the provider does not answer, because it may still be charging for the call."""
 
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(call_id=claim.job_id):
             try:
-                await abandon(claim.job_id)
+                await cancel_orphan(claim.job_id, providers, calls, clock)
             except RetakeError as e:
-                log.warning("call.not_abandoned", code=e.code, cause=e.cause, attempt=claim.attempt)
-                delay = delay_before(claim.attempt + 1, random=1.0)
+                log.warning("call.not_cancelled", code=e.code, cause=e.cause, attempt=claim.attempt)
+                delay_s = retry_delay(claim.attempt + 1, random=random())
                 async with transaction(pool) as connection:
-                    await reschedule(connection, claim, clock.now() + timedelta(seconds=delay))
+                    await reschedule(connection, claim, clock.now() + timedelta(seconds=delay_s))
                 return
             async with transaction(pool) as connection:
                 await finish(connection, claim)
 
-    return JobKind(run, ABANDONED_AT_ONCE)
-
-
-class SweepMeter(Protocol):
-    def run_ended(self, run: Run) -> None: ...
-
-    def swept(self, active: dict[str, int], oldest_queued_s: float, pressure: Pressure) -> None: ...
+    return JobKind(run, CANCELLATIONS_AT_ONCE)
 
 
 @dataclass(frozen=True)
-class Limits:
+class AgeLimits:
+    """For how long a run may wait for a worker, and for how long it may be at work, before it fails."""
+
     queued_for: timedelta
     generating_for: timedelta
 
 
 @dataclass(frozen=True)
 class RunSweep:
-    """A round in every replica; rows that another one holds are skipped."""
+    """Every replica sweeps; rows that another one has locked are skipped."""
 
     pool: Pool
-    sweeps: Callable[[Connection], Sweeps]
-    limits: Limits
-    meter: SweepMeter
+    sweeps: Callable[[Connection], RunSweepRepository]
+    limits: AgeLimits
     clock: Clock
 
     def recurring(self) -> AbstractAsyncContextManager[None]:
@@ -94,14 +108,14 @@ class RunSweep:
         now = self.clock.now()
         async with transaction(self.pool) as connection:
             sweeps = self.sweeps(connection)
-            await requeue_jobless(sweeps, now)
-            await sweeps.abandon_calls(LIMIT)
-            await tell_held_back(sweeps, now)
-            ended = await end_overdue(
+            await requeue_runs_without_job(sweeps, now)
+            await sweeps.cancel_orphans(SWEEP_LIMIT)
+            await announce_waiting_for_limit(sweeps, now)
+            ended = await fail_overdue_runs(
                 sweeps, now, queued_for=self.limits.queued_for, generating_for=self.limits.generating_for
             )
-            active, oldest = await sweeps.census()
-            pressure = await sweeps.pressure()
+            active, oldest = await sweeps.count_active()
+            status = await sweeps.limiter_status()
         for run in ended:
-            self.meter.run_ended(run)
-        self.meter.swept(active, (now - oldest).total_seconds() if oldest else 0.0, pressure)
+            metrics.run_ended(run)
+        metrics.runs_swept(active, (now - oldest).total_seconds() if oldest else 0.0, status.waiting, status.halted)

@@ -10,10 +10,9 @@ from fastapi import FastAPI
 
 from services.generator.api.webhooks import webhook_routes
 from services.generator.config import Settings
-from services.generator.providers.replicate.bell import Bell
-from services.generator.providers.replicate.webhooks import keys_of
+from services.generator.providers.registry import registered_providers
 from services.generator.retention import open_retention
-from services.generator.wiring import wire
+from services.generator.wiring import adapters, wire
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.retention.command import run_command
@@ -21,9 +20,9 @@ from shared.service import service_app
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    settings, bell = settings or Settings(), Bell()
-    app = service_app(Service.GENERATOR, settings, partial(wire, bell=bell))
-    app.include_router(webhook_routes(keys_of(settings.replicate_webhook_secrets), bell.ring, SystemClock()))
+    settings, providers = settings or Settings(), registered_providers()
+    app = service_app(Service.GENERATOR, settings, partial(wire, adapters=adapters(settings, providers)))
+    app.include_router(webhook_routes(providers))
     return app
 
 

@@ -4,46 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from services.generator.commands.abandon_call import AbandonCall
-from services.generator.commands.call_provider import RemoteMaker
-from services.generator.commands.candidates import MAX_SEED, MakeCandidate
-from services.generator.commands.generate import Generate
-from services.generator.commands.import_ports import SPLIT
-from services.generator.commands.inputs import GatherInputs
-from services.generator.commands.ports import Downloads, LaneOf, Maker, MediaProcessor, Scratch, VersionSigner
-from services.generator.commands.references import GatherReferences
-from services.generator.commands.split_film import SplitFilm
-from services.generator.commands.start_run import Offer
+from services.generator.commands.calls import RemoteMaker
+from services.generator.commands.candidates import MAX_SEED, CandidateMaker
+from services.generator.commands.film_splits import FilmSplitter
+from services.generator.commands.generation import RunGenerator
+from services.generator.commands.inputs import InputLoader
+from services.generator.commands.references import ReferenceCache
+from services.generator.commands.runs import Capabilities
 from services.generator.config import Settings
 from services.generator.consumers import Stores, consumer_router, refuse_dead_letters
+from services.generator.domain.calls import CANCEL_ORPHAN
+from services.generator.domain.imports import SPLIT
 from services.generator.domain.runs import Lane
-from services.generator.jobs import Limits, RunSweep, abandon_kind, kinds, split_kind
+from services.generator.jobs import AgeLimits, RunSweep, cancel_orphan_kind, run_kinds, split_kind
+from services.generator.media.base import Downloads, MediaProcessor
 from services.generator.media.downloads import GuardedDownloads
-from services.generator.media.film.cutter import FfmpegCutter
+from services.generator.media.film.cutter import FilmCutter
 from services.generator.media.inspection import FfmpegMediaProcessor
-from services.generator.media.scratch import ProcessScratch
-from services.generator.media.signing import C2paVersionSigner
-from services.generator.metrics import PrometheusMeter
-from services.generator.providers.animatic import provider as animatic_provider
-from services.generator.providers.base import ABANDON, Calls, RemoteProvider, Turnstile
-from services.generator.providers.replicate import provider as replicate_provider
-from services.generator.providers.replicate.bell import Bell
-from services.generator.providers.replicate.settings import BASE_URL, ReplicateSettings
-from services.generator.providers.replicate.settings import NAME as REPLICATE
+from services.generator.media.scratch import ScratchFolders
+from services.generator.media.signing import VersionSigner
+from services.generator.providers.base import Maker, Provider
 from services.generator.retention import retention_service
 from services.generator.store.attempts import attempt_units
-from services.generator.store.calls import PostgresCalls
-from services.generator.store.imports import PostgresImports, split_units
-from services.generator.store.limiter import PostgresGates, PostgresTurnstile
-from services.generator.store.runs import PostgresRuns
-from services.generator.store.sweeps import PostgresSweeps
-from services.generator.store.versions import PostgresCommits
+from services.generator.store.calls import CallRepository
+from services.generator.store.imports import ImportRepository, split_units
+from services.generator.store.limiter import CallLimits, ProviderLimiter
+from services.generator.store.runs import RunRepository
+from services.generator.store.sweeps import RunSweepRepository
+from services.generator.store.versions import VersionRepository
 from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
@@ -58,74 +52,60 @@ from shared.web.health import Health
 
 
 @dataclass(frozen=True)
-class Provider:
-    """Here: a maker. Elsewhere, for money: a remote, which the generator makes a maker of."""
-
-    lane: LaneOf
-    maker: Maker | None = None
-    remote: RemoteProvider | None = None
-    compare: Callable[[Catalogue], Awaitable[object]] | None = None  # our rows with what the provider publishes
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What tests put others in the place of."""
+class Adapters:
+    """What tests replace."""
 
     catalogue: Catalogue
     providers: Mapping[str, Provider]
-    studio: MediaProcessor
+    media: MediaProcessor
     downloads: Downloads
     signer: VersionSigner | None = None
 
 
-def parts(settings: Settings, bell: Bell | None = None) -> Parts:
-    replicate = replicate_provider.ReplicateProvider(_replicate(settings), bell=bell)
-    providers = {
-        animatic_provider.NAME: Provider(animatic_provider.lane, maker=animatic_provider.AnimaticProvider()),
-        REPLICATE: Provider(replicate_provider.lane, remote=replicate, compare=replicate.compare),
-    }
-    signer = C2paVersionSigner(identity_of(settings, Path(settings.work_dir) / "generator"))
-    return Parts(load_catalogue(settings.catalogue), providers, FfmpegMediaProcessor(), GuardedDownloads(), signer)
+def adapters(settings: Settings, providers: Mapping[str, Provider]) -> Adapters:
+    signer = VersionSigner(identity_of(settings, _work_dir(settings)))
+    catalogue = load_catalogue(settings.catalogue)
+    return Adapters(catalogue, providers, FfmpegMediaProcessor(), GuardedDownloads(), signer)
 
 
 @asynccontextmanager
-async def wire(settings: Settings, replaced: Parts | None = None, bell: Bell | None = None) -> AsyncIterator[Health]:
-    made_of = replaced or parts(settings, bell)
-    folder = Path(settings.work_dir) / "generator"
+async def wire(settings: Settings, adapters: Adapters) -> AsyncIterator[Health]:
+    work_dir = _work_dir(settings)
     async with (
         open_resources(Service.GENERATOR, settings) as base,
-        open_objects(settings.objects_url, Service.GENERATOR, work_dir=folder) as objects,
-        ProcessScratch(folder / "scratch", base.new_id()) as scratch,
+        open_objects(settings.objects_url, Service.GENERATOR, work_dir=work_dir) as objects,
+        ScratchFolders(work_dir / "scratch", base.new_id()) as scratch,
     ):
-        meter = PrometheusMeter()
-        generate = generation(settings, base, made_of, objects, scratch, meter)
         stores = event_stores(base)
-        router = consumer_router(stores, offer(settings, made_of), meter, base.clock)
-        limits = Limits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
-        split = split_kind(splitting(settings, base, objects, scratch), settings.splits_at_once)
+        router = consumer_router(stores, capabilities(settings, adapters), base.clock)
         retention = retention_jobs(retention_service(base.pool, objects.own, base.publisher), base.clock)
-        work = {
-            **kinds(generate, at_once(settings), PostgresGates()),
-            ABANDON: abandonment(base, made_of),
-            SPLIT: split,
+        kinds = {
+            **run_kinds(run_generator(settings, base, adapters, objects, scratch), at_once(settings), CallLimits()),
+            CANCEL_ORPHAN: orphan_kind(base, adapters),
+            SPLIT: split_kind(film_splitter(settings, base, objects, scratch), settings.splits_at_once),
             **recurring_kinds(retention, base.pool, base.clock),
         }
         async with transaction(base.pool) as connection:
             await schedule(connection, retention)
-        await PostgresTurnstile(base.pool).declare(made_of.catalogue.limits)
+        await ProviderLimiter(base.pool).configure(adapters.catalogue.limits)
         async with (
             run_messaging(base, router, on_dead_letter=refuse_dead_letters(stores.runs, base.clock)) as messaging,
-            Worker(base.pool, settings.database_url, work, clock=base.clock, new_id=base.new_id),
-            _comparing(made_of),
-            RunSweep(base.pool, lambda c: PostgresSweeps(c, base.publisher), limits, meter, base.clock).recurring(),
+            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id),
+            _comparing_catalogues(adapters),
+            run_sweep(settings, base).recurring(),
         ):
             yield messaging.health
 
 
+def _work_dir(settings: Settings) -> Path:
+    return Path(settings.work_dir) / "generator"
+
+
 @asynccontextmanager
-async def _comparing(made_of: Parts) -> AsyncIterator[None]:
-    """Beside everything else: nobody waits for what providers publish."""
-    tasks = [asyncio.ensure_future(p.compare(made_of.catalogue)) for p in made_of.providers.values() if p.compare]
+async def _comparing_catalogues(adapters: Adapters) -> AsyncIterator[None]:
+    """In the background: the service does not wait for what providers publish."""
+    compares = [provider.compare for provider in adapters.providers.values() if provider.compare]
+    tasks = [asyncio.ensure_future(compare(adapters.catalogue)) for compare in compares]
     try:
         yield
     finally:
@@ -134,58 +114,56 @@ async def _comparing(made_of: Parts) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def generation(
-    settings: Settings, base: Resources, made_of: Parts, objects: Objects, scratch: Scratch, meter: PrometheusMeter
-) -> Generate:
+def run_generator(
+    settings: Settings, base: Resources, adapters: Adapters, objects: Objects, scratch: ScratchFolders
+) -> RunGenerator:
     unit = attempt_units(base.pool, base.publisher)
-    calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
-    turnstile = PostgresTurnstile(base.pool)
-    makers = {name: _maker(provider, calls, turnstile, base.clock) for name, provider in made_of.providers.items()}
-    make = MakeCandidate(
-        made_of.catalogue, makers, made_of.studio, objects, meter, base.clock, base.new_id, made_of.signer
+    calls = CallRepository(base.pool, base.publisher, base.clock, base.new_id)
+    limiter = ProviderLimiter(base.pool)
+    makers = {name: _maker(provider, calls, limiter, base.clock) for name, provider in adapters.providers.items()}
+    candidates = CandidateMaker(
+        adapters.catalogue, makers, adapters.media, objects, base.clock, base.new_id, adapters.signer
     )
-    references = GatherReferences(objects, Path(settings.work_dir) / "generator" / "references")
-    gather = GatherInputs(unit, objects, made_of.downloads, references, made_of.catalogue)
-    return Generate(unit, gather, make, scratch, meter, base.clock, random.random, settings.max_attempts)
+    references = ReferenceCache(objects, _work_dir(settings) / "references")
+    inputs = InputLoader(unit, objects, adapters.downloads, references, adapters.catalogue)
+    return RunGenerator(unit, inputs, candidates, scratch, base.clock, random.random, settings.max_attempts)
 
 
-def splitting(settings: Settings, base: Resources, objects: Objects, scratch: Scratch) -> SplitFilm:
-    return SplitFilm(
-        split_units(base.pool, base.publisher),
-        FfmpegCutter(),
-        objects,
-        scratch,
-        base.clock,
-        random.random,
-        settings.max_attempts,
-    )
-
-
-def _maker(provider: Provider, calls: Calls, turnstile: Turnstile, clock: Clock) -> Maker:
+def _maker(provider: Provider, calls: CallRepository, limiter: ProviderLimiter, clock: Clock) -> Maker:
     if provider.remote:
-        return RemoteMaker(provider.remote, calls, turnstile, clock)
-    assert provider.maker, "a provider is here or elsewhere"
+        return RemoteMaker(provider.remote, calls, limiter, clock)
+    assert provider.maker, "a provider is either local or remote"
     return provider.maker
 
 
-def abandonment(base: Resources, made_of: Parts) -> JobKind:
-    remotes = {name: provider.remote for name, provider in made_of.providers.items() if provider.remote}
-    calls = PostgresCalls(base.pool, base.publisher, base.clock, base.new_id)
-    return abandon_kind(AbandonCall(remotes, calls, base.clock), base.pool, base.clock)
+def film_splitter(settings: Settings, base: Resources, objects: Objects, scratch: ScratchFolders) -> FilmSplitter:
+    unit = split_units(base.pool, base.publisher)
+    return FilmSplitter(unit, FilmCutter(), objects, scratch, base.clock, random.random, settings.max_attempts)
+
+
+def orphan_kind(base: Resources, adapters: Adapters) -> JobKind:
+    remotes = {name: provider.remote for name, provider in adapters.providers.items() if provider.remote}
+    calls = CallRepository(base.pool, base.publisher, base.clock, base.new_id)
+    return cancel_orphan_kind(remotes, calls, base.pool, base.clock, random.random)
+
+
+def run_sweep(settings: Settings, base: Resources) -> RunSweep:
+    limits = AgeLimits(timedelta(hours=settings.queued_hours), timedelta(hours=settings.generating_hours))
+    return RunSweep(base.pool, lambda c: RunSweepRepository(c, base.publisher), limits, base.clock)
 
 
 def event_stores(base: Resources) -> Stores:
     return Stores(
-        lambda c: PostgresRuns(c, base.publisher),
-        lambda c: PostgresCommits(c, base.publisher),
-        lambda c: PostgresImports(c, base.publisher),
+        lambda c: RunRepository(c, base.publisher),
+        lambda c: VersionRepository(c, base.publisher),
+        lambda c: ImportRepository(c, base.publisher),
     )
 
 
-def offer(settings: Settings, made_of: Parts) -> Offer:
-    return Offer(
-        made_of.catalogue,
-        {name: p.lane for name, p in made_of.providers.items()},
+def capabilities(settings: Settings, adapters: Adapters) -> Capabilities:
+    return Capabilities(
+        adapters.catalogue,
+        {name: provider.lane for name, provider in adapters.providers.items()},
         settings.default_provider,
         lambda: random.randrange(MAX_SEED),
     )
@@ -198,17 +176,3 @@ def at_once(settings: Settings) -> Mapping[Lane, int]:
         Lane.CALL: settings.calls_at_once,
         Lane.INGEST: settings.ingests_at_once,
     }
-
-
-def _replicate(settings: Settings) -> ReplicateSettings:
-    token = settings.replicate_api_token
-    return ReplicateSettings(
-        token=token.get_secret_value().strip() or None if token else None,
-        base_url=settings.replicate_base_url or BASE_URL,
-        webhook_url=settings.replicate_webhook_url,
-        cancel_after_s=settings.replicate_cancel_after_s,
-        request_s=settings.replicate_request_s,
-        settle_s=settings.replicate_settle_s,
-        poll_s=settings.replicate_poll_s,
-        pause_s=settings.replicate_pause_s,
-    )

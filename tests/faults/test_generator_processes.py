@@ -21,8 +21,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.supervisor.preflight import free_port
+from services.generator.providers.base import Provider
 from services.generator.providers.replicate import provider as replicate_provider
-from services.generator.wiring import Provider
 from shared.contracts.values import AssetKind
 from shared.core.ids import new_id
 from tests.support import events

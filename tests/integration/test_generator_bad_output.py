@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.generator.commands.ports import Beside, Made, Order, Share
 from services.generator.domain.frames import Frame
 from services.generator.domain.runs import Lane
-from services.generator.domain.tolerances import Asked, check
+from services.generator.domain.tolerances import ExpectedOutput, check_output
+from services.generator.media.base import ComparisonFiles
 from services.generator.media.inspection import FfmpegMediaProcessor
-from services.generator.wiring import Provider
+from services.generator.providers.base import CandidateFile, CandidateRequest, OnProgress, Provider
 from shared.contracts.values import AssetKind, Cost, Output, ProjectSettings
 from shared.core.errors import Permanent
 from tests.support import events
@@ -41,16 +41,16 @@ class Sends:
     data: bytes = b""
     good: bytes = field(default_factory=picture)
 
-    async def make(self, order: Order, work: Path, share: Share) -> Made:
+    async def make(self, order: CandidateRequest, work: Path, share: OnProgress) -> CandidateFile:
         moving = order.kind is AssetKind.VIDEO
         out = work / ("answer.mp4" if moving else "answer.jpg")
         out.write_bytes(self.data if moving else self.good)
-        return Made(out, "video/mp4", Cost(amount="0.10", calls=1))
+        return CandidateFile(out, "video/mp4", Cost(amount="0.10", calls=1))
 
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
         yield opened
 
 
@@ -111,9 +111,9 @@ async def test_it_is_refused_in_words(what: str, clip: Callable[..., bytes], tmp
     make, code, word = BAD[what]
     answer = tmp_path / "answer.mp4"
     answer.write_bytes(make(clip))
-    expect = partial(check, AssetKind.VIDEO, Asked(Frame(320, 180), duration_s=1))
+    expect = partial(check_output, AssetKind.VIDEO, ExpectedOutput(Frame(320, 180), duration_s=1))
     with pytest.raises(Permanent) as refused:
-        await FfmpegMediaProcessor().inspect(answer, AssetKind.VIDEO, tmp_path, Beside(), expect)
+        await FfmpegMediaProcessor().inspect(answer, AssetKind.VIDEO, tmp_path, ComparisonFiles(), expect)
     found = refused.value
     assert (found.code, word in found.cause, found.recovery.startswith("Regenerate")) == (code, True, True), found
 

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.generator.commands.ports import Made, Order
+from services.generator.domain.calls import CANCEL_ORPHAN, Call, Handle
 from services.generator.domain.runs import Lane
 from services.generator.providers.base import (
-    ABANDON,
-    Call,
-    Cancelled,
-    Handle,
-    Running,
-    Stopped,
-    Succeeded,
-    Throttled,
-    Unsure,
+    CallFailed,
+    CallRunning,
+    CallSucceeded,
+    CancelOutcome,
+    CandidateFile,
+    CandidateRequest,
+    Provider,
+    ProviderThrottled,
+    SubmissionUnknown,
 )
-from services.generator.wiring import Provider, abandonment
+from services.generator.wiring import orphan_kind
 from shared.contracts.values import AssetKind, Cost, Media
 from shared.core.errors import Fenced, Permanent, Retryable
 from shared.jobs import queue as jobs
@@ -48,46 +48,52 @@ class PaidProvider:
     paid: dict[str, str] = field(default_factory=dict)  # call id -> handle
     cancelled: list[str] = field(default_factory=list)
     fetched: int = 0
-    looks_before_done: int = 1
+    polls_before_done: int = 1
     faults: dict[str, list[BaseException]] = field(default_factory=dict)
     charge_of_failure: Cost = field(default_factory=lambda: Cost(amount="0", basis="estimated"))
-    _looked: int = 0
+    _polled: int = 0
 
     def _fault(self, step: str) -> None:
         if waiting := self.faults.get(step):
             raise waiting.pop(0)
 
-    async def prepare(self, order: Order) -> dict[str, Any]:
+    async def prepare(self, order: CandidateRequest) -> dict[str, Any]:
         return {"prompt": order.prompt}
 
-    async def submit(self, call_id: str, order: Order) -> Handle:
+    async def submit(self, call_id: str, order: CandidateRequest) -> Handle:
         self._fault("before submit")
         assert call_id not in self.paid, "paid twice for one call"
         self.paid[call_id] = f"prediction-{len(self.paid) + 1}"
         self._fault("after submit")
         return {"id": self.paid[call_id]}
 
-    async def look(self, handle: Handle) -> Running | Succeeded | Stopped:
-        self._fault("look")
+    async def poll(self, handle: Handle) -> CallRunning | CallSucceeded | CallFailed:
+        self._fault("poll")
         assert handle["id"] in self.paid.values()
         if handle["id"] in self.cancelled:
-            return Stopped(Permanent("cancelled", "Cancelled."), Cost(amount="0.10", basis="estimated"), cancelled=True)
-        self._looked += 1
-        return Running(0.5, again_s=0.01) if self._looked <= self.looks_before_done else Succeeded("output", PRICE)
+            return CallFailed(
+                Permanent("cancelled", "Cancelled."), Cost(amount="0.10", basis="estimated"), cancelled=True
+            )
+        self._polled += 1
+        return (
+            CallRunning(0.5, poll_after_s=0.01)
+            if self._polled <= self.polls_before_done
+            else CallSucceeded("output", PRICE)
+        )
 
-    async def fetch(self, order: Order, done: Succeeded, work: Path) -> Made:
+    async def fetch(self, order: CandidateRequest, done: CallSucceeded, work: Path) -> CandidateFile:
         self._fault("fetch")
         self.fetched += 1
         out = work / "fetched.bin"
         out.write_bytes(b"fetched")
-        return Made(out, "application/octet-stream", done.cost)
+        return CandidateFile(out, "application/octet-stream", done.cost)
 
-    async def cancel(self, handle: Handle) -> Cancelled:
+    async def cancel(self, handle: Handle) -> CancelOutcome:
         self._fault("cancel")
-        if self._looked > self.looks_before_done:
-            return Cancelled.TOO_LATE
+        if self._polled > self.polls_before_done:
+            return CancelOutcome.TOO_LATE
         self.cancelled.append(handle["id"])
-        return Cancelled.ACCEPTED
+        return CancelOutcome.ACCEPTED
 
     async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
         self._fault("find")
@@ -142,7 +148,7 @@ async def test_a_call_is_written_before_it_is_made_and_its_cost_is_told(bench: B
     [
         ("before submit", ["lost", "succeeded"], 1),  # intent written, nothing sent
         ("after submit", ["succeeded"], 1),  # sent, its id unsaved
-        ("look", ["succeeded"], 1),
+        ("poll", ["succeeded"], 1),
         ("fetch", ["succeeded"], 1),
     ],
 )
@@ -161,23 +167,23 @@ async def test_wherever_the_worker_dies_the_next_one_takes_over_and_pays_once(
 
 
 async def test_dying_between_fetch_and_store_fetches_again_and_pays_once(bench: Bench, provider: PaidProvider) -> None:
-    inspect = bench.studio.inspect
+    inspect = bench.media.inspect
 
     async def dies(*args: Any) -> Any:
         raise Killed
 
-    bench.studio.inspect = dies  # type: ignore[method-assign]
+    bench.media.inspect = dies  # type: ignore[method-assign]
     await requested(bench)
     with pytest.raises(Killed):
         await bench.work(await bench.claim(lease_s=0))
-    bench.studio.inspect = inspect  # type: ignore[method-assign]
+    bench.media.inspect = inspect  # type: ignore[method-assign]
     await bench.work()
     assert (len(provider.paid), provider.fetched) == (1, 2)
     assert (await bench.one("preview-ready")).cost.amount == "0.25"
 
 
 async def test_an_answer_that_never_came_is_looked_for_not_repeated(bench: Bench, provider: PaidProvider) -> None:
-    provider.faults["after submit"] = [Unsure("provider_timeout", "No answer within 60 s.")]
+    provider.faults["after submit"] = [SubmissionUnknown("provider_timeout", "No answer within 60 s.")]
     provider.faults["find"] = [Retryable("provider_busy", "The list is not there yet.")]
     await requested(bench)
     for _ in range(3):
@@ -186,13 +192,13 @@ async def test_an_answer_that_never_came_is_looked_for_not_repeated(bench: Bench
     assert len(provider.paid) == 1
 
 
-@pytest.mark.parametrize("step", ["look", "fetch", "find"])
+@pytest.mark.parametrize("step", ["poll", "fetch", "find"])
 async def test_a_provider_that_is_away_uses_up_no_attempt_of_what_was_paid(
     bench: Bench, provider: PaidProvider, step: str
 ) -> None:
     provider.faults[step] = [Retryable("provider_unavailable", "503") for _ in range(6)]  # more than a run may fail
     if step == "find":
-        provider.faults["after submit"] = [Unsure("provider_unsure", "No answer.")]
+        provider.faults["after submit"] = [SubmissionUnknown("provider_unsure", "No answer.")]
     request = await requested(bench)
     await bench.run_all()
     assert (await bench.one("preview-ready")).cost.amount == "0.25"
@@ -212,7 +218,7 @@ async def test_a_refusal_ends_its_call_and_the_next_attempt_is_a_new_one(bench: 
 
 
 async def test_refused_output_was_still_paid_and_is_not_made_again(bench: Bench, provider: PaidProvider) -> None:
-    bench.studio.found[AssetKind.IMAGE] = Media(width=64, height=64)
+    bench.media.found[AssetKind.IMAGE] = Media(width=64, height=64)
     await requested(bench)
     await bench.work()
     failed = await bench.one("failed")
@@ -223,7 +229,7 @@ async def test_refused_output_was_still_paid_and_is_not_made_again(bench: Bench,
 
 
 async def test_cancelling_stops_the_provider_and_counts_what_it_charges(bench: Bench, provider: PaidProvider) -> None:
-    provider.looks_before_done = 10**6
+    provider.polls_before_done = 10**6
     request = await requested(bench)
     async with bench.worker():
         while not provider.paid or "submitted" not in await call_states(bench):
@@ -251,7 +257,7 @@ MOMENTS: dict[str, tuple[list[str], str]] = {
     "storing": (["succeeded"], "0.25"),
     "waiting for the provider's limit": (["failed"], "0"),
     "backing off": (["failed"], "0"),
-    "waiting to look again": (["cancelled"], "0.10"),
+    "waiting to poll again": (["cancelled"], "0.10"),
 }
 
 
@@ -268,19 +274,19 @@ async def test_a_run_is_cancelled_wherever_it_is_and_says_what_it_cost(
             submit = provider.submit
             provider.submit = lambda *args: hang(submit(*args))  # type: ignore[assignment,method-assign]
         case "looking":
-            provider.looks_before_done, provider.look = 10**6, _first(hang, provider.look)  # type: ignore[method-assign]
+            provider.polls_before_done, provider.poll = 10**6, _first(hang, provider.poll)  # type: ignore[method-assign]
         case "downloading":
             provider.fetch = hang  # type: ignore[method-assign]
         case "inspecting":
-            bench.studio.inspect = hang  # type: ignore[method-assign]
+            bench.media.inspect = hang  # type: ignore[method-assign]
         case "storing":
             bench.objects.own.put_file = hang  # type: ignore[method-assign]
         case "waiting for the provider's limit":
-            provider.faults["before submit"] = [Throttled("provider_rate_limited", "slow down", delay_s=60.0)]
+            provider.faults["before submit"] = [ProviderThrottled("provider_rate_limited", "slow down", delay_s=60.0)]
         case "backing off":
             provider.faults["before submit"] = [Retryable("provider_busy", "503", delay_s=60.0)]
-        case "waiting to look again":
-            provider.looks_before_done, provider.faults["look"] = 10**6, [Retryable("provider_busy", "503")]
+        case "waiting to poll again":
+            provider.polls_before_done, provider.faults["poll"] = 10**6, [Retryable("provider_busy", "503")]
     request = await requested(bench)
     if moment == "queued":
         await bench.handle(events.cancel_requested(target_id=request.run_id))
@@ -324,8 +330,8 @@ def _first(once: Any, then: Any) -> Any:
 
 
 async def test_a_provider_that_does_not_answer_is_asked_to_stop_again(bench: Bench, provider: PaidProvider) -> None:
-    provider.looks_before_done = 10**6
-    provider.faults["look"] = [Killed()]
+    provider.polls_before_done = 10**6
+    provider.faults["poll"] = [Killed()]
     provider.faults["cancel"] = [Retryable("provider_down", "503")]
     request = await requested(bench)
     with pytest.raises(Killed):
@@ -341,15 +347,15 @@ async def test_a_worker_past_its_lease_does_not_pay(bench: Bench, provider: Paid
     await requested(bench)
     slow = await bench.claim(lease_s=0)
     stop, go = asyncio.Event(), asyncio.Event()
-    submit_intent = bench.generate.make.makers["replicate"].calls.intend  # type: ignore[attr-defined]
+    submit_intent = bench.generator.candidates.makers["replicate"].calls.record_intent  # type: ignore[attr-defined]
 
-    async def paused(order: Order, request: Any) -> Any:
+    async def paused(order: CandidateRequest, request: Any) -> Any:
         if order.attempt == 1:
             stop.set()
             await go.wait()
         return await submit_intent(order, request)
 
-    bench.generate.make.makers["replicate"].calls.intend = paused  # type: ignore[attr-defined]
+    bench.generator.candidates.makers["replicate"].calls.record_intent = paused  # type: ignore[attr-defined]
     late = asyncio.create_task(bench.work(slow))
     bench.tasks.append(late)
     await stop.wait()
@@ -362,10 +368,10 @@ async def test_a_worker_past_its_lease_does_not_pay(bench: Bench, provider: Paid
 
 
 async def run_abandonments(bench: Bench) -> None:
-    kind = abandonment(bench.base, bench.parts)
+    kind = orphan_kind(bench.base, bench.adapters)
     await bench.pool.execute("update jobs set run_at = now()")
     async with transaction(bench.pool) as connection:
-        claims = await jobs.claim(connection, ABANDON, 10, worker="test")
+        claims = await jobs.claim(connection, CANCEL_ORPHAN, 10, worker="test")
     assert claims
     for claim in claims:
         await kind.handler(claim)

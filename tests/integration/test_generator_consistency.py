@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.generator.commands.references import in_turn
+from services.generator.commands.references import interleaved
 from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.providers.replicate import images
 from shared.contracts.values import AssetKind, Character, ObjectRef, ProjectSettings
@@ -31,7 +31,7 @@ async def replicate(tmp_path: Path) -> AsyncIterator[server.Running]:
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
         renew(opened, replicate)
         yield opened
 
@@ -113,7 +113,10 @@ async def test_a_picture_that_is_gone_is_named_before_anything_is_paid(bench: Be
     await bench.handle(request)
     await bench.work()
     failed = await bench.one("failed")
-    assert (failed.problem.code, failed.problem.cause) == ("reference_missing", "A reference image of Ana is gone.")
+    assert (failed.problem.code, failed.problem.cause) == (
+        "reference_missing",
+        "A reference image of Ana no longer exists.",
+    )
     assert not replicate.account.paid
 
 
@@ -134,4 +137,4 @@ def test_few_places_go_to_as_many_characters_as_possible() -> None:
 
     ana = Character(name="Ana", reference_images=[picture(1), picture(2)])
     ben = Character(name="Ben", reference_images=[picture(3), picture(1)])
-    assert [(name, int(ref.sha256)) for name, ref in in_turn([ana, ben])] == [("Ana", 1), ("Ben", 3), ("Ana", 2)]
+    assert [(name, int(ref.sha256)) for name, ref in interleaved([ana, ben])] == [("Ana", 1), ("Ben", 3), ("Ana", 2)]

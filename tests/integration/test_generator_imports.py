@@ -13,11 +13,11 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from services.generator.commands.import_ports import SPLIT
-from services.generator.commands.split_film import SplitFilm
+from services.generator.commands.film_splits import FilmSplitter
+from services.generator.domain.imports import SPLIT
 from services.generator.jobs import split_kind
-from services.generator.media.film.cutter import FfmpegCutter
-from services.generator.wiring import splitting
+from services.generator.media.film.cutter import FilmCutter
+from services.generator.wiring import film_splitter
 from shared.contracts.events.gateway import CancelTarget
 from shared.contracts.events.generator import Failed, ImportReady
 from shared.core.errors import Retryable
@@ -61,9 +61,9 @@ async def ask(bench: Bench, path: Path, **overrides: Any) -> str:
     return request.import_id
 
 
-def splitter(bench: Bench, cutter: Any = None) -> SplitFilm:
-    made = splitting(bench.settings, bench.base, bench.objects, bench.generate.scratch)
-    return SplitFilm(made.unit, cutter or made.cutter, made.objects, made.scratch, made.clock, lambda: 0.0, 2)
+def splitter(bench: Bench, cutter: Any = None) -> FilmSplitter:
+    made = film_splitter(bench.settings, bench.base, bench.objects, bench.generator.scratch)
+    return FilmSplitter(made.unit, cutter or made.cutter, made.objects, made.scratch, made.clock, lambda: 0.0, 2)
 
 
 async def split(bench: Bench, cutter: Any = None) -> None:
@@ -222,8 +222,8 @@ async def test_a_film_that_breaks_off_fails_in_words(bench: Bench) -> None:
 async def test_a_cancelled_import_stops_at_once_and_says_so(bench: Bench) -> None:
     reached = asyncio.Event()
 
-    class Waiting(FfmpegCutter):
-        async def scan(self, *args: Any) -> Any:
+    class Waiting(FilmCutter):
+        async def find_scene_changes(self, *args: Any) -> Any:
             reached.set()
             await asyncio.sleep(60)
 
@@ -249,16 +249,16 @@ async def test_an_attempt_goes_on_from_what_the_last_one_stored(bench: Bench) ->
     scans: list[int] = []
     made: list[list[int]] = []
 
-    class Dying(FfmpegCutter):
-        async def scan(self, *args: Any) -> Any:
+    class Dying(FilmCutter):
+        async def find_scene_changes(self, *args: Any) -> Any:
             scans.append(1)
-            return await super().scan(*args)
+            return await super().find_scene_changes(*args)
 
-        async def make(self, film: Any, spans: Any, work: Path) -> Any:
+        async def cut(self, film: Any, spans: Any, work: Path) -> Any:
             made.append([span.number for span in spans])
             if len(made) == 1:
                 raise Retryable("object_store_unavailable", "away")
-            return await super().make(film, spans, work)
+            return await super().cut(film, spans, work)
 
     await ask(bench, film(bench.root / "film.mp4"))
     dying = Dying()

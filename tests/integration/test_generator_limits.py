@@ -13,22 +13,22 @@ import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
 
-from services.generator.commands.ports import Made, Order
+from services.generator.domain.calls import Call, Handle
 from services.generator.domain.runs import Lane
-from services.generator.jobs import Limits as Ages
+from services.generator.jobs import AgeLimits
 from services.generator.providers.base import (
-    Call,
-    Cancelled,
-    Halted,
-    Handle,
-    Running,
-    Stopped,
-    Succeeded,
-    Throttled,
-    Unsure,
+    CallFailed,
+    CallRunning,
+    CallSucceeded,
+    CancelOutcome,
+    CandidateFile,
+    CandidateRequest,
+    Provider,
+    ProviderHalted,
+    ProviderThrottled,
+    SubmissionUnknown,
 )
-from services.generator.store.limiter import PostgresGates, PostgresTurnstile
-from services.generator.wiring import Provider
+from services.generator.store.limiter import CallLimits, ProviderLimiter
 from shared.contracts.catalogue import Limits
 from shared.contracts.values import AssetKind, Cost, ProjectSettings, SpendCap
 from shared.core.errors import Permanent, RetakeError, UserError
@@ -54,27 +54,27 @@ class Hosted:
         self.open.set()
         self.cost = Cost(amount=cost, basis="estimated", calls=1)
 
-    async def prepare(self, order: Order) -> dict[str, Any]:
+    async def prepare(self, order: CandidateRequest) -> dict[str, Any]:
         return {}
 
-    async def submit(self, call_id: str, order: Order) -> Handle:
+    async def submit(self, call_id: str, order: CandidateRequest) -> Handle:
         self.tried += 1
         if self.errors:
             raise self.errors.pop(0)
         self.submitted.append(order.run_id)
         return {"id": call_id}
 
-    async def look(self, handle: Handle) -> Running | Succeeded | Stopped:
+    async def poll(self, handle: Handle) -> CallRunning | CallSucceeded | CallFailed:
         await self.open.wait()
-        return Succeeded("output", self.cost)
+        return CallSucceeded("output", self.cost)
 
-    async def fetch(self, order: Order, done: Succeeded, work: Path) -> Made:
+    async def fetch(self, order: CandidateRequest, done: CallSucceeded, work: Path) -> CandidateFile:
         out = work / "fetched.bin"
         out.write_bytes(b"fetched")
-        return Made(out, "application/octet-stream", done.cost)
+        return CandidateFile(out, "application/octet-stream", done.cost)
 
-    async def cancel(self, handle: Handle) -> Cancelled:
-        return Cancelled.ACCEPTED
+    async def cancel(self, handle: Handle) -> CancelOutcome:
+        return CancelOutcome.ACCEPTED
 
     async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
         return None
@@ -115,12 +115,12 @@ async def requested(bench: Bench, project: str = "p", *, cap: SpendCap | None = 
 
 async def declare(bench: Bench, **gates: Limits) -> None:
     named = {"replicate": gates.get("account"), MODEL: gates.get("model")}
-    await PostgresTurnstile(bench.pool).declare({name: of for name, of in named.items() if of})
+    await ProviderLimiter(bench.pool).configure({name: of for name, of in named.items() if of})
 
 
 async def claim(bench: Bench, limit: int = 50) -> list[jobs.Claim]:
     async with transaction(bench.pool) as connection:
-        return await jobs.claim(connection, "call", limit, worker="a replica", limits=PostgresGates())
+        return await jobs.claim(connection, "call", limit, worker="a replica", limits=CallLimits())
 
 
 async def passes(bench: Bench, seconds: float) -> None:
@@ -183,7 +183,7 @@ async def test_every_variant_waits_for_a_turn_of_its_own(bench: Bench, provider:
 
 
 async def test_a_throttle_holds_everybody_and_costs_nobody_an_attempt(bench: Bench, provider: Hosted) -> None:
-    provider.errors = [Throttled("provider_rate_limited", "slow down", delay_s=30.0)] * 5
+    provider.errors = [ProviderThrottled("provider_rate_limited", "slow down", delay_s=30.0)] * 5
     first = await requested(bench)
     await bench.work()
     await requested(bench)
@@ -203,7 +203,7 @@ async def test_a_throttle_holds_everybody_and_costs_nobody_an_attempt(bench: Ben
 
 async def test_a_pace_that_the_provider_reduced_holds_for_a_while(bench: Bench, provider: Hosted) -> None:
     await declare(bench, account=Limits(per_minute=600))
-    provider.errors = [Throttled("provider_rate_limited", "low credit", delay_s=10.0, per_minute=6)]
+    provider.errors = [ProviderThrottled("provider_rate_limited", "low credit", delay_s=10.0, per_minute=6)]
     for _ in range(4):
         await requested(bench)
     [claimed] = await claim(bench, 1)
@@ -219,21 +219,21 @@ async def test_a_pace_that_the_provider_reduced_holds_for_a_while(bench: Bench, 
 async def test_a_refused_account_is_asked_again_by_one_call_only(
     bench: Bench, provider: Hosted, pause_s: float | None
 ) -> None:
-    provider.errors = [Halted("provider_credit", "no credit", "Add some.", pause_s=pause_s)] * 2
+    provider.errors = [ProviderHalted("provider_credit", "no credit", "Add some.", pause_s=pause_s)] * 2
     for _ in range(3):
         await requested(bench)
     for _ in range(3):
         await bench.work()
     failed = await bench.published("failed")
     assert [(f.problem.code, f.problem.recovery) for f in failed] == [("provider_credit", "Add some.")] * 3
-    assert ["not asked again before" in f.problem.cause for f in failed] == [False] + [pause_s is not None] * 2
+    assert ["No call is sent before" in f.problem.cause for f in failed] == [False] + [pause_s is not None] * 2
     assert provider.tried == 1, "whoever comes later is told what the first one heard"
     await requested(bench)
     await passes(bench, 61)
     if pause_s is None:
         await bench.work()
         assert provider.tried == 1, "time alone heals no token"
-        await PostgresTurnstile(bench.pool).declare({})  # a service is started again
+        await ProviderLimiter(bench.pool).configure({})  # a service is started again
         return
     await requested(bench)
     await bench.work()
@@ -250,15 +250,15 @@ async def test_a_refused_account_is_asked_again_by_one_call_only(
 @pytest.mark.parametrize(
     "heard",
     [
-        Unsure("provider_unsure", "504"),
-        Throttled("provider_rate_limited", "slow down", delay_s=0.0),
+        SubmissionUnknown("provider_unsure", "504"),
+        ProviderThrottled("provider_rate_limited", "slow down", delay_s=0.0),
         UserError("provider_refused", "422"),
     ],
 )
 async def test_whatever_the_one_that_asks_again_hears_but_a_refused_account_lets_the_others_go_on(
     bench: Bench, provider: Hosted, heard: RetakeError
 ) -> None:
-    provider.errors = [Halted("provider_credit", "no credit", "Add some.", pause_s=60.0), heard]
+    provider.errors = [ProviderHalted("provider_credit", "no credit", "Add some.", pause_s=60.0), heard]
     await requested(bench)
     await bench.work()
     await passes(bench, 61)
@@ -351,18 +351,18 @@ async def test_a_run_says_which_limit_it_waits_for_and_operators_see_how_many(be
     await declare(bench, account=Limits(per_minute=6), model=Limits(at_once=5))
     runs = [await requested(bench) for _ in range(3)]
     assert len(await claim(bench)) == 1
-    limits = Ages(timedelta(hours=1), timedelta(hours=1))
+    limits = AgeLimits(timedelta(hours=1), timedelta(hours=1))
     await bench.sweep(limits)
     await bench.sweep(limits)
     told = [e for e in await bench.published("progress") if e.message_code == "run.waiting_limit"]
     assert [(e.state, e.message_args["limit"]) for e in told] == [("queued", "6 requests a minute (replicate)")] * 2
     assert {e.run_id for e in told} < {r.run_id for r in runs}
-    provider.errors = [Throttled("provider_rate_limited", "later", delay_s=90.0)]
+    provider.errors = [ProviderThrottled("provider_rate_limited", "later", delay_s=90.0)]
     await passes(bench, 11)
     await bench.work()
     await requested(bench)
     await bench.sweep(limits)
     told = [e for e in await bench.published("progress") if e.message_code == "run.waiting_limit"]
     assert "no requests for the next" in told[-1].message_args["limit"]
-    assert REGISTRY.get_sample_value("retake_provider_waiting", {"gate": "replicate"}) == 2
+    assert REGISTRY.get_sample_value("retake_provider_waiting", {"limit": "replicate"}) == 2
     assert (REGISTRY.get_sample_value("retake_provider_throttled_total", {"provider": "replicate"}) or 0) >= 1

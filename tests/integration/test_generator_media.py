@@ -16,7 +16,7 @@ from PIL import Image
 
 from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.providers.animatic import provider as animatic_provider
-from services.generator.wiring import Provider
+from services.generator.providers.base import Provider
 from shared.contracts.values import AssetKind, ObjectRef, Output, ProjectSettings
 from shared.media.ffmpeg import run_ffmpeg
 from tests.support import events
@@ -28,7 +28,7 @@ SMALL = ProjectSettings(output=Output(width=640, height=360, fps=24))
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
         provider = Provider(animatic_provider.lane, animatic_provider.AnimaticProvider())
         opened.rewire(providers={"animatic": provider})
         yield opened

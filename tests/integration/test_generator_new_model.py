@@ -13,9 +13,9 @@ import structlog
 
 from services.generator.domain.runs import Lane
 from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.base import Provider
 from services.generator.providers.replicate import provider as replicate_provider
 from services.generator.providers.replicate.settings import ReplicateSettings
-from services.generator.wiring import Provider
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind, ProjectSettings
 from tests.support import events
@@ -98,9 +98,9 @@ async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -
     overlay = tmp_path / "models.json"
     overlay.write_text(json.dumps(OVERLAY))
     made = replicate_provider.ReplicateProvider(
-        ReplicateSettings(token=replicate.token, base_url=replicate.url, poll_s=0.05, cancel_after_s=86_400)
+        ReplicateSettings(api_token=replicate.token, base_url=replicate.url, poll_s=0.05, cancel_after_s=86_400)
     )
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
         opened.rewire(
             catalogue=load_catalogue(overlay),
             default_provider="replicate",

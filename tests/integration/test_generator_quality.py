@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from deploy.local.demo.photographs import photographs
-from services.generator.commands.ports import Beside
+from services.generator.media.base import ComparisonFiles
 from services.generator.media.inspection import FfmpegMediaProcessor
 from shared.contracts.values import AssetKind, Quality
 from tests.support.films import ffmpeg
 
 PHOTOGRAPH = photographs()[0]
-ALONE = Beside()
+ALONE = ComparisonFiles()
 PAN = "scale=800:-2,crop=640:360:x='n*3':y=60,format=yuv420p"
 
 
@@ -27,7 +27,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def measured(path: Path, work: Path, *, kind: AssetKind = AssetKind.VIDEO, beside: Beside = ALONE) -> Quality:
+async def measured(
+    path: Path, work: Path, *, kind: AssetKind = AssetKind.VIDEO, beside: ComparisonFiles = ALONE
+) -> Quality:
     work.mkdir(exist_ok=True)
     return (await FfmpegMediaProcessor().inspect(path, kind, work, beside)).quality
 
@@ -68,8 +70,8 @@ async def test_what_is_worse_scores_lower(how: str, clean: Path, tmp_path: Path)
 async def test_the_first_frame_is_compared_with_the_starting_image(clean: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jpg"
     Image.linear_gradient("L").resize((640, 360)).save(other)
-    like = await measured(clean, tmp_path / "a", beside=Beside(starting_image=PHOTOGRAPH))
-    unlike = await measured(clean, tmp_path / "b", beside=Beside(starting_image=other))
+    like = await measured(clean, tmp_path / "a", beside=ComparisonFiles(starting_image=PHOTOGRAPH))
+    unlike = await measured(clean, tmp_path / "b", beside=ComparisonFiles(starting_image=other))
     none = await measured(clean, tmp_path / "c")
     assert (like.consistency_score or 0) > (unlike.consistency_score or 0) + 0.2
     assert (like.overall_score or 0) > (unlike.overall_score or 0)
@@ -80,8 +82,8 @@ async def test_the_first_frame_is_compared_with_the_starting_image(clean: Path, 
 async def test_a_segment_that_goes_on_where_the_last_one_ended_is_continuous(clean: Path, tmp_path: Path) -> None:
     backwards = tmp_path / "backwards.mp4"
     ffmpeg("-i", clean, "-vf", "reverse", "-c:v", "libx264", backwards)  # ends where the clean one begins
-    goes_on = await measured(clean, tmp_path / "a", beside=Beside(previous=backwards))
-    jumps = await measured(clean, tmp_path / "b", beside=Beside(previous=clean))
+    goes_on = await measured(clean, tmp_path / "a", beside=ComparisonFiles(previous=backwards))
+    jumps = await measured(clean, tmp_path / "b", beside=ComparisonFiles(previous=clean))
     assert (goes_on.measures["continuity_previous"] or 0) > 0.98
     assert (jumps.measures["continuity_previous"] or 0) < (goes_on.measures["continuity_previous"] or 0)
 
@@ -90,8 +92,8 @@ async def test_the_last_frame_that_was_kept_tells_as_much_as_the_whole_video(cle
     before = tmp_path / "before"
     before.mkdir()
     kept = (await FfmpegMediaProcessor().inspect(clean, AssetKind.VIDEO, before, ALONE)).last_frame
-    by_video = await measured(clean, tmp_path / "a", beside=Beside(previous=clean))
-    by_frame = await measured(clean, tmp_path / "b", beside=Beside(previous=kept))
+    by_video = await measured(clean, tmp_path / "a", beside=ComparisonFiles(previous=clean))
+    by_frame = await measured(clean, tmp_path / "b", beside=ComparisonFiles(previous=kept))
     one, other = by_video.measures["continuity_previous"], by_frame.measures["continuity_previous"]
     assert one and other and one < 0.98  # the clip moves: its first frame would not do
     assert other == pytest.approx(one, abs=0.01)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.generator.jobs import Limits
+from services.generator.jobs import AgeLimits
 from shared.contracts.values import AssetKind
 from shared.core.errors import Fenced
 from shared.core.ids import new_id
@@ -229,7 +229,7 @@ async def test_a_worker_past_its_lease_writes_nothing(bench: Bench) -> None:
     slow = await bench.claim(lease_s=0)
     late = asyncio.create_task(bench.work(slow))
     bench.tasks.append(late)
-    await eventually(lambda: len(bench.maker.orders) == 1)
+    await eventually(lambda: len(bench.maker.requests) == 1)
     await bench.work()  # stolen, and finished by the second
     preview = await bench.one("preview-ready")
     release.set()
@@ -368,10 +368,10 @@ async def test_a_run_without_a_job_gets_one(bench: Bench) -> None:
     request = request_of(picture())
     await bench.handle(request)
     await bench.pool.execute("delete from jobs")
-    await bench.sweep(Limits(timedelta(hours=1), timedelta(hours=1)))
+    await bench.sweep(AgeLimits(timedelta(hours=1), timedelta(hours=1)))
     assert await jobs_left(bench) == 0, "it may just be being taken"
     await bench.pool.execute("update runs set updated_at = now() - interval '1 minute'")
-    await bench.sweep(Limits(timedelta(hours=1), timedelta(hours=1)))
+    await bench.sweep(AgeLimits(timedelta(hours=1), timedelta(hours=1)))
     await bench.work()
     assert await bench.state(request.run_id) == "preview_ready"
 
@@ -386,7 +386,7 @@ async def test_a_run_that_is_too_old_fails(bench: Bench, state: str) -> None:
         await bench.pool.execute("update runs set state = 'generating', started_at = now() - interval '3 hours'")
     else:
         await bench.pool.execute("update runs set created_at = now() - interval '25 hours'")
-    await bench.sweep(Limits(timedelta(hours=24), timedelta(hours=2)))
+    await bench.sweep(AgeLimits(timedelta(hours=24), timedelta(hours=2)))
     failed = await bench.one("failed")
     assert failed.problem.code == "too_old"
     assert state in failed.problem.cause

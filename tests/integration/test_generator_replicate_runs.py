@@ -10,11 +10,13 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
+from services.generator.domain.calls import CANCEL_ORPHAN
 from services.generator.domain.runs import Lane
 from services.generator.media.inspection import FfmpegMediaProcessor
+from services.generator.providers.base import Provider
 from services.generator.providers.replicate import provider as replicate_provider
 from services.generator.providers.replicate.settings import ReplicateSettings
-from services.generator.wiring import Provider, abandonment
+from services.generator.wiring import orphan_kind
 from shared.contracts.values import AssetKind
 from shared.jobs import queue as jobs
 from shared.postgres.pool import transaction
@@ -36,7 +38,7 @@ async def replicate(tmp_path: Path) -> AsyncIterator[server.Running]:
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
         renew(opened, replicate)
         yield opened
 
@@ -52,7 +54,7 @@ def renew(
     Hurried, so that what never arrives is soon known; a busy machine may be later than that. PATIENT otherwise."""
     made = replicate_provider.ReplicateProvider(
         ReplicateSettings(
-            token=replicate.token,
+            api_token=replicate.token,
             base_url=replicate.url,
             poll_s=0.05,
             request_s=request_s,
@@ -136,7 +138,7 @@ async def test_wherever_the_worker_dies_replicate_is_paid_once(
         case "sent, id unsaved":
             provider._api.create = dies_after  # type: ignore[method-assign]
         case "looking":
-            provider.look = dies  # type: ignore[method-assign]
+            provider.poll = dies  # type: ignore[method-assign]
         case _:
             provider.fetch = dies  # type: ignore[method-assign]
     await requested(bench, size="1K")
@@ -199,9 +201,9 @@ async def test_of_two_that_look_at_once_one_adopts(bench: Bench, replicate: serv
         claimed = await bench.claim()
         with pytest.raises(Killed):
             await bench.work(claimed)
-    maker: Any = bench.generate.make.makers["replicate"]
+    maker: Any = bench.generator.candidates.makers["replicate"]
     one, other = [
-        await maker.calls.load(str(r["call_id"])) for r in await bench.pool.fetch("select call_id from provider_calls")
+        await maker.calls.get(str(r["call_id"])) for r in await bench.pool.fetch("select call_id from provider_calls")
     ]
     adopted = await asyncio.gather(*(maker.calls.adopt(c, {"id": "a prediction"}) for c in (one, other)))
     assert sorted(c is None for c in adopted) == [False, True]
@@ -257,10 +259,10 @@ async def test_cancelling_a_run_cancels_its_prediction_even_if_its_id_was_never_
     [orphan] = replicate.account.predictions.values()
     await bench.handle(events.cancel_requested(target_id=request.run_id))
     renew(bench, replicate)
-    kind = abandonment(bench.base, bench.parts)
+    kind = orphan_kind(bench.base, bench.adapters)
     await bench.pool.execute("update jobs set run_at = now()")
     async with transaction(bench.pool) as connection:
-        claims = await jobs.claim(connection, "abandon", 10, worker="test")
+        claims = await jobs.claim(connection, CANCEL_ORPHAN, 10, worker="test")
     for claim in claims:
         await kind.handler(claim)
     assert orphan.status == "canceled"
@@ -271,7 +273,9 @@ async def test_without_a_token_the_run_says_how_to_get_one_and_animatic_goes_on(
     bench: Bench, replicate: server.Running
 ) -> None:
     made = replicate_provider.ReplicateProvider(ReplicateSettings(base_url=replicate.url))
-    bench.rewire(providers=dict(bench.parts.providers) | {"replicate": Provider(replicate_provider.lane, remote=made)})
+    bench.rewire(
+        providers=dict(bench.adapters.providers) | {"replicate": Provider(replicate_provider.lane, remote=made)}
+    )
     await requested(bench)
     await bench.work()
     failed = await bench.one("failed")

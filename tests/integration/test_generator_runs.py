@@ -87,7 +87,7 @@ async def test_a_given_seed_repeats(bench: Bench) -> None:
     preview = await bench.preview(overrides={"directions": "A lighthouse", "seed": 77})
     assert preview.candidates[0].seed == 77
     assert preview.candidates[0].settings["seed"].source is SettingSource.OVERRIDE
-    assert bench.maker.orders[0].seed == 77
+    assert bench.maker.requests[0].seed == 77
 
 
 async def test_commit_times_rise_even_when_the_clock_goes_back(postgres: Postgres, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ async def test_an_expired_preview_is_reopened_without_a_provider_call(bench: Ben
         overrides={},
     )
     assert again.candidates == [version]
-    assert len(bench.maker.orders) == 1
+    assert len(bench.maker.requests) == 1
     await bench.accept(again)
     assert await bench.pointer(ref["asset_id"]) == (version.version_id, 1)
 
@@ -178,7 +178,7 @@ async def test_a_video_uses_the_starting_image_that_was_pinned(bench: Bench) -> 
         overrides={"directions": "Pan left", "duration": 5},
         starting_image_version_id=image.version.version_id,
     )
-    order = bench.maker.orders[-1]
+    order = bench.maker.requests[-1]
     assert order.starting_image is not None
     assert preview.candidates[0].starting_image_version_id == image.version.version_id
     assert (order.frame.width, order.frame.height, order.fps, order.duration_s) == (1920, 1080, 24, 5)
@@ -198,7 +198,7 @@ async def test_without_its_starting_image_a_video_run_fails_with_what_to_do(benc
         await bench.pool.execute("update versions set purged_at = now()")
     elif missing == "no object":
         await bench.objects.own.delete(image.version.object.key)
-    calls = len(bench.maker.orders)
+    calls = len(bench.maker.requests)
     request = events.regenerate_requested(overrides={"directions": "Pan left"}, starting_image_version_id=pinned)
     await bench.handle(request)
     await bench.work_off()
@@ -207,7 +207,7 @@ async def test_without_its_starting_image_a_video_run_fails_with_what_to_do(benc
     assert failed.problem.code == "starting_image_missing"
     assert failed.problem.cause == "Regenerate the starting image first."
     assert failed.problem.recovery
-    assert len(bench.maker.orders) == calls, "nothing is made in its place"
+    assert len(bench.maker.requests) == calls, "nothing is made in its place"
     assert await bench.state(request.run_id) == "failed"
 
 
@@ -271,7 +271,7 @@ async def test_a_repeated_attempt_does_not_make_again_what_is_stored(bench: Benc
 
     bench.maker.script = third_stumbles
     preview = await bench.preview_after_retries(variants=3)
-    assert [o.position for o in bench.maker.orders] == [0, 1, 2, 2]
+    assert [o.position for o in bench.maker.requests] == [0, 1, 2, 2]
     assert len(preview.candidates) == 3
 
 
@@ -303,7 +303,7 @@ async def test_attempts_are_capped(bench: Bench) -> None:
         await bench.run_due()
     failed = await bench.one("failed")
     assert (failed.problem.code, failed.problem.retryable, failed.attempts) == ("provider_busy", True, 3)
-    assert len(bench.maker.orders) == 3
+    assert len(bench.maker.requests) == 3
     assert await bench.pool.fetchval("select count(*) from jobs") == 0
 
 
@@ -333,7 +333,7 @@ async def test_an_unexpected_error_is_a_failure_too(bench: Bench) -> None:
 
 async def test_output_beyond_the_tolerance_never_reaches_a_preview(bench: Bench) -> None:
     image = await bench.committed()
-    bench.studio.found[AssetKind.VIDEO] = Media(width=1920, height=1080, duration_s=9.0, fps=24, video_codec="h264")
+    bench.media.found[AssetKind.VIDEO] = Media(width=1920, height=1080, duration_s=9.0, fps=24, video_codec="h264")
     await bench.handle(
         events.regenerate_requested(overrides={"directions": "Pan"}, starting_image_version_id=image.version.version_id)
     )
@@ -366,7 +366,7 @@ async def test_requests_that_cannot_be_met_fail_before_any_work(
 
 async def test_the_projects_output_shapes_what_is_made(bench: Bench) -> None:
     preview = await bench.preview(project_settings=ProjectSettings(output=HD, style="Ink"))
-    order = bench.maker.orders[0]
+    order = bench.maker.requests[0]
     assert (order.frame.width, order.frame.height) == (1280, 720)
     assert (order.directions, order.prompt) == ("A lighthouse", "A lighthouse\n\nStyle: Ink")
     assert preview.candidates[0].directions == "A lighthouse"

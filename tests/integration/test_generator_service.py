@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaProducer
 
 from services.generator.config import Settings
 from services.generator.domain.runs import Lane
-from services.generator.wiring import Parts, Provider, wire
+from services.generator.providers.base import Provider
+from services.generator.wiring import Adapters, wire
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service, produced_by
@@ -25,7 +26,7 @@ from shared.messaging.broker import BrokerConfig
 from shared.messaging.events import read_message
 from tests.support import events
 from tests.support.brokers import EmbeddedBroker
-from tests.support.generator import ScriptedDownloads, ScriptedMaker, ScriptedStudio, emptied_database
+from tests.support.generator import ScriptedDownloads, ScriptedMaker, ScriptedMedia, emptied_database
 from tests.support.messaging import raw_consumer
 from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
@@ -43,13 +44,13 @@ class Stage:
     running: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> None:
-        parts = Parts(
+        adapters = Adapters(
             load_catalogue(),
             {"animatic": Provider(lambda kind: Lane.RENDER, self.maker)},
-            ScriptedStudio(),
+            ScriptedMedia(),
             ScriptedDownloads(),
         )
-        await self.running.enter_async_context(wire(self.settings, parts))
+        await self.running.enter_async_context(wire(self.settings, adapters))
 
     async def stop(self) -> None:
         await self.running.aclose()
@@ -133,7 +134,7 @@ async def test_work_survives_a_restart_and_poison_stops_nothing(stage: Stage) ->
     broken = events.regenerate_requested(asset_kind=AssetKind.IMAGE)
     await stage.send(broken, body=b'{"run_id": 5')
     await stage.send(request)
-    await eventually(lambda: len(stage.maker.orders) == 1)
+    await eventually(lambda: len(stage.maker.requests) == 1)
     failed = await stage.until("failed", broken.run_id)
     assert (failed.asset_id, failed.problem.code) == (broken.asset_id, "bad_request")
     await stage.stop()
@@ -141,5 +142,5 @@ async def test_work_survives_a_restart_and_poison_stops_nothing(stage: Stage) ->
     await stage.start()
     preview = await stage.until("preview-ready", request.run_id)
     assert len(preview.candidates) == 1
-    assert len(stage.maker.orders) == 2
+    assert len(stage.maker.requests) == 2
     assert await stage.database.fetchval("select count(*) from versions") == 1

@@ -1,4 +1,4 @@
-"""Every version's file says what it is: by which model, from which starting image, or that it was brought."""
+"""Every version's file says what it is: by which model, from which starting image, or that it was uploaded."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import pytest_asyncio
 from PIL import Image
 
 from client.cli.provenance import read
-from services.generator.commands.ports import Origin
 from services.generator.media.inspection import FfmpegMediaProcessor
-from services.generator.media.signing import C2paVersionSigner
+from services.generator.media.signing import Origin, VersionSigner
 from services.generator.providers.animatic import provider as animatic_provider
-from services.generator.wiring import Provider
+from services.generator.providers.base import Provider
 from shared.contracts.values import AssetKind, ObjectRef, Output, ProjectSettings
 from shared.media.c2pa import Claim, Identity, identity_from, sign
 from shared.media.probe import probe
@@ -33,9 +32,9 @@ def identity(tmp_path: Path) -> Identity:
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, identity: Identity) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path, studio=FfmpegMediaProcessor()) as opened:
+    async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
         provider = Provider(animatic_provider.lane, animatic_provider.AnimaticProvider())
-        opened.rewire(providers={"animatic": provider}, signer=C2paVersionSigner(identity))
+        opened.rewire(providers={"animatic": provider}, signer=VersionSigner(identity))
         yield opened
 
 
@@ -69,7 +68,7 @@ async def test_a_video_names_its_model_and_carries_the_manifest_of_its_starting_
     assert version.object.size == told["path"].stat().st_size
 
 
-async def test_what_was_brought_keeps_what_it_said_of_itself(bench: Bench, identity: Identity, tmp_path: Path) -> None:
+async def test_an_upload_keeps_its_own_manifest(bench: Bench, identity: Identity, tmp_path: Path) -> None:
     plain, photo = tmp_path / "plain.jpg", tmp_path / "photo.jpg"
     Image.effect_noise((320, 180), 40).convert("RGB").save(plain)
     sign(plain, photo, Claim("Camera", "image/jpeg", "digitalCapture", "A camera"), identity)
@@ -77,7 +76,7 @@ async def test_what_was_brought_keeps_what_it_said_of_itself(bench: Bench, ident
     preview = await bench.preview(source="upload", input_object=upload, overrides={})
     told = await found(bench, preview.candidates[0].object)
     assert (told["state"], told["source_type"], told["made_by"]) == ("valid", None, "Retake")
-    assert told["ingredients"] == [{"title": "As it was brought", "relationship": "parentOf"}]
+    assert told["ingredients"] == [{"title": "As it was uploaded", "relationship": "parentOf"}]
     assert told["facts"]["source"] == "upload"
     manifests = told["manifest"]["manifests"]
     assert any("digitalCapture" in str(m) for m in manifests.values()), "the camera's own goes along"
@@ -103,7 +102,7 @@ async def test_a_signed_file_plays_as_before(content_type: str, identity: Identi
     before, size = probe(path), path.stat().st_size
     told = "video/mp4" if content_type == "audio/wav" else content_type  # what a provider says is not always so
     origin = Origin("Segment 1", "bytedance/seedance-1-lite", {})
-    assert await C2paVersionSigner(identity).sign(path, told, origin) is None
+    assert await VersionSigner(identity).sign(path, told, origin) is None
     assert read(path)["state"] == "valid"
     assert read(path)["source_type"] == "trainedAlgorithmicMedia"
     assert probe(path) == before
@@ -117,17 +116,17 @@ async def test_a_format_without_a_place_for_it_stays_as_it_is(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(start := SILENT_ON[content_type])
-    why = await C2paVersionSigner(identity).sign(path, content_type, Origin("Music", "a/b", {}))
+    why = await VersionSigner(identity).sign(path, content_type, Origin("Music", "a/b", {}))
     assert path.read_bytes() == start
-    assert why == f"Files of this kind ({content_type}) have no place for Content Credentials."
+    assert why == f"Files of this type ({content_type}) cannot carry Content Credentials."
 
 
 async def test_no_version_is_lost_for_its_signature(identity: Identity, tmp_path: Path) -> None:
     path = tmp_path / "odd.mp4"
     path.write_bytes(b"\0\0\0\x08ftyp but no more")
-    brought = tmp_path / "brought"
-    brought.write_bytes(path.read_bytes())
-    why = await C2paVersionSigner(identity).sign(path, "video/mp4", Origin("Segment 1", None, {}, brought=brought))
-    assert why is not None and why.startswith("It could not be given Content Credentials. ")
-    assert path.read_bytes() == brought.read_bytes()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["brought", "odd.mp4", "signing"]
+    uploaded = tmp_path / "uploaded"
+    uploaded.write_bytes(path.read_bytes())
+    why = await VersionSigner(identity).sign(path, "video/mp4", Origin("Segment 1", None, {}, uploaded=uploaded))
+    assert why is not None and why.startswith("The file could not be signed. ")
+    assert path.read_bytes() == uploaded.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["uploaded", "odd.mp4", "signing"]

@@ -13,17 +13,18 @@ from typing import Any
 
 import asyncpg
 
-from services.generator.commands.generate import Generate
-from services.generator.commands.ports import Attempt, Beside, Expect, Inspected, Made, Order, Share
+from services.generator.commands.generation import RunGenerator
 from services.generator.config import Settings
 from services.generator.consumers import consumer_router, refuse_dead_letters
+from services.generator.domain.attempts import Attempt
 from services.generator.domain.runs import Lane
-from services.generator.jobs import Limits, RunSweep, kinds
-from services.generator.media.scratch import ProcessScratch
-from services.generator.metrics import PrometheusMeter
-from services.generator.store.limiter import PostgresGates
-from services.generator.store.sweeps import PostgresSweeps
-from services.generator.wiring import Parts, Provider, at_once, event_stores, generation, offer
+from services.generator.jobs import AgeLimits, RunSweep, run_kinds
+from services.generator.media.base import ComparisonFiles, Inspection, MediaCheck
+from services.generator.media.scratch import ScratchFolders
+from services.generator.providers.base import CandidateFile, CandidateRequest, OnProgress, Provider
+from services.generator.store.limiter import CallLimits
+from services.generator.store.sweeps import RunSweepRepository
+from services.generator.wiring import Adapters, at_once, capabilities, event_stores, run_generator
 from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import TOPICS, Service
@@ -52,43 +53,43 @@ MEDIA = {
     AssetKind.MUSIC: Media(duration_s=30.0, audio_codec="flac"),
 }
 
-Script = Callable[[Order], Awaitable[None]]
+Script = Callable[[CandidateRequest], Awaitable[None]]
 
 
 @dataclass
 class ScriptedMaker:
-    """Writes a few bytes. `script` runs first and may wait or raise; `orders` is what was asked."""
+    """Writes a few bytes. `script` runs first and may wait or raise; `requests` are those that it received."""
 
-    orders: list[Order] = field(default_factory=list)
+    requests: list[CandidateRequest] = field(default_factory=list)
     script: Script | None = None
 
-    async def make(self, order: Order, work: Path, share: Share) -> Made:
-        self.orders.append(order)
+    async def make(self, request: CandidateRequest, work: Path, on_progress: OnProgress) -> CandidateFile:
+        self.requests.append(request)
         if self.script:
-            await self.script(order)
-        share(0.5)
+            await self.script(request)
+        on_progress(0.5)
         out = work / "made.bin"
-        out.write_bytes(f"{order.run_id} {order.position} {order.seed}".encode())
-        return Made(out, "application/octet-stream", Cost(amount="0", basis="reported"), {"scripted": True})
+        out.write_bytes(f"{request.run_id} {request.position} {request.seed}".encode())
+        return CandidateFile(out, "application/octet-stream", Cost(amount="0", basis="reported"), {"scripted": True})
 
 
 @dataclass
-class ScriptedStudio:
-    """Says that every file is what was asked; `found` overrides it per kind."""
+class ScriptedMedia:
+    """Reports that every file is what was requested; `found` overrides that per kind."""
 
     found: dict[AssetKind, Media] = field(default_factory=dict)
 
     async def inspect(
-        self, path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None = None
-    ) -> Inspected:
+        self, path: Path, kind: AssetKind, work: Path, comparison: ComparisonFiles, check: MediaCheck | None = None
+    ) -> Inspection:
         poster = work / "poster.jpg"
         poster.write_bytes(b"poster")
-        return Inspected(self.found.get(kind, MEDIA[kind]), Quality(reasons={"overall_score": "not measured"}), poster)
+        return Inspection(self.found.get(kind, MEDIA[kind]), Quality(reasons={"overall_score": "not measured"}), poster)
 
-    async def ingest(self, path: Path, kind: AssetKind, work: Path) -> Made:
+    async def ingest(self, path: Path, kind: AssetKind, work: Path) -> CandidateFile:
         out = work / "brought.bin"
         out.write_bytes(path.read_bytes())
-        return Made(out, "application/octet-stream", Cost(amount="0", basis="reported"))
+        return CandidateFile(out, "application/octet-stream", Cost(amount="0", basis="reported"))
 
 
 @dataclass
@@ -97,29 +98,29 @@ class ScriptedDownloads:
         path.write_bytes(url.encode())
 
 
-def event_handlers(settings: Settings, base: Resources, parts: Parts) -> Mapping[str, Handler]:
-    router = consumer_router(event_stores(base), offer(settings, parts), PrometheusMeter(), base.clock)
+def event_handlers(settings: Settings, base: Resources, adapters: Adapters) -> Mapping[str, Handler]:
+    router = consumer_router(event_stores(base), capabilities(settings, adapters), base.clock)
     return handlers_of(router, Service.GENERATOR)
 
 
 @dataclass
 class Bench:
-    """One generator. `settings` and `parts` may be changed before use by `rewire`."""
+    """One generator. `rewire` replaces `settings` or `adapters` before use."""
 
     base: Resources
     settings: Settings
-    parts: Parts
+    adapters: Adapters
     maker: ScriptedMaker
-    studio: ScriptedStudio
+    media: ScriptedMedia
     objects: Objects
     handlers: Mapping[str, Handler]
-    generate: Generate
+    generator: RunGenerator
     root: Path
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def worker(self) -> Worker:
         """The real one, for what needs its loops."""
-        work = kinds(self.generate, at_once(self.settings), PostgresGates())
+        work = run_kinds(self.generator, at_once(self.settings), CallLimits())
         return Worker(self.pool, self.settings.database_url, work, clock=self.base.clock, new_id=new_id)
 
     @property
@@ -151,7 +152,7 @@ class Bench:
                     1,
                     worker="test",
                     lease_s=lease_s,
-                    limits=PostgresGates() if lane is Lane.CALL else None,
+                    limits=CallLimits() if lane is Lane.CALL else None,
                 ):
                     return claims[0]
         return None
@@ -160,7 +161,7 @@ class Bench:
         """One job, to its end."""
         claim = claim or await self.claim()
         assert claim is not None, "there is no job"
-        await self.generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
+        await self.generator.generate(Attempt(claim.job_id, claim.token, claim.attempt, claim))
 
     async def work_off(self) -> int:
         """All jobs that are ready; how many there were."""
@@ -188,10 +189,8 @@ class Bench:
         await self.run_all()
         return await self.one("preview-ready", run_id=request.run_id)
 
-    async def sweep(self, limits: Limits) -> None:
-        await RunSweep(
-            self.pool, lambda c: PostgresSweeps(c, self.base.publisher), limits, PrometheusMeter(), self.base.clock
-        )()
+    async def sweep(self, limits: AgeLimits) -> None:
+        await RunSweep(self.pool, lambda c: RunSweepRepository(c, self.base.publisher), limits, self.base.clock)()
 
     async def published(self, *topics: str, run_id: str | None = None) -> list[Any]:
         """Events of the outbox in order, parsed; all topics if none is named."""
@@ -238,18 +237,17 @@ class Bench:
         return await self.one("complete", run_id=preview.run_id)
 
     def rewire(self, **changes: Any) -> None:
-        """With other parts, or another `default_provider`."""
+        """With other adapters, or another `default_provider`."""
         if provider := changes.pop("default_provider", None):
             self.settings = self.settings.model_copy(update={"default_provider": provider})
-        self.parts = replace(self.parts, **changes)
-        self.handlers = event_handlers(self.settings, self.base, self.parts)
-        self.generate = generation(
+        self.adapters = replace(self.adapters, **changes)
+        self.handlers = event_handlers(self.settings, self.base, self.adapters)
+        self.generator = run_generator(
             self.settings,
             self.base,
-            self.parts,
+            self.adapters,
             self.objects,
-            self.generate.scratch,  # type: ignore[arg-type]
-            PrometheusMeter(),
+            self.generator.scratch,
         )
 
 
@@ -281,7 +279,7 @@ async def emptied_database(postgres: Postgres) -> str:
 
 @asynccontextmanager
 async def open_bench(
-    url: str, root: Path, *, clock: Clock | None = None, studio: Any = None, objects_url: str | None = None
+    url: str, root: Path, *, clock: Clock | None = None, media: Any = None, objects_url: str | None = None
 ) -> AsyncIterator[Bench]:
     settings = Settings(
         database_url=url,
@@ -294,7 +292,7 @@ async def open_bench(
     async with (
         open_pool(url, size=8) as pool,
         open_objects(settings.objects_url, Service.GENERATOR, work_dir=root / "work") as objects,
-        ProcessScratch(root / "work" / "scratch", "test") as scratch,
+        ScratchFolders(root / "work" / "scratch", "test") as scratch,
     ):
         base = Resources(
             Service.GENERATOR,
@@ -305,24 +303,23 @@ async def open_bench(
             clock,
             new_id,
         )
-        maker, scripted = ScriptedMaker(), ScriptedStudio()
-        parts = Parts(
+        maker, scripted = ScriptedMaker(), ScriptedMedia()
+        adapters = Adapters(
             load_catalogue(),
             {"animatic": Provider(lambda kind: Lane.RENDER, maker)},
-            studio or scripted,
+            media or scripted,
             ScriptedDownloads(),
         )
-        meter = PrometheusMeter()
         assert set(at_once(settings)) == set(Lane)
         bench = Bench(
             base,
             settings,
-            parts,
+            adapters,
             maker,
             scripted,
             objects,
-            event_handlers(settings, base, parts),
-            generation(settings, base, parts, objects, scratch, meter),
+            event_handlers(settings, base, adapters),
+            run_generator(settings, base, adapters, objects, scratch),
             root,
         )
         try:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from services.generator.commands.candidates import MakeCandidate
+from services.generator.commands.candidates import CandidateMaker
 from services.generator.providers.replicate.provider import ReplicateProvider
-from services.generator.store.attempts import PostgresAttempts
-from services.generator.store.calls import PostgresCalls
+from services.generator.store.attempts import AttemptRepository
+from services.generator.store.calls import CallRepository
 from shared.web.server import main as serve
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -48,8 +48,9 @@ class Stops:
 
 def put_in(stops: Stops) -> None:
     """Around each step, what stops there first (or, for the object that is written, afterwards)."""
-    prepare, submit, look, fetch = (getattr(ReplicateProvider, n) for n in ("prepare", "submit", "look", "fetch"))
-    submitted, store, settle = PostgresCalls.submitted, MakeCandidate._store, PostgresAttempts.settle
+    prepare, submit, poll, fetch = (getattr(ReplicateProvider, n) for n in ("prepare", "submit", "poll", "fetch"))
+    submitted, store = CallRepository.mark_submitted, CandidateMaker._store
+    preview_ready = AttemptRepository.mark_preview_ready
 
     async def prepares(self: Any, order: Any) -> Any:
         stops.know(order.run_id, order.directions)
@@ -66,9 +67,9 @@ def put_in(stops: Stops) -> None:
         await stops.reach("sent", call.run_id)
         return await submitted(self, call, handle)
 
-    async def looks(self: Any, handle: Any) -> Any:
+    async def polls(self: Any, handle: Any) -> Any:
         await stops.reach("looking", stops.run_of.get(handle["id"]))
-        return await look(self, handle)
+        return await poll(self, handle)
 
     async def fetches(self: Any, order: Any, done: Any, work: Path) -> Any:
         await stops.reach("fetching", order.run_id)
@@ -80,14 +81,14 @@ def put_in(stops: Stops) -> None:
         return version
 
     async def settles(self: Any, attempt: Any, now: Any) -> Any:
-        await stops.reach("before commit", attempt.run_id)
-        return await settle(self, attempt, now)
+        await stops.reach("before commit", attempt.job_id)
+        return await preview_ready(self, attempt, now)
 
     ReplicateProvider.prepare, ReplicateProvider.submit = prepares, submits  # type: ignore[method-assign]
-    ReplicateProvider.look, ReplicateProvider.fetch = looks, fetches  # type: ignore[method-assign]
-    PostgresCalls.submitted = is_submitted  # type: ignore[method-assign]
-    MakeCandidate._store = stores  # type: ignore[method-assign]
-    PostgresAttempts.settle = settles  # type: ignore[method-assign]
+    ReplicateProvider.poll, ReplicateProvider.fetch = polls, fetches  # type: ignore[method-assign]
+    CallRepository.mark_submitted = is_submitted  # type: ignore[method-assign]
+    CandidateMaker._store = stores  # type: ignore[method-assign]
+    AttemptRepository.mark_preview_ready = settles  # type: ignore[method-assign]
 
 
 @dataclass

@@ -1,56 +1,54 @@
-"""What providers tell us: POST /webhooks/replicate. It changes nothing; the prediction is looked at at once."""
+"""The webhooks of providers: POST /webhooks/NAME. They change no state; they only make the generator poll at once."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, assert_never
 
 import structlog
 from fastapi import APIRouter, Request, Response
 
-from services.generator.providers.replicate.webhooks import is_genuine
-from shared.core.clock import Clock
+from services.generator.providers.base import Provider, WebhookReceiver, WebhookResult
 
 log = structlog.get_logger(__name__)
 
-BODY_MOST: Final = 8 << 20  # a prediction repeats its input, data URIs included
+MAX_BODY: Final = 8 << 20  # bytes; Replicate repeats the input of a prediction, including its data URIs
 
 
-def webhook_routes(keys: Sequence[bytes], ring: Callable[[str], bool], clock: Clock) -> APIRouter:
-    """Without keys every webhook is refused: nobody can tell who sent it."""
-    router = APIRouter()
-
-    @router.post("/webhooks/replicate", status_code=204, summary="A prediction ended", tags=["webhooks"])
-    async def replicate(request: Request) -> Response:
-        body = await _body(request)
-        if body is None:
-            return Response(status_code=413)
-        if not is_genuine(request.headers, body, keys, clock.now()):
-            log.warning("webhook.refused", size=len(body))
-            return Response(status_code=401)
-        prediction_id = _id_in(body)
-        if prediction_id is None:
-            return Response(status_code=400)
-        log.info("webhook.taken", prediction_id=prediction_id, awaited=ring(prediction_id))
-        return Response(status_code=204)
-
+def webhook_routes(providers: Mapping[str, Provider]) -> APIRouter:
+    """One route for each provider that has webhooks."""
+    router = APIRouter(tags=["webhooks"])
+    for name, provider in providers.items():
+        if provider.webhook:
+            endpoint = _endpoint(name, provider.webhook)
+            router.post(f"/webhooks/{name}", status_code=204, summary=f"A webhook of {name}")(endpoint)
     return router
 
 
+def _endpoint(name: str, receive: WebhookReceiver) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return Response(status_code=413)
+        match receive(request.headers, body):
+            case WebhookResult.ACCEPTED:
+                return Response(status_code=204)
+            case WebhookResult.FORGED:
+                log.warning("webhook.forged", provider=name, size=len(body))
+                return Response(status_code=401)
+            case WebhookResult.UNREADABLE:
+                return Response(status_code=400)
+            case unknown:
+                assert_never(unknown)
+
+    return endpoint
+
+
 async def _body(request: Request) -> bytes | None:
+    """None if it is larger than `MAX_BODY`."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_MOST:
+        if len(body) > MAX_BODY:
             return None
     return bytes(body)
-
-
-def _id_in(body: bytes) -> str | None:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    prediction_id = found.get("id") if isinstance(found, dict) else None
-    return prediction_id if isinstance(prediction_id, str) else None

@@ -1,4 +1,4 @@
-"""Makes one candidate of a run: the provider's call, the check of its answer, and its objects."""
+"""Makes one candidate of a run: generates or ingests its file, inspects, signs and stores it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,17 @@ from pathlib import Path
 
 import structlog
 
+from services.generator import metrics
 from services.generator.commands.inputs import Inputs
-from services.generator.commands.ports import (
-    Inspected,
-    Made,
-    Maker,
-    MediaProcessor,
-    Meter,
-    Order,
-    Origin,
-    VersionSigner,
-)
-from services.generator.commands.report_progress import Reporter, Step
+from services.generator.commands.progress import RunProgress, Step
 from services.generator.domain.frames import frame_of
 from services.generator.domain.problems import provider_unknown
-from services.generator.domain.prompts import styled
+from services.generator.domain.prompts import styled_prompt
 from services.generator.domain.runs import Run
-from services.generator.domain.tolerances import check
+from services.generator.domain.tolerances import check_output
+from services.generator.media.base import Inspection, MediaProcessor
+from services.generator.media.signing import Origin, VersionSigner
+from services.generator.providers.base import CandidateFile, CandidateRequest, Maker
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, ObjectRef, RunSource, Setting, Version
 from shared.core.clock import Clock
@@ -40,66 +34,70 @@ JPEG = "image/jpeg"
 
 
 @dataclass(frozen=True)
-class MakeCandidate:
+class CandidateMaker:
     catalogue: Catalogue
     makers: Mapping[str, Maker]
-    studio: MediaProcessor
+    media: MediaProcessor
     objects: Objects
-    meter: Meter
     clock: Clock
     new_id: NewId
     signer: VersionSigner | None = None
 
-    async def __call__(self, run: Run, position: int, inputs: Inputs, work: Path, reporter: Reporter) -> Version:
-        """A version without its number. `work` is a folder of its own. Raises what provider and checks raise."""
-        order = None
+    async def make(self, run: Run, position: int, inputs: Inputs, work: Path, reporter: RunProgress) -> Version:
+        """A version that has no number yet. `work` is a folder of its own.
+
+        Raises what the provider raises, OutputDiffers, and Permanent for a file that cannot be used.
+        """
+        request = None
         if run.request.source is RunSource.GENERATE:
-            order = self._order(run, position, inputs)
-            made = await self._generate(run, order, work, reporter)
+            request = self._request(run, position, inputs)
+            file = await self._generate(run, request, work, reporter)
         else:
-            assert inputs.brought is not None
+            assert inputs.uploaded is not None
             reporter.begin(Step.RENDERING, position)
-            made = await self.studio.ingest(inputs.brought, run.request.asset_kind, work)
+            file = await self.media.ingest(inputs.uploaded, run.request.asset_kind, work)
         reporter.begin(Step.VERIFYING, position)
-        inspected = await self._inspect(run, order, made, inputs, work)
+        inspection = await self._inspect(run, request, file, inputs, work)
         reporter.begin(Step.STORING, position)
         version_id = self.new_id()
         if self.signer:
-            unsigned = await self.signer.sign(made.path, made.content_type, _origin(run, version_id, order, inputs))
-            made = replace(made, info={**made.info, **_provenance(unsigned)})
-        return await self._store(run, version_id, order, made, inspected)
+            unsigned = await self.signer.sign(file.path, file.content_type, _origin(run, version_id, request, inputs))
+            file = replace(file, info={**file.info, **_provenance(unsigned)})
+        return await self._store(run, version_id, request, file, inspection)
 
-    async def _inspect(self, run: Run, order: Order | None, made: Made, inputs: Inputs, work: Path) -> Inspected:
-        """What must not reach a preview raises, by what it says of itself before it is decoded, and by what it is."""
+    async def _inspect(
+        self, run: Run, request: CandidateRequest | None, file: CandidateFile, inputs: Inputs, work: Path
+    ) -> Inspection:
+        """Raises for a file that must not reach a preview, judged by its header first and then by its content."""
         kind = run.request.asset_kind
-        if order is None:
-            return await self.studio.inspect(made.path, kind, work, inputs.beside)
-        expect = partial(check, kind, made.asked or order.asked)
+        if request is None:
+            return await self.media.inspect(file.path, kind, work, inputs.comparison)
+        check = partial(check_output, kind, file.expected or request.expected)
         try:
-            inspected = await self.studio.inspect(made.path, kind, work, inputs.beside, expect)
-            expect(inspected.media)
+            inspection = await self.media.inspect(file.path, kind, work, inputs.comparison, check)
+            check(inspection.media)
         except RetakeError as e:
-            await self._keep_bad(run, order, made, e)
+            await self._keep_refused(run, request, file, e)
             raise
-        return inspected
+        return inspection
 
-    async def _generate(self, run: Run, order: Order, work: Path, reporter: Reporter) -> Made:
+    async def _generate(self, run: Run, request: CandidateRequest, work: Path, reporter: RunProgress) -> CandidateFile:
         maker = self.makers.get(run.provider)
         if maker is None:
             raise provider_unknown(run.provider, sorted(self.makers))
-        reporter.begin(Step.RENDERING, order.position)
-        began, outcome = self.clock.monotonic(), "cancelled"
+        reporter.begin(Step.RENDERING, request.position)
+        started_at, outcome = self.clock.monotonic(), "cancelled"
         try:
-            made = await maker.make(order, work, reporter.share)
+            file = await maker.make(request, work, reporter.advance)
             outcome = "made"
         except RetakeError as e:
             outcome = e.code
             raise
         finally:
-            self.meter.provider_took(run.provider, run.model, self.clock.monotonic() - began, outcome)
-        return made
+            metrics.provider_called(run.provider, run.model, self.clock.monotonic() - started_at, outcome)
+        return file
 
-    def _order(self, run: Run, position: int, inputs: Inputs) -> Order:
+    def _request(self, run: Run, position: int, inputs: Inputs) -> CandidateRequest:
         r = run.request
         assert run.model is not None
         model = self.catalogue.get(run.model)
@@ -108,14 +106,14 @@ class MakeCandidate:
         output = r.project_settings.output
         moving = r.asset_kind is AssetKind.VIDEO
         has_frame = moving or r.asset_kind.is_picture
-        return Order(
+        return CandidateRequest(
             run_id=run.run_id,
             position=position,
             attempt=run.attempt,
             kind=r.asset_kind,
             model=model,
             directions=run.directions,
-            prompt=styled(r.asset_kind, run.directions, r.project_settings, r.overrides),
+            prompt=styled_prompt(r.asset_kind, run.directions, r.project_settings, r.overrides),
             settings=values | ({} if seed is None else {"seed": seed}),
             seed=seed,
             label=r.label,
@@ -126,42 +124,44 @@ class MakeCandidate:
             references=inputs.references,
         )
 
-    async def _store(self, run: Run, version_id: str, order: Order | None, made: Made, inspected: Inspected) -> Version:
+    async def _store(
+        self, run: Run, version_id: str, request: CandidateRequest | None, file: CandidateFile, inspection: Inspection
+    ) -> Version:
         r = run.request
         settings = run.settings
-        if order and order.seed is not None:
-            settings = settings | {"seed": Setting(value=order.seed, source=settings["seed"].source)}
+        if request and request.seed is not None:
+            settings = settings | {"seed": Setting(value=request.seed, source=settings["seed"].source)}
         return Version(
             version_id=version_id,
             version_number=0,
-            object=await self._put(version_id, r.asset_kind.value, made.path, made.content_type),
-            poster=await self._put_beside(version_id, "poster", inspected.poster, JPEG),
-            filmstrip=await self._put_beside(version_id, "filmstrip", inspected.filmstrip, JPEG),
-            proxy=await self._put_beside(version_id, "proxy", inspected.proxy, "video/mp4"),
-            last_frame=await self._put_beside(version_id, "last-frame", inspected.last_frame, JPEG),
-            media=inspected.media,
-            quality=inspected.quality,
+            object=await self._put(version_id, r.asset_kind.value, file.path, file.content_type),
+            poster=await self._put_optional(version_id, "poster", inspection.poster, JPEG),
+            filmstrip=await self._put_optional(version_id, "filmstrip", inspection.filmstrip, JPEG),
+            proxy=await self._put_optional(version_id, "proxy", inspection.proxy, "video/mp4"),
+            last_frame=await self._put_optional(version_id, "last-frame", inspection.last_frame, JPEG),
+            media=inspection.media,
+            quality=inspection.quality,
             directions=run.directions,
             model=run.model,
             provider=run.provider,
-            seed=order.seed if order else None,
-            starting_image_version_id=r.starting_image_version_id if order else None,
+            seed=request.seed if request else None,
+            starting_image_version_id=r.starting_image_version_id if request else None,
             settings=settings,
-            cost=made.cost,
-            info=dict(made.info),
+            cost=file.cost,
+            info=dict(file.info),
         )
 
-    async def _keep_bad(self, run: Run, order: Order, made: Made, error: RetakeError) -> None:
-        """What a provider made and we do not take stays for a week, so that it can be shown to its support."""
-        key = f"failed/{run.run_id}/{order.position}-{run.attempt}{made.path.suffix}"
+    async def _keep_refused(self, run: Run, request: CandidateRequest, file: CandidateFile, error: RetakeError) -> None:
+        """A provider's file that was refused is kept for a week, so that it can be shown to the provider's support."""
+        key = f"failed/{run.run_id}/{request.position}-{run.attempt}{file.path.suffix}"
         try:
-            await self.objects.own.put_file(key, made.path, made.content_type, move=True)
-        except RetakeError as e:  # the run fails for its own reason, whatever becomes of the file
+            await self.objects.own.put_file(key, file.path, file.content_type, move=True)
+        except RetakeError as e:  # the run fails for its own reason, whether or not the file was kept
             log.warning("output.not_kept", key=key, code=e.code, cause=e.cause)
         else:
             log.warning("output.kept", key=key, code=error.code, cause=error.cause)
 
-    async def _put_beside(self, version_id: str, name: str, path: Path | None, content_type: str) -> ObjectRef | None:
+    async def _put_optional(self, version_id: str, name: str, path: Path | None, content_type: str) -> ObjectRef | None:
         return None if path is None else await self._put(version_id, name, path, content_type)
 
     async def _put(self, version_id: str, name: str, path: Path, content_type: str) -> ObjectRef:
@@ -170,12 +170,12 @@ class MakeCandidate:
 
 
 def _provenance(unsigned: str | None) -> dict[str, str]:
-    """What is shown of it beside the provider's own facts."""
+    """Shown next to the provider's own facts."""
     return {"provenance": "signed"} if unsigned is None else {"provenance": "unsigned", "unsigned_reason": unsigned}
 
 
-def _origin(run: Run, version_id: str, order: Order | None, inputs: Inputs) -> Origin:
-    """Words of users are not told: a file goes further than they may wish."""
+def _origin(run: Run, version_id: str, request: CandidateRequest | None, inputs: Inputs) -> Origin:
+    """Leaves out what users wrote: a file may travel further than they wish."""
     r = run.request
     facts = {
         "version_id": version_id,
@@ -183,11 +183,16 @@ def _origin(run: Run, version_id: str, order: Order | None, inputs: Inputs) -> O
         "asset_id": r.asset_id,
         "kind": r.asset_kind.value,
         "source": r.source.value,
-        "model": run.model if order else None,
-        "seed": order.seed if order else None,
+        "model": run.model if request else None,
+        "seed": request.seed if request else None,
         "requested_by": r.actor.user_id,
         "approved_without_review": r.auto_approve,
     }
     return Origin(
-        r.label, run.model if order else None, facts, inputs.brought, inputs.starting_image, r.starting_image_version_id
+        r.label,
+        run.model if request else None,
+        facts,
+        inputs.uploaded,
+        inputs.starting_image,
+        r.starting_image_version_id,
     )

@@ -1,4 +1,4 @@
-"""Fetches what a run works from: the pinned starting image of a video, or the file that a user brought."""
+"""Fetches the inputs of a run: starting image, reference images, or the file that a user uploaded or linked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Final
 
 import structlog
 
-from services.generator.commands.ports import AttemptUnit, Beside, Downloads, Reference
-from services.generator.commands.references import GatherReferences
+from services.generator.commands.references import ReferenceCache
 from services.generator.domain.problems import input_missing, starting_image_missing
 from services.generator.domain.runs import Run
+from services.generator.media.base import ComparisonFiles, Downloads
+from services.generator.providers.base import Reference
+from services.generator.store.attempts import AttemptUnit
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, RunSource
 from shared.core.errors import Permanent, RetakeError, UserError
@@ -20,7 +22,7 @@ from shared.objects import Objects
 log = structlog.get_logger(__name__)
 
 MEBIBYTE: Final = 1 << 20
-MAX_SIZE: Final = {  # of a download; uploads were measured by the gateway already
+MAX_DOWNLOAD_SIZE: Final = {  # bytes; the gateway has limited uploads already
     AssetKind.VIDEO: 2048 * MEBIBYTE,
     AssetKind.STARTING_IMAGE: 25 * MEBIBYTE,
     AssetKind.IMAGE: 25 * MEBIBYTE,
@@ -34,28 +36,28 @@ class Inputs:
     """Files in the work folder."""
 
     starting_image: Path | None = None
-    brought: Path | None = None
+    uploaded: Path | None = None
     previous: Path | None = None
     references: tuple[Reference, ...] = ()
 
     @property
-    def beside(self) -> Beside:
-        return Beside(self.starting_image, self.previous)
+    def comparison(self) -> ComparisonFiles:
+        return ComparisonFiles(self.starting_image, self.previous)
 
 
 @dataclass(frozen=True)
-class GatherInputs:
+class InputLoader:
     unit: AttemptUnit
     objects: Objects
     downloads: Downloads
-    references: GatherReferences
+    references: ReferenceCache
     catalogue: Catalogue
 
-    async def __call__(self, run: Run, work: Path) -> Inputs:
-        """Raises UserError for what is missing; Retryable for a store or a server that is away."""
+    async def load(self, run: Run, work: Path) -> Inputs:
+        """Raises UserError if an input is missing, Retryable if a store or a server is unavailable."""
         r = run.request
         if r.source is not RunSource.GENERATE:
-            return Inputs(brought=await self._brought(run, work / "brought"))
+            return Inputs(uploaded=await self._uploaded(run, work / "uploaded"))
         if r.asset_kind is AssetKind.VIDEO:
             return Inputs(
                 starting_image=await self._starting_image(run, work),
@@ -64,21 +66,23 @@ class GatherInputs:
         return Inputs(references=await self._references(run))
 
     async def _references(self, run: Run) -> tuple[Reference, ...]:
-        """Only what the model takes is fetched."""
+        """As many as the model accepts."""
         model = self.catalogue.get(run.model) if run.model else None
-        takes = next((i for i in model.inputs.values() if i.source == "reference_images"), None) if model else None
-        return await self.references(run.request.project_settings.characters, takes.most) if takes else ()
+        inputs = model.inputs.values() if model else ()
+        accepted = next((i for i in inputs if i.source == "reference_images"), None)
+        characters = run.request.project_settings.characters
+        return await self.references.load(characters, accepted.most) if accepted else ()
 
     async def _starting_image(self, run: Run, work: Path) -> Path:
-        """The one that was committed when the run was requested, to the end. Never a placeholder."""
-        pinned = run.request.starting_image_version_id
+        """The version that was committed when the run was requested. Never a placeholder."""
+        version_id = run.request.starting_image_version_id
         async with self.unit() as store:
-            held = await store.hold_version(pinned) if pinned else None
-        if held is None or held.purged or not held.kind.is_picture:
+            locked = await store.lock_version(version_id) if version_id else None
+        if locked is None or locked.purged or not locked.kind.is_picture:
             raise starting_image_missing()
-        path = work / f"starting-image{Path(held.version.object.key).suffix}"
+        path = work / f"starting-image{Path(locked.version.object.key).suffix}"
         try:
-            await self.objects.own.fetch(held.version.object, path)
+            await self.objects.own.fetch(locked.version.object, path)
         except Permanent as e:
             if e.code == "object_missing":
                 raise starting_image_missing() from e
@@ -86,28 +90,28 @@ class GatherInputs:
         return path
 
     async def _previous(self, asset_id: str | None, path: Path) -> Path | None:
-        """How the committed video of the segment before ends, to compare with: without it the run goes on.
+        """How the committed video of the segment before ends, for comparison; the run continues without it.
 
-        Its last frame was kept beside it; a video from before that was done is fetched and decoded once more.
+        That is the stored last frame; older videos have none, so the video itself is fetched.
         """
         if asset_id is None:
             return None
         try:
             async with self.unit() as store:
-                version = await store.committed(asset_id)
+                version = await store.committed_version(asset_id)
             if version is None:
                 return None
-            end = version.last_frame or version.object
-            near = self.objects.own.local_path(end.key)
-            if near is not None and near.exists():
-                return near
-            await self.objects.own.fetch(end, path)
+            ending = version.last_frame or version.object
+            local = self.objects.own.local_path(ending.key)
+            if local is not None and local.exists():
+                return local
+            await self.objects.own.fetch(ending, path)
         except RetakeError as e:
             log.warning("previous_video.missing", asset_id=asset_id, code=e.code)
             return None
         return path
 
-    async def _brought(self, run: Run, path: Path) -> Path:
+    async def _uploaded(self, run: Run, path: Path) -> Path:
         r = run.request
         if r.input_object is not None:
             try:
@@ -115,9 +119,9 @@ class GatherInputs:
             except Permanent as e:
                 if e.code != "object_missing":
                     raise
-                raise UserError("input_missing", "The uploaded file is gone.", "Upload it again.") from e
+                raise UserError("input_missing", "The uploaded file no longer exists.", "Upload it again.") from e
         elif r.input_url is not None:
-            await self.downloads.fetch(r.input_url, path, max_size=MAX_SIZE[r.asset_kind])
+            await self.downloads.fetch(r.input_url, path, max_size=MAX_DOWNLOAD_SIZE[r.asset_kind])
         else:
             raise input_missing()
         return path

@@ -1,4 +1,4 @@
-"""The characters' reference images, fetched once per content: runs of one project share them."""
+"""A cache of the characters' reference images by content, which the runs of a project share."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Final
 
-from services.generator.commands.ports import Reference
+from services.generator.providers.base import Reference
 from shared.contracts.values import Character, ObjectRef
 from shared.core.errors import Permanent, UserError
 from shared.objects import Objects
 
-KEPT: Final = 64  # pictures, 25 MB at most each
-USED_FOR_S: Final = 3600.0  # a run that was given a file may still open it
+MAX_FILES: Final = 64  # pictures of at most 25 MB
+IN_USE_S: Final = 3600.0  # a run may still open a file that it was given
 
 
 @dataclass(frozen=True)
-class GatherReferences:
-    """`folder` may be lost at any time, and be shared by workers: a file appears in it whole or not at all."""
+class ReferenceCache:
+    """Workers share `folder`, and it may be deleted at any time: a file appears in it complete or not at all."""
 
     objects: Objects
     folder: Path
 
-    async def __call__(self, characters: Sequence[Character], most: int) -> tuple[Reference, ...]:
+    async def load(self, characters: Sequence[Character], most: int) -> tuple[Reference, ...]:
         """The first picture of each character, then the second of each, and so on, `most` in all.
 
-        Raises UserError for a picture that is gone, Retryable for a store that is away.
+        Raises UserError if a picture no longer exists, Retryable if the store is unavailable.
         """
-        found = [Reference(ref.sha256, await self._fetched(name, ref)) for name, ref in in_turn(characters)[:most]]
+        chosen = interleaved(characters)[:most]
+        references = [Reference(ref.sha256, await self._fetch(name, ref)) for name, ref in chosen]
         await asyncio.to_thread(self._prune)
-        return tuple(found)
+        return tuple(references)
 
-    async def _fetched(self, name: str, ref: ObjectRef) -> Path:
+    async def _fetch(self, name: str, ref: ObjectRef) -> Path:
         path = self.folder / ref.sha256
         if path.exists():
             with suppress(FileNotFoundError):
@@ -51,21 +52,21 @@ class GatherReferences:
                 raise
             raise UserError(
                 "reference_missing",
-                f"A reference image of {name} is gone.",
-                "Upload it again in the project's characters, or take it out there.",
+                f"A reference image of {name} no longer exists.",
+                "Upload it again in the project's characters, or remove it there.",
             ) from e
         return path
 
     def _prune(self) -> None:
         with suppress(FileNotFoundError):
             newest = sorted(self.folder.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
-            for path in newest[KEPT:]:
-                if time.time() - path.stat().st_mtime > USED_FOR_S:
+            for path in newest[MAX_FILES:]:
+                if time.time() - path.stat().st_mtime > IN_USE_S:
                     path.unlink(missing_ok=True)
 
 
-def in_turn(characters: Sequence[Character]) -> list[tuple[str, ObjectRef]]:
-    """(name, picture), so that a model that takes few gets at least one of as many characters as possible."""
+def interleaved(characters: Sequence[Character]) -> list[tuple[str, ObjectRef]]:
+    """(name, picture) pairs, so that a model that accepts few of them sees as many characters as possible."""
     each = [[(c.name, ref) for ref in c.reference_images] for c in characters]
     turns = [pair for pair in chain.from_iterable(zip_longest(*each)) if pair]
     first: dict[str, tuple[str, ObjectRef]] = {}

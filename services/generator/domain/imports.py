@@ -1,4 +1,4 @@
-"""The import of a film, as it is stored, and what its events say about it."""
+"""The import of a film as it is stored, and its events."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from shared.contracts.events.generator import Failed, ImportClip, ImportReady, P
 from shared.contracts.values import Cost, Problem
 from shared.core.errors import UserError
 from shared.messaging.events import Cause
+
+SPLIT: Final = "split"
+"""The kind of job that splits a film. The job's id is the import's."""
 
 NOTHING_SPENT: Final = Cost(amount="0", basis="reported")
 
@@ -30,7 +33,7 @@ WORKING: Final = frozenset({ImportState.QUEUED, ImportState.SPLITTING})
 
 @dataclass(frozen=True)
 class FilmImport:
-    """One row. `request` is the command as it came; `cause` is whose events this import's are."""
+    """One row. `request` is the command that started it; `cause` is copied to its events."""
 
     request: ImportRequested
     cause: Cause

@@ -1,6 +1,6 @@
-"""The prompt that a model gets: the user's words, the project's style and its characters.
+"""Builds the prompt of a model from the user's directions and the project's style and characters.
 
-Versions keep the user's words alone, so that a later change of style needs no unpicking.
+Versions keep the directions alone, so that a later change of style applies to them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from shared.contracts.values import AssetKind, ProjectSettings
 
 
-def styled(kind: AssetKind, directions: str, project: ProjectSettings, overrides: Mapping[str, Any]) -> str:
-    """Pictures take style and characters; a script is spoken as written and music has no looks.
+def styled_prompt(kind: AssetKind, directions: str, project: ProjectSettings, overrides: Mapping[str, Any]) -> str:
+    """Pictures and videos use style and characters; narrations and music use the directions as they are.
 
     `style_adjustments` and `character_prompt` of the overrides extend the project's style and characters, for one run.
     """
@@ -26,6 +26,6 @@ def styled(kind: AssetKind, directions: str, project: ProjectSettings, overrides
 
 
 def _joined(*texts: Any) -> str:
-    """Overrides are anybody's: what is no text says nothing."""
+    """Ignores overrides that are not strings: clients may send anything."""
     words = [text.strip().rstrip(",") for text in texts if isinstance(text, str)]
     return ", ".join(word for word in words if word)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from services.generator.commands.ports import Beside, Expect, Inspected, Made
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
+from services.generator.media.base import ComparisonFiles, Inspection, MediaCheck
 from services.generator.media.measurement import WIDTH, blur, likenesses, measuring, read_median, sampled
 from services.generator.media.pictures import in_child
 from services.generator.media.playability import breaks_off, needs_proxy, proxy, put_index_first
 from services.generator.media.uploads import ingest
+from services.generator.providers.base import CandidateFile
 from shared.contracts.frame_sizes import ratio_label, resolution_label
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
@@ -34,18 +35,20 @@ class FfmpegMediaProcessor:
     """Implements `MediaProcessor` with ffmpeg, PyAV and Pillow, each in a process that a crafted file cannot harm."""
 
     async def inspect(
-        self, path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None = None
-    ) -> Inspected:
-        return await inspect(path, kind, work, beside, expect)
+        self, path: Path, kind: AssetKind, work: Path, comparison: ComparisonFiles, check: MediaCheck | None = None
+    ) -> Inspection:
+        return await inspect(path, kind, work, comparison, check)
 
-    async def ingest(self, path: Path, kind: AssetKind, work: Path) -> Made:
+    async def ingest(self, path: Path, kind: AssetKind, work: Path) -> CandidateFile:
         return await ingest(path, kind, work)
 
 
-async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside, expect: Expect | None) -> Inspected:
+async def inspect(
+    path: Path, kind: AssetKind, work: Path, comparison: ComparisonFiles, check: MediaCheck | None
+) -> Inspection:
     """Raises Permanent for what is empty, does not decode to its end, or is silent where there must be sound.
 
-    What a file says of itself is shown to `expect` before it is decoded: twenty times the length is not worth the time.
+    What a file says of itself is shown to `check` before it is decoded: twenty times the length is not worth the time.
 
     An MP4 whose index lies at its end is put right in place.
     """
@@ -54,9 +57,9 @@ async def inspect(path: Path, kind: AssetKind, work: Path, beside: Beside, expec
     if kind.is_picture:
         return await _picture(path, work)
     found = await asyncio.to_thread(_probed, path)
-    if expect:
-        expect(_media(found, None))
-    return await (_video(path, found, work, beside) if kind is AssetKind.VIDEO else _sound(path, found, work))
+    if check:
+        check(_media(found, None))
+    return await (_video(path, found, work, comparison) if kind is AssetKind.VIDEO else _sound(path, found, work))
 
 
 def _probed(path: Path) -> Probe:
@@ -71,7 +74,7 @@ def _probed(path: Path) -> Probe:
         raise Permanent(e.code, e.cause, "Regenerate, or use a file that plays.") from e
 
 
-async def _picture(path: Path, work: Path) -> Inspected:
+async def _picture(path: Path, work: Path) -> Inspection:
     poster = work / "poster.jpg"
     try:
         told = await in_child({"path": str(path), "poster": str(poster)}, Permanent)
@@ -81,7 +84,7 @@ async def _picture(path: Path, work: Path) -> Inspected:
     media = Media(
         width=width, height=height, aspect_ratio=ratio_label(width, height), resolution=resolution_label(width, height)
     )
-    return Inspected(media, quality_of_picture({"sharpness": await _sharpness(poster, work)}), poster)
+    return Inspection(media, quality_of_picture({"sharpness": await _sharpness(poster, work)}), poster)
 
 
 async def _sharpness(poster: Path, work: Path) -> float | None:
@@ -92,7 +95,7 @@ async def _sharpness(poster: Path, work: Path) -> float | None:
     return read_median(out)
 
 
-async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspected:
+async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFiles) -> Inspection:
     if not found.width or not found.height or not found.frames:
         raise Permanent("no_video", "The file holds no video.", "Regenerate, or use a file that plays.")
     poster, strip = work / "poster.jpg", work / "filmstrip.jpg"
@@ -118,10 +121,10 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
         "black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
         "frozen_share": _frozen_share(said, found.duration_s),
     }
-    alike, reasons = await likenesses(work, found, beside.starting_image, beside.previous)
+    alike, reasons = await likenesses(work, found, comparison.starting_image, comparison.previous)
     measures = looking.values() | shares | alike
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
-    return Inspected(
+    return Inspection(
         _media(found, _loudness(said)),
         quality_of_video(measures, reasons),
         poster,
@@ -131,7 +134,7 @@ async def _video(path: Path, found: Probe, work: Path, beside: Beside) -> Inspec
     )
 
 
-async def _sound(path: Path, found: Probe, work: Path) -> Inspected:
+async def _sound(path: Path, found: Probe, work: Path) -> Inspection:
     if not found.audio_codec:
         raise Permanent("no_sound", "The file holds no sound.", "Regenerate, or use a file that plays.")
     poster = work / "poster.jpg"
@@ -141,7 +144,7 @@ async def _sound(path: Path, found: Probe, work: Path) -> Inspected:
     peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", said)
     if peak and float(peak.group(1)) < SILENT_DBFS:
         raise Permanent("silent", "The file is silent.", "Regenerate, or use a file that can be heard.")
-    return Inspected(_media(found, _loudness(said)), quality_of_sound(), poster)
+    return Inspection(_media(found, _loudness(said)), quality_of_sound(), poster)
 
 
 async def _decode(outputs: Sequence[Output], duration_s: float) -> str:

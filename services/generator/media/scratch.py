@@ -1,6 +1,6 @@
-"""Folders for work in progress, below one that belongs to this process alone.
+"""Folders for work in progress, below one that belongs to this process.
 
-A killed process cannot tidy up: at the next start every folder whose owner is gone (its lock is free) is removed.
+A killed process cannot clean up, so every start deletes the folders whose owner no longer holds their lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 LOCK: Final = ".lock"
 
 
-class ProcessScratch:
+class ScratchFolders:
     """Implements `Scratch`. Open it before the first folder is asked for."""
 
     def __init__(self, root: Path, name: str) -> None:
@@ -25,7 +25,7 @@ class ProcessScratch:
         self._mine = root / name
         self._lock: int | None = None
 
-    async def __aenter__(self) -> ProcessScratch:
+    async def __aenter__(self) -> ScratchFolders:
         await asyncio.to_thread(self._open)
         return self
 
@@ -36,8 +36,9 @@ class ProcessScratch:
 
     @asynccontextmanager
     async def folder(self, name: str) -> AsyncIterator[Path]:
+        """A folder that is deleted when the block ends, or at the next start if this process is killed before."""
         path = self._mine / name
-        shutil.rmtree(path, ignore_errors=True)  # of an attempt of ours that was stopped
+        shutil.rmtree(path, ignore_errors=True)  # left by an earlier attempt in this process
         path.mkdir(parents=True)
         try:
             yield path
@@ -54,7 +55,7 @@ class ProcessScratch:
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    """A folder without a lock file is just being made, or is none of ours."""
+    """A folder without a lock file is just being created, or is not ours."""
     with suppress(OSError):
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
         try:

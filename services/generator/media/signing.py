@@ -1,35 +1,47 @@
-"""Signs versions' files as they are made: by which model, or brought by whom, and from which starting image."""
+"""Adds Content Credentials to the files of versions: the model, or the uploader, and the starting image."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from services.generator.commands.ports import Origin
 from shared.core.errors import RetakeError
 from shared.media.c2pa import OPENED, Claim, Identity, Ingredient, can_sign, form_of, is_ai, sign
 
 log = structlog.get_logger(__name__)
 
-NO_PLACE: Final = "Files of this kind ({}) have no place for Content Credentials."
-FAILED: Final = "It could not be given Content Credentials. {}"
+UNSUPPORTED: Final = "Files of this type ({}) cannot carry Content Credentials."
+FAILED: Final = "The file could not be signed. {}"
 
 
-class C2paVersionSigner:
-    """Implements `VersionSigner`."""
+@dataclass(frozen=True)
+class Origin:
+    """Where a version comes from, as its file will state. Paths are in the work folder."""
 
+    title: str
+    model: str | None
+    facts: Mapping[str, Any]
+    uploaded: Path | None = None
+    starting_image: Path | None = None
+    starting_image_version_id: str | None = None
+
+
+class VersionSigner:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
     async def sign(self, path: Path, content_type: str, origin: Origin) -> str | None:
+        """Signs the file in place and returns None. A file that cannot be signed stays as it is, and the reason is
+        returned in words for users: no version is lost because of its signature."""
         content_type = form_of(path, content_type)
         if not can_sign(content_type):
-            return NO_PLACE.format(content_type)
+            return UNSUPPORTED.format(content_type)
         return await asyncio.shield(asyncio.to_thread(self._sign, path, content_type, origin))
 
     def _sign(self, path: Path, content_type: str, origin: Origin) -> str | None:
@@ -47,15 +59,15 @@ class C2paVersionSigner:
 
 
 def _claims(path: Path, content_type: str, origin: Origin) -> Iterator[Claim]:
-    """The fullest first: what was brought, or went in, may carry a manifest that nobody can read."""
+    """The most complete one first: an uploaded file or a starting image may carry a manifest that cannot be read."""
     for with_files in (True, False):
-        if origin.brought is not None:
-            yield _brought(path, content_type, origin, origin.brought if with_files else path)
+        if origin.uploaded is not None:
+            yield _uploaded(path, content_type, origin, origin.uploaded if with_files else path)
         else:
-            yield _made(content_type, origin, origin.starting_image if with_files else None)
+            yield _generated(content_type, origin, origin.starting_image if with_files else None)
 
 
-def _made(content_type: str, origin: Origin, starting_image: Path | None) -> Claim:
+def _generated(content_type: str, origin: Origin, starting_image: Path | None) -> Claim:
     ingredients = []
     if origin.starting_image is not None:
         facts = {"version_id": origin.starting_image_version_id}
@@ -64,7 +76,7 @@ def _made(content_type: str, origin: Origin, starting_image: Path | None) -> Cla
     return Claim(origin.title, content_type, kind, origin.model, facts=dict(origin.facts), ingredients=ingredients)
 
 
-def _brought(path: Path, content_type: str, origin: Origin, parent: Path) -> Claim:
-    """Opened, not created: how it was made is for what it was before to say."""
-    before = Ingredient("As it was brought", content_type, parent, "parentOf")
+def _uploaded(path: Path, content_type: str, origin: Origin, parent: Path) -> Claim:
+    """Opened, not created: only the uploaded file itself may state how it was made."""
+    before = Ingredient("As it was uploaded", content_type, parent, "parentOf")
     return Claim(origin.title, content_type, None, action=OPENED, facts=dict(origin.facts), ingredients=[before])

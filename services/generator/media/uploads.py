@@ -7,9 +7,9 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from services.generator.commands.ports import Made
 from services.generator.media.pictures import in_child
 from services.generator.media.playability import NO_METADATA, breaks_off, is_plain, sdr, sound_for_mp4, steady_rate
+from services.generator.providers.base import CandidateFile
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, UserError
 from shared.media.ffmpeg import run_ffmpeg
@@ -44,7 +44,7 @@ _CALLED: Final = {
 }
 
 
-async def ingest(path: Path, kind: AssetKind, work: Path) -> Made:
+async def ingest(path: Path, kind: AssetKind, work: Path) -> CandidateFile:
     """Raises UserError, in words about the file."""
     form = await asyncio.to_thread(sniff, path)
     if kind.is_picture:
@@ -54,15 +54,15 @@ async def ingest(path: Path, kind: AssetKind, work: Path) -> Made:
     return await _sound(path, form, work)
 
 
-async def _picture(path: Path, form: Form, work: Path) -> Made:
+async def _picture(path: Path, form: Form, work: Path) -> CandidateFile:
     if form is not Form.PICTURE:
         raise _unsupported(form, f"pictures: {PICTURES}")
     out = work / "picture.jpg"
     told = await in_child({"path": str(path), "out": str(out)}, UserError)
-    return Made(out, "image/jpeg", _FREE, {"uploaded_as": told["format"]})
+    return CandidateFile(out, "image/jpeg", _FREE, {"uploaded_as": told["format"]})
 
 
-async def _video(path: Path, form: Form, work: Path) -> Made:
+async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _VIDEO:
         raise _unsupported(form, f"videos: {VIDEOS}")
     found = await _probed(path, form)
@@ -89,10 +89,10 @@ async def _video(path: Path, form: Form, work: Path) -> Made:
     await _convert(
         pictures.output(source["a:0?"], str(out), **video, **sound_for_mp4(found), **container, **NO_METADATA), found
     )
-    return Made(out, "video/mp4", _FREE, {"uploaded_as": found.video_codec})
+    return CandidateFile(out, "video/mp4", _FREE, {"uploaded_as": found.video_codec})
 
 
-async def _sound(path: Path, form: Form, work: Path) -> Made:
+async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _SOUND:
         raise _unsupported(form, f"sound: {SOUNDS}")
     found = await _probed(path, form)
@@ -106,7 +106,7 @@ async def _sound(path: Path, form: Form, work: Path) -> Made:
     out = work / f"sound{suffix}"
     sound = media_file(path, found.input_options)["a:0"]
     await _convert(sound.output(str(out), **codec, **NO_METADATA), found)
-    return Made(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
+    return CandidateFile(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
 
 
 async def _probed(path: Path, form: Form) -> Probe:

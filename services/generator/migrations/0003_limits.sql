@@ -3,7 +3,7 @@
 -- What a provider, or one of its models, lets through. The catalogue says it at every start; `next_at` and what the
 -- provider itself asked for are shared by all replicas.
 create table provider_limits (
-    gate text primary key,                       -- a provider, or "provider model"
+    name text primary key,                       -- a provider, or "provider model"
     per_minute double precision check (per_minute > 0),
     at_once integer check (at_once > 0),
     next_at timestamptz not null default now(),  -- when the pace lets the next request go

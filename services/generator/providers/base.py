@@ -1,65 +1,106 @@
-"""The port of providers that are elsewhere and cost money: what one file per provider implements.
+"""The port of providers: what they are asked for, what they return, and how they fail.
 
-An order is submitted, looked at until it rests, then fetched. Whoever submits may die at any moment, so a call is a
-row before it is a request: `call_id` goes along with it, and `find_orphan` tells by it whether the request arrived.
+A provider that works on this machine implements `Maker`. One that is elsewhere and costs money implements
+`RemoteProvider`: a request is submitted, polled until it ends, then its file is fetched. The worker that submits may
+crash at any moment, so a call is a row before it is a request: `call_id` is sent along with it, and `find_orphan` uses
+it to find out whether the request arrived.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from services.generator.commands.ports import Made, Order
-from shared.contracts.values import Cost, Problem
+from services.generator.domain.calls import Call, Handle
+from services.generator.domain.frames import Frame
+from services.generator.domain.pricing import Quote, quote
+from services.generator.domain.runs import Lane
+from services.generator.domain.tolerances import ExpectedOutput
+from shared.contracts.catalogue import Catalogue, Model
+from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, RetakeError, Retryable
 
-Handle = Mapping[str, Any]
-"""The provider's own: an id, addresses. JSON; stored, never looked into by anyone else."""
+LaneOf = Callable[[AssetKind], Lane]
+"""The lane in which a provider's work on an asset of this kind is queued."""
 
-
-ABANDON: Final = "abandon"
-"""The kind of job that stops a call whose run has ended. The job's id is the call's."""
-
-
-class CallState(StrEnum):
-    INTENDED = "intended"  # about to be submitted, or submitted by a worker that died
-    SUBMITTED = "submitted"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    LOST = "lost"  # it never arrived
+OnProgress = Callable[[float], None]
+"""Receives how much of a step is done, from 0 to 1. Never blocks."""
 
 
 @dataclass(frozen=True)
-class Call:
-    """One row. `cost` is known once the provider has finished."""
+class Reference:
+    """A character's picture, in a file that other runs use as well. `sha256` is of its content."""
 
-    call_id: str
+    sha256: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class CandidateRequest:
+    """What a provider is asked for: one candidate of a run."""
+
     run_id: str
     position: int
-    provider: str
-    model: str
-    state: CallState
-    handle: Handle | None
-    cost: Cost | None
-    intended_at: datetime
-    request: Mapping[str, Any] | None = None  # what `prepare` answered
+    attempt: int
+    kind: AssetKind
+    model: Model
+    directions: str  # as the user wrote them
+    prompt: str  # the directions with the project's style and characters
+    settings: Mapping[str, Any]
+    seed: int | None
+    label: str
+    frame: Frame | None = None
+    fps: int | None = None
+    duration_s: float | None = None
+    starting_image: Path | None = None
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def quote(self) -> Quote | None:
+        return quote(self.model, self.settings, duration_s=self.duration_s, directions=self.directions)
+
+    @property
+    def expected(self) -> ExpectedOutput:
+        has_sound = bool(self.model.makes_sound and self.settings.get("generate_audio"))
+        return ExpectedOutput(self.frame, self.duration_s, has_sound)
 
 
 @dataclass(frozen=True)
-class Running:
-    """`share` from 0 to 1 if the provider tells, `again_s` until the next look."""
+class CandidateFile:
+    """A file in the work folder, not inspected yet.
+
+    `info` holds the provider's own facts about it; `expected` replaces the request's expectations where the provider
+    asked the model for something else.
+    """
+
+    path: Path
+    content_type: str
+    cost: Cost
+    info: Mapping[str, Any] = field(default_factory=dict)
+    expected: ExpectedOutput | None = None
+
+
+class Maker(Protocol):
+    """A provider as the generator uses it."""
+
+    async def make(self, request: CandidateRequest, work: Path, on_progress: OnProgress) -> CandidateFile:
+        """Raises Retryable, Permanent or UserError; stops when it is cancelled."""
+        ...
+
+
+@dataclass(frozen=True)
+class CallRunning:
+    """`share` is from 0 to 1 if the provider reports it; `poll_after_s` is how long to wait before the next poll."""
 
     share: float | None = None
-    again_s: float = 2.0
+    poll_after_s: float = 2.0
 
 
 @dataclass(frozen=True)
-class Succeeded:
+class CallSucceeded:
     """`output` is the provider's own, for `fetch`."""
 
     output: Any
@@ -67,26 +108,27 @@ class Succeeded:
 
 
 @dataclass(frozen=True)
-class Stopped:
-    """It failed or was cancelled; `cost` is what is charged all the same."""
+class CallFailed:
+    """The call failed or was cancelled; `cost` is what is charged nevertheless."""
 
     error: RetakeError
     cost: Cost
     cancelled: bool = False
 
 
-class Cancelled(StrEnum):
+class CancelOutcome(StrEnum):
     ACCEPTED = "accepted"
     TOO_LATE = "too_late"
     UNKNOWN = "unknown"
 
 
-class Unsure(Retryable):
-    """The submission may have arrived (a timeout, a dropped connection, a 5xx): it is never sent again blindly."""
+class SubmissionUnknown(Retryable):
+    """The submission may have arrived (a timeout, a dropped connection, a 5xx): it is never repeated blindly."""
 
 
-class Throttled(Retryable):
-    """The account's pace: nobody asks for `delay_s`. `per_minute`: the slower pace that it is held to for a while."""
+class ProviderThrottled(Retryable):
+    """The account's rate limit: no replica sends a request for `delay_s` seconds. `per_minute` is the slower rate that
+    the provider imposes for a while."""
 
     counts = False
 
@@ -95,16 +137,16 @@ class Throttled(Retryable):
         self.per_minute = per_minute
 
 
-class Unreached(Retryable):
-    """What was submitted could not be looked at or fetched just now: it goes on, and is paid for, whether or not we
-    see it. No attempt of the run is used up; the run's age and the provider's own deadline bound it."""
+class ProviderUnreachable(Retryable):
+    """A submitted call could not be polled or fetched just now; it continues, and is paid for, all the same. It uses up
+    no attempt of the run: the run's age and the provider's own deadline bound it."""
 
     counts = False
 
 
-class Halted(Permanent):
-    """The account is refused whatever it asks (its token, its credit): nobody asks for `pause_s`, then one tries for
-    all; None: until the service is started again. A person may try again, too."""
+class ProviderHalted(Permanent):
+    """The account is refused altogether (its token, its credit): nothing is submitted for `pause_s` seconds, then one
+    call probes for all. None: until the service is restarted. A person may try again at any time."""
 
     retryable = True
 
@@ -113,88 +155,60 @@ class Halted(Permanent):
         self.pause_s = pause_s
 
 
-class Paused(Permanent):
-    """Another call heard Halted: this one was not even sent."""
+class ProviderPaused(Permanent):
+    """Another call raised ProviderHalted, so this one was not sent."""
 
     retryable = True
 
 
 class RemoteProvider(Protocol):
-    """What one file per provider implements. Limits, breaker, spending and paying once are none of its business: it
-    raises Throttled, Halted, Unsure, Retryable, Permanent or UserError, and says what a call cost."""
+    """A provider that is elsewhere and costs money. It raises ProviderThrottled, ProviderHalted, SubmissionUnknown,
+    Retryable, Permanent or UserError, and reports what a call cost. Limits, circuit breaker, spend caps and paying once
+    are not its business."""
 
-    async def prepare(self, order: Order) -> Mapping[str, Any]:
-        """What the call will be recognised by (JSON), kept with the intent. Nothing is sent that costs.
+    async def prepare(self, request: CandidateRequest) -> Mapping[str, Any]:
+        """What the call can be recognised by (JSON), stored with the intent. Sends nothing that costs.
 
-        Raises UserError for what the model does not take.
+        Raises UserError for what the model does not accept.
         """
         ...
 
-    async def submit(self, call_id: str, order: Order) -> Handle:
-        """Raises Unsure if it may have arrived; any other error means that it did not."""
+    async def submit(self, call_id: str, request: CandidateRequest) -> Handle:
+        """Raises SubmissionUnknown if it may have arrived; any other error means that it did not."""
         ...
 
-    async def look(self, handle: Handle) -> Running | Succeeded | Stopped: ...
+    async def poll(self, handle: Handle) -> CallRunning | CallSucceeded | CallFailed: ...
 
-    async def fetch(self, order: Order, done: Succeeded, work: Path) -> Made: ...
+    async def fetch(self, request: CandidateRequest, result: CallSucceeded, work: Path) -> CandidateFile: ...
 
-    async def cancel(self, handle: Handle) -> Cancelled: ...
+    async def cancel(self, handle: Handle) -> CancelOutcome: ...
 
-    async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
-        """The call's handle, if it arrived; None if it surely did not. Raises Retryable while that is unknown.
+    async def find_orphan(self, call: Call, others: Sequence[Call]) -> Handle | None:
+        """The handle of a call whose answer was lost; None if it certainly never arrived. Raises Retryable while that
+        is unknown.
 
-        `beside`: the model's other calls of about that time. What is theirs is not this one's, and one that is still
-        `intended` may be waiting for its own answer.
+        `others`: the model's other calls of about the same time. A prediction of theirs is not this call's, and one
+        that is still `intended` may be waiting for its own answer.
         """
         ...
 
 
-class Turnstile(Protocol):
-    """What a provider lets through, shared by all replicas. A job passes its gates when it is claimed; what is left
-    to do here is the breaker, and the turn of every further call of the same attempt."""
-
-    async def enter(self, order: Order) -> float:
-        """Seconds until it is this call's turn. Raises Paused while the provider refuses everybody."""
-        ...
-
-    async def throttled(self, provider: str, error: Throttled) -> None: ...
-
-    async def heard(self, provider: str) -> None:
-        """It refused one call, or nobody knows, but not the account: what it was halted for is not known to last."""
-        ...
-
-    async def halted(self, provider: str, error: Halted) -> None: ...
+class WebhookResult(Enum):
+    ACCEPTED = auto()
+    FORGED = auto()  # the provider did not sign it
+    UNREADABLE = auto()
 
 
-class Calls(Protocol):
-    """The rows of calls, each write a transaction of its own."""
+WebhookReceiver = Callable[[Mapping[str, str], bytes], WebhookResult]
+"""Takes the headers and the raw body of a webhook."""
 
-    async def open(self, run_id: str, position: int) -> Call | None:
-        """The one that is not over, if any."""
-        ...
 
-    async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
-        """Reserves what the call may cost, in the same transaction. Raises Fenced if the run is no longer this
-        attempt's, UserError if the project may not spend that much."""
-        ...
+@dataclass(frozen=True)
+class Provider:
+    """A row of the registry: a local `maker`, or a `remote` that the generator pays only once."""
 
-    async def submitted(self, call: Call, handle: Handle) -> Call:
-        """The provider took it: whatever it was halted for is over."""
-        ...
-
-    async def beside(self, call: Call) -> list[Call]:
-        """The other calls of its model around its time, whatever became of them."""
-        ...
-
-    async def adopt(self, call: Call, handle: Handle) -> Call | None:
-        """As `submitted`, for what was found; None if another call holds the prediction (by the handle's `id`)."""
-        ...
-
-    async def charge(self, call: Call, cost: Cost) -> None:
-        """What it cost, counted once however often this is said, in place of what was reserved. The call stays open
-        until its candidate is stored. Told to whoever saw the run end before."""
-        ...
-
-    async def end(self, call: Call, state: CallState, problem: Problem | None = None) -> None: ...
-
-    async def load(self, call_id: str) -> Call | None: ...
+    lane: LaneOf
+    maker: Maker | None = None
+    remote: RemoteProvider | None = None
+    compare: Callable[[Catalogue], Awaitable[object]] | None = None  # logs where our catalogue and the provider differ
+    webhook: WebhookReceiver | None = None  # of POST /webhooks/NAME

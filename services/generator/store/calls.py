@@ -1,43 +1,43 @@
-"""Calls to providers that cost, in PostgreSQL: each write a transaction of its own."""
+"""Paid calls to providers: each write is a transaction of its own."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
 
-from services.generator.commands.ports import Order
+from services.generator import metrics
+from services.generator.domain.calls import Call, CallState, Handle
 from services.generator.domain.pricing import Quote
 from services.generator.domain.problems import spend_cap_currency, spend_cap_reached
 from services.generator.domain.runs import failed
 from services.generator.domain.states import RunState
-from services.generator.metrics import PAID
-from services.generator.providers.base import Call, CallState, Handle
+from services.generator.providers.base import CandidateRequest
 from services.generator.store.rows import RUN, run_of
+from services.generator.store.transactions import worker_transaction
 from shared.contracts.values import Cost, Problem, SpendCap
 from shared.core.clock import Clock
-from shared.core.errors import Fenced, Permanent, Retryable
+from shared.core.errors import Fenced, Permanent
 from shared.core.ids import NewId
 from shared.messaging import outbox
 from shared.messaging.events import Publisher
-from shared.postgres.pool import Connection, Pool, transaction
-from shared.postgres.retry import UNAVAILABLE
+from shared.postgres.pool import Connection, Pool
 
-# Far more than a request may be under way, a retention hour included: nothing older can be mistaken for it.
+# Much longer than a request can take, even with the hour for which providers keep predictions: nothing older or newer
+# can be confused with it.
 _AROUND: Final = "interval '2 hours'"
 _CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at,
     request"""
 
-_HOLD: Final = """
+_LOCK_RUN: Final = """
     select project_id, request->'project_settings'->'spend_cap' as cap from runs
     where run_id = $1 and state = 'generating' and attempt = $2 for update
 """
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('spending'), hashtext($1))"
-# What is known of a call's cost counts, else what is reserved for it while it is open. A month is of UTC.
+# The cost of a call counts once it is known; while the call is open, the amount that is reserved for it. UTC months.
 _SPENDING: Final = """
     select coalesce(sum(amount), 0) as spent,
            coalesce(sum(reserved) filter (where amount is null and state in ('intended', 'submitted')), 0) as reserved
@@ -52,12 +52,12 @@ _INTEND: Final = f"""
     returning {_CALL}
 """
 _SUBMITTED: Final = f"""
-    with in_order as (delete from provider_breakers where provider = $4)
+    with closed as (delete from provider_breakers where provider = $4)
     update provider_calls set state = 'submitted', handle = $2, submitted_at = $3
     where call_id = $1 and state in ('intended', 'submitted') returning {_CALL}
 """
-# One adoption at a time: two that looked at the same moment found the same.
-_ADOPTING: Final = "select pg_advisory_xact_lock(hashtext('adopting'), hashtext($1))"
+# One adoption at a time: two workers that search at the same moment find the same prediction.
+_ONE_ADOPTION: Final = "select pg_advisory_xact_lock(hashtext('adopting'), hashtext($1))"
 _ADOPT: Final = f"""
     update provider_calls mine set state = 'submitted', handle = $2, submitted_at = $3
     where call_id = $1 and state in ('intended', 'submitted') and not exists (
@@ -66,7 +66,7 @@ _ADOPT: Final = f"""
           and other.intended_at between mine.intended_at - {{around}} and mine.intended_at + {{around}})
     returning {_CALL}
 """.format(around=_AROUND)
-_BESIDE: Final = f"""
+_NEIGHBOURS: Final = f"""
     select {_CALL} from provider_calls
     where model = $1 and call_id <> $2
       and intended_at between $3::timestamptz - {_AROUND} and $3::timestamptz + {_AROUND}
@@ -82,8 +82,8 @@ _CHARGE: Final = f"""
 """
 
 
-class PostgresCalls:
-    """Implements `Calls`."""
+class CallRepository:
+    """Raises Retryable("database_unavailable") when the database is away."""
 
     def __init__(self, pool: Pool, publisher: Publisher, clock: Clock, new_id: NewId) -> None:
         self._pool = pool
@@ -91,7 +91,8 @@ class PostgresCalls:
         self._clock = clock
         self._new_id = new_id
 
-    async def open(self, run_id: str, position: int) -> Call | None:
+    async def find_open(self, run_id: str, position: int) -> Call | None:
+        """The call of this candidate that has not ended, if there is one."""
         row = await self._row(
             f"select {_CALL} from provider_calls where run_id = $1 and position = $2 "
             "and state in ('intended', 'submitted')",
@@ -100,59 +101,69 @@ class PostgresCalls:
         )
         return _call(row) if row else None
 
-    async def intend(self, order: Order, request: Mapping[str, Any]) -> Call:
-        now, price = self._clock.now(), order.quote
+    async def record_intent(self, request: CandidateRequest, prepared: Mapping[str, Any]) -> Call:
+        """Reserves what the call may cost in the same transaction. Raises Fenced if the run belongs to another attempt,
+        UserError if the call would exceed the project's spend cap."""
+        now, price = self._clock.now(), request.quote
         needed = price.total if price else Decimal(0)
-        async with self._transaction() as connection:
-            run = await connection.fetchrow(_HOLD, order.run_id, order.attempt)
+        async with worker_transaction(self._pool) as connection:
+            run = await connection.fetchrow(_LOCK_RUN, request.run_id, request.attempt)
             if run is None:
-                raise Fenced(order.run_id)
+                raise Fenced(request.run_id)
             if run["cap"] and price:
                 await _check_spending(connection, run["project_id"], SpendCap.model_validate(run["cap"]), price, now)
             row = await connection.fetchrow(
                 _INTEND,
                 self._new_id(),
-                order.run_id,
-                order.position,
-                order.attempt,
+                request.run_id,
+                request.position,
+                request.attempt,
                 now,
-                dict(request),
+                dict(prepared),
                 needed,
                 price.currency if price else "USD",
             )
         assert row is not None, "the run is locked"
         return _call(row)
 
-    async def submitted(self, call: Call, handle: Handle) -> Call:
+    async def mark_submitted(self, call: Call, handle: Handle) -> Call:
+        """The provider accepted the call, so its circuit breaker closes."""
         row = await self._row(_SUBMITTED, call.call_id, dict(handle), self._clock.now(), call.provider)
         if row is None:
-            raise Permanent("call_over", f"call {call.call_id} is over")
+            raise Permanent("call_over", f"call {call.call_id} has ended")
         return _call(row)
 
-    async def beside(self, call: Call) -> list[Call]:
-        async with self._transaction() as connection:
-            rows = await connection.fetch(_BESIDE, call.model, call.call_id, call.intended_at)
+    async def neighbours(self, call: Call) -> list[Call]:
+        """The other calls of its model at about the same time, in any state."""
+        async with worker_transaction(self._pool) as connection:
+            rows = await connection.fetch(_NEIGHBOURS, call.model, call.call_id, call.intended_at)
         return [_call(row) for row in rows]
 
     async def adopt(self, call: Call, handle: Handle) -> Call | None:
-        async with self._transaction() as connection:
-            await connection.execute(_ADOPTING, call.model)
+        """Like `mark_submitted`, for a prediction that was found; None if it belongs to another call (by its `id`)."""
+        async with worker_transaction(self._pool) as connection:
+            await connection.execute(_ONE_ADOPTION, call.model)
             row = await connection.fetchrow(_ADOPT, call.call_id, dict(handle), self._clock.now())
         return _call(row) if row else None
 
-    async def charge(self, call: Call, cost: Cost) -> None:
+    async def record_cost(self, call: Call, cost: Cost) -> None:
+        """Replaces the reserved amount by the actual cost, once, however often it is called.
+
+        The call stays open until its candidate is stored. If its run has failed or was cancelled, that is published
+        again with the new cost.
+        """
         amount = Decimal(cost.amount)
-        async with self._transaction() as connection:
+        async with worker_transaction(self._pool) as connection:
             row = await connection.fetchrow(_CHARGE, call.call_id, amount, cost.currency, cost.basis == "estimated")
             if row is None:
                 return
             run = run_of(row)
             if amount and run.state in (RunState.FAILED, RunState.CANCELLED) and row["problem"]:
-                told = failed(run, Problem.model_validate(row["problem"]))
-                await outbox.publish(connection, self._publisher.messages([told], run.cause))
-        PAID.labels(call.provider, call.model, cost.currency).inc(float(amount))
+                event = failed(run, Problem.model_validate(row["problem"]))
+                await outbox.publish(connection, self._publisher.messages([event], run.cause))
+        metrics.PAID.labels(call.provider, call.model, cost.currency).inc(float(amount))
 
-    async def end(self, call: Call, state: CallState, problem: Problem | None = None) -> None:
+    async def finish(self, call: Call, state: CallState, problem: Problem | None = None) -> None:
         await self._row(
             "update provider_calls set state = $2, problem = $3, ended_at = $4 "
             "where call_id = $1 and state in ('intended', 'submitted')",
@@ -162,25 +173,17 @@ class PostgresCalls:
             self._clock.now(),
         )
 
-    async def load(self, call_id: str) -> Call | None:
+    async def get(self, call_id: str) -> Call | None:
         row = await self._row(f"select {_CALL} from provider_calls where call_id = $1", call_id)
         return _call(row) if row else None
 
     async def _row(self, statement: str, *args: Any) -> asyncpg.Record | None:
-        async with self._transaction() as connection:
+        async with worker_transaction(self._pool) as connection:
             return await connection.fetchrow(statement, *args)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
-        try:
-            async with transaction(self._pool) as connection:
-                yield connection
-        except UNAVAILABLE as e:
-            raise Retryable("database_unavailable", f"The database is away: {e!r}") from e
 
 
 async def _check_spending(connection: Connection, project_id: str, cap: SpendCap, price: Quote, now: datetime) -> None:
-    """One call after the other, so that two of them never reserve the same money. Raises UserError."""
+    """Checks one call at a time, so that two of them never reserve the same money. Raises UserError."""
     if cap.currency != price.currency:
         raise spend_cap_currency(cap, price.currency)
     await connection.execute(_ONE_AT_A_TIME, project_id)

@@ -1,29 +1,29 @@
-"""Imports of films, in PostgreSQL."""
+"""Imports of films: how they begin and end, and what the worker that splits them writes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
 
-from services.generator.commands.import_ports import SPLIT, Progressed, Splits
-from services.generator.commands.ports import Attempt
-from services.generator.domain.film_cuts import Change
-from services.generator.domain.imports import WORKING, FilmImport, ImportState
+from services.generator.domain.attempts import Attempt
+from services.generator.domain.film_splits import SceneChange
+from services.generator.domain.imports import SPLIT, WORKING, FilmImport, ImportState
+from services.generator.store.transactions import worker_transaction
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import ImportRequested
 from shared.contracts.events.generator import ImportClip
 from shared.contracts.values import Problem
-from shared.core.errors import Fenced, Retryable
+from shared.core.errors import Fenced
 from shared.jobs import queue as jobs
 from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
 from shared.observability.tracing import current_traceparent
-from shared.postgres.pool import Connection, Pool, transaction
-from shared.postgres.retry import UNAVAILABLE
+from shared.postgres.pool import Connection, Pool
 
 _IMPORT: Final = """import_id, request, state, rev, attempt, failures, step, project_id, owner_id, correlation_id,
     event_id"""
@@ -42,8 +42,8 @@ _ADVANCE: Final = f"""
     update imports set rev = rev + 1, step = $3, updated_at = $4
     where import_id = $1 and token = $2 and state = 'splitting' returning {_IMPORT}
 """
-_SCANNED: Final = "update imports set changes = $3 where import_id = $1 and token = $2 returning 1"
-_KEEP: Final = """
+_STORE_CHANGES: Final = "update imports set changes = $3 where import_id = $1 and token = $2 returning 1"
+_STORE_CLIPS: Final = """
     with ours as (select import_id from imports where import_id = $1 and token = $2 and state = 'splitting' for update),
     kept as (
         insert into import_clips (import_id, number, facts)
@@ -62,7 +62,15 @@ _END: Final = f"""
 """
 
 
-class _Rows:
+@dataclass(frozen=True)
+class StoredProgress:
+    """What earlier attempts stored: the scene changes, None before they are known, and clips."""
+
+    changes: list[SceneChange] | None
+    clips: list[ImportClip]
+
+
+class _ImportRows:
     """Bound to one transaction."""
 
     def __init__(self, connection: Connection, publisher: Publisher) -> None:
@@ -81,6 +89,7 @@ class _Rows:
         problem: Problem | None = None,
         attempt: Attempt | None = None,
     ) -> FilmImport | None:
+        """From a working state; None if it was in none, or is another attempt's."""
         row = await self._db.fetchrow(
             _END,
             import_id,
@@ -93,10 +102,11 @@ class _Rows:
         return _import_of(row) if row else None
 
 
-class PostgresImports(_Rows):
-    """Implements `Imports`."""
+class ImportRepository(_ImportRows):
+    """Bound to one transaction."""
 
     async def add(self, request: ImportRequested, cause: Cause, now: datetime) -> FilmImport | None:
+        """None if there is an import of that id already."""
         row = await self._db.fetchrow(
             _ADD,
             request.import_id,
@@ -118,6 +128,7 @@ class PostgresImports(_Rows):
         await jobs.cancel(self._db, import_id)
 
     async def of_episode(self, episode_id: str) -> list[str]:
+        """The imports into an episode that have not ended."""
         rows = await self._db.fetch(
             "select import_id from imports where episode_id = $1 and state = any($2)", episode_id, _WORKING
         )
@@ -133,57 +144,63 @@ class PostgresImports(_Rows):
         return list(await inbox.unpark(self._db, subject_id))
 
 
-class PostgresSplits(_Rows):
-    """Implements `Splits`."""
+class FilmSplitRepository(_ImportRows):
+    """What the worker of an import writes, bound to one transaction. Every write is fenced by the attempt's token."""
 
     async def begin(self, attempt: Attempt, now: datetime) -> FilmImport | None:
-        row = await self._db.fetchrow(_BEGIN, attempt.run_id, attempt.token, attempt.number, now, _WORKING)
+        row = await self._db.fetchrow(_BEGIN, attempt.job_id, attempt.token, attempt.number, now, _WORKING)
         return _import_of(row) if row else None
 
-    async def progressed(self, import_id: str) -> Progressed:
+    async def load_progress(self, import_id: str) -> StoredProgress:
         changes = await self._db.fetchval("select changes from imports where import_id = $1", import_id)
         clips = await self._db.fetch("select facts from import_clips where import_id = $1 order by number", import_id)
-        return Progressed(
-            None if changes is None else [Change(*change) for change in changes],
+        return StoredProgress(
+            None if changes is None else [SceneChange(*change) for change in changes],
             [ImportClip.model_validate(r["facts"]) for r in clips],
         )
 
-    async def scanned(self, attempt: Attempt, changes: Sequence[Change]) -> None:
-        told = [[change.time_s, change.score] for change in changes]
-        if not await self._db.fetchval(_SCANNED, attempt.run_id, attempt.token, told):
-            raise Fenced(attempt.run_id)
+    async def store_scene_changes(self, attempt: Attempt, changes: Sequence[SceneChange]) -> None:
+        """Raises Fenced."""
+        rows = [[change.time_s, change.score] for change in changes]
+        if not await self._db.fetchval(_STORE_CHANGES, attempt.job_id, attempt.token, rows):
+            raise Fenced(attempt.job_id)
 
-    async def advance(self, attempt: Attempt, step: str, now: datetime) -> FilmImport | None:
-        row = await self._db.fetchrow(_ADVANCE, attempt.run_id, attempt.token, step, now)
+    async def record_progress(self, attempt: Attempt, step: str, now: datetime) -> FilmImport | None:
+        row = await self._db.fetchrow(_ADVANCE, attempt.job_id, attempt.token, step, now)
         return _import_of(row) if row else None
 
-    async def keep(self, attempt: Attempt, clips: Sequence[ImportClip]) -> None:
+    async def store_clips(self, attempt: Attempt, clips: Sequence[ImportClip]) -> None:
+        """Raises Fenced."""
         if not await self._db.fetchval(
-            _KEEP, attempt.run_id, attempt.token, [c.number for c in clips], [c.model_dump(mode="json") for c in clips]
+            _STORE_CLIPS,
+            attempt.job_id,
+            attempt.token,
+            [c.number for c in clips],
+            [c.model_dump(mode="json") for c in clips],
         ):
-            raise Fenced(attempt.run_id)
+            raise Fenced(attempt.job_id)
 
-    async def finish(self, attempt: Attempt) -> None:
-        await jobs.finish(self._db, attempt.handle)
+    async def finish_job(self, attempt: Attempt) -> None:
+        """Ends the job. Raises Fenced."""
+        await jobs.finish(self._db, attempt.claim)
 
     async def postpone(self, attempt: Attempt, until: datetime) -> FilmImport | None:
-        row = await self._db.fetchrow(_POSTPONE, attempt.run_id, attempt.token)
+        row = await self._db.fetchrow(_POSTPONE, attempt.job_id, attempt.token)
         if row is None:
             return None
-        await jobs.reschedule(self._db, attempt.handle, until)
+        await jobs.reschedule(self._db, attempt.claim, until)
         return _import_of(row)
 
 
-def split_units(pool: Pool, publisher: Publisher) -> Callable[[], AbstractAsyncContextManager[Splits]]:
-    """Transactions for workers. A database that is away is Retryable("database_unavailable")."""
+SplitUnit = Callable[[], AbstractAsyncContextManager[FilmSplitRepository]]
+"""Opens a transaction of a worker. Raises Retryable("database_unavailable")."""
 
+
+def split_units(pool: Pool, publisher: Publisher) -> SplitUnit:
     @asynccontextmanager
-    async def unit() -> AsyncIterator[Splits]:
-        try:
-            async with transaction(pool) as connection:
-                yield PostgresSplits(connection, publisher)
-        except UNAVAILABLE as e:
-            raise Retryable("database_unavailable", f"The database is away: {e!r}") from e
+    async def unit() -> AsyncIterator[FilmSplitRepository]:
+        async with worker_transaction(pool) as connection:
+            yield FilmSplitRepository(connection, publisher)
 
     return unit
 

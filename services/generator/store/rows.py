@@ -1,4 +1,4 @@
-"""Rows to domain objects and back, and what every store of one transaction can do."""
+"""Rows of runs to domain objects and back, and what every repository of runs can do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import asyncpg
 from pydantic import TypeAdapter
 
-from services.generator.commands.ports import Attempt
+from services.generator.domain.attempts import Attempt
 from services.generator.domain.runs import Run, Spent
 from services.generator.domain.states import SOURCES_OF, RunState, outcome_of_candidate
 from shared.contracts.base import Event
@@ -67,6 +67,8 @@ class Rows:
         problem: Problem | None = None,
         attempt: Attempt | None = None,
     ) -> Run | None:
+        """Moves the run and its candidates to a terminal state; None if its state does not allow that, or the attempt
+        is fenced."""
         row = await self._db.fetchrow(
             _END,
             run_id,

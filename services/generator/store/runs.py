@@ -1,20 +1,20 @@
-"""How runs begin and end, in PostgreSQL."""
+"""Runs and their assets: how they begin and end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import asyncpg
 
-from services.generator.commands.ports import Asset, HeldVersion, NewRun
+from services.generator.domain.calls import CANCEL_ORPHAN
 from services.generator.domain.runs import Lane, Run
-from services.generator.domain.states import ACTIVE, VersionStatus
-from services.generator.providers.base import ABANDON
+from services.generator.domain.states import ACTIVE, RunState, VersionStatus
 from services.generator.store.rows import RUN, Rows, dump_settings, run_of, states
 from shared.contracts.events.gateway import RegenerateRequested
-from shared.contracts.values import AssetKind, Version
+from shared.contracts.values import AssetKind, Problem, Settings, Version
 from shared.jobs import queue as jobs
 from shared.messaging.events import Cause
 from shared.observability.tracing import current_traceparent
@@ -42,18 +42,18 @@ _ADD: Final = f"""
             case when $3::text = 'failed' then $17::timestamptz end)
     on conflict do nothing returning {RUN}
 """
-_OFFER: Final = """
+_OFFER_EXISTING: Final = """
     with offered as (insert into candidates (run_id, position, version_id) values ($1, 0, $2))
     update versions set status = 'candidate' where version_id = $2 and status <> 'accepted'
 """
-_HOLD: Final = """
+_LOCK_VERSION: Final = """
     select v.facts, v.asset_id, v.status, v.purged_at is not null as purged, a.kind
     from versions v join assets a using (asset_id) where v.version_id = $1 for share of v
 """
 _OPEN_CALLS: Final = """
     select call_id from provider_calls where run_id = $1 and state in ('intended', 'submitted')
 """
-_BURY: Final = """
+_TOMBSTONE: Final = """
     insert into assets (asset_id, created_at, deleted_at)
     select asset_id, $3, $3 from (
         select unnest($1::uuid[]) as asset_id
@@ -65,10 +65,48 @@ _BURY: Final = """
 _PURGE: Final = "update versions set purged_at = $2 where asset_id = any($1::uuid[]) and purged_at is null"
 
 
-class PostgresRuns(Rows):
-    """Implements `Runs`."""
+@dataclass(frozen=True)
+class AdmittedAsset:
+    """The asset of a run that begins, locked until the transaction ends."""
 
-    async def admit(self, request: RegenerateRequested, cause: Cause) -> Asset:
+    commit_seq: int
+    committed: Version | None
+    deleted: bool = False
+    refused: bool = False  # the run's command was dead-lettered before, and its failure is published
+    parked: bool = False  # events about the run arrived before it
+
+
+@dataclass(frozen=True)
+class NewRun:
+    request: RegenerateRequested
+    cause: Cause
+    state: RunState
+    step: str
+    settings: Settings
+    provider: str
+    model: str | None
+    lane: Lane
+    problem: Problem | None = None
+    candidate: Version | None = None  # source `existing`: the version that is offered again
+    base_commit_seq: int | None = None
+
+
+@dataclass(frozen=True)
+class LockedVersion:
+    """A version that cannot be purged before the transaction ends."""
+
+    version: Version
+    kind: AssetKind
+    asset_id: str
+    status: VersionStatus
+    purged: bool
+
+
+class RunRepository(Rows):
+    """Bound to one transaction."""
+
+    async def admit(self, request: RegenerateRequested, cause: Cause) -> AdmittedAsset:
+        """Locks the asset, which is made known if it is new."""
         row = await self._db.fetchrow(
             _ADMIT,
             request.asset_id,
@@ -80,12 +118,13 @@ class PostgresRuns(Rows):
         )
         assert row is not None, "the upsert returns its row"
         committed = Version.model_validate(row["committed"]) if row["committed"] else None
-        return Asset(row["commit_seq"], committed, row["deleted"], row["refused"], row["parked"])
+        return AdmittedAsset(row["commit_seq"], committed, row["deleted"], row["refused"], row["parked"])
 
-    async def hold_version(self, version_id: str) -> HeldVersion | None:
-        return await hold_version(self._db, version_id)
+    async def lock_version(self, version_id: str) -> LockedVersion | None:
+        return await lock_version(self._db, version_id)
 
     async def add(self, run: NewRun, now: datetime) -> Run | None:
+        """None if there is a run of that id already."""
         r, c = run.request, run.cause
         row = await self._db.fetchrow(
             _ADD,
@@ -110,42 +149,46 @@ class PostgresRuns(Rows):
         if row is None:
             return None
         if run.candidate:
-            await self._db.execute(_OFFER, r.run_id, run.candidate.version_id)
+            await self._db.execute(_OFFER_EXISTING, r.run_id, run.candidate.version_id)
         return run_of(row)
 
     async def enqueue(self, run: Run, lane: Lane) -> None:
-        gates = [run.provider, f"{run.provider} {run.model}"] if lane is Lane.CALL else []
+        limits = [run.provider, f"{run.provider} {run.model}"] if lane is Lane.CALL else []
         await jobs.enqueue(
-            self._db, run.run_id, lane, fair_key=run.cause.project_id, payload={"limits": gates} if gates else None
+            self._db, run.run_id, lane, fair_key=run.cause.project_id, payload={"limits": limits} if limits else None
         )
 
     async def stop_work(self, run_id: str) -> None:
+        """Removes the run's job and stops whoever has it in hand, the provider included."""
         await jobs.cancel(self._db, run_id)
         for r in await self._db.fetch(_OPEN_CALLS, run_id):
-            await jobs.enqueue(self._db, r["call_id"], ABANDON)
+            await jobs.enqueue(self._db, r["call_id"], CANCEL_ORPHAN)
 
     async def is_known(self, run_id: str) -> bool:
         return bool(await self._db.fetchval("select 1 from runs where run_id = $1", run_id))
 
-    async def bury(self, asset_ids: Sequence[str], episode_id: str | None, now: datetime) -> list[str]:
-        gone = [r["asset_id"] for r in await self._db.fetch(_BURY, list(asset_ids), episode_id, now)]
-        await self._db.execute(_PURGE, gone, now)
+    async def tombstone_assets(self, asset_ids: Sequence[str], episode_id: str | None, now: datetime) -> list[str]:
+        """Marks assets as deleted, even unseen ones, and their versions as not to be used again; returns the ids of
+        their active runs. With an episode: all of its assets that are known."""
+        tombstoned = [r["asset_id"] for r in await self._db.fetch(_TOMBSTONE, list(asset_ids), episode_id, now)]
+        await self._db.execute(_PURGE, tombstoned, now)
         rows = await self._db.fetch(
             "select run_id from runs where asset_id = any($1::uuid[]) and state = any($2) order by run_id",
-            gone,
+            tombstoned,
             states(ACTIVE),
         )
         return [r["run_id"] for r in rows]
 
     async def refuse(self, run_id: str, now: datetime) -> None:
+        """Remembers a run whose request was put aside, so that it never starts."""
         await self._db.execute(
             "insert into refused_runs (run_id, refused_at) values ($1, $2) on conflict do nothing", run_id, now
         )
 
 
-async def hold_version(connection: Connection, version_id: str) -> HeldVersion | None:
-    row: asyncpg.Record | None = await connection.fetchrow(_HOLD, version_id)
+async def lock_version(connection: Connection, version_id: str) -> LockedVersion | None:
+    row: asyncpg.Record | None = await connection.fetchrow(_LOCK_VERSION, version_id)
     if row is None:
         return None
     version = Version.model_validate(row["facts"])
-    return HeldVersion(version, AssetKind(row["kind"]), row["asset_id"], VersionStatus(row["status"]), row["purged"])
+    return LockedVersion(version, AssetKind(row["kind"]), row["asset_id"], VersionStatus(row["status"]), row["purged"])

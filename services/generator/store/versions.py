@@ -1,12 +1,12 @@
-"""How the committed pointer moves, in PostgreSQL."""
+"""Versions: how the committed pointer moves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.generator.commands.ports import Pending
 from services.generator.domain.retention import RetirementReason
 from services.generator.domain.runs import Run
 from services.generator.store.rows import RUN, Rows, run_of
@@ -44,15 +44,28 @@ _COMMIT: Final = f"""
 """
 
 
-class PostgresCommits(Rows):
-    """Implements `Commits`."""
+@dataclass(frozen=True)
+class PendingCommit:
+    """A run that waits for its commit, its asset locked."""
 
-    async def lock(self, run_id: str, version_id: str) -> Pending | None:
+    run: Run
+    base_commit_seq: int | None
+    commit_seq: int
+    committed_version_id: str | None
+    updated_at: datetime | None
+    candidate: Version | None  # the accepted version, if it is one of the run's candidates
+    accepted: tuple[str, ...] = ()  # the asset's accepted versions that are kept, newest first
+
+
+class VersionRepository(Rows):
+    """Bound to one transaction."""
+
+    async def lock_pending(self, run_id: str, version_id: str) -> PendingCommit | None:
         row = await self._db.fetchrow(_LOCK, run_id, version_id)
         if row is None:
             return None
         candidate = Version.model_validate(row["candidate"]) if row["candidate"] else None
-        return Pending(
+        return PendingCommit(
             run_of(row),
             row["base_commit_seq"],
             row["commit_seq"],
@@ -62,7 +75,10 @@ class PostgresCommits(Rows):
             tuple(row["accepted"] or ()),
         )
 
-    async def commit(self, pending: Pending, updated_at: datetime, retired: Mapping[str, RetirementReason]) -> Run:
+    async def commit(
+        self, pending: PendingCommit, updated_at: datetime, retired: Mapping[str, RetirementReason]
+    ) -> Run:
+        """Moves the pointer and ends the run. `retired` maps the versions that are no longer kept to the reason."""
         assert pending.candidate is not None
         row = await self._db.fetchrow(
             _COMMIT,

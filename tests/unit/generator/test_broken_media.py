@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.generator.commands.ports import Beside
+from services.generator.media.base import ComparisonFiles
 from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.media.playability import breaks_off, index_is_first, steady_rate
 from shared.contracts.values import AssetKind
@@ -107,7 +107,7 @@ async def test_bringing_broken_files_ends_in_a_version_or_in_words(
         path.write_bytes(data)
         try:
             made = await studio.ingest(path, AssetKind.VIDEO, work)
-            found = await studio.inspect(made.path, AssetKind.VIDEO, work, Beside())
+            found = await studio.inspect(made.path, AssetKind.VIDEO, work, ComparisonFiles())
             assert found.media.frames
         except RetakeError as e:
             told.append(e)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.generator.domain.backoff import ASKED_MOST_S, FIRST_S, MOST_S, delay_before
+from services.generator.domain.backoff import FIRST_S, MAX_S, REQUESTED_MAX_S, retry_delay
 from services.generator.domain.frames import Frame, frame_of
-from services.generator.domain.prompts import styled
+from services.generator.domain.prompts import styled_prompt
 from services.generator.domain.runs import commit_time
 from services.generator.domain.states import ACTIVE, SOURCES_OF, TERMINAL, WORKING, RunState, may_become
-from services.generator.domain.tolerances import Asked, OutputDiffers, check
+from services.generator.domain.tolerances import ExpectedOutput, OutputDiffers, check_output
 from shared.contracts.frame_sizes import parse_ratio, ratio_label, resolution_label
 from shared.contracts.values import AssetKind, Character, Media, Output, ProjectSettings, Setting, SettingSource
 
@@ -146,7 +146,7 @@ def test_pixels_become_words(size: tuple[int, int], ratio: str, resolution: str)
 
 # --- tolerances (R7)
 
-HD = Asked(Frame(1920, 1080), 5.0)
+HD = ExpectedOutput(Frame(1920, 1080), 5.0)
 GOOD: dict[str, Any] = {"width": 1920, "height": 1080, "duration_s": 5.0, "fps": 24.0, "video_codec": "h264"}
 
 
@@ -163,7 +163,7 @@ GOOD: dict[str, Any] = {"width": 1920, "height": 1080, "duration_s": 5.0, "fps":
     ],
 )
 def test_differences_within_the_tolerance_pass(change: dict[str, Any]) -> None:
-    check(AssetKind.VIDEO, HD, Media(**(GOOD | change)))
+    check_output(AssetKind.VIDEO, HD, Media(**(GOOD | change)))
 
 
 @pytest.mark.parametrize(
@@ -183,31 +183,31 @@ def test_differences_within_the_tolerance_pass(change: dict[str, Any]) -> None:
 )
 def test_differences_beyond_it_fail_in_words(change: dict[str, Any], word: str) -> None:
     with pytest.raises(OutputDiffers, match=word) as differs:
-        check(AssetKind.VIDEO, HD, Media(**(GOOD | change)))
+        check_output(AssetKind.VIDEO, HD, Media(**(GOOD | change)))
     assert differs.value.retryable
     assert differs.value.recovery
 
 
 def test_long_videos_may_differ_by_a_share() -> None:
-    asked = Asked(None, 60.0)
-    check(AssetKind.VIDEO, asked, Media(**(GOOD | {"duration_s": 62.9})))
+    asked = ExpectedOutput(None, 60.0)
+    check_output(AssetKind.VIDEO, asked, Media(**(GOOD | {"duration_s": 62.9})))
     with pytest.raises(OutputDiffers):
-        check(AssetKind.VIDEO, asked, Media(**(GOOD | {"duration_s": 63.1})))
+        check_output(AssetKind.VIDEO, asked, Media(**(GOOD | {"duration_s": 63.1})))
 
 
 def test_missing_sound_fails_what_is_there_to_be_heard() -> None:
-    check(AssetKind.VIDEO, HD, Media(**GOOD))
+    check_output(AssetKind.VIDEO, HD, Media(**GOOD))
     for kind in (AssetKind.NARRATION, AssetKind.MUSIC):
         with pytest.raises(OutputDiffers, match="no sound"):
-            check(kind, Asked(), Media(duration_s=5.0))
+            check_output(kind, ExpectedOutput(), Media(duration_s=5.0))
     with pytest.raises(OutputDiffers, match="no sound"):
-        check(AssetKind.VIDEO, Asked(HD.frame, 5.0, sound=True), Media(**GOOD))
+        check_output(AssetKind.VIDEO, ExpectedOutput(HD.frame, 5.0, sound=True), Media(**GOOD))
 
 
 def test_images_may_be_half_as_large() -> None:
-    check(AssetKind.IMAGE, Asked(Frame(2048, 2048)), Media(width=1024, height=1024))
+    check_output(AssetKind.IMAGE, ExpectedOutput(Frame(2048, 2048)), Media(width=1024, height=1024))
     with pytest.raises(OutputDiffers):
-        check(AssetKind.IMAGE, Asked(Frame(2048, 2048)), Media(width=1022, height=1022))
+        check_output(AssetKind.IMAGE, ExpectedOutput(Frame(2048, 2048)), Media(width=1022, height=1022))
 
 
 # --- prompts
@@ -218,24 +218,24 @@ PROJECT = ProjectSettings(
 
 
 def test_pictures_take_style_and_characters() -> None:
-    found = styled(AssetKind.VIDEO, "Pan left", PROJECT, {})
+    found = styled_prompt(AssetKind.VIDEO, "Pan left", PROJECT, {})
     assert found == "Pan left\n\nStyle: Ink, muted\n\nCharacters: Ada: red coat; Bo"
 
 
 def test_changes_for_one_run_extend_them() -> None:
     changes = {"style_adjustments": "warmer", "character_prompt": "Ada wears glasses"}
-    found = styled(AssetKind.IMAGE, "A quay", PROJECT, changes)
+    found = styled_prompt(AssetKind.IMAGE, "A quay", PROJECT, changes)
     assert "Style: Ink, muted, warmer" in found
     assert "Characters: Ada: red coat; Bo, Ada wears glasses" in found
 
 
 @pytest.mark.parametrize("kind", [AssetKind.NARRATION, AssetKind.MUSIC])
 def test_what_is_heard_has_no_looks(kind: AssetKind) -> None:
-    assert styled(kind, "Once upon a time", PROJECT, {"style_adjustments": "warmer"}) == "Once upon a time"
+    assert styled_prompt(kind, "Once upon a time", PROJECT, {"style_adjustments": "warmer"}) == "Once upon a time"
 
 
 def test_nothing_is_added_where_there_is_nothing() -> None:
-    assert styled(AssetKind.VIDEO, "Pan left", ProjectSettings(), {}) == "Pan left"
+    assert styled_prompt(AssetKind.VIDEO, "Pan left", ProjectSettings(), {}) == "Pan left"
 
 
 # --- time
@@ -245,10 +245,10 @@ def test_nothing_is_added_where_there_is_nothing() -> None:
 def test_waiting_grows_but_not_for_ever_and_respects_what_was_asked(
     attempt: int, chance: float, asked: float | None
 ) -> None:
-    delay = delay_before(attempt, random=chance, asked_s=asked)
-    assert FIRST_S / 2 <= delay <= max(MOST_S, ASKED_MOST_S)
-    assert delay >= min(asked or 0, ASKED_MOST_S)
-    assert delay_before(attempt + 1, random=chance) >= delay_before(attempt, random=chance)
+    delay = retry_delay(attempt, random=chance, requested_s=asked)
+    assert FIRST_S / 2 <= delay <= max(MAX_S, REQUESTED_MAX_S)
+    assert delay >= min(asked or 0, REQUESTED_MAX_S)
+    assert retry_delay(attempt + 1, random=chance) >= retry_delay(attempt, random=chance)
 
 
 MOMENTS = st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from services.generator.commands.ports import Beside, Inspected
+from services.generator.media.base import ComparisonFiles, Inspection
 from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.media.playability import index_is_first, needs_proxy, put_index_first, steady_rate
 from shared.contracts.values import AssetKind
@@ -24,9 +24,9 @@ def made(path: Path, *options: str, source: str = PICTURES) -> Path:
     return path
 
 
-async def inspected(path: Path, work: Path) -> Inspected:
+async def inspected(path: Path, work: Path) -> Inspection:
     work.mkdir()
-    return await FfmpegMediaProcessor().inspect(path, AssetKind.VIDEO, work, Beside())
+    return await FfmpegMediaProcessor().inspect(path, AssetKind.VIDEO, work, ComparisonFiles())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The provider that docs/guide/providers.md shows is one: what it says there runs, and does what the port asks."""
+"""The provider in docs/guide/providers.md: its code runs and implements the port, and its row fits the registry."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from services.generator.commands.ports import Order
+from services.generator.domain.calls import Call, CallState
+from services.generator.domain.runs import Lane
 from services.generator.providers.base import (
-    Call,
-    CallState,
-    Halted,
+    CallFailed,
+    CallRunning,
+    CallSucceeded,
+    CandidateRequest,
+    ProviderHalted,
+    ProviderThrottled,
     RemoteProvider,
-    Running,
-    Stopped,
-    Succeeded,
-    Throttled,
-    Unsure,
+    SubmissionUnknown,
 )
+from services.generator.providers.registry import registered_providers
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
 from shared.core.errors import Permanent, Retryable
 
 GUIDE: Final = Path(__file__).resolve().parents[3] / "docs/guide/providers.md"
+PROVIDERS: Final = GUIDE.parents[2] / "services/generator/providers"
 MODEL: Final = load_catalogue().get("minimax/speech-02-hd")
-ORDER: Final = Order(
+ORDER: Final = CandidateRequest(
     run_id="run",
     position=0,
     attempt=1,
@@ -78,11 +80,13 @@ def provider(acme: Acme, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rem
     """The guide's file, where a reader would have put it."""
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     [code] = [block for block in blocks if "class AcmeProvider" in block]
-    (tmp_path / "acme_provider.py").write_text(code)
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "provider.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "acme_provider", raising=False)
+    for name in ("acme", "acme.provider"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     client = httpx.AsyncClient(transport=httpx.MockTransport(acme), base_url="https://acme.example")
-    made: RemoteProvider = importlib.import_module("acme_provider").AcmeProvider(client)
+    made: RemoteProvider = importlib.import_module("acme.provider").AcmeProvider(client)
     return made
 
 
@@ -92,10 +96,10 @@ async def test_it_makes_what_was_asked_and_says_what_it_cost(
     await provider.prepare(ORDER)
     handle = await provider.submit("call", ORDER)
     assert acme.jobs["call"]["asked"]["text"] == ORDER.directions
-    assert await provider.look(handle) == Running(0.5)
+    assert await provider.poll(handle) == CallRunning(0.5)
     acme.jobs["call"] |= {"state": "done", "url": "/files/1", "units": 1000}
-    done = await provider.look(handle)
-    assert isinstance(done, Succeeded) and done.cost.amount == "0.1"
+    done = await provider.poll(handle)
+    assert isinstance(done, CallSucceeded) and done.cost.amount == "0.1"
     made = await provider.fetch(ORDER, done, tmp_path)
     assert made.path.read_bytes() == b"a film"
 
@@ -109,11 +113,23 @@ async def test_it_finds_what_arrived_and_stops_it_at_no_cost(provider: RemotePro
     assert handle
     await provider.cancel(handle)
     acme.jobs["call"]["why"] = "cancelled"
-    stopped = await provider.look(handle)
-    assert isinstance(stopped, Stopped) and stopped.cost.amount == "0"
+    stopped = await provider.poll(handle)
+    assert isinstance(stopped, CallFailed) and stopped.cost.amount == "0"
 
 
-@pytest.mark.parametrize(("status", "error"), [(429, Throttled), (401, Halted), (502, Unsure), (422, Permanent)])
+def test_a_provider_is_a_folder_and_a_row(provider: RemoteProvider) -> None:
+    acme = importlib.import_module("acme.provider")
+    row = acme.provider()
+    assert row.remote and row.lane(AssetKind.VIDEO) is Lane.CALL
+    assert "`acme.NAME: acme.provider(),`" in GUIDE.read_text()
+    folders = {path.parent.name for path in PROVIDERS.glob("*/provider.py")}
+    rows = set(re.findall(r"^ +(\w+)\.NAME: \1\.provider\(\),$", (PROVIDERS / "registry.py").read_text(), re.MULTILINE))
+    assert rows == folders == set(registered_providers())
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(429, ProviderThrottled), (401, ProviderHalted), (502, SubmissionUnknown), (422, Permanent)]
+)
 async def test_it_says_what_the_caller_should_do(
     provider: RemoteProvider, acme: Acme, status: int, error: type[Exception]
 ) -> None:
@@ -122,4 +138,4 @@ async def test_it_says_what_the_caller_should_do(
         await provider.submit("call", ORDER)
     if status == 502:
         with pytest.raises(Retryable):
-            await provider.look({"id": "call", "price": None})
+            await provider.poll({"id": "call", "price": None})

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from services.generator.commands.ports import Order
 from services.generator.domain.frames import Frame
+from services.generator.providers.base import CandidateRequest
+from services.generator.providers.model_inputs import model_inputs
+from services.generator.providers.replicate.errors import prediction_failed
 from services.generator.providers.replicate.images import fitted
-from services.generator.providers.replicate.inputs import inputs_of
-from services.generator.providers.replicate.problems import failure
 from services.generator.providers.replicate.provider import _cost
 from services.generator.providers.replicate.settings import ReplicateSettings
 from shared.contracts.catalogue import load_catalogue
@@ -26,11 +26,11 @@ CATALOGUE = load_catalogue()
 ROWS = [m for m in CATALOGUE if m.provider == "replicate"]
 
 
-def order(slug: str, tmp_path: Path | None = None, **settings: Any) -> Order:
+def order(slug: str, tmp_path: Path | None = None, **settings: Any) -> CandidateRequest:
     model = CATALOGUE.get(slug)
     values = {n: model.default_of(n) for n in model.properties if model.default_of(n) is not None} | settings
     seed = 7 if model.takes_seed else None
-    return Order(
+    return CandidateRequest(
         run_id="run",
         position=0,
         attempt=1,
@@ -50,7 +50,7 @@ def order(slug: str, tmp_path: Path | None = None, **settings: Any) -> Order:
 
 @pytest.mark.parametrize("model", ROWS, ids=lambda m: m.slug)
 def test_what_is_sent_is_what_the_published_schema_takes(model: Any) -> None:
-    made = inputs_of(order(model.slug))
+    made = model_inputs(order(model.slug))
     sent = made.plain | ({made.image: "https://example.com/a.jpg"} if made.image else {})
     assert violations(model.slug, sent) == []
     assert sent["text" if "speech" in model.slug else "prompt"].startswith("The boat turns.")
@@ -68,7 +68,7 @@ def test_every_value_that_a_row_allows_is_taken(model: Any) -> None:
         if name in ("width", "height", "seed"):
             continue
         for value in values:
-            assert violations(model.slug, inputs_of(order(model.slug, **{name: value})).plain) == [], (name, value)
+            assert violations(model.slug, model_inputs(order(model.slug, **{name: value})).plain) == [], (name, value)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_every_value_that_a_row_allows_is_taken(model: Any) -> None:
         ("bytedance/seedance-1-lite", {"resolution": "4K"}, "480p, 720p, 1080p"),
         ("google/veo-3.1-fast", {"duration": 5}, "4, 6, 8"),
         ("google/veo-3.1-fast", {"camera_fixed": True}, "It takes: aspect_ratio"),
-        ("bytedance/seedream-4", {"width": 2048}, "go together"),
+        ("bytedance/seedream-4", {"width": 2048}, "set together"),
         ("minimax/speech-02-hd", {"language": "sw"}, "fr, pt, de"),
     ],
 )
@@ -86,7 +86,7 @@ def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
     slug: str, settings: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        inputs_of(order(slug, **settings))
+        model_inputs(order(slug, **settings))
     assert caught.value.code == "setting_refused" and words in caught.value.cause
 
 
@@ -101,20 +101,22 @@ def test_what_a_model_does_not_take_is_refused_with_what_it_takes(
 )
 def test_a_script_is_spoken_in_its_language_without_being_told(script: str, language: str | None) -> None:
     asked = replace(order("minimax/speech-02-hd"), directions=script)
-    assert inputs_of(asked).plain.get("language_boost") == language
-    assert inputs_of(replace(asked, settings=asked.settings | {"language": "de"})).plain["language_boost"] == "German"
+    assert model_inputs(asked).plain.get("language_boost") == language
+    assert (
+        model_inputs(replace(asked, settings=asked.settings | {"language": "de"})).plain["language_boost"] == "German"
+    )
 
 
 def test_own_pixels_are_a_custom_size_and_a_dialect_speaks_its_language() -> None:
-    sent = inputs_of(order("bytedance/seedream-4", width=2048, height=1024)).plain
+    sent = model_inputs(order("bytedance/seedream-4", width=2048, height=1024)).plain
     assert (sent["size"], sent["width"], sent["height"]) == ("custom", 2048, 1024)
     assert violations("bytedance/seedream-4", sent) == []
-    assert inputs_of(order("minimax/speech-02-hd", language="de-AT")).plain["language_boost"] == "German"
+    assert model_inputs(order("minimax/speech-02-hd", language="de-AT")).plain["language_boost"] == "German"
 
 
 def test_a_video_without_its_image_is_refused() -> None:
     with pytest.raises(UserError) as caught:
-        inputs_of(replace(order("bytedance/seedance-1-lite"), starting_image=None))
+        model_inputs(replace(order("bytedance/seedance-1-lite"), starting_image=None))
     assert caught.value.code == "starting_image_missing"
 
 
@@ -142,7 +144,7 @@ def test_a_cancelled_call_costs_only_what_its_metrics_say() -> None:
     assert _cost(handle, {"metrics": {"video_output_duration_seconds": 5}}, complete=False).amount == "0.18"
 
 
-def handle_of(asked: Order) -> dict[str, Any]:
+def handle_of(asked: CandidateRequest) -> dict[str, Any]:
     assert asked.quote
     return {"id": "x", "price": asked.quote.stored()}
 
@@ -168,7 +170,7 @@ def handle_of(asked: Order) -> dict[str, Any]:
     ],
 )
 def test_errors_are_classed_by_their_codes(text: str, attempt: int, retried: bool, code: str | None) -> None:
-    error = failure(text, attempt)
+    error = prediction_failed(text, attempt)
     assert isinstance(error, Retryable) == retried
     assert getattr(error, "provider_code") == code  # noqa: B009 - not declared
     assert error.code != "provider_rate_limited", "only HTTP 429 is a rate limit"
@@ -185,4 +187,4 @@ def test_an_image_is_sent_in_the_frames_shape(tmp_path: Path, size: tuple[int, i
 
 
 def test_the_token_is_not_in_what_is_printed() -> None:
-    assert "r8_secret" not in repr(ReplicateSettings(token="r8_secret"))
+    assert "r8_secret" not in repr(ReplicateSettings(api_token="r8_secret"))

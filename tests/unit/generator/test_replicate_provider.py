@@ -13,21 +13,19 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.generator.commands.ports import Order
+from services.generator.domain.calls import Call, CallState, Handle
 from services.generator.domain.frames import Frame
 from services.generator.providers.base import (
-    Call,
-    CallState,
-    Cancelled,
-    Halted,
-    Handle,
-    Running,
-    Stopped,
-    Succeeded,
-    Throttled,
-    Unsure,
+    CallFailed,
+    CallRunning,
+    CallSucceeded,
+    CancelOutcome,
+    CandidateRequest,
+    ProviderHalted,
+    ProviderThrottled,
+    SubmissionUnknown,
 )
-from services.generator.providers.replicate.outputs import Outputs
+from services.generator.providers.replicate.outputs import OutputDownloads
 from services.generator.providers.replicate.provider import ReplicateProvider
 from services.generator.providers.replicate.settings import ReplicateSettings
 from shared.contracts.catalogue import load_catalogue
@@ -58,7 +56,7 @@ async def make(replicate: server.Running) -> AsyncIterator[Make]:
 
     def new(**settings: Any) -> ReplicateProvider:
         given = {
-            "token": replicate.token,
+            "api_token": replicate.token,
             "base_url": replicate.url,
             "poll_s": 0.02,
             "request_s": 20,
@@ -73,11 +71,11 @@ async def make(replicate: server.Running) -> AsyncIterator[Make]:
         await provider.close()
 
 
-def order(slug: str = "bytedance/seedream-4", **changes: Any) -> Order:
+def order(slug: str = "bytedance/seedream-4", **changes: Any) -> CandidateRequest:
     model = CATALOGUE.get(slug)
     values = {n: model.default_of(n) for n in model.properties if model.default_of(n) is not None}
     seed = {"seed": 7} if model.takes_seed else {}
-    made = Order(
+    made = CandidateRequest(
         run_id=new_id(),
         position=0,
         attempt=1,
@@ -95,7 +93,7 @@ def order(slug: str = "bytedance/seedream-4", **changes: Any) -> Order:
     return replace(made, **changes)
 
 
-def call_of(asked: Order, request: Any, *, ago_s: float = 0.0) -> Call:
+def call_of(asked: CandidateRequest, request: Any, *, ago_s: float = 0.0) -> Call:
     return Call(
         new_id(),
         asked.run_id,
@@ -110,20 +108,20 @@ def call_of(asked: Order, request: Any, *, ago_s: float = 0.0) -> Call:
     )
 
 
-async def until_over(provider: ReplicateProvider, handle: Handle) -> Succeeded | Stopped:
+async def until_over(provider: ReplicateProvider, handle: Handle) -> CallSucceeded | CallFailed:
     async with asyncio.timeout(60):
         while True:
-            answer = await provider.look(handle)
-            if not isinstance(answer, Running):
+            answer = await provider.poll(handle)
+            if not isinstance(answer, CallRunning):
                 return answer
 
 
-async def submitted(provider: ReplicateProvider, asked: Order) -> Handle:
+async def submitted(provider: ReplicateProvider, asked: CandidateRequest) -> Handle:
     await provider.prepare(asked)
     return await provider.submit(new_id(), asked)
 
 
-async def error_of(provider: ReplicateProvider, asked: Order) -> RetakeError:
+async def error_of(provider: ReplicateProvider, asked: CandidateRequest) -> RetakeError:
     with pytest.raises(RetakeError) as caught:
         await submitted(provider, asked)
     return caught.value
@@ -143,7 +141,7 @@ async def test_from_order_to_file(
     provider, asked = make(), order(slug)
     handle = await submitted(provider, asked)
     done = await until_over(provider, handle)
-    assert isinstance(done, Succeeded)
+    assert isinstance(done, CallSucceeded)
     made = await provider.fetch(asked, done, tmp_path)
     assert made.path.suffix == suffix and made.path.stat().st_size > 500
     assert (made.cost.amount, made.cost.basis) == (amount, "estimated")
@@ -163,7 +161,7 @@ async def test_a_video_gets_its_image_inline_if_it_is_small_else_as_a_file(
     asked = replace(asked, settings=asked.settings | {"duration": 2, "resolution": "480p"})
     provider = make()
     done = await until_over(provider, await submitted(provider, asked))
-    assert isinstance(done, Succeeded) and done.cost.amount == "0.036"
+    assert isinstance(done, CallSucceeded) and done.cost.amount == "0.036"
     made = await provider.fetch(asked, done, tmp_path)
     assert made.content_type == "video/mp4"
     [prediction] = replicate.account.predictions.values()
@@ -174,7 +172,7 @@ async def test_a_video_gets_its_image_inline_if_it_is_small_else_as_a_file(
 
 async def test_without_a_token_nothing_is_sent_and_the_way_to_one_is_told(make: Make) -> None:
     with pytest.raises(UserError) as caught:
-        await make(token=None).prepare(order())
+        await make(api_token=None).prepare(order())
     assert caught.value.code == "provider_token_missing"
     assert "replicate.com/account/api-tokens" in caught.value.recovery and "animatic" in caught.value.recovery
 
@@ -195,11 +193,11 @@ async def test_a_lost_answer_is_looked_for_and_never_asked_for_again(
     provider, asked = make(request_s=0.5), order()
     request = await provider.prepare(asked)
     call = call_of(asked, request)
-    with pytest.raises(Unsure):
+    with pytest.raises(SubmissionUnknown):
         await provider.submit(call.call_id, asked)
     found = await make().find_orphan(call, [])
     assert found and found["id"] in replicate.account.predictions
-    assert isinstance(await until_over(make(), found), Succeeded)
+    assert isinstance(await until_over(make(), found), CallSucceeded)
     assert len(replicate.account.predictions) == 1
 
 
@@ -209,7 +207,7 @@ async def test_what_never_arrived_is_lost_only_after_it_could_have_been_seen(
     replicate.faults.add("create", "status", status=502)
     provider, asked = make(), order()
     request = await provider.prepare(asked)
-    with pytest.raises(Unsure):
+    with pytest.raises(SubmissionUnknown):
         await provider.submit(new_id(), asked)
     with pytest.raises(Retryable) as caught:
         await provider.find_orphan(call_of(asked, request), [])
@@ -284,7 +282,7 @@ async def test_a_call_that_was_held_up_is_not_made(make: Make, replicate: server
     await asyncio.sleep(0.1)  # as after a pause of the process: by now it may count as lost
     with pytest.raises(Retryable) as caught:
         await provider.submit(new_id(), asked)
-    assert caught.value.code == "provider_late" and not isinstance(caught.value, Unsure)
+    assert caught.value.code == "provider_late" and not isinstance(caught.value, SubmissionUnknown)
     assert not replicate.account.predictions
 
 
@@ -300,7 +298,7 @@ async def test_what_refuses_the_account_halts_the_provider(
 ) -> None:
     replicate.faults.add("create", "status", status=status)
     error = await error_of(make(), order())
-    assert isinstance(error, Halted)
+    assert isinstance(error, ProviderHalted)
     assert (error.code, error.pause_s) == (code, pause_s) and words in error.recovery
     assert not replicate.account.predictions
 
@@ -328,7 +326,7 @@ async def test_a_throttle_says_how_long_and_how_slow(
 ) -> None:
     replicate.faults.add("create", "status", status=429, **fault)
     error = await error_of(make(), order())
-    assert isinstance(error, Throttled) and not error.counts
+    assert isinstance(error, ProviderThrottled) and not error.counts
     assert (error.code, error.delay_s, error.per_minute) == ("provider_rate_limited", delay_s, per_minute)
 
 
@@ -338,7 +336,7 @@ async def test_reading_is_repeated_after_429_and_5xx_and_drops(make: Make, repli
     replicate.faults.add("get", "status", status=429, headers={"retry-after": "0.1"})
     replicate.faults.add("get", "status", status=503)
     replicate.faults.add("get", "drop")
-    assert isinstance(await until_over(provider, handle), Succeeded)
+    assert isinstance(await until_over(provider, handle), CallSucceeded)
 
 
 async def test_a_refusal_names_the_fields(make: Make, replicate: server.Running) -> None:
@@ -370,7 +368,7 @@ async def test_ends_without_an_output(
     replicate.faults.add("prediction", **fault)
     provider = make()
     ended = await until_over(provider, await submitted(provider, order()))
-    assert isinstance(ended, Stopped)
+    assert isinstance(ended, CallFailed)
     assert (ended.error.code, isinstance(ended.error, Retryable)) == (code, retried)
     assert (ended.cost.amount == "0") == (code != "output_missing"), "only what succeeded is charged"
 
@@ -380,20 +378,20 @@ async def test_cancel_after_ends_what_hangs(make: Make, replicate: server.Runnin
     replicate.faults.add("prediction", fault)
     provider = make(cancel_after_s=40)  # 0.2 s at this speed
     ended = await until_over(provider, await submitted(provider, order()))
-    assert isinstance(ended, Stopped) and ended.error.code == code
+    assert isinstance(ended, CallFailed) and ended.error.code == code
 
 
 async def test_cancelling(make: Make, replicate: server.Running) -> None:
     replicate.faults.add("prediction", "never_end")
     provider = make()
     handle = await submitted(provider, order())
-    assert await provider.cancel(handle) is Cancelled.ACCEPTED
+    assert await provider.cancel(handle) is CancelOutcome.ACCEPTED
     ended = await until_over(provider, handle)
-    assert isinstance(ended, Stopped) and ended.cancelled and ended.cost.amount == "0"
+    assert isinstance(ended, CallFailed) and ended.cancelled and ended.cost.amount == "0"
     done = await submitted(provider, order())
     await until_over(provider, done)
-    assert await provider.cancel(done) is Cancelled.TOO_LATE
-    assert await provider.cancel(handle | {"id": "unknown"}) is Cancelled.UNKNOWN
+    assert await provider.cancel(done) is CancelOutcome.TOO_LATE
+    assert await provider.cancel(handle | {"id": "unknown"}) is CancelOutcome.UNKNOWN
 
 
 async def test_an_output_that_has_gone_is_said_to_have_gone_and_was_paid(
@@ -402,13 +400,13 @@ async def test_an_output_that_has_gone_is_said_to_have_gone_and_was_paid(
     provider, asked = make(), order()
     handle = await submitted(provider, asked)
     done = await until_over(provider, handle)
-    assert isinstance(done, Succeeded)
+    assert isinstance(done, CallSucceeded)
     replicate.account.forget(replicate.account.predictions[handle["id"]])
     with pytest.raises(Permanent) as caught:
         await provider.fetch(asked, done, tmp_path)
     assert caught.value.code == "output_gone"
     late = await until_over(provider, handle)
-    assert isinstance(late, Stopped) and (late.error.code, late.cost.amount) == ("output_gone", "0.03")
+    assert isinstance(late, CallFailed) and (late.error.code, late.cost.amount) == ("output_gone", "0.03")
 
 
 @pytest.mark.parametrize(
@@ -424,7 +422,7 @@ async def test_an_output_that_has_gone_is_said_to_have_gone_and_was_paid(
     ],
 )
 async def test_outputs_come_from_replicates_hosts_only(replicate: server.Running, tmp_path: Path, url: str) -> None:
-    outputs = Outputs(ReplicateSettings(base_url=replicate.url), SystemClock())
+    outputs = OutputDownloads(ReplicateSettings(base_url=replicate.url), SystemClock())
     with pytest.raises(Permanent) as caught:
         await outputs.fetch(url, AssetKind.VIDEO, tmp_path)
     assert caught.value.code == "output_foreign"
@@ -435,17 +433,17 @@ async def test_an_interrupted_download_is_begun_again_and_a_redirect_is_not_foll
 ) -> None:
     provider, asked = make(), order()
     done = await until_over(provider, await submitted(provider, asked))
-    assert isinstance(done, Succeeded)
+    assert isinstance(done, CallSucceeded)
     replicate.faults.add("output", "drop")
     made = await provider.fetch(asked, done, tmp_path)
     assert made.path.stat().st_size > 1000
     replicate.faults.add("output", "redirect", to="http://169.254.169.254/")
-    with pytest.raises(Permanent, match=r"169\.254\.169\.254, which is not Replicate's"):
+    with pytest.raises(Permanent, match=r"169\.254\.169\.254, which is not a host of Replicate"):
         await provider.fetch(asked, done, tmp_path)
 
 
 async def test_an_output_may_be_inline(tmp_path: Path) -> None:
-    outputs = Outputs(ReplicateSettings(), SystemClock())
+    outputs = OutputDownloads(ReplicateSettings(), SystemClock())
     path, content_type = await outputs.fetch("data:image/png;base64,iVBORw0KGgo=", AssetKind.IMAGE, tmp_path)
     assert (path.suffix, content_type, path.read_bytes()) == (".png", "image/png", b"\x89PNG\r\n\x1a\n")
 
@@ -454,7 +452,7 @@ async def test_our_rows_are_compared_with_what_replicate_publishes(
     make: Make, replicate: server.Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await make().compare(CATALOGUE) == {}
-    assert await make(token=None).compare(CATALOGUE) == {}
+    assert await make(api_token=None).compare(CATALOGUE) == {}
     slug = "bytedance/seedance-1-pro-fast"
     changed = {
         "prompt": {"type": "string"},
@@ -470,11 +468,11 @@ async def test_our_rows_are_compared_with_what_replicate_publishes(
     monkeypatch.setitem(schemas.REQUIRED, slug, "audio")
     monkeypatch.delitem(schemas.SCHEMAS, "google/nano-banana")
     assert await make().compare(CATALOGUE) == {
-        "google/nano-banana": ["Replicate has no such model (any more)"],
+        "google/nano-banana": ["Replicate does not offer this model"],
         slug: [
             "it has no input 'camera_fixed'",
             "it requires 'audio', which the row does not send",
             "duration: its minimum is 4, the row's 2",
-            "resolution: it does not take '480p'",
+            "resolution: it does not accept '480p'",
         ],
     }

@@ -1,4 +1,4 @@
-"""Webhooks: only Replicate's own wake anyone, and none changes anything."""
+"""Webhooks: only those that Replicate signed end a wait, and none changes any state."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
-from services.generator.api.webhooks import BODY_MOST, webhook_routes
-from services.generator.providers.replicate.bell import Bell
-from services.generator.providers.replicate.webhooks import is_genuine, keys_of
+from services.generator.api.webhooks import MAX_BODY, webhook_routes
+from services.generator.domain.runs import Lane
+from services.generator.providers.base import Provider
+from services.generator.providers.replicate.completion import CompletionSignal
+from services.generator.providers.replicate.webhooks import is_genuine, signing_keys, webhook_receiver
 from shared.core.clock import SystemClock
 from tests.support.replicate import server
 from tests.support.replicate.predictions import signed
 
+LOCAL = Provider(lambda kind: Lane.RENDER)
 NEW, OLD, FOREIGN = b"new" * 8, b"old" * 8, b"foreign!" * 3
 BODY = json.dumps({"id": "abc", "status": "succeeded"}).encode()
 
@@ -34,6 +37,12 @@ class Rung(list[str]):
         return True
 
 
+def routes(keys: list[bytes], completed: Callable[[str], bool]) -> APIRouter:
+    secrets = [f"whsec_{base64.b64encode(key).decode()}" for key in keys]
+    receiver = webhook_receiver(secrets, completed, SystemClock())
+    return webhook_routes({"replicate": Provider(lambda kind: Lane.CALL, webhook=receiver), "animatic": LOCAL})
+
+
 @pytest.fixture
 def rung() -> Rung:
     return Rung()
@@ -42,7 +51,7 @@ def rung() -> Rung:
 @pytest.fixture
 async def client(rung: Rung) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.include_router(webhook_routes([NEW, OLD], rung, SystemClock()))
+    app.include_router(routes([NEW, OLD], rung))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://generator") as opened:
         yield opened
 
@@ -93,7 +102,7 @@ async def test_one_of_several_signatures_is_enough(client: httpx.AsyncClient, ru
         (b"[]", 400),
         (b'{"id": 7}', 400),
         (b"[" * 100_000, 400),
-        (b"x" * (BODY_MOST + 1), 413),
+        (b"x" * (MAX_BODY + 1), 413),
     ],
 )
 async def test_signed_nonsense_is_refused(client: httpx.AsyncClient, rung: Rung, body: bytes, status: int) -> None:
@@ -102,18 +111,18 @@ async def test_signed_nonsense_is_refused(client: httpx.AsyncClient, rung: Rung,
 
 
 def test_without_secrets_nothing_is_genuine_and_a_bad_secret_is_told_at_start() -> None:
-    assert keys_of([f"whsec_{base64.b64encode(NEW).decode()}"]) == [NEW]
+    assert signing_keys([f"whsec_{base64.b64encode(NEW).decode()}"]) == [NEW]
     assert not is_genuine(headers(b""), BODY, [], datetime.now(UTC))
     for bad in ("whsec_", "whsec_?"):
         with pytest.raises(ValueError, match="webhook secret"):
-            keys_of([bad])
+            signing_keys([bad])
 
 
 async def test_a_webhook_ends_the_wait_at_once() -> None:
-    bell = Bell()
+    bell = CompletionSignal()
     waiting = asyncio.create_task(bell.wait("abc", 30))
     await asyncio.sleep(0)
-    assert bell.ring("abc") and not bell.ring("other")
+    assert bell.set("abc") and not bell.set("other")
     async with asyncio.timeout(60):
         await waiting
 
@@ -125,7 +134,7 @@ async def test_what_the_emulator_sends(tmp_path: Path, fault: str | None, taken:
     async with server.running(tmp_path, speed=1000) as emulator:
         app, rung = FastAPI(), Rung()
         key = await _published_key(emulator)
-        app.include_router(webhook_routes([key], rung, SystemClock()))
+        app.include_router(routes([key], rung))
         transport = httpx.ASGITransport(app)
         if fault:
             emulator.faults.add("webhook", fault)
@@ -156,4 +165,4 @@ async def test_what_the_emulator_sends(tmp_path: Path, fault: str | None, taken:
 async def _published_key(emulator: server.Running) -> bytes:
     async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {emulator.token}"}) as asking:
         answer = await asking.get(f"{emulator.url}/v1/webhooks/default/secret")
-    return keys_of([answer.json()["key"]])[0]
+    return signing_keys([answer.json()["key"]])[0]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import av
 
-from services.generator.domain.film_cuts import Change, cut
-from services.generator.media.film.cutter import FfmpegCutter
+from services.generator.domain.film_splits import SceneChange, plan_split
+from services.generator.media.film.cutter import FilmCutter
 from tests.support.films import ffmpeg
 
 
@@ -32,11 +32,11 @@ async def test_what_was_trimmed_away_is_in_no_segment(tmp_path: Path) -> None:
         whole,
     )
     ffmpeg("-ss", "0.75", "-i", whole, "-c", "copy", film)
-    cutter = FfmpegCutter()
+    cutter = FilmCutter()
     opened = await cutter.open(film, tmp_path, lambda share: None)
-    spans = cut(opened.track, [Change(0.75, 1.0)]).spans  # picture 36: a key frame
+    spans = plan_split(opened.timeline, [SceneChange(0.75, 1.0)]).spans  # picture 36: a key frame
     assert [span.copied for span in spans] == [False, True]
-    clips = await cutter.make(opened, spans, tmp_path)
+    clips = await cutter.cut(opened, spans, tmp_path)
     assert [numbers(clip.video) for clip in clips] == [list(range(18, 36)), list(range(36, 72))]
 
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.generator.commands.ports import Attempt
-from services.generator.commands.report_progress import Reporter, Step
+from services.generator.commands.progress import RunProgress, Step
+from services.generator.domain.attempts import Attempt
 from services.generator.domain.runs import Run, Spent
 from services.generator.domain.states import RunState
-from services.generator.media.scratch import ProcessScratch
+from services.generator.media.scratch import ScratchFolders
 from shared.contracts.events.generator import Progress
 from shared.core.errors import Retryable
 from tests.support import events
@@ -54,15 +54,15 @@ class Written:
             raise Retryable("database_unavailable", "away")
         yield self
 
-    async def advance(self, attempt: Attempt, step: str, percent: float, now: datetime) -> Run | None:
+    async def record_progress(self, attempt: Attempt, step: str, percent: float, now: datetime) -> Run | None:
         return RUN if self.ours else None
 
     async def publish(self, cause: Any, *progress: Progress) -> None:
         self.told += [(p.message_code, p.percent or 0.0) for p in progress]
 
 
-def reporter(written: Written, *, of: int = 1) -> Reporter:
-    return Reporter(written.unit, Attempt("run", "token", 1), LoopClock(), of=of)
+def reporter(written: Written, *, of: int = 1) -> RunProgress:
+    return RunProgress(written.unit, Attempt("run", "token", 1), LoopClock(), of=of)
 
 
 @virtual_time
@@ -72,7 +72,7 @@ async def test_steps_are_told_as_they_begin_and_shares_at_most_once_a_second() -
         told.begin(Step.RENDERING)
         await asyncio.sleep(0.12)
         for share in range(50):
-            told.share(share / 50)
+            told.advance(share / 50)
             await asyncio.sleep(0.002)
         told.begin(Step.VERIFYING)
         await asyncio.sleep(0.12)
@@ -85,7 +85,7 @@ async def test_shares_are_told_after_a_second() -> None:
     async with reporter(written) as told:
         told.begin(Step.RENDERING)
         await asyncio.sleep(0.1)
-        told.share(0.5)
+        told.advance(0.5)
         await asyncio.sleep(1.2)
     assert written.told == [("run.rendering", 5.0), ("run.rendering", 45.0)]
 
@@ -141,7 +141,7 @@ async def test_it_falls_silent_when_the_run_is_no_longer_ours_and_survives_the_d
 
 
 async def test_a_folder_is_gone_after_its_work(tmp_path: Path) -> None:
-    async with ProcessScratch(tmp_path, "mine") as scratch:
+    async with ScratchFolders(tmp_path, "mine") as scratch:
         async with scratch.folder("run") as folder:
             (folder / "file").write_text("x")
         assert not folder.exists()
@@ -150,9 +150,9 @@ async def test_a_folder_is_gone_after_its_work(tmp_path: Path) -> None:
 
 async def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
     script = (
-        "import asyncio, sys, pathlib\nfrom services.generator.media.scratch import ProcessScratch\n"
+        "import asyncio, sys, pathlib\nfrom services.generator.media.scratch import ScratchFolders\n"
         "async def main():\n"
-        "    async with ProcessScratch(pathlib.Path(sys.argv[1]), sys.argv[2]) as s:\n"
+        "    async with ScratchFolders(pathlib.Path(sys.argv[1]), sys.argv[2]) as s:\n"
         "        async with s.folder('run') as f:\n"
         "            (f / 'file').write_text('x'); print('ready', flush=True); await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
@@ -170,7 +170,7 @@ async def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tm
     living = start("living")
     try:
         assert not (tmp_path / "dead").exists()
-        async with ProcessScratch(tmp_path, "mine"):
+        async with ScratchFolders(tmp_path, "mine"):
             assert (tmp_path / "living" / "run" / "file").exists()
     finally:
         living.kill()

@@ -1,4 +1,4 @@
-"""Films into clips, with ffmpeg and PyAV: copied where a key frame allows, encoded anew elsewhere."""
+"""Cuts films into clips with ffmpeg and PyAV: by copying where key frames allow it, else by encoding."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Final
 
-from services.generator.commands.import_ports import Clip, Film
-from services.generator.commands.ports import Share
-from services.generator.domain.film_cuts import Change, Span
-from services.generator.media.film.copying import copy_clips
-from services.generator.media.film.track import read_track
+from services.generator.domain.film_splits import ClipSpan, FrameTimeline, SceneChange
+from services.generator.media.film.packet_copy import copy_clips
+from services.generator.media.film.timeline import read_timeline
 from services.generator.media.playability import KEPT_SOUND, NO_METADATA, is_plain, sdr, sound_for_mp4
+from services.generator.providers.base import OnProgress
 from shared.core.errors import Permanent, UserError
 from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import sniff
@@ -25,58 +24,76 @@ from shared.media.probe import Probe, probe
 from shared.media.sandbox import Option
 
 LONGEST_S: Final = 3600.0
-LARGEST_SIDE: Final = 4096
-SCAN_WIDTH: Final = 320  # scenes differ at any size
-EARLY_S: Final = 0.0001  # before a frame's time: a rounded one is never missed
+LARGEST_SIDE: Final = 4096  # pixels
+SCAN_WIDTH: Final = 320  # pixels; scene changes are found at any size
+SEEK_MARGIN_S: Final = 0.0001  # seeking a little early never misses a frame whose time was rounded
 _SCENE: Final = re.compile(r"lavfi\.scd\.(score|time)=([\d.]+)")
 
 
 @dataclass(frozen=True)
-class ProbedFilm(Film):
-    """As this cutter opened it."""
+class OpenedFilm:
+    """A film that can be cut: `path` holds what clips are made of."""
 
+    path: Path
+    timeline: FrameTimeline
     found: Probe
 
 
-class FfmpegCutter:
-    """Implements `Cutter`."""
+@dataclass(frozen=True)
+class ClipFiles:
+    """Files in the work folder, of one span."""
 
-    async def open(self, path: Path, work: Path, share: Share) -> Film:
+    span: ClipSpan
+    video: Path
+    first_frame: Path
+
+
+class FilmCutter:
+    """Raises UserError that says what is wrong with the film, or Retryable; stops when it is cancelled."""
+
+    async def open(self, path: Path, work: Path, on_progress: OnProgress) -> OpenedFilm:
+        """Reads the film's frames, and converts its sound and container where clips need that."""
         found = await _probed(path)
         copyable = is_plain(found)
         if copyable and ("mp4" not in found.container or found.audio_codec not in (None, *KEPT_SOUND)):
-            path = await _in_mp4(path, found, work / "film.mp4", share)
-        return ProbedFilm(path, await asyncio.to_thread(read_track, path, copyable=copyable), found)
+            path = await _in_mp4(path, found, work / "film.mp4", on_progress)
+        return OpenedFilm(path, await asyncio.to_thread(read_timeline, path, copyable=copyable), found)
 
-    async def scan(self, film: Film, threshold: float, work: Path, share: Share) -> list[Change]:
+    async def find_scene_changes(
+        self, film: OpenedFilm, threshold: float, work: Path, on_progress: OnProgress
+    ) -> list[SceneChange]:
+        """Where the picture changes by more than `threshold` (0 to 1)."""
         out = work / "scenes.txt"
         scenes = moving_pictures(media_file(film.path)).filter("scale", w=SCAN_WIDTH, h=-2, flags="fast_bilinear")
         scenes = scenes.filter("scdet", threshold=f"{threshold * 100:g}", sc_pass=1)
         scenes = scenes.filter("metadata", mode="print", file=str(out))
-        length = film.track.end_s - film.track.times[0]
-        # Times as they are in the file, so that they are those of its packets.
+        length = film.timeline.end_s - film.timeline.times[0]
+        # Times as they are in the file, so that they match those of its packets.
         args = arguments(scenes.output("-", format="null"), global_options=("-copyts",))
-        # A film without cuts leaves no frame behind for all of its length: that is no hang.
-        await _run(args, timeout_s=120 + 2 * length, duration_s=film.track.end_s, share=share, patient=True)
+        # A film without scene changes outputs no frame for its whole length: that does not mean that ffmpeg hangs.
+        await _run(
+            args, timeout_s=120 + 2 * length, duration_s=film.timeline.end_s, on_progress=on_progress, patient=True
+        )
         return _changes(await asyncio.to_thread(out.read_text) if out.exists() else "")
 
-    async def make(self, film: Film, spans: Sequence[Span], work: Path) -> list[Clip]:
-        clips = [Clip(span, work / f"{span.number:04d}.mp4", work / f"{span.number:04d}.jpg") for span in spans]
+    async def cut(self, film: OpenedFilm, spans: Sequence[ClipSpan], work: Path) -> list[ClipFiles]:
+        """Clips of adjacent spans, in their order."""
+        clips = [ClipFiles(span, work / f"{span.number:04d}.mp4", work / f"{span.number:04d}.jpg") for span in spans]
         for copied, some in groupby(clips, key=lambda clip: clip.span.copied):
             group = list(some)
             if copied:
-                await _copied(film, group)
+                await _copy(film, group)
             else:
                 for clip in group:
-                    await _encoded(film, clip)
+                    await _encode(film, clip)
         for clip in clips:
-            await _first_frame(clip)
+            await _write_first_frame(clip)
         return clips
 
 
 async def _probed(path: Path) -> Probe:
     if sniff(path).demuxer is None:
-        raise UserError("media_unsupported", "The file is no film.", "Use MP4, MOV, MKV, WebM or AVI.")
+        raise UserError("media_unsupported", "The file is not a film.", "Use MP4, MOV, MKV, WebM or AVI.")
     try:
         found = await asyncio.to_thread(probe, path)
     except Permanent as e:
@@ -86,7 +103,7 @@ async def _probed(path: Path) -> Probe:
             "Upload a film that plays to its end.",
         ) from e
     if not found.width or not found.height:
-        raise UserError("no_video", "The file holds no video.", "Upload a film with pictures.")
+        raise UserError("no_video", "The file contains no video.", "Upload a film with pictures.")
     if max(found.width, found.height) > LARGEST_SIDE:
         raise UserError(
             "video_too_large",
@@ -102,16 +119,16 @@ async def _probed(path: Path) -> Probe:
     return found
 
 
-async def _in_mp4(path: Path, found: Probe, out: Path, share: Share) -> Path:
-    """Pictures as they are, in the container and with the sound that clips can be cut from."""
+async def _in_mp4(path: Path, found: Probe, out: Path, on_progress: OnProgress) -> Path:
+    """The same pictures, in a container and with sound that clips can be cut from."""
     source = media_file(path, {"fflags": "+genpts"})
     options: dict[str, Option] = {"c:v": "copy", **sound_for_mp4(found), **NO_METADATA, "format": "mp4"}
     args = arguments(moving_pictures(source).output(source["a:0?"], str(out), **options))
-    await _run(args, timeout_s=120 + 2 * found.duration_s, duration_s=found.duration_s, share=share)
+    await _run(args, timeout_s=120 + 2 * found.duration_s, duration_s=found.duration_s, on_progress=on_progress)
     return out
 
 
-async def _copied(film: Film, clips: Sequence[Clip]) -> None:
+async def _copy(film: OpenedFilm, clips: Sequence[ClipFiles]) -> None:
     stop = Flag()
     task = asyncio.ensure_future(
         asyncio.to_thread(copy_clips, film.path, [c.span for c in clips], [c.video for c in clips], stop)
@@ -124,11 +141,10 @@ async def _copied(film: Film, clips: Sequence[Clip]) -> None:
         raise
 
 
-async def _encoded(film: Film, clip: Clip) -> None:
-    """In a browser's colours and with square pixels: what is copied has them already."""
-    assert isinstance(film, ProbedFilm), "films are opened by this cutter"
+async def _encode(film: OpenedFilm, clip: ClipFiles) -> None:
+    """With colours and square pixels that browsers show correctly; clips that are copied have them already."""
     span, found = clip.span, film.found
-    seek: dict[str, Option] = {"seek_timestamp": 1, "ss": f"{max(0.0, span.start_s - EARLY_S):.6f}"}
+    seek: dict[str, Option] = {"seek_timestamp": 1, "ss": f"{max(0.0, span.start_s - SEEK_MARGIN_S):.6f}"}
     source = media_file(film.path, {**seek, **found.input_options})
     pictures = moving_pictures(source).filter("setpts", expr="PTS-STARTPTS")
     pictures = sdr(pictures, found, found.width or 0, found.height or 0)
@@ -148,11 +164,11 @@ async def _encoded(film: Film, clip: Clip) -> None:
         raise Permanent(
             "split_inexact",
             f"Segment {span.number} has {found.frames} frames instead of {span.frames}.",
-            "Tell whoever runs this system, with the film.",
+            "Report this to the operator, with the film.",
         )
 
 
-async def _first_frame(clip: Clip) -> None:
+async def _write_first_frame(clip: ClipFiles) -> None:
     options: dict[str, Option] = {"frames:v": 1, "q:v": 1, "qmin": 1, "format": "image2", "update": 1}
     args = arguments(moving_pictures(media_file(clip.video)).output(str(clip.first_frame), **options))
     await _run(args, timeout_s=60)
@@ -163,11 +179,11 @@ async def _run(
     *,
     timeout_s: float,
     duration_s: float | None = None,
-    share: Share | None = None,
+    on_progress: OnProgress | None = None,
     patient: bool = False,
 ) -> None:
     try:
-        await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=share, patient=patient)
+        await run_ffmpeg(args, timeout_s=timeout_s, duration_s=duration_s, on_progress=on_progress, patient=patient)
     except Permanent as e:
         raise UserError(
             "media_unreadable",
@@ -176,9 +192,9 @@ async def _run(
         ) from e
 
 
-def _changes(told: str) -> list[Change]:
-    """Of each frame that begins a scene, the filter says its score, then its time."""
-    values = [(name, float(value)) for name, value in _SCENE.findall(told)]
+def _changes(output: str) -> list[SceneChange]:
+    """The filter prints, for each frame that begins a scene, its score and then its time."""
+    values = [(name, float(value)) for name, value in _SCENE.findall(output)]
     scores = [value for name, value in values if name == "score"]
     times = [value for name, value in values if name == "time"]
-    return [Change(time, score / 100) for time, score in zip(times, scores, strict=False)]
+    return [SceneChange(time, score / 100) for time, score in zip(times, scores, strict=False)]

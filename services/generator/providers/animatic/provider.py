@@ -1,18 +1,22 @@
-"""The provider `animatic`: offline, free, and honest that what it makes is an animatic."""
+"""Implements `Maker` with the animatic engine. Versions that it makes are marked as animatics."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
 
-from services.generator.commands.ports import Made, Order, Share
 from services.generator.domain.problems import starting_image_missing
 from services.generator.domain.runs import Lane
 from services.generator.providers.animatic import engine
+from services.generator.providers.base import CandidateFile, CandidateRequest, OnProgress, Provider
 from shared.contracts.values import AssetKind, Cost
 
 NAME: Final = "animatic"
 _FREE: Final = Cost(amount="0", basis="reported")
+
+
+def provider() -> Provider:
+    return Provider(lane, maker=AnimaticProvider())
 
 
 def lane(kind: AssetKind) -> Lane:
@@ -20,87 +24,85 @@ def lane(kind: AssetKind) -> Lane:
 
 
 class AnimaticProvider:
-    """Implements `Maker` with the engine beside this file."""
-
-    async def make(self, order: Order, work: Path, share: Share) -> Made:
-        match order.kind:
+    async def make(self, request: CandidateRequest, work: Path, on_progress: OnProgress) -> CandidateFile:
+        match request.kind:
             case AssetKind.VIDEO:
-                return await _video(order, work, share)
+                return await _video(request, work, on_progress)
             case AssetKind.STARTING_IMAGE | AssetKind.IMAGE:
-                return await _card(order, work)
+                return await _card(request, work)
             case AssetKind.NARRATION:
-                return await _narration(order, work)
+                return await _narration(request, work)
             case AssetKind.MUSIC:
-                return await _music(order, work)
+                return await _music(request, work)
 
 
-async def _video(order: Order, work: Path, share: Share) -> Made:
-    """The camera reads the user's own words: the project's style describes pictures, not moves."""
-    if order.starting_image is None:
+async def _video(request: CandidateRequest, work: Path, on_progress: OnProgress) -> CandidateFile:
+    """The camera follows the user's own directions: the project's style describes pictures, not camera moves."""
+    if request.starting_image is None:
         raise starting_image_missing()
-    assert order.frame is not None
-    assert order.fps is not None
-    assert order.duration_s is not None
-    assert order.seed is not None
+    assert request.frame is not None
+    assert request.fps is not None
+    assert request.duration_s is not None
+    assert request.seed is not None
     out = work / "video.mp4"
     await engine.render_video(
-        order.starting_image,
-        order.directions,
-        seed=order.seed,
-        duration_s=order.duration_s,
-        width=order.frame.width,
-        height=order.frame.height,
-        fps=order.fps,
+        request.starting_image,
+        request.directions,
+        seed=request.seed,
+        duration_s=request.duration_s,
+        width=request.frame.width,
+        height=request.frame.height,
+        fps=request.fps,
         out=out,
-        on_progress=share,
+        on_progress=on_progress,
     )
-    return _made(out, "video/mp4")
+    return _file(out, "video/mp4")
 
 
-async def _card(order: Order, work: Path) -> Made:
-    assert order.frame is not None
-    assert order.seed is not None
+async def _card(request: CandidateRequest, work: Path) -> CandidateFile:
+    assert request.frame is not None
+    assert request.seed is not None
     out = work / "card.jpg"
     warnings = await engine.draw_card(
-        order.directions,
-        title=order.label,
-        seed=order.seed,
-        width=order.frame.width,
-        height=order.frame.height,
+        request.directions,
+        title=request.label,
+        seed=request.seed,
+        width=request.frame.width,
+        height=request.frame.height,
         out=out,
     )
-    return _made(out, "image/jpeg", {"warnings": warnings} if warnings else None)
+    return _file(out, "image/jpeg", {"warnings": warnings} if warnings else None)
 
 
-async def _narration(order: Order, work: Path) -> Made:
+async def _narration(request: CandidateRequest, work: Path) -> CandidateFile:
     out = work / "narration.flac"
-    said = await engine.speak(
-        order.directions,
+    speech = await engine.speak(
+        request.directions,
         out=out,
-        language=order.settings.get("language"),
-        voice=order.settings.get("voice"),
-        speed=order.settings.get("speed", 1.0),
-        pitch=order.settings.get("pitch", 0.0),
+        language=request.settings.get("language"),
+        voice=request.settings.get("voice"),
+        speed=request.settings.get("speed", 1.0),
+        pitch=request.settings.get("pitch", 0.0),
     )
-    return _made(
+    return _file(
         out,
         "audio/flac",
         {
-            "language": said.language,
-            "warnings": list(said.warnings),
-            "sentences": [[s.text, round(s.start_s, 3), round(s.end_s, 3)] for s in said.sentences],
-            "words": [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in said.words],
+            "language": speech.language,
+            "warnings": list(speech.warnings),
+            "sentences": [[s.text, round(s.start_s, 3), round(s.end_s, 3)] for s in speech.sentences],
+            "words": [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in speech.words],
         },
     )
 
 
-async def _music(order: Order, work: Path) -> Made:
-    assert order.duration_s is not None
-    assert order.seed is not None
+async def _music(request: CandidateRequest, work: Path) -> CandidateFile:
+    assert request.duration_s is not None
+    assert request.seed is not None
     out = work / "music.flac"
-    composed = await engine.compose(order.directions, duration_s=order.duration_s, seed=order.seed, out=out)
-    return _made(out, "audio/flac", {"mood": composed.mood, "mode": composed.mode, "bpm": composed.bpm})
+    score = await engine.compose(request.directions, duration_s=request.duration_s, seed=request.seed, out=out)
+    return _file(out, "audio/flac", {"mood": score.mood, "mode": score.mode, "bpm": score.bpm})
 
 
-def _made(out: Path, content_type: str, info: dict[str, Any] | None = None) -> Made:
-    return Made(out, content_type, _FREE, {"animatic": True, **(info or {})})
+def _file(out: Path, content_type: str, info: dict[str, Any] | None = None) -> CandidateFile:
+    return CandidateFile(out, content_type, _FREE, {"animatic": True, **(info or {})})

@@ -1,4 +1,4 @@
-"""A starting image as Replicate takes it: in the frame's shape, as a data URI if it is small, else as a file."""
+"""Prepares images as inputs: in the frame's shape, as a data URI if they are small, else as an uploaded file."""
 
 from __future__ import annotations
 
@@ -13,76 +13,76 @@ from typing import Final
 
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from services.generator.commands.ports import Reference
 from services.generator.domain.frames import Frame
 from services.generator.media.photographs import COVER_LEAST, load_photograph
-from services.generator.providers.replicate.settings import DATA_URI_MOST, FILE_MOST
+from services.generator.providers.base import Reference
+from services.generator.providers.replicate.settings import MAX_DATA_URI, MAX_FILE
 from shared.core.clock import Clock
 from shared.core.errors import UserError
 
-LONGEST: Final = 2048  # no model here makes larger videos
-REFERENCE_LONGEST: Final = 1280  # enough to know a face by
-REFERENCES_KEPT: Final = 64  # addresses; as data URIs up to 256 kB each
-QUALITY: Final = 92
-KEPT: Final = 256
-# Files are gone after 24 h; a prediction may wait for half an hour.
-KEPT_S: Final = 20 * 3600.0
+LONGEST_SIDE: Final = 2048  # pixels; no model of the catalogue makes larger videos
+REFERENCE_LONGEST_SIDE: Final = 1280  # pixels; enough to recognise a face
+JPEG_QUALITY: Final = 92
+MAX_REFERENCES: Final = 64  # cached URLs; data URIs have up to 256 kB each
+MAX_FILES: Final = 256  # cached URLs
+# Replicate deletes files after 24 h; a prediction may wait for half an hour.
+CACHED_FOR_S: Final = 20 * 3600.0
 
 Upload = Callable[[str, bytes, str], Awaitable[str]]
 
 
-class Images:
-    """Each picture is fitted, and uploaded, once per content and frame."""
+class InputImages:
+    """Fits and uploads each image once per content and frame."""
 
     def __init__(self, upload: Upload, clock: Clock) -> None:
         self._upload = upload
         self._clock = clock
         self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._references: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self._one = asyncio.Semaphore(1)  # a decoded photograph takes up to a hundred megabytes
+        self._one_at_a_time = asyncio.Semaphore(1)  # a decoded photograph takes up to a hundred megabytes
 
-    async def reference(self, picture: Reference) -> str:
-        """As it is, made smaller; encoded once per content, whichever runs ask for it."""
+    async def reference_url(self, picture: Reference) -> str:
+        """The picture in its own shape, made smaller; cached by content for all runs."""
         known = self._references.get(picture.sha256)
         if known and self._clock.monotonic() < known[1]:
             return known[0]
-        address = await self.address(picture.path, None, longest=REFERENCE_LONGEST)
-        self._references[picture.sha256] = (address, self._clock.monotonic() + KEPT_S)
-        while len(self._references) > REFERENCES_KEPT:
+        url = await self.url(picture.path, None, longest=REFERENCE_LONGEST_SIDE)
+        self._references[picture.sha256] = (url, self._clock.monotonic() + CACHED_FOR_S)
+        while len(self._references) > MAX_REFERENCES:
             self._references.popitem(last=False)
-        return address
+        return url
 
-    async def address(self, path: Path, frame: Frame | None, *, longest: int = LONGEST) -> str:
-        """Raises Permanent or UserError for a picture that cannot be sent."""
-        async with self._one:
+    async def url(self, path: Path, frame: Frame | None, *, longest: int = LONGEST_SIDE) -> str:
+        """Raises Permanent or UserError for an image that cannot be used."""
+        async with self._one_at_a_time:
             data = await asyncio.to_thread(fitted, path, frame, longest)
         uri = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
-        if len(uri) <= DATA_URI_MOST:
+        if len(uri) <= MAX_DATA_URI:
             return uri
-        if len(data) > FILE_MOST:
-            raise UserError("image_too_large", "The image is over 100 MB.", "Use a smaller one.")
+        if len(data) > MAX_FILE:
+            raise UserError("image_too_large", "The image is larger than 100 MB.", "Use a smaller one.")
         digest = hashlib.sha256(data).hexdigest()
         known = self._urls.get(digest)
         if known and self._clock.monotonic() < known[1]:
             return known[0]
         url = await self._upload(f"{digest[:16]}.jpg", data, "image/jpeg")
-        self._urls[digest] = (url, self._clock.monotonic() + KEPT_S)
-        while len(self._urls) > KEPT:
+        self._urls[digest] = (url, self._clock.monotonic() + CACHED_FOR_S)
+        while len(self._urls) > MAX_FILES:
             self._urls.popitem(last=False)
         return url
 
 
-def fitted(path: Path, frame: Frame | None, longest: int = LONGEST) -> bytes:
-    """JPEG in the frame's shape: models that are given an image make their video in its shape, whatever else is asked.
+def fitted(path: Path, frame: Frame | None, longest: int = LONGEST_SIDE) -> bytes:
+    """A JPEG in the frame's shape, because models make a video in the shape of its starting image.
 
-    Cropped where enough of it stays in view, else set over a dark, blurred fill of itself. The same bytes every time.
+    The image is cropped if enough of it stays in view, else placed on a dark, blurred fill of itself. Deterministic.
     """
     photo = load_photograph(path, at_least=longest)
     if frame is not None:
         photo = _shaped(photo, frame)
     photo.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    photo.save(out, "JPEG", quality=QUALITY)
+    photo.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
 
 

@@ -1,33 +1,35 @@
-"""Finds the prediction of a call whose answer never came, in the account's list."""
+"""Finds the prediction of a call whose answer was lost, in the list of the account's predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
-
-from services.generator.providers.base import Call, CallState
-from services.generator.providers.replicate.api import Api, Prediction
-from services.generator.providers.replicate.problems import Repeatable
+from services.generator.domain.calls import Call, CallState
+from services.generator.providers.replicate.api import NotFound, Prediction, ReplicateApi
+from services.generator.providers.replicate.errors import RetryableByUser
 from services.generator.providers.replicate.settings import RETENTION_S, ReplicateSettings
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
 
-# Between our clock and theirs once the Date of their answers is taken into account, which counts whole seconds.
+# What remains of the clock skew after correction by the Date header, which counts whole seconds.
 SLACK: Final = timedelta(seconds=2)
-PAGES_MOST: Final = 20
-# When inputs are gone nothing tells calls apart; a run does not wait for longer than this anyway.
+MAX_PAGES: Final = 20
+# Without inputs nothing distinguishes calls; a run does not wait for longer than this anyway.
 UNKNOWN_FOR_S: Final = 2.5 * RETENTION_S
 
 
-async def find(
-    api: Api, settings: ReplicateSettings, clock: Clock, call: Call, beside: Sequence[Call]
+async def find_prediction(
+    api: ReplicateApi, settings: ReplicateSettings, clock: Clock, call: Call, others: Sequence[Call]
 ) -> Prediction | None:
-    """None if it surely did not arrive. Raises Retryable while that may change, Permanent if nobody can tell."""
-    taken = {str(other.handle.get("id")) for other in beside if other.handle is not None}
+    """None if the request certainly never arrived. Raises Retryable while that is unknown, Permanent if it stays so.
+
+    A prediction is recognised by the call's id in its webhook URL where the list shows it, else by model and exact
+    input among the predictions that were created while the request was under way.
+    """
+    taken = {str(other.handle.get("id")) for other in others if other.handle is not None}
     rows = await _rows(api, settings, call)
     named = [r for r in rows if _call_named(r.get("webhook")) == call.call_id]
     if named:
@@ -36,11 +38,11 @@ async def find(
     request = call.request or {}
     matching = [r for r in rows if r.get("model") == request.get("model")]
     exact = [r for r in matching if _same(request.get("input"), r.get("input"))]
-    rival_until = max((_answered_by(o, settings) for o in beside if _is_rival(o, call)), default=clock.now())
-    if exact and rival_until > clock.now():  # it may be the one whose answer is on its way to a call just like this one
+    rival_until = max((_answered_by(o, settings) for o in others if _is_rival(o, call)), default=clock.now())
+    if exact and rival_until > clock.now():  # it may belong to an equal call that still waits for its answer
         raise Retryable(
             "provider_unsure",
-            "Which of equal requests Replicate answers is not known yet.",
+            "It is not known yet which of several equal requests this prediction belongs to.",
             delay_s=(rival_until - clock.now()).total_seconds(),
         )
     if exact:
@@ -48,19 +50,21 @@ async def find(
     age = (clock.now() - call.intended_at).total_seconds()
     if age < settings.settle_s:
         raise Retryable(
-            "provider_unsure", "Whether Replicate got the request is not known yet.", delay_s=settings.settle_s - age
+            "provider_unsure",
+            "It is not known yet whether Replicate received the request.",
+            delay_s=settings.settle_s - age,
         )
     if any(r.get("data_removed") for r in matching) and age < UNKNOWN_FOR_S:
-        raise Repeatable(
+        raise RetryableByUser(
             "provider_call_unknown",
-            "Whether Replicate was paid for this cannot be told any more.",
-            "Look at https://replicate.com/predictions, then regenerate if you want.",
+            "It can no longer be determined whether Replicate charged for this.",
+            "Check https://replicate.com/predictions, then regenerate if needed.",
         )
     return None
 
 
 def _is_rival(other: Call, call: Call) -> bool:
-    """The same request, sent or about to be, whose answer nobody has."""
+    """An equal request, sent or about to be sent, whose answer has not arrived."""
     same = (other.request or {}).get("input") == (call.request or {}).get("input")
     return same and other.state is CallState.INTENDED and other.handle is None
 
@@ -69,27 +73,26 @@ def _answered_by(other: Call, settings: ReplicateSettings) -> datetime:
     return other.intended_at + timedelta(seconds=settings.settle_s)
 
 
-async def _rows(api: Api, settings: ReplicateSettings, call: Call) -> list[Prediction]:
+async def _rows(api: ReplicateApi, settings: ReplicateSettings, call: Call) -> list[Prediction]:
     """Predictions that were created while the request may have been under way, newest first."""
-    skew = await api.skew()
+    skew = await api.clock_skew()
     first = call.intended_at + skew - SLACK
     last = call.intended_at + skew + SLACK + timedelta(seconds=settings.settle_s)
-    params: Mapping[str, str] | None = {"created_after": _iso(first), "created_before": _iso(last)}
-    path, found = "predictions", list[Prediction]()
-    for _ in range(PAGES_MOST):
+    next_page, rows = None, list[Prediction]()
+    for _ in range(MAX_PAGES):
         try:
-            page = await api.get(path, params)
-        except httpx.HTTPStatusError as e:
-            raise Retryable("provider_unavailable", "Replicate's list of predictions is not there.") from e
-        found += [r for r in page.get("results", []) if isinstance(r, dict) and _within(r, first, last)]
+            page = await api.list(next_page, created_after=_iso(first), created_before=_iso(last))
+        except NotFound as e:
+            raise Retryable("provider_unavailable", "Replicate's list of predictions was not found.") from e
+        rows += [r for r in page.get("results", []) if isinstance(r, dict) and _within(r, first, last)]
         if not page.get("next"):
-            return found
-        path, params = page["next"], None
-    raise Retryable("provider_unavailable", "Replicate's list of predictions has no end.")
+            return rows
+        next_page = page["next"]
+    raise Retryable("provider_unavailable", "Replicate's list of predictions does not end.")
 
 
 def _within(row: Prediction, first: datetime, last: datetime) -> bool:
-    """The filter is theirs; whether it was heeded is not taken on trust."""
+    """Checked here as well, in case Replicate ignores the filter."""
     try:
         return first <= datetime.fromisoformat(str(row.get("created_at"))) <= last
     except (ValueError, TypeError):
@@ -97,7 +100,7 @@ def _within(row: Prediction, first: datetime, last: datetime) -> bool:
 
 
 def _same(ours: Any, theirs: Any) -> bool:
-    """All that we sent, media aside: their addresses may be rewritten."""
+    """Whether all that was sent matches. Media are not compared, because their URLs may be rewritten."""
     if not ours or not isinstance(theirs, dict):
         return False
     return all(name in theirs and theirs[name] == value for name, value in ours.items())

@@ -1,7 +1,6 @@
-"""Implements `RemoteProvider` with Replicate's HTTP API.
+"""Implements `RemoteProvider` with Replicate's API.
 
-A prediction is created once: an answer that never came is looked for in the account's list, by the call's id where the
-list shows webhooks, else by model and exact input within the time that the request was under way.
+A prediction is created once. If the answer is lost, the prediction is looked for in the account's list (`orphans`).
 """
 
 from __future__ import annotations
@@ -15,40 +14,43 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
-import structlog
 
-from services.generator.commands.ports import Made, Order
+from services.generator.domain.calls import Call, Handle
 from services.generator.domain.pricing import FREE, Quote
 from services.generator.domain.runs import Lane
-from services.generator.providers.base import Call, Cancelled, Handle, Running, Stopped, Succeeded
-from services.generator.providers.replicate import problems
-from services.generator.providers.replicate.api import Api, Prediction
-from services.generator.providers.replicate.bell import Bell
-from services.generator.providers.replicate.images import Images
-from services.generator.providers.replicate.inputs import inputs_of
-from services.generator.providers.replicate.orphans import find
-from services.generator.providers.replicate.outputs import Outputs, gone, url_in
-from services.generator.providers.replicate.published import compare
-from services.generator.providers.replicate.settings import NAME, ReplicateSettings
+from services.generator.providers.base import (
+    CallFailed,
+    CallRunning,
+    CallSucceeded,
+    CancelOutcome,
+    CandidateFile,
+    CandidateRequest,
+    Provider,
+)
+from services.generator.providers.model_inputs import model_inputs
+from services.generator.providers.replicate import errors
+from services.generator.providers.replicate.api import NotFound, Prediction, ReplicateApi
+from services.generator.providers.replicate.catalogue_check import compare
+from services.generator.providers.replicate.completion import CompletionSignal
+from services.generator.providers.replicate.images import InputImages
+from services.generator.providers.replicate.orphans import find_prediction
+from services.generator.providers.replicate.outputs import OutputDownloads, output_gone, output_url
+from services.generator.providers.replicate.settings import ReplicateSettings
+from services.generator.providers.replicate.webhooks import webhook_receiver
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, Cost
 from shared.core.clock import Clock, SystemClock
 from shared.core.errors import Retryable
 
-log = structlog.get_logger(__name__)
-
-GRACE_S: Final = 60.0  # Replicate ends a prediction at its deadline; a little later we do
-READS_PER_S: Final = 25.0  # half of the 3,000 a minute that Replicate allows
+NAME: Final = "replicate"
+GRACE_S: Final = 60.0  # after the deadline at which Replicate itself ends a prediction
+POLLS_PER_S: Final = 25.0  # half of the 3,000 requests a minute that Replicate allows
 _METRIC: Final = {
     "second": "video_output_duration_seconds",
     "image": "image_output_count",
     "thousand_characters": "character_input_count",
 }
 _PERCENT: Final = re.compile(r"(\d{1,3})(?:\.\d+)?%")
-
-
-def lane(kind: AssetKind) -> Lane:
-    return Lane.CALL
 
 
 @dataclass(frozen=True)
@@ -58,66 +60,84 @@ class _Prepared:
     at: float
 
 
+def provider() -> Provider:
+    settings, completion, clock = ReplicateSettings(), CompletionSignal(), SystemClock()
+    remote = ReplicateProvider(settings, completion=completion, clock=clock)
+    return Provider(
+        lane,
+        remote=remote,
+        compare=remote.compare,
+        webhook=webhook_receiver(settings.webhook_secrets, completion.set, clock),
+    )
+
+
+def lane(kind: AssetKind) -> Lane:
+    return Lane.CALL
+
+
 class ReplicateProvider:
+    """`transport` is for tests."""
+
     def __init__(
         self,
         settings: ReplicateSettings,
         *,
-        bell: Bell | None = None,
+        completion: CompletionSignal | None = None,
         clock: Clock | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._bell = bell or Bell()
-        self._api = Api(settings, self._clock, transport)
-        self._images = Images(self._api.upload, self._clock)
-        self._outputs = Outputs(settings, self._clock, transport)
+        self._completion = completion or CompletionSignal()
+        self._api = ReplicateApi(settings, self._clock, transport)
+        self._images = InputImages(self._api.upload, self._clock)
+        self._downloads = OutputDownloads(settings, self._clock, transport)
         self._prepared: dict[tuple[str, int], _Prepared] = {}
-        self._looks: dict[str, int] = {}
+        self._polls: dict[str, int] = {}
 
     async def close(self) -> None:
         await self._api.close()
 
     async def compare(self, catalogue: Catalogue) -> dict[str, list[str]]:
-        """What our rows say of models, and Replicate says otherwise; logged. Nothing without a token."""
+        """Where the catalogue's models differ from what Replicate publishes; logged. Empty without a token."""
         if not self._settings.token:
             return {}
         return await compare(self._api, [m for m in catalogue if m.provider == NAME])
 
-    async def prepare(self, order: Order) -> Mapping[str, Any]:
+    async def prepare(self, request: CandidateRequest) -> Mapping[str, Any]:
         if not self._settings.token:
-            raise problems.token_missing()
-        inputs = inputs_of(order)
-        sent = dict(inputs.plain)
+            raise errors.token_missing()
+        inputs = model_inputs(request)
+        values = dict(inputs.plain)
         if inputs.image:
-            assert order.starting_image is not None
-            sent[inputs.image] = await self._images.address(order.starting_image, order.frame)
+            assert request.starting_image is not None
+            values[inputs.image] = await self._images.url(request.starting_image, request.frame)
         if inputs.references:
-            sent[inputs.references] = [await self._images.reference(r) for r in order.references]
-        request = {
-            "model": order.model.slug,
+            values[inputs.references] = [await self._images.reference_url(r) for r in request.references]
+        recognisable = {
+            "model": request.model.slug,
             "input": inputs.plain,
-            "price": order.quote and order.quote.stored(),
-            "attempt": order.attempt,
+            "price": request.quote and request.quote.stored(),
+            "attempt": request.attempt,
         }
         self._forget_late()
-        self._prepared[order.run_id, order.position] = _Prepared({"input": sent}, request, self._clock.monotonic())
-        return request
+        prepared = _Prepared({"input": values}, recognisable, self._clock.monotonic())
+        self._prepared[request.run_id, request.position] = prepared
+        return recognisable
 
-    async def submit(self, call_id: str, order: Order) -> Handle:
-        prepared = self._prepared.pop((order.run_id, order.position), None)
+    async def submit(self, call_id: str, request: CandidateRequest) -> Handle:
+        prepared = self._prepared.pop((request.run_id, request.position), None)
         if prepared is None or self._clock.monotonic() - prepared.at > self._late_s:
-            # Someone else may have concluded by now that this call never arrived.
-            raise Retryable("provider_late", "The call was held up for too long to be made.", delay_s=0.0)
+            # Another worker may have concluded by now that this call never arrived.
+            raise Retryable("provider_late", "The call was delayed for too long to be sent.", delay_s=0.0)
         body = dict(prepared.body)
         if self._settings.webhook_url:
             body["webhook"] = f"{self._settings.webhook_url}?call={quote(call_id)}"
             body["webhook_events_filter"] = ["completed"]
-        return self._handle(await self._api.create(order.model.slug, body), prepared.request)
+        return self._handle(await self._api.create(request.model.slug, body), prepared.request)
 
     def _forget_late(self) -> None:
-        """What was prepared and never submitted: the run was no longer ours."""
+        """Drops what was prepared but never submitted, because its run was fenced."""
         oldest = self._clock.monotonic() - self._late_s
         self._prepared = {key: p for key, p in self._prepared.items() if p.at >= oldest}
 
@@ -135,83 +155,80 @@ class ReplicateProvider:
             "give_up_at": give_up.isoformat(),
         }
 
-    async def look(self, handle: Handle) -> Running | Succeeded | Stopped:
-        found_id = str(handle["id"])
-        looks = self._looks.get(found_id, 0)
-        if looks:
-            await self._bell.wait(found_id, self._pause(looks))
-        self._looks[found_id] = looks + 1
+    async def poll(self, handle: Handle) -> CallRunning | CallSucceeded | CallFailed:
+        prediction_id = str(handle["id"])
+        polls = self._polls.get(prediction_id, 0)
+        if polls:
+            await self._completion.wait(prediction_id, self._pause_s(polls))
+        self._polls[prediction_id] = polls + 1
         try:
-            prediction = await self._api.get(f"predictions/{found_id}")
-        except httpx.HTTPStatusError:
-            self._looks.pop(found_id, None)
-            return Stopped(gone("Replicate does not know the prediction any more"), FREE)
-        answer = self._read(handle, prediction)
-        if isinstance(answer, Running) and self._clock.now() > datetime.fromisoformat(handle["give_up_at"]):
+            prediction = await self._api.get(prediction_id)
+        except NotFound:
+            self._polls.pop(prediction_id, None)
+            return CallFailed(output_gone("Replicate no longer knows the prediction"), FREE)
+        status = _status(handle, prediction)
+        if isinstance(status, CallRunning) and self._clock.now() > datetime.fromisoformat(handle["give_up_at"]):
             await self.cancel(handle)
-            answer = Stopped(_timeout(), FREE, cancelled=True)
-        if not isinstance(answer, Running):
-            self._looks.pop(found_id, None)
-        return answer
+            status = CallFailed(_timeout(), FREE, cancelled=True)
+        if not isinstance(status, CallRunning):
+            self._polls.pop(prediction_id, None)
+        return status
 
-    def _pause(self, looks: int) -> float:
-        """Longer for long ones, and where many are under way."""
-        return max(self._settings.poll_s * min(3.0, 1 + looks / 20), len(self._looks) / READS_PER_S)
+    def _pause_s(self, polls: int) -> float:
+        """Longer for predictions that take long, and while many are polled."""
+        return max(self._settings.poll_s * min(3.0, 1 + polls / 20), len(self._polls) / POLLS_PER_S)
 
-    def _read(self, handle: Handle, found: Prediction) -> Running | Succeeded | Stopped:
-        made = _cost(handle, found, complete=True)
-        match found.get("status"):
-            case "succeeded" if url := url_in(found.get("output")):
-                return Succeeded({"url": url, "id": handle["id"]}, made)
-            case "succeeded" if found.get("data_removed"):
-                return Stopped(gone("Replicate has removed it"), made)
-            case "succeeded":
-                return Stopped(
-                    problems.Repeatable(
-                        "output_missing",
-                        "The model finished without an output.",
-                        "Regenerate, or choose another model.",
-                    ),
-                    made,
-                )
-            case "failed":
-                return Stopped(problems.failure(_text(found.get("error")), int(handle.get("attempt", 1))), FREE)
-            case "aborted":
-                return Stopped(Retryable("provider_aborted", "Replicate did not begin in time.", problems.LATER), FREE)
-            case "canceled":
-                return Stopped(_cancelled(found), _cost(handle, found, complete=False), cancelled=True)
-            case _:
-                return Running(_share(found), again_s=0.0)
+    async def fetch(self, request: CandidateRequest, result: CallSucceeded, work: Path) -> CandidateFile:
+        path, content_type = await self._downloads.fetch(result.output["url"], request.kind, work)
+        info: dict[str, Any] = {"provider_ref": result.output["id"]}
+        if not request.model.takes_seed and request.kind is not AssetKind.NARRATION:
+            info["seed_reason"] = f"{request.model.title} takes no seed."
+        return CandidateFile(path, content_type, result.cost, info)
 
-    async def fetch(self, order: Order, done: Succeeded, work: Path) -> Made:
-        path, content_type = await self._outputs.fetch(done.output["url"], order.kind, work)
-        info: dict[str, Any] = {"provider_ref": done.output["id"]}
-        if not order.model.takes_seed and order.kind is not AssetKind.NARRATION:
-            info["seed_reason"] = f"{order.model.title} takes no seed."
-        return Made(path, content_type, done.cost, info)
-
-    async def cancel(self, handle: Handle) -> Cancelled:
+    async def cancel(self, handle: Handle) -> CancelOutcome:
         try:
-            found = await self._api.cancel(str(handle["id"]))
-        except httpx.HTTPStatusError:
-            return Cancelled.UNKNOWN
-        self._bell.ring(str(handle["id"]))
-        over = found.get("status") in ("succeeded", "failed")
-        return Cancelled.TOO_LATE if over else Cancelled.ACCEPTED
+            prediction = await self._api.cancel(str(handle["id"]))
+        except NotFound:
+            return CancelOutcome.UNKNOWN
+        self._completion.set(str(handle["id"]))
+        ended = prediction.get("status") in ("succeeded", "failed")
+        return CancelOutcome.TOO_LATE if ended else CancelOutcome.ACCEPTED
 
-    async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
+    async def find_orphan(self, call: Call, others: Sequence[Call]) -> Handle | None:
         if not self._settings.token:
-            raise Retryable("provider_token_missing", problems.token_missing().cause, delay_s=60.0)
-        request = call.request or {}
-        found = await find(self._api, self._settings, self._clock, call, beside)
-        return None if found is None else self._handle(found, request)
+            raise Retryable("provider_token_missing", errors.token_missing().cause, delay_s=60.0)
+        prediction = await find_prediction(self._api, self._settings, self._clock, call, others)
+        return None if prediction is None else self._handle(prediction, call.request or {})
 
 
-def _cost(handle: Handle, found: Prediction, *, complete: bool) -> Cost:
-    """Its metrics times the price. Replicate has no billing API, so it is an estimate."""
+def _status(handle: Handle, prediction: Prediction) -> CallRunning | CallSucceeded | CallFailed:
+    """`aborted` is missing from the client's models; an unknown status counts as running until the deadline."""
+    cost = _cost(handle, prediction, complete=True)
+    match prediction.get("status"):
+        case "succeeded" if url := output_url(prediction.get("output")):
+            return CallSucceeded({"url": url, "id": handle["id"]}, cost)
+        case "succeeded" if prediction.get("data_removed"):
+            return CallFailed(output_gone("Replicate has removed it"), cost)
+        case "succeeded":
+            return CallFailed(_output_missing(), cost)
+        case "failed":
+            attempt = int(handle.get("attempt", 1))
+            return CallFailed(errors.prediction_failed(_text(prediction.get("error")), attempt), FREE)
+        case "aborted":
+            cause = "Replicate did not start the prediction in time."
+            return CallFailed(Retryable("provider_aborted", cause, errors.LATER), FREE)
+        case "canceled":
+            cost = _cost(handle, prediction, complete=False)
+            return CallFailed(_cancelled(prediction), cost, cancelled=True)
+        case _:
+            return CallRunning(_share(prediction), poll_after_s=0.0)
+
+
+def _cost(handle: Handle, prediction: Prediction, *, complete: bool) -> Cost:
+    """The prediction's metrics times the price: an estimate, because Replicate has no billing API."""
     if not handle.get("price"):
         return FREE
-    price, metrics = Quote.restored(handle["price"]), found.get("metrics")
+    price, metrics = Quote.restored(handle["price"]), prediction.get("metrics")
     counted = metrics.get(_METRIC.get(price.unit, "")) if isinstance(metrics, dict) else None
     is_number = isinstance(counted, int | float) and not isinstance(counted, bool)
     return price.cost(counted if is_number else None, complete=complete)
@@ -221,30 +238,34 @@ def _text(error: Any) -> str:
     return error if isinstance(error, str) else str(error or "no reason given")
 
 
-def _share(found: Prediction) -> float | None:
-    seen = _PERCENT.findall(str(found.get("logs") or "")[-500:])
-    return min(1.0, int(seen[-1]) / 100) if seen else None
+def _share(prediction: Prediction) -> float | None:
+    percentages = _PERCENT.findall(str(prediction.get("logs") or "")[-500:])
+    return min(1.0, int(percentages[-1]) / 100) if percentages else None
 
 
-def _timeout() -> problems.Repeatable:
-    return problems.Repeatable(
+def _timeout() -> errors.RetryableByUser:
+    return errors.RetryableByUser(
         "provider_timeout",
         "The model did not finish in time.",
         "Regenerate, perhaps with a shorter duration or another model.",
     )
 
 
-def _cancelled(found: Prediction) -> problems.Repeatable:
-    """By somebody, or by its own deadline after it began."""
-    ended, deadline = found.get("completed_at"), found.get("deadline")
+def _output_missing() -> errors.RetryableByUser:
+    return errors.RetryableByUser(
+        "output_missing", "The model finished without an output.", "Regenerate, or choose another model."
+    )
+
+
+def _cancelled(prediction: Prediction) -> errors.RetryableByUser:
+    """By a person, or by its own deadline after it had started."""
+    ended, deadline = prediction.get("completed_at"), prediction.get("deadline")
     try:
         late = bool(ended and deadline) and datetime.fromisoformat(str(ended)) >= datetime.fromisoformat(str(deadline))
     except (ValueError, TypeError):
         late = False
-    return (
-        _timeout()
-        if late
-        else problems.Repeatable(
-            "provider_cancelled", "The prediction was cancelled.", "Regenerate when you are ready."
-        )
+    if late:
+        return _timeout()
+    return errors.RetryableByUser(
+        "provider_cancelled", "The prediction was cancelled.", "Regenerate when you are ready."
     )

@@ -1,4 +1,4 @@
-"""What a film's packets tell, without decoding any: when its frames are shown, and where it may be cut by copying."""
+"""Reads a film's packets, without decoding them: when frames are shown, and where copying may cut."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import av
 import av.error
 
-from services.generator.domain.film_cuts import Track, copy_points
+from services.generator.domain.film_splits import FrameTimeline, copy_points
 from shared.core.errors import UserError
 from shared.media.sandbox import open_media
 
-MOST_FRAMES = 1_000_000  # an hour at 240 fps, and room
+MAX_FRAMES = 1_000_000  # more than an hour at 240 fps
 
 
-def read_track(path: Path, *, copyable: bool) -> Track:
-    """Blocks while it reads the whole file: call it in a thread. Raises UserError for a file that breaks off."""
-    stored: list[tuple[int, int, bool]] = []  # place in the order of decoding, pts, key
-    hidden: set[int] = set()  # pts of what is only decoded for others: an edit list cut it off
+def read_timeline(path: Path, *, copyable: bool) -> FrameTimeline:
+    """Blocks while it reads the whole file: call it in a thread. Raises UserError for a truncated file."""
+    stored: list[tuple[int, int, bool]] = []  # position in decoding order, pts, is a key frame
+    hidden: set[int] = set()  # pts of frames that an edit list hides: they are decoded only because others need them
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
@@ -27,7 +27,7 @@ def read_track(path: Path, *, copyable: bool) -> Track:
             for packet in container.demux(stream):
                 if not packet.size:
                     continue
-                if packet.pts is None or len(stored) >= MOST_FRAMES:
+                if packet.pts is None or len(stored) >= MAX_FRAMES:
                     raise _unreadable("its frames have no times" if packet.pts is None else "it has too many frames")
                 stored.append((len(stored), packet.pts, packet.is_keyframe))
                 if packet.is_discard:
@@ -41,17 +41,17 @@ def read_track(path: Path, *, copyable: bool) -> Track:
     times = [float(pts * base) for _, pts, _ in by_time if pts not in hidden]
     if any(b <= a for a, b in pairwise(times)):
         raise _unreadable("two of its frames have the same time")
-    length = float(last * base) or _usual(times)
+    length = float(last * base) or _average_duration(times)
     starts, ends = frozenset[int](), frozenset[int]()
     before = next(place for place, (_, pts, _) in enumerate(by_time) if pts not in hidden)
-    if copyable and len(hidden) == before:  # hidden ones at the end would be copied, too
+    if copyable and len(hidden) == before:  # hidden frames at the end would be copied as well
         place_of = {place: frame - before for frame, (place, _, _) in enumerate(by_time)}
         starts, ends = copy_points([(place_of[place], key) for place, _, key in stored], before)
-    return Track(times, times[-1] + length, starts, ends)
+    return FrameTimeline(times, times[-1] + length, starts, ends)
 
 
-def _usual(times: list[float]) -> float:
-    """How long a frame lasts, where the file does not say; one frame alone lasts a 24th of a second."""
+def _average_duration(times: list[float]) -> float:
+    """Seconds per frame, for a file that does not state it; a single frame lasts 1/24 s."""
     return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1 / 24
 
 

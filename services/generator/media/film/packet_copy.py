@@ -14,7 +14,7 @@ import av
 import av.error
 from av.container import InputContainer, OutputContainer
 
-from services.generator.domain.film_cuts import Span
+from services.generator.domain.film_splits import ClipSpan
 from shared.core.errors import Permanent
 from shared.media.probe import message_of
 from shared.media.sandbox import open_media
@@ -22,7 +22,7 @@ from shared.media.sandbox import open_media
 AHEAD_S = 5.0  # sound may lie this far behind its pictures in the file
 
 
-def copy_clips(film: Path, spans: Sequence[Span], to: Sequence[Path], stop: Flag) -> None:
+def copy_clips(film: Path, spans: Sequence[ClipSpan], to: Sequence[Path], stop: Flag) -> None:
     """Writes each span (all `copied`, in order) to its path. Blocks: call it in a thread; `stop` ends it early.
 
     Sound is cut at its packets: it begins at most one packet (some 20 ms) after the first frame, at its own time.
@@ -41,13 +41,13 @@ def copy_clips(film: Path, spans: Sequence[Span], to: Sequence[Path], stop: Flag
 
 @dataclass
 class _Clip:
-    span: Span
+    span: ClipSpan
     out: OutputContainer
     streams: dict[int, Any]  # by the film's stream index
 
 
 class _Copying:
-    def __init__(self, film: InputContainer, spans: Sequence[Span], to: Sequence[Path]) -> None:
+    def __init__(self, film: InputContainer, spans: Sequence[ClipSpan], to: Sequence[Path]) -> None:
         self._film = film
         self._spans = spans
         self._paths = to

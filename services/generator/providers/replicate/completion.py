@@ -1,4 +1,4 @@
-"""Wakes whoever waits for a prediction to be looked at: a webhook says that it ended."""
+"""Ends the wait between two polls of a prediction as soon as a webhook reports that it has completed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from contextlib import suppress
 
 
-class Bell:
+class CompletionSignal:
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Event] = {}
 
     async def wait(self, prediction_id: str, seconds: float) -> None:
-        """Until it is rung, but no longer than this."""
+        """Until the signal is set, but no longer than this."""
         event = self._waiting.setdefault(prediction_id, asyncio.Event())
         try:
             with suppress(TimeoutError):
@@ -20,8 +20,8 @@ class Bell:
         finally:
             self._waiting.pop(prediction_id, None)
 
-    def ring(self, prediction_id: str) -> bool:
-        """False if nobody here waits for it: polling will do."""
+    def set(self, prediction_id: str) -> bool:
+        """False if nothing in this process waits for the prediction: polling will notice its completion."""
         event = self._waiting.get(prediction_id)
         if event:
             event.set()
