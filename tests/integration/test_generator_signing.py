@@ -127,6 +127,6 @@ async def test_no_version_is_lost_for_its_signature(identity: Identity, tmp_path
     uploaded = tmp_path / "uploaded"
     uploaded.write_bytes(path.read_bytes())
     why = await VersionSigner(identity).sign(path, "video/mp4", Origin("Segment 1", None, {}, uploaded=uploaded))
-    assert why is not None and why.startswith("The file could not be signed. ")
+    assert why is not None and why.startswith("Content Credentials could not be added. ")
     assert path.read_bytes() == uploaded.read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["uploaded", "odd.mp4", "signing"]

@@ -17,7 +17,7 @@ from shared.media.c2pa import OPENED, Claim, Identity, Ingredient, can_sign, for
 log = structlog.get_logger(__name__)
 
 UNSUPPORTED: Final = "Files of this type ({}) cannot carry Content Credentials."
-FAILED: Final = "The file could not be signed. {}"
+FAILED: Final = "Content Credentials could not be added. {}"
 
 
 @dataclass(frozen=True)
