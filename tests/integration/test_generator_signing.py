@@ -129,4 +129,4 @@ async def test_no_version_is_lost_for_its_signature(identity: Identity, tmp_path
     why = await VersionSigner(identity).sign(path, "video/mp4", Origin("Segment 1", None, {}, uploaded=uploaded))
     assert why is not None and why.startswith("Content Credentials could not be added. ")
     assert path.read_bytes() == uploaded.read_bytes()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["uploaded", "odd.mp4", "signing"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["odd.mp4", "signing", "uploaded"]
