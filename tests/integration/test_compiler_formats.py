@@ -28,8 +28,8 @@ async def conform(source: Path, folder: Path, output: Output = OUTPUT) -> Path:
     [
         pytest.param(Written(), id="bt709"),
         pytest.param(Written(full_range=True), id="bt709-full-range"),
-        pytest.param(Written(told=False, height=720), id="hd-untold"),
-        pytest.param(Written(matrix=6, told=False), id="sd-untold"),
+        pytest.param(Written(tagged=False, height=720), id="hd-untagged"),
+        pytest.param(Written(matrix=6, tagged=False), id="sd-untagged"),
         pytest.param(Written(matrix=6, transfer=6, primaries=6), id="bt601-ntsc"),
         pytest.param(Written(matrix=5, transfer=6, primaries=5, full_range=True), id="bt601-pal-full-range"),
         pytest.param(Written(primaries=12), id="display-p3"),

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: for components that outlive the loop of a single test."""
+"""An event loop in its own thread, for components that outlive the event loop of a single test."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 
 class Background:
+    """Runs the loop while the block runs."""
+
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="components", daemon=True)
@@ -23,6 +25,6 @@ class Background:
         self._thread.join()
         self._loop.close()
 
-    async def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it over there, wait here."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the background loop and wait for it on this one."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))

@@ -106,14 +106,14 @@ class ApacheBroker:
         await self.start()
 
     async def start(self) -> None:
-        await self._background.do(self._node.start())
+        await self._background.run(self._node.start())
 
     async def stop(self) -> None:
-        await self._background.do(self._node.stop())
+        await self._background.run(self._node.stop())
 
     async def kill(self) -> None:
         """Stop without a shutdown, as in a power failure; `start` continues with the data."""
-        await self._background.do(self._node.kill())
+        await self._background.run(self._node.kill())
 
     async def wipe(self) -> None:
         await wipe(self.bootstrap)

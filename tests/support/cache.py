@@ -1,4 +1,4 @@
-"""What is built or downloaded once per machine, outside the tree: ~/.cache/retake."""
+"""Files that are built or downloaded once for each machine, outside the source tree: ~/.cache/retake."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
+    """The folder, below XDG_CACHE_HOME if that is set."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     found = Path(base).expanduser() / "retake"
     found.mkdir(parents=True, exist_ok=True)
@@ -18,15 +19,15 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
-    """One process at a time makes this entry; the next one finds it made."""
+def exclusive(name: str) -> Iterator[None]:
+    """Hold a lock, so that one process at a time builds this entry and the next one finds it."""
     with (cache_dir() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def quietly(argv: list[str], *, env: dict[str, str] | None = None, timeout_s: float) -> str:
-    """Run at low priority; returns what it says. Raises RuntimeError with its last line."""
+def run_quietly(argv: list[str], *, env: dict[str, str] | None = None, timeout_s: float) -> str:
+    """Run a command at low priority; returns its output. Raises RuntimeError with the last line of the output."""
     try:
         done = subprocess.run(
             ["nice", "-n", "10", *argv],

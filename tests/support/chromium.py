@@ -1,4 +1,4 @@
-"""The system's Chromium, driven by Playwright: what a person's browser does, H.264 and EventSource included."""
+"""The system's Chromium, driven by Playwright: a real browser, including H.264 and EventSource."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """`--no-sandbox`: as root, in a container, it has none to begin with. It opens our own pages only."""
+    """A running browser. Raises Missing if it is not installed or does not start.
+
+    `--no-sandbox`: as root in a container Chromium has no sandbox anyway, and it opens only pages of Retake.
+    """
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         raise Missing(f"none of {', '.join(NAMES)} is installed")

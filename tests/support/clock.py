@@ -1,4 +1,4 @@
-"""Time that a test moves."""
+"""Clocks for tests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final
 from shared.core.clock import SystemClock
 
 START: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-TURNS: Final = 20  # of the event loop, for what was woken to get as far as its next wait
+TURNS: Final = 20  # of the event loop: enough for a woken task to reach its next wait
 
 
 class FakeClock:
-    """A `shared.core.clock.Clock`. It stands still; `pass_time` moves it and wakes sleepers in their order."""
+    """A `shared.core.clock.Clock` that stands still until `move` or `pass_time` advances it."""
 
     def __init__(self, now: datetime = START) -> None:
         self._start = now
@@ -37,12 +37,12 @@ class FakeClock:
         await woken
 
     def move(self, seconds: float) -> None:
-        """Time has passed; sleepers are woken when the event loop runs next."""
+        """Advance the time; sleepers wake when the event loop runs next."""
         self._elapsed += seconds
         self._wake()
 
     async def pass_time(self, seconds: float) -> None:
-        """Move in steps from sleeper to sleeper, so that one that sleeps again and again wakes at each of its times."""
+        """Advance from one sleeper to the next, so that a task that sleeps repeatedly wakes at each of its times."""
         end = self._elapsed + seconds
         await self._settle()
         while self._sleepers and self._sleepers[0][0] <= end:
@@ -67,7 +67,7 @@ class FakeClock:
 
 
 class HurriedClock(SystemClock):
-    """Real time, except that pauses between tries are short."""
+    """Real time, but sleeps are 20 times shorter."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / 20)

@@ -1,7 +1,7 @@
-"""The real components that tests run on: which this run had, and why it did without the others.
+"""The real components that tests run on: which ones this run had, and why others were missing.
 
-A fixture that brings a component asks `COMPONENTS.bring(name)`; what cannot be brought skips its tests by name. The
-run's summary has one line per component that its tests asked for.
+A fixture that starts a component does so within `COMPONENTS.bring(name)`; tests of a missing component are skipped by
+name. The summary of a run has one line for each component that its tests requested.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import pytest
 
 
 class Missing(Exception):
-    """This machine does not have the component; the message says what it lacks."""
+    """The component is not available on this machine; the message says what is missing."""
 
 
 @dataclass
 class Components:
-    """What was asked for and what became of it. `notes` are parts of a component that a substitute does not cover."""
+    """The requested components and their outcome. `notes`: parts of a component that its substitute does not cover."""
 
     covered: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Components:
     wanted: list[str] = field(default_factory=list)
 
     def has(self, name: str, detail: str) -> None:
-        """It runs; `detail` names it with its version."""
+        """Record that a component runs; `detail` is its name and version."""
         self.covered[name] = detail
 
     def add(
@@ -38,7 +38,7 @@ class Components:
         notes: dict[str, str] | None = None,
         wanted: Iterable[str] = (),
     ) -> None:
-        """What another process of the same run had."""
+        """Add the components of another process of the same run."""
         self.covered |= covered or {}
         self.missing |= missing or {}
         self.notes |= notes or {}
@@ -46,7 +46,7 @@ class Components:
 
     @contextmanager
     def bring(self, name: str) -> Iterator[None]:
-        """Turns Missing into a skip that names the component and its reason."""
+        """Turn Missing into a skip that names the component and the reason."""
         if name in self.missing:
             pytest.skip(f"{name}: {self.missing[name]}")
         try:
@@ -56,12 +56,13 @@ class Components:
             pytest.skip(f"{name}: {e}")
 
     def lines(self) -> list[str]:
-        said = [f"covered: {self.covered[name]}" for name in self.wanted if name in self.covered]
-        said += [f"not covered: {what}, because {why}" for what, why in self.notes.items()]
+        """The summary of the run."""
+        lines = [f"covered: {self.covered[name]}" for name in self.wanted if name in self.covered]
+        lines += [f"not covered: {part}: {reason}" for part, reason in self.notes.items()]
         for name in self.wanted:
             if name not in self.covered:
-                said.append(f"not covered: {name}, because {self.missing.get(name, 'its tests did not get to it')}")
-        return said
+                lines.append(f"not covered: {name}: {self.missing.get(name, 'no test reached it')}")
+        return lines
 
 
 COMPONENTS: Final = Components()

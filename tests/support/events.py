@@ -1,6 +1,6 @@
-"""Events with sensible defaults, for tests that care about a field or two: `preview_ready(auto_approve=True)`.
+"""Events with sensible defaults, for tests that depend on only a few fields: `preview_ready(auto_approve=True)`.
 
-Every call makes new ids. To tell one run's story, pass the same `ref`: `a = ref(); preview_ready(**a), accepted(**a)`.
+Every call creates new ids. For events of one run, pass the same `ref`: `a = ref(); preview_ready(**a), accepted(**a)`.
 """
 
 from __future__ import annotations
@@ -308,7 +308,7 @@ def cause(**overrides: Any) -> Cause:
 
 
 def message(event: E, *, at: datetime = AT, **overrides: Any) -> Message[E]:
-    """The event as its owner's service would have sent it; `overrides` are attributes of the envelope."""
+    """The event as its producer would have sent it; `overrides` are attributes of the envelope."""
     producer = TOPICS[event.TOPIC].producer
     envelope = {
         "id": new_id(),

@@ -1,4 +1,4 @@
-"""A client that knows only the published API: plain HTTP and server-sent events, nothing of ours."""
+"""A client that uses only the published API: plain HTTP and server-sent events, without the Python client."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 from PIL import Image, ImageDraw
 
-PATIENCE_S = 150.0
+TIMEOUT_S = 150.0
 
 
 @dataclass
 class Sse:
-    """One stream, read in a thread. `events` keeps everything in order: (id, name, data)."""
+    """An event stream, read in a thread. `events` holds (id, name, data) in order."""
 
     url: str
     token: str
@@ -30,9 +30,9 @@ class Sse:
     _closing: bool = False
 
     def wait(
-        self, wanted: Callable[[str, dict[str, Any]], bool], *, after: int = 0, timeout_s: float = PATIENCE_S
+        self, wanted: Callable[[str, dict[str, Any]], bool], *, after: int = 0, timeout_s: float = TIMEOUT_S
     ) -> tuple[int, dict[str, Any]]:
-        """The first event from position `after` on that is wanted: its position + 1 and its data."""
+        """The position after the first matching event, counted from `after`, and the data of that event."""
         end = time.monotonic() + timeout_s
         position = after
         while True:
@@ -50,7 +50,7 @@ class Sse:
                 continue
 
     def _read(self) -> None:
-        """Reconnects with the last id, as a browser does."""
+        """Reconnect with the last event id, as a browser does."""
         while not self._closing:
             try:
                 self._read_once()
@@ -84,7 +84,7 @@ class Sse:
 
 
 class Api:
-    """Calls below /api/v1 that say what went wrong."""
+    """Requests below /api/v1; a failed one shows its response."""
 
     def __init__(self, gateway: str, token: str) -> None:
         self.gateway = gateway
@@ -104,8 +104,8 @@ class Api:
         return self.call("POST", path, json={} if body is None else body, **kwargs)
 
     def patiently(self, method: str, path: str, **kwargs: Any) -> Any:
-        """For faults: repeats with the same idempotency key until the answer is a verdict."""
-        end = time.monotonic() + PATIENCE_S
+        """For fault tests: repeat with the same idempotency key until the response is final."""
+        end = time.monotonic() + TIMEOUT_S
         while True:
             try:
                 response = self.http.request(method, path, **kwargs)
@@ -113,10 +113,10 @@ class Api:
                     return response
             except httpx.HTTPError:
                 pass
-            assert time.monotonic() < end, f"{method} {path} found no answer in {PATIENCE_S} s"
+            assert time.monotonic() < end, f"{method} {path} got no final response in {TIMEOUT_S} s"
             time.sleep(0.3)
 
-    def until(self, path: str, wanted: Callable[[Any], bool], timeout_s: float = PATIENCE_S) -> Any:
+    def until(self, path: str, wanted: Callable[[Any], bool], timeout_s: float = TIMEOUT_S) -> Any:
         end = time.monotonic() + timeout_s
         while True:
             found = self.patiently("GET", path).json()
@@ -138,7 +138,7 @@ class Api:
 
 
 def photograph(width: int = 640, height: int = 360, *, hue: int = 20) -> bytes:
-    """A JPEG with structure everywhere, so that a camera move over it is seen."""
+    """A JPEG with detail everywhere, so that a camera move over it is visible."""
     image = Image.new("HSV", (width, height))
     pixels = [
         ((hue + 60 * x // width) % 256, 160, 80 + (x * 3 + y * 5) % 150) for y in range(height) for x in range(width)

@@ -1,4 +1,4 @@
-"""A directory in memory, where there is one: PostgreSQL copies a database there in 15 ms, on a disk in 250."""
+"""A directory in memory where there is room: PostgreSQL copies a database there in 15 ms, and on a disk in 250."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-MEMORY: Final = Path("/dev/shm")  # Linux; containers often have 64 MB only
+MEMORY: Final = Path("/dev/shm")  # Linux; in containers often only 64 MB
 WANTED_BYTES: Final = 3 << 30
 PREFIX: Final = "retake-tests-"
 
 
 @contextmanager
 def quick_directory(otherwise: Path) -> Iterator[Path]:
-    """A new directory in memory, removed afterwards; `otherwise` if there is no room."""
+    """A new directory in memory, removed afterwards, or `otherwise` if there is no room."""
     if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < WANTED_BYTES:
         yield otherwise
         return
@@ -31,7 +31,7 @@ def quick_directory(otherwise: Path) -> Iterator[Path]:
 
 
 def _sweep() -> None:
-    """What runs that were killed left there."""
+    """Remove the directories of test runs that were killed."""
     for left in MEMORY.glob(f"{PREFIX}*-*"):
         pid = left.name.removeprefix(PREFIX).split("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():

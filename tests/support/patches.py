@@ -1,6 +1,6 @@
-"""Patches of known light, written the way a camera, a phone or an old tape would: for tests of colour.
+"""Colour patches of known light, encoded as a camera, a phone or an old tape would encode them.
 
-The formulas are those of the standards, not ffmpeg's: BT.1886 (display gamma), SMPTE ST 2084, BT.2100 HLG.
+The formulas are those of the standards, not of ffmpeg: BT.1886 (display gamma), SMPTE ST 2084, BT.2100 HLG.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIGHT: Light = np.array(
     [(0, 0, 0), (0.18, 0.18, 0.18), (0.5, 0.5, 0.5), (0.45, 0.08, 0.06), (0.1, 0.4, 0.08), (0.05, 0.07, 0.5),
      (0.55, 0.32, 0.22), (0.9, 0.9, 0.9)]
 )  # fmt: skip
-WIDE = 40  # pixels of a patch
+WIDE = 40  # width of a patch in pixels
 
 _WHITE = (0.3127, 0.3290)
 _XY = {
@@ -36,18 +36,18 @@ _KR_KB = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627,
 
 @dataclass(frozen=True)
 class Written:
-    """How light becomes numbers. Code points of ISO/IEC 23091-2; `told` says whether the file names them."""
+    """How light is encoded: code points of ISO/IEC 23091-2. `tagged`: the file names them."""
 
     matrix: int = 1
     transfer: int = 1
     primaries: int = 1
     full_range: bool = False
-    told: bool = True
+    tagged: bool = True
     height: int = 96
 
 
 def write_patches(path: Path, written: Written, light: Light = LIGHT, *, frames: int = 12) -> Path:
-    """A lossless 10-bit film of the patches side by side."""
+    """Write a lossless 10-bit film of the patches side by side."""
     signal = _signal(light, written)
     ycc = _ycc(signal, *_KR_KB[written.matrix])
     low, luma, chroma = (0, 1023, 1023) if written.full_range else (64, 876, 896)
@@ -57,7 +57,7 @@ def write_patches(path: Path, written: Written, light: Light = LIGHT, *, frames:
     raw.write_bytes(picture.tobytes() * frames)
     size = f"{WIDE * len(light)}x{written.height}"
     tags = ["-color_range", "pc" if written.full_range else "tv"]
-    if written.told:
+    if written.tagged:
         tags += ["-colorspace", str(written.matrix), "-color_trc", str(written.transfer)]
         tags += ["-color_primaries", str(written.primaries)]
     ffmpeg("-f", "rawvideo", "-pix_fmt", "yuv444p10le", "-s", size, "-r", "24", *tags, "-i", raw, "-c:v", "ffv1", path)
@@ -84,7 +84,7 @@ def read_patches(path: Path, count: int = len(LIGHT)) -> NDArray[np.float64]:
 
 
 def sdr_signal(light: Light) -> Light:
-    """What a BT.709 display must be sent to show this light (BT.1886, black at 0)."""
+    """The signal with which a BT.709 display shows this light (BT.1886, black at 0)."""
     shown: Light = light.clip(0, 1) ** (1 / 2.4)
     return shown
 

@@ -14,7 +14,7 @@ from typing import Final
 from deploy.local.supervisor.preflight import free_port
 from deploy.local.supervisor.processes import Command, spawn
 from tests.support import containers
-from tests.support.cache import alone, cache_dir, quietly
+from tests.support.cache import cache_dir, exclusive, run_quietly
 from tests.support.components import COMPONENTS, Missing
 from tests.support.waiting import answers_http
 
@@ -46,13 +46,13 @@ class S3Server:
 def build() -> Path:
     """The server's binary, built once for each machine. Raises Missing."""
     binary = cache_dir() / "versitygw" / VERSION / "versitygw"
-    with alone("versitygw"):
+    with exclusive("versitygw"):
         if binary.exists():
             return binary
         if not shutil.which("go"):
             raise Missing("go is not installed")
         try:
-            quietly(
+            run_quietly(
                 ["go", "install", f"{MODULE}@{VERSION}"],
                 env={"GOBIN": str(binary.parent), "GOFLAGS": "-mod=mod"},
                 timeout_s=BUILD_TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""A test whose waits take no time, in which what takes time comes in its exact order, however busy the machine is."""
+"""Virtual time: waits take no real time, and timers fire in their exact order however busy the machine is."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.support.clock import START
 P = ParamSpec("P")
 
 
-class _Leaping(selectors.DefaultSelector):
-    """Where a loop would wait for its next timer, the time of that timer has come."""
+class _SkippingSelector(selectors.DefaultSelector):
+    """Instead of waiting for the next timer, advances the time to it."""
 
     elapsed = 0.0
 
@@ -28,15 +28,15 @@ class _Leaping(selectors.DefaultSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self.leaping = _Leaping()
-        super().__init__(self.leaping)
+        self.skipping = _SkippingSelector()
+        super().__init__(self.skipping)
 
     def time(self) -> float:
-        return self.leaping.elapsed
+        return self.skipping.elapsed
 
 
 class LoopClock:
-    """The loop's own time, as a `shared.core.clock.Clock`."""
+    """The virtual time of the running loop as a `shared.core.clock.Clock`."""
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.monotonic())
@@ -49,7 +49,7 @@ class LoopClock:
 
 
 def virtual_time(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """For tests of coroutines alone: the time of threads and of other processes cannot leap."""
+    """Run a test in virtual time. Only for tests without threads and other processes, whose time cannot be skipped."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for what happens by itself."""
+"""Waiting for conditions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 async def eventually(
     look: Callable[[], Awaitable[T] | T], *, within: float = 60.0, every: float = 0.02, what: str = ""
 ) -> T:
-    """Call `look` until it returns something true; returns that. Fails with what it said last."""
+    """Call `look` until its result is true, and return that result. Fails with the last result."""
     loop = asyncio.get_running_loop()
     end = loop.time() + within
     while True:
@@ -30,21 +30,21 @@ async def eventually(
 
 
 async def holds(look: Callable[[], Awaitable[object] | object], *, during: float, every: float = 0.02) -> None:
-    """Fails as soon as `look` returns something false within `during` seconds."""
+    """Fail as soon as the result of `look` is false within `during` seconds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + during
     while loop.time() < end:
         seen = look()
         if inspect.isawaitable(seen):
             seen = await seen
-        assert seen, f"it held for {during - (end - loop.time()):.2f} s only; last seen: {seen!r}"
+        assert seen, f"it was true for only {during - (end - loop.time()):.2f} s; last seen: {seen!r}"
         await asyncio.sleep(every)
 
 
 async def answers_http(url: str, *, within: float) -> None:
-    """Until something answers there, whatever it says."""
+    """Wait until an HTTP server responds, with any status."""
 
-    def asked() -> bool:
+    def responds() -> bool:
         try:
             urllib.request.urlopen(url, timeout=2).close()
         except urllib.error.HTTPError:
@@ -53,4 +53,4 @@ async def answers_http(url: str, *, within: float) -> None:
             return False
         return True
 
-    await eventually(lambda: asyncio.to_thread(asked), within=within, what=f"an answer at {url}")
+    await eventually(lambda: asyncio.to_thread(responds), within=within, what=f"a response from {url}")
