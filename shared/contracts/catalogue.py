@@ -157,7 +157,8 @@ class Model(_Row):
         """Why the model does not accept this value, with what it does accept; None if it accepts it."""
         validator = self._validators.get(name)
         if validator is None:
-            return f"{self.slug} has no setting {name!r}. It takes: {', '.join(sorted(self.properties)) or 'none'}."
+            known = ", ".join(sorted(self.properties)) or "none"
+            return f"The model {self.slug} has no setting {name!r}. It takes: {known}."
         if validator.is_valid(value):
             return None
         return f"{name} must be {describe(self.properties[name])}, not {json.dumps(value, ensure_ascii=False)}."

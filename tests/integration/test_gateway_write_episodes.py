@@ -186,7 +186,10 @@ async def test_import_with_images(w: World) -> None:
     await w.settle()
     row = await w.row("select * from imports where import_id = $1", started.import_id)
     assert (row["status"], row["percent"]) == ("completed", 100)
-    assert row["warnings"] == ["/mood is not known and was ignored", "Segment 2 starting image: The provider failed."]
+    assert row["warnings"] == [
+        "/mood is not a known field and was ignored",
+        "Segment 2 starting image: The provider failed.",
+    ]
     first, second, _ = await w.assets(started.episode_id, AssetKind.STARTING_IMAGE)
     assert (await w.asset(first))["committed_version_id"]
     assert (await w.asset(second))["committed_version_id"] is None

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from services.gateway.domain.errors import Refusal
-from services.gateway.domain.validation_messages import path_within, said, sentence
+from services.gateway.domain.validation_messages import describe_error, path_within, to_sentence
 from shared.core.errors import RetakeError, Retryable, UserError
 from shared.observability.tracing import current_trace_id
 from shared.postgres.retry import UNAVAILABLE
@@ -179,13 +179,13 @@ def unavailable(detail: str, seconds: int = RETRY_AFTER_S) -> ProblemError:
 
 
 def invalid(*errors: tuple[str, str]) -> ProblemError:
-    """Each error is (pointer, what is wrong there). What is wrong with one field in several ways, as with the
-    alternatives of a union, is said in one."""
+    """Each error is (pointer, what is wrong there). Several errors of one field, as of the alternatives of
+    a union, become one."""
     by_pointer: dict[str, list[str]] = {}
     for at, detail in errors:
         if detail not in by_pointer.setdefault(at, []):
             by_pointer[at].append(detail)
-    listed = [{"pointer": at, "detail": sentence(at, ", or ".join(details))} for at, details in by_pointer.items()]
+    listed = [{"pointer": at, "detail": to_sentence(at, ", or ".join(details))} for at, details in by_pointer.items()]
     return ProblemError(Slug.INVALID, " ".join(e["detail"] for e in listed), errors=listed)
 
 
@@ -250,7 +250,7 @@ def _of_validation(errors: Sequence[Any], body: Any) -> ProblemError:
         if e["type"] == "json_invalid":
             reason = e.get("ctx", {}).get("error", "not JSON")
             return ProblemError(Slug.MALFORMED, f"The body is not JSON: {reason} at character {e['loc'][-1]}.")
-    return invalid(*((pointer(e, body), said(e)) for e in errors))
+    return invalid(*((pointer(e, body), describe_error(e)) for e in errors))
 
 
 def pointer(error: Mapping[str, Any], body: Any) -> str:

@@ -45,7 +45,7 @@ async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> 
     members = await store.accounts.lock_members(caller.project_id)
     if not await store.accounts.knows(user_id):
         raise invalid(
-            ("path:user_id", "nobody has signed in with this id yet; ask them to sign in once, then add them")
+            ("path:user_id", "Nobody has signed in with this id yet; ask them to sign in once, then add them")
         )
     if role is not Role.OWNER:
         _keep_an_owner(members, user_id)

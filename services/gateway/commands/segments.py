@@ -65,7 +65,7 @@ async def add_segment(store: Store, caller: Caller, episode_id: str, command: Ad
     )
     order = await store.episodes.segment_ids(episode_id)
     if len(order) >= MAX_SEGMENTS:
-        raise invalid(("/position", f"an episode has at most {MAX_SEGMENTS} segments"))
+        raise invalid(("/position", f"The episode already has {MAX_SEGMENTS} segments, which is the maximum"))
     position = len(order) + 1 if command.position is None else command.position
     if not 1 <= position <= len(order) + 1:
         raise invalid(("/position", f"must be from 1 to {len(order) + 1}"))

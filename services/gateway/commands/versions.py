@@ -44,7 +44,7 @@ async def register_version(store: Store, caller: Caller, command: RegisterVersio
     Raises Refusal not-found, busy, invalid.
     """
     if (command.upload_id is None) == (command.url is None):
-        raise invalid(("/upload_id", "give either upload_id or url"))
+        raise invalid(("/upload_id", "Give either upload_id or url"))
     asset = await lock_asset(store, caller, command.asset_id)
     if asset.active_run_id:
         raise busy(asset.label, asset.active_run_id)

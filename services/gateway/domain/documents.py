@@ -1,4 +1,4 @@
-"""The document that an episode is made from: checked field by field, so that each error names its place."""
+"""The document that an episode is created from, checked field by field, so that each error names its place."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SEGMENT_TEXTS: Final = (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NA
 
 
 @dataclass(frozen=True)
-class GivenImage:
-    """An uploaded picture, or one to be fetched."""
+class ImageSource:
+    """An uploaded image, or one to fetch."""
 
     upload_id: str | None = None
     url: str | None = None
@@ -28,13 +28,13 @@ class GivenImage:
 
 @dataclass(frozen=True)
 class SegmentPlan:
-    """`directions` are the first drafts by kind; a kind without any is absent."""
+    """`directions`: the first drafts by kind of asset; `duration` in seconds."""
 
     type: SegmentType = SegmentType.SCENE
     scene_info: dict[str, Any] = field(default_factory=dict)
     duration: float | None = None
     directions: dict[AssetKind, str] = field(default_factory=dict)
-    starting_image: GivenImage | None = None
+    starting_image: ImageSource | None = None
     transition_after: Transition | None = None
 
 
@@ -49,9 +49,8 @@ class EpisodePlan:
 
 
 def parse_document(document: Mapping[str, Any], *, strict: bool = False, title: str | None = None) -> EpisodePlan:
-    """`strict`: unknown keys and starting images are errors; else unknown keys become warnings.
-
-    `title` is used instead of the document's. Raises Refusal invalid with a JSON pointer per error.
+    """`strict`: unknown keys and starting images are errors; otherwise unknown keys become warnings. `title` replaces
+    the document's own. Raises Refusal invalid with a JSON pointer per error.
     """
     reader = _Reader(strict)
     plan = reader.episode(document, title)
@@ -61,7 +60,7 @@ def parse_document(document: Mapping[str, Any], *, strict: bool = False, title: 
 
 
 def parse_segment(values: Mapping[str, Any]) -> SegmentPlan:
-    """One segment of the same shape, as added on its own: strict, without a starting image."""
+    """A segment that is added on its own: strict, without a starting image. Raises Refusal invalid."""
     reader = _Reader(strict=True)
     plan = reader.segment(values, "")
     if reader.errors:
@@ -70,10 +69,11 @@ def parse_segment(values: Mapping[str, Any]) -> SegmentPlan:
 
 
 def first_drafts(scene_info: Mapping[str, Any], given: Mapping[AssetKind, str]) -> dict[AssetKind, str]:
-    """What was given; else video and starting image take the description, narration the dialogue.
+    """The given directions; where there are none, video and starting image take the description, narration the
+    dialogue.
 
-    A starting image without either takes the video's directions: a batch then makes the image that the video needs,
-    instead of leaving a segment that was asked for.
+    A starting image without a description takes the video's directions, so that a batch can generate the image that the
+    video needs.
     """
     description = str(scene_info.get("description") or "").strip()
     spoken = "\n".join(line["text"] for line in scene_info.get("dialogue") or [] if line["text"].strip())
@@ -86,7 +86,7 @@ def first_drafts(scene_info: Mapping[str, Any], given: Mapping[AssetKind, str]) 
 
 
 class _Reader:
-    """Reads what it can and collects errors and warnings on the way."""
+    """Reads what it can, and collects errors and warnings."""
 
     def __init__(self, strict: bool) -> None:
         self.strict = strict
@@ -100,15 +100,15 @@ class _Reader:
             self._wrong("/segments", "must be a list")
             rows = None
         if rows and len(rows) > MAX_SEGMENTS:
-            self._wrong("/segments", f"at most {MAX_SEGMENTS} segments")
+            self._wrong("/segments", f"must have at most {MAX_SEGMENTS} items")
             rows = rows[:MAX_SEGMENTS]
-        named = title or self._text(doc, "title", "", MAX_TITLE)
-        if not named:
-            self._wrong("/title", "a title is required")
+        title = title or self._text(doc, "title", "", MAX_TITLE)
+        if not title:
+            self._wrong("/title", "is required")
         music = self._object(doc.get("directions"), "/directions", {"music"})
         segments = tuple(self.segment(row, f"/segments/{i}") for i, row in enumerate(rows or []))
         return EpisodePlan(
-            title=named or "",
+            title=title or "",
             description=self._text(doc, "description", "", MAX_TEXT) or "",
             output=self._output(doc.get("output")),
             music=self._text(music, "music", "/directions", MAX_DIRECTIONS),
@@ -122,10 +122,10 @@ class _Reader:
             known |= {"starting_image", "starting_image_url"}
         row = self._object(raw, at, known)
         scene = self._scene(row.get("scene_info"), f"{at}/scene_info")
-        said = row.get("directions")
-        if isinstance(said, str) and not self.strict:  # most scripts have one text for a shot
-            said = {AssetKind.VIDEO.value: said}
-        texts = self._object(said, f"{at}/directions", {k.value for k in _SEGMENT_TEXTS})
+        directions = row.get("directions")
+        if isinstance(directions, str) and not self.strict:  # most scripts have one text per shot
+            directions = {AssetKind.VIDEO.value: directions}
+        texts = self._object(directions, f"{at}/directions", {k.value for k in _SEGMENT_TEXTS})
         given = {
             k: text for k in _SEGMENT_TEXTS if (text := self._text(texts, k.value, f"{at}/directions", MAX_DIRECTIONS))
         }
@@ -156,7 +156,7 @@ class _Reader:
         characters = self._list(scene.get("characters"), f"{at}/characters")
         for i, name in enumerate(characters):
             if not isinstance(name, str):
-                self._wrong(f"{at}/characters/{i}", "must be a text")
+                self._wrong(f"{at}/characters/{i}", "must be a string")
         dialogue = [
             self._line(line, f"{at}/dialogue/{i}")
             for i, line in enumerate(self._list(scene.get("dialogue"), f"{at}/dialogue"))
@@ -175,10 +175,10 @@ class _Reader:
         line = self._object(raw, at, {"character", "text"})
         text = self._text(line, "text", at, MAX_TEXT)
         if text is None:
-            self._wrong(f"{at}/text", "a text is required")
+            self._wrong(f"{at}/text", "is required")
         return {"character": self._text(line, "character", at, MAX_TITLE), "text": text or ""}
 
-    def _image(self, row: Mapping[str, Any], at: str) -> GivenImage | None:
+    def _image(self, row: Mapping[str, Any], at: str) -> ImageSource | None:
         legacy = row.get("starting_image_url")
         if row.get("starting_image") is None and legacy is None:
             return None
@@ -193,9 +193,9 @@ class _Reader:
         upload = self._text(value, "upload_id", f"{at}/starting_image", 100)
         url = self._text(value, "url", f"{at}/starting_image", 2000)
         if (upload is None) == (url is None):
-            self._wrong(f"{at}/starting_image", "give either upload_id or url")
+            self._wrong(f"{at}/starting_image", "Give either upload_id or url")
             return None
-        return GivenImage(upload, url)
+        return ImageSource(upload, url)
 
     def _output(self, raw: Any) -> dict[str, Any] | None:
         if raw is None:
@@ -229,10 +229,10 @@ class _Reader:
         if value is None:
             return None
         if not isinstance(value, str):
-            self._wrong(f"{at}/{name}", "must be a text")
+            self._wrong(f"{at}/{name}", "must be a string")
             return None
         if len(value) > most:
-            self._wrong(f"{at}/{name}", f"at most {most} characters")
+            self._wrong(f"{at}/{name}", f"must have at most {most} characters")
         if "\x00" in value:
             self._wrong(f"{at}/{name}", "must not contain a NUL character")
         return value.strip() or None
@@ -259,6 +259,6 @@ class _Reader:
 
     def _unknown(self, pointer: str) -> None:
         if self.strict:
-            self.errors.append((pointer, "is not known"))
+            self.errors.append((pointer, "is not a known field"))
         else:
-            self.warnings.append(f"{pointer} is not known and was ignored")
+            self.warnings.append(f"{pointer} is not a known field and was ignored")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from services.gateway.domain.validation_messages import to_sentence
 from shared.core.errors import UserError
 
 Slug = Literal[
@@ -41,9 +42,10 @@ def not_found(what: str) -> Refusal:
 
 
 def invalid(*errors: tuple[str, str]) -> Refusal:
-    """Each error is (JSON pointer into the request, what is wrong there)."""
+    """Each error is (JSON pointer into the request, what is wrong there as `validation_messages` says)."""
     listed = [{"pointer": pointer, "detail": detail} for pointer, detail in errors]
-    return Refusal("invalid", "; ".join(detail for _, detail in errors), "Correct the listed fields.", errors=listed)
+    cause = " ".join(to_sentence(pointer, detail) for pointer, detail in errors)
+    return Refusal("invalid", cause, "Correct the listed fields.", errors=listed)
 
 
 def invalid_state(what: str, current: str, allowed: Sequence[str], recovery: str = "") -> Refusal:

@@ -22,8 +22,8 @@ _SECTION_KINDS: Final[Mapping[str, Mapping[str, AssetKind]]] = {
 def settings_problems(
     settings: Mapping[str, Any], changed: Collection[str], catalogue: Catalogue, provider: str
 ) -> list[tuple[str, str]]:
-    """What no run could use of the changed sections of a project's settings: a model that makes nothing of that kind,
-    a setting or a value that neither the section's model nor another one of the kind takes."""
+    """(JSON pointer, what is wrong there) in the changed sections: a model that does not exist or does not make that
+    kind, or a value that no model of the kind takes."""
     found: list[tuple[str, str]] = []
     for name, kinds in _SECTION_KINDS.items():
         section = (settings.get(name) or {}) if name in changed else {}
@@ -46,7 +46,7 @@ def _makes(catalogue: Catalogue, slug: Any, kind: AssetKind) -> bool:
 
 
 def _models_of(section: Mapping[str, Any], kind: AssetKind, catalogue: Catalogue, provider: str) -> list[Model]:
-    """The section's model first: what is wrong is said by what that one takes."""
+    """The section's model first, because a problem is described by what that one takes."""
     first = section.get(MODEL)
     if not _makes(catalogue, first, kind):
         with suppress(UnknownModel):
@@ -55,11 +55,11 @@ def _models_of(section: Mapping[str, Any], kind: AssetKind, catalogue: Catalogue
 
 
 def _problem(name: str, value: Any, models: Sequence[Model]) -> str | None:
-    """None if one of the models takes it: another one may be chosen for a run."""
+    """None if any of the models takes the value, because a run may choose that one."""
     if name == "seed" and isinstance(value, int) and not isinstance(value, bool):
         return None
     problems = [model.problem_of(name, value) for model in models]
     if not all(problems):
         return None
     knowing = next((i for i, model in enumerate(models) if name in model.properties), 0)
-    return problems[knowing]
+    return (problems[knowing] or "").removeprefix(f"{name} ")

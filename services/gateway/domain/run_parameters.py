@@ -1,4 +1,4 @@
-"""What a run is asked for, and how suggested changes are merged into what its parent was asked for."""
+"""What a run requests, and how suggested changes are merged into what its parent requested."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RunParameters:
         return cls.from_overrides((draft.get("settings") or {}) | {DIRECTIONS: draft.get("directions")})
 
     def overrides(self) -> dict[str, Any]:
-        """Flat, without what is not wanted: the `overrides` of regenerate-requested."""
+        """The `overrides` of regenerate-requested: flat, without empty values."""
         flat = {
             **self.settings,
             DIRECTIONS: self.directions,
@@ -57,7 +57,7 @@ class RunParameters:
         return {name: value for name, value in flat.items() if value is not None}
 
     def over(self, other: RunParameters) -> RunParameters:
-        """This, and what it leaves out from `other`."""
+        """These parameters; what they leave out comes from `other`."""
         return RunParameters(
             directions=self.directions if self.directions is not None else other.directions,
             model=self.model if self.model is not None else other.model,
@@ -68,7 +68,7 @@ class RunParameters:
 
 
 def merge_changes(base: RunParameters, changes: Mapping[str, Any]) -> RunParameters:
-    """`base` with the changes merged in: modifications and adjustments are appended on a new line, others replace."""
+    """Modifications and adjustments are appended on a new line; other changes replace the value of `base`."""
     given = {name: value for name, value in changes.items() if name in KNOWN_CHANGES and value is not None}
     directions = given.get(DIRECTIONS, base.directions)
     return replace(
@@ -82,14 +82,14 @@ def merge_changes(base: RunParameters, changes: Mapping[str, Any]) -> RunParamet
 
 
 def type_problems(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(key, what is wrong) of the known keys."""
+    """(key, what is wrong) for known keys with a value of the wrong type."""
     problems = [
-        (name, f"{name} must be a text")
+        (name, "must be a string")
         for name in sorted(TEXTS & set(changes))
         if changes[name] is not None and not isinstance(changes[name], str)
     ]
     numbers = [
-        (name, f"{name} must be a number")
+        (name, "must be a number")
         for name in ("duration", "seed")
         if changes.get(name) is not None
         and (isinstance(changes[name], bool) or not isinstance(changes[name], int | float))

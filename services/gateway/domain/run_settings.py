@@ -61,7 +61,7 @@ def run_problems(
         known = ", ".join(m.slug for m in catalogue.of_kind(kind))
         return [("/model", f"There is no such model for {kind.replace('_', ' ')}. Choose one of: {known}.")]
     settings = [
-        (f"/settings/{problem.name}", problem.text)
+        (f"/settings/{problem.name}", problem.text.removeprefix(f"{problem.name} "))
         for problem in resolve_settings(request, model).problems
         if problem.name is not None and problem.source is SettingSource.OVERRIDE
     ]

@@ -1,4 +1,4 @@
-"""A project's settings: what was set is stored, defaults are added when it is read."""
+"""A project's settings. Only what was set is stored; defaults are added when settings are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
 from services.gateway.domain.outputs import output_problems
-from services.gateway.domain.validation_messages import said
+from services.gateway.domain.validation_messages import describe_error
 from shared.contracts.values import Character, ObjectRef, Output, ProjectSettings, SpendCap
 
 DEADLINE: Final = "deadline_minutes"
@@ -26,7 +26,7 @@ _NESTED: Final = (*_SECTIONS, "output", "review")
 
 
 def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Every field of the API's Settings, null when it was not set and has no default."""
+    """Every field of the API's Settings; null if it was not set and has no default."""
     review = {"deadline_minutes": DEADLINE_MINUTES} | (settings.get("review") or {})
     return {
         "output": Output(**(settings.get("output") or {})).model_dump(mode="json"),
@@ -43,17 +43,16 @@ def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def workflow_of(settings: Mapping[str, Any], project_id: str, step_by_step_share: float) -> str:
-    """What was set, else the default, which is step by step for `step_by_step_share` (0-1) of all projects.
+    """The workflow that was set, else the default: step by step for `step_by_step_share` (0-1) of all projects.
 
-    A project's place among them comes from its id: it never changes, and a project that has step by step keeps it when
-    the share grows.
+    A hash of the project's id decides, so the default is stable, and a project keeps step by step when the share grows.
     """
     place = int.from_bytes(hashlib.sha256(project_id.encode()).digest()[:8], "big") / 2**64
     return str(settings.get("workflow") or (STEP_BY_STEP if place < step_by_step_share else MONOLITHIC))
 
 
 def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A merge patch, one level deep in the sections; null takes a setting away (a null deadline means: none).
+    """A merge patch, one level deep in the sections; null removes a setting (a null deadline means no deadline).
 
     Raises Refusal invalid, one error per field.
     """
@@ -68,22 +67,21 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
         else:
             result[name] = value
     if isinstance(cap := result.get("spend_cap"), Mapping):
-        result["spend_cap"] = {**cap, "amount": _as_text(cap.get("amount"))}
+        result["spend_cap"] = {**cap, "amount": _as_string(cap.get("amount"))}
     if problems := _problems(result, with_output="output" in changes):
         raise invalid(*problems)
     return result
 
 
 def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[str, str]]:
-    """An output that was set before its bounds were does not stand in the way of another change."""
+    """(JSON pointer, what is wrong there). `with_output` False: an output that was valid when it was set is not checked
+    against today's limits."""
     found: list[tuple[str, str]] = []
     known = with_defaults({}).keys()
     found += [
-        (f"/{name}", f"is no setting; choose one of: {', '.join(known)}") for name in settings if name not in known
+        (f"/{name}", f"is not a setting; choose one of: {', '.join(known)}") for name in settings if name not in known
     ]
-    found += [
-        (f"/{name}", f"{name} must be an object") for name in _NESTED if not isinstance(settings.get(name, {}), Mapping)
-    ]
+    found += [(f"/{name}", "must be an object") for name in _NESTED if not isinstance(settings.get(name, {}), Mapping)]
     if found:
         return found
     if with_output:
@@ -91,11 +89,11 @@ def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[s
     if settings.get("spend_cap") is not None:
         found += _cap_problems(settings["spend_cap"])
     if not found and (cap := settings.get("spend_cap")) and not _is_amount(cap["amount"]):
-        found.append(("/spend_cap/amount", "must be a decimal number of at least 0, written as a text"))
+        found.append(("/spend_cap/amount", "must be a decimal number of at least 0, as a string"))
     if settings.get("workflow") not in (None, *WORKFLOWS):
         found.append(("/workflow", f"must be one of {', '.join(WORKFLOWS)}"))
     found += [
-        (f"/review/{name}", f"there is no such setting; there is: {DEADLINE}")
+        (f"/review/{name}", f"is not a setting; choose one of: {DEADLINE}")
         for name in settings.get("review") or {}
         if name != DEADLINE
     ]
@@ -106,7 +104,7 @@ def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[s
 
 
 def deadline_problem(minutes: Any) -> str | None:
-    """None: the deadline is fine (null is: no deadline)."""
+    """None: the deadline is valid; null means no deadline."""
     if minutes is None:
         return None
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= MAX_DEADLINE_MINUTES:
@@ -118,12 +116,15 @@ def _cap_problems(value: Any) -> list[tuple[str, str]]:
     try:
         SpendCap.model_validate(value)
     except ValidationError as e:
-        return [("/".join(["/spend_cap", *(str(part) for part in error["loc"])]), said(error)) for error in e.errors()]
+        return [
+            ("/".join(["/spend_cap", *(str(part) for part in error["loc"])]), describe_error(error))
+            for error in e.errors()
+        ]
     return []
 
 
-def _as_text(amount: Any) -> Any:
-    """People write 20, and a decimal is a text so that no cent is lost on the way."""
+def _as_string(amount: Any) -> Any:
+    """Amounts may be sent as numbers; they are stored as strings, so that no cent is lost."""
     is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
     return str(Decimal(str(amount))) if is_number else amount
 
@@ -136,7 +137,7 @@ def _is_amount(text: Any) -> bool:
 
 
 def review_timeout_s(settings: Mapping[str, Any]) -> int | None:
-    """The project's policy for previews, in seconds; None: they wait for ever."""
+    """The deadline for decisions on the project's previews, in seconds; None: there is none."""
     return timeout_s(with_defaults(settings)["review"]["deadline_minutes"])
 
 
@@ -145,7 +146,7 @@ def timeout_s(minutes: float | None) -> int | None:
 
 
 def snapshot(settings: Mapping[str, Any], output: Output, references: Mapping[str, ObjectRef]) -> ProjectSettings:
-    """What a run is told about its project; `output` is its episode's, `references` are uploads by id."""
+    """The project's settings as a run gets them; `output` is its episode's, `references` are uploads by id."""
     full = with_defaults(settings)
     return ProjectSettings(
         **{name: {k: v for k, v in full[name].items() if v is not None} for name in _SECTIONS},
@@ -167,7 +168,7 @@ def reference_ids(settings: Mapping[str, Any]) -> list[str]:
 
 
 def cap_of(settings: Mapping[str, Any], now: datetime) -> tuple[SpendCap, datetime | None] | None:
-    """The spend cap and since when spending counts (None: for ever), or None without a cap."""
+    """The spend cap and the start of its period (None: it has no period), or None without a cap."""
     if not settings.get("spend_cap"):
         return None
     cap = SpendCap(**settings["spend_cap"])

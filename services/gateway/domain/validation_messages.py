@@ -1,23 +1,23 @@
-"""What is wrong with a field, as a sentence for a person: from pydantic's errors, and from our own short ones."""
+"""What is wrong with a field, as a sentence for a person: from pydantic's errors and from our own.
+
+Every detail of an error follows one rule. One that begins in lower case is a predicate, and the field is its subject:
+"must be at most 60". One that begins with a capital letter is a sentence of its own: "Give either upload_id or url."
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_PREDICATE: Final = re.compile(r"(must|is|are|needs|names|goes|has|have|cannot|may|does|takes)\b")
-"""How a text begins whose subject is the field; any other is a sentence of its own."""
-
-_SAID: Final[Mapping[str, str]] = {
+_MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required",
-    "extra_forbidden": "is not known here: leave it out, or check how it is spelled",
-    "string_type": "must be a text",
+    "extra_forbidden": "is not a known field; remove it or check its spelling",
+    "string_type": "must be a string",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must have the form {pattern}",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a whole number that is not as large",
+    "int_parsing_size": "is too large",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
@@ -26,7 +26,7 @@ _SAID: Final[Mapping[str, str]] = {
     "decimal_parsing": 'must be a decimal number such as "12.50"',
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "greater_than": "must be more than {gt}",
+    "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
@@ -44,12 +44,12 @@ _SAID: Final[Mapping[str, str]] = {
     "datetime_parsing": "must be a time such as 2026-01-01T00:00:00Z",
     "datetime_from_date_parsing": "must be a time such as 2026-01-01T00:00:00Z",
     "timezone_aware": "must be a time with its zone, such as 2026-01-01T00:00:00Z",
-    "url_parsing": "must be a whole URL such as https://example.com/picture.png",
+    "url_parsing": "must be a complete URL such as https://example.com/picture.png",
     "url_scheme": "must be a URL that begins with {expected_schemes}",
 }
-"""By pydantic's type of error, with the members of its `ctx`."""
+"""By pydantic's type of error, formatted with the members of its `ctx`."""
 
-_REST: Final = (
+_REPLACEMENTS: Final = (
     ("Input should be", "must be"),
     ("Input should", "must"),
     ("Value should", "must"),
@@ -57,39 +57,38 @@ _REST: Final = (
     ("Value error, ", ""),
     ("Assertion failed, ", ""),
 )
-"""How pydantic's other messages become ours."""
+"""Turn pydantic's other messages into predicates."""
 
 
-def said(error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors as `sentence` takes it."""
+def describe_error(error: Mapping[str, Any]) -> str:
+    """The detail of one of pydantic's errors, for `to_sentence`."""
     kind, ctx = error["type"], error.get("ctx", {})
     match kind:
-        case "string_too_short" if ctx["min_length"] == 1:
+        case "string_too_short" | "too_short" if ctx["min_length"] == 1:
             return "must not be empty"
         case "string_too_short":
             return f"must have at least {ctx['min_length']} characters"
-        case "too_short" if ctx["min_length"] == 1:
-            return "must not be empty"
         case "too_short":
             return f"must have at least {ctx['min_length']} items"
-        case _ if kind in _SAID:
-            return _SAID[kind].format(**ctx)
+        case _ if kind in _MESSAGES:
+            return _MESSAGES[kind].format(**ctx)
         case _:
             text = str(error["msg"])
-            for theirs, ours in _REST:
+            for theirs, ours in _REPLACEMENTS:
                 text = text.replace(theirs, ours)
             return text
 
 
-def sentence(pointer: str, detail: str) -> str:
+def to_sentence(pointer: str, detail: str) -> str:
     """`/segments/0/duration` and "must be at most 60" make "segments[0].duration must be at most 60."."""
     text = detail.strip()
-    text = f"{subject(pointer)} {text}" if _PREDICATE.match(text) else text[:1].upper() + text[1:]
+    if text[:1].islower():
+        text = f"{field_name(pointer)} {text}"
     return text if text.endswith((".", "?", "!")) else text + "."
 
 
-def subject(pointer: str) -> str:
-    """How people name what a JSON Pointer, `query:limit` or `header:If-Match` points at."""
+def field_name(pointer: str) -> str:
+    """The name that people use for what a JSON Pointer, `query:limit` or `header:If-Match` points at."""
     where, colon, name = pointer.partition(":")
     if colon and not where.startswith("/"):
         return {"query": f"The query parameter {name}", "header": f"The header {name}"}.get(where, f"{name} ({where})")
@@ -101,8 +100,8 @@ def subject(pointer: str) -> str:
 
 
 def path_within(loc: Sequence[str | int], value: Any, *, missing: bool) -> list[str | int]:
-    """The part of pydantic's `loc` that is a path into `value`: it also names the alternatives of a union. Of what is
-    missing the last part is the name, though it is not there."""
+    """The parts of pydantic's `loc` that are a path into `value`; it also names the alternatives of a union. With
+    `missing`, the last part is the name of a field that is not there, and is kept."""
     path: list[str | int] = []
     for i, part in enumerate(loc):
         if (isinstance(value, Mapping) and part in value) or (

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core._pydantic_core import list_all_errors
 
-from services.gateway.domain.validation_messages import path_within, said, sentence, subject
+from services.gateway.domain.validation_messages import describe_error, field_name, path_within, to_sentence
 
 RAW = re.compile(r"Input should|Extra inputs|Field required|valid integer|Value error|permitted")
 
@@ -31,13 +31,13 @@ class Request(BaseModel):
     skip: bool | list[str] = False
 
 
-def told(**given: Any) -> list[str]:
+def sentences(**given: Any) -> list[str]:
     with pytest.raises(ValidationError) as caught:
         Request.model_validate(given)
     errors = []
     for e in caught.value.errors():
         path = path_within(e["loc"], given, missing=e["type"] == "missing")
-        errors.append(sentence("".join(f"/{p}" for p in path), said(e)))
+        errors.append(to_sentence("".join(f"/{p}" for p in path), describe_error(e)))
     return errors
 
 
@@ -47,8 +47,8 @@ def told(**given: Any) -> list[str]:
         ({}, "title is required."),
         ({"title": ""}, "title must not be empty."),
         ({"title": "longer"}, "title must have at most 5 characters."),
-        ({"title": 7}, "title must be a text."),
-        ({"title": "a", "colour": 1}, "colour is not known here: leave it out, or check how it is spelled."),
+        ({"title": 7}, "title must be a string."),
+        ({"title": "a", "colour": 1}, "colour is not a known field; remove it or check its spelling."),
         ({"title": "a", "mode": "fast"}, "mode must be 'sequential' or 'parallel'."),
         ({"title": "a", "count": 0}, "count must be at least 1."),
         ({"title": "a", "count": "x"}, "count must be a whole number."),
@@ -58,25 +58,25 @@ def told(**given: Any) -> list[str]:
         ({"title": "a", "parts": [{"seconds": 1}, 5]}, "parts[1] must be an object."),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(given: dict[str, Any], text: str) -> None:
-    assert told(**given) == [text]
+def test_what_is_wrong_is_said_in_a_to_sentence(given: dict[str, Any], text: str) -> None:
+    assert sentences(**given) == [text]
 
 
 def test_the_alternatives_of_a_union_are_no_part_of_the_path() -> None:
-    assert told(title="a", skip=[1]) == ["skip must be true or false.", "skip[0] must be a text."]
+    assert sentences(title="a", skip=[1]) == ["skip must be true or false.", "skip[0] must be a string."]
 
 
 @pytest.mark.parametrize("error", list_all_errors(), ids=lambda e: str(e["type"]))
 def test_every_error_that_pydantic_knows_has_our_words(error: Any) -> None:
     example = {"type": error["type"], "msg": error["example_message_python"], "ctx": error["example_context"] or {}}
-    text = sentence("/title", said(example))
+    text = to_sentence("/title", describe_error(example))
     assert text.endswith(".")
     assert not RAW.search(text), text
 
 
 def test_a_detail_that_has_its_own_subject_stays_as_it_is() -> None:
-    assert sentence("/version_id", "there are several candidates") == "There are several candidates."
-    assert [subject(p) for p in ("", "/a~1b/0/c", "query:limit", "header:If-Match")] == [
+    assert to_sentence("/version_id", "There are several candidates") == "There are several candidates."
+    assert [field_name(p) for p in ("", "/a~1b/0/c", "query:limit", "header:If-Match")] == [
         "The body",
         "a/b[0].c",
         "The query parameter limit",

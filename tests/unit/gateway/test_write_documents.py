@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.documents import GivenImage, parse_document
+from services.gateway.domain.documents import ImageSource, parse_document
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.outputs import changed_output, output_problems
 from services.gateway.domain.run_parameters import RunParameters, merge_changes, type_problems
@@ -57,9 +57,9 @@ def test_a_full_document() -> None:
         AssetKind.STARTING_IMAGE: "A meeting",
         AssetKind.NARRATION: "Hello.\nAnd goodbye.",
     }
-    assert first.starting_image == GivenImage(upload_id="u1")
+    assert first.starting_image == ImageSource(upload_id="u1")
     assert first.transition_after == Transition(style=TransitionStyle.DISSOLVE, duration_s=1)
-    assert second.starting_image == GivenImage(url="https://example.org/a.jpg")
+    assert second.starting_image == ImageSource(url="https://example.org/a.jpg")
     assert second.transition_after == Transition(style=TransitionStyle.FADE)
     assert second.directions == {}
 
@@ -73,7 +73,7 @@ def test_unknown_keys_are_warnings_or_errors() -> None:
 
 def test_a_deprecated_image_url_is_still_read() -> None:
     plan = parse_document({"title": "A", "segments": [{"starting_image_url": "https://example.org/a.jpg"}]})
-    assert plan.segments[0].starting_image == GivenImage(url="https://example.org/a.jpg")
+    assert plan.segments[0].starting_image == ImageSource(url="https://example.org/a.jpg")
     assert "deprecated" in plan.warnings[0]
 
 
@@ -191,7 +191,7 @@ def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
         ({"width": 3840, "height": 2880}, "/height must be at most 2160 pixels; the longer"),
         ({"width": 3842}, "/width must be at most 3840"),
         ({"fps": 23.976}, "/fps must be a whole number"),
-        ({"frames": 2}, "/frames is not known here; there is: width, height, fps, fit"),
+        ({"frames": 2}, "/frames is not a known field; choose one of: width, height, fps, fit"),
     ],
 )
 def test_outputs_that_are_not_made(output: dict[str, Any], said: str) -> None:
@@ -241,8 +241,8 @@ def test_changes_build_on_their_base() -> None:
     assert merge_changes(base, {"directions": "Tilt", "prompt_modifications": " "}).directions == "Tilt"
     assert merge_changes(RunParameters(), {"prompt_modifications": "slowly"}).directions == "slowly"
     assert type_problems({"directions": 3, "seed": True, "mood": 3}) == [
-        ("directions", "directions must be a text"),
-        ("seed", "seed must be a number"),
+        ("directions", "must be a string"),
+        ("seed", "must be a number"),
     ]
 
 

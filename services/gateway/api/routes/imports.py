@@ -39,7 +39,7 @@ router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 async def start(project_id: ProjectId, body: NewImport, work: UnitOfWork) -> Result:
     """The episode is there at once. Pictures that come with a document are versions approved at once."""
     if sum(given is not None for given in (body.document, body.yaml, body.upload_id)) != 1:
-        raise invalid(("/document", "give exactly one of document, yaml and upload_id"))
+        raise invalid(("/document", "Give exactly one of document, yaml and upload_id"))
     document = _parse(body.yaml) if body.yaml is not None else body.document
     caller = await work.require_role("project", project_id, Role.EDITOR)
     import_id = (await _import(work, caller, body, document)).import_id
@@ -56,7 +56,7 @@ def _parse(text: str) -> dict[str, Any]:
     """Plain YAML: no tags, no aliases (a few bytes of them can stand for gigabytes)."""
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
-            raise invalid(("/yaml", "aliases are not taken"))
+            raise invalid(("/yaml", "must not contain aliases"))
         found = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as e:
         raise invalid(("/yaml", f"is not YAML: {_why(e)}")) from None

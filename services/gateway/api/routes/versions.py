@@ -46,7 +46,7 @@ async def versions(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
 async def bring(asset_id: AssetId, body: NewVersion, work: UnitOfWork) -> Result:
     """It is verified, previewed and reviewed like any other."""
     if (body.upload_id is None) == (body.url is None):
-        raise invalid(("/upload_id", "give either upload_id or url"))
+        raise invalid(("/upload_id", "Give either upload_id or url"))
     caller = await work.require_role("asset", asset_id, Role.EDITOR)
     command = RegisterVersion(asset_id, body.upload_id, body.url, body.directions)
     return await _accepted(work, await register_version(work.store, caller, command))
@@ -68,7 +68,7 @@ async def compare(
     """With what differs between them, field by field. At most 8; versions of other assets are not found."""
     ids = [v for v in versions.split(",") if v]
     if not 2 <= len(ids) <= MOST_COMPARED:
-        raise invalid(("query:versions", f"name 2 to {MOST_COMPARED} versions"))
+        raise invalid(("query:versions", f"must name 2 to {MOST_COMPARED} versions"))
     await work.require_role("asset", asset_id, Role.VIEWER)
     return json_response(await work.queries.compare(asset_id, ids))
 
