@@ -23,7 +23,7 @@ from deploy.local.demo.story import Objection, Story
 from tests.support.http_client import photograph
 from tests.support.system import ROOT
 
-DEMO = [sys.executable, "-m", "deploy.local.demo"]
+DEMO = [sys.executable, "-m", "client", "demo"]
 
 
 @pytest.fixture
