@@ -1,44 +1,32 @@
-"""Typed answers of the gateway (api.md, section 4)."""
+"""Typed responses of the gateway."""
 
-from client.models.base import Model, Money, Problem, Resource, Setting, Settings
-from client.models.episodes import (
-    Asset,
-    Batch,
-    BatchItem,
-    BatchStatus,
-    Draft,
-    Episode,
-    Output,
-    Revision,
-    Segment,
-    SegmentsStatus,
-    SegmentStatus,
-    StartedBatch,
-    Transition,
-)
+from client.models.accounts import Me, Ticket, Token
+from client.models.assets import Asset, Draft
+from client.models.base import AssetKind, Model, Money, Problem, Resource, Setting, Settings
+from client.models.batches import Batch, BatchItem, BatchStatus, StartedBatch
+from client.models.episodes import Episode, Output, Revision
 from client.models.films import Compilation, CompilationStatus, StartedCompilation
+from client.models.imports import Import, ImportStatus
 from client.models.projects import (
-    CatalogueModel,
     Character,
     FeedEntry,
-    Health,
-    Import,
-    ImportStatus,
-    Me,
     Member,
     Metrics,
     Project,
     ProjectSettings,
-    Ticket,
-    Token,
-    Upload,
     Usage,
     UsageGroup,
 )
-from client.models.runs import Cost, Kind, Review, ReviewAction, Run, RunStatus, Version
+from client.models.reviews import Review, ReviewAction
+from client.models.runs import Cost, Run, RunStatus
+from client.models.segments import Segment, SegmentsStatus, SegmentStatus, Transition
+from client.models.site import CatalogueModel, Health
+from client.models.uploads import Upload
+from client.models.versions import Version
 
 __all__ = [
     "Asset",
+    "AssetKind",
     "Batch",
     "BatchItem",
     "BatchStatus",
@@ -53,7 +41,6 @@ __all__ = [
     "Health",
     "Import",
     "ImportStatus",
-    "Kind",
     "Me",
     "Member",
     "Metrics",

@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from datetime import datetime
+from typing import Any
+from pydantic import Field
 
 
 class Model(BaseModel):
@@ -57,3 +60,18 @@ class Problem(Model):
 class Money(Model):
     amount: str = "0"
     currency: str = "USD"
+
+
+class Kind(Open):
+    """What an asset is."""
+
+    VIDEO = "video"
+    STARTING_IMAGE = "starting_image"
+    IMAGE = "image"
+    NARRATION = "narration"
+    MUSIC = "music"
+    UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")

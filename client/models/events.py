@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from client.models.base import Model, Problem
-from client.models.runs import Kind
+from client.models.base import AssetKind, Model, Problem
 
 
 class Event(Model):

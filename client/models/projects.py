@@ -1,12 +1,9 @@
-"""Projects, their settings, their uploads and imports."""
+"""Projects, their settings, members and figures."""
 
 from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
-
 from pydantic import Field
-
 from client.models.base import Model, Money, Open, Problem, Resource
 
 
@@ -43,79 +40,6 @@ class Member(Model):
     user_id: str
     name: str | None = None
     role: str
-
-
-class Upload(Resource):
-    filename: str | None = None
-    content_type: str | None = None
-    kind: str | None = None
-    size: int | None = Field(None, description="bytes")
-    sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
-    duration: float | None = Field(None, description="seconds")
-    url: str | None = None
-
-
-class ImportStatus(Open):
-    PENDING = "pending"
-    PROCESSING = "processing"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-
-    @property
-    def at_rest(self) -> bool:
-        return self in (ImportStatus.COMPLETED, ImportStatus.FAILED, ImportStatus.CANCELLED)
-
-
-class Import(Resource):
-    status: ImportStatus
-    percent: float | None = None
-    episode_id: str | None = None
-    warnings: list[Any] = []
-    error: Problem | None = None
-
-
-class Me(Model):
-    user_id: str
-    name: str | None = None
-    scopes: list[str] = []
-    quotas: dict[str, Any] | None = None
-
-
-class CatalogueModel(Model):
-    """A model that can make an asset. `settings_schema` is JSON Schema."""
-
-    slug: str
-    provider: str | None = None
-    kind: str | None = None
-    kinds: list[str] = []
-    settings_schema: dict[str, Any] | None = None
-    price: Any = None
-    limits: dict[str, float | None] = {}
-    usable: bool = True
-    unusable_reason: str | None = None
-
-    @property
-    def makes(self) -> list[str]:
-        return self.kinds or ([self.kind] if self.kind else [])
-
-
-class Token(Model):
-    access_token: str
-    expires_in: int | None = Field(None, description="seconds")
-
-
-class Ticket(Model):
-    ticket: str
-    expires_at: datetime | None = None
-
-
-class Health(Model):
-    status: str
-    checks: dict[str, str] = {}
 
 
 class UsageGroup(Model):

@@ -1,12 +1,10 @@
-"""Projects, settings, members, uploads, imports, and what the gateway says of itself."""
+"""Projects, their settings, members and figures."""
 
 from __future__ import annotations
-
 import mimetypes
 from pathlib import Path
 from typing import Any, Unpack
 from urllib.parse import quote
-
 from client.errors import RetakeError
 from client.models import (
     FeedEntry,
@@ -22,8 +20,6 @@ from client.models import (
 from client.resources.base import Filters, Listing, Resource, given, parse, path
 from client.transfers import OnProgress, holding, reading
 from client.transport import Request, json_of, new_key
-
-UPLOAD_TIMEOUT_S = 120.0  # between two pieces of the body, not for all of it
 
 
 class Projects(Resource):
@@ -98,63 +94,3 @@ class Projects(Resource):
     def reviews(self, project_id: str, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[Review]:
         """Every decision, newest first."""
         return self._list(Review, path("projects", project_id, "reviews"), max_items, **filters)
-
-
-class Uploads(Resource):
-    async def create(
-        self,
-        project_id: str,
-        content: Path | bytes,
-        *,
-        filename: str | None = None,
-        content_type: str | None = None,
-        on_progress: OnProgress | None = None,
-        key: str | None = None,
-    ) -> Upload:
-        """Upload a file, streamed. The type is guessed from the name where it is not given."""
-        name = filename or (content.name if isinstance(content, Path) else None)
-        kind = content_type or (mimetypes.guess_type(name)[0] if name else None)
-        if kind is None:
-            raise RetakeError(f"The type of {name or 'the upload'} is not known.", "Give its content_type.")
-        size = content.stat().st_size if isinstance(content, Path) else len(content)
-        headers = {"Content-Type": kind, "Content-Length": str(size)}
-        if name:
-            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-        request = Request(
-            "POST",
-            path("projects", project_id, "uploads"),
-            body=reading(content, on_progress) if isinstance(content, Path) else holding(content),
-            headers=headers,
-            key=key or new_key(),
-            timeout_s=UPLOAD_TIMEOUT_S,
-        )
-        return parse(Upload, json_of(await self._transport.send(request)))
-
-
-class Imports(Resource):
-    async def create(
-        self,
-        project_id: str,
-        *,
-        document: dict[str, Any] | None = None,
-        yaml: str | None = None,
-        upload_id: str | None = None,
-        title: str | None = None,
-        scene_threshold: float | None = None,
-        key: str | None = None,
-    ) -> Import:
-        """Make an episode of a document, or of an uploaded film that is split at its scene cuts."""
-        body = {
-            "document": document,
-            "yaml": yaml,
-            "upload_id": upload_id,
-            "title": title,
-            "scene_threshold": scene_threshold,
-        }
-        return await self._post(Import, path("projects", project_id, "imports"), body, key=key)
-
-    async def get(self, import_id: str, *, wait_s: float | None = None) -> Import:
-        return await self._get(Import, path("imports", import_id), wait_s=wait_s)
-
-    async def cancel(self, import_id: str) -> Import:
-        return await self._post(Import, path("imports", import_id, "cancel"))

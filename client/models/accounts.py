@@ -1,0 +1,24 @@
+"""The caller: identity, tokens, tickets."""
+
+from __future__ import annotations
+from datetime import datetime
+from typing import Any
+from pydantic import Field
+from client.models.base import Model, Money, Open, Problem, Resource
+
+
+class Me(Model):
+    user_id: str
+    name: str | None = None
+    scopes: list[str] = []
+    quotas: dict[str, Any] | None = None
+
+
+class Token(Model):
+    access_token: str
+    expires_in: int | None = Field(None, description="seconds")
+
+
+class Ticket(Model):
+    ticket: str
+    expires_at: datetime | None = None

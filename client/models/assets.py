@@ -1,0 +1,36 @@
+"""Assets and their drafts."""
+
+from __future__ import annotations
+from datetime import datetime
+from typing import Any
+from pydantic import Field
+from client.models.base import Model, Open, Problem, Resource, Settings
+from client.models.base import AssetKind
+from client.models.runs import Run
+from client.models.versions import Version
+
+
+class Draft(Model):
+    """What the next run uses where the request leaves something out."""
+
+    directions: str | None = None
+    settings: dict[str, Any] = {}
+    revision: int | None = None
+
+
+class Asset(Resource):
+    """A slot that can be regenerated; its id never changes."""
+
+    project_id: str | None = None
+    episode_id: str | None = None
+    segment_id: str | None = None
+    segment_number: int | None = None
+    kind: Kind
+    label: str | None = None
+    draft: Draft | None = None
+    defaults: Settings = {}
+    committed: Version | None = None
+    committed_at: datetime | None = None
+    preview: Run | None = None
+    active_run_id: str | None = None
+    stale: dict[str, Any] | None = None

@@ -1,0 +1,57 @@
+"""Batches: many runs of one episode."""
+
+from __future__ import annotations
+from datetime import datetime
+from typing import Any
+from pydantic import Field
+from client.models.base import Model, Open, Problem, Resource, Settings
+from client.models.base import AssetKind
+
+
+class BatchStatus(Open):
+    RUNNING = "running"
+    WAITING_REVIEW = "waiting_review"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def terminal(self) -> bool:
+        return self in (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED)
+
+
+class BatchItem(Model):
+    """What a batch makes, or has left with a problem."""
+
+    asset_id: str | None = None
+    segment_id: str | None = None
+    segment_number: int | None = None
+    kind: Kind
+    state: str | None = None
+    run_id: str | None = None
+    problem: Problem | None = None
+
+
+class Batch(Resource):
+    episode_id: str | None = None
+    mode: str | None = None
+    status: BatchStatus
+    completed: int = 0
+    approved: int = 0
+    failed: int = 0
+    total: int = 0
+    current_segment: int | None = None
+    message: str | None = None
+    items: list[BatchItem] = []
+    error: Problem | None = None
+    compilation_job_id: str | None = None
+
+
+class StartedBatch(Model):
+    """The answer of generate-segments: `job_id` is the batch's id."""
+
+    job_id: str
+    total_segments: int
+    status: str

@@ -1,0 +1,28 @@
+"""Imports: episodes from documents and from films."""
+
+from __future__ import annotations
+from datetime import datetime
+from typing import Any
+from pydantic import Field
+from client.models.base import Model, Money, Open, Problem, Resource
+
+
+class ImportStatus(Open):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def at_rest(self) -> bool:
+        return self in (ImportStatus.COMPLETED, ImportStatus.FAILED, ImportStatus.CANCELLED)
+
+
+class Import(Resource):
+    status: ImportStatus
+    percent: float | None = None
+    episode_id: str | None = None
+    warnings: list[Any] = []
+    error: Problem | None = None

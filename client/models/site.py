@@ -1,0 +1,30 @@
+"""The gateway itself: its health and its catalogue of models."""
+
+from __future__ import annotations
+from datetime import datetime
+from typing import Any
+from pydantic import Field
+from client.models.base import Model, Money, Open, Problem, Resource
+
+
+class CatalogueModel(Model):
+    """A model that can make an asset. `settings_schema` is JSON Schema."""
+
+    slug: str
+    provider: str | None = None
+    kind: str | None = None
+    kinds: list[str] = []
+    settings_schema: dict[str, Any] | None = None
+    price: Any = None
+    limits: dict[str, float | None] = {}
+    usable: bool = True
+    unusable_reason: str | None = None
+
+    @property
+    def makes(self) -> list[str]:
+        return self.kinds or ([self.kind] if self.kind else [])
+
+
+class Health(Model):
+    status: str
+    checks: dict[str, str] = {}

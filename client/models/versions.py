@@ -1,0 +1,44 @@
+"""Versions: the results of runs."""
+
+from __future__ import annotations
+from datetime import datetime
+from typing import Any
+from pydantic import Field
+from client.models.base import Model, Money, Open, Problem, Resource, Settings
+from client.models.base import AssetKind
+
+
+class Version(Resource):
+    """One immutable result. Media facts are as probed, not as asked for."""
+
+    number: int | None = None
+    asset_id: str | None = None
+    run_id: str | None = None
+    kind: Kind | None = None
+    segment_number: int | None = None
+    status: str | None = None
+    committed: bool = False
+    directions: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    seed: int | None = None
+    settings: Settings = {}
+    content_type: str | None = None
+    url: str | None = None
+    thumbnail_url: str | None = None
+    filmstrip_url: str | None = None
+    duration: float | None = Field(None, description="seconds")
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+    fps: float | None = None
+    size: int | None = Field(None, description="bytes")
+    quality_metrics: dict[str, float | None] = {}
+    unmeasured: dict[str, str] = {}
+    info: dict[str, Any] | None = None
+    provenance: str | None = None
+    unsigned_reason: str | None = None
+
+    @property
+    def model_slug(self) -> str | None:
+        setting = self.settings.get("model")
+        return self.model or (str(setting.value) if setting and setting.value else None)

@@ -1,0 +1,53 @@
+"""Films: compilations of committed versions."""
+
+from __future__ import annotations
+from typing import Any, Unpack
+from client.models import (
+    Batch,
+    Compilation,
+    Review,
+    ReviewAction,
+    Run,
+    StartedBatch,
+    StartedCompilation,
+)
+from client.resources.base import Filters, Listing, Resource, given, parse, path
+from client.transport import Request, json_of, new_key
+
+
+class Compilations(Resource):
+    async def create(
+        self,
+        episode_id: str,
+        *,
+        segment_ids: list[str] | None = None,
+        transition_style: str | None = None,
+        transitions: list[dict[str, Any]] | None = None,
+        audio_config: dict[str, Any] | None = None,
+        captions: str | None = None,
+        key: str | None = None,
+    ) -> StartedCompilation:
+        """Make a film of the committed versions as they are now. Raises NotCompilable, which names segments."""
+        body = {
+            "segment_ids": segment_ids,
+            "transition_style": transition_style,
+            "transitions": transitions,
+            "audio_config": audio_config,
+            "captions": captions,
+        }
+        return await self._post(StartedCompilation, path("episodes", episode_id, "compile"), body, key=key)
+
+    async def get(self, compilation_id: str, *, wait_s: float | None = None) -> Compilation:
+        return await self._get(Compilation, path("compilation-jobs", compilation_id), wait_s=wait_s)
+
+    def all(self, episode_id: str, max_items: int | None = None) -> Listing[Compilation]:
+        where = path("episodes", episode_id, "compilation-jobs")
+        return self._list(Compilation, where, max_items)
+
+    async def cancel(self, compilation_id: str) -> Compilation:
+        return await self._post(Compilation, path("compilation-jobs", compilation_id, "cancel"))
+
+    async def rate(self, compilation_id: str, rating: int, feedback: str | None = None) -> Compilation:
+        where = path("compilation-jobs", compilation_id, "rating")
+        request = Request("PUT", where, json=given({"rating": rating, "feedback": feedback}))
+        return parse(Compilation, json_of(await self._transport.send(request)))

@@ -1,0 +1,51 @@
+"""Imports: episodes from documents and from films."""
+
+from __future__ import annotations
+import mimetypes
+from pathlib import Path
+from typing import Any, Unpack
+from urllib.parse import quote
+from client.errors import RetakeError
+from client.models import (
+    FeedEntry,
+    Import,
+    Member,
+    Metrics,
+    Project,
+    ProjectSettings,
+    Review,
+    Upload,
+    Usage,
+)
+from client.resources.base import Filters, Listing, Resource, given, parse, path
+from client.transfers import OnProgress, holding, reading
+from client.transport import Request, json_of, new_key
+
+
+class Imports(Resource):
+    async def create(
+        self,
+        project_id: str,
+        *,
+        document: dict[str, Any] | None = None,
+        yaml: str | None = None,
+        upload_id: str | None = None,
+        title: str | None = None,
+        scene_threshold: float | None = None,
+        key: str | None = None,
+    ) -> Import:
+        """Make an episode of a document, or of an uploaded film that is split at its scene cuts."""
+        body = {
+            "document": document,
+            "yaml": yaml,
+            "upload_id": upload_id,
+            "title": title,
+            "scene_threshold": scene_threshold,
+        }
+        return await self._post(Import, path("projects", project_id, "imports"), body, key=key)
+
+    async def get(self, import_id: str, *, wait_s: float | None = None) -> Import:
+        return await self._get(Import, path("imports", import_id), wait_s=wait_s)
+
+    async def cancel(self, import_id: str) -> Import:
+        return await self._post(Import, path("imports", import_id, "cancel"))

@@ -1,0 +1,68 @@
+"""Segments of an episode."""
+
+from __future__ import annotations
+from typing import Any
+from client.models import Asset, Episode, Metrics, Review, Revision, Run, Segment, SegmentsStatus, Version
+from client.models.base import Model
+from client.resources.base import Listing, Resource, given, path
+
+
+class Segments(Resource):
+    async def get(self, segment_id: str) -> Segment:
+        return await self._get(Segment, path("segments", segment_id))
+
+    async def create(self, episode_id: str, segment: dict[str, Any]) -> Segment:
+        return await self._post(Segment, path("episodes", episode_id, "segments"), segment)
+
+    async def update(self, segment_id: str, changes: dict[str, Any], *, revision: int | str | None = "*") -> Segment:
+        return await self._change(Segment, "PATCH", path("segments", segment_id), changes, revision)
+
+    async def delete(self, segment_id: str) -> None:
+        await self._delete(path("segments", segment_id))
+
+    async def approve(
+        self,
+        segment_id: str,
+        *,
+        version_id: str | None = None,
+        rating: int | None = None,
+        feedback: str | None = None,
+        key: str | None = None,
+    ) -> Review:
+        """Take the video that waits. Name the version that was watched, or another may be taken."""
+        body = {"version_id": version_id, "rating": rating, "feedback": feedback}
+        return await self._post(Review, path("segments", segment_id, "approve"), body, key=key)
+
+    async def reject(
+        self,
+        segment_id: str,
+        *,
+        version_id: str | None = None,
+        reason: str | None = None,
+        rating: int | None = None,
+        suggested_changes: dict[str, Any] | None = None,
+        regenerate: bool | None = None,
+        key: str | None = None,
+    ) -> Review:
+        """Refuse the video that waits."""
+        body = {
+            "version_id": version_id,
+            "reason": reason,
+            "rating": rating,
+            "suggested_changes": suggested_changes,
+            "regenerate": regenerate,
+        }
+        return await self._post(Review, path("segments", segment_id, "reject"), body, key=key)
+
+    async def regenerate(
+        self,
+        segment_id: str,
+        changes: dict[str, Any] | None = None,
+        *,
+        keep_original: bool | None = None,
+        wait_s: float | None = None,
+        key: str | None = None,
+    ) -> Run:
+        """Make the video anew with changes; a preview that waits is closed by it."""
+        body = {"changes": changes, "keep_original": keep_original}
+        return await self._post(Run, path("segments", segment_id, "regenerate"), body, wait_s=wait_s, key=key)

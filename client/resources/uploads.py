@@ -1,0 +1,56 @@
+"""Uploads of files."""
+
+from __future__ import annotations
+import mimetypes
+from pathlib import Path
+from typing import Any, Unpack
+from urllib.parse import quote
+from client.errors import RetakeError
+from client.models import (
+    FeedEntry,
+    Import,
+    Member,
+    Metrics,
+    Project,
+    ProjectSettings,
+    Review,
+    Upload,
+    Usage,
+)
+from client.resources.base import Filters, Listing, Resource, given, parse, path
+from client.transfers import OnProgress, holding, reading
+from client.transport import Request, json_of, new_key
+
+
+UPLOAD_TIMEOUT_S = 120.0  # between two pieces of the body, not for all of it
+
+
+class Uploads(Resource):
+    async def create(
+        self,
+        project_id: str,
+        content: Path | bytes,
+        *,
+        filename: str | None = None,
+        content_type: str | None = None,
+        on_progress: OnProgress | None = None,
+        key: str | None = None,
+    ) -> Upload:
+        """Upload a file, streamed. The type is guessed from the name where it is not given."""
+        name = filename or (content.name if isinstance(content, Path) else None)
+        kind = content_type or (mimetypes.guess_type(name)[0] if name else None)
+        if kind is None:
+            raise RetakeError(f"The type of {name or 'the upload'} is not known.", "Give its content_type.")
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        headers = {"Content-Type": kind, "Content-Length": str(size)}
+        if name:
+            headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        request = Request(
+            "POST",
+            path("projects", project_id, "uploads"),
+            body=reading(content, on_progress) if isinstance(content, Path) else holding(content),
+            headers=headers,
+            key=key or new_key(),
+            timeout_s=UPLOAD_TIMEOUT_S,
+        )
+        return parse(Upload, json_of(await self._transport.send(request)))

@@ -1,0 +1,16 @@
+"""Versions of an asset."""
+
+from __future__ import annotations
+from typing import Any
+from client.models import Asset, Episode, Metrics, Review, Revision, Run, Segment, SegmentsStatus, Version
+from client.models.base import Model
+from client.resources.base import Listing, Resource, given, path
+
+
+class Versions(Resource):
+    async def get(self, version_id: str) -> Version:
+        return await self._get(Version, path("versions", version_id))
+
+    async def rollback(self, version_id: str, *, key: str | None = None) -> Run:
+        """Commit an earlier accepted version again, by a run of its own."""
+        return await self._post(Run, path("versions", version_id, "rollback"), key=key)
