@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from client.api import AsyncRetake
     from client.blocking import Retake
-    from client.errors import ProblemError, RetakeError, Unreachable
+    from client.errors import ClientError, ProblemError, Unreachable
 
-__all__ = ["AsyncRetake", "ProblemError", "Retake", "RetakeError", "Unreachable"]
+__all__ = ["AsyncRetake", "ClientError", "ProblemError", "Retake", "Unreachable"]
 
 _WHERE = {
     "AsyncRetake": "client.api",
     "Retake": "client.blocking",
     "ProblemError": "client.errors",
-    "RetakeError": "client.errors",
+    "ClientError": "client.errors",
     "Unreachable": "client.errors",
 }
 

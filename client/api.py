@@ -1,4 +1,4 @@
-"""The client of Retake's HTTP API, for asyncio. `client.blocking` has the same for code without a loop.
+"""The asyncio client of Retake's HTTP API. `client.blocking` has the same client for synchronous code.
 
 async with AsyncRetake.locate() as retake:
     [project] = await retake.projects.all(1)
@@ -19,25 +19,34 @@ from typing import Self
 import httpx
 
 from client.credentials import Credentials
-from client.errors import RetakeError, Unreachable
+from client.errors import ClientError, Unreachable
 from client.events import EventStream
-from client.locate import Place, locate
+from client.locate import GatewayAddress, locate
 from client.resources.accounts import Accounts
+from client.resources.assets import Assets
 from client.resources.base import path
-from client.resources.episodes import Assets, Episodes, Segments, Versions
+from client.resources.batches import Batches
+from client.resources.episodes import Episodes
+from client.resources.films import Films
+from client.resources.imports import Imports
 from client.resources.media import Media
-from client.resources.projects import Imports, Projects, Uploads
+from client.resources.projects import Projects
+from client.resources.reviews import Reviews
+from client.resources.runs import Runs
+from client.resources.segments import Segments
 from client.resources.site import Catalogue, Site
-from client.resources.work import Batches, Compilations, Runs
+from client.resources.uploads import Uploads
+from client.resources.versions import Versions
+from client.retry import RetryPolicy
 from client.transfers import OnProgress, download
-from client.transport import DEFAULT_RETRY, Retry, Transport, is_loopback
+from client.transport import DEFAULT_RETRY, Transport, is_loopback
 
 
 class AsyncRetake:
-    """One gateway. Close it, or use it as an async context manager.
+    """A client of one gateway. Close it, or use it as an async context manager.
 
-    Every POST carries an idempotency key, so that it is repeated safely on broken connections, 429, 503 and 500;
-    a refusal raises the exception of its problem type (client.errors).
+    Every POST carries an idempotency key, so that it is repeated safely after broken connections, 429, 503 and 500.
+    A refusal raises the exception of its problem type (`client.errors`).
     """
 
     def __init__(
@@ -46,7 +55,7 @@ class AsyncRetake:
         token: str | None = None,
         *,
         credentials: Credentials | None = None,
-        retry: Retry = DEFAULT_RETRY,
+        retry: RetryPolicy = DEFAULT_RETRY,
         http: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
@@ -66,17 +75,18 @@ class AsyncRetake:
         self.assets = Assets(self.transport)
         self.versions = Versions(self.transport)
         self.runs = Runs(self.transport)
+        self.reviews = Reviews(self.transport)
         self.batches = Batches(self.transport)
-        self.compilations = Compilations(self.transport)
+        self.films = Films(self.transport)
 
     @classmethod
     def locate(cls, url: str | None = None, token: str | None = None, data: Path | None = None) -> AsyncRetake:
-        """The gateway of the environment, or of the local system (client.locate)."""
+        """A client of the gateway of the environment, or of the local system (`client.locate`)."""
         return cls.at(locate(url, token, data))
 
     @classmethod
-    def at(cls, place: Place) -> AsyncRetake:
-        return cls(place.url, credentials=place.credentials())
+    def at(cls, address: GatewayAddress) -> AsyncRetake:
+        return cls(address.url, credentials=address.credentials())
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,30 +103,32 @@ class AsyncRetake:
         await self.transport.close()
 
     async def check(self) -> None:
-        """Raise Unreachable unless a live gateway answers now."""
+        """Raise Unreachable unless a gateway answers now."""
         try:
             async with self.transport.stream("/health/live", headers={}, read_timeout_s=5.0, authorised=False):
                 return
         except httpx.TransportError as e:
             raise self.transport.unreachable(e) from e
-        except RetakeError as e:
-            raise Unreachable(f"{self.url} does not answer like a Retake gateway.", "Check the address.") from e
+        except ClientError as e:
+            raise Unreachable(f"{self.url} does not respond like a Retake gateway.", "Check the address.") from e
 
     def events(
         self,
         project_id: str | None = None,
         last_event_id: str | None = None,
         *,
-        patience_s: float | None = None,
+        unreachable_s: float | None = None,
         on_connection: Callable[[bool], None] | None = None,
     ) -> EventStream:
-        """Everything that happens in a project (None: the outcomes in all of yours), from `last_event_id` on.
+        """The events of a project (None: the outcomes in all projects of the caller), from `last_event_id` on.
 
-        The stream resumes by itself after any interruption, without a gap. Without `last_event_id` it begins
-        with a snapshot of what is active or waits for review.
+        The stream resumes after any interruption, without a gap. Without `last_event_id` it begins with a snapshot
+        of active runs and waiting reviews. After `unreachable_s` seconds without a connection it raises Unreachable.
         """
-        where = path("projects", project_id, "events") if project_id else "/events"
-        return EventStream(self.transport, where, last_event_id, patience_s=patience_s, on_connection=on_connection)
+        stream = path("projects", project_id, "events") if project_id else "/events"
+        return EventStream(
+            self.transport, stream, last_event_id, unreachable_s=unreachable_s, on_connection=on_connection
+        )
 
     async def download(
         self,
@@ -126,5 +138,5 @@ class AsyncRetake:
         on_progress: OnProgress | None = None,
         renew_url: Callable[[], Awaitable[str]] | None = None,
     ) -> int:
-        """Fetch a media URL into a file, which appears only when it is complete. Returns its size in bytes."""
+        """Download a media URL into a file, which appears only when it is complete. Returns its size in bytes."""
         return await download(self.transport, url, target, on_progress=on_progress, renew_url=renew_url)

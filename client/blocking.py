@@ -1,4 +1,4 @@
-"""The same client for code without an event loop: a loop of its own, in a thread, does the work.
+"""The client for synchronous code: an event loop in a thread of its own does the work.
 
 with Retake.locate() as retake:
     for event in retake.events(project_id): ...
@@ -18,7 +18,22 @@ from pydantic import BaseModel
 
 from client.api import AsyncRetake
 from client.models.events import Event
-from client.resources import accounts, episodes, media, projects, site, work
+from client.resources import (
+    accounts,
+    assets,
+    batches,
+    episodes,
+    films,
+    imports,
+    media,
+    projects,
+    reviews,
+    runs,
+    segments,
+    site,
+    uploads,
+    versions,
+)  # fmt: skip
 from client.resources.base import Listing, Resource
 from client.transfers import OnProgress
 
@@ -29,7 +44,7 @@ R = TypeVar("R", bound=Resource)
 
 
 class Portal:
-    """A thread that runs an event loop; `run` waits for a coroutine there."""
+    """A thread that runs an event loop; `run` runs a coroutine there and waits for its result."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -40,7 +55,7 @@ class Portal:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
-        except BaseException:  # Ctrl-C in the waiting thread: the work must not go on unseen
+        except BaseException:  # Ctrl-C in the waiting thread must stop the work, too
             future.cancel()
             raise
 
@@ -52,23 +67,23 @@ class Portal:
 
 
 class Items(Generic[M]):
-    """A list of the gateway, fetched page by page while it is walked; `list(...)` has all of it."""
+    """A list, fetched page by page during iteration; `list(...)` returns all of it."""
 
     def __init__(self, portal: Portal, items: Listing[M]) -> None:
         self._portal = portal
         self._items = items
 
     def __iter__(self) -> Iterator[M]:
-        walk = aiter(self._items)
+        items = aiter(self._items)
         while True:
             try:
-                yield self._portal.run(_next(walk.__anext__))
+                yield self._portal.run(_next(items.__anext__))
             except StopAsyncIteration:
                 return
 
 
 class Group(Generic[R]):
-    """The blocking twin of a group of calls."""
+    """A blocking version of a resource."""
 
     def __init__(self, portal: Portal, calls: R) -> None:
         self._portal = portal
@@ -78,7 +93,7 @@ class Group(Generic[R]):
 def blocking(
     method: Callable[Concatenate[R, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Group[R], P], T]:
-    """The same method, waiting for its result."""
+    """The method, waiting for its result."""
 
     @functools.wraps(method)
     def call(group: Group[R], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -90,7 +105,7 @@ def blocking(
 def listing(
     method: Callable[Concatenate[R, P], Listing[M]],
 ) -> Callable[Concatenate[Group[R], P], Items[M]]:
-    """The same list, walked without a loop."""
+    """The list, iterated synchronously."""
 
     @functools.wraps(method)
     def call(group: Group[R], /, *args: P.args, **kwargs: P.kwargs) -> Items[M]:
@@ -138,17 +153,16 @@ class Projects(Group[projects.Projects]):
     usage = blocking(projects.Projects.usage)
     metrics = blocking(projects.Projects.metrics)
     progress = listing(projects.Projects.progress)
-    reviews = listing(projects.Projects.reviews)
 
 
-class Uploads(Group[projects.Uploads]):
-    create = blocking(projects.Uploads.create)
+class Uploads(Group[uploads.Uploads]):
+    create = blocking(uploads.Uploads.create)
 
 
-class Imports(Group[projects.Imports]):
-    create = blocking(projects.Imports.create)
-    get = blocking(projects.Imports.get)
-    cancel = blocking(projects.Imports.cancel)
+class Imports(Group[imports.Imports]):
+    create = blocking(imports.Imports.create)
+    get = blocking(imports.Imports.get)
+    cancel = blocking(imports.Imports.cancel)
 
 
 class Episodes(Group[episodes.Episodes]):
@@ -167,62 +181,66 @@ class Episodes(Group[episodes.Episodes]):
     metrics = blocking(episodes.Episodes.metrics)
 
 
-class Segments(Group[episodes.Segments]):
-    get = blocking(episodes.Segments.get)
-    create = blocking(episodes.Segments.create)
-    update = blocking(episodes.Segments.update)
-    delete = blocking(episodes.Segments.delete)
-    approve = blocking(episodes.Segments.approve)
-    reject = blocking(episodes.Segments.reject)
-    regenerate = blocking(episodes.Segments.regenerate)
+class Segments(Group[segments.Segments]):
+    get = blocking(segments.Segments.get)
+    create = blocking(segments.Segments.create)
+    update = blocking(segments.Segments.update)
+    delete = blocking(segments.Segments.delete)
+    approve = blocking(segments.Segments.approve)
+    reject = blocking(segments.Segments.reject)
+    regenerate = blocking(segments.Segments.regenerate)
 
 
-class Assets(Group[episodes.Assets]):
-    get = blocking(episodes.Assets.get)
-    save_draft = blocking(episodes.Assets.save_draft)
-    discard_draft = blocking(episodes.Assets.discard_draft)
-    regenerate = blocking(episodes.Assets.regenerate)
-    runs = listing(episodes.Assets.runs)
-    versions = listing(episodes.Assets.versions)
-    add_version = blocking(episodes.Assets.add_version)
-    compare = blocking(episodes.Assets.compare)
+class Assets(Group[assets.Assets]):
+    get = blocking(assets.Assets.get)
+    save_draft = blocking(assets.Assets.save_draft)
+    discard_draft = blocking(assets.Assets.discard_draft)
+    regenerate = blocking(assets.Assets.regenerate)
+    runs = listing(assets.Assets.runs)
+    versions = listing(assets.Assets.versions)
+    add_version = blocking(assets.Assets.add_version)
+    compare = blocking(assets.Assets.compare)
 
 
-class Versions(Group[episodes.Versions]):
-    get = blocking(episodes.Versions.get)
-    rollback = blocking(episodes.Versions.rollback)
+class Versions(Group[versions.Versions]):
+    get = blocking(versions.Versions.get)
+    rollback = blocking(versions.Versions.rollback)
 
 
-class Runs(Group[work.Runs]):
-    all = listing(work.Runs.all)
-    get = blocking(work.Runs.get)
-    cancel = blocking(work.Runs.cancel)
-    approve = blocking(work.Runs.approve)
-    reject = blocking(work.Runs.reject)
-    reopen = blocking(work.Runs.reopen)
+class Runs(Group[runs.Runs]):
+    all = listing(runs.Runs.all)
+    get = blocking(runs.Runs.get)
+    cancel = blocking(runs.Runs.cancel)
+    reopen = blocking(runs.Runs.reopen)
 
 
-class Batches(Group[work.Batches]):
-    create = blocking(work.Batches.create)
-    generate_segments = blocking(work.Batches.generate_segments)
-    render = blocking(work.Batches.render)
-    all = listing(work.Batches.all)
-    get = blocking(work.Batches.get)
-    pause = blocking(work.Batches.pause)
-    resume = blocking(work.Batches.resume)
-    cancel = blocking(work.Batches.cancel)
+class Reviews(Group[reviews.Reviews]):
+    all = listing(reviews.Reviews.all)
+    approve = blocking(reviews.Reviews.approve)
+    reject = blocking(reviews.Reviews.reject)
 
 
-class Compilations(Group[work.Compilations]):
-    create = blocking(work.Compilations.create)
-    get = blocking(work.Compilations.get)
-    all = listing(work.Compilations.all)
-    cancel = blocking(work.Compilations.cancel)
-    rate = blocking(work.Compilations.rate)
+class Batches(Group[batches.Batches]):
+    create = blocking(batches.Batches.create)
+    generate_segments = blocking(batches.Batches.generate_segments)
+    render = blocking(batches.Batches.render)
+    all = listing(batches.Batches.all)
+    get = blocking(batches.Batches.get)
+    pause = blocking(batches.Batches.pause)
+    resume = blocking(batches.Batches.resume)
+    cancel = blocking(batches.Batches.cancel)
+
+
+class Films(Group[films.Films]):
+    create = blocking(films.Films.create)
+    get = blocking(films.Films.get)
+    all = listing(films.Films.all)
+    cancel = blocking(films.Films.cancel)
+    rate = blocking(films.Films.rate)
 
 
 class Retake:
-    """One gateway, blocking. Close it, or use it as a context manager."""
+    """A blocking client of one gateway. Close it, or use it as a context manager."""
 
     def __init__(self, client: AsyncRetake) -> None:
         self._client = client
@@ -240,8 +258,9 @@ class Retake:
         self.assets = Assets(self._portal, client.assets)
         self.versions = Versions(self._portal, client.versions)
         self.runs = Runs(self._portal, client.runs)
+        self.reviews = Reviews(self._portal, client.reviews)
         self.batches = Batches(self._portal, client.batches)
-        self.compilations = Compilations(self._portal, client.compilations)
+        self.films = Films(self._portal, client.films)
 
     @classmethod
     def connect(cls, url: str, token: str | None = None) -> Retake:
@@ -249,7 +268,7 @@ class Retake:
 
     @classmethod
     def locate(cls, url: str | None = None, token: str | None = None, data: Path | None = None) -> Retake:
-        """The gateway of the environment, or of the local system (client.locate)."""
+        """A client of the gateway of the environment, or of the local system (`client.locate`)."""
         return cls(AsyncRetake.locate(url, token, data))
 
     def __enter__(self) -> Self:
@@ -268,7 +287,7 @@ class Retake:
         self._portal.close()
 
     def check(self) -> None:
-        """Raise Unreachable unless a live gateway answers now."""
+        """Raise Unreachable unless a gateway answers now."""
         self._portal.run(self._client.check())
 
     def events(
@@ -276,10 +295,10 @@ class Retake:
         project_id: str | None = None,
         last_event_id: str | None = None,
         *,
-        patience_s: float | None = None,
+        unreachable_s: float | None = None,
     ) -> Iterator[Event]:
-        """As AsyncRetake.events; leaving the loop closes the stream."""
-        stream = self._client.events(project_id, last_event_id, patience_s=patience_s)
+        """As `AsyncRetake.events`; leaving the loop closes the stream."""
+        stream = self._client.events(project_id, last_event_id, unreachable_s=unreachable_s)
         events = aiter(stream)
         try:
             while True:
@@ -291,7 +310,7 @@ class Retake:
             self._portal.run(stream.close())
 
     def download(self, url: str, target: Path, *, on_progress: OnProgress | None = None) -> int:
-        """Fetch a media URL into a file, which appears only when it is complete. Returns its size in bytes."""
+        """Download a media URL into a file, which appears only when it is complete. Returns its size in bytes."""
         return self._portal.run(self._client.download(url, target, on_progress=on_progress))
 
 

@@ -1,4 +1,4 @@
-"""Leaving nothing half done: what was started is stopped when whoever started it is interrupted or fails."""
+"""Cancellation of started work when the caller is interrupted or fails."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from client.errors import RetakeError
+from client.errors import ClientError
 
 T = TypeVar("T")
-PATIENCE_S = 10.0
+CLEANUP_TIMEOUT_S = 10.0
 
 
 @asynccontextmanager
-async def stopping(start: Coroutine[Any, Any, T], stop: Callable[[T], Awaitable[object]]) -> AsyncIterator[T]:
-    """Start something; `stop` it unless the body comes to its end.
+async def cancel_on_error(start: Coroutine[Any, Any, T], cancel: Callable[[T], Awaitable[object]]) -> AsyncIterator[T]:
+    """Start something, and `cancel` it if the body is interrupted or raises.
 
-    An interruption while the request to start is on its way waits for the answer, so that what it started is
-    known and stopped too.
+    An interruption while the start request is in flight waits for the response, so that the started work is known and
+    can be cancelled, too.
     """
     starting = asyncio.ensure_future(start)
     try:
         started = await asyncio.shield(starting)
         yield started
     except BaseException:
-        await quietly(_stop(starting, stop))
+        await best_effort(_cancel(starting, cancel))
         raise
 
 
-async def _stop(starting: asyncio.Future[T], stop: Callable[[T], Awaitable[object]]) -> None:
-    await stop(await starting)
+async def _cancel(starting: asyncio.Future[T], cancel: Callable[[T], Awaitable[object]]) -> None:
+    await cancel(await starting)
 
 
-async def quietly(work: Awaitable[object], patience_s: float = PATIENCE_S) -> bool:
-    """Clean up as well as it goes: failing at it must not hide why it is done. True if it went well."""
+async def best_effort(work: Awaitable[object], timeout_s: float = CLEANUP_TIMEOUT_S) -> bool:
+    """Run cleanup work whose errors must not hide the error that caused it. Returns whether it succeeded."""
     try:
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(timeout_s):
             await work
-    except (RetakeError, TimeoutError):
+    except (ClientError, TimeoutError):
         return False
     return True

@@ -18,7 +18,7 @@ from typing import Any, Self, assert_never
 from client import editing
 from client.api import AsyncRetake
 from client.editing import Committed, Decide, Editor, Phase, Preview, Refresh, Start, Values
-from client.errors import RetakeError
+from client.errors import ClientError
 from client.models import Asset, Run, RunStatus, Version
 from client.models import events as e
 
@@ -119,17 +119,17 @@ class AssetController:
                 model=values.model,
                 settings=dict(values.parameters) or None,
             )
-        except RetakeError as error:
+        except ClientError as error:
             await self._do(editing.not_started(self.state, _told(error)))
             return
         if run.updated_at is not None:
             self._set(editing.started(self.state, run.id, run.updated_at))
 
     async def _decide(self, effect: Decide, review: dict[str, Any]) -> None:
-        decide = self._client.runs.approve if effect.action == "approve" else self._client.runs.reject
+        decide = self._client.reviews.approve if effect.action == "approve" else self._client.reviews.reject
         try:
             await decide(effect.run_id, version_id=effect.version_id, **review)
-        except RetakeError as error:
+        except ClientError as error:
             await self._do(editing.not_decided(self.state, _told(error)))
 
     def _refresh_soon(self) -> None:
@@ -138,7 +138,7 @@ class AssetController:
 
     async def _refresh(self) -> None:
         await self._sleep(editing.REFRESH_DEBOUNCE_S)
-        with suppress(RetakeError):  # the next event, or the next reload, asks again
+        with suppress(ClientError):  # the next event, or the next reload, asks again
             self._set(editing.caught_up(self.state, of_asset(await self._client.assets.get(self.state.asset_id))))
 
     def _set(self, state: Editor) -> None:
@@ -183,5 +183,5 @@ def _values(version: Version) -> Values:
     return Values(version.directions or "", version.model_slug, {k: v for k, v in facts.items() if v is not None})
 
 
-def _told(error: RetakeError) -> str:
+def _told(error: ClientError) -> str:
     return " ".join(part for part in (error.message, error.recovery) if part)

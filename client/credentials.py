@@ -1,4 +1,4 @@
-"""The bearer token, and how to get another when it is no longer good."""
+"""The bearer token, and its renewal."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import httpx
 
-from client.errors import BadAnswer
+from client.errors import BadResponse
 
 
 class Credentials:
-    """A token given by the caller, or the one of a local system.
+    """A token of the caller, or that of a local system.
 
-    A local system writes its token to a file and, from this machine, also hands one out: tokens last a day,
-    a system may run longer than that.
+    A local system writes its token to a file, and its gateway issues one to callers on the same machine. Tokens are
+    valid for a day, so they must be renewed while a system runs.
     """
 
     def __init__(self, token: str | None = None, *, token_file: Path | None = None, local: bool = False) -> None:
@@ -23,7 +23,10 @@ class Credentials:
         self.token = token or _read(token_file)
 
     async def renew(self, http: httpx.AsyncClient) -> bool:
-        """Replace a token that was refused. False if there is no other: whoever named one is not made somebody else."""
+        """Replace a token that was refused. False if there is no other; a caller's own token is never replaced.
+
+        Raises BadResponse if the gateway's response has no token.
+        """
         if self._given:
             return False
         newer = _read(self._file)
@@ -33,14 +36,14 @@ class Credentials:
         if not self._local:
             return False
         try:
-            answer = await http.post("/api/v1/auth/token", headers={"Accept": "application/json"})
+            response = await http.post("/api/v1/auth/token", headers={"Accept": "application/json"})
         except httpx.TransportError:
             return False
-        if answer.status_code != 200:
+        if response.status_code != 200:
             return False
-        token = answer.json().get("access_token")
+        token = response.json().get("access_token")
         if not isinstance(token, str):
-            raise BadAnswer("The gateway answered without an access_token.", "Check the address.")
+            raise BadResponse("The gateway's response has no access_token.", "Check the address.")
         self.token = token
         return True
 

@@ -1,6 +1,6 @@
-"""What can go wrong, as exceptions. A refusal by the gateway becomes the class of its problem type.
+"""The exceptions of the client. A refusal by the gateway has the class of its problem type.
 
-Every error has `recovery`: one sentence that says what to do about it.
+Every error has a `recovery`: one sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
-class RetakeError(Exception):
+class ClientError(Exception):
     """Base of all errors of this package."""
 
     def __init__(self, message: str, recovery: str = "") -> None:
@@ -18,28 +18,28 @@ class RetakeError(Exception):
         self.recovery = recovery
 
     def as_json(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """A problem object (RFC 9457), as `--json` prints it."""
         return {"type": "about:blank", "title": self.message, "detail": self.message, "recovery": self.recovery}
 
 
-class Unreachable(RetakeError):
-    """No gateway answers, or it went away in the middle."""
+class Unreachable(ClientError):
+    """No gateway answers, or the connection was lost."""
 
 
 class NotRunning(Unreachable):
-    """Nothing says where a gateway would be."""
+    """The address of a gateway is unknown."""
 
 
-class BadAnswer(RetakeError):
-    """The other side answered, but not like a Retake gateway."""
+class BadResponse(ClientError):
+    """The response is not that of a Retake gateway."""
 
 
-class TransferFailed(RetakeError):
-    """A download ended early or came out wrong, and trying again did not help."""
+class TransferFailed(ClientError):
+    """A download failed repeatedly."""
 
 
-class ProblemError(RetakeError):
-    """The gateway refused or failed: an RFC 9457 problem. `extensions` holds what its type adds."""
+class ProblemError(ClientError):
+    """The gateway refused a request or failed: an RFC 9457 problem. `extensions` has the fields of its type."""
 
     slug: ClassVar[str] = ""
     _by_slug: ClassVar[dict[str, type[ProblemError]]] = {}
@@ -61,7 +61,7 @@ class ProblemError(RetakeError):
 
     @classmethod
     def of(cls, status: int, problem: Mapping[str, Any], *, retry_after_s: float | None = None) -> ProblemError:
-        """The exception for this problem: by its type, else by the class of its status."""
+        """The exception of this problem's type; of an unknown type, the one for its status."""
         slug = str(problem.get("type") or "").rpartition("/problems/")[2]
         kind = cls._by_slug.get(slug) or (ServerFailed if status >= 500 else ProblemError)
         return kind(status, problem, retry_after_s=retry_after_s)
@@ -99,7 +99,7 @@ class UnsupportedMediaType(ProblemError):
 
 
 class Unauthenticated(ProblemError):
-    """No token, or one that is no longer good."""
+    """No token, or an invalid one."""
 
     slug = "unauthenticated"
 
@@ -117,7 +117,7 @@ class Forbidden(ProblemError):
 
 
 class NotFound(ProblemError):
-    """Absent, or not yours: the gateway does not tell which."""
+    """It does not exist, or the caller has no access to it."""
 
     slug = "not-found"
 
@@ -133,7 +133,7 @@ class Busy(ProblemError):
 
 
 class AlreadyDecided(ProblemError):
-    """Someone decided first, or the time to decide ran out."""
+    """The run was decided before, or its review expired."""
 
     slug = "already-decided"
 
@@ -171,19 +171,19 @@ class Unavailable(ProblemError):
 
 
 class Gone(ProblemError):
-    """Retention deleted it."""
+    """It was deleted by retention."""
 
     slug = "gone"
 
 
 class LinkExpired(ProblemError):
-    """A media link is only good for a while: get its resource again for a new one."""
+    """A media link has expired: fetch its resource again for a new one."""
 
     slug = "link-expired"
 
 
 class Stale(ProblemError):
-    """Someone edited it since it was read."""
+    """It was edited after it was read."""
 
     slug = "stale"
 
@@ -201,7 +201,7 @@ class RangeNotSatisfiable(ProblemError):
 
 
 class Invalid(ProblemError):
-    """The request does not fit the schema; `errors` says where."""
+    """The request does not match the schema; `errors` has the details."""
 
     slug = "invalid"
 
@@ -223,6 +223,6 @@ class PreconditionRequired(ProblemError):
 
 
 class ServerFailed(ProblemError):
-    """The gateway failed; asking again with the same idempotency key is safe."""
+    """The gateway failed; repeating the request with the same idempotency key is safe."""
 
     slug = "internal"

@@ -1,35 +1,37 @@
-"""The event stream: one endless iterator over connections that come and go.
+"""The event stream: one endless iterator over many connections.
 
-The server ends a stream now and then, networks break, processes restart: each time the stream is opened again
-after the last event that was handed out, so that the caller sees every event once and in order. Where the
-server no longer has that place it says `reset` and starts from a snapshot; both are handed out.
+The server ends a stream from time to time, networks break, processes restart: each time a new connection resumes after
+the last event that was yielded, so that the caller sees every event once and in order. If the server no longer has that
+position it sends `reset` and then a snapshot; both are yielded.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
 from typing import Self
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from client.errors import BadAnswer, ProblemError, Unauthenticated
+from client.errors import BadResponse, ProblemError, Unauthenticated
 from client.models.events import Event, parse_event
+from client.retry import TRANSIENT_STATUSES, RetryPolicy
 from client.transport import API, Transport
 
 HEARTBEAT_TIMEOUT_S = 45.0  # the server sends one every 15 s: three missed ones mean a dead connection
-FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = 30.0
+RETRY = RetryPolicy(first_delay_s=1.0, longest_delay_s=30.0)
 
 
 class EventStream:
     """`async with client.events(...) as stream: async for event in stream: ...`
 
-    `last_event_id` is the place of the last event handed out; `on_connection` is told True when a connection
-    opens and False when it is lost. `patience_s` limits how long an unreachable gateway is waited for
-    (None: for ever); after it Unreachable is raised.
+    `last_event_id` is the position of the last event that was yielded. `on_connection` is called with True when a
+    connection opens and with False when it is lost. After `unreachable_s` seconds without a connection (None: never)
+    Unreachable is raised.
     """
 
     def __init__(
@@ -39,17 +41,17 @@ class EventStream:
         last_event_id: str | None = None,
         *,
         heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S,
-        patience_s: float | None = None,
+        unreachable_s: float | None = None,
         on_connection: Callable[[bool], None] | None = None,
     ) -> None:
         self._transport = transport
+        self._timing = transport.timing
         self._path = API + path
         self._heartbeat_timeout_s = heartbeat_timeout_s
-        self._patience_s = patience_s
+        self._unreachable_s = unreachable_s
         self._on_connection = on_connection or (lambda _connected: None)
         self.last_event_id = last_event_id
-        self._retry_s = 0.0  # what the server asked for with `retry:`
-        self._failures = 0
+        self._retry_s = 0.0  # the server's `retry:` or Retry-After
         self._events = self._run()
 
     async def __aenter__(self) -> Self:
@@ -70,69 +72,97 @@ class EventStream:
         await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event, None]:
-        renewed, waited_s = False, 0.0
         while True:
-            received = False
-            cause: Exception | None = None
-            try:
-                async for sent in self._connection():
-                    received, renewed, waited_s = True, False, 0.0
-                    self._failures = 0
-                    event = self._applied(sent)
-                    if event is not None:
-                        yield event
-            except Unauthenticated:
-                if renewed or not await self._transport.renew():
-                    raise
-                renewed = True
-                continue
-            except ProblemError as e:
-                if e.status not in (429, 500, 502, 503, 504):
-                    raise
-                self._retry_s = max(self._retry_s, e.retry_after_s or 0.0)
-                cause = e
-            except (httpx.TransportError, SSEError) as e:
-                cause = e
+            connection, events, sent = await self._connect()
+            async with connection:
+                try:
+                    while sent is not None:
+                        event = self._parse(sent)
+                        if event is not None:
+                            yield event
+                        sent = await anext(events, None)
+                except (httpx.TransportError, SSEError):
+                    pass  # the next connection resumes here
             self._on_connection(False)
-            delay_s = self._delay_s(received)
-            waited_s += delay_s
-            if cause is not None and self._patience_s is not None and waited_s > self._patience_s:
-                raise cause if isinstance(cause, ProblemError) else self._transport.unreachable(cause)
-            await self._transport.sleep(delay_s)
+            await self._timing.sleep(self._retry_s * (1 + self._timing.draw() / 2))
 
-    async def _connection(self) -> AsyncIterator[ServerSentEvent]:
+    async def _connect(self) -> _Connection:
+        """Connect, with growing pauses while that fails. Raises the refusal, or Unreachable after `unreachable_s`."""
+        retrying = AsyncRetrying(
+            sleep=self._timing.sleep,
+            wait=lambda state: max(self._retry_s, RETRY.backoff_s(state.attempt_number, self._timing.draw)),
+            stop=self._must_give_up,
+            retry=retry_if_exception(_is_transient),
+            reraise=True,
+        )
+        try:
+            return await retrying(self._connect_authorised)
+        except (httpx.TransportError, SSEError) as e:
+            raise self._transport.unreachable(e) from e
+
+    def _must_give_up(self, state: RetryCallState) -> bool:
+        return self._unreachable_s is not None and state.idle_for + state.upcoming_sleep > self._unreachable_s
+
+    async def _connect_authorised(self) -> _Connection:
+        """One attempt. A refused token is renewed once."""
+        try:
+            try:
+                return await self._connect_once()
+            except Unauthenticated:
+                if not await self._transport.renew():
+                    raise
+                return await self._connect_once()
+        except Exception as e:
+            if isinstance(e, ProblemError):
+                self._retry_s = max(self._retry_s, e.retry_after_s or 0.0)
+            if _is_transient(e):
+                self._on_connection(False)
+            raise
+
+    async def _connect_once(self) -> _Connection:
+        """Open the stream and receive its first event. Raises httpx.RemoteProtocolError if there is none."""
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if self.last_event_id:
             headers["Last-Event-ID"] = self.last_event_id
-        async with self._transport.stream(
-            self._path, headers=headers, read_timeout_s=self._heartbeat_timeout_s
-        ) as response:
+        async with AsyncExitStack() as connection:
+            response = await connection.enter_async_context(
+                self._transport.stream(self._path, headers=headers, read_timeout_s=self._heartbeat_timeout_s)
+            )
             self._on_connection(True)
-            async for sent in EventSource(response).aiter_sse():
-                yield sent
+            events = await connection.enter_async_context(aclosing(EventSource(response).aiter_sse()))
+            first = await anext(events, None)
+            if first is None:
+                raise httpx.RemoteProtocolError("the event stream ended before its first event")
+            return connection.pop_all(), events, first
 
-    def _applied(self, sent: ServerSentEvent) -> Event | None:
+    def _parse(self, sent: ServerSentEvent) -> Event | None:
         if sent.retry is not None:
             self._retry_s = sent.retry / 1000
-        # httpx-sse repeats the last id on events that carry none: only a change is a new place.
-        place = sent.id if sent.id and sent.id != self.last_event_id else None
+        # httpx-sse repeats the last id for events without one: only a different id is a new position.
+        event_id = sent.id if sent.id and sent.id != self.last_event_id else None
         if sent.event == "heartbeat" or not sent.data:
             return None
         try:
             data = json.loads(sent.data)
         except ValueError as e:
-            raise BadAnswer(f"The event {sent.event!r} is not JSON.", "Check the address.") from e
-        event = parse_event(sent.event, place, data if isinstance(data, dict) else {"value": data})
+            raise BadResponse(f"The event {sent.event!r} is not JSON.", "Check the address.") from e
+        event = parse_event(sent.event, event_id, data if isinstance(data, dict) else {"value": data})
         if event.name == "reset":
             self.last_event_id = None
-        elif place:
-            self.last_event_id = place
+        elif event_id:
+            self.last_event_id = event_id
         return event
 
-    def _delay_s(self, received: bool) -> float:
-        """Soon after a stream that worked, with growing jittered pauses while none opens."""
-        if received:
-            return self._retry_s * (1 + self._transport.draw() / 2)
-        pause = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0**self._failures)
-        self._failures += 1
-        return max(self._retry_s, pause * (0.5 + self._transport.draw() / 2))
+
+_Connection = tuple[AsyncExitStack, AsyncGenerator[ServerSentEvent, None], ServerSentEvent | None]
+"""What closes the connection, its events, and the first one of them."""
+
+
+def _is_transient(error: BaseException) -> bool:
+    match error:
+        case httpx.TransportError() | SSEError():
+            return True
+        case ProblemError(status=status):
+            return status in TRANSIENT_STATUSES
+        case _:
+            return False

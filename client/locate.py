@@ -1,7 +1,7 @@
-"""Where the gateway is and which token it takes.
+"""The address of the gateway, and the token for it.
 
-In this order: what the caller says; RETAKE_URL and RETAKE_TOKEN; the system that `retake up` runs on the data
-directory ($RETAKE_DATA, else ./.retake), which writes its address to run/state.json and its token to token.
+In this order: the caller's arguments; RETAKE_URL and RETAKE_TOKEN; the system that `retake up` runs on the data
+directory ($RETAKE_DATA, else ./.retake), which writes its address to `run/state.json` and its token to `token`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.credentials import Credentials
-from client.errors import NotRunning, RetakeError
+from client.errors import ClientError, NotRunning
 from client.transport import API, is_loopback
 
 
 @dataclass(frozen=True)
-class Place:
-    """A gateway. `url` is without /api/v1; `data` is the local system's directory, if it is one."""
+class GatewayAddress:
+    """The address of a gateway, without /api/v1. `data` is the directory of the system, if that is local."""
 
     url: str
     token: str | None = None
@@ -40,23 +40,23 @@ def locate(
     token: str | None = None,
     data: Path | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Place:
-    """Find the gateway. Raises NotRunning if nothing says where one would be."""
+) -> GatewayAddress:
+    """Find the gateway. Raises NotRunning if its address is unknown, ClientError if it is invalid."""
     directory = data_dir(data, environ)
     token = token or environ.get("RETAKE_TOKEN") or None
-    # A data directory that the caller names is meant, whatever the environment says.
+    # A data directory of the caller takes precedence over the environment.
     chosen = url or (environ.get("RETAKE_URL") if data is None else None)
     running = _state_url(directory)
     if chosen:
         chosen = _checked(chosen)
         own = running == chosen
-        return Place(chosen, token, directory / "token" if own else None, directory if own else None)
+        return GatewayAddress(chosen, token, directory / "token" if own else None, directory if own else None)
     if running is None:
         raise NotRunning(
-            f"No Retake is running on {_shown(directory)}.",
-            "Start it with `retake up`, or set RETAKE_URL and RETAKE_TOKEN to use another.",
+            f"Retake is not running on {_relative(directory)}.",
+            "Start it with `retake up`, or set RETAKE_URL and RETAKE_TOKEN to use another gateway.",
         )
-    return Place(running, token, directory / "token", directory)
+    return GatewayAddress(running, token, directory / "token", directory)
 
 
 def _state_url(directory: Path) -> str | None:
@@ -69,11 +69,11 @@ def _state_url(directory: Path) -> str | None:
 
 def _checked(url: str) -> str:
     if not url.startswith(("http://", "https://")):
-        raise RetakeError(f"{url!r} is not an address.", "Give it as http://HOST:PORT.")
+        raise ClientError(f"{url!r} is not an HTTP URL.", "Write it as http://HOST:PORT.")
     return url.rstrip("/").removesuffix(API)
 
 
-def _shown(directory: Path) -> str:
+def _relative(directory: Path) -> str:
     try:
         return f"./{directory.relative_to(Path.cwd())}"
     except ValueError:

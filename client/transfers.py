@@ -1,8 +1,9 @@
-"""Moving files: uploads streamed from disk, downloads that survive a broken connection."""
+"""File transfers: uploads streamed from disk, downloads that resume after a broken connection."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -11,18 +12,21 @@ from pathlib import Path
 import httpx
 
 from client.errors import LinkExpired, ProblemError, RangeNotSatisfiable, TransferFailed
+from client.retry import TRANSIENT_STATUSES, RetryPolicy
 from client.transport import Body, Transport
 
 CHUNK = 256 * 1024
 READ_TIMEOUT_S = 30.0
-ATTEMPTS = 6  # in a row without a byte; each byte received starts the count again
+RENEWALS = 3  # of an expired link
+RETRY = RetryPolicy(attempts=6, first_delay_s=0.5, longest_wait_s=math.inf)
+"""`attempts` counts failures in a row without a new byte."""
 
 OnProgress = Callable[[int, int | None], None]
-"""Called with bytes done and bytes in all (None: not known)."""
+"""Called with the bytes transferred and the total bytes (None: unknown)."""
 
 
-def reading(path: Path, on_progress: OnProgress | None = None) -> Body:
-    """A request body that reads `path` from its start for each attempt."""
+def file_body(path: Path, on_progress: OnProgress | None = None) -> Body:
+    """A request body that reads `path` from the start for each attempt."""
 
     async def chunks() -> AsyncIterator[bytes]:
         size = path.stat().st_size
@@ -37,7 +41,7 @@ def reading(path: Path, on_progress: OnProgress | None = None) -> Body:
     return chunks
 
 
-def holding(data: bytes) -> Body:
+def bytes_body(data: bytes) -> Body:
     """A request body of bytes in memory."""
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -48,23 +52,26 @@ def holding(data: bytes) -> Body:
 
 @dataclass
 class _Partial:
-    """What has arrived so far, and of which representation."""
+    """The part of a file that has arrived, from which link, and of which representation (ETag)."""
 
     path: Path
+    url: str
+    failures: int = 0
+    renewals: int = 0
     done: int = 0
     total: int | None = None
     etag: str | None = None
 
     def headers(self) -> dict[str, str]:
-        wanted = {"Accept": "*/*", "Accept-Encoding": "identity"}  # positions in an encoding mean nothing later
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}  # ranges refer to the bytes of one encoding
         if self.done:
-            wanted["Range"] = f"bytes={self.done}-"
+            headers["Range"] = f"bytes={self.done}-"
             if self.etag:
-                wanted["If-Range"] = self.etag
-        return wanted
+                headers["If-Range"] = self.etag
+        return headers
 
-    def begins(self, response: httpx.Response) -> None:
-        """Note where the answer continues: a 206 where we stopped, anything else at the start."""
+    def start(self, response: httpx.Response) -> None:
+        """Note the position of a response: where we stopped for a 206, else the start of the file."""
         if response.status_code == 206:
             total = response.headers.get("Content-Range", "").rpartition("/")[2]
             self.total = int(total) if total.isdigit() else self.total
@@ -80,8 +87,8 @@ class _Partial:
         return self.total is None or self.done == self.total
 
 
-def as_file(url: str) -> str:
-    """The link of a media item to keep, not to play: it comes signed (`download` of GET /media)."""
+def download_link(url: str) -> str:
+    """The link that downloads a media file with its Content Credentials (`download` of GET /media)."""
     return f"{url}{'&' if '?' in url else '?'}download=1"
 
 
@@ -93,70 +100,76 @@ async def download(
     on_progress: OnProgress | None = None,
     renew_url: Callable[[], Awaitable[str]] | None = None,
 ) -> int:
-    """Fetch `url` into `target`, which appears only when all of it is there. Returns its size in bytes.
+    """Download `url` into `target`, which appears only when it is complete. Returns its size in bytes.
 
-    A broken connection is resumed where it stopped. `renew_url` is asked for another link when this one has
-    expired. Whatever ends it early, also a cancellation, leaves no partial file behind.
+    A broken connection is resumed. `renew_url` provides another link when this one has expired. Whatever ends the
+    download, no partial file is left behind. Raises TransferFailed after repeated failures, and ProblemError.
     """
-    partial = _Partial(target.with_name(f".{target.name}.part-{os.getpid()}"))
+    partial = _Partial(target.with_name(f".{target.name}.part-{os.getpid()}"), url)
+    retrying = RETRY.retrying(transport.timing, _is_transient, attempt_of=lambda _state: partial.failures)
     try:
-        await _fetch(transport, url, partial, on_progress, renew_url)
+        await retrying(_receive_rest, transport, partial, on_progress, renew_url)
         os.replace(partial.path, target)
         return partial.done
+    except (TransferFailed, ProblemError, httpx.TransportError) as e:
+        if not _is_transient(e):
+            raise
+        raise TransferFailed(
+            f"The download stopped at {partial.done} of {partial.total or 'an unknown number of'} bytes: "
+            f"{e or type(e).__name__}.",
+            "Run the command again.",
+        ) from e
     finally:
         partial.path.unlink(missing_ok=True)
 
 
-async def _fetch(
+async def _receive_rest(
     transport: Transport,
-    url: str,
     partial: _Partial,
     on_progress: OnProgress | None,
     renew_url: Callable[[], Awaitable[str]] | None,
 ) -> None:
-    failures, renewals = 0, 0
-    while True:
-        before = partial.done
-        try:
-            await _receive(transport, url, partial, on_progress)
-            if partial.complete:
-                return
-            cause: Exception = TransferFailed("the connection ended early")
-        except LinkExpired:
-            if renew_url is None or renewals == 3:
-                raise
-            renewals += 1
-            url = await renew_url()
-            continue
-        except RangeNotSatisfiable:
-            partial.done, partial.etag = 0, None
-            cause = TransferFailed("the file changed on the way")
-        except ProblemError as e:
-            if e.status not in (429, 500, 502, 503, 504):
-                raise
-            cause = e
-        except httpx.TransportError as e:
-            cause = e
-        failures = 1 if partial.done > before else failures + 1
-        if failures >= ATTEMPTS:
-            raise TransferFailed(
-                f"The download stopped at {partial.done} of {partial.total or 'an unknown number of'} bytes: "
-                f"{cause or type(cause).__name__}.",
-                "Run the command again.",
-            ) from cause
-        asked_s = cause.retry_after_s if isinstance(cause, ProblemError) else None
-        await transport.sleep((asked_s or 0) + 0.25 * 2**failures * (0.5 + transport.draw() / 2))
+    """One attempt at the rest of the file. Counts the failures in a row without a new byte."""
+    before = partial.done
+    try:
+        await _receive(transport, partial, on_progress)
+        if not partial.complete:
+            raise TransferFailed("the connection ended early")
+    except LinkExpired:
+        if renew_url is None or partial.renewals == RENEWALS:
+            raise
+        partial.renewals += 1
+        partial.url = await renew_url()
+        await _receive_rest(transport, partial, on_progress, renew_url)
+    except RangeNotSatisfiable as e:
+        partial.done, partial.etag = 0, None
+        partial.failures += 1
+        raise TransferFailed("the file changed on the server") from e
+    except (TransferFailed, ProblemError, httpx.TransportError):
+        partial.failures = 1 if partial.done > before else partial.failures + 1
+        raise
 
 
-async def _receive(transport: Transport, url: str, partial: _Partial, on_progress: OnProgress | None) -> None:
+def _is_transient(error: BaseException) -> bool:
+    match error:
+        case httpx.TransportError() | TransferFailed():
+            return True
+        case ProblemError(status=status):
+            return status in TRANSIENT_STATUSES
+        case _:
+            return False
+
+
+async def _receive(transport: Transport, partial: _Partial, on_progress: OnProgress | None) -> None:
+    url = partial.url
     own = httpx.URL(url).is_relative_url or url.startswith(transport.url + "/")
     async with transport.stream(
         url,
         headers=partial.headers(),
         read_timeout_s=READ_TIMEOUT_S,
-        authorised=own and "sig=" not in url,  # a signed link needs no token, and another host must not see it
+        authorised=own and "sig=" not in url,  # a signed link needs no token, and no other host may see it
     ) as response:
-        partial.begins(response)
+        partial.start(response)
         with partial.path.open("r+b" if partial.done else "wb") as file:
             file.seek(partial.done)
             async for chunk in response.aiter_raw():

@@ -1,4 +1,4 @@
-"""One request to the gateway: authorised, repeated where that is safe, its refusal made an exception."""
+"""Requests to the gateway: authorised, repeated where that is safe, with refusals as exceptions."""
 
 from __future__ import annotations
 
@@ -13,34 +13,20 @@ from typing import Any
 import httpx
 
 from client.credentials import Credentials
-from client.errors import BadAnswer, ProblemError, Unauthenticated, Unreachable
+from client.errors import BadResponse, IdempotencyInFlight, ProblemError, Unauthenticated, Unreachable
+from client.retry import RetryPolicy, Timing
 
 API = "/api/v1"
 Body = Callable[[], AsyncIterator[bytes]]
-"""Opens the bytes anew for each attempt."""
+"""Opens the body; called for each attempt."""
 
 
-@dataclass(frozen=True)
-class Retry:
-    """How often and how patiently a request is repeated. Times in seconds."""
-
-    attempts: int = 5
-    first_delay_s: float = 0.25
-    longest_delay_s: float = 8.0
-    longest_wait_s: float = 60.0  # a Retry-After beyond this is reported instead of waited for
-
-    def delay_s(self, attempt: int, asked_s: float | None, draw: Callable[[], float]) -> float:
-        """Full jitter, so that clients refused together do not come back together; never before `asked_s`."""
-        backoff = min(self.longest_delay_s, self.first_delay_s * 2.0**attempt)
-        return (asked_s or 0.0) + backoff * (0.5 + draw() / 2)
-
-
-DEFAULT_RETRY = Retry()
+DEFAULT_RETRY = RetryPolicy()
 
 
 @dataclass(frozen=True)
 class Request:
-    """`path` is below /api/v1, or `at_root`. A POST carries `key`, by which the gateway recognises its repetition."""
+    """`path` is relative to /api/v1, or to the root with `at_root`. `key` is the idempotency key of a POST."""
 
     method: str
     path: str
@@ -50,31 +36,30 @@ class Request:
     headers: Mapping[str, str] | None = None
     key: str | None = None
     timeout_s: float = 30.0
-    at_root: bool = False  # outside /api/v1
-    also: tuple[int, ...] = ()  # statuses that are answers here, not refusals
+    at_root: bool = False
+    accepted_statuses: tuple[int, ...] = ()  # besides 2xx
 
     @property
     def repeatable(self) -> bool:
-        """Whether it may be sent again although the first sending may have had its effect."""
+        """Whether it may be sent again although the first attempt may have taken effect."""
         return self.method in ("GET", "HEAD") or self.key is not None
 
 
 class Transport:
-    """Owns the HTTP connections to one gateway."""
+    """The HTTP connections to one gateway."""
 
     def __init__(
         self,
         url: str,
         credentials: Credentials,
         *,
-        retry: Retry = DEFAULT_RETRY,
+        retry: RetryPolicy = DEFAULT_RETRY,
         http: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.url = url.rstrip("/").removesuffix(API)
-        self.sleep = sleep
-        self.draw = draw
+        self.timing = Timing(sleep, draw)
         self.credentials = credentials
         self._retry = retry
         self._http = httpx.AsyncClient(
@@ -90,68 +75,59 @@ class Transport:
         await self._http.aclose()
 
     async def send(self, request: Request) -> httpx.Response:
-        """Send, repeat as `Retry` says, and return a successful answer.
+        """Send a request, repeat it as the retry policy says, and return the successful response.
 
-        Raises the ProblemError of a refusal, Unreachable when no answer comes.
+        Raises the ProblemError of a refusal, and Unreachable without a response.
         """
-        attempt, renewed = 0, False
-        while True:
-            try:
-                response = await self._once(request)
-                if response.is_success or response.status_code in request.also:
-                    return response
-                problem = problem_of(response)
-            except httpx.TransportError as e:
-                if attempt + 1 >= self._retry.attempts or not _may_repeat(request, e):
-                    raise self.unreachable(e) from e
-                asked = None
-            else:
-                if isinstance(problem, Unauthenticated) and not renewed and await self._renew():
-                    renewed = True
-                    continue
-                asked = problem.retry_after_s
-                if not self._worth_repeating(request, problem, attempt):
-                    raise problem
-            await self.sleep(self._retry.delay_s(attempt, asked, self.draw))
-            attempt += 1
+        retrying = self._retry.retrying(self.timing, lambda error: _may_repeat(request, error))
+        try:
+            return await retrying(self._send_authorised, request)
+        except httpx.TransportError as e:
+            raise self.unreachable(e) from e
 
     @asynccontextmanager
     async def stream(
         self, url: str, *, headers: Mapping[str, str], read_timeout_s: float, authorised: bool = True
     ) -> AsyncIterator[httpx.Response]:
-        """Open a streaming GET, once.
+        """Open a streaming GET, without retries.
 
-        Raises the ProblemError of a refusal, httpx.TransportError when the connection is lost.
+        Raises the ProblemError of a refusal, and httpx.TransportError when the connection is lost.
         """
-        sent = {**headers, **(await self._authorization() if authorised else {})}
+        headers = {**headers, **(await self._authorization() if authorised else {})}
         timeout = httpx.Timeout(read_timeout_s, connect=5.0)
-        async with self._http.stream("GET", url, headers=sent, timeout=timeout) as response:
+        async with self._http.stream("GET", url, headers=headers, timeout=timeout) as response:
             if not response.is_success:
                 await response.aread()
                 raise problem_of(response)
             yield response
 
-    async def _renew(self) -> bool:
-        return await self.credentials.renew(self._http)
-
     async def renew(self) -> bool:
-        """Get a new token if there is a way; False if the present one is all there is."""
-        return await self._renew()
+        """Get another token; False if there is no other."""
+        return await self.credentials.renew(self._http)
 
     def unreachable(self, cause: Exception) -> Unreachable:
         reason = str(cause) or type(cause).__name__
         return Unreachable(
             f"No answer from {self.url}: {reason}.",
-            "Check `retake status`, or start it with `retake up`."
+            "Check it with `retake status`, or start it with `retake up`."
             if is_loopback(self.url)
             else "Check the address and the network.",
         )
 
-    async def _once(self, request: Request) -> httpx.Response:
+    async def _send_authorised(self, request: Request) -> httpx.Response:
+        """One attempt. A refused token is renewed once."""
+        try:
+            return await self._send_once(request)
+        except Unauthenticated:
+            if not await self.renew():
+                raise
+            return await self._send_once(request)
+
+    async def _send_once(self, request: Request) -> httpx.Response:
         headers = {"Accept": "application/json", **await self._authorization(), **(request.headers or {})}
         if request.key is not None:
             headers["Idempotency-Key"] = request.key
-        return await self._http.request(
+        response = await self._http.request(
             request.method,
             request.path if request.at_root else API + request.path,
             params={k: v for k, v in (request.params or {}).items() if v is not None},
@@ -160,18 +136,13 @@ class Transport:
             headers=headers,
             timeout=httpx.Timeout(request.timeout_s, connect=5.0),
         )
+        if response.is_success or response.status_code in request.accepted_statuses:
+            return response
+        raise problem_of(response)
 
     async def _authorization(self) -> dict[str, str]:
-        token = self.credentials.token or (self.credentials.token if await self._renew() else None)
+        token = self.credentials.token or (self.credentials.token if await self.renew() else None)
         return {"Authorization": f"Bearer {token}"} if token else {}
-
-    def _worth_repeating(self, request: Request, problem: ProblemError, attempt: int) -> bool:
-        if attempt + 1 >= self._retry.attempts or (problem.retry_after_s or 0) > self._retry.longest_wait_s:
-            return False
-        if problem.type.endswith("/idempotency-in-flight"):
-            return True
-        # 429 and 503 had no effect; a 500 may have had one, which the key or the method makes harmless.
-        return problem.status in (429, 503) or (problem.status >= 500 and request.repeatable)
 
 
 def new_key() -> str:
@@ -183,13 +154,13 @@ def is_loopback(url: str) -> bool:
 
 
 def problem_of(response: httpx.Response) -> ProblemError:
-    """The refusal in a read response, also when something between us and the gateway wrote it."""
+    """The refusal in a response that was read, also if a proxy wrote it."""
     try:
         problem = response.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict):
-        problem = {"title": response.reason_phrase or "No reason given", "detail": _plain(response)}
+        problem = {"title": response.reason_phrase or f"HTTP {response.status_code}", "detail": _summary(response)}
     return ProblemError.of(response.status_code, problem, retry_after_s=_retry_after(response))
 
 
@@ -197,21 +168,32 @@ def json_of(response: httpx.Response) -> Any:
     try:
         return response.json()
     except ValueError as e:
-        raise BadAnswer(f"{response.url.host} did not answer like a Retake gateway.", "Check the address.") from e
+        raise BadResponse(f"{response.url.host} did not respond like a Retake gateway.", "Check the address.") from e
 
 
-def _may_repeat(request: Request, error: httpx.TransportError) -> bool:
-    never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return never_sent or request.repeatable
+def _may_repeat(request: Request, error: BaseException) -> bool:
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return True  # it was never sent
+        case httpx.TransportError():
+            return request.repeatable
+        case IdempotencyInFlight():
+            return True
+        case ProblemError(status=429 | 503):
+            return True  # refused before it had any effect
+        case ProblemError(status=status):
+            return status >= 500 and request.repeatable
+        case _:
+            return False
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds. The gateway sends a number; a date, from something between, counts as not given."""
+    """In seconds. The gateway sends a number; a date, from a proxy, is ignored."""
     try:
         return max(0.0, float(response.headers["Retry-After"]))
     except (KeyError, ValueError):
         return None
 
 
-def _plain(response: httpx.Response) -> str:
+def _summary(response: httpx.Response) -> str:
     return f"HTTP {response.status_code} from {response.url.host}: {response.text[:200].strip()}".rstrip(": ")

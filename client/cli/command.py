@@ -1,4 +1,4 @@
-"""Making a command of an async function: shared options, errors told without tracebacks, signals honoured."""
+"""Commands from async functions: shared options, errors without tracebacks, signal handling."""
 
 from __future__ import annotations
 
@@ -12,34 +12,38 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from client.cli.codes import Code, code_of
+from client.cli.exit_codes import Code, code_of
 from client.cli.session import Session
-from client.errors import RetakeError
+from client.errors import ClientError
 
 P = ParamSpec("P")
 _GATEWAY = "Gateway"
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, everything for people on stderr.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and all other output on stderr.")]
 Url = Annotated[
     str | None,
-    typer.Option("--url", metavar="URL", help="The gateway.  [default: $RETAKE_URL, else the local system's]",
+    typer.Option("--url", metavar="URL", help="URL of the gateway.  [default: $RETAKE_URL, else the local system]",
                  rich_help_panel=_GATEWAY),
 ]  # fmt: skip
 Token = Annotated[
     str | None,
-    typer.Option("--token", metavar="TOKEN", help="Its token.  [default: $RETAKE_TOKEN, else the local system's]",
+    typer.Option("--token", metavar="TOKEN", help="Access token.  [default: $RETAKE_TOKEN, else the local system's]",
                  rich_help_panel=_GATEWAY),
 ]  # fmt: skip
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="The local system's directory.  [default: $RETAKE_DATA, else ./.retake]",
-                 rich_help_panel=_GATEWAY),
-]  # fmt: skip
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Data directory of the local system.  [default: $RETAKE_DATA, else ./.retake]",
+        rich_help_panel=_GATEWAY,
+    ),
+]
 _SHARED = {"as_json": (Json, False), "url": (Url, None), "token": (Token, None), "data": (Data, None)}
 
 
 def command(work: Callable[Concatenate[Session, P], Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A plain function for Typer: the parameters of `work` after the session, and those that all commands share."""
+    """A plain function for Typer, with the parameters of `work` after the session, and those of all commands."""
     own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -61,10 +65,11 @@ def command(work: Callable[Concatenate[Session, P], Coroutine[Any, Any, None]]) 
 
 
 def execute(session: Session, work: Callable[[], Coroutine[Any, Any, None]]) -> int:
-    """Run it to its end and say how it ended. Ctrl-C and SIGTERM let it clean up; a second Ctrl-C does not."""
+    """Run the work, report its error, and return the exit code. Ctrl-C and SIGTERM let it clean up; a second Ctrl-C
+    does not."""
     try:
         asyncio.run(_until_signal(work()))
-    except RetakeError as e:
+    except ClientError as e:
         session.fail(e)
         return code_of(e)
     except KeyboardInterrupt:
@@ -74,13 +79,13 @@ def execute(session: Session, work: Callable[[], Coroutine[Any, Any, None]]) -> 
         session.errors.print("Stopped.", markup=False)
         return Code.TERMINATED
     except BrokenPipeError:
-        # Whoever read our output has left; so that the interpreter's last flush does not complain:
+        # The reader of our output is gone. The interpreter's last flush must not fail:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return Code.FAILED
     except Exception as e:
         if os.environ.get("RETAKE_DEBUG"):
             raise
-        session.fail(RetakeError(f"{type(e).__name__}: {e}", "This is a defect. RETAKE_DEBUG=1 shows where it is."))
+        session.fail(ClientError(f"{type(e).__name__}: {e}", "This is a bug. Set RETAKE_DEBUG=1 for a traceback."))
         return Code.FAILED
     return Code.OK
 

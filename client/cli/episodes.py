@@ -1,4 +1,4 @@
-"""`retake episode`: make, import, list, show, reorder, change, delete."""
+"""`retake episode`: create, import, list, show, reorder, edit and delete episodes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ import typer
 from rich.text import Text
 
 from client.api import AsyncRetake
-from client.board import Board, Cell
-from client.cli import show
-from client.cli.ask import confirm
-from client.cli.codes import UsageError
+from client.cli import formatting
 from client.cli.command import command
-from client.cli.compiling import chosen
-from client.cli.options import EpisodeArgument, NewProjectOption, ProjectOption, Yes
-from client.cli.plan import read_script
+from client.cli.exit_codes import UsageError
+from client.cli.film_options import parse_segments
+from client.cli.film_plan import read_script
+from client.cli.lookup import find_episode, find_or_create_project, find_project
+from client.cli.options import EpisodeArgument, Limit, NewProjectOption, ProjectOption, Yes
+from client.cli.prompts import confirm
 from client.cli.screen import percent, transfer
 from client.cli.session import Session
-from client.cli.targets import find_episode, find_film_project, find_project
-from client.models import Episode, Kind, Project
-from client.production import follow_import, import_document, upload_pictures
+from client.episode_progress import AssetProgress, EpisodeProgress
+from client.film_workflow import follow_import, import_document, upload_pictures
+from client.models import AssetKind, Episode, Project
 from client.script.document import picture_paths
 from client.script.pictures import check
 
-app = typer.Typer(no_args_is_help=True, help="Episodes: make, import, list, show, reorder, change, delete.")
+app = typer.Typer(no_args_is_help=True, help="Episodes: create, import, list, show, reorder, edit, delete.")
+SizeOption = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", help="Frame size of the film, such as 1080x1920.")
+]
+FpsOption = Annotated[int | None, typer.Option("--fps", help="Frame rate: 24, 25, 30, 50 or 60.")]
+DescriptionOption = Annotated[
+    str | None, typer.Option("--description", metavar="TEXT", help="Description of the episode.")
+]
 
 
 @app.command("import")
@@ -34,17 +41,19 @@ app = typer.Typer(no_args_is_help=True, help="Episodes: make, import, list, show
 async def import_(
     session: Session,
     source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A script as YAML or JSON, its pictures beside it; or a film.")
+        Path, typer.Argument(metavar="FILE", help="Script (YAML or JSON) with its pictures next to it, or a film.")
     ],
-    title: Annotated[str | None, typer.Option("--title", help="Of a film's episode.  [default: its name]")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="For a film: title of the episode.  [default: file name]")
+    ] = None,
     threshold: Annotated[
-        float | None, typer.Option("--scene-threshold", min=0, max=1, help="Of a film: lower finds more cuts.")
+        float | None, typer.Option("--scene-threshold", min=0, max=1, help="For a film: lower values find more cuts.")
     ] = None,
     project: NewProjectOption = None,
 ) -> None:
-    """Make an episode of a script, or of an existing film: it is split at its cuts.
+    """Create an episode from a script, or from an existing film, which is split at its cuts.
 
-    Nothing is generated yet: see `retake generate`.
+    Nothing is generated yet; see `retake generate`.
 
     Examples:
 
@@ -52,22 +61,22 @@ async def import_(
     * `retake episode import old.mp4 --project Remakes`
     """
     if not source.is_file():
-        raise UsageError(f"{source}: there is no such file.", "Name a script or a film.")
+        raise UsageError(f"{source}: no such file.", "Give a script or a film.")
     if _is_film(source):
         await _import_film(session, source, title, threshold, project)
     elif title or threshold is not None:
-        raise UsageError("--title and --scene-threshold are for films.", "A script has a title of its own.")
+        raise UsageError("--title and --scene-threshold apply to films only.", "Set the title in the script.")
     else:
         await _import_script(session, source, project)
 
 
 def _is_film(source: Path) -> bool:
-    """By its name, and, as not every machine knows every name, by not being text."""
+    """By its file name, and, as not every machine knows every suffix, by its binary content."""
     named = (mimetypes.guess_type(source.name)[0] or "").partition("/")[0]
     if named in ("image", "audio"):
         raise UsageError(
-            f"{source}: this is {'a picture' if named == 'image' else 'sound'}, not a film or a script.",
-            "Name a video file or a script; `retake upload` offers other files as versions.",
+            f"{source} is an {named} file, not a film or a script.",
+            "Give a video file or a script. To use the file as a version of an asset: retake upload",
         )
     with source.open("rb") as file:
         return named == "video" or b"\0" in file.read(1024)
@@ -77,63 +86,61 @@ async def _import_film(
     session: Session, film: Path, title: str | None, threshold: float | None, project: str | None
 ) -> None:
     async with session.connect() as client:
-        where = await find_film_project(client, project)
-        with transfer(session, f"Uploading {film.name}") as told:
-            sent = await client.uploads.create(where.id, film, on_progress=told)
-        start = client.imports.create(where.id, upload_id=sent.id, title=title or film.stem, scene_threshold=threshold)
-        with percent(session, f"Splitting {film.name}") as shown:
-            episode_id, warnings = await follow_import(client, start, shown)
-        await _imported(session, client, where, episode_id, warnings)
+        parent = await find_or_create_project(client, project)
+        with transfer(session, f"Uploading {film.name}") as on_progress:
+            upload = await client.uploads.create(parent.id, film, on_progress=on_progress)
+        start = client.imports.create(
+            parent.id, upload_id=upload.id, title=title or film.stem, scene_threshold=threshold
+        )
+        with percent(session, f"Splitting {film.name}") as on_percent:
+            episode_id, warnings = await follow_import(client, start, on_percent)
+        for warning in warnings:
+            session.warn(warning)
+        await _report(session, client, parent, episode_id, warnings)
 
 
 async def _import_script(session: Session, script: Path, project: str | None) -> None:
     document, warnings = read_script(script)
-    named = picture_paths(document, script)
-    pictures = dict(zip(named, check(named.values()), strict=True))
+    paths = picture_paths(document, script)
+    pictures = dict(zip(paths, check(paths.values()), strict=True))
     for warning in warnings:
         session.warn(warning)
     async with session.connect() as client:
-        where = await find_film_project(client, project)
-        with transfer(session, "Uploading") as told:
-            document = await upload_pictures(client, where.id, document, pictures, told)
-        episode_id, more = await import_document(client, where.id, document)
-        await _imported(session, client, where, episode_id, more, warnings)
+        parent = await find_or_create_project(client, project)
+        with transfer(session, "Uploading") as on_progress:
+            document = await upload_pictures(client, parent.id, document, pictures, on_progress)
+        episode_id, import_warnings = await import_document(client, parent.id, document)
+        for warning in import_warnings:
+            session.warn(warning)
+        await _report(session, client, parent, episode_id, [*warnings, *import_warnings])
 
 
-async def _imported(
-    session: Session,
-    client: AsyncRetake,
-    where: Project,
-    episode_id: str,
-    warnings: list[str],
-    told: list[str] | None = None,
+async def _report(
+    session: Session, client: AsyncRetake, project: Project, episode_id: str, warnings: list[str]
 ) -> None:
-    """`told` has been warned of already."""
-    for warning in warnings:
-        session.warn(warning)
     episode = await client.episodes.get(episode_id)
-    session.line(f"{episode.title}: {show.count(len(episode.segments), 'segment')}", style="bold green")
-    session.line(f"Episode {episode.id} in project {where.name}")
-    session.emit({"episode_id": episode.id, "project_id": where.id, "warnings": [*(told or []), *warnings]})
+    session.line(f"{episode.title}: {formatting.count(len(episode.segments), 'segment')}", style="bold green")
+    session.line(f"Episode {episode.id} in project {project.name}")
+    session.emit({"episode_id": episode.id, "project_id": project.id, "warnings": warnings})
 
 
 @app.command("new")
 @command
 async def new(
     session: Session,
-    title: Annotated[str, typer.Argument(metavar="TITLE", help="Its title.")],
-    description: Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it tells.")] = None,
-    size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Of the film, such as 1080x1920.")] = None,
-    fps: Annotated[int | None, typer.Option("--fps", help="24, 25, 30, 50 or 60.")] = None,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="Title of the episode.")],
+    description: DescriptionOption = None,
+    size: SizeOption = None,
+    fps: FpsOption = None,
     project: NewProjectOption = None,
 ) -> None:
-    """Make an empty episode; fill it with `retake segment add`."""
-    output = output_of(size, fps)
+    """Create an empty episode. Add segments with `retake segment add`."""
+    output = parse_output(size, fps)
     async with session.connect() as client:
-        where = await find_film_project(client, project)
-        made = await client.episodes.create(where.id, title, description=description, output=output or None)
-    session.line(f"{made.title}  {made.id}", style="bold green")
-    session.emit(made)
+        parent = await find_or_create_project(client, project)
+        created = await client.episodes.create(parent.id, title, description=description, output=output or None)
+    session.line(f"{created.title}  {created.id}", style="bold green")
+    session.emit(created)
 
 
 @app.command("edit")
@@ -141,17 +148,19 @@ async def new(
 async def edit(
     session: Session,
     episode: EpisodeArgument = None,
-    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Its new title.")] = None,
-    description: Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it tells.")] = None,
-    size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Of the film, such as 1080x1920.")] = None,
-    fps: Annotated[int | None, typer.Option("--fps", help="24, 25, 30, 50 or 60.")] = None,
-    fit: Annotated[str | None, typer.Option("--fit", help="Pictures of another shape: crop, pad or blur.")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="New title.")] = None,
+    description: DescriptionOption = None,
+    size: SizeOption = None,
+    fps: FpsOption = None,
+    fit: Annotated[
+        str | None, typer.Option("--fit", help="Fit of media with another aspect ratio: crop, pad or blur.")
+    ] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Change an episode's title, description or film format."""
-    output = output_of(size, fps) | ({"fit": fit} if fit else {})
+    """Change the title, description or film format of an episode."""
+    output = parse_output(size, fps) | ({"fit": fit} if fit else {})
     if title is None and description is None and not output:
-        raise UsageError("Nothing to change.", "See `retake episode edit --help` for what can be changed.")
+        raise UsageError("Nothing to change.", "See the options: retake episode edit --help")
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         changed = await client.episodes.update(
@@ -169,12 +178,14 @@ async def delete(
     yes: Yes = False,
     project: ProjectOption = None,
 ) -> None:
-    """Delete an episode with all its versions and films. Nothing brings it back."""
+    """Delete an episode with all its versions and films. This cannot be undone."""
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
-        await confirm(session, f"Delete {found.title!r} with its {show.count(len(found.segments), 'segment')}?", yes)
+        await confirm(
+            session, f"Delete {found.title!r} with its {formatting.count(len(found.segments), 'segment')}?", yes
+        )
         await client.episodes.delete(found.id)
-    session.line(f"{found.title} is deleted.")
+    session.line(f"Deleted {found.title}.")
     session.emit({"deleted": found.id})
 
 
@@ -184,18 +195,24 @@ async def order(
     session: Session,
     episode: EpisodeArgument = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="3,1,2", help="The new order, by the present numbers: each once.")
+        str | None, typer.Option("--to", metavar="3,1,2", help="New order: every present number exactly once.")
     ] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Show or change the order of an episode's segments, such as `retake episode order --to 3,1,2`."""
+    """Show or change the order of the segments of an episode.
+
+    Example: `retake episode order --to 3,1,2`
+    """
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         if to is not None:
-            wanted = chosen(found, to) or []
-            if sorted(wanted) != sorted(s.id for s in found.segments):
-                raise UsageError(f"--to {to} does not name each segment once.", f"There are {len(found.segments)}.")
-            await client.episodes.reorder(found.id, wanted, revision=found.order_revision or "*")
+            segment_ids = parse_segments(found, to) or []
+            if sorted(segment_ids) != sorted(s.id for s in found.segments):
+                raise UsageError(
+                    f"--to {to} does not contain every segment exactly once.",
+                    f"The segments are numbered 1 to {len(found.segments)}.",
+                )
+            await client.episodes.reorder(found.id, segment_ids, revision=found.order_revision or "*")
             found = await client.episodes.get(found.id)
     for segment in found.segments:
         session.line(f"{segment.segment_number:3}  {segment.title}")
@@ -205,7 +222,7 @@ async def order(
 @app.command("status")
 @command
 async def status(session: Session, episode: EpisodeArgument = None, project: ProjectOption = None) -> None:
-    """Count an episode's segments: completed, approved, rejected, failed, pending."""
+    """Count the completed, approved, rejected, failed and pending segments of an episode."""
     async with session.connect() as client:
         found = await client.episodes.status((await find_episode(client, episode, project)).id)
     session.line(
@@ -213,7 +230,7 @@ async def status(session: Session, episode: EpisodeArgument = None, project: Pro
         f"{found.failed} failed, {found.pending} pending."
     )
     if found.current_segment is not None:
-        session.line(f"Now: segment {found.current_segment}")
+        session.line(f"Current segment: {found.current_segment}")
     session.emit(found)
 
 
@@ -222,60 +239,61 @@ async def status(session: Session, episode: EpisodeArgument = None, project: Pro
 async def log(
     session: Session,
     episode: EpisodeArgument = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 30,
+    limit: Limit = 30,
     project: ProjectOption = None,
 ) -> None:
-    """What changed in an episode, newest first: edits, order, every commit."""
+    """List the changes of an episode: edits, reordering, commits; newest first."""
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         revisions = await client.episodes.revisions(found.id, limit)
     if not session.as_json:
-        table = show.table("#", "Age", "Change", "Details")
+        table = formatting.table("#", "Age", "Change", "Details")
         for revision in revisions:
             details = revision.details if isinstance(revision.details, dict) else {}
-            told = ", ".join(f"{k}: {v}" for k, v in details.items() if not k.endswith(("_id", "_ids")))
+            summary = ", ".join(f"{k}: {v}" for k, v in details.items() if not k.endswith(("_id", "_ids")))
             change = (revision.change or "").replace("_", " ")
-            table.add_row(str(revision.number or ""), show.ago(revision.created_at), change, Text(told))
+            table.add_row(str(revision.number or ""), formatting.ago(revision.created_at), change, Text(summary))
         session.table(table)
     session.emit({"episode_id": found.id, "revisions": revisions})
 
 
-def output_of(size: str | None, fps: int | None) -> dict[str, Any]:
-    made: dict[str, Any] = {"fps": fps} if fps else {}
+def parse_output(size: str | None, fps: int | None) -> dict[str, Any]:
+    """The fields `fps`, `width` and `height` that are given. Raises UsageError for an invalid size."""
+    output: dict[str, Any] = {"fps": fps} if fps else {}
     if size is not None:
         width, x, height = size.lower().partition("x")
         if not x or not width.isdigit() or not height.isdigit():
-            raise UsageError(f"--size {size!r} is no size.", "Write it as 1920x1080.")
-        made |= {"width": int(width), "height": int(height)}
-    return made
+            raise UsageError(f"--size {size!r} is not a frame size.", "Write it as 1920x1080.")
+        output |= {"width": int(width), "height": int(height)}
+    return output
 
 
 @app.command("list")
 @command
 async def list_(session: Session, project: ProjectOption = None) -> None:
-    """List a project's episodes, newest first."""
+    """List the episodes of a project, newest first."""
     async with session.connect() as client:
-        where = await find_project(client, project)
-        episodes = await client.episodes.all(where.id)
-    table = show.table("Title", "=Episode", "Age")
+        parent = await find_project(client, project)
+        episodes = await client.episodes.all(parent.id)
+    table = formatting.table("Title", "=Episode", "Age")
     for episode in episodes:
-        table.add_row(Text(episode.title), episode.id, show.ago(episode.created_at))
+        table.add_row(Text(episode.title), episode.id, formatting.ago(episode.created_at))
     if not session.as_json:
         if episodes:
             session.table(table)
         else:
-            session.line(f"No episodes in project {where.name} yet.")
-    session.emit({"project_id": where.id, "episodes": episodes})
+            session.line(f"No episodes in project {parent.name} yet.")
+    session.emit({"project_id": parent.id, "episodes": episodes})
 
 
 @app.command("show")
 @command
-async def show_(
+async def show(
     session: Session,
     episode: EpisodeArgument = None,
     project: ProjectOption = None,
 ) -> None:
-    """Show an episode: its segments, what is made for each, and what waits for review."""
+    """Show the segments of an episode with the state of their assets."""
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
     if not session.as_json:
@@ -285,26 +303,26 @@ async def show_(
 
 def _print(session: Session, episode: Episode) -> None:
     session.line(f"{episode.title}  {episode.id}", style="bold")
-    table = show.table("#N", "Segment", "Image", "Video", "Narration", "#Seconds", "State")
-    board = Board(episode)
+    table = formatting.table("#N", "Segment", "Image", "Video", "Narration", "#Seconds", "Status")
     segments = {s.id: s for s in episode.segments}
-    for row in board.rows:
-        segment = segments.get(row.segment_id or "")
-        kinds = (Kind.STARTING_IMAGE, Kind.VIDEO, Kind.NARRATION) if segment else (None, Kind.MUSIC, None)
-        duration = f"{segment.duration:.1f}" if segment and segment.duration else ""
-        state = segment.approval_status or segment.status if segment else None
+    for progress in EpisodeProgress(episode).segments:
+        segment = segments.get(progress.segment_id or "")
+        if segment is None:
+            kinds: tuple[AssetKind | None, ...] = (None, AssetKind.MUSIC, None)
+            number, duration, status = "♪", None, None
+        else:
+            kinds = (AssetKind.STARTING_IMAGE, AssetKind.VIDEO, AssetKind.NARRATION)
+            number, duration = str(progress.number), segment.duration
+            status = segment.approval_status or segment.status
         table.add_row(
-            str(row.number) if segment else "♪",
-            Text(row.title),
-            *(_look(row.cells.get(kind)) if kind else Text() for kind in kinds),
-            duration,
-            show.state(state) if state else "",
+            number,
+            Text(progress.title),
+            *(_state(progress.assets.get(kind)) if kind else Text() for kind in kinds),
+            f"{duration:.1f}" if duration else "",
+            formatting.state(status) if status else "",
         )
     session.table(table)
 
 
-def _look(cell: Cell | None) -> Text:
-    if cell is None:
-        return Text()
-    word, style = show.LOOKS[cell.look]
-    return Text(word, style=style)
+def _state(asset: AssetProgress | None) -> Text:
+    return Text(*formatting.ASSET_STATES[asset.state]) if asset else Text()

@@ -1,4 +1,4 @@
-"""The `retake` command: its own commands, and those that installed packages add to it."""
+"""The `retake` command: its own commands, and those that installed packages add by entry points."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _PANELS = {
     "Films": {
         "film": "client.cli.film:film",
         "generate": "client.cli.batches:generate",
-        "regenerate": "client.cli.regenerate:regenerate",
-        "upload": "client.cli.uploading:upload",
+        "regenerate": "client.cli.runs:regenerate",
+        "upload": "client.cli.uploads:upload",
         "watch": "client.cli.watch:watch",
-        "review": "client.cli.review:review",
+        "review": "client.cli.reviews:review",
         "versions": "client.cli.versions:versions",
-        "compile": "client.cli.compiling:compile_",
+        "compile": "client.cli.films:compile_",
         "render": "client.cli.batches:render",
         "films": "client.cli.films:app",
         "export": "client.cli.export:export",
     },
-    "What they are made of": {
+    "Project data": {
         "project": "client.cli.projects:app",
         "members": "client.cli.members:app",
         "settings": "client.cli.settings:app",
@@ -36,16 +36,16 @@ _PANELS = {
         "segment": "client.cli.segments:app",
         "asset": "client.cli.assets:app",
         "draft": "client.cli.assets:draft_app",
-        "models": "client.cli.models:models",
+        "models": "client.cli.catalogue:models",
     },
-    "What goes on": {
+    "Activity": {
         "runs": "client.cli.runs:app",
         "batch": "client.cli.batches:app",
         "feed": "client.cli.reports:feed",
-        "history": "client.cli.reports:history",
+        "history": "client.cli.reviews:history",
         "metrics": "client.cli.reports:metrics",
         "usage": "client.cli.reports:usage",
-        "me": "client.cli.reports:me",
+        "me": "client.cli.accounts:me",
     },
     "This machine": {
         "completion": "client.cli.completion:completion",
@@ -57,22 +57,22 @@ _OURS = {
 }
 
 _EPILOG = (
-    "Try: `retake film photo1.jpg photo2.jpg -o film.mp4`\n\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage or unusable files, 3 no gateway answers, "
-    "4 refused by the gateway, 130 stopped by Ctrl-C."
+    "Example: `retake film photo1.jpg photo2.jpg -o film.mp4`\n\n"
+    "Exit codes: 0 success, 1 failure, 2 invalid usage or input files, 3 gateway unreachable, "
+    "4 refused by the gateway, 130 interrupted (Ctrl-C)."
 )
 
 
 def build(arguments: Sequence[str] = (), added: Sequence[EntryPoint] | None = None) -> typer.Typer:
-    """The command line. If `arguments` begin with a command's name only that one is loaded: it starts much sooner."""
+    """The command line. If `arguments` start with the name of a command, only that one is loaded, to start faster."""
     app = typer.Typer(
         name="retake",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Regenerate the parts of an AI video that are not good enough, with a person in charge of what reaches "
-        "the film.",
+        help="Regenerate the parts of an AI video that are not good enough. Every new version is reviewed by a person "
+        "before it becomes part of the film.",
         epilog=_EPILOG,
     )
     app.callback()(_options)
@@ -88,33 +88,35 @@ def build(arguments: Sequence[str] = (), added: Sequence[EntryPoint] | None = No
 
 def main() -> None:
     try:
-        readable(typer.main.get_command(build(_words())))(prog_name="retake")
-    except KeyboardInterrupt:  # before a command had begun
+        hide_flag_types(typer.main.get_command(build(_arguments())))(prog_name="retake")
+    except KeyboardInterrupt:  # before a command has started
         sys.exit(130)
 
 
-def _words() -> list[str]:
-    """What was typed: while the shell completes a line, that line."""
+def _arguments() -> list[str]:
+    """The arguments, or, during shell completion, those of the line to complete."""
     line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS")
     return line.split()[1:] if line and "_RETAKE_COMPLETE" in os.environ else sys.argv[1:]
 
 
-def readable(command: Any) -> Any:
-    """A flag takes nothing: newer releases of Typer write <bool> after it otherwise."""
+def hide_flag_types(command: Any) -> Any:
+    """Flags take no value: newer releases of Typer print <bool> after them otherwise."""
     for parameter in command.params:
         if getattr(parameter, "is_flag", False) and not parameter.metavar:
             parameter.metavar = ""
     if help_option := command.get_help_option(click.Context(command)):
         help_option.metavar = ""
     for inner in getattr(command, "commands", {}).values():
-        readable(inner)
+        hide_flag_types(inner)
     return command
 
 
 def _options(
     _version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", is_eager=True, callback=lambda shown: _show_version(shown)),
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=lambda shown: _show_version(shown)
+        ),
     ] = False,
 ) -> None:
     """Options before the command."""
@@ -138,7 +140,7 @@ def _add(app: typer.Typer, entry: EntryPoint, panel: str) -> None:
 
 
 def _broken(entry: EntryPoint, error: Exception) -> Callable[[], None]:
-    """A command that cannot be loaded says so when it is called, and leaves the others in peace."""
+    """A command that cannot be loaded reports that when it is called, and does not affect the others."""
     reason = f"{type(error).__name__}: {error}"
 
     def command() -> None:

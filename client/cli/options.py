@@ -1,22 +1,24 @@
-"""Options that several commands share, and reading their values."""
+"""Options that several commands share, and the parsing of their values."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from client.cli.codes import UsageError
 from client.cli.completion import episodes, projects
-from client.models import Kind
+from client.cli.exit_codes import UsageError
+from client.models import AssetKind
 
 Target = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A segment's number, `music`, or the id of an asset or segment.")
+    str,
+    typer.Argument(metavar="TARGET", help="Number of a segment, `music`, or the id of an asset or segment."),
 ]
 KindOption = Annotated[
     str | None,
-    typer.Option("--kind", "-k", help="video, starting_image or narration of that segment.  [default: video]"),
+    typer.Option("--kind", "-k", help="Asset of the segment: video, starting_image or narration.  [default: video]"),
 ]
 EpisodeOption = Annotated[
     str | None, typer.Option("--episode", help="Id or title.  [default: the newest]", autocompletion=episodes)
@@ -33,33 +35,51 @@ ProjectArgument = Annotated[
     typer.Argument(metavar="PROJECT", help="Id or name.  [default: the newest]", autocompletion=projects),
 ]
 NewProjectOption = Annotated[
-    str | None, typer.Option("--project", help="Id or name; made if the name is new.", autocompletion=projects)
+    str | None,
+    typer.Option("--project", help="Id or name; a project of that name is created if needed.", autocompletion=projects),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+EpisodeFilter = Annotated[
+    str | None, typer.Option("--episode", help="Id or title.  [default: all episodes]", autocompletion=episodes)
+]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of entries.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
-def parse_kind(given: str | None) -> Kind | None:
-    if given is None:
+def parse_kind(text: str | None) -> AssetKind | None:
+    """The kind of asset, `starting-image` for `starting_image` too. Raises UsageError for an unknown one."""
+    if text is None:
         return None
     try:
-        found = Kind(given.replace("-", "_").replace(" ", "_").lower())
+        kind = AssetKind(text.replace("-", "_").replace(" ", "_").lower())
     except ValueError:
-        found = Kind.UNKNOWN
-    if found is Kind.UNKNOWN:
-        known = ", ".join(k.value for k in Kind if k is not Kind.UNKNOWN)
-        raise UsageError(f"{given!r} is no kind of asset.", f"Choose one of: {known}.")
-    return found
+        kind = AssetKind.UNKNOWN
+    if kind is AssetKind.UNKNOWN:
+        known = ", ".join(k.value for k in AssetKind if k is not AssetKind.UNKNOWN)
+        raise UsageError(f"Unknown kind of asset: {text!r}.", f"Choose one of: {known}.")
+    return kind
 
 
-def pairs(given: list[str] | None, option: str) -> dict[str, Any]:
-    """KEY=VALUE, where a value that reads as a number, true, false, null or quoted JSON is that."""
-    found: dict[str, Any] = {}
-    for text in given or []:
+def parse_pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
+    """KEY=VALUE pairs. A value that is valid JSON (a number, true, null, a quoted string) is parsed as such.
+
+    Raises UsageError for anything else.
+    """
+    pairs: dict[str, Any] = {}
+    for text in texts or []:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"{option} {text!r} is not KEY=VALUE.", f"Write it as {option} seed=7.")
         try:
-            found[key.strip()] = json.loads(value)
+            pairs[key.strip()] = json.loads(value)
         except ValueError:
-            found[key.strip()] = value
-    return found
+            pairs[key.strip()] = value
+    return pairs
+
+
+def check_output_file(output: Path) -> None:
+    """Raise UsageError unless a file can be created at `output`."""
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"The folder {folder} does not exist.", "Create it, or choose another --output.")
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder.", "Give a file name with --output.")

@@ -1,4 +1,4 @@
-"""Showing a preview to a person and taking the decision."""
+"""Showing previews, and asking for the decision about them."""
 
 from __future__ import annotations
 
@@ -11,38 +11,42 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from client.cli import show
-from client.cli.ask import ask, choose, rating
+from client.cli import formatting
+from client.cli.prompts import ask, ask_rating, choose
 from client.cli.session import Session
-from client.models import Kind, Run, RunStatus, Version
-from client.production import Accept, Reject
+from client.film_workflow import Accept, Reject
+from client.models import AssetKind, Review, Run, RunStatus, Version
 
 
-class Later(Exception):
-    """The person does not want to decide now."""
+class Postponed(Exception):
+    """The user postponed the decision."""
 
 
 def present(session: Session, run: Run, total: int | None = None) -> None:
-    """The facts of what waits, and where it plays."""
+    """Print the facts and the address of each version of a run."""
     for version in run.versions:
         _present(session, run, version, total)
     for lost in run.lost:
-        session.line(f"  One more was asked for and not made: {lost.text} {lost.recovery or ''}".rstrip(), style="red")
+        session.line(f"  One variant failed: {lost.text} {lost.recovery or ''}".rstrip(), style="red")
 
 
 def _present(session: Session, run: Run, version: Version, total: int | None) -> None:
-    where = f"Segment {run.segment_number}{f' of {total}' if total else ''}" if run.segment_number else "Episode"
-    title = f"{where} · {run.kind.words} · version {version.number or '?'}"
+    segment = f"Segment {run.segment_number}{f' of {total}' if total else ''}" if run.segment_number else "Episode"
+    title = f"{segment} · {run.kind.words} · version {version.number or '?'}"
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    _fact(facts, _asked(run.kind), version.directions)
+    _fact(facts, _directions_label(run.kind), version.directions)
     _fact(facts, "Model", version.model_slug)
-    _fact(facts, "Made", show.media(version))
-    _fact(facts, "Quality", show.quality(version))
+    _fact(facts, "File", formatting.media(version))
+    _fact(facts, "Quality", formatting.quality(version))
     _fact(facts, "Unsigned", version.unsigned_reason)
     _fact(facts, "Cost", run.cost.text if run.cost else None)
-    _fact(facts, "Decide", show.left(run.deadline) if run.deadline and run.status is RunStatus.PREVIEW_READY else None)
+    _fact(
+        facts,
+        "Deadline",
+        formatting.left(run.deadline) if run.deadline and run.status is RunStatus.PREVIEW_READY else None,
+    )
     session.say(Panel(facts, title=title, title_align="left", border_style="yellow", expand=False))
     if version.url:
         session.line(f"  {version.url}", style="underline")
@@ -53,37 +57,51 @@ def _fact(facts: Table, name: str, value: str | None) -> None:
         facts.add_row(name, Text(value))
 
 
-def _asked(kind: Kind) -> str:
-    return {Kind.NARRATION: "Script", Kind.VIDEO: "Directions"}.get(kind, "Prompt")
+def _directions_label(kind: AssetKind) -> str:
+    return {AssetKind.NARRATION: "Script", AssetKind.VIDEO: "Directions"}.get(kind, "Prompt")
 
 
-async def decide(session: Session, run: Run, *, may_leave: bool) -> Accept | Reject:
-    """Ask about a preview. Raises Later if the person leaves it (where that is possible)."""
-    choices = "aro" + ("l" if may_leave else "")
-    question = "[a]ccept, [r]eject, [o]pen in the player" + (", [l]ater?" if may_leave else "?")
+async def ask_decision(session: Session, run: Run, *, can_postpone: bool) -> Accept | Reject:
+    """Ask for a decision about a preview. Raises Postponed, with `can_postpone`, if the user decides later."""
+    choices = "aro" + ("l" if can_postpone else "")
+    question = "[a]ccept, [r]eject, [o]pen in a player" + (", decide [l]ater?" if can_postpone else "?")
     while True:
         match await choose(session, question, choices):
             case "a":
-                return Accept(rating=await rating(session))
+                return Accept(rating=await ask_rating(session))
             case "r":
                 return await _reject(session)
             case "l":
-                raise Later
+                raise Postponed
             case _:
                 await _open(session, run)
 
 
 async def _reject(session: Session) -> Reject:
-    reason = await ask(session, "Why? (Enter: no reason)")
-    changes = await ask(session, "What should change? It is added to the directions. (Enter: only another try)")
+    reason = await ask(session, "Reason (Enter to skip):")
+    changes = await ask(session, "Change to add to the directions (Enter to try again unchanged):")
     return Reject(feedback=reason or None, changes={"prompt_modifications": changes} if changes else None)
 
 
 async def _open(session: Session, run: Run) -> None:
-    # Without a display a text browser might answer, and take over the terminal.
+    # Without a display a text browser might start and take over the terminal.
     display = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     for version in run.versions:
         opened = bool(display and version.url) and await asyncio.to_thread(webbrowser.open, version.url or "")
         if not opened:
-            session.line("No player or browser could be started here; open the address above.")
+            session.line("No player or browser could be started; open the address above.")
             return
+
+
+def review_line(run: Run, review: Review) -> tuple[str, str | None]:
+    """One line about the outcome of a decision, and its style."""
+    asset = f"Segment {run.segment_number}'s {run.kind.words}" if run.segment_number else run.kind.words.title()
+    match review.verdict:
+        case "accepted":
+            return f"✓ {asset} accepted", "green"
+        case "rejected" if review.next_run_id:
+            return f"↻ {asset} rejected; regenerating it (run {review.next_run_id})", "magenta"
+        case "rejected":
+            return f"✗ {asset} rejected; the committed version is unchanged", "magenta"
+        case _:
+            return f"{asset}: the decision is being processed", None

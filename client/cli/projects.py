@@ -1,4 +1,4 @@
-"""`retake project`: make, list, show, change, delete."""
+"""`retake project`: create, list, show, edit and delete projects."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from client.cli import show
-from client.cli.ask import confirm
+from client.cli import formatting
 from client.cli.command import command
+from client.cli.lookup import find_project
 from client.cli.options import ProjectArgument, Yes
+from client.cli.prompts import confirm
 from client.cli.session import Session
-from client.cli.targets import find_project
 
-app = typer.Typer(no_args_is_help=True, help="Projects: make, list, show, change, delete.")
-Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is about.")]
+app = typer.Typer(no_args_is_help=True, help="Projects: create, list, show, edit, delete.")
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="Description of the project.")]
 
 
 @app.command("list")
@@ -24,15 +24,16 @@ async def list_(session: Session) -> None:
     """List your projects, newest first."""
     async with session.connect() as client:
         projects = await client.projects.all()
-    table = show.table("Name", "=Project", "Your role", "#Held", "Age")
+    table = formatting.table("Name", "=Project", "Your role", "#Storage", "Age")
     for project in projects:
-        held = show.size(project.bytes) if project.bytes is not None else ""
-        table.add_row(Text(project.name), project.id, project.my_role or "", held, show.ago(project.created_at))
+        storage = formatting.size(project.bytes) if project.bytes is not None else ""
+        age = formatting.ago(project.created_at)
+        table.add_row(Text(project.name), project.id, project.my_role or "", storage, age)
     if not session.as_json:
         if projects:
             session.table(table)
         else:
-            session.line("No projects yet. Make one with `retake project new NAME`.")
+            session.line("No projects yet. Create one with `retake project new NAME`.")
     session.emit({"projects": projects})
 
 
@@ -40,10 +41,10 @@ async def list_(session: Session) -> None:
 @command
 async def new(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the project.")],
     description: Description = None,
 ) -> None:
-    """Make a project; it is yours."""
+    """Create a project. You are its owner."""
     async with session.connect() as client:
         project = await client.projects.create(name, description=description)
     session.line(f"Project {project.name}  {project.id}", style="green")
@@ -52,8 +53,8 @@ async def new(
 
 @app.command("show")
 @command
-async def show_(session: Session, project: ProjectArgument = None) -> None:
-    """Show a project: who is in it, what it holds."""
+async def show(session: Session, project: ProjectArgument = None) -> None:
+    """Show the members, episodes and storage of a project."""
     async with session.connect() as client:
         found = await client.projects.get((await find_project(client, project)).id)
         members = await client.projects.members(found.id)
@@ -62,7 +63,8 @@ async def show_(session: Session, project: ProjectArgument = None) -> None:
         session.line(f"{found.name}  {found.id}", style="bold")
         if found.description:
             session.line(found.description)
-        session.line(f"{len(episodes)} episodes, {show.size(found.bytes)} held; you are its {found.my_role}.")
+        count = formatting.count(len(episodes), "episode")
+        session.line(f"{count}, {formatting.size(found.bytes)} of storage. Your role: {found.my_role}.")
         session.line("Members: " + ", ".join(f"{m.name or m.user_id} ({m.role})" for m in members))
     session.emit({"project": found, "members": members, "episodes": episodes})
 
@@ -72,10 +74,10 @@ async def show_(session: Session, project: ProjectArgument = None) -> None:
 async def edit(
     session: Session,
     project: ProjectArgument = None,
-    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its new name.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="New name.")] = None,
     description: Description = None,
 ) -> None:
-    """Change a project's name or description (owner)."""
+    """Change the name or description of a project (owners only)."""
     async with session.connect() as client:
         found = await find_project(client, project)
         changed = await client.projects.update(found.id, name=name, description=description, revision=found.revision)
@@ -90,10 +92,10 @@ async def delete(
     project: Annotated[str, typer.Argument(metavar="PROJECT", help="Id or name.")],
     yes: Yes = False,
 ) -> None:
-    """Delete a project with all its episodes and films (owner). Nothing brings them back."""
+    """Delete a project with all its episodes and films (owners only). This cannot be undone."""
     async with session.connect() as client:
         found = await find_project(client, project)
-        await confirm(session, f"Delete project {found.name!r} with everything in it?", yes)
+        await confirm(session, f"Delete project {found.name!r} and everything in it?", yes)
         await client.projects.delete(found.id)
-    session.line(f"Project {found.name} is deleted.")
+    session.line(f"Deleted project {found.name}.")
     session.emit({"deleted": found.id})

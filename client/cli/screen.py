@@ -1,4 +1,4 @@
-"""The moving part of the screen: an episode's board, transfers; plain lines where nothing may move."""
+"""Live terminal output: the progress of an episode, of transfers; plain lines where the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from client.board import Board, Look
-from client.cli.board_view import board_table
+from client.cli.progress_table import progress_table
 from client.cli.session import Session
+from client.episode_progress import AssetState, EpisodeProgress
 from client.models.events import Event, FilmUpdated, Progress
 from client.transfers import OnProgress
 
-SELDOM_S = 10.0  # between two lines of progress where nothing may move
+PROGRESS_LINE_S = 10.0  # between two lines of progress in plain output
 
 
 class Screen:
-    """Shows a board while work goes on. `paused` makes room for a question."""
+    """Shows the progress of an episode. `paused` makes room for a question."""
 
     def __init__(self, session: Session, *, keep: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
-        self._board: Board | None = None
-        self._lost = False
-        self._told: dict[str | None, tuple[str, float]] = {}
+        self._progress: EpisodeProgress | None = None
+        self._connection_lost = False
+        self._last_lines: dict[str | None, tuple[str, float]] = {}
         self._keep = keep
         self._clock = clock
         self._live: Live | None = None
@@ -48,7 +48,7 @@ class Screen:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Nothing moves meanwhile; the board goes on changing unseen."""
+        """Nothing is drawn meanwhile; the progress keeps changing."""
         self._stop(transient=True)
         try:
             yield
@@ -56,7 +56,7 @@ class Screen:
             self._start()
 
     def _start(self) -> None:
-        """A new one each time: it would draw over what was printed since, where its predecessor stood."""
+        """A new display each time: the old one would draw over what was printed since."""
         if self._session.live:
             self._live = Live(console=self._session.console, get_renderable=self._render, refresh_per_second=8)
             self._live.start()
@@ -67,51 +67,52 @@ class Screen:
             self._live.stop()
             self._live = None
 
-    def update(self, board: Board, event: Event | None) -> None:
-        self._board = board
+    def update(self, progress: EpisodeProgress, event: Event | None) -> None:
+        """Show this progress; where the output is no terminal, print the message of the event."""
+        self._progress = progress
         if event is not None and not self._session.live and event.message:
-            self._tell(event)
+            self._print_message(event)
 
     def connection(self, connected: bool) -> None:
-        if connected is self._lost:
-            self._lost = not connected
+        if connected is self._connection_lost:
+            self._connection_lost = not connected
             if not self._session.live:
-                self._session.line("Connected again." if connected else "The connection is lost; trying again...")
+                self._session.line("Reconnected." if connected else "Connection lost; reconnecting...")
 
-    def _tell(self, event: Event) -> None:
-        """Say in a line what happened; of progress only now and then."""
-        about = event.data.get("asset_id") or event.data.get("batch_id") or event.data.get("compilation_job_id")
-        before, at = self._told.get(about, ("", 0.0))
+    def _print_message(self, event: Event) -> None:
+        """Print the message of an event as a line; progress at most every ten seconds."""
+        subject = event.data.get("asset_id") or event.data.get("batch_id") or event.data.get("compilation_job_id")
+        before, at = self._last_lines.get(subject, ("", 0.0))
         line, now = event.message or "", self._clock()
         if isinstance(event, Progress | FilmUpdated):
-            going_on = event.status in ("generating", "processing", "queued")
-            if going_on and now - at < SELDOM_S:
+            active = event.status in ("generating", "processing", "queued")
+            if active and now - at < PROGRESS_LINE_S:
                 return
             percent = event.percent if isinstance(event, Progress) else event.progress
-            line = f"{line} {percent or 0:.0f}%" if going_on else line
+            line = f"{line} {percent or 0:.0f}%" if active else line
         number = event.data.get("segment_number")
         if number and f"Segment {number}" not in line:
             line = f"Segment {number}: {line}"
         if line != before:
-            self._told[about] = (line, now)
+            self._last_lines[subject] = (line, now)
             self._session.line(line)
 
     def _render(self) -> RenderableType:
-        if self._board is None:
+        if self._progress is None:
             return Text("Connecting...", style="dim")
-        parts: list[RenderableType] = [board_table(self._board, self._session.console.width)]
-        parts += [Text(batch.message, style="bold") for batch in self._board.batches.values() if batch.message]
-        waiting = sum(cell.look is Look.REVIEW for _, cell in self._board.cells)
+        parts: list[RenderableType] = [progress_table(self._progress, self._session.console.width)]
+        parts += [Text(batch.message, style="bold") for batch in self._progress.batches.values() if batch.message]
+        waiting = sum(asset.state is AssetState.REVIEW for _, asset in self._progress.assets)
         if waiting and self._keep:
             parts.append(Text(f"{waiting} to review: retake review", style="bold yellow"))
-        if self._lost:
-            parts.append(Text("The connection is lost; trying again...", style="yellow"))
+        if self._connection_lost:
+            parts.append(Text("Connection lost; reconnecting...", style="yellow"))
         return Group(*parts)
 
 
 @contextmanager
 def percent(session: Session, what: str) -> Iterator[Callable[[float], None]]:
-    """Shows how far something is, 0-100, where things may move."""
+    """A progress bar on terminals; the yielded function sets its value, 0-100."""
     columns = (progress.TextColumn("{task.description}"), progress.BarColumn(24), progress.TaskProgressColumn())
     with progress.Progress(*columns, console=session.console, transient=True, disable=not session.live) as bars:
         task = bars.add_task(what, total=100.0)
@@ -120,8 +121,7 @@ def percent(session: Session, what: str) -> Iterator[Callable[[float], None]]:
 
 @contextmanager
 def transfer(session: Session, what: str) -> Iterator[OnProgress]:
-    """Shows how far an upload or a download is, where things may move."""
-
+    """A progress bar of an upload or a download on terminals."""
     columns = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(24),

@@ -1,4 +1,4 @@
-"""`retake versions`: an asset's history, and going back in it."""
+"""`retake versions`: list, compare, download and roll back the versions of an asset."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 from rich.text import Text
 
 from client.api import AsyncRetake
-from client.cli import show
-from client.cli.codes import UsageError
+from client.cli import formatting
 from client.cli.command import command
-from client.cli.following import check_run, follow_run
+from client.cli.exit_codes import UsageError
+from client.cli.follow import check_run, follow_run
+from client.cli.lookup import find_asset
 from client.cli.options import EpisodeOption, KindOption, ProjectOption, Target, parse_kind
 from client.cli.screen import transfer
 from client.cli.session import Session
-from client.cli.targets import find_asset
 from client.models import Asset, Version
 
 
@@ -27,14 +27,16 @@ async def versions(
     kind: KindOption = None,
     rollback: Annotated[int | None, typer.Option("--rollback", metavar="N", help="Commit version N again.")] = None,
     compare: Annotated[
-        str | None, typer.Option("--compare", metavar="N,M", help="What differs between two versions.")
+        str | None, typer.Option("--compare", metavar="N,M", help="Show the differences between two versions.")
     ] = None,
     save: Annotated[int | None, typer.Option("--save", metavar="N", help="Download version N.")] = None,
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="With --save: where to.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="With --save: file to write.")
+    ] = None,
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
-    """List an asset's versions, newest first; compare two; go back to an earlier accepted one; download one.
+    """List the versions of an asset, newest first; compare two; roll back to an accepted one; download one.
 
     Examples:
 
@@ -43,8 +45,9 @@ async def versions(
     * `retake versions music --rollback 1`
     * `retake versions 1 --kind starting_image --save 2 -o card.png`
     """
+    asset_kind = parse_kind(kind)
     async with session.connect() as client:
-        found, asset = await find_asset(client, target, parse_kind(kind), episode, project)
+        found, asset = await find_asset(client, target, asset_kind, episode, project)
         known = await client.assets.versions(asset.id)
         if rollback is not None:
             run = await client.versions.rollback(_numbered(known, rollback).id)
@@ -69,7 +72,7 @@ def _numbered(known: list[Version], number: int) -> Version:
         if version.number == number:
             return version
     numbers = ", ".join(str(v.number) for v in known) or "none"
-    raise UsageError(f"There is no version {number}.", f"There are: {numbers}.")
+    raise UsageError(f"There is no version {number}.", f"Choose one of: {numbers}.")
 
 
 async def _compare(session: Session, client: AsyncRetake, asset: Asset, known: list[Version], given: str) -> None:
@@ -79,25 +82,25 @@ async def _compare(session: Session, client: AsyncRetake, asset: Asset, known: l
     first, second = (_numbered(known, int(n)) for n in numbers)
     found = await client.assets.compare(asset.id, first.id, second.id)
     if not session.as_json:
-        table = show.table("What differs", f"Version {first.number}", f"Version {second.number}")
+        table = formatting.table("Field", f"Version {first.number}", f"Version {second.number}")
         for difference in found.differences:
             values = [Text("-" if v is None else str(v)) for v in difference.get("values", [])]
             table.add_row(str(difference.get("field")), *values)
         if found.differences:
             session.table(table)
         else:
-            session.line("Nothing differs.")
+            session.line("The versions do not differ.")
     session.emit(found)
 
 
 async def _save(session: Session, client: AsyncRetake, version: Version, output: str | None) -> None:
     if not version.url:
-        raise UsageError(f"Version {version.number} has no file any more.", "Regenerate it.")
+        raise UsageError(f"The file of version {version.number} was deleted.", "Regenerate the asset.")
     suffix = (version.content_type or "").rpartition("/")[2] or "bin"
     target = Path(output or f"version-{version.number}.{suffix}")
-    with transfer(session, target.name) as told:
-        size = await client.download(version.url, target, on_progress=told)
-    session.line(f"{target}: {show.size(size)}", style="green")
+    with transfer(session, target.name) as on_progress:
+        size = await client.download(version.url, target, on_progress=on_progress)
+    session.line(f"{target}: {formatting.size(size)}", style="green")
     session.emit({"file": str(target.absolute()), "size": size, "version_id": version.id})
 
 
@@ -107,9 +110,9 @@ def _print(session: Session, asset: Asset, known: list[Version]) -> None:
     if not known:
         session.line("No versions yet.")
         return
-    table = show.table("#N", "State", "Made", "Age", "Model", "Directions")
+    table = formatting.table("#N", "Status", "File", "Age", "Model", "Directions")
     for version in known:
-        state = "[bold green]committed[/]" if version.committed else show.state(version.status)
-        facts = (Text(show.media(version)), show.ago(version.created_at), version.model_slug or "-")
+        state = "[bold green]committed[/]" if version.committed else formatting.state(version.status)
+        facts = (Text(formatting.media(version)), formatting.ago(version.created_at), version.model_slug or "-")
         table.add_row(str(version.number), state, *facts, Text(version.directions or ""))
     session.table(table)

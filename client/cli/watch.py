@@ -9,11 +9,11 @@ import typer
 
 from client.api import AsyncRetake
 from client.cli.command import command
+from client.cli.follow import watch_episode
+from client.cli.lookup import find_episode
 from client.cli.options import EpisodeArgument, ProjectOption
-from client.cli.screen import Screen
 from client.cli.session import Session
-from client.cli.targets import find_episode
-from client.live import Live
+from client.episode_watcher import EpisodeWatcher
 from client.models import Episode
 
 
@@ -21,52 +21,48 @@ from client.models import Episode
 async def watch(
     session: Session,
     episode: EpisodeArgument = None,
-    until_done: Annotated[bool, typer.Option("--until-rest", help="End once nothing is being made.")] = False,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when nothing is being generated.")] = False,
     last_event_id: Annotated[
-        str | None, typer.Option("--last-event-id", metavar="ID", help="With --json: begin after this event.")
+        str | None, typer.Option("--last-event-id", metavar="ID", help="With --json: start after this event.")
     ] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Watch an episode being made: segments, progress, reviews that wait. With --json each event is a line."""
+    """Watch an episode live: segments, progress, waiting reviews. With --json, print one event per line."""
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         if session.as_json:
-            await _events(session, client, found, until_done, last_event_id)
+            await _print_events(session, client, found, until_idle, last_event_id)
         else:
-            await _board(session, client, found, until_done)
+            await _show_progress(session, client, found, until_idle)
 
 
-async def _board(session: Session, client: AsyncRetake, episode: Episode, until_done: bool) -> None:
+async def _show_progress(session: Session, client: AsyncRetake, episode: Episode, until_idle: bool) -> None:
     session.line(f"{episode.title}  {episode.id}", style="bold")
-    with Screen(session, keep=True) as screen:
-        async with Live(
-            client, episode.project_id or "", episode, on_change=screen.update, on_connection=screen.connection
-        ) as live:
-            screen.update(live.board, None)
-            while not (until_done and await _at_rest(live)):
-                await live.next_change()
+    async with watch_episode(session, client, episode, keep=True) as (watcher, _):
+        while not (until_idle and await _is_idle(watcher)):
+            await watcher.next_change()
 
 
-async def _at_rest(live: Live) -> bool:
-    """Nothing is made, and a moment later still nothing: a finished run may be followed by the batch's next."""
-    if live.busy:
+async def _is_idle(watcher: EpisodeWatcher) -> bool:
+    """Nothing is being generated, now and a second later: the batch may start its next run after the last one."""
+    if watcher.busy:
         return False
     await asyncio.sleep(1.0)
-    await live.refresh()
-    return not live.busy
+    await watcher.refresh()
+    return not watcher.busy
 
 
-async def _events(
-    session: Session, client: AsyncRetake, episode: Episode, until_done: bool, last_event_id: str | None
+async def _print_events(
+    session: Session, client: AsyncRetake, episode: Episode, until_idle: bool, last_event_id: str | None
 ) -> None:
     """NDJSON: each event as `{"event", "id", "data"}`."""
-    live = Live(client, episode.project_id or "", episode)
+    watcher = EpisodeWatcher(client, episode.project_id or "", episode)
     async with client.events(episode.project_id, last_event_id or episode.cursor) as stream:
-        if until_done and await _at_rest(live):
+        if until_idle and await _is_idle(watcher):
             return
         async for event in stream:
             if event.episode_id in (None, episode.id):
                 session.emit({"event": event.name, "id": event.last_event_id, "data": event.data})
-            live.board.apply(event)
-            if until_done and await _at_rest(live):
+            watcher.progress.apply(event)
+            if until_idle and await _is_idle(watcher):
                 return

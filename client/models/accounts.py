@@ -1,10 +1,13 @@
 """The caller: identity, tokens, tickets."""
 
 from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
+
 from pydantic import Field
-from client.models.base import Model, Money, Open, Problem, Resource
+
+from client.models.base import Model
 
 
 class Me(Model):

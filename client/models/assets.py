@@ -1,11 +1,11 @@
 """Assets and their drafts."""
 
 from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
-from pydantic import Field
-from client.models.base import Model, Open, Problem, Resource, Settings
-from client.models.base import AssetKind
+
+from client.models.base import AssetKind, Model, Resource, Settings
 from client.models.runs import Run
 from client.models.versions import Version
 
@@ -25,7 +25,7 @@ class Asset(Resource):
     episode_id: str | None = None
     segment_id: str | None = None
     segment_number: int | None = None
-    kind: Kind
+    kind: AssetKind
     label: str | None = None
     draft: Draft | None = None
     defaults: Settings = {}

@@ -7,9 +7,6 @@ from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
-from datetime import datetime
-from typing import Any
-from pydantic import Field
 
 
 class Model(BaseModel):
@@ -62,7 +59,7 @@ class Money(Model):
     currency: str = "USD"
 
 
-class Kind(Open):
+class AssetKind(Open):
     """What an asset is."""
 
     VIDEO = "video"

@@ -1,11 +1,8 @@
 """Batches: many runs of one episode."""
 
 from __future__ import annotations
-from datetime import datetime
-from typing import Any
-from pydantic import Field
-from client.models.base import Model, Open, Problem, Resource, Settings
-from client.models.base import AssetKind
+
+from client.models.base import AssetKind, Model, Open, Problem, Resource
 
 
 class BatchStatus(Open):
@@ -28,7 +25,7 @@ class BatchItem(Model):
     asset_id: str | None = None
     segment_id: str | None = None
     segment_number: int | None = None
-    kind: Kind
+    kind: AssetKind
     state: str | None = None
     run_id: str | None = None
     problem: Problem | None = None

@@ -1,12 +1,14 @@
 """Episodes: segments in order, each with assets."""
 
 from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
+
 from pydantic import Field
-from client.models.base import Model, Open, Problem, Resource, Settings
+
 from client.models.assets import Asset
-from client.models.base import AssetKind
+from client.models.base import AssetKind, Model, Resource
 from client.models.segments import Segment
 
 
@@ -32,7 +34,7 @@ class Episode(Resource):
     def segment(self, number: int) -> Segment | None:
         return next((s for s in self.segments if s.segment_number == number), None)
 
-    def asset(self, kind: Kind, segment_id: str | None = None) -> Asset | None:
+    def asset(self, kind: AssetKind, segment_id: str | None = None) -> Asset | None:
         """The asset of this kind: of a segment, or of the whole episode (music)."""
         return next((a for a in self.assets if a.kind is kind and a.segment_id == segment_id), None)
 

@@ -36,7 +36,7 @@ class RunEvent(Event):
 
     run_id: str | None = None
     asset_id: str | None = None
-    kind: Kind = Kind.UNKNOWN
+    kind: AssetKind = AssetKind.UNKNOWN
     segment_id: str | None = None
     segment_number: int | None = None
 

@@ -1,4 +1,4 @@
-"""Compilations: making a film from committed versions."""
+"""Films: making a film from committed versions."""
 
 from __future__ import annotations
 

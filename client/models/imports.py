@@ -1,10 +1,10 @@
 """Imports: episodes from documents and from films."""
 
 from __future__ import annotations
-from datetime import datetime
+
 from typing import Any
-from pydantic import Field
-from client.models.base import Model, Money, Open, Problem, Resource
+
+from client.models.base import Open, Problem, Resource
 
 
 class ImportStatus(Open):

@@ -1,11 +1,11 @@
 """Reviews: decisions about versions."""
 
 from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
-from pydantic import Field
-from client.models.base import Model, Money, Open, Problem, Resource, Settings
-from client.models.base import AssetKind
+
+from client.models.base import AssetKind, Open, Resource
 
 
 class ReviewAction(Open):
@@ -17,7 +17,7 @@ class ReviewAction(Open):
 
 class Review(Resource):
     action: ReviewAction | None = None
-    kind: Kind | None = None
+    kind: AssetKind | None = None
     episode_id: str | None = None
     asset_id: str | None = None
     segment_id: str | None = None

@@ -1,11 +1,12 @@
 """Runs: one attempt to make a new version of an asset."""
 
 from __future__ import annotations
+
 from datetime import datetime
-from typing import Any
+
 from pydantic import Field
-from client.models.base import Model, Money, Open, Problem, Resource, Settings
-from client.models.base import AssetKind
+
+from client.models.base import AssetKind, Model, Money, Open, Problem, Resource, Settings
 from client.models.reviews import Review
 from client.models.versions import Version
 
@@ -63,7 +64,7 @@ class Run(Resource):
     segment_id: str | None = None
     segment_number: int | None = None
     batch_id: str | None = None
-    kind: Kind
+    kind: AssetKind
     label: str | None = None
     source: str | None = None
     parent_run_id: str | None = None

@@ -1,10 +1,13 @@
 """Segments of an episode."""
 
 from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
+
 from pydantic import Field
-from client.models.base import Model, Open, Problem, Resource, Settings
+
+from client.models.base import Model, Resource
 from client.models.versions import Version
 
 

@@ -1,10 +1,10 @@
 """The gateway itself: its health and its catalogue of models."""
 
 from __future__ import annotations
-from datetime import datetime
+
 from typing import Any
-from pydantic import Field
-from client.models.base import Model, Money, Open, Problem, Resource
+
+from client.models.base import Model
 
 
 class CatalogueModel(Model):

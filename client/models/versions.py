@@ -1,11 +1,12 @@
 """Versions: the results of runs."""
 
 from __future__ import annotations
-from datetime import datetime
+
 from typing import Any
+
 from pydantic import Field
-from client.models.base import Model, Money, Open, Problem, Resource, Settings
-from client.models.base import AssetKind
+
+from client.models.base import AssetKind, Resource, Settings
 
 
 class Version(Resource):
@@ -14,7 +15,7 @@ class Version(Resource):
     number: int | None = None
     asset_id: str | None = None
     run_id: str | None = None
-    kind: Kind | None = None
+    kind: AssetKind | None = None
     segment_number: int | None = None
     status: str | None = None
     committed: bool = False

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from client.errors import BadAnswer
+from client.errors import BadResponse
 from client.transport import Request, Transport, json_of, new_key
 
 M = TypeVar("M", bound=BaseModel)
@@ -101,7 +101,7 @@ class Resource:
                 request = Request("GET", path, params={**filters, "limit": limit, "cursor": cursor})
                 page = json_of(await self._transport.send(request))
                 if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-                    raise BadAnswer("The gateway answered a list without `data`.", "Check the address.")
+                    raise BadResponse("The list in the response has no `data`.", "Check the address.")
                 for item in page["data"]:
                     yield parse(model, item)
                 left = None if left is None else left - len(page["data"])
@@ -118,7 +118,7 @@ def parse(model: type[M], answer: Any) -> M:
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
-        raise BadAnswer(
+        raise BadResponse(
             f"The gateway's {model.__name__} does not fit: {where}: {first['msg']}.",
             "Client and gateway may be of different releases.",
         ) from e

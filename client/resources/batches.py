@@ -1,19 +1,15 @@
 """Batches: many runs of one episode."""
 
 from __future__ import annotations
-from typing import Any, Unpack
+
+from typing import Any
+
 from client.models import (
     Batch,
-    Compilation,
-    Review,
-    ReviewAction,
-    Run,
     StartedBatch,
-    StartedCompilation,
 )
-from client.resources.base import Filters, Listing, Resource, given, parse, path
+from client.resources.base import Listing, Resource, given, parse, path
 from client.transport import Request, json_of, new_key
-
 
 UNSET: Any = object()
 """Left out, where null means something else."""

@@ -1,8 +1,10 @@
 """Episodes and the order of their segments."""
 
 from __future__ import annotations
+
 from typing import Any
-from client.models import Asset, Episode, Metrics, Review, Revision, Run, Segment, SegmentsStatus, Version
+
+from client.models import Asset, Episode, Metrics, Revision, Segment, SegmentsStatus
 from client.models.base import Model
 from client.resources.base import Listing, Resource, given, path
 

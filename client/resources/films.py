@@ -1,21 +1,18 @@
 """Films: compilations of committed versions."""
 
 from __future__ import annotations
-from typing import Any, Unpack
+
+from typing import Any
+
 from client.models import (
-    Batch,
     Compilation,
-    Review,
-    ReviewAction,
-    Run,
-    StartedBatch,
     StartedCompilation,
 )
-from client.resources.base import Filters, Listing, Resource, given, parse, path
-from client.transport import Request, json_of, new_key
+from client.resources.base import Listing, Resource, given, parse, path
+from client.transport import Request, json_of
 
 
-class Compilations(Resource):
+class Films(Resource):
     async def create(
         self,
         episode_id: str,

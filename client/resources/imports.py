@@ -1,25 +1,13 @@
 """Imports: episodes from documents and from films."""
 
 from __future__ import annotations
-import mimetypes
-from pathlib import Path
-from typing import Any, Unpack
-from urllib.parse import quote
-from client.errors import RetakeError
+
+from typing import Any
+
 from client.models import (
-    FeedEntry,
     Import,
-    Member,
-    Metrics,
-    Project,
-    ProjectSettings,
-    Review,
-    Upload,
-    Usage,
 )
-from client.resources.base import Filters, Listing, Resource, given, parse, path
-from client.transfers import OnProgress, holding, reading
-from client.transport import Request, json_of, new_key
+from client.resources.base import Resource, path
 
 
 class Imports(Resource):

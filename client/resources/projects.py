@@ -1,25 +1,19 @@
 """Projects, their settings, members and figures."""
 
 from __future__ import annotations
-import mimetypes
-from pathlib import Path
+
 from typing import Any, Unpack
-from urllib.parse import quote
-from client.errors import RetakeError
+
 from client.models import (
     FeedEntry,
-    Import,
     Member,
     Metrics,
     Project,
     ProjectSettings,
-    Review,
-    Upload,
     Usage,
 )
 from client.resources.base import Filters, Listing, Resource, given, parse, path
-from client.transfers import OnProgress, holding, reading
-from client.transport import Request, json_of, new_key
+from client.transport import Request, json_of
 
 
 class Projects(Resource):
@@ -90,7 +84,3 @@ class Projects(Resource):
     def progress(self, project_id: str, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[FeedEntry]:
         """The feed of what happened, newest first."""
         return self._list(FeedEntry, path("projects", project_id, "progress"), max_items, **filters)
-
-    def reviews(self, project_id: str, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[Review]:
-        """Every decision, newest first."""
-        return self._list(Review, path("projects", project_id, "reviews"), max_items, **filters)

@@ -1,10 +1,11 @@
 """Segments of an episode."""
 
 from __future__ import annotations
+
 from typing import Any
-from client.models import Asset, Episode, Metrics, Review, Revision, Run, Segment, SegmentsStatus, Version
-from client.models.base import Model
-from client.resources.base import Listing, Resource, given, path
+
+from client.models import Review, Run, Segment
+from client.resources.base import Resource, path
 
 
 class Segments(Resource):

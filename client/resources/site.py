@@ -23,7 +23,7 @@ class Site(Resource):
 
     async def ready(self) -> Health:
         """Also of a gateway that is not ready: `checks` says why."""
-        answer = await self._transport.send(Request("GET", "/health/ready", at_root=True, also=(503,)))
+        answer = await self._transport.send(Request("GET", "/health/ready", at_root=True, accepted_statuses=(503,)))
         return parse(Health, json_of(answer))
 
     async def metrics(self) -> str:

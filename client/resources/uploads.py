@@ -1,26 +1,18 @@
 """Uploads of files."""
 
 from __future__ import annotations
+
 import mimetypes
 from pathlib import Path
-from typing import Any, Unpack
 from urllib.parse import quote
-from client.errors import RetakeError
-from client.models import (
-    FeedEntry,
-    Import,
-    Member,
-    Metrics,
-    Project,
-    ProjectSettings,
-    Review,
-    Upload,
-    Usage,
-)
-from client.resources.base import Filters, Listing, Resource, given, parse, path
-from client.transfers import OnProgress, holding, reading
-from client.transport import Request, json_of, new_key
 
+from client.errors import ClientError
+from client.models import (
+    Upload,
+)
+from client.resources.base import Resource, parse, path
+from client.transfers import OnProgress, bytes_body, file_body
+from client.transport import Request, json_of, new_key
 
 UPLOAD_TIMEOUT_S = 120.0  # between two pieces of the body, not for all of it
 
@@ -40,7 +32,7 @@ class Uploads(Resource):
         name = filename or (content.name if isinstance(content, Path) else None)
         kind = content_type or (mimetypes.guess_type(name)[0] if name else None)
         if kind is None:
-            raise RetakeError(f"The type of {name or 'the upload'} is not known.", "Give its content_type.")
+            raise ClientError(f"The type of {name or 'the upload'} is not known.", "Give its content_type.")
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         headers = {"Content-Type": kind, "Content-Length": str(size)}
         if name:
@@ -48,7 +40,7 @@ class Uploads(Resource):
         request = Request(
             "POST",
             path("projects", project_id, "uploads"),
-            body=reading(content, on_progress) if isinstance(content, Path) else holding(content),
+            body=file_body(content, on_progress) if isinstance(content, Path) else bytes_body(content),
             headers=headers,
             key=key or new_key(),
             timeout_s=UPLOAD_TIMEOUT_S,

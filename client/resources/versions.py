@@ -1,10 +1,9 @@
 """Versions of an asset."""
 
 from __future__ import annotations
-from typing import Any
-from client.models import Asset, Episode, Metrics, Review, Revision, Run, Segment, SegmentsStatus, Version
-from client.models.base import Model
-from client.resources.base import Listing, Resource, given, path
+
+from client.models import Run, Version
+from client.resources.base import Resource, path
 
 
 class Versions(Resource):

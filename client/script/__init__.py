@@ -1,1 +1,1 @@
-"""Scripts: episodes written as YAML or JSON files, with pictures beside them."""
+"""Scripts: episodes as YAML or JSON files, with pictures next to them."""

@@ -1,6 +1,6 @@
-"""The document that makes an episode (api.md, section 4), and what a script file may write more shortly.
+"""The document of an episode, as the import of the API takes it, and the short forms that a script file may use.
 
-A script may name a picture by its path, relative to the script, and a transition by its style alone.
+A script may give a picture by its path, relative to the script, and a transition by its style alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Directions = Annotated[str, Field(max_length=4000)]
 
 
 class Part(BaseModel):
-    """A piece of a document. Numbers are accepted where text is meant: a location may be called 42."""
+    """A part of a document. Numbers are accepted as text: a location may be called 42."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore")
 
@@ -31,8 +31,8 @@ def _line(value: Any) -> Any:
     return {"text": value} if isinstance(value, str) else value
 
 
-def _of_the_video(value: Any) -> Any:
-    """Most scripts have one text for a shot."""
+def _directions(value: Any) -> Any:
+    """A single text is the directions of the video."""
     return {"video": value} if isinstance(value, str) else value
 
 
@@ -55,16 +55,16 @@ class EpisodeDirections(Part):
 
 
 class Picture(Part):
-    """One of these: an upload, a URL, or a file on this machine."""
+    """Exactly one of these: an upload, a URL, or a file on this machine."""
 
     upload_id: str | None = None
     url: str | None = None
     path: str | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> Picture:
+    def _exactly_one(self) -> Picture:
         if sum(v is not None for v in (self.upload_id, self.url, self.path)) != 1:
-            raise ValueError("give one of path, url and upload_id")
+            raise ValueError("give exactly one of path, url and upload_id")
         return self
 
 
@@ -94,7 +94,7 @@ class Segment(Part):
     type: Literal["scene", "shot", "transition"] | None = None
     scene_info: SceneInfo | None = None
     duration: float | None = Field(None, ge=0.1, le=600, description="seconds")
-    directions: Annotated[SegmentDirections | None, BeforeValidator(_of_the_video)] = None
+    directions: Annotated[SegmentDirections | None, BeforeValidator(_directions)] = None
     starting_image: Annotated[Picture | None, BeforeValidator(_picture)] = None
     starting_image_url: str | None = Field(None, description="deprecated: starting_image")
     transition_after: Annotated[Transition | None, BeforeValidator(_transition)] = None
@@ -108,23 +108,23 @@ class Document(Part):
     segments: list[Segment] = Field(min_length=1, max_length=500)
 
     def as_json(self) -> dict[str, Any]:
-        """What the gateway takes. Pictures that are files must have been uploaded."""
+        """The JSON for the gateway. Pictures that are files must have been uploaded before."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 def read_document(source: Source) -> tuple[Document, list[Finding]]:
-    """The document and what to warn of. Raises ScriptError with everything that is wrong."""
+    """The document and warnings about it. Raises ScriptError with all errors."""
     if not isinstance(source.data, dict):
-        raise ScriptError([source.finding((), "A script has keys: `title` and `segments` at least.")])
+        raise ScriptError([source.finding((), "A script is a mapping with at least `title` and `segments`.")])
     try:
         document = Document.model_validate(source.data)
     except ValidationError as e:
         raise ScriptError([_finding(source, error) for error in e.errors()]) from e
-    return document, source.doubled + _unknown(source, source.data, Document, ())
+    return document, source.duplicates + _unknown_keys(source, source.data, Document, ())
 
 
 def picture_paths(document: Document, script: Path) -> dict[int, Path]:
-    """The files that segments (by index) name as their starting image."""
+    """The files of starting images, by the index of their segment."""
     return {
         i: (script.parent / Path(segment.starting_image.path).expanduser())
         for i, segment in enumerate(document.segments)
@@ -132,8 +132,8 @@ def picture_paths(document: Document, script: Path) -> dict[int, Path]:
     }
 
 
-def _unknown(source: Source, value: Any, model: type[BaseModel], at: Location) -> list[Finding]:
-    """The keys that mean nothing, at any depth."""
+def _unknown_keys(source: Source, value: Any, model: type[BaseModel], at: Location) -> list[Finding]:
+    """A warning for each unknown key, at any depth."""
     found: list[Finding] = []
     if not isinstance(value, dict):
         return found
@@ -141,16 +141,16 @@ def _unknown(source: Source, value: Any, model: type[BaseModel], at: Location) -
         field = model.model_fields.get(key)
         if field is None:
             known = ", ".join(model.model_fields)
-            found.append(source.finding((*at, key), f"{key!r} is not known here and ignored. Known: {known}."))
+            found.append(source.finding((*at, key), f"Unknown key {key!r} is ignored. Known keys: {known}."))
             continue
         part = _part(field.annotation)
         if part is None:
             continue
         if isinstance(inner, list):
             for i, item in enumerate(inner):
-                found += _unknown(source, item, part, (*at, key, i))
+                found += _unknown_keys(source, item, part, (*at, key, i))
         else:
-            found += _unknown(source, inner, part, (*at, key))
+            found += _unknown_keys(source, inner, part, (*at, key))
     return found
 
 
@@ -166,6 +166,6 @@ def _part(annotation: Any) -> type[BaseModel] | None:
 
 def _finding(source: Source, error: ErrorDetails) -> Finding:
     at = tuple(error["loc"])
-    where = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in at).lstrip(".")
+    path = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in at).lstrip(".")
     message = error["msg"].removeprefix("Value error, ")
-    return source.finding(at, f"{where}: {message[:1].lower()}{message[1:]}." if where else f"{message}.")
+    return source.finding(at, f"{path}: {message[:1].lower()}{message[1:]}." if path else f"{message}.")

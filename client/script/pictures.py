@@ -1,4 +1,4 @@
-"""Looking at photographs before anything starts: all of them, so that one run of a command tells everything."""
+"""Checks of photographs before anything starts; all of them, so that one run of a command reports every problem."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.errors import RetakeError
+from client.errors import ClientError
 
 MAX_BYTES = 25 * 1024 * 1024
 MAX_PIXELS = 50_000_000
@@ -16,11 +16,11 @@ TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-class PictureError(RetakeError):
+class PictureError(ClientError):
     """Some pictures cannot be used; `problems` has a line for each."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems), "Replace or leave out what is named and run the command again.")
+        super().__init__("\n".join(problems), "Replace or omit these files and run the command again.")
         self.problems = problems
 
 
@@ -33,7 +33,7 @@ class Photograph:
 
 
 def expand(given: Iterable[Path]) -> list[Path]:
-    """Files as given; of a folder its pictures, in the order a person would count them (2 before 10)."""
+    """The files, with folders replaced by their pictures in natural order (2 before 10). Raises PictureError."""
     files: list[Path] = []
     problems: list[str] = []
     for path in given:
@@ -42,7 +42,7 @@ def expand(given: Iterable[Path]) -> list[Path]:
             continue
         inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
         if not inside:
-            problems.append(f"{path}: no JPEG, PNG or WebP pictures in this folder.")
+            problems.append(f"{path}: this folder has no JPEG, PNG or WebP pictures.")
         files += sorted(inside, key=lambda p: _natural(p.name))
     if problems:
         raise PictureError(problems)
@@ -50,41 +50,41 @@ def expand(given: Iterable[Path]) -> list[Path]:
 
 
 def check(paths: Iterable[Path]) -> list[Photograph]:
-    """Decode every picture whole. Raises PictureError naming all that are missing, damaged, or too large."""
+    """Decode every picture completely. Raises PictureError with all that are missing, damaged or too large."""
     found: list[Photograph] = []
     problems: list[str] = []
     for path in paths:
         try:
-            found.append(_look(path))
-        except RetakeError as e:
+            found.append(_decode(path))
+        except ClientError as e:
             problems.append(f"{path}: {e.message}")
     if problems:
         raise PictureError(problems)
     return found
 
 
-def _look(path: Path) -> Photograph:
-    from PIL import Image, UnidentifiedImageError  # here: most commands look at no picture
+def _decode(path: Path) -> Photograph:
+    from PIL import Image, UnidentifiedImageError  # here, since most commands need no pictures
 
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise RetakeError(f"larger than {MAX_BYTES // 1024**2} MiB.")
+            raise ClientError(f"larger than {MAX_BYTES // 1024**2} MiB.")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the size: we look ourselves
+            warnings.simplefilter("ignore")  # about the size, which we check ourselves
             with Image.open(path) as image:
                 if image.format not in TYPES:
-                    raise RetakeError(f"{image.format} is not supported; convert it to JPEG, PNG or WebP.")
+                    raise ClientError(f"{image.format} is not supported; convert it to JPEG, PNG or WebP.")
                 if image.width * image.height > MAX_PIXELS:
-                    raise RetakeError(f"{image.width} x {image.height} is more than 50 megapixels.")
+                    raise ClientError(f"{image.width} x {image.height} is more than 50 megapixels.")
                 image.load()
                 return Photograph(path, TYPES[image.format], image.width, image.height)
     except FileNotFoundError:
-        raise RetakeError("there is no such file.") from None
+        raise ClientError("no such file.") from None
     except UnidentifiedImageError:
-        raise RetakeError("not a picture that can be read (JPEG, PNG or WebP).") from None
+        raise ClientError("not a readable picture (JPEG, PNG or WebP).") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
         reason = getattr(e, "strerror", None) or str(e)
-        raise RetakeError(f"damaged or unreadable ({reason}).") from e
+        raise ClientError(f"damaged or unreadable ({reason}).") from e
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

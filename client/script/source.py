@@ -1,4 +1,4 @@
-"""Reading a script file, so that everything said about it names a line and a column."""
+"""Parsing of script files, such that every error and warning has a line and a column."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from client.errors import RetakeError
+from client.errors import ClientError
 
 MAX_BYTES = 1024 * 1024  # the gateway's limit for JSON
 MAX_VALUES = 100_000  # YAML aliases can multiply without end
 
 Location = tuple[str | int, ...]
-"""Where a value is: keys and indexes from the root."""
+"""The position of a value: keys and indexes from the root."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to say about a place in a file."""
+    """An error or warning about a position in a file. `line` and `column` count from 1."""
 
     path: Path
     message: str
@@ -31,12 +31,12 @@ class Finding:
     column: int | None = None
 
     def __str__(self) -> str:
-        place = f":{self.line}:{self.column}" if self.line is not None else ""
-        return f"{self.path}{place}: {self.message}"
+        position = f":{self.line}:{self.column}" if self.line is not None else ""
+        return f"{self.path}{position}: {self.message}"
 
 
-class ScriptError(RetakeError):
-    """The script cannot be used; `findings` says why, each with its place."""
+class ScriptError(ClientError):
+    """The script is invalid; `findings` has every error."""
 
     def __init__(self, findings: list[Finding]) -> None:
         super().__init__("\n".join(str(f) for f in findings), "Correct the script and run the command again.")
@@ -45,15 +45,15 @@ class ScriptError(RetakeError):
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed script. `marks` has the place (from 1) of each key's value and each key by itself."""
+    """A parsed script. `marks` has line and column (from 1) of each value; `duplicates` warns of repeated keys."""
 
     path: Path
     data: Any
     marks: dict[Location, tuple[int, int]] = field(repr=False)
-    doubled: list[Finding] = field(default_factory=list)
+    duplicates: list[Finding] = field(default_factory=list)
 
     def finding(self, at: Location, message: str) -> Finding:
-        """About the value at this place, or the nearest thing around it whose place is known."""
+        """A finding about the value at this location, or about the innermost value around it with a known position."""
         while at and at not in self.marks:
             at = at[:-1]
         line, column = self.marks.get(at, (None, None))
@@ -61,7 +61,7 @@ class Source:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's scalars: `no` and `on` are words, a date is text."""
+    """The scalars of YAML 1.2: `no` and `on` are strings, and so is a date."""
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -75,7 +75,7 @@ for _tag, _pattern, _first in (
 
 
 def read_source(path: Path) -> Source:
-    """Parse a YAML or JSON file. Raises ScriptError with the line and column of what is wrong."""
+    """Parse a YAML or JSON file. Raises ScriptError with line and column of the error."""
     text = _text(path)
     if path.suffix.lower() == ".json":
         return _json(path, text)
@@ -84,20 +84,20 @@ def read_source(path: Path) -> Source:
     except yaml.MarkedYAMLError as e:
         raise ScriptError([_yaml_finding(path, e)]) from e
     except yaml.YAMLError as e:
-        raise ScriptError([Finding(path, f"This is not YAML: {e}")]) from e
+        raise ScriptError([Finding(path, f"Invalid YAML: {e}")]) from e
     reader = _Reader(path)
-    return Source(path, reader.value(root, ()), reader.marks, reader.doubled)
+    return Source(path, reader.value(root, ()), reader.marks, reader.duplicates)
 
 
 class _Reader:
-    """Turns nodes into plain values and remembers where each stood."""
+    """Converts nodes to plain values and records the position of each."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._count = 0
         self._constructor = _Loader("")
         self.marks: dict[Location, tuple[int, int]] = {}
-        self.doubled: list[Finding] = []
+        self.duplicates: list[Finding] = []
 
     def value(self, node: Node | None, at: Location) -> Any:
         if node is None:
@@ -116,10 +116,10 @@ class _Reader:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
-                raise ScriptError([self._finding(key_node, "A key must be a word.")])
+                raise ScriptError([self._finding(key_node, "A key must be a string.")])
             key = str(key_node.value)
             if key in found:
-                self.doubled.append(self._finding(key_node, f"{key!r} is given twice; the last one counts."))
+                self.duplicates.append(self._finding(key_node, f"Duplicate key {key!r}; the last value is used."))
             self.marks[(*at, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             found[key] = self.value(value_node, (*at, key))
         return found
@@ -128,7 +128,7 @@ class _Reader:
         try:
             return self._constructor.construct_object(node)
         except yaml.YAMLError as e:
-            raise ScriptError([self._finding(node, f"This value cannot be read: {e}")]) from e
+            raise ScriptError([self._finding(node, f"Invalid value: {e}")]) from e
 
     def _finding(self, node: Node, message: str) -> Finding:
         return Finding(self._path, message, node.start_mark.line + 1, node.start_mark.column + 1)
@@ -138,16 +138,16 @@ def _json(path: Path, text: str) -> Source:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as e:
-        raise ScriptError([Finding(path, f"This is not JSON: {e.msg}.", e.lineno, e.colno)]) from e
+        raise ScriptError([Finding(path, f"Invalid JSON: {e.msg}.", e.lineno, e.colno)]) from e
     except RecursionError as e:
-        raise ScriptError([Finding(path, "This is nested too deeply.")]) from e
+        raise ScriptError([Finding(path, "The script is nested too deeply.")]) from e
     try:
-        # JSON is YAML but for tabs, which are as wide as a space to the columns we count.
+        # JSON is YAML except for tabs, which count as one column.
         reader = _Reader(path)
         reader.value(_compose(text.replace("\t", " ")), ())
     except (yaml.YAMLError, ScriptError):
         return Source(path, data, {})
-    return Source(path, data, reader.marks, reader.doubled)
+    return Source(path, data, reader.marks, reader.duplicates)
 
 
 def _compose(text: str) -> Node | None:
@@ -155,7 +155,7 @@ def _compose(text: str) -> Node | None:
     try:
         return loader.get_single_node()
     except RecursionError as e:
-        raise yaml.YAMLError("it is nested too deeply") from e
+        raise yaml.YAMLError("nested too deeply") from e
     finally:
         loader.dispose()
 
@@ -163,7 +163,7 @@ def _compose(text: str) -> Node | None:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ScriptError([Finding(path, "A script has at most 1 MiB.")])
+            raise ScriptError([Finding(path, "The script is larger than 1 MiB.")])
         raw = path.read_bytes()
     except OSError as e:
         raise ScriptError([Finding(path, f"The script cannot be read: {e.strerror}.")]) from e
@@ -172,16 +172,14 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as e:
         before = raw[: e.start]
         line, column = before.count(b"\n") + 1, e.start - (before.rfind(b"\n") + 1) + 1
-        raise ScriptError([Finding(path, "A script must be UTF-8 text.", line, column)]) from e
+        raise ScriptError([Finding(path, "The script must be UTF-8 text.", line, column)]) from e
     for line, column, character in _unprintable(text):
-        raise ScriptError(
-            [Finding(path, f"The character U+{ord(character):04X} does not belong in text.", line, column)]
-        )
+        raise ScriptError([Finding(path, f"Control character U+{ord(character):04X} is not allowed.", line, column)])
     return text
 
 
 def _unprintable(text: str) -> Iterator[tuple[int, int, str]]:
-    """What YAML refuses, with a place that its own error does not have."""
+    """A character that YAML refuses, with its position, which YAML's own error lacks."""
     match = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if match:
         before = text[: match.start()]
@@ -191,5 +189,5 @@ def _unprintable(text: str) -> Iterator[tuple[int, int, str]]:
 def _yaml_finding(path: Path, error: yaml.MarkedYAMLError) -> Finding:
     mark = error.problem_mark or error.context_mark
     message = ", ".join(p for p in (error.context, error.problem) if p)
-    place = (mark.line + 1, mark.column + 1) if mark else (None, None)
-    return Finding(path, f"This is not YAML: {message}.", *place)
+    position = (mark.line + 1, mark.column + 1) if mark else (None, None)
+    return Finding(path, f"Invalid YAML: {message}.", *position)

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from client.cli.codes import UsageError, WorkFailed
+from client.cli.exit_codes import UsageError, WorkFailed
 from client.cli.session import Session
 from client.models import Compilation, Episode, Run
 from deploy.local.demo import command, photographs
-from deploy.local.demo.checks import Check, Verdict
+from deploy.local.demo.checks import Check, CheckResult
 from deploy.local.demo.decode import Facts
 from deploy.local.demo.story import Objection, Story
 from tests.support.http_client import photograph
@@ -109,9 +109,9 @@ def test_a_wrong_film_fails_the_demo(tmp_path: Path, ok: bool, change: float) ->
     (tmp_path / "film.mp4").write_bytes(b"film")
     story = Story(Session(), None, Objection(1, "why", "what"))  # type: ignore[arg-type]
     run = Run.model_validate({"id": "r", "kind": "video", "status": "complete", "versions": [{"id": "v"}]})
-    story.told.rejected = story.told.remade = run
+    story.record.rejected = story.record.regenerated = run
     facts = Facts(width=1920, height=1080, fps=24, frames=228, loudness_lufs=-16, true_peak_dbtp=-1)
-    verdict = Verdict(facts, (Check("frames", ok, "228", "229"),), {})
+    verdict = CheckResult(facts, (Check("frames", ok, "228", "229"),), {})
     film = Compilation.model_validate({"id": "c", "status": "completed"})
     episode = Episode(id="e", title="T")
     with pytest.raises(WorkFailed, match="The film is wrong"):

@@ -1,4 +1,4 @@
-"""Is it the film that was meant? Looked at, listened to, counted."""
+"""Checks of the finished film: frames, format, motion, loudness, and likeness to the accepted versions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from deploy.local.demo.timeline import Timeline
 LOUDNESS_LUFS = -16.0
 LOUDNESS_TOLERANCE = 1.0
 TRUE_PEAK_DBTP = -1.0
-PEAK_TOLERANCE = 0.3  # between one meter's oversampling and another's, and of AAC
-BLACK_LUMA = 24  # of 255: a pixel below it is black; studio black is 16
-BLACK_SHARE = 0.98  # as in ffmpeg's blackdetect: a picture with this share of black pixels is black
-STILL_DIFFERENCE = 0.05  # mean of 255: below it nothing has moved, encoder noise of a frozen picture included
+PEAK_TOLERANCE = 0.3  # difference between the oversampling of two meters, and of AAC
+BLACK_LUMA = 24  # of 255: a darker pixel is black; studio black is 16
+BLACK_SHARE = 0.98  # as in ffmpeg's blackdetect: a frame with this share of black pixels is black
+STILL_DIFFERENCE = 0.05  # mean of 255: less is encoder noise of a frozen picture
 LONGEST_STILL_S = 1.0
 LONGEST_BLACK_S = 0.25
-LIKENESS_DB = 27.0  # PSNR between a film's frame and the version's; another frame of the same shot is far below
+LIKENESS_DB = 27.0  # PSNR of a frame of the film and of the version; of another frame it is far lower
 
 
 @dataclass(frozen=True)
 class Check:
-    """`found` and `wanted` are for people."""
+    """A check and its result; `found` and `wanted` are text for people."""
 
     name: str
     ok: bool
@@ -34,8 +34,8 @@ class Check:
 
 
 @dataclass
-class _Watcher:
-    """Looks at each picture as it comes: what moves, what is black; keeps those that are asked for."""
+class _FrameAnalysis:
+    """Analyses each frame: frozen or black; keeps the frames with the numbers in `keep`."""
 
     keep: frozenset[int]
     fps: float
@@ -59,13 +59,15 @@ class _Watcher:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
+    """The result of all checks; `pictures` has the requested frames by number."""
+
     facts: Facts
     checks: tuple[Check, ...]
     pictures: Mapping[int, Picture]
 
     @property
-    def wrong(self) -> list[Check]:
+    def failed(self) -> list[Check]:
         return [c for c in self.checks if not c.ok]
 
 
@@ -76,48 +78,52 @@ def check_film(
     *,
     keep: frozenset[int] = frozenset(),
     loudness_lufs: float = LOUDNESS_LUFS,
-) -> Verdict:
-    """`accepted` has, by film frame, the picture that the accepted version shows there. `keep`: frames wanted back."""
-    watcher = _Watcher(keep | frozenset(accepted), plan.fps)
-    facts = decode(path, watcher.see)
+) -> CheckResult:
+    """Check the film. `accepted` has the expected picture by frame number; `keep` has the frames to return."""
+    analysis = _FrameAnalysis(keep | frozenset(accepted), plan.fps)
+    facts = decode(path, analysis.see)
     checks = [
-        Check("decodes cleanly", not facts.errors, "; ".join(facts.errors) or "yes", "yes"),
+        Check("decodes without errors", not facts.errors, "; ".join(facts.errors) or "yes", "yes"),
         Check("frames", facts.frames == plan.frames, str(facts.frames), str(plan.frames)),
         Check("size", (facts.width, facts.height) == (plan.width, plan.height),
               f"{facts.width}x{facts.height}", f"{plan.width}x{plan.height}"),
         Check("frame rate", abs(facts.fps - plan.fps) < 0.01, f"{facts.fps:g}", f"{plan.fps:g}"),
         _length(facts, plan),
-        _still(watcher, plan),
-        _black(watcher, plan),
-        _loud(facts, loudness_lufs),
+        _still(analysis, plan),
+        _black(analysis, plan),
+        _loudness(facts, loudness_lufs),
         _peak(facts),
-        *(_alike(frame, picture, watcher.kept.get(frame)) for frame, picture in sorted(accepted.items())),
+        *(_likeness(frame, picture, analysis.kept.get(frame)) for frame, picture in sorted(accepted.items())),
     ]  # fmt: skip
-    return Verdict(facts, tuple(checks), watcher.kept)
+    return CheckResult(facts, tuple(checks), analysis.kept)
 
 
 def difference(one: Picture, other: Picture) -> float:
-    """Mean difference of two pictures, in percent of the whole range."""
+    """Mean difference of two pictures, in percent of the full range."""
     return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean()) / 2.55
 
 
 def _length(facts: Facts, plan: Timeline) -> Check:
     found = "no sound" if facts.audio_s is None else f"{facts.audio_s:.2f} s"
     ok = facts.audio_s is not None and abs(facts.audio_s - plan.seconds) <= 2 / plan.fps
-    return Check("sound's length", ok, found, f"{plan.seconds:.2f} s")
+    return Check("duration of the sound", ok, found, f"{plan.seconds:.2f} s")
 
 
-def _still(watcher: _Watcher, plan: Timeline) -> Check:
-    seconds = watcher.longest_still / plan.fps
-    return Check("never frozen", seconds <= LONGEST_STILL_S, f"{seconds:.2f} s", f"at most {LONGEST_STILL_S:g} s")
+def _still(analysis: _FrameAnalysis, plan: Timeline) -> Check:
+    seconds = analysis.longest_still / plan.fps
+    return Check(
+        "longest frozen picture", seconds <= LONGEST_STILL_S, f"{seconds:.2f} s", f"at most {LONGEST_STILL_S:g} s"
+    )
 
 
-def _black(watcher: _Watcher, plan: Timeline) -> Check:
-    seconds = watcher.longest_black / plan.fps
-    return Check("never black", seconds <= LONGEST_BLACK_S, f"{seconds:.2f} s", f"at most {LONGEST_BLACK_S:g} s")
+def _black(analysis: _FrameAnalysis, plan: Timeline) -> Check:
+    seconds = analysis.longest_black / plan.fps
+    return Check(
+        "longest black picture", seconds <= LONGEST_BLACK_S, f"{seconds:.2f} s", f"at most {LONGEST_BLACK_S:g} s"
+    )
 
 
-def _loud(facts: Facts, wanted: float) -> Check:
+def _loudness(facts: Facts, wanted: float) -> Check:
     found = "silent" if facts.loudness_lufs is None else f"{facts.loudness_lufs:.1f} LUFS"
     ok = facts.loudness_lufs is not None and abs(facts.loudness_lufs - wanted) <= LOUDNESS_TOLERANCE
     return Check("loudness", ok, found, f"{wanted:g} LUFS")
@@ -129,11 +135,11 @@ def _peak(facts: Facts) -> Check:
     return Check("true peak", ok, found, f"at most {TRUE_PEAK_DBTP:g} dBTP")
 
 
-def _alike(frame: int, accepted: Picture, shown: Picture | None) -> Check:
-    """Whether the film shows, at this frame, what was accepted."""
-    name = f"frame {frame} is the accepted version's"
-    if shown is None:
+def _likeness(frame: int, accepted: Picture, actual: Picture | None) -> Check:
+    """Whether the frame of the film looks like that of the accepted version."""
+    name = f"frame {frame} matches the accepted version"
+    if actual is None:
         return Check(name, False, "no such frame", f"at least {LIKENESS_DB:g} dB")
-    error = float(np.square(accepted.astype(np.float32) - shown.astype(np.float32)).mean())
+    error = float(np.square(accepted.astype(np.float32) - actual.astype(np.float32)).mean())
     likeness = 99.0 if error == 0 else float(10 * np.log10(255**2 / error))
     return Check(name, likeness >= LIKENESS_DB, f"{likeness:.1f} dB", f"at least {LIKENESS_DB:g} dB")

@@ -1,4 +1,4 @@
-"""Decoding a film once, strictly, picture by picture, while its sound is measured."""
+"""Strict decoding of a film, once, frame by frame, while its loudness is measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Picture = npt.NDArray[np.uint8]
 """Height x width x RGB."""
 
 SIZE = (480, 270)
-"""Width and height of the pictures that are looked at: enough to see by, a sixteenth of the work."""
+"""Width and height of the decoded frames: sufficient for the checks, at a sixteenth of the work."""
 
 _FILM: Final = "mov"
 """The demuxer: films are MP4."""
@@ -34,7 +34,7 @@ SILENCE_LUFS = -70.0  # the gate of EBU R128: nothing below it counts as sound
 
 @dataclass
 class Facts:
-    """What the container says, and what decoding found. Loudness None: nothing to hear."""
+    """The container's metadata, and the results of decoding. Loudness None: silent or no sound."""
 
     width: int = 0
     height: int = 0
@@ -48,7 +48,7 @@ class Facts:
 
 
 def decode(path: Path, see: Callable[[int, Picture], None], size: tuple[int, int] = SIZE) -> Facts:
-    """Decode all of it; `see` gets each frame's number and picture. What is broken ends up in `errors`."""
+    """Decode the whole film; `see` gets the number and picture of each frame. Damage is reported in `errors`."""
     facts = probe(path)
     if facts.errors:
         return facts
@@ -70,12 +70,12 @@ def decode(path: Path, see: Callable[[int, Picture], None], size: tuple[int, int
             raise
         code = process.wait()
         log.seek(0)
-        told = log.read().decode(errors="replace")
+        output = log.read().decode(errors="replace")
     if code:
-        last = [line for line in told.splitlines() if line.strip()][-3:]
-        facts.errors.append(f"it does not decode cleanly: {' / '.join(last)}")
-    facts.loudness_lufs = _last_number(r"\bI:\s+(-?[\d.]+|-inf) LUFS", told)
-    facts.true_peak_dbtp = _last_number(r"\bPeak:\s+(-?[\d.]+|-inf) dBFS", told)
+        last = [line for line in output.splitlines() if line.strip()][-3:]
+        facts.errors.append(f"decoding failed: {' / '.join(last)}")
+    facts.loudness_lufs = _last_number(r"\bI:\s+(-?[\d.]+|-inf) LUFS", output)
+    facts.true_peak_dbtp = _last_number(r"\bPeak:\s+(-?[\d.]+|-inf) dBFS", output)
     if facts.loudness_lufs is not None and facts.loudness_lufs <= SILENCE_LUFS:
         facts.loudness_lufs = None
     return facts
@@ -95,19 +95,19 @@ def probe(path: Path) -> Facts:
                 audio_s=float((sound.duration or 0) * (sound.time_base or 0)) if sound else None,
             )
     except (av.FFmpegError, IndexError, OSError) as e:
-        return Facts(errors=[f"it cannot be opened: {e}"])
+        return Facts(errors=[f"cannot be opened: {e}"])
 
 
 def picture_at(path: Path, frame: int, fps: float, size: tuple[int, int] = SIZE) -> Picture | None:
-    """One frame by its number in a film of constant rate, None if there is none."""
+    """A frame by its number, in a film of constant frame rate; None if there is no such frame."""
     width, height = size
-    early = f"{max(0.0, (frame - 0.5) / fps):.6f}"  # half a frame, so that rounding cannot reach the next one
-    pictures = _scaled(media_file(path, {"format": _FILM, "ss": early}), size)
+    start = f"{max(0.0, (frame - 0.5) / fps):.6f}"  # half a frame early, so that rounding cannot skip the frame
+    pictures = _scaled(media_file(path, {"format": _FILM, "ss": start}), size)
     command = _command(pictures.output(_STDOUT, **_RAW, **{"frames:v": 1}))
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
-    if len(done.stdout) != width * height * 3:
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+    if len(result.stdout) != width * height * 3:
         return None
-    return np.frombuffer(done.stdout, np.uint8).reshape(height, width, 3)
+    return np.frombuffer(result.stdout, np.uint8).reshape(height, width, 3)
 
 
 def _decoded(path: Path, size: tuple[int, int], *, sound: bool) -> list[str]:
@@ -129,6 +129,6 @@ def _command(*outputs: Output, global_options: Sequence[str] = ()) -> list[str]:
 
 
 def _last_number(pattern: str, text: str) -> float | None:
-    """The summary comes last; -inf is no number."""
+    """The last match, which is in the summary; None for -inf."""
     found = re.findall(pattern, text)
     return float(found[-1]) if found and found[-1] != "-inf" else None

@@ -1,4 +1,4 @@
-"""The contact sheet: the film at a glance, made from the film itself."""
+"""The contact sheet: frames of the film in one picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAPER, INK, FAINT = (17, 19, 23), (232, 234, 237), (150, 156, 166)
 
 
 def rows_of(plan: Timeline) -> list[list[int]]:
-    """Which frames to show: a row per segment with two of its own and the middle of the transition to the next."""
+    """The frames to show: for each segment two of its own, and the middle of the transition to the next one."""
     shots = list(plan.shots)
     if len(shots) > MOST_ROWS:
         shots = [shots[round(i * (len(shots) - 1) / (MOST_ROWS - 1))] for i in range(MOST_ROWS)]
@@ -30,7 +30,7 @@ def frames_of(plan: Timeline) -> frozenset[int]:
 
 
 def contact_sheet(target: Path, plan: Timeline, pictures: Mapping[int, Picture], title: str, facts: str) -> None:
-    """Write a PNG of these frames, each with its time. A frame that the film lacks stays empty."""
+    """Write a PNG of these frames, each with its time. A missing frame stays empty."""
     rows = rows_of(plan)
     height, width = next(iter(pictures.values())).shape[:2]
     columns = len(rows[0])
@@ -51,7 +51,7 @@ def contact_sheet(target: Path, plan: Timeline, pictures: Mapping[int, Picture],
 
 
 def _last(plan: Timeline, shot: Shot) -> int:
-    """The middle of what joins it to the next; the film's end for the last."""
+    """The middle of the transition to the next segment; for the last segment, the last frame."""
     following = [s for s in plan.shots if s.number == shot.number + 1]
     end = shot.start + shot.frames
     return (following[0].start + end) // 2 if following else end - 1

@@ -1,4 +1,4 @@
-"""The demo's story: everything made, one segment rejected and made again, everything accepted, a film compiled."""
+"""The demo's scenario: generate everything, reject one segment, accept its next version and the rest, compile."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from client.api import AsyncRetake
-from client.cli.codes import WorkFailed
+from client.cli.exit_codes import WorkFailed
+from client.cli.follow import watch_episode
 from client.cli.preview import present
 from client.cli.screen import Screen, transfer
 from client.cli.session import Session
-from client.live import Live
-from client.models import Compilation, Episode, Kind, Review, Run, Version
-from client.production import (
+from client.episode_watcher import EpisodeWatcher
+from client.film_workflow import (
     Accept,
     Reject,
     check_pictures,
     compile_film,
     download_film,
     failures,
+    generate_missing,
     import_document,
-    make_all,
     upload_pictures,
 )
+from client.models import AssetKind, Compilation, Episode, Review, Run, Version
 from client.script.document import Document
 from client.script.pictures import Photograph
 
-AT_ONCE = 2
-"""Segments made side by side: one per core of a small machine."""
+PARALLEL_RUNS = 2
+"""One per core of a small machine."""
 
 
 @dataclass(frozen=True)
 class Objection:
-    """What the demo's reviewer does not like about one segment."""
+    """The demo reviewer's objection to one segment."""
 
     number: int
     reason: str
@@ -43,12 +44,12 @@ class Objection:
 
 
 @dataclass
-class Told:
-    """What happened, for the report and the checks. `seconds` by stage."""
+class Record:
+    """What happened, for the report and the checks. `seconds` has the duration of each stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     rejected: Run | None = None
-    remade: Run | None = None
+    regenerated: Run | None = None
     accepted: dict[int, Version] = field(default_factory=dict)
 
     @contextmanager
@@ -61,97 +62,92 @@ class Told:
 
 
 class Story:
-    """Plays it on a running system."""
+    """Runs the scenario on a running system. `record` says what happened."""
 
     def __init__(self, session: Session, client: AsyncRetake, objection: Objection) -> None:
         self._session = session
         self._client = client
         self._objection = objection
-        self.told = Told()
+        self.record = Record()
 
     async def play(
         self, document: Document, pictures: dict[int, Photograph], target: Path
     ) -> tuple[Episode, Compilation]:
-        """From photographs to the film's file. Raises WorkFailed if anything ends otherwise than it should."""
-        with self.told.timed("import"):
+        """From photographs to the film's file. Raises WorkFailed if any step has an unexpected result."""
+        with self.record.timed("import"):
             episode = await self._import(document, pictures)
-        with Screen(self._session) as screen:
-            async with Live(
-                self._client, episode.project_id or "", episode,
-                on_change=screen.update, on_connection=screen.connection,
-            ) as live:  # fmt: skip
-                screen.update(live.board, None)
-                with self.told.timed("videos, narration, music"):
-                    await self._make(live, screen, episode)
-                with self.told.timed("compile"):
-                    _, film = await compile_film(self._client, live)
-        with self.told.timed("download"), transfer(self._session, target.name) as progress:
-            await download_film(self._client, film, target, progress)
+        async with watch_episode(self._session, self._client, episode) as (watcher, screen):
+            with self.record.timed("videos, narration, music"):
+                await self._generate(watcher, screen, episode)
+            with self.record.timed("compile"):
+                _, film = await compile_film(self._client, watcher)
+        with self.record.timed("download"), transfer(self._session, target.name) as on_progress:
+            await download_film(self._client, film, target, on_progress)
         return await self._client.episodes.get(episode.id), film
 
     async def _import(self, document: Document, pictures: dict[int, Photograph]) -> Episode:
         projects = await self._client.projects.all(1)
         project = projects[0] if projects else await self._client.projects.create("Demo")
-        with transfer(self._session, "Uploading") as progress:
-            document = await upload_pictures(self._client, project.id, document, pictures, progress)
+        with transfer(self._session, "Uploading") as on_progress:
+            document = await upload_pictures(self._client, project.id, document, pictures, on_progress)
         episode_id, warnings = await import_document(self._client, project.id, document)
         episode = await self._client.episodes.get(episode_id)
         check_pictures(episode, document, warnings)
         return episode
 
-    async def _make(self, live: Live, screen: Screen, episode: Episode) -> None:
+    async def _generate(self, watcher: EpisodeWatcher, screen: Screen, episode: Episode) -> None:
         async def decide(run: Run) -> Accept | Reject:
             with screen.paused():
                 return self._decide(run, len(episode.segments))
 
-        batch = await make_all(
-            self._client, live, decide, on_review=self._reviewed, mode="parallel", batch_size=AT_ONCE
+        batch = await generate_missing(
+            self._client, watcher, decide, on_review=self._report_review, mode="parallel", batch_size=PARALLEL_RUNS
         )
-        left = failures(batch)
-        if batch.status != "completed" or batch.failed or left:
-            raise WorkFailed("Not everything could be made:\n  " + ("\n  ".join(left) or batch.status))
-        if self.told.rejected is None or self.told.remade is None:
-            raise WorkFailed("No segment came back after it was rejected.")
-        made = await self._client.episodes.get(episode.id)
-        missing = [a.label or a.kind.words for a in made.assets if a.kind is not Kind.IMAGE and not a.committed]
+        problems = failures(batch)
+        if batch.status != "completed" or batch.failed or problems:
+            raise WorkFailed("Some assets could not be generated:\n  " + ("\n  ".join(problems) or batch.status))
+        if self.record.rejected is None or self.record.regenerated is None:
+            raise WorkFailed("The rejected segment was not regenerated.")
+        result = await self._client.episodes.get(episode.id)
+        missing = [a.label or a.kind.words for a in result.assets if a.kind is not AssetKind.IMAGE and not a.committed]
         if missing:
-            raise WorkFailed(f"Nothing is committed for: {', '.join(missing)}.")
+            raise WorkFailed(f"No committed version of: {', '.join(missing)}.")
 
     def _decide(self, run: Run, total: int) -> Accept | Reject:
         """The reviewer: rejects the first version of one segment, accepts everything else."""
-        objection, first = self._objection, self.told.rejected is None
-        if run.kind is Kind.VIDEO and run.segment_number == objection.number:
+        objection, first = self._objection, self.record.rejected is None
+        if run.kind is AssetKind.VIDEO and run.segment_number == objection.number:
             present(self._session, run, total)
             if first:
-                self.told.rejected = run
+                self.record.rejected = run
                 self._session.line(f"  Rejected: {objection.reason}", style="magenta")
                 self._session.line(f"  Suggested change: {objection.change}\n", style="magenta")
                 return Reject(feedback=objection.reason, changes={"prompt_modifications": objection.change}, rating=2)
-            self.told.remade = run
+            self.record.regenerated = run
             self._compare()
-        if run.segment_number and run.kind is Kind.VIDEO:
-            self.told.accepted[run.segment_number] = run.versions[0]
+        if run.segment_number and run.kind is AssetKind.VIDEO:
+            self.record.accepted[run.segment_number] = run.versions[0]
         return Accept(rating=5)
 
     def _compare(self) -> None:
-        """What the change has changed. Raises WorkFailed if the new version was not asked for what was suggested."""
-        assert self.told.rejected
-        assert self.told.remade
-        before, after = self.told.rejected.versions[0], self.told.remade.versions[0]
+        """Report the effect of the change. Raises WorkFailed if the new version does not have the suggested change."""
+        assert self.record.rejected
+        assert self.record.regenerated
+        before, after = self.record.rejected.versions[0], self.record.regenerated.versions[0]
         if self._objection.change not in (after.directions or ""):
             raise WorkFailed(f"The new version does not follow the suggested change: {after.directions!r}.")
-        was, now = move_of(before), move_of(after)
-        if was and now:
-            self._session.line(f"  The camera's move was {was}; now it is {now}.\n", style="green")
+        old, new = move_of(before), move_of(after)
+        if old and new:
+            self._session.line(f"  Camera move before: {old}; now: {new}.\n", style="green")
 
-    def _reviewed(self, run: Run, review: Review) -> None:
+    def _report_review(self, run: Run, review: Review) -> None:
         if review.verdict == "accepted":
             self._session.line(f"✓ Segment {run.segment_number} accepted, 5 of 5", style="green")
         elif review.next_run_id:
-            self._session.line(f"↻ Segment {run.segment_number} is made again", style="magenta")
+            self._session.line(f"↻ Regenerating segment {run.segment_number}", style="magenta")
 
 
 def move_of(version: Version) -> str | None:
-    """The camera's move as the model describes it, where it does."""
+    """The camera move, if the model reports it."""
     found = (version.info or {}).get("move") or (version.info or {}).get("camera")
     return str(found) if found else None

@@ -1,4 +1,4 @@
-"""What the film must be, to the frame, worked out from the script alone."""
+"""The expected timeline of the film, to the frame, calculated from the script alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from client.script.document import Document
 
 FPS = 24.0
 WIDTH, HEIGHT = 1920, 1080
-TRANSITION_S = 0.5  # where the script names a transition without a duration
+TRANSITION_S = 0.5  # of a transition without a duration in the script
 SEGMENT_S = 5.0
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A segment in the film: its frames, and the film's frame where it begins (inside the transition before it)."""
+    """A segment in the film: its number of frames, and its first frame in the film (within the transition before)."""
 
     number: int
     start: int
@@ -22,7 +22,7 @@ class Shot:
 
     @property
     def middle(self) -> int:
-        """The film's frame in the middle of the segment, away from both transitions."""
+        """The frame of the film in the middle of the segment, outside both transitions."""
         return self.start + self.frames // 2
 
 
@@ -44,7 +44,7 @@ class Timeline:
 
 
 def timeline(document: Document) -> Timeline:
-    """Neighbours overlap for as long as the transition between them takes; a cut takes no time."""
+    """Neighbours overlap for the duration of the transition between them; a cut has no duration."""
     output = document.output
     fps = (output.fps if output else None) or FPS
     shots: list[Shot] = []

@@ -18,11 +18,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from client import errors
-from client.cli import completion, show
-from client.cli.codes import Code, Stopped, UsageError, WorkFailed, code_of
+from client.cli import completion, formatting
 from client.cli.command import command, execute
+from client.cli.exit_codes import Code, Stopped, UsageError, WorkFailed, code_of
+from client.cli.film_plan import make_plan
 from client.cli.main import build
-from client.cli.plan import make_plan
 from client.cli.preview import present
 from client.cli.session import Session, plain
 from client.models import Run, Version
@@ -57,75 +57,73 @@ def run(*arguments: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["film"], 2, "No photographs and no script."),
         (
             ["film", "none.jpg", "broken.jpg", "photo1.jpg", "--yes"],
             2,
-            "none.jpg: there is no such file.\nbroken.jpg: ",
+            "none.jpg: no such file.\nbroken.jpg: ",
         ),
         (["film", "photo1.jpg", "--script", "bad.yaml", "--yes"], 2, "bad.yaml:3:4: segments[1].duration: "),
         (
             ["film", "photo1.jpg", "photo1.jpg", "photo1.jpg", "-s", "film.yaml", "-y"],
             2,
-            "3 photographs for 2 segments",
+            "3 photographs, but only 2 segments",
         ),
         (["film", "photo1.jpg"], 2, "Add --yes"),
-        (["film", "photo1.jpg", "--yes", "-o", "no/such/film.mp4"], 2, "There is no folder"),
+        (["film", "photo1.jpg", "--yes", "-o", "no/such/film.mp4"], 2, "does not exist."),
         (["film", "photo1.jpg", "--yes", "-o", "."], 2, ". is a folder."),
-        (["film", "photo1.jpg", "--transition", "wipe", "--yes"], 2, "'wipe' is no transition."),
-        (["film", "photo1.jpg", "--episode", "x", "--yes"], 2, "has its pictures already"),
-        (["film", "photo1.jpg", "--music", "calm", "--no-music", "--yes"], 2, "contradict"),
+        (["film", "photo1.jpg", "--transition", "wipe", "--yes"], 2, "Unknown transition: 'wipe'."),
+        (["film", "photo1.jpg", "--episode", "x", "--yes"], 2, "already has its pictures"),
+        (["film", "photo1.jpg", "--music", "calm", "--no-music", "--yes"], 2, "exclude each other"),
         (["film", "photo1.jpg", "--yes", "--url", "http://127.0.0.1:9"], 3, "No answer from http://127.0.0.1:9"),
         (["episode", "import", "bad.yaml"], 2, "bad.yaml:3:4"),
         (["regenerate", "1", "--set", "seed"], 2, "is not KEY=VALUE"),
-        (["regenerate", "1", "--kind", "hologram"], 2, "is no kind of asset"),
-        (["review", "--accept"], 2, "Which run?"),
+        (["regenerate", "1", "--kind", "hologram"], 2, "Unknown kind of asset"),
+        (["review", "--accept"], 2, "A decision needs a run."),
         (["review", "x", "--accept", "--reject"], 2, "contradict"),
-        (["review", "x", "--accept", "--suggest", "y"], 2, "Changes belong to a rejection."),
+        (["review", "x", "--accept", "--suggest", "y"], 2, "Changes need a rejection."),
         (["review", "x", "--rating", "3"], 2, "needs a decision"),
         (["compile", "--loudness", "3"], 2, "Choose -16, -14 or -23."),
         (["compile", "--captions", "loud"], 2, "Choose one of: none, soft, burned."),
         (["compile", "--sound", "off"], 2, "Choose one of: keep, lower, mute."),
         (["generate", "--deadline", "soon"], 2, "Give a number, or `none`."),
-        (["generate", "--deadline", "0"], 2, "is no number of minutes"),
+        (["generate", "--deadline", "0"], 2, "is not a number of minutes"),
         (["batch", "resume", "x", "--skip", "1", "--skip-held"], 2, "exclude each other"),
         (["settings", "set", "seed"], 2, "is not KEY=VALUE"),
         (["settings", "set", "style=noir", "style.x=1"], 2, "exclude each other"),
-        (["settings", "character", "Mia", "--image", "none.png"], 2, "none.png: there is no such file."),
+        (["settings", "character", "Mia", "--image", "none.png"], 2, "none.png: no such file."),
         (["members", "set", "bob", "king"], 2, "Choose one of: viewer, reviewer, editor, owner."),
         (["segment", "edit", "1"], 2, "Nothing to change."),
-        (["segment", "edit", "1", "--transition", "wipe"], 2, "'wipe' is no transition."),
+        (["segment", "edit", "1", "--transition", "wipe"], 2, "Unknown transition: 'wipe'."),
         (["segment", "edit", "1", "--transition", "fade:long"], 2, "Write it as fade:0.8."),
-        (["segment", "add", "--type", "act"], 2, "'act' is no type of segment."),
+        (["segment", "add", "--type", "act"], 2, "Unknown type of segment: 'act'."),
         (["draft", "set", "1"], 2, "Give --directions or --set."),
         (["episode", "new", "T", "--size", "big"], 2, "Write it as 1920x1080."),
         (["episode", "edit"], 2, "Nothing to change."),
-        (["episode", "import", "none.yaml"], 2, "none.yaml: there is no such file."),
-        (["episode", "import", "film.yaml", "--title", "T"], 2, "are for films"),
-        (["upload", "1", "none.mp4"], 2, "none.mp4: there is no such file."),
-        (["films", "download", "-o", "no/such/film.mp4"], 2, "There is no folder"),
-        (["export", "-o", "no/such/folder"], 2, "There is no folder"),
+        (["episode", "import", "none.yaml"], 2, "none.yaml: no such file."),
+        (["episode", "import", "film.yaml", "--title", "T"], 2, "apply to films only"),
+        (["upload", "1", "none.mp4"], 2, "none.mp4: no such file."),
+        (["films", "download", "-o", "no/such/film.mp4"], 2, "does not exist."),
+        (["export", "-o", "no/such/folder"], 2, "does not exist."),
         (["export", "-o", "film.yaml"], 2, "film.yaml is a file."),
-        (["export", "-o", "."], 2, "Choose another -o, or overwrite it with --force."),
+        (["export", "-o", "."], 2, "Choose another --output, or overwrite it with --force."),
         (["usage", "--by", "mood"], 2, "Choose one of: day, month,"),
         (["usage", "--since", "yesterday"], 2, "Write it as 2026-01-31."),
         (["completion", "tcsh"], 2, "Choose one of: bash, zsh, fish."),
         (["nonsense"], 2, "nonsense"),
         (["models", "--nonsense"], 2, "--nonsense"),
-        (["models"], 3, "No Retake is running on ./.retake."),
+        (["models"], 3, "Retake is not running on ./.retake."),
         (["models", "--url", "http://127.0.0.1:9"], 3, "No answer from http://127.0.0.1:9"),
-        (["models", "--url", "nonsense"], 1, "is not an address"),
+        (["models", "--url", "nonsense"], 1, "is not an HTTP URL"),
     ],
 )
-def test_what_cannot_be_done_is_told_and_has_its_exit_code(
-    here: Path, arguments: list[str], code: int, told: str
-) -> None:
+def test_errors_have_a_message_and_an_exit_code(here: Path, arguments: list[str], code: int, message: str) -> None:
     before = sorted(here.iterdir())
     done = run(*arguments)
     assert done.exit_code == code, done.output
-    assert told in done.stderr
+    assert message in done.stderr
     assert "\x1b" not in done.output
     assert sorted(here.iterdir()) == before
 
@@ -134,7 +132,7 @@ def test_with_json_stdout_has_one_object_also_for_an_error(here: Path) -> None:
     done = run("models", "--json")
     [line] = done.stdout.splitlines()
     assert json.loads(line)["error"]["recovery"].startswith("Start it with `retake up`")
-    assert "No Retake is running" in done.stderr
+    assert "Retake is not running" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -237,11 +235,11 @@ def problem(status: int, slug: str) -> errors.ProblemError:
         (problem(404, "not-found"), Code.REFUSED),
         (problem(401, "unauthenticated"), Code.REFUSED),
         (problem(429, "rate-limited"), Code.REFUSED),
-        (errors.BadAnswer("x"), Code.FAILED),
+        (errors.BadResponse("x"), Code.FAILED),
         (errors.TransferFailed("x"), Code.FAILED),
     ],
 )
-def test_every_error_has_its_exit_code(error: errors.RetakeError, code: Code) -> None:
+def test_every_error_has_its_exit_code(error: errors.ClientError, code: Code) -> None:
     assert code_of(error) == code
     assert raising(error) == code
 
@@ -314,13 +312,19 @@ def test_no_music_is_no_music(here: Path) -> None:
 
 
 def test_words_for_people() -> None:
-    assert [show.clock(s) for s in (None, 0.04, 59.9, 61, 3599)] == ["-", "0.0 s", "59.9 s", "1:01 min", "59:59 min"]
+    assert [formatting.clock(s) for s in (None, 0.04, 59.9, 61, 3599)] == [
+        "-",
+        "0.0 s",
+        "59.9 s",
+        "1:01 min",
+        "59:59 min",
+    ]
     sizes = ["-", "0 B", "999 B", "1.5 kB", "8.4 MB", "2000.0 GB"]
-    assert [show.size(n) for n in (None, 0, 999, 1500, 8_400_000, 2e12)] == sizes
+    assert [formatting.size(n) for n in (None, 0, 999, 1500, 8_400_000, 2e12)] == sizes
     version = Version(id="v", quality_metrics={"overall_score": 0.5}, unmeasured={"visual_quality": "no reference"})
-    assert show.quality(version) == "overall 0.50 · visual quality: no reference"
+    assert formatting.quality(version) == "overall 0.50 · visual quality: no reference"
     unmeasured = dict.fromkeys(("overall_score", "visual_quality", "consistency_score"), "not measured")
-    assert show.quality(Version(id="v", unmeasured=unmeasured)) == "not measured"
+    assert formatting.quality(Version(id="v", unmeasured=unmeasured)) == "not measured"
 
 
 def test_a_preview_says_what_it_cost_and_what_was_not_made(capsys: pytest.CaptureFixture[str]) -> None:
@@ -340,7 +344,7 @@ def test_a_preview_says_what_it_cost_and_what_was_not_made(capsys: pytest.Captur
     present(Session(), run)
     told = capsys.readouterr().out
     assert "0.078 USD" in told
-    assert "One more was asked for and not made: The model refused it. Change the words." in told
+    assert "One variant failed: The model refused it. Change the words." in told
 
 
 @pytest.mark.parametrize("width", [30, 50, 200])
@@ -349,8 +353,8 @@ def test_a_table_is_a_list_where_it_does_not_fit(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     run_id = "01a1fe66-7558-7439-9ccb-f2933118f4f2"
-    table = show.table("=Run", "#Seg", "State", "Message")
-    table.add_row(run_id, "1", show.state("failed"), "The [provider] was not there")
+    table = formatting.table("=Run", "#Seg", "State", "Message")
+    table.add_row(run_id, "1", formatting.state("failed"), "The [provider] was not there")
     Session().table(table)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     if width == 200:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from client.script.document import Document
-from deploy.local.demo.checks import Verdict, check_film, difference
+from deploy.local.demo.checks import CheckResult, check_film, difference
 from deploy.local.demo.decode import Picture, picture_at, probe
 from deploy.local.demo.sheet import contact_sheet, frames_of
 from deploy.local.demo.timeline import timeline
@@ -67,8 +67,8 @@ def accepted(make: Make) -> dict[int, Picture]:
     return {frame: picture for frame, picture in found.items() if picture is not None}
 
 
-def wrong(verdict: Verdict) -> list[str]:
-    return [c.name for c in verdict.wrong]
+def wrong(verdict: CheckResult) -> list[str]:
+    return [c.name for c in verdict.failed]
 
 
 def test_frames_are_counted_from_the_script() -> None:
@@ -107,16 +107,16 @@ def test_a_picture_is_found_by_its_number(make: Make) -> None:
         ({"frames": 133}, "frames"),
         ({"video": "testsrc2=s=320x178:r=24"}, "size"),
         ({"video": "testsrc2=s=320x180:r=25"}, "frame rate"),
-        ({"video": MOVING + ",trim=end_frame=60,tpad=stop=-1:stop_mode=clone"}, "never frozen"),
-        ({"video": MOVING + ",drawbox=t=fill:c=black:enable='between(n,30,40)'"}, "never black"),
-        ({"audio": None}, "sound's length"),
+        ({"video": MOVING + ",trim=end_frame=60,tpad=stop=-1:stop_mode=clone"}, "longest frozen picture"),
+        ({"video": MOVING + ",drawbox=t=fill:c=black:enable='between(n,30,40)'"}, "longest black picture"),
+        ({"audio": None}, "duration of the sound"),
         ({"audio": None}, "loudness"),
         ({"audio": "anullsrc=r=48000"}, "loudness"),
         ({"audio": NOISE + ",volume=-6dB"}, "loudness"),
         ({"audio": "anoisesrc=c=pink:r=48000:a=1,volume=12dB"}, "true peak"),
-        ({"seconds": 4.0}, "sound's length"),
-        ({"video": MOVING + ",trim=end_frame=132,reverse"}, "frame 60 is the accepted version's"),
-        ({"video": MOVING + ",hflip"}, "frame 24 is the accepted version's"),
+        ({"seconds": 4.0}, "duration of the sound"),
+        ({"video": MOVING + ",trim=end_frame=132,reverse"}, "frame 60 matches the accepted version"),
+        ({"video": MOVING + ",hflip"}, "frame 24 matches the accepted version"),
     ],
 )
 def test_a_wrong_film_is_found_out(make: Make, accepted: dict[int, Picture], how: dict[str, str], found: str) -> None:
@@ -125,7 +125,7 @@ def test_a_wrong_film_is_found_out(make: Make, accepted: dict[int, Picture], how
 
 def test_a_film_one_frame_off_is_not_the_accepted_one(make: Make, accepted: dict[int, Picture]) -> None:
     shifted = make(video=MOVING + ",trim=start_frame=1,setpts=PTS-STARTPTS")
-    assert "frame 108 is the accepted version's" in wrong(check_film(shifted, PLAN, accepted))
+    assert "frame 108 matches the accepted version" in wrong(check_film(shifted, PLAN, accepted))
 
 
 @pytest.mark.parametrize("damage", ["cut", "scratched", "empty", "missing"])
@@ -138,7 +138,7 @@ def test_a_damaged_film_is_found_out(make: Make, tmp_path: Path, damage: str) ->
     if damage != "missing":
         film.write_bytes({"cut": data[: len(data) // 2], "scratched": data, "empty": b""}[damage])
     verdict = check_film(film, PLAN, {})
-    assert "decodes cleanly" in wrong(verdict)
+    assert "decodes without errors" in wrong(verdict)
     assert verdict.facts.errors
 
 

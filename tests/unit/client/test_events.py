@@ -108,7 +108,7 @@ async def test_a_refusal_ends_it_and_a_busy_gateway_does_not() -> None:
 async def test_patience_ends() -> None:
     gateway = Gateway(then=lambda _: httpx.ConnectError("refused"))
     with pytest.raises(errors.Unreachable):
-        await collect(gateway.client().events("p1", patience_s=10), 1)
+        await collect(gateway.client().events("p1", unreachable_s=10), 1)
     assert sum(gateway.slept) <= 10
 
 
@@ -127,7 +127,7 @@ async def test_a_refused_token_is_renewed_once() -> None:
 async def test_a_page_that_is_no_stream_is_not_taken_for_one() -> None:
     gateway = Gateway(then=lambda _: httpx.Response(200, text="<html>"))
     with pytest.raises(errors.Unreachable, match="text/event-stream"):
-        await collect(gateway.client().events("p1", patience_s=1), 1)
+        await collect(gateway.client().events("p1", unreachable_s=1), 1)
 
 
 async def test_all_of_the_users_projects() -> None:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from client.api import AsyncRetake
-from client.cli.codes import WorkFailed
+from client.cli.exit_codes import WorkFailed
 from client.cli.export import media_of
 from client.cli.main import build
 from client.cli.session import Session
@@ -116,7 +116,7 @@ def test_what_is_gone_is_named_and_leaves_nothing_behind(stored: Stored, tmp_pat
     del stored.files["/media/versions/m1/content"]
     done = export(FILM, "-o", "out")
     assert done.exit_code == 1
-    assert "music.mp3 is not there any more" in done.stderr
+    assert "music.mp3 is no longer available" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from client.errors import NotRunning, RetakeError
+from client.errors import ClientError, NotRunning
 from client.locate import locate
 
 HERE = "http://127.0.0.1:8081"
@@ -48,11 +48,11 @@ def test_nothing_runs(tmp_path: Path, state: str | None) -> None:
     if state is not None:
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "state.json").write_text(state)
-    with pytest.raises(NotRunning, match="No Retake is running") as e:
+    with pytest.raises(NotRunning, match="Retake is not running") as e:
         locate(data=tmp_path, environ={})
     assert "retake up" in e.value.recovery
 
 
 def test_an_address_that_is_none() -> None:
-    with pytest.raises(RetakeError, match="not an address"):
+    with pytest.raises(ClientError, match="not an HTTP URL"):
         locate("localhost:8080", environ={})

@@ -45,10 +45,10 @@ def test_all_bad_ones_are_named(tmp_path: Path) -> None:
         check([whole, tmp_path / "none.jpg", cut, text, empty, gif, huge, heavy])
     told = [p.removeprefix(f"{tmp_path}/") for p in e.value.problems]
     assert [t.partition(" (")[0] for t in told] == [
-        "none.jpg: there is no such file.",
+        "none.jpg: no such file.",
         "cut.jpg: damaged or unreadable",
-        "text.png: not a picture that can be read",
-        "empty.png: not a picture that can be read",
+        "text.png: not a readable picture",
+        "empty.png: not a readable picture",
         "moving.gif: GIF is not supported; convert it to JPEG, PNG or WebP.",
         "huge.png: 10000 x 10000 is more than 50 megapixels.",
         "heavy.jpg: larger than 25 MiB.",

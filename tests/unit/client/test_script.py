@@ -93,14 +93,14 @@ def test_unknown_keys_are_warned_of_where_they_stand(tmp_path: Path, suffix: str
     path = write(tmp_path, text, f"film.{suffix}")
     document, warnings = read(path)
     assert [(f.line, f.column) for f in warnings] == [(2, 1), (6, 5)]
-    assert "'lokation' is not known here and ignored. Known: scene_number, location," in warnings[1].message
+    assert "Unknown key 'lokation' is ignored. Known keys: scene_number, location," in warnings[1].message
     assert "musik" not in document.as_json()
 
 
 def test_a_key_given_twice_is_warned_of(tmp_path: Path) -> None:
     document, warnings = read(write(tmp_path, "title: A\ntitle: B\nsegments: [{}]\n"))
     assert document.title == "B"
-    assert [(f.line, f.message) for f in warnings] == [(2, "'title' is given twice; the last one counts.")]
+    assert [(f.line, f.message) for f in warnings] == [(2, "Duplicate key 'title'; the last value is used.")]
 
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
@@ -112,28 +112,28 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
         ":3:4: segments[2].duration: input should be a valid number, unable to parse string as a number.",
         ":4:3: segments[3].transition_after.style: input should be 'cut', 'fade' or 'dissolve'.",
         ":5:16: segments[4].directions.video: input should be a valid string.",
-        ":6:3: segments[5].starting_image: give one of path, url and upload_id.",
+        ":6:3: segments[5].starting_image: give exactly one of path, url and upload_id.",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "name", "told"),
     [
-        ("title: T\nsegments:\n  - a: [1\n", "f.yaml", ":4:1: This is not YAML: while parsing a flow sequence"),
-        ("title: T\n\tx: 1\n", "f.yaml", ":2:1: This is not YAML:"),
-        ("title: T\n---\ntitle: U\n", "f.yaml", ":2:1: This is not YAML: expected a single document"),
-        ("title: *nowhere\n", "f.yaml", ":1:8: This is not YAML: found undefined alias"),
-        ("title: !!python/object:os.system x\nsegments: []\n", "f.yaml", ":1:8: This value cannot be read"),
-        ("? [a]\n: b\n", "f.yaml", ":1:3: A key must be a word."),
-        ('{"title": "T",\n "segments": [}', "f.json", ":2:15: This is not JSON: Expecting value."),
-        (b"title: caf\xe9\n", "f.yaml", ":1:11: A script must be UTF-8 text."),
-        (b"title: T\nx: \x07\n", "f.yaml", ":2:4: The character U+0007 does not belong in text."),
-        ("[1, 2]", "f.yaml", ":1:1: A script has keys"),
-        ("", "f.yaml", ": A script has keys"),
-        ("just words", "f.yaml", ":1:1: A script has keys"),
-        ("[" * 1500, "f.yaml", ": This is not YAML: it is nested too deeply"),
-        ("[" * 100_000, "f.json", ": This is nested too deeply."),
-        (b"x" * 1_100_000, "f.yaml", ": A script has at most 1 MiB."),
+        ("title: T\nsegments:\n  - a: [1\n", "f.yaml", ":4:1: Invalid YAML: while parsing a flow sequence"),
+        ("title: T\n\tx: 1\n", "f.yaml", ":2:1: Invalid YAML:"),
+        ("title: T\n---\ntitle: U\n", "f.yaml", ":2:1: Invalid YAML: expected a single document"),
+        ("title: *nowhere\n", "f.yaml", ":1:8: Invalid YAML: found undefined alias"),
+        ("title: !!python/object:os.system x\nsegments: []\n", "f.yaml", ":1:8: Invalid value"),
+        ("? [a]\n: b\n", "f.yaml", ":1:3: A key must be a string."),
+        ('{"title": "T",\n "segments": [}', "f.json", ":2:15: Invalid JSON: Expecting value."),
+        (b"title: caf\xe9\n", "f.yaml", ":1:11: The script must be UTF-8 text."),
+        (b"title: T\nx: \x07\n", "f.yaml", ":2:4: Control character U+0007 is not allowed."),
+        ("[1, 2]", "f.yaml", ":1:1: A script is a mapping"),
+        ("", "f.yaml", ": A script is a mapping"),
+        ("just words", "f.yaml", ":1:1: A script is a mapping"),
+        ("[" * 1500, "f.yaml", ": Invalid YAML: nested too deeply"),
+        ("[" * 100_000, "f.json", ": The script is nested too deeply."),
+        (b"x" * 1_100_000, "f.yaml", ": The script is larger than 1 MiB."),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(tmp_path: Path, text: str | bytes, name: str, told: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from client import errors
 from client.credentials import Credentials
-from client.transport import Retry
+from client.retry import RetryPolicy
 from tests.unit.client.fake import Gateway, ok, refusal
 
 RUN = {"id": "r1", "kind": "video", "status": "queued"}
@@ -37,7 +37,7 @@ async def test_two_posts_have_two_keys() -> None:
 async def test_it_gives_up_after_its_attempts() -> None:
     gateway = Gateway(then=lambda _: httpx.ConnectError("refused"))
     with pytest.raises(errors.Unreachable) as e:
-        await gateway.client(retry=Retry(attempts=3)).projects.all()
+        await gateway.client(retry=RetryPolicy(attempts=3)).projects.all()
     assert len(gateway.requests) == 3
     assert "127.0.0.1:8080" in e.value.message
     assert "retake up" in e.value.recovery
@@ -113,11 +113,11 @@ async def test_an_unknown_problem_and_a_proxys_page_are_still_problems() -> None
 async def test_an_answer_of_something_else_is_said_to_be_that() -> None:
     gateway = Gateway(httpx.Response(200, text="<html>hello</html>"), ok({"status": "queued"}), ok({"items": []}))
     client = gateway.client()
-    with pytest.raises(errors.BadAnswer, match="not answer like"):
+    with pytest.raises(errors.BadResponse, match="not respond like"):
         await client.runs.get("r1")
-    with pytest.raises(errors.BadAnswer, match="Run does not fit"):
+    with pytest.raises(errors.BadResponse, match="Run does not fit"):
         await client.runs.get("r1")
-    with pytest.raises(errors.BadAnswer, match="without `data`"):
+    with pytest.raises(errors.BadResponse, match="no `data`"):
         await client.projects.all()
 
 

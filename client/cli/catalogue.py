@@ -1,4 +1,4 @@
-"""`retake models`: what can make an asset."""
+"""`retake models`: the catalogue of models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from client.cli import show
+from client.cli import formatting
 from client.cli.command import command
 from client.cli.options import parse_kind
 from client.cli.session import Session
@@ -17,27 +17,27 @@ from client.models import CatalogueModel
 @command
 async def models(
     session: Session,
-    kind: Annotated[str | None, typer.Option("--kind", "-k", help="Only those that make this.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", "-k", help="Only models for this kind of asset.")] = None,
 ) -> None:
-    """List the models, what they make, and their settings."""
-    wanted = parse_kind(kind)
+    """List the models with their kinds of assets, prices, limits and settings."""
+    asset_kind = parse_kind(kind)
     async with session.connect() as client:
-        found = [m for m in await client.catalogue.models() if wanted is None or wanted in m.makes]
+        found = [m for m in await client.catalogue.models() if asset_kind is None or asset_kind in m.makes]
     if not session.as_json:
-        table = show.table("Model", "Makes", "Price", "Limits", "Settings")
+        table = formatting.table("Model", "Kinds", "Price", "Limits", "Settings")
         for model in found:
-            makes = ", ".join(k.replace("_", " ") for k in model.makes)
+            kinds = ", ".join(k.replace("_", " ") for k in model.makes)
             style = "" if model.usable else "dim"
             name = model.slug if model.usable else f"{model.slug} *"
-            table.add_row(Text(name, style), makes, _price(model), _limits(model), Text(_settings(model), style))
+            table.add_row(Text(name, style), kinds, _price(model), _limits(model), Text(_settings(model), style))
         session.table(table)
         for reason in sorted({m.unusable_reason for m in found if m.unusable_reason}):
-            session.line(f"* not usable yet. {reason}")
+            session.line(f"* not available: {reason}")
     session.emit({"models": found})
 
 
 def _price(model: CatalogueModel) -> str:
-    """`0.03 USD an image`, `0.018-0.072 USD a second`."""
+    """`0.03 USD/image`, `0.018-0.072 USD/second`."""
     if not isinstance(model.price, dict):
         return "free"
     amounts = sorted(model.price.get("amounts", {}).values(), key=float) or [model.price.get("amount") or "?"]
@@ -47,8 +47,8 @@ def _price(model: CatalogueModel) -> str:
 
 
 def _limits(model: CatalogueModel) -> str:
-    words = {"per_minute": "/min", "at_once": " at once"}
-    return ", ".join(f"{n:g}{words[name]}" for name, n in model.limits.items() if n is not None and name in words)
+    units = {"per_minute": "/min", "at_once": " concurrent"}
+    return ", ".join(f"{n:g}{units[name]}" for name, n in model.limits.items() if n is not None and name in units)
 
 
 def _settings(model: CatalogueModel) -> str:

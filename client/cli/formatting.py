@@ -1,4 +1,4 @@
-"""How things look to people: times, sizes, states, tables."""
+"""Formatting of times, sizes, states and tables for people."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 
 from rich.table import Table
 
-from client.board import Look
+from client.episode_progress import AssetState
 from client.models import Version
 
-LOOKS: dict[Look, tuple[str, str]] = {
-    Look.NOTHING: ("·", "dim"),
-    Look.QUEUED: ("waiting", "dim"),
-    Look.WORKING: ("working", "cyan"),
-    Look.REVIEW: ("to review", "bold yellow"),
-    Look.COMMITTING: ("accepted", "green"),
-    Look.DONE: ("done", "green"),
-    Look.REJECTED: ("rejected", "magenta"),
-    Look.FAILED: ("failed", "bold red"),
-    Look.STOPPED: ("stopped", "magenta"),
+ASSET_STATES: dict[AssetState, tuple[str, str]] = {
+    AssetState.NOTHING: ("·", "dim"),
+    AssetState.QUEUED: ("queued", "dim"),
+    AssetState.WORKING: ("working", "cyan"),
+    AssetState.REVIEW: ("to review", "bold yellow"),
+    AssetState.COMMITTING: ("accepted", "green"),
+    AssetState.DONE: ("done", "green"),
+    AssetState.REJECTED: ("rejected", "magenta"),
+    AssetState.FAILED: ("failed", "bold red"),
+    AssetState.STOPPED: ("stopped", "magenta"),
 }
-"""A word and a style for each look."""
+"""A word and a style for each state of an asset."""
 
 STATES = {
     "preview_ready": "bold yellow",
@@ -37,7 +37,7 @@ STATES = {
 
 
 def clock(seconds: float | None) -> str:
-    """18.5 s, 4:02 min."""
+    """A duration: 18.5 s, 4:02 min."""
     if seconds is None:
         return "-"
     if seconds < 60:
@@ -47,7 +47,7 @@ def clock(seconds: float | None) -> str:
 
 
 def size(count: float | None) -> str:
-    """8.4 MB."""
+    """A size in bytes: 8.4 MB."""
     if count is None:
         return "-"
     for unit in ("B", "kB", "MB", "GB"):
@@ -63,7 +63,7 @@ def count(number: int, thing: str) -> str:
 
 
 def ago(when: datetime | None, now: datetime | None = None) -> str:
-    """How long since, in one unit: 2 min, 3 h."""
+    """The age in one unit: 2 min, 3 h."""
     if when is None:
         return "-"
     seconds = ((now or datetime.now(UTC)) - when).total_seconds()
@@ -74,12 +74,12 @@ def ago(when: datetime | None, now: datetime | None = None) -> str:
 
 
 def left(deadline: datetime | None, now: datetime | None = None) -> str:
-    """How long until, for a deadline."""
+    """The time until a deadline."""
     if deadline is None:
         return ""
     seconds = (deadline - (now or datetime.now(UTC))).total_seconds()
     if seconds <= 0:
-        return "time is up"
+        return "expired"
     minutes, rest = divmod(int(seconds), 60)
     if minutes >= 60:
         return f"{minutes // 60}:{minutes % 60:02d} h left"
@@ -87,25 +87,26 @@ def left(deadline: datetime | None, now: datetime | None = None) -> str:
 
 
 def table(*columns: str) -> Table:
-    """A table without a box. A column whose name starts with # holds numbers, with = ids, which stay whole."""
-    made = Table(box=None, pad_edge=False, header_style="dim")
+    """A table without a box. A name that starts with # marks a column of numbers, one with = a column of ids, which
+    are not wrapped."""
+    created = Table(box=None, pad_edge=False, header_style="dim")
     for name in columns:
         is_id = name.startswith("=")
-        made.add_column(
+        created.add_column(
             name.lstrip("#="), justify="right" if name.startswith("#") else "left", overflow="fold", no_wrap=is_id
         )
-    return made
+    return created
 
 
 def state(name: str | None) -> str:
-    """A state with its colour, as markup."""
+    """A state in its colour, as markup."""
     words = (name or "-").replace("_", " ")
     style = STATES.get(name or "")
     return f"[{style}]{words}[/]" if style else words
 
 
 def media(version: Version) -> str:
-    """5.0 s · 1920x1080 · 16:9 · 3.4 MB."""
+    """The facts of a file: 5.0 s · 1920x1080 · 16:9 · 3.4 MB."""
     facts = (
         clock(version.duration) if version.duration is not None else None,
         version.resolution,
@@ -116,7 +117,7 @@ def media(version: Version) -> str:
 
 
 def quality(version: Version) -> str:
-    """The scores; where one is missing, why."""
+    """The quality scores, with the reasons of missing ones."""
     scores = ("overall_score", "visual_quality", "consistency_score")
     found = [f"{_plain(n)} {value:.2f}" for n in scores if (value := version.quality_metrics.get(n)) is not None]
     reasons: dict[str, list[str]] = {}

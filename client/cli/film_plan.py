@@ -1,11 +1,11 @@
-"""What `retake film` is going to make, complete and checked before anything starts."""
+"""The plan of `retake film`, complete and checked before anything starts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.cli.codes import UsageError
+from client.cli.exit_codes import UsageError
 from client.script.document import Document, EpisodeDirections, Segment, SegmentDirections, picture_paths, read_document
 from client.script.pictures import Photograph, check, expand
 from client.script.source import read_source
@@ -18,7 +18,7 @@ MOVES = (
     "Tilt slowly up",
     "Drift slowly to the left",
 )
-"""Directions for photographs that come without a script: no two neighbours move alike."""
+"""Directions for photographs without a script: neighbours never have the same camera move."""
 
 MUSIC = "warm and calm"
 STYLES = ("cut", "fade", "dissolve")
@@ -26,7 +26,7 @@ STYLES = ("cut", "fade", "dissolve")
 
 @dataclass(frozen=True)
 class Plan:
-    """`pictures` by index of their segment. `transition` None: each boundary as the script says."""
+    """`pictures` by the index of their segment. `transition` None: each boundary as in the script."""
 
     document: Document
     pictures: dict[int, Photograph]
@@ -45,14 +45,14 @@ def make_plan(
     transition: str | None,
     episode: str | None,
 ) -> Plan:
-    """Raises UsageError, ScriptError or PictureError, naming everything that is wrong."""
+    """The plan of these options. Raises UsageError, ScriptError or PictureError, which lists all problems."""
     if transition is not None and transition not in STYLES:
-        raise UsageError(f"{transition!r} is no transition.", f"Choose one of: {', '.join(STYLES)}.")
+        raise UsageError(f"Unknown transition: {transition!r}.", f"Choose one of: {', '.join(STYLES)}.")
     if music and no_music:
-        raise UsageError("--music and --no-music contradict each other.", "Leave one out.")
+        raise UsageError("--music and --no-music exclude each other.", "Omit one of them.")
     if episode:
         if photos or script:
-            raise UsageError("An episode that exists has its pictures already.", "Leave out PHOTOS and --script.")
+            raise UsageError("An existing episode already has its pictures.", "Omit PHOTOS and --script.")
         return Plan(Document(title="-", segments=[Segment()]), {}, [], transition, not no_music)
     files = expand(photos)
     if script:
@@ -62,7 +62,7 @@ def make_plan(
         document, warnings = _of_photos(len(files), seconds), []
         pictures = dict(enumerate(files))
     else:
-        raise UsageError("No photographs and no script.", "Name files or a folder, or give --script FILE.")
+        raise UsageError("No photographs and no script.", "Give files or a folder, or --script FILE.")
     checked = dict(zip(pictures, check(pictures.values()), strict=True))
     document = _with_options(document, music or (None if script else MUSIC), no_music, title)
     own = any(s.transition_after for s in document.segments)
@@ -71,7 +71,7 @@ def make_plan(
 
 
 def read_script(script: Path) -> tuple[Document, list[str]]:
-    """A document from a file, and what to warn of."""
+    """The document in a file, and warnings about it. Raises ScriptError."""
     document, warnings = read_document(read_source(script))
     return document, [str(w) for w in warnings]
 
@@ -84,12 +84,12 @@ def _of_photos(count: int, seconds: float) -> Document:
 
 
 def _fill(document: Document, named: dict[int, Path], files: list[Path]) -> dict[int, Path]:
-    """Give the photographs, in order, to the segments that name no picture of their own."""
+    """Assign the photographs, in order, to the segments without a picture of their own."""
     free = [i for i, s in enumerate(document.segments) if s.starting_image is None and s.starting_image_url is None]
     if len(files) > len(free):
         raise UsageError(
-            f"There are {len(files)} photographs for {len(free)} segments without a picture of their own.",
-            "Leave some out, or add segments to the script.",
+            f"There are {len(files)} photographs, but only {len(free)} segments without a picture of their own.",
+            "Omit some photographs, or add segments to the script.",
         )
     return dict(sorted({**named, **dict(zip(free, files, strict=False))}.items()))
 

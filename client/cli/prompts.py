@@ -1,16 +1,16 @@
-"""Asking a person, without blocking the loop: events go on arriving, Ctrl-C works."""
+"""Interactive prompts that do not block the event loop: events keep arriving, and Ctrl-C works."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 
-from client.cli.codes import Stopped, UsageError
+from client.cli.exit_codes import Stopped, UsageError
 from client.cli.session import Session
 
 
 async def ask(session: Session, question: str, default: str = "") -> str:
-    """One line of an answer, stripped; the default for an empty one. Raises Stopped at the end of input."""
+    """The answer, one line, stripped; `default` for an empty one. Raises Stopped at the end of the input."""
     session.console.print(question, end=" ", markup=False, soft_wrap=True, style="bold")
     if not session.console.is_terminal:
         session.console.print()
@@ -21,7 +21,7 @@ async def ask(session: Session, question: str, default: str = "") -> str:
 
 
 async def choose(session: Session, question: str, choices: str, default: str = "") -> str:
-    """One of the letters in `choices`; asked again until it is."""
+    """One of the letters in `choices`; asks again after any other answer."""
     while True:
         answer = (await ask(session, question, default)).lower()[:1]
         if answer and answer in choices:
@@ -30,32 +30,33 @@ async def choose(session: Session, question: str, choices: str, default: str = "
 
 
 async def confirm(session: Session, question: str, yes: bool) -> None:
-    """Go on only if the person says so. Raises UsageError if they do not, or cannot be asked."""
+    """Ask for confirmation unless `yes`. Raises UsageError if it is refused, or without a terminal."""
     if yes:
         return
     if not session.can_ask:
-        raise UsageError("Nobody can be asked here.", "Add --yes if you mean it.")
+        raise UsageError("Cannot prompt: not a terminal.", "Add --yes to confirm.")
     if await choose(session, f"{question} [y/n]", "yn") == "n":
         raise UsageError("Nothing was changed.", "")
 
 
-async def rating(session: Session) -> int | None:
+async def ask_rating(session: Session) -> int | None:
+    """A rating from 1 to 5; None if it is skipped."""
     while True:
-        answer = await ask(session, "Rating 1-5 (Enter: none)")
+        answer = await ask(session, "Rating 1-5 (Enter to skip):")
         if not answer:
             return None
         if answer in ("1", "2", "3", "4", "5"):
             return int(answer)
-        session.line("Please give a number from 1 to 5, or nothing.")
+        session.line("Please enter a number from 1 to 5, or press Enter to skip.")
 
 
 async def _read_line() -> str:
-    """A line of stdin. The terminal edits it; the loop waits for it without a thread that Ctrl-C could not end."""
+    """A line of stdin, waited for by the event loop: Ctrl-C could not end a thread that waits for it."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     try:
         loop.add_reader(sys.stdin.fileno(), ready.set)
-    except (PermissionError, ValueError):  # a file cannot be waited for and need not be
+    except (PermissionError, ValueError):  # a regular file is always readable
         return sys.stdin.readline()
     try:
         await ready.wait()

@@ -11,20 +11,20 @@ import httpx
 import pytest
 from PIL import Image
 
-from client.cleanup import stopping
+from client.cleanup import cancel_on_error
+from client.episode_watcher import EpisodeWatcher
 from client.errors import Unreachable
-from client.live import Live
-from client.models import Episode, Run
-from client.production import (
+from client.film_workflow import (
     Accept,
-    MakingFailed,
     Reject,
+    WorkflowFailed,
     check_pictures,
+    generate_missing,
     import_document,
-    make_all,
     review_run,
     upload_pictures,
 )
+from client.models import Episode, Run
 from client.script.document import Document
 from client.script.pictures import check
 from tests.unit.client.fake import Frames, Gateway, frame, ok, refusal
@@ -43,7 +43,7 @@ RUN = {
 PREVIEW = {"run_id": "r1", "asset_id": "v1", "kind": "video", "episode_id": "e1"}
 
 
-class World:
+class FakeWorkflow:
     """A gateway of routes; events are what the stream carries, in portions that open when they are asked for."""
 
     def __init__(self, **routes: Any) -> None:
@@ -76,8 +76,8 @@ class _Stream(Frames):
             yield (await self._queue.get()).encode()
 
 
-def live(world: World, **options: Any) -> Live:
-    return Live(world.client, "p1", Episode.model_validate(EPISODE), **options)
+def watcher(workflow: FakeWorkflow, **options: Any) -> EpisodeWatcher:
+    return EpisodeWatcher(workflow.client, "p1", Episode.model_validate(EPISODE), **options)
 
 
 async def accept(_: Run) -> Accept | Reject:
@@ -89,58 +89,58 @@ async def test_a_batch_is_reviewed_to_its_end() -> None:
 
     def decide(_: httpx.Request) -> httpx.Response:
         batch_now["status"] = "completed"
-        world.tell("batch-updated", batch_id="b1", status="completed")
+        workflow.tell("batch-updated", batch_id="b1", status="completed")
         return ok({"id": "w1", "verdict": "accepted"})
 
-    world = World(**{
+    workflow = FakeWorkflow(**{
         "POST /episodes/e1/batches": lambda _: ok(batch_now, 202),
         "GET /batches/b1": lambda _: ok(batch_now),
         "GET /runs/r1": RUN,
         "POST /runs/r1/review": decide,
     })  # fmt: skip
     decided: list[str | None] = []
-    async with live(world) as following:
-        world.tell("batch-updated", batch_id="b1", status="waiting_review")
-        world.tell("preview-ready", **PREVIEW)
-        batch = await make_all(
-            world.client, following, accept, on_review=lambda _, review: decided.append(review.verdict)
+    async with watcher(workflow) as watching:
+        workflow.tell("batch-updated", batch_id="b1", status="waiting_review")
+        workflow.tell("preview-ready", **PREVIEW)
+        batch = await generate_missing(
+            workflow.client, watching, accept, on_review=lambda _, review: decided.append(review.verdict)
         )
     assert batch.status == "completed"
     assert decided == ["accepted"]
-    assert {"action": "approve", "version_id": "ver1", "rating": 5} in world.gateway.bodies
-    assert {"mode": "sequential", "auto_approve": False, "deadline_minutes": None} in world.gateway.bodies
-    assert "POST /batches/b1/cancel" not in world.calls()
+    assert {"action": "approve", "version_id": "ver1", "rating": 5} in workflow.gateway.bodies
+    assert {"mode": "sequential", "auto_approve": False, "deadline_minutes": None} in workflow.gateway.bodies
+    assert "POST /batches/b1/cancel" not in workflow.calls()
 
 
 async def test_an_end_that_no_event_tells_is_seen_anyway() -> None:
     statuses = iter(["running", "running", "completed"])
-    world = World(**{
+    workflow = FakeWorkflow(**{
         "POST /episodes/e1/batches": lambda _: ok({"id": "b1", "status": "running"}, 202),
         "GET /batches/b1": lambda _: ok({"id": "b1", "status": next(statuses)}),
     })  # fmt: skip
-    async with live(world, look_anyway_s=0.05) as following:
-        batch = await make_all(world.client, following, None)
+    async with watcher(workflow, poll_s=0.05) as watching:
+        batch = await generate_missing(workflow.client, watching, None)
     assert batch.status == "completed"
 
 
 async def test_an_interrupted_batch_is_cancelled() -> None:
-    world = World(**{
+    workflow = FakeWorkflow(**{
         "POST /episodes/e1/batches": lambda _: ok({"id": "b1", "status": "running"}, 202),
         "GET /batches/b1": {"id": "b1", "status": "running"},
         "POST /batches/b1/cancel": lambda _: ok({"id": "b1", "status": "cancelled"}, 202),
     })  # fmt: skip
 
     async def work() -> None:
-        async with live(world) as following:
-            await make_all(world.client, following, None)
+        async with watcher(workflow) as watching:
+            await generate_missing(workflow.client, watching, None)
 
     task = asyncio.create_task(work())
-    while "GET /batches/b1" not in world.calls():
+    while "GET /batches/b1" not in workflow.calls():
         await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.calls()[-1] == "POST /batches/b1/cancel"
+    assert workflow.calls()[-1] == "POST /batches/b1/cancel"
 
 
 async def test_an_interruption_while_the_request_is_on_its_way_stops_what_it_started() -> None:
@@ -154,7 +154,7 @@ async def test_an_interruption_while_the_request_is_on_its_way_stops_what_it_sta
         stopped.append(started)
 
     async def work() -> None:
-        async with stopping(start(), stop):
+        async with cancel_on_error(start(), stop):
             raise AssertionError("interrupted before")
 
     task = asyncio.create_task(work())
@@ -176,7 +176,7 @@ async def test_what_fails_while_stopping_does_not_hide_the_reason() -> None:
         raise Unreachable("gone")
 
     with pytest.raises(ValueError, match="the reason"):
-        async with stopping(start(), stop):
+        async with cancel_on_error(start(), stop):
             raise ValueError("the reason")
 
 
@@ -187,23 +187,23 @@ async def test_what_came_to_its_end_is_not_stopped() -> None:
     async def stop(_: str) -> None:
         raise AssertionError("it had ended")
 
-    async with stopping(start(), stop) as started:
+    async with cancel_on_error(start(), stop) as started:
         assert started == "b1"
 
 
 async def test_a_stream_that_is_refused_ends_the_waiting() -> None:
-    world = World(**{
+    workflow = FakeWorkflow(**{
         "POST /episodes/e1/batches": lambda _: ok({"id": "b1", "status": "running"}, 202),
         "GET /batches/b1": {"id": "b1", "status": "running"},
         "POST /batches/b1/cancel": lambda _: ok({"id": "b1", "status": "cancelled"}, 202),
     })  # fmt: skip
-    answer = world.gateway.then
+    answer = workflow.gateway.then
     assert answer
-    world.gateway.then = lambda r: refusal(403, "forbidden") if r.url.path.endswith("/events") else answer(r)
+    workflow.gateway.then = lambda r: refusal(403, "forbidden") if r.url.path.endswith("/events") else answer(r)
     with pytest.raises(Exception, match="forbidden"):
-        async with live(world) as following:
-            await make_all(world.client, following, None)
-    assert world.calls()[-1] == "POST /batches/b1/cancel"
+        async with watcher(workflow) as watching:
+            await generate_missing(workflow.client, watching, None)
+    assert workflow.calls()[-1] == "POST /batches/b1/cancel"
 
 
 @pytest.mark.parametrize(
@@ -211,22 +211,22 @@ async def test_a_stream_that_is_refused_ends_the_waiting() -> None:
     [refusal(409, "already-decided", outcome="rejected"), refusal(409, "invalid-state"), refusal(404, "not-found")],
 )
 async def test_a_decision_that_came_too_late_is_no_failure(answer: httpx.Response) -> None:
-    world = World(**{"GET /runs/r1": RUN, "POST /runs/r1/review": answer})
-    assert await review_run(world.client, "r1", accept) is None
+    workflow = FakeWorkflow(**{"GET /runs/r1": RUN, "POST /runs/r1/review": answer})
+    assert await review_run(workflow.client, "r1", accept) is None
 
 
 async def test_a_run_that_waits_no_more_is_not_asked_about() -> None:
-    world = World(**{"GET /runs/r1": {**RUN, "status": "expired"}})
-    assert await review_run(world.client, "r1", accept) is None
+    workflow = FakeWorkflow(**{"GET /runs/r1": {**RUN, "status": "expired"}})
+    assert await review_run(workflow.client, "r1", accept) is None
 
 
 async def test_a_rejection_carries_its_changes() -> None:
     async def reject(_: Run) -> Accept | Reject:
         return Reject(feedback="too slow", changes={"prompt_modifications": "faster"})
 
-    world = World(**{"GET /runs/r1": RUN, "POST /runs/r1/review": {"id": "w1", "next_run_id": "r2"}})
-    assert await review_run(world.client, "r1", reject)
-    assert world.gateway.bodies == [
+    workflow = FakeWorkflow(**{"GET /runs/r1": RUN, "POST /runs/r1/review": {"id": "w1", "next_run_id": "r2"}})
+    assert await review_run(workflow.client, "r1", reject)
+    assert workflow.gateway.bodies == [
         {"action": "reject", "version_id": "ver1", "feedback": "too slow", "regenerate": True,
          "suggested_changes": {"prompt_modifications": "faster"}}
     ]  # fmt: skip
@@ -237,10 +237,10 @@ async def test_a_picture_used_twice_goes_up_once(tmp_path: Path) -> None:
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     a, b = check([tmp_path / "a.png", tmp_path / "b.png"])
     numbers = iter(range(9))
-    world = World(**{"POST /projects/p1/uploads": lambda _: ok({"id": f"u{next(numbers)}"}, 201)})
+    workflow = FakeWorkflow(**{"POST /projects/p1/uploads": lambda _: ok({"id": f"u{next(numbers)}"}, 201)})
     document = Document.model_validate({"title": "T", "segments": [{}, {}, {}, {}]})
     told: list[tuple[int, int | None]] = []
-    made = await upload_pictures(world.client, "p1", document, {0: a, 1: b, 3: a}, lambda *p: told.append(p))
+    made = await upload_pictures(workflow.client, "p1", document, {0: a, 1: b, 3: a}, lambda *p: told.append(p))
     images = [s.get("starting_image") for s in made.as_json()["segments"]]
     assert images == [{"upload_id": "u0"}, {"upload_id": "u1"}, None, {"upload_id": "u0"}]
     total = (tmp_path / "a.png").stat().st_size + (tmp_path / "b.png").stat().st_size
@@ -249,12 +249,12 @@ async def test_a_picture_used_twice_goes_up_once(tmp_path: Path) -> None:
 
 async def test_an_import_that_fails_says_why() -> None:
     error = {"code": "x", "cause": "The picture is broken.", "recovery": "Upload another."}
-    world = World(**{
+    workflow = FakeWorkflow(**{
         "POST /projects/p1/imports": lambda _: ok({"id": "i1", "status": "failed", "error": error}, 202),
         "POST /imports/i1/cancel": refusal(409, "invalid-state"),
     })  # fmt: skip
-    with pytest.raises(MakingFailed, match="The picture is broken") as e:
-        await import_document(world.client, "p1", Document.model_validate({"title": "T", "segments": [{}]}))
+    with pytest.raises(WorkflowFailed, match="The picture is broken") as e:
+        await import_document(workflow.client, "p1", Document.model_validate({"title": "T", "segments": [{}]}))
     assert e.value.recovery == "Upload another."
 
 
@@ -268,6 +268,6 @@ def test_a_picture_that_did_not_get_in_is_no_detail() -> None:
     def episode(images: list[dict[str, Any]]) -> Episode:
         return Episode.model_validate({"id": "e", "title": "T", "segments": segments, "assets": images})
 
-    with pytest.raises(MakingFailed, match=r"segment 1, 3 could not be used\. It was broken\."):
+    with pytest.raises(WorkflowFailed, match=r"segment 1, 3 could not be imported\. It was broken\."):
         check_pictures(episode(assets), document, ["It was broken."])
     check_pictures(episode(entered), document, [])

@@ -1,0 +1,180 @@
+"""`retake review` and `retake history`: decide about previews; list the decisions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from client.api import AsyncRetake
+from client.cli import formatting
+from client.cli.command import command
+from client.cli.exit_codes import UsageError
+from client.cli.lookup import find_scope
+from client.cli.options import EpisodeFilter, EpisodeOption, Limit, ProjectOption, parse_pairs
+from client.cli.preview import Postponed, ask_decision, present, review_line
+from client.cli.session import Session
+from client.errors import AlreadyDecided
+from client.film_workflow import Accept, Reject, submit
+from client.models import Run, RunStatus
+
+
+@command
+async def review(
+    session: Session,
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Id of the run.  [default: all waiting runs]")
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", "-a", help="Accept the preview.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", "-r", help="Reject the preview.")] = False,
+    rating: Annotated[int | None, typer.Option("--rating", min=1, max=5, help="Rating, 5 is best.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "--feedback", metavar="TEXT", help="Reason for the decision.")
+    ] = None,
+    suggest: Annotated[
+        str | None,
+        typer.Option("--suggest", metavar="TEXT", help="With --reject: text to add to the directions of the next run."),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--change",
+            "-c",
+            metavar="KEY=VALUE",
+            help="With --reject: change for the next run, such as character_prompt=..., seed=7; repeatable.",
+        ),
+    ] = None,
+    again: Annotated[
+        bool | None,
+        typer.Option(
+            "--again/--no-again", help="With --reject: start another run.  [default: only if changes are given]"
+        ),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version-id", help="Id of the version, if there are variants.")
+    ] = None,
+    show_only: Annotated[bool, typer.Option("--list", help="Only list the waiting previews.")] = False,
+    episode: EpisodeOption = None,
+    project: ProjectOption = None,
+) -> None:
+    """Accept or reject previews: one run by options, or all waiting runs interactively."""
+    decision = _decision(accept, reject, rating, reason, suggest, change, again)
+    if decision is not None and run is None:
+        raise UsageError("A decision needs a run.", "See the waiting runs: retake review --list")
+    async with session.connect() as client:
+        if run is not None:
+            waiting = [await client.runs.get(run)]
+        else:
+            waiting = await _waiting(client, episode, project)
+        if decision is not None:
+            decided = await submit(client, waiting[0], decision, version)
+            session.line(*review_line(waiting[0], decided))
+            session.emit(decided)
+        elif show_only or not session.can_ask:
+            _list(session, waiting)
+            session.emit({"waiting": waiting})
+        else:
+            await _ask_all(session, client, waiting)
+
+
+def _decision(
+    accept: bool,
+    reject: bool,
+    rating: int | None,
+    reason: str | None,
+    suggest: str | None,
+    change: list[str] | None,
+    again: bool | None,
+) -> Accept | Reject | None:
+    changes: dict[str, Any] = parse_pairs(change, "--change")
+    if suggest:
+        changes["prompt_modifications"] = suggest
+    if accept and reject:
+        raise UsageError("--accept and --reject contradict each other.", "Leave one out.")
+    if not reject and (changes or again is not None):
+        raise UsageError("Changes need a rejection.", "Add --reject.")
+    if accept:
+        return Accept(rating, reason)
+    if reject:
+        return Reject(reason, changes or None, rating, regenerate=bool(changes) if again is None else again)
+    if rating is not None or reason:
+        raise UsageError("A rating or a reason needs a decision.", "Add --accept or --reject.")
+    return None
+
+
+async def _waiting(client: AsyncRetake, episode: str | None, project: str | None) -> list[Run]:
+    """The runs that wait for a decision, those with the earliest deadline first."""
+    project_id, filters = await find_scope(client, episode, project)
+    filters["status"] = RunStatus.PREVIEW_READY.value
+    runs = await client.runs.all(project_id, **filters)
+    return sorted(runs, key=lambda r: (r.deadline is None, r.deadline, r.created_at))
+
+
+def _list(session: Session, waiting: list[Run]) -> None:
+    if session.as_json:
+        return
+    if not waiting:
+        session.line("No previews are waiting for review.")
+        return
+    table = formatting.table("=Run", "#Seg", "Kind", "Result", "Deadline")
+    for run in waiting:
+        result = formatting.media(run.versions[0]) if run.versions else "-"
+        number = str(run.segment_number or "-")
+        table.add_row(run.id, number, run.kind.words, Text(result), formatting.left(run.deadline) or "none")
+    session.table(table)
+
+
+async def _ask_all(session: Session, client: AsyncRetake, waiting: list[Run]) -> None:
+    if not waiting:
+        session.line("No previews are waiting for review.")
+    for run in waiting:
+        if run.status is not RunStatus.PREVIEW_READY:
+            session.line(f"Run {run.id} is not waiting for a decision; its status is {run.status.replace('_', ' ')}.")
+            continue
+        present(session, run)
+        try:
+            decided = await submit(client, run, await ask_decision(session, run, can_postpone=True))
+        except Postponed:
+            continue
+        except AlreadyDecided as e:
+            session.warn(f"{e.message} {e.recovery}")
+            continue
+        session.line(*review_line(run, decided))
+
+
+@command
+async def history(
+    session: Session, limit: Limit = 50, episode: EpisodeFilter = None, project: ProjectOption = None
+) -> None:
+    """List all decisions with ratings, reasons and reviewers, newest first."""
+    async with session.connect() as client:
+        project_id, filters = await find_scope(client, episode, project)
+        found = await client.reviews.all(project_id, limit, **filters)
+        numbers: dict[str | None, int] = {}
+        for episode_id in {r.episode_id for r in found if r.segment_id and r.episode_id}:
+            numbers |= {s.id: s.segment_number for s in (await client.episodes.get(episode_id)).segments}
+    if not session.as_json:
+        table = formatting.table("Age", "#Seg", "Kind", "Decision", "Rating", "Feedback", "Reviewer")
+        for review in found:
+            feedback = " / ".join(s for s in (review.feedback, _changes(review.suggested_changes)) if s)
+            table.add_row(
+                formatting.ago(review.decided_at or review.created_at), str(numbers.get(review.segment_id, "")),
+                review.kind.words if review.kind else "", _decision_text(review.action, review.verdict),
+                "★" * (review.rating or 0), Text(feedback), Text(review.user_id or "automatic"),
+            )  # fmt: skip
+        if found:
+            session.table(table)
+        else:
+            session.line("No decisions yet.")
+    session.emit({"reviews": found})
+
+
+def _decision_text(action: str | None, verdict: str | None) -> str:
+    if action == "request_regeneration":
+        return formatting.state("rejected").replace("rejected", "regenerated")
+    return formatting.state(verdict or action)
+
+
+def _changes(changes: dict[str, object] | None) -> str:
+    return ", ".join(f"{k}: {v}" for k, v in (changes or {}).items())
