@@ -1,4 +1,4 @@
-"""Retention: what a film needs and the last films never go, everything else goes in the end, and `gc` says why."""
+"""Retention in the compiler: used pieces and the last films are kept, the rest is deleted, and `gc` explains why."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from tests.support.clock import FakeClock
 WEEK, GRACE, OVER = timedelta(days=7), timedelta(hours=48), timedelta(minutes=1)
 
 
-class Aging:
-    """A store whose objects were written when a test's clock says: from before their bytes are there."""
+class AgingStore:
+    """A store whose objects have the modification times of a test's clock."""
 
     def __init__(self, store: ObjectStore, clock: FakeClock) -> None:
         self._store = store
@@ -53,12 +53,12 @@ class Aging:
 
 
 @dataclass
-class Kept:
-    """A compiler's rows and objects, and a clock that a test moves. Objects age with it."""
+class RetentionHarness:
+    """A compiler's rows and objects, and a clock that a test moves. The age of objects follows that clock."""
 
     pool: Pool
     store: ObjectStore
-    aging: Aging
+    aging: AgingStore
     clock: FakeClock
     piece_store: PostgresPieceStore
     retention: RetentionService
@@ -73,16 +73,16 @@ class Kept:
         return await self.store.put_bytes(key, content, "video/mp4")
 
     async def piece(self, key: str, kind: PieceKind = PieceKind.CLIP) -> Piece | None:
-        """Found, or made; None while another makes it."""
+        """Found, or rendered; None while another worker renders it."""
         if found := await self.piece_store.find([key]):
             return found[key]
         token = await self.piece_store.claim(key, kind)
         if token is None:
             return None
         ref = None if kind is PieceKind.TRACK else await self.put(f"pieces/{kind}/{key}/{new_id()}")
-        made = Piece(key, kind, ref, {})
-        assert await self.piece_store.finish(made, token)
-        return made
+        piece = Piece(key, kind, ref, {})
+        assert await self.piece_store.finish(piece, token)
+        return piece
 
     async def begin(self, episode_id: str) -> str:
         request = events.compile_requested(
@@ -96,11 +96,11 @@ class Kept:
         return request.compilation_id
 
     async def film(self, episode_id: str) -> str:
-        """A completed one, signed: with its poster and captions, and the unsigned object left behind."""
-        made = await self.begin(episode_id)
-        await self.put(f"films/{made}/{new_id()}.mp4")
-        await self.complete(made)
-        return made
+        """A completed, signed film with its poster and captions; its unsigned object has no row."""
+        film = await self.begin(episode_id)
+        await self.put(f"films/{film}/{new_id()}.mp4")
+        await self.complete(film)
+        return film
 
     async def complete(self, film: str) -> None:
         signed, poster, captions = [
@@ -140,145 +140,151 @@ class Kept:
 
 
 @pytest_asyncio.fixture
-async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Kept]:
+async def harness(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[RetentionHarness]:
     clock = FakeClock(datetime.now(UTC))
     async with (
         open_pool(await fresh_database("compiler")) as pool,
         open_objects(f"file://{tmp_path}", Service.COMPILER) as objects,
     ):
-        aging = Aging(objects.own, clock)
+        aging = AgingStore(objects.own, clock)
         retention = retention_service(pool, cast(ObjectStore, aging))
-        yield Kept(pool, objects.own, aging, clock, PostgresPieceStore(pool, new_id, clock), retention)
+        yield RetentionHarness(pool, objects.own, aging, clock, PostgresPieceStore(pool, new_id, clock), retention)
 
 
-async def test_a_piece_goes_when_nothing_has_used_it_for_a_week_and_two_days(kept: Kept) -> None:
-    made = await kept.piece("k")
-    track = await kept.piece("t", PieceKind.TRACK)
-    assert made and track
-    assert await kept.sweep(WEEK - OVER) == Freed()
-    assert (await kept.explained())["k"][:2] == ("keep", "used by a film or rendered ahead")
-    assert (await kept.sweep(2 * OVER)).marked == 2
-    assert (await kept.explained())["k"][:2] == ("wait", "unused for 7 days")
-    assert await kept.sweep(GRACE - OVER) == Freed()
-    assert made.bytes.key in await kept.files()
-    done = await kept.sweep(2 * OVER)
-    assert (done.deleted, done.size) == (2, made.bytes.size)
-    assert await kept.files() == set()
-    assert await kept.pool.fetchval("select count(*) from pieces") == 0
+async def test_an_unused_piece_is_marked_after_a_week_and_deleted_two_days_later(harness: RetentionHarness) -> None:
+    piece = await harness.piece("k")
+    track = await harness.piece("t", PieceKind.TRACK)
+    assert piece and track
+    assert await harness.sweep(WEEK - OVER) == Freed()
+    assert (await harness.explained())["k"][:2] == ("keep", "used by a film or rendered ahead")
+    assert (await harness.sweep(2 * OVER)).marked == 2
+    assert (await harness.explained())["k"][:2] == ("wait", "unused for 7 days")
+    assert await harness.sweep(GRACE - OVER) == Freed()
+    assert piece.bytes.key in await harness.files()
+    done = await harness.sweep(2 * OVER)
+    assert (done.deleted, done.size) == (2, piece.bytes.size)
+    assert await harness.files() == set()
+    assert await harness.pool.fetchval("select count(*) from pieces") == 0
 
 
-async def test_whoever_finds_a_piece_keeps_it_for_another_week_even_if_it_is_marked(kept: Kept) -> None:
-    made = await kept.piece("k")
-    await kept.sweep(WEEK - OVER)
-    assert await kept.piece_store.find(["k"]) == {"k": made}
-    assert await kept.sweep(WEEK - OVER) == Freed()
-    assert (await kept.sweep(2 * OVER)).marked == 1
-    kept.clock.move((GRACE + OVER).total_seconds())
-    assert await kept.piece_store.find(["k"]) == {"k": made}, "its bytes are there as long as no sweep has given it up"
-    assert await kept.sweep() == Freed()
-    assert (await kept.explained())["k"][0] == "keep"
+async def test_a_use_keeps_a_piece_for_another_week_and_removes_its_mark(harness: RetentionHarness) -> None:
+    piece = await harness.piece("k")
+    await harness.sweep(WEEK - OVER)
+    assert await harness.piece_store.find(["k"]) == {"k": piece}
+    assert await harness.sweep(WEEK - OVER) == Freed()
+    assert (await harness.sweep(2 * OVER)).marked == 1
+    harness.clock.move((GRACE + OVER).total_seconds())
+    assert await harness.piece_store.find(["k"]) == {"k": piece}, "its bytes exist until a round releases it"
+    assert await harness.sweep() == Freed()
+    assert (await harness.explained())["k"][0] == "keep"
 
 
-async def test_a_piece_that_is_wanted_while_its_bytes_go_is_made_anew(kept: Kept, monkeypatch: Any) -> None:
-    old = await kept.piece("k")
-    await kept.sweep(WEEK + OVER)
-    real = kept.store.delete
+async def test_a_piece_needed_while_its_bytes_are_deleted_is_rendered_again(
+    harness: RetentionHarness, monkeypatch: Any
+) -> None:
+    old = await harness.piece("k")
+    await harness.sweep(WEEK + OVER)
+    real = harness.store.delete
     anew: list[Piece | None] = []
 
     async def slow(*keys: str) -> None:
         if keys and not anew:
-            assert await kept.piece_store.find(["k"]) == {}
-            anew.append(await kept.piece("k"))
+            assert await harness.piece_store.find(["k"]) == {}
+            anew.append(await harness.piece("k"))
         await real(*keys)
 
-    monkeypatch.setattr(kept.store, "delete", slow)
-    await kept.sweep(GRACE + OVER)
+    monkeypatch.setattr(harness.store, "delete", slow)
+    await harness.sweep(GRACE + OVER)
     assert old and anew[0] and anew[0] != old
-    assert await kept.piece_store.find(["k"]) == {"k": anew[0]}
-    assert await kept.files() == {anew[0].bytes.key}
+    assert await harness.piece_store.find(["k"]) == {"k": anew[0]}
+    assert await harness.files() == {anew[0].bytes.key}
 
 
-async def test_of_a_mark_a_deletion_and_a_use_at_the_same_moment_no_user_is_left_without_bytes(kept: Kept) -> None:
+async def test_a_use_concurrent_with_a_deletion_always_has_its_bytes(harness: RetentionHarness) -> None:
     outcomes: Counter[str] = Counter()
     dice = random.Random(5)
     for number in range(30):
         key = f"k{number}"
-        before = await kept.piece(key)
-        await kept.sweep(WEEK + OVER)
-        kept.clock.move((GRACE + OVER).total_seconds())
+        before = await harness.piece(key)
+        await harness.sweep(WEEK + OVER)
+        harness.clock.move((GRACE + OVER).total_seconds())
 
         async def use(key: str = key) -> Piece | None:
             await asyncio.sleep(dice.random() * 0.004)
-            return await kept.piece(key)
+            return await harness.piece(key)
 
-        used, _ = await asyncio.gather(use(), kept.sweep())
-        assert used and used.bytes.key in await kept.files()
-        outcomes["kept" if used == before else "anew"] += 1
+        used, _ = await asyncio.gather(use(), harness.sweep())
+        assert used and used.bytes.key in await harness.files()
+        outcomes["found" if used == before else "rendered"] += 1
     assert sum(outcomes.values()) == 30
 
 
 @pytest.mark.parametrize("what", ["piece", "film"])
-async def test_a_store_that_is_away_delays_and_loses_nothing(kept: Kept, monkeypatch: Any, what: str) -> None:
+async def test_an_unavailable_store_delays_deletion_and_loses_nothing(
+    harness: RetentionHarness, monkeypatch: Any, what: str
+) -> None:
     episode = new_id()
     if what == "piece":
-        await kept.piece("k")
+        await harness.piece("k")
     else:
-        await kept.film(episode)
-        await kept.delete_episode(episode)
-    await kept.sweep(WEEK + OVER)
-    there = await kept.files()
+        await harness.film(episode)
+        await harness.delete_episode(episode)
+    await harness.sweep(WEEK + OVER)
+    there = await harness.files()
 
     async def away(*keys: str) -> None:
         raise Retryable("object_store_unavailable", "The store is away.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(kept.store, "delete", away)
+        patched.setattr(harness.store, "delete", away)
         with pytest.raises(Retryable):
-            await kept.sweep(GRACE + OVER)
-    assert await kept.files() == there
-    assert await kept.piece_store.find(["k"]) == {}, "what may be half deleted is not used again"
-    assert (await kept.sweep()).deleted == 1
-    assert await kept.files() == set()
+            await harness.sweep(GRACE + OVER)
+    assert await harness.files() == there
+    assert await harness.piece_store.find(["k"]) == {}, "a piece that may be half deleted is not used again"
+    assert (await harness.sweep()).deleted == 1
+    assert await harness.files() == set()
 
 
-async def test_the_last_three_films_of_an_episode_stay_with_all_their_files(kept: Kept) -> None:
+async def test_the_last_three_films_of_an_episode_are_kept_with_all_their_files(harness: RetentionHarness) -> None:
     episode, other = new_id(), new_id()
-    films = [await kept.film(episode) for _ in range(5)]
-    alone, running = await kept.film(other), await kept.begin(episode)
-    assert (await kept.sweep()).marked == 2
-    lines = await kept.explained()
+    films = [await harness.film(episode) for _ in range(5)]
+    alone, running = await harness.film(other), await harness.begin(episode)
+    assert (await harness.sweep()).marked == 2
+    lines = await harness.explained()
     assert lines[films[0]] == ("wait", "3 newer films of its episode were completed", "project")
     assert lines[films[2]] == ("keep", "one of the last 3 films of its episode", "project")
-    await kept.sweep(GRACE - OVER)
-    assert set(films) <= await kept.owners(), "who plays one plays it to its end"
-    await kept.sweep(2 * OVER)
-    assert await kept.owners() == {*films[2:], alone}
-    assert len(await kept.files()) == 4 * 3, "film, poster, captions; what was there before it was signed is gone"
-    assert await kept.sweep(timedelta(days=400)) == Freed()
-    rows = {r["compilation_id"] for r in await kept.pool.fetch("select compilation_id from compilations")}
+    await harness.sweep(GRACE - OVER)
+    assert set(films) <= await harness.owners(), "a viewer can watch it to its end"
+    await harness.sweep(2 * OVER)
+    assert await harness.owners() == {*films[2:], alone}
+    assert len(await harness.files()) == 4 * 3, "film, poster and captions; the unsigned film is deleted"
+    assert await harness.sweep(timedelta(days=400)) == Freed()
+    rows = {r["compilation_id"] for r in await harness.pool.fetch("select compilation_id from compilations")}
     assert rows == {*films[2:], alone, running}
 
 
-async def test_films_of_a_deleted_episode_go_after_the_grace_time(kept: Kept) -> None:
+async def test_films_of_a_deleted_episode_are_deleted_after_the_grace_period(harness: RetentionHarness) -> None:
     episode = new_id()
-    film = await kept.film(episode)
-    await kept.delete_episode(episode)
-    assert (await kept.explained())[film][:2] == ("mark", "its episode was deleted")
-    await kept.sweep()
-    await kept.sweep(GRACE - OVER)
-    assert film in await kept.owners()
-    await kept.sweep(2 * OVER)
-    assert await kept.files() == set()
+    film = await harness.film(episode)
+    await harness.delete_episode(episode)
+    assert (await harness.explained())[film][:2] == ("mark", "its episode was deleted")
+    await harness.sweep()
+    await harness.sweep(GRACE - OVER)
+    assert film in await harness.owners()
+    await harness.sweep(2 * OVER)
+    assert await harness.files() == set()
 
 
-async def test_objects_without_a_row_go_after_two_days_but_none_of_a_film_in_progress(kept: Kept) -> None:
-    working = await kept.begin(new_id())
-    made = await kept.piece("k")
-    assert made
-    mine = await kept.put(f"films/{working}/{new_id()}.jpg")
-    theirs = await kept.put("elsewhere/thing.bin")
+async def test_objects_without_a_row_are_deleted_after_two_days_except_those_of_a_film_in_progress(
+    harness: RetentionHarness,
+) -> None:
+    working = await harness.begin(new_id())
+    piece = await harness.piece("k")
+    assert piece
+    mine = await harness.put(f"films/{working}/{new_id()}.jpg")
+    theirs = await harness.put("elsewhere/thing.bin")
     left = [
-        await kept.put(key)
+        await harness.put(key)
         for key in (
             f"films/{new_id()}/{new_id()}.mp4",
             f"pieces/clip/k/{new_id()}",
@@ -286,50 +292,50 @@ async def test_objects_without_a_row_go_after_two_days_but_none_of_a_film_in_pro
             "films/odd.mp4",
         )
     ]
-    assert await kept.piece_store.claim("dead", PieceKind.CLIP)
-    await kept.pool.execute("update pieces set lease_until = now() - interval '49 h' where key = 'dead'")
-    assert await kept.piece_store.claim("alive", PieceKind.CLIP)
-    assert await kept.sweep(GRACE - OVER) == Freed()
-    assert (await kept.sweep(2 * OVER)).deleted == len(left)
-    assert await kept.files() == {mine.key, theirs.key, made.bytes.key}
-    assert [r["key"] for r in await kept.pool.fetch("select key from pieces order by 1")] == ["alive", "k"]
+    assert await harness.piece_store.claim("dead", PieceKind.CLIP)
+    await harness.pool.execute("update pieces set lease_until = now() - interval '49 h' where key = 'dead'")
+    assert await harness.piece_store.claim("alive", PieceKind.CLIP)
+    assert await harness.sweep(GRACE - OVER) == Freed()
+    assert (await harness.sweep(2 * OVER)).deleted == len(left)
+    assert await harness.files() == {mine.key, theirs.key, piece.bytes.key}
+    assert [r["key"] for r in await harness.pool.fetch("select key from pieces order by 1")] == ["alive", "k"]
 
 
-async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(
-    kept: Kept, capsys: Any, monkeypatch: Any
+async def test_the_dry_run_explains_every_record_as_json_and_changes_nothing(
+    harness: RetentionHarness, capsys: Any, monkeypatch: Any
 ) -> None:
     episode = new_id()
-    films = [await kept.film(episode) for _ in range(4)]
-    await kept.piece("k")
-    kept.clock.move((WEEK + OVER).total_seconds())
+    films = [await harness.film(episode) for _ in range(4)]
+    await harness.piece("k")
+    harness.clock.move((WEEK + OVER).total_seconds())
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[RetentionService]:
-        yield kept.retention
+        yield harness.retention
 
-    loop = asyncio.get_running_loop()  # the command runs a loop; the pool belongs to ours
+    loop = asyncio.get_running_loop()  # the command runs a loop of its own; the pool belongs to this one
     monkeypatch.setattr(asyncio, "run", lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(30))
 
-    async def said(*arguments: str) -> list[dict[str, Any]]:
-        assert await asyncio.to_thread(run_command, "compiler", ["gc", *arguments], opened, kept.clock) == 0
+    async def output(*arguments: str) -> list[dict[str, Any]]:
+        assert await asyncio.to_thread(run_command, "compiler", ["gc", *arguments], opened, harness.clock) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    lines = {line["id"]: line for line in await said("--dry-run")}
+    lines = {line["id"]: line for line in await output("--dry-run")}
     assert (lines["k"]["action"], lines["k"]["what"], lines["k"]["project_id"]) == ("mark", "clip piece", None)
     assert [lines[f]["action"] for f in films] == ["mark", "keep", "keep", "keep"]
     assert lines[films[0]]["bytes"] == 3 * len(b"some")
-    assert {line["id"] for line in await said("--dry-run", "--project", "project")} == set(films)
-    assert await said("--dry-run", "--project", "another") == []
-    assert await kept.pool.fetchval("select count(*) from pieces where marked_at is not null") == 0
-    (done,) = await said()
+    assert {line["id"] for line in await output("--dry-run", "--project", "project")} == set(films)
+    assert await output("--dry-run", "--project", "another") == []
+    assert await harness.pool.fetchval("select count(*) from pieces where marked_at is not null") == 0
+    (done,) = await output()
     assert (done["service"], done["marked"]) == ("compiler", 2)
 
 
 @dataclass
 class History:
-    """Random lives of pieces and films, and what must be there whatever happened."""
+    """Random lives of pieces and films, and the invariants that hold after every step."""
 
-    kept: Kept
+    harness: RetentionHarness
     dice: random.Random
     used: dict[str, tuple[Piece, datetime]] = field(default_factory=dict)
     films: dict[str, list[str]] = field(default_factory=dict)
@@ -342,8 +348,8 @@ class History:
 
     async def use(self) -> str:
         key = f"piece-{self.dice.randrange(12)}"
-        if piece := await self.kept.piece(key):
-            self.used[key] = (piece, self.kept.clock.now())
+        if piece := await self.harness.piece(key):
+            self.used[key] = (piece, self.harness.clock.now())
         return key
 
     async def begin(self) -> None:
@@ -352,68 +358,72 @@ class History:
             episodes.append(new_id())
             self.films[episodes[-1]] = []
         episode = self.dice.choice(episodes)
-        film = await self.kept.begin(episode)
-        await self.kept.put(f"films/{film}/{new_id()}.jpg")
+        film = await self.harness.begin(episode)
+        await self.harness.put(f"films/{film}/{new_id()}.jpg")
         self.running[film] = (episode, [await self.use() for _ in range(3)])
 
     async def finish(self) -> None:
         if self.running:
             film = self.dice.choice(sorted(self.running))
             episode, _ = self.running.pop(film)
-            await self.kept.complete(film)
+            await self.harness.complete(film)
             self.films[episode].append(film)
 
     async def leave(self) -> None:
         folder = self.dice.choice([f"films/{new_id()}", f"pieces/clip/piece-{self.dice.randrange(12)}"])
-        await self.kept.put(f"{folder}/{new_id()}")
+        await self.harness.put(f"{folder}/{new_id()}")
 
     async def delete(self) -> None:
         idle = sorted(set(self.films) - {episode for episode, _ in self.running.values()})
         if idle:
             episode = self.dice.choice(idle)
-            await self.kept.delete_episode(episode)
+            await self.harness.delete_episode(episode)
             del self.films[episode]
 
     async def wait(self) -> None:
         hours = self.dice.choice([1, 6, 20, 49, 24 * 8])
         while self.running and hours > 20:  # no film is in progress for longer than a day
             await self.finish()
-        await self.kept.sweep(timedelta(hours=hours))
+        await self.harness.sweep(timedelta(hours=hours))
         if hours == 20:
             while self.running:
                 await self.finish()
         await self.check()
 
     async def check(self) -> None:
-        files, owners, now = await self.kept.files(), await self.kept.owners(), self.kept.clock.now()
+        files, owners, now = await self.harness.files(), await self.harness.owners(), self.harness.clock.now()
         for key, (piece, at) in self.used.items():
             if at > now - WEEK:
                 assert piece.bytes.key in files, f"{key} was used {now - at} ago"
         for _, pieces in self.running.values():
             assert all(self.used[key][0].bytes.key in files for key in pieces)
         assert all(set(films[-3:]) <= owners for films in self.films.values())
-        for row in await self.kept.pool.fetch("select result, marked_at from compilations where state = 'completed'"):
+        for row in await self.harness.pool.fetch(
+            "select result, marked_at from compilations where state = 'completed'"
+        ):
             result = row["result"]
             keys = {result["object"]["key"], result["poster"]["key"], result["files"]["captions.vtt"]["key"]}
-            assert keys <= files, "no dangling reference: as long as there is a row, there are its bytes"
+            assert keys <= files, "as long as a row exists, its bytes exist"
 
     async def end(self) -> None:
         while self.running:
             await self.finish()
-        await self.kept.sweep(WEEK + OVER)
-        await self.kept.sweep(GRACE + OVER)
+        await self.harness.sweep(WEEK + OVER)
+        await self.harness.sweep(GRACE + OVER)
         await self.check()
         left = {film for films in self.films.values() for film in films[-3:]}
-        assert await self.kept.owners() == left
-        rows = await self.kept.pool.fetch("select compilation_id from compilations")
+        assert await self.harness.owners() == left
+        rows = await self.harness.pool.fetch("select compilation_id from compilations")
         assert {r["compilation_id"] for r in rows} == left
-        assert await self.kept.pool.fetchval("select count(*) from pieces") == 0
+        assert await self.harness.pool.fetchval("select count(*) from pieces") == 0
 
 
 @pytest.mark.parametrize("seed", [1, 4])
-async def test_no_history_loses_what_is_used_and_everything_else_goes(kept: Kept, seed: int) -> None:
-    history = History(kept, random.Random(seed))
+async def test_after_any_history_what_is_used_is_kept_and_the_rest_is_deleted(
+    harness: RetentionHarness, seed: int
+) -> None:
+    history = History(harness, random.Random(seed))
     for _ in range(150):
         await history.step()
-    assert any(len(films) > 3 for films in history.films.values()), "a history in which something happened"
+    assert any(len(films) > 3 for films in history.films.values()), "the history deleted films"
     await history.end()

@@ -1,4 +1,4 @@
-"""What retention frees in the gateway, and how clients see what the generator let go."""
+"""Retention in the gateway: uploads are deleted, and versions that the generator marked are shown as gone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WEEK, GRACE, OVER = timedelta(days=7), timedelta(hours=48), timedelta(minutes=1)
 
 
 @dataclass
-class Kept:
+class RetentionHarness:
     w: World
     store: ObjectStore
     retention: RetentionService
@@ -62,12 +62,12 @@ class Kept:
 
 
 @pytest_asyncio.fixture
-async def kept(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Kept]:
+async def harness(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[RetentionHarness]:
     async with (
         world(await fresh_database("gateway")) as w,
         open_objects(f"file://{tmp_path}", Service.GATEWAY) as objects,
     ):
-        yield Kept(w, objects.own, retention_service(w.pool, objects.own))
+        yield RetentionHarness(w, objects.own, retention_service(w.pool, objects.own))
 
 
 async def an_image(w: World) -> tuple[Caller, str]:
@@ -81,121 +81,121 @@ async def refused(slug: str, work: Any) -> None:
     assert e.value.slug == slug
 
 
-async def test_an_upload_goes_when_its_run_has_ended(kept: Kept) -> None:
-    caller, asset = await an_image(kept.w)
-    upload = await kept.upload(caller)
-    run = await kept.w.do(register_version, caller, RegisterVersion(asset, upload))
-    assert await kept.why(upload) == ("keep", "a run or an import works from it")
-    await kept.w.settle()
-    assert await kept.sweep(2 * WEEK) == Freed(), "its preview waits"
-    await kept.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
-    await kept.w.settle()
-    assert (await kept.sweep()).marked == 1
-    await refused("invalid", kept.w.do(register_version, caller, RegisterVersion(asset, upload)))
-    assert await kept.sweep(GRACE - OVER) == Freed()
-    assert await kept.sweep(2 * OVER) == Freed(0, 1, 4)
-    assert await kept.keys() == []
+async def test_an_upload_is_deleted_when_its_run_has_ended(harness: RetentionHarness) -> None:
+    caller, asset = await an_image(harness.w)
+    upload = await harness.upload(caller)
+    run = await harness.w.do(register_version, caller, RegisterVersion(asset, upload))
+    assert await harness.why(upload) == ("keep", "a run or an import works from it")
+    await harness.w.settle()
+    assert await harness.sweep(2 * WEEK) == Freed(), "its preview waits"
+    await harness.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
+    await harness.w.settle()
+    assert (await harness.sweep()).marked == 1
+    await refused("invalid", harness.w.do(register_version, caller, RegisterVersion(asset, upload)))
+    assert await harness.sweep(GRACE - OVER) == Freed()
+    assert await harness.sweep(2 * OVER) == Freed(0, 1, 4)
+    assert await harness.keys() == []
 
 
-async def test_an_upload_whose_run_failed_or_that_nobody_used_stays_a_week(kept: Kept) -> None:
-    caller, asset = await an_image(kept.w)
-    tried, idle = await kept.upload(caller), await kept.upload(caller)
-    kept.w.played.fails = lambda _: True
-    await kept.w.do(register_version, caller, RegisterVersion(asset, tried))
-    await kept.w.settle()
-    assert await kept.why(tried) == ("keep", "its run failed and can be retried")
-    assert await kept.why(idle) == ("keep", "not used yet")
-    assert await kept.sweep(WEEK - OVER) == Freed()
-    assert (await kept.sweep(2 * OVER)).marked == 2
+async def test_an_unused_upload_or_one_of_a_failed_run_is_kept_for_a_week(harness: RetentionHarness) -> None:
+    caller, asset = await an_image(harness.w)
+    tried, idle = await harness.upload(caller), await harness.upload(caller)
+    harness.w.played.fails = lambda _: True
+    await harness.w.do(register_version, caller, RegisterVersion(asset, tried))
+    await harness.w.settle()
+    assert await harness.why(tried) == ("keep", "its run failed and can be retried")
+    assert await harness.why(idle) == ("keep", "not used yet")
+    assert await harness.sweep(WEEK - OVER) == Freed()
+    assert (await harness.sweep(2 * OVER)).marked == 2
 
 
-async def test_a_characters_picture_stays_until_its_settings_or_its_project_go(kept: Kept) -> None:
-    caller, _ = await an_image(kept.w)
-    upload = await kept.upload(caller)
+async def test_a_characters_reference_image_is_kept_until_its_project_is_deleted(harness: RetentionHarness) -> None:
+    caller, _ = await an_image(harness.w)
+    upload = await harness.upload(caller)
     named = {"characters": [{"name": "Ana", "description": "", "upload_ids": [upload]}]}
-    await kept.w.do(change_settings, caller, ChangeSettings(None, named))
-    assert await kept.sweep(52 * WEEK) == Freed()
-    await kept.w.do(delete_project, caller)
-    assert await kept.why(upload) == ("mark", "its project was deleted")
-    assert (await kept.sweep()).marked == 1
+    await harness.w.do(change_settings, caller, ChangeSettings(None, named))
+    assert await harness.sweep(52 * WEEK) == Freed()
+    await harness.w.do(delete_project, caller)
+    assert await harness.why(upload) == ("mark", "its project was deleted")
+    assert (await harness.sweep()).marked == 1
 
 
-async def test_a_film_stays_while_it_is_split(kept: Kept) -> None:
-    caller, _ = await an_image(kept.w)
-    film = await kept.upload(caller, "video")
-    started = await kept.w.do(import_film, caller, ImportFilm(film))
-    assert await kept.sweep(2 * WEEK) == Freed()
+async def test_an_upload_is_kept_while_its_import_runs(harness: RetentionHarness) -> None:
+    caller, _ = await an_image(harness.w)
+    film = await harness.upload(caller, "video")
+    started = await harness.w.do(import_film, caller, ImportFilm(film))
+    assert await harness.sweep(2 * WEEK) == Freed()
     failed = events.failed(
         run_id=None, asset_id=None, asset_kind=None, import_id=started.import_id, episode_id=started.episode_id
     )
-    await kept.w.deliver(events.message(failed, at=kept.w.clock.now()))
-    assert await kept.why(film) == ("keep", "its run failed and can be retried")
+    await harness.w.deliver(events.message(failed, at=harness.w.clock.now()))
+    assert await harness.why(film) == ("keep", "its run failed and can be retried")
 
 
-async def test_an_object_that_no_row_knows_is_collected(kept: Kept) -> None:
-    await kept.store.put_bytes("uploads/left.jpg", b"left", "image/jpeg")
-    found = [stored async for stored in kept.store.list("uploads/left")]
-    kept.w.clock.move((found[0].modified - kept.w.clock.now() + GRACE - OVER).total_seconds())
-    assert await kept.sweep() == Freed()
-    assert await kept.sweep(2 * OVER) == Freed(0, 1, 4)
+async def test_an_object_without_a_row_is_collected(harness: RetentionHarness) -> None:
+    await harness.store.put_bytes("uploads/left.jpg", b"left", "image/jpeg")
+    found = [stored async for stored in harness.store.list("uploads/left")]
+    harness.w.clock.move((found[0].modified - harness.w.clock.now() + GRACE - OVER).total_seconds())
+    assert await harness.sweep() == Freed()
+    assert await harness.sweep(2 * OVER) == Freed(0, 1, 4)
 
 
-async def test_a_store_that_is_away_loses_no_row(kept: Kept, monkeypatch: Any) -> None:
-    caller, _ = await an_image(kept.w)
-    upload = await kept.upload(caller)
-    await kept.sweep(WEEK + OVER)
+async def test_an_unavailable_store_loses_no_row(harness: RetentionHarness, monkeypatch: Any) -> None:
+    caller, _ = await an_image(harness.w)
+    upload = await harness.upload(caller)
+    await harness.sweep(WEEK + OVER)
 
     async def away(*keys: str) -> None:
         raise Retryable("object_store_unavailable", "The store is away.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(kept.store, "delete", away)
+        patched.setattr(harness.store, "delete", away)
         with pytest.raises(Retryable):
-            await kept.sweep(GRACE + OVER)
-    assert (await kept.why(upload))[0] == "delete"
-    assert (await kept.sweep()).deleted == 1
+            await harness.sweep(GRACE + OVER)
+    assert (await harness.why(upload))[0] == "delete"
+    assert (await harness.sweep()).deleted == 1
 
 
-async def test_a_version_is_gone_after_a_week_unless_it_is_offered_again(kept: Kept) -> None:
-    caller, asset = await an_image(kept.w)
-    run = await kept.w.do(start_run, caller, StartRun(asset))
-    await kept.w.settle()
-    await kept.w.do(submit_decision, caller, SubmitDecision(run.run_id, "reject"))
-    await kept.w.settle()
-    version = (await kept.w.run(run.run_id))["candidates"][0]
+async def test_a_closed_version_is_gone_after_a_week_unless_it_is_reopened(harness: RetentionHarness) -> None:
+    caller, asset = await an_image(harness.w)
+    run = await harness.w.do(start_run, caller, StartRun(asset))
+    await harness.w.settle()
+    await harness.w.do(submit_decision, caller, SubmitDecision(run.run_id, "reject"))
+    await harness.w.settle()
+    version = (await harness.w.run(run.run_id))["candidates"][0]
 
     async def is_gone() -> bool:
-        return (await kept.w.row("select retired_at from versions where version_id = $1", version))[
+        return (await harness.w.row("select retired_at from versions where version_id = $1", version))[
             "retired_at"
         ] is not None
 
-    kept.w.clock.move((WEEK - OVER).total_seconds())
-    again = await kept.w.do(reopen_run, caller, run.run_id)
-    await kept.sweep(2 * OVER)
+    harness.w.clock.move((WEEK - OVER).total_seconds())
+    again = await harness.w.do(reopen_run, caller, run.run_id)
+    await harness.sweep(2 * OVER)
     assert not await is_gone(), "its run is on the way"
-    await kept.w.settle()
-    await kept.sweep(WEEK)
+    await harness.w.settle()
+    await harness.sweep(WEEK)
     assert not await is_gone(), "it waits for a decision"
-    await kept.w.do(submit_decision, caller, SubmitDecision(again.run_id, "reject"))
-    await kept.w.settle()
-    await kept.sweep(WEEK + OVER)
+    await harness.w.do(submit_decision, caller, SubmitDecision(again.run_id, "reject"))
+    await harness.w.settle()
+    await harness.sweep(WEEK + OVER)
     assert await is_gone()
 
 
-async def test_a_rollback_that_fails_leaves_its_version_an_accepted_one(kept: Kept) -> None:
-    caller, asset = await an_image(kept.w)
+async def test_a_failed_rollback_leaves_its_version_accepted(harness: RetentionHarness) -> None:
+    caller, asset = await an_image(harness.w)
     for _ in range(2):
-        run = await kept.w.do(start_run, caller, StartRun(asset))
-        await kept.w.settle()
-        await kept.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
-        await kept.w.settle()
-    first = await kept.w.row("select version_id from versions where asset_id = $1 and number = 1", asset)
-    kept.w.played.fails = lambda r: isinstance(r, RegenerateRequested)
-    back = await kept.w.do(roll_back, caller, first["version_id"])
-    await kept.w.settle()
-    assert (await kept.w.run(back.run_id))["status"] == "failed"
-    kept.w.played.fails = lambda _: False
-    await kept.sweep(WEEK + OVER)
-    await kept.w.do(roll_back, caller, first["version_id"])
-    await kept.w.settle()
-    assert (await kept.w.asset(asset))["committed_version_id"] == first["version_id"]
+        run = await harness.w.do(start_run, caller, StartRun(asset))
+        await harness.w.settle()
+        await harness.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
+        await harness.w.settle()
+    first = await harness.w.row("select version_id from versions where asset_id = $1 and number = 1", asset)
+    harness.w.played.fails = lambda r: isinstance(r, RegenerateRequested)
+    back = await harness.w.do(roll_back, caller, first["version_id"])
+    await harness.w.settle()
+    assert (await harness.w.run(back.run_id))["status"] == "failed"
+    harness.w.played.fails = lambda _: False
+    await harness.sweep(WEEK + OVER)
+    await harness.w.do(roll_back, caller, first["version_id"])
+    await harness.w.settle()
+    assert (await harness.w.asset(asset))["committed_version_id"] == first["version_id"]

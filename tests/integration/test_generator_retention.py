@@ -1,4 +1,4 @@
-"""Retention: what is committed or in use never goes, everything else goes in the end, and `gc --dry-run` says why."""
+"""Retention in the generator: committed and used versions are kept, the rest is deleted, and `gc` explains why."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ OVER = timedelta(minutes=1)
 
 
 @dataclass
-class Kept:
-    """A bench whose clock a test moves, with its retention."""
+class RetentionHarness:
+    """A bench whose clock a test moves, with its retention service."""
 
     bench: Bench
     clock: FakeClock
@@ -47,7 +47,7 @@ class Kept:
         return await self.retention.purge(now) + await self.retention.collect(now)
 
     async def marked(self, version_id: str) -> bool | None:
-        """None: it has no row any more."""
+        """None if it has no row any more."""
         found = await self.bench.pool.fetchrow("select purged_at from versions where version_id = $1", version_id)
         return found and found["purged_at"] is not None
 
@@ -72,16 +72,16 @@ class Kept:
 
 
 @pytest_asyncio.fixture
-async def kept(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Kept]:
+async def harness(postgres: Postgres, tmp_path: Path) -> AsyncIterator[RetentionHarness]:
     clock = FakeClock(datetime.now(UTC))
     async with open_bench(await emptied_database(postgres), tmp_path, clock=clock) as bench:
-        yield Kept(bench, clock, retention_service(bench.pool, bench.objects.own, bench.base.publisher))
+        yield RetentionHarness(bench, clock, retention_service(bench.pool, bench.objects.own, bench.base.publisher))
 
 
 @pytest_asyncio.fixture
-async def kept_on_s3(
+async def harness_on_s3(
     postgres: Postgres, tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Kept]:
+) -> AsyncIterator[RetentionHarness]:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     bucket = f"retention-{new_id()}"
@@ -90,164 +90,168 @@ async def kept_on_s3(
     clock = FakeClock(datetime.now(UTC))
     database = await emptied_database(postgres)
     async with open_bench(database, tmp_path, clock=clock, objects_url=f"s3://{bucket}/films") as bench:
-        yield Kept(bench, clock, retention_service(bench.pool, bench.objects.own, bench.base.publisher))
+        yield RetentionHarness(bench, clock, retention_service(bench.pool, bench.objects.own, bench.base.publisher))
 
 
-def of(told: Any) -> dict[str, Any]:
-    return {name: getattr(told, name) for name in events.ref()}
+def of(event: Any) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in events.ref()}
 
 
-def again(told: Any) -> dict[str, Any]:
-    return of(told) | {"run_id": new_id()}
+def again(event: Any) -> dict[str, Any]:
+    return of(event) | {"run_id": new_id()}
 
 
 def picture() -> dict[str, Any]:
     return events.ref(asset_kind=AssetKind.IMAGE)
 
 
-async def reject(kept: Kept, preview: Any) -> None:
-    await kept.bench.handle(events.rejected(**of(preview), version_id=preview.candidates[0].version_id))
+async def reject(harness: RetentionHarness, preview: Any) -> None:
+    await harness.bench.handle(events.rejected(**of(preview), version_id=preview.candidates[0].version_id))
 
 
-async def test_a_rejected_version_is_marked_after_a_week_and_gone_two_days_later(kept: Kept) -> None:
-    preview = await kept.bench.preview(**picture())
-    made = preview.candidates[0]
-    await reject(kept, preview)
-    assert await kept.sweep(WEEK - OVER) == Freed()
-    assert (await kept.explained())[made.version_id]["why"] == "rejected"
-    assert (await kept.sweep(2 * OVER)).marked == 1
-    assert await kept.sweep(GRACE - OVER) == Freed()
-    assert await kept.has_bytes(made)
-    done = await kept.sweep(2 * OVER)
-    assert (done.deleted, done.size) == (1, made.object.size + made.poster.size)
-    assert await kept.files() == set()
-    assert await kept.marked(made.version_id) is None
-    assert await kept.bench.state(preview.run_id) == "rejected", "the run's history stays"
+async def test_a_rejected_version_is_marked_after_a_week_and_deleted_two_days_later(harness: RetentionHarness) -> None:
+    preview = await harness.bench.preview(**picture())
+    version = preview.candidates[0]
+    await reject(harness, preview)
+    assert await harness.sweep(WEEK - OVER) == Freed()
+    assert (await harness.explained())[version.version_id]["why"] == "rejected"
+    assert (await harness.sweep(2 * OVER)).marked == 1
+    assert await harness.sweep(GRACE - OVER) == Freed()
+    assert await harness.has_bytes(version)
+    done = await harness.sweep(2 * OVER)
+    assert (done.deleted, done.size) == (1, version.object.size + version.poster.size)
+    assert await harness.files() == set()
+    assert await harness.marked(version.version_id) is None
+    assert await harness.bench.state(preview.run_id) == "rejected", "the run's history stays"
 
 
-async def test_of_accepted_versions_the_last_three_stay_and_clients_are_told(kept: Kept) -> None:
-    first = await kept.bench.committed(**picture())
-    done = [first] + [await kept.bench.committed(**again(first)) for _ in range(3)]
+async def test_the_last_three_accepted_versions_are_kept_and_events_name_the_others(harness: RetentionHarness) -> None:
+    first = await harness.bench.committed(**picture())
+    done = [first] + [await harness.bench.committed(**again(first)) for _ in range(3)]
     assert [d.retired for d in done] == [[], [], [], [first.version.version_id]]
-    assert (await kept.sweep()).marked == 1
-    assert await kept.marked(first.version.version_id)
-    assert (await kept.sweep(GRACE + OVER)).deleted == 1
-    assert [await kept.has_bytes(d.version) for d in done] == [False, True, True, True]
-    assert await kept.sweep(timedelta(days=400)) == Freed()
+    assert (await harness.sweep()).marked == 1
+    assert await harness.marked(first.version.version_id)
+    assert (await harness.sweep(GRACE + OVER)).deleted == 1
+    assert [await harness.has_bytes(d.version) for d in done] == [False, True, True, True]
+    assert await harness.sweep(timedelta(days=400)) == Freed()
 
 
 @pytest.mark.component("s3_server")
-async def test_on_s3_it_lets_go_and_collects_the_same(kept_on_s3: Kept) -> None:
-    kept, store = kept_on_s3, kept_on_s3.bench.objects.own
-    first = await kept.bench.committed(**picture())
-    done = [first] + [await kept.bench.committed(**again(first)) for _ in range(3)]
+async def test_marking_and_collecting_work_on_s3(harness_on_s3: RetentionHarness) -> None:
+    harness, store = harness_on_s3, harness_on_s3.bench.objects.own
+    first = await harness.bench.committed(**picture())
+    done = [first] + [await harness.bench.committed(**again(first)) for _ in range(3)]
     orphans = [f"versions/{new_id()}/image.bin", "failed/run/0-1.bin"]
     for key in orphans:
         await store.put_bytes(key, b"left behind", "application/octet-stream")
     versions = {key for d in done[1:] for key in (d.version.object.key, d.version.poster.key)}
-    assert (await kept.sweep()).marked == 1
-    assert (await kept.sweep(GRACE + OVER)).deleted == 2, "the version, and what a dead worker left"
-    assert await kept.files() == versions | {orphans[1]}, "a bad output is kept for support a little longer"
-    await kept.sweep(WEEK)
-    assert await kept.files() == versions
+    assert (await harness.sweep()).marked == 1
+    assert (await harness.sweep(GRACE + OVER)).deleted == 2, "the version, and what a dead worker left"
+    assert await harness.files() == versions | {orphans[1]}, "a bad output is kept for support a little longer"
+    await harness.sweep(WEEK)
+    assert await harness.files() == versions
 
 
-async def test_a_version_replaced_for_good_does_not_count_among_the_last_three(kept: Kept) -> None:
-    first = await kept.bench.committed(**picture())
-    second = await kept.bench.committed(**again(first))
-    third = await kept.bench.committed(**again(first))
-    fourth = await kept.bench.committed(**again(first), keep_original=False)
+async def test_a_version_replaced_without_keeping_the_original_does_not_count_among_the_last_three(
+    harness: RetentionHarness,
+) -> None:
+    first = await harness.bench.committed(**picture())
+    second = await harness.bench.committed(**again(first))
+    third = await harness.bench.committed(**again(first))
+    fourth = await harness.bench.committed(**again(first), keep_original=False)
     assert fourth.retired == [third.version.version_id]
-    await kept.sweep()
-    await kept.sweep(GRACE + OVER)
-    assert [await kept.has_bytes(d.version) for d in (first, second, third, fourth)] == [True, True, False, True]
+    await harness.sweep()
+    await harness.sweep(GRACE + OVER)
+    assert [await harness.has_bytes(d.version) for d in (first, second, third, fourth)] == [True, True, False, True]
 
 
-async def test_rolling_back_makes_the_version_the_newest_of_the_three(kept: Kept) -> None:
-    first = await kept.bench.committed(**picture())
-    others = [await kept.bench.committed(**again(first)) for _ in range(2)]
-    back = await kept.bench.committed(
+async def test_rolling_back_makes_the_version_the_newest_of_the_three(harness: RetentionHarness) -> None:
+    first = await harness.bench.committed(**picture())
+    others = [await harness.bench.committed(**again(first)) for _ in range(2)]
+    back = await harness.bench.committed(
         **again(first), source="existing", overrides={}, version_id=first.version.version_id
     )
     assert back.retired == []
-    last = await kept.bench.committed(**again(first))
+    last = await harness.bench.committed(**again(first))
     assert last.retired == [others[0].version.version_id]
 
 
-async def test_bytes_of_a_deleted_asset_go_after_the_grace_time_and_the_topic_forgets_it(kept: Kept) -> None:
-    done = await kept.bench.committed(**picture())
-    waiting = await kept.bench.preview(**again(done))
-    await kept.bench.handle(events.episode_changed(episode_id=done.episode_id, deleted_asset_ids=[done.asset_id]))
-    assert (await kept.explained())[done.version.version_id]["why"] == "its asset was deleted"
-    await kept.sweep(GRACE - OVER)
-    assert await kept.has_bytes(done.version)
-    await kept.sweep(2 * OVER)
-    assert await kept.files() == set()
-    assert await kept.marked(waiting.candidates[0].version_id) is None
-    last = await kept.bench.pool.fetchrow("select topic, key, body from outbox order by id desc limit 1")
+async def test_a_deleted_asset_loses_its_bytes_after_the_grace_period_and_gets_a_tombstone(
+    harness: RetentionHarness,
+) -> None:
+    done = await harness.bench.committed(**picture())
+    waiting = await harness.bench.preview(**again(done))
+    await harness.bench.handle(events.episode_changed(episode_id=done.episode_id, deleted_asset_ids=[done.asset_id]))
+    assert (await harness.explained())[done.version.version_id]["why"] == "its asset was deleted"
+    await harness.sweep(GRACE - OVER)
+    assert await harness.has_bytes(done.version)
+    await harness.sweep(2 * OVER)
+    assert await harness.files() == set()
+    assert await harness.marked(waiting.candidates[0].version_id) is None
+    last = await harness.bench.pool.fetchrow("select topic, key, body from outbox order by id desc limit 1")
     assert (last["topic"], last["key"], last["body"]) == ("complete", done.asset_id, None)
 
 
-async def test_a_starting_image_that_an_active_run_pinned_stays_until_it_ends(kept: Kept) -> None:
-    image = await kept.bench.committed()
-    newer = await kept.bench.preview(**again(image), keep_original=False)
+async def test_a_starting_image_of_an_active_run_is_kept_until_the_run_ends(harness: RetentionHarness) -> None:
+    image = await harness.bench.committed()
+    newer = await harness.bench.preview(**again(image), keep_original=False)
     video = events.regenerate_requested(
         asset_kind=AssetKind.VIDEO,
         overrides={"directions": "Pan left"},
         starting_image_version_id=image.version.version_id,
     )
-    await kept.bench.handle(video)
-    await kept.bench.accept(newer)
-    assert await kept.sweep(GRACE + OVER) == Freed()
-    assert (await kept.explained())[image.version.version_id]["action"] == "keep"
-    await kept.bench.handle(events.cancel_requested(target_id=video.run_id))
-    assert (await kept.sweep()).marked == 1
+    await harness.bench.handle(video)
+    await harness.bench.accept(newer)
+    assert await harness.sweep(GRACE + OVER) == Freed()
+    assert (await harness.explained())[image.version.version_id]["action"] == "keep"
+    await harness.bench.handle(events.cancel_requested(target_id=video.run_id))
+    assert (await harness.sweep()).marked == 1
 
 
-async def test_a_run_that_comes_after_the_mark_is_told_what_to_do(kept: Kept) -> None:
-    image = await kept.bench.committed()
-    newer = await kept.bench.preview(**again(image), keep_original=False)
-    await kept.bench.accept(newer)
-    await kept.sweep()
+async def test_a_run_that_needs_a_marked_version_fails_with_instructions(harness: RetentionHarness) -> None:
+    image = await harness.bench.committed()
+    newer = await harness.bench.preview(**again(image), keep_original=False)
+    await harness.bench.accept(newer)
+    await harness.sweep()
     video = events.regenerate_requested(
         asset_kind=AssetKind.VIDEO,
         overrides={"directions": "Pan left"},
         starting_image_version_id=image.version.version_id,
     )
-    await kept.bench.handle(video)
-    assert (await kept.bench.one("failed", run_id=video.run_id)).problem.code == "starting_image_missing"
+    await harness.bench.handle(video)
+    assert (await harness.bench.one("failed", run_id=video.run_id)).problem.code == "starting_image_missing"
     back = events.regenerate_requested(
         **again(image), source="existing", overrides={}, version_id=image.version.version_id
     )
-    await kept.bench.handle(back)
-    assert (await kept.bench.one("failed", run_id=back.run_id)).problem.code == "version_purged"
+    await harness.bench.handle(back)
+    assert (await harness.bench.one("failed", run_id=back.run_id)).problem.code == "version_purged"
 
 
-async def test_of_a_mark_and_a_reopening_at_the_same_moment_one_wins(kept: Kept) -> None:
+async def test_of_a_concurrent_mark_and_reopening_exactly_one_wins(harness: RetentionHarness) -> None:
     outcomes: Counter[str | None] = Counter()
     for _ in range(12):
-        preview = await kept.bench.preview(**picture())
-        await reject(kept, preview)
-        kept.clock.move((WEEK + OVER).total_seconds())
+        preview = await harness.bench.preview(**picture())
+        await reject(harness, preview)
+        harness.clock.move((WEEK + OVER).total_seconds())
         reopened = events.regenerate_requested(
             **again(preview), source="existing", overrides={}, version_id=preview.candidates[0].version_id
         )
 
         async def reopen(request: Any = reopened) -> None:
             await asyncio.sleep(random.random() * 0.004)
-            await kept.bench.handle(request)
+            await harness.bench.handle(request)
 
-        await asyncio.gather(reopen(), kept.sweep())
-        await kept.sweep()
-        state = await kept.bench.state(reopened.run_id)
-        assert await kept.marked(preview.candidates[0].version_id) == (state == "failed")
+        await asyncio.gather(reopen(), harness.sweep())
+        await harness.sweep()
+        state = await harness.bench.state(reopened.run_id)
+        assert await harness.marked(preview.candidates[0].version_id) == (state == "failed")
         outcomes[state] += 1
     assert set(outcomes) <= {"failed", "preview_ready"}
 
 
-async def test_objects_without_a_row_are_collected_when_their_folders_time_is_over(kept: Kept) -> None:
-    own = kept.bench.objects.own
-    done = await kept.bench.committed(**picture())
+async def test_objects_without_a_row_are_collected_after_the_period_of_their_folder(harness: RetentionHarness) -> None:
+    own = harness.bench.objects.own
+    done = await harness.bench.committed(**picture())
     late, support, clip = (f"versions/{new_id()}/image.bin", f"failed/{new_id()}/0.mp4", f"imports/{new_id()}/1.mp4")
     for key in (late, support, clip, "elsewhere/thing.bin"):
         await own.put_bytes(key, b"left", "video/mp4")
@@ -257,13 +261,13 @@ async def test_objects_without_a_row_are_collected_when_their_folders_time_is_ov
         overrides={},
         input_object=await own.put_bytes(f"imports/{new_id()}/2.mp4", b"used", "video/mp4"),
     )
-    await kept.bench.handle(user)
-    lines = await kept.explained()
+    await harness.bench.handle(user)
+    lines = await harness.explained()
     assert (lines[late]["action"], lines[late]["why"], lines[late]["project"]) == ("wait", "no row refers to it", None)
-    await kept.sweep(GRACE + OVER)
-    assert {late, support, clip} - await kept.files() == {late}
-    await kept.sweep(WEEK)
-    assert await kept.files() == {
+    await harness.sweep(GRACE + OVER)
+    assert {late, support, clip} - await harness.files() == {late}
+    await harness.sweep(WEEK)
+    assert await harness.files() == {
         "elsewhere/thing.bin",
         done.version.object.key,
         done.version.poster.key,
@@ -271,11 +275,13 @@ async def test_objects_without_a_row_are_collected_when_their_folders_time_is_ov
     }
 
 
-async def test_a_crash_between_bytes_and_row_is_finished_by_the_next_round(kept: Kept, monkeypatch: Any) -> None:
-    preview = await kept.bench.preview(**picture())
-    await reject(kept, preview)
-    await kept.sweep(WEEK + OVER)
-    store = kept.bench.objects.own
+async def test_a_crash_between_bytes_and_row_is_finished_by_the_next_round(
+    harness: RetentionHarness, monkeypatch: Any
+) -> None:
+    preview = await harness.bench.preview(**picture())
+    await reject(harness, preview)
+    await harness.sweep(WEEK + OVER)
+    store = harness.bench.objects.own
 
     async def away(*keys: str) -> None:
         raise Retryable("object_store_unavailable", "The store is away.")
@@ -283,37 +289,39 @@ async def test_a_crash_between_bytes_and_row_is_finished_by_the_next_round(kept:
     with monkeypatch.context() as patched:
         patched.setattr(store, "delete", away)
         with pytest.raises(Retryable):
-            await kept.sweep(GRACE + OVER)
-    assert await kept.marked(preview.candidates[0].version_id)
+            await harness.sweep(GRACE + OVER)
+    assert await harness.marked(preview.candidates[0].version_id)
     await store.delete(preview.candidates[0].object.key)
-    assert (await kept.sweep()).deleted == 1
-    assert await kept.files() == set()
+    assert (await harness.sweep()).deleted == 1
+    assert await harness.files() == set()
 
 
-async def test_the_command_explains_itself_as_lines_of_json_and_changes_nothing(kept: Kept, capsys: Any) -> None:
-    preview = await kept.bench.preview(**picture())
-    await reject(kept, preview)
-    committed = await kept.bench.committed(**picture())
-    kept.clock.move((WEEK + OVER).total_seconds())
+async def test_the_dry_run_explains_every_record_as_json_and_changes_nothing(
+    harness: RetentionHarness, capsys: Any
+) -> None:
+    preview = await harness.bench.preview(**picture())
+    await reject(harness, preview)
+    committed = await harness.bench.committed(**picture())
+    harness.clock.move((WEEK + OVER).total_seconds())
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[RetentionService]:
-        yield kept.retention
+        yield harness.retention
 
-    def said(*arguments: str) -> list[dict[str, Any]]:
-        assert command.run_command("generator", ["gc", *arguments], opened, kept.clock) == 0
+    def output(*arguments: str) -> list[dict[str, Any]]:
+        assert command.run_command("generator", ["gc", *arguments], opened, harness.clock) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    lines = await _in_a_loop_of_its_own(kept, said, "--dry-run")
+    lines = await _in_a_loop_of_its_own(harness, output, "--dry-run")
     by_id = {line["id"]: line for line in lines}
     assert by_id[preview.candidates[0].version_id]["action"] == "mark"
     assert by_id[committed.version.version_id]["why"].startswith("committed")
     assert {line["service"] for line in lines} == {"generator"}
-    assert not await kept.marked(preview.candidates[0].version_id)
+    assert not await harness.marked(preview.candidates[0].version_id)
 
 
-async def _in_a_loop_of_its_own(kept: Kept, work: Any, *arguments: str) -> Any:
-    """The command runs a loop; the pool belongs to ours, so its work is sent back here."""
+async def _in_a_loop_of_its_own(harness: RetentionHarness, work: Any, *arguments: str) -> Any:
+    """The command runs a loop of its own; the pool belongs to this one, so its work is sent back here."""
     loop = asyncio.get_running_loop()
     run = command.asyncio.run
     try:
@@ -323,14 +331,11 @@ async def _in_a_loop_of_its_own(kept: Kept, work: Any, *arguments: str) -> Any:
         command.asyncio.run = run
 
 
-# --- any history
-
-
 @dataclass
 class History:
-    """Random lives of a few assets, and what must be there whatever happened."""
+    """Random lives of a few assets, and the invariants that hold after every step."""
 
-    kept: Kept
+    harness: RetentionHarness
     dice: random.Random
     refs: list[dict[str, Any]] = field(default_factory=list)
     previews: list[Any] = field(default_factory=list)
@@ -341,7 +346,7 @@ class History:
 
     @property
     def bench(self) -> Bench:
-        return self.kept.bench
+        return self.harness.bench
 
     async def step(self) -> None:
         moves = [
@@ -366,13 +371,13 @@ class History:
             self.refs.append(picture())
         return self.dice.choice(self.refs) | {"run_id": new_id()}
 
-    async def start(self, **request: Any) -> None:
-        asked = events.regenerate_requested(**({"overrides": {"directions": "A lighthouse"}} | request))
-        await self.bench.handle(asked)
-        if await self.bench.state(asked.run_id) == "queued":
+    async def start(self, **fields: Any) -> None:
+        request = events.regenerate_requested(**({"overrides": {"directions": "A lighthouse"}} | fields))
+        await self.bench.handle(request)
+        if await self.bench.state(request.run_id) == "queued":
             await self.bench.work_off()
-        if await self.bench.state(asked.run_id) == "preview_ready":
-            self.previews.append((asked, await self.bench.one("preview-ready", run_id=asked.run_id)))
+        if await self.bench.state(request.run_id) == "preview_ready":
+            self.previews.append((request, await self.bench.one("preview-ready", run_id=request.run_id)))
 
     async def make(self) -> None:
         await self.start(**self.ref(), variants=self.dice.choice([1, 1, 2]), keep_original=self.dice.random() < 0.8)
@@ -385,7 +390,7 @@ class History:
     async def accept(self) -> None:
         if not self.previews:
             return
-        asked, preview = self.previews.pop(self.dice.randrange(len(self.previews)))
+        request, preview = self.previews.pop(self.dice.randrange(len(self.previews)))
         before, _ = await self.bench.pointer(preview.asset_id)
         chosen = self.dice.choice(preview.candidates).version_id
         await self.bench.accept(preview, version_id=chosen)
@@ -393,7 +398,7 @@ class History:
             order = self.accepted.setdefault(preview.asset_id, [])
             self.accepted[preview.asset_id] = [chosen, *(v for v in order if v != chosen)]
             self.replaced.discard(chosen)
-            if not asked.keep_original and before and before != chosen:
+            if not request.keep_original and before and before != chosen:
                 self.replaced.add(before)
         self.closed += [(of(preview), v.version_id) for v in preview.candidates if v.version_id != chosen]
 
@@ -402,7 +407,7 @@ class History:
             return
         _, preview = self.previews.pop(self.dice.randrange(len(self.previews)))
         if self.dice.random() < 0.5:
-            await reject(self.kept, preview)
+            await reject(self.harness, preview)
         else:
             await self.bench.handle(events.review_updated(**of(preview), change="expired", state="expired"))
         self.closed += [(of(preview), v.version_id) for v in preview.candidates]
@@ -434,11 +439,11 @@ class History:
 
     async def wait(self) -> None:
         hours = self.dice.choice([1, 24, 49, 24 * 8])
-        await self.kept.sweep(timedelta(hours=hours))
+        await self.harness.sweep(timedelta(hours=hours))
         await self.check()
 
     async def check(self) -> None:
-        files, now = await self.kept.files(), self.kept.clock.now()
+        files, now = await self.harness.files(), self.harness.clock.now()
         versions = {r["version_id"]: r for r in await self.bench.pool.fetch("select * from versions")}
         must = {v for v in await self._pointers() if v}
         must |= set(await self._in_use())
@@ -449,7 +454,7 @@ class History:
             row = versions.get(version_id)
             assert row, f"{version_id} lost its row"
             assert row["asset_id"] in self.deleted or row["purged_at"] is None, f"{version_id} is marked"
-        for row in versions.values():  # no dangling reference: as long as there is a row, there are its bytes
+        for row in versions.values():  # as long as a row exists, its bytes exist
             if row["purged_at"] is None or row["purged_at"] > now - GRACE:
                 assert row["facts"]["object"]["key"] in files
 
@@ -466,27 +471,29 @@ class History:
         return [r["version_id"] for r in rows]
 
     async def end(self) -> None:
-        """Nobody wants anything any more: what is left is what must be kept."""
+        """Closes every preview; what is left then must be kept by a rule."""
         while self.previews:
             await self.close()
-        await self.kept.sweep(WEEK + OVER)
-        await self.kept.sweep(GRACE + WEEK)
+        await self.harness.sweep(WEEK + OVER)
+        await self.harness.sweep(GRACE + WEEK)
         await self.check()
         left = {r["version_id"] for r in await self.bench.pool.fetch("select version_id from versions")}
-        kept = {
+        expected = {
             v
             for asset, order in self.accepted.items()
             if asset not in self.deleted
             for v in [v for v in order if v not in self.replaced][:3]
         }
-        assert left == kept | {v for v in await self._pointers() if v}
-        assert {key.split("/")[1] for key in await self.kept.files()} == left, "no byte without a row"
+        assert left == expected | {v for v in await self._pointers() if v}
+        assert {key.split("/")[1] for key in await self.harness.files()} == left, "every object has a row"
 
 
 @pytest.mark.parametrize("seed", [2, 6])
-async def test_no_history_loses_what_is_kept_and_everything_else_goes(kept: Kept, seed: int) -> None:
-    history = History(kept, random.Random(seed))
+async def test_after_any_history_what_is_kept_exists_and_the_rest_is_deleted(
+    harness: RetentionHarness, seed: int
+) -> None:
+    history = History(harness, random.Random(seed))
     for _ in range(130):
         await history.step()
     await history.end()
-    assert sum(map(len, history.accepted.values())) > 5, "a history in which something happened"
+    assert sum(map(len, history.accepted.values())) > 5, "the history accepted versions"
