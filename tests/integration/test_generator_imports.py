@@ -210,7 +210,7 @@ async def test_what_is_no_film_fails_in_words(bench: Bench, content: bytes, code
     assert told.problem.recovery
 
 
-async def test_a_film_that_breaks_off_fails_in_words(bench: Bench) -> None:
+async def test_a_truncated_film_fails_in_words(bench: Bench) -> None:
     whole = film(bench.root / "film.mkv").read_bytes()
     (bench.root / "film.mp4").write_bytes(whole[: len(whole) // 2][:-7])
     ffmpeg("-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", bench.root / "sound.mp4")

@@ -213,7 +213,7 @@ async def test_one_runs_story_is_told_by_its_id(bench: Bench, image: str) -> Non
         "run.attempt",
         "call.intended",
         "call.submitted",
-        "call.done",
+        "call.succeeded",
         "call.fetched",
         "run.preview_ready",
         "run.committed",

@@ -1,4 +1,4 @@
-"""Widths and heights: from requested words (`720p`, `9:16`, `2K`, 1024x768) to pixels."""
+"""Frame sizes in pixels, from settings such as `720p`, `9:16`, `2K` or 1024x768."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 from shared.contracts.frame_sizes import parse_ratio, ratio_label, resolution_label
 from shared.contracts.values import Output, Settings, SettingSource
 
-LONGEST: Final = 4096  # pixels; what H.264 at level 5.1 and browsers play
+LONGEST_SIDE: Final = 4096  # pixels; the limit of H.264 level 5.1 and of browsers
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Pixels, both even."""
+    """A size in pixels, both even."""
 
     width: int
     height: int
@@ -28,30 +28,35 @@ class Frame:
 
 
 def frame_of(settings: Settings, output: Output) -> Frame:
-    """The picture that the model is really asked for. A default that is the project's own shape or size in words
-    means the project's output exactly; one that is not (a model that makes 720p for a project in 1080p) counts."""
+    """The size that the model is asked for.
+
+    A default that names the project's own aspect ratio or resolution stands for exactly the project's output. Any other
+    default (a model that generates 720p for a project in 1080p) counts as a choice.
+    """
     width, height = settings.get("width"), settings.get("height")
     if width and height:
         return _within_limits(width.value, height.value)
-    asked_ratio = _asked(settings, "aspect_ratio", ratio_label(output.width, output.height))
-    asked_size = _asked(settings, "resolution", resolution_label(output.width, output.height)) or _chosen(settings)
-    if asked_ratio is None and asked_size is None:
+    chosen_ratio = _chosen(settings, "aspect_ratio", ratio_label(output.width, output.height))
+    chosen_size = _chosen(settings, "resolution", resolution_label(output.width, output.height)) or _chosen_size(
+        settings
+    )
+    if chosen_ratio is None and chosen_size is None:
         return Frame(output.width // 2 * 2, output.height // 2 * 2)
-    aspect = parse_ratio(asked_ratio) if asked_ratio else output.width / output.height
-    return _scaled(aspect, asked_size, min(output.width, output.height))
+    aspect = parse_ratio(chosen_ratio) if chosen_ratio else output.width / output.height
+    return _scaled(aspect, chosen_size, min(output.width, output.height))
 
 
-def _asked(settings: Settings, name: str, of_output: str) -> str | None:
-    found = settings.get(name)
-    if found is None or (found.source is SettingSource.DEFAULT and found.value == of_output):
+def _chosen(settings: Settings, name: str, of_output: str) -> str | None:
+    setting = settings.get(name)
+    if setting is None or (setting.source is SettingSource.DEFAULT and setting.value == of_output):
         return None
-    return str(found.value)
+    return str(setting.value)
 
 
-def _chosen(settings: Settings) -> str | None:
-    """A size in K that somebody chose. A model's own is as good for any output: pictures are only ever made smaller."""
-    found = settings.get("size")
-    return None if found is None or found.source is SettingSource.DEFAULT else str(found.value)
+def _chosen_size(settings: Settings) -> str | None:
+    """A size such as `2K`. A model's default fits any output, because pictures are only made smaller later."""
+    setting = settings.get("size")
+    return None if setting is None or setting.source is SettingSource.DEFAULT else str(setting.value)
 
 
 def _scaled(aspect: float, size: str | None, output_short: int) -> Frame:
@@ -63,5 +68,5 @@ def _scaled(aspect: float, size: str | None, output_short: int) -> Frame:
 
 
 def _within_limits(width: float, height: float) -> Frame:
-    shrink = min(1.0, LONGEST / max(width, height))
+    shrink = min(1.0, LONGEST_SIDE / max(width, height))
     return Frame(max(2, 2 * round(width * shrink / 2)), max(2, 2 * round(height * shrink / 2)))

@@ -1,4 +1,4 @@
-"""What a call costs, by its model's row: before it is made, for the spend cap, and after, by what was really made."""
+"""The cost of a call by its model's price: expected, for the spend cap, and actual, by what was generated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _PER_UNIT: Final = {"second": 1, "image": 1, "file": 1, "thousand_characters": 1
 _SMALLEST: Final = Decimal("0.000001")
 
 FREE: Final = Cost(amount="0", basis="estimated", calls=1)
-"""A call that a provider does not charge."""
+"""The cost of a call that a provider does not charge for."""
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A price as it was when the call was made: `amount` per unit, and how many units are expected."""
+    """The price at the time of the call: `amount` per unit, and the expected number of units."""
 
     unit: str
     currency: str
@@ -34,8 +34,7 @@ class Quote:
         return (units / _PER_UNIT.get(self.unit, 1) * self.amount).quantize(_SMALLEST)
 
     def cost(self, units: float | None, *, complete: bool) -> Cost:
-        """`units` as the provider counted them. Where it did not: what was expected if the call was completed, else
-        nothing."""
+        """`units` as counted by the provider; without a count, the expected units of a completed call, else 0."""
         counted = Decimal(str(units)) if units is not None else self.expected if complete else Decimal(0)
         return Cost(amount=f"{self.of(counted).normalize():f}", currency=self.currency, basis="estimated", calls=1)
 
@@ -53,7 +52,7 @@ class Quote:
 
 
 def quote(model: Model, settings: Mapping[str, Any], *, duration_s: float | None, directions: str) -> Quote | None:
-    """None for what costs nothing."""
+    """None if the model is free."""
     if model.price is None:
         return None
     price = model.price

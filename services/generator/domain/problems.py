@@ -13,7 +13,7 @@ MOST_CAUSE_CHARACTERS = 2000
 
 
 def problem_of(error: RetakeError) -> Problem:
-    """An error as clients read it."""
+    """An error in the form that clients receive."""
     return Problem(
         code=error.code,
         cause=error.cause[:MOST_CAUSE_CHARACTERS],

@@ -1,7 +1,7 @@
-"""Scores from what was measured in the pixels. Formula version 1; docs/guide/quality.md tells it in words.
+"""Quality scores from measures of the pixels. Formula version 1; docs/guide/quality.md explains it.
 
-Scores lie between 0 and 1 and depend on the content: they compare versions of one asset, not different scenes.
-A score is None when a measure that it rests on is missing; the reason goes with it.
+Scores are between 0 and 1 and depend on the content: they compare versions of one asset, not different scenes. A score
+is None, with a reason, when a measure that it is based on is missing.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from shared.contracts.values import Quality
 FORMULA: Final = 1
 
 SHARP, SOFT = 4.5, 11.0
-"""Mean width of edges in pixels, of a picture 640 wide: a sharp photograph, and one blurred by sigma 5 (measured)."""
+"""Mean edge width in pixels at a width of 640: of a sharp photograph, and of one blurred with sigma 5 (measured)."""
 CLEAN, BLOCKY = 1.5, 4.5
-"""Strength of the grid of blocks at full size: a clean encoding, and one at x264's crf 42 (measured)."""
+"""Strength of the block grid at full size: of a clean encoding, and of x264 at crf 42 (measured)."""
 CALM, FLASHING = 4.0, 16.0
-"""Badness by ffmpeg's photosensitivity filter: ordinary pictures stay below 2, black and white at 5 Hz reach 17."""
-FROZEN_COSTS: Final = 0.75  # a picture that never moves is worth a quarter of a moving one
-FIRST_FRAME, NEIGHBOUR = 0.75, 0.25  # scenes may differ; the starting image was chosen
+"""Badness by ffmpeg's photosensitivity filter: ordinary videos stay below 2, black and white at 5 Hz reaches 17."""
+FROZEN_PENALTY: Final = 0.75  # a frozen video scores a quarter of a moving one
+FIRST_FRAME, NEIGHBOUR = 0.75, 0.25  # neighbouring scenes may differ, while the starting image was chosen
 VISUAL, CONSISTENT = 0.6, 0.4
 
 NO_SOUND_SCORE: Final = "Sound is measured (loudness), not scored."
@@ -32,8 +32,8 @@ Measures = Mapping[str, float | None]
 
 
 def quality_of_video(measures: Measures, reasons: Mapping[str, str]) -> Quality:
-    """`measures`: black_share, frozen_share (0 to 1), sharpness, blockiness, flicker (in their units above),
-    first_frame_similarity, continuity_previous (0 to 1). `reasons` for those that are None."""
+    """`measures`: black_share, frozen_share (0 to 1), sharpness, blockiness, flicker (in the units above),
+    first_frame_similarity, continuity_previous (0 to 1). `reasons` are for those that are None."""
     visual = _visual(measures)
     consistency = _weighted(
         [(measures.get("first_frame_similarity"), FIRST_FRAME), (measures.get("continuity_previous"), NEIGHBOUR)]
@@ -48,7 +48,7 @@ def quality_of_video(measures: Measures, reasons: Mapping[str, str]) -> Quality:
 
 
 def quality_of_picture(measures: Measures) -> Quality:
-    """`measures`: sharpness. A picture has nothing to be consistent with that we measure."""
+    """`measures`: sharpness. The consistency of a picture is not measured."""
     sharpness = measures.get("sharpness")
     visual = None if sharpness is None else _falling(sharpness, SHARP, SOFT)
     why = {"consistency_score": NOT_FOR_PICTURES, "blockiness": NOT_FOR_PICTURES}
@@ -63,31 +63,31 @@ def quality_of_sound() -> Quality:
 
 
 def _visual(measures: Measures) -> float | None:
-    """The mean of sharpness and cleanness, lowered by every share of black, of standstill and by flashes."""
+    """The mean of sharpness and cleanness, lowered by the shares of black and frozen frames and by flashes."""
     names = ("sharpness", "blockiness", "flicker", "black_share", "frozen_share")
     found = [measures.get(name) for name in names]
     if any(value is None for value in found):
         black = measures.get("black_share")
-        return 0.0 if black is not None and black > 0.95 else None  # black pictures have no edges, and no worth
+        return 0.0 if black is not None and black > 0.95 else None  # black pictures have no edges to measure
     sharpness, blockiness, flicker, black, frozen = (float(value or 0.0) for value in found)
     detail = (_falling(sharpness, SHARP, SOFT) + _falling(blockiness, CLEAN, BLOCKY)) / 2
-    return detail * _falling(flicker, CALM, FLASHING) * (1 - black) * (1 - FROZEN_COSTS * frozen)
+    return detail * _falling(flicker, CALM, FLASHING) * (1 - black) * (1 - FROZEN_PENALTY * frozen)
 
 
 def _falling(value: float, best: float, worst: float) -> float:
-    """1 up to `best`, 0 from `worst` on, a straight line between them."""
+    """1 up to `best`, 0 from `worst`, linear in between."""
     return min(1.0, max(0.0, (worst - value) / (worst - best)))
 
 
 def _weighted(values: list[tuple[float | None, float]]) -> float | None:
-    there = [(value, weight) for value, weight in values if value is not None]
-    return sum(v * w for v, w in there) / sum(w for _, w in there) if there else None
+    present = [(value, weight) for value, weight in values if value is not None]
+    return sum(v * w for v, w in present) / sum(w for _, w in present) if present else None
 
 
 def _first_reason(reasons: Mapping[str, str]) -> str:
     return next(
         (reasons[name] for name in ("sharpness", "blockiness", "flicker") if name in reasons),
-        "A measure that it rests on is missing.",
+        "A measure that the score is based on is missing.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A run as it is stored, and what its events say about it."""
+"""A run as it is stored, and its events."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from shared.messaging.events import Cause
 
 
 class Lane(StrEnum):
-    """Jobs of one lane wait for each other, and for no other lane's."""
+    """A queue of jobs with a concurrency limit of its own."""
 
-    RENDER = "render"  # video on our own cores
-    DRAW = "draw"  # a card, speech, a score: seconds of one core, not to wait behind videos
-    CALL = "call"  # a provider elsewhere: waiting costs nothing
-    INGEST = "ingest"  # what users bring
+    RENDER = "render"  # videos on this machine's cores
+    DRAW = "draw"  # cards, speech, scores: seconds of one core, which must not wait behind videos
+    CALL = "call"  # remote providers: waiting costs nothing
+    INGEST = "ingest"  # uploads, URLs and imports
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run cost until now, cancelled and failed calls included."""
+    """The cost of a run so far, cancelled and failed calls included."""
 
     amount: Decimal = Decimal(0)
     currency: str = "USD"
@@ -46,7 +46,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Run:
-    """One row. `request` is the command as it came; `cause` is whose events this run's are."""
+    """One row. `request` is the command that started it; `cause` is copied to its events."""
 
     request: RegenerateRequested
     cause: Cause
@@ -67,18 +67,18 @@ class Run:
 
     @property
     def seed(self) -> int | None:
-        found = self.settings.get("seed")
-        return found.value if found else None
+        setting = self.settings.get("seed")
+        return setting.value if setting else None
 
     @property
     def directions(self) -> str:
-        found = self.settings.get("directions")
-        return found.value if found else ""
+        setting = self.settings.get("directions")
+        return setting.value if setting else ""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A position of a run's candidates: the version that was made for it, or why there is none."""
+    """One position of a run's candidates: its version, or the reason why there is none."""
 
     position: int
     version: Version | None
@@ -86,7 +86,7 @@ class Candidate:
 
 
 def ref_of(ref: Ref) -> dict[str, Any]:
-    """The fields that every event about a run shares."""
+    """The fields that all events about a run have in common."""
     return {name: getattr(ref, name) for name in Ref.model_fields}
 
 
@@ -94,7 +94,7 @@ def progress(
     run: Run, *, percent: float | None, code: str, args: dict[str, Any] | None = None, with_settings: bool = False
 ) -> Progress:
     state: Literal["queued", "generating"] = "queued" if run.state is RunState.QUEUED else "generating"
-    told = {
+    common = {
         "kind": run.request.asset_kind.value.replace("_", " "),
         "number": run.request.segment_number,
         "provider": run.provider,
@@ -106,13 +106,13 @@ def progress(
         step=run.step,
         percent=percent,
         message_code=code,
-        message_args=told | (args or {}),
+        message_args=common | (args or {}),
         attempt=max(1, run.attempt),
         settings=run.settings if with_settings else None,
     )
 
 
-def preview_ready(run: Run, versions: Sequence[Version], lost: Sequence[Problem]) -> PreviewReady:
+def preview_ready(run: Run, versions: Sequence[Version], problems: Sequence[Problem]) -> PreviewReady:
     r = run.request
     return PreviewReady(
         **ref_of(r),
@@ -120,7 +120,7 @@ def preview_ready(run: Run, versions: Sequence[Version], lost: Sequence[Problem]
         source=r.source,
         label=r.label,
         candidates=list(versions),
-        problems=list(lost),
+        problems=list(problems),
         cost=run.spent.cost,
         auto_approve=r.auto_approve,
         review_timeout_s=r.review_timeout_s,
@@ -129,7 +129,7 @@ def preview_ready(run: Run, versions: Sequence[Version], lost: Sequence[Problem]
 
 
 def failed(run: Run, problem: Problem) -> Failed:
-    """For a run that is failed or cancelled. `step` is where it was."""
+    """The event of a run that has failed or was cancelled."""
     outcome: Literal["failed", "cancelled"] = "cancelled" if run.state is RunState.CANCELLED else "failed"
     return Failed(
         **ref_of(run.request),
@@ -166,6 +166,9 @@ def complete(
 
 
 def commit_time(now: datetime, previous: datetime | None) -> datetime:
-    """Rises with every commit of an asset, whatever the clocks do: media URLs change by it. Whole milliseconds."""
+    """In whole milliseconds. It increases with every commit of an asset, even if the clock is set back.
+
+    Media URLs depend on it.
+    """
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return now if previous is None else max(now, previous + timedelta(milliseconds=1))

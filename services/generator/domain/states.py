@@ -1,4 +1,4 @@
-"""The states of a run and of a version, and every step between them."""
+"""The states of runs and versions, and the transitions between them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _Q, _G, _P = RunState.QUEUED, RunState.GENERATING, RunState.PREVIEW_READY
 
 SOURCES_OF: Final[Mapping[RunState, frozenset[RunState]]] = {
     RunState.QUEUED: frozenset(),
-    RunState.GENERATING: frozenset({_Q, _G}),  # again after a crash or for the next attempt
-    RunState.PREVIEW_READY: frozenset({_Q, _G}),  # from queued: an existing version is offered, nothing is made
+    RunState.GENERATING: frozenset({_Q, _G}),  # generating again after a crash or for the next attempt
+    RunState.PREVIEW_READY: frozenset({_Q, _G}),  # from queued: an existing version is offered
     RunState.COMPLETE: frozenset({_P}),
     RunState.REJECTED: frozenset({_P}),
     RunState.EXPIRED: frozenset({_P}),
     RunState.FAILED: frozenset({_Q, _G, _P}),  # from preview_ready: superseded by another commit
     RunState.CANCELLED: frozenset({_Q, _G, _P}),  # from preview_ready: its asset was deleted
 }
-"""What may become a state. Every UPDATE of a run's state names these in its WHERE: no other row is touched."""
+"""The states from which a state may be entered. Every UPDATE of a run's state has them in its WHERE clause."""
 
 WORKING: Final = frozenset({_Q, _G})
 ACTIVE: Final = frozenset({_Q, _G, _P})
@@ -44,7 +44,7 @@ def may_become(state: RunState, target: RunState) -> bool:
 
 
 class VersionStatus(StrEnum):
-    """What was decided about a version last. `accepted` is never lost: it decides what is kept for how long."""
+    """The last decision about a version. `accepted` is never overwritten, because retention depends on it."""
 
     CANDIDATE = "candidate"
     ACCEPTED = "accepted"
@@ -55,12 +55,12 @@ class VersionStatus(StrEnum):
 
 
 def outcome_of_candidate(state: RunState) -> VersionStatus:
-    """What a run's end says about its candidates (other than one that was accepted)."""
+    """The status of a run's candidates, other than an accepted one, after the run has ended."""
     match state:
         case RunState.REJECTED:
             return VersionStatus.REJECTED
         case RunState.EXPIRED | RunState.FAILED:
-            return VersionStatus.EXPIRED  # superseded: reopened like one that nobody decided about
+            return VersionStatus.EXPIRED  # a superseded candidate can be reopened like one whose review expired
         case RunState.COMPLETE:
             return VersionStatus.NOT_CHOSEN
         case RunState.CANCELLED:

@@ -1,7 +1,7 @@
-"""Fetches what a user's URL names, and nothing else that this machine can reach.
+"""Downloads the file at a user's URL, and nothing else that this machine can reach.
 
-https to port 443 of a name whose addresses are all public; the connection goes to the very address that was checked;
-no redirects, no proxies, no credentials; bounded in size and time.
+Only https on port 443, to a host whose addresses are all public. The connection goes to the address that was checked.
+No redirects, proxies or credentials; size and time are limited.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from shared.core.errors import RetakeError, Retryable, UserError
 
 TOTAL_S: Final = 300.0
 CONNECT_S: Final = 10.0
-SILENCE_S: Final = 20.0
+READ_S: Final = 20.0
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to addresses."""
+"""Resolves a host and a port to IP addresses."""
 
 
 class GuardedDownloads:
@@ -43,7 +43,7 @@ class GuardedDownloads:
             "GET",
             target,
             headers={"Host": host, "Accept": "*/*", "User-Agent": "Retake", "Accept-Encoding": "identity"},
-            extensions={"sni_hostname": host, "timeout": httpx.Timeout(SILENCE_S, connect=CONNECT_S).as_dict()},
+            extensions={"sni_hostname": host, "timeout": httpx.Timeout(READ_S, connect=CONNECT_S).as_dict()},
         )
         try:
             async with (
@@ -54,15 +54,15 @@ class GuardedDownloads:
         except TimeoutError:
             raise Retryable("url_slow", f"{host} took longer than {TOTAL_S:.0f} s.") from None
         except httpx.HTTPError as e:
-            raise Retryable("url_unreachable", f"{host} could not be read: {e or type(e).__name__}") from e
+            raise Retryable("url_unreachable", f"{host} is unreachable: {e or type(e).__name__}") from e
 
     async def _public_address(self, host: str) -> str:
         try:
             addresses = await self._resolve(host, 443)
         except OSError as e:
-            raise _refused(f"There is no host {host}.") from e
+            raise _refused(f"The host {host} does not exist.") from e
         if not addresses or not all(_is_public(a) for a in addresses):
-            raise _refused(f"{host} is no public address.")
+            raise _refused(f"{host} does not resolve to a public address.")
         return addresses[0]
 
 
@@ -71,11 +71,11 @@ def _checked_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as e:
-        raise _refused("It is no URL.") from e
+        raise _refused("The URL is not valid.") from e
     if parts.scheme != "https" or not parts.hostname:
-        raise _refused("Only https:// addresses are read.")
+        raise _refused("Only https:// URLs are supported.")
     if port not in (None, 443) or parts.username or parts.password:
-        raise _refused("An address with a port or with credentials is not read.")
+        raise _refused("URLs with a port or with credentials are not supported.")
     return parts
 
 
@@ -93,8 +93,8 @@ def _is_public(address: str) -> bool:
 
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
-# All of IPv6 that is handed out (RFC 4291): not ::a.b.c.d, a network's own translators (64:ff9b:1::/48), segments
-# (5f00::/16), site-local, and what Python's tables do not know yet.
+# The IPv6 addresses that are allocated (RFC 4291). That excludes ::a.b.c.d, a network's own translators
+# (64:ff9b:1::/48), segment routing (5f00::/16), site-local addresses, and whatever Python's tables do not know yet.
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
 
@@ -102,33 +102,35 @@ async def _save(client: httpx.AsyncClient, request: httpx.Request, path: Path, m
     response = await client.send(request, stream=True)
     try:
         if response.status_code != 200:
-            raise _answer(response)
+            raise _error(response)
         size = 0
         with path.open("wb") as file:
-            async for chunk in response.aiter_raw():  # as sent: a packed answer could unpack to anything
+            async for chunk in response.aiter_raw():  # not decompressed: a compressed response could expand to any size
                 size += len(chunk)
                 if size > max_size:
-                    raise UserError("too_large", f"The file is over {max_size >> 20} MiB.", "Use a smaller file.")
+                    raise UserError(
+                        "too_large", f"The file is larger than {max_size >> 20} MiB.", "Use a smaller file."
+                    )
                 await asyncio.to_thread(file.write, chunk)
         if size == 0:
-            raise UserError("url_empty", "The address answers with nothing.", "Check the address, or upload the file.")
+            raise UserError("url_empty", "The response is empty.", "Check the URL, or upload the file.")
     finally:
         await response.aclose()
 
 
-def _answer(response: httpx.Response) -> RetakeError:
+def _error(response: httpx.Response) -> RetakeError:
     status = response.status_code
     if status == 429 or status >= 500:
-        return Retryable("url_unreachable", f"The address answers {status}.")
+        return Retryable("url_unreachable", f"The server answered {status}.")
     if 300 <= status < 400:
-        return _refused("It redirects elsewhere.", "Give the final address, or upload the file.")
-    return UserError("url_refused", f"The address answers {status}.", "Check the address, or upload the file.")
+        return _refused("The URL redirects.", "Use the final URL, or upload the file.")
+    return UserError("url_refused", f"The server answered {status}.", "Check the URL, or upload the file.")
 
 
-def _refused(cause: str, recovery: str = "Give a public https:// address, or upload the file.") -> UserError:
+def _refused(cause: str, recovery: str = "Use a public https:// URL, or upload the file.") -> UserError:
     return UserError("url_refused", cause, recovery)
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in entries]

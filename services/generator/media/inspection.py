@@ -1,4 +1,4 @@
-"""What a file really holds: decoded once and whole; poster, filmstrip and loudness come out of the same pass."""
+"""Inspects a file by decoding all of it once. Poster, filmstrip and loudness are produced in the same pass."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 
 from services.generator.domain.quality import quality_of_picture, quality_of_sound, quality_of_video
 from services.generator.media.base import ComparisonFiles, Inspection, MediaCheck
-from services.generator.media.measurement import WIDTH, blur, likenesses, measuring, read_median, sampled
-from services.generator.media.pictures import in_child
-from services.generator.media.playability import breaks_off, needs_proxy, proxy, put_index_first
+from services.generator.media.measurement import WIDTH, blur, measure, measure_similarities, read_median, sampled
+from services.generator.media.pictures import process_picture
+from services.generator.media.playability import is_truncated, needs_proxy, proxy, put_index_first
 from services.generator.media.uploads import ingest
 from services.generator.providers.base import CandidateFile
 from shared.contracts.frame_sizes import ratio_label, resolution_label
@@ -27,8 +27,8 @@ from shared.media.sandbox import Option
 POSTER_WIDTH: Final = 640
 STRIP_HEIGHT: Final = 90
 STRIP_FRAMES: Final = 10
-SILENT_DBFS: Final = -70.0  # the absolute gate of EBU R128: below, nothing is heard
-NOTHING_TO_MEASURE: Final = "The pictures have nothing to measure it by."
+SILENT_DBFS: Final = -70.0  # the absolute gate of EBU R128
+NOTHING_TO_MEASURE: Final = "The pictures have nothing by which to measure it."
 
 
 class FfmpegMediaProcessor:
@@ -46,11 +46,10 @@ class FfmpegMediaProcessor:
 async def inspect(
     path: Path, kind: AssetKind, work: Path, comparison: ComparisonFiles, check: MediaCheck | None
 ) -> Inspection:
-    """Raises Permanent for what is empty, does not decode to its end, or is silent where there must be sound.
+    """Raises Permanent for a file that is empty, does not decode to its end, or is silent although it must have sound.
 
-    What a file says of itself is shown to `check` before it is decoded: twenty times the length is not worth the time.
-
-    An MP4 whose index lies at its end is put right in place.
+    `check` sees what the header says before the file is decoded, so that no time is wasted on one that is far too long.
+    An MP4 whose index is at its end is rewritten in place.
     """
     if path.stat().st_size == 0:
         raise Permanent("output_empty", "The file is empty.", "Regenerate, or use a file that plays.")
@@ -63,11 +62,11 @@ async def inspect(
 
 
 def _probed(path: Path) -> Probe:
-    """A provider's answer may be a web page, or a playlist that names other files: neither is media to us."""
+    """Refuses web pages, and playlists that name other files, which a provider may return."""
     if sniff(path).demuxer is None:
         raise Permanent("media_unreadable", "The file is neither video nor sound.", "Regenerate, or use another model.")
-    if sniff(path) is Form.MP4 and breaks_off(path):
-        raise Permanent("media_damaged", "The file breaks off before its end.", "Regenerate, or use a file that plays.")
+    if sniff(path) is Form.MP4 and is_truncated(path):
+        raise Permanent("media_damaged", "The file is truncated.", "Regenerate, or use a file that plays.")
     try:
         return probe(path)
     except Permanent as e:
@@ -77,10 +76,10 @@ def _probed(path: Path) -> Probe:
 async def _picture(path: Path, work: Path) -> Inspection:
     poster = work / "poster.jpg"
     try:
-        told = await in_child({"path": str(path), "poster": str(poster)}, Permanent)
-    except Permanent as e:  # told to who did not upload it
+        result = await process_picture({"path": str(path), "poster": str(poster)}, Permanent)
+    except Permanent as e:  # its advice is for the person who uploaded the picture
         raise Permanent(e.code, e.cause, "Regenerate, or use another picture.") from e
-    width, height = told["width"], told["height"]
+    width, height = result["width"], result["height"]
     media = Media(
         width=width, height=height, aspect_ratio=ratio_label(width, height), resolution=resolution_label(width, height)
     )
@@ -97,7 +96,7 @@ async def _sharpness(poster: Path, work: Path) -> float | None:
 
 async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFiles) -> Inspection:
     if not found.width or not found.height or not found.frames:
-        raise Permanent("no_video", "The file holds no video.", "Regenerate, or use a file that plays.")
+        raise Permanent("no_video", "The file contains no video.", "Regenerate, or use a file that plays.")
     poster, strip = work / "poster.jpg", work / "filmstrip.jpg"
     every = -(-found.frames // STRIP_FRAMES)
     tiles = -(-found.frames // every)
@@ -108,43 +107,43 @@ async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFil
     some = sampled(some, every).filter("scale", w=_even(tile_width), h=STRIP_HEIGHT).filter("setsar", sar=1)
     some = some.filter("tile", layout=f"{tiles}x1")
     small = small.filter("scale", w=WIDTH, h=-2, flags="fast_bilinear")
-    looking = measuring(small, full, found, work)
-    outputs = [*looking.outputs, _still(whole, poster), _still(some, strip)]
+    measurement = measure(small, full, found, work)
+    outputs = [*measurement.outputs, _still(whole, poster), _still(some, strip)]
     if found.audio_codec:
-        outputs.append(_heard(source["a:0"]))
+        outputs.append(_loudness_output(source["a:0"]))
     small_copy = work / "proxy.mp4" if needs_proxy(path, found) else None
     if small_copy:
         outputs.append(proxy(source, found, small_copy))
-    said = await _decode(outputs, found.duration_s)
+    output = await _decode(outputs, found.duration_s)
     await put_index_first(path)
     shares = {
-        "black_share": _share(said, r"black_duration:\s*([\d.]+)", found.duration_s),
-        "frozen_share": _frozen_share(said, found.duration_s),
+        "black_share": _share(output, r"black_duration:\s*([\d.]+)", found.duration_s),
+        "frozen_share": _frozen_share(output, found.duration_s),
     }
-    alike, reasons = await likenesses(work, found, comparison.starting_image, comparison.previous)
-    measures = looking.values() | shares | alike
+    similarities, reasons = await measure_similarities(work, found, comparison.starting_image, comparison.previous)
+    measures = measurement.values() | shares | similarities
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
     return Inspection(
-        _media(found, _loudness(said)),
+        _media(found, _loudness(output)),
         quality_of_video(measures, reasons),
         poster,
         strip,
         small_copy,
-        looking.last_frame,
+        measurement.last_frame,
     )
 
 
 async def _sound(path: Path, found: Probe, work: Path) -> Inspection:
     if not found.audio_codec:
-        raise Permanent("no_sound", "The file holds no sound.", "Regenerate, or use a file that plays.")
+        raise Permanent("no_sound", "The file contains no sound.", "Regenerate, or use a file that plays.")
     poster = work / "poster.jpg"
     heard, drawn = split(media_file(path)["a:0"], 2, audio=True)
     drawn = drawn.filter("showwavespic", size=f"{POSTER_WIDTH}x160", split_channels=0, colors="0x7fb5ff")
-    said = await _decode([_heard(heard), _still(drawn, poster)], found.duration_s)
-    peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", said)
+    output = await _decode([_loudness_output(heard), _still(drawn, poster)], found.duration_s)
+    peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", output)
     if peak and float(peak.group(1)) < SILENT_DBFS:
-        raise Permanent("silent", "The file is silent.", "Regenerate, or use a file that can be heard.")
-    return Inspection(_media(found, _loudness(said)), quality_of_sound(), poster)
+        raise Permanent("silent", "The file is silent.", "Regenerate, or use a file with sound.")
+    return Inspection(_media(found, _loudness(output)), quality_of_sound(), poster)
 
 
 async def _decode(outputs: Sequence[Output], duration_s: float) -> str:
@@ -165,7 +164,7 @@ def _still(pictures: Stream, path: Path) -> Output:
     return pictures.output(str(path), **options)
 
 
-def _heard(sound: Stream) -> Output:
+def _loudness_output(sound: Stream) -> Output:
     """Logs the loudness and the highest sample."""
     return sound.filter("ebur128", framelog="quiet", peak="sample").output("-", format="null")
 
@@ -192,22 +191,22 @@ def _media(found: Probe, loudness: float | None) -> Media:
     )
 
 
-def _loudness(said: str) -> float | None:
-    """EBU R128 integrated loudness; None for what is too short or too quiet to have one."""
-    found = re.search(r"\bI:\s+(-?[\d.]+) LUFS", said)
+def _loudness(output: str) -> float | None:
+    """EBU R128 integrated loudness; None for sound that is too short or too quiet to have one."""
+    found = re.search(r"\bI:\s+(-?[\d.]+) LUFS", output)
     return float(found.group(1)) if found and float(found.group(1)) > SILENT_DBFS else None
 
 
-def _share(said: str, pattern: str, duration_s: float) -> float | None:
+def _share(output: str, pattern: str, duration_s: float) -> float | None:
     if duration_s <= 0:
         return None
-    return round(min(1.0, sum(float(value) for value in re.findall(pattern, said)) / duration_s), 3)
+    return round(min(1.0, sum(float(value) for value in re.findall(pattern, output)) / duration_s), 3)
 
 
-def _frozen_share(said: str, duration_s: float) -> float | None:
-    """A freeze that lasts to the end is only said to begin."""
-    starts = [float(v) for v in re.findall(r"freeze_start:\s*([\d.]+)", said)]
-    ended = [float(v) for v in re.findall(r"freeze_duration:\s*([\d.]+)", said)]
+def _frozen_share(output: str, duration_s: float) -> float | None:
+    """The filter reports no end for a freeze that lasts until the end."""
+    starts = [float(v) for v in re.findall(r"freeze_start:\s*([\d.]+)", output)]
+    ended = [float(v) for v in re.findall(r"freeze_duration:\s*([\d.]+)", output)]
     if duration_s <= 0:
         return None
     still = max(0.0, duration_s - starts[-1]) if len(starts) > len(ended) else 0.0

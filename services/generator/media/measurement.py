@@ -1,6 +1,6 @@
-"""What is measured in a video's pixels beside its check: parts of the one pass that decodes it, and what they said.
+"""Measures the quality of a video in the pass that decodes it: filters of that pass, and what they have printed.
 
-Costly measures look at a few frames a second; blocks show only at full size, edges at 640 pixels as well as there.
+Expensive measures sample a few frames a second. Blocks are visible only at full size, edges at 640 pixels as well.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from shared.media.probe import Probe
 from shared.media.sandbox import Option
 
 WIDTH: Final = 640
-SCAN_WIDTH: Final = 320  # black, frozen and flashing pictures show at any size
-LOOK_WIDTH, LOOK_HEIGHT = 64, 36  # for likeness: what a picture is of, not its grain
+SCAN_WIDTH: Final = 320  # pixels; black, frozen and flashing pictures are found at any size
+SMALL_WIDTH, SMALL_HEIGHT = 64, 36  # for similarity, which ignores fine detail
 LAST_FRAME: Final = "last-frame.jpg"
 SAMPLES_PER_S: Final = 2.0
-FEWEST_SAMPLES: Final = 8
+MIN_SAMPLES: Final = 8
 FLASH_FRAMES: Final = 24  # the window of the flicker measure
-LAST_FRAMES: Final = 3  # the count of a container may be off by a frame or two
+LAST_FRAMES: Final = 3  # the frame count of a container may be off by one or two
 _VALUE: Final = re.compile(r"=(-?[\d.]+)")
 
 
 @dataclass(frozen=True)
-class Measuring:
-    """What the pass writes into the folder `work`."""
+class Measurement:
+    """The outputs of the pass, which write files into the folder `work`."""
 
     outputs: list[Output]
     work: Path
 
     @property
     def last_frame(self) -> Path | None:
-        """None if there are fewer frames than the container says."""
+        """None if the file has fewer frames than its container states."""
         path = self.work / LAST_FRAME
         return path if path.exists() else None
 
     def values(self) -> dict[str, float | None]:
-        """None for what the filter could not tell (no edges in any frame)."""
+        """None for a measure that the filter could not take, for example without edges in any frame."""
         return {
             "sharpness": read_median(self.work / "blur.txt"),
             "blockiness": read_median(self.work / "blocks.txt"),
@@ -54,17 +54,19 @@ class Measuring:
         }
 
 
-def measuring(small: Stream, full: Stream, found: Probe, work: Path) -> Measuring:
-    """`small` is the video at 640 pixels wide, `full` in its own size."""
+def measure(small: Stream, full: Stream, found: Probe, work: Path) -> Measurement:
+    """`small` is the video at a width of 640 pixels, `full` at its own size."""
     frames, fps = found.frames or 1, found.fps or 24.0
-    every = max(1, min(round(fps / SAMPLES_PER_S), frames // FEWEST_SAMPLES))
+    every = max(1, min(round(fps / SAMPLES_PER_S), frames // MIN_SAMPLES))
     scan, some, end = split(small, 3)
     scan = scan.filter("scale", w=SCAN_WIDTH, h=-2, flags="fast_bilinear")
     scan = scan.filter("blackdetect", d=0.1).filter("freezedetect", d=0.5)
     scan = scan.filter("photosensitivity", bypass=1, frames=FLASH_FRAMES)
     scan = _printed(scan, "lavfi.photosensitivity.badness", work / "flicker.txt")
-    edges, look = split(sampled(some, every), 2)
-    look = look.filter("scale", w=LOOK_WIDTH, h=LOOK_HEIGHT, flags="area").filter("format", pix_fmts="rgb24")
+    edges, thumbnail = split(sampled(some, every), 2)
+    thumbnail = thumbnail.filter("scale", w=SMALL_WIDTH, h=SMALL_HEIGHT, flags="area").filter(
+        "format", pix_fmts="rgb24"
+    )
     end = end.filter("select", expr=f"gte(n,{max(0, frames - LAST_FRAMES)})")
     end = end.filter("scale", w="iw", h="ih").filter("setsar", sar=1)
     blocks = _printed(sampled(full, every).filter("blockdetect"), "lavfi.block", work / "blocks.txt")
@@ -74,19 +76,19 @@ def measuring(small: Stream, full: Stream, found: Probe, work: Path) -> Measurin
         scan.output("-", format="null"),
         blur(edges, work / "blur.txt").output("-", format="null"),
         blocks.output("-", format="null"),
-        look.output(str(work / "first.rgb"), **first),
+        thumbnail.output(str(work / "first.rgb"), **first),
         end.output(str(work / LAST_FRAME), **last),
     ]
-    return Measuring(outputs, work)
+    return Measurement(outputs, work)
 
 
 def sampled(pictures: Stream, every: int) -> Stream:
-    """Each `every`th frame."""
+    """Every `every`th frame."""
     return pictures.filter("select", expr=f"not(mod(n,{every}))")
 
 
 def blur(pictures: Stream, out: Path) -> Stream:
-    """Prints how blurred each frame is. Only blocks with edges count, so that sky and walls are not taken for blur."""
+    """Prints the blur of each frame. Only blocks with edges count, so that sky and walls do not count as blurred."""
     measured = pictures.filter("blurdetect", block_width=32, block_height=32, block_pct=80)
     return _printed(measured, "lavfi.blur", out)
 
@@ -95,27 +97,32 @@ def _printed(pictures: Stream, key: str, out: Path) -> Stream:
     return pictures.filter("metadata", mode="print", key=key, file=str(out))
 
 
-async def likenesses(
+async def measure_similarities(
     work: Path, found: Probe, starting_image: Path | None, previous: Path | None
 ) -> tuple[dict[str, float | None], dict[str, str]]:
-    """How like the first frame is to the starting image, and to the last frame of the segment before: 0 to 1."""
+    """The similarity (0 to 1) of the first frame to the starting image and to the last frame of the segment before.
+
+    Returns the measures, and the reasons for those that are None.
+    """
     first, aspect = _raw(work / "first.rgb"), (found.width or 1) / (found.height or 1)
     measures: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
-    for name, of, none in (
+    for name, path, reason in (
         ("first_frame_similarity", starting_image, NO_STARTING_IMAGE),
         ("continuity_previous", previous, NO_NEIGHBOUR),
     ):
-        other = await _look(of, work / f"{name}.rgb", aspect) if of is not None else None
-        measures[name] = None if other is None or first is None else likeness(other, first)
+        other = await _thumbnail(path, work / f"{name}.rgb", aspect) if path is not None else None
+        measures[name] = None if other is None or first is None else similarity(other, first)
         if measures[name] is None:
-            reasons[name] = none if of is None else "It could not be compared: a picture could not be read."
+            reasons[name] = reason if path is None else "A picture could not be read for the comparison."
     return measures, reasons
 
 
-def likeness(whole: NDArray[np.uint8], part: NDArray[np.uint8]) -> float:
-    """Of two pictures (height, width, 3): the correlation of their pixels, 0 to 1, at the best of a few zooms into
-    `whole`, as a camera may begin close. Colours count as much as light."""
+def similarity(whole: NDArray[np.uint8], part: NDArray[np.uint8]) -> float:
+    """The correlation (0 to 1) of the pixels of two pictures, arrays of (height, width, 3).
+
+    The best of several zooms into `whole` counts, because a camera may start close. Colour counts as much as luminance.
+    """
     return max(0.0, max(_correlation(_zoomed(whole, zoom), part) for zoom in (1.0, 1.12, 1.25, 1.4)))
 
 
@@ -123,28 +130,28 @@ def _correlation(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
     x, y = x - x.mean(), y - y.mean()
     norm = float(np.linalg.norm(x) * np.linalg.norm(y))
-    if norm < 1e-9:  # two plain pictures are alike if they have the same colour
+    if norm < 1e-9:  # two pictures of one colour each are similar if it is the same colour
         return 1.0 if np.abs(a.astype(float) - b.astype(float)).mean() < 2 else 0.0
     return float(x @ y) / norm
 
 
 def _zoomed(picture: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:
-    """The middle of it, by the nearest pixels, at the same size."""
+    """The centre of the picture, enlarged to the same size by nearest neighbour."""
     height, width = picture.shape[:2]
     rows = ((np.arange(height) + 0.5 - height / 2) / zoom + height / 2).astype(int)
     columns = ((np.arange(width) + 0.5 - width / 2) / zoom + width / 2).astype(int)
     return picture[np.ix_(rows, columns)]
 
 
-async def _look(path: Path, out: Path, aspect: float) -> NDArray[np.uint8] | None:
-    """A file of ours as one small picture, cut to the video's aspect: a picture, or a video's last frame.
+async def _thumbnail(path: Path, out: Path, aspect: float) -> NDArray[np.uint8] | None:
+    """A picture, or the last frame of a video, as a thumbnail that is cropped to the video's aspect ratio.
 
-    None if that fails: a measure is no reason to lose a version.
+    None if that fails: no version is lost because of a measure.
     """
     ending: dict[str, Option] = {} if sniff(path) is Form.PICTURE else {"sseof": -1}
     pictures = media_file(path, ending)["v:0"]
     pictures = pictures.filter("crop", w=f"min(iw,ih*{aspect:.4f})", h=f"min(ih,iw/{aspect:.4f})")
-    pictures = pictures.filter("scale", w=LOOK_WIDTH, h=LOOK_HEIGHT, flags="area").filter("format", pix_fmts="rgb24")
+    pictures = pictures.filter("scale", w=SMALL_WIDTH, h=SMALL_HEIGHT, flags="area").filter("format", pix_fmts="rgb24")
     try:
         await run_ffmpeg(arguments(pictures.output(str(out), format="rawvideo", an=None)), timeout_s=60)
     except RetakeError:
@@ -154,23 +161,23 @@ async def _look(path: Path, out: Path, aspect: float) -> NDArray[np.uint8] | Non
 
 def _raw(path: Path) -> NDArray[np.uint8] | None:
     """The last picture in the file."""
-    size = LOOK_WIDTH * LOOK_HEIGHT * 3
+    size = SMALL_WIDTH * SMALL_HEIGHT * 3
     data = path.read_bytes() if path.exists() else b""
-    return np.frombuffer(data[-size:], np.uint8).reshape(LOOK_HEIGHT, LOOK_WIDTH, 3) if len(data) >= size else None
+    return np.frombuffer(data[-size:], np.uint8).reshape(SMALL_HEIGHT, SMALL_WIDTH, 3) if len(data) >= size else None
 
 
 def _read(path: Path) -> list[float]:
     if not path.exists():
         return []
     lines = path.read_text().splitlines()
-    return [float(found.group(1)) for line in lines if line.startswith("lavfi") and (found := _VALUE.search(line))]
+    return [float(match.group(1)) for line in lines if line.startswith("lavfi") and (match := _VALUE.search(line))]
 
 
 def read_median(path: Path) -> float | None:
-    """Of what a filter printed; None for nothing but zeros."""
+    """The median of the values that a filter printed; None if all are zero."""
     return _median(_read(path))
 
 
 def _median(values: list[float]) -> float | None:
-    real = [value for value in values if value > 0]
-    return float(np.median(real)) if real else None
+    positive = [value for value in values if value > 0]
+    return float(np.median(positive)) if positive else None

@@ -1,6 +1,6 @@
-"""Child process: decodes a picture that may be anything, and writes it again as plain JPEG, or its poster.
+"""Child process: decodes an untrusted picture, and writes it as a plain JPEG, or its poster.
 
-Run with limits on memory, time and file size, so that a crafted file harms only its own run. `pictures` starts it.
+Its memory, time and file size are limited, so that a crafted file harms only its own run. `pictures` starts it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from services.generator.media.photographs import load_photograph
 from services.generator.media.worker_process import serve
 from shared.core.errors import Permanent
 
-pi_heif.register_heif_opener()  # HEIC, as telephones write it
+pi_heif.register_heif_opener()  # HEIC, which phones write
 
 FORMATS: Final = (
     "JPEG",
@@ -28,10 +28,10 @@ FORMATS: Final = (
     TiffImagePlugin.TiffImageFile.format,
     WebPImagePlugin.WebPImageFile.format,
     AvifImagePlugin.AvifImageFile.format,
-)  # what Pillow loads by itself, and what the lines above make known
+)  # Pillow's own formats, and those registered above
 MAX_PIXELS: Final = 50_000_000
-LEAST_SIDE: Final = 64
-LONGEST_SIDE: Final = 4096
+MIN_SIDE: Final = 64
+MAX_SIDE: Final = 4096
 POSTER: Final = (640, 640)
 MEMORY: Final = 3 << 30
 CPU_S: Final = 90
@@ -39,12 +39,12 @@ FILE_SIZE: Final = 256 << 20
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
-    """Job: path, out (the picture again, or none), poster (or none). Result: width, height, format of the source."""
+    """Job: path, and the optional paths `out` (the picture as JPEG) and `poster`. Result: width, height, format."""
     path = Path(job["path"])
     size, source = _look(path)
     photo = load_photograph(path, at_least=max(size))
     if job.get("out"):
-        photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+        photo.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
         photo.save(job["out"], "JPEG", quality=95, subsampling=0)
     if job.get("poster"):
         small = photo.copy()
@@ -66,11 +66,11 @@ def _look(path: Path) -> tuple[tuple[int, int], str]:
         ) from e
     if size[0] * size[1] > MAX_PIXELS:
         raise _too_large(f"The picture has {size[0]}x{size[1]} pixels.")
-    if min(size) < LEAST_SIDE:
+    if min(size) < MIN_SIDE:
         raise Permanent(
             "image_too_small",
             f"The picture has only {size[0]}x{size[1]} pixels.",
-            f"Use one of at least {LEAST_SIDE} pixels a side.",
+            f"Use one of at least {MIN_SIDE} pixels a side.",
         )
     return size, source
 

@@ -1,4 +1,4 @@
-"""Calls pictures.py, the child process that decodes pictures."""
+"""Decodes pictures in a child process, `picture_worker`, which a crafted file cannot harm."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TIMEOUT_S: Final = 120.0
 
 log = structlog.get_logger(__name__)
 
-Refusal = type[Permanent] | type[UserError]
+ErrorType = type[Permanent] | type[UserError]
 
 
-async def in_child(job: dict[str, Any], refusal: Refusal) -> dict[str, Any]:
-    """What `pictures.work` returns; what it says is wrong with the file is raised as `refusal`."""
+async def process_picture(job: dict[str, Any], error: ErrorType) -> dict[str, Any]:
+    """The result of `picture_worker.work`. Raises `error` if something is wrong with the picture, else Retryable."""
     argv = [sys.executable, "-m", "services.generator.media.picture_worker"]
     try:
         async with (
@@ -31,25 +31,25 @@ async def in_child(job: dict[str, Any], refusal: Refusal) -> dict[str, Any]:
         ):
             assert process.stdout is not None
             await worker.send(process, job)
-            written, said = await asyncio.gather(process.stdout.read(), read_tail(process.stderr))
+            output, errors = await asyncio.gather(process.stdout.read(), read_tail(process.stderr))
             code = await process.wait()
     except TimeoutError:
-        raise _undecoded(refusal) from None
+        raise _undecodable(error) from None
     if code:
-        raise _failure(code, said, refusal)
-    told: dict[str, Any] = json.loads(written)
-    return told
+        raise _failure(code, errors, error)
+    result: dict[str, Any] = json.loads(output)
+    return result
 
 
-def _failure(code: int, said: str, refusal: Refusal) -> RetakeError:
-    failure = worker.failure(code, said)
+def _failure(code: int, errors: str, error: ErrorType) -> RetakeError:
+    failure = worker.failure(code, errors)
     if failure.retryable:
         return failure
     if code != worker.EXPECTED:
-        log.warning("picture.child_died", code=code, said=said[-500:])  # out of memory, or a decoder that fell over
-        return _undecoded(refusal)
-    return refusal(failure.code, failure.cause, failure.recovery)
+        log.warning("picture.worker_died", code=code, stderr=errors[-500:])  # out of memory, or a crashed decoder
+        return _undecodable(error)
+    return error(failure.code, failure.cause, failure.recovery)
 
 
-def _undecoded(refusal: Refusal) -> RetakeError:
-    return refusal("image_unreadable", "The picture could not be decoded.", "Save it again as JPEG and use that.")
+def _undecodable(error: ErrorType) -> RetakeError:
+    return error("image_unreadable", "The picture could not be decoded.", "Save it as JPEG and use that file.")

@@ -1,4 +1,4 @@
-"""What browsers play, and what is made of video that they may not: H.264 in MP4, of ordinary size, its index first."""
+"""Which videos browsers play (H.264 in MP4 of ordinary size, index first), and conversions of those they do not."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from shared.media.graphs import Output, Stream, arguments, media_file, moving_pi
 from shared.media.probe import Probe, message_of, picture_stream
 from shared.media.sandbox import Option, open_media
 
-KEPT_SOUND: Final = ("aac", "mp3")  # what browsers play in MP4
+KEPT_SOUND: Final = ("aac", "mp3")  # browsers play these in MP4
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
 LARGEST_SHORT_SIDE: Final = 1088  # a model's 1080p may be a multiple of 16
-MOST_BITS_PER_S: Final = 50_000_000  # what a home connection still streams, with room for grain at 1080p
+MAX_BITS_PER_S: Final = 50_000_000  # a home connection can stream this; enough for grain at 1080p
 PROXY_SHORT_SIDE: Final = 720
 USUAL_RATES: Final = ("24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60")
-UNEVEN: Final = 0.1  # of a frame; less is rounding by the container (whole milliseconds in Matroska)
+UNEVEN: Final = 0.1  # of a frame; less is rounding by the container (Matroska counts whole milliseconds)
 
 
 def is_plain(found: Probe) -> bool:
@@ -46,7 +46,7 @@ def needs_proxy(path: Path, found: Probe) -> bool:
     return not (
         is_plain(found)
         and sniff(path) is Form.MP4
-        and bits_per_s <= MOST_BITS_PER_S
+        and bits_per_s <= MAX_BITS_PER_S
         and min(found.width or 0, found.height or 0) <= LARGEST_SHORT_SIDE
     )
 
@@ -98,35 +98,35 @@ async def put_index_first(path: Path) -> None:
 
 
 def _is_quicktime(path: Path) -> bool:
-    """It may hold what MP4 has no name for: ProRes, plain PCM."""
+    """A QuickTime file may contain codecs that MP4 does not define: ProRes, plain PCM."""
     with path.open("rb") as file:
         return file.read(12)[8:] == b"qt  "
 
 
 def index_is_first(path: Path) -> bool:
-    """Of an MP4: `moov` before `mdat`."""
+    """Whether an MP4 has `moov` before `mdat`."""
     first = next((name for name, _ in _boxes(path) if name in (b"moov", b"mdat")), None)
     return first == b"moov"
 
 
-def breaks_off(path: Path) -> bool:
-    """True of an MP4 that ends within its index or its pictures, as after a broken transfer: what is there may play."""
+def is_truncated(path: Path) -> bool:
+    """Whether an MP4 ends within its index or its media data, as after an interrupted transfer."""
     size = path.stat().st_size
     return any(end > size for name, end in _boxes(path) if name in (b"moov", b"moof", b"mdat"))
 
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
-    """The outermost boxes, each with where it ends by its own account (ISO/IEC 14496-12, 4.2)."""
+    """The top-level boxes, each with the end that its header states (ISO/IEC 14496-12, 4.2)."""
     with path.open("rb") as file:
-        all_of_it = file.seek(0, os.SEEK_END)
+        file_size = file.seek(0, os.SEEK_END)
         at = 0
-        while at + 8 <= all_of_it:
+        while at + 8 <= file_size:
             file.seek(at)
             head = file.read(16)
             size, name = int.from_bytes(head[:4]), head[4:8]
             if size == 1:
                 size = int.from_bytes(head[8:16])
-            end = all_of_it if size == 0 else at + size
+            end = file_size if size == 0 else at + size
             yield name, end
             if end < at + 8:
                 return
@@ -134,7 +134,7 @@ def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
 
 
 def steady_rate(path: Path) -> str | None:
-    """None if all frames last equally long; else the rate that they should have, as ffmpeg writes it.
+    """None if all frames have the same duration; else the frame rate to convert to, in ffmpeg's notation.
 
     Blocks while it reads the whole file. Raises Permanent.
     """
@@ -143,7 +143,7 @@ def steady_rate(path: Path) -> str | None:
             stream = picture_stream(container)
             if stream is None or stream.time_base is None:
                 return None
-            base, told = float(stream.time_base), float(stream.guessed_rate or 0)
+            base, stated = float(stream.time_base), float(stream.guessed_rate or 0)
             times = sorted(p.pts * base for p in container.demux(stream) if p.size and p.pts is not None)
     except (av.error.FFmpegError, ValueError) as error:
         cause = f"The file cannot be read: {message_of(error)}"
@@ -154,8 +154,8 @@ def steady_rate(path: Path) -> str | None:
     slack = max(UNEVEN * usual, 2 * base)
     if all(abs(length - usual) <= slack for length in lasts):
         return None
-    # What the file tells is finer than its times, which may be in whole milliseconds.
-    return _nearest_rate(told if abs(told * usual - 1) <= UNEVEN else 1 / usual)
+    # The stated rate is more precise than the times, which may be in whole milliseconds.
+    return _nearest_rate(stated if abs(stated * usual - 1) <= UNEVEN else 1 / usual)
 
 
 def _nearest_rate(fps: float) -> str:

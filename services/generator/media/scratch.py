@@ -18,7 +18,7 @@ LOCK: Final = ".lock"
 
 
 class ScratchFolders:
-    """Implements `Scratch`. Open it before the first folder is asked for."""
+    """Enter it before the first call of `folder`."""
 
     def __init__(self, root: Path, name: str) -> None:
         self._root = root

@@ -1,5 +1,5 @@
-"""What users bring, made into a version's file: pictures are written anew, videos and sound put into a container that
-browsers play, re-encoded where they must be. The demuxer is the one that the file's first bytes name, and no other."""
+"""Converts uploads: pictures are re-encoded; videos and sound are put into a container that browsers play, and are
+re-encoded only if necessary. The file's first bytes alone determine the demuxer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from services.generator.media.pictures import in_child
-from services.generator.media.playability import NO_METADATA, breaks_off, is_plain, sdr, sound_for_mp4, steady_rate
+from services.generator.media.pictures import process_picture
+from services.generator.media.playability import NO_METADATA, is_plain, is_truncated, sdr, sound_for_mp4, steady_rate
 from services.generator.providers.base import CandidateFile
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, UserError
@@ -26,7 +26,7 @@ _FREE: Final = Cost(amount="0", basis="reported")
 _VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
 _SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.AAC, Form.MP4, Form.MATROSKA)
 _KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
-_CALLED: Final = {
+_DESCRIPTIONS: Final = {
     Form.PICTURE: "a picture",
     Form.SVG: "an SVG drawing",
     Form.WEB_PAGE: "a web page",
@@ -40,12 +40,12 @@ _CALLED: Final = {
     Form.FLAC: "sound",
     Form.OGG: "sound",
     Form.AAC: "sound",
-    Form.UNKNOWN: "of a kind that is not known",
+    Form.UNKNOWN: "of an unknown type",
 }
 
 
 async def ingest(path: Path, kind: AssetKind, work: Path) -> CandidateFile:
-    """Raises UserError, in words about the file."""
+    """Raises UserError that says what is wrong with the file."""
     form = await asyncio.to_thread(sniff, path)
     if kind.is_picture:
         return await _picture(path, form, work)
@@ -58,8 +58,8 @@ async def _picture(path: Path, form: Form, work: Path) -> CandidateFile:
     if form is not Form.PICTURE:
         raise _unsupported(form, f"pictures: {PICTURES}")
     out = work / "picture.jpg"
-    told = await in_child({"path": str(path), "out": str(out)}, UserError)
-    return CandidateFile(out, "image/jpeg", _FREE, {"uploaded_as": told["format"]})
+    result = await process_picture({"path": str(path), "out": str(out)}, UserError)
+    return CandidateFile(out, "image/jpeg", _FREE, {"uploaded_as": result["format"]})
 
 
 async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
@@ -67,7 +67,7 @@ async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
         raise _unsupported(form, f"videos: {VIDEOS}")
     found = await _probed(path, form)
     if not found.width or not found.height:
-        raise UserError("no_video", "The file holds no video.", "Upload a file with a picture.")
+        raise UserError("no_video", "The file contains no video.", "Upload a file with video.")
     if max(found.width, found.height) > LARGEST_SIDE:
         raise UserError(
             "video_too_large",
@@ -97,7 +97,7 @@ async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
         raise _unsupported(form, f"sound: {SOUNDS}")
     found = await _probed(path, form)
     if not found.audio_codec:
-        raise UserError("no_sound", "The file holds no sound.", "Upload a file that can be heard.")
+        raise UserError("no_sound", "The file contains no sound.", "Upload a file with sound.")
     suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
     kept = found.audio_codec in _KEPT_SOUND
     codec: dict[str, Option] = (
@@ -110,14 +110,12 @@ async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
 
 
 async def _probed(path: Path, form: Form) -> Probe:
-    if form is Form.MP4 and breaks_off(path):
-        raise UserError("media_damaged", "The file breaks off before its end.", "Upload a file that plays to its end.")
+    if form is Form.MP4 and is_truncated(path):
+        raise UserError("media_damaged", "The file is truncated.", "Upload a file that plays to its end.")
     try:
         found = await asyncio.to_thread(probe, path)
     except Permanent as e:
-        raise UserError(
-            "media_unreadable", "The file is damaged or incomplete: it cannot be read.", "Upload a file that plays."
-        ) from e
+        raise UserError("media_unreadable", "The file is damaged or incomplete.", "Upload a file that plays.") from e
     if not SHORTEST_S <= found.duration_s <= LONGEST_S:
         raise UserError(
             "duration_unsupported",
@@ -146,7 +144,6 @@ async def _convert(output: Output, found: Probe) -> None:
         ) from e
 
 
-def _unsupported(form: Form, taken: str) -> UserError:
-    return UserError(
-        "media_unsupported", f"The file is {_CALLED[form]}, which this asset does not take.", f"It takes {taken}."
-    )
+def _unsupported(form: Form, accepted: str) -> UserError:
+    cause = f"The file is {_DESCRIPTIONS[form]}, which this asset does not accept."
+    return UserError("media_unsupported", cause, f"It accepts {accepted}.")

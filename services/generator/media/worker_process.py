@@ -18,14 +18,14 @@ from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.core.processes import bare_environment, child, read_tail
 
 EXPECTED = 3
-UNREAD = 4  # nobody reads our frames any more: the reader says why
+UNREAD = 4  # the process that reads our output has gone, and reports the reason itself
 _ROOT = Path(__file__).parents[3]
 
 Job = dict[str, Any]
 
 
 def serve(work: Callable[[Job], Job | None]) -> None:
-    """The main function of a child: read the job, do it, write the result."""
+    """The main function of a child: reads the job, runs `work` and writes the result."""
     try:
         result = work(json.load(sys.stdin.buffer))
         if result is not None:
@@ -49,13 +49,13 @@ def command(module: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """No secrets; this source tree on the path and one thread per library: the work is counted per core."""
+    """Without secrets; with this source tree on the path and one thread per library."""
     path = os.pathsep.join(p for p in (str(_ROOT), os.environ.get("PYTHONPATH", "")) if p)
     return {**bare_environment(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 async def call(module: str, job: Job, *, timeout_s: float) -> Job:
-    """Run one job in a child and return its result. Raises the child's own error, or Retryable when it was late."""
+    """Runs one job in a child and returns its result. Raises the child's own error, or Retryable after the timeout."""
     try:
         async with (
             asyncio.timeout(timeout_s),
@@ -63,21 +63,21 @@ async def call(module: str, job: Job, *, timeout_s: float) -> Job:
         ):
             return await _exchange(process, job)
     except TimeoutError:
-        raise Retryable("worker_timeout", f"{module} was still working after {timeout_s:g} s.") from None
+        raise Retryable("worker_timeout", f"{module} did not finish within {timeout_s:g} s.") from None
 
 
 async def _exchange(process: Process, job: Job) -> Job:
     assert process.stdout is not None
     await send(process, job)
-    written, said = await asyncio.gather(process.stdout.read(), read_tail(process.stderr))
+    output, errors = await asyncio.gather(process.stdout.read(), read_tail(process.stderr))
     if code := await process.wait():
-        raise failure(code, said)
-    result: Job = json.loads(written) if written else {}
+        raise failure(code, errors)
+    result: Job = json.loads(output) if output else {}
     return result
 
 
 async def send(process: Process, job: Job) -> None:
-    """Hand over the job. A child that is gone already says why when its end is read."""
+    """Writes the job. If the child has exited already, its exit status tells why."""
     assert process.stdin is not None
     try:
         process.stdin.write(encode(job))
@@ -87,13 +87,13 @@ async def send(process: Process, job: Job) -> None:
         pass
 
 
-def failure(code: int, said: str) -> RetakeError:
-    """The error that a child ended with."""
-    last = said.strip().splitlines()[-1] if said.strip() else ""
+def failure(code: int, errors: str) -> RetakeError:
+    """The error of a child that exited with `code` and wrote `errors` to stderr."""
+    last = errors.strip().splitlines()[-1] if errors.strip() else ""
     if code == EXPECTED:
         problem = json.loads(last)
         kind = Retryable if problem["retryable"] else Permanent
         return kind(problem["code"], problem["cause"], problem["recovery"])
     if code < 0:
-        return Retryable("worker_killed", f"The process was ended by signal {-code}.")
-    return Permanent("worker_failed", last or f"The process ended with code {code} and said nothing.")
+        return Retryable("worker_killed", f"The process was killed by signal {-code}.")
+    return Permanent("worker_failed", last or f"The process exited with code {code} and no message.")

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- An asset is known from its first run, or from its deletion if that came first (kind is null then).
+-- An asset has a row from its first run, or from its deletion if that arrived first (then `kind` is null).
 create table assets (
     asset_id uuid primary key,
     kind text check (kind in ('video', 'starting_image', 'image', 'narration', 'music')),
@@ -8,8 +8,8 @@ create table assets (
     episode_id uuid,
     segment_id uuid,
     committed_version_id uuid,
-    commit_seq bigint not null default 0,        -- counts the pointer's moves
-    updated_at timestamptz,                      -- of the last commit; rises with every one
+    commit_seq bigint not null default 0,        -- incremented by every commit
+    updated_at timestamptz,                      -- of the last commit; increases with every commit
     last_version_number integer not null default 0,
     created_at timestamptz not null,
     deleted_at timestamptz
@@ -22,23 +22,23 @@ create table runs (
     state text not null check (state in ('queued', 'generating', 'preview_ready',
                                          'complete', 'rejected', 'expired', 'failed', 'cancelled')),
     rev integer not null default 1,
-    request jsonb not null,                      -- the command as it came
-    settings jsonb not null,                     -- effective, each with its source
+    request jsonb not null,                      -- the command that started it
+    settings jsonb not null,                     -- resolved, each with its source
     provider text not null,
     model text,
     lane text not null,
     step text not null,
     percent real,
-    attempt integer not null default 0,          -- claims, crashed ones included
-    failures integer not null default 0,         -- attempts that ended with an error and were to be repeated
+    attempt integer not null default 0,          -- number of claims, including those that crashed
+    failures integer not null default 0,         -- attempts that ended with a retryable error
     token uuid,                                  -- of the attempt that may write
-    base_commit_seq bigint,                      -- the asset's when the preview was ready; a commit compares with it
+    base_commit_seq bigint,                      -- the asset's commit_seq when the preview became ready; compared by the commit
     problem jsonb,
     spent numeric not null default 0,
     spent_currency text not null default 'USD',
     spent_estimated boolean not null default false,
     calls integer not null default 0,
-    project_id text not null,                    -- of the command's envelope, for the events that follow
+    project_id text not null,                    -- from the command's envelope, for the run's events
     owner_id text not null,
     correlation_id text not null,
     event_id text,
@@ -55,21 +55,21 @@ create index runs_waiting on runs (asset_id) where state in ('queued', 'generati
 create table versions (
     version_id uuid primary key,
     asset_id uuid not null references assets,
-    run_id uuid not null references runs,        -- that made it; other runs may offer it again
+    run_id uuid not null references runs,        -- the run that made it; other runs may offer it again
     version_number integer not null,
     status text not null check (status in ('candidate', 'accepted', 'rejected', 'expired', 'not_chosen', 'discarded')),
-    facts jsonb not null,                        -- as events carry them: objects, media, settings, cost
+    facts jsonb not null,                        -- as in events: objects, media, settings, cost
     created_at timestamptz not null,
-    settled_at timestamptz,                      -- of the last decision about it
+    settled_at timestamptz,                      -- time of the last decision about it
     accepted_at timestamptz,
-    retired_at timestamptz,                      -- let go by the commit that replaced it
-    purged_at timestamptz,                       -- no new use; its bytes go 48 h later
+    retired_at timestamptz,                      -- when a commit marked it as no longer kept
+    purged_at timestamptz,                       -- not used any more; its objects are deleted 48 h later
     unique (asset_id, version_number)
 );
 create index versions_run on versions (run_id);
 create index versions_kept on versions (asset_id, accepted_at desc) where status = 'accepted' and purged_at is null;
 
--- What a run offers, in order: a version, or why there is none at this position.
+-- The candidates of a run, by position: a version, or the problem because of which there is none.
 create table candidates (
     run_id uuid not null references runs,
     position smallint not null,
@@ -80,13 +80,13 @@ create table candidates (
 );
 create index candidates_version on candidates (version_id);
 
--- Runs whose request was dead-lettered: their failure is out, so a redriven request must not start them.
+-- Runs whose command was dead-lettered: their failure is published, so a redriven command must not start them.
 create table refused_runs (
     run_id uuid primary key,
     refused_at timestamptz not null
 );
 
--- One row per call to a provider that costs, written before the call. At most one is open per candidate.
+-- One row for each paid call to a provider, written before the call. At most one is open per candidate.
 create table provider_calls (
     call_id uuid primary key,
     run_id uuid not null references runs,
@@ -95,7 +95,7 @@ create table provider_calls (
     provider text not null,
     model text not null,
     state text not null check (state in ('intended', 'submitted', 'succeeded', 'failed', 'cancelled', 'lost')),
-    handle jsonb,                                -- the provider's own: id, addresses
+    handle jsonb,                                -- the provider's own: id, URLs
     problem jsonb,
     amount numeric,
     currency text,

@@ -1,6 +1,6 @@
 -- migrate:up
 
--- What a call asks for, as its provider would show it: by this a call whose answer never came is recognised.
+-- The request as the provider lists it; a call whose answer was lost is recognised by it.
 alter table provider_calls add column request jsonb;
 
 -- migrate:down

@@ -1,7 +1,7 @@
 -- migrate:up
 
--- Who looks for a prediction that nobody claimed asks whose the others are.
-create index provider_calls_beside on provider_calls (model, intended_at);
+-- The search for a lost prediction reads the model's other calls of about the same time.
+create index provider_calls_neighbours on provider_calls (model, intended_at);
 
 -- migrate:down
-drop index provider_calls_beside;
+drop index provider_calls_neighbours;

@@ -10,7 +10,7 @@ import pytest
 
 from services.generator.media.base import ComparisonFiles
 from services.generator.media.inspection import FfmpegMediaProcessor
-from services.generator.media.playability import breaks_off, index_is_first, steady_rate
+from services.generator.media.playability import index_is_first, is_truncated, steady_rate
 from shared.contracts.values import AssetKind
 from shared.core.errors import Permanent, RetakeError
 from shared.media.file_type import Form, sniff
@@ -81,7 +81,7 @@ def test_looking_into_broken_files_ends_in_facts_or_in_words(
         form = sniff(path)
         if form is Form.MP4:
             assert index_is_first(path) in (True, False)
-            assert breaks_off(path) in (True, False)
+            assert is_truncated(path) in (True, False)
         if form.demuxer is None:
             continue
         for look in (probe, steady_rate):
