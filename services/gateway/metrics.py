@@ -1,4 +1,4 @@
-"""Review metrics of the whole installation for Prometheus: a handful of numbers, whatever the number of projects."""
+"""Review metrics of the whole installation for Prometheus. Their number does not grow with the number of projects."""
 
 from __future__ import annotations
 
@@ -13,37 +13,40 @@ from prometheus_client import Gauge
 from shared.core.clock import Clock
 from shared.jobs.recurring import recurring
 
-EVERY_S: Final = 60.0  # as often as Prometheus looks; every replica says the same
-OF: Final = timedelta(days=30)  # long enough for rates of a small team, short enough to see a change
+READ_EVERY_S: Final = 60.0  # a usual scrape interval; every replica reports the same values
+PERIOD: Final = timedelta(days=30)  # long enough for the rates of a small team, short enough to show a change
 
-_GAUGES: Final[Mapping[str, Gauge]] = {
-    name: Gauge(f"retake_review_{name}", f"{said} Of the last 30 days, all projects; NaN: nothing to measure")
-    for name, said in {
-        "segments_reviewed": "Segments that a person decided on.",
-        "decisions": "Decisions of people on videos.",
-        "first_time_approval_rate": "Segments whose first decision approved, of those reviewed.",
-        "regeneration_rate": "Segments that were rejected at least once, of those reviewed.",
-        "mean_rating": "Of approved and rejected videos, 1 to 5.",
-        "films": "Episodes whose first film was completed.",
-        "seconds_to_film": "From an episode's first run to its first film, mean.",
-        "mean_film_rating": "Of films, 1 to 5.",
-    }.items()
+_HELP: Final[Mapping[str, str]] = {
+    "segments_reviewed": "Segments that a person has decided on.",
+    "decisions": "Decisions of people on videos.",
+    "first_time_approval_rate": "Reviewed segments whose first decision was an approval (0 to 1).",
+    "regeneration_rate": "Reviewed segments that were rejected at least once (0 to 1).",
+    "mean_rating": "Mean rating of approved and rejected videos (1 to 5).",
+    "films": "Episodes whose first film was completed.",
+    "seconds_to_film": "Mean time from an episode's first run to its first film, in seconds.",
+    "mean_film_rating": "Mean rating of films (1 to 5).",
+}
+_GAUGES: Final = {
+    name: Gauge(f"retake_review_{name}", f"{text} All projects, last 30 days; NaN: no data")
+    for name, text in _HELP.items()
 }
 _TARGET: Final = Gauge(
-    "retake_review_target", "What each metric should reach (regeneration and seconds: at most)", ["metric"]
+    "retake_review_target",
+    "Target of each metric; a maximum for regeneration_rate and seconds_to_film",
+    ["metric"],
 )
 
 
 def review_gauges(
-    look: Callable[[datetime], Awaitable[Mapping[str, Any]]], targets: Mapping[str, float], clock: Clock
+    measure: Callable[[datetime], Awaitable[Mapping[str, Any]]], targets: Mapping[str, float], clock: Clock
 ) -> AbstractAsyncContextManager[None]:
-    """Sets the gauges for as long as the block runs."""
+    """Updates the gauges while the block runs. `measure(since)` returns the value of each, None without data."""
     for name, target in targets.items():
         _TARGET.labels(name).set(target)
 
     async def read() -> None:
-        found = await look(clock.now() - OF)
+        values = await measure(clock.now() - PERIOD)
         for name, gauge in _GAUGES.items():
-            gauge.set(math.nan if found[name] is None else found[name])
+            gauge.set(math.nan if values[name] is None else values[name])
 
-    return recurring(read, name="review-gauges", every_s=EVERY_S, clock=clock, at_once=True)
+    return recurring(read, name="review-gauges", every_s=READ_EVERY_S, clock=clock, at_once=True)

@@ -1,8 +1,8 @@
-"""Opens what the gateway needs, in order, and closes it in reverse."""
+"""Opens everything that the gateway needs, from top to bottom, and closes it in reverse."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -39,7 +39,7 @@ from shared.jobs.recurring import RecurringJob, recurring_kinds, schedule
 from shared.jobs.worker import Worker
 from shared.objects import open_objects
 from shared.postgres.listener import Listener
-from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, transaction
+from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
 from shared.retention.jobs import retention_jobs
 from shared.service import Resources, open_resources, run_messaging
 from shared.web.health import problem_check
@@ -47,90 +47,85 @@ from shared.web.health import problem_check
 
 @asynccontextmanager
 async def wire(settings: Settings) -> AsyncIterator[AppState]:
-    """A lost broker never keeps the gateway from starting or from being ready: what it accepts goes out later."""
+    """The gateway starts and is ready without a broker: what it accepts is published later."""
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(open_resources(Service.GATEWAY, settings))
+        resources = await stack.enter_async_context(open_resources(Service.GATEWAY, settings))
+        pool, clock = resources.pool, resources.clock
         stores = StoreFactory(
-            base.publisher,
+            resources.publisher,
             load_catalogue(settings.catalogue),
             settings.default_provider,
             settings.step_by_step_share,
             settings.quotas,
         )
-        hub = await stack.enter_async_context(_hub(base, settings))
+        hub = await stack.enter_async_context(_hub(resources, settings))
         objects = await stack.enter_async_context(open_objects(settings.objects_url, Service.GATEWAY))
-        retention = retention_service(base.pool, objects.own)
         recurring = [
-            *recurring_jobs(base.pool, stores, base.clock),
-            *retention_jobs(retention, base.clock, purge_every=PURGE_EVERY),
+            *recurring_jobs(pool, stores, clock),
+            *retention_jobs(retention_service(pool, objects.own), clock, purge_every=PURGE_EVERY),
         ]
-        await _prepare(base, stores, settings, recurring)
-        kinds = {**job_kinds(base.pool, stores), **recurring_kinds(recurring, base.pool, base.clock)}
+        await _prepare(pool, stores, settings, recurring)
+        kinds = {**job_kinds(pool, stores), **recurring_kinds(recurring, pool, clock)}
         await stack.enter_async_context(
-            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id)
+            Worker(pool, settings.database_url, kinds, clock=clock, new_id=resources.new_id)
         )
-        messaging = await stack.enter_async_context(run_messaging(base, consumer_router(stores), needs_broker=False))
-
-        def queries(connection: Connection, links: Links) -> Queries:
-            return Queries(
-                connection,
-                links,
-                stores.catalogue,
-                stores.default_provider,
-                base.clock.now(),
-                stores.step_by_step_share,
-            )
-
-        async def see(user_id: str, name: str) -> None:
-            async with transaction(base.pool) as connection:
-                await remember_user(stores(connection), user_id, name)
-
+        messaging = await stack.enter_async_context(
+            run_messaging(resources, consumer_router(stores), needs_broker=False)
+        )
         tokens = LocalTokens(
             settings.jwt_secret.get_secret_value(),
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
-            clock=base.clock,
+            clock=clock,
         )
-        verifier = await stack.enter_async_context(_verifier(settings, tokens, base.clock))
-        limit, concurrency = (
-            RateLimit(settings.rate_quota, settings.rate_window_s, base.clock),
-            ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once),
-        )
-        await stack.enter_async_context(sharing(limit, RateWindows(base.pool), base.clock))
+        verifier = await stack.enter_async_context(_verifier(settings, tokens, clock))
+        limit = RateLimit(settings.rate_quota, settings.rate_window_s, clock)
+        await stack.enter_async_context(sharing(limit, RateWindows(pool), clock))
+        concurrency = ConcurrencyLimit(settings.requests_at_once, settings.waits_at_once)
         messaging.health.informative = {**messaging.health.informative, "load": problem_check(concurrency.trouble)}
-
-        async def measured(since: datetime) -> Mapping[str, Any]:
-            async with base.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                return await review_metrics(connection, since=since)
-
-        await stack.enter_async_context(review_gauges(measured, TARGETS, base.clock))
+        await stack.enter_async_context(review_gauges(_measure(pool), TARGETS, clock))
         yield AppState(
             settings=settings,
-            pool=base.pool,
+            pool=pool,
             stores=stores,
-            queries=queries,
+            queries=_queries(stores, clock),
             verifier=verifier,
             tokens=tokens,
-            tickets=Tickets(base.pool, base.clock),
-            signer=MediaSigner(settings.media_secret.get_secret_value(), base.clock),
+            tickets=Tickets(pool, clock),
+            signer=MediaSigner(settings.media_secret.get_secret_value(), clock),
             hub=hub,
-            event_log=EventLog(base.pool),
+            event_log=EventLog(pool),
             objects=objects,
             inspector=MediaInspector(),
             catalogue=stores.catalogue,
             health=messaging.health,
-            clock=base.clock,
-            new_id=base.new_id,
-            see_user=see,
+            clock=clock,
+            new_id=resources.new_id,
+            see_user=_remember(pool, stores),
             limit=limit,
             concurrency=concurrency,
         )
 
 
-async def _prepare(
-    base: Resources, stores: StoreFactory, settings: Settings, recurring: Sequence[RecurringJob]
-) -> None:
-    async with transaction(base.pool) as connection:
+@asynccontextmanager
+async def _hub(resources: Resources, settings: Settings) -> AsyncIterator[Hub]:
+    """PostgreSQL notifies the hub of every replica, whichever replica wrote."""
+    quota = StreamQuota(StreamCounts(resources.pool, resources.new_id()), settings.streams_per_user)
+    hub = Hub(EventLog(resources.pool), clock=resources.clock, quota=quota, streams_max=settings.streams_max)
+
+    def notified(channel: str, payload: str) -> None:
+        if channel == "events":
+            hub.wake()
+        else:
+            hub.notify(payload)
+
+    async with quota, hub, Listener(settings.database_url, notified, "events", "decisions"):
+        yield hub
+
+
+async def _prepare(pool: Pool, stores: StoreFactory, settings: Settings, recurring: Sequence[RecurringJob]) -> None:
+    """Rows that must exist before anything runs; every replica may create them."""
+    async with transaction(pool) as connection:
         await schedule(connection, recurring)
         if settings.local_mode:
             await ensure_local_project(stores(connection))
@@ -138,8 +133,8 @@ async def _prepare(
 
 @asynccontextmanager
 async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> AsyncIterator[Verifier]:
-    """The issuer's tokens where one is configured, else those of the local secret: never both, so that a secret that
-    leaks opens nothing where people sign in elsewhere."""
+    """Of the issuer's tokens if one is configured, else of those that the local secret signs. Never both: where people
+    sign in with an issuer, a leaked local secret must not open anything."""
     if settings.oidc_issuer is None:
         yield local
         return
@@ -157,17 +152,26 @@ async def _verifier(settings: Settings, local: LocalTokens, clock: Clock) -> Asy
         await keys.aclose()
 
 
-@asynccontextmanager
-async def _hub(base: Resources, settings: Settings) -> AsyncIterator[Hub]:
-    """Woken by PostgreSQL, whichever replica wrote."""
-    quota = StreamQuota(StreamCounts(base.pool, base.new_id()), settings.streams_per_user)
-    hub = Hub(EventLog(base.pool), clock=base.clock, quota=quota, streams_max=settings.streams_max)
+def _queries(stores: StoreFactory, clock: Clock) -> Callable[[Connection, Links], Queries]:
+    def queries(connection: Connection, links: Links) -> Queries:
+        return Queries(
+            connection, links, stores.catalogue, stores.default_provider, clock.now(), stores.step_by_step_share
+        )
 
-    def notified(channel: str, payload: str) -> None:
-        if channel == "events":
-            hub.wake()
-        else:
-            hub.notify(payload)
+    return queries
 
-    async with quota, hub, Listener(settings.database_url, notified, "events", "decisions"):
-        yield hub
+
+def _remember(pool: Pool, stores: StoreFactory) -> Callable[[str, str], Awaitable[None]]:
+    async def remember(user_id: str, name: str) -> None:
+        async with transaction(pool) as connection:
+            await remember_user(stores(connection), user_id, name)
+
+    return remember
+
+
+def _measure(pool: Pool) -> Callable[[datetime], Awaitable[Mapping[str, Any]]]:
+    async def measure(since: datetime) -> Mapping[str, Any]:
+        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            return await review_metrics(connection, since=since)
+
+    return measure

@@ -30,10 +30,10 @@ from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
 ADVANCE_BATCH: Final = "advance-batch"
-"""The kind of job that `wake_batch` enqueues: its payload names the batch."""
+"""The kind of job that `wake_batch` enqueues; its payload is {batch_id}."""
 
 FOR_USER: Final = frozenset({"preview-ready", "failed", "complete", "film-updated", "changed"})
-"""What the stream of all my projects carries."""
+"""The events on the stream of all projects of a user; the stream of one project has every event."""
 
 _LOG: Final = """
     insert into event_log (project_id, episode_id, name, data, to_user)
@@ -43,7 +43,7 @@ _LOG: Final = """
 
 @dataclass(frozen=True)
 class StoreFactory:
-    """Makes stores: call it with a connection in a transaction, and the event in hand if there is one."""
+    """Call it with a connection in a transaction and, in a consumer, with the message that is being applied."""
 
     publisher: Publisher
     catalogue: Catalogue
@@ -51,15 +51,21 @@ class StoreFactory:
     step_by_step_share: float = 1.0
     quotas: Quotas = field(default_factory=Quotas)
 
-    def __call__(self, connection: Connection, told: Message[Any] | None = None) -> Store:
-        return Store(connection, self, told)
+    def __call__(self, connection: Connection, applied: Message[Any] | None = None) -> Store:
+        return Store(connection, self, applied)
 
 
 class Store:
-    def __init__(self, connection: Connection, kit: StoreFactory, told: Message[Any] | None) -> None:
+    """Everything that a command or a projection reads and writes, in one transaction.
+
+    `lock` methods hold the row until the transaction ends. The order is batch, asset, run, review: PostgreSQL breaks a
+    deadlock and the transaction is repeated, but this order keeps deadlocks rare.
+    """
+
+    def __init__(self, connection: Connection, factory: StoreFactory, applied: Message[Any] | None) -> None:
         self._db = connection
-        self._kit = kit
-        self._told = told
+        self._factory = factory
+        self._applied = applied
 
     @cached_property
     def accounts(self) -> AccountRepository:
@@ -107,53 +113,54 @@ class Store:
 
     @property
     def catalogue(self) -> Catalogue:
-        return self._kit.catalogue
+        return self._factory.catalogue
 
     @property
     def default_provider(self) -> str:
-        return self._kit.default_provider
+        return self._factory.default_provider
 
     @property
     def step_by_step_share(self) -> float:
-        """Of projects that did not choose a workflow."""
-        return self._kit.step_by_step_share
+        """The share (0-1) of projects without a chosen workflow that go step by step."""
+        return self._factory.step_by_step_share
 
     @property
     def quotas(self) -> Quotas:
-        return self._kit.quotas
+        return self._factory.quotas
 
     def now(self) -> datetime:
-        return self._kit.publisher.clock.now()
+        return self._factory.publisher.clock.now()
 
     def new_id(self) -> str:
-        return self._kit.publisher.new_id()
+        return self._factory.publisher.new_id()
 
     @cached_property
     def _command_id(self) -> str:
-        """What everything that this command causes has in common."""
+        """The correlation id of everything that this command causes."""
         return self.new_id()
 
     async def publish(self, project_id: str, owner_id: str, *events: Event, correlation_id: str | None = None) -> None:
-        """Into the outbox. Without a correlation id they follow from the command or event in hand."""
-        told = self._told.cause if self._told else None
+        """Writes events to the outbox. By default they are correlated with the message that is applied, or with the
+        command."""
+        applied = self._applied.cause if self._applied else None
         cause = Cause(
             project_id,
             owner_id,
-            correlation_id or (told.correlation_id if told else self._command_id),
-            told.causation_id if told else None,
+            correlation_id or (applied.correlation_id if applied else self._command_id),
+            applied.causation_id if applied else None,
         )
-        await outbox.publish(self._db, self._kit.publisher.messages(events, cause))
+        await outbox.publish(self._db, self._factory.publisher.messages(events, cause))
 
-    async def log(self, *entries: StreamEvent) -> None:
-        """Appends to the SSE log; numbered at the end of the transaction."""
-        rows = [(e.project_id, e.episode_id, e.name, encoded(e.data), e.name in FOR_USER) for e in entries]
+    async def log(self, *events: StreamEvent) -> None:
+        """Appends to the event log of the streams; the events are numbered at the end of the transaction."""
+        rows = [(e.project_id, e.episode_id, e.name, encoded(e.data), e.name in FOR_USER) for e in events]
         await defer(self._db, "event_log", _LOG, *(list(column) for column in zip(*rows, strict=True)))
 
     async def wake_batch(self, batch_id: str) -> None:
-        """Has `advance_batch` called soon, in a transaction of its own."""
+        """Enqueues `advance_batch`, which runs in a transaction of its own."""
         await jobs.enqueue(self._db, self.new_id(), ADVANCE_BATCH, payload={"batch_id": batch_id}, fair_key=batch_id)
 
 
 def encoded(data: Any) -> str:
-    """One line of JSON, as it goes out."""
+    """JSON on one line, as it is sent to clients."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
