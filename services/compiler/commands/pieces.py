@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -16,6 +16,7 @@ from services.compiler.planning.pieces import Piece, Recipe
 from services.compiler.planning.render_speed import ProgressMeter, RenderSpeed, units
 from shared.core.clock import Clock
 from shared.core.errors import Permanent, RetakeError, Retryable, disk_full_is_retryable
+from shared.jobs.recurring import recurring
 
 log = structlog.get_logger(__name__)
 
@@ -139,23 +140,11 @@ class PieceBuilder:
         log.info("piece.made", kind=recipe.kind, key=recipe.key[:12], name=recipe.name, seconds=round(took, 2))
         return piece
 
-    @asynccontextmanager
-    async def _renewing(self, key: str, token: str) -> AsyncIterator[None]:
+    def _renewing(self, key: str, token: str) -> AbstractAsyncContextManager[None]:
         """Renews the lease while the block runs. Losing it does not stop the work: two workers may make one piece."""
-
-        async def renew() -> None:
-            while True:
-                await self.clock.sleep(HEARTBEAT_S)
-                try:
-                    await self.piece_store.renew(key, token)
-                except RetakeError as error:
-                    log.warning("piece.heartbeat_failed", key=key, error=str(error))
-
-        renewal = asyncio.create_task(renew(), name=f"piece-{key[:8]}")
-        try:
-            yield
-        finally:
-            renewal.cancel()
+        return recurring(
+            lambda: self.piece_store.renew(key, token), name=f"piece-{key[:8]}", every_s=HEARTBEAT_S, clock=self.clock
+        )
 
 
 @contextmanager

@@ -12,10 +12,9 @@ from typing import Final
 from services.compiler.planning.pieces import Piece, PieceKind
 from shared.contracts.values import ObjectRef
 from shared.core.clock import Clock
-from shared.core.errors import Retryable
 from shared.core.ids import NewId
 from shared.postgres.pool import Pool, transaction
-from shared.postgres.retry import UNAVAILABLE
+from shared.postgres.retry import retryable_transaction
 
 LEASE_S: Final = 12.0  # as long as a job's: the time after which a killed worker's piece is taken over
 
@@ -85,11 +84,8 @@ class PostgresPieceStore:
             return token if await connection.fetchval(_CLAIM, key, kind, token, LEASE_S) else None
 
     async def renew(self, key: str, token: str) -> bool:
-        try:
-            async with transaction(self._pool) as connection:
-                return bool(await connection.fetchval(_RENEW, key, token, LEASE_S))
-        except UNAVAILABLE as error:
-            raise Retryable("database_unavailable", repr(error)) from error
+        async with retryable_transaction(self._pool) as connection:
+            return bool(await connection.fetchval(_RENEW, key, token, LEASE_S))
 
     async def finish(self, piece: Piece, token: str) -> bool:
         stored = piece.object.model_dump(mode="json") if piece.object else None

@@ -12,11 +12,11 @@ from services.generator.domain.runs import Candidate, Run
 from services.generator.domain.states import SOURCES_OF, RunState
 from services.generator.store.rows import RUN, Rows, run_of, states
 from services.generator.store.runs import LockedVersion, lock_version
-from services.generator.store.transactions import worker_transaction
 from shared.contracts.values import Problem, Version
 from shared.jobs import queue as jobs
 from shared.messaging.events import Publisher
 from shared.postgres.pool import Pool
+from shared.postgres.retry import retryable_transaction
 
 _BEGIN: Final = f"""
     update runs set state = 'generating', rev = rev + 1, token = $2, attempt = $3, step = 'preparing', percent = 0,
@@ -161,7 +161,7 @@ AttemptUnit = Callable[[], AbstractAsyncContextManager[AttemptRepository]]
 def attempt_units(pool: Pool, publisher: Publisher) -> AttemptUnit:
     @asynccontextmanager
     async def unit() -> AsyncIterator[AttemptRepository]:
-        async with worker_transaction(pool) as connection:
+        async with retryable_transaction(pool) as connection:
             yield AttemptRepository(connection, publisher)
 
     return unit

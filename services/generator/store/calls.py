@@ -17,7 +17,6 @@ from services.generator.domain.runs import failed
 from services.generator.domain.states import RunState
 from services.generator.providers.base import CandidateRequest
 from services.generator.store.rows import RUN, run_of
-from services.generator.store.transactions import worker_transaction
 from shared.contracts.values import Cost, Problem, SpendCap
 from shared.core.clock import Clock
 from shared.core.errors import Fenced, Permanent
@@ -25,6 +24,7 @@ from shared.core.ids import NewId
 from shared.messaging import outbox
 from shared.messaging.events import Publisher
 from shared.postgres.pool import Connection, Pool
+from shared.postgres.retry import retryable_transaction
 
 # Much longer than a request can take, even with the hour for which providers keep predictions: nothing older or newer
 # can be confused with it.
@@ -106,7 +106,7 @@ class CallRepository:
         UserError if the call would exceed the project's spend cap."""
         now, price = self._clock.now(), request.quote
         needed = price.total if price else Decimal(0)
-        async with worker_transaction(self._pool) as connection:
+        async with retryable_transaction(self._pool) as connection:
             run = await connection.fetchrow(_LOCK_RUN, request.run_id, request.attempt)
             if run is None:
                 raise Fenced(request.run_id)
@@ -135,13 +135,13 @@ class CallRepository:
 
     async def neighbours(self, call: Call) -> list[Call]:
         """The other calls of its model at about the same time, in any state."""
-        async with worker_transaction(self._pool) as connection:
+        async with retryable_transaction(self._pool) as connection:
             rows = await connection.fetch(_NEIGHBOURS, call.model, call.call_id, call.intended_at)
         return [_call(row) for row in rows]
 
     async def adopt(self, call: Call, handle: Handle) -> Call | None:
         """Like `mark_submitted`, for a prediction that was found; None if it belongs to another call (by its `id`)."""
-        async with worker_transaction(self._pool) as connection:
+        async with retryable_transaction(self._pool) as connection:
             await connection.execute(_ONE_ADOPTION, call.model)
             row = await connection.fetchrow(_ADOPT, call.call_id, dict(handle), self._clock.now())
         return _call(row) if row else None
@@ -153,7 +153,7 @@ class CallRepository:
         again with the new cost.
         """
         amount = Decimal(cost.amount)
-        async with worker_transaction(self._pool) as connection:
+        async with retryable_transaction(self._pool) as connection:
             row = await connection.fetchrow(_CHARGE, call.call_id, amount, cost.currency, cost.basis == "estimated")
             if row is None:
                 return
@@ -178,7 +178,7 @@ class CallRepository:
         return _call(row) if row else None
 
     async def _row(self, statement: str, *args: Any) -> asyncpg.Record | None:
-        async with worker_transaction(self._pool) as connection:
+        async with retryable_transaction(self._pool) as connection:
             return await connection.fetchrow(statement, *args)
 
 

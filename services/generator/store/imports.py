@@ -13,7 +13,6 @@ import asyncpg
 from services.generator.domain.attempts import Attempt
 from services.generator.domain.film_splits import SceneChange
 from services.generator.domain.imports import SPLIT, WORKING, FilmImport, ImportState
-from services.generator.store.transactions import worker_transaction
 from shared.contracts.base import Event
 from shared.contracts.events.gateway import ImportRequested
 from shared.contracts.events.generator import ImportClip
@@ -24,6 +23,7 @@ from shared.messaging import inbox, outbox
 from shared.messaging.events import Cause, Message, Publisher
 from shared.observability.tracing import current_traceparent
 from shared.postgres.pool import Connection, Pool
+from shared.postgres.retry import retryable_transaction
 
 _IMPORT: Final = """import_id, request, state, rev, attempt, failures, step, project_id, owner_id, correlation_id,
     event_id"""
@@ -199,7 +199,7 @@ SplitUnit = Callable[[], AbstractAsyncContextManager[FilmSplitRepository]]
 def split_units(pool: Pool, publisher: Publisher) -> SplitUnit:
     @asynccontextmanager
     async def unit() -> AsyncIterator[FilmSplitRepository]:
-        async with worker_transaction(pool) as connection:
+        async with retryable_transaction(pool) as connection:
             yield FilmSplitRepository(connection, publisher)
 
     return unit

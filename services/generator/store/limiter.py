@@ -14,9 +14,9 @@ import structlog
 
 from services.generator import metrics
 from services.generator.providers.base import CandidateRequest, ProviderHalted, ProviderPaused, ProviderThrottled
-from services.generator.store.transactions import worker_transaction
 from shared.contracts.catalogue import Limits, limit_name
 from shared.postgres.pool import Connection, Pool, transaction
+from shared.postgres.retry import retryable_transaction
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +119,7 @@ class ProviderLimiter:
     async def admit(self, request: CandidateRequest) -> float:
         """Seconds until the call may be sent. Raises ProviderPaused while the circuit breaker is open."""
         provider = request.model.provider
-        async with worker_transaction(self._pool) as connection:
+        async with retryable_transaction(self._pool) as connection:
             await _check_breaker(connection, provider)
             if await connection.fetchval(
                 "select 1 from provider_calls where run_id = $1 and attempt = $2", request.run_id, request.attempt
@@ -145,7 +145,7 @@ class ProviderLimiter:
         await self._write(_OPEN_BREAKER, provider, problem, error.pause_s)
 
     async def _write(self, statement: str, *args: Any) -> None:
-        async with worker_transaction(self._pool) as connection:
+        async with retryable_transaction(self._pool) as connection:
             await connection.execute(statement, *args)
 
 
