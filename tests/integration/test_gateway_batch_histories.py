@@ -4,12 +4,10 @@ skip, reject, delete, reorder and regenerate by hand. What a batch promises hold
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
 from services.gateway.commands.films import CompileEpisode
@@ -21,18 +19,11 @@ from services.gateway.domain.batches import LIVE_STATUSES
 from services.gateway.domain.errors import Refusal
 from shared.contracts.events.gateway import EpisodeChanged
 from shared.contracts.values import AssetKind
-from tests.conftest import FreshDatabase
 from tests.support import events
-from tests.support.gateway_world import World, world
+from tests.support.gateway_world import World
 
 WORKING = ("requested", "queued", "generating")
 EXPECTED = {"already-decided", "busy", "invalid-state", "stale", "not-found", "gone"}
-
-
-@pytest_asyncio.fixture
-async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
-    async with world(await fresh_database("gateway")) as made:
-        yield made
 
 
 @dataclass

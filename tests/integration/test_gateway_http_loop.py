@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from services.gateway.api.schemas import episodes as e
 from services.gateway.api.schemas import projects as p
 from services.gateway.api.schemas import runs as r
-from tests.conftest import FreshDatabase
-from tests.integration.test_gateway_http_metrics import Studio
-from tests.support.gateway_http import Gateway, Stream, gateway
+from tests.support.gateway_http import Gateway, Stream
+from tests.support.gateway_project import ProjectHarness
 from tests.support.gateway_shapes import same_shape
 
 SEGMENTS = [
@@ -32,12 +28,6 @@ SEGMENTS = [
     }
     for n in (1, 2)
 ]
-
-
-@pytest_asyncio.fixture
-async def g(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with gateway(await fresh_database("gateway"), tmp_path) as made:
-        yield made
 
 
 async def ok(response: httpx.Response, status: int = 200) -> Any:
@@ -381,7 +371,7 @@ async def test_the_same_key_gets_the_same_answer(g: Gateway) -> None:
 async def test_what_a_version_was_asked_to_look_like_is_shown(g: Gateway) -> None:
     api = g.client()
     project, episode = await an_episode(g, api)
-    await Studio(g, project).images(episode)
+    await ProjectHarness(g, project).images(episode)
     await ok(await api.patch(f"/projects/{project}/settings", json={"style": "Noir"}, headers={"If-Match": "*"}))
     regenerate = f"/segments/{episode['segments'][0]['id']}/regenerate"
     changes = {"style_adjustments": "grainy", "character_prompt": "with glasses"}

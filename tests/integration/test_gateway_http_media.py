@@ -18,18 +18,11 @@ from PIL import Image
 
 from services.gateway.api.schemas.projects import Upload
 from services.gateway.domain import uploads as limits
-from tests.conftest import FreshDatabase
-from tests.integration.test_gateway_http_metrics import Studio
-from tests.support.gateway_http import Gateway, gateway
+from tests.support.gateway_http import Gateway
+from tests.support.gateway_project import ProjectHarness
 from tests.support.gateway_shapes import same_shape
 from tests.support.heic import heic
 from tests.support.http_client import photograph
-
-
-@pytest_asyncio.fixture
-async def g(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with gateway(await fresh_database("gateway"), tmp_path) as made:
-        yield made
 
 
 @pytest_asyncio.fixture
@@ -263,7 +256,7 @@ async def test_an_s3_store_serves_its_bytes_itself(g: Gateway, url: str, monkeyp
 
 
 async def test_an_episodes_last_three_films_play_and_older_ones_are_gone(g: Gateway, project: str) -> None:
-    studio = Studio(g, project)
+    studio = ProjectHarness(g, project)
     episode = await studio.episode(1)
     await studio.images(episode)
     await studio.video(episode["segments"][0], ("approve", None))
@@ -282,7 +275,7 @@ async def test_an_episodes_last_three_films_play_and_older_ones_are_gone(g: Gate
 
 
 async def test_a_film_plays_before_it_is_signed_and_a_download_waits_for_that(g: Gateway, project: str) -> None:
-    studio = Studio(g, project)
+    studio = ProjectHarness(g, project)
     episode = await studio.episode(1)
     await studio.images(episode)
     await studio.video(episode["segments"][0], ("approve", None))

@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
-
 import pytest
-import pytest_asyncio
 from prometheus_client import REGISTRY
 
-from services.gateway.api.schemas.projects import Metrics
-from services.gateway.queries.metrics import TARGETS
-from tests.conftest import FreshDatabase
-from tests.support.gateway_http import Gateway, gateway
-from tests.support.gateway_shapes import same_shape
+from tests.support.gateway_http import Gateway
+from tests.support.gateway_project import ProjectHarness
 from tests.support.waiting import eventually
-
-
-@pytest_asyncio.fixture
-async def g(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with gateway(await fresh_database("gateway"), tmp_path) as made:
-        yield made
-
-
-class Studio:
-    """One project, and what people do in it."""
-
-    def __init__(self, g: Gateway, project_id: str) -> None:
-        self.g, self.api, self.project_id = g, g.client(), project_id
-
-    async def episode(self, segments: int) -> dict[str, Any]:
-        rows = [{"scene_info": {"description": f"Scene {n}"}} for n in range(segments)]
-        made = await self.api.post(f"/projects/{self.project_id}/episodes", json={"title": "E", "segments": rows})
-        return dict(made.json())
-
-    async def images(self, episode: dict[str, Any]) -> None:
-        """Starting images, approved by a policy: nothing of that counts."""
-        for segment in episode["segments"]:
-            run = await self._run(segment["assets"]["starting_image"])
-            await self.decide(run, "approve", 1)  # a person, but on an image
-
-    async def _run(self, asset_id: str, **body: Any) -> str:
-        made = await self.api.post(f"/assets/{asset_id}/runs", json=body)
-        assert made.status_code == 202, made.text
-        await self.g.world.settle()
-        return str(made.json()["id"])
-
-    async def video(self, segment: dict[str, Any], *decisions: tuple[str, int | None], variants: int = 1) -> None:
-        for action, rating in decisions:
-            run = await self._run(segment["assets"]["video"], variants=variants)
-            await self.decide(run, action, rating)
-
-    async def decide(self, run_id: str, action: str, rating: int | None) -> None:
-        versions = (await self.api.get(f"/runs/{run_id}")).json()["versions"]
-        told = await self.api.post(
-            f"/runs/{run_id}/review",
-            headers={"Prefer": "respond-async"},
-            json={"action": action, "rating": rating, "version_id": versions[0]["id"], "regenerate": False},
-        )
-        assert told.status_code == 202, told.text
-        await self.g.world.settle()
-
-    async def film(self, episode: dict[str, Any], rating: int | None) -> None:
-        asked = await self.api.post(f"/episodes/{episode['id']}/compile", json={}, headers={"Prefer": "respond-async"})
-        job = asked.json()["compilation_job_id"]
-        await self.g.world.settle()
-        if rating:
-            told = await self.api.put(f"/compilation-jobs/{job}/rating", json={"rating": rating})
-            assert told.status_code == 200, told.text
-
-    async def metrics(self, path: str) -> dict[str, Any]:
-        found = (await self.api.get(f"{path}/metrics")).json()
-        same_shape(Metrics, found)
-        assert found["targets"] == TARGETS
-        return dict(found)
 
 
 async def test_the_figures_are_those_of_the_history(g: Gateway) -> None:
     made = await g.client().post("/projects", json={"name": "P"})
-    studio = Studio(g, made.json()["id"])
+    studio = ProjectHarness(g, made.json()["id"])
     empty = await studio.metrics(f"/projects/{studio.project_id}")
     assert (empty["segments_reviewed"], empty["first_time_approval_rate"], empty["mean_rating"]) == (0, None, None)
     assert (empty["films"], empty["seconds_to_film"], empty["mean_film_rating"]) == (0, None, None)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -20,16 +18,9 @@ from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.films import Boundary
 from shared.contracts.values import AssetKind, AudioConfig, TransitionStyle
-from tests.conftest import FreshDatabase
-from tests.support.gateway_world import DRIFT, World, world
+from tests.support.gateway_world import DRIFT, World
 
 KINDS = (AssetKind.STARTING_IMAGE, AssetKind.VIDEO, AssetKind.NARRATION)
-
-
-@pytest_asyncio.fixture
-async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
-    async with world(await fresh_database("gateway")) as made:
-        yield made
 
 
 async def items(w: World, batch_id: str) -> list[tuple[int | None, str, str]]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from services.gateway.commands.accounts import authorize, remember_user, remove_member, set_member
 from services.gateway.commands.assets import AddImageAsset, add_image_asset, drop_draft, save_draft
@@ -47,15 +45,8 @@ from shared.jobs.recurring import recurring_kinds, schedule
 from shared.jobs.worker import Worker
 from shared.postgres.listener import Listener
 from shared.postgres.pool import transaction
-from tests.conftest import FreshDatabase
 from tests.support import events
-from tests.support.gateway_world import World, world
-
-
-@pytest_asyncio.fixture
-async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
-    async with world(await fresh_database("gateway")) as made:
-        yield made
+from tests.support.gateway_world import World
 
 
 async def refused(slug: str, doing: Any) -> Refusal:

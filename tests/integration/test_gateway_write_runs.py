@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from services.gateway.commands.accounts import authorize, remember_user, set_member
 from services.gateway.commands.assets import save_draft
@@ -24,14 +22,7 @@ from services.gateway.domain.errors import Refusal
 from services.gateway.domain.quotas import Quotas
 from shared.contracts.events.gateway import DecisionSubmitted, RegenerateRequested
 from shared.contracts.values import AssetKind
-from tests.conftest import FreshDatabase
-from tests.support.gateway_world import World, world
-
-
-@pytest_asyncio.fixture
-async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
-    async with world(await fresh_database("gateway")) as made:
-        yield made
+from tests.support.gateway_world import World
 
 
 async def an_image(w: World) -> tuple[Caller, str, str]:

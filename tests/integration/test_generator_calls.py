@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from services.generator.domain.calls import CANCEL_ORPHAN, Call, Handle
 from services.generator.domain.runs import Lane
@@ -31,8 +30,7 @@ from shared.core.errors import Fenced, Permanent, Retryable
 from shared.jobs import queue as jobs
 from shared.postgres.pool import transaction
 from tests.support import events
-from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
-from tests.support.postgres import Postgres
+from tests.support.generator import Bench, ScriptedMaker
 
 PRICE = Cost(amount="0.25", basis="estimated", calls=1)
 
@@ -99,12 +97,6 @@ class PaidProvider:
         self._fault("find")
         found = self.paid.get(call.call_id)
         return {"id": found} if found else None
-
-
-@pytest_asyncio.fixture
-async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

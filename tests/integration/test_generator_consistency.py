@@ -16,23 +16,17 @@ from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.providers.replicate import images
 from shared.contracts.values import AssetKind, Character, ObjectRef, ProjectSettings
 from shared.objects.directory import DirectoryStore
-from tests.integration.test_generator_replicate_runs import renew
 from tests.support import events
 from tests.support.generator import Bench, emptied_database, open_bench, put_upload
 from tests.support.postgres import Postgres
 from tests.support.replicate import server
-
-
-@pytest_asyncio.fixture
-async def replicate(tmp_path: Path) -> AsyncIterator[server.Running]:
-    async with server.running(tmp_path / "replicate", speed=200) as emulator:
-        yield emulator
+from tests.support.replicate.generator import renew_provider
 
 
 @pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -> AsyncIterator[Bench]:
     async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
-        renew(opened, replicate)
+        renew_provider(opened, replicate)
         yield opened
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
-import pytest_asyncio
 from numpy.typing import NDArray
 
 from services.generator.commands.film_splits import FilmSplitter
@@ -28,8 +26,7 @@ from shared.media.probe import probe
 from shared.postgres.pool import transaction
 from tests.support import events
 from tests.support.films import ffmpeg
-from tests.support.generator import Bench, emptied_database, open_bench, put_upload
-from tests.support.postgres import Postgres
+from tests.support.generator import Bench, put_upload
 
 SCENES = "testsrc2=s=160x90:r=24:d=1[a];mandelbrot=s=160x90:r=24,trim=duration=1[b];smptebars=s=160x90:r=24:d=1[c]"
 FILM = [
@@ -46,12 +43,6 @@ def film(path: Path, *options: str, sound: bool = True) -> Path:
     heard = ["-map", "0:a", "-c:a", "aac"] if sound else []
     ffmpeg(*(TONE if sound else []), *FILM, *heard, "-c:v", "libx264", "-preset", "ultrafast", *options, path)
     return path
-
-
-@pytest_asyncio.fixture
-async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path) as opened:
-        yield opened
 
 
 async def ask(bench: Bench, path: Path, **overrides: Any) -> str:

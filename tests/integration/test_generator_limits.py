@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from services.generator.domain.calls import Call, Handle
@@ -36,8 +35,7 @@ from shared.core.ids import new_id
 from shared.jobs import queue as jobs
 from shared.postgres.pool import transaction
 from tests.support import events
-from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
-from tests.support.postgres import Postgres
+from tests.support.generator import Bench, ScriptedMaker
 
 PRICE = Decimal("0.03")  # of bytedance/seedream-4, the default
 MODEL = "replicate bytedance/seedream-4"
@@ -78,12 +76,6 @@ class Hosted:
 
     async def find_orphan(self, call: Call, beside: Sequence[Call]) -> Handle | None:
         return None
-
-
-@pytest_asyncio.fixture
-async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from services.generator.jobs import AgeLimits
 from shared.contracts.values import AssetKind
@@ -20,17 +17,10 @@ from shared.core.ids import new_id
 from shared.jobs import queue as jobs
 from shared.postgres.pool import transaction
 from tests.support import events
-from tests.support.generator import Bench, emptied_database, open_bench
-from tests.support.postgres import Postgres
+from tests.support.generator import Bench
 from tests.support.waiting import eventually
 
 TERMINAL = {"complete", "rejected", "expired", "failed", "cancelled"}
-
-
-@pytest_asyncio.fixture
-async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path) as opened:
-        yield opened
 
 
 def request_of(ref: dict[str, Any], **overrides: Any) -> Any:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from services.generator.domain.calls import CANCEL_ORPHAN
-from services.generator.domain.runs import Lane
 from services.generator.media.inspection import FfmpegMediaProcessor
 from services.generator.providers.base import Provider
 from services.generator.providers.replicate import provider as replicate_provider
@@ -21,9 +20,10 @@ from shared.contracts.values import AssetKind
 from shared.jobs import queue as jobs
 from shared.postgres.pool import transaction
 from tests.support import events
-from tests.support.generator import Bench, ScriptedMaker, emptied_database, open_bench
+from tests.support.generator import Bench, emptied_database, open_bench
 from tests.support.postgres import Postgres
 from tests.support.replicate import server
+from tests.support.replicate.generator import PATIENT, renew_provider
 
 
 class Killed(BaseException):
@@ -31,43 +31,10 @@ class Killed(BaseException):
 
 
 @pytest_asyncio.fixture
-async def replicate(tmp_path: Path) -> AsyncIterator[server.Running]:
-    async with server.running(tmp_path / "replicate", speed=200) as emulator:
-        yield emulator
-
-
-@pytest_asyncio.fixture
 async def bench(postgres: Postgres, tmp_path: Path, replicate: server.Running) -> AsyncIterator[Bench]:
     async with open_bench(await emptied_database(postgres), tmp_path, media=FfmpegMediaProcessor()) as opened:
-        renew(opened, replicate)
+        renew_provider(opened, replicate)
         yield opened
-
-
-PATIENT: Final = {"request_s": 60, "settle_s": 120}
-
-
-def renew(
-    bench: Bench, replicate: server.Running, *, request_s: float = 0.7, settle_s: float = 1.2
-) -> replicate_provider.ReplicateProvider:
-    """As another process would begin: nothing is remembered but what is in the database.
-
-    Hurried, so that what never arrives is soon known; a busy machine may be later than that. PATIENT otherwise."""
-    made = replicate_provider.ReplicateProvider(
-        ReplicateSettings(
-            api_token=replicate.token,
-            base_url=replicate.url,
-            poll_s=0.05,
-            request_s=request_s,
-            settle_s=settle_s,
-            cancel_after_s=86_400,
-        )
-    )  # of the emulator, which is 200 times as fast
-    offline = Provider(lambda kind: Lane.RENDER, ScriptedMaker())
-    bench.rewire(
-        providers={"replicate": Provider(replicate_provider.lane, remote=made), "animatic": offline},
-        default_provider="replicate",
-    )
-    return made
 
 
 async def requested(bench: Bench, kind: AssetKind = AssetKind.IMAGE, **overrides: Any) -> Any:
@@ -79,7 +46,7 @@ async def requested(bench: Bench, kind: AssetKind = AssetKind.IMAGE, **overrides
 async def test_an_image_a_narration_and_music_are_made_checked_and_priced(
     bench: Bench, replicate: server.Running
 ) -> None:
-    renew(bench, replicate, **PATIENT)
+    renew_provider(bench, replicate, **PATIENT)
     await requested(bench, size="1K")
     await requested(bench, AssetKind.NARRATION, language="en")
     await requested(bench, AssetKind.MUSIC, duration=3)
@@ -99,7 +66,7 @@ async def test_an_image_a_narration_and_music_are_made_checked_and_priced(
 
 
 async def test_a_video_starts_from_the_committed_image(bench: Bench, replicate: server.Running) -> None:
-    renew(bench, replicate, **PATIENT)
+    renew_provider(bench, replicate, **PATIENT)
     await requested(bench, AssetKind.STARTING_IMAGE)
     await bench.work()
     image = await bench.one("preview-ready")
@@ -122,7 +89,7 @@ async def test_a_video_starts_from_the_committed_image(bench: Bench, replicate: 
 async def test_wherever_the_worker_dies_replicate_is_paid_once(
     bench: Bench, replicate: server.Running, step: str
 ) -> None:
-    provider = renew(bench, replicate)
+    provider = renew_provider(bench, replicate)
     create = provider._api.create
 
     async def dies(*args: Any, **named: Any) -> Any:
@@ -144,7 +111,7 @@ async def test_wherever_the_worker_dies_replicate_is_paid_once(
     await requested(bench, size="1K")
     with pytest.raises(Killed):
         await bench.work(await bench.claim(lease_s=0))
-    renew(bench, replicate)
+    renew_provider(bench, replicate)
     preview = await _finish(bench)
     assert len(replicate.account.predictions) == len(replicate.account.paid) == 1
     assert (preview.cost.amount, preview.cost.calls) == ("0.03", 1)
@@ -188,7 +155,7 @@ async def test_a_call_that_never_arrived_takes_no_equal_runs_prediction_not_even
         await requested(bench, size="1K")
         await bench.work()
     await bench.one("preview-ready")
-    renew(bench, replicate)
+    renew_provider(bench, replicate)
     await bench.run_all()
     refs = [p.candidates[0].info["provider_ref"] for p in await bench.published("preview-ready")]
     assert sorted(refs) == sorted(replicate.account.predictions), "a prediction for each"
@@ -197,7 +164,7 @@ async def test_a_call_that_never_arrived_takes_no_equal_runs_prediction_not_even
 async def test_of_two_that_look_at_once_one_adopts(bench: Bench, replicate: server.Running) -> None:
     for _ in range(2):
         await requested(bench, size="1K")
-        renew(bench, replicate).submit = _dies  # type: ignore[method-assign]
+        renew_provider(bench, replicate).submit = _dies  # type: ignore[method-assign]
         claimed = await bench.claim()
         with pytest.raises(Killed):
             await bench.work(claimed)
@@ -224,7 +191,7 @@ async def _dies(*args: Any, **named: Any) -> Any:
 async def test_failed_predictions_are_repeated_by_their_class_and_cost_nothing(
     bench: Bench, replicate: server.Running, fault: dict[str, Any], code: str, made: int
 ) -> None:
-    renew(bench, replicate, **PATIENT)
+    renew_provider(bench, replicate, **PATIENT)
     replicate.faults.add("prediction", **fault)
     await requested(bench, size="1K")
     for _ in range(made):
@@ -239,7 +206,7 @@ async def test_failed_predictions_are_repeated_by_their_class_and_cost_nothing(
 async def test_a_bad_output_is_never_offered_and_not_made_again(
     bench: Bench, replicate: server.Running, bad: str
 ) -> None:
-    renew(bench, replicate, **PATIENT)
+    renew_provider(bench, replicate, **PATIENT)
     replicate.faults.add("output", bad)
     await requested(bench, AssetKind.IMAGE, size="1K")
     await bench.work()
@@ -258,7 +225,7 @@ async def test_cancelling_a_run_cancels_its_prediction_even_if_its_id_was_never_
     await bench.work()
     [orphan] = replicate.account.predictions.values()
     await bench.handle(events.cancel_requested(target_id=request.run_id))
-    renew(bench, replicate)
+    renew_provider(bench, replicate)
     kind = orphan_kind(bench.base, bench.adapters)
     await bench.pool.execute("update jobs set run_at = now()")
     async with transaction(bench.pool) as connection:

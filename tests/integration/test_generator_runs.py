@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from shared.contracts.values import AssetKind, Media, Output, ProjectSettings, SettingSource
 from shared.core.errors import Permanent, Retryable, UserError
@@ -19,12 +17,6 @@ from tests.support.generator import Bench, emptied_database, open_bench, put_upl
 from tests.support.postgres import Postgres
 
 HD = Output(width=1280, height=720)
-
-
-@pytest_asyncio.fixture
-async def bench(postgres: Postgres, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(await emptied_database(postgres), tmp_path) as opened:
-        yield opened
 
 
 def image_request(**overrides: Any) -> Any:
