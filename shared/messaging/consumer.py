@@ -48,7 +48,6 @@ MAX_RECORDS: Final = 500
 UNEXPECTED_ATTEMPTS: Final = 5  # of an exception outside errors.py: perhaps a race, perhaps a bug
 FIRST_DELAY_S: Final = 0.05
 LONGEST_DELAY_S: Final = 5.0
-RESTART_S: Final = 0.5
 STUCK_S: Final = 60.0
 LEAVE_S: Final = 3.0
 OBSERVE_S: Final = 0.5
@@ -133,31 +132,40 @@ class Consumer:
             self._lagging = True
 
     async def _run(self) -> None:
+        """Restarts after any error: a consumer that has stopped for good is worse."""
         await self._broker.connect()  # consumer-only: builds clients and opens no connection
-        while not self._stopping:
-            self._consumer, self._healthy_since, self._lagging = None, None, True
-            await start_until_reachable(lambda: self._member, _leave, client="consumer", sleep=self._clock.sleep)
-            consumer = self._consumer = self._member.consumer
-            assert consumer is not None, "a started member has a consumer"
-            try:
-                await self._consume(consumer)
-            except (KafkaError, OSError) as error:
-                log.warning("consumer.restarts", error=repr(error))
-                await asyncio.sleep(RESTART_S)
-            except Exception:  # whatever it was, a consumer that has stopped for good is worse
-                log.exception("consumer.restarts")
-                await asyncio.sleep(LONGEST_DELAY_S)
-            finally:
-                await _leave_though_cancelled(self._member)
+        await AsyncRetrying(
+            sleep=self._clock.sleep,
+            wait=self._restart_delay,
+            retry=retry_if_exception_type(Exception),
+            before_sleep=_log_restart,
+        )(self._consume_until_stopped)
 
-    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+    def _restart_delay(self, state: RetryCallState) -> float:
+        """Seconds. Starts short again if the consumer was healthy since the last restart."""
+        if self._healthy_since is not None:
+            state.attempt_number = 1
+        return _RESTART_BACKOFF(state)
+
+    async def _consume_until_stopped(self) -> None:
+        self._consumer, self._healthy_since, self._lagging = None, None, True  # unknown until it has consumed
+        await start_until_reachable(lambda: self._member, _leave, client="consumer", sleep=self._clock.sleep)
+        consumer = self._consumer = self._member.consumer
+        assert consumer is not None, "a started member has a consumer"
         try:
             await self._take_and_apply(consumer)
         finally:
-            if self._committing:
-                await asyncio.wait({self._committing}, timeout=LEAVE_S)
-                self._committing.cancel()
-                self._committing = None
+            try:
+                await self._finish_commit()
+            finally:
+                self._consumer = None
+                await _leave_though_cancelled(self._member)
+
+    async def _finish_commit(self) -> None:
+        if self._committing:
+            await asyncio.wait({self._committing}, timeout=LEAVE_S)
+            self._committing.cancel()
+            self._committing = None
 
     async def _take_and_apply(self, consumer: AIOKafkaConsumer) -> None:
         while not self._stopping:
@@ -245,6 +253,7 @@ class Consumer:
 
 
 _BACKOFF: Final = backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
+_RESTART_BACKOFF: Final = backoff(0.5, LONGEST_DELAY_S)
 
 
 def _delay(state: RetryCallState) -> float:
@@ -264,6 +273,17 @@ def _is_worth_retrying(state: RetryCallState) -> bool:
             return state.attempt_number < UNEXPECTED_ATTEMPTS
         case _:
             return False
+
+
+def _log_restart(state: RetryCallState) -> None:
+    error = _error(state)
+    expected = isinstance(error, (KafkaError, OSError))
+    log.warning(
+        "consumer.restarts",
+        error=repr(error),
+        retry_in_s=round(state.upcoming_sleep, 2),
+        exc_info=None if expected else error,
+    )
 
 
 def _log_retry(state: RetryCallState) -> None:
