@@ -1,5 +1,5 @@
 -- migrate:up
--- The mechanisms that every service's database has: outbox, inbox, parked events, jobs.
+-- What every service's database has: outbox, inbox, parked events and jobs.
 
 create table outbox (
     id bigint generated always as identity primary key,
@@ -22,7 +22,7 @@ begin
 end $$;
 create trigger outbox_notify after insert on outbox for each statement execute function outbox_notify();
 
--- The cluster that the published rows went to. Another id means that the broker lost its data.
+-- The Kafka cluster that the published rows were sent to. A different id means that the broker lost its data.
 create table broker (
     one boolean primary key default true check (one),
     cluster_id text not null,
@@ -36,7 +36,7 @@ create table inbox (
 );
 create index inbox_received on inbox (received_at);
 
--- Events that arrived before their subject; applied when it is created.
+-- Events that arrived before their subject was created; they are applied when it is.
 create table parked (
     id bigint generated always as identity primary key,
     subject_id uuid not null,
@@ -50,11 +50,11 @@ create index parked_subject on parked (subject_id, id);
 create table jobs (
     job_id uuid primary key,
     kind text not null,
-    fair_key text not null default '',           -- one key's many jobs do not starve another's one
+    fair_key text not null default '',           -- many jobs of one key do not starve another key
     priority integer not null default 0,         -- lower first
     payload jsonb not null default '{}',
     run_at timestamptz not null default now(),
-    token uuid,                                  -- of the worker that holds it
+    token uuid,                                  -- of the claim that owns the job
     worker text,
     lease_until timestamptz,
     attempts integer not null default 0,

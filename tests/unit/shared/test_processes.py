@@ -1,4 +1,4 @@
-"""Child processes do not outlive whoever started them."""
+"""Child processes do not outlive the process that started them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-def _gone(pids: list[int], within_s: float = 30) -> bool:
+def _all_ended(pids: list[int], within_s: float = 30) -> bool:
     until = time.monotonic() + within_s
     while time.monotonic() < until:
         if not any(_alive(pid) for pid in pids):
@@ -40,26 +40,26 @@ def _gone(pids: list[int], within_s: float = 30) -> bool:
     return False
 
 
-async def test_a_cancelled_block_ends_a_group_that_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancelled_block_stops_a_group_that_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.core.processes.STOP_GRACE_S", 0.2)
     pids: list[int] = []
 
-    async def hold() -> None:
+    async def run() -> None:
         async with child(["/bin/sh", "-c", _STUBBORN], stdout=asyncio.subprocess.PIPE) as process:
             assert process.stdout is not None
             pids.extend([int(await process.stdout.readline()) for _ in range(2)])
             await asyncio.sleep(60)
 
-    work = asyncio.ensure_future(hold())
+    work = asyncio.ensure_future(run())
     while len(pids) < 2:
         await asyncio.sleep(0.01)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(work, 60)
-    assert _gone(pids)
+    assert _all_ended(pids)
 
 
-def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
+def test_the_children_of_a_killed_parent_are_killed(tmp_path: Path) -> None:
     """kill -9 of the parent: nobody is left to clean up, and still nothing runs on."""
     program = f"""
 import asyncio, sys
@@ -77,23 +77,23 @@ asyncio.run(main())
         pids = [int(parent.stdout.readline()) for _ in range(2)]
         assert all(_alive(pid) for pid in pids)
         os.kill(parent.pid, signal.SIGKILL)
-    assert _gone(pids)
+    assert _all_ended(pids)
 
 
-async def test_a_child_that_ends_by_itself_keeps_its_code_and_words() -> None:
+async def test_a_child_that_exits_keeps_its_exit_code_and_output() -> None:
     async with child(["/bin/sh", "-c", "echo first >&2; echo last >&2; exit 7"]) as process:
         assert await read_tail(process.stderr) == "first\nlast\n"
         assert await process.wait() == 7
     await stop(process)  # nothing to do, and says so by returning
 
 
-async def test_a_program_that_is_missing_is_an_error_and_no_leak() -> None:
+async def test_a_missing_program_is_an_error_without_a_leak() -> None:
     with pytest.raises(FileNotFoundError):
         async with child(["/no/such/program"]):
             pytest.fail("there is nothing to run")
 
 
-async def test_endless_words_do_not_fill_memory() -> None:
+async def test_endless_output_does_not_fill_memory() -> None:
     async with child(["/bin/sh", "-c", "yes word | head -c 3000000 >&2; echo end >&2"]) as process:
         tail = await read_tail(process.stderr, limit=1000)
     assert len(tail) == 1000

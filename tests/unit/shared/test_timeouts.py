@@ -1,5 +1,4 @@
-"""Connections whose request never gets its head together, or whose client reads nothing, are closed; the others are
-served as ever."""
+"""Connections with an incomplete request head, or with a client that reads nothing, are closed; others are served."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 FILM, CHUNK = 64, 256 * 1024  # chunks: more than the buffers of two sockets hold
 
 
-class Hurried(TimeoutProtocol):
+class ShortTimeouts(TimeoutProtocol):
     head_s = 0.3
     stall_s = 0.6
 
@@ -29,12 +28,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/film":
         await _film(send)
         return
-    await asyncio.sleep(0.5)  # longer than the patience: an answer may take its time
+    await asyncio.sleep(0.5)  # longer than the timeout of the head: a response may take its time
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-over = asyncio.Event()
+film_ended = asyncio.Event()
 
 
 async def _film(send: Any) -> None:
@@ -44,13 +43,13 @@ async def _film(send: Any) -> None:
         for n in range(FILM):
             await send({"type": "http.response.body", "body": b"x" * CHUNK, "more_body": n < FILM - 1})
     finally:
-        over.set()
+        film_ended.set()
 
 
 @pytest_asyncio.fixture
 async def port() -> AsyncIterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=Hurried, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, http=ShortTimeouts, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -59,8 +58,8 @@ async def port() -> AsyncIterator[int]:
     await serving
 
 
-async def _says(port: int, *parts: bytes) -> bytes:
-    """What comes back until the other side closes."""
+async def _exchange(port: int, *parts: bytes) -> bytes:
+    """Everything that is received until the server closes the connection."""
     async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
@@ -72,37 +71,37 @@ async def _says(port: int, *parts: bytes) -> bytes:
             writer.close()
 
 
-async def test_a_head_that_never_ends_is_not_waited_for(port: int) -> None:
-    assert await _says(port) == b""
-    assert await _says(port, b"GET / HTTP/1.1\r\nHost: ") == b""
+async def test_an_incomplete_head_times_out(port: int) -> None:
+    assert await _exchange(port) == b""
+    assert await _exchange(port, b"GET / HTTP/1.1\r\nHost: ") == b""
 
 
-async def test_a_head_without_end_is_not_read(port: int) -> None:
+async def test_an_endless_head_is_not_read(port: int) -> None:
     many = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1000) for n in range(HEAD_BYTES // 500))
     with suppress(ConnectionError):  # closed while we were writing
-        assert await _says(port, b"GET / HTTP/1.1\r\n" + many) == b""
+        assert await _exchange(port, b"GET / HTTP/1.1\r\n" + many) == b""
 
 
-async def test_others_are_served_one_after_the_other_on_one_connection(port: int) -> None:
-    said = await _says(port, GET + GET + GET[:10])
-    assert said.count(b"200 OK") == 2
+async def test_requests_on_one_connection_are_served_in_turn(port: int) -> None:
+    received = await _exchange(port, GET + GET + GET[:10])
+    assert received.count(b"200 OK") == 2
 
 
-async def test_who_reads_nothing_of_an_answer_is_let_go(port: int) -> None:
-    over.clear()
-    with _asking_for_the_film(port) as connection:
+async def test_a_client_that_reads_nothing_is_disconnected(port: int) -> None:
+    film_ended.clear()
+    with _film_request(port) as connection:
         async with asyncio.timeout(60):
-            await over.wait()
-        assert await _read_all(connection) < FILM * CHUNK, "cut off, not brought to an end"
+            await film_ended.wait()
+        assert await _read_all(connection) < FILM * CHUNK, "the response was cut off"
 
 
-async def test_who_reads_slowly_gets_all_of_it(port: int) -> None:
-    with _asking_for_the_film(port) as connection:
+async def test_a_slow_client_receives_everything(port: int) -> None:
+    with _film_request(port) as connection:
         assert await _read_all(connection, pause=0.003) > FILM * CHUNK
 
 
 @contextmanager
-def _asking_for_the_film(port: int) -> Iterator[socket.socket]:
+def _film_request(port: int) -> Iterator[socket.socket]:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         connection.connect(("127.0.0.1", port))
