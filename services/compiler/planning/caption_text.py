@@ -1,7 +1,7 @@
-"""A script as captions: sentences, cut where a reader would pause, on at most two lines that fit the picture.
+"""Splits a script into captions: sentences, cut where a reader would pause, on at most two lines that fit the picture.
 
-Widths count in Latin letters: a Chinese, Japanese or Korean character takes the room, and the speaking time, of
-`WIDE` of them; a combining mark takes none.
+Widths are in Latin letters: a Chinese, Japanese or Korean character has the width, and the speaking time, of `WIDE`
+Latin letters; a combining mark has none.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final
 
-LINE: Final = 42.0  # letters: what broadcasters' guidelines agree on for Latin scripts
-WIDE: Final = LINE / 16  # and they allow 16 characters on a Chinese or Korean line
-SHORT: Final = 14.0  # a sentence below this is shown together with its neighbour, if both fit on one line
+LINE: Final = 42.0  # letters per line: broadcasters' guidelines agree on this for Latin scripts
+WIDE: Final = LINE / 16  # the same guidelines allow 16 characters on a Chinese or Korean line
+SHORT: Final = 14.0  # a shorter sentence is shown together with its neighbour if both fit on one line
 
-_SPOKEN_MARKS: Final = re.compile(r"<#[\d.]+#>")  # pauses as speech models take them
+_SPOKEN_MARKS: Final = re.compile(r"<#[\d.]+#>")  # pauses in the syntax of speech models
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
-# After a full stop only before a space; after an ideographic one always. What closes a quotation belongs to it.
+# A full stop ends a sentence only before a space, an ideographic one always. A closing quotation mark belongs to it.
 _SENTENCE: Final = re.compile(r"(?:[.!?…؟۔।]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*)\s*")
 _ABBREVIATION: Final = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|No|vs|etc|z\.B|e\.g|i\.e)|\b[A-Z])\.\s*$")
 _CLAUSE: Final = frozenset(",;:–—،؛、，；：")
 _NEVER_FIRST: Final = frozenset("、。，．！？；：」』）】》〉”’…ーぁぃぅぇぉっゃゅょァィゥェォッャュョ,.!?;:)]}")
-_JOINER: Final = "\u200d"  # makes one picture of the two that it stands between
+_JOINER: Final = "\u200d"  # joins the two emoji around it into one
 _NEVER_LAST: Final = frozenset("「『（【《〈“‘([{")
 
 
 @dataclass(frozen=True)
 class Block:
-    """What is shown at one time. `ends_sentence`: a speaker pauses after it."""
+    """The text that is shown at one time. `ends_sentence`: a speaker pauses after it."""
 
     lines: tuple[str, ...]
     ends_sentence: bool
@@ -42,12 +42,12 @@ class Block:
 
     @property
     def weight(self) -> float:
-        """How long it takes to say, in letters."""
+        """How long it takes to say, in Latin letters."""
         return max(1.0, sum(map(_spoken, self.text)))
 
     @property
-    def breaths(self) -> tuple[tuple[float, bool], ...]:
-        """What of its weight was said where a speaker pauses: for sure at a sentence's end, perhaps at a clause's."""
+    def breaks(self) -> tuple[tuple[float, bool], ...]:
+        """The weight up to each place where a speaker pauses (True, at the end of a sentence) or may pause (False)."""
         *inner, _ = [sum(map(_spoken, s)) for s in _sentences(" ".join(self.lines))] or [0.0]
         within = tuple((weight, True) for weight in accumulate(inner))
         if self.ends_sentence or self.text[-1] in _CLAUSE:
@@ -56,13 +56,13 @@ class Block:
 
 
 def blocks(script: str) -> list[Block]:
-    """The script's blocks in order; none for a script without a word. All of its words are in them."""
+    """The script's blocks in order, with all of its words; none for a script without words."""
     text = _CONTROLS.sub(" ", _SPOKEN_MARKS.sub(" ", script))
-    shown: list[Block] = []
+    found: list[Block] = []
     for sentence in _grouped([s for line in text.splitlines() for s in _sentences(" ".join(line.split()))]):
         parts = _parts(sentence)
-        shown += [Block(_lines(p), i == len(parts) - 1) for i, p in enumerate(parts)]
-    return shown
+        found += [Block(_lines(p), i == len(parts) - 1) for i, p in enumerate(parts)]
+    return found
 
 
 def width(text: str) -> float:
@@ -76,7 +76,7 @@ def _width(letter: str) -> float:
 
 
 def _spoken(letter: str) -> float:
-    """Digits are said as words; punctuation and spaces are not said."""
+    """Speaking time in letters: digits are spoken as words; punctuation and spaces take no time."""
     kind = unicodedata.category(letter)[0]
     if kind == "N":
         return max(3.0, _width(letter))
@@ -95,7 +95,7 @@ def _sentences(line: str) -> Iterator[str]:
 
 
 def _grouped(sentences: Sequence[str]) -> list[str]:
-    """Short ones joined with the one before, so that none flashes by."""
+    """Short sentences joined with the one before, so that none flashes by."""
     groups: list[str] = []
     for sentence in sentences:
         if groups and min(width(groups[-1]), width(sentence)) < SHORT:
@@ -108,7 +108,7 @@ def _grouped(sentences: Sequence[str]) -> list[str]:
 
 
 def _parts(sentence: str) -> list[str]:
-    """Cut into as few parts of two lines as can be, at clauses where possible, else about equally long."""
+    """The sentence in as few parts of two lines as possible, cut at clauses if possible, else into equal lengths."""
     units = _units(sentence)
     ends = list(accumulate(map(width, units), initial=0.0))
     fewest, whole = 10_000.0, ends[-1]
@@ -130,14 +130,14 @@ def _parts(sentence: str) -> list[str]:
 
 
 def _fits(units: Sequence[str], ends: Sequence[float], start: int, stop: int) -> bool:
-    """On two lines. A space at a line's end takes no room, so one letter more is let in and paid by nobody."""
+    """True if the units fit on two lines. A space at the end of a line has no width, so one letter more is allowed."""
     first = bisect_right(ends, ends[start] + LINE + 1) - 1
     first = max(first, start + 1)
     return first >= stop or ends[stop] - ends[first] <= LINE + (1 if units[stop - 1].endswith(" ") else 0)
 
 
 def _lines(text: str) -> tuple[str, ...]:
-    """One line, or two of which the lower one is the longer by a little: it covers less of the picture."""
+    """One line, or two of which the lower one is slightly longer, which covers less of the picture."""
     if width(text) <= LINE:
         return (text,)
     units = _units(text)
@@ -151,7 +151,7 @@ def _lines(text: str) -> tuple[str, ...]:
 
 
 def _roughness(units: Sequence[str], at: int) -> int:
-    """How much a break before unit `at` disturbs: 0 at a clause's end, 4 within what may be a Japanese word."""
+    """The cost of a line break before unit `at`: 0 at the end of a clause, 4 within a possible Japanese word."""
     if at == len(units) or units[at - 1].rstrip()[-1:] in _CLAUSE:
         return 0
     last, first = units[at - 1][-1], units[at][0]
@@ -160,7 +160,7 @@ def _roughness(units: Sequence[str], at: int) -> int:
 
 
 def _units(text: str) -> list[str]:
-    """The text in pieces that a line may be broken between; a word longer than a line is broken, too."""
+    """The text in units between which a line may be broken; a word that is longer than a line is broken as well."""
     units: list[str] = []
     word = ""
     for i, letter in enumerate(text):
@@ -185,5 +185,5 @@ def _is_wide(letter: str) -> bool:
 
 
 def _joins(letter: str) -> bool:
-    """It belongs to the letter before it: a mark, a joiner, a variation."""
+    """True if the character belongs to the one before it: a mark, a joiner, a variation selector, a skin tone."""
     return _width(letter) == 0.0 or 0x1F3FB <= ord(letter) <= 0x1F3FF

@@ -1,4 +1,4 @@
-"""The sound track in chunks: each encoded alone and named by what is heard in it, so that a small edit keeps the rest.
+"""The sound track in chunks, each encoded alone and named by what is heard in it: a small edit keeps all others.
 
 AAC packet p holds film samples [(p - 1) * 1024, p * 1024): the encoder's priming is the packet before the film.
 """
@@ -15,18 +15,18 @@ from shared.contracts.values import AudioConfig
 
 PACKET: Final = 1024  # samples
 CHUNK_PACKETS: Final = 480  # 10.24 s
-PREROLL: Final = 4  # packets encoded before a chunk and thrown away: the encoder has then settled
+PREROLL: Final = 4  # packets encoded before a chunk and discarded, so that the encoder has settled
 LOOKAHEAD: Final = 2  # packets after it
 REACH: Final = 24_000
-"""Samples around a chunk on which its limited sound can depend; at least the limiter's own reach."""
+"""Samples around a chunk that its limited sound may depend on; at least the limiter's own reach."""
 
 GAIN_STEP_DB: Final = 0.5
-MOST_GAIN_DB: Final = 20.0  # more would only bring up the noise
+MOST_GAIN_DB: Final = 20.0  # more would only amplify noise
 
 
 @dataclass(frozen=True)
 class Level:
-    """What is done to the mix: a gain, then a limit to this true peak."""
+    """What is applied to the mix: a gain, then a limiter with this true peak as its ceiling."""
 
     gain_db: float
     ceiling_dbtp: float
@@ -46,17 +46,17 @@ class Chunk:
 
     @property
     def start(self) -> int:
-        """The film sample from which the encoder is fed."""
+        """The film sample at which encoding starts."""
         return (self.first - self.preroll) * PACKET
 
     @property
     def end(self) -> int:
-        """The film sample at which it stops being fed; past the film's end there is silence."""
+        """The film sample at which encoding stops; past the film's end there is silence."""
         return (self.stop + LOOKAHEAD) * PACKET
 
 
 def chunks(plan: SoundPlan, level: Level) -> Iterator[Chunk]:
-    """The whole track, ascending. A chunk's key tells of its own sound and what is near it, and not where it is."""
+    """The whole track, ascending. A chunk's key depends on the sound in it and around it, and not on its position."""
     packets = -(-(plan.samples + PACKET) // PACKET)
     for first in range(0, packets, CHUNK_PACKETS):
         stop = min(first + CHUNK_PACKETS, packets)
@@ -79,7 +79,7 @@ def chunks(plan: SoundPlan, level: Level) -> Iterator[Chunk]:
 
 
 def _heard(cue: Cue, low: int, high: int) -> list[Any]:
-    """What of a cue can be heard in [low, high), told from `low`: what lies outside does not name the chunk."""
+    """The part of a cue that is heard in [low, high), relative to `low`: only that part names the chunk."""
     first, last = max(cue.at, low), min(cue.end, high)
     rising = [cue.fade_in, cue.at - low] if cue.at + cue.fade_in > low else [0, 0]
     falling = [cue.fade_out, cue.end - low] if cue.end - cue.fade_out < high else [0, 0]
@@ -87,7 +87,7 @@ def _heard(cue: Cue, low: int, high: int) -> list[Any]:
 
 
 def track_key(plan: SoundPlan, config: AudioConfig) -> str:
-    """The whole track, before anything of it has been measured."""
+    """The key of the whole track, which is known before anything is measured."""
     return address(
         "track",
         TRACK_RECIPE,
@@ -101,10 +101,10 @@ def track_key(plan: SoundPlan, config: AudioConfig) -> str:
 
 
 def corrected(level: Level, loudness: float | None, target: float) -> Level:
-    """The level once the encoded track was measured: its loudness is None if there is nothing to hear.
+    """The level corrected by the measured loudness of the encoded track; None for a silent one.
 
-    Passages that lie at the gate of the measure count in one of mix and track, and not in the other: then the track is
-    off, though its mix was not.
+    Passages at the gate of the loudness measure may count in the mix but not in the track, or the reverse: the track
+    then misses the target although the mix met it.
     """
     if loudness is None or abs(target - loudness) <= GAIN_STEP_DB / 2:
         return level
@@ -112,6 +112,6 @@ def corrected(level: Level, loudness: float | None, target: float) -> Level:
 
 
 def gain_for(loudness: float, target: float) -> float:
-    """Decibels from a loudness to the target, both LUFS: in steps, so that a small edit elsewhere in the film does not
+    """Decibels from a loudness to the target (both LUFS), in steps, so that a small edit elsewhere in the film does not
     change the level of every chunk."""
     return min(MOST_GAIN_DB, round((target - loudness) / GAIN_STEP_DB) * GAIN_STEP_DB)

@@ -1,4 +1,4 @@
-"""What to make a film of: asked for by a person, or the episode as it stands, to be ready before anyone asks."""
+"""What a film is made of: from a compile request, or from the episode's current state for rendering ahead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.contracts.values import AudioConfig, CaptionMode, Output, Transition
 
 @dataclass(frozen=True)
 class FilmOrder:
-    """Items in film order; both sides of the output are even, as 4:2:0 pictures need."""
+    """Items in film order. Width and height of the output are even, as 4:2:0 pictures require."""
 
     items: tuple[CompileItem, ...]
     music: PinnedMedia | None
@@ -21,29 +21,28 @@ class FilmOrder:
 
 
 def order_from_request(request: CompileRequested) -> FilmOrder:
-    """What a person asked for."""
     return FilmOrder(tuple(request.items), request.music, request.audio, even(request.output), request.captions)
 
 
 @dataclass(frozen=True)
 class CompilePreferences:
-    """How the episode was compiled last, which is how it will most likely be compiled next."""
+    """How the episode was compiled last, which predicts how it will be compiled next."""
 
     usual: Transition | None
     chosen: Mapping[str, Transition | None]
     audio: AudioConfig
 
     def after(self, segment: TimelineSegment) -> Transition | None:
-        """The segment's own transition counts first, as it does when a request names none."""
+        """The transition after a segment: its own takes precedence, as in a request that names none."""
         return segment.transition_after or self.chosen.get(segment.segment_id, self.usual)
 
 
 FIRST_GUESS = CompilePreferences(Transition(style=TransitionStyle.DISSOLVE, duration_s=0.5), {}, AudioConfig())
-"""Of an episode that was never compiled. A wrong guess costs idle time only: clips are the same in any film."""
+"""For an episode that was never compiled. A wrong guess only costs idle time: clips are the same in any film."""
 
 
 def preferences_of(last: CompileRequested | None) -> CompilePreferences:
-    """From the episode's last request: each boundary as it was, and a new one as most of them were."""
+    """From the episode's last request: each transition as it was, and new ones like most of the others."""
     if last is None:
         return FIRST_GUESS
     chosen = {item.segment_id: item.transition_after for item in last.items[:-1]}
@@ -77,7 +76,7 @@ def expected_orders(
 
 
 def even(output: Output) -> Output:
-    """The gateway takes none but even sizes; episodes from before it did are rounded up."""
+    """The gateway accepts even sizes only; episodes from before this rule are rounded up."""
     return output.model_copy(
         update={"width": output.width + output.width % 2, "height": output.height + output.height % 2}
     )

@@ -7,7 +7,7 @@ short clip rendered for one boundary: the last frames of the left clip blended w
       right clip                      [0 ... d)[d .. k)[k ............ M)
       film        [ body of the left )[ window of k frames )[ body of the right )
 
-Copying can stop anywhere (there are no B-frames) but can only begin at a keyframe, so a window goes on after its `d`
+Copying can stop anywhere (there are no B-frames) but can only begin at a keyframe, so a window continues after its `d`
 blended frames until `k`, the right clip's next keyframe. Conformed clips have keyframes where the usual
 transitions end, so that k is nearly always d.
 
@@ -27,7 +27,7 @@ SHORTEST_TRANSITION = 2  # frames: a blend of one frame has nothing between its 
 
 @dataclass(frozen=True)
 class Clip:
-    """A conformed video. `keyframes` ascend from 0; copying can begin at each of them."""
+    """A conformed video. `keyframes` are ascending frame numbers from 0, at each of which copying can begin."""
 
     key: str
     frames: int
@@ -40,7 +40,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Shot:
-    """One segment's place in the film. `name` is how a person knows it ("Segment 3")."""
+    """A segment in the film. `name` is how users know it ("Segment 3")."""
 
     segment_id: str
     name: str
@@ -50,7 +50,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Boundary:
-    """What joins a shot to the next: `frames` of overlap, 0 for a cut."""
+    """The transition from a shot to the next, with `frames` of overlap; 0 for a cut."""
 
     style: TransitionStyle
     frames: int
@@ -71,7 +71,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Window:
-    """The last `overlap` frames of shot `left` blended with the first of the next, then that one's up to `head`."""
+    """The last `overlap` frames of shot `left` blended with the first of the next shot, then that shot up to `head`."""
 
     left: int
     style: TransitionStyle
@@ -85,7 +85,7 @@ class Window:
 
 @dataclass(frozen=True)
 class FilmPlan:
-    """Parts in film order. `starts` has each shot's first film frame, `boundaries` one entry between two shots."""
+    """Parts in film order. `starts`: the first film frame of each shot; `boundaries`: one between each two shots."""
 
     shots: tuple[Shot, ...]
     boundaries: tuple[Boundary, ...]
@@ -100,13 +100,13 @@ class FilmPlan:
 
 
 def plan_film(shots: Sequence[Shot], fps: int) -> FilmPlan:
-    """The plan of a film of these shots, in this order. At least one shot; no clip is empty."""
+    """The plan of a film of these shots, in this order. Raises ValueError without shots; clips must not be empty."""
     if not shots:
         raise ValueError("a film needs at least one shot")
     fitted = [_fit(left, right, fps) for left, right in pairwise(shots)]
     boundaries = tuple(boundary for boundary, _ in fitted)
     overlaps = [boundary.frames for boundary in boundaries]
-    before, after = [0, *overlaps], [*overlaps, 0]  # of each shot: how many of its frames are blended at either end
+    before, after = [0, *overlaps], [*overlaps, 0]  # how many frames of each shot are blended at either end
     lengths = [shot.clip.frames - blended for shot, blended in zip(shots, after, strict=True)]
     parts: list[Body | Window] = []
     for i, shot in enumerate(shots):

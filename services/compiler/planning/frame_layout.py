@@ -1,4 +1,4 @@
-"""How a picture of any shape is laid into the film's frame: pure geometry."""
+"""How a picture of any aspect ratio is placed in the film's frame."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from shared.contracts.values import Fit, Output
 
-SAME_SHAPE = 0.02  # relative: a difference this small is cropped away under every rule; thin bars look like a mistake
+SAME_SHAPE = 0.02  # relative: such a small difference is always cropped away, as thin bars look like a mistake
 
 
 @dataclass(frozen=True)
 class FrameLayout:
-    """The source is scaled to `width` x `height` (even pixels) and centred; what is outside the frame is cut.
+    """The source is scaled to `width` x `height` (even pixels) and centred; anything outside the frame is cut.
 
     `fill`: the frame is not covered; what is left is black (pad) or a blurred enlargement of the picture (blur).
     """
@@ -27,7 +27,7 @@ class FrameLayout:
 def lay_out(width: float, height: float, output: Output) -> FrameLayout:
     """`width` x `height` is the source as displayed: rotated, with square pixels."""
     if width <= 0 or height <= 0:
-        raise ValueError(f"a picture of {width}x{height} has no shape")
+        raise ValueError(f"a picture of {width}x{height} has no aspect ratio")
     across, down = output.width / width, output.height / height
     same = abs(across / down - 1) <= SAME_SHAPE
     if same or output.fit is Fit.CROP:
@@ -40,5 +40,5 @@ def lay_out(width: float, height: float, output: Output) -> FrameLayout:
 
 
 def _even(pixels: float) -> int:
-    """4:2:0 pictures have even sides."""
+    """The nearest even number of pixels, as 4:2:0 requires; at least 2."""
     return max(2, 2 * round(pixels / 2))

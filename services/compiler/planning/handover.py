@@ -1,13 +1,13 @@
-"""A film's timeline for an editor: its plans as tracks of edits, each naming the version's own file.
+"""A film's timeline for an editing program: its plans as tracks of edits, each of which names a version's own file.
 
 Pictures are in frames of the film's rate, sound in samples. Where two shots overlap, an editor cuts in the middle of
-the overlap and lets the transition reach out to both sides:
+the overlap and extends the transition to both sides:
 
     film     [ left shot ........ )( `before` | `after` )( ........ right shot ]
     left     [0 ....................... N-after)             the rest is the transition's handle
     right                       [before ....................... M)
 
-so that the edits' lengths add up to the film's. Sounds that overlap lie on tracks of their own.
+so that the lengths of the edits add up to the film's. Sounds that overlap lie on separate tracks.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Handover:
 def plan_handover(
     order: FilmOrder, film: FilmPlan, sound: SoundPlan, *, own: dict[str, str], music: str | None
 ) -> Handover:
-    """`own`: the stem of each segment's own sound by segment id; `music`: the music's stem."""
+    """`own`: the stem of each segment's own sound, by segment id; `music`: the stem of the music."""
     items = {item.segment_id: item for item in order.items}
     return Handover(
         fps=order.output.fps,
@@ -129,7 +129,7 @@ def _video(items: dict[str, CompileItem], film: FilmPlan) -> VideoTrack:
 
 
 def _narrations(items: dict[str, CompileItem], sound: SoundPlan) -> list[Edit]:
-    """The plan has their cues first, in the order of `spoken`."""
+    """The plan lists their cues first, in the order of `spoken`."""
     edits = []
     for spoken, cue in zip(sound.spoken, sound.cues, strict=False):
         item = items[spoken.segment_id]
@@ -150,7 +150,7 @@ def _music(order: FilmOrder, sound: SoundPlan, stem: str | None) -> list[Edit]:
 def _own_sounds(
     items: dict[str, CompileItem], film: FilmPlan, fps: int, sound: SoundPlan, own: dict[str, str]
 ) -> list[Edit]:
-    """Two segments may show one file: where a cue begins says whose it is."""
+    """Two segments may show the same file, so a cue is assigned by where it begins."""
     cues = {(cue.stem, cue.at): cue for cue in sound.cues[len(sound.spoken) :]}
     edits = []
     for shot, start in zip(film.shots, film.starts, strict=True):
@@ -168,12 +168,12 @@ def _heard(name: str, segment_id: str | None, source: MediaSource, cue: Cue) -> 
 
 
 def _available(media: PinnedMedia, cue: Cue) -> int:
-    """What a container tells of its length is a rounded number: never less than what is heard of it."""
+    """The length in samples. A container's own length is rounded, so it is at least what is heard."""
     return max(round((media.media.duration_s or 0) * RATE), cue.skip + cue.length)
 
 
 def _tracks(name: str, edits: Sequence[Edit]) -> list[SoundTrack]:
-    """As few tracks as hold them without an overlap: crossfaded sounds alternate between two."""
+    """As few tracks as possible without overlaps: crossfaded sounds alternate between two."""
     rows: list[list[Edit]] = []
     for edit in sorted(edits, key=lambda e: e.at):
         row = next((r for r in rows if r[-1].end <= edit.at), None)

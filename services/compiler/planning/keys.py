@@ -1,7 +1,7 @@
-"""Names of pieces: the sha256 of everything that decides a piece's bytes.
+"""Keys of pieces: the sha256 of everything that determines a piece's bytes.
 
-Two pieces with one name are one piece, whoever asked for it and for whichever film. A change of a recipe below must
-change its number: the old pieces then simply stop being found, and are collected when nobody has used them for a while.
+Two pieces with the same key are one piece, for whichever film. When a recipe changes, its number below must change: the
+old pieces are then not found any more, and retention deletes them once they have been unused for long enough.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def address(kind: str, recipe: int, **parameters: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """-16 and -16.0 are one number, whatever way they came by; so are two that differ by less than a millionth."""
+    """Normalises numbers: -16 and -16.0 are equal, and so are two that differ by less than a millionth."""
     match value:
         case bool() | str() | None:
             return value
@@ -41,16 +41,16 @@ def _plain(value: Any) -> Any:
         case list() | tuple():
             return [_plain(v) for v in value]
         case _:
-            raise TypeError(f"{type(value).__name__} cannot be part of a name")
+            raise TypeError(f"{type(value).__name__} cannot be part of a key")
 
 
 def clip_key(source_sha256: str, output: Output, encoder: str) -> str:
-    """A source conformed to an output. `encoder` names the parameter sets that every piece of a film must share."""
+    """A source conformed to an output. `encoder` identifies the parameter sets that all pieces of a film share."""
     return address("clip", CLIP_RECIPE, source=source_sha256, output=output.model_dump(mode="json"), encoder=encoder)
 
 
 def window_key(left: Shot, right: Shot, window: Window) -> str:
-    """A transition between two conformed clips; their keys already tell of sources, output and encoder."""
+    """A transition between two conformed clips, whose keys already cover sources, output and encoder."""
     return address(
         "window",
         WINDOW_RECIPE,
@@ -67,8 +67,8 @@ def stem_key(source_sha256: str) -> str:
     return address("stem", STEM_RECIPE, source=source_sha256)
 
 
-def captioned_key(pictures: str, start: int, stop: int, captions: list[list[Any]], lettering: str) -> str:
-    """`pictures` is the key of the piece that is drawn on, which has the size that the letters go by."""
+def captioned_key(pictures: str, start: int, stop: int, captions: list[list[Any]], fonts: str) -> str:
+    """`pictures`: the key of the piece that is drawn on, which covers the size. `fonts` identifies the fonts."""
     return address(
         "captioned",
         CAPTIONED_RECIPE,
@@ -76,10 +76,10 @@ def captioned_key(pictures: str, start: int, stop: int, captions: list[list[Any]
         start=start,
         stop=stop,
         captions=captions,
-        lettering=lettering,
+        fonts=fonts,
     )
 
 
 def output_name(output: Output) -> str:
-    """An output as one word: for finding the clips that were made for it."""
+    """An output as one word, for finding the clips that were made for it."""
     return f"{output.width}x{output.height}@{output.fps}/{output.fit}"

@@ -1,4 +1,4 @@
-"""Which language a film is spoken in, and how an MP4 track names it (ISO 639-2/T)."""
+"""The language that a film is spoken in, and its code in an MP4 track (ISO 639-2/T)."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _THREE: Final = {
 
 
 def spoken_language(narrations: Iterable[tuple[str, str | None]]) -> str | None:
-    """The BCP 47 language that most is said in, of (script, language as set); None where nothing tells.
+    """The BCP 47 language that most of the text is in; None if undetermined. Narrations: (script, setting).
 
-    What is set counts, unless it names no language; else the script is guessed from.
+    A setting that names a language counts; otherwise the language is guessed from the script.
     """
-    said: Counter[str] = Counter()
-    for script, told in narrations:
+    letters_by_tag: Counter[str] = Counter()
+    for script, setting in narrations:
         letters = sum(c.isalpha() for c in script)
-        tag = (told or "").strip().replace("_", "-")
+        tag = (setting or "").strip().replace("_", "-")
         if three_letters(tag) == UNKNOWN:
             tag = guess_language(script) if letters else ""
         if tag:
-            said[tag] += letters + 1
-    return max(said, key=said.__getitem__, default=None)
+            letters_by_tag[tag] += letters + 1
+    return max(letters_by_tag, key=letters_by_tag.__getitem__, default=None)
 
 
 def three_letters(tag: str | None) -> str:
-    """By the tag's first part; what is three letters already stays. `UNKNOWN` for what has no row here."""
+    """The code for a tag's first part; three-letter codes stay as they are. `UNKNOWN` for an unlisted language."""
     language = (tag or "").partition("-")[0].lower()
     other = language if len(language) == 3 and language.isascii() and language.isalpha() else UNKNOWN
     return _THREE.get(language, other)

@@ -1,4 +1,4 @@
-"""Pieces: what they are, what each is made from, and what the plans must know of one that is finished."""
+"""Pieces: their kinds, the recipes they are made from, and what planning needs to know of a finished piece."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PieceKind(StrEnum):
 
 @dataclass(frozen=True)
 class Piece:
-    """A finished piece. `facts` are its index: sample sizes, keyframes, loudness, whatever its kind needs."""
+    """A finished piece. `facts`: its index (sample sizes, keyframes), loudness, and whatever else its kind needs."""
 
     key: str
     kind: PieceKind
@@ -53,7 +53,7 @@ class ClipRecipe:
 
 @dataclass(frozen=True)
 class WindowRecipe:
-    """`left` and `right` are the two conformed clips or, where `from_sources`, what these were made from.
+    """`left` and `right` are the two conformed clips or, if `from_sources`, their sources.
 
     `left_frames` is the length of the left clip.
     """
@@ -100,7 +100,7 @@ class PosterRecipe:
 
 @dataclass(frozen=True)
 class CaptionedRecipe:
-    """Frames [start, stop) of a clip or window, `start` a keyframe, with captions drawn; their times count from it."""
+    """Frames [start, stop) of a clip or window with captions drawn. `start` is a keyframe, from which captions count."""
 
     key: str
     name: str
@@ -128,8 +128,8 @@ def stem_recipe(name: str, source: ObjectRef, seconds: float | None) -> StemReci
 
 
 def fine_end(fps: int) -> int:
-    """How many frames at either end of a clip are encoded well enough to be blended and encoded once more: half a
-    second, which is the usual transition."""
+    """How many frames at either end of a clip have enough bits to be blended and encoded again: half a second, which is
+    the usual length of a transition."""
     return round(fps / 2)
 
 
@@ -140,8 +140,8 @@ def needs_sources(window: Window, fps: int) -> bool:
 def window_recipes(
     plan: FilmPlan, clips: Mapping[str, Piece], sources: Mapping[str, ObjectRef], output: Output
 ) -> list[WindowRecipe]:
-    """From the ends of the clips (`clips` by key), which are keyframed for it; what is longer than their fine ends
-    from the sources (by segment id), of which more has to be decoded."""
+    """From the ends of the clips (`clips` by key), which have keyframes for this. A window that is longer than their fine
+    ends is made from the sources (by segment id), of which more has to be decoded."""
     made = []
     for window in plan.windows:
         left, right = plan.shots[window.left], plan.shots[window.left + 1]
@@ -168,11 +168,11 @@ def captioned_recipes(
     windows: Iterable[Piece],
     captions: Sequence[Caption],
     output: Output,
-    lettering: str,
+    fonts: str,
 ) -> dict[int, CaptionedRecipe]:
-    """By place in the film's row of parts: those during which a caption is shown. The others stay as they are.
+    """The parts of the film during which a caption is shown, by their number; the other parts stay as they are.
 
-    `lettering` names the fonts: with other ones the same captions look otherwise.
+    `fonts` identifies the fonts: with others, the same captions look different.
     """
     waiting: Iterator[Piece] = iter(windows)
     made: dict[int, CaptionedRecipe] = {}
@@ -194,7 +194,7 @@ def captioned_recipes(
         )
         if shown:
             texts = [[c.start, c.end, *c.lines] for c in shown]
-            key = keys.captioned_key(source.key, start, stop, texts, lettering)
+            key = keys.captioned_key(source.key, start, stop, texts, fonts)
             made[number] = CaptionedRecipe(key, f"the captions of {name}", source, start, stop, shown, output)
         at += part.frames
     return made
@@ -205,7 +205,7 @@ def chunk_recipes(plan: SoundPlan, level: Level, chunks: Iterable[Chunk], stems:
 
 
 def poster_recipe(clip: Piece, output: Output) -> PosterRecipe:
-    """From the middle of a clip: its first frames are often still, or black."""
+    """From the middle of a clip: first frames are often still or black."""
     at_s = clip_of(clip).frames // 2 / output.fps
     return PosterRecipe(keys.address("poster", keys.POSTER_RECIPE, clip=clip.key), "the poster", clip, at_s)
 

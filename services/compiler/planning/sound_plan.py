@@ -1,7 +1,7 @@
-"""The film's sound as a plan: which piece of which stem is heard when, how loud, and what gives way to the voice.
+"""Plans a film's sound: which part of which stem is heard when, how loud, and what is ducked under the voice.
 
-A *stem* is the decoded sound of one source (a narration, the music, a segment's own sound). A *cue* plays part of
-a stem at a place in the film. Times are samples at 48 kHz, levels decibels; nothing here touches a sample's value.
+A *stem* is the decoded sound of one source (a narration, the music, a segment's own sound). A *cue* plays part of a
+stem at a position in the film. Times are in samples at 48 kHz, levels in decibels; no sample is read here.
 """
 
 from __future__ import annotations
@@ -18,42 +18,43 @@ from shared.contracts.values import AudioConfig, NarrationMix
 
 RATE: Final = 48_000
 
-# Levels before the film's own normalisation, LUFS. Music rests 6 dB under the voice and, ducked, 16 dB: the usual
-# distance at which speech over music stays easy to follow.
+# Levels in LUFS before the film is normalised. Music lies 6 dB under the voice and, ducked, 16 dB: the usual distance
+# at which speech over music is easy to follow.
 NARRATION_LUFS: Final = -18.0
 MUSIC_LUFS: Final = -24.0
 DUCK_DB: Final = -10.0
-# A segment's own sound keeps its loudness between these: loud ones come down, quiet ones (a room's tone) are not
-# pulled up to speech.
+# A segment's own sound is lowered if it is loud; a quiet one (room tone) is not raised to the level of speech.
 OWN_SOUND_LUFS: Final = -20.0
 OWN_SOUND_MOST_BOOST_DB: Final = 6.0
 LOWERED_DB: Final = -12.0
 
-DUCK_ATTACK: Final = RATE * 3 // 10  # the music begins to sink before the first word
+DUCK_ATTACK: Final = RATE * 3 // 10  # the music begins to fall before the first word
 DUCK_RELEASE: Final = RATE * 8 // 10
-DUCK_HOLD: Final = RATE * 12 // 10  # pauses shorter than this do not bring the music back
-BREATH: Final = RATE // 4  # between two narrations when the second has to wait
-CLICK_FADE: Final = RATE // 125  # 8 ms at hard edges: no click
-TAIL_FADE: Final = RATE  # of a narration that the film's end cuts off
+DUCK_HOLD: Final = RATE * 12 // 10  # the music does not return in shorter pauses
+GAP: Final = RATE // 4  # between two narrations if the second has to wait
+CLICK_FADE: Final = RATE // 125  # 8 ms at hard edges, against clicks
+TAIL_FADE: Final = RATE  # of a narration that is cut off by the film's end
 MUSIC_IN: Final = RATE // 10
 MUSIC_OUT: Final = 3 * RATE
 LOOP_FADE: Final = 2 * RATE
-SHORTEST_LOOP: Final = RATE  # repeated, anything shorter is a rattle
-MUSIC_MAY_END_EARLY: Final = 2 * RATE  # a piece of music that ends this close to the film's end is not looped
+SHORTEST_LOOP: Final = RATE  # anything shorter would rattle when repeated
+MUSIC_MAY_END_EARLY: Final = 2 * RATE  # music that ends this close to the film's end is not repeated
 
 
 @dataclass(frozen=True)
 class Stem:
-    """`heard`: the samples [first, stop) between which anything is audible; `loudness` is None when nothing is.
+    """A decoded source. `heard`: the samples [first, stop) that contain everything audible; `loudness` in LUFS, None if
+    silent.
 
-    `repeat`: samples after the first that is heard at which it may begin again on its beat; None where it has none.
+    `pauses`: silent spans of samples within `heard`. `repeat`: the number of samples after the first audible one at
+    which the stem can begin again on its beat; None without a beat.
     """
 
     key: str
     samples: int
     loudness: float | None
     heard: tuple[int, int]
-    pauses: tuple[tuple[int, int], ...] = ()  # within what is heard: samples of the stem
+    pauses: tuple[tuple[int, int], ...] = ()
     repeat: int | None = None
 
 
@@ -77,17 +78,20 @@ class Cue:
 
 @dataclass(frozen=True)
 class Spoken:
-    """Where a segment's narration is really heard; captions take their times from here."""
+    """Where a segment's narration is actually heard, from which captions take their times.
+
+    `whole`: what `length` would be if the film did not end first.
+    """
 
     segment_id: str
     at: int
     length: int
-    whole: int = 0  # what `length` would be if the film did not end before
+    whole: int = 0
 
 
 @dataclass(frozen=True)
 class SoundPlan:
-    """Everything that is heard. `speech` are the spans that the music gives way to, ascending and apart."""
+    """The whole sound of a film. `speech`: the spans during which ducked cues are lowered, ascending and disjoint."""
 
     samples: int
     cues: tuple[Cue, ...]
@@ -98,7 +102,7 @@ class SoundPlan:
 
 @dataclass(frozen=True)
 class Sources:
-    """The stems of a film: by segment id, or None where a segment has none."""
+    """The stems of a film, by segment id; segments without one are missing."""
 
     narration: dict[str, Stem] = field(default_factory=dict)
     own: dict[str, Stem] = field(default_factory=dict)
@@ -106,16 +110,16 @@ class Sources:
 
 
 def sample_of(frame: int, fps: int) -> int:
-    """The sample that is heard when this frame of the film begins."""
+    """The sample at which this frame of the film begins."""
     return frame * RATE // fps
 
 
 def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> SoundPlan:
-    """The plan of a film's sound: narrations first, as they decide where music and the segments' own sound give way."""
+    """The plan of a film's sound: narrations first, as they determine where other sound is ducked."""
     samples = sample_of(film.frames, fps)
     voices, spoken, warnings = _narrations(film, fps, samples, sources, config)
     stems = {stem.key: stem for stem in sources.narration.values()}
-    speech = _merge([span for v in voices for span in _said(v, stems[v.stem])])
+    speech = _merge([span for v in voices for span in _speech_of(v, stems[v.stem])])
     music = _music(sources.music, samples, config.music_gain_db) if config.background_music else []
     if config.background_music and sources.music and sources.music.loudness is None:
         warnings.append(message("warning.music_silent"))
@@ -130,7 +134,7 @@ def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) 
 
 @dataclass(frozen=True)
 class _Voice:
-    """A narration as it was asked for: to begin at film sample `at`."""
+    """A narration as requested: to begin at film sample `at`."""
 
     at: int
     shot: Shot
@@ -139,7 +143,7 @@ class _Voice:
 
 
 def _voices(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> tuple[list[_Voice], list[str]]:
-    """The narrations that can be heard, each at its segment and its offset, in the order in which they begin."""
+    """The audible narrations, each at its segment plus its offset, in the order in which they begin; and warnings."""
     found: list[_Voice] = []
     warnings: list[str] = []
     for shot, start in zip(film.shots, film.starts, strict=True):
@@ -150,24 +154,26 @@ def _voices(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> 
             warnings.append(message("warning.narration_silent", name=shot.name))
             continue
         mix = config.narration.get(shot.segment_id, NarrationMix())
-        asked = sample_of(start, fps) + round(mix.offset * RATE)
-        if asked < 0:
-            warnings.append(message("warning.narration_early", name=shot.name, seconds=f"{-asked / RATE:.1f}"))
-        found.append(_Voice(max(0, asked), shot, stem, NARRATION_LUFS - stem.loudness + mix.gain_db))
-    return sorted(found, key=lambda voice: voice.at), warnings  # stable: of two at one time the earlier segment's first
+        requested = sample_of(start, fps) + round(mix.offset * RATE)
+        if requested < 0:
+            warnings.append(message("warning.narration_early", name=shot.name, seconds=f"{-requested / RATE:.1f}"))
+        found.append(_Voice(max(0, requested), shot, stem, NARRATION_LUFS - stem.loudness + mix.gain_db))
+    return sorted(
+        found, key=lambda voice: voice.at
+    ), warnings  # a stable sort: of two that begin together, the earlier segment comes first
 
 
 def _narrations(
     film: FilmPlan, fps: int, samples: int, sources: Sources, config: AudioConfig
 ) -> tuple[list[Cue], list[Spoken], list[str]]:
-    """Each narration at its segment; one that would talk over another waits; what passes the end fades out."""
+    """Each narration at its segment. One that would overlap another waits; one that passes the film's end fades out."""
     voices, warnings = _voices(film, fps, sources, config)
     cues: list[Cue] = []
     spoken: list[Spoken] = []
-    free = 0  # where the one before has ended
+    free = 0  # where the previous one has ended
     for voice in voices:
         name, (first, stop) = voice.shot.name, voice.stem.heard
-        begins = voice.at if voice.at >= free else free + BREATH
+        begins = voice.at if voice.at >= free else free + GAP
         if begins > voice.at:
             late = f"{(begins - voice.at) / RATE:.1f}"
             warnings.append(message("warning.narration_waits", name=name, seconds=late))
@@ -187,29 +193,29 @@ def _narrations(
 
 
 def _overruns(film: FilmPlan, fps: int, spoken: Sequence[Spoken]) -> list[str]:
-    """A narration that is heard over other segments than its own is allowed, and told of."""
+    """Warnings for narrations that are heard over other segments than their own, which is allowed."""
     starts = [sample_of(s, fps) for s in film.starts]
     heard = {s.segment_id: s for s in spoken}
     found = []
     for (left, right), start in zip(pairwise(enumerate(film.shots)), starts[1:], strict=True):
         voice = heard.get(left[1].segment_id)
-        if voice is None or voice.at + voice.length - start <= BREATH:
+        if voice is None or voice.at + voice.length - start <= GAP:
             continue
         begins = bisect_right(starts, voice.at) - 1
-        ends = bisect_right(starts, voice.at + voice.length - BREATH) - 1
-        said = f"The narration of {left[1].name} runs"
+        ends = bisect_right(starts, voice.at + voice.length - GAP) - 1
+        subject = f"The narration of {left[1].name} runs"
         if begins > left[0]:
             where = film.shots[begins].name
-            found.append(f"{said} in {where}" + (f" and on into {film.shots[ends].name}." if ends > begins else "."))
+            found.append(f"{subject} in {where}" + (f" and on into {film.shots[ends].name}." if ends > begins else "."))
         elif ends > right[0]:
-            found.append(f"{said} over {right[1].name} and into {film.shots[ends].name}.")
+            found.append(f"{subject} over {right[1].name} and into {film.shots[ends].name}.")
         else:
-            found.append(f"{said} {(voice.at + voice.length - start) / RATE:.1f} s into {right[1].name}.")
+            found.append(f"{subject} {(voice.at + voice.length - start) / RATE:.1f} s into {right[1].name}.")
     return found
 
 
-def _said(voice: Cue, stem: Stem) -> Iterator[tuple[int, int]]:
-    """The parts of the film in which a narration speaks, between its pauses."""
+def _speech_of(voice: Cue, stem: Stem) -> Iterator[tuple[int, int]]:
+    """The spans of the film in which a narration speaks, between its pauses."""
     begins, moved = voice.at, voice.at - voice.skip
     for first, stop in stem.pauses:
         if voice.at < first + moved and stop + moved < voice.end:
@@ -219,7 +225,7 @@ def _said(voice: Cue, stem: Stem) -> Iterator[tuple[int, int]]:
 
 
 def _merge(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Spans of speech, joined where the pause between them is too short for the music to come back."""
+    """Spans of speech, joined if the pause between them is too short for the music to return."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(spans):
         if merged and start - merged[-1][1] <= DUCK_HOLD:
@@ -230,7 +236,7 @@ def _merge(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _music(stem: Stem | None, samples: int, gain_db: float) -> list[Cue]:
-    """Music to the film's end: faded out where it is longer, repeated on its beat where it is shorter."""
+    """Music until the film's end: faded out if it is longer than the film, repeated on its beat if it is shorter."""
     if stem is None or stem.loudness is None or not samples:
         return []
     first, stop = stem.heard
@@ -257,7 +263,7 @@ def _music(stem: Stem | None, samples: int, gain_db: float) -> list[Cue]:
 
 
 def _own_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> list[Cue]:
-    """What the segments' videos sound like themselves, crossfaded where their pictures are."""
+    """The sound of the segments' videos, crossfaded where their pictures are blended."""
     if config.segment_sound == "mute":
         return []
     lowered = config.segment_sound == "lower"

@@ -1,4 +1,4 @@
-"""Captions as files: WebVTT (W3C), SubRip, and Advanced SubStation for drawing them on pictures."""
+"""Captions as text: WebVTT (W3C), SubRip, and Advanced SubStation Alpha for drawing them on pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from services.compiler.planning.captions import Caption
 from shared.contracts.values import Output
 
-_JOINER = "\u2060"  # takes no room, and keeps what would begin markup from being read as such
+_JOINER = "\u2060"  # has no width, and keeps text from being read as markup
 
 _ASS = """[Script Info]
 ScriptType: v4.00+
@@ -29,7 +29,9 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 
 def to_vtt(captions: Iterable[Caption], language: str | None = None) -> str:
-    head = "WEBVTT" + (f"\n\nNOTE Language: {language}" if language else "")  # W3C: an empty line follows the first
+    head = "WEBVTT" + (
+        f"\n\nNOTE Language: {language}" if language else ""
+    )  # WebVTT requires an empty line after the header
     cues = [f"{_clock(c.start, '.')} --> {_clock(c.end, '.')}\n{_vtt(c.text)}" for c in captions]
     return "\n\n".join([head, *cues]) + "\n"
 
@@ -41,7 +43,7 @@ def to_srt(captions: Iterable[Caption]) -> str:
 
 
 def to_ass(captions: Sequence[Caption], output: Output) -> str:
-    """White on a dark outline in the lower part, as high as 1/18 of the shorter side."""
+    """White with a dark outline near the bottom, with a font size of 1/15 of the shorter side."""
     size = max(10, round(min(output.width, output.height) / 15))
     edge = max(1, round(size / 14))
     style = ["Default", "DejaVu Sans", size, "&H00FFFFFF", "&H00FFFFFF", "&H00101010", "&H80000000", *(0,) * 4]
@@ -58,7 +60,7 @@ def to_ass(captions: Sequence[Caption], output: Output) -> str:
         output.width // 20,
         round(output.height / 18),
         -1,
-    ]  # -1: the text says in which direction it runs
+    ]  # -1: the text determines its direction
     head = _ASS.format(width=output.width, height=output.height, style=",".join(map(str, style)))
     lines = [f"Dialogue: 0,{_ass_clock(c.start)},{_ass_clock(c.end)},Default,,0,0,0,,{_ass(c.text)}" for c in captions]
     return head + "\n".join(lines) + "\n"
@@ -77,7 +79,7 @@ def _vtt(text: str) -> str:
 
 
 def _srt(text: str) -> str:
-    """SubRip has no escapes."""
+    """Breaks up what players would take for markup: SubRip has no escapes."""
     return re.sub(r"<(?=[A-Za-z/])|\{(?=\\)|--(?=>)", lambda found: found[0] + _JOINER, text)
 
 

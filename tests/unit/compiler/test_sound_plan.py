@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.compiler.planning.film_plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.planning.sound_plan import (
-    BREATH,
+    GAP,
     DUCK_HOLD,
     LOWERED_DB,
     MUSIC_LUFS,
@@ -131,7 +131,7 @@ def test_narration_begins_with_its_segment_and_its_first_word() -> None:
 
 def test_the_later_narration_waits_for_the_earlier_one() -> None:
     planned = sound(film(48, 48, 240), Sources({"s1": stem("voice-1", 3), "s2": stem("voice-2", 1)}))
-    assert [c.at for c in planned.cues] == [0, 3 * RATE + BREATH]
+    assert [c.at for c in planned.cues] == [0, 3 * RATE + GAP]
     assert planned.warnings == (
         "The narration of Segment 2 starts 1.2 s late, after the narration before it.",
         "The narration of Segment 1 runs 1.0 s into Segment 2.",
