@@ -15,7 +15,8 @@ from typing import Final
 
 from bench._films import ffmpeg
 from bench._report import save, table
-from shared.media.c2pa import Claim, Ingredient, identity_from, sign
+from shared.media.c2pa import Claim, Ingredient, sign
+from shared.media.signing_identity import identity_from
 
 RUNS: Final = 5
 BYTES: Final = 90_000_000

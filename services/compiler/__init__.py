@@ -1,4 +1,4 @@
-"""Compiler: makes films of committed versions, and makes them fast by rendering their pieces ahead.
+"""Compiler: makes films of committed versions, quickly, by rendering their pieces ahead.
 
 Owns: rendered pieces, compilations, films.
 Consumes: complete, episode-changed, compile-requested, cancel-requested.

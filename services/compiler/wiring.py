@@ -25,7 +25,7 @@ from shared.contracts.topics import Service
 from shared.jobs.queue import Claim
 from shared.jobs.recurring import recurring_kinds, schedule
 from shared.jobs.worker import JobKind, Worker
-from shared.media.c2pa import identity_of
+from shared.media.signing_identity import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import Connection, transaction
 from shared.retention.jobs import retention_jobs

@@ -1,42 +1,30 @@
-"""Content Credentials (C2PA): a signed manifest in the file itself that says what made it, and from what.
-
-The key comes from the environment or a mounted file. Without one, a development certificate is made once and kept in
-the data directory: files signed with it say so, and nobody else trusts it.
-"""
+"""Content Credentials (C2PA): a signed manifest in a media file that states what made it, and from what."""
 
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import c2pa
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shared.core.errors import Permanent, Retryable
-from shared.core.settings import ServiceSettings
 from shared.media.file_type import Form, sniff
+from shared.media.signing_identity import Identity
 
 log = structlog.get_logger(__name__)
 
-SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"  # IPTC's vocabulary, which C2PA refers to
-NOT_AI: Final = ("animatic/",)  # drawn and computed by rules: nothing was trained
-OPENED: Final = "c2pa.opened"  # of a file that was brought: its only parent is what it was before
+SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"  # IPTC's vocabulary, to which C2PA refers
+NOT_AI: Final = ("animatic/",)  # drawn and computed by rules: no trained model
+OPENED: Final = "c2pa.opened"  # for an uploaded file, whose only parent is its original
 GENERATOR: Final = {"name": "Retake", "version": "0.1.0"}
-DEVELOPMENT: Final = "Retake development certificate"
-_NO_THUMBNAILS: Final = {"builder": {"thumbnail": {"enabled": False}}}  # most of a manifest's size, and of its time
-_YEARS: Final = timedelta(days=3650)
-_making: Final = threading.Lock()
+_NO_THUMBNAILS: Final = {
+    "builder": {"thumbnail": {"enabled": False}}
+}  # they would be most of a manifest's size and of the time to write it
 
 _MIMES: Final = {
     Form.MP4: "video/mp4", Form.MATROSKA: "video/x-matroska", Form.AVI: "video/avi", Form.WAV: "audio/wav",
@@ -46,29 +34,34 @@ _PICTURES: Final = (
     (b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"RIFF", "image/webp"), (b"GIF8", "image/gif"),
     (b"II*\x00", "image/tiff"), (b"MM\x00*", "image/tiff"), (b"BM", "image/bmp"),
 )  # fmt: skip
-_ISO_MEDIA: Final = ("video/mp4", "audio/mp4", "video/quicktime", "video/x-m4v")  # one form of file
+_ISO_MEDIA: Final = ("video/mp4", "audio/mp4", "video/quicktime", "video/x-m4v")  # variants of one format
 _UNREAD: Final = "application/octet-stream"
 
 
 @dataclass(frozen=True)
 class Ingredient:
-    """A file that went into another. `path` is read for its own manifest; without it, or unreadable, it is named.
+    """A file that became part of another. `path` is read for its own manifest; an ingredient without a readable path is
+    only named.
 
-    `mime` is what somebody said of it: where the bytes tell otherwise they count.
+    `mime` is the declared content type; the file's bytes take precedence. `relationship`: componentOf, parentOf or
+    inputTo.
     """
 
     title: str
     mime: str
     path: Path | None = None
-    relationship: str = "componentOf"  # or parentOf, inputTo
+    relationship: str = "componentOf"
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`source_type`: IPTC's word for how it was made (trainedAlgorithmicMedia, algorithmicMedia, composite, ...);
-    None where nobody told us, as of an upload, whose `action` is `OPENED`. `facts` are ours: model, version, who
-    approved. No prompts."""
+    """What a manifest states.
+
+    `source_type`: IPTC's term for how the file was made (trainedAlgorithmicMedia, algorithmicMedia, composite, ...);
+    None if unknown, as for an upload, whose `action` is `OPENED`. `facts` are Retake's own: model, version, who
+    approved it. They contain no prompts.
+    """
 
     title: str
     mime: str
@@ -79,33 +72,6 @@ class Claim:
     ingredients: Sequence[Ingredient] = ()
 
 
-@dataclass(frozen=True)
-class Identity:
-    """`chain` PEM, the signer's certificate first; `key` PEM, an unencrypted PKCS#8 key on P-256."""
-
-    chain: bytes
-    key: bytes
-    development: bool
-
-
-def identity_from(certificate: str | None, key: str | None, data_dir: Path) -> Identity:
-    """`certificate` and `key`: PEM text or the paths of PEM files. Neither: the development certificate.
-
-    Raises Permanent `signing_key_unreadable`.
-    """
-    if bool(certificate) != bool(key):
-        raise Permanent("signing_key_unreadable", "Signing needs both a certificate chain and a key.", "Set both.")
-    if certificate and key:
-        return Identity(_pem(certificate), _pem(key), development=False)
-    return _development(data_dir)
-
-
-def identity_of(settings: ServiceSettings, folder: Path) -> Identity:
-    """A service's; a development certificate is kept in `folder` if the settings name no place for all services."""
-    kept = Path(settings.signing_dir) if settings.signing_dir else folder / "signing"
-    return identity_from(settings.signing_certificate, settings.signing_key, kept)
-
-
 def is_ai(model: str | None) -> bool:
     return bool(model) and not str(model).startswith(NOT_AI)
 
@@ -114,28 +80,28 @@ def can_sign(mime: str) -> bool:
     return mime in c2pa.Builder.get_supported_mime_types()
 
 
-def form_of(path: Path, told: str) -> str:
-    """The content type of a file by its bytes; what was told of it where they do not say more."""
+def content_type_of(path: Path, declared: str) -> str:
+    """The content type of a file by its bytes; the declared one if they do not determine it."""
     form = sniff(path)
-    if form is Form.MP4 and told in _ISO_MEDIA:
-        return told
+    if form is Form.MP4 and declared in _ISO_MEDIA:
+        return declared
     if form is not Form.PICTURE:
-        return _MIMES.get(form, told)
+        return _MIMES.get(form, declared)
     with path.open("rb") as file:
         head = file.read(12)
     if head[4:8] == b"ftyp":
         return "image/avif" if head[8:11] == b"avi" else "image/heic"
-    return next((mime for start, mime in _PICTURES if head.startswith(start)), told)
+    return next((mime for start, mime in _PICTURES if head.startswith(start)), declared)
 
 
 def sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
-    """Write `target`: the source with a manifest. Blocks (hashes the whole file): call it in a thread.
+    """Writes `target`: the source with a manifest. Blocks (hashes the whole file): call it in a thread.
 
-    An ingredient that cannot be read is named instead. Raises Retryable `signing_failed`, Permanent
-    `signing_unsupported` for a format that can carry no manifest.
+    An ingredient that cannot be read is only named. Raises Retryable `signing_failed`, Permanent
+    `signing_unsupported` for a format that cannot contain a manifest.
     """
     try:
-        claim = replace(claim, mime=form_of(source, claim.mime))
+        claim = replace(claim, mime=content_type_of(source, claim.mime))
         if not can_sign(claim.mime):
             raise Permanent("signing_unsupported", f"{claim.mime} cannot carry Content Credentials.")
         _sign(source, target, claim, identity)
@@ -161,12 +127,12 @@ def _sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
 
 
 def _add(builder: c2pa.Builder, ingredient: Ingredient, path: Path, number: int) -> None:
-    """With the manifest it carries; as a file of no known form where that cannot be read."""
-    mime = form_of(path, ingredient.mime)
-    told = json.dumps(_named(ingredient, mime) | {"label": str(number)})
+    """Adds an ingredient with its manifest, or as a file of unknown format if its manifest cannot be read."""
+    mime = content_type_of(path, ingredient.mime)
+    description = json.dumps(_named(ingredient, mime) | {"label": str(number)})
     for form in (mime, _UNREAD) if can_sign(mime) else (_UNREAD,):
         with path.open("rb") as stream, suppress(c2pa.C2paError):
-            builder.add_ingredient_from_stream(told, form, stream)
+            builder.add_ingredient_from_stream(description, form, stream)
             return
     log.warning("ingredient.unreadable", title=ingredient.title, content_type=mime)
 
@@ -196,77 +162,3 @@ def _manifest(claim: Claim, identity: Identity) -> str:
             {"label": "org.retake.facts", "data": facts},
         ],
     })  # fmt: skip
-
-
-def _pem(given: str) -> bytes:
-    if given.lstrip().startswith("-----BEGIN"):
-        return given.encode()
-    try:
-        return Path(given).read_bytes()
-    except OSError as error:
-        recovery = "Mount the file where the setting says."
-        raise Permanent("signing_key_unreadable", f"{given} cannot be read: {error.strerror}.", recovery) from error
-
-
-def _development(data_dir: Path) -> Identity:
-    """Made by whichever process comes first; the others find it. One file, so that chain and key always match."""
-    kept = data_dir / "development-certificate.pem"
-    with _making:
-        if not kept.exists():
-            data_dir.mkdir(parents=True, exist_ok=True)
-            chain, key = _make_development()
-            made = kept.with_name(f".{kept.name}.{os.getpid()}")
-            made.touch(0o600)
-            made.write_bytes(key + chain)
-            with suppress(FileExistsError):  # another process was first; a rename would replace what it made
-                os.link(made, kept)
-            made.unlink()
-    key, marker, rest = kept.read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
-    return Identity(marker + rest, key, development=True)
-
-
-def _make_development() -> tuple[bytes, bytes]:
-    """A leaf and its authority (C2PA refuses self-signed leaves), on P-256."""
-    now = datetime.now(UTC)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name(f"{DEVELOPMENT} authority")
-    ca = (
-        _certificate(ca_name, ca_name, ca_key, now)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    leaf = (
-        _certificate(_name(DEVELOPMENT), ca_name, key, now)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return leaf.public_bytes(pem) + ca.public_bytes(pem), private
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Retake (development, not trusted)"),
-                      x509.NameAttribute(NameOID.COMMON_NAME, common)])  # fmt: skip
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + _YEARS)
-    )  # fmt: skip
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(digital_signature=signs, content_commitment=False, key_encipherment=False,
-                         data_encipherment=False, key_agreement=False, key_cert_sign=not signs, crl_sign=not signs,
-                         encipher_only=False, decipher_only=False)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: names and content types are what a stranger says."""
+"""Identifies a file's format by its first bytes: names and content types of uploads are not trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Form(Enum):
 
     @property
     def demuxer(self) -> str | None:
-        """The only one of ffmpeg's that may read it; None: it is not for ffmpeg."""
+        """The only demuxer of ffmpeg that may read the format; None if ffmpeg must not read it."""
         return _DEMUXERS.get(self)
 
 
@@ -40,13 +40,13 @@ _DEMUXERS: Final = {
     Form.AAC: "aac",
 }
 
-# What users may bring, as errors and documents say it; the gateway and the generator take the same.
+# Accepted formats, as named in errors and documents; the same in the gateway and the generator.
 PICTURES: Final = "JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP"
 VIDEOS: Final = "MP4, MOV, MKV, WebM or AVI"
 SOUNDS: Final = "WAV, MP3, FLAC, Ogg, M4A or AAC"
 
 
-_STARTS: Final = (
+_SIGNATURES: Final = (
     (b"\x1aE\xdf\xa3", Form.MATROSKA),
     (b"fLaC", Form.FLAC),
     (b"OggS", Form.OGG),
@@ -65,11 +65,11 @@ _STARTS: Final = (
 )
 _RIFF: Final = {b"AVI ": Form.AVI, b"WAVE": Form.WAV, b"WEBP": Form.PICTURE}
 _STILL: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")  # HEIC and AVIF
-_OLD_QUICKTIME: Final = (b"moov", b"mdat", b"wide")  # first boxes of a MOV from before there were brands
+_OLD_QUICKTIME: Final = (b"moov", b"mdat", b"wide")  # first boxes of a MOV without brands
 
 
 def sniff(path: Path) -> Form:
-    """Reads 1 KiB. Blocks for no longer than that takes."""
+    """The format of a file, from its first KiB. Blocks briefly."""
     with path.open("rb") as file:
         head = file.read(1024)
     if head[4:8] == b"ftyp":
@@ -79,14 +79,16 @@ def sniff(path: Path) -> Form:
         return Form.MP4
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], Form.UNKNOWN)
-    if head.startswith(b"ID3") and _behind_tag(path, head) == b"fLaC":
-        return Form.FLAC  # as Content Credentials are put into it
-    for start, form in _STARTS:
-        if head.startswith(start):
+    if head.startswith(b"ID3") and _after_tag(path, head) == b"fLaC":
+        return Form.FLAC  # FLAC with Content Credentials
+    for signature, form in _SIGNATURES:
+        if head.startswith(signature):
             return form
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):  # an MPEG audio frame's sync
+    if (
+        len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6)
+    ):  # the sync word of an MPEG audio frame
         return Form.MP3
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # an ADTS frame's
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # the sync word of an ADTS frame
         return Form.AAC
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in text and text.startswith(b"<"):
@@ -94,8 +96,8 @@ def sniff(path: Path) -> Form:
     return Form.WEB_PAGE if text.startswith((b"<!doctype", b"<html", b"<head")) else Form.UNKNOWN
 
 
-def _behind_tag(path: Path, head: bytes) -> bytes:
-    """Four bytes after an ID3v2 tag, whose length is written seven bits to a byte."""
+def _after_tag(path: Path, head: bytes) -> bytes:
+    """The four bytes after an ID3v2 tag, whose length has seven bits per byte."""
     length = 0
     for byte in head[6:10]:
         length = length << 7 | byte & 0x7F

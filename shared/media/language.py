@@ -1,11 +1,11 @@
-"""Which language a text is in, by its script and its commonest words: enough to choose a voice, or name a track."""
+"""Guesses the language of a text from its script and its most common words, to choose a voice or to label a track."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 
-# First and last code point of a block, the language it is taken for. Sources: Unicode 16 block names.
+# First and last code point of a block, and the language that it indicates. Source: the block names of Unicode 16.
 _SCRIPTS: tuple[tuple[int, int, str], ...] = (
     (0x0041, 0x024F, "latin"), (0x1E00, 0x1EFF, "latin"), (0x0370, 0x03FF, "el"), (0x1F00, 0x1FFF, "el"),
     (0x0400, 0x052F, "cyrillic"), (0x0530, 0x058F, "hy"), (0x0590, 0x05FF, "he"), (0x0600, 0x06FF, "arabic"),
@@ -22,7 +22,7 @@ _SCRIPTS: tuple[tuple[int, int, str], ...] = (
 _CYRILLIC_LETTERS = (("uk", "іїєґ"), ("be", "ў"), ("sr", "ђјљњћџ"), ("mk", "ѓќѕ"), ("kk", "әғқңұһ"), ("bg", ""))
 _ARABIC_LETTERS = (("ur", "ٹڈڑےں"), ("fa", "پچژگ"))
 
-# The commonest short words that tell languages of the Latin alphabet apart, and letters that give one away.
+# The most common short words of languages in the Latin alphabet, and letters that identify one.
 _WORDS: dict[str, str] = {
     "en": "the and of to is in it that was for on with he she his her they this are at from as not be have you one",
     "de": "der die das und ist nicht ein eine einen dem den des mit auf für von zu im sich wird über es sie ich auch",
@@ -54,7 +54,7 @@ _WORD_SETS = {language: frozenset(words.split()) for language, words in _WORDS.i
 
 
 def guess_language(text: str) -> str:
-    """A BCP 47 tag for the language that most of the text is in; "en" when nothing tells."""
+    """A BCP 47 tag for the language of most of the text; "en" if it cannot be determined."""
     script = main_script(text)
     match script:
         case "latin" | "":
@@ -70,7 +70,7 @@ def guess_language(text: str) -> str:
 
 
 def main_script(text: str) -> str:
-    """The script of most letters, or "". Kana anywhere beside Chinese characters makes the text Japanese."""
+    """The script of most letters, or "". Enough kana among Chinese characters makes the text Japanese."""
     counts = Counter(script for character in text if (script := _script(character)))
     if not counts:
         return ""
@@ -99,5 +99,7 @@ def _latin(text: str) -> str:
     scores = {language: float(sum(word in known for word in words)) for language, known in _WORD_SETS.items()}
     for language, letters in _LETTERS.items():
         scores[language] += 1.5 * sum(lower.count(letter) for letter in letters)
-    best = max(scores, key=lambda language: scores[language])  # the earlier of equals: the commoner language
+    best = max(
+        scores, key=lambda language: scores[language]
+    )  # of equals the earlier one, which is the more common language
     return best if scores[best] else "en"

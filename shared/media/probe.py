@@ -13,7 +13,7 @@ import av.video.frame
 import av.video.stream
 from av.sidedata.sidedata import Type
 
-from shared.media.display_timing import shown
+from shared.media.display_timing import display_timing
 from shared.media.sandbox import DECODERS, Option, open_media, unreadable
 
 _ALPHA_DECODERS: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -108,7 +108,7 @@ def _audio(container: av.container.InputContainer) -> dict[str, object]:
 
 
 def _video(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> dict[str, object]:
-    times = shown(container, stream)
+    times = display_timing(container, stream)
     rate = stream.average_rate or stream.guessed_rate
     codec = _codec(stream)
     # Alpha in WebM is a second picture next to the first one, which ffmpeg's own decoders ignore.

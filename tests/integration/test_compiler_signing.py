@@ -6,9 +6,10 @@ from pathlib import Path
 
 from client.cli.provenance import read
 from shared.contracts.events.compiler import FilmState, FilmUpdated
-from shared.media.c2pa import Claim, identity_from, sign
+from shared.media.c2pa import Claim, sign
 from shared.media.conform import VideoFormat, conformed_video, tag_bt709
 from shared.media.graphs import generated
+from shared.media.signing_identity import identity_from
 from tests.support.compiler_harness import CompilerHarness, Start, item, requested, sources, start
 from tests.support.films import render, watch
 from tests.support.waiting import eventually

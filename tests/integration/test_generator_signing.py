@@ -16,8 +16,9 @@ from services.generator.media.signing import Origin, VersionSigner
 from services.generator.providers.animatic import provider as animatic_provider
 from services.generator.providers.base import Provider
 from shared.contracts.values import AssetKind, ObjectRef, Output, ProjectSettings
-from shared.media.c2pa import Claim, Identity, identity_from, sign
+from shared.media.c2pa import Claim, sign
 from shared.media.probe import probe
+from shared.media.signing_identity import Identity, identity_from
 from tests.support import films
 from tests.support.generator import Bench, emptied_database, open_bench, put_upload
 from tests.support.postgres import Postgres

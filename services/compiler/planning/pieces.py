@@ -100,7 +100,7 @@ class PosterRecipe:
 
 @dataclass(frozen=True)
 class CaptionedRecipe:
-    """Frames [start, stop) of a clip or window with captions drawn. `start` is a keyframe, from which captions count."""
+    """Frames [start, stop) of a clip or window with captions drawn; their times count from `start`, a keyframe."""
 
     key: str
     name: str
@@ -140,7 +140,7 @@ def needs_sources(window: Window, fps: int) -> bool:
 def window_recipes(
     plan: FilmPlan, clips: Mapping[str, Piece], sources: Mapping[str, ObjectRef], output: Output
 ) -> list[WindowRecipe]:
-    """From the ends of the clips (`clips` by key), which have keyframes for this. A window that is longer than their fine
+    """From the ends of the clips (`clips` by key), which have keyframes for this. A window longer than their fine
     ends is made from the sources (by segment id), of which more has to be decoded."""
     made = []
     for window in plan.windows:

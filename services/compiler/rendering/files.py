@@ -1,8 +1,8 @@
-"""Local files: scratch space that vanishes with its job, and objects as files.
+"""Local files: scratch folders that are removed with their job, and objects as files.
 
-Pieces live in the object store, because any replica may need a piece that another made. Where the store is a
-directory its files are used in place, so that one machine holds each piece once and a film is joined straight from
-them; where it is S3, what is needed is downloaded into a cache of bounded size.
+Pieces are kept in the object store, because any replica may need a piece that another replica made. If the store is a
+directory, its files are used in place, so that a machine holds each piece once and films are joined directly from them.
+If it is S3, objects are downloaded into a cache of bounded size.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from shared.core.ids import NewId
 from shared.objects import Objects
 
 _LOCK: Final = "lock"
-_IN_USE_S: Final = 3600.0  # a cached file that was asked for within this may still be about to be opened
+_IN_USE_S: Final = 3600.0  # a cached file requested within this time may be about to be opened
 
 
 class Scratch:
-    """A folder per process, locked while the process lives; what a killed one left is removed by the next."""
+    """A folder per process, locked while the process lives; the next process removes what a killed one left."""
 
     def __init__(self, root: Path, new_id: NewId) -> None:
         self._root = root / "scratch"
@@ -45,7 +45,7 @@ class Scratch:
 
     @asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:
-        """An empty folder, gone after the block."""
+        """An empty folder, which is removed after the block."""
         path = self._mine / self._new_id()
         path.mkdir(parents=True)
         try:
@@ -66,7 +66,7 @@ def _is_abandoned(folder: Path) -> bool:
     try:
         lock = os.open(folder / _LOCK, os.O_RDWR)
     except FileNotFoundError:
-        return time.time() - folder.stat().st_mtime > _IN_USE_S  # perhaps just being made
+        return time.time() - folder.stat().st_mtime > _IN_USE_S  # may be in the middle of its creation
     except OSError:
         return False
     try:
@@ -79,7 +79,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 class LocalFiles:
-    """Objects of any bucket as files that may be read, never written."""
+    """Objects of any bucket as read-only files."""
 
     def __init__(self, objects: Objects, cache: Path, *, limit_bytes: int) -> None:
         self._objects = objects
@@ -88,13 +88,14 @@ class LocalFiles:
         self._fetching: dict[str, asyncio.Lock] = {}
 
     async def path(self, ref: ObjectRef) -> Path:
-        """Raises Permanent `object_missing`, Retryable when the store cannot be reached or sent damaged bytes."""
+        """The object's file. Raises Permanent `object_missing` or `object_corrupt`, and Retryable when the store is
+        unreachable or sent damaged bytes."""
         store = self._objects.of(ref.bucket)
         if (local := store.local_path(ref.key)) is not None:
             if not local.is_file():
-                raise Permanent("object_missing", f"object {ref.key} is gone")
+                raise Permanent("object_missing", f"object {ref.key} does not exist")
             if local.stat().st_size != ref.size:
-                raise Permanent("object_corrupt", f"object {ref.key} has not the size of its reference")
+                raise Permanent("object_corrupt", f"object {ref.key} does not have the size of its reference")
             return local
         cached = self._cache / ref.sha256
         async with self._fetching.setdefault(ref.sha256, asyncio.Lock()):
@@ -107,7 +108,7 @@ class LocalFiles:
         return cached
 
     def _evict(self) -> None:
-        """The longest unused go first, until the cache fits again."""
+        """Removes the least recently used files until the cache fits its limit."""
         found = [(p.stat().st_mtime, p.stat().st_size, p) for p in self._cache.iterdir() if p.is_file()]
         size = sum(n for _, n, _ in found)
         for used, length, path in sorted(found):

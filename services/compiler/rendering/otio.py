@@ -20,7 +20,7 @@ _BLENDS: Final = {TransitionStyle.FADE: "Fade through black", TransitionStyle.DI
 
 
 def to_otio(request: CompileRequested, handover: Handover) -> str:
-    """The document, JSON. Media are named relative to where it lies."""
+    """The JSON document. Paths of media are relative to its own."""
     timeline = otio.schema.Timeline(
         name="Retake film",
         global_start_time=otio.opentime.RationalTime(0, handover.fps),
@@ -61,7 +61,7 @@ def _pictures(video: VideoTrack, fps: int) -> otio.schema.Track:
 
 
 def _transition(blend: Blend, fps: int) -> otio.schema.Transition:
-    """The format knows dissolves alone; that one goes through black is told by name."""
+    """The format has dissolves only; a fade through black has that name."""
     return otio.schema.Transition(
         name=_BLENDS.get(blend.style, str(blend.style)),
         transition_type=otio.schema.TransitionTypes.SMPTE_Dissolve,

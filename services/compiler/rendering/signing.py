@@ -1,4 +1,4 @@
-"""Signs films: which versions went in, which models made them, and who approved them."""
+"""Signs films with the versions they contain, the models that made them, and who approved them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from shared.contracts.events.gateway import CompileRequested, PinnedMedia
 from shared.contracts.values import ObjectRef
 from shared.core.errors import Permanent
 from shared.core.ids import NewId
-from shared.media.c2pa import Claim, Identity, Ingredient, is_ai, sign
+from shared.media.c2pa import Claim, Ingredient, is_ai, sign
+from shared.media.signing_identity import Identity
 from shared.objects import Objects
 
 log = structlog.get_logger(__name__)
 
 
 class C2paSigner:
-    """Implements `usecases.ports.FilmSigner`."""
+    """Implements `commands.ports.FilmSigner`."""
 
     def __init__(
         self, identity: Identity, files: LocalFiles, scratch: Scratch, objects: Objects, new_id: NewId
@@ -53,12 +54,12 @@ class C2paSigner:
         )
 
     async def _ingredient(self, name: str, media: PinnedMedia) -> Ingredient:
-        """With its own manifest where it has one. A file that is gone is still named."""
+        """With its own manifest if it has one. A file that does not exist any more is still named."""
         path: Path | None = None
         try:
             path = await self._files.path(media.object)
         except Permanent as error:
-            log.warning("ingredient.gone", key=media.object.key, code=error.code)
+            log.warning("ingredient.missing", key=media.object.key, code=error.code)
         facts: dict[str, Any] = {
             "version_id": media.version_id, "sha256": media.object.sha256, "model": media.model,
             "approved_by": media.approved_by,

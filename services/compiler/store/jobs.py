@@ -111,7 +111,7 @@ class FilmJob:
             await jobs.reschedule(connection, self._claim, run_at, self._claim.payload | {"failures": failures})
 
     async def _finish(self, connection: Connection) -> None:
-        """Rendering ahead paused for this film and now resumes, with the preferences that the film has shown."""
+        """Ends the job. Rendering ahead paused for this film and now resumes, with the preferences it has shown."""
         await jobs.finish(connection, self._claim)
         if self._render_ahead:
             await renew_prepare(connection, self._request.episode_id)

@@ -12,7 +12,8 @@ from typing import Any, Final
 import structlog
 
 from shared.core.errors import RetakeError
-from shared.media.c2pa import OPENED, Claim, Identity, Ingredient, can_sign, form_of, is_ai, sign
+from shared.media.c2pa import OPENED, Claim, Ingredient, can_sign, content_type_of, is_ai, sign
+from shared.media.signing_identity import Identity
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +40,7 @@ class VersionSigner:
     async def sign(self, path: Path, content_type: str, origin: Origin) -> str | None:
         """Signs the file in place and returns None. A file that cannot be signed stays as it is, and the reason is
         returned in words for users: no version is lost because of its signature."""
-        content_type = form_of(path, content_type)
+        content_type = content_type_of(path, content_type)
         if not can_sign(content_type):
             return UNSUPPORTED.format(content_type)
         return await asyncio.shield(asyncio.to_thread(self._sign, path, content_type, origin))

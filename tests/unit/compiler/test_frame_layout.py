@@ -44,5 +44,5 @@ def test_nearly_the_same_shape_is_cropped_under_every_rule() -> None:
 
 
 def test_what_has_no_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match="no shape"):
+    with pytest.raises(ValueError, match="no aspect ratio"):
         lay_out(0, 100, Output())

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from services.compiler.planning.film_plan import Clip, FilmPlan, Shot, plan_film
 from services.compiler.planning.sound_plan import (
-    GAP,
     DUCK_HOLD,
+    GAP,
     LOWERED_DB,
     MUSIC_LUFS,
     NARRATION_LUFS,

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from client.cli.main import build
 from client.cli.provenance import read
 from shared.core.errors import Permanent, Retryable
-from shared.media.c2pa import Claim, Identity, Ingredient, identity_from, sign
+from shared.media.c2pa import Claim, Ingredient, sign
+from shared.media.signing_identity import Identity, identity_from
 from tests.support import films
 
 

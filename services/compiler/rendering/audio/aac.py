@@ -1,4 +1,4 @@
-"""AAC chunks: mixed, brought to level, limited, encoded, then decoded again to measure what a listener gets."""
+"""AAC chunks: mixed, brought to their level, limited, encoded, and decoded again to measure what is heard."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from shared.media.ffmpeg import run_ffmpeg
 from shared.media.sandbox import Option, open_media
 
 BIT_RATE: Final = 192_000
-_OVERSHOOT_DB: Final = 0.1  # left below the ceiling for what the encoder adds; most chunks then fit at once
+_OVERSHOOT_DB: Final = (
+    0.1  # kept below the ceiling for what the encoder adds; most chunks then fit at the first attempt
+)
 _TRIES: Final = 4
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Sizes of the packets in the chunk's file, and what was measured of them decoded."""
+    """Sizes in bytes of the packets in the chunk's file, and measurements of the decoded chunk."""
 
     sizes: tuple[int, ...]
     true_peak_dbtp: float
@@ -44,7 +46,7 @@ class Encoded:
 
 
 def render(plan: SoundPlan, stems: Mapping[str, Samples], level: Level, start: int, stop: int) -> Samples:
-    """Film samples [start, stop) as they go to the encoder. Blocks."""
+    """Film samples [start, stop) as they are encoded, of shape (n, 2). Blocks."""
     reach = limiter.REACH
     sound = mix(plan, stems, start - reach, stop + reach) * np.float32(10 ** (level.gain_db / 20))
     return limiter.limit(sound, level.ceiling_dbtp)[reach:-reach]
@@ -60,7 +62,10 @@ async def encode_chunk(
     timeout_s: float = 120,
     niceness: int = 0,
 ) -> Encoded:
-    """Write the chunk's bare packets to `path`. A chunk whose decoded peak passes the ceiling is limited harder."""
+    """Writes the chunk's bare packets to `path`. If the decoded peak exceeds the ceiling, it limits harder and retries.
+
+    Raises Permanent `sound_irregular`, and what `run_ffmpeg` raises.
+    """
     ceiling = level.ceiling_dbtp - _OVERSHOOT_DB
     for _ in range(_TRIES - 1):
         encoded = await _encode(plan, stems, Level(level.gain_db, ceiling), chunk, path, timeout_s, niceness)
@@ -86,33 +91,33 @@ async def _encode(
     encoding: dict[str, Option] = {"c:a": "aac", "b:a": BIT_RATE, "fflags": "+bitexact", "format": "adts"}
     packets = graphs.media_file(raw, {"format": "f32le", "ar": RATE, "ac": 2}).output(str(adts), **encoding)
     await run_ffmpeg(graphs.arguments(packets), timeout_s=timeout_s, niceness=niceness)
-    encoded = await asyncio.to_thread(_take, adts, chunk, path, plan.samples)
+    encoded = await asyncio.to_thread(_cut_out, adts, chunk, path, plan.samples)
     raw.unlink()
     adts.unlink()
     return encoded
 
 
-def _take(adts: Path, chunk: Chunk, path: Path, samples: int) -> Encoded:
-    """Cut the chunk's own packets out, and measure them."""
+def _cut_out(adts: Path, chunk: Chunk, path: Path, samples: int) -> Encoded:
+    """Cuts out the chunk's own packets and measures them."""
     data, sizes = strip_adts(adts.read_bytes())
-    mine = slice(chunk.preroll, chunk.preroll + chunk.stop - chunk.first)
-    if len(sizes) < mine.stop:
-        raise Permanent("sound_irregular", f"{len(sizes)} packets were encoded where {mine.stop} were needed")
-    begin = sum(sizes[: mine.start])
-    path.write_bytes(data[begin : begin + sum(sizes[mine])])
-    decoded = _decode(adts)[: mine.stop * PACKET]
-    heard = decoded[mine.start * PACKET :]
+    own = slice(chunk.preroll, chunk.preroll + chunk.stop - chunk.first)
+    if len(sizes) < own.stop:
+        raise Permanent("sound_irregular", f"{len(sizes)} packets were encoded instead of {own.stop}")
+    begin = sum(sizes[: own.start])
+    path.write_bytes(data[begin : begin + sum(sizes[own])])
+    decoded = _decode(adts)[: own.stop * PACKET]
+    heard = decoded[own.start * PACKET :]
     energies = Energies()
-    at = (chunk.first - 1) * PACKET  # of the first sample of the first own packet
-    context = min(MEMORY, mine.start * PACKET)
-    weighted = weigh(decoded[mine.start * PACKET - context :], context)
+    at = (chunk.first - 1) * PACKET  # the film sample with which the first own packet begins
+    context = min(MEMORY, own.start * PACKET)
+    weighted = weigh(decoded[own.start * PACKET - context :], context)
     skip = max(0, -at)
     energies.add(weighted[skip : max(skip, samples - at)], at + skip)
-    return Encoded(sizes[mine], decibels(float(peaks(heard).max(initial=0))), energies)
+    return Encoded(sizes[own], decibels(float(peaks(heard).max(initial=0))), energies)
 
 
 def _decode(adts: Path) -> Samples:
-    """Shape (n, 2); sample 0 is the first of packet 0."""
+    """Samples of shape (n, 2), from the first one of packet 0."""
     with open_media(adts, "aac") as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     return np.ascontiguousarray(np.concatenate(frames, axis=1).T, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The film's gain: measured over the whole mix before anything is encoded, and the result measured after."""
+"""Finds the film's gain from the whole mix before anything is encoded, and measures the encoded result."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from services.compiler.rendering.audio.loudness import MEMORY, Energies, Samples
 from services.compiler.rendering.audio.mix import mix
 from shared.contracts.values import AudioConfig
 
-_STEP: Final = 10 * RATE  # bounded memory, whatever the film's length
+_STEP: Final = 10 * RATE  # bounds memory for films of any length
 _ROUNDS: Final = 3
-_MOST_MAKE_UP_DB: Final = 3.0  # for what the limiter takes away: driven harder than that it is heard to work
+_MOST_MAKE_UP_DB: Final = 3.0  # compensates for the limiter; with more, the limiter becomes audible
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`loudness` in LUFS is None when nothing is heard."""
+    """Integrated loudness in LUFS and true peak in dBTP; None for a silent track."""
 
     loudness: float | None
     true_peak_dbtp: float | None
 
 
 def find_level(plan: SoundPlan, stems: Mapping[str, Samples], config: AudioConfig) -> tuple[Level, tuple[str, ...]]:
-    """The gain that brings the limited mix to the target, and what is to be told of it. Blocks."""
+    """The gain that brings the limited mix to the target loudness, and warnings. Blocks."""
     level = Level(0.0, config.true_peak_dbtp)
     loudness, highest = _survey(plan, stems)
     if loudness is None or not config.volume_normalization:
@@ -43,7 +43,7 @@ def find_level(plan: SoundPlan, stems: Mapping[str, Samples], config: AudioConfi
     for _ in range(_ROUNDS):
         level = Level(gain, config.true_peak_dbtp)
         if 20 * np.log10(max(highest, 1e-9)) + gain < config.true_peak_dbtp - 3:
-            break  # no peak reaches the limiter, even between samples: the loudness is what was computed
+            break  # no peak reaches the limiter, even between samples: the computed loudness is exact
         limited = _loudness(plan, stems, level)
         correction = gain_for(limited, config.loudness_lufs) if limited is not None else 0
         if not correction:
@@ -53,7 +53,7 @@ def find_level(plan: SoundPlan, stems: Mapping[str, Samples], config: AudioConfi
 
 
 def measured(chunks: Iterable[Encoded], samples: int) -> Measured:
-    """What the encoded track is, from what was measured of its decoded chunks."""
+    """The measurements of a whole track of `samples` samples, from those of its decoded chunks."""
     energies, peak = Energies(), -200.0
     for chunk in chunks:
         energies.merge([chunk.energies])
@@ -63,7 +63,7 @@ def measured(chunks: Iterable[Encoded], samples: int) -> Measured:
 
 
 def _survey(plan: SoundPlan, stems: Mapping[str, Samples]) -> tuple[float | None, float]:
-    """Loudness and highest sample of the raw mix."""
+    """Loudness in LUFS and highest absolute sample of the raw mix."""
     energies, highest = Energies(), 0.0
     for at in range(0, plan.samples, _STEP):
         before = min(at, MEMORY)

@@ -1,4 +1,4 @@
-"""A look-ahead limiter on true peaks: no sample, and nothing between two samples, leaves it above the ceiling."""
+"""A look-ahead limiter for true peaks: neither samples nor the signal between them exceed the ceiling."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from numpy.typing import NDArray
 from services.compiler.planning.sound_plan import RATE
 from services.compiler.rendering.audio.loudness import Samples, peaks
 
-ATTACK: Final = RATE // 200  # 5 ms: the gain is down before the peak comes
-RELEASE_DB_PER_S: Final = 60.0  # a usual peak, 3 dB over, is forgotten after 50 ms: no pumping, no distortion
+ATTACK: Final = RATE // 200  # 5 ms: the gain has fallen before the peak arrives
+RELEASE_DB_PER_S: Final = 60.0  # recovers from a typical peak, 3 dB over, in 50 ms: no pumping, no distortion
 _MOST_REDUCTION_DB: Final = 24.0
 
 REACH: Final = round(_MOST_REDUCTION_DB / RELEASE_DB_PER_S * RATE) + 2 * ATTACK
-"""Samples of context, on either side, on which a sample's gain can depend."""
+"""Samples of context on either side that the gain of a sample may depend on."""
 
 
 def limit(sound: Samples, ceiling_dbtp: float) -> Samples:
-    """Limiting a chunk with `REACH` of context on both sides gives the same samples as limiting the whole film.
+    """Limits a chunk. With `REACH` of context on both sides the samples are the same as when limiting the whole film.
 
     The gain falls along a smooth curve to what a peak needs, and rises again at a constant rate in decibels.
     """
     ceiling = 10 ** (ceiling_dbtp / 20)
-    if np.abs(sound).max(initial=0) < ceiling / 4:  # 12 dB of room is more than any interpolated peak adds
+    if np.abs(sound).max(initial=0) < ceiling / 4:  # 12 dB of headroom is more than any interpolated peak adds
         return sound
     over = peaks(sound).astype(np.float64) / ceiling
     if over.max() <= 1:
         return sound
     needed = 20 * np.log10(np.maximum(over, 1))
-    needed[1:] = np.maximum(needed[1:], needed[:-1])  # a peak lies between its sample and the next: it is both's
+    needed[1:] = np.maximum(needed[1:], needed[:-1])  # a peak between two samples counts for both
     fall = RELEASE_DB_PER_S / RATE * np.arange(len(sound))
     held = np.maximum.accumulate(needed + fall) - fall
     gain = _smooth(10 ** (-held / 20))
@@ -39,7 +39,7 @@ def limit(sound: Samples, ceiling_dbtp: float) -> Samples:
 
 
 def _smooth(gain: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weighted mean over the last ATTACK samples of the least gain in the next ATTACK: never above the gain."""
+    """A weighted mean, over the last ATTACK samples, of the minimum over the next ATTACK: never above `gain`."""
     least = np.pad(gain, (ATTACK, ATTACK), mode="edge")
     span, width = 1, ATTACK + 1
     while span * 2 <= width:  # minima over 1, 2, 4, ... samples

@@ -1,7 +1,7 @@
 """Loudness and true peak as ITU-R BS.1770-5 and EBU R128 define them, for 48 kHz stereo.
 
-Everything is a finite filter over a block with its surroundings, so that a film can be measured chunk by chunk, in
-any order, with the same result as in one go.
+All filters are finite and work on a block with its surroundings, so that a film can be measured chunk by chunk, in any
+order, with the same result as in one pass.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHELF: Final = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (-1.69
 _HIGH_PASS: Final = ((1.0, -2.0, 1.0), (-1.99004745483398, 0.99007225036621))
 
 MEMORY: Final = 4096
-"""Samples after which the weighting filters have forgotten what was: their response has decayed below -160 dB."""
+"""Samples after which the response of the weighting filters has decayed below -160 dB."""
 
 _FFT: Final = 1 << 16
 
@@ -40,12 +40,12 @@ _TAPS: Final = 16  # per phase; BS.1770-5's own example has 12
 
 @dataclass
 class Energies:
-    """K-weighted energy per 100 ms of the film, added up from any pieces of it."""
+    """K-weighted energy per 100 ms of the film, summed from any pieces of it in any order."""
 
     hops: dict[int, float] = field(default_factory=dict)
 
     def add(self, weighted: Samples, at: int) -> None:
-        """`at`: film sample of the first one."""
+        """Adds weighted samples, of which the first one is film sample `at`."""
         power = np.square(weighted, dtype=np.float64).sum(axis=1)
         first = at // HOP
         edges = np.arange(first * HOP, at + len(power), HOP) - at
@@ -59,7 +59,7 @@ class Energies:
                 self.hops[number] = self.hops.get(number, 0.0) + energy
 
     def integrated(self, samples: int) -> float | None:
-        """LUFS of a film of this length; None when nothing passes the absolute gate."""
+        """Integrated loudness in LUFS of a film of this length; None if no block passes the absolute gate."""
         hops = np.zeros(max(samples // HOP, 1))
         for number, energy in self.hops.items():
             if number < len(hops):
@@ -75,9 +75,9 @@ class Energies:
 
 
 def weigh(sound: Samples, before: int) -> Samples:
-    """K-weights `sound`, whose first `before` samples (`MEMORY` of them, or the film's beginning) are only context."""
+    """`sound` K-weighted, without its first `before` samples: context, `MEMORY` long or from the film's beginning."""
     weighted = np.empty((len(sound) - before, 2), dtype=np.float32)
-    for start in range(before, len(sound), _FFT - MEMORY):  # overlap-save: small blocks keep memory small
+    for start in range(before, len(sound), _FFT - MEMORY):  # overlap-save, in blocks to bound memory
         stop = min(start + _FFT - MEMORY, len(sound))
         context = min(start, MEMORY)
         spectrum = np.fft.rfft(sound[start - context : stop], _FFT, axis=0) * _weighting()[:, None]
@@ -88,7 +88,7 @@ def weigh(sound: Samples, before: int) -> Samples:
 
 
 def measure(sound: Samples) -> float | None:
-    """LUFS of a short sound in one go."""
+    """Integrated loudness of a sound in LUFS."""
     energies = Energies()
     step = 20 * RATE
     for at in range(0, len(sound), step):
@@ -118,7 +118,7 @@ def _lufs(energy: float | NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def _weighting() -> NDArray[np.complex64]:
-    """The filters' frequency response, from their impulse response cut off at `MEMORY`."""
+    """The frequency response of both filters, from their impulse response truncated at `MEMORY`."""
     response = np.zeros(MEMORY)
     response[0] = 1
     for (b0, b1, b2), (a1, a2) in (_SHELF, _HIGH_PASS):
@@ -132,7 +132,7 @@ def _weighting() -> NDArray[np.complex64]:
 
 @cache
 def _interpolators() -> tuple[NDArray[np.float32], ...]:
-    """For each quarter between two samples, a Kaiser-windowed sinc of unit gain."""
+    """A Kaiser-windowed sinc of unit gain for each quarter between two samples."""
     made = []
     positions = np.arange(_TAPS) - (_TAPS // 2 - 1)
     for phase in range(1, OVERSAMPLING):

@@ -1,4 +1,4 @@
-"""The mix of any part of the film, straight from the plan: chunks need no memory of one another."""
+"""Mixes any part of a film directly from its plan: a chunk does not depend on the state of another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.compiler.rendering.audio.loudness import Samples
 
 
 def mix(plan: SoundPlan, stems: Mapping[str, Samples], start: int, stop: int) -> Samples:
-    """Film samples [start, stop), which may reach over the film's ends: silence lies there. `stems` by key."""
+    """Film samples [start, stop), with silence beyond the film's ends. `stems` by key. Returns shape (n, 2)."""
     mixed = np.zeros((stop - start, 2), dtype=np.float32)
     ducking: NDArray[np.float32] | None = None
     for cue in plan.cues:
@@ -43,7 +43,7 @@ def _gain(cue: Cue, first: int, last: int) -> NDArray[np.float32]:
 
 
 def _ducking(plan: SoundPlan, start: int, stop: int) -> NDArray[np.float32]:
-    """1 where nobody speaks, DUCK_DB under speech, along a raised cosine between them."""
+    """The gain factor of ducked cues: 1 without speech, DUCK_DB during speech, a raised cosine in between."""
     depth = np.zeros(stop - start, dtype=np.float32)
     for speaks, silent in plan.speech:
         first, last = max(start, speaks - DUCK_ATTACK), min(stop, silent + DUCK_RELEASE)

@@ -1,4 +1,4 @@
-"""Stems: any source's sound as 48 kHz stereo floats in a plain file, with what the plan must know of it."""
+"""Stems: a source's sound as 48 kHz stereo floats in a raw file, and the measurements that planning needs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from shared.media.probe import probe
 
 _FRAME_BYTES: Final = 8  # two 32-bit floats
 _BLOCK: Final = RATE // 100
-_AUDIBLE: Final = 10 ** (-55 / 20)  # of a 10 ms block: below it lie pauses, noise floors and codec residue
-_MARGIN: Final = RATE // 50  # kept around what is audible: onsets and reverberation
-_PAUSE: Final = RATE * 15 // 100  # stops within words are shorter
+_AUDIBLE: Final = 10 ** (-55 / 20)  # RMS of a 10 ms block: below lie pauses, noise floors and codec residue
+_MARGIN: Final = RATE // 50  # kept around audible sound: onsets and reverberation
+_PAUSE: Final = RATE * 15 // 100  # plosives within words are shorter
 _MOST_PAUSES: Final = 2000
 _LONGEST_S: Final = 4 * 3600
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What was measured of a stem's file."""
+    """The measurements of a stem; see `planning.sound_plan.Stem`."""
 
     samples: int
     loudness: float | None
@@ -56,27 +56,27 @@ class Sound:
 
 
 async def extract_stem(source: Path, path: Path, *, timeout_s: float = 600, niceness: int = 0) -> Sound:
-    """Decode the source's first sound track from its first instant on. A source without one leaves an empty file."""
+    """Decodes the source's first sound track from the source's first instant on. Without one, the file is empty."""
     probed = await asyncio.to_thread(probe, source)
     if probed.audio_codec is None:
         path.write_bytes(b"")
         return Sound(0, None, (0, 0))
-    # A track that starts late or has gaps is padded: sample n must be heard at n / 48000 s of the picture.
+    # A track that starts late or has gaps is padded: sample n belongs to n / 48000 s of the pictures.
     sound = graphs.media_file(source)["a:0"].filter("aresample", sample_rate=RATE, **{"async": 1}, first_pts=0)
     stem = sound.output(str(path), t=_LONGEST_S, ac=2, format="f32le", **{"c:a": "pcm_f32le"})
     await run_ffmpeg(graphs.arguments(stem), timeout_s=timeout_s, niceness=niceness)
-    return await asyncio.to_thread(_listen, path)
+    return await asyncio.to_thread(_measured, path)
 
 
 def open_stem(path: Path) -> Samples:
-    """The samples, mapped: only what is mixed is ever in memory."""
+    """The samples as a memory map, of shape (n, 2): only the parts that are mixed are loaded."""
     frames = path.stat().st_size // _FRAME_BYTES
     if not frames:
         return np.zeros((0, 2), dtype=np.float32)
     return np.memmap(path, dtype=np.float32, mode="r", shape=(frames, 2))
 
 
-def _listen(path: Path) -> Sound:
+def _measured(path: Path) -> Sound:
     sound = open_stem(path)
     blocks = [
         np.sqrt(np.square(part, dtype=np.float64).mean()) > _AUDIBLE
@@ -93,7 +93,7 @@ def _listen(path: Path) -> Sound:
 
 
 def _pauses(audible: NDArray[np.intp]) -> tuple[tuple[int, int], ...]:
-    """Where a speaker breathes: nothing audible for `_PAUSE` or longer. Music without rests has none."""
+    """The spans of at least `_PAUSE` without audible sound, in samples."""
     found = np.flatnonzero(np.diff(audible) > _PAUSE // _BLOCK)
     return tuple((int(audible[i] + 1) * _BLOCK, int(audible[i + 1]) * _BLOCK) for i in found[:_MOST_PAUSES])
 

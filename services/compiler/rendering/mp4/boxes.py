@@ -1,4 +1,4 @@
-"""The boxes of an MP4 with H.264 of constant rate, AAC and perhaps captions (ISO/IEC 14496-12, -14, -15)."""
+"""The boxes of an MP4 with H.264 of constant rate, AAC and optional captions (ISO/IEC 14496-12, -14, -15)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from services.compiler.rendering.mp4.samples import AAC_FRAME
 
 _IDENTITY: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _ASC: Final = bytes((0x11, 0x90))  # AudioSpecificConfig: AAC LC, 48 kHz, stereo
-PRIMING: Final = AAC_FRAME  # what ffmpeg's AAC encoder puts before the first sample
+PRIMING: Final = AAC_FRAME  # samples that ffmpeg's AAC encoder puts before the first one
 
 
 @dataclass(frozen=True)
 class Track:
-    """`sizes` of all samples; chunk i holds `per_chunk[i]` of them at file offset `chunks[i]`."""
+    """`sizes` in bytes of all samples; chunk i holds `per_chunk[i]` of them at file offset `chunks[i]`."""
 
     sizes: NDArray[np.uint32]
     per_chunk: NDArray[np.uint32]
@@ -42,7 +42,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Sound:
-    """`samples` are heard: the track holds the encoder's priming before them, and some padding after."""
+    """`samples`: the audible length, before which the track has the encoder's priming, and after which padding."""
 
     track: Track
     samples: int
@@ -51,7 +51,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Text:
-    """Captions: sample i is shown for `durations[i]` milliseconds; one without text shows nothing (3GPP TS 26.245)."""
+    """Captions (3GPP TS 26.245): sample i is shown for `durations[i]` milliseconds; an empty one shows nothing."""
 
     track: Track
     durations: NDArray[np.uint32]
@@ -72,7 +72,7 @@ def file_type() -> bytes:
 
 
 def media_data_header(size: int) -> bytes:
-    """Always the 64-bit form, so that the header's length does not depend on the film's."""
+    """Always in the 64-bit form, so that the length of the header is constant."""
     return struct.pack(">I4sQ", 1, b"mdat", size + 16)
 
 
@@ -140,7 +140,7 @@ def _sound_track(sound: Sound, movie_scale: int) -> bytes:
 
 
 def _text_track(text: Text, video: Video, length: int) -> bytes:
-    """Offered, not forced: players show it when subtitles are asked for. It covers the lower fifth of the picture."""
+    """Players show it when subtitles are turned on. It covers the lower fifth of the picture."""
     height = video.height // 5
     duration = int(text.durations.sum())
     runs = np.ones((len(text.durations), 2), dtype=">u4")
@@ -165,7 +165,7 @@ def _text_track(text: Text, video: Video, length: int) -> bytes:
 
 
 def _tx3g(width: int, height: int) -> bytes:
-    """White, centred, at the bottom of its region; the font's size is a third of the region."""
+    """White, centred, at the bottom of its region, with a font size of a third of the region."""
     font = struct.pack(">HHB", 1, 1, 4) + b"Sans"
     style = struct.pack(">HHHBB4B", 0, 0, 1, 0, min(255, max(8, height // 3)), 255, 255, 255, 255)
     region = struct.pack(">4h", 0, 0, height, width)
@@ -228,7 +228,7 @@ def _mp4a() -> bytes:
 
 
 def _descriptor(tag: int, *content: bytes) -> bytes:
-    """MPEG-4 descriptor with the four-byte length that every reader takes."""
+    """An MPEG-4 descriptor with a length of four bytes, which all readers accept."""
     size = sum(map(len, content))
     length = bytes((0x80 | size >> 21 & 0x7F, 0x80 | size >> 14 & 0x7F, 0x80 | size >> 7 & 0x7F, size & 0x7F))
     return b"".join((bytes((tag,)), length, *content))

@@ -1,4 +1,4 @@
-"""Where a piece's samples lie in its file: read once when the piece is made, used by every film."""
+"""The positions of a piece's samples in its file, read once when the piece is made and used by every film."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class VideoIndex:
         return len(self.sizes)
 
     def to_json(self) -> dict[str, Any]:
-        """Contiguous samples, which are the rule, need only their first offset."""
+        """For storage. Contiguous samples, the usual case, are stored with their first offset only."""
         contiguous = all(a + n == b for (a, b), n in zip(pairwise(self.offsets), self.sizes, strict=False))
         return {
             "offsets": list(self.offsets[:1] if contiguous else self.offsets),
@@ -56,7 +56,7 @@ def _running(start: int, sizes: Sequence[int]) -> Iterator[int]:
 
 
 def read_video_index(path: Path, fps: int) -> VideoIndex:
-    """Blocks: call it in a thread. Raises Permanent `piece_irregular` unless every frame lasts 1/fps, in order."""
+    """Reads a file's index. Blocks. Raises Permanent `piece_irregular` unless every frame lasts 1/fps, in order."""
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
