@@ -1,22 +1,22 @@
-# Everything a developer does, by name. `make help` lists it.
-# Nothing but Python 3.11 to 3.13 with venv is needed for `make demo` and `make test`.
+# The commands of a developer; `make help` lists them.
+# `make demo` and `make test` need only Python 3.11 to 3.13 with venv.
 
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-# The photographs of the demo: a folder, or those that come inside scikit-image.
+# The folder with the photographs for the demo; by default those included in scikit-image.
 PHOTOS ?=
 ROW    ?=
-# Processes that share the tests: they wait as much as they compute. Fewer: make test WORKERS=0
+# Processes that share the tests, which wait as much as they compute. In one process: make test WORKERS=0
 WORKERS ?= 2
 
-# The first Python on the machine that Retake runs on. Another one: make setup PYTHON=/path/to/python3.12
+# The first suitable Python on this machine. To choose another: make setup PYTHON=/path/to/python3.12
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3 python; do \
     "$$p" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
     >/dev/null 2>&1 && command -v "$$p" && break; done)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# The locks are complete, so pip has nothing to resolve.
+# The lock files are complete, so pip need not resolve anything.
 INSTALL := $(PIP) install --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
@@ -31,13 +31,13 @@ help: ## Show this list
 setup: $(VENV)/.runtime ## Install Retake into .venv
 	@echo "Retake is installed. Start it with: $(BIN)/retake up"
 
-demo: $(VENV)/.demo ## Make a film from four photographs (PHOTOS=folder: from yours)
+demo: $(VENV)/.demo ## Make a film from four photographs (PHOTOS=folder: your own)
 	@$(BIN)/retake demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests (ARGS='-k name')
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-fuzz: $(VENV)/.dev ## Hold the HTTP API against its document for minutes (ARGS='--seeds 1 2')
+fuzz: $(VENV)/.dev ## Test the HTTP API against its OpenAPI document for minutes (ARGS='--seeds 1 2')
 	$(BIN)/python -m tests.support.fuzzing $(ARGS)
 
 format: $(VENV)/.dev ## Format the code
@@ -50,7 +50,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-contracts: $(VENV)/.dev ## Write schemas, examples, AsyncAPI, OpenAPI and their references from the models
+contracts: $(VENV)/.dev ## Generate schemas, examples, AsyncAPI, OpenAPI and the references
 	$(BIN)/python -m shared.contracts.docs.generate
 	$(BIN)/python -m services.gateway.api.cli openapi > docs/api/openapi.json
 	$(BIN)/python -m services.gateway.api.cli reference > docs/api/README.md
@@ -60,36 +60,36 @@ studio: $(VENV)/.node ## Build the web page into the gateway (Node 20.19 or newe
 	cd studio && PATH="$(NODE_PATH)" npm ci --no-progress && PATH="$(NODE_PATH)" npm run --silent types \
 	    && PATH="$(NODE_PATH)" npm run --silent check && PATH="$(NODE_PATH)" npm test && PATH="$(NODE_PATH)" npm run --silent build
 
-bench: $(VENV)/.dev ## Measure beside a peer or a limit (ROW=loop: one row)
+bench: $(VENV)/.dev ## Measure side by side with a comparable system (ROW=loop: one row)
 	$(BIN)/python -m bench $(ROW) $(ARGS)
 
-system: ## Install what some tests need: Java 17, Maven, Go, Chromium (Debian, as root; harmless to repeat)
+system: ## Install Java 17, Maven, Go and Chromium for some tests (Debian, as root; safe to repeat)
 	./.ci/system
 
-lock: ## Choose new versions of the dependencies (needs uv)
+lock: ## Update the versions of the dependencies (needs uv)
 	./.ci/lock
 
-clean: ## Remove what was built or downloaded into this folder; your films in out/ and data in .retake stay
+clean: ## Remove everything built or downloaded into this folder; keeps films in out/ and data in .retake
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 	find services shared client deploy tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \
-	    echo "Retake needs Python 3.11, 3.12 or 3.13 with venv, and found none." >&2; \
+	    echo "Retake needs Python 3.11, 3.12 or 3.13 with venv; none was found." >&2; \
 	    echo "Install one (Debian, Ubuntu: apt install python3-venv; macOS: brew install python@3.12)," >&2; \
-	    echo "or name yours: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@echo "Making $(VENV) with $$("$(PYTHON)" --version)"
+	    echo "or name one: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Creating $(VENV) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv "$(VENV)"
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing Retake"
 	@$(INSTALL) -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q services shared client deploy  # the first start need not do it
+	@$(BIN)/python -m compileall -q services shared client deploy  # so that the first start need not
 	@touch $@
 
 $(VENV)/.demo: requirements-demo.lock $(VENV)/.runtime
-	@echo "Installing the demo's photographs"
+	@echo "Installing the photographs for the demo"
 	@$(INSTALL) -r requirements-demo.lock
 	@touch $@
 
@@ -100,6 +100,6 @@ $(VENV)/.node: | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock requirements-demo.lock $(VENV)/.runtime
-	@echo "Installing what the tests need"
+	@echo "Installing the test dependencies"
 	@$(INSTALL) -r requirements-dev.lock -r requirements-demo.lock
 	@touch $@

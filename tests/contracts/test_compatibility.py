@@ -1,4 +1,4 @@
-"""The compatibility check finds what a reader of the old schema would feel, and nothing else."""
+"""The compatibility check finds changes that break a reader or writer of the old schema, and only those."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_optional_addition_is_allowed() -> None:
     assert breaks(_schema(Old), _schema(New)) == []
 
 
-class Gone(BaseModel):
+class Removed(BaseModel):
     name: str
     inner: Inner
     tags: list[Inner] = []
@@ -64,14 +64,14 @@ class NoLongerNull(Old):
 
 
 @pytest.mark.parametrize(
-    ("new", "where"),
+    ("new", "path"),
     [
-        (Gone, "/maybe"),
+        (Removed, "/maybe"),
         (Retyped, "/name"),
         (Stricter, "/extra"),
         (Nested, "/inner/a"),
         (NoLongerNull, "/maybe"),
     ],
 )
-def test_a_break_is_found_and_located(new: type[BaseModel], where: str) -> None:
-    assert any(where in found for found in breaks(_schema(Old), _schema(new)))
+def test_a_break_is_found_and_located(new: type[BaseModel], path: str) -> None:
+    assert any(path in found for found in breaks(_schema(Old), _schema(new)))

@@ -1,4 +1,4 @@
-"""The documents tell the truth where a machine can check it: links lead somewhere, what is generated is current."""
+"""What a machine can check about the documents: links resolve, and generated pages are current."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
-def test_the_reference_of_the_api_is_what_the_code_says() -> None:
+def test_the_api_reference_is_current() -> None:
     assert (ROOT / "docs" / "api" / "README.md").read_text("utf-8") == reference(), "run `make contracts`"
 
 
-def test_the_settings_that_are_told_are_those_that_are() -> None:
-    told = (ROOT / "docs" / "operations" / "settings.md").read_text()
-    assert told == settings_reference(), "run `make contracts`"
+def test_the_settings_reference_is_current() -> None:
+    page = (ROOT / "docs" / "operations" / "settings.md").read_text()
+    assert page == settings_reference(), "run `make contracts`"
     for settings in SERVICES.values():
         for name in settings.model_fields:
-            assert f"_{name.upper()}`" in told
+            assert f"_{name.upper()}`" in page
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_resolve(document: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -42,7 +42,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def _anchors(document: Path) -> set[str]:
-    """As renderers of Markdown make them of headings."""
+    """The anchors that Markdown renderers derive from the headings."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
     return {"".join(c for c in h.lower().replace(" ", "-") if c.isalnum() or c in "-_") for h in headings}
 
@@ -68,5 +68,5 @@ def _anchors(document: Path) -> set[str]:
         ("compile.completed", {}, "Final video ready!"),
     ],
 )
-def test_the_catalogue_says_what_the_founding_documents_say(key: str, values: dict[str, object], shown: str) -> None:
+def test_the_catalogue_has_the_texts_that_the_product_requires(key: str, values: dict[str, object], shown: str) -> None:
     assert message(key, **values) == shown

@@ -1,4 +1,4 @@
-"""The house rules that import-linter cannot see by itself."""
+"""Rules of the layout that import-linter cannot check by itself."""
 
 from __future__ import annotations
 
