@@ -390,7 +390,7 @@ def test_a_picture_that_is_no_longer_there_does_not_stop_an_import(cli: Cli) -> 
     [
         ("loop.gif", b"GIF89a\0", "this is a picture, not a film or a script"),
         ("tune.mp3", b"ID3\4", "this is sound, not a film or a script"),
-        ("film.xyz", b"\0\1\2" * 99, "no image, audio or video that is taken"),
+        ("film.xyz", b"\0\1\2" * 99, "not an accepted image, audio or video format"),
     ],
 )
 def test_what_is_neither_film_nor_script_is_told_so(cli: Cli, name: str, data: bytes, told: str) -> None:

@@ -1,4 +1,4 @@
-"""Assets: the slots of an episode that versions fill."""
+"""Assets: the parts of an episode that versions are generated for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.contracts.values import AssetKind, ObjectRef, Output
 
 @dataclass(frozen=True)
 class RunBase:
-    """What a new run of an asset builds on."""
+    """What a new run of an asset builds on. `references`: uploads by id; `segment_duration` in seconds."""
 
     project: Project
     output: Output
@@ -27,12 +27,12 @@ class RunBase:
 MAX_DIRECTIONS: Final = 4000
 KINDS_OF_A_SEGMENT: Final = (AssetKind.STARTING_IMAGE, AssetKind.VIDEO, AssetKind.NARRATION)
 Draft = dict[str, Any]
-"""{directions, settings}"""
+"""{directions, settings}; `settings` may name the model."""
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A slot with an id that never changes. `active_run_id` is its lock, `revision` counts edits of its draft."""
+    """`active_run_id`: the run that holds the asset's lock. `revision` counts the edits of its draft."""
 
     asset_id: str
     project_id: str
@@ -57,7 +57,7 @@ class NewAsset:
 
 
 def asset_label(kind: AssetKind, number: int | None) -> str:
-    """What people call an asset that nobody named. Follows the segment's number, so it changes when it moves."""
+    """The label of an asset that nobody named. It has the segment's number, so it changes when the segment moves."""
     match kind:
         case AssetKind.MUSIC:
             return "Music"

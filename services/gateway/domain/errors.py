@@ -75,6 +75,6 @@ def stale(revision: int) -> Refusal:
 
 
 def check_revision(expected: int | None, current: int) -> None:
-    """`expected` is the revision that the caller has seen; None: the caller does not mind. Raises Refusal stale."""
+    """`expected`: the revision that the caller has seen; None: any revision. Raises Refusal stale."""
     if expected not in (None, current):
         raise stale(current)

@@ -1,4 +1,4 @@
-"""The log of events behind every stream: one sequence, and a place in it as clients see it."""
+"""The event log behind every stream: one sequence, and the position of a client in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """One event for the SSE log; `data` as the API names it."""
+    """An event to append to the log; `data` as the API documents it."""
 
     name: str
     project_id: str
@@ -20,7 +20,7 @@ class StreamEvent:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """One row. `data` is the JSON text as clients get it, on one line; `to_user`: also on the stream of a user."""
+    """A row of the log. `data` is JSON on one line, as clients get it; `to_user`: also on the streams of its users."""
 
     seq: int
     project_id: str
@@ -31,7 +31,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class LogBounds:
-    """Every seq up to `pruned_to` is gone, `last` is the newest. Another epoch is another log."""
+    """Events up to `pruned_to` have been deleted; `last` is the newest. A different epoch means a different log."""
 
     epoch: str
     pruned_to: int
@@ -49,7 +49,7 @@ def event_id(epoch: str, seq: int) -> str:
 
 
 def resume_position(last_event_id: str | None, bounds: LogBounds) -> int | ResetReason | None:
-    """The seq after which to go on, why that is impossible, or None: the client knows nothing yet."""
+    """The seq to resume after, the reason why the client cannot resume, or None: the client has no position yet."""
     if not last_event_id:
         return None
     epoch, _, digits = last_event_id.rpartition(":")

@@ -1,4 +1,4 @@
-"""An answer that is given again to a repeated request."""
+"""The stored response of a request, which is sent again if the request is repeated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hashlib import sha256
 
 @dataclass(frozen=True)
 class StoredResponse:
-    """`fingerprint` is that of the request; `body` is JSON text or empty."""
+    """`fingerprint`: of the request; `body`: JSON text, or empty."""
 
     fingerprint: str
     status: int
@@ -18,7 +18,7 @@ class StoredResponse:
 
 
 def request_fingerprint(method: str, target: str, body: bytes) -> str:
-    """Of a request: its method, its path with the query, its body. 32 bytes as hex."""
+    """SHA-256, as hex, of the request's method, target (path and query) and body."""
     digest = sha256(f"{method} {target}\n".encode())
     digest.update(body)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Who is calling, as a verified token says."""
+"""The identity that a verified token proves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class InvalidToken(Exception):
-    """The token proves nothing; the text may be shown."""
+    """The token was not accepted; the text may be shown to the client."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Identity:
 
 
 def safe_url(url: str) -> str:
-    """https, or http to this machine; raises ValueError."""
+    """The URL, if it is https, or http to the loopback interface. Raises ValueError."""
     parts = urlsplit(url)
     if (parts.scheme == "https" and parts.hostname) or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url

@@ -1,4 +1,4 @@
-"""URLs of media, made per answer: they change exactly when the media do, and open one object for one caller."""
+"""URLs of media, built for each response: they change only when the media do, and open one object for one user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PREFIX: Final = "/api/v1/media"
 
 @dataclass(frozen=True)
 class Links:
-    """`sign(media, user_id, expires)` grants one object to one caller; `expires` stays the same within a window."""
+    """`sign(media, user_id, expires)` grants one object to one user; `expires` stays the same within a window."""
 
     origin: str
     user_id: str
@@ -26,7 +26,7 @@ class Links:
         return self._url(f"{collection}/{object_id}/{rendition}", f"v={rfc3339(updated_at)}")
 
     def preview(self, object_id: str, rendition: str) -> str:
-        """Of a version that waits for its decision."""
+        """The URL of a version that waits for a decision."""
         return self._url(f"versions/{object_id}/{rendition}", f"preview={sha256(object_id.encode()).hexdigest()[:16]}")
 
     def _url(self, media: str, tag: str) -> str:

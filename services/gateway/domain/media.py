@@ -1,4 +1,4 @@
-"""Media as a URL names them."""
+"""The object behind a media URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.contracts.values import ObjectRef
 
 @dataclass(frozen=True)
 class MediaFile:
-    """`filename` is what a download is called; `gone`: retention has deleted the bytes, or will.
+    """`filename`: the name of a download; `gone`: retention has deleted the object, or is about to.
 
     `unsigned`: the same film with Content Credentials follows.
     """

@@ -13,7 +13,7 @@ MAX_LIMIT: Final = 200
 
 @dataclass(frozen=True)
 class Page:
-    """`after` is what the last item of the page before sorts by. A filter with several values means any of them."""
+    """`after`: the sort key of the last item of the previous page. A filter matches any of its values."""
 
     limit: int = DEFAULT_LIMIT
     after: str | None = None
@@ -24,7 +24,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Listing:
-    """`next` is what `Page.after` of the following page must be; None: this was the last one."""
+    """`next`: the `Page.after` of the following page; None: this is the last page."""
 
     data: list[dict[str, Any]]
     next: str | None = None

@@ -1,4 +1,4 @@
-"""What callers have used of their quotas."""
+"""How many requests callers have sent in their current rate windows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WindowCount:
-    """Of the window that began at `begun` (Unix time). `caller`: a user of the policy user, an address of address."""
+    """Requests in the window that began at `begun` (Unix time). `caller`: a user id for the policy `user`, an address
+    for the policy `address`."""
 
     policy: str
     caller: str

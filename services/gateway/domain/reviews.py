@@ -14,7 +14,7 @@ from shared.contracts.values import Actor
 
 @dataclass(frozen=True)
 class NewReview:
-    """`verdict`: pending, or already known when a policy decided."""
+    """`verdict`: pending, or the verdict of a policy. `at`: when the decision was submitted."""
 
     review_id: str
     run: Run

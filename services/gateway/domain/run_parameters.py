@@ -29,7 +29,7 @@ class RunParameters:
 
     @classmethod
     def from_overrides(cls, overrides: Mapping[str, Any]) -> Self:
-        """From a request's overrides."""
+        """From the `overrides` of regenerate-requested."""
         special = {DIRECTIONS, MODEL, STYLE, CHARACTERS}
         return cls(
             directions=overrides.get(DIRECTIONS),
@@ -41,7 +41,7 @@ class RunParameters:
 
     @classmethod
     def from_draft(cls, draft: Mapping[str, Any] | None) -> Self:
-        """From {directions, settings}; `settings` may name the model."""
+        """From a draft: {directions, settings}; `settings` may name the model."""
         draft = draft or {}
         return cls.from_overrides((draft.get("settings") or {}) | {DIRECTIONS: draft.get("directions")})
 

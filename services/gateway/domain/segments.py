@@ -1,4 +1,5 @@
-"""Segments of an episode, and the status that each of them shows."""
+"""Segments of an episode, and the status of each: `status` follows from its newest video run, `approval_status` from
+the decision on that run."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class ApprovalStatus(StrEnum):
 
 @dataclass(frozen=True)
 class NewestRun:
-    """The newest run of an asset that was sent and is neither expired nor cancelled (those show what was before).
+    """The newest run of an asset that was sent and is neither expired nor cancelled; those leave the status unchanged.
 
     `after_rejection`: its parent was rejected. `changes_suggested`: it was itself rejected with suggested changes.
     """
@@ -44,7 +45,7 @@ class SegmentState:
 
 
 def segment_state(run: NewestRun | None) -> SegmentState:
-    """None: there is no such run."""
+    """`run` None: the segment has no such run yet."""
     if run is None:
         return SegmentState(SegmentStatus.PENDING, None)
     match run.status:
@@ -61,14 +62,14 @@ def segment_state(run: NewestRun | None) -> SegmentState:
         case RunStatus.FAILED:
             return SegmentState(SegmentStatus.FAILED, None)
         case RunStatus.EXPIRED | RunStatus.CANCELLED:
-            raise ValueError(f"a run that is {run.status} shows what was before it")
+            raise ValueError(f"a run that is {run.status} does not change the status of its segment")
         case _:
             assert_never(run.status)
 
 
 @dataclass(frozen=True)
 class SegmentCounts:
-    """`completed` includes approved and rejected ones; `pending` is the rest that has not failed."""
+    """`completed` includes approved and rejected segments; `pending` are all others that have not failed."""
 
     total_segments: int
     completed: int
@@ -80,18 +81,19 @@ class SegmentCounts:
 
 
 def count_segments(segments: Sequence[SegmentState]) -> SegmentCounts:
-    """`segments` in film order. The current one is being generated, else it is the first that is not approved."""
+    """`segments` in film order. The current segment is the first that is generating, else the first that is not
+    approved."""
     completed = sum(s.status is SegmentStatus.COMPLETED for s in segments)
     failed = sum(s.status is SegmentStatus.FAILED for s in segments)
     approved = [s.approval_status is ApprovalStatus.APPROVED for s in segments]
-    turned_down = (ApprovalStatus.REJECTED, ApprovalStatus.NEEDS_REVISION)
+    rejections = (ApprovalStatus.REJECTED, ApprovalStatus.NEEDS_REVISION)
     generating = [n for n, s in enumerate(segments, 1) if s.status is SegmentStatus.GENERATING]
     waiting = [n for n, done in enumerate(approved, 1) if not done]
     return SegmentCounts(
         total_segments=len(segments),
         completed=completed,
         approved=sum(approved),
-        rejected=sum(s.status is SegmentStatus.COMPLETED and s.approval_status in turned_down for s in segments),
+        rejected=sum(s.status is SegmentStatus.COMPLETED and s.approval_status in rejections for s in segments),
         failed=failed,
         pending=len(segments) - completed - failed,
         current_segment=next(iter(generating), next(iter(waiting), None)),
@@ -100,7 +102,7 @@ def count_segments(segments: Sequence[SegmentState]) -> SegmentCounts:
 
 @dataclass(frozen=True)
 class Segment:
-    """`number` counts from 1 in film order; None once deleted."""
+    """`number` counts from 1 in film order; None once the segment is deleted. `duration` in seconds."""
 
     segment_id: str
     episode_id: str

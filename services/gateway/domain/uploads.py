@@ -1,4 +1,4 @@
-"""Uploads: what is taken, told by its first bytes and never by its name or by what the client says."""
+"""Uploads: which files are accepted, recognised by their first bytes and never by their names or declared types."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _BEHIND: Final = (
 
 @dataclass(frozen=True)
 class Inspected:
-    """Pixels and seconds, as found in the file; None where it has none."""
+    """As measured in the file: width and height in pixels, duration in seconds; None where a file has none."""
 
     width: int | None = None
     height: int | None = None
@@ -94,7 +94,7 @@ def kind_of(content_type: str) -> str:
 
 
 def sniff(head: bytes) -> str | None:
-    """The content type that the first bytes tell, None if it is none that we take."""
+    """The content type by the first bytes of the file; None if it is not accepted."""
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -105,11 +105,11 @@ def sniff(head: bytes) -> str | None:
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
     if head.startswith((b"II*\0", b"MM\0*")):
         return "image/tiff"
-    if head.startswith(b"BM") and len(head) >= 26 and head[6:10] == bytes(4):  # reserved, in every writer's BMP
+    if head.startswith(b"BM") and len(head) >= 26 and head[6:10] == bytes(4):  # reserved bytes, always zero
         return "image/bmp"
     if head[4:8] == b"ftyp":
         return _iso_brand(head[8:12])
-    if head[4:8] in (b"moov", b"mdat", b"wide"):  # a MOV from before there were brands
+    if head[4:8] in (b"moov", b"mdat", b"wide"):  # a MOV from before brands existed
         return "video/quicktime"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "video/webm" if b"webm" in head else "video/x-matroska"
@@ -133,7 +133,7 @@ def _iso_brand(brand: bytes) -> str | None:
 
 
 def _frame_sync(head: bytes) -> str | None:
-    """Audio without a container: eleven set bits, then layer 0 (ADTS) or 1-3 (MPEG)."""
+    """Audio without a container: eleven sync bits, then layer 0 (ADTS) or 1-3 (MPEG)."""
     if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     if head[1] & 0xF6 == 0xF0:
@@ -142,29 +142,32 @@ def _frame_sync(head: bytes) -> str | None:
 
 
 def looks_like_svg(head: bytes) -> bool:
-    """Markup that could run scripts in a page of ours."""
+    """Markup, which could run scripts on our pages."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return text.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--"))
 
 
 def taken() -> str:
-    return f"Send a picture ({PICTURES}), a video ({VIDEOS}) or sound ({SOUNDS})."
+    return f"Send an image ({PICTURES}), a video ({VIDEOS}) or audio ({SOUNDS})."
 
 
 def why_refused(head: bytes) -> str:
-    """In words, for what `sniff` does not know."""
+    """Why a file that `sniff` does not recognise is refused, as a sentence."""
     if looks_like_svg(head):
-        return "SVG is not taken: it can hold scripts."
+        return "SVG files are not accepted, because they can contain scripts."
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     named = next((words for start, words in _REFUSED if text[: len(start)].lower() == start.lower()), None)
-    return f"This is {named}, which is not taken." if named else "This is no image, audio or video that is taken."
+    return (
+        f"This is {named}, which is not accepted." if named else "This is not an accepted image, audio or video format."
+    )
 
 
 def hidden_in(content_type: str, tail: bytes) -> str | None:
-    """What else a file is that was also something we take, in words: `tail` is its last `TAIL_BYTES`.
+    """What else an accepted file contains, such as "a ZIP archive"; `tail` is its last `TAIL_BYTES`.
 
-    An archive is found by its end, whatever precedes it (PKWARE APPNOTE 4.3.16). Behind a picture's end other things
-    are known by their beginning; a telephone's moving picture is one that is no harm, and what is unknown is none.
+    A ZIP archive is found by its end record, whatever precedes it (PKWARE APPNOTE 4.3.16). Other content is recognised
+    by its first bytes after the end of the picture. The video that telephones append to photos is harmless, and unknown
+    content is ignored.
     """
     at = tail.rfind(b"PK\x05\x06")
     if at >= 0 and at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail):
@@ -176,7 +179,7 @@ def hidden_in(content_type: str, tail: bytes) -> str | None:
 
 
 def plain_name(filename: str | None, content_type: str) -> str:
-    """A file name that is safe to show and to offer: no path, no control characters, at most 150 of them."""
+    """A file name that is safe to show and to download: no path, no control characters, at most 150 characters."""
     base = (filename or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(c for c in base if c.isprintable() and c not in '"<>|?*:').strip(" .")[:150]
     return kept or f"upload.{EXTENSIONS.get(content_type, 'bin')}"

@@ -15,6 +15,8 @@ from shared.contracts.values import AssetKind
 
 @dataclass(frozen=True)
 class VersionRecord:
+    """`number` counts the versions of the asset. `closed_at`: when it was rejected, expired or not chosen."""
+
     version_id: str
     project_id: str
     episode_id: str
@@ -38,7 +40,7 @@ class VersionStatus(StrEnum):
 
 
 def version_status(state: RunState, *, chosen: bool) -> VersionStatus:
-    """What a candidate of a run is; `chosen`: it is the one that was accepted."""
+    """The status of a candidate of a run; `chosen`: it is the candidate that was accepted."""
     match state.status:
         case RunStatus.ACCEPTED | RunStatus.COMPLETE:
             return VersionStatus.ACCEPTED if chosen else VersionStatus.NOT_CHOSEN
@@ -53,7 +55,7 @@ def version_status(state: RunState, *, chosen: bool) -> VersionStatus:
 
 
 def is_retired(version: VersionRecord, now: datetime) -> bool:
-    """Retention let it go, or may have."""
+    """Retention has deleted the version, or may have."""
     return version.retired_at is not None or (version.closed_at is not None and version.closed_at < now - CLOSED_KEPT)
 
 

@@ -1,1 +1,1 @@
-"""PostgreSQL: the store of the use cases, one file per aggregate, SQL beside the code that runs it."""
+"""The gateway's PostgreSQL: one repository per aggregate, with its SQL next to the code that runs it."""

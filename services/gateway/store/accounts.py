@@ -9,7 +9,7 @@ from typing import Final
 from services.gateway.domain.accounts import Caller, Resource, Role
 from shared.postgres.pool import Connection
 
-_OF: Final[dict[Resource, str]] = {
+_PROJECT_OF: Final[dict[Resource, str]] = {
     "project": "select project_id from projects where project_id = $2",
     "episode": "select project_id from episodes where episode_id = $2 and deleted_at is null",
     "segment": "select project_id from segments where segment_id = $2 and deleted_at is null",
@@ -22,7 +22,7 @@ _OF: Final[dict[Resource, str]] = {
     "where b.batch_id = $2 and e.deleted_at is null",
     "compilation": "select c.project_id from compilations c join episodes e using (episode_id) "
     "where c.compilation_id = $2 and e.deleted_at is null",
-    "import": "select project_id from imports where import_id = $2",  # why it failed outlives its episode
+    "import": "select project_id from imports where import_id = $2",  # kept longer than its episode
     "upload": "select project_id from uploads where upload_id = $2 and deleted_at is null",
 }
 _ACCESS: Final = """
@@ -31,16 +31,16 @@ _ACCESS: Final = """
     join projects p on p.project_id = it.project_id and p.deleted_at is null
     join members m on m.project_id = p.project_id and m.user_id = $1
 """
-# Counted from the newest back: the first one with which there are more than so many.
+# Counted from the newest back: the first generation with which the count is exceeded.
 _BEYOND: Final = """
     select created_at from (
         select created_at,
                sum(coalesce((request ->> 'variants')::int, 1)) over (order by created_at desc, run_id) as upto
         from runs where source = 'generate' and actor ->> 'user_id' = $1 and created_at > $2
-    ) asked
+    ) requested
     where upto > $3 order by created_at desc limit 1
 """
-_ASKED: Final = """
+_REQUESTED: Final = """
     select coalesce(sum(coalesce((request ->> 'variants')::int, 1)), 0) from runs
     where source = 'generate' and actor ->> 'user_id' = $1 and created_at > $2
 """
@@ -67,18 +67,18 @@ class AccountRepository:
         return bool(await self._db.fetchval("select 1 from users where user_id = $1", user_id))
 
     async def access(self, user_id: str, resource: Resource, resource_id: str) -> Caller | None:
-        """None: there is no such thing, or it is deleted, or the user is no member of its project."""
-        row = await self._db.fetchrow(_ACCESS.format(of=_OF[resource]), user_id, resource_id)
+        """None: the resource is absent or deleted, or the user is not a member of its project."""
+        row = await self._db.fetchrow(_ACCESS.format(of=_PROJECT_OF[resource]), user_id, resource_id)
         return Caller(user_id, row["project_id"], row["owner_id"], Role(row["role"])) if row else None
 
     async def generations_beyond(self, user_id: str, since: datetime, count: int) -> datetime | None:
-        """When the newest of those generations was asked for without which the rest since then are at most `count`;
-        None: they are at most `count` anyway."""
+        """The creation time of the generation that must leave the window so that at most `count` remain; None: there
+        are no more than `count` since `since`."""
         found: datetime | None = await self._db.fetchval(_BEYOND, user_id, since, count)
         return found
 
     async def generations(self, user_id: str, since: datetime) -> int:
-        return int(await self._db.fetchval(_ASKED, user_id, since))
+        return int(await self._db.fetchval(_REQUESTED, user_id, since))
 
     async def spent(self, user_id: str, since: datetime, currency: str) -> Decimal:
         found: Decimal = await self._db.fetchval(_SPENT_BY, user_id, since, currency)

@@ -1,4 +1,4 @@
-"""Assets: their locks, drafts and committed pointers; and what a new run of one builds on."""
+"""Assets: their locks, drafts and committed versions, and what a new run builds on."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ _TAKE: Final = """
 _COMMIT: Final = """
     update assets a
     set active_run_id = nullif(a.active_run_id, $2), updated_at = $5,
-        draft = case when newer.yes then coalesce($6::jsonb, a.draft) else a.draft end,
-        committed_version_id = case when newer.yes then $3 else a.committed_version_id end,
-        commit_seq = case when newer.yes then $4 else a.commit_seq end,
-        committed_at = case when newer.yes then $5 else a.committed_at end
-    from (select commit_seq < $4 as yes from assets where asset_id = $1) newer
-    where a.asset_id = $1 and (newer.yes or a.active_run_id = $2) returning newer.yes
+        draft = case when newer.applies then coalesce($6::jsonb, a.draft) else a.draft end,
+        committed_version_id = case when newer.applies then $3 else a.committed_version_id end,
+        commit_seq = case when newer.applies then $4 else a.commit_seq end,
+        committed_at = case when newer.applies then $5 else a.committed_at end
+    from (select commit_seq < $4 as applies from assets where asset_id = $1) newer
+    where a.asset_id = $1 and (newer.applies or a.active_run_id = $2) returning newer.applies
 """
 _STALE: Final = """
     update assets video set stale_since = case when now.stale then coalesce(video.stale_since, $2) end, updated_at = $2
     from (select v.asset_id,
-                 coalesce(made.starting_image_version_id <> image.committed_version_id, false) as stale
+                 coalesce(version.starting_image_version_id <> image.committed_version_id, false) as stale
           from assets v
-          left join versions made on made.version_id = v.committed_version_id
+          left join versions version on version.version_id = v.committed_version_id
           left join assets image on image.segment_id = v.segment_id and image.kind = 'starting_image'
           where v.segment_id = $1 and v.kind = 'video') now
     where video.asset_id = now.asset_id and now.stale <> (video.stale_since is not null)
@@ -72,7 +72,7 @@ class AssetRepository:
         await insert_many(self._db, "assets", [asset_values(episode, segment_id, asset, at) for asset in assets])
 
     async def lock(self, asset_id: str) -> Asset | None:
-        """None: absent or deleted."""
+        """None if it is absent or deleted."""
         row = await self._db.fetchrow(_ASSET, asset_id)
         return Asset(**dict(row) | {"kind": AssetKind(row["kind"])}) if row else None
 
@@ -83,7 +83,7 @@ class AssetRepository:
         return found
 
     async def base_of(self, asset_id: str) -> RunBase:
-        """What a new run builds on. The asset exists."""
+        """What a new run of the asset builds on. The caller has locked the asset."""
         row = await self._db.fetchrow(_BASE, asset_id)
         assert row is not None, "the caller has locked the asset"
         settings = row["settings"]
@@ -108,12 +108,13 @@ class AssetRepository:
         return {r["upload_id"]: ObjectRef(**r["object"]) for r in rows}
 
     async def take(self, asset_id: str, run_id: str | None, at: datetime) -> int:
-        """Counts one more run and returns its number; with `run_id` it gets the lock, which the caller saw free."""
+        """Counts one more run and returns its number. With `run_id`, that run gets the asset's lock; the caller has
+        seen that the lock is free."""
         found: int = await self._db.fetchval(_TAKE, asset_id, run_id, at)
         return found
 
     async def release(self, asset_id: str, run_id: str, at: datetime) -> None:
-        """If that run holds the lock."""
+        """Frees the lock if that run holds it."""
         await defer(
             self._db,
             "assets",
@@ -135,7 +136,7 @@ class AssetRepository:
         )
 
     async def save_draft(self, asset_id: str, draft: Draft | None, edited_at: datetime) -> None:
-        """By a person: its revision rises."""
+        """Raises the asset's revision, because a person has edited the draft."""
         await self._db.execute(
             "update assets set draft = $2, revision = revision + 1, updated_at = $3 where asset_id = $1",
             asset_id,
@@ -146,11 +147,11 @@ class AssetRepository:
     async def commit(
         self, asset_id: str, run_id: str, version_id: str, commit_seq: int, draft: Draft | None, at: datetime
     ) -> bool:
-        """The version is the committed one, with `draft` as the new draft if there is any; the run lets go of the lock.
-        False if this commit or a later one was applied already: only the lock is free then."""
+        """Makes the version the committed one and, unless it is None, `draft` the new draft; the run frees the lock.
+        False if this commit or a later one was applied before: then only the lock is freed."""
         rows = await flush_with(self._db, "assets", _COMMIT, asset_id, run_id, version_id, commit_seq, at, draft)
-        return bool(rows and rows[0]["yes"])
+        return bool(rows and rows[0]["applies"])
 
     async def mark_stale(self, segment_id: str, at: datetime) -> list[str]:
-        """Recomputes whether the segment's video is stale; returns it if that changed."""
+        """Recomputes whether the segment's video is stale. Returns the video's asset id if that has changed."""
         return [r["asset_id"] for r in await flush_with(self._db, "assets", _STALE, segment_id, at)]

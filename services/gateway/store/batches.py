@@ -1,4 +1,4 @@
-"""Batches and their items; the rows that the planner looks at."""
+"""Batches, their items, and the rows that the planner reads."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _ASSETS: Final = """
     where a.episode_id = $1 and a.deleted_at is null and a.kind <> 'image'
     order by s.number nulls last, a.kind
 """
-# The newest run counts if it is active or ended since the batch began: an older failure is no reason to leave an
-# asset, and an older rejection none to wait.
+# The newest run counts if it is active or has ended since the batch began: an older failure must not leave an asset,
+# and an older rejection must not make the batch wait.
 _ROWS: Final = """
     select i.asset_id, i.kind, i.skipped, i.refused, s.segment_id, s.number,
            a.committed_version_id is not null as committed,
@@ -74,7 +74,7 @@ class BatchRepository:
         self._db = connection
 
     async def insert(self, batch: NewBatch, items: Sequence[tuple[str, str | None, str]]) -> None:
-        """`items`: (asset_id, segment_id, kind)."""
+        """`items`: (asset_id, segment_id, kind) of each asset."""
         policy = batch.policy
         await insert(
             self._db,
@@ -121,13 +121,13 @@ class BatchRepository:
         return _batch(row) if row else None
 
     async def assets_of_episode(self, episode_id: str) -> list[tuple[str, str | None, int | None, str]]:
-        """(asset_id, segment_id, number, kind) of what a batch can make, in film order."""
+        """(asset_id, segment_id, number, kind) of the assets that a batch can generate, in film order."""
         return [
             (r["asset_id"], r["segment_id"], r["number"], r["kind"]) for r in await self._db.fetch(_ASSETS, episode_id)
         ]
 
     async def rows(self, batch: Batch) -> tuple[list[SegmentSlots], Slot | None]:
-        """What the planner needs, from the rows as they are now."""
+        """What the planner needs: the segments in film order, and the music."""
         segments: dict[str, dict[str, Any]] = {}
         music: Slot | None = None
         for row in await self._db.fetch(_ROWS, batch.batch_id, batch.created_at):
@@ -140,7 +140,7 @@ class BatchRepository:
         return [SegmentSlots(segment_id, **found) for segment_id, found in segments.items()], music
 
     async def skip(self, batch_id: str, segment_ids: Sequence[str | None], at: datetime) -> None:
-        """None: the music."""
+        """A segment id of None means the music."""
         await self._db.execute(_SKIP, batch_id, [s for s in segment_ids if s], None in segment_ids, at)
 
     async def refuse(self, batch_id: str, asset_id: str, problem: Mapping[str, Any], at: datetime) -> None:
@@ -165,10 +165,10 @@ class BatchRepository:
         await self._db.execute(_DELETED, batch_id, list(items), at)
 
     async def save(self, batch: Batch, at: datetime, **changes: Any) -> datetime:
-        """Returns the new `updated_at`, which is above the old one."""
-        moved = strictly_after(batch.updated_at, at)
-        await update(self._db, "batches", "batch_id", batch.batch_id, {"updated_at": moved, **changes})
-        return moved
+        """Returns the new `updated_at`, which is later than the old one."""
+        updated_at = strictly_after(batch.updated_at, at)
+        await update(self._db, "batches", "batch_id", batch.batch_id, {"updated_at": updated_at, **changes})
+        return updated_at
 
     async def active_runs(self, batch_id: str) -> list[str]:
         return [r["run_id"] for r in await self._db.fetch(_ACTIVE, batch_id)]
@@ -210,7 +210,7 @@ def _slot(row: asyncpg.Record) -> Slot:
 
 
 def _problem(status: str, error: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Why a segment was left, and what to do about it."""
+    """Why the run's asset was left, and what to do about it."""
     if error:
         return {name: error.get(name) for name in ("code", "cause", "recovery")}
     if status == "expired":

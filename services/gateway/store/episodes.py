@@ -1,4 +1,4 @@
-"""Episodes, their segments in order, their timeline and its revisions."""
+"""Episodes, their segments and timelines, and the history of their revisions."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class EpisodeRepository:
     async def revise(
         self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any], at: datetime
     ) -> None:
-        """Adds to the episode's revisions."""
+        """Adds an entry to the episode's history."""
         await insert_later(
             self._db,
             "episode_revisions",
@@ -96,7 +96,7 @@ class EpisodeRepository:
         )
 
     async def delete(self, episode_id: str, at: datetime) -> list[str]:
-        """Marks the episode and all that is in it deleted; returns the assets."""
+        """Marks the episode and everything in it as deleted. Returns the ids of its assets."""
         await self._db.execute(
             "update segments set deleted_at = $2, number = null, updated_at = $2 "
             "where episode_id = $1 and deleted_at is null",
@@ -113,7 +113,7 @@ class EpisodeRepository:
         return sorted(r["asset_id"] for r in rows)
 
     async def next_timeline(self, episode_id: str) -> int:
-        """Raises `timeline_version` and returns it."""
+        """Increments `timeline_version` and returns it."""
         found: int = await self._db.fetchval(
             "update episodes set timeline_version = timeline_version + 1 where episode_id = $1 "
             "returning timeline_version",
@@ -122,7 +122,7 @@ class EpisodeRepository:
         return found
 
     async def timeline(self, episode_id: str) -> tuple[list[TimelineSegment], str | None]:
-        """Segments in film order, and the music's asset."""
+        """The segments in film order, and the asset id of the music."""
         rows = await self._db.fetch(_TIMELINE, episode_id)
         music: str | None = await self._db.fetchval(
             "select asset_id from assets where episode_id = $1 and kind = 'music' and deleted_at is null", episode_id
@@ -130,7 +130,7 @@ class EpisodeRepository:
         return [_timeline_segment(r) for r in rows], music
 
     async def insert_segments(self, episode: Episode, segments: Sequence[NewSegment], at: datetime) -> None:
-        """With their assets."""
+        """Inserts the segments together with their assets."""
         await insert_many(
             self._db,
             "segments",
@@ -162,7 +162,7 @@ class EpisodeRepository:
         await update(self._db, "segments", "segment_id", segment_id, {"updated_at": at, **changes})
 
     async def delete_segment(self, segment_id: str, at: datetime) -> list[str]:
-        """Marks it and its assets deleted; returns the assets."""
+        """Marks the segment and its assets as deleted. Returns the ids of the assets."""
         await self.save_segment(segment_id, at, deleted_at=at, number=None)
         rows = await self._db.fetch(
             "update assets set deleted_at = $2, updated_at = $2 where segment_id = $1 and deleted_at is null "
@@ -173,17 +173,17 @@ class EpisodeRepository:
         return sorted(r["asset_id"] for r in rows)
 
     async def segment_ids(self, episode_id: str) -> list[str]:
-        """In film order."""
+        """The ids of the episode's segments in film order."""
         rows = await self._db.fetch(
             "select segment_id from segments where episode_id = $1 and deleted_at is null order by number", episode_id
         )
         return [r["segment_id"] for r in rows]
 
     async def number_segments(self, episode_id: str, segment_ids: Sequence[str], at: datetime) -> None:
-        """Numbers them from 1 in this order, and names their assets accordingly."""
-        moved = await self._db.fetch(_NUMBER, episode_id, list(segment_ids), at)
+        """Numbers the segments from 1 in this order, and updates the labels of their assets."""
+        renumbered = await self._db.fetch(_NUMBER, episode_id, list(segment_ids), at)
         names = [
-            (r["segment_id"], kind.value, asset_label(kind, r["number"])) for r in moved for kind in _SEGMENT_KINDS
+            (r["segment_id"], kind.value, asset_label(kind, r["number"])) for r in renumbered for kind in _SEGMENT_KINDS
         ]
         await self._db.execute(_LABEL, [n[0] for n in names], [n[1] for n in names], [n[2] for n in names], at)
 

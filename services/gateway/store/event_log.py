@@ -1,4 +1,4 @@
-"""Reads the log that streams are fed from."""
+"""Reads the event log that feeds the streams."""
 
 from __future__ import annotations
 

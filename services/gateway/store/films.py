@@ -14,7 +14,7 @@ from shared.contracts.events.gateway import CompileRequested
 from shared.contracts.values import Actor, Media, ObjectRef, Output
 from shared.postgres.pool import Connection
 
-# One statement: what it sees is one moment, whatever is committed or reordered beside it.
+# A single statement, so that it sees one state of the episode, whatever is committed or reordered at the same time.
 _SNAPSHOT: Final = """
     with sources as (
         select a.asset_id, a.segment_id, a.kind, a.committed_version_id, v.object, v.media, v.directions, v.model,
@@ -59,7 +59,7 @@ class FilmRepository:
         self._db = connection
 
     async def snapshot(self, episode_id: str) -> FilmParts | None:
-        """Everything that a film pins, in one statement."""
+        """Everything that a film can use, at one moment."""
         row = await self._db.fetchrow(_SNAPSHOT, episode_id)
         if row is None:
             return None
@@ -104,9 +104,9 @@ class FilmRepository:
         return Film(**dict(row) | {"state": FilmState(row["state"]), "actor": Actor(**row["actor"])}) if row else None
 
     async def apply(self, film: Film, event: FilmUpdated, at: datetime) -> datetime:
-        """Returns the new `updated_at`, which is above the old one."""
-        moved, told = strictly_after(film.updated_at, at), event.model_dump(mode="json")
-        ended = event.completed_at or (moved if event.state is FilmState.COMPLETED else None)
+        """Returns the new `updated_at`, which is later than the old one."""
+        updated_at, data = strictly_after(film.updated_at, at), event.model_dump(mode="json")
+        completed_at = event.completed_at or (updated_at if event.state is FilmState.COMPLETED else None)
         await self._db.execute(
             _APPLY,
             film.compilation_id,
@@ -116,19 +116,19 @@ class FilmRepository:
             event.message_code,
             event.estimated_duration_s,
             event.queue_position,
-            told["object"],
-            told["poster"],
-            told["media"],
+            data["object"],
+            data["poster"],
+            data["media"],
             event.segments_included,
-            told["report"],
+            data["report"],
             event.warnings,
             event.provenance,
-            told["problem"],
-            ended,
-            moved,
-            told["files"],
+            data["problem"],
+            completed_at,
+            updated_at,
+            data["files"],
         )
-        return moved
+        return updated_at
 
     async def save(self, compilation_id: str, at: datetime, **changes: Any) -> None:
         await update(self._db, "compilations", "compilation_id", compilation_id, {"updated_at": at, **changes})

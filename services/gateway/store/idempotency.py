@@ -1,4 +1,4 @@
-"""The answers to POSTs, kept for a day in the transactions of their effects."""
+"""Responses to POST requests, stored for a day in the same transaction as their effects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORGET: Final = "delete from idempotency_keys where caller = $1 and key = $2"
 
 
 async def lock(connection: Connection, caller: str, key: str) -> bool:
-    """Until the transaction ends; False: another request with this key is being answered."""
+    """Locks the key until the transaction ends. False: another request with this key is in progress."""
     return bool(await connection.fetchval(_LOCK, caller, key))
 
 

@@ -59,7 +59,7 @@ class ImportRepository:
         await update(self._db, "imports", "import_id", import_id, {"updated_at": at, **changes})
 
     async def runs_left(self, import_id: str) -> tuple[int, int]:
-        """(how many of its runs have not ended, how many there are)."""
+        """(how many of the import's runs have not ended, how many there are)."""
         row = await self._db.fetchrow(_LEFT, import_id)
         return (row["unfinished"], row["total"]) if row else (0, 0)
 

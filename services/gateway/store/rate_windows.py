@@ -1,4 +1,4 @@
-"""Windows of requests, added up over all replicas in a table that need not survive a crash."""
+"""Request counts per rate window, summed over all replicas in an unlogged table."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _ADD: Final = """
 
 
 class RateWindows:
-    """One statement for all callers that are new or have gone on since the last one."""
+    """One statement adds the counts of all callers that have sent requests since the last one."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def add(self, used: Sequence[WindowCount], now: float, window_s: int) -> list[WindowCount]:
-        """Adds to each caller's window, or begins one if its last is over; what each stands at now."""
+        """Adds to each caller's window, or begins a new one if the last is over. Returns the current windows."""
         rows = await self._pool.fetch(
             _ADD,
             [u.policy for u in used],

@@ -1,4 +1,4 @@
-"""Decisions: one pending per run, and the history of all."""
+"""Decisions on previews: at most one pending per run, and the history of all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ReviewRepository:
         self._db = connection
 
     async def insert(self, review: NewReview) -> bool:
-        """False if a decision on that run is pending."""
+        """False if another decision on that run is pending."""
         run, changes = review.run, review.suggested_changes
         return bool(
             await self._db.fetchval(
@@ -71,11 +71,11 @@ class ReviewRepository:
         )
 
     async def decisive(self, run_id: str) -> Review | None:
-        """The decision that counted, else the pending one."""
+        """The decision that counted, else the pending one, else None."""
         return _review(await self._db.fetchrow(_DECISIVE, run_id))
 
     async def settle(self, review_id: str, verdict: str, reason: str | None, at: datetime) -> None:
-        """And tells whoever waits for it."""
+        """Closes a pending decision and notifies the requests that wait for it."""
         await defer(self._db, "reviews", _SETTLE, review_id, verdict, reason, at)
 
 

@@ -1,4 +1,4 @@
-"""Runs: the read model, each with what its handlers need of asset, segment and batch."""
+"""Runs, each with the facts about its asset, segment and batch that commands and projections need."""
 
 from __future__ import annotations
 
@@ -79,16 +79,17 @@ class RunRepository:
         return _run(await self._db.fetchrow(_GET, run_id))
 
     async def lock(self, run_id: str) -> Run | None:
-        """Locks its asset as well."""
+        """Locks the run's asset as well."""
         return _run(await self._db.fetchrow(_LOCK, run_id))
 
     async def newest_shown(self, asset_id: str) -> Run | None:
-        """The newest that was sent and is neither expired nor cancelled."""
+        """The newest run of the asset that was sent and is neither expired nor cancelled."""
         return _run(await self._db.fetchrow(_NEWEST, asset_id))
 
     async def save(self, run: Run, state: RunState, at: datetime, **changes: Any) -> datetime:
-        """Writes the track and what follows from it; returns the new `updated_at`, which is above the old one."""
-        moved = strictly_after(run.updated_at, at)
+        """Writes the state, the status that follows from it, and other columns. Returns the new `updated_at`, which is
+        later than the old one."""
+        updated_at = strictly_after(run.updated_at, at)
         if cost := changes.get("cost"):
             changes |= {"cost_amount": Decimal(cost["amount"]), "cost_currency": cost["currency"]}
         await update_later(
@@ -102,11 +103,11 @@ class RunRepository:
                 "status": state.status,
                 "run_rev": state.run_rev,
                 "review_rev": state.review_rev,
-                "updated_at": moved,
+                "updated_at": updated_at,
                 **changes,
             },
         )
-        return moved
+        return updated_at
 
     async def note_step(
         self, run: Run, state: str, step: str, code: str, args: Mapping[str, Any], attempt: int, at: datetime

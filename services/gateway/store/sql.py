@@ -1,4 +1,4 @@
-"""Statements that only differ in their columns. Names come from our code, never from a request."""
+"""Statements that differ only in their columns. Names of tables and columns never come from a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def insert(db: Connection, table: str, values: Mapping[str, Any]) -> None:
 
 
 async def insert_later(db: Connection, table: str, values: Mapping[str, Any]) -> None:
-    """Before anything reads on this connection, and before the commit: `shared.postgres.deferred_writes`."""
+    """Deferred until something reads on this connection, or the commit: see `shared.postgres.deferred_writes`."""
     await defer(db, table, _insertion(table, values), *values.values())
 
 
@@ -30,7 +30,7 @@ async def update(db: Connection, table: str, key: str, value: str, changes: Mapp
 
 
 async def update_later(db: Connection, table: str, key: str, value: str, changes: Mapping[str, Any]) -> None:
-    """The same before anything reads on this connection, and before the commit: `shared.postgres.deferred_writes`."""
+    """Like `update`, deferred until something reads on this connection, or the commit."""
     await defer(db, table, _change(table, key, changes), value, *changes.values())
 
 

@@ -10,14 +10,14 @@ from shared.postgres.pool import Pool
 _ADMIT: Final = "select admit_stream($1, $2, $3, $4)"
 _TELL: Final = """
     insert into open_streams (user_id, replica_id, count)
-    select told.user_id, $1, told.count from unnest($2::text[], $3::integer[]) as told(user_id, count)
+    select reported.user_id, $1, reported.count from unnest($2::text[], $3::integer[]) as reported(user_id, count)
     on conflict (user_id, replica_id) do update set count = excluded.count
 """
 _FORGET: Final = "delete from open_streams where replica_id = $1 and count = 0"
 _ALIVE: Final = """
     with dead as (
         delete from stream_replicas where alive_until < now() - interval '1 hour' returning replica_id
-    ), gone as (
+    ), deleted as (
         delete from open_streams where replica_id in (select replica_id from dead)
     )
     insert into stream_replicas (replica_id, alive_until) values ($1, now() + make_interval(secs => $2))
@@ -29,7 +29,7 @@ _GONE: Final = """
 
 
 class StreamCounts:
-    """Implements `entrypoints.sse_allowance.StreamCounts` for one replica."""
+    """The counts of one replica, and whether it is alive. Counts of a dead replica do not count."""
 
     def __init__(self, pool: Pool, replica_id: str) -> None:
         self._pool = pool

@@ -1,4 +1,4 @@
-"""Tickets: a stream's path opened once within half a minute, for an EventSource that can send no header."""
+"""Tickets open a stream's path once within 30 seconds, for an EventSource, which cannot send headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REDEEM: Final = "delete from tickets where ticket_sha256 = $1 returning user_id
 
 
 class Tickets:
-    """Stored as digests: who reads the table opens nothing."""
+    """Stored as digests, so that reading the table does not help to open a stream."""
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
@@ -31,7 +31,8 @@ class Tickets:
         return ticket, expires_at
 
     async def redeem(self, ticket: str, path: str) -> str | None:
-        """Whose it is, once. A ticket for another path is spent, too: it has been seen by someone it was not for."""
+        """The user's id, once; None if the ticket is not valid. A ticket for another path is used up too, because it
+        may have been leaked."""
         row = await self._pool.fetchrow(_REDEEM, _digest(ticket))
         if row is None or row["path"] != path or row["expires_at"] <= self._clock.now():
             return None

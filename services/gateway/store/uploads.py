@@ -37,14 +37,14 @@ class UploadRepository:
         )
 
     async def of_project(self, project_id: str, upload_ids: Sequence[str]) -> dict[str, Upload]:
-        """Ids that are none, or not the project's, are simply not found."""
-        asked = [u for u in upload_ids if is_id(u)]
-        if not asked:
+        """By id. Malformed ids and uploads of other projects are left out."""
+        valid_ids = [u for u in upload_ids if is_id(u)]
+        if not valid_ids:
             return {}
         rows = await self._db.fetch(
             """select upload_id, project_id, filename, content_type, kind, object, user_id, width, height, duration
                from uploads where project_id = $1 and upload_id = any($2::uuid[]) and deleted_at is null""",
             project_id,
-            asked,
+            valid_ids,
         )
         return {r["upload_id"]: Upload(**dict(r) | {"object": ObjectRef(**r["object"])}) for r in rows}

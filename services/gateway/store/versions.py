@@ -1,4 +1,4 @@
-"""Versions as clients see them: facts once, a status that follows from the newest run that offered them."""
+"""Versions: their facts are written once; their status follows from the newest run that offered them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shared.contracts.values import AssetKind, Version
 from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
-# Once accepted, always accepted: a rollback offers the version again, and whatever becomes of that run, the version can
-# be rolled back to. What is offered is there, though retention had let it go in between.
+# Once accepted, a version stays accepted: a rollback offers it again and, whatever becomes of that run, it can be
+# rolled back to later. A version that is offered is available, even if retention had marked it in between.
 _STORE: Final = """
     insert into versions (version_id, project_id, episode_id, asset_id, segment_id, kind, run_id, number, status,
         object, poster, filmstrip, proxy, media, quality, directions, model, provider, seed, starting_image_version_id,
@@ -36,7 +36,7 @@ _CLOSE: Final = """
 """
 _FACTS: Final = """
     select v.version_id, v.number as version_number, v.directions, v.model, v.media
-    from unnest($1::uuid[]) with ordinality as asked(version_id, place) join versions v using (version_id)
+    from unnest($1::uuid[]) with ordinality as named(version_id, place) join versions v using (version_id)
     order by place
 """
 
@@ -50,11 +50,11 @@ class VersionRepository:
         return version_of(dict(row)) if row else None
 
     async def facts(self, version_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """{version_id, version_number, directions, model, media}, in this order."""
+        """{version_id, version_number, directions, model, media} of each version, in the given order."""
         return [dict(r) for r in await self._db.fetch(_FACTS, list(version_ids))]
 
     async def store(self, run: Run, versions: Sequence[tuple[Version, VersionStatus]], at: datetime) -> None:
-        """Facts are written once; the status is always the given one."""
+        """Inserts versions that are new, and gives each the status."""
         for version, status in versions:
             v = version.model_dump(mode="json")
             await defer(
@@ -114,7 +114,7 @@ class VersionRepository:
 
 
 def version_of(row: Mapping[str, Any] | None) -> VersionRecord | None:
-    """From a row, or from one that PostgreSQL turned into JSON (its times are texts then)."""
+    """From a row, or from a row that PostgreSQL has converted to JSON, where times are strings."""
     if row is None:
         return None
     return VersionRecord(

@@ -87,7 +87,7 @@ def test_svg_is_recognised_to_be_refused_by_name(text: bytes) -> None:
         (b"%PDF-1.7", "PDF"),
         (b"<!DOCTYPE HTML><title>", "web page"),
         (b"PK\x03\x04", "archive"),
-        (b"\0\0", "no image"),
+        (b"\0\0", "not an accepted image"),
     ],
 )
 def test_what_is_refused_is_named(head: bytes, name: str) -> None:
