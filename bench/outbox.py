@@ -3,7 +3,7 @@
 The relay runs as in a service, over PostgreSQL (durable) and the embedded broker. Latency is to the acknowledgement of
 the produce, from two places: after the commit, where the relay, in the same process, may be at work before we look at
 the clock, and before the COMMIT is sent, which adds the disk's part. The truth is between; the reach is for the latter.
-The relay's pacing is off while rows are drained: nobody reads, and it would wait.
+The relay's backpressure is off while rows are drained: nobody reads, and it would wait.
 Medians of five rounds. Held against what Centrifugo publishes for its own outbox: ~2 ms and 17,000 rows/s.
 """
 
@@ -59,8 +59,8 @@ class _Acknowledged:
         self.count = 0
         self.news = asyncio.Event()
 
-    async def __call__(self, producer: Any, rows: Any) -> Any:
-        records = await self._send(producer, rows)
+    async def __call__(self, broker: Any, rows: Any) -> Any:
+        records = await self._send(broker, rows)
         self.count += len(rows)
         self.at = time.perf_counter()
         self.news.set()

@@ -1,4 +1,4 @@
-"""Dead letters are listed, sent again and let go, on Kafka alone; on both brokers."""
+"""Dead letters are listed, redriven and discarded through Kafka alone, on both brokers."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ async def review(fresh_database: Fresh) -> AsyncIterator[Side]:
         yield found
 
 
-class Mendable:
-    """Refuses everything until it is mended."""
+class BrokenHandler:
+    """Refuses every event until it is fixed."""
 
-    mended = False
+    is_fixed = False
 
     async def __call__(self, delivery: Delivery[Any]) -> None:
-        if not self.mended:
+        if not self.is_fixed:
             raise Permanent("broken", "the handler is broken")
         await record_effect(delivery)
 
 
-def consuming(on: Side, kafka: RunningBroker, handler: Mendable) -> Consumer:
+def consuming(on: Side, kafka: RunningBroker, handler: BrokenHandler) -> Consumer:
     return Consumer(client_of(kafka, on.service), on.pool, router_of(on.service, handler), clock=HurriedClock())
 
 
@@ -66,7 +66,7 @@ async def waiting(kafka: RunningBroker, count: int) -> list[QueuedLetter]:
 
 async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: RunningBroker, review: Side) -> None:
     sent = [events.message(events.preview_ready(label=str(i))) for i in range(5)]
-    handler = Mendable()
+    handler = BrokenHandler()
     await produce(kafka, TOPIC, *map(as_record, sent))
     async with consuming(review, kafka, handler), review.relay(kafka):
         letters = await waiting(kafka, 5)
@@ -77,7 +77,7 @@ async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: Ru
         assert {x.key for x in letters} == {m.event.key for m in sent}
         assert not any(name.startswith("dlq_") for x in letters for name in x.headers)
 
-        handler.mended = True
+        handler.is_fixed = True
         async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
             await queue.redrive(letters[1:3])
             rest = await queue.letters()
@@ -101,10 +101,10 @@ async def _effects(side: Side, count: int) -> bool:
     return len(await side.effects()) == count
 
 
-async def test_what_fails_again_is_a_new_letter(kafka: RunningBroker, review: Side) -> None:
+async def test_a_redriven_record_that_fails_again_is_a_new_letter(kafka: RunningBroker, review: Side) -> None:
     sent = events.message(events.preview_ready())
     await produce(kafka, TOPIC, as_record(sent))
-    async with consuming(review, kafka, Mendable()), review.relay(kafka):
+    async with consuming(review, kafka, BrokenHandler()), review.relay(kafka):
         (first,) = await waiting(kafka, 1)
         async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
             await queue.redrive([first])
@@ -118,7 +118,7 @@ async def _another(kafka: RunningBroker, first: QueuedLetter) -> bool:
     return now.position != first.position
 
 
-async def test_letters_that_cannot_be_sent_can_be_let_go(kafka: RunningBroker) -> None:
+async def test_letters_that_cannot_be_redriven_can_be_discarded(kafka: RunningBroker) -> None:
     about = [("dlq_topic", b"unheard-of"), ("dlq_code", b"x"), ("dlq_cause", b"y")]
     cut = [("dlq_topic", TOPIC.encode()), ("dlq_truncated", b"3000000")]
     await produce(kafka, "review.dlq", ("key", b"body", about), ("key", b"\xff", cut))
@@ -134,10 +134,10 @@ async def test_letters_that_cannot_be_sent_can_be_let_go(kafka: RunningBroker) -
         assert await queue.letters() == []
 
 
-async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Side) -> None:
+async def test_the_command_line(embedded_broker: EmbeddedBroker, review: Side) -> None:
     kafka = embedded_broker
     sent = [events.message(events.preview_ready(label=f"Segment {i}")) for i in range(3)]
-    handler = Mendable()
+    handler = BrokenHandler()
 
     async def retake(*args: str) -> Result:
         named = ["--kafka", kafka.bootstrap]
@@ -159,8 +159,8 @@ async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Si
         as_json = json.loads((await retake("list", "review", "--json")).stdout)
         assert [x["body"] for x in as_json["letters"]] == [x.body for x in letters]
 
-        handler.mended = True
-        assert (await retake("redrive", "review")).exit_code == 2, "it must be told which ones"
+        handler.is_fixed = True
+        assert (await retake("redrive", "review")).exit_code == 2, "a selection is required"
         assert (await retake("redrive", "review", "0:999")).exit_code == 1
         assert "1 dead letter resent." in (await retake("redrive", "review", letters[1].position)).output
         assert "1 dead letter discarded." in (await retake("discard", "review", letters[2].position)).output
@@ -172,7 +172,7 @@ async def test_the_operators_command(embedded_broker: EmbeddedBroker, review: Si
     assert (await retake("list", "studio")).exit_code == 1
 
 
-async def test_the_command_says_when_nothing_answers(tmp_path: Path) -> None:
+async def test_the_command_reports_an_unreachable_broker(tmp_path: Path) -> None:
     at_nothing = await asyncio.to_thread(CliRunner().invoke, dead_letters, ["list", "review", "--kafka", "127.0.0.1:9"])
     assert (at_nothing.exit_code, "Kafka does not answer" in at_nothing.output) == (1, True)
     nowhere = await asyncio.to_thread(CliRunner().invoke, dead_letters, ["list", "review", "--data", str(tmp_path)])

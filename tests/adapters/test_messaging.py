@@ -1,4 +1,4 @@
-"""One suite for messaging, run on the embedded broker and on Apache Kafka: outbox, relay, consumer, inbox."""
+"""Outbox, relay, consumer and inbox: one suite for the embedded broker and Apache Kafka."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def in_order_per_key(side: Side, messages: list[Message[Any]]) -> None:
     assert took == sent
 
 
-async def test_events_arrive_once_in_order_per_key_as_they_were_sent(
+async def test_events_arrive_once_unchanged_and_in_order_per_key(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     sent = previews(300, keys=10)
@@ -102,6 +102,8 @@ async def test_events_arrive_once_in_order_per_key_as_they_were_sent(
             await generator.publish(sent[i : i + 30])
         await has(review, sent)
     assert {m.envelope.id: m for m in sent} == seen
+    headers = {header(r, "ce_id"): dict(r.headers) for r in await everything_on(kafka, TOPIC)}
+    assert headers == {m.envelope.id: dict(m.envelope.headers()) for m in sent}, "the publisher adds none of its own"
     assert sorted(await review.effects()) == sorted(ids(sent))
     await in_order_per_key(review, sent)
     assert await generator.unpublished() == 0
@@ -119,7 +121,7 @@ async def test_events_wait_in_the_outbox_until_there_is_a_relay(
     await in_order_per_key(review, sent)
 
 
-async def test_a_state_change_that_is_rolled_back_publishes_nothing(
+async def test_a_transaction_that_is_rolled_back_publishes_nothing(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     undone, done = previews(1), previews(1)
@@ -137,7 +139,7 @@ async def _publish_and_fail(side: Side, messages: list[Message[Any]]) -> None:
         raise ZeroDivisionError
 
 
-async def test_a_relay_that_dies_before_it_marks_publishes_twice_with_one_effect(
+async def test_a_relay_that_dies_before_it_marks_publishes_twice_with_a_single_effect(
     kafka: RunningBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = previews(40)
@@ -171,7 +173,7 @@ async def test_one_relay_is_active_and_another_takes_over(kafka: RunningBroker, 
         await generator.publish(before)
         await has(review, before)
         second = await stack.enter_async_context(generator.relay(kafka))
-        await eventually(lambda: second.problem is None, what="standing by")
+        await eventually(lambda: second.problem is None, what="the second relay to stand by")
         active = await generator.pool.fetchval(
             "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1", relay_module.LOCK_KEY
         )
@@ -187,7 +189,7 @@ async def test_one_relay_is_active_and_another_takes_over(kafka: RunningBroker, 
     assert len(await everything_on(kafka, TOPIC)) == 20
 
 
-async def test_a_relay_whose_connection_is_cut_goes_on(kafka: RunningBroker, generator: Side, review: Side) -> None:
+async def test_a_relay_reconnects_to_postgresql(kafka: RunningBroker, generator: Side, review: Side) -> None:
     async with generator.relay(kafka) as relay, consuming(review, kafka):
         before, after = previews(5), previews(5)
         await generator.publish(before)
@@ -201,7 +203,7 @@ async def test_a_relay_whose_connection_is_cut_goes_on(kafka: RunningBroker, gen
         await eventually(lambda: relay.problem is None)
 
 
-async def test_a_consumer_that_is_killed_between_effect_and_offset_does_nothing_twice(
+async def test_a_consumer_killed_before_it_commits_offsets_applies_nothing_twice(
     kafka: RunningBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = previews(30)
@@ -222,7 +224,7 @@ async def test_a_consumer_that_is_killed_between_effect_and_offset_does_nothing_
     assert sorted(await review.effects()) == sorted(ids([*sent, *more]))
 
 
-async def test_a_consumer_that_loses_the_database_goes_on_where_it_was(
+async def test_a_consumer_that_loses_the_database_continues_where_it_was(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     sent = previews(20)
@@ -270,28 +272,28 @@ POISON = {
 }
 
 
-async def test_poison_is_put_aside_with_its_cause_and_the_partition_moves_on(
+async def test_poison_is_dead_lettered_with_its_cause_and_the_partition_continues(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
-    told: list[DeadLetter] = []
+    reported: list[DeadLetter] = []
     ref = events.ref()
     good = [events.message(events.preview_ready(**ref, label=str(i))) for i in range(2)]
 
-    async def tell(connection: Connection, letter: DeadLetter) -> None:
-        told.append(letter)
+    async def report(connection: Connection, letter: DeadLetter) -> None:
+        reported.append(letter)
 
     def record(message: Message[Any]) -> tuple[str, bytes, list[tuple[str, bytes]]]:
         return ref["asset_id"], message.event.model_dump_json().encode(), message.envelope.headers()
 
     poison = [(ref["asset_id"], body, headers) for body, headers, _ in POISON.values()]
     await produce(kafka, TOPIC, record(good[0]), *poison, record(good[1]))
-    async with consuming(review, kafka, on_dead_letter=tell), review.relay(kafka):
+    async with consuming(review, kafka, on_dead_letter=report), review.relay(kafka):
         await has(review, good)
         await eventually(lambda: _none_left(review))
     assert await review.effects() == ids(good)
     letters = await everything_on(kafka, "review.dlq")
     assert [header(r, "dlq_code") for r in letters] == [code for _, _, code in POISON.values()]
-    assert len(told) == len(POISON)
+    assert len(reported) == len(POISON)
     for letter, (_, headers, _) in zip(letters, POISON.values(), strict=True):
         assert letter.key.decode() == ref["asset_id"]
         assert header(letter, "dlq_topic") == TOPIC
@@ -350,7 +352,7 @@ async def test_no_topic_is_created(apache_kafka: ApacheKafkaBroker, generator: S
         await create_missing(apache_kafka.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
 
 
-async def test_an_oversized_record_is_put_aside_too(kafka: RunningBroker, generator: Side, review: Side) -> None:
+async def test_an_oversized_record_is_dead_lettered(kafka: RunningBroker, generator: Side, review: Side) -> None:
     if not kafka.embedded:
         pytest.skip("Apache Kafka refuses such a record itself")
     good = previews(1)
@@ -358,7 +360,7 @@ async def test_an_oversized_record_is_put_aside_too(kafka: RunningBroker, genera
     async with consuming(review, kafka), review.relay(kafka) as relay, generator.relay(kafka):
         await generator.publish(good)
         await has(review, good)
-        # Of another partition, perhaps: the good one says nothing of whether it was read yet.
+        # It may be in another partition than the good event, so it may be read later.
         (letter,) = await eventually(lambda: everything_on(kafka, "review.dlq"), every=0.2)
         await eventually(lambda: _none_left(review))
         assert relay.problem is None
@@ -366,7 +368,7 @@ async def test_an_oversized_record_is_put_aside_too(kafka: RunningBroker, genera
     assert letter.value == b"x" * len(letter.value)
 
 
-async def test_what_a_handler_refuses_is_put_aside_at_once_and_the_failure_is_published_with_it(
+async def test_a_permanent_error_is_dead_lettered_at_once_with_the_failure_of_its_command(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     sent = previews(10, keys=1)
@@ -377,13 +379,13 @@ async def test_what_a_handler_refuses_is_put_aside_at_once_and_the_failure_is_pu
         if delivery.message.event.label == "2":
             raise Permanent("no_use", "the third one is no use")
 
-    async def tell(connection: Connection, letter: DeadLetter) -> None:
+    async def report(connection: Connection, letter: DeadLetter) -> None:
         assert letter.subject == sent[2].envelope.subject
         await publish(connection, [failure])
 
     async with (
         generator.relay(kafka),
-        consuming(review, kafka, refuse_the_third, on_dead_letter=tell),
+        consuming(review, kafka, refuse_the_third, on_dead_letter=report),
         review.relay(kafka),
     ):
         await generator.publish(sent)
@@ -396,7 +398,7 @@ async def test_what_a_handler_refuses_is_put_aside_at_once_and_the_failure_is_pu
     assert [header(r, "ce_id") for r in await everything_on(kafka, "review-updated")] == [failure.envelope.id]
 
 
-async def test_an_unexpected_exception_is_tried_again_and_then_put_aside(
+async def test_an_unexpected_exception_is_retried_and_then_dead_lettered(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     sent = previews(6, keys=2)
@@ -421,7 +423,7 @@ async def test_an_unexpected_exception_is_tried_again_and_then_put_aside(
     assert header(letter, "dlq_attempts") == str(consumer_module.UNEXPECTED_ATTEMPTS)
 
 
-async def test_a_transient_error_is_tried_again_in_place_and_keeps_the_order(
+async def test_a_transient_error_is_retried_in_place_and_keeps_the_order(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     sent = previews(10, keys=1)
@@ -455,7 +457,7 @@ async def test_a_tombstone_has_no_effect_on_consumers(kafka: RunningBroker, gene
     assert await review.effects() == ids(sent)
 
 
-async def test_early_events_are_parked_until_their_subject_comes(review: Side) -> None:
+async def test_early_events_are_parked_until_their_subject_exists(review: Side) -> None:
     subject = new_id()
     early = [events.message(events.decision_submitted(run_id=subject)) for _ in range(3)]
     async with transaction(review.pool) as connection:
@@ -467,7 +469,7 @@ async def test_early_events_are_parked_until_their_subject_comes(review: Side) -
         assert await inbox.unpark(connection, subject) == []
 
 
-async def test_a_broker_that_lost_its_data_is_told_everything_again_and_nothing_happens_twice(
+async def test_a_broker_that_lost_its_data_gets_a_replay_that_is_applied_once(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     sent = previews(60)
@@ -491,16 +493,14 @@ async def test_a_broker_that_lost_its_data_is_told_everything_again_and_nothing_
         await eventually(lambda: _none_left(generator))
     assert sorted(await review.effects()) == sorted(ids([*sent, *after]))
     there = {header(r, "ce_id") for r in await everything_on(kafka, TOPIC)}
-    assert there == {*ids(sent[1:]), *ids(after)}, "what is older than the window is not sent again"
-    assert await everything_on(kafka, "progress") == [], "progress is not sent again"
+    assert there == {*ids(sent[1:]), *ids(after)}, "events older than the window are not replayed"
+    assert await everything_on(kafka, "progress") == [], "progress is not replayed"
     assert [header(r, "ce_id") for r in await everything_on(kafka, "complete")] == [old_commit.envelope.id], (
-        "the last commit of an asset is sent again however old it is"
+        "the last commit of an asset is replayed, however old it is"
     )
 
 
-async def test_a_broker_that_is_the_same_is_told_nothing_again(
-    kafka: RunningBroker, generator: Side, review: Side
-) -> None:
+async def test_nothing_is_replayed_to_the_same_broker(kafka: RunningBroker, generator: Side, review: Side) -> None:
     sent = previews(10)
     async with generator.relay(kafka), consuming(review, kafka):
         await generator.publish(sent)
@@ -530,7 +530,7 @@ async def test_a_replay_larger_than_the_broker_keeps_reaches_a_slow_consumer(
     assert await review.effects() == ids(sent)
 
 
-async def test_absence_is_concluded_only_when_everything_is_read(
+async def test_the_consumer_is_settled_only_when_everything_is_read(
     kafka: RunningBroker, generator: Side, review: Side
 ) -> None:
     sent = previews(20)
@@ -551,7 +551,7 @@ async def test_absence_is_concluded_only_when_everything_is_read(
         assert consumer.problem is None
 
 
-async def test_a_broker_that_comes_back_empty_at_the_same_address_is_noticed_by_services_that_go_on(
+async def test_running_services_notice_a_broker_that_restarts_empty_at_the_same_address(
     apache_kafka: ApacheKafkaBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay_module, "CLUSTER_CHECK_S", 0.5)
@@ -568,10 +568,10 @@ async def test_a_broker_that_comes_back_empty_at_the_same_address_is_noticed_by_
     assert there == set(ids([*before, *after]))
 
 
-async def test_replicas_share_the_work_and_lose_nothing_when_one_goes(
+async def test_replicas_share_the_work_and_lose_nothing_when_one_leaves(
     apache_kafka: ApacheKafkaBroker, generator: Side, review: Side
 ) -> None:
-    """The embedded broker takes one member per group only."""
+    """On Apache Kafka only: the embedded broker accepts one member per group."""
     took: dict[str, list[str]] = {"a": [], "b": []}
 
     def by(name: str) -> Handler:
@@ -598,7 +598,7 @@ async def test_replicas_share_the_work_and_lose_nothing_when_one_goes(
                 await some_more()
                 await asyncio.sleep(0.1)
             await some_more()
-        await some_more()  # while its partitions come back
+        await some_more()  # while its partitions are reassigned
         await has(review, sent)
     assert took["b"]
     assert sorted(await review.effects()) == sorted(ids(sent))

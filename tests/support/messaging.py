@@ -1,4 +1,4 @@
-"""Two sides of a topic: the generator's outbox and relay, review's consumer and inbox, each with its own database."""
+"""Both sides of a topic, each with its own database: a producer's outbox and relay, a consumer's inbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EFFECTS = """create table effects (
 
 @dataclass(frozen=True)
 class Side:
-    """One service's database, with a table that its handlers write their effects to."""
+    """One service's database, with a table in which its handlers record their effects."""
 
     service: Service
     url: str
@@ -45,7 +45,7 @@ class Side:
         return int(await self.pool.fetchval("select count(*) from outbox where published_at is null"))
 
     async def effects(self) -> list[str]:
-        """The ids of the events that had an effect, in that order."""
+        """The ids of the events that had an effect, in order."""
         return [r["event_id"] for r in await self.pool.fetch("select event_id from effects order by seq")]
 
 
@@ -104,7 +104,7 @@ def raw_consumer(config: BrokerConfig, *topics: str) -> AIOKafkaConsumer:
 async def produce(
     broker: RunningBroker, topic: str, *records: tuple[str, bytes | None, list[tuple[str, bytes]]]
 ) -> None:
-    """Key, body and headers as they are, past our outbox."""
+    """Produce records with these keys, bodies and headers, without an outbox."""
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=8_000_000)
     await producer.start()
     try:
@@ -115,7 +115,7 @@ async def produce(
 
 
 async def everything_on(broker: RunningBroker, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
-    """All records of a topic, in their order per partition; no group, nothing is committed."""
+    """All records of a topic, in order per partition. Joins no group and commits nothing."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=broker.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=20
     )

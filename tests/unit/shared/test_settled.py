@@ -1,4 +1,4 @@
-"""When may the absence of an event be concluded? Never while a record is unread, wherever it waits."""
+"""The absence of an event may be concluded only when every record is read, in every partition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ A, B = TopicPartition("preview-ready", 0), TopicPartition("decision-submitted", 
 
 
 class Member:
-    """What the consumer asks of aiokafka: positions and ends by partition."""
+    """The part of aiokafka's consumer that is used: positions and ends by partition."""
 
     def __init__(self) -> None:
         self.positions = {A: 5, B: 0}
@@ -55,7 +55,7 @@ async def settled(consumer: Consumer, member: Member, clock: FakeClock) -> float
     return consumer.settled_for()
 
 
-async def test_it_counts_from_when_all_was_read(consumer: Consumer, clock: FakeClock) -> None:
+async def test_it_counts_from_the_moment_when_everything_was_read(consumer: Consumer, clock: FakeClock) -> None:
     assert consumer.settled_for() == 0
     assert await settled(consumer, Member(), clock) == 10
 
@@ -63,7 +63,7 @@ async def test_it_counts_from_when_all_was_read(consumer: Consumer, clock: FakeC
 @pytest.mark.parametrize(
     "change",
     [
-        {"ends": {A: 5, B: 1}},  # of a partition that this process has never read from
+        {"ends": {A: 5, B: 1}},  # of a partition that this process has never read
         {"ends": {A: 6, B: 0}},
         {"ends": {A: 5, B: None}},  # no answer yet
         {"polled_s_ago": 60.0},
@@ -79,7 +79,7 @@ async def test_it_is_zero_while_anything_may_be_unread(
     assert await settled(consumer, member, clock) == 0
 
 
-async def test_a_silence_of_the_broker_begins_the_count_anew(consumer: Consumer, clock: FakeClock) -> None:
+async def test_an_unresponsive_broker_restarts_the_count(consumer: Consumer, clock: FakeClock) -> None:
     member = Member()
     await settled(consumer, member, clock)
     member.polled_s_ago = 60
