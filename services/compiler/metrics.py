@@ -12,7 +12,7 @@ COMPILATION_SECONDS: Final = Histogram(
     "From the start of a compilation's work until its film is stored",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900),
 )
-PIECES: Final = Counter("retake_pieces_total", "Pieces that films and rendering ahead asked for", ["origin"])
+PIECES: Final = Counter("retake_pieces_total", "Pieces that films and rendering ahead needed", ["origin"])
 PIECE_SECONDS: Final = Histogram(
     "retake_piece_render_seconds",
     "Time to render and store one piece",

@@ -36,10 +36,6 @@ from shared.contracts.values import AudioConfig, CaptionMode
 TOLERANCE_LU: Final = 0.3  # half a step of the gain, and what the encoder adds; a larger miss is reported
 NEAR_CEILING_DB: Final = 2.0  # limited peaks come out a little lower where the encoder would overshoot
 GLYPHS_NAMED: Final = 8  # of the missing ones: enough to recognise the script
-NOTHING_HEARD: Final = (
-    "Nothing is heard in this film: narration, music and the segments' own sound are missing or silent."
-)
-TOO_QUIET: Final = "This film's sound is too quiet to be measured: below -70 LUFS throughout."
 
 
 def clip_recipes(order: FilmOrder, encoder: str) -> dict[str, ClipRecipe]:
@@ -135,7 +131,7 @@ async def _encode(plan: SoundPlan, level: Level, stems: dict[str, Piece], builde
 
 def _film_sound(order: FilmOrder, sources: Sources, plan: SoundPlan, encoded: list[Piece], track: Piece) -> FilmSound:
     loudness = track.facts["loudness"]
-    reason = TOO_QUIET if plan.cues else NOTHING_HEARD
+    reason = message("warning.unmeasurable" if plan.cues else "warning.nothing_heard")
     return FilmSound(
         plan=plan,
         chunks=tuple(encoded),

@@ -37,7 +37,7 @@ class Compilation:
 
 @dataclass(frozen=True)
 class FilmResult:
-    """A completed compilation: the film, its poster and the files beside it, by name ("captions.vtt")."""
+    """A completed compilation: the film, its poster and the accompanying files, by name ("captions.vtt")."""
 
     object: ObjectRef
     poster: ObjectRef

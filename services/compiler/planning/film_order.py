@@ -53,7 +53,7 @@ def preferences_of(last: CompileRequested | None) -> CompilePreferences:
 def expected_orders(
     timeline: EpisodeChanged, committed: Mapping[str, PinnedMedia], preferences: CompilePreferences
 ) -> tuple[list[FilmOrder], bool]:
-    """What will most likely be asked for: the rows of neighbouring segments that have committed videos (one without
+    """What will most likely be requested: the rows of neighbouring segments that have committed videos (one without
     parts them), and whether that is the whole episode. `committed` by asset id.
     """
     rows: list[list[CompileItem]] = [[]]

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from shared.contracts.messages import message
 from shared.contracts.values import Transition, TransitionStyle
 
 SHORTEST_TRANSITION = 2  # frames: a blend of one frame has nothing between its two pictures
@@ -131,12 +132,12 @@ def _fit(left: Shot, right: Shot, fps: int) -> tuple[Boundary, str | None]:
     wanted = left.transition_after
     if wanted is None or wanted.style is TransitionStyle.CUT or wanted.duration_s == 0:
         return Boundary(TransitionStyle.CUT, 0), None
-    asked = max(SHORTEST_TRANSITION, round(wanted.duration_s * fps))
-    frames = min(asked, left.clip.frames // 2, right.clip.frames // 2)
-    between = f"between {left.name} and {right.name}"
+    requested = max(SHORTEST_TRANSITION, round(wanted.duration_s * fps))
+    frames = min(requested, left.clip.frames // 2, right.clip.frames // 2)
+    names = {"style": wanted.style.value, "left": left.name, "right": right.name}
     if frames < SHORTEST_TRANSITION:
-        return Boundary(TransitionStyle.CUT, 0), f"The {wanted.style} {between} is a cut: a clip is too short for it."
-    if frames == asked:
+        return Boundary(TransitionStyle.CUT, 0), message("warning.transition_cut", **names)
+    if frames == requested:
         return Boundary(wanted.style, frames), None
-    shortened = f"The {wanted.style} {between} lasts {frames / fps:.2f} s instead of {asked / fps:.2f} s"
-    return Boundary(wanted.style, frames), f"{shortened}: half of the shorter clip."
+    seconds = {"seconds": f"{frames / fps:.2f}", "requested": f"{requested / fps:.2f}"}
+    return Boundary(wanted.style, frames), message("warning.transition_shortened", **names, **seconds)

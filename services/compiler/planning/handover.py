@@ -28,7 +28,7 @@ FOLDER: Final = "media"
 
 @dataclass(frozen=True)
 class MediaSource:
-    """A version's file as it lies beside the timeline, and how much of it there is, in its track's units."""
+    """A version's file as it lies next to the timeline, and how much of it there is, in its track's units."""
 
     file: str
     media: PinnedMedia

@@ -142,12 +142,12 @@ def window_recipes(
 ) -> list[WindowRecipe]:
     """From the ends of the clips (`clips` by key), which have keyframes for this. A window longer than their fine
     ends is made from the sources (by segment id), of which more has to be decoded."""
-    made = []
+    recipes = []
     for window in plan.windows:
         left, right = plan.shots[window.left], plan.shots[window.left + 1]
         from_sources = needs_sources(window, output.fps)
         ends = [sources[s.segment_id] if from_sources else clips[s.clip.key].bytes for s in (left, right)]
-        made.append(
+        recipes.append(
             WindowRecipe(
                 key=keys.window_key(left, right, window),
                 name=f"the {window.style} between {left.name} and {right.name}",
@@ -159,7 +159,7 @@ def window_recipes(
                 output=output,
             )
         )
-    return made
+    return recipes
 
 
 def captioned_recipes(
@@ -175,7 +175,7 @@ def captioned_recipes(
     `fonts` identifies the fonts: with others, the same captions look different.
     """
     waiting: Iterator[Piece] = iter(windows)
-    made: dict[int, CaptionedRecipe] = {}
+    recipes: dict[int, CaptionedRecipe] = {}
     at = 0
     for number, part in enumerate(plan.parts):
         match part:
@@ -195,9 +195,9 @@ def captioned_recipes(
         if shown:
             texts = [[c.start, c.end, *c.lines] for c in shown]
             key = keys.captioned_key(source.key, start, stop, texts, fonts)
-            made[number] = CaptionedRecipe(key, f"the captions of {name}", source, start, stop, shown, output)
+            recipes[number] = CaptionedRecipe(key, f"the captions of {name}", source, start, stop, shown, output)
         at += part.frames
-    return made
+    return recipes
 
 
 def chunk_recipes(plan: SoundPlan, level: Level, chunks: Iterable[Chunk], stems: Mapping[str, Piece]) -> list[Recipe]:

@@ -195,23 +195,25 @@ def _narrations(
 def _overruns(film: FilmPlan, fps: int, spoken: Sequence[Spoken]) -> list[str]:
     """Warnings for narrations that are heard over other segments than their own, which is allowed."""
     starts = [sample_of(s, fps) for s in film.starts]
-    heard = {s.segment_id: s for s in spoken}
-    found = []
+    by_segment = {s.segment_id: s for s in spoken}
+    warnings = []
     for (left, right), start in zip(pairwise(enumerate(film.shots)), starts[1:], strict=True):
-        voice = heard.get(left[1].segment_id)
+        voice = by_segment.get(left[1].segment_id)
         if voice is None or voice.at + voice.length - start <= GAP:
             continue
         begins = bisect_right(starts, voice.at) - 1
         ends = bisect_right(starts, voice.at + voice.length - GAP) - 1
-        subject = f"The narration of {left[1].name} runs"
-        if begins > left[0]:
-            where = film.shots[begins].name
-            found.append(f"{subject} in {where}" + (f" and on into {film.shots[ends].name}." if ends > begins else "."))
+        name, first, last = left[1].name, film.shots[begins].name, film.shots[ends].name
+        if begins > left[0] and ends > begins:
+            warnings.append(message("warning.narration_elsewhere", name=name, first=first, last=last))
+        elif begins > left[0]:
+            warnings.append(message("warning.narration_moved", name=name, other=first))
         elif ends > right[0]:
-            found.append(f"{subject} over {right[1].name} and into {film.shots[ends].name}.")
+            warnings.append(message("warning.narration_over", name=name, other=right[1].name, last=last))
         else:
-            found.append(f"{subject} {(voice.at + voice.length - start) / RATE:.1f} s into {right[1].name}.")
-    return found
+            seconds = f"{(voice.at + voice.length - start) / RATE:.1f}"
+            warnings.append(message("warning.narration_overruns", name=name, other=right[1].name, seconds=seconds))
+    return warnings
 
 
 def _speech_of(voice: Cue, stem: Stem) -> Iterator[tuple[int, int]]:

@@ -108,8 +108,13 @@ def test_a_narration_that_is_moved_cut_or_lost_is_told(scene: tuple[FilmPlan, So
             and heard.at == starts[segment_id] + round(offset * RATE)
             and heard.length == voice.samples
         )
-        warned = any(f"The narration of {name}" in f"{w} " and "runs" not in w for w in planned.warnings)
+        warned = any(f"The narration of {name}" in f"{w} " and not _is_elsewhere(w) for w in planned.warnings)
         assert warned is not as_asked
+
+
+def _is_elsewhere(warning: str) -> bool:
+    """A remark that a narration is heard over other segments, which does not move it."""
+    return "continues" in warning or "is heard" in warning
 
 
 @given(scenes())
@@ -134,7 +139,7 @@ def test_the_later_narration_waits_for_the_earlier_one() -> None:
     assert [c.at for c in planned.cues] == [0, 3 * RATE + GAP]
     assert planned.warnings == (
         "The narration of Segment 2 starts 1.2 s late, after the narration before it.",
-        "The narration of Segment 1 runs 1.0 s into Segment 2.",
+        "The narration of Segment 1 continues 1.0 s into Segment 2.",
     )
 
 
@@ -146,8 +151,8 @@ def test_a_narration_far_from_its_segment_is_told_with_its_place() -> None:
     assert planned.warnings == (
         "The narration of Segment 1 begins with the film, not 1.0 s before it.",
         "The narration of Segment 2 starts 3.2 s late, after the narration before it.",
-        "The narration of Segment 1 runs over Segment 2 and into Segment 3.",
-        "The narration of Segment 2 runs in Segment 3 and on into Segment 4.",
+        "The narration of Segment 1 continues over Segment 2 and into Segment 3.",
+        "The narration of Segment 2 is heard from Segment 3 to Segment 4.",
     )
 
 

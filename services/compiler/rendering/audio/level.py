@@ -13,6 +13,7 @@ from services.compiler.planning.sound_plan import RATE, SoundPlan
 from services.compiler.rendering.audio.aac import Encoded, render
 from services.compiler.rendering.audio.loudness import MEMORY, Energies, Samples, weigh
 from services.compiler.rendering.audio.mix import mix
+from shared.contracts.messages import message
 from shared.contracts.values import AudioConfig
 
 _STEP: Final = 10 * RATE  # bounds memory for films of any length
@@ -37,8 +38,8 @@ def find_level(plan: SoundPlan, stems: Mapping[str, Samples], config: AudioConfi
     gain = gain_for(loudness, config.loudness_lufs)
     if gain == MOST_GAIN_DB:
         missed = config.loudness_lufs - (loudness + gain)
-        told = f"The sound is too quiet for {config.loudness_lufs:g} LUFS: it is raised by {gain:g} dB, not more."
-        return Level(gain, level.ceiling_dbtp), (told,) if missed > GAIN_STEP_DB else ()
+        warning = message("warning.sound_too_quiet", target=f"{config.loudness_lufs:g}", gain=f"{gain:g}")
+        return Level(gain, level.ceiling_dbtp), (warning,) if missed > GAIN_STEP_DB else ()
     most = min(MOST_GAIN_DB, gain + _MOST_MAKE_UP_DB)
     for _ in range(_ROUNDS):
         level = Level(gain, config.true_peak_dbtp)

@@ -32,8 +32,8 @@ def limit(sound: Samples, ceiling_dbtp: float) -> Samples:
     needed = 20 * np.log10(np.maximum(over, 1))
     needed[1:] = np.maximum(needed[1:], needed[:-1])  # a peak between two samples counts for both
     fall = RELEASE_DB_PER_S / RATE * np.arange(len(sound))
-    held = np.maximum.accumulate(needed + fall) - fall
-    gain = _smooth(10 ** (-held / 20))
+    reduction = np.maximum.accumulate(needed + fall) - fall
+    gain = _smooth(10 ** (-reduction / 20))
     limited: Samples = sound * gain[:, None].astype(np.float32)
     return limited
 

@@ -133,11 +133,11 @@ def _weighting() -> NDArray[np.complex64]:
 @cache
 def _interpolators() -> tuple[NDArray[np.float32], ...]:
     """A Kaiser-windowed sinc of unit gain for each quarter between two samples."""
-    made = []
+    phases = []
     positions = np.arange(_TAPS) - (_TAPS // 2 - 1)
     for phase in range(1, OVERSAMPLING):
         distance = positions - phase / OVERSAMPLING
         window = np.i0(6.0 * np.sqrt(np.maximum(0, 1 - (distance / (_TAPS / 2)) ** 2))) / np.i0(6.0)
         taps = np.sinc(distance) * window
-        made.append((taps / taps.sum())[::-1].astype(np.float32))
-    return tuple(made)
+        phases.append((taps / taps.sum())[::-1].astype(np.float32))
+    return tuple(phases)
