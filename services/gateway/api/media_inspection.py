@@ -21,8 +21,8 @@ from services.gateway.domain.uploads import (
     MAX_PIXELS,
     SNIFFED_BYTES,
     TAIL_BYTES,
-    Inspected,
-    hidden_in,
+    MediaFacts,
+    hidden_content,
     sniff,
 )
 from shared.core.errors import Permanent, UserError
@@ -38,11 +38,11 @@ _FIX: Final = "Send a file that opens in other programs."
 
 
 class MediaInspector:
-    async def inspect(self, kind: str, path: Path) -> Inspected:
+    async def inspect(self, kind: str, path: Path) -> MediaFacts:
         """Raises UserError."""
         found = await _look(kind, path)
         if kind == "image":
-            return Inspected(found["width"], found["height"])
+            return MediaFacts(found["width"], found["height"])
         if kind == "video" and not found.get("width"):
             raise UserError("unreadable", "The film has no picture.", _FIX)
         if kind == "audio" and not found.get("audio_codec"):
@@ -54,7 +54,7 @@ class MediaInspector:
                 f"It lasts {seconds / 60:.0f} minutes; {MAX_FILM_S // 60} are taken.",
                 "Send a shorter one.",
             )
-        return Inspected(found.get("width"), found.get("height"), seconds)
+        return MediaFacts(found.get("width"), found.get("height"), seconds)
 
 
 async def _look(kind: str, path: Path) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _only_one_thing(path: Path) -> None:
     with path.open("rb") as file:
         content_type = sniff(file.read(SNIFFED_BYTES)) or ""
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-        hidden = hidden_in(content_type, file.read())
+        hidden = hidden_content(content_type, file.read())
     if hidden:
         raise UserError(
             "unreadable",

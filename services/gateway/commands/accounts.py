@@ -37,13 +37,13 @@ async def authorize(store: Store, user_id: str, resource: Resource, resource_id:
 
 async def remember_user(store: Store, user_id: str, name: str) -> None:
     """Stores a user who signed in, for the first time or under another name."""
-    await store.accounts.see(user_id, name, store.now())
+    await store.accounts.remember(user_id, name, store.now())
 
 
 async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> None:
     """Raises Refusal invalid (nobody has signed in with that id), invalid-state (the last owner)."""
     members = await store.accounts.lock_members(caller.project_id)
-    if not await store.accounts.knows(user_id):
+    if not await store.accounts.exists(user_id):
         raise invalid(
             ("path:user_id", "Nobody has signed in with this id yet; ask them to sign in once, then add them")
         )

@@ -41,7 +41,7 @@ async def advance_batch(store: Store, batch_id: str) -> None:
 
 
 async def _plan(store: Store, batch: Batch) -> BatchPlan:
-    segments, music = await store.batches.rows(batch)
+    segments, music = await store.batches.slots(batch)
     return plan_batch(batch.policy, segments, music, paused=batch.status is BatchStatus.PAUSED)
 
 

@@ -47,7 +47,7 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     Raises Refusal not-found, busy, invalid, not-compilable, rate-limited, spend-cap-reached.
     """
     episode = caller.owned(await store.episodes.lock(command.episode_id), "episode")
-    if live := await store.batches.live_of(episode.episode_id):
+    if live := await store.batches.live_batch(episode.episode_id):
         raise busy("episode", live)
     base = await base_of_new_asset(store, episode)
     await check_quotas(store, caller.actor, 1)
@@ -163,7 +163,7 @@ async def _skipped(
 
 async def _waited_for(store: Store, batch: Batch) -> list[str | None]:
     """Segments (None: the music) with an item that waits for a person or was rejected."""
-    segments, music = await store.batches.rows(batch)
+    segments, music = await store.batches.slots(batch)
     items = plan_batch(batch.policy, segments, music).items
     waiting = (ItemState.HELD, ItemState.WAITING_REVIEW)
     slots = [(s.segment_id, slot) for s in segments for slot in (s.starting_image, s.video, s.narration)]

@@ -77,7 +77,7 @@ async def change_episode(
     now = store.now()
     await store.episodes.save(episode_id, now, revision=episode.revision + 1, **fields)
     if output != episode.output:
-        await store.episodes.revise(episode_id, "output", caller.actor, {"output": fields["output"]}, now)
+        await store.episodes.add_revision(episode_id, "output", caller.actor, {"output": fields["output"]}, now)
         await publish_timeline(store, replace(episode, output=output))
     await store.log(changed_event(caller, episode_id, "episode", episode_id, now))
 
@@ -87,7 +87,7 @@ async def delete_episode(store: Store, caller: Caller, episode_id: str) -> None:
 
     Raises Refusal not-found.
     """
-    if batch_id := await store.batches.live_of(episode_id):
+    if batch_id := await store.batches.live_batch(episode_id):
         batch = await store.batches.lock(batch_id)
         if batch:
             await save_progress(store, batch, BatchStatus.CANCELLED, batch.counts)

@@ -119,6 +119,6 @@ async def delete_project(store: Store, caller: Caller) -> None:
 
 async def ensure_local_project(store: Store) -> str:
     """Returns the id of the local user's oldest project, and creates one if there is none."""
-    await store.accounts.see(LOCAL_USER, "Local user", store.now())
+    await store.accounts.remember(LOCAL_USER, "Local user", store.now())
     found = await store.projects.first_of(LOCAL_USER)
     return found or await create_project(store, LOCAL_USER, CreateProject(LOCAL_PROJECT_NAME))

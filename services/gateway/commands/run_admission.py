@@ -73,7 +73,7 @@ async def admit_run(store: Store, spec: RunSpec) -> str:
     """Returns the run's id."""
     asset, now = spec.asset, store.now()
     request = _request(spec, spec.run_id or store.new_id())
-    number = await store.assets.take(asset.asset_id, None if spec.held else request.run_id, now)
+    number = await store.assets.begin_run(asset.asset_id, None if spec.held else request.run_id, now)
     await store.runs.insert(
         NewRun(
             request=request,

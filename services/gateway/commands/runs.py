@@ -46,7 +46,7 @@ async def start_run(store: Store, caller: Caller, command: StartRun) -> StartedR
     asset = await lock_asset(store, caller, command.asset_id)
     waiting = await _waiting_preview(store, asset)
     base = await store.assets.base_of(asset.asset_id)
-    parent = waiting or await store.runs.newest_shown(asset.asset_id)
+    parent = waiting or await store.runs.newest_visible(asset.asset_id)
     requested = RunParameters(command.directions, command.model, command.settings)
     spec = RunSpec(
         asset=asset,
@@ -69,7 +69,7 @@ async def start_run(store: Store, caller: Caller, command: StartRun) -> StartedR
         spec = replace(spec, batch_id=waiting.batch_id, review_timeout_s=waiting.request.review_timeout_s)
         decision_id = await _close_preview(store, waiting, spec)
     run_id = await admit_run(store, spec)
-    if batch_id := await store.batches.live_of(asset.episode_id):
+    if batch_id := await store.batches.live_batch(asset.episode_id):
         await store.wake_batch(batch_id)
     return StartedRun(run_id, decision_id)
 
@@ -212,7 +212,7 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> StartedRun:
 async def find_waiting_run(store: Store, caller: Caller, segment_id: str) -> str:
     """The run whose preview of the segment's video waits for a decision. Raises Refusal not-found, invalid-state."""
     asset_id = await asset_of_segment(store, caller, segment_id, AssetKind.VIDEO)
-    newest = await store.runs.newest_shown(asset_id)
+    newest = await store.runs.newest_visible(asset_id)
     if newest is None or newest.status is not RunStatus.PREVIEW_READY:
         raise _no_waiting_preview(newest.status if newest else None)
     return newest.run_id

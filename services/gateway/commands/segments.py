@@ -75,7 +75,9 @@ async def add_segment(store: Store, caller: Caller, episode_id: str, command: Ad
     if position < len(order):
         await store.episodes.number_segments(episode_id, order, now)
     await store.episodes.save(episode_id, now, order_revision=episode.order_revision + 1)
-    await store.episodes.revise(episode_id, "segment_added", caller.actor, {"segment_id": segment.segment_id}, now)
+    await store.episodes.add_revision(
+        episode_id, "segment_added", caller.actor, {"segment_id": segment.segment_id}, now
+    )
     await publish_timeline(store, episode)
     await store.log(changed_event(caller, episode_id, "segment", segment.segment_id, now))
     return segment.segment_id
@@ -136,10 +138,12 @@ async def delete_segment(store: Store, caller: Caller, segment_id: str) -> None:
     order = await store.episodes.segment_ids(episode.episode_id)
     await store.episodes.number_segments(episode.episode_id, order, now)
     await store.episodes.save(episode.episode_id, now, order_revision=episode.order_revision + 1)
-    await store.episodes.revise(episode.episode_id, "segment_deleted", caller.actor, {"segment_id": segment_id}, now)
+    await store.episodes.add_revision(
+        episode.episode_id, "segment_deleted", caller.actor, {"segment_id": segment_id}, now
+    )
     await publish_timeline(store, episode, deleted_asset_ids=assets)
     await store.log(changed_event(caller, episode.episode_id, "segment", segment_id, now, deleted=True))
-    if batch_id := await store.batches.live_of(episode.episode_id):
+    if batch_id := await store.batches.live_batch(episode.episode_id):
         await store.wake_batch(batch_id)
 
 
@@ -158,9 +162,9 @@ async def order_segments(
     now, order_revision = store.now(), episode.order_revision + 1
     await store.episodes.number_segments(episode_id, segment_ids, now)
     await store.episodes.save(episode_id, now, order_revision=order_revision)
-    await store.episodes.revise(episode_id, "order", caller.actor, {"segment_ids": list(segment_ids)}, now)
+    await store.episodes.add_revision(episode_id, "order", caller.actor, {"segment_ids": list(segment_ids)}, now)
     await publish_timeline(store, episode)
     await store.log(changed_event(caller, episode_id, "order", episode_id, now))
-    if batch_id := await store.batches.live_of(episode_id):
+    if batch_id := await store.batches.live_batch(episode_id):
         await store.wake_batch(batch_id)
     return order_revision

@@ -13,7 +13,7 @@ async def publish_timeline(
     store: Store, episode: Episode, *, deleted: bool = False, deleted_asset_ids: Sequence[str] = ()
 ) -> None:
     """The caller has locked the episode, so the versions of its timeline are published in order."""
-    version = await store.episodes.next_timeline(episode.episode_id)
+    version = await store.episodes.raise_timeline_version(episode.episode_id)
     segments, music = await store.episodes.timeline(episode.episode_id)
     await store.publish(
         episode.project_id,

@@ -27,7 +27,6 @@ MIB: Final = 1024 * 1024
 SNIFFED_BYTES: Final = 64
 MAX_PIXELS: Final = 50_000_000
 MAX_FILM_S: Final = 60 * 60
-
 MAX_BYTES: Final = {"image": 25 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
 EXTENSIONS: Final = {
     "image/jpeg": "jpg",
@@ -60,10 +59,9 @@ _REFUSED: Final = (
     (b"<!doctype html", "a web page"),
     (b"<html", "a web page"),
 )
-
 TAIL_BYTES: Final = 66 * 1024  # the end of a ZIP archive with the longest comment
-_ENDS: Final = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82", "image/gif": b"\0;"}
-_BEHIND: Final = (
+_END_MARKERS: Final = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82", "image/gif": b"\0;"}
+_APPENDED: Final = (
     (b"pk\x03\x04", "a ZIP archive"),
     (b"rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
@@ -80,7 +78,7 @@ _BEHIND: Final = (
 
 
 @dataclass(frozen=True)
-class Inspected:
+class MediaFacts:
     """As measured in the file: width and height in pixels, duration in seconds; None where a file has none."""
 
     width: int | None = None
@@ -88,7 +86,7 @@ class Inspected:
     duration: float | None = None
 
 
-def kind_of(content_type: str) -> str:
+def media_kind(content_type: str) -> str:
     """image, video or audio."""
     return content_type.partition("/")[0]
 
@@ -147,22 +145,22 @@ def looks_like_svg(head: bytes) -> bool:
     return text.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--"))
 
 
-def taken() -> str:
+def accepted_formats() -> str:
     return f"Send an image ({PICTURES}), a video ({VIDEOS}) or audio ({SOUNDS})."
 
 
-def why_refused(head: bytes) -> str:
+def refusal_reason(head: bytes) -> str:
     """Why a file that `sniff` does not recognise is refused, as a sentence."""
     if looks_like_svg(head):
         return "SVG files are not accepted, because they can contain scripts."
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    named = next((words for start, words in _REFUSED if text[: len(start)].lower() == start.lower()), None)
-    return (
-        f"This is {named}, which is not accepted." if named else "This is not an accepted image, audio or video format."
-    )
+    description = next((words for start, words in _REFUSED if text[: len(start)].lower() == start.lower()), None)
+    if description is None:
+        return "This is not an accepted image, audio or video format."
+    return f"This is {description}, which is not accepted."
 
 
-def hidden_in(content_type: str, tail: bytes) -> str | None:
+def hidden_content(content_type: str, tail: bytes) -> str | None:
     """What else an accepted file contains, such as "a ZIP archive"; `tail` is its last `TAIL_BYTES`.
 
     A ZIP archive is found by its end record, whatever precedes it (PKWARE APPNOTE 4.3.16). Other content is recognised
@@ -172,13 +170,13 @@ def hidden_in(content_type: str, tail: bytes) -> str | None:
     at = tail.rfind(b"PK\x05\x06")
     if at >= 0 and at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") == len(tail):
         return "a ZIP archive"
-    end = _ENDS.get(content_type)
-    _, found, behind = tail.rpartition(end) if end else (b"", b"", b"")
-    behind = behind.lstrip(b"\0 \t\r\n").lower() if found else b""
-    return next((words for start, words in _BEHIND if behind.startswith(start)), None)
+    end = _END_MARKERS.get(content_type)
+    _, found, appended = tail.rpartition(end) if end else (b"", b"", b"")
+    appended = appended.lstrip(b"\0 \t\r\n").lower() if found else b""
+    return next((words for start, words in _APPENDED if appended.startswith(start)), None)
 
 
-def plain_name(filename: str | None, content_type: str) -> str:
+def safe_filename(filename: str | None, content_type: str) -> str:
     """A file name that is safe to show and to download: no path, no control characters, at most 150 characters."""
     base = (filename or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(c for c in base if c.isprintable() and c not in '"<>|?*:').strip(" .")[:150]

@@ -38,7 +38,7 @@ async def accept_run(
         run, state, at, version_id=version_id, message_code="run.committing", message_args={}
     )
     await store.versions.close(run, state, version_id, at)
-    await store.runs.note_step(run, "accepted", "accepted", "run.committing", {}, run.attempt, at)
+    await store.runs.add_step(run, "accepted", "accepted", "run.committing", {}, run.attempt, at)
     await drop_held_run(store, run, "The preview was accepted meanwhile.")
     await store.log(
         run_event(
@@ -70,7 +70,7 @@ async def apply_rejected(store: Store, event: Rejected, at: datetime) -> None:
         run, state, at, needs_revision=needs_revision, finished_at=at, message_code=code, message_args=args
     )
     await store.versions.close(run, state, None, at)
-    await store.runs.note_step(run, "rejected", "rejected", code, args, run.attempt, at)
+    await store.runs.add_step(run, "rejected", "rejected", code, args, run.attempt, at)
     await store.log(
         run_event(
             "rejected",
@@ -139,7 +139,7 @@ async def _apply_opened(store: Store, run: Run, state: RunState, event: ReviewUp
     opened_at = strictly_after(run.updated_at, at)
     previewed_at = strictly_after(opened_at, opened_at)
     updated_at = await store.runs.save(run, state, previewed_at, deadline=event.deadline, announced=True)
-    versions = [preview_of(v, run.label) for v in await store.versions.facts(run.candidates)]
+    versions = [preview_of(v, run.label) for v in await store.versions.preview_facts(run.candidates)]
     await store.log(
         review_event(run, state.status, opened_at, event, event.deadline),
         preview_event(run, state, updated_at, versions, event.deadline),
@@ -157,7 +157,7 @@ async def _apply_closed(store: Store, run: Run, state: RunState, event: ReviewUp
     if not ends:
         return
     await store.versions.close(run, state, None, at)
-    await store.runs.note_step(run, state.status, state.status, code, {}, run.attempt, at)
+    await store.runs.add_step(run, state.status, state.status, code, {}, run.attempt, at)
     await store.log(review_event(run, state.status, updated_at, event, run.deadline, text=message(code)))
     if state.status is RunStatus.CANCELLED:
         await drop_held_run(store, run, "The asset was deleted.")

@@ -47,7 +47,7 @@ async def apply_progress(store: Store, event: Progress, at: datetime) -> None:
         **changes,
     )
     if (event.step, event.attempt, state.generator) != (run.step, run.attempt, run.state.generator):
-        await store.runs.note_step(
+        await store.runs.add_step(
             run, event.state, event.step, event.message_code, event.message_args, event.attempt, at
         )
     text = message(event.message_code, **event.message_args)
@@ -78,7 +78,7 @@ async def apply_preview_ready(store: Store, event: PreviewReady, at: datetime) -
     announces = run.announces_preview(state)
     updated_at = await store.runs.save(run, state, at, announced=run.announced or announces, **changes)
     if state != run.state:
-        await store.runs.note_step(run, "preview_ready", "preview_ready", code, {}, run.attempt, at)
+        await store.runs.add_step(run, "preview_ready", "preview_ready", code, {}, run.attempt, at)
     if announces:
         versions = [preview_of(v.model_dump(mode="json"), event.label) for v in event.candidates]
         await store.log(preview_event(run, state, updated_at, versions, run.deadline))
@@ -116,7 +116,7 @@ async def apply_failed(store: Store, event: Failed, at: datetime) -> None:
         heard_at=at,
         finished_at=at,
     )
-    await store.runs.note_step(run, event.outcome, event.step, code, args, event.attempts, at)
+    await store.runs.add_step(run, event.outcome, event.step, code, args, event.attempts, at)
     await store.versions.close(run, state, None, at)
     await drop_held_run(store, run, "The run that it was to follow has ended.")
     await store.assets.release(run.asset_id, run.run_id, at)

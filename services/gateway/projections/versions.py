@@ -56,7 +56,7 @@ async def apply_complete(store: Store, event: Complete) -> None:
         heard_at=at,
         finished_at=at,
     )
-    await store.runs.note_step(run, "complete", "complete", code, {}, run.attempt, at)
+    await store.runs.add_step(run, "complete", "complete", code, {}, run.attempt, at)
     draft = _accepted_draft(run, version)
     if await store.assets.commit(run.asset_id, run.run_id, version.version_id, event.commit_seq, draft, at):
         await _update_episode(store, run, event)
@@ -72,7 +72,7 @@ async def apply_complete(store: Store, event: Complete) -> None:
 async def _update_episode(store: Store, run: Run, event: Complete) -> None:
     """What the commit changes in the rest of the episode."""
     version, at = event.version, event.updated_at
-    await store.versions.committed(version.version_id, at)
+    await store.versions.mark_committed(version.version_id, at)
     if event.retired:
         await store.versions.retire(event.retired, at)
     details = {
@@ -83,7 +83,7 @@ async def _update_episode(store: Store, run: Run, event: Complete) -> None:
         "previous_version_id": event.previous_version_id,
         "run_id": run.run_id,
     }
-    await store.episodes.revise(run.episode_id, "commit", event.actor, details, at)
+    await store.episodes.add_revision(run.episode_id, "commit", event.actor, details, at)
     if run.segment_id and run.kind in (AssetKind.VIDEO, AssetKind.STARTING_IMAGE):
         await _mark_stale(store, run, run.segment_id, at)
 

@@ -54,7 +54,7 @@ class AccountRepository:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    async def see(self, user_id: str, name: str, at: datetime) -> None:
+    async def remember(self, user_id: str, name: str, at: datetime) -> None:
         await self._db.execute(
             """insert into users (user_id, name, created_at, updated_at) values ($1, $2, $3, $3)
                on conflict (user_id) do update set name = $2, updated_at = $3 where users.name <> $2""",
@@ -63,7 +63,7 @@ class AccountRepository:
             at,
         )
 
-    async def knows(self, user_id: str) -> bool:
+    async def exists(self, user_id: str) -> bool:
         return bool(await self._db.fetchval("select 1 from users where user_id = $1", user_id))
 
     async def access(self, user_id: str, resource: Resource, resource_id: str) -> Caller | None:

@@ -107,7 +107,7 @@ class AssetRepository:
         )
         return {r["upload_id"]: ObjectRef(**r["object"]) for r in rows}
 
-    async def take(self, asset_id: str, run_id: str | None, at: datetime) -> int:
+    async def begin_run(self, asset_id: str, run_id: str | None, at: datetime) -> int:
         """Counts one more run and returns its number. With `run_id`, that run gets the asset's lock; the caller has
         seen that the lock is free."""
         found: int = await self._db.fetchval(_TAKE, asset_id, run_id, at)

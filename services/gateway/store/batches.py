@@ -112,7 +112,7 @@ class BatchRepository:
             ],
         )
 
-    async def live_of(self, episode_id: str) -> str | None:
+    async def live_batch(self, episode_id: str) -> str | None:
         found: str | None = await self._db.fetchval(_LIVE, episode_id)
         return found
 
@@ -126,7 +126,7 @@ class BatchRepository:
             (r["asset_id"], r["segment_id"], r["number"], r["kind"]) for r in await self._db.fetch(_ASSETS, episode_id)
         ]
 
-    async def rows(self, batch: Batch) -> tuple[list[SegmentSlots], Slot | None]:
+    async def slots(self, batch: Batch) -> tuple[list[SegmentSlots], Slot | None]:
         """What the planner needs: the segments in film order, and the music."""
         segments: dict[str, dict[str, Any]] = {}
         music: Slot | None = None

@@ -79,7 +79,7 @@ class EpisodeRepository:
     async def save(self, episode_id: str, at: datetime, **changes: Any) -> None:
         await update(self._db, "episodes", "episode_id", episode_id, {"updated_at": at, **changes})
 
-    async def revise(
+    async def add_revision(
         self, episode_id: str, change: str, actor: Actor, details: Mapping[str, Any], at: datetime
     ) -> None:
         """Adds an entry to the episode's history."""
@@ -112,7 +112,7 @@ class EpisodeRepository:
         await self.save(episode_id, at, deleted_at=at)
         return sorted(r["asset_id"] for r in rows)
 
-    async def next_timeline(self, episode_id: str) -> int:
+    async def raise_timeline_version(self, episode_id: str) -> int:
         """Increments `timeline_version` and returns it."""
         found: int = await self._db.fetchval(
             "update episodes set timeline_version = timeline_version + 1 where episode_id = $1 "

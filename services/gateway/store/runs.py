@@ -82,7 +82,7 @@ class RunRepository:
         """Locks the run's asset as well."""
         return _run(await self._db.fetchrow(_LOCK, run_id))
 
-    async def newest_shown(self, asset_id: str) -> Run | None:
+    async def newest_visible(self, asset_id: str) -> Run | None:
         """The newest run of the asset that was sent and is neither expired nor cancelled."""
         return _run(await self._db.fetchrow(_NEWEST, asset_id))
 
@@ -109,7 +109,7 @@ class RunRepository:
         )
         return updated_at
 
-    async def note_step(
+    async def add_step(
         self, run: Run, state: str, step: str, code: str, args: Mapping[str, Any], attempt: int, at: datetime
     ) -> None:
         await insert_later(

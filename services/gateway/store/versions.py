@@ -49,7 +49,7 @@ class VersionRepository:
         row = await self._db.fetchrow("select * from versions where version_id = $1", version_id)
         return version_of(dict(row)) if row else None
 
-    async def facts(self, version_ids: Sequence[str]) -> list[dict[str, Any]]:
+    async def preview_facts(self, version_ids: Sequence[str]) -> list[dict[str, Any]]:
         """{version_id, version_number, directions, model, media} of each version, in the given order."""
         return [dict(r) for r in await self._db.fetch(_FACTS, list(version_ids))]
 
@@ -93,7 +93,7 @@ class VersionRepository:
             statuses = [version_status(state, chosen=v == chosen).value for v in run.candidates]
             await defer(self._db, "versions", _CLOSE, list(run.candidates), statuses, at)
 
-    async def committed(self, version_id: str, at: datetime) -> None:
+    async def mark_committed(self, version_id: str, at: datetime) -> None:
         await defer(
             self._db,
             "versions",

@@ -12,11 +12,11 @@ from PIL import Image
 from services.gateway.domain.uploads import (
     EXTENSIONS,
     MAX_BYTES,
-    kind_of,
     looks_like_svg,
-    plain_name,
+    media_kind,
+    refusal_reason,
+    safe_filename,
     sniff,
-    why_refused,
 )
 
 
@@ -66,7 +66,7 @@ def test_whatever_is_sniffed_has_a_kind_an_extension_and_a_limit(head: bytes) ->
     content_type = sniff(head)
     if content_type is not None:
         assert content_type in EXTENSIONS
-        assert kind_of(content_type) in MAX_BYTES
+        assert media_kind(content_type) in MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_svg_is_recognised_to_be_refused_by_name(text: bytes) -> None:
 )
 def test_what_is_refused_is_named(head: bytes, name: str) -> None:
     assert sniff(head) is None
-    assert name in why_refused(head)
+    assert name in refusal_reason(head)
 
 
 @given(st.text(max_size=300))
 def test_names_are_plain(name: str) -> None:
-    found = plain_name(name, "image/png")
+    found = safe_filename(name, "image/png")
     assert found
     assert len(found) <= 150
     assert not set(found) & set('/\\"<>|?*:\r\n\0')
@@ -106,7 +106,7 @@ def test_names_are_plain(name: str) -> None:
 
 
 def test_names_lose_their_path_and_keep_their_script() -> None:
-    assert plain_name("../../etc/passwd", "image/png") == "passwd"
-    assert plain_name("C:\\photos\\日本 1.jpg", "image/jpeg") == "日本 1.jpg"
-    assert plain_name(None, "audio/wav") == "upload.wav"
-    assert plain_name("/", "image/png") == "upload.png"
+    assert safe_filename("../../etc/passwd", "image/png") == "passwd"
+    assert safe_filename("C:\\photos\\日本 1.jpg", "image/jpeg") == "日本 1.jpg"
+    assert safe_filename(None, "audio/wav") == "upload.wav"
+    assert safe_filename("/", "image/png") == "upload.png"

@@ -72,7 +72,7 @@ def test_every_type_that_is_taken_is_tried_and_said() -> None:
 async def test_what_the_gateway_takes_becomes_a_version(content_type: str, tmp_path: Path) -> None:
     path = tmp_path / "upload"
     MADE[content_type](path)
-    kind = gateway.kind_of(content_type)
+    kind = gateway.media_kind(content_type)
     assert gateway.sniff(path.read_bytes()[: gateway.SNIFFED_BYTES]) == content_type
     await MediaInspector().inspect(kind, path)
     made = await ingest(path, KINDS[kind], tmp_path)
@@ -112,7 +112,7 @@ async def test_a_file_that_is_two_things_is_refused_by_name(
     with path.open("ab") as file:
         file.write(more)
     with pytest.raises(UserError, match=word) as caught:
-        await MediaInspector().inspect(gateway.kind_of(content_type), path)
+        await MediaInspector().inspect(gateway.media_kind(content_type), path)
     assert "two things" in caught.value.cause and caught.value.recovery
 
 

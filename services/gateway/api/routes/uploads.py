@@ -29,12 +29,12 @@ from services.gateway.domain.uploads import (
     EXTENSIONS,
     MAX_BYTES,
     SNIFFED_BYTES,
-    Inspected,
-    kind_of,
-    plain_name,
+    MediaFacts,
+    accepted_formats,
+    media_kind,
+    refusal_reason,
+    safe_filename,
     sniff,
-    taken,
-    why_refused,
 )
 from shared.contracts.values import ObjectRef
 from shared.core.errors import UserError
@@ -80,13 +80,13 @@ async def upload(
     ref = await _store(state, upload_id, content_type, chunks)
     stored = False
     try:
-        found = await _inspect(state, kind_of(content_type), ref)
-        name = plain_name(filename or _named(request.headers.get("content-disposition")), content_type)
+        found = await _inspect(state, media_kind(content_type), ref)
+        name = safe_filename(filename or _named(request.headers.get("content-disposition")), content_type)
         command = RegisterUpload(
             upload_id,
             name,
             content_type,
-            kind_of(content_type),  # type: ignore[arg-type]
+            media_kind(content_type),  # type: ignore[arg-type]
             ref,
             found.width,
             found.height,
@@ -121,7 +121,7 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
         )
     content_type = sniff(head[:SNIFFED_BYTES])
     if content_type is None:
-        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, why_refused(head), recovery=taken())
+        raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, refusal_reason(head), recovery=accepted_formats())
 
     async def whole() -> AsyncIterator[bytes]:
         yield head
@@ -132,7 +132,7 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
 
 
 async def _store(state: AppState, upload_id: str, content_type: str, chunks: AsyncIterator[bytes]) -> ObjectRef:
-    limit = MAX_BYTES[kind_of(content_type)]
+    limit = MAX_BYTES[media_kind(content_type)]
     key = f"uploads/{upload_id}.{EXTENSIONS[content_type]}"
     try:
         return await state.objects.own.put_stream(key, chunks, content_type, max_size=limit)
@@ -144,7 +144,7 @@ async def _store(state: AppState, upload_id: str, content_type: str, chunks: Asy
         raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
 
 
-async def _inspect(state: AppState, kind: str, ref: ObjectRef) -> Inspected:
+async def _inspect(state: AppState, kind: str, ref: ObjectRef) -> MediaFacts:
     """Reads the file where it lies, or a copy of it."""
     store = state.objects.own
     if path := store.local_path(ref.key):
