@@ -1,4 +1,4 @@
-"""Retake's typed Python client and the `retake` command. Uses nothing but the HTTP API."""
+"""The typed Python client of Retake, and the `retake` command. It uses only the HTTP API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRetake", "ClientError", "ProblemError", "Retake", "Unreachable"]
 
-_WHERE = {
+_MODULES = {
     "AsyncRetake": "client.api",
     "Retake": "client.blocking",
     "ProblemError": "client.errors",
@@ -22,7 +22,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when asked for: commands that need no gateway start without HTTP and its models."""
-    if name not in _WHERE:
+    """Import the name on first use, so that commands without a gateway do not import the HTTP client."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

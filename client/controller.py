@@ -1,4 +1,4 @@
-"""One asset being edited, against a gateway: carries out what `client.editing` decides.
+"""The controller of an asset editor: it executes the effects of `client.editing` at a gateway.
 
 async with AssetController(client, await client.assets.get(asset_id)) as editor:
     await editor.start()
@@ -26,7 +26,7 @@ _PARAMETERS = ("duration", "resolution", "aspect_ratio")
 
 
 class AssetController:
-    """`state` is what to show; `on_change` is called with it whenever it changed. One for every kind of asset."""
+    """One class for every kind of asset. `state` is the state to show; `on_change` is called after every change."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class AssetController:
         self._set(editing.edit(self.state, draft))
 
     async def save(self) -> None:
-        """Keep the draft at the gateway, so that it is there elsewhere and after a reload."""
+        """Save the draft at the gateway, so that it is available elsewhere and after a reload."""
         draft = self.state.draft
         settings = {**draft.parameters, **({"model": draft.model} if draft.model else {})}
         await self._client.assets.save_draft(self.state.asset_id, directions=draft.directions, settings=settings)
@@ -79,15 +79,15 @@ class AssetController:
         await self._do(editing.start(self.state))
 
     async def accept(self, version_id: str | None = None, **review: Any) -> None:
-        """`review`: rating, feedback."""
+        """Accept a preview. `review` may have `rating` and `feedback`."""
         await self._do(editing.accept(self.state, version_id), **review)
 
     async def reject(self, version_id: str | None = None, **review: Any) -> None:
-        """`review`: rating, feedback, suggested_changes, regenerate."""
+        """Reject a preview. `review` may have `rating`, `feedback`, `suggested_changes` and `regenerate`."""
         await self._do(editing.reject(self.state, version_id), **review)
 
     async def apply(self, event: e.Event) -> None:
-        """Any event of the stream; those of other assets change nothing."""
+        """Apply an event of the project's stream; events of other assets are ignored."""
         match event:
             case e.RunEvent():
                 await self._do(editing.apply(self.state, event))
@@ -120,7 +120,7 @@ class AssetController:
                 settings=dict(values.parameters) or None,
             )
         except ClientError as error:
-            await self._do(editing.not_started(self.state, _told(error)))
+            await self._do(editing.not_started(self.state, _text_of(error)))
             return
         if run.updated_at is not None:
             self._set(editing.started(self.state, run.id, run.updated_at))
@@ -130,7 +130,7 @@ class AssetController:
         try:
             await decide(effect.run_id, version_id=effect.version_id, **review)
         except ClientError as error:
-            await self._do(editing.not_decided(self.state, _told(error)))
+            await self._do(editing.not_decided(self.state, _text_of(error)))
 
     def _refresh_soon(self) -> None:
         if self._refreshing is None or self._refreshing.done():
@@ -138,7 +138,7 @@ class AssetController:
 
     async def _refresh(self) -> None:
         await self._sleep(editing.REFRESH_DEBOUNCE_S)
-        with suppress(ClientError):  # the next event, or the next reload, asks again
+        with suppress(ClientError):  # the next event, or the next reload, tries again
             self._set(editing.caught_up(self.state, of_asset(await self._client.assets.get(self.state.asset_id))))
 
     def _set(self, state: Editor) -> None:
@@ -148,7 +148,7 @@ class AssetController:
 
 
 def of_asset(asset: Asset) -> Editor:
-    """What a GET tells: a preview that waits is offered, not opened by itself."""
+    """The editor of a fetched asset. A waiting preview is offered, but its review is not opened."""
     committed = Committed(at=asset.committed_at)
     if asset.committed is not None:
         version = asset.committed
@@ -156,9 +156,9 @@ def of_asset(asset: Asset) -> Editor:
     draft = asset.draft
     saved = committed.values
     if draft is not None and (draft.directions or draft.settings):
-        given = dict(draft.settings)
-        model = given.pop("model", saved.model)
-        saved = Values(draft.directions or saved.directions, model, {**saved.parameters, **given})
+        settings = dict(draft.settings)
+        model = settings.pop("model", saved.model)
+        saved = Values(draft.directions or saved.directions, model, {**saved.parameters, **settings})
     return _with_run(Editor(asset.id, committed, saved, saved), asset)
 
 
@@ -183,5 +183,5 @@ def _values(version: Version) -> Values:
     return Values(version.directions or "", version.model_slug, {k: v for k, v in facts.items() if v is not None})
 
 
-def _told(error: ClientError) -> str:
+def _text_of(error: ClientError) -> str:
     return " ".join(part for part in (error.message, error.recovery) if part)

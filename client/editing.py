@@ -1,14 +1,14 @@
-"""Editing one asset: the draft, the decision, and what may be shown before the gateway has confirmed it.
+"""The state machine of an asset editor: the draft, the decision, and its optimistic display.
 
-A pure state machine, the same for every kind: a call or an event gives the next state and what is to be done.
-The studio mirrors it; `client.controller` carries it out. Its rules:
+It is pure and the same for every kind of asset: a call or an event returns the next state and the effects to execute.
+The studio mirrors it; `client.controller` executes it. Its rules:
 
-- The draft has a baseline; what differs from it is `has_changes` ("unsaved changes"). A rejection keeps the draft,
-  leaving the editor resets it, an acceptance makes the accepted values both draft and baseline.
+- The draft has a baseline; a difference between them is `has_changes` ("unsaved changes"). A rejection keeps the
+  draft, leaving the editor resets it, an acceptance makes the accepted values both draft and baseline.
 - Accepting shows the accepted directions, model and parameters at once. If the decision is refused or the commit
-  fails, that is undone, except what the person typed since. URL, player and timeline change when `complete` has
-  been followed by a refresh, never earlier.
-- Events come twice, late and in any order: only one newer than what was applied counts.
+  fails, that is undone, except for later edits of the user. URL, player and timeline change only after the refresh
+  that follows `complete`.
+- Events may arrive twice, late and in any order: only those newer than the last applied one have an effect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from client.models import events as e
 
 @dataclass(frozen=True)
 class Values:
-    """What a run is made from."""
+    """The input of a run."""
 
     directions: str = ""
     model: str | None = None
@@ -33,7 +33,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Committed:
-    """What every view but the preview plays. `at` is when it was committed."""
+    """The committed version, which every view except the preview plays. `at` is the time of its commit."""
 
     version_id: str | None = None
     url: str | None = None
@@ -43,7 +43,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Preview:
-    """One version that can be decided on."""
+    """A version that is waiting for a decision."""
 
     version_id: str
     values: Values
@@ -58,7 +58,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Start:
-    """POST the run, made from the draft."""
+    """POST a run with these values, taken from the draft."""
 
     values: Values
 
@@ -74,7 +74,7 @@ class Decide:
 
 @dataclass(frozen=True)
 class Refresh:
-    """GET the asset, once for all that come within 150 ms."""
+    """GET the asset, once for all requests within 150 ms."""
 
 
 Effect = Start | Decide | Refresh
@@ -83,16 +83,16 @@ REFRESH_DEBOUNCE_S = 0.15
 
 @dataclass(frozen=True)
 class _Undo:
-    """What an optimistic update replaced, and what it put there."""
+    """The values before an optimistic update, and those that it applied."""
 
     committed: Committed
     baseline: Values
     draft: Values
-    put: Values
+    applied: Values
 
 
-_Place = tuple[datetime, int]
-"""How new a piece of news is: its time; of the same moment, the later step of a run."""
+_Position = tuple[datetime, int]
+"""The order of events: by time; at the same time, by the step of the run."""
 
 _RANKS: dict[type[e.Event], int] = {
     e.RegenerateRequested: 0, e.Progress: 1, e.PreviewReady: 2, e.ReviewUpdated: 3, e.Accepted: 4, e.Rejected: 4,
@@ -114,7 +114,7 @@ class Editor:
     is_decision_pending: bool = False
     is_starting: bool = False
     error: str | None = None
-    seen: _Place | None = None
+    seen: _Position | None = None
     undo: _Undo | None = None
 
     @property
@@ -127,7 +127,7 @@ class Editor:
 
     @property
     def can_start(self) -> bool:
-        """A preview that waits may be made again: that closes it."""
+        """A new run may also replace a waiting preview."""
         return self.phase in (Phase.IDLE, Phase.REVIEW) and not self.is_starting and not self.is_decision_pending
 
     @property
@@ -143,17 +143,17 @@ def edit(editor: Editor, draft: Values) -> Editor:
 
 
 def saved(editor: Editor, values: Values) -> Editor:
-    """The gateway keeps these now; what was typed meanwhile stays unsaved."""
+    """The gateway has saved these values; later edits remain unsaved."""
     return replace(editor, baseline=values)
 
 
 def leave(editor: Editor) -> Editor:
-    """Close the editor: what is unsaved is dropped, the review decides nothing."""
+    """Close the editor: unsaved changes are dropped, and the review stays undecided."""
     return replace(editor, draft=editor.baseline, is_review_open=False)
 
 
 def reset(editor: Editor) -> Editor:
-    """Drop what is unsaved, and the error."""
+    """Drop unsaved changes and the error."""
     return replace(editor, draft=editor.baseline, error=None)
 
 
@@ -164,7 +164,7 @@ def start(editor: Editor) -> Step:
 
 
 def started(editor: Editor, run_id: str, at: datetime) -> Editor:
-    """The gateway took the run; its own events may have come before this answer."""
+    """The gateway has accepted the run; events of the run may have arrived before this response."""
     editor = replace(editor, is_starting=False)
     if editor.seen is not None and (at, 0) <= editor.seen:
         return editor
@@ -180,13 +180,13 @@ def open_review(editor: Editor) -> Editor:
 
 
 def close_review(editor: Editor) -> Editor:
-    """Closing decides nothing: the preview goes on waiting."""
+    """Close the review without a decision: the preview keeps waiting."""
     return replace(editor, is_review_open=False)
 
 
 def accept(editor: Editor, version_id: str | None = None) -> Step:
-    """Take a preview (the only one, unless named)."""
-    preview = _chosen(editor, version_id)
+    """Accept the preview of this version, or the only preview."""
+    preview = _select(editor, version_id)
     if not editor.can_decide or preview is None or editor.run_id is None:
         return editor, ()
     undo = _Undo(editor.committed, editor.baseline, editor.draft, preview.values)
@@ -203,36 +203,37 @@ def accept(editor: Editor, version_id: str | None = None) -> Step:
 
 
 def reject(editor: Editor, version_id: str | None = None) -> Step:
-    preview = _chosen(editor, version_id) or (editor.previews[0] if editor.previews else None)
+    """Reject the preview of this version, or the first preview."""
+    preview = _select(editor, version_id) or (editor.previews[0] if editor.previews else None)
     if not editor.can_decide or preview is None or editor.run_id is None:
         return editor, ()
     return replace(editor, is_decision_pending=True, error=None), (Decide(editor.run_id, preview.version_id, "reject"),)
 
 
 def not_decided(editor: Editor, error: str) -> Step:
-    """The decision was refused: somebody was faster, or its time ran out."""
+    """The decision was refused: the run was decided before, or its review has expired."""
     return replace(_undone(editor), is_decision_pending=False, error=error), (Refresh(),)
 
 
 def apply(editor: Editor, event: e.RunEvent) -> Step:
-    """An event of this asset; one that is not newer than what is known changes nothing, but `complete` refreshes."""
+    """Apply an event of this asset. An old event changes nothing, but `complete` always refreshes."""
     refresh: tuple[Effect, ...] = (Refresh(),) if isinstance(event, e.Complete) else ()
-    place = (event.updated_at, _RANKS.get(type(event), 0)) if event.updated_at else None
+    position = (event.updated_at, _RANKS.get(type(event), 0)) if event.updated_at else None
     if event.asset_id != editor.asset_id:
         return editor, ()
     if isinstance(event, e.ReviewUpdated) and event.change == "opened":
-        return editor, ()  # it says less than the preview, which it may overtake
-    if place is not None and editor.seen is not None and place <= editor.seen:
+        return editor, ()  # it carries less than `preview-ready`, which it may overtake
+    if position is not None and editor.seen is not None and position <= editor.seen:
         return editor, refresh
-    return _moved(replace(editor, seen=place or editor.seen), event), refresh
+    return _after(replace(editor, seen=position or editor.seen), event), refresh
 
 
 def refreshed(editor: Editor, committed: Committed, saved_draft: Values | None = None) -> Editor:
-    """What a GET shows. An answer that was under way while a newer one was applied is dropped."""
+    """Take over a fetched asset. A response that is older than the applied state is dropped."""
     if committed.at and editor.committed.at and committed.at < editor.committed.at:
         return editor
     if editor.undo is not None and committed.at == editor.committed.at:
-        # Not committed yet: the player has its new link, the texts stay ahead.
+        # Not committed yet: only the link is taken over, and the optimistic texts are kept.
         return replace(editor, committed=replace(editor.committed, url=committed.url))
     baseline = saved_draft or committed.values
     draft = editor.draft if editor.has_changes else baseline
@@ -240,7 +241,7 @@ def refreshed(editor: Editor, committed: Committed, saved_draft: Values | None =
 
 
 def caught_up(editor: Editor, fresh: Editor) -> Editor:
-    """All that a GET shows, also the run: for what was missed. Events that came since count more."""
+    """Take over a fetched asset with its run, after missed events. Newer events take precedence."""
     before = editor
     editor = refreshed(editor, fresh.committed, fresh.baseline)
     busy = before.is_starting or before.is_decision_pending or before.undo is not None
@@ -253,7 +254,7 @@ def caught_up(editor: Editor, fresh: Editor) -> Editor:
     return replace(run, is_review_open=run.is_review_open and run.phase is Phase.REVIEW, percent=fresh.percent)
 
 
-def _moved(editor: Editor, event: e.RunEvent) -> Editor:
+def _after(editor: Editor, event: e.RunEvent) -> Editor:
     run_id = event.run_id
     match event:
         case e.RegenerateRequested():
@@ -293,28 +294,28 @@ def _idle(editor: Editor) -> Editor:
 
 
 def _accepted(editor: Editor, version_id: str | None) -> Editor:
-    """Ours, shown already; or somebody else's, shown now. Their acceptance does not drop what is unsaved here."""
-    taken = next((p.values for p in editor.previews if p.version_id == version_id), None)
-    if taken is not None and (editor.undo is None or editor.undo.put != taken):
+    """Our acceptance, which is shown already, or another user's, which is shown now and keeps our unsaved changes."""
+    accepted = next((p.values for p in editor.previews if p.version_id == version_id), None)
+    if accepted is not None and (editor.undo is None or editor.undo.applied != accepted):
         editor = _undone(editor)
-        undo = _Undo(editor.committed, editor.baseline, editor.draft, taken)
-        draft = editor.draft if editor.has_changes else taken
-        shown = replace(editor.committed, values=taken)
-        editor = replace(editor, committed=shown, baseline=taken, draft=draft, undo=undo)
+        undo = _Undo(editor.committed, editor.baseline, editor.draft, accepted)
+        draft = editor.draft if editor.has_changes else accepted
+        shown = replace(editor.committed, values=accepted)
+        editor = replace(editor, committed=shown, baseline=accepted, draft=draft, undo=undo)
     committing = replace(editor, phase=Phase.COMMITTING, percent=100.0, previews=())
     return replace(committing, is_review_open=False, is_decision_pending=False, is_starting=False)
 
 
 def _undone(editor: Editor) -> Editor:
-    """Take back an optimistic update, but not what was typed since."""
+    """Undo an optimistic update, but not later edits."""
     undo = editor.undo
     if undo is None:
         return editor
-    draft = undo.draft if editor.draft == undo.put else editor.draft
+    draft = undo.draft if editor.draft == undo.applied else editor.draft
     return replace(editor, committed=undo.committed, baseline=undo.baseline, draft=draft, undo=None)
 
 
-def _chosen(editor: Editor, version_id: str | None) -> Preview | None:
+def _select(editor: Editor, version_id: str | None) -> Preview | None:
     if version_id is None:
         return editor.previews[0] if len(editor.previews) == 1 else None
     return next((p for p in editor.previews if p.version_id == version_id), None)

@@ -61,6 +61,6 @@ class RetryPolicy:
 
 
 def retry_after_s(state: RetryCallState) -> float:
-    """What the refusal of the last attempt asked for, in seconds; 0 if nothing."""
+    """The Retry-After of the last attempt's refusal, in seconds; 0 without one."""
     error = state.outcome.exception() if state.outcome else None
     return (error.retry_after_s or 0.0) if isinstance(error, ProblemError) else 0.0

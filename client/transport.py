@@ -102,7 +102,7 @@ class Transport:
             yield response
 
     async def renew(self) -> bool:
-        """Get another token; False if there is no other."""
+        """Get a new token. False if that is not possible."""
         return await self.credentials.renew(self._http)
 
     def unreachable(self, cause: Exception) -> Unreachable:

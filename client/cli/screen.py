@@ -68,7 +68,7 @@ class Screen:
             self._live = None
 
     def update(self, progress: EpisodeProgress, event: Event | None) -> None:
-        """Show this progress; where the output is no terminal, print the message of the event."""
+        """Show this progress; if the output is not a terminal, print the message of the event."""
         self._progress = progress
         if event is not None and not self._session.live and event.message:
             self._print_message(event)

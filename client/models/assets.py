@@ -11,7 +11,7 @@ from client.models.versions import Version
 
 
 class Draft(Model):
-    """What the next run uses where the request leaves something out."""
+    """Directions and settings of the next run, unless its request overrides them."""
 
     directions: str | None = None
     settings: dict[str, Any] = {}
@@ -19,7 +19,7 @@ class Draft(Model):
 
 
 class Asset(Resource):
-    """A slot that can be regenerated; its id never changes."""
+    """A part of an episode that can be regenerated. Its id never changes."""
 
     project_id: str | None = None
     episode_id: str | None = None

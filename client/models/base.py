@@ -1,4 +1,4 @@
-"""What all models share: fields that a newer gateway adds are kept unread, states it adds become `unknown`."""
+"""Base classes of the models. Unknown fields of a newer gateway are kept; unknown states become `unknown`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Model(BaseModel):
 
 
 class Resource(Model):
-    """Something with an id. `revision` counts human edits and goes into If-Match."""
+    """A resource with an id. `revision` counts edits and is sent in If-Match."""
 
     id: str
     created_at: datetime | None = None
@@ -23,7 +23,7 @@ class Resource(Model):
 
 
 class Open(StrEnum):
-    """A set of states that is closed here but may grow at the gateway. Subclasses define UNKNOWN."""
+    """An enumeration to which a newer gateway may add members. Subclasses define UNKNOWN."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -31,7 +31,7 @@ class Open(StrEnum):
 
 
 class Setting(Model):
-    """An effective value and where it came from."""
+    """An effective value and its source."""
 
     value: Any = None
     source: str = "default"
@@ -41,7 +41,7 @@ Settings = dict[str, Setting]
 
 
 class Problem(Model):
-    """Why a run failed, and what to do."""
+    """The cause of a failure, and its recovery."""
 
     code: str = ""
     message: str | None = Field(None, description="cause and recovery in one")
@@ -60,7 +60,7 @@ class Money(Model):
 
 
 class AssetKind(Open):
-    """What an asset is."""
+    """The kind of an asset."""
 
     VIDEO = "video"
     STARTING_IMAGE = "starting_image"

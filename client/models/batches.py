@@ -20,7 +20,7 @@ class BatchStatus(Open):
 
 
 class BatchItem(Model):
-    """What a batch makes, or has left with a problem."""
+    """An asset in a batch; `problem` says why it was skipped."""
 
     asset_id: str | None = None
     segment_id: str | None = None
@@ -47,7 +47,7 @@ class Batch(Resource):
 
 
 class StartedBatch(Model):
-    """The answer of generate-segments: `job_id` is the batch's id."""
+    """The response of generate-segments; `job_id` is the id of the batch."""
 
     job_id: str
     total_segments: int

@@ -13,7 +13,7 @@ from client.models.segments import Segment
 
 
 class Output(Model):
-    """The film's frame: width and height in pixels, frames per second, how a picture of another shape fits."""
+    """The format of the film: width and height in pixels, frame rate, and how other aspect ratios are fitted."""
 
     width: int = 1920
     height: int = 1080
@@ -29,7 +29,7 @@ class Episode(Resource):
     segments: list[Segment] = []
     assets: list[Asset] = []
     order_revision: int | None = None
-    cursor: str | None = Field(None, description="the place in the event stream that this snapshot tells of")
+    cursor: str | None = Field(None, description="position in the event stream of this snapshot")
 
     def segment(self, number: int) -> Segment | None:
         return next((s for s in self.segments if s.segment_number == number), None)

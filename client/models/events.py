@@ -1,4 +1,4 @@
-"""What the event stream tells. Events carry no URLs: GET the run or the episode they name."""
+"""The events of the stream. They contain no URLs: GET the run or the episode instead."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from client.models.base import AssetKind, Model, Problem
 
 
 class Event(Model):
-    """One event. `last_event_id` is its place in the log (None: it has none); subclasses know their name.
+    """An event. `last_event_id` is its position in the log (None: it has none); `data` has all of its fields.
 
-    An event of a name that this version does not know is a plain Event with its data in `data`.
+    An event with a name that is unknown to this version is a plain Event.
     """
 
-    model_config = ConfigDict(extra="ignore")  # `data` has everything
+    model_config = ConfigDict(extra="ignore")  # `data` has all fields
 
     NAME: ClassVar[str] = ""
 
@@ -66,7 +66,7 @@ class PreviewVersion(Model):
 
 
 class PreviewReady(RunEvent):
-    """A person can decide now."""
+    """The preview is waiting for a decision."""
 
     NAME = "preview-ready"
     deadline: datetime | None = None
@@ -95,14 +95,14 @@ class ReviewUpdated(RunEvent):
 
 
 class Failed(RunEvent):
-    """The run failed or was cancelled: `status` tells which."""
+    """The run failed or was cancelled, according to `status`."""
 
     NAME = "failed"
     error: Problem | None = None
 
 
 class Complete(RunEvent):
-    """The new version is committed and every GET shows it."""
+    """The new version is committed, and every GET returns it."""
 
     NAME = "complete"
     version_id: str | None = None
@@ -146,7 +146,7 @@ class ActiveRun(RunEvent):
 
 
 class Snapshot(Event):
-    """Everything active or waiting for review, at the place where the stream begins."""
+    """All active runs and waiting reviews at the start of the stream."""
 
     NAME = "snapshot"
     runs: list[ActiveRun] = []
@@ -155,7 +155,7 @@ class Snapshot(Event):
 
 
 class Reset(Event):
-    """The history asked for is gone: drop what you cached, a snapshot follows."""
+    """The requested position is no longer available: drop cached state. A snapshot follows."""
 
     NAME = "reset"
     reason: str | None = None
@@ -183,7 +183,7 @@ _KNOWN: dict[str, type[Event]] = {
 
 
 def parse_event(name: str, last_event_id: str | None, data: dict[str, Any]) -> Event:
-    """The event of this name; a plain Event for a name not known here."""
+    """The event of this name; a plain Event for an unknown name."""
     fields = {k: v for k, v in data.items() if k not in ("name", "data", "last_event_id")}
     return _KNOWN.get(name, Event).model_validate(
         {**fields, "name": name, "last_event_id": last_event_id or None, "data": data}

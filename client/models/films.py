@@ -1,4 +1,4 @@
-"""Films: making a film from committed versions."""
+"""Films: compilations of committed versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CompilationStatus(Open):
 
 
 class StartedCompilation(Model):
-    """The answer of compile. `left_out` names the segments without a committed version."""
+    """The response of compile. `left_out` has the segments without a committed version."""
 
     compilation_job_id: str
     status: str

@@ -22,7 +22,7 @@ class Character(Model):
 
 
 class ProjectSettings(Model):
-    """Defaults of a project. The settings of a kind are those that its model takes."""
+    """The settings of a project. Those of a kind are the settings of its model."""
 
     revision: int | None = None
     output: dict[str, Any] | None = None
@@ -44,7 +44,7 @@ class Member(Model):
 
 
 class UsageGroup(Model):
-    """`amount` is what is known to have been paid, `estimated` what is still expected of work under way."""
+    """`amount` is the known cost, `estimated` the expected cost of active runs."""
 
     key: str
     amount: str = "0"
@@ -61,7 +61,7 @@ class Usage(Model):
 
 
 class Metrics(Model):
-    """How well reviews go. A rate is 0-1, null before there is anything to count; `targets` says what to aim for."""
+    """Review metrics. A rate is 0-1, or null without data; `targets` has the target of each metric."""
 
     project_id: str | None = None
     episode_id: str | None = None

@@ -30,7 +30,7 @@ class RunStatus(Open):
 
     @property
     def at_rest(self) -> bool:
-        """Nothing more happens by itself."""
+        """Whether the run has ended or is waiting for a decision."""
         return self.terminal or self is RunStatus.PREVIEW_READY
 
 
@@ -44,14 +44,14 @@ _TERMINAL = (
 
 
 class Cost(Model):
-    """What a run or a version cost; `actual` is what the provider reported, where it does."""
+    """The cost of a run. `actual` is the amount that the provider reported, if it does."""
 
     estimated: Money | None = None
     actual: Money | None = None
 
     @property
     def text(self) -> str | None:
-        """`0.078 USD`, `about 0.078 USD`; None: nothing was paid, or it is not known."""
+        """`0.078 USD`, or `about 0.078 USD` if it is an estimate; None: free of charge or unknown."""
         if self.actual:
             return f"{self.actual.amount} {self.actual.currency}"
         return f"about {self.estimated.amount} {self.estimated.currency}" if self.estimated else None
@@ -76,7 +76,7 @@ class Run(Resource):
     settings: Settings = {}
     provider: str | None = None
     versions: list[Version] = []
-    lost: list[Problem] = Field([], description="candidates that were asked for and not made, with the reason of each")
+    lost: list[Problem] = Field([], description="variants that failed, with their causes")
     deadline: datetime | None = None
     review: Review | None = None
     review_outcome: str | None = None

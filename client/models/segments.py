@@ -26,7 +26,7 @@ class Segment(Resource):
     video_url: str | None = None
     thumbnail_url: str | None = None
     duration: float | None = Field(None, description="seconds")
-    target_duration: float | None = Field(None, description="seconds, as asked for")
+    target_duration: float | None = Field(None, description="seconds, as requested")
     generation_params: dict[str, Any] | None = None
     quality_metrics: dict[str, Any] | None = None
     status: str | None = None
@@ -46,7 +46,7 @@ class Segment(Resource):
 
     @property
     def title(self) -> str:
-        """A few words that tell a reader which segment this is."""
+        """A short title for people: the location, else the description."""
         return str(self.scene_info.get("location") or self.scene_info.get("description") or "")
 
 

@@ -8,7 +8,7 @@ from client.models.base import Model
 
 
 class CatalogueModel(Model):
-    """A model that can make an asset. `settings_schema` is JSON Schema."""
+    """A model of a provider. `settings_schema` is a JSON Schema."""
 
     slug: str
     provider: str | None = None

@@ -10,7 +10,7 @@ from client.models.base import AssetKind, Resource, Settings
 
 
 class Version(Resource):
-    """One immutable result. Media facts are as probed, not as asked for."""
+    """An immutable result of a run. Media facts are measured, not the requested ones."""
 
     number: int | None = None
     asset_id: str | None = None

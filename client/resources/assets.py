@@ -6,7 +6,7 @@ from typing import Any
 
 from client.models import Asset, Run, Version
 from client.models.base import Model
-from client.resources.base import Listing, Resource, given, path
+from client.resources.base import Listing, Resource, path, without_none
 
 
 class Comparison(Model):
@@ -26,7 +26,7 @@ class Assets(Resource):
         settings: dict[str, Any] | None = None,
         revision: int | str | None = "*",
     ) -> Asset:
-        body = given({"directions": directions, "settings": settings})
+        body = without_none({"directions": directions, "settings": settings})
         return await self._change(Asset, "PUT", path("assets", asset_id, "draft"), body, revision)
 
     async def discard_draft(self, asset_id: str) -> None:
@@ -44,7 +44,7 @@ class Assets(Resource):
         wait_s: float | None = None,
         key: str | None = None,
     ) -> Run:
-        """Make a new version. What is left out comes from the draft. Raises Busy with the active run's id."""
+        """Generate a new version. Omitted values come from the draft. Raises Busy with the id of an active run."""
         body = {
             "directions": directions,
             "model": model,
@@ -71,10 +71,10 @@ class Assets(Resource):
         directions: str | None = None,
         key: str | None = None,
     ) -> Run:
-        """Offer one's own file as a version: it is reviewed like any other."""
+        """Add a file of the caller's as a new version; it is reviewed like any other."""
         body = {"upload_id": upload_id, "url": url, "directions": directions}
         return await self._post(Run, path("assets", asset_id, "versions"), body, key=key)
 
     async def compare(self, asset_id: str, first: str, second: str) -> Comparison:
-        where = path("assets", asset_id, "compare")
-        return await self._get(Comparison, where, versions=f"{first},{second}")
+        url = path("assets", asset_id, "compare")
+        return await self._get(Comparison, url, versions=f"{first},{second}")

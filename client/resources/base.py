@@ -1,4 +1,4 @@
-"""What every group of calls shares: paths made safe, answers made models, lists walked page by page."""
+"""Base of all resources: escaped paths, parsed responses, paginated lists."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from client.errors import BadResponse
 from client.transport import Request, Transport, json_of, new_key
 
 M = TypeVar("M", bound=BaseModel)
-PAGE = 200  # the most that the gateway gives at once
-LONGEST_HOLD_S = 60
-SLACK_S = 15.0  # beyond what the gateway was asked to hold the answer
+PAGE = 200  # the gateway's maximum
+MAX_WAIT_S = 60
+TIMEOUT_S = 30.0  # in addition to the requested wait
 
 
 class Filters(TypedDict, total=False):
-    """What narrows a list. Several values are joined by commas; not every list takes every filter."""
+    """Filters of lists. Several values are joined by commas; not every list supports every filter."""
 
     kind: str | None
     status: str | None
@@ -36,7 +36,7 @@ class Filters(TypedDict, total=False):
 
 
 class Listing(Generic[M]):
-    """A list of the gateway: `await` it for all items, or walk it with `async for`, which fetches as it goes."""
+    """A paginated list: `await` it for all items, or iterate with `async for`, which fetches pages as needed."""
 
     def __init__(self, items: Callable[[], AsyncIterator[M]]) -> None:
         self._items = items
@@ -52,13 +52,14 @@ class Listing(Generic[M]):
 
 
 class Resource:
-    """Calls on one kind of thing. `wait_s` asks the gateway to hold the answer until the work rests."""
+    """Calls on one kind of resource. With `wait_s` the gateway delays its response until the work has ended or needs a
+    review, at most so many seconds."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def _get(self, model: type[M], path: str, *, wait_s: float | None = None, **params: Any) -> M:
-        request = Request("GET", path, params=params, headers=hold(wait_s), timeout_s=SLACK_S * 2 + (wait_s or 0))
+        request = Request("GET", path, params=params, headers=prefer_wait(wait_s), timeout_s=TIMEOUT_S + (wait_s or 0))
         return parse(model, json_of(await self._transport.send(request)))
 
     async def _post(
@@ -70,21 +71,21 @@ class Resource:
         wait_s: float | None = None,
         key: str | None = None,
     ) -> M:
-        """`key` makes this call the repetition of an earlier one; without it, it is a new one."""
+        """`key` is an idempotency key: the key of an earlier call makes this one its repetition."""
         request = Request(
             "POST",
             path,
-            json=given(json or {}),
-            headers=hold(wait_s),
+            json=without_none(json or {}),
+            headers=prefer_wait(wait_s),
             key=key or new_key(),
-            timeout_s=SLACK_S * 2 + (wait_s or 0),
+            timeout_s=TIMEOUT_S + (wait_s or 0),
         )
         return parse(model, json_of(await self._transport.send(request)))
 
     async def _change(
         self, model: type[M], method: str, path: str, json: Mapping[str, Any], revision: int | str | None
     ) -> M:
-        """PATCH or PUT; a null in `json` clears. `revision` is the one that was read; `*` overwrites."""
+        """PATCH or PUT; a null in `json` clears a field. `revision` is the one that was read; `*` overwrites any."""
         request = Request(method, path, json=json, headers=if_match(revision))
         return parse(model, json_of(await self._transport.send(request)))
 
@@ -92,19 +93,19 @@ class Resource:
         await self._transport.send(Request("DELETE", path))
 
     def _list(self, model: type[M], path: str, max_items: int | None = None, **filters: Any) -> Listing[M]:
-        """Newest first, segments in film order; the first `max_items` of them, else all."""
+        """Newest first, segments in film order; all of them, or the first `max_items`."""
 
         async def items() -> AsyncIterator[M]:
-            left, cursor = max_items, None
-            while left is None or left > 0:
-                limit = PAGE if left is None else min(PAGE, left)
+            remaining, cursor = max_items, None
+            while remaining is None or remaining > 0:
+                limit = PAGE if remaining is None else min(PAGE, remaining)
                 request = Request("GET", path, params={**filters, "limit": limit, "cursor": cursor})
                 page = json_of(await self._transport.send(request))
                 if not isinstance(page, dict) or not isinstance(page.get("data"), list):
                     raise BadResponse("The list in the response has no `data`.", "Check the address.")
                 for item in page["data"]:
                     yield parse(model, item)
-                left = None if left is None else left - len(page["data"])
+                remaining = None if remaining is None else remaining - len(page["data"])
                 cursor = page.get("next_cursor")
                 if not cursor:
                     return
@@ -112,30 +113,31 @@ class Resource:
         return Listing(items)
 
 
-def parse(model: type[M], answer: Any) -> M:
+def parse(model: type[M], response: Any) -> M:
+    """The response as a model. Raises BadResponse if it does not match."""
     try:
-        return model.model_validate(answer)
+        return model.model_validate(response)
     except ValidationError as e:
         first = e.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
+        field = ".".join(str(p) for p in first["loc"])
         raise BadResponse(
-            f"The gateway's {model.__name__} does not fit: {where}: {first['msg']}.",
-            "Client and gateway may be of different releases.",
+            f"Invalid {model.__name__} in the gateway's response: {field}: {first['msg']}.",
+            "Use a client of the same release as the gateway.",
         ) from e
 
 
 def path(*parts: str) -> str:
-    """A path of these parts, each escaped: ids come from users too."""
+    """A path of these parts, each escaped, since users enter ids, too."""
     return "".join("/" + quote(part, safe="") for part in parts)
 
 
-def given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that were given: None means left out."""
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are not None."""
     return {k: v for k, v in fields.items() if v is not None}
 
 
-def hold(wait_s: float | None) -> dict[str, str]:
-    return {"Prefer": f"wait={min(LONGEST_HOLD_S, int(wait_s))}"} if wait_s and wait_s >= 1 else {}
+def prefer_wait(wait_s: float | None) -> dict[str, str]:
+    return {"Prefer": f"wait={min(MAX_WAIT_S, int(wait_s))}"} if wait_s and wait_s >= 1 else {}
 
 
 def if_match(revision: int | str | None) -> dict[str, str]:

@@ -8,11 +8,11 @@ from client.models import (
     Batch,
     StartedBatch,
 )
-from client.resources.base import Listing, Resource, given, parse, path
+from client.resources.base import Listing, Resource, parse, path, without_none
 from client.transport import Request, json_of, new_key
 
 UNSET: Any = object()
-"""Left out, where null means something else."""
+"""Omitted, where null has a meaning of its own."""
 
 
 class Batches(Resource):
@@ -29,8 +29,11 @@ class Batches(Resource):
         deadline_minutes: int | None = UNSET,
         key: str | None = None,
     ) -> Batch:
-        """Make what the episode lacks. `deadline_minutes` None: previews wait for ever; left out: the project's."""
-        fields = given(
+        """Generate the missing assets of an episode.
+
+        `deadline_minutes` None: reviews never expire; omitted: the project's setting.
+        """
+        fields = without_none(
             {
                 "mode": mode,
                 "batch_size": batch_size,
@@ -55,7 +58,7 @@ class Batches(Resource):
         auto_approve: bool | None = None,
         key: str | None = None,
     ) -> StartedBatch:
-        """The short form of `create`; `job_id` is the batch's id."""
+        """The short form of `create`; `job_id` is the id of the batch."""
         body = {"mode": mode, "batch_size": batch_size, "start_from": start_from, "auto_approve": auto_approve}
         return await self._post(StartedBatch, path("episodes", episode_id, "generate-segments"), body, key=key)
 
@@ -71,7 +74,7 @@ class Batches(Resource):
         captions: str | None = None,
         key: str | None = None,
     ) -> Batch:
-        """Make everything unseen, and then the film."""
+        """Generate everything without review, and then compile the film."""
         body = {
             "batch_size": batch_size,
             "segment_ids": segment_ids,
@@ -95,7 +98,7 @@ class Batches(Resource):
     async def resume(
         self, batch_id: str, *, start_from: int | None = None, skip: list[str] | bool | None = None
     ) -> Batch:
-        """`skip` True: what is held up now; or the ids of segments."""
+        """`skip` has the ids of segments to skip; True: those that block the batch now."""
         return await self._post(Batch, path("batches", batch_id, "resume"), {"start_from": start_from, "skip": skip})
 
     async def cancel(self, batch_id: str) -> Batch:

@@ -6,7 +6,7 @@ from typing import Any
 
 from client.models import Asset, Episode, Metrics, Revision, Segment, SegmentsStatus
 from client.models.base import Model
-from client.resources.base import Listing, Resource, given, path
+from client.resources.base import Listing, Resource, path, without_none
 
 
 class Order(Model):
@@ -20,7 +20,7 @@ class Episodes(Resource):
         return self._list(Episode, path("projects", project_id, "episodes"), max_items)
 
     async def get(self, episode_id: str) -> Episode:
-        """The snapshot that everything refreshes from; open the event stream at its `cursor`."""
+        """A snapshot of the episode; the event stream continues at its `cursor`."""
         return await self._get(Episode, path("episodes", episode_id))
 
     async def create(
@@ -33,7 +33,7 @@ class Episodes(Resource):
         output: dict[str, Any] | None = None,
         key: str | None = None,
     ) -> Episode:
-        """An episode without starting images of one's own; `imports.create` takes those too."""
+        """Create an episode. Use `imports.create` for one with starting images."""
         body = {"title": title, "description": description, "segments": segments, "output": output}
         return await self._post(Episode, path("projects", project_id, "episodes"), body, key=key)
 
@@ -46,7 +46,7 @@ class Episodes(Resource):
         output: dict[str, Any] | None = None,
         revision: int | str | None = "*",
     ) -> Episode:
-        body = given({"title": title, "description": description, "output": output})
+        body = without_none({"title": title, "description": description, "output": output})
         return await self._change(Episode, "PATCH", path("episodes", episode_id), body, revision)
 
     async def delete(self, episode_id: str) -> None:
@@ -56,9 +56,9 @@ class Episodes(Resource):
         return await self._get(Order, path("episodes", episode_id, "order"))
 
     async def reorder(self, episode_id: str, segment_ids: list[str], *, revision: int | str) -> Order:
-        """Put the segments in this order; `revision` is the order's that was read."""
-        where = path("episodes", episode_id, "order")
-        return await self._change(Order, "PUT", where, {"segment_ids": segment_ids}, revision)
+        """Reorder the segments. `revision` is that of the order that was read."""
+        order = path("episodes", episode_id, "order")
+        return await self._change(Order, "PUT", order, {"segment_ids": segment_ids}, revision)
 
     def revisions(self, episode_id: str, max_items: int | None = None) -> Listing[Revision]:
         return self._list(Revision, path("episodes", episode_id, "revisions"), max_items)
@@ -79,14 +79,14 @@ class Episodes(Resource):
         segment_id: str | None = None,
         stale: str | None = None,
     ) -> Listing[Asset]:
-        where = path("episodes", episode_id, "assets")
-        return self._list(Asset, where, max_items, kind=kind, segment_id=segment_id, stale=stale)
+        url = path("episodes", episode_id, "assets")
+        return self._list(Asset, url, max_items, kind=kind, segment_id=segment_id, stale=stale)
 
     async def add_asset(self, episode_id: str, label: str, *, segment_id: str | None = None) -> Asset:
-        """A further image; a video, a starting image and a narration come with a segment, music with an episode."""
+        """Add an image. Video, starting image and narration exist in every segment, music in every episode."""
         body = {"kind": "image", "label": label, "segment_id": segment_id}
         return await self._post(Asset, path("episodes", episode_id, "assets"), body)
 
     async def metrics(self, episode_id: str) -> Metrics:
-        """How well reviews go."""
+        """The review metrics."""
         return await self._get(Metrics, path("episodes", episode_id, "metrics"))

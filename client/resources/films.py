@@ -8,7 +8,7 @@ from client.models import (
     Compilation,
     StartedCompilation,
 )
-from client.resources.base import Listing, Resource, given, parse, path
+from client.resources.base import Listing, Resource, parse, path, without_none
 from client.transport import Request, json_of
 
 
@@ -24,7 +24,7 @@ class Films(Resource):
         captions: str | None = None,
         key: str | None = None,
     ) -> StartedCompilation:
-        """Make a film of the committed versions as they are now. Raises NotCompilable, which names segments."""
+        """Compile the currently committed versions. Raises NotCompilable, which has the segments that prevent it."""
         body = {
             "segment_ids": segment_ids,
             "transition_style": transition_style,
@@ -38,13 +38,13 @@ class Films(Resource):
         return await self._get(Compilation, path("compilation-jobs", compilation_id), wait_s=wait_s)
 
     def all(self, episode_id: str, max_items: int | None = None) -> Listing[Compilation]:
-        where = path("episodes", episode_id, "compilation-jobs")
-        return self._list(Compilation, where, max_items)
+        url = path("episodes", episode_id, "compilation-jobs")
+        return self._list(Compilation, url, max_items)
 
     async def cancel(self, compilation_id: str) -> Compilation:
         return await self._post(Compilation, path("compilation-jobs", compilation_id, "cancel"))
 
     async def rate(self, compilation_id: str, rating: int, feedback: str | None = None) -> Compilation:
-        where = path("compilation-jobs", compilation_id, "rating")
-        request = Request("PUT", where, json=given({"rating": rating, "feedback": feedback}))
+        url = path("compilation-jobs", compilation_id, "rating")
+        request = Request("PUT", url, json=without_none({"rating": rating, "feedback": feedback}))
         return parse(Compilation, json_of(await self._transport.send(request)))

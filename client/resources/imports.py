@@ -22,7 +22,7 @@ class Imports(Resource):
         scene_threshold: float | None = None,
         key: str | None = None,
     ) -> Import:
-        """Make an episode of a document, or of an uploaded film that is split at its scene cuts."""
+        """Create an episode from a document, or from an uploaded film, which is split at its cuts."""
         body = {
             "document": document,
             "yaml": yaml,

@@ -1,4 +1,4 @@
-"""Media by name, for callers with a token; a player takes the signed URL that its resource carries."""
+"""Media files by name, for callers with a token. Players use the signed URL in the resource instead."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Media(Resource):
         *,
         on_progress: OnProgress | None = None,
     ) -> int:
-        """Fetch into a file, resuming broken connections. Returns its size in bytes.
+        """Download into a file, resuming broken connections. Returns its size in bytes.
 
         Collections: versions, films, uploads. Renditions: content, proxy, poster, filmstrip, captions.vtt,
         captions.srt, timeline.otio.
         """
-        where = API + path("media", collection, object_id, rendition)
-        return await download(self._transport, where, target, on_progress=on_progress)
+        url = API + path("media", collection, object_id, rendition)
+        return await download(self._transport, url, target, on_progress=on_progress)

@@ -12,7 +12,7 @@ from client.models import (
     ProjectSettings,
     Usage,
 )
-from client.resources.base import Filters, Listing, Resource, given, parse, path
+from client.resources.base import Filters, Listing, Resource, parse, path, without_none
 from client.transport import Request, json_of
 
 
@@ -43,7 +43,7 @@ class Projects(Resource):
         description: str | None = None,
         revision: int | str | None = "*",
     ) -> Project:
-        body = given({"name": name, "description": description})
+        body = without_none({"name": name, "description": description})
         return await self._change(Project, "PATCH", path("projects", project_id), body, revision)
 
     async def delete(self, project_id: str) -> None:
@@ -55,16 +55,16 @@ class Projects(Resource):
     async def change_settings(
         self, project_id: str, changes: dict[str, Any], *, revision: int | str | None = "*"
     ) -> ProjectSettings:
-        """Merge `changes` into the settings; a null in it clears."""
-        where = path("projects", project_id, "settings")
-        return await self._change(ProjectSettings, "PATCH", where, changes, revision)
+        """Merge `changes` into the settings; a null clears a setting."""
+        url = path("projects", project_id, "settings")
+        return await self._change(ProjectSettings, "PATCH", url, changes, revision)
 
     def members(self, project_id: str) -> Listing[Member]:
         return self._list(Member, path("projects", project_id, "members"))
 
     async def set_member(self, project_id: str, user_id: str, role: str) -> Member:
-        where = path("projects", project_id, "members", user_id)
-        request = Request("PUT", where, json={"role": role})
+        url = path("projects", project_id, "members", user_id)
+        request = Request("PUT", url, json={"role": role})
         return parse(Member, json_of(await self._transport.send(request)))
 
     async def remove_member(self, project_id: str, user_id: str) -> None:
@@ -73,14 +73,14 @@ class Projects(Resource):
     async def usage(
         self, project_id: str, *, start: str | None = None, to: str | None = None, group_by: str | None = None
     ) -> Usage:
-        """What was spent between two times. Groups: day, month, kind, provider, model, episode."""
+        """The cost between two times. `group_by`: day, month, kind, provider, model or episode."""
         params: dict[str, Any] = {"from": start, "to": to, "group_by": group_by}
         return await self._get(Usage, path("projects", project_id, "usage"), **params)
 
     async def metrics(self, project_id: str) -> Metrics:
-        """How well reviews go."""
+        """The review metrics."""
         return await self._get(Metrics, path("projects", project_id, "metrics"))
 
     def progress(self, project_id: str, max_items: int | None = None, **filters: Unpack[Filters]) -> Listing[FeedEntry]:
-        """The feed of what happened, newest first."""
+        """The activity feed, newest first."""
         return self._list(FeedEntry, path("projects", project_id, "progress"), max_items, **filters)

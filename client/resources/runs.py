@@ -27,5 +27,5 @@ class Runs(Resource):
         return await self._post(Run, path("runs", run_id, "cancel"))
 
     async def reopen(self, run_id: str) -> Run:
-        """Offer an expired or rejected preview again, at no new cost, by a new run."""
+        """Review an expired or rejected preview again, with a new run and at no cost."""
         return await self._post(Run, path("runs", run_id, "reopen"))

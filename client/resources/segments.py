@@ -30,7 +30,7 @@ class Segments(Resource):
         feedback: str | None = None,
         key: str | None = None,
     ) -> Review:
-        """Take the video that waits. Name the version that was watched, or another may be taken."""
+        """Accept the waiting video. Name the version that was reviewed, so that no other is accepted."""
         body = {"version_id": version_id, "rating": rating, "feedback": feedback}
         return await self._post(Review, path("segments", segment_id, "approve"), body, key=key)
 
@@ -45,7 +45,7 @@ class Segments(Resource):
         regenerate: bool | None = None,
         key: str | None = None,
     ) -> Review:
-        """Refuse the video that waits."""
+        """Reject the waiting video."""
         body = {
             "version_id": version_id,
             "reason": reason,
@@ -64,6 +64,6 @@ class Segments(Resource):
         wait_s: float | None = None,
         key: str | None = None,
     ) -> Run:
-        """Make the video anew with changes; a preview that waits is closed by it."""
+        """Regenerate the video with changes; this closes a waiting preview."""
         body = {"changes": changes, "keep_original": keep_original}
         return await self._post(Run, path("segments", segment_id, "regenerate"), body, wait_s=wait_s, key=key)

@@ -1,4 +1,4 @@
-"""What a gateway says of itself: the models, its health and figures, its own documents."""
+"""The gateway itself: its catalogue of models, health, metrics and API documents."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ class Site(Resource):
         return parse(Health, json_of(await self._root("/health/live")))
 
     async def ready(self) -> Health:
-        """Also of a gateway that is not ready: `checks` says why."""
-        answer = await self._transport.send(Request("GET", "/health/ready", at_root=True, accepted_statuses=(503,)))
-        return parse(Health, json_of(answer))
+        """The readiness, also of a gateway that is not ready; `checks` has the reasons."""
+        response = await self._transport.send(Request("GET", "/health/ready", at_root=True, accepted_statuses=(503,)))
+        return parse(Health, json_of(response))
 
     async def metrics(self) -> str:
-        """Prometheus text."""
+        """The metrics in Prometheus text format."""
         return (await self._root("/metrics")).text
 
     async def openapi(self) -> dict[str, Any]:
         return dict(json_of(await self._root("/openapi.json")))
 
     async def docs(self) -> str:
-        """The reader of the API's reference, as HTML."""
+        """The API reference as HTML."""
         return (await self._root("/docs")).text
 
     async def problem(self, slug: str) -> dict[str, Any]:
-        """What a problem type means and what to do about it."""
+        """The description of a problem type."""
         return dict(json_of(await self._root(path("problems", slug))))
 
-    async def _root(self, where: str) -> httpx.Response:
-        return await self._transport.send(Request("GET", where, at_root=True))
+    async def _root(self, url: str) -> httpx.Response:
+        return await self._transport.send(Request("GET", url, at_root=True))

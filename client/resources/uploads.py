@@ -14,7 +14,7 @@ from client.resources.base import Resource, parse, path
 from client.transfers import OnProgress, bytes_body, file_body
 from client.transport import Request, json_of, new_key
 
-UPLOAD_TIMEOUT_S = 120.0  # between two pieces of the body, not for all of it
+UPLOAD_TIMEOUT_S = 120.0  # between two chunks of the body, not in total
 
 
 class Uploads(Resource):
@@ -28,11 +28,11 @@ class Uploads(Resource):
         on_progress: OnProgress | None = None,
         key: str | None = None,
     ) -> Upload:
-        """Upload a file, streamed. The type is guessed from the name where it is not given."""
+        """Upload a file, streamed. By default its type is guessed from its name. Raises ClientError if that fails."""
         name = filename or (content.name if isinstance(content, Path) else None)
         kind = content_type or (mimetypes.guess_type(name)[0] if name else None)
         if kind is None:
-            raise ClientError(f"The type of {name or 'the upload'} is not known.", "Give its content_type.")
+            raise ClientError(f"The media type of {name or 'the upload'} is unknown.", "Give its content_type.")
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         headers = {"Content-Type": kind, "Content-Length": str(size)}
         if name:

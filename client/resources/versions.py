@@ -11,5 +11,5 @@ class Versions(Resource):
         return await self._get(Version, path("versions", version_id))
 
     async def rollback(self, version_id: str, *, key: str | None = None) -> Run:
-        """Commit an earlier accepted version again, by a run of its own."""
+        """Commit an earlier accepted version again, with a new run."""
         return await self._post(Run, path("versions", version_id, "rollback"), key=key)

@@ -115,7 +115,7 @@ async def test_an_answer_of_something_else_is_said_to_be_that() -> None:
     client = gateway.client()
     with pytest.raises(errors.BadResponse, match="not respond like"):
         await client.runs.get("r1")
-    with pytest.raises(errors.BadResponse, match="Run does not fit"):
+    with pytest.raises(errors.BadResponse, match="Invalid Run in the gateway's response"):
         await client.runs.get("r1")
     with pytest.raises(errors.BadResponse, match="no `data`"):
         await client.projects.all()
