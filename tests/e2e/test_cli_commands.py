@@ -168,11 +168,11 @@ def test_a_person_reviews_at_the_terminal(cli: Cli) -> None:
     at.see("Please answer with one of: a, r, o.")
     at.see("[a]ccept, [r]eject")
     at.type("r\n")
-    at.see("Why?")
+    at.see("Reason")
     at.type("too slow\n")
-    at.see("What should change?")
+    at.see("Change to add")
     at.type("Pull back quickly\n")
-    at.see("Segment 1 rejected; it is made again")
+    at.see("Segment 1's video rejected; regenerating it")
     at.see("version 2")
     at.see("Pull back quickly")
     at.see("[a]ccept")
@@ -199,7 +199,7 @@ def test_ctrl_c_at_a_question_stops_the_batch_and_says_how_to_go_on(cli: Cli, sy
     at = Terminal(cli, "film", "photo1.jpg", "photo2.jpg", "--script", "film.yaml", "--title", "Interrupted")
     at.see("[a]ccept, [r]eject")
     at.type("\x03")
-    at.see("Go on with: retake film --episode")
+    at.see("Continue with: retake film --episode")
     episode_id = at.shown.split()[0] if at.shown.split() else ""
     assert at.ends() == 130
     found = cli.json("episode", "show", "Interrupted")
@@ -388,8 +388,8 @@ def test_a_picture_that_is_no_longer_there_does_not_stop_an_import(cli: Cli) -> 
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("loop.gif", b"GIF89a\0", "this is a picture, not a film or a script"),
-        ("tune.mp3", b"ID3\4", "this is sound, not a film or a script"),
+        ("loop.gif", b"GIF89a\0", "is an image file, not a film or a script"),
+        ("tune.mp3", b"ID3\4", "is an audio file, not a film or a script"),
         ("film.xyz", b"\0\1\2" * 99, "not an accepted image, audio or video format"),
     ],
 )
