@@ -6,16 +6,12 @@ from collections.abc import Callable
 
 from faststream.kafka import KafkaRouter
 
-from services.compiler.commands.compilations import admit_compilation, cancel_compilation
+from services.compiler.commands.compilations import admit_compilation, cancel_compilation, refuse_request
 from services.compiler.commands.timelines import apply_timeline, record_commit
 from services.compiler.store.compilations import CompilationRepository
-from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CancelRequested, CompileRequested, EpisodeChanged
 from shared.contracts.events.generator import Complete
-from shared.contracts.messages import problem_text
-from shared.contracts.values import Problem
 from shared.core.clock import Clock
-from shared.core.errors import Permanent
 from shared.messaging.consumer import OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.routers import Delivery, on
@@ -52,24 +48,7 @@ def refuse_dead_letters(open_compilations: OpenCompilations) -> OnDeadLetter:
     """Publishes the failure of a compilation whose request cannot be read, so that no one waits for it forever."""
 
     async def on_dead_letter(connection: Connection, letter: DeadLetter) -> None:
-        if letter.topic != CompileRequested.TOPIC:
-            return
-        request = letter.json()
-        try:
-            failed = FilmUpdated(
-                episode_id=request.get("episode_id") or letter.key,
-                compilation_id=request.get("compilation_id") or letter.subject,
-                rev=1,
-                state=FilmState.FAILED,
-                message_code="compile.failed",
-                problem=Problem(
-                    code="request_unreadable",
-                    **problem_text("compile_request_unreadable", cause=letter.cause.get("cause", ""))._asdict(),
-                    retryable=False,
-                ),
-            )
-        except ValueError as error:
-            raise Permanent("nothing_to_fail", str(error)) from error
-        await open_compilations(connection).publish(failed, letter.as_cause())
+        if letter.topic == CompileRequested.TOPIC:
+            await refuse_request(open_compilations(connection), letter)
 
     return on_dead_letter

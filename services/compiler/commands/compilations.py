@@ -15,6 +15,8 @@ from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, CompileRequested
 from shared.contracts.messages import problem_text
 from shared.contracts.values import Problem
+from shared.core.errors import Permanent
+from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
 
 EXPIRED: Final = Problem(code="compile_expired", **problem_text("compile_expired")._asdict(), retryable=True)
@@ -58,6 +60,30 @@ async def cancel_compilation(compilations: CompilationRepository, message: Messa
         await compilations.publish(cancelled.updated(), cancelled.cause)
     elif not await compilations.exists(event.target_id):
         await compilations.park(event.target_id, message)
+
+
+async def refuse_request(compilations: CompilationRepository, letter: DeadLetter) -> None:
+    """Publishes the failure of a compilation whose request cannot be read, so that no one waits for it forever.
+
+    Raises Permanent `nothing_to_fail` if the record does not name the compilation.
+    """
+    request = letter.json()
+    try:
+        failed = FilmUpdated(
+            episode_id=request.get("episode_id") or letter.key,
+            compilation_id=request.get("compilation_id") or letter.subject,
+            rev=1,
+            state=FilmState.FAILED,
+            message_code="compile.failed",
+            problem=Problem(
+                code="request_unreadable",
+                **problem_text("compile_request_unreadable", cause=letter.cause.get("cause", ""))._asdict(),
+                retryable=False,
+            ),
+        )
+    except ValueError as error:
+        raise Permanent("nothing_to_fail", str(error)) from error
+    await compilations.publish(failed, letter.as_cause())
 
 
 async def expire_compilations(compilations: CompilationRepository, now: datetime) -> int:
