@@ -15,6 +15,7 @@ from services.generator.media.base import ComparisonFiles, Downloads
 from services.generator.providers.base import Reference
 from services.generator.store.attempts import AttemptUnit
 from shared.contracts.catalogue import Catalogue
+from shared.contracts.messages import problem_text
 from shared.contracts.values import AssetKind, RunSource
 from shared.core.errors import Permanent, RetakeError, UserError
 from shared.objects import Objects
@@ -119,7 +120,7 @@ class InputLoader:
             except Permanent as e:
                 if e.code != "object_missing":
                     raise
-                raise UserError("input_missing", "The uploaded file no longer exists.", "Upload it again.") from e
+                raise UserError("input_missing", *problem_text("upload_removed")) from e
         elif r.input_url is not None:
             await self.downloads.fetch(r.input_url, path, max_size=MAX_DOWNLOAD_SIZE[r.asset_kind])
         else:

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from shared.contracts.messages import problem_text
 from shared.core.errors import RetakeError, Retryable, UserError
 
 TOTAL_S: Final = 300.0
@@ -108,12 +109,10 @@ async def _save(client: httpx.AsyncClient, request: httpx.Request, path: Path, m
             async for chunk in response.aiter_raw():  # not decompressed: a compressed response could expand to any size
                 size += len(chunk)
                 if size > max_size:
-                    raise UserError(
-                        "too_large", f"The file is larger than {max_size >> 20} MiB.", "Use a smaller file."
-                    )
+                    raise UserError("too_large", *problem_text("too_large", mebibytes=max_size >> 20))
                 await asyncio.to_thread(file.write, chunk)
         if size == 0:
-            raise UserError("url_empty", "The response is empty.", "Check the URL, or upload the file.")
+            raise UserError("url_empty", *problem_text("url_empty"))
     finally:
         await response.aclose()
 
@@ -124,7 +123,7 @@ def _error(response: httpx.Response) -> RetakeError:
         return Retryable("url_unreachable", f"The server answered {status}.")
     if 300 <= status < 400:
         return _refused("The URL redirects.", "Use the final URL, or upload the file.")
-    return UserError("url_refused", f"The server answered {status}.", "Check the URL, or upload the file.")
+    return UserError("url_refused", *problem_text("url_refused", status=status))
 
 
 def _refused(cause: str, recovery: str = "Use a public https:// URL, or upload the file.") -> UserError:

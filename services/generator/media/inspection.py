@@ -16,6 +16,7 @@ from services.generator.media.playability import is_truncated, needs_proxy, prox
 from services.generator.media.uploads import ingest
 from services.generator.providers.base import CandidateFile
 from shared.contracts.frame_sizes import ratio_label, resolution_label
+from shared.contracts.messages import problem_text
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
 from shared.media.ffmpeg import run_ffmpeg
@@ -52,7 +53,7 @@ async def inspect(
     An MP4 whose index is at its end is rewritten in place.
     """
     if path.stat().st_size == 0:
-        raise Permanent("output_empty", "The file is empty.", "Regenerate, or use a file that plays.")
+        raise Permanent("output_empty", *problem_text("output_empty"))
     if kind.is_picture:
         return await _picture(path, work)
     found = await asyncio.to_thread(_probed, path)
@@ -64,9 +65,9 @@ async def inspect(
 def _probed(path: Path) -> Probe:
     """Refuses web pages, and playlists that name other files, which a provider may return."""
     if sniff(path).demuxer is None:
-        raise Permanent("media_unreadable", "The file is neither video nor sound.", "Regenerate, or use another model.")
+        raise Permanent("media_unreadable", *problem_text("output_unreadable"))
     if sniff(path) is Form.MP4 and is_truncated(path):
-        raise Permanent("media_damaged", "The file is truncated.", "Regenerate, or use a file that plays.")
+        raise Permanent("media_damaged", *problem_text("output_damaged"))
     try:
         return probe(path)
     except Permanent as e:
@@ -96,7 +97,7 @@ async def _sharpness(poster: Path, work: Path) -> float | None:
 
 async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFiles) -> Inspection:
     if not found.width or not found.height or not found.frames:
-        raise Permanent("no_video", "The file contains no video.", "Regenerate, or use a file that plays.")
+        raise Permanent("no_video", *problem_text("output_no_video"))
     poster, strip = work / "poster.jpg", work / "filmstrip.jpg"
     every = -(-found.frames // STRIP_FRAMES)
     tiles = -(-found.frames // every)
@@ -135,14 +136,14 @@ async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFil
 
 async def _sound(path: Path, found: Probe, work: Path) -> Inspection:
     if not found.audio_codec:
-        raise Permanent("no_sound", "The file contains no sound.", "Regenerate, or use a file that plays.")
+        raise Permanent("no_sound", *problem_text("output_no_sound"))
     poster = work / "poster.jpg"
     heard, drawn = split(media_file(path)["a:0"], 2, audio=True)
     drawn = drawn.filter("showwavespic", size=f"{POSTER_WIDTH}x160", split_channels=0, colors="0x7fb5ff")
     output = await _decode([_loudness_output(heard), _still(drawn, poster)], found.duration_s)
     peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", output)
     if peak and float(peak.group(1)) < SILENT_DBFS:
-        raise Permanent("silent", "The file is silent.", "Regenerate, or use a file with sound.")
+        raise Permanent("silent", *problem_text("silent"))
     return Inspection(_media(found, _loudness(output)), quality_of_sound(), poster)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
 
 # Phones take pictures of 200 megapixels; Pillow refuses images of more than twice this limit.
@@ -35,9 +36,7 @@ def load_photograph(path: Path, *, at_least: int) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise Permanent("image_too_large", str(error), "Upload a smaller photograph.") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise Permanent(
-            "image_unreadable", f"The picture cannot be read: {error}", "Upload it as JPEG, PNG or WebP."
-        ) from error
+        raise Permanent("image_unreadable", *problem_text("photograph_unreadable", reason=error)) from error
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

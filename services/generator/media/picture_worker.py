@@ -15,6 +15,7 @@ from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError,
 
 from services.generator.media.photographs import load_photograph
 from services.generator.media.worker_process import serve
+from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
 
 pi_heif.register_heif_opener()  # HEIC, which phones write
@@ -61,16 +62,12 @@ def _look(path: Path) -> tuple[tuple[int, int], str]:
     except Image.DecompressionBombError as e:
         raise _too_large(str(e)) from e
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
-        raise Permanent(
-            "image_unreadable", "The file cannot be read as a picture.", "Save it as JPEG, PNG or WebP and upload that."
-        ) from e
+        raise Permanent("image_unreadable", *problem_text("image_unreadable")) from e
     if size[0] * size[1] > MAX_PIXELS:
         raise _too_large(f"The picture has {size[0]}x{size[1]} pixels.")
     if min(size) < MIN_SIDE:
         raise Permanent(
-            "image_too_small",
-            f"The picture has only {size[0]}x{size[1]} pixels.",
-            f"Use one of at least {MIN_SIDE} pixels a side.",
+            "image_too_small", *problem_text("image_too_small", width=size[0], height=size[1], shortest_side=MIN_SIDE)
         )
     return size, source
 

@@ -10,6 +10,7 @@ from typing import Final
 from services.generator.media.pictures import process_picture
 from services.generator.media.playability import NO_METADATA, is_plain, is_truncated, sdr, sound_for_mp4, steady_rate
 from services.generator.providers.base import CandidateFile
+from shared.contracts.messages import problem_text
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, UserError
 from shared.media.ffmpeg import run_ffmpeg
@@ -67,12 +68,11 @@ async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
         raise _unsupported(form, f"videos: {VIDEOS}")
     found = await _probed(path, form)
     if not found.width or not found.height:
-        raise UserError("no_video", "The file contains no video.", "Upload a file with video.")
+        raise UserError("no_video", *problem_text("no_video"))
     if max(found.width, found.height) > LARGEST_SIDE:
         raise UserError(
             "video_too_large",
-            f"The video has {found.width}x{found.height} pixels.",
-            f"Use one of at most {LARGEST_SIDE} pixels a side.",
+            *problem_text("video_too_large", width=found.width, height=found.height, longest_side=LARGEST_SIDE),
         )
     rate = await _rate(path)
     source = media_file(path, found.input_options)
@@ -97,7 +97,7 @@ async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
         raise _unsupported(form, f"sound: {SOUNDS}")
     found = await _probed(path, form)
     if not found.audio_codec:
-        raise UserError("no_sound", "The file contains no sound.", "Upload a file with sound.")
+        raise UserError("no_sound", *problem_text("no_sound"))
     suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
     kept = found.audio_codec in _KEPT_SOUND
     codec: dict[str, Option] = (
@@ -111,16 +111,20 @@ async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
 
 async def _probed(path: Path, form: Form) -> Probe:
     if form is Form.MP4 and is_truncated(path):
-        raise UserError("media_damaged", "The file is truncated.", "Upload a file that plays to its end.")
+        raise UserError("media_damaged", *problem_text("media_damaged"))
     try:
         found = await asyncio.to_thread(probe, path)
     except Permanent as e:
-        raise UserError("media_unreadable", "The file is damaged or incomplete.", "Upload a file that plays.") from e
+        raise UserError("media_unreadable", *problem_text("media_unreadable")) from e
     if not SHORTEST_S <= found.duration_s <= LONGEST_S:
         raise UserError(
             "duration_unsupported",
-            f"The file lasts {found.duration_s:.2f} s.",
-            f"Use one that lasts from {SHORTEST_S:g} s to {LONGEST_S / 60:.0f} minutes.",
+            *problem_text(
+                "duration_unsupported",
+                seconds=f"{found.duration_s:.2f}",
+                shortest=f"{SHORTEST_S:g}",
+                minutes_max=f"{LONGEST_S / 60:.0f}",
+            ),
         )
     return found
 
@@ -138,9 +142,7 @@ async def _convert(output: Output, found: Probe) -> None:
         await run_ffmpeg(args, timeout_s=120 + 20 * found.duration_s)
     except Permanent as e:
         raise UserError(
-            "media_unreadable",
-            f"The file cannot be decoded: {e.cause.splitlines()[-1][:300]}",
-            "Upload a file that plays.",
+            "media_unreadable", *problem_text("upload_undecodable", reason=e.cause.splitlines()[-1][:300])
         ) from e
 
 

@@ -16,6 +16,7 @@ from services.generator.media.film.packet_copy import copy_clips
 from services.generator.media.film.timeline import read_timeline
 from services.generator.media.playability import KEPT_SOUND, NO_METADATA, is_plain, sdr, sound_for_mp4
 from services.generator.providers.base import OnProgress
+from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent, UserError
 from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import sniff
@@ -93,28 +94,24 @@ class FilmCutter:
 
 async def _probed(path: Path) -> Probe:
     if sniff(path).demuxer is None:
-        raise UserError("media_unsupported", "The file is not a film.", "Use MP4, MOV, MKV, WebM or AVI.")
+        raise UserError("media_unsupported", *problem_text("media_unsupported"))
     try:
         found = await asyncio.to_thread(probe, path)
     except Permanent as e:
-        raise UserError(
-            "media_unreadable",
-            "The film is damaged or incomplete: it cannot be read.",
-            "Upload a film that plays to its end.",
-        ) from e
+        raise UserError("media_unreadable", *problem_text("film_unreadable")) from e
     if not found.width or not found.height:
-        raise UserError("no_video", "The file contains no video.", "Upload a film with pictures.")
+        raise UserError("no_video", *problem_text("film_no_video"))
     if max(found.width, found.height) > LARGEST_SIDE:
         raise UserError(
             "video_too_large",
-            f"The film has {found.width}x{found.height} pixels.",
-            f"Use one of at most {LARGEST_SIDE} pixels a side.",
+            *problem_text("film_video_too_large", width=found.width, height=found.height, longest_side=LARGEST_SIDE),
         )
     if found.duration_s > LONGEST_S:
         raise UserError(
             "duration_unsupported",
-            f"The film lasts {found.duration_s / 60:.1f} minutes.",
-            f"Use one of at most {LONGEST_S / 60:.0f} minutes, or split it first.",
+            *problem_text(
+                "film_duration_unsupported", minutes=f"{found.duration_s / 60:.1f}", minutes_max=f"{LONGEST_S / 60:.0f}"
+            ),
         )
     return found
 
@@ -163,8 +160,7 @@ async def _encode(film: OpenedFilm, clip: ClipFiles) -> None:
     if found.frames != span.frames:
         raise Permanent(
             "split_inexact",
-            f"Segment {span.number} has {found.frames} frames instead of {span.frames}.",
-            "Report this to the operator, with the film.",
+            *problem_text("split_inexact", number=span.number, frames=found.frames, expected=span.frames),
         )
 
 
