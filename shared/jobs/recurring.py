@@ -31,15 +31,18 @@ async def recurring(
 ) -> AsyncIterator[None]:
     """Runs `work` every `every_s` seconds while the block is open, and cancels it at the end.
 
-    The first run is after `every_s` seconds, or immediately with `at_once`. An unavailable database costs one run: it
-    is logged, and the next run follows as usual.
+    The first run is after `every_s` seconds, or immediately with `at_once`. A failure costs one run: it is logged, and
+    the next run follows as usual.
     """
 
     async def loop() -> None:
         if not at_once:
             await clock.sleep(every_s)
         while True:
-            await _run(name, work)
+            try:
+                await _run(name, work)
+            except Exception:  # a bug; work that has stopped for good without a sign would be worse
+                log.exception("recurring.crashed", name=name)
             await clock.sleep(every_s)
 
     task = asyncio.create_task(loop(), name=name)

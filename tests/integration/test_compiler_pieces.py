@@ -214,7 +214,7 @@ async def test_objects_of_a_directory_are_used_in_place_others_are_fetched_once(
         assert {p.read_bytes() for p in paths} == {b"0123456789"}
         assert remote.fetched == 1
         await objects.own.delete(ref.key)
-        with pytest.raises(Permanent, match="is gone"):
+        with pytest.raises(Permanent, match="does not exist"):
             await local.path(ref)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd
@@ -37,6 +37,7 @@ from shared.contracts.messages import message, problem_text
 from shared.contracts.values import CaptionMode, Media, ObjectRef, Output, Problem
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError, disk_full_is_retryable
+from shared.jobs.recurring import recurring
 
 log = structlog.get_logger(__name__)
 
@@ -147,25 +148,18 @@ async def _join(
         return await renderer.store(job.request.compilation_id, joined, poster)
 
 
-@asynccontextmanager
-async def _reporting(job: FilmJob, meter: ProgressMeter, stage: _Stage, clock: Clock) -> AsyncIterator[None]:
+def _reporting(job: FilmJob, meter: ProgressMeter, stage: _Stage, clock: Clock) -> AbstractAsyncContextManager[None]:
     """Reports the percentage while the block runs, whenever it or the stage has changed."""
+    last: tuple[int, str] = (int(meter.percent), "")
 
-    async def report_changes() -> None:
-        last: tuple[int, str] = (int(meter.percent), "")
-        while True:
-            await clock.sleep(REPORT_EVERY_S)
-            now = (int(meter.percent), stage.message_code)
-            if now != last:
-                await job.report(meter.percent, stage.message_code)
-                last = now
+    async def report_change() -> None:
+        nonlocal last
+        now = (int(meter.percent), stage.message_code)
+        if now != last:
+            await job.report(meter.percent, stage.message_code)
+            last = now
 
-    reporting = asyncio.create_task(report_changes(), name="film-progress")
-    try:
-        yield
-    finally:
-        reporting.cancel()
-        await asyncio.gather(reporting, return_exceptions=True)
+    return recurring(report_change, name="film-progress", every_s=REPORT_EVERY_S, clock=clock)
 
 
 def _report(
