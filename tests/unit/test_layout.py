@@ -50,6 +50,12 @@ def test_the_contracts_law_names_every_mechanism() -> None:
     assert set(law["forbidden_modules"]) == mechanisms - {"shared.contracts"}
 
 
+def test_the_laws_cover_every_provider() -> None:
+    folders = {p.parent.name for p in (ROOT / "services/generator/providers").glob("*/provider.py")}
+    law = contracts()["Providers never import each other"]
+    assert set(law["modules"]) == {f"services.generator.providers.{name}" for name in folders}
+
+
 def test_the_laws_cover_every_service() -> None:
     services = {f"services.{s}" for s in Service}
     assert set(contracts()["Services never import each other"]["modules"]) == services
