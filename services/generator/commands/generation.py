@@ -98,17 +98,17 @@ class RunGenerator:
 
     async def _work(self, run: Run, attempt: Attempt) -> None:
         async with self.scratch.folder(run.run_id) as work:
-            wanted = range(run.request.variants if run.request.source is RunSource.GENERATE else 1)
-            async with RunProgress(self.unit, attempt, self.clock, of=len(wanted)) as reporter:
-                stored, fresh = await self._make_missing(run, attempt, wanted, work, reporter)
+            positions = range(run.request.variants if run.request.source is RunSource.GENERATE else 1)
+            async with RunProgress(self.unit, attempt, self.clock, of=len(positions)) as reporter:
+                stored, fresh = await self._make_missing(run, attempt, positions, work, reporter)
             await self._persist(lambda store: self._offer(store, attempt, stored, fresh))
 
     async def _make_missing(
-        self, run: Run, attempt: Attempt, wanted: range, work: Path, reporter: RunProgress
+        self, run: Run, attempt: Attempt, positions: range, work: Path, reporter: RunProgress
     ) -> tuple[list[Candidate], list[Candidate]]:
         """Stored candidates, and those that are stored with the end of the run: the last, or all if all failed."""
-        stored, fresh, error = await self._stored_candidates(attempt, wanted), list[Candidate](), None
-        missing = [p for p in wanted if p not in {c.position for c in stored}]
+        stored, fresh, error = await self._stored_candidates(attempt, positions), list[Candidate](), None
+        missing = [p for p in positions if p not in {c.position for c in stored}]
         inputs = await self.inputs.load(run, work) if missing else None
         for position in missing:
             assert inputs is not None
@@ -127,8 +127,8 @@ class RunGenerator:
             raise error
         return stored, fresh
 
-    async def _stored_candidates(self, attempt: Attempt, wanted: range) -> list[Candidate]:
-        if len(wanted) == 1:  # a single candidate is stored together with the end of its run
+    async def _stored_candidates(self, attempt: Attempt, positions: range) -> list[Candidate]:
+        if len(positions) == 1:  # a single candidate is stored together with the end of its run
             return []
         async with self.unit() as store:
             return await store.stored_candidates(attempt.job_id)

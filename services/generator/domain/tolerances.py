@@ -64,8 +64,9 @@ def _check_picture(expected: ExpectedOutput, found: Media) -> None:
 
 def _check_frame(expected: Frame, found: Frame, share: float) -> None:
     if abs(found.aspect / expected.aspect - 1) > ASPECT_SHARE:
-        wanted, got = ratio_label(expected.width, expected.height), ratio_label(found.width, found.height)
-        raise _differs(f"The picture is {found.width}x{found.height} ({got}), not {wanted}.")
+        expected_ratio = ratio_label(expected.width, expected.height)
+        actual_ratio = ratio_label(found.width, found.height)
+        raise _differs(f"The picture is {found.width}x{found.height} ({actual_ratio}), not {expected_ratio}.")
     if found.short_side < share * expected.short_side:
         raise _differs(f"The picture is {found.width}x{found.height}, smaller than {expected.width}x{expected.height}.")
 

@@ -49,9 +49,9 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     elif profile and image.mode in ("RGB", "CMYK", "RGBA"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            wanted = "RGBA" if image.mode == "RGBA" else "RGB"
-            changed = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=wanted)
-            image = changed or image
+            mode = "RGBA" if image.mode == "RGBA" else "RGB"
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+            image = converted or image
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
     return image

@@ -27,7 +27,7 @@ _PACED: Final = """
                                         else per_minute end as pace from provider_limits
 """
 _ROOM: Final = f"""
-    with held as (
+    with running as (
         select name, count(*) as jobs from jobs, jsonb_array_elements_text(payload->'limits') as limits(name)
         where kind = $1 and token is not null and lease_until >= now() group by name
     ), paced as (
@@ -35,11 +35,11 @@ _ROOM: Final = f"""
                greatest(0, 1 - 60 / coalesce(pace, 1e9)) as burst_s
         from ({_PACED}) p
     )
-    select name, pace, ahead_s, paced.at_once, coalesce(held.jobs, 0) as held, least(
-        paced.at_once - coalesce(held.jobs, 0),
+    select name, pace, ahead_s, paced.at_once, coalesce(running.jobs, 0) as running, least(
+        paced.at_once - coalesce(running.jobs, 0),
         case when ahead_s > burst_s then 0
              when pace is not null then 1 + floor((burst_s - greatest(ahead_s, 0)) / every_s) end) as free
-    from paced left join held using (name)
+    from paced left join running using (name)
 """
 _CONSUME: Final = f"""
     update provider_limits l
@@ -90,7 +90,7 @@ async def exhausted_limits(connection: Connection, kind: str) -> dict[str, str]:
 
 
 def _description(row: Any) -> str:
-    if row["at_once"] is not None and row["held"] >= row["at_once"]:
+    if row["at_once"] is not None and row["running"] >= row["at_once"]:
         return f"{row['at_once']} at once ({row['name']})"
     if row["pace"] is not None and row["ahead_s"] <= 2 * 60 / row["pace"] + 1:
         return f"{row['pace']:g} requests a minute ({row['name']})"

@@ -58,7 +58,7 @@ _TOMBSTONE: Final = """
     select asset_id, $3, $3 from (
         select unnest($1::uuid[]) as asset_id
         union select asset_id from assets where episode_id = $2 and deleted_at is null
-    ) gone order by asset_id
+    ) deleted order by asset_id
     on conflict (asset_id) do update set deleted_at = coalesce(assets.deleted_at, excluded.deleted_at)
     returning asset_id
 """

@@ -36,8 +36,8 @@ _COMMIT: Final = f"""
         from candidates c
         where c.run_id = $1 and v.version_id = c.version_id and (v.version_id = $2 or v.status = 'candidate')
     ), retired as (
-        update versions v set retired_at = $3, retirement_reason = gone.why
-        from unnest($5::uuid[], $6::text[]) as gone(version_id, why) where v.version_id = gone.version_id
+        update versions v set retired_at = $3, retirement_reason = retirement.reason
+        from unnest($5::uuid[], $6::text[]) as retirement(version_id, reason) where v.version_id = retirement.version_id
     )
     update runs set state = 'complete', rev = rev + 1, step = 'complete', ended_at = $3, updated_at = $3
     where run_id = $1 returning {RUN}

@@ -42,7 +42,8 @@ def loudness_lufs(audio: Samples, rate: int = SAMPLE_RATE) -> float:
     """Integrated loudness by ITU-R BS.1770-4 (K weighting, 400 ms blocks, both gates); -inf for silence."""
     step = rate // 10
     energy = np.zeros(max(1, -(-len(audio) // step)))
-    for first in range(0, len(audio), 60 * rate):  # a minute at a time; the filters' memory is shorter than a block
+    # One minute at a time: the filters' impulse response is shorter than a block.
+    for first in range(0, len(audio), 60 * rate):
         piece = audio[first : first + 60 * rate].astype(np.float64)
         size = fast_length(len(piece))
         spectrum = np.fft.rfft(piece, size, axis=0)
@@ -59,7 +60,7 @@ def loudness_lufs(audio: Samples, rate: int = SAMPLE_RATE) -> float:
 
 
 def fast_length(count: int) -> int:
-    """A length from `count` up without large prime factors, which make a Fourier transform ten times slower."""
+    """The next length from `count` without large prime factors, which make a Fourier transform ten times slower."""
     unit = 1 << max(0, count.bit_length() - 5)
     return max(1, -(-count // unit) * unit)
 
@@ -75,7 +76,8 @@ def k_weighting(hz: NDArray[Any], rate: int = SAMPLE_RATE) -> NDArray[Any]:
 
 
 def level(audio: Samples, lufs: float, peak_dbfs: float) -> Samples:
-    """Bring to a loudness, then hold the peaks: the gain dips smoothly around what would pass the ceiling."""
+    """Normalises the loudness and limits the peaks: the gain dips smoothly around samples that would exceed the
+    ceiling."""
     measured = loudness_lufs(audio)
     if np.isfinite(measured):
         audio = audio * np.float32(10 ** ((lufs - measured) / 20))
@@ -83,28 +85,29 @@ def level(audio: Samples, lufs: float, peak_dbfs: float) -> Samples:
 
 
 def limit(audio: Samples, ceiling: float) -> Samples:
-    """Look-ahead limiter on blocks of 1.3 ms; what a smoothed gain lets through is clipped at the ceiling."""
+    """A look-ahead limiter on blocks of 1.3 ms. Samples that the smoothed gain lets through are clipped at the
+    ceiling."""
     block = 64
     count = -(-len(audio) // block)
     peaks = np.zeros(count * block, np.float32)
     peaks[: len(audio)] = np.abs(audio).max(axis=1)
-    wanted = np.minimum(1.0, ceiling / np.maximum(peaks.reshape(count, block).max(axis=1), 1e-9))
+    gain = np.minimum(1.0, ceiling / np.maximum(peaks.reshape(count, block).max(axis=1), 1e-9))
     reach = 6
-    padded = np.pad(wanted, reach, mode="edge")
+    padded = np.pad(gain, reach, mode="edge")
     lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).min(axis=1)
     smooth = np.hanning(2 * reach + 1)
     gain = np.convolve(np.pad(lowest, reach, mode="edge"), smooth / smooth.sum(), "valid")
     curve = np.interp(np.arange(len(audio)), np.arange(count) * block + block / 2, gain).astype(np.float32)
-    held: Samples = np.clip(audio * curve[:, None], -ceiling, ceiling).astype(np.float32)
-    return held
+    limited: Samples = np.clip(audio * curve[:, None], -ceiling, ceiling).astype(np.float32)
+    return limited
 
 
 def write_audio(path: Path, audio: Samples, rate: int = SAMPLE_RATE) -> None:
-    """16 bit, with dither; FLAC when the name ends in .flac, else WAV."""
+    """Writes 16-bit samples with dither: FLAC if the name ends in .flac, else WAV."""
     noise = np.random.default_rng(48).random((2, *audio.shape), dtype=np.float32)
     scaled = np.clip(np.rint(audio * 32767 + noise[0] - noise[1]), -32768, 32767).astype(np.int16)
     silent = ~np.any(audio, axis=1)
-    scaled[silent] = 0  # no hiss where there is nothing
+    scaled[silent] = 0  # no noise in digital silence
     if path.suffix == ".flac":
         _write_flac(path, scaled, rate)
         return

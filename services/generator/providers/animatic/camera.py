@@ -1,7 +1,8 @@
-"""Directions -> where the camera looks in every frame: pure geometry, the same for the same seed.
+"""Computes which part of the picture each frame shows, from directions. Pure geometry, deterministic for a seed.
 
-Lengths are in frames: the canvas is `extent` = (width, height) of the whole picture measured in windows of the frame's
-shape that just fit into it, so the shorter one is 1. A `Window` of size 1 shows as much as can be shown.
+The unit of length is the frame: `extent` = (width, height) measures the whole picture, the canvas, in the largest
+windows of the frame's shape that fit into it, so the smaller value is 1. A `Window` of size 1 shows as much as
+possible.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from dataclasses import dataclass, replace
 from services.generator.providers.animatic.directions import Directions, Move
 from services.generator.providers.animatic.vocabulary import Verb
 
-# Frame widths per second of a pan at normal speed; a fifth of the picture in a shot of 5 s reads as a pan without
-# hurrying. Where the picture is longer than the frame nothing is cropped for the move, so it may go faster.
+# Frame widths per second of a pan at normal speed: a fifth of the picture in a 5 s shot is recognisable as a pan
+# without being hasty. Where the picture is longer than the frame, nothing is cropped for the move, so it may be faster.
 PAN_RATE, LONG_PAN_RATE = 0.042, 0.18
-# Logarithm of the magnification per second: 1.28 times in a shot of 5 s.
+# Logarithm of the magnification per second: 1.28 times in a 5 s shot.
 ZOOM_RATE = 0.05
 PAN_LIMITS, ZOOM_LIMITS = (0.025, 0.6), (0.035, math.log(2.2))
-# A hold lives a little, or the film seems to have stopped: 1.2% nearer by the end of the shot.
+# A static shot still moves slightly, or the film would seem to have stopped: 1.2% closer by the end of the shot.
 BREATH = 0.012
 HAND = 0.004
 
@@ -52,8 +53,9 @@ def camera_path(
 ) -> list[Window]:
     """One window per frame, all inside the canvas, moving by smoothstep through each move.
 
-    `focus` (shares of the canvas) is where zooms aim unless the directions say, and what stays in view. The seed
-    varies amounts and side drift by a few per cent and chooses what the directions leave open, never a way they name.
+    `focus` (shares of the canvas) stays in view, and zooms aim at it unless the directions name a target. The seed
+    varies amounts and lateral drift by a few per cent and chooses what the directions leave open; it never contradicts
+    them.
     """
     rng = random.Random(f"camera:{seed}")
     moves, speed = _settle(directions, rng, extent, focus)
@@ -67,7 +69,7 @@ def camera_path(
 def _settle(
     directions: Directions, rng: random.Random, extent: tuple[float, float], focus: tuple[float, float]
 ) -> tuple[list[Move], float]:
-    """Fill in what was left open: all of it when nothing was said, else the way of a move without one."""
+    """Chooses what the directions leave open: the whole move, or only its direction."""
     moves, speed = list(directions.moves), directions.speed
     if not moves:
         drift = Move(zoom=1, free=Verb.DRIFT, strength=0.6)
@@ -85,9 +87,9 @@ def _with_way(move: Move, rng: random.Random, extent: tuple[float, float], focus
             return replace(move, tilt=y)
         case None:
             return move
-        case _:  # a drift goes along the longer side of the picture, and a little across
+        case _:  # a drift follows the longer side of the picture, with a little of the other
             tall = extent[1] > extent[0]
-            y = -1 if focus[1] < 0.5 else 1  # towards what matters: never away from a face
+            y = -1 if focus[1] < 0.5 else 1  # towards the focus: never away from a face
             return replace(move, pan=0 if tall else x, tilt=y if tall or rng.random() < 0.5 else 0)
 
 
@@ -99,9 +101,9 @@ def _keys(
     focus: tuple[float, float],
     rng: random.Random,
 ) -> list[_Key]:
-    """Positions between the moves, as if the canvas had no edges; sizes relative to the first."""
+    """Positions between the moves on an unbounded canvas; sizes are relative to the first."""
     keys = [_Key(0.0, 0.0, 1.0)]
-    share = 1 / len(moves)  # of what the whole shot may travel
+    share = 1 / len(moves)  # of the distance that the whole shot may travel
     for move in moves:
         vary = rng.uniform(0.92, 1.08)
         pace = speed * seconds * move.strength * vary
@@ -110,19 +112,19 @@ def _keys(
         mean = (here.size + size) / 2
         aim = move.focus or focus
         sideways = rng.uniform(-0.07, 0.07)
-        long_rate = LONG_PAN_RATE if move.strength >= 1 else 2 * PAN_RATE  # a drift stays a drift
+        long_rate = LONG_PAN_RATE if move.strength >= 1 else 2 * PAN_RATE  # a drift must not become a pan
         across = _travel(move.pan, pace, extent[0], share, long_rate)
         down = _travel(move.tilt, pace, extent[1], share, long_rate)
         x, y = across or sideways * abs(down), down or sideways * abs(across)
         towards_x = 0.0 if move.pan else _lean(aim[0] + rng.uniform(-0.04, 0.04))
         towards_y = 0.0 if move.tilt else _lean(aim[1] + rng.uniform(-0.04, 0.04))
-        reach = (here.size - size) / 2  # how far the smaller window may lean and still lie in the larger one
+        reach = (here.size - size) / 2  # how far the smaller window may be off centre within the larger one
         keys.append(_Key(here.x + x * mean + towards_x * reach, here.y + y * mean + towards_y * reach, size))
     return keys
 
 
 def _zoom(move: Move, pace: float, rng: random.Random, share: float) -> float:
-    """Logarithm of the magnification; a pan gets a hint of one, so that it does not feel like a scroll bar."""
+    """Logarithm of the magnification; a pan zooms slightly, so that it does not look like scrolling."""
     if move.zoom:
         return move.zoom * min(ZOOM_LIMITS[1] * share, max(ZOOM_LIMITS[0], ZOOM_RATE * pace))
     if move.pan or move.tilt:
@@ -148,8 +150,8 @@ def _interpolate(keys: Sequence[_Key], frames: int) -> list[Window]:
         leg = min(int(at), len(keys) - 2)
         a, b = keys[leg], keys[leg + 1]
         u = smoothstep(at - leg)
-        size = a.size ** (1 - u) * b.size**u  # steady magnification per second
-        # Moving with the size keeps the point that a zoom aims at fixed on the screen.
+        size = a.size ** (1 - u) * b.size**u  # constant magnification per second
+        # Interpolating the position with the size keeps the target of a zoom fixed on the screen.
         share = (size - a.size) / (b.size - a.size) if abs(b.size - a.size) > 1e-6 else u
         windows.append(Window(a.x + (b.x - a.x) * share, a.y + (b.y - a.y) * share, size))
     return windows
@@ -160,7 +162,7 @@ def smoothstep(u: float) -> float:
 
 
 def _shake(path: Sequence[Window], duration_s: float, rng: random.Random) -> list[Window]:
-    """A hand: three slow swings a side, none a multiple of another."""
+    """The shake of a handheld camera: three slow oscillations per axis, none a multiple of another."""
     swings = [[(rng.uniform(0.3, 1.6), rng.uniform(0, math.tau), rng.uniform(0.5, 1)) for _ in range(3)] for _ in "xy"]
 
     def offset(swing: list[tuple[float, float, float]], seconds: float) -> float:
@@ -173,7 +175,8 @@ def _shake(path: Sequence[Window], duration_s: float, rng: random.Random) -> lis
 
 
 def _place(path: Sequence[Window], extent: tuple[float, float], focus: tuple[float, float]) -> list[Window]:
-    """Shrink and shift the whole path so that every window lies on the canvas, large and near the focus."""
+    """Scales and shifts the whole path so that every window lies on the canvas, as large and as near the focus as
+    possible."""
     left, right = min(w.x - w.size / 2 for w in path), max(w.x + w.size / 2 for w in path)
     top, bottom = min(w.y - w.size / 2 for w in path), max(w.y + w.size / 2 for w in path)
     scale = min(1 / max(w.size for w in path), extent[0] / (right - left), extent[1] / (bottom - top))
@@ -183,5 +186,5 @@ def _place(path: Sequence[Window], extent: tuple[float, float], focus: tuple[flo
 
 
 def _within(centre: float, length: float, extent: float) -> float:
-    """Where a span around `centre` begins when it must lie between 0 and `extent`."""
+    """The start of a span around `centre` that must lie between 0 and `extent`."""
     return min(max(0.0, centre - length / 2), max(0.0, extent - length))

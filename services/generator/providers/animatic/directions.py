@@ -1,10 +1,10 @@
-"""Movie directions in words -> what the camera does.
+"""Interprets movie directions as camera moves.
 
-Each line of the text is an instruction of its own and a later line overrides an earlier one: a rejection's suggested
-change is appended to the directions on a new line. A line that names a move replaces the move; a line that only names
-a pace, "the other way" or "no zoom" changes the one before it; a line about anything else leaves the camera alone
-(its words about the look are for `grade`).
-Within a line, moves joined by commas and "and" happen together, and "then" or a new sentence puts them in a row.
+Each line of the text is an instruction, and a later line overrides an earlier one, because the suggested change of a
+rejection is appended to the directions as a new line. A line that names a move replaces the move. A line that only
+names a pace, "the other way" or "no zoom" modifies the move before it. Any other line leaves the camera unchanged
+(`grade` interprets words about the look). Within a line, moves joined by commas and "and" are simultaneous; "then" or a
+new sentence puts them in sequence.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from services.generator.providers.animatic import vocabulary as v
 from services.generator.providers.animatic.vocabulary import Verb, Way
 
 SLOWEST, FASTEST = 0.2, 2.5
-# Instructions are short; of anything longer the end counts. Reading takes time with the square of a line's length.
+# Instructions are short; of longer text only the end is read, because the time grows with the square of the length.
 LONGEST_LINE, LONGEST_TEXT = 1_500, 20_000
 
 
 @dataclass(frozen=True)
 class Move:
-    """One move. Signs are those of the camera: pan +1 goes right, tilt +1 goes down, zoom +1 goes in.
+    """One move. Signs are relative to the camera: pan +1 moves right, tilt +1 moves down, zoom +1 moves in.
 
-    `free` names what moves without a way being said ("pan", "tilt", "drift"): the seed chooses it. `focus` is where
-    a zoom aims, as shares of the picture's width and height; None leaves it to the picture.
+    `free` names a move without a direction ("pan", "tilt", "drift"), which the seed chooses. `focus` is the target of a
+    zoom, as shares of the picture's width and height; None leaves it to the picture.
     """
 
     pan: int = 0
@@ -45,7 +45,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Directions:
-    """Moves in a row, how fast (1 is normal), and whether a hand holds the camera. No moves: nothing was said."""
+    """Consecutive moves, their speed (1 is normal), and whether the camera is handheld. Empty if no move was named."""
 
     moves: tuple[Move, ...] = ()
     speed: float = 1.0
@@ -58,11 +58,11 @@ class _Token:
     start: int
     end: int
     negated: bool
-    way: Way | None = None  # a weak verb that says its own way ("rises")
+    way: Way | None = None  # of a weak verb that implies a direction ("rises")
 
 
 def read_directions(text: str) -> Directions:
-    """What `text` asks of the camera; see the module for how lines combine."""
+    """The camera moves in `text`; the module docstring explains how lines combine."""
     state = Directions()
     for line in text[-LONGEST_TEXT:].splitlines():
         if cleaned := _clean(line[-LONGEST_LINE:]):
@@ -96,7 +96,8 @@ def _said(pattern: re.Pattern[str], line: str) -> bool:
 
 
 def _verbs(clauses: list[str]) -> list[list[_Token]]:
-    """Camera verbs of each clause; a weak one only where the camera is its subject or the line has no strong one."""
+    """The camera verbs of each clause. A weak one counts only if the camera is its subject or the line has no strong
+    one."""
     found = []
     for clause in clauses:
         strong, rest = _find(clause, v.STRONG)
@@ -111,7 +112,7 @@ def _verbs(clauses: list[str]) -> list[list[_Token]]:
 
 
 def _is_cameras(clause: str, token: _Token) -> bool:
-    """Whether the part of the sentence that a verb stands in names the camera."""
+    """Whether the part of the sentence around the verb names the camera."""
     borders = [0, *(m.start() for m in v.PART.finditer(clause)), len(clause)]
     begin = max(border for border in borders if border <= token.start)
     end = min(border for border in borders if border >= token.end)
@@ -119,7 +120,7 @@ def _is_cameras(clause: str, token: _Token) -> bool:
 
 
 def _is_hold(clause: str, token: _Token) -> bool:
-    """ "Hold" as an instruction ("hold on her face", "..., hold"), not as what somebody's hands do."""
+    """ "Hold" as an instruction ("hold on her face", "..., hold"), not as an action of the subject."""
     if clause[token.start : token.end] != "hold" or _is_cameras(clause, token):
         return True
     before = clause[: token.start].rstrip()
@@ -129,7 +130,7 @@ def _is_hold(clause: str, token: _Token) -> bool:
 
 
 def _find(clause: str, table: Iterable[tuple[Verb, re.Pattern[str]]]) -> tuple[list[_Token], str]:
-    """Tokens of a table and the clause with them blanked, so that no word is read twice."""
+    """The matches of a table, and the clause with them blanked, so that no word is read twice."""
     found: list[_Token] = []
     for verb, pattern in table:
         for match in list(pattern.finditer(clause)):
@@ -142,9 +143,9 @@ def _find(clause: str, table: Iterable[tuple[Verb, re.Pattern[str]]]) -> tuple[l
 
 
 def _ways(clause: str, tokens: list[_Token]) -> list[Way]:
-    """Ways that a clause goes, in order; the later of two opposites wins. What only says 'from' points away from it."""
+    """The directions in a clause, in order; the later of two opposites wins. "From the left" means to the right."""
     for token in tokens:
-        if token.negated:  # "instead of panning left": its way goes with it
+        if token.negated:  # "instead of panning left": its direction is negated as well
             tail = re.match(r"[\s·]*(?:\w+\s+){0,2}?", clause[token.end :])
             end = token.end + (tail.end() if tail else 0)
             for _, pattern in v.WAYS:
@@ -188,7 +189,7 @@ def _signs(ways: Iterable[Way]) -> tuple[int, int]:
 
 
 def _move(clause: str, tokens: list[_Token]) -> Move | None:
-    """The one move of a clause, or None when it names none. Without a verb, ways alone are a pan or a tilt."""
+    """The move of a clause, or None if it names none. Directions without a verb mean a pan or a tilt."""
     verbs = {t.verb for t in tokens if not t.negated}
     ways = _ways(clause, tokens)
     x, y = _signs([*ways, *(t.way for t in tokens if t.way and not t.negated)])
@@ -230,7 +231,8 @@ def _without(move: Move, dropped: set[Verb]) -> Move:
 
 
 def _pace(line: str, before: float) -> float:
-    """Speed after a line. Comparatives ("slower", "too fast", "not so quickly") work on what was before."""
+    """The speed after a line. Comparatives ("slower", "too fast", "not so quickly") are relative to the speed
+    before."""
     rules: tuple[tuple[re.Pattern[str], float], ...] = (
         (v.SLOWER, 0.55), (v.FASTER, 1.8), (v.WEAKER, 0.5), (v.STRONGER, 1.6),
     )  # fmt: skip
@@ -247,7 +249,7 @@ def _pace(line: str, before: float) -> float:
 
 
 def _verdict(text: str) -> Callable[[float, float, float, float], tuple[float, float]]:
-    """How the words before a pace bend it: (speed so far, factor, change, plain value) -> (speed, factor)."""
+    """How the words before a pace modify it: (speed so far, factor, change, plain value) -> (speed, factor)."""
     if v.TOO.search(text) and not v.NOT.search(text):
         return lambda speed, factor, change, _: (speed, factor / change)
     if v.LESS.search(text) or v.NOT.search(text):

@@ -27,7 +27,7 @@ _SET_PIPE_SIZE = 1031  # Linux F_SETPIPE_SZ: fewer switches between drawing and 
 
 
 def draw(job: Job) -> None:
-    """Job: image, directions, seed, duration_s, frames, width, height. The same job gives the same bytes."""
+    """Job: image, directions, seed, duration_s, frames, width, height. Deterministic."""
     frame = (int(job["width"]), int(job["height"]))
     image, directions = Path(job["image"]), str(job["directions"])
     stage, path = prepare(image, directions, job["seed"], job["duration_s"], job["frames"], frame)
@@ -45,30 +45,30 @@ def draw(job: Job) -> None:
 def prepare(
     image: Path, directions: str, seed: int, duration_s: float, frames: int, frame: tuple[int, int]
 ) -> tuple[Stage, list[Window]]:
-    """Everything that is done once: read the words and the photograph, fit it, plan the path, resample."""
-    asked = read_directions(directions)
+    """All work that is done once: reads the directions and the photograph, fits it, plans the path, resamples."""
+    moves = read_directions(directions)
     photo = load_photograph(image, at_least=2 * max(frame))
     focus = find_focus(photo)
     photo = apply_grade(photo, read_grade(directions))
-    fit = choose_fit(photo.size, frame, asked)
+    fit = choose_fit(photo.size, frame, moves)
     if fit is Fit.PANEL:
         focus = _on_panel(photo.size, frame, focus)
-        photo = set_on_panel(photo, frame, _closest(asked, seed, duration_s, frames))
+        photo = set_on_panel(photo, frame, _closest(moves, seed, duration_s, frames))
         extent = (1.0, 1.0)
     else:
         extent = canvas_extent(photo.size, frame)
-    path = camera_path(asked, seed=seed, duration_s=duration_s, frames=frames, extent=extent, focus=focus)
+    path = camera_path(moves, seed=seed, duration_s=duration_s, frames=frames, extent=extent, focus=focus)
     return build_stage(photo, path, extent, frame), path
 
 
-def _closest(asked: Directions, seed: int, duration_s: float, frames: int) -> float:
-    """How large the panel must be drawn for its closest window to be sharp."""
-    path = camera_path(asked, seed=seed, duration_s=duration_s, frames=frames, extent=(1.0, 1.0))
+def _closest(moves: Directions, seed: int, duration_s: float, frames: int) -> float:
+    """The magnification at which the panel must be drawn, so that its closest window is sharp."""
+    path = camera_path(moves, seed=seed, duration_s=duration_s, frames=frames, extent=(1.0, 1.0))
     return min(STAGE_MOST, 1 / min(w.size for w in path))
 
 
 def _on_panel(size: tuple[int, int], frame: tuple[int, int], focus: tuple[float, float]) -> tuple[float, float]:
-    """A point of the photograph as shares of the panel that it is centred on."""
+    """A point of the photograph, as shares of the panel on which it is centred."""
     ratio = (size[0] / size[1]) / (frame[0] / frame[1])
     width, height = min(1.0, ratio), min(1.0, 1 / ratio)
     return 0.5 + (focus[0] - 0.5) * width, 0.5 + (focus[1] - 0.5) * height

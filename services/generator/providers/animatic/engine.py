@@ -1,7 +1,7 @@
-"""The way in: what the animatic provider can make. Heavy work runs in child processes; cancelling a call stops them.
+"""The functions of the animatic provider. Heavy work runs in child processes, which are stopped if a call is cancelled.
 
-Errors are shared.core.errors: Permanent for what no retry can help (an unreadable image, nothing to say), Retryable
-for a full disk, a killed process or one that took too long. Files appear at `out` whole or not at all.
+They raise Permanent for input that no retry can fix (an unreadable image, an empty script), and Retryable for a full
+disk, a killed process or a timeout. A file appears at `out` complete or not at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shared.media.graphs import arguments, pipe
 from shared.media.sandbox import Option
 
 _PACKAGE = __name__.rpartition(".")[0]
-# Drawing and encoding run at about real time; a machine twenty times slower is stuck.
+# Drawing and encoding take about real time; after thirty times as long the process is considered stuck.
 _TIMEOUT_PER_SECOND = 30.0
 _TIMEOUT_LEAST = 90.0
 SHORTEST_SCORE_S, LONGEST_SCORE_S = 1.0, 900.0
@@ -41,17 +41,17 @@ async def render_video(
     out: Path,
     on_progress: Callable[[float], None] | None = None,
 ) -> None:
-    """An MP4 of round(duration_s * fps) frames: a camera move over `image` as `directions` ask, varied by `seed`.
+    """Writes an MP4 of round(duration_s * fps) frames: a camera move over `image` by `directions`, varied by `seed`.
 
-    It is written as conformed pieces are (shared.media.conform), so that a compiler with the same output copies it. No
-    sound. `on_progress` gets a share from 0 to 1.
+    It has the format of conformed pieces (shared.media.conform), so that a compiler with the same output copies it. It
+    has no sound. `on_progress` receives a share from 0 to 1.
     """
     video = VideoFormat(width, height, fps)
     frames = video.frames(duration_s)
     job = {"image": str(image), "directions": directions, "seed": seed, "duration_s": duration_s}
     job |= {"frames": frames, "width": width, "height": height}
     raw: dict[str, Option] = {"format": "rawvideo", "pix_fmt": "yuv420p", "s": f"{width}x{height}", "framerate": fps}
-    with _whole(out) as part:
+    with _atomic(out) as part:
         encoding = conformed_video(video, frames, preset="superfast")
         args = arguments(pipe({**raw, **RAW_BT709}).output(str(part), **encoding))
         await _draw_into(args, job, duration_s, on_progress)
@@ -60,15 +60,15 @@ async def render_video(
 async def _draw_into(
     args: list[str], job: worker.Job, duration_s: float, on_progress: Callable[[float], None] | None
 ) -> None:
-    """Frames from the drawing child straight into ffmpeg. When both fail, the child knows why."""
+    """Pipes frames from the drawing child into ffmpeg. If both fail, the child's error is raised."""
     timeout_s = max(_TIMEOUT_LEAST, _TIMEOUT_PER_SECOND * duration_s)
     encoding: Permanent | None = None
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb") as sink:
         argv, environment = worker.command(f"{_PACKAGE}.draw"), worker.environment()
         async with child(argv, stdin=PIPE, stdout=sink.fileno(), env=environment) as drawing:
-            sink.close()  # only the child writes now, so its end is the end of the frames
-            said = asyncio.ensure_future(read_tail(drawing.stderr))
+            sink.close()  # only the child has the pipe open now, so its exit ends the stream
+            stderr = asyncio.ensure_future(read_tail(drawing.stderr))
             await worker.send(drawing, job)
             try:
                 await run_ffmpeg(
@@ -76,8 +76,8 @@ async def _draw_into(
                 )
             except Permanent as error:
                 encoding = error
-            source.close()  # a child that draws for nobody gets a broken pipe
-            code, text = await drawing.wait(), await said
+            source.close()  # a child that still draws gets a broken pipe
+            code, text = await drawing.wait(), await stderr
     if code not in (0, worker.UNREAD):
         raise worker.failure(code, text)
     if encoding:
@@ -94,11 +94,12 @@ async def draw_card(
     title: str | None = None,
     location: str | None = None,
 ) -> list[str]:
-    """A storyboard card for a segment without an image: a scene painted after the words, with the words set in.
+    """Draws a storyboard card for a segment without an image: a scene derived from the words, with the words as
+    caption.
 
-    PNG, or JPEG when `out` ends in .jpg. Returns warnings: characters that no font on this machine has are named.
+    PNG, or JPEG if `out` ends in .jpg. Returns warnings about characters that no font on this machine has.
     """
-    with _whole(out) as part:
+    with _atomic(out) as part:
         job = {"prompt": prompt, "title": title, "location": location, "seed": seed}
         job |= {"width": width, "height": height, "out": str(part)}
         result = await worker.call(
@@ -109,7 +110,7 @@ async def draw_card(
 
 @dataclass(frozen=True)
 class Spoken:
-    """A stretch of narration: its text and when it is heard, in seconds. A sentence also names its voice."""
+    """A sentence or word of a narration with its start and end in seconds. A sentence also names its voice."""
 
     text: str
     start_s: float
@@ -119,7 +120,8 @@ class Spoken:
 
 @dataclass(frozen=True)
 class SpokenInfo:
-    """What was said: `language` is the tag of the main voice; `sentences` and `words` are in order, for captions."""
+    """The result of `speak`: `language` is the tag of the main voice; `sentences` and `words` are ordered, for
+    captions."""
 
     duration_s: float
     sample_rate: int
@@ -138,14 +140,15 @@ async def speak(
     speed: float = 1.0,
     pitch: float = 0.0,
 ) -> SpokenInfo:
-    """Narration at 48 kHz, mono: FLAC when `out` ends in .flac, else WAV; about -18 LUFS, silence cut off both ends.
+    """Writes narration at 48 kHz mono, about -18 LUFS, without silence at its ends: FLAC if `out` ends in .flac, else
+    WAV.
 
-    `language` is a BCP 47 tag; without it the language is guessed. `voice` is "female", "male" or an espeak-ng variant,
-    `speed` 0.5-2, `pitch` -12..12 semitones. Raises Permanent `nothing_to_say`, `voice_missing`.
+    `language` is a BCP 47 tag; without it the language is detected. `voice` is "female", "male" or an espeak-ng
+    variant, `speed` 0.5-2, `pitch` -12..12 semitones. Raises Permanent `nothing_to_say`, `voice_missing`.
     """
-    with _whole(out) as part:
+    with _atomic(out) as part:
         job = {"text": text, "language": language, "voice": voice, "speed": speed, "pitch": pitch, "out": str(part)}
-        # Speech is made some fifty times faster than it is heard; ten characters take about a second to hear.
+        # Speech is synthesised about fifty times faster than it plays; ten characters play for about a second.
         result = await worker.call(
             "services.generator.providers.animatic.speech", job, timeout_s=_TIMEOUT_LEAST + len(text) / 10
         )
@@ -161,7 +164,7 @@ async def speak(
 
 @dataclass(frozen=True)
 class Composed:
-    """What was composed: the mood that was heard in the prompt, mode, tempo, tonic as a pitch class (0 is C), bars."""
+    """The result of `compose`: mood, mode, tempo, tonic as a pitch class (0 is C), and number of bars."""
 
     mood: str
     mode: str
@@ -171,15 +174,15 @@ class Composed:
 
 
 async def compose(prompt: str, *, duration_s: float, seed: int, out: Path) -> Composed:
-    """Music of exactly `duration_s` (to the sample) with an ending, 48 kHz stereo, about -16 LUFS; FLAC or WAV by name.
+    """Writes music of exactly `duration_s` (to the sample) with an ending: 48 kHz stereo, about -16 LUFS, FLAC or WAV.
 
-    The prompt's words choose mood, key, tempo, instruments and beat ("tense strings", "calm piano in D minor, 70 bpm,
-    no drums"); the seed writes the piece. Raises Permanent `duration_unsupported` outside 1 s to 15 min.
+    The prompt determines mood, key, tempo, instruments and drums ("tense strings", "calm piano in D minor, 70 bpm, no
+    drums"); the seed determines the notes. Raises Permanent `duration_unsupported` outside 1 s to 15 min.
     """
     if not SHORTEST_SCORE_S <= duration_s <= LONGEST_SCORE_S:
-        cause = f"Music can be made from {SHORTEST_SCORE_S:g} s to {LONGEST_SCORE_S:g} s long, not {duration_s:g} s."
-        raise Permanent("duration_unsupported", cause, "Ask for a shorter piece; a film repeats it.")
-    with _whole(out) as part:
+        cause = f"Music must last from {SHORTEST_SCORE_S:g} s to {LONGEST_SCORE_S:g} s, not {duration_s:g} s."
+        raise Permanent("duration_unsupported", cause, "Request a shorter piece; a film repeats it.")
+    with _atomic(out) as part:
         job = {"prompt": prompt, "duration_s": duration_s, "seed": seed, "out": str(part)}
         return Composed(
             **await worker.call(
@@ -189,8 +192,8 @@ async def compose(prompt: str, *, duration_s: float, seed: int, out: Path) -> Co
 
 
 @contextlib.contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """A name beside `out` to write to, which becomes `out` when all went well and disappears when not."""
+def _atomic(out: Path) -> Iterator[Path]:
+    """A temporary file next to `out`, which is renamed to `out` on success and deleted on failure."""
     part = out.with_name(f".{out.stem}.part{out.suffix}")
     try:
         yield part

@@ -1,4 +1,5 @@
-"""espeak-ng through ctypes. It is GPL, so only a child process of its own imports this module (see `speech`)."""
+"""espeak-ng by ctypes. It is licensed under the GPL, so only a separate child process imports this module
+(`speech`)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _EVENT_END_OF_LIST, _EVENT_WORD = 0, 1
 # espeak-ng keeps its data path in a buffer of 160 bytes.
 _PATH_MOST = 120
 
-# Words per minute at speed 1: a narrator's pace, a little under espeak-ng's default of 175.
+# Words per minute at speed 1: a narrator's pace, slightly below espeak-ng's default of 175.
 WORDS_PER_MINUTE = 160
 
 # Voices that espeak-ng lists under another tag, and plain tags whose first match is a dialect.
@@ -54,7 +55,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a sentence: where it stands in the text, and when it begins, in seconds of the sentence."""
+    """A word of a sentence: its position in the text, and its start in seconds from the start of the sentence."""
 
     start: int
     length: int
@@ -102,7 +103,7 @@ class Speaker:
         return str(link)
 
     def _list_voices(self) -> Iterator[tuple[str, tuple[str, str]]]:
-        """(language tag, (its voice's first tag, its voice)); the first voice of a tag stays."""
+        """Pairs of a language tag and (the first tag of its voice, its voice); the first voice of a tag wins."""
         listed = self._library.espeak_ListVoices(None)
         found: list[tuple[str, tuple[str, str]]] = []
         index = 0
@@ -111,10 +112,10 @@ class Speaker:
             tags = _read_tags(voice.languages)
             found += [(tag, (tags[0], voice.identifier.decode())) for tag in tags]
             index += 1
-        yield from reversed(found)  # a dict keeps the last
+        yield from reversed(found)  # a dict keeps the last one
 
     def voice_for(self, language: str) -> str | None:
-        """The tag of the voice for a BCP 47 tag, or for its language alone; None when nobody speaks it."""
+        """The tag of the voice for a BCP 47 tag, or for its language alone; None if there is no voice."""
         tag = language.strip().casefold().replace("_", "-")
         while tag:
             for candidate in (_TAGS.get(tag, tag), tag):
@@ -124,7 +125,7 @@ class Speaker:
         return None
 
     def set_voice(self, tag: str, variant: str = "") -> bool:
-        """Speak as the voice of a tag from `voice_for` from now on. False when espeak-ng does not know it."""
+        """Selects the voice of a tag returned by `voice_for`. False if espeak-ng does not know it."""
         name = self._identifiers[tag] + (f"+{variant}" if variant else "")
         return bool(self._library.espeak_SetVoiceByName(name.encode()) == 0)
 
@@ -136,7 +137,7 @@ class Speaker:
         self._library.espeak_SetParameter(_RANGE, 58, 0)
 
     def say(self, text: str) -> tuple[Samples, list[Word]]:
-        """Samples in -1..1 at `rate`, and the words' times."""
+        """Samples from -1 to 1 at `rate`, and the words' times."""
         self._pieces, self._words = [], []
         encoded = text.encode()
         self._library.espeak_Synth(encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
@@ -146,8 +147,8 @@ class Speaker:
 
     def _receive(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
-            heard = np.ctypeslib.as_array(samples, (count,)).astype(np.float32)
-            self._pieces.append(heard / np.float32(32768))
+            scaled = np.ctypeslib.as_array(samples, (count,)).astype(np.float32)
+            self._pieces.append(scaled / np.float32(32768))
         index = 0
         while events and events[index].type != _EVENT_END_OF_LIST:
             event = events[index]
@@ -158,7 +159,7 @@ class Speaker:
 
 
 def _read_tags(packed: Any) -> list[str]:
-    """espeak-ng packs a voice's languages as a priority byte and a C string each, ended by a zero byte."""
+    """espeak-ng stores a voice's languages as a priority byte and a C string each, terminated by a zero byte."""
     tags, at = [], 0
     while packed[at]:
         at += 1
@@ -172,5 +173,5 @@ def _read_tags(packed: Any) -> list[str]:
 
 
 def has_variant(name: str) -> bool:
-    """Whether espeak-ng can colour a voice so ("f2", "whisper"). `name` must not come with a path."""
+    """Whether espeak-ng has this voice variant ("f2", "whisper"). `name` must not contain a path."""
     return (Path(espeakng_loader.get_data_path()) / "voices" / "!v" / name).is_file()

@@ -1,7 +1,7 @@
-"""Looks that directions ask for by name ("warmer", "darker", "black and white"): applied to the photograph once.
+"""Colour grades that directions name ("warmer", "darker", "black and white"), applied once to the photograph.
 
-Only comparatives and plain names of looks count: "a warm cup in a dark room" says what is in the picture, not how to
-grade it. As with moves, a later line overrides an earlier one that asks for the opposite.
+Only comparatives and names of looks count: "a warm cup in a dark room" describes the picture, not its grade. As with
+moves, a later line overrides an earlier one that names the opposite.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from services.generator.providers.animatic.vocabulary import NOT, TOO, words
 
 @dataclass(frozen=True)
 class Grade:
-    """0 changes nothing; each runs from -1 to 1. `colour` -1 is black and white."""
+    """Values from -1 to 1; 0 changes nothing. `colour` -1 is black and white."""
 
     warmth: float = 0.0
     light: float = 0.0
@@ -30,50 +30,50 @@ _STEP = 0.5
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """What is said for one way of a field; `plain` is what "too ..." turns away from it."""
+class _GradeWords:
+    """The words for one direction of a field; `plain` is the adjective that "too" reverses."""
 
     field: str
     sign: int
-    said: re.Pattern[str]
+    pattern: re.Pattern[str]
     plain: re.Pattern[str]
 
 
-def _wish(field: str, sign: int, said: str, chinese: str, plain: str) -> _Wish:
-    return _Wish(field, sign, words("|".join(said.split()), chinese), words(plain))
+def _grade_words(field: str, sign: int, pattern: str, chinese: str, plain: str) -> _GradeWords:
+    return _GradeWords(field, sign, words("|".join(pattern.split()), chinese), words(plain))
 
 
-# A space between alternatives, so \s+ within one.
-_WISHES = (
-    _wish(
+# Alternatives are separated by spaces, so a space within one is written as \s+.
+_GRADES = (
+    _grade_words(
         "warmth", 1, r"warmer wärmer más\s+cálid\w+ plus\s+chaud\w* più\s+cald\w+ теплее", "更暖|暖一点|暖色",
         r"cold|cool|kalt|frí[oa]|froid\w*|fredd\w+",
     ),
-    _wish(
+    _grade_words(
         "warmth", -1, r"cooler colder kühler kälter más\s+fr[ií]\w+ plus\s+froid\w* più\s+fredd\w+ холоднее",
         "更冷|冷一点|冷色", r"warm|cálid\w+|chaud\w*|cald\w+",
     ),
-    _wish(
+    _grade_words(
         "light", 1, r"brighter lighter heller más\s+(?:clar|luminos)\w+ plus\s+(?:clair|lumineux)\w* светлее ярче",
         "更亮|亮一点", r"dark|dunkel|oscur\w+|sombre|тёмно|темно",
     ),
-    _wish(
+    _grade_words(
         "light", -1, r"darker dimmer moodier dunkler düsterer más\s+oscur\w+ plus\s+sombre\w* темнее мрачнее",
         "更暗|暗一点", r"bright|light|hell|clar[oa]|clair\w*|светло|ярко",
     ),
-    _wish(
+    _grade_words(
         "contrast", 1, r"more\s+contrast\w* mehr\s+kontrast más\s+contraste plus\s+de\s+contraste контрастнее",
         "对比更强", r"flat|flach|plat",
     ),
-    _wish(
+    _grade_words(
         "contrast", -1, r"less\s+contrast\w* weniger\s+kontrast menos\s+contraste moins\s+de\s+contraste",
         "对比更弱", r"harsh|contrasty|hart",
     ),
-    _wish(
+    _grade_words(
         "colour", 1, r"more\s+(?:vivid|colou?r\w*|saturat\w+) farbiger más\s+color plus\s+de\s+couleur\w* насыщеннее",
         "更鲜艳", r"pale|gr[ae]y|blass|pâle",
     ),
-    _wish(
+    _grade_words(
         "colour", -1, r"muted less\s+(?:colou?r\w*|saturat\w+|vivid) desaturat\w+ blasser menos\s+color", "淡一点",
         r"colou?rful|saturated|vivid|bunt",
     ),
@@ -87,15 +87,15 @@ _SEPIA = words(r"sepia|sépia|сепия", r"怀旧色调")
 
 
 def read_grade(text: str) -> Grade:
-    """The look that the lines of `text` add up to."""
+    """The combined grade of the lines of `text`."""
     grade = Grade()
     for line in text.casefold().replace("-", " ").splitlines():
-        for wish in _WISHES:
-            for match in wish.said.finditer(line):
+        for entry in _GRADES:
+            for match in entry.pattern.finditer(line):
                 turned = -1 if NOT.search(line[: match.start()]) else 1
-                grade = _moved(grade, wish.field, wish.sign * turned)
-            if any(TOO.search(line[: match.start()]) for match in wish.plain.finditer(line)):
-                grade = _moved(grade, wish.field, wish.sign)
+                grade = _moved(grade, entry.field, entry.sign * turned)
+            if any(TOO.search(line[: match.start()]) for match in entry.plain.finditer(line)):
+                grade = _moved(grade, entry.field, entry.sign)
         for match in _MONOCHROME.finditer(line):
             grade = replace(grade, colour=0.0 if NOT.search(line[: match.start()]) else -1.0, sepia=False)
         for match in _SEPIA.finditer(line):
@@ -111,11 +111,11 @@ def _moved(grade: Grade, field: str, sign: int) -> Grade:
 
 
 def apply_grade(photo: Image.Image, grade: Grade) -> Image.Image:
-    """The photograph (RGB) in that look."""
+    """The graded photograph (RGB)."""
     if grade == Grade():
         return photo
     if grade.light:
-        gamma = 2 ** (-0.9 * grade.light)  # a curve: black stays black, white stays white
+        gamma = 2 ** (-0.9 * grade.light)  # a gamma curve: black and white stay unchanged
         photo = photo.point([round(255 * (v / 255) ** gamma) for v in range(256)] * 3)
     if grade.contrast:
         photo = ImageEnhance.Contrast(photo).enhance(1 + 0.45 * grade.contrast)

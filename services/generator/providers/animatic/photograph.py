@@ -1,12 +1,13 @@
-"""A photograph of any size and shape -> planes that windows are cut from.
+"""Prepares a photograph of any size and shape as planes from which frames are cut.
 
-How it is fitted, by how its shape compares with the frame's (aspect / frame aspect):
+Its aspect ratio divided by the frame's determines how it is fitted:
 
 * 0.6 to 1/0.6 (from 1.07:1 to 2.96:1 in a 16:9 frame, so 5:4, 4:3 and 3:2): it covers the frame and is cropped;
-* narrower (square, portrait): a tilt covers the frame and travels over its height; any other move sets the whole
-  photograph over a dark, blurred fill of itself. In a portrait frame the same holds for wide ones and a pan.
+* smaller (square, portrait): for a tilt it covers the frame and the camera travels over its height; for any other move
+  the whole photograph is placed on a dark, blurred fill of itself. In a portrait frame the same applies to wide
+  photographs and a pan.
 
-Nothing is ever squashed: one scale for both directions.
+The aspect ratio of the photograph is never distorted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from services.generator.providers.animatic.directions import Directions
 from services.generator.providers.animatic.vocabulary import Verb
 
 LANCZOS, BICUBIC, BILINEAR = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
-# Never draw a stage larger than this many times the frame's side: beyond, a zoom shows pixels, not detail.
+# The maximum size of a stage relative to the frame: beyond it, a zoom shows pixels and no more detail.
 STAGE_MOST = 2.2
 
 # ITU-R BT.709, 8 bit, limited range: rows for Y, Cb, Cr over R, G, B in 0-255 and an offset.
@@ -57,7 +58,7 @@ class Stage:
 
 
 def choose_fit(size: tuple[int, int], frame: tuple[int, int], directions: Directions) -> Fit:
-    """See the module's rule."""
+    """Applies the rule in the module docstring."""
     ratio = (size[0] / size[1]) / (frame[0] / frame[1])
     if COVER_LEAST <= ratio <= 1 / COVER_LEAST:
         return Fit.COVER
@@ -66,7 +67,7 @@ def choose_fit(size: tuple[int, int], frame: tuple[int, int], directions: Direct
 
 
 def canvas_extent(size: tuple[int, int], frame: tuple[int, int]) -> tuple[float, float]:
-    """Width and height of a picture in frames that just fit into it."""
+    """Width and height of a picture in units of the largest frame that fits into it."""
     ratio = (size[0] / size[1]) / (frame[0] / frame[1])
     return (ratio, 1.0) if ratio >= 1 else (1.0, 1 / ratio)
 
@@ -86,13 +87,13 @@ def set_on_panel(photo: Image.Image, frame: tuple[int, int], zoom: float) -> Ima
 
 
 def _dithered(image: Image.Image) -> Image.Image:
-    """Break the bands of a smooth fill: one step of fixed noise, which also survives the encoder."""
+    """Hides the banding of a smooth fill by one step of fixed noise, which survives the encoder."""
     noise = np.random.default_rng(709).integers(-1, 2, (image.height, image.width, 1), dtype=np.int16)
     return Image.fromarray(np.clip(np.asarray(image, dtype=np.int16) + noise, 0, 255).astype(np.uint8))
 
 
 def _shadow(panel: Image.Image, corner: tuple[int, int], size: tuple[int, int]) -> None:
-    """A soft shadow around the photograph, drawn small: it has no detail."""
+    """A soft shadow around the photograph, drawn at a reduced size because it has no detail."""
     small = (max(1, panel.width // 8), max(1, panel.height // 8))
     mask = Image.new("L", small, 0)
     box = [v // 8 for v in (corner[0], corner[1], corner[0] + size[0], corner[1] + size[1])]
@@ -102,9 +103,9 @@ def _shadow(panel: Image.Image, corner: tuple[int, int], size: tuple[int, int]) 
 
 
 def find_focus(photo: Image.Image) -> tuple[float, float]:
-    """Where the eye goes, as shares of width and height: contrast, colour and skin, leaning to the middle.
+    """The focus of attention, as shares of width and height: contrast, colour and skin tones, weighted to the middle.
 
-    In upright and square pictures it leans higher: they are mostly of people, and heads are at the top.
+    In portrait and square pictures the weight is higher up, because most of them show people.
     """
     small = photo.resize((96, max(8, round(96 * photo.height / photo.width))), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float32)
@@ -126,7 +127,7 @@ def find_focus(photo: Image.Image) -> tuple[float, float]:
 def build_stage(
     picture: Image.Image, path: Sequence[Window], extent: tuple[float, float], frame: tuple[int, int]
 ) -> Stage:
-    """Resample what the path visits; its closest window gets about one pixel of the stage per pixel of the frame."""
+    """Resamples the area that the path visits, at about one pixel per pixel of the frame for its closest window."""
     margin = 0.004  # room for the chroma shift and for rounding
     left = max(0.0, min(w.x - w.size / 2 for w in path) - margin)
     top = max(0.0, min(w.y - w.size / 2 for w in path) - margin)
@@ -141,7 +142,7 @@ def build_stage(
     box = (left * across, top * down, min(picture.width, right * across), min(picture.height, bottom * down))
     drawn = picture.resize(size, LANCZOS, box=box, reducing_gap=3.0)
     enlarged = size[0] / (box[2] - box[0])
-    if enlarged > 1.3:  # a small photograph: give its edges back some of what enlarging took
+    if enlarged > 1.3:  # a small photograph: restores some of the sharpness that was lost by enlarging
         drawn = drawn.filter(ImageFilter.UnsharpMask(radius=min(4.0, enlarged * 0.8), percent=45, threshold=2))
     luma, cb, cr = drawn.convert("RGB", _TO_YCBCR).split()
     half = (size[0] // 2, size[1] // 2)
@@ -150,12 +151,12 @@ def build_stage(
 
 
 def cut_frame(stage: Stage, window: Window, frame: tuple[int, int]) -> tuple[bytes, bytes, bytes]:
-    """One frame as planes of yuv420p, resampled at fractions of a pixel."""
+    """One frame as planes of yuv420p, resampled at sub-pixel precision."""
     width, height = window.size * stage.unit[0], window.size * stage.unit[1]
     x = (window.x - stage.left) * stage.unit[0] - width / 2
     y = (window.y - stage.top) * stage.unit[1] - height / 2
     luma = stage.luma.resize(frame, BICUBIC, box=_inside(x, y, width, height, stage.luma.size))
-    # Chroma of H.264 sits at the left of its pair: half a luma pixel of the frame away from the middle.
+    # H.264 chroma samples are sited at the left luma sample of each pair, half a luma pixel off the middle.
     shift = width / frame[0] / 2
     half = (frame[0] // 2, frame[1] // 2)
     box = _inside((x - shift) / 2, y / 2, width / 2, height / 2, stage.chroma[0].size)
@@ -166,7 +167,7 @@ def cut_frame(stage: Stage, window: Window, frame: tuple[int, int]) -> tuple[byt
 def _inside(
     x: float, y: float, width: float, height: float, size: tuple[int, int]
 ) -> tuple[float, float, float, float]:
-    """A box with its size kept and its corner moved into the plane: rounding must not push it over the edge."""
+    """The box moved into the plane without changing its size, because rounding may push it over the edge."""
     width, height = min(width, size[0]), min(height, size[1])
     x, y = min(max(0.0, x), size[0] - width), min(max(0.0, y), size[1] - height)
     return x, y, min(float(size[0]), x + width), min(float(size[1]), y + height)

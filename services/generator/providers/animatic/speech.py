@@ -1,7 +1,7 @@
 """Child process: speaks a text with espeak-ng and writes it as 48 kHz mono.
 
-Every sentence is spoken by itself: that gives exact times for captions, and a sentence in another script gets a voice
-of its own language.
+Every sentence is spoken separately, which gives exact times for captions and lets a sentence in another script have a
+voice of its own language.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from shared.core.errors import Permanent
 from shared.media.language import guess_language, main_script
 
 PAUSE_S, PARAGRAPH_PAUSE_S = 0.32, 0.7
-# Narration sits at this loudness before it is mixed; the film's mix measures it again.
+# The loudness of narration before it is mixed; the film's mix measures it again.
 LOUDNESS_LUFS, PEAK_DBFS = -18.0, -1.5
 
 _ABBREVIATIONS = re.compile(
@@ -34,25 +34,25 @@ _ABBREVIATIONS = re.compile(
 
 
 def split_sentences(text: str) -> list[tuple[str, bool]]:
-    """(sentence, it ends a paragraph). A line break ends a sentence; an empty line, a paragraph."""
+    """(sentence, whether it ends a paragraph). A line break ends a sentence, an empty line ends a paragraph."""
     sentences: list[tuple[str, bool]] = []
     for paragraph in re.split(r"\n\s*\n", text):
         found: list[str] = []
         for line in paragraph.splitlines():
-            held = ""
+            sentence = ""
             for piece in re.findall(r".+?(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”’）]*|$)", line.strip()):
-                held += piece
-                if not _ABBREVIATIONS.search(held):
-                    found.append(held.strip())
-                    held = ""
-            found.append(held.strip())
+                sentence += piece
+                if not _ABBREVIATIONS.search(sentence):
+                    found.append(sentence.strip())
+                    sentence = ""
+            found.append(sentence.strip())
         found = [sentence for sentence in found if any(c.isalnum() for c in sentence)]
         sentences += [(sentence, at == len(found) - 1) for at, sentence in enumerate(found)]
     return sentences
 
 
 def trim(audio: Samples, rate: int) -> tuple[Samples, float]:
-    """Without the silence at both ends (a breath of 20 ms is left), and the seconds cut from the start."""
+    """The samples without silence at both ends, except for 20 ms, and the number of seconds cut from the start."""
     loud = np.flatnonzero(np.abs(audio) > 0.004)
     if not loud.size:
         return audio[:0], 0.0
@@ -71,7 +71,9 @@ def speak(job: Job) -> Job:
     text = str(job["text"])
     sentences = split_sentences(text)
     if not sentences:
-        raise Permanent("nothing_to_say", "The narration script has no words.", "Write what should be said.")
+        raise Permanent(
+            "nothing_to_say", "The narration script contains no words.", "Write the script, then regenerate."
+        )
     speaker = Speaker()
     main = _main_voice(speaker, text, job["language"])
     variant, warnings = _variant(job["voice"])
@@ -107,16 +109,16 @@ def speak(job: Job) -> Job:
 
 
 def _main_voice(speaker: Speaker, text: str, language: str | None) -> str:
-    wanted = language or guess_language(text)
-    voice = speaker.voice_for(wanted)
+    tag = language or guess_language(text)
+    voice = speaker.voice_for(tag)
     if voice is None:
-        cause = f"There is no offline voice for the language {wanted}."
+        cause = f"There is no offline voice for the language {tag}."
         raise Permanent("voice_missing", cause, "Choose another language.")
     return voice
 
 
 def _voice_of(speaker: Speaker, sentence: str, text: str, main: str) -> str:
-    """A sentence in another script than the text's is spoken by a voice of its own."""
+    """The voice of a sentence, which differs from the text's if the sentence is in another script."""
     script = main_script(sentence)
     if script in ("", main_script(text)):
         return main
@@ -124,18 +126,18 @@ def _voice_of(speaker: Speaker, sentence: str, text: str, main: str) -> str:
 
 
 def _variant(voice: str | None) -> tuple[str, list[str]]:
-    """The colour of the voice: espeak-ng's variants by name, or "female" and "male"."""
-    wanted = {None: "", "": "", "default": "", "male": "m3", "female": "f2"}.get(voice, voice) or ""
-    if not wanted:
+    """The voice variant: one of espeak-ng's names, or "female" or "male"."""
+    tag = {None: "", "": "", "default": "", "male": "m3", "female": "f2"}.get(voice, voice) or ""
+    if not tag:
         return "", []
-    safe = re.fullmatch(r"[\w -]{1,40}", wanted) is not None
-    if safe and has_variant(wanted):
-        return wanted, []
+    safe = re.fullmatch(r"[\w -]{1,40}", tag) is not None
+    if safe and has_variant(tag):
+        return tag, []
     return "", [f"There is no offline voice named {voice}; the default one speaks."]
 
 
 def _timed(sentence: str, words: list[Word], at: float, cut: float, length: float) -> list[Job]:
-    """Words with times in the whole recording; each lasts until the next one begins. A word spelt out comes once."""
+    """Words with times in the whole recording; each lasts until the next one starts. A spelt-out word appears once."""
     words = [w for i, w in enumerate(words) if w.length and (i == 0 or w.start != words[i - 1].start)]
     starts = [min(length, max(0.0, word.at_s - cut)) for word in words]
     ends = [*starts[1:], length]
@@ -146,7 +148,7 @@ def _timed(sentence: str, words: list[Word], at: float, cut: float, length: floa
 
 
 def _polish(mono: Samples) -> Samples:
-    """Take rumble and some of the synthesiser's buzz away: a high pass at 70 Hz, 4 dB less above 5 kHz, some body."""
+    """Reduces rumble and buzz: a high pass at 70 Hz, 4 dB less above 5 kHz, and slightly more low midrange."""
     size = fast_length(len(mono))
     spectrum = np.fft.rfft(mono, size)
     hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)

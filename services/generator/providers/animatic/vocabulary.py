@@ -1,7 +1,7 @@
-"""Words of camera directions as data: what people call a move, a way to go, a pace. Lower case, regular expressions.
+"""The vocabulary of camera directions: words for moves, directions and pace. Lower-case regular expressions.
 
 Verbs come in two strengths: a strong one names a camera move ("pan"); a weak one ("rises") may belong to the subject,
-and counts only when no strong one is near or when the camera is named.
+and counts only if there is no strong one nearby or if the camera is named.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Way(StrEnum):
 
 
 def words(*groups: str) -> re.Pattern[str]:
-    """One pattern of several groups. Alphabets get word borders, Chinese and Japanese do not."""
+    """One pattern of several groups. Alphabetic words get word boundaries, Chinese and Japanese ones do not."""
     parts = [g if re.search(r"[぀-ヿ一-鿿]", g) else rf"\b(?:{g})\b" for g in groups]
     return re.compile("|".join(parts))
 
@@ -37,7 +37,7 @@ def words(*groups: str) -> re.Pattern[str]:
 _BETWEEN = r"(?:\s+(?:\w+ly|(?:the )?camera|us|back|right|straight|a bit|a little|even|much|way|more|slow|fast))*\s+"
 _GO = r"(?:push|zoom|dolly|move|creep|ease|inch|glide|track|fly|go|come|get|draw|pull|back|close)(?:s|es|ing|ed|ies)?"
 
-# Searched in this order; what one pattern took is not read again (so "pull back" is not also "back").
+# Searched in this order; matched text is not read again (so "pull back" is not also "back").
 STRONG: tuple[tuple[Verb, re.Pattern[str]], ...] = (
     (
         Verb.HOLD,
@@ -141,10 +141,10 @@ WEAK: tuple[tuple[Verb, re.Pattern[str]], ...] = (
     ),
     (Verb.DRIFT, words(r"floats?|floating|flott\w*|flota\w*|плыв\w*|漂浮|飘")),
 )
-# The way that a weak verb goes by itself.
+# The direction that a weak verb implies.
 RISING, SINKING = words(_RISING), words(_SINKING)
 
-# What sets apart who does what within a sentence.
+# Separators between subjects within a sentence.
 PART = re.compile(r"[,，、]|\b(?:and|while|as|und|während|y|mientras|et|tandis que|и|пока)\b")
 
 CAMERA = words(
@@ -184,17 +184,17 @@ WAYS: tuple[tuple[Way, re.Pattern[str]], ...] = (
     ),
     (Way.CENTRE, words(r"cent(?:re|er)|middle|mitte|centro|milieu|центр\w*|середин\w*", r"中央|中心|中间")),
 )
-# Words of a way that say where it comes from rather than where it goes.
+# Words for the origin of a move rather than its destination.
 FROM = words(r"from(?:\s+the)?|von|vom|desde|del?|depuis|d[ue]s?|da|dal(?:la)?|от|со?", r"从|從|由|自")
 OF_ORIGIN = words(r"слева|справа|сверху|снизу")
 
-# Said with other things in mind; taken out before anything is read.
+# Idioms that do not mean a move; removed before anything is read.
 IDIOMS = words(
     r"right\s+(?:away|now|after|before|behind|here|there)|all\s+right|left\s+(?:behind|over|alone)|upside\s+down"
     r"|in\s+front|up\s+to|make\s*up|pick(?:s|ed|ing)?\s+up|sit(?:s|ting)?\s+down|stand(?:s|ing)?\s+up|look(?:s|ing)?\s+up"
     r"|countdown|at\s+the\s+same\s+time|(?:in|with)\s+the\s+background|foreground|(?:on|at|in)\s+top\s+of|lower\s+third"
 )
-# "Slow it down" is a pace, no way.
+# "Slow it down" is a pace, not a direction.
 PACE_IDIOMS = words(r"slow\w*\s+(?:it\s+|this\s+|that\s+)?down|speed\w*\s+(?:it\s+|this\s+|that\s+)?up|calm\w*\s+down")
 
 THEN = re.compile(

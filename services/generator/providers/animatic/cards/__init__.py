@@ -1,1 +1,1 @@
-"""Storyboard cards: read a scene from words, paint it, set the words into it. `storyboard` is the child process."""
+"""Storyboard cards: a scene is derived from words, painted, and captioned. `storyboard` is the child process."""

@@ -1,4 +1,4 @@
-"""What most places share: sky with its light, ridges in haze, stars, a planet, rain and snow."""
+"""What most scenes have in common: sky with its light, ridges in haze, stars, a planet, rain and snow."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_stars(canvas: Canvas, density: float, horizon: float) -> None:
 def paint_ridges(
     canvas: Canvas, palette: Palette, sun: float, levels: list[tuple[float, float, int]], haze: float = 0.5
 ) -> list[Colour]:
-    """Ridges from far to near, each with light from behind and haze at its foot."""
+    """Ridges from far to near, each lit from behind, with haze at its foot."""
     colours = []
     for index, (level, height, detail) in enumerate(levels):
         share = (index / max(1, len(levels) - 1)) ** 1.1

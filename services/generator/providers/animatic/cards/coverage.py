@@ -9,7 +9,7 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 def covered(file: BinaryIO, face: int) -> Ranges:
-    """First and last code points of each covered stretch. Raises ValueError when the file is no such font."""
+    """First and last code points of each covered range. Raises ValueError if the file is not such a font."""
     start = 0
     if _read(file, 0, 4) == b"ttcf":
         (start,) = struct.unpack(">I", _read(file, 12 + 4 * face, 4))
@@ -30,7 +30,7 @@ def _read(file: BinaryIO, at: int, count: int) -> bytes:
 
 
 def _best(cmap: bytes) -> Ranges:
-    """The widest Unicode subtable: format 12 holds all planes, format 4 the first."""
+    """The largest Unicode subtable: format 12 covers all planes, format 4 only the first."""
     (count,) = struct.unpack_from(">H", cmap, 2)
     found: dict[int, int] = {}
     for record in range(count):

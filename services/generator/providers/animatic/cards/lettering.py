@@ -1,4 +1,4 @@
-"""Text in any script: one font for as much as can be, others for the rest, lines wrapped, what no font has is named.
+"""Sets text in any script: one font for as much as possible, others for the rest. Reports characters that no font has.
 
 Pillow's built-in font (English, the same on every machine) comes first, then the system's.
 """
@@ -18,10 +18,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from services.generator.providers.animatic.cards.coverage import covered
 
-# Where fonts lie when fontconfig is not there to ask.
+# Font folders for systems without fontconfig.
 _FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/System/Library/Fonts",
             "/Library/Fonts", "~/Library/Fonts")  # fmt: skip
-# Plain faces first: a caption in a display or symbol font is the last resort.
+# Plain faces first: display and symbol fonts are the last resort for a caption.
 _PREFERRED = (
     "notosans", "dejavusans", "liberationsans", "opensans", "roboto", "helvetica", "arial", "pingfang", "hiragino",
     "wqy", "wenquanyi", "sourcehansans", "droidsans", "unifont",
@@ -44,7 +44,7 @@ _AVOIDED = (
 
 @dataclass(frozen=True)
 class Face:
-    """A font file and which of its faces; None is Pillow's own."""
+    """A font file and the index of a face; None is Pillow's built-in font."""
 
     path: str | None
     index: int = 0
@@ -75,7 +75,7 @@ def _load(face: Face, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _system_faces() -> Iterator[Face]:
-    """Fonts of the system, plain ones first."""
+    """The system's fonts, plain ones first."""
     found: set[tuple[str, int]] = set()
     try:
         listed = subprocess.run(
@@ -98,21 +98,22 @@ def _rank(font: tuple[str, int]) -> tuple[int, int, str]:
 
 
 class Lettering:
-    """Sets text with whatever fonts there are, and remembers the characters that none of them has."""
+    """Sets text with the available fonts, and collects the characters that none of them has."""
 
     def __init__(self, texts: str = "") -> None:
-        """`texts` is all that will be set: the face that has most of it comes first, so that no word is mixed."""
+        """`texts` is everything that will be set: the face that covers most of it comes first, so that words are not
+        mixed."""
         self._faces = [Face(None)]
         self._waiting = _system_faces()
         self._chosen: dict[str, Face | None] = {}
         self.missing: list[str] = []
         needed = {character for character in texts if not _is_invisible(character)}
         for character in sorted(needed):
-            self._search(character)  # opens the faces that it takes
+            self._search(character)  # opens the required faces
         self._faces.sort(key=lambda face: -sum(face.has(character) for character in needed))
 
     def face_of(self, character: str) -> Face | None:
-        """The first face with a character; the system's are opened only when one is needed."""
+        """The first face that has the character. The system's faces are opened only when needed."""
         if character not in self._chosen:
             self._chosen[character] = self._search(character)
             if self._chosen[character] is None and not _is_invisible(character):
@@ -134,7 +135,8 @@ class Lettering:
         return None
 
     def runs(self, text: str) -> list[tuple[str, Face]]:
-        """Stretches that one face sets. Spaces and marks stay with what is before them; the unknown is left out."""
+        """Runs of characters set in one face. Spaces and marks stay with the preceding character; unknown ones are
+        dropped."""
         found: list[tuple[str, Face]] = []
         for character in text:
             joins = character.isspace() or unicodedata.combining(character) or _is_invisible(character)
@@ -151,7 +153,7 @@ class Lettering:
         return sum(face.font(size).getlength(run) for run, face in self.runs(text))
 
     def wrap(self, text: str, size: int, width: float, most: int) -> list[str]:
-        """At most `most` lines no wider than `width`; what is left over ends in an ellipsis."""
+        """At most `most` lines, each no wider than `width`; text that does not fit is cut off with an ellipsis."""
         lines = [""]
         for piece in _pieces(text):
             if lines[-1] and self.width((lines[-1] + piece).rstrip(), size) > width:
@@ -185,16 +187,16 @@ def _is_invisible(character: str) -> bool:
 
 
 def _is_dense(character: str) -> bool:
-    """Scripts that break lines between any two characters."""
+    """Whether the script allows line breaks between any two characters."""
     return unicodedata.east_asian_width(character) in ("W", "F") or 0x0E00 <= ord(character) <= 0x0EFF
 
 
-# Marks that may not begin a line, in Chinese and Japanese typesetting.
+# Marks that must not begin a line in Chinese and Japanese typesetting.
 _NOT_FIRST = "，。、；：？！）」』】》〉”’…—・ー々"
 
 
 def _pieces(text: str) -> list[str]:
-    """What may stand on a line of its own: words with the space after them, single characters of dense scripts."""
+    """Unbreakable units: words with the space after them, or single characters of scripts without spaces."""
     pieces: list[str] = []
     for character in " ".join(text.split()):
         dense = _is_dense(character)

@@ -23,7 +23,7 @@ def mix(a: Colour, b: Colour, share: float) -> Colour:
 
 
 class Canvas:
-    """Width and height in pixels; positions in methods are shares of them, sizes shares of the height."""
+    """Width and height in pixels. In methods, positions are shares of them, and sizes are shares of the height."""
 
     def __init__(self, width: int, height: int, seed: int) -> None:
         self.width, self.height = width, height
@@ -37,12 +37,12 @@ class Canvas:
         return self.width / self.height
 
     def blend(self, colour: Colour, mask: Plane | float) -> None:
-        """Lay a colour (or an image of colours) over what is there, as opaque as the mask."""
+        """Blends a colour, or an image of colours, over the canvas with the mask as opacity."""
         share = np.asarray(mask, dtype=np.float32)
         self.pixels += (colour - self.pixels) * (share[..., None] if share.ndim == 2 else share)
 
     def light(self, colour: Colour, mask: Plane) -> None:
-        """Add light: never past white, and white stays white."""
+        """Adds light by screen blending, which never exceeds white."""
         glow = mask[..., None] * colour
         self.pixels += glow * (1 - self.pixels)
 
@@ -53,18 +53,18 @@ class Canvas:
         self.pixels[:] = np.stack(bands, axis=1)[:, None, :]
 
     def distance(self, x: float, y: float) -> Plane:
-        """From a point, in heights."""
+        """The distance from a point, in heights."""
         return np.asarray(np.hypot((self.x - x) * self.aspect, self.y - y), dtype=np.float32)
 
     def disc(self, x: float, y: float, radius: float) -> Plane:
         return np.asarray(np.clip((radius - self.distance(x, y)) * self.height + 0.5, 0, 1))
 
     def below(self, edge: Plane) -> Plane:
-        """What lies under a line of heights, one per column, with a smooth edge."""
+        """The area below a line, given as one height per column, with a smooth edge."""
         return np.clip((self.y - edge[None, :]) * self.height + 0.5, 0, 1)
 
     def shape(self, *polygons: Points) -> Plane:
-        """A mask of polygons, drawn at twice the size."""
+        """A mask of polygons, drawn at double size for smooth edges."""
         return self._drawn(polygons, ())
 
     def strokes(self, lines: Sequence[Points], thickness: float) -> Plane:
@@ -81,7 +81,7 @@ class Canvas:
         return np.asarray(big.reduce(2), dtype=np.float32) / 255
 
     def blurred(self, mask: Plane, radius: float) -> Plane:
-        """Softened by a share of the height; drawn small when it is wide, since nothing fine is left."""
+        """Blurred by a share of the height; computed at a reduced size for large radii, which leave no detail."""
         small = max(1, round(radius * self.height / 4))
         image = Image.fromarray(np.asarray(mask * 255, dtype=np.uint8))
         size = (max(1, self.width // small), max(1, self.height // small))
@@ -110,7 +110,7 @@ class Canvas:
         return np.asarray(level - height * line / total, dtype=np.float32)
 
     def clouds(self, cells: float, octaves: int = 5, stretch: float = 1.0) -> Plane:
-        """Noise between 0 and 1; `stretch` draws it out sideways."""
+        """Noise between 0 and 1; `stretch` widens it horizontally."""
         field = np.zeros((self.height, self.width), np.float32)
         weight, total = 1.0, 0.0
         for octave in range(octaves):
@@ -122,7 +122,7 @@ class Canvas:
         return np.asarray(np.clip(field / total, 0, 1))
 
     def finish(self) -> Image.Image:
-        """Vignette, a little grain, 8 bits."""
+        """Adds a vignette and a little grain, and converts to 8 bits."""
         dark = self.distance(0.5, 0.5) / (0.5 * np.hypot(self.aspect, 1))
         self.pixels *= (1 - 0.28 * np.clip(dark - 0.45, 0, 1) ** 1.5)[..., None]
         grain = self.rng.normal(0, 0.011, (self.height, self.width, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""People and things as silhouettes with a rim of light. Positions are shares of the canvas, heights of its height."""
+"""People and things as silhouettes with a rim of light. Positions are shares of the canvas, sizes of its height."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from services.generator.providers.animatic.cards.paint import Canvas, Colour, Plane, Points, mix, rgb
 from services.generator.providers.animatic.cards.scene import Palette, Scene
 
-# A figure seen from behind: (across, up) in eighths of its height, down the right side and back up the left.
-# A coat rather than limbs: a silhouette reads by its outline.
+# A figure seen from behind: (across, up) in eighths of its height, down the right side and up the left. It wears a coat
+# instead of showing limbs, because a silhouette is recognised by its outline.
 _FIGURE = (
     (0.0, 6.98), (0.24, 6.95), (0.3, 6.72), (0.62, 6.55), (1.02, 6.38), (1.22, 6.05), (1.3, 5.4), (1.36, 4.7),
     (1.3, 4.0), (1.22, 3.72), (1.06, 3.8), (1.02, 4.3), (1.0, 3.2), (0.94, 2.6), (0.86, 1.4), (0.82, 0.3),
@@ -24,7 +24,7 @@ _FIGURE = (
 
 
 def _figure(canvas: Canvas, x: float, ground: float, height: float, turn: float, child: bool) -> list[Points]:
-    """`turn` from -1 to 1 mirrors and slims, so that no two stand alike."""
+    """`turn`, from -1 to 1, mirrors and narrows the figure, so that no two are alike."""
     unit = height / 8
     side = 1 if turn >= 0 else -1
     wide = (0.9 + 0.12 * abs(turn)) * (1.05 if child else 1)
@@ -35,7 +35,7 @@ def _figure(canvas: Canvas, x: float, ground: float, height: float, turn: float,
 
 
 def _smooth(points: Points) -> list[tuple[float, float]]:
-    """Chaikin's corner cutting, twice: no elbow is a polygon's."""
+    """Chaikin's corner cutting, twice, rounds the polygon."""
     result = list(points)
     for _ in range(2):
         following = [*result[1:], result[0]]
@@ -45,7 +45,7 @@ def _smooth(points: Points) -> list[tuple[float, float]]:
 
 
 def add_people(canvas: Canvas, scene: Scene, subject: float, ground: float, rng: random.Random) -> None:
-    """Dark figures. One or two stand near the camera, cut off by the frame's edge; a crowd stands back on `ground`."""
+    """Dark figures. One or two stand near the camera, cropped by the frame; a crowd stands further away on `ground`."""
     if not scene.people:
         return
     near = scene.people <= 2
@@ -65,7 +65,7 @@ def add_people(canvas: Canvas, scene: Scene, subject: float, ground: float, rng:
 def _cut_out(
     canvas: Canvas, mask: Plane, colour: Colour, rim: Colour, light_right: bool, strength: float = 0.7
 ) -> None:
-    """A silhouette with light along the side that faces it."""
+    """A silhouette with a rim of light on the side that faces it."""
     shift = max(1, round(canvas.height * 0.0032))
     inner = np.roll(mask, -shift if light_right else shift, axis=1)
     canvas.blend(colour, mask)
@@ -121,7 +121,7 @@ def add_birds(canvas: Canvas, colour: Colour, rng: random.Random) -> None:
 
 
 def _placed(canvas: Canvas, x: float, ground: float, size: float) -> Callable[[Points], Points]:
-    """From a drawing's own units (across, up; 1 is its height) to the canvas."""
+    """Converts a drawing's own units (across, up; 1 is its height) to those of the canvas."""
     return lambda points: [(x + across * size / canvas.aspect, ground - up * size) for across, up in points]
 
 

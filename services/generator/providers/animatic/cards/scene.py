@@ -1,4 +1,4 @@
-"""Words of a segment -> what a storyboard artist would sketch: a place, an hour, weather, who and what is there."""
+"""Derives a scene from a segment's words: place, time of day, weather, people and things."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Palette:
     far: int
     near: int
     accent: int
-    dark: bool = False  # lamps and windows are lit
+    dark: bool = False  # whether lamps and windows are lit
 
 
 PALETTES: dict[str, Palette] = {
@@ -117,13 +117,13 @@ _THINGS: dict[str, str] = {
 
 
 def _patterns(table: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    """Words in spaces; "_" is a space in one. Those of alphabets begin a word, Chinese ones stand anywhere."""
+    """Words separated by spaces, with "_" for a space. Alphabetic ones match word beginnings, Chinese ones anywhere."""
 
     def alternative(word: str) -> str:
         word = word.replace("_", " ")
         if re.search(r"[一-鿿]", word):
             return word
-        whole = len(word) <= 4 and word.isascii()  # "he" is in many words; a short Russian one is a stem
+        whole = len(word) <= 4 and word.isascii()  # "he" occurs in many words; short Russian words are stems
         return rf"\b{word}\b" if whole else rf"\b{word}"
 
     return {name: re.compile("|".join(map(alternative, words.split()))) for name, words in table.items()}
@@ -135,7 +135,7 @@ _READERS = {kind: _patterns(table) for kind, table in (
 
 @dataclass(frozen=True)
 class Scene:
-    """What to paint. `people` is how many stand there, `child` that they are small."""
+    """What to paint. `people` is their number; `child` makes them small."""
 
     place: str
     time: str
@@ -153,13 +153,13 @@ class Scene:
         if self.place == "desert" and self.time == "day":
             return PALETTES["desert"]
         palette = PALETTES[self.time]
-        if self.snow and self.time != "winter":  # the same light on white ground
+        if self.snow and self.time != "winter":  # the same light on snow
             return replace(palette, far=_half(palette.far, palette.low), near=_half(palette.near, palette.middle))
         return palette
 
 
 def read_scene(prompt: str, location: str, seed: int) -> Scene:
-    """The location's words weigh more than the prompt's; the seed chooses what neither says."""
+    """The location takes precedence over the prompt; the seed chooses what neither states."""
     rng = random.Random(f"scene:{seed}")
     where, text = location.casefold(), f"{location}\n{prompt}".casefold()
     place = _first("place", where) or _first("place", text) or rng.choice(("hills", "field", "forest", "sea", "city"))
@@ -180,7 +180,7 @@ def read_scene(prompt: str, location: str, seed: int) -> Scene:
 
 
 def _time(text: str) -> str:
-    """The hour before the weather: "a winter night" is a night."""
+    """Time of day takes precedence over weather: "a winter night" is a night."""
     hours = [
         (m.start(), name) for name in ("night", "sunset", "dawn", "dusk") if (m := _READERS["time"][name].search(text))
     ]
@@ -188,6 +188,6 @@ def _time(text: str) -> str:
 
 
 def _first(kind: str, text: str) -> str:
-    """The name whose words come first in the text, or ""."""
+    """The name whose words occur first in the text, or ""."""
     found = [(match.start(), name) for name, pattern in _READERS[kind].items() if (match := pattern.search(text))]
     return min(found)[1] if found else ""

@@ -1,4 +1,4 @@
-"""Paints a scene in flat layers, as concept artists block in light: sky, light, land from far to near, weather."""
+"""Paints a scene in flat layers: sky, light, land from far to near, weather."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from services.generator.providers.animatic.cards.scene import Palette, Scene
 
 
 def paint_scene(canvas: Canvas, scene: Scene, rng: random.Random) -> None:
-    """Everything but the words. The light stands on one third, the subject on the other."""
+    """Everything except the words. The light and the subject are placed by the rule of thirds, on opposite sides."""
     sun = rng.choice((0.3, 0.7)) + rng.uniform(-0.05, 0.05)
     subject = 1 - sun
     _PLACES[scene.place](canvas, scene, rng, sun, subject)
@@ -66,7 +66,7 @@ def _field(canvas: Canvas, scene: Scene, rng: random.Random, sun: float, subject
     canvas.blend(mix(rgb(palette.far), rgb(palette.near), 0.6), ground)
     shade = np.clip((canvas.y - 0.6) / 0.4, 0, 1)
     canvas.blend(rgb(palette.near) * 0.8, ground * shade * 0.85)
-    # A road to the vanishing point under the light.
+    # A road leads to the vanishing point below the light.
     end = (sun, 0.603)
     road = canvas.shape([end, (sun + 0.004, 0.603), (subject + 0.16, 1.0), (subject - 0.22, 1.0)])
     canvas.blend(mix(rgb(palette.low), rgb(palette.near), 0.55), road * (0.35 + 0.45 * (1 - shade)))
@@ -84,7 +84,7 @@ def _sea(canvas: Canvas, scene: Scene, rng: random.Random, sun: float, subject: 
     water = np.clip((canvas.y - horizon) * canvas.height + 0.5, 0, 1) * np.ones_like(canvas.x)
     depth = np.clip((canvas.y - horizon) / (1 - horizon), 0, 1)
     rows = np.clip((2 * horizon * canvas.height - np.arange(canvas.height)).astype(int), 0, canvas.height - 1)
-    mirrored = canvas.softened(0.03)[rows]  # soft, so that the light itself is only its glitter
+    mirrored = canvas.softened(0.03)[rows]  # soft, so that only glitter of the light is reflected
     canvas.blend(mirrored * 0.72 + rgb(palette.near) * 0.2, water)
     canvas.blend(rgb(palette.near), water * depth**0.8 * 0.72)
     waves = canvas.clouds(26, 4, stretch=7) - 0.5
@@ -210,7 +210,7 @@ def _space(canvas: Canvas, scene: Scene, rng: random.Random, sun: float, subject
 
 
 def _room(canvas: Canvas, scene: Scene, rng: random.Random, sun: float, subject: float) -> None:
-    """A wall with a window that lets the palette's light in, a floor, a table."""
+    """A wall with a window through which the palette's light falls, a floor, a table."""
     palette = scene.palette
     warm = mix(rgb(0x8A6A54), rgb(palette.middle), 0.25) * (0.42 if palette.dark else 0.8)
     canvas.sky([(0, warm * 0.55), (0.5, warm), (0.72, warm * 0.8), (0.721, warm * 0.45), (1, warm * 0.22)])
@@ -283,5 +283,5 @@ def _things(canvas: Canvas, scene: Scene, rng: random.Random, subject: float, gr
 
 
 def _beside(scene: Scene, subject: float) -> float:
-    """A place for a thing that somebody standing at the subject's would hide: nearer the middle."""
+    """The position of a thing that a person at the subject's position would hide: closer to the middle."""
     return subject + (0.15 if subject < 0.5 else -0.15) if 0 < scene.people <= 2 else subject

@@ -1,4 +1,4 @@
-"""Child process: draws the storyboard card of a segment that has no image: a painted scene with its words set in."""
+"""Child process: draws the storyboard card of a segment without an image, a painted scene with a caption."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAG = "STORYBOARD"
 
 
 def draw_card(job: Job) -> Job:
-    """Job: prompt, title, location, seed, width, height, out. Result: warnings (characters that no font has)."""
+    """Job: prompt, title, location, seed, width, height, out. Result: warnings about characters that no font has."""
     prompt, title, location = str(job["prompt"]), str(job["title"] or ""), str(job["location"] or "")
     scene = read_scene(prompt, location, job["seed"])
     canvas = Canvas(job["width"], job["height"], job["seed"])
@@ -35,7 +35,7 @@ def draw_card(job: Job) -> Job:
 
 
 class _Layout:
-    """Sizes from the shorter side, inside the title-safe area (5% to each side: SMPTE ST 2046-1 keeps 90%)."""
+    """Sizes relative to the shorter side, within the title-safe area (SMPTE ST 2046-1: a margin of 5% on each side)."""
 
     def __init__(self, width: int, height: int) -> None:
         short = min(width, height)
@@ -49,7 +49,7 @@ class _Layout:
 
 
 def _shade(canvas: Canvas, layout: _Layout, lines: int) -> None:
-    """Darken where words go, so that they read on any picture."""
+    """Darkens the area of the words, so that they are legible on any picture."""
     reach = (lines * layout.leading + 2.2 * layout.edge) / canvas.height
     foot = np.clip((canvas.y - (1 - reach)) / reach, 0, 1) ** 1.2 if lines else canvas.y * 0
     head = np.clip(1 - canvas.y / (3.4 * layout.edge / canvas.height), 0, 1) ** 1.5
@@ -89,7 +89,7 @@ def _letter(
 
 
 def _corners(card: Image.Image, layout: _Layout) -> None:
-    """The marks of a viewfinder at the title-safe corners."""
+    """Viewfinder marks at the corners of the title-safe area."""
     pen = ImageDraw.Draw(card)
     arm, thick = layout.label * 1.2, max(1, round(layout.label / 11))
     for x, sx in ((layout.edge, 1), (card.width - layout.edge, -1)):

@@ -1,1 +1,1 @@
-"""A score from a prompt: read its mood, compose, play, mix. `score` is the child process; everything else is pure."""
+"""Scores from prompts: mood, composition, performance, mix. `score` is the child process; everything else is pure."""

@@ -1,4 +1,5 @@
-"""What goes with a melody: held chords, a bass, and a figure that breaks the chords up in the style's pattern."""
+"""Accompanies a melody: sustained chords, a bass line, and a figure that arpeggiates the chords in the style's
+pattern."""
 
 from __future__ import annotations
 
@@ -65,7 +66,7 @@ def _strum(chord: list[int], style: Style) -> list[Note]:
 
 
 def _hop(chord: list[int], style: Style) -> list[Note]:
-    """Off-beat chords, as an accompaniment that smiles."""
+    """Off-beat chords for a cheerful accompaniment."""
     return [Note(b + 0.5, 0.3, p + 12, 0.7) for b in range(style.beats) for p in chord[-2:]]
 
 

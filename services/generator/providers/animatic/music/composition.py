@@ -1,7 +1,7 @@
-"""Style + length + seed -> a whole piece: form, harmony, bass, figure, melody, drums and an ending.
+"""Composes a piece from style, length and seed: form, harmony, bass, figure, melody, drums and an ending.
 
-The last chord starts on a downbeat and rings until the piece is over; the tempo is chosen near the style's so that
-whole bars fit before it.
+The last chord starts on a downbeat and rings until the end. The tempo is chosen near the style's, so that a whole
+number of bars fits before it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from services.generator.providers.animatic.music.rhythm import write_drums
 
 
 def compose_score(style: Style, duration_s: float, seed: int) -> Score:
-    """A whole piece whose last chord starts early enough to ring out within `duration_s`."""
+    """A piece whose last chord starts early enough to ring out within `duration_s`."""
     rng = random.Random(f"score:{seed}")
     tonic = style.tonic if style.tonic is not None else rng.choice((0, 2, 3, 5, 7, 9, 10))
     tail = min(1.6 + 2.4 * style.room, 0.3 * duration_s)
     bars, bpm = _fit_bars(style, duration_s - tail)
     beats = float(bars * style.beats)
     slowed = Score(style, bars, beats, bpm, tonic).seconds(beats)
-    score = Score(style, bars, beats, bpm * slowed / (duration_s - tail), tonic)  # pay for the slowing down
+    score = Score(style, bars, beats, bpm * slowed / (duration_s - tail), tonic)  # compensates for the ritardando
     plan = plan_bars(style, bars, rng)
     voicings = voice_chords([*(bar.tones for bar in plan), chord(style, 0)], tonic)
     accompany(score, plan, voicings)
@@ -36,7 +36,7 @@ def compose_score(style: Style, duration_s: float, seed: int) -> Score:
 
 
 def _fit_bars(style: Style, seconds: float) -> tuple[int, float]:
-    """How many bars, at what tempo: near the style's, rather in fours than in twos, rather in twos than odd."""
+    """The number of bars and the tempo near the style's. Prefers multiples of four, then of two."""
 
     def cost(bars: int) -> float:
         bpm = bars * style.beats * 60 / seconds
@@ -49,7 +49,7 @@ def _fit_bars(style: Style, seconds: float) -> tuple[int, float]:
 
 
 def _end(score: Score, pitches: list[int], beats: float, rng: random.Random) -> None:
-    """The last chord: everyone lands on the tonic and lets it ring; the melody ends on a tone of it."""
+    """The last chord: all parts play the tonic chord and let it ring; the melody ends on one of its tones."""
     style, at = score.style, score.beats
     force = 0.55 + 0.35 * style.energy
     if style.pad:

@@ -1,4 +1,4 @@
-"""Drums: one stroke each, at full force, stereo. A drum is a skin whose pitch drops, noise in a band, or both."""
+"""Drum sounds: one stereo stroke each, at full force. A drum is a sine of falling pitch, filtered noise, or both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.generator.providers.animatic.music.synthesis import Mono, edges, g
 
 @dataclass(frozen=True)
 class _Skin:
-    """A sine that falls from one pitch to another (Hz) within `fall` seconds and dies in `decay`."""
+    """A sine that falls from one frequency to another (Hz) within `fall` seconds and decays in `decay`."""
 
     gain: float
     start: float
@@ -29,7 +29,7 @@ class _Skin:
 
 @dataclass(frozen=True)
 class _Noise:
-    """Noise between two frequencies (Hz) that dies in `decay` seconds, after `late` and a rise."""
+    """Noise between two frequencies (Hz) that starts after `late` seconds, rises, and decays in `decay` seconds."""
 
     gain: float
     decay: float
@@ -51,7 +51,7 @@ class _Noise:
 
 @dataclass(frozen=True)
 class _Drum:
-    """Layers, and a place from -1 (left) to 1. A wide drum has its own noise on each side."""
+    """Layers, and a position from -1 (left) to 1. A wide drum has different noise on each side."""
 
     layers: tuple[_Skin | _Noise, ...]
     place: float = 0.0
@@ -80,7 +80,7 @@ _DRUMS: dict[str, _Drum] = {
 
 
 def drum(name: str) -> Samples:
-    """One stroke at full force, the same every time."""
+    """One stroke at full force. Deterministic."""
     chosen, rng = _DRUMS[name], np.random.default_rng(sum(name.encode()))
     if chosen.wide:
         return gained(np.stack([_mixed(chosen, rng), _mixed(chosen, rng)], axis=1), 1.0)

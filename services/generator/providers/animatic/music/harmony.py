@@ -1,4 +1,4 @@
-"""The form of a piece and its chords: phrases of four bars, progressions by mode, voices that move little."""
+"""The form of a piece and its chords: four-bar phrases, progressions by mode, smooth voice leading."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from services.generator.providers.animatic.music.moods import MODES, Style
 from services.generator.providers.animatic.music.notation import Bar
 
-# Progressions as degrees above the tonic, a bar each. The first of a mode is the plainest.
+# Progressions as degrees above the tonic, one per bar. The first of a mode is the simplest.
 _PROGRESSIONS: dict[str, tuple[tuple[int, ...], ...]] = {
     "major": ((0, 4, 5, 3), (0, 5, 3, 4), (0, 2, 3, 4), (0, 3, 5, 4), (3, 0, 4, 5), (5, 3, 0, 4)),
     "minor": ((0, 5, 2, 6), (0, 3, 5, 4), (0, 6, 5, 6), (0, 5, 3, 6), (5, 6, 0, 2), (3, 0, 5, 6)),
@@ -17,12 +17,12 @@ _PROGRESSIONS: dict[str, tuple[tuple[int, ...], ...]] = {
     "lydian": ((0, 1, 0, 1), (0, 1, 4, 0), (0, 4, 1, 5), (5, 1, 0, 4)),
     "mixolydian": ((0, 6, 3, 0), (0, 3, 6, 3), (0, 4, 6, 3)),
 }
-# The chord before the last: what leads home in each mode.
+# The chord before the last, which leads to the tonic in each mode.
 _LEADING_HOME = {"major": 4, "minor": 4, "dorian": 6, "phrygian": 1, "lydian": 4, "mixolydian": 6}
 
 
 def plan_bars(style: Style, bars: int, rng: random.Random) -> list[Bar]:
-    """Phrases of four bars: an intro, A and B with a rest in long pieces, an outro that leads home."""
+    """Four-bar phrases: an intro, A and B, a rest in long pieces, and an outro that leads to the tonic."""
     table = _PROGRESSIONS[style.mode]
     first = table[rng.randrange(min(3, len(table)))]
     second = rng.choice([p for p in table if p != first])
@@ -55,7 +55,7 @@ def _roles(count: int) -> list[tuple[str, float]]:
 
 
 def chord(style: Style, degree: int, *, raised: bool = False) -> tuple[int, ...]:
-    """A triad on a degree of the mode, with the seventh where the style has them. `raised`: V as a major chord."""
+    """A triad on a degree of the mode, with a seventh if the style uses them. `raised`: V as a major chord."""
     scale = MODES[style.mode]
     steps = (0, 2, 4, 6) if style.sevenths and not raised else (0, 2, 4)
     tones = [scale[(degree + s) % 7] + 12 * ((degree + s) // 7) for s in steps]
@@ -65,7 +65,7 @@ def chord(style: Style, degree: int, *, raised: bool = False) -> tuple[int, ...]
 
 
 def voice_chords(chords: Sequence[tuple[int, ...]], tonic: int) -> list[list[int]]:
-    """Pitches of each chord in the middle of the keyboard, each as near as can be to the one before."""
+    """The pitches of each chord in the middle register, each as close as possible to the previous chord."""
     voiced: list[list[int]] = []
     before = [60.0, 64.0, 67.0]
     for tones in chords:
@@ -76,7 +76,7 @@ def voice_chords(chords: Sequence[tuple[int, ...]], tonic: int) -> list[list[int
                 candidates.append(chord)
         centre = [sum(before) / len(before)] * len(tones) if len(before) != len(tones) else before
         best = min(candidates, key=lambda c: sum(abs(a - b) for a, b in zip(c, centre, strict=True)))
-        drift = [b + 0.15 * (59 + 4 * i - b) for i, b in enumerate(best)]  # do not wander off over many bars
+        drift = [b + 0.15 * (59 + 4 * i - b) for i, b in enumerate(best)]  # prevents a drift over many bars
         before = [float(v) for v in drift]
         voiced.append(best)
     return voiced

@@ -1,4 +1,4 @@
-"""Pitched instruments: pitch (MIDI), seconds, force (0-1) -> stereo samples. Formulas only: no samples, no licences."""
+"""Pitched instruments: pitch (MIDI), seconds, force (0-1) -> stereo samples. Synthesised, without recordings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.generator.providers.animatic.music.synthesis import (
 
 
 def piano(pitch: int, seconds: float, force: float) -> Samples:
-    """Stretched partials that die at their own pace, brighter when struck harder; two strings a little apart."""
+    """Inharmonic partials with individual decays, brighter at higher force; two slightly detuned strings."""
     frequency = hertz(pitch)
     ring = min(seconds + 0.5, 6.0)
     decay = 9.0 * 2 ** (-(pitch - 48) / 16)
@@ -39,7 +39,7 @@ def piano(pitch: int, seconds: float, force: float) -> Samples:
 
 
 def rhodes(pitch: int, seconds: float, force: float) -> Samples:
-    """An electric piano by frequency modulation: a bell-like tine over a round tone, with a slow stereo tremolo."""
+    """An electric piano by frequency modulation: a bell-like tine over a mellow tone, with a slow stereo tremolo."""
     frequency = hertz(pitch)
     t = seconds_of(min(seconds + 0.4, 5.0))
     decay = np.exp(-t * np.float32(1.4 * 2 ** ((pitch - 60) / 20)))
@@ -52,7 +52,7 @@ def rhodes(pitch: int, seconds: float, force: float) -> Samples:
 
 
 def plucked(pitch: int, seconds: float, force: float, *, body: float = 1.0, bright: float = 0.5) -> Samples:
-    """A string plucked at a fifth of its length: high partials die first."""
+    """A string plucked at a fifth of its length; high partials decay first."""
     decay = body * 2.8 * 2 ** (-(pitch - 52) / 22)
     count = 16 if bright > 0.4 else 9
     shape = [
@@ -64,7 +64,7 @@ def plucked(pitch: int, seconds: float, force: float, *, body: float = 1.0, brig
 
 
 def struck(pitch: int, seconds: float, force: float, *, shape: list[tuple[float, float, float]]) -> Samples:
-    """Bars and bells: a few partials, not harmonic. Nobody damps them."""
+    """Bars and bells: a few inharmonic partials, undamped."""
     high = 2 ** (-(pitch - 72) / 30)
     scaled = [(ratio, strength, decay * high) for ratio, strength, decay in shape]
     ring = min(5.0, max(decay for _, _, decay in scaled) * 0.8)
@@ -101,7 +101,7 @@ def pad(kind: str) -> Callable[[int, float, float], Samples]:
 
 
 def brass(pitch: int, seconds: float, force: float) -> Samples:
-    """Partials that open one after another: the louder, the brighter."""
+    """Brass: partials enter one after another, and a louder tone is brighter."""
     frequency = hertz(pitch)
     t = seconds_of(seconds + 0.25)
     swell = edges(t.size, min(0.12, seconds / 3), 0.25) * (0.8 + 0.2 * np.clip(t / 0.5, 0, 1))
@@ -131,7 +131,7 @@ def flute(pitch: int, seconds: float, force: float) -> Samples:
 
 
 def synth(pitch: int, seconds: float, force: float) -> Samples:
-    """Two saws with a filter that closes: mixed from a bright and a dull table."""
+    """Two sawtooth waves with a closing filter, mixed from a bright and a dull wavetable."""
     bright = sustained("saw", pitch, seconds, attack=0.005, release=0.12, voices=2, detune=9)
     dull = sustained("dark", pitch, seconds, attack=0.005, release=0.12, voices=2, detune=6)
     close = np.exp(-np.arange(len(bright), dtype=np.float32) / np.float32(0.14 * SAMPLE_RATE))[:, None]

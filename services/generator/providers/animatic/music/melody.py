@@ -1,4 +1,4 @@
-"""Melodies from motifs: a rhythm of two bars, one leap and steps back, stated and answered over the chords."""
+"""Melodies from motifs: a two-bar rhythm, one leap and steps back, stated and answered over the chords."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from services.generator.providers.animatic.music.moods import MODES
 from services.generator.providers.animatic.music.notation import Bar, Note, Score
 
-# Rhythms of two bars of melody as beats of note starts; the space to the next one is the length. By density.
+# Two-bar rhythms by density, as the beats on which notes start; each note lasts until the next one.
 _RHYTHMS_4: tuple[tuple[float, ...], ...] = (
     (0, 4),
     (0, 2, 4),
@@ -25,7 +25,7 @@ _RHYTHMS_3: tuple[tuple[float, ...], ...] = ((0, 3), (0, 2, 3), (0, 1, 2, 3), (0
 
 
 def write_melody(score: Score, plan: Sequence[Bar], rng: random.Random) -> None:
-    """Two motifs of two bars, the second higher: each phrase states one, then answers it with a longer end."""
+    """Two two-bar motifs, the second higher. Each phrase states one, then answers it with a longer final note."""
     style = score.style
     if not style.lead:
         return
@@ -38,7 +38,7 @@ def write_melody(score: Score, plan: Sequence[Bar], rng: random.Random) -> None:
             continue
         if first.role == "intro" and (first.in_phrase == 0 or score.bars > 16):
             continue
-        if first.role == "outro" and first.in_phrase >= 2:  # the end is the last chord's
+        if first.role == "outro" and first.in_phrase >= 2:  # the last chord ends the melody
             continue
         role = "b" if first.role == "b" else "a"
         answers = first.in_phrase == 2
@@ -62,14 +62,14 @@ _LEAD_CENTRE = {
 
 
 def _motif(rhythms: Sequence[tuple[float, ...]], density: float, rng: random.Random) -> list[tuple[float, int]]:
-    """(beat, steps of the scale from the centre) over two bars: mostly steps, a leap now and then, back at the end."""
+    """(beat, scale steps from the centre) over two bars: mostly steps, an occasional leap, returning at the end."""
     rhythm = rhythms[min(len(rhythms) - 1, max(0, round(density + rng.uniform(-0.6, 0.6))))]
     place = rng.choice((0, 2, 2, 4))
     leap = rng.randrange(1, len(rhythm)) if len(rhythm) > 2 else 0
     way = 1 if place < 3 else -1
     notes = []
     for index, beat in enumerate(rhythm):
-        if index == leap and index:  # one leap, then back by steps: what makes a line memorable
+        if index == leap and index:  # one leap, then back by steps, which makes a line memorable
             place += way * rng.choice((2, 3, 4))
             way = -way
         elif index:
@@ -86,7 +86,7 @@ def _line(
     span = len(bars) * style.beats
     start = bars[0].index * style.beats
     notes = [(b, place) for b, place in motif if b < span]
-    if answers and len(notes) > 2:  # the answer comes to rest: fewer notes, the last one long
+    if answers and len(notes) > 2:  # the answer has fewer notes and a long last one
         notes = [n for n in notes if n[0] <= style.beats] or notes[:1]
     line: list[Note] = []
     for index, (beat, place) in enumerate(notes):
@@ -100,7 +100,7 @@ def _line(
 
 
 def _pitch(score: Score, bar: Bar, centre: int, place: int, strong: bool, before: int | None) -> int:
-    """A step of the scale near the centre; on strong beats, and for long notes, the nearest tone of the chord."""
+    """A scale step near the centre; on strong beats and for long notes, the nearest chord tone."""
     scale = MODES[score.style.mode]
     base = nearest_tonic(centre, score.tonic)
     pitch = base + scale[place % 7] + 12 * (place // 7)
@@ -122,5 +122,5 @@ def nearest_tonic(centre: int, tonic: int) -> int:
 
 
 def lead_centre(instrument: str) -> int:
-    """The pitch around which an instrument sings."""
+    """The pitch around which an instrument plays the melody."""
     return _LEAD_CENTRE.get(instrument, _CENTRE)

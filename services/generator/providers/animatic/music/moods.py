@@ -1,4 +1,4 @@
-"""Words of a music prompt -> how the score should be: mode, tempo, instruments, beat. Data and a small reader."""
+"""Derives the style of a score from a music prompt: mode, tempo, instruments, drums."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODES: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Style:
-    """What the composer follows. `energy`, `density`, `room` run from 0 to 1; "" for a part that does not play.
+    """The composer's parameters. `energy`, `density` and `room` are from 0 to 1; "" means that a part does not play.
 
     `tonic` is a pitch class, None to let the seed choose; `lead`, `pad`, `figure` and `bass` are instruments,
     `figure` plays the pattern `pattern`; `kit` is a drum pattern.
@@ -61,8 +61,8 @@ _STYLES: tuple[Style, ...] = (
 )  # fmt: skip
 STYLES = {style.mood: style for style in _STYLES}
 
-# What people call them: alternatives of a regular expression between spaces, a space in one written as "_".
-# English, German, Spanish, French, Italian and Portuguese stems, Russian, Chinese. Order decides between equals.
+# Words for each mood: alternatives of a regular expression separated by spaces, with "_" for a space. English, German,
+# Spanish, French, Italian and Portuguese stems, Russian, Chinese. The order decides between equals.
 _MOODS: dict[str, str] = {
     "calm": r"""
         calm peace quiet relax serene tranquil gentle soft soothing warm meditat ruhig sanft friedlich entspann
@@ -152,7 +152,7 @@ _CHOIR = re.compile(r"choir|choral|\bchor\b|\bcoro\b|chœur|choeur|хор\b|合�
 
 
 def read_prompt(prompt: str) -> Style:
-    """The style of a prompt: its first mood, coloured by the second, then what it says outright."""
+    """The style of a prompt: its first mood, modified by the second, and then by explicit statements."""
     text = prompt.casefold()
     found = sorted((hit.start(), mood) for mood, pattern in _MOOD_PATTERNS if (hit := pattern.search(text)))
     moods = list(dict.fromkeys(mood for _, mood in found))
@@ -163,7 +163,7 @@ def read_prompt(prompt: str) -> Style:
 
 
 def _coloured(style: Style, other: Style) -> Style:
-    """A quarter of the second mood in numbers; its lead instrument and, when the first is plainly major, its mode."""
+    """Adds a quarter of the second mood's numbers, its lead instrument and, if the first is major, its mode."""
     mode = other.mode if style.mode == "major" and other.mode != "major" else style.mode
     return replace(
         style,
@@ -203,6 +203,10 @@ def _said_outright(style: Style, text: str) -> Style:
 
 
 def _figure(style: Style, leads: list[str]) -> str:
-    """The accompaniment: the second instrument named, or the only one where it can play both."""
-    wanted = leads[1] if len(leads) > 1 else leads[0]
-    return wanted if wanted in ("piano", "guitar", "marimba", "rhodes", "bell", "celesta", "synth") else style.figure
+    """The accompanying instrument: the second one named, or the only one if it can play both parts."""
+    instrument = leads[1] if len(leads) > 1 else leads[0]
+    return (
+        instrument
+        if instrument in ("piano", "guitar", "marimba", "rhodes", "bell", "celesta", "synth")
+        else style.figure
+    )

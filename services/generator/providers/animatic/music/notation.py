@@ -1,4 +1,4 @@
-"""What a composer writes and players read: notes and strokes in beats, and when a beat sounds."""
+"""The notation of a score: notes and drum strokes in beats, and the conversion of beats to seconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Hit:
 
 @dataclass
 class Score:
-    """Parts by role; `beats` until the last chord, which begins then."""
+    """Parts by role. The last chord begins after `beats`."""
 
     style: Style
     bars: int
@@ -39,7 +39,7 @@ class Score:
     _clock: list[float] = field(default_factory=list)
 
     def seconds(self, beat: float) -> float:
-        """When a beat sounds: off-beats swing, and the last bar slows down into the last chord."""
+        """The time of a beat in seconds: off-beats swing, and the last bar slows down into the last chord."""
         if abs(beat % 1 - 0.5) < 1e-6 and beat < self.beats:
             beat += self.style.swing
         grid = 24
@@ -58,7 +58,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of the form: chord (degree, and pitches above the tonic's octave), how full it is, what it is for."""
+    """A bar of the form: its chord (degree, and pitches above the tonic's octave), fullness and role."""
 
     index: int
     degree: int

@@ -1,4 +1,4 @@
-"""Who plays what, how loud beside the lead, and a memory of what was rendered: repeats are free."""
+"""The instruments, their loudness relative to the lead, and a cache of rendered notes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.generator.providers.animatic.music.instruments import BASSES, INST
 
 @dataclass(frozen=True)
 class Seat:
-    """Where a part sits: instruments by name, loudness beside the lead in dB, share sent to the room."""
+    """The mix of a part: instruments by name, loudness relative to the lead in dB, share sent to the reverb."""
 
     instruments: dict[str, Instrument]
     loudness: float
@@ -30,7 +30,7 @@ SEATS: dict[str, Seat] = {
 
 @dataclass(frozen=True)
 class Sound:
-    """A rendered note, and its energy as the ear weighs it (K weighting of BS.1770)."""
+    """A rendered note, and its perceived energy (K weighting of BS.1770)."""
 
     samples: Samples
     energy: float
@@ -44,7 +44,7 @@ def _weighed(samples: Samples) -> Sound:
 
 
 class Orchestra:
-    """Renders notes and keeps them: lengths are rounded to 1/32 s and forces to eighths, so that repeats are free."""
+    """Renders and caches notes. Lengths are rounded to 1/32 s and forces to eighths, so that many notes are equal."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str, int, int, int], Sound] = {}

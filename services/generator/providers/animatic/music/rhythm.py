@@ -1,4 +1,4 @@
-"""Drum patterns by kit, how they grow with the form, and fills into the next phrase."""
+"""Drum patterns by kit, their growth with the form, and fills into the next phrase."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from services.generator.providers.animatic.music.notation import Bar, Hit, Score
 
-# A bar on a grid of sixteenths: (sixteenth, drum, force, least force of the bar at which it plays).
+# A bar on a grid of sixteenths: (sixteenth, drum, force, minimum force of the bar at which it plays).
 _Pattern = tuple[tuple[int, str, float, float], ...]
 
 
 def _kit(*lines: str) -> _Pattern:
-    """Read lines of "drum sixteenth:force:least"."""
+    """Parses lines of "drum sixteenth:force:minimum"."""
     strokes = []
     for line in lines:
         drum, *marks = line.split()

@@ -1,4 +1,4 @@
-"""Child process: plays a composed score into a stereo file of exactly the length that was asked for."""
+"""Child process: renders a composed score to a stereo file of exactly the requested length."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from services.generator.providers.animatic.music.notation import Score
 from services.generator.providers.animatic.music.orchestra import SEATS, Orchestra, Sound
 
 LOUDNESS_LUFS, PEAK_DBFS = -16.0, -1.2
-# Notes are mixed in stretches of this length, so that memory beside the result does not grow with the piece.
+# Notes are mixed in blocks of this length, so that the additional memory does not grow with the piece.
 _STRETCH_S = 24
 _FADE_S = 0.35
 
 
 def compose(job: Job) -> Job:
-    """Job: prompt, duration_s, seed, out. Result: what was composed."""
+    """Job: prompt, duration_s, seed, out. Result: see engine.Composed."""
     style = read_prompt(str(job["prompt"]))
     duration_s = float(job["duration_s"])
     score = compose_score(style, duration_s, job["seed"])
@@ -39,7 +39,7 @@ def compose(job: Job) -> Job:
 
 
 def perform(score: Score, duration_s: float, seed: int) -> Samples:
-    """Mix all parts with room and level; silent in its last sample."""
+    """Mixes all parts with reverb and normalises the level. The last sample is silent."""
     total = round(duration_s * SAMPLE_RATE)
     mix = np.zeros((total, 2), np.float32)
     events = sorted(_balanced(score, _events(score, seed)), key=lambda event: event.at)
@@ -52,10 +52,10 @@ def perform(score: Score, duration_s: float, seed: int) -> Samples:
         length = max(e.at + len(e.sound.samples) for e in inside) - first
         dry, send = np.zeros((length, 2), np.float32), np.zeros((length, 2), np.float32)
         for event in inside:
-            heard = event.sound.samples * np.float32(event.gain)
-            at = slice(event.at - first, event.at - first + len(heard))
-            dry[at] += heard
-            send[at] += heard * np.float32(event.send)
+            samples = event.sound.samples * np.float32(event.gain)
+            at = slice(event.at - first, event.at - first + len(samples))
+            dry[at] += samples
+            send[at] += samples * np.float32(event.send)
         _add(mix, first, dry)
         _add(mix, first, _convolve(send, room))
     mix = level(_warm(mix), LOUDNESS_LUFS, PEAK_DBFS)
@@ -66,7 +66,7 @@ def perform(score: Score, duration_s: float, seed: int) -> Samples:
 
 @dataclass(frozen=True)
 class _Event:
-    """A sound of a part, from a sample on; `send` is the share for the room."""
+    """A sound of a part with its start sample; `send` is the share for the reverb."""
 
     role: str
     at: int
@@ -76,7 +76,7 @@ class _Event:
 
 
 def _events(score: Score, seed: int) -> list[_Event]:
-    """Players are a few milliseconds and per cent off, by seed."""
+    """Humanises timing and force by a few milliseconds and per cent, by seed."""
     rng = random.Random(f"players:{seed}")
     orchestra, style = Orchestra(), score.style
     names = {"lead": style.lead, "figure": style.figure, "pad": style.pad, "bass": style.bass}
@@ -96,7 +96,7 @@ def _events(score: Score, seed: int) -> list[_Event]:
 
 
 def _balanced(score: Score, events: Sequence[_Event]) -> list[_Event]:
-    """Bring each part to its place beside the lead while it plays, however loud its instrument happens to be."""
+    """Adjusts the loudness of each part relative to the lead while it plays, whatever its instrument's own loudness."""
     bar = round(score.style.beats * 60 / score.bpm * SAMPLE_RATE)
     gains = {}
     for role in {event.role for event in events}:
@@ -108,7 +108,7 @@ def _balanced(score: Score, events: Sequence[_Event]) -> list[_Event]:
 
 
 def _place(style: Style, role: str) -> float:
-    """Decibels beside the lead. Drums come forward with the energy; without a lead the figure leads."""
+    """Decibels relative to the lead. Drums get louder with the energy; without a lead the figure is the reference."""
     if role == "drums":
         return -11 + 7.5 * style.energy
     return SEATS[role].loudness + (3.0 if role == "figure" and not style.lead else 0.0)
@@ -119,7 +119,7 @@ def _wet(style: Style) -> float:
 
 
 def impulse(room: float) -> Samples:
-    """A room's answer: noise in three bands, each dying at its own pace (high ones first), after 18 ms."""
+    """A reverb impulse response: noise in three bands with individual decays (high ones first), after 18 ms."""
     seconds = 0.9 + 2.6 * room
     size = round(seconds * SAMPLE_RATE)
     rng = np.random.default_rng(1966)
@@ -130,7 +130,7 @@ def impulse(room: float) -> Samples:
         band = (hz**2 / (hz**2 + low**2)) / (1 + (hz / high) ** 2)
         noise = np.fft.irfft(np.fft.rfft(rng.standard_normal((size, 2)), axis=0) * band[:, None], size, axis=0)
         answer += noise * np.exp(-6.9 * t / (seconds * share))[:, None]
-    answer *= np.minimum(1, t / 0.012)[:, None]  # no hard first reflection
+    answer *= np.minimum(1, t / 0.012)[:, None]  # softens the first reflection
     answer /= np.sqrt((answer**2).sum(axis=0)) * 1.6
     return np.concatenate([np.zeros((864, 2)), answer]).astype(np.float32)
 
@@ -149,7 +149,7 @@ def _add(mix: Samples, first: int, sound: Samples) -> None:
 
 
 def _warm(mix: Samples) -> Samples:
-    """A little saturation glues the parts and tames single peaks."""
+    """Slight saturation, which blends the parts and reduces single peaks."""
     peak = float(np.abs(mix).max()) or 1.0
     drive = np.float32(1.4 / peak)
     return np.asarray(np.tanh(mix * drive) / drive, dtype=np.float32)

@@ -26,7 +26,7 @@ def seconds_of(seconds: float) -> Mono:
 def partials(
     frequency: float, seconds: float, shape: Sequence[tuple[float, float, float]], attack: float = 0.003
 ) -> Mono:
-    """Sum of decaying sines. `shape`: (ratio to the pitch, strength, seconds in which it falls to a thousandth)."""
+    """A sum of decaying sines. `shape`: (ratio to the pitch, strength, seconds of decay to a thousandth)."""
     t = seconds_of(seconds)
     sound = np.zeros_like(t)
     for ratio, strength, decay in shape:
@@ -41,7 +41,7 @@ def partials(
 
 
 def edges(count: int, attack: float, release: float) -> Mono:
-    """A rise and a fall in seconds, as halves of a cosine."""
+    """A raised-cosine fade-in and fade-out, in seconds."""
     envelope = np.ones(count, np.float32)
     rise, fall = min(count, round(attack * SAMPLE_RATE)), min(count, round(release * SAMPLE_RATE))
     if rise > 1:
@@ -53,7 +53,7 @@ def edges(count: int, attack: float, release: float) -> Mono:
 
 @lru_cache(maxsize=256)
 def _table(kind: str, frequency_band: int) -> Mono:
-    """One cycle of a waveform without partials above hearing for pitches up to the band (in half octaves)."""
+    """One cycle of a waveform without inaudible partials, for pitches up to the band (in half octaves)."""
     frequency = 20 * 2 ** (frequency_band / 2)
     top = max(1, min(200, int(15_000 / frequency)))
     n = np.arange(1, top + 1, dtype=np.float64)
@@ -64,7 +64,7 @@ def _table(kind: str, frequency_band: int) -> Mono:
 
 
 def _formants(hz: NDArray[Any]) -> NDArray[Any]:
-    """An open "ah": peaks of a choir's vowel (after Peterson and Barney, 1952)."""
+    """The formants of a choir's vowel "ah" (after Peterson and Barney, 1952)."""
     peaks = ((730, 110, 1.0), (1090, 120, 0.5), (2440, 160, 0.12), (3400, 300, 0.05))
     total = sum(s * np.exp(-(((hz - f) / (2.5 * w)) ** 2)) for f, w, s in peaks)
     return np.asarray(total + 0.35 * np.exp(-hz / 350))
@@ -91,7 +91,7 @@ def sustained(
     detune: float = 7.0,
     vibrato: float = 0.0,
 ) -> Samples:
-    """Several slightly detuned players of one waveform across the stereo field. `detune`, `vibrato` in cents."""
+    """Several slightly detuned voices of one waveform across the stereo field. `detune` and `vibrato` in cents."""
     frequency = hertz(pitch)
     table = _table(kind, int(np.ceil(2 * np.log2(max(20.0, frequency) / 20))))
     t = seconds_of(seconds + release)
@@ -102,7 +102,7 @@ def sustained(
         phase = np.float64(own) * t.astype(np.float64) + (voice * 0.37 + pitch * 0.11) % 1
         if vibrato:
             rate, depth = 5.1 + 0.35 * voice, vibrato / 1200 * np.log(2) * own
-            swell = np.clip((t - 0.25) / 0.6, 0, 1)  # players settle before they vibrate
+            swell = np.clip((t - 0.25) / 0.6, 0, 1)  # vibrato sets in after the attack
             phase -= depth / (2 * np.pi * rate) * (np.cos(2 * np.pi * rate * t + voice) * swell)
         at = (phase % 1) * TABLE
         whole = at.astype(np.int32)
@@ -120,14 +120,14 @@ def stereo(mono: Mono, place: float = 0.0) -> Samples:
 
 
 def faded(mono: Mono, seconds: float, release: float) -> Mono:
-    """Damp a ringing sound when its key is let go after `seconds`."""
-    held = round(seconds * SAMPLE_RATE)
-    end = min(mono.size, held + round(release * SAMPLE_RATE))
+    """Damps a ringing sound when its key is released after `seconds`."""
+    released_at = round(seconds * SAMPLE_RATE)
+    end = min(mono.size, released_at + round(release * SAMPLE_RATE))
     mono = mono[:end]
     return mono * edges(mono.size, 0.0, min(release, mono.size / SAMPLE_RATE))
 
 
 def gained(sound: Samples, gain: float) -> Samples:
-    """A copy at a gain, still float32."""
+    """A scaled copy, still float32."""
     louder: Samples = sound * np.float32(gain)
     return louder
