@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest_asyncio
 
 from tests.conftest import FreshDatabase
+from tests.support.gateway_harness import GatewayHarness, world
 from tests.support.gateway_http import Gateway, gateway
-from tests.support.gateway_world import World, world
 from tests.support.generator import Bench, emptied_database, open_bench
 from tests.support.postgres import Postgres
 from tests.support.replicate import server
@@ -17,14 +17,14 @@ from tests.support.replicate import server
 
 @pytest_asyncio.fixture
 async def g(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Gateway]:
-    """The gateway's HTTP API; the other services are played."""
+    """The gateway's HTTP API; the other services are fakes."""
     async with gateway(await fresh_database("gateway"), tmp_path) as running:
         yield running
 
 
 @pytest_asyncio.fixture
-async def w(fresh_database: FreshDatabase) -> AsyncIterator[World]:
-    """The gateway's commands and projections, without HTTP; the other services are played."""
+async def w(fresh_database: FreshDatabase) -> AsyncIterator[GatewayHarness]:
+    """The gateway's commands and projections, without HTTP; the other services are fakes."""
     async with world(await fresh_database("gateway")) as running:
         yield running
 

@@ -20,7 +20,7 @@ from services.gateway.domain.errors import Refusal
 from shared.contracts.events.gateway import EpisodeChanged
 from shared.contracts.values import AssetKind
 from tests.support import events
-from tests.support.gateway_world import World
+from tests.support.gateway_harness import GatewayHarness
 
 WORKING = ("requested", "queued", "generating")
 EXPECTED = {"already-decided", "busy", "invalid-state", "stale", "not-found", "gone"}
@@ -28,7 +28,7 @@ EXPECTED = {"already-decided", "busy", "invalid-state", "stale", "not-found", "g
 
 @dataclass
 class Story:
-    w: World
+    w: GatewayHarness
     dice: random.Random
     caller: Caller
     episode: str
@@ -42,7 +42,7 @@ class Story:
 
     async def step(self) -> None:
         await self.w.run_jobs()
-        await self.hear()
+        await self.respond()
         if self.w.mail and self.dice.random() < 0.75:
             await self.deliver()
         else:
@@ -66,15 +66,15 @@ class Story:
                 if e.slug not in EXPECTED:
                     raise
 
-    async def hear(self) -> None:
+    async def respond(self) -> None:
         """The generator cancels what runs of deleted assets, as the real one does."""
         for event in await self.w.post():
             if isinstance(event, EpisodeChanged) and event.deleted_asset_ids:
-                for run_id, request in list(self.w.played.requests.items()):
-                    if request.asset_id in event.deleted_asset_ids and run_id not in self.w.played.ended:
-                        self.w.played.ended.add(run_id)
-                        self.w.played.reviews[run_id] = "withdrawn"
-                        self.send(events.failed(**self.w.played.ref(run_id), run_rev=9, outcome="cancelled"))
+                for run_id, request in list(self.w.services.requests.items()):
+                    if request.asset_id in event.deleted_asset_ids and run_id not in self.w.services.ended:
+                        self.w.services.ended.add(run_id)
+                        self.w.services.reviews[run_id] = "withdrawn"
+                        self.send(events.failed(**self.w.services.ref(run_id), run_rev=9, outcome="cancelled"))
 
     def send(self, *told: Any) -> None:
         self.w.mail += [events.message(event, at=self.w.clock.now()) for event in told]
@@ -98,9 +98,9 @@ class Story:
         await self.w.do(submit_decision, self.caller, decide)
 
     async def expire(self) -> None:
-        waiting = [r for r in await self.w.waiting(self.episode) if self.w.played.reviews.get(r) == "open"]
+        waiting = [r for r in await self.w.waiting(self.episode) if self.w.services.reviews.get(r) == "open"]
         if waiting and self.dice.random() < 0.3:
-            self.send(*self.w.played.expire(self.dice.choice(waiting)))
+            self.send(*self.w.services.expire(self.dice.choice(waiting)))
 
     async def pause(self) -> None:
         await self.w.do(pause_batch, self.caller, self.batch_id)
@@ -165,7 +165,7 @@ class Story:
     async def settle(self) -> None:
         for _ in range(2000):
             await self.w.run_jobs()
-            await self.hear()
+            await self.respond()
             if self.w.mail:
                 await self.deliver()
             elif await self.at_rest():
@@ -237,9 +237,9 @@ class Story:
             assert batch["compilation_id"]
 
 
-async def begin(w: World, seed: int) -> Story:
+async def begin(w: GatewayHarness, seed: int) -> Story:
     dice = random.Random(seed)
-    w.played.fails = lambda r: random.Random(f"{seed}{r.run_id[-1]}{r.asset_kind}").random() < 0.1
+    w.services.fails = lambda r: random.Random(f"{seed}{r.run_id[-1]}{r.asset_kind}").random() < 0.1
     caller = await w.project()
     episode = await w.episode(caller, 3, directions={"music": "Calm"} if dice.random() < 0.5 else {})
     mode, size = dice.choice(["sequential", "parallel"]), dice.choice([1, 2])
@@ -260,7 +260,7 @@ async def begin(w: World, seed: int) -> Story:
 
 
 @pytest.mark.parametrize("seed", [9, 35])
-async def test_whatever_happens_a_batch_keeps_its_promises(w: World, seed: int) -> None:
+async def test_whatever_happens_a_batch_keeps_its_promises(w: GatewayHarness, seed: int) -> None:
     story = await begin(w, seed)
     for _ in range(50):
         await story.step()
@@ -268,7 +268,7 @@ async def test_whatever_happens_a_batch_keeps_its_promises(w: World, seed: int) 
     await story.end()
 
 
-async def test_a_cancelled_batch_starts_nothing_more(w: World) -> None:
+async def test_a_cancelled_batch_starts_nothing_more(w: GatewayHarness) -> None:
     story = await begin(w, 5)
     for _ in range(15):
         await story.step()

@@ -14,8 +14,8 @@ from services.gateway.commands.stream_events import resource_event
 from services.gateway.domain.event_log import StreamEvent
 from shared.postgres.pool import transaction
 from tests.conftest import FreshDatabase
+from tests.support.gateway_harness import GatewayHarness
 from tests.support.gateway_http import Gateway, Stream, gateway
-from tests.support.gateway_world import World
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -40,7 +40,7 @@ async def test_readers_who_come_and_go_on_two_replicas_miss_nothing_and_get_noth
             assert seen == [r["seq"] for r in rows if r["seq"] > begun]
 
 
-async def _write(world: World, projects: list[str], dice: random.Random) -> None:
+async def _write(world: GatewayHarness, projects: list[str], dice: random.Random) -> None:
     for n in range(25):
         with suppress(ZeroDivisionError):
             async with transaction(world.pool) as connection:
@@ -52,7 +52,7 @@ async def _write(world: World, projects: list[str], dice: random.Random) -> None
                     raise ZeroDivisionError
 
 
-def _progress(world: World, project: str, percent: int) -> StreamEvent:
+def _progress(world: GatewayHarness, project: str, percent: int) -> StreamEvent:
     return resource_event(
         "progress",
         project,

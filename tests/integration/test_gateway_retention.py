@@ -29,14 +29,14 @@ from shared.objects import ObjectStore, open_objects
 from shared.retention.engine import Freed, RetentionService
 from tests.conftest import FreshDatabase
 from tests.support import events
-from tests.support.gateway_world import World, world
+from tests.support.gateway_harness import GatewayHarness, world
 
 WEEK, GRACE, OVER = timedelta(days=7), timedelta(hours=48), timedelta(minutes=1)
 
 
 @dataclass
 class RetentionHarness:
-    w: World
+    w: GatewayHarness
     store: ObjectStore
     retention: RetentionService
 
@@ -70,7 +70,7 @@ async def harness(fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterato
         yield RetentionHarness(w, objects.own, retention_service(w.pool, objects.own))
 
 
-async def an_image(w: World) -> tuple[Caller, str]:
+async def an_image(w: GatewayHarness) -> tuple[Caller, str]:
     caller = await w.project()
     return caller, (await w.assets(await w.episode(caller), AssetKind.STARTING_IMAGE))[0]
 
@@ -100,7 +100,7 @@ async def test_an_upload_is_deleted_when_its_run_has_ended(harness: RetentionHar
 async def test_an_unused_upload_or_one_of_a_failed_run_is_kept_for_a_week(harness: RetentionHarness) -> None:
     caller, asset = await an_image(harness.w)
     tried, idle = await harness.upload(caller), await harness.upload(caller)
-    harness.w.played.fails = lambda _: True
+    harness.w.services.fails = lambda _: True
     await harness.w.do(register_version, caller, RegisterVersion(asset, tried))
     await harness.w.settle()
     assert await harness.why(tried) == ("keep", "its run failed and can be retried")
@@ -190,11 +190,11 @@ async def test_a_failed_rollback_leaves_its_version_accepted(harness: RetentionH
         await harness.w.do(submit_decision, caller, SubmitDecision(run.run_id, "approve"))
         await harness.w.settle()
     first = await harness.w.row("select version_id from versions where asset_id = $1 and number = 1", asset)
-    harness.w.played.fails = lambda r: isinstance(r, RegenerateRequested)
+    harness.w.services.fails = lambda r: isinstance(r, RegenerateRequested)
     back = await harness.w.do(roll_back, caller, first["version_id"])
     await harness.w.settle()
     assert (await harness.w.run(back.run_id))["status"] == "failed"
-    harness.w.played.fails = lambda _: False
+    harness.w.services.fails = lambda _: False
     await harness.sweep(WEEK + OVER)
     await harness.w.do(roll_back, caller, first["version_id"])
     await harness.w.settle()

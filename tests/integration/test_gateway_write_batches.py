@@ -18,12 +18,12 @@ from services.gateway.domain.accounts import Caller
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.films import Boundary
 from shared.contracts.values import AssetKind, AudioConfig, TransitionStyle
-from tests.support.gateway_world import DRIFT, World
+from tests.support.gateway_harness import DRIFT, GatewayHarness
 
 KINDS = (AssetKind.STARTING_IMAGE, AssetKind.VIDEO, AssetKind.NARRATION)
 
 
-async def items(w: World, batch_id: str) -> list[tuple[int | None, str, str]]:
+async def items(w: GatewayHarness, batch_id: str) -> list[tuple[int | None, str, str]]:
     rows = await w.pool.fetch(
         """select s.number, i.kind, i.state from batch_items i left join segments s using (segment_id)
            where i.batch_id = $1 order by s.number, i.kind""",
@@ -32,19 +32,19 @@ async def items(w: World, batch_id: str) -> list[tuple[int | None, str, str]]:
     return [(r["number"], r["kind"], r["state"]) for r in rows]
 
 
-async def made(w: World, episode: str) -> list[tuple[int | None, str]]:
+async def made(w: GatewayHarness, episode: str) -> list[tuple[int | None, str]]:
     """(segment, kind) of every run of the episode, in the order of their requests."""
-    return [(r.segment_number, r.asset_kind.value) for r in w.played.requests.values() if r.episode_id == episode]
+    return [(r.segment_number, r.asset_kind.value) for r in w.services.requests.values() if r.episode_id == episode]
 
 
-async def decide(w: World, caller: Caller, episode: str, action: Any = "approve", **more: Any) -> str:
+async def decide(w: GatewayHarness, caller: Caller, episode: str, action: Any = "approve", **more: Any) -> str:
     (run_id,) = await w.waiting(episode)
     await w.do(submit_decision, caller, SubmitDecision(run_id, action, **more))
     await w.settle()
     return run_id
 
 
-async def test_sequential_from_the_first_segment_to_the_film(w: World) -> None:
+async def test_sequential_from_the_first_segment_to_the_film(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
@@ -58,7 +58,7 @@ async def test_sequential_from_the_first_segment_to_the_film(w: World) -> None:
         2,
         1,
     )
-    requests = list(w.played.requests.values())
+    requests = list(w.services.requests.values())
     assert [r.auto_approve for r in requests] == [True, False]
     assert requests[1].review_timeout_s == 30 * 60
     assert requests[1].starting_image_version_id is not None
@@ -67,7 +67,7 @@ async def test_sequential_from_the_first_segment_to_the_film(w: World) -> None:
     assert (await made(w, episode))[2:] == [(1, "narration"), (2, "starting_image"), (2, "video")]
     await decide(w, caller, episode, "reject", suggested_changes={"character_prompt": "glasses"})
     assert (await w.batch(batch_id))["status"] == "waiting_review"
-    again = list(w.played.requests.values())[-1]
+    again = list(w.services.requests.values())[-1]
     assert again.overrides["character_prompt"] == "glasses"
     assert again.batch_id == batch_id
     await decide(w, caller, episode)
@@ -79,7 +79,7 @@ async def test_sequential_from_the_first_segment_to_the_film(w: World) -> None:
     compiled = await w.do(compile_episode, caller, CompileEpisode(episode, transition_style=TransitionStyle.FADE))
     assert isinstance(compiled, RequestedFilm)
     await w.settle()
-    film = w.played.films[0]
+    film = w.services.films[0]
     assert [i.number for i in film.items] == [1, 2]
     assert film.items[0].narration is not None
     assert (film.items[0].narration.language, film.items[0].video.language) == ("en-us", None)
@@ -112,7 +112,7 @@ def _reads_as_the_founding_documents(told: list[str | None]) -> None:
 
 @pytest.mark.parametrize(("asked", "approves"), [(None, True), (False, False)])
 async def test_a_monolithic_project_approves_unless_told_otherwise(
-    w: World, asked: bool | None, approves: bool
+    w: GatewayHarness, asked: bool | None, approves: bool
 ) -> None:
     caller = await w.project(workflow="monolithic")
     batch_id = await w.do(start_batch, caller, StartBatch(await w.episode(caller, 2), auto_approve=asked))
@@ -120,7 +120,7 @@ async def test_a_monolithic_project_approves_unless_told_otherwise(
     assert (await w.batch(batch_id))["status"] == ("completed" if approves else "waiting_review")
 
 
-async def test_a_second_batch_is_busy(w: World) -> None:
+async def test_a_second_batch_is_busy(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
@@ -129,7 +129,7 @@ async def test_a_second_batch_is_busy(w: World) -> None:
     assert (caught.value.slug, caught.value.extensions) == ("busy", {"active_id": batch_id})
 
 
-async def test_review_all_stops_at_each(w: World) -> None:
+async def test_review_all_stops_at_each(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 1)
     batch_id = await w.do(start_batch, caller, StartBatch(episode, review="all", deadline_minutes=None))
@@ -137,20 +137,20 @@ async def test_review_all_stops_at_each(w: World) -> None:
         await w.settle()
         assert (await w.batch(batch_id))["status"] == "waiting_review"
         run_id = await decide(w, caller, episode)
-        assert w.played.requests[run_id].asset_kind is kind
-        assert w.played.requests[run_id].review_timeout_s is None
+        assert w.services.requests[run_id].asset_kind is kind
+        assert w.services.requests[run_id].review_timeout_s is None
     assert (await w.batch(batch_id))["status"] == "completed"
 
 
-async def test_a_failed_segment_is_left_and_the_batch_goes_on(w: World) -> None:
+async def test_a_failed_segment_is_left_and_the_batch_goes_on(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 3)
-    w.played.fails = lambda r: r.segment_number == 1 and r.asset_kind is AssetKind.STARTING_IMAGE
+    w.services.fails = lambda r: r.segment_number == 1 and r.asset_kind is AssetKind.STARTING_IMAGE
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
     await w.settle()
     assert (await made(w, episode)) == [(1, "starting_image"), (2, "starting_image"), (2, "video")]
     (run_id,) = await w.waiting(episode)
-    for event in w.played.expire(run_id):
+    for event in w.services.expire(run_id):
         w.mail.append(_message(w, event))
     await w.settle()
     await decide(w, caller, episode)
@@ -166,7 +166,7 @@ async def test_a_failed_segment_is_left_and_the_batch_goes_on(w: World) -> None:
     } <= causes
 
 
-async def test_a_rejection_holds_until_it_is_skipped(w: World) -> None:
+async def test_a_rejection_holds_until_it_is_skipped(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
@@ -181,7 +181,7 @@ async def test_a_rejection_holds_until_it_is_skipped(w: World) -> None:
     assert (row["status"], row["approved"], row["failed"]) == ("completed", 1, 0)
 
 
-async def test_pause_resume_and_cancel(w: World) -> None:
+async def test_pause_resume_and_cancel(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
@@ -194,16 +194,16 @@ async def test_pause_resume_and_cancel(w: World) -> None:
     await w.outbox()
     await w.do(cancel_batch, caller, batch_id)
     assert (await w.batch(batch_id))["status"] == "cancelled"
-    asked = await w.pool.fetchval(
+    count = await w.pool.fetchval(
         "select count(*) from runs where batch_id = $1 and cancel_requested_at is not null", batch_id
     )
-    assert asked == 1
+    assert count == 1
     with pytest.raises(Refusal) as caught:
         await w.do(resume_batch, caller, batch_id)
     assert caught.value.slug == "invalid-state"
 
 
-async def test_committed_are_skipped_and_active_ones_adopted(w: World) -> None:
+async def test_committed_are_skipped_and_active_ones_adopted(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     first, second = await w.assets(episode, AssetKind.STARTING_IMAGE)
@@ -218,7 +218,7 @@ async def test_committed_are_skipped_and_active_ones_adopted(w: World) -> None:
     assert run.run_id != adopted.run_id
 
 
-async def test_no_text_no_run(w: World) -> None:
+async def test_no_text_no_run(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, [{"directions": {}}, {"scene_info": {"description": "A rocket"}}])
     batch_id = await w.do(start_batch, caller, StartBatch(episode, auto_approve=True))
@@ -238,7 +238,7 @@ async def test_no_text_no_run(w: World) -> None:
     assert "Regenerate the starting image first." in str(row["error"]["items"])
 
 
-async def test_what_cannot_be_admitted_is_left_with_its_reason(w: World) -> None:
+async def test_what_cannot_be_admitted_is_left_with_its_reason(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, [{"scene_info": DRIFT, "duration": 100}, {"scene_info": DRIFT, "duration": 5}])
     batch_id = await w.do(start_batch, caller, StartBatch(episode, auto_approve=True))
@@ -253,7 +253,7 @@ async def test_what_cannot_be_admitted_is_left_with_its_reason(w: World) -> None
     assert "duration must be a number from 1 to 60" in problem["cause"]
 
 
-async def test_parallel_keeps_to_its_size_and_render_compiles(w: World) -> None:
+async def test_parallel_keeps_to_its_size_and_render_compiles(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 5, directions={"music": "Calm"})
     render = CompileEpisode(
@@ -276,7 +276,7 @@ async def test_parallel_keeps_to_its_size_and_render_compiles(w: World) -> None:
     assert most == 2
     row = await w.batch(batch_id)
     assert (row["status"], row["approved"]) == ("completed", 5)
-    film = w.played.films[0]
+    film = w.services.films[0]
     assert row["compilation_id"] == film.compilation_id
     assert film.music is not None
     assert film.batch_id == batch_id
@@ -284,10 +284,10 @@ async def test_parallel_keeps_to_its_size_and_render_compiles(w: World) -> None:
     assert styles == ["cut", "dissolve", "cut", "cut", None]
 
 
-async def test_render_stops_at_a_failed_segment_by_name(w: World) -> None:
+async def test_render_stops_at_a_failed_segment_by_name(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
-    w.played.fails = lambda r: r.segment_number == 2 and r.asset_kind is AssetKind.VIDEO
+    w.services.fails = lambda r: r.segment_number == 2 and r.asset_kind is AssetKind.VIDEO
     batch_id = await w.do(
         start_batch, caller, StartBatch(episode, mode="parallel", auto_approve=True, compile=CompileEpisode(episode))
     )
@@ -296,10 +296,10 @@ async def test_render_stops_at_a_failed_segment_by_name(w: World) -> None:
     assert (row["status"], row["compilation_id"]) == ("failed", None)
     video = (await w.assets(episode, AssetKind.VIDEO))[1]
     assert video in [i["asset_id"] for i in row["error"]["items"]]
-    assert not w.played.films
+    assert not w.services.films
 
 
-async def test_delete_and_reorder_during_a_batch(w: World) -> None:
+async def test_delete_and_reorder_during_a_batch(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 3)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
@@ -308,18 +308,18 @@ async def test_delete_and_reorder_during_a_batch(w: World) -> None:
     await w.do(order_segments, caller, episode, 1, [one, three, two])
     await decide(w, caller, episode)
     (run_id,) = await w.waiting(episode)
-    assert w.played.requests[run_id].segment_id == three
+    assert w.services.requests[run_id].segment_id == three
     await w.do(delete_segment, caller, three)
     await w.settle()
-    (run_id,) = [r for r in await w.waiting(episode) if w.played.requests[r].segment_id != three]
-    assert w.played.requests[run_id].segment_id == two
+    (run_id,) = [r for r in await w.waiting(episode) if w.services.requests[r].segment_id != three]
+    assert w.services.requests[run_id].segment_id == two
     await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.settle()
     row = await w.batch(batch_id)
     assert (row["status"], row["approved"], row["total"]) == ("completed", 2, 2)
 
 
-async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) -> None:
+async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     one, two = await w.segments(episode)
@@ -371,11 +371,11 @@ async def test_compile_waits_for_a_commit_and_names_what_is_missing(w: World) ->
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(seed=st.integers(0, 2**32))
-async def test_any_order_of_events_leads_to_the_same_end(w: World, seed: int) -> None:
+async def test_any_order_of_events_leads_to_the_same_end(w: GatewayHarness, seed: int) -> None:
     """Shuffled and repeated deliveries, a person who approves, rejects and lets expire: no lock stays held, what is
     shown is what the other services know, and the log has neither gaps nor contradictions."""
     chance = random.Random(seed)
-    w.played.fails = lambda r: random.Random(f"{seed}{r.segment_id}{r.asset_kind}").random() < 0.15
+    w.services.fails = lambda r: random.Random(f"{seed}{r.segment_id}{r.asset_kind}").random() < 0.15
     caller = await w.project()
     episode = await w.episode(caller, 3, directions={"music": "Calm"})
     mode = chance.choice(["sequential", "parallel"])
@@ -400,13 +400,15 @@ async def test_any_order_of_events_leads_to_the_same_end(w: World, seed: int) ->
     await _everything_adds_up(w, caller, episode)
 
 
-async def _someone_decides(w: World, caller: Caller, chance: random.Random, run_id: str, may_reject: bool) -> int:
+async def _someone_decides(
+    w: GatewayHarness, caller: Caller, chance: random.Random, run_id: str, may_reject: bool
+) -> int:
     """1 if it was a rejection."""
     if may_reject and chance.random() < 0.3:
         changes = {"prompt_modifications": "slower"}
         decide = SubmitDecision(run_id, "reject", suggested_changes=changes)
-    elif w.played.reviews.get(run_id) == "open" and chance.random() < 0.2:
-        w.mail += [_message(w, event) for event in w.played.expire(run_id)]
+    elif w.services.reviews.get(run_id) == "open" and chance.random() < 0.2:
+        w.mail += [_message(w, event) for event in w.services.expire(run_id)]
         return 0
     else:
         decide = SubmitDecision(run_id, "approve")
@@ -419,25 +421,25 @@ async def _someone_decides(w: World, caller: Caller, chance: random.Random, run_
     return decide.action == "reject"
 
 
-async def _everything_adds_up(w: World, caller: Caller, episode: str) -> None:
+async def _everything_adds_up(w: GatewayHarness, caller: Caller, episode: str) -> None:
     runs = await w.pool.fetch("select * from runs where episode_id = $1", episode)
     for run in runs:
         assert run["status"] in ("complete", "rejected", "expired", "failed", "cancelled"), dict(run)
-        if run["run_id"] in w.played.reviews:
-            played = w.played.reviews[run["run_id"]]
+        if run["run_id"] in w.services.reviews:
+            played = w.services.reviews[run["run_id"]]
             assert run["status"] == {"accepted": "complete"}.get(played, played)
     assets = await w.pool.fetch("select * from assets where episode_id = $1", episode)
     for asset in assets:
         assert asset["active_run_id"] is None
-        assert asset["commit_seq"] == w.played.commits.get(asset["asset_id"], 0)
+        assert asset["commit_seq"] == w.services.commits.get(asset["asset_id"], 0)
     pending = await w.pool.fetchval(
         "select count(*) from reviews where episode_id = $1 and verdict = 'pending'", episode
     )
     assert pending == 0
-    told = await w.log(caller.project_id)
+    log = await w.log(caller.project_id)
     by_run: dict[str, list[str]] = {}
     newest: dict[str, str] = {}
-    for entry in told:
+    for entry in log:
         if run_id := entry.get("run_id"):
             by_run.setdefault(run_id, []).append(entry["name"])
             assert entry["updated_at"] > newest.get(run_id, ""), "what clients compare rises"
@@ -450,7 +452,7 @@ async def _everything_adds_up(w: World, caller: Caller, episode: str) -> None:
             assert names[-1] == "complete" or set(names[names.index("complete") + 1 :]) <= {"review-updated"}
 
 
-def _message(w: World, event: Any) -> Any:
+def _message(w: GatewayHarness, event: Any) -> Any:
     from tests.support import events
 
     return events.message(event, at=w.clock.now())

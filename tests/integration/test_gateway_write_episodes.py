@@ -46,7 +46,7 @@ from shared.jobs.worker import Worker
 from shared.postgres.listener import Listener
 from shared.postgres.pool import transaction
 from tests.support import events
-from tests.support.gateway_world import World
+from tests.support.gateway_harness import GatewayHarness
 
 
 async def refused(slug: str, doing: Any) -> Refusal:
@@ -56,14 +56,14 @@ async def refused(slug: str, doing: Any) -> Refusal:
     return caught.value
 
 
-async def upload(w: World, caller: Caller, kind: Any = "image") -> str:
+async def upload(w: GatewayHarness, caller: Caller, kind: Any = "image") -> str:
     upload_id = new_id()
     ref = events.object_ref(bucket="gateway", key=f"uploads/{upload_id}")
     await w.do(register_upload, caller, RegisterUpload(upload_id, "a.jpg", "image/jpeg", kind, ref, 640, 480))
     return upload_id
 
 
-async def test_an_episode_has_its_assets_and_first_drafts(w: World) -> None:
+async def test_an_episode_has_its_assets_and_first_drafts(w: GatewayHarness) -> None:
     caller = await w.project(output={"width": 1280, "height": 720})
     episode = await w.episode(caller, 2, directions={"music": "Calm"}, output={"fps": 30})
     rows = await w.pool.fetch(
@@ -80,14 +80,14 @@ async def test_an_episode_has_its_assets_and_first_drafts(w: World) -> None:
         ("video", "Segment 2 video", "Pan left 2"),
         ("music", "Music", "Calm"),
     ]
-    (told,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
-    assert (told.timeline_version, told.output.width, told.output.fps) == (1, 1280, 30)
-    assert [s.number for s in told.segments] == [1, 2]
-    assert [s.video_asset_id for s in told.segments] == await w.assets(episode, AssetKind.VIDEO)
-    assert [told.music_asset_id] == await w.assets(episode, AssetKind.MUSIC)
+    (timeline,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
+    assert (timeline.timeline_version, timeline.output.width, timeline.output.fps) == (1, 1280, 30)
+    assert [s.number for s in timeline.segments] == [1, 2]
+    assert [s.video_asset_id for s in timeline.segments] == await w.assets(episode, AssetKind.VIDEO)
+    assert [timeline.music_asset_id] == await w.assets(episode, AssetKind.MUSIC)
 
 
-async def test_order_has_a_revision(w: World) -> None:
+async def test_order_has_a_revision(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 3)
     one, two, three = await w.segments(episode)
@@ -110,7 +110,7 @@ async def test_order_has_a_revision(w: World) -> None:
     await refused("invalid", w.do(add_segment, caller, episode, AddSegment("shot", position=9)))
 
 
-async def test_edits_count_and_runs_do_not(w: World) -> None:
+async def test_edits_count_and_runs_do_not(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller)
     (segment,) = await w.segments(episode)
@@ -143,7 +143,7 @@ async def test_edits_count_and_runs_do_not(w: World) -> None:
     assert changed == ["project", "episode", "segment", "episode", "asset", "asset"]
 
 
-async def test_an_image_of_its_own(w: World) -> None:
+async def test_an_image_of_its_own(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller)
     asset = await w.do(add_image_asset, caller, episode, AddImageAsset("Poster", (await w.segments(episode))[0]))
@@ -153,10 +153,10 @@ async def test_an_image_of_its_own(w: World) -> None:
     await refused("invalid", w.do(add_image_asset, caller, episode, AddImageAsset("Poster", new_id())))
 
 
-async def test_import_with_images(w: World) -> None:
+async def test_import_with_images(w: GatewayHarness) -> None:
     caller = await w.project()
     mine = await upload(w, caller)
-    w.played.fails = lambda r: r.input_url is not None
+    w.services.fails = lambda r: r.input_url is not None
     started = await w.do(
         import_document,
         caller,
@@ -184,17 +184,17 @@ async def test_import_with_images(w: World) -> None:
     first, second, _ = await w.assets(started.episode_id, AssetKind.STARTING_IMAGE)
     assert (await w.asset(first))["committed_version_id"]
     assert (await w.asset(second))["committed_version_id"] is None
-    (request,) = [r for r in w.played.requests.values() if r.input_object]
+    (request,) = [r for r in w.services.requests.values() if r.input_object]
     assert (request.source, request.auto_approve, request.input_object.bucket) == ("import", True, "gateway")
     assert not await w.log(caller.project_id, "preview-ready")
     assert len(await w.log(caller.project_id, "import-ready")) == 1
 
 
-async def test_import_of_foreign_uploads_is_refused(w: World) -> None:
+async def test_import_of_foreign_uploads_is_refused(w: GatewayHarness) -> None:
     caller, other = await w.project(), await w.project()
     foreign, sound = await upload(w, other), await upload(w, caller, "audio")
     for upload_id in (foreign, sound, "nonsense"):
-        told = await refused(
+        refusal = await refused(
             "invalid",
             w.do(
                 import_document,
@@ -202,11 +202,11 @@ async def test_import_of_foreign_uploads_is_refused(w: World) -> None:
                 ImportDocument({"title": "A", "segments": [{"starting_image": {"upload_id": upload_id}}]}),
             ),
         )
-        assert told.extensions["errors"][0]["pointer"] == "/segments/0/starting_image/upload_id"
+        assert refusal.extensions["errors"][0]["pointer"] == "/segments/0/starting_image/upload_id"
     assert await w.pool.fetchval("select count(*) from episodes") == 0
 
 
-async def test_a_film_is_split_once(w: World) -> None:
+async def test_a_film_is_split_once(w: GatewayHarness) -> None:
     caller = await w.project()
     started = await w.do(import_film, caller, ImportFilm(await upload(w, caller, "video")))
     (request,) = [e for e in await w.outbox() if isinstance(e, ImportRequested)]
@@ -234,7 +234,7 @@ async def test_a_film_is_split_once(w: World) -> None:
 
 @pytest.mark.parametrize("cancelled", [True, False])
 @pytest.mark.parametrize("used", [True, False])
-async def test_a_film_that_is_not_split_leaves_no_empty_episode(w: World, cancelled: bool, used: bool) -> None:
+async def test_a_film_that_is_not_split_leaves_no_empty_episode(w: GatewayHarness, cancelled: bool, used: bool) -> None:
     caller = await w.project()
     started = await w.do(import_film, caller, ImportFilm(await upload(w, caller, "video")))
     if used:
@@ -254,8 +254,8 @@ async def test_a_film_that_is_not_split_leaves_no_empty_episode(w: World, cancel
     assert (row["deleted_at"] is None) == used
     buried = [e for e in await w.outbox() if isinstance(e, EpisodeChanged) and e.deleted]
     assert len(buried) == (not used)
-    told = await w.do(authorize, "ana", "import", started.import_id, Role.VIEWER)
-    assert told.project_id == caller.project_id, "why it failed can still be read"
+    member = await w.do(authorize, "ana", "import", started.import_id, Role.VIEWER)
+    assert member.project_id == caller.project_id, "why it failed can still be read"
 
 
 def _clip(number: int, seconds: float) -> Any:
@@ -268,7 +268,7 @@ def _clip(number: int, seconds: float) -> Any:
     )
 
 
-async def test_deleting_ends_everything(w: World) -> None:
+async def test_deleting_ends_everything(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller)
     batch_id = await w.do(start_batch, caller, StartBatch(episode))
@@ -280,16 +280,16 @@ async def test_deleting_ends_everything(w: World) -> None:
     }
     await w.do(delete_episode, caller, episode)
     assert (await w.batch(batch_id))["status"] == "cancelled"
-    (told,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
-    assert told.deleted
-    assert set(told.deleted_asset_ids) == assets
+    (timeline,) = [e for e in await w.outbox() if isinstance(e, EpisodeChanged)]
+    assert timeline.deleted
+    assert set(timeline.deleted_asset_ids) == assets
     for resource, thing in (("episode", episode), ("batch", batch_id), *(("asset", a) for a in assets)):
         await refused("not-found", w.do(authorize, "ana", resource, thing, Role.VIEWER))
     await w.do(delete_project, caller)
     await refused("not-found", w.do(authorize, "ana", "project", caller.project_id, Role.VIEWER))
 
 
-async def test_members_and_money_are_the_owners(w: World) -> None:
+async def test_members_and_money_are_the_owners(w: GatewayHarness) -> None:
     caller = await w.project()
     await refused("invalid", w.do(set_member, caller, "ed", Role.EDITOR))
     await w.do(remember_user, "ed", "Ed")
@@ -316,51 +316,51 @@ async def test_members_and_money_are_the_owners(w: World) -> None:
     await refused("not-found", w.do(authorize, "ana", "project", caller.project_id, Role.VIEWER))
 
 
-async def test_references_reach_the_provider(w: World) -> None:
+async def test_references_reach_the_provider(w: GatewayHarness) -> None:
     caller = await w.project()
     mine = await upload(w, caller)
     await w.do(change_settings, caller, ChangeSettings(1, {"characters": [{"name": "Ana", "upload_ids": [mine]}]}))
     episode = await w.episode(caller)
     run = await w.do(start_run, caller, StartRun((await w.assets(episode, AssetKind.STARTING_IMAGE))[0]))
     await w.post()
-    (character,) = w.played.requests[run.run_id].project_settings.characters
+    (character,) = w.services.requests[run.run_id].project_settings.characters
     assert [r.key for r in character.reference_images] == [f"uploads/{mine}"]
 
 
-async def test_the_local_project_is_made_once(w: World) -> None:
-    made = await w.do(ensure_local_project)
-    assert await w.do(ensure_local_project) == made
-    caller = await w.do(authorize, "local", "project", made, Role.OWNER)
+async def test_the_local_project_is_made_once(w: GatewayHarness) -> None:
+    project_id = await w.do(ensure_local_project)
+    assert await w.do(ensure_local_project) == project_id
+    caller = await w.do(authorize, "local", "project", project_id, Role.OWNER)
     await w.episode(caller)
 
 
-async def test_a_film_is_refused_by_name_and_by_place(w: World) -> None:
+async def test_a_film_is_refused_by_name_and_by_place(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 3)
     parts = await w.do(lambda store: store.films.snapshot(episode))
     assert parts is not None
     first, second, third = (s.segment_id for s in parts.segments)
-    told = await refused("not-compilable", w.do(compile_episode, caller, CompileEpisode(episode)))
-    assert told.cause == "Segments 1, 2 and 3 are not approved yet."
+    refusal = await refused("not-compilable", w.do(compile_episode, caller, CompileEpisode(episode)))
+    assert refusal.cause == "Segments 1, 2 and 3 are not approved yet."
     other = new_id()
-    asked = CompileEpisode(episode, [third, other, third])
-    told = await refused("not-compilable", w.do(compile_episode, caller, asked))
-    assert told.cause == (
+    command = CompileEpisode(episode, [third, other, third])
+    refusal = await refused("not-compilable", w.do(compile_episode, caller, command))
+    assert refusal.cause == (
         f"Segment 3 is not approved yet. Segment {other} is not in this episode. Segment 3 is named more than once."
     )
-    assert told.recovery == "Approve it, or leave it out. Leave it out. Name it once."
-    assert told.extensions["segments"][0] == {"segment_id": third, "segment_number": 3, "reason": "unapproved"}
+    assert refusal.recovery == "Approve it, or leave it out. Leave it out. Name it once."
+    assert refusal.extensions["segments"][0] == {"segment_id": third, "segment_number": 3, "reason": "unapproved"}
     fade = [Boundary(s, TransitionStyle.FADE) for s in (first, first, second)]
-    told = await refused(
+    refusal = await refused(
         "invalid", w.do(compile_episode, caller, CompileEpisode(episode, [first, second], transitions=fade))
     )
-    assert [(e["pointer"], e["detail"]) for e in told.extensions["errors"]] == [
+    assert [(e["pointer"], e["detail"]) for e in refusal.extensions["errors"]] == [
         ("/transitions/1/after_segment_id", "has a transition already"),
         ("/transitions/2/after_segment_id", "is the last segment of this film; no transition can follow it"),
     ]
 
 
-async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:
+async def test_a_film_is_cancelled_before_and_rated_after(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller)
     await w.do(start_batch, caller, StartBatch(episode, auto_approve=True))
@@ -369,8 +369,8 @@ async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:
     assert isinstance(film, RequestedFilm)
     await refused("invalid-state", w.do(rate_film, caller, film.compilation_id, 5, None))
     await w.do(cancel_compilation, caller, film.compilation_id)
-    asked = [e for e in await w.outbox() if isinstance(e, CancelRequested)]
-    assert [(e.target, e.target_id, e.key) for e in asked] == [("compilation", film.compilation_id, episode)]
+    cancellations = [e for e in await w.outbox() if isinstance(e, CancelRequested)]
+    assert [(e.target, e.target_id, e.key) for e in cancellations] == [("compilation", film.compilation_id, episode)]
     story = [
         events.film_updated(
             episode_id=episode,
@@ -397,7 +397,7 @@ async def test_a_film_is_cancelled_before_and_rated_after(w: World) -> None:
     assert [t["progress"] for t in await w.log(caller.project_id, "film-updated")] == [0, 10, 100]
 
 
-async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
+async def test_no_reader_of_the_log_misses_a_late_commit(w: GatewayHarness) -> None:
     """Writers overlap and some roll back; a reader that goes on from what it saw sees everything once, in order."""
     caller = await w.project()
     seen: list[int] = [t["seq"] for t in await w.log(caller.project_id)]
@@ -435,14 +435,14 @@ async def test_no_reader_of_the_log_misses_a_late_commit(w: World) -> None:
     await asyncio.gather(*(write(n) for n in range(6)))
     writing = False
     await reader
-    told = await w.log(caller.project_id)
-    assert [t["seq"] for t in told] == seen
-    assert len(told) == 1 + 2 * sum((n + i) % 5 != 0 for n in range(6) for i in range(12))
+    log = await w.log(caller.project_id)
+    assert [t["seq"] for t in log] == seen
+    assert len(log) == 1 + 2 * sum((n + i) % 5 != 0 for n in range(6) for i in range(12))
     assert await w.pool.fetchval("select event_cursor()") == seen[-1]
     await w.pool.execute("delete from event_log")  # these were no events of the API
 
 
-async def test_numbers_are_given_in_the_order_of_the_commits(w: World) -> None:
+async def test_numbers_are_given_in_the_order_of_the_commits(w: GatewayHarness) -> None:
     """Whoever has got a number is seen before anybody gets a higher one."""
     caller = await w.project()
     last = await w.pool.fetchval("select event_cursor()")
@@ -472,7 +472,7 @@ async def test_numbers_are_given_in_the_order_of_the_commits(w: World) -> None:
     await w.pool.execute("delete from event_log")  # these were no events of the API
 
 
-async def test_appending_wakes_the_readers_and_encodes_once(w: World) -> None:
+async def test_appending_wakes_the_readers_and_encodes_once(w: GatewayHarness) -> None:
     woken = asyncio.Event()
     url = w.pool._connect_args[0]
     async with Listener(url, lambda _, payload: woken.set(), "events"):
@@ -485,7 +485,7 @@ async def test_appending_wakes_the_readers_and_encodes_once(w: World) -> None:
     assert text.startswith('{"project_id":')
 
 
-async def test_the_past_goes_and_the_cursor_stays(w: World) -> None:
+async def test_the_past_goes_and_the_cursor_stays(w: GatewayHarness) -> None:
     caller = await w.project()
     cursor = await w.pool.fetchval("select event_cursor()")
     await w.pool.execute("update event_log set at = $1", w.clock.now() - timedelta(hours=25))
@@ -501,7 +501,7 @@ async def test_the_past_goes_and_the_cursor_stays(w: World) -> None:
     assert await w.pool.fetchval("select count(*) from tickets") == 0
 
 
-async def test_a_woken_batch_goes_on_by_itself(w: World) -> None:
+async def test_a_woken_batch_goes_on_by_itself(w: GatewayHarness) -> None:
     """The real worker advances a batch after an event, and once a minute one whose wake-up was lost."""
     caller = await w.project()
     episode = await w.episode(caller)
@@ -524,13 +524,13 @@ async def test_a_woken_batch_goes_on_by_itself(w: World) -> None:
         await _until(w, "select 1 from batches where batch_id = $1 and completed <> 7", batch_id)
 
 
-async def _until(w: World, statement: str, *args: Any) -> None:
+async def _until(w: GatewayHarness, statement: str, *args: Any) -> None:
     async with asyncio.timeout(60):
         while not await w.pool.fetchval(statement, *args):
             await asyncio.sleep(0.02)
 
 
-async def test_numbers_are_unique_and_the_schema_holds(w: World) -> None:
+async def test_numbers_are_unique_and_the_schema_holds(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, 2)
     with pytest.raises(asyncpg.UniqueViolationError):

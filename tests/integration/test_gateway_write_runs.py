@@ -22,17 +22,17 @@ from services.gateway.domain.errors import Refusal
 from services.gateway.domain.quotas import Quotas
 from shared.contracts.events.gateway import DecisionSubmitted, RegenerateRequested
 from shared.contracts.values import AssetKind
-from tests.support.gateway_world import World
+from tests.support.gateway_harness import GatewayHarness
 
 
-async def an_image(w: World) -> tuple[Caller, str, str]:
+async def an_image(w: GatewayHarness) -> tuple[Caller, str, str]:
     """(caller, episode, starting image asset)."""
     caller = await w.project()
     episode = await w.episode(caller)
     return caller, episode, (await w.assets(episode, AssetKind.STARTING_IMAGE))[0]
 
 
-async def a_preview(w: World, caller: Caller, asset: str, **more: Any) -> str:
+async def a_preview(w: GatewayHarness, caller: Caller, asset: str, **more: Any) -> str:
     admitted = await w.do(start_run, caller, StartRun(asset, **more))
     await w.settle()
     assert (await w.run(admitted.run_id))["status"] == "preview_ready"
@@ -46,7 +46,7 @@ async def refused(slug: str, doing: Any) -> Refusal:
     return caught.value
 
 
-async def test_of_many_who_ask_at_once_one_gets_the_asset(w: World) -> None:
+async def test_of_many_who_ask_at_once_one_gets_the_asset(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     outcomes = await asyncio.gather(
         *(w.do(start_run, caller, StartRun(asset)) for _ in range(8)), return_exceptions=True
@@ -60,7 +60,7 @@ async def test_of_many_who_ask_at_once_one_gets_the_asset(w: World) -> None:
     assert [e.run_id for e in sent] == [admitted[0].run_id]
 
 
-async def test_the_whole_loop(w: World) -> None:
+async def test_the_whole_loop(w: GatewayHarness) -> None:
     caller, episode, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     decided = await w.do(submit_decision, caller, SubmitDecision(run_id, "approve", rating=5, feedback="Lovely"))
@@ -77,8 +77,8 @@ async def test_the_whole_loop(w: World) -> None:
         "Lovely",
         "ana",
     )
-    told = await w.log(caller.project_id)
-    assert [t["name"] for t in told if t.get("run_id") == run_id] == [
+    log = await w.log(caller.project_id)
+    assert [t["name"] for t in log if t.get("run_id") == run_id] == [
         "regenerate-requested",
         "progress",
         "progress",
@@ -87,18 +87,18 @@ async def test_the_whole_loop(w: World) -> None:
         "accepted",
         "complete",
     ]
-    assert [t["seq"] for t in told] == list(range(1, len(told) + 1))
-    times = [t["updated_at"] for t in told if t.get("run_id") == run_id]
+    assert [t["seq"] for t in log] == list(range(1, len(log) + 1))
+    times = [t["updated_at"] for t in log if t.get("run_id") == run_id]
     assert times == sorted(set(times)), "every event is newer than the one before it"
-    ready = next(t for t in told if t["name"] == "preview-ready")
+    ready = next(t for t in log if t["name"] == "preview-ready")
     assert ready["deadline"] is not None
     assert ready["versions"][0]["directions"] == "A harbour 1"
     assert ready["message"] == "Starting image ready for review"
-    assert told[-1]["message"] == "Starting image regeneration complete"
+    assert log[-1]["message"] == "Starting image regeneration complete"
     assert await w.pool.fetchval("select count(*) from episode_revisions where episode_id = $1", episode) == 1
 
 
-async def test_complete_may_overtake_everything(w: World) -> None:
+async def test_complete_may_overtake_everything(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
@@ -114,7 +114,7 @@ async def test_complete_may_overtake_everything(w: World) -> None:
     assert names == ["accepted", "complete"]
 
 
-async def test_of_many_decisions_one_counts(w: World) -> None:
+async def test_of_many_decisions_one_counts(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     actions = [
@@ -126,7 +126,7 @@ async def test_of_many_decisions_one_counts(w: World) -> None:
     assert len([e for e in await w.outbox() if isinstance(e, DecisionSubmitted)]) == 1
 
 
-async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
+async def test_a_rejection_with_changes_brings_the_next_run(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset, settings={"seed": 7})
     decided = await w.do(
@@ -140,8 +140,8 @@ async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
         ),
     )
     assert decided.next_run_id
-    held = await w.run(decided.next_run_id)
-    assert held["held"]
+    next_run = await w.run(decided.next_run_id)
+    assert next_run["held"]
     published = await w.post()
     assert not [e for e in published if isinstance(e, RegenerateRequested)], "it waits for the verdict"
     assert (await w.asset(asset))["active_run_id"] == run_id
@@ -149,7 +149,7 @@ async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
     row = await w.run(run_id)
     assert (row["status"], row["needs_revision"]) == ("rejected", True)
     assert (await w.asset(asset))["active_run_id"] == decided.next_run_id
-    request = w.played.requests[decided.next_run_id]
+    request = w.services.requests[decided.next_run_id]
     assert request.overrides == {"directions": "A harbour 1\nbrighter", "seed": 7}
     assert (request.parent_run_id, request.parent_reason) == (run_id, "rejected")
     assert (await w.run(decided.next_run_id))["status"] == "preview_ready"
@@ -157,7 +157,7 @@ async def test_a_rejection_with_changes_brings_the_next_run(w: World) -> None:
     assert [t["message"] for t in ready] == ["Starting image ready for review", "New version ready for review!"]
 
 
-async def test_a_reviewer_rejects_without_spending(w: World) -> None:
+async def test_a_reviewer_rejects_without_spending(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.do(remember_user, "rob", "Rob")
@@ -172,7 +172,7 @@ async def test_a_reviewer_rejects_without_spending(w: World) -> None:
     assert (await w.asset(asset))["committed_version_id"] is None
 
 
-async def test_asking_again_closes_the_preview(w: World) -> None:
+async def test_asking_again_closes_the_preview(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     again = await w.do(start_run, caller, StartRun(asset, changes={"style_adjustments": "film noir"}))
@@ -184,13 +184,13 @@ async def test_asking_again_closes_the_preview(w: World) -> None:
     assert (await w.run(run_id))["status"] == "rejected"
     review = await w.row("select * from reviews where run_id = $1", run_id)
     assert (review["action"], review["next_run_id"]) == ("request_regeneration", again.run_id)
-    assert w.played.requests[again.run_id].overrides["style_adjustments"] == "film noir"
+    assert w.services.requests[again.run_id].overrides["style_adjustments"] == "film noir"
     assert (await w.asset(asset))["active_run_id"] == again.run_id
     (requested,) = [t for t in await w.log(caller.project_id, "regenerate-requested") if t["run_id"] == again.run_id]
     assert requested["message"] == "Regenerating with new parameters..."
 
 
-async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: World) -> None:
+async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.deliver(*(_told(w, run_id)))
@@ -200,7 +200,7 @@ async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: World) -> None:
     assert late.extensions["outcome"] == "expired"
     reopened = await w.do(reopen_run, caller, run_id)
     await w.settle()
-    request = w.played.requests[reopened.run_id]
+    request = w.services.requests[reopened.run_id]
     assert (request.source, request.parent_reason) == ("existing", "reopen")
     assert request.version_id == (await w.run(run_id))["candidates"][0]
     await w.do(submit_decision, caller, SubmitDecision(reopened.run_id, "approve"))
@@ -211,7 +211,7 @@ async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: World) -> None:
     await refused("invalid-state", w.do(reopen_run, caller, reopened.run_id))
 
 
-async def test_a_run_that_was_asked_for_too_late_starts_when_the_preview_expires(w: World) -> None:
+async def test_a_run_that_was_asked_for_too_late_starts_when_the_preview_expires(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     expired = _told(w, run_id)  # review has closed it; the gateway has not heard yet
@@ -228,7 +228,7 @@ async def test_a_run_that_was_asked_for_too_late_starts_when_the_preview_expires
     assert (await w.run(again.run_id))["status"] == "preview_ready"
 
 
-async def test_gone_after_retention(w: World) -> None:
+async def test_gone_after_retention(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.deliver(*_told(w, run_id))
@@ -236,19 +236,19 @@ async def test_gone_after_retention(w: World) -> None:
     await refused("gone", w.do(reopen_run, caller, run_id))
 
 
-async def test_cancel(w: World) -> None:
+async def test_cancel(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     first = await w.do(start_run, caller, StartRun(asset))
     await w.do(cancel_run, caller, first.run_id)
     await w.outbox()
-    told = await refused("invalid-state", w.do(submit_decision, caller, SubmitDecision(first.run_id, "approve")))
-    assert told.extensions["current"] == "requested"
+    refusal = await refused("invalid-state", w.do(submit_decision, caller, SubmitDecision(first.run_id, "approve")))
+    assert refusal.extensions["current"] == "requested"
     episode = (await w.run(first.run_id))["episode_id"]
     preview = await a_preview(w, caller, (await w.assets(episode, AssetKind.NARRATION))[0])
     await refused("invalid-state", w.do(cancel_run, caller, preview))
 
 
-async def test_a_held_run_is_cancelled_before_it_starts(w: World) -> None:
+async def test_a_held_run_is_cancelled_before_it_starts(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     again = await w.do(start_run, caller, StartRun(asset))
@@ -257,16 +257,16 @@ async def test_a_held_run_is_cancelled_before_it_starts(w: World) -> None:
     assert (await w.run(again.run_id))["status"] == "cancelled"
     assert (await w.run(run_id))["status"] == "rejected"
     assert (await w.asset(asset))["active_run_id"] is None
-    assert again.run_id not in w.played.requests
+    assert again.run_id not in w.services.requests
 
 
-async def test_a_new_starting_image_makes_the_video_stale_and_a_new_video_fresh(w: World) -> None:
+async def test_a_new_starting_image_makes_the_video_stale_and_a_new_video_fresh(w: GatewayHarness) -> None:
     caller, episode, image = await an_image(w)
     video = (await w.assets(episode, AssetKind.VIDEO))[0]
     await _approved(w, caller, image)
     await _approved(w, caller, video)
     assert (await w.asset(video))["stale_since"] is None
-    pinned = w.played.requests[(await w.row("select run_id from runs where asset_id = $1", video))["run_id"]]
+    pinned = w.services.requests[(await w.row("select run_id from runs where asset_id = $1", video))["run_id"]]
     assert pinned.starting_image_version_id == (await w.asset(image))["committed_version_id"]
     await _approved(w, caller, image)
     assert (await w.asset(video))["stale_since"] is not None
@@ -275,13 +275,13 @@ async def test_a_new_starting_image_makes_the_video_stale_and_a_new_video_fresh(
     assert (await w.asset(video))["stale_since"] is None
 
 
-async def test_settings_come_from_request_draft_and_segment(w: World) -> None:
+async def test_settings_come_from_request_draft_and_segment(w: GatewayHarness) -> None:
     caller = await w.project()
     episode = await w.episode(caller, segments=[{"duration": 4, "directions": {"video": "Pan left"}}])
     video = (await w.assets(episode, AssetKind.VIDEO))[0]
     await w.do(save_draft, caller, video, 1, "Pan right", {"seed": 1, "resolution": "720p"})
     run_id = await a_preview(w, caller, video, settings={"seed": 2})
-    assert w.played.requests[run_id].overrides == {
+    assert w.services.requests[run_id].overrides == {
         "directions": "Pan right",
         "seed": 2,
         "resolution": "720p",
@@ -297,7 +297,7 @@ async def test_settings_come_from_request_draft_and_segment(w: World) -> None:
     assert wrong.extensions["errors"][0]["pointer"] == "/settings/resolution"
 
 
-async def test_a_draft_that_was_edited_since_is_kept(w: World) -> None:
+async def test_a_draft_that_was_edited_since_is_kept(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.do(save_draft, caller, asset, 1, "A castle", {})
@@ -306,7 +306,7 @@ async def test_a_draft_that_was_edited_since_is_kept(w: World) -> None:
     assert (await w.asset(asset))["draft"]["directions"] == "A castle"
 
 
-async def test_variants_need_a_name(w: World) -> None:
+async def test_variants_need_a_name(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset, variants=2)
     first, second = (await w.run(run_id))["candidates"]
@@ -318,7 +318,7 @@ async def test_variants_need_a_name(w: World) -> None:
     assert {r["version_id"]: r["status"] for r in rows} == {first: "not_chosen", second: "accepted"}
 
 
-async def test_rollback(w: World) -> None:
+async def test_rollback(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     await _approved(w, caller, asset)
     first = (await w.asset(asset))["committed_version_id"]
@@ -333,7 +333,7 @@ async def test_rollback(w: World) -> None:
     assert row["draft"]["directions"] == "A harbour 1"
 
 
-async def test_foreign_things_look_absent(w: World) -> None:
+async def test_foreign_things_look_absent(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.do(remember_user, "eve", "Eve")
@@ -351,19 +351,19 @@ async def test_foreign_things_look_absent(w: World) -> None:
         await refused("not-found", doing)
 
 
-async def test_the_spend_cap_is_refused_early(w: World) -> None:
+async def test_the_spend_cap_is_refused_early(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.pool.execute("update runs set cost_amount = 2.5 where run_id = $1", run_id)
     await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.50"}}))
-    told = await refused("spend-cap-reached", w.do(start_run, caller, StartRun(asset)))
-    assert told.extensions == {
+    refusal = await refused("spend-cap-reached", w.do(start_run, caller, StartRun(asset)))
+    assert refusal.extensions == {
         "cap": {"amount": "2.50", "currency": "USD", "period": "month"},
         "spent": {"amount": "2.5", "currency": "USD"},
     }
 
 
-async def test_a_user_may_ask_for_so_many_generations_a_day(w: World) -> None:
+async def test_a_user_may_ask_for_so_many_generations_a_day(w: GatewayHarness) -> None:
     """Over all projects; each variant counts, and room comes back when the oldest are a day old."""
     w.stores = replace(w.stores, quotas=Quotas(generations=3))
     caller, _, asset = await an_image(w)
@@ -372,10 +372,10 @@ async def test_a_user_may_ask_for_so_many_generations_a_day(w: World) -> None:
     other, episode, another = await an_image(w)
     await refused("rate-limited", w.do(start_run, other, StartRun(another, variants=3)))
     run_id = await a_preview(w, other, another, variants=2)
-    told = await refused("rate-limited", w.do(start_run, other, StartRun(another)))
-    assert told.extensions == {"policy": "generations"}
-    assert told.delay_s == pytest.approx(23 * 3600, abs=60)
-    assert "in 23 hours" in told.recovery
+    refusal = await refused("rate-limited", w.do(start_run, other, StartRun(another)))
+    assert refusal.extensions == {"policy": "generations"}
+    assert refusal.delay_s == pytest.approx(23 * 3600, abs=60)
+    assert "in 23 hours" in refusal.recovery
     await refused("rate-limited", w.do(start_batch, other, StartBatch(episode)))
     await w.do(
         submit_decision, other, SubmitDecision(run_id, "approve", version_id=(await w.run(run_id))["candidates"][0])
@@ -387,14 +387,14 @@ async def test_a_user_may_ask_for_so_many_generations_a_day(w: World) -> None:
     await w.do(start_run, other, StartRun(video))
 
 
-async def test_a_user_may_spend_so_much_a_month(w: World) -> None:
+async def test_a_user_may_spend_so_much_a_month(w: GatewayHarness) -> None:
     w.stores = replace(w.stores, quotas=Quotas(spend=Decimal(5)))
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.pool.execute("update runs set cost_amount = 5 where run_id = $1", run_id)
     other, _, another = await an_image(w)
-    told = await refused("spend-cap-reached", w.do(start_run, other, StartRun(another)))
-    assert told.extensions == {
+    refusal = await refused("spend-cap-reached", w.do(start_run, other, StartRun(another)))
+    assert refusal.extensions == {
         "cap": {"amount": "5", "currency": "USD", "period": "month"},
         "spent": {"amount": "5", "currency": "USD"},
     }
@@ -402,23 +402,23 @@ async def test_a_user_may_spend_so_much_a_month(w: World) -> None:
     await w.do(start_run, other, StartRun(another))
 
 
-async def test_late_events_of_a_deleted_segment_do_no_harm(w: World) -> None:
+async def test_late_events_of_a_deleted_segment_do_no_harm(w: GatewayHarness) -> None:
     caller, episode, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)
     await w.do(delete_segment, caller, (await w.segments(episode))[0])
     await w.post()
-    assert asset in w.played.timelines[episode].deleted_asset_ids
+    assert asset in w.services.timelines[episode].deleted_asset_ids
     await w.deliver(*_told(w, run_id))
     await refused("not-found", w.do(authorize, "ana", "run", run_id, Role.VIEWER))
 
 
-async def _approved(w: World, caller: Caller, asset: str) -> None:
+async def _approved(w: GatewayHarness, caller: Caller, asset: str) -> None:
     run_id = await a_preview(w, caller, asset)
     await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.settle()
 
 
-def _told(w: World, run_id: str) -> list[Any]:
+def _told(w: GatewayHarness, run_id: str) -> list[Any]:
     from tests.support import events
 
-    return [events.message(event, at=w.clock.now()) for event in w.played.expire(run_id)]
+    return [events.message(event, at=w.clock.now()) for event in w.services.expire(run_id)]

@@ -1,4 +1,4 @@
-"""The gateway's app in this process, over a real database; generator and review are played (see gateway_world)."""
+"""The gateway's app in this process, over a real database; generator and review are played (see gateway_harness)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.core.ids import new_id
 from shared.messaging.events import Publisher
 from shared.postgres.pool import open_pool
 from tests.support.clock import FakeClock
-from tests.support.gateway_world import Played, World
+from tests.support.gateway_harness import FakeServices, GatewayHarness
 from tests.support.streamed import documented, log_is_documented
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -50,7 +50,7 @@ def gateway_settings(database_url: str, folder: Path, **more: Any) -> Settings:
 @dataclass
 class Gateway:
     app: Any
-    world: World
+    world: GatewayHarness
     settings: Settings
     _clients: list[httpx.AsyncClient] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ async def gateway(
     clock = FakeClock(datetime.now(UTC))
     async with app.router.lifespan_context(app), open_pool(database_url, size=4) as pool:
         stores = StoreFactory(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
-        made = Gateway(app, World(pool, clock, stores, Played(clock)), settings)
+        made = Gateway(app, GatewayHarness(pool, clock, stores, FakeServices(clock)), settings)
         yield made
         await made.close()
         await log_is_documented(pool)

@@ -1,4 +1,4 @@
-"""The gateway as a process of its own, with no broker: what it would publish stays in its outbox."""
+"""The gateway as a separate process without a broker: the events that it publishes stay in its outbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_S = 90
 async def process(
     database_url: str, folder: Path, port: int | None = None
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """The process and its port; killed at the end if it still runs."""
+    """The process and its port. The process is killed at the end if it is still running."""
     port = port or free_port()
     env = os.environ | {
         "GATEWAY_DATABASE_URL": database_url,

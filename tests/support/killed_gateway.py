@@ -1,7 +1,7 @@
 """A gateway that kills itself (SIGKILL) at an exact moment of a command: `python -m tests.support.killed_gateway FILE`.
 
-FILE says when: `before-commit`, `after-commit` (so before the reply), or nothing. It is read at each command, so that a
-running gateway can be told. Everything else is `python -m shared.web.server gateway`.
+FILE contains the moment: `before-commit`, `after-commit` (which is before the response), or nothing. It is read at each
+command, so that a test can choose while the gateway runs. Everything else is `python -m shared.web.server gateway`.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def test_every_batch_comes_to_an_end(policy: BatchPolicy, count: int, chance: ob
     """Whatever the runs become, the planner asks for each asset at most once and the batch ends."""
     segments = {n: segment(n) for n in range(1, count + 1)}
     music: Slot = Slot("music", AssetKind.MUSIC)
-    asked: list[str] = []
+    requested: list[str] = []
     for _ in range(200):
         step = plan_batch(policy, [segments[n] for n in sorted(segments)], music)
         if step.status in (BatchStatus.COMPLETED, BatchStatus.FAILED):
@@ -122,7 +122,7 @@ def test_every_batch_comes_to_an_end(policy: BatchPolicy, count: int, chance: ob
         }
         current["music"] = music
         changed = {a: replace(current[a], run=SlotRun(a, RunStatus.GENERATING)) for a in step.start}
-        asked += step.start
+        requested += step.start
         if not changed:
             live = [
                 s
@@ -142,7 +142,7 @@ def test_every_batch_comes_to_an_end(policy: BatchPolicy, count: int, chance: ob
             )
     else:
         raise AssertionError("it never ends")
-    assert len(asked) == len(set(asked))
+    assert len(requested) == len(set(requested))
 
 
 def _new(old: Slot | None, changed: dict[str, Slot]) -> Slot | None:

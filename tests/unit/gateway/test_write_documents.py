@@ -182,7 +182,7 @@ def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "text"),
     [
         ({"width": 641}, "/width must be even: 640 or 642"),
         ({"height": 361}, "/height must be even: 360 or 362"),
@@ -194,9 +194,9 @@ def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
         ({"frames": 2}, "/frames is not a known field; choose one of: width, height, fps, fit"),
     ],
 )
-def test_outputs_that_are_not_made(output: dict[str, Any], said: str) -> None:
+def test_outputs_that_are_not_made(output: dict[str, Any], text: str) -> None:
     ((pointer, detail),) = output_problems(output)
-    assert f"{pointer} {detail}".startswith(said)
+    assert f"{pointer} {detail}".startswith(text)
     for refused in (lambda: merged({}, {"output": output}), lambda: changed_output({}, output)):
         with pytest.raises(Refusal) as caught:
             refused()
@@ -206,9 +206,9 @@ def test_outputs_that_are_not_made(output: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize("size", [(3840, 2160), (2160, 3840), (2160, 2160), (854, 480), (64, 36)])
 def test_outputs_that_are_made(size: tuple[int, int]) -> None:
     for fps in (12, 24, 25, 30, 50, 60):
-        asked = {"width": size[0], "height": size[1], "fps": fps}
-        assert output_problems(asked) == []
-        assert changed_output({"width": 2160, "height": 3840}, asked).width == size[0]
+        requested = {"width": size[0], "height": size[1], "fps": fps}
+        assert output_problems(requested) == []
+        assert changed_output({"width": 2160, "height": 3840}, requested).width == size[0]
 
 
 def test_an_output_of_before_the_bounds_stays_until_it_is_changed() -> None:
@@ -220,9 +220,11 @@ def test_an_output_of_before_the_bounds_stays_until_it_is_changed() -> None:
 
 
 def test_a_snapshot_tells_what_is_set() -> None:
-    told = snapshot({"video": {"seed": 3}, "characters": [{"name": "Ana", "upload_ids": ["u", "gone"]}]}, Output(), {})
-    assert told.video == {"seed": 3}
-    assert told.characters[0].reference_images == []
+    settings = snapshot(
+        {"video": {"seed": 3}, "characters": [{"name": "Ana", "upload_ids": ["u", "gone"]}]}, Output(), {}
+    )
+    assert settings.video == {"seed": 3}
+    assert settings.characters[0].reference_images == []
     assert with_defaults({})["workflow"] == "step_by_step"
 
 

@@ -61,10 +61,10 @@ ENDS = {
 def test_any_order_of_events_leads_to_the_same_status(story: tuple[str, str], data: st.DataObject) -> None:
     generator = [("generator", generator, rev) for rev, generator in enumerate(GENERATOR[story[0]])]
     review = [("review", verdict, rev) for rev, verdict in enumerate(REVIEW[story[1]])]
-    told = [*generator, *review]
-    again = data.draw(st.lists(st.sampled_from(told), max_size=4))
+    events = [*generator, *review]
+    again = data.draw(st.lists(st.sampled_from(events), max_size=4))
     state = RunState()
-    for owner, word, rev in data.draw(st.permutations([*told, *again])):
+    for owner, word, rev in data.draw(st.permutations([*events, *again])):
         before = state
         state = state.apply_generator(word, rev) if owner == "generator" else state.apply_review(word, rev)
         if before.generator in (GeneratorState.COMPLETE, GeneratorState.FAILED, GeneratorState.CANCELLED):
@@ -94,8 +94,8 @@ def test_only_the_chosen_version_is_accepted() -> None:
 
 def test_a_segment_shows_its_newest_run() -> None:
     def say(status: RunStatus, **more: bool) -> tuple[str, str | None]:
-        told = segment_state(NewestRun(status, **more))
-        return told.status, told.approval_status
+        state = segment_state(NewestRun(status, **more))
+        return state.status, state.approval_status
 
     assert segment_state(None) == SegmentState(SegmentStatus.PENDING, None)
     for status in (RunStatus.REQUESTED, RunStatus.QUEUED, RunStatus.GENERATING):

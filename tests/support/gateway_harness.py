@@ -1,7 +1,7 @@
-"""The gateway's write side on a real database, with a generator and a review service that are played by the test.
+"""The gateway's write side on a real database, with fakes of the other services.
 
-The played services behave as the real ones do (revisions rise, one decision counts, commits are numbered), in memory;
-what they publish waits in `mail` until the test delivers it to the gateway, in any order, as often as it likes.
+The fakes behave like the real services (revisions rise, one decision counts, commits are numbered), in memory. What
+they publish stays in `mail` until the test delivers it to the gateway, in any order and any number of times.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ DRIFT = {"description": "A harbour at dawn", "dialogue": [{"character": "Ana", "
 
 
 @dataclass
-class Played:
-    """The generator and review, as far as the gateway can tell."""
+class FakeServices:
+    """The generator, the review service and the compiler, as the gateway sees them."""
 
     clock: FakeClock
     fails: Callable[[RegenerateRequested], bool] = lambda _: False
@@ -65,8 +65,8 @@ class Played:
     timelines: dict[str, EpisodeChanged] = field(default_factory=dict)
     films: list[CompileRequested] = field(default_factory=list)
 
-    def hear(self, event: Event) -> list[Event]:
-        """What they publish in answer to an event of the gateway."""
+    def respond(self, event: Event) -> list[Event]:
+        """The events that they publish in response to an event of the gateway."""
         match event:
             case RegenerateRequested():
                 return self._generate(event)
@@ -109,7 +109,7 @@ class Played:
         assert r.run_id not in self.requests, "a run is requested once"
         self.requests[r.run_id] = r
         ref = self.ref(r.run_id)
-        told: list[Event] = [
+        reported: list[Event] = [
             events.progress(**ref, run_rev=1, state="queued", step="queued", percent=0, message_code="run.queued"),
             events.progress(
                 **ref,
@@ -122,26 +122,26 @@ class Played:
         ]
         if self.fails(r):
             self.ended.add(r.run_id)
-            return [*told, events.failed(**ref, run_rev=3, problem=events.problem(cause="The provider failed."))]
-        made = [self._version(r) for _ in range(r.variants)]
-        self.offered[r.run_id] = [v.version_id for v in made]
-        told.append(
+            return [*reported, events.failed(**ref, run_rev=3, problem=events.problem(cause="The provider failed."))]
+        created = [self._version(r) for _ in range(r.variants)]
+        self.offered[r.run_id] = [v.version_id for v in created]
+        reported.append(
             events.preview_ready(
                 **ref,
                 run_rev=3,
                 source=r.source,
                 label=r.label,
-                candidates=made,
+                candidates=created,
                 auto_approve=r.auto_approve,
                 review_timeout_s=r.review_timeout_s,
                 actor=r.actor,
             )
         )
         if r.auto_approve:
-            return [*told, *self._accept(r.run_id, made[0].version_id, None)]
+            return [*reported, *self._accept(r.run_id, created[0].version_id, None)]
         self.reviews[r.run_id] = "open"
         deadline = None if r.review_timeout_s is None else self.clock.now() + timedelta(seconds=r.review_timeout_s)
-        return [*told, events.review_updated(**ref, deadline=deadline)]
+        return [*reported, events.review_updated(**ref, deadline=deadline)]
 
     def _version(self, r: RegenerateRequested) -> Any:
         if r.source is RunSource.EXISTING:
@@ -149,14 +149,14 @@ class Played:
             return self.versions[r.version_id]
         number = self.numbers[r.asset_id] = self.numbers.get(r.asset_id, 0) + 1
         override = {name: Setting(value=value, source=SettingSource.OVERRIDE) for name, value in r.overrides.items()}
-        made = events.version(
+        created = events.version(
             version_number=number,
             directions=r.overrides.get("directions") or "",
             starting_image_version_id=r.starting_image_version_id,
             settings=override,
         )
-        self.versions[made.version_id] = made
-        return made
+        self.versions[created.version_id] = created
+        return created
 
     def _decide(self, d: DecisionSubmitted) -> list[Event]:
         ref = self.ref(d.run_id)
@@ -226,18 +226,18 @@ class Played:
 
 
 @dataclass
-class World:
+class GatewayHarness:
     pool: Pool
     clock: FakeClock
     stores: StoreFactory
-    played: Played
+    services: FakeServices
     mail: list[Message[Event]] = field(default_factory=list)
     _read: int = 0
 
-    async def do(self, usecase: Callable[Concatenate[Store, P], Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def do(self, command: Callable[Concatenate[Store, P], Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """A command in a transaction of its own."""
         async with transaction(self.pool) as connection:
-            return await usecase(self.stores(connection), *args, **kwargs)
+            return await command(self.stores(connection), *args, **kwargs)
 
     async def caller(self, project_id: str, user: str = "ana", role: Role = Role.OWNER) -> Caller:
         return await self.do(authorize, user, "project", project_id, Role.VIEWER)
@@ -275,7 +275,7 @@ class World:
         return [r["segment_id"] for r in rows]
 
     async def outbox(self) -> list[Event]:
-        """What the gateway published since the last look."""
+        """The events that the gateway has published since the last call."""
         rows = await self.pool.fetch(
             "select id, topic, headers, body from outbox where id > $1 order by id", self._read
         )
@@ -287,10 +287,10 @@ class World:
         ]
 
     async def post(self) -> list[Event]:
-        """The other services hear what was published; what they answer waits in `mail`."""
+        """The other services receive what was published; their responses are added to `mail`."""
         published = await self.outbox()
         for event in published:
-            self.mail += [events.message(answer, at=self.clock.now()) for answer in self.played.hear(event)]
+            self.mail += [events.message(response, at=self.clock.now()) for response in self.services.respond(event)]
         return published
 
     async def deliver(self, *messages: Message[Event]) -> None:
@@ -299,12 +299,12 @@ class World:
             await apply_new(connection, messages, handlers_of(consumer_router(self.stores), Service.GATEWAY))
 
     async def run_jobs(self) -> None:
-        """The batches that were woken go on."""
+        """Runs the jobs of the batches that were woken."""
         for row in await self.pool.fetch("delete from jobs where kind = 'advance-batch' returning payload"):
             await self.do(advance_batch, row["payload"]["batch_id"])
 
     async def settle(self) -> None:
-        """Everything is delivered in order until nothing is left to do."""
+        """Delivers everything in order until nothing is left to do."""
         for _ in range(1000):
             await self.run_jobs()
             await self.post()
@@ -314,7 +314,7 @@ class World:
             for message in mail:
                 self.clock.move(0.001)
                 await self.deliver(message)
-        raise AssertionError("it never settles")
+        raise AssertionError("the events never come to an end")
 
     async def run(self, run_id: str) -> dict[str, Any]:
         return await self.row("select * from runs where run_id = $1", run_id)
@@ -352,9 +352,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(url: str) -> AsyncIterator[World]:
+async def world(url: str) -> AsyncIterator[GatewayHarness]:
     clock = FakeClock()
     async with open_pool(url, size=10) as pool:
         stores = StoreFactory(Publisher(Service.GATEWAY, clock, new_id), load_catalogue(), "animatic")
-        yield World(pool, clock, stores, Played(clock))
+        yield GatewayHarness(pool, clock, stores, FakeServices(clock))
         await log_is_documented(pool)
