@@ -1,1 +1,1 @@
-"""Benchmarks: each holds what we do against a peer or a limit, in the same run, and writes the raw numbers."""
+"""Benchmarks. Each compares Retake with a peer or a limit in the same run, and writes the raw numbers."""

@@ -1,4 +1,4 @@
-"""What the compile row is measured on: sources, a compiler that runs whole, and the gateway and generator around it."""
+"""Setup of the compile row: source media, a complete compiler process, and a simulated gateway and generator."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def ffmpeg(*args: str | Path) -> None:
 def make_sources(folder: Path, clips: int, height: int, *, conformed: bool = False) -> None:
     """Moving, faintly grainy pictures at three frame rates, some with sound; music; three narrations.
 
-    `conformed`: ten such pictures, encoded as the animatic provider does it, and as many copies as are asked for. What
-    is there already is kept.
+    `conformed`: ten such clips, encoded as the animatic provider does it, and copies of them up to `clips`. Existing
+    files are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for n in range(clips):
@@ -86,7 +86,7 @@ def _make_clip(path: Path, n: int, size: str, encoding: dict[str, Option]) -> No
 
 
 def _pictures(n: int, size: str) -> Stream:
-    """Five kinds of moving pictures, at three rates."""
+    """Five kinds of moving pictures, at three frame rates."""
     width, _, height = size.partition("x")
     match n % 5:
         case 0:
@@ -105,20 +105,20 @@ def _pictures(n: int, size: str) -> Stream:
 
 
 def _free_box(n: int) -> bytes:
-    """Other bytes, and so another source, with the same pictures."""
+    """The same pictures with different bytes, hence a different source."""
     return (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
 
 
 @dataclass
 class Bench:
-    """A running compiler in a process of its own, and the gateway and generator played by us."""
+    """A compiler in a process of its own; this process simulates the gateway and the generator."""
 
     database: asyncpg.Connection
     producer: Any
     generator: Objects
     objects: Path
     pid: int
-    told: asyncio.Queue[FilmUpdated] = field(default_factory=asyncio.Queue)
+    events: asyncio.Queue[FilmUpdated] = field(default_factory=asyncio.Queue)
     estimate: float | None = None
     megabytes: float = 0  # the most of the compiler's process while the last film was made
 
@@ -155,17 +155,17 @@ class Bench:
             headers=message.envelope.headers(),
         )  # fmt: skip
         while True:
-            told = await self.told.get()
-            if told.compilation_id != request.compilation_id:
+            event = await self.events.get()
+            if event.compilation_id != request.compilation_id:
                 continue
-            self.estimate = told.estimated_duration_s or self.estimate
-            if told.state is FilmState.COMPLETED:
-                return time.perf_counter() - began, told
-            if told.state is FilmState.FAILED:
-                raise SystemExit(f"the film failed: {told.problem}")
+            self.estimate = event.estimated_duration_s or self.estimate
+            if event.state is FilmState.COMPLETED:
+                return time.perf_counter() - began, event
+            if event.state is FilmState.FAILED:
+                raise SystemExit(f"the film failed: {event.problem}")
 
     async def settled(self) -> None:
-        """Films are signed after they are told of: that work belongs to none of the next film's seconds."""
+        """Wait until the film is signed: that work must not delay the next film."""
         while await self.database.fetchval("select 1 from jobs where kind in ('compile', 'sign') limit 1"):
             await asyncio.sleep(0.1)
 
@@ -209,7 +209,7 @@ async def running(folder: Path) -> AsyncIterator[Bench]:
                 async for record in consumer:
                     event = read_message(record.topic, list(record.headers), record.value or b"").event
                     assert isinstance(event, FilmUpdated)
-                    bench.told.put_nowait(event)
+                    bench.events.put_nowait(event)
 
             listening = asyncio.create_task(listen())
             try:

@@ -1,6 +1,7 @@
-"""The floor of a latency: raw hops, each a commit of one row, a produce and a consume, with nothing else in between.
+"""The floor of a latency: raw hops, each a commit of one row, a produce and a consume, and nothing else.
 
-The consumer is already waiting when a record is produced, as a service is."""
+The consumer is already waiting when a record is produced, as in a service.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ TOPIC = "bench-floor"
 
 
 async def floor(bootstrap: str, database: str, hops: int, rounds: int, *, embedded: bool) -> list[float]:
-    """Seconds of each round; the next hop begins when the last was consumed."""
+    """Seconds of each round; a hop starts when the previous one was consumed."""
     connection = await asyncpg.connect(database)
     await connection.execute("create table if not exists floor (id uuid)")
     broker = BrokerConfig(bootstrap, Service.REVIEW, embedded)

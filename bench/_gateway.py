@@ -1,4 +1,4 @@
-"""The gateway as a process of its own over a real database, and how any server is run while it is measured."""
+"""The gateway as a process with a real database; start and stop of any measured server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ START_S: Final = 120
 
 
 class Missing(Exception):
-    """The peer is not on this machine; says how to bring it."""
+    """The peer is not installed; the message says how to install it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(folder: Path, postgres: Postgres) -> AsyncIterator[Gateway]:
-    """Without a broker: what is measured here needs none. Its limits per user are out of the way."""
+    """A gateway without a broker, which these rows do not need, and with high limits per user."""
     url, port = await postgres.fresh("gateway"), free_port()
     settings = {
         "DATABASE_URL": url,

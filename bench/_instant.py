@@ -1,4 +1,4 @@
-"""The generator with a provider that is instant: what is measured is the loop, not a model."""
+"""The generator with an instant provider, so that the loop is measured and not a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.generator import ScriptedDownloads, ScriptedMaker, ScriptedMe
 
 
 def create_app() -> FastAPI:
-    """Writes a few bytes per candidate; all the rest is the service itself."""
+    """Writes a few bytes for each variant; everything else is the real service."""
     maker = Provider(animatic_provider.lane, maker=ScriptedMaker())
     adapters = Adapters(load_catalogue(None), {animatic_provider.NAME: maker}, ScriptedMedia(), ScriptedDownloads())
     return service_app(Service.GENERATOR, Settings(), partial(wire, adapters=adapters))

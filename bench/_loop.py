@@ -1,4 +1,4 @@
-"""A person at the other end of the loop: asks, waits on the stream for the preview, accepts, waits for `complete`."""
+"""A simulated user: requests a run, waits on the stream for the preview, accepts, and waits for `complete`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEGMENTS: Final = 100  # an episode's; each has a starting image, which costs th
 
 
 class Person:
-    """One stream, as many runs as wanted: `requested` and `decided` return the seconds that they took."""
+    """One stream for any number of runs. `requested` and `decided` return durations in seconds."""
 
     def __init__(self, http: aiohttp.ClientSession, project: str) -> None:
         self._http = http
@@ -74,10 +74,10 @@ class Person:
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
         async with self._http.post(f"/api/v1{path}", json=body) as answer:
-            told = await answer.json()
+            body = await answer.json()
             if answer.status >= 300:
-                raise RuntimeError(f"{path}: {answer.status} {told}")
-            return told
+                raise RuntimeError(f"{path}: {answer.status} {body}")
+            return body
 
     async def _event(self, name: str, run: str) -> float:
         if (name, run) in self._seen:  # it overtook the answer

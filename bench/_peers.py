@@ -1,4 +1,4 @@
-"""Other ways to the same film: ffmpeg's concat, one filter graph, MoviePy. Each tells its seconds and its memory."""
+"""Other ways to render the same film: ffmpeg's concat, one filter graph, MoviePy. Each returns its time and memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ made.write_videofile(film, fps=fps, codec="libx264", preset="veryfast", ffmpeg_p
 
 @dataclass(frozen=True)
 class Taken:
-    """`megabytes`: the most resident memory of the process and of what it started and waited for."""
+    """`megabytes` is the peak resident memory of the process and of its children that were waited for."""
 
     seconds: float
     megabytes: float
@@ -49,7 +49,7 @@ def concat_copy(pieces: list[Path], film: Path) -> Taken:
 
 
 def xfade_graph(folder: Path, clips: int, height: int, film: Path) -> Taken:
-    """The whole film by one filter graph, as one would write it by hand: dissolves, music, loudness."""
+    """The whole film in one handwritten filter graph: dissolves, music, loudness."""
     inputs = [arg for n in range(clips) for arg in ("-i", folder / f"{n}.mp4")]
     fitted = f"scale={height * 16 // 9}:{height},fps={FPS},settb=1/{FPS},setsar=1,format=yuv420p"
     graph = [f"[{n}:v]{fitted}[v{n}]" for n in range(clips)]
@@ -67,7 +67,7 @@ def xfade_graph(folder: Path, clips: int, height: int, film: Path) -> Taken:
 
 
 def moviepy(folder: Path, clips: int, height: int, film: Path) -> Taken | None:
-    """The same dissolves and music; None where it cannot be installed. Stopped after `MOVIEPY_LIMIT_S`."""
+    """The same dissolves and music; None if it cannot be installed. Stopped after `MOVIEPY_LIMIT_S`."""
     python = _TOOLS / "moviepy" / "bin" / "python"
     if not python.exists():
         try:
@@ -89,9 +89,9 @@ def _ffmpeg(*args: str | Path) -> Taken:
 
 
 def _timed(command: list[str], limit_s: float) -> Taken:
-    """In a process group of its own, so that nothing of it is left when it is stopped.
+    """Run a command in a process group of its own, so that nothing of it is left when it is stopped.
 
-    Memory is looked at while it runs: what the kernel tells at the end counts our own, from before the exec.
+    Memory is sampled while it runs: the kernel's final figure includes our own from before the exec.
     """
     began, most, finished = time.perf_counter(), 0.0, True
     process = subprocess.Popen(command, start_new_session=True)
@@ -108,7 +108,7 @@ def _timed(command: list[str], limit_s: float) -> Taken:
 
 
 def _resident(pid: int) -> float:
-    """Megabytes of a process and of those it started; 0 when it has just ended."""
+    """Megabytes of a process and its children; 0 if it has ended."""
     try:
         process = psutil.Process(pid)
         return float(sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / 1e6)

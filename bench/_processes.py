@@ -1,4 +1,4 @@
-"""CPU and memory of processes that are being measured, from /proc; NaN where there is none."""
+"""Processor time and memory of processes, from /proc; NaN on systems without it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def with_children(pids: Iterable[int]) -> set[int]:
-    """These processes and all that descend from them."""
+    """These processes and all of their descendants."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -25,14 +25,14 @@ def with_children(pids: Iterable[int]) -> set[int]:
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Seconds of CPU that they have used, in user and kernel mode. Those that are gone count nothing."""
+    """Their processor time in seconds, in user and kernel mode. Processes that have ended count as 0."""
     if not Path("/proc/self/stat").exists():
         return math.nan
     return sum(map(_cpu_s, pids))
 
 
 def resident_bytes(pids: Iterable[int]) -> float:
-    """Their memory that is in RAM; pages that they share count once a process."""
+    """Their resident memory; shared pages count once for each process."""
     if not Path("/proc/self/statm").exists():
         return math.nan
     return sum(_pages(pid) for pid in pids) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""What a row leaves: a table for people, JSON for machines."""
+"""Reports: a table for people, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OUT = Path("out/bench")
 
 
 def save(row: str, result: dict[str, Any]) -> Path:
-    """Writes out/bench/<row>.json with the machine it was measured on, and its load at the end."""
+    """Write out/bench/<row>.json with facts about the machine, and its load at the end."""
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / f"{row}.json"
     machine = {

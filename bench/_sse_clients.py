@@ -1,8 +1,9 @@
-"""Many lean clients of one event stream: `python -m bench._sse_clients PORT PATH COUNT [HEADER ...]`.
+"""Many small clients of one event stream: `python -m bench._sse_clients PORT PATH COUNT [HEADER ...]`.
 
-One process, one epoll, one non-blocking socket a client. Says {"open": COUNT} on stdout once every client has its
-answer's head; then each line on stdin is answered with what was received since the last one. An event carries its time
-of publication as `"at":"` and 16 digits, microseconds of CLOCK_MONOTONIC, which all processes of a machine share.
+One process, one epoll, one non-blocking socket for each client. It prints {"open": COUNT} once every client has
+received its response headers; then it responds to each line on stdin with what was received since the previous line.
+An event carries its publication time as `"at":"` and 16 digits, microseconds of CLOCK_MONOTONIC, which all processes
+of a machine share.
 """
 
 from __future__ import annotations

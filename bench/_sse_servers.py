@@ -32,7 +32,7 @@ _LOG: Final = "insert into event_log (project_id, name, data) values ($1, 'progr
 
 @dataclass(frozen=True)
 class Server:
-    """`publish` sends these events (JSON texts) as fast as the server takes them, in order if there is one way in."""
+    """`publish` sends these events (JSON texts) as fast as the server accepts them."""
 
     name: str
     process: Process
@@ -41,7 +41,7 @@ class Server:
     headers: tuple[str, ...]
     publish: Callable[[Sequence[str]], Awaitable[None]]
     overhead: int
-    """Bytes that an event has on the wire beside its data."""
+    """The bytes of an event on the wire in addition to its data."""
 
 
 Start = Callable[[Path, Postgres], AbstractAsyncContextManager[Server]]
@@ -49,7 +49,7 @@ Start = Callable[[Path, Postgres], AbstractAsyncContextManager[Server]]
 
 @asynccontextmanager
 async def retake(folder: Path, postgres: Postgres) -> AsyncIterator[Server]:
-    """An event is a row of the log, one transaction each: what follows is the way of every event in production."""
+    """Each event is a row of the log in a transaction of its own, and then takes the same path as in production."""
     async with gateway(folder, postgres) as g:
         connection = await asyncpg.connect(g.database)
 
@@ -104,7 +104,7 @@ async def better_sse(_: Path, __: Postgres) -> AsyncIterator[Server]:
 
 
 async def _installed(npm: str) -> Path:
-    """The lock's package, in the user's cache: this folder stays as it is."""
+    """The package in the lock file, installed in the user's cache."""
     here = CACHE / "better-sse"
     here.mkdir(parents=True, exist_ok=True)
     for file in (PEERS / "better-sse").glob("*.*"):
@@ -133,7 +133,7 @@ async def _posting(
 
 
 def event(number: int, at_us: int, overhead: int) -> str:
-    """The data of one event, of the same size on the wire from every server."""
+    """The data of one event, such that it has the same size on the wire from every server."""
     data = {"at": f"{at_us:016d}", "n": number, "text": ""}
     data["text"] = "x" * (WIRE_BYTES - overhead - len(json.dumps(data, separators=(",", ":"))))
     return json.dumps(data, separators=(",", ":"))

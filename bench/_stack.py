@@ -1,4 +1,4 @@
-"""The four services as processes over embedded PostgreSQL (durable) and a broker, the provider instant."""
+"""The four services as processes with a durable embedded PostgreSQL, a broker and an instant provider."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Stack:
 @asynccontextmanager
 async def stack(folder: Path, *, apache: bool = False) -> AsyncIterator[Stack]:
     """On the embedded broker, or on Apache Kafka. Raises tests.support.components.Missing."""
-    async with AsyncExitStack() as held:
-        postgres = await held.enter_async_context(embedded_postgres(folder / "postgres", durable=True))
+    async with AsyncExitStack() as resources:
+        postgres = await resources.enter_async_context(embedded_postgres(folder / "postgres", durable=True))
         opened = apache_kafka if apache else embedded_broker
-        broker: RunningBroker = await held.enter_async_context(opened(folder / "broker"))
+        broker: RunningBroker = await resources.enter_async_context(opened(folder / "broker"))
         ports, processes = {s: free_port() for s in Service}, {}
         for service, port in ports.items():
             env = service_env(service, port, await postgres.fresh(service), broker, folder)
-            processes[service] = await held.enter_async_context(running_service(service, env, folder))
+            processes[service] = await resources.enter_async_context(running_service(service, env, folder))
         async with asyncio.timeout(READY_S):
             await asyncio.gather(*(service_ready(ports[s], processes[s]) for s in Service))
         token = LocalTokens(SECRET, issuer="retake", audience="retake", clock=SystemClock()).issue(

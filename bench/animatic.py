@@ -1,7 +1,8 @@
-"""The animatic provider: seconds of video per second of one core, drawing and encoding together; also sound and cards.
+"""The animatic provider: seconds of video per second of one core, including drawing and encoding; also sound and
+cards.
 
-Photographs are scikit-image's where that package is installed (the demo's), else noise at every scale, which is harder
-to encode than any photograph. Medians of three runs.
+The photographs are scikit-image's if that package is installed (the demo's), else noise at every scale, which is
+harder to encode than any photograph. Medians of three runs.
 """
 
 from __future__ import annotations
@@ -63,13 +64,13 @@ async def _measure(folder: Path) -> list[dict[str, Any]]:
             await engine.compose(mood, duration_s=60, seed=1, out=folder / "music.flac")
 
         rows.append(await _run("music", f"music, 60 s: {mood}", 60, music) | {"of_it": ""})
-    said = await engine.speak(PARAGRAPH, out=folder / "said.flac")
+    speech = await engine.speak(PARAGRAPH, out=folder / "speech.flac")
 
     async def narration() -> None:
-        await engine.speak(PARAGRAPH, out=folder / "said.flac")
+        await engine.speak(PARAGRAPH, out=folder / "speech.flac")
 
     rows.append(
-        await _run("narration", f"narration, {said.duration_s:.0f} s", said.duration_s, narration) | {"of_it": ""}
+        await _run("narration", f"narration, {speech.duration_s:.0f} s", speech.duration_s, narration) | {"of_it": ""}
     )
 
     async def card() -> None:
@@ -95,13 +96,13 @@ async def _run(kind: str, what: str, seconds: float, work: Callable[[], Awaitabl
 
 
 def _children() -> float:
-    """Core seconds of every child that has ended: the drawing process, ffmpeg, and their guards."""
+    """Processor seconds of all ended children: the drawing process, ffmpeg, and their guards."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _drawing(photo: Path, words: str) -> float:
-    """The drawing child alone, its frames thrown away."""
+    """The drawing process alone; its frames are discarded."""
     job = {"image": str(photo), "directions": words, "seed": 1, "duration_s": SECONDS, "frames": round(SECONDS * 24)}
     before = _children()
     subprocess.run(

@@ -1,7 +1,8 @@
-"""200 provider calls at once in one generator: its memory, held against 300 MB. The emulator is another process.
+"""200 concurrent provider calls in one generator: its memory, with a limit of 300 MB. The emulator is another
+process.
 
-The generator is the real one (its adapter, rows in PostgreSQL, downloads, checks); only its broker is left out, and
-events are handed to it. Predictions begin together and end when all of them are under way.
+The generator is the real one (adapter, rows in PostgreSQL, downloads, checks) without its broker: events are passed
+to it directly. All predictions start together, and end when all of them are running.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ async def _ended(bench: Bench) -> int:
 
 
 def _memory(name: str) -> float:
-    """Of this process, in MB: VmRSS now, VmHWM at its highest."""
+    """Memory of this process in MB: VmRSS is the present value, VmHWM the peak."""
     line = next(s for s in Path("/proc/self/status").read_text().splitlines() if s.startswith(name))
     return int(line.split()[1]) / 1024
 

@@ -1,10 +1,10 @@
-"""How fast a film is made, beside ffmpeg and MoviePy.
+"""Time to compile a film, compared with ffmpeg and MoviePy.
 
-The compiler runs whole, in a process of its own, over the embedded broker and PostgreSQL: every time is from the
-request's send to the receipt of `completed`, with a film that plays and its sha256 taken. The peers get the same
-sources or the same pieces, in turn with it. Films are signed after they are told of; each run waits for that to end.
-Results of each part are kept in out/bench/compile.json, with a plot beside it, so that a part can be run again alone:
-`python -m bench.compile --part hundred`.
+The complete compiler runs in a process of its own with the embedded broker and PostgreSQL: each time is from sending
+the request to receiving `completed`, with a playable film and its sha256. The peers get the same sources or the same
+pieces, alternating with it. Films are signed after `completed`; each run waits for that to end. The results of each
+part are kept in out/bench/compile.json, with a plot next to it, so that one part can be repeated alone: `python -m
+bench.compile --part hundred`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PARTS: Final = {
 
 @dataclass
 class Rows:
-    """The rows of one part, told as they come."""
+    """The rows of one part, printed as they are measured."""
 
     part: str
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -87,7 +87,7 @@ async def hd(folder: Path, rows: Rows, clips: int, height: int) -> None:
 
 
 async def _ready(bench: Bench, rows: Rows, name: str, request: CompileRequested, folder: Path) -> float:
-    """Ours and concat's in turn: what else the machine does then meets both. Neither waits for what the other wrote."""
+    """Ours and concat's alternately, so that other load affects both; neither waits for the other's writes."""
     pieces = await bench.files("clip")
     ours, theirs = [], []
     concat, film = _peers.Taken(0, 0), (await bench.film(request))[1]
@@ -110,7 +110,7 @@ async def _ready(bench: Bench, rows: Rows, name: str, request: CompileRequested,
 
 
 async def _one_changed(bench: Bench, rows: Rows, name: str, request: CompileRequested) -> None:
-    """The middle one becomes what the first one is: its clip is there, its two transitions are not."""
+    """Replace the middle segment by the first one: its clip exists, but its two transitions do not."""
     middle = len(request.items) // 2
     changed = request.items[middle].model_copy(update={"video": request.items[0].video})
     items = [*request.items[:middle], changed, *request.items[middle + 1 :]]
@@ -128,8 +128,8 @@ async def moviepy(folder: Path, rows: Rows, clips: int, height: int) -> None:
         ready = await _ready(bench, rows, "fades", request, folder)
     peer = await asyncio.to_thread(_peers.moviepy, sources, clips, height, folder / "moviepy.mp4")
     if peer:
-        told = "" if peer.finished else " (stopped, not finished)"
-        rows.add(f"MoviePy, cross fades and music{told}", [peer.seconds], megabytes=peer.megabytes)
+        note = "" if peer.finished else " (stopped, not finished)"
+        rows.add(f"MoviePy, cross fades and music{note}", [peer.seconds], megabytes=peer.megabytes)
         faster = peer.seconds / ready
         rows.ratio("fades, ready: faster than MoviePy", faster, "≥ 100", reached=faster >= 100)
 
@@ -150,7 +150,7 @@ def _facts(film: FilmUpdated) -> dict[str, Any]:
 
 
 def _decodes(film: Path) -> None:
-    """A fast film that does not play is none."""
+    """Check that the film plays: a fast but broken film does not count."""
     command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", "warning", "-xerror", "-err_detect", "explode"]
     done = subprocess.run([*command, "-i", film, "-f", "null", "-"], capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:

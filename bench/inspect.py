@@ -1,7 +1,8 @@
-"""Looking into a version: wall seconds per second of 1080p video, everything included (one decode, poster, filmstrip,
-loudness, quality). Also with the proxy that odd video needs, and the split of a film at its cuts.
+"""Inspecting a version: wall seconds per second of 1080p video, everything included (one decode, poster, filmstrip,
+loudness, quality). Also with the proxy for unusual videos, and the splitting of a film at its cuts.
 
-The clip has grain and moves, so that it costs to decode. Medians of three runs; `--film MINUTES` splits one, too.
+The clip has grain and motion, so that decoding is expensive. Medians of three runs; `--film MINUTES` also splits a
+film.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ async def _measure(folder: Path, minutes: float) -> list[dict[str, Any]]:
 
         async def look(clip: Path = clip, image: Path = image, ends: Path | None = ends) -> None:
             with tempfile.TemporaryDirectory(dir=folder) as work:
-                beside = ComparisonFiles(starting_image=image, previous=ends)
-                await FfmpegMediaProcessor().inspect(clip, AssetKind.VIDEO, Path(work), beside)
+                comparison = ComparisonFiles(starting_image=image, previous=ends)
+                await FfmpegMediaProcessor().inspect(clip, AssetKind.VIDEO, Path(work), comparison)
 
         rows.append(await _timed(what, SECONDS, look, RUNS) | {"reach": reach})
     if minutes:
@@ -69,7 +70,7 @@ async def _measure(folder: Path, minutes: float) -> list[dict[str, Any]]:
 
 
 async def _neighbours(clip: Path, folder: Path) -> tuple[Path, Path | None]:
-    """A starting image, and how a segment before ended, as its own pass left it."""
+    """A starting image, and the last frame of the previous segment from its own analysis."""
     image, work = folder / "image.png", folder / "before"
     ffmpeg("-i", clip, "-frames:v", "1", "-update", "1", image)
     work.mkdir(exist_ok=True)
@@ -96,7 +97,7 @@ def _make(path: Path, size: str, seconds: int, codec: tuple[str, ...], hue: int 
 
 
 def _film(film: Path, folder: Path, parts: int) -> None:
-    """Ten-second scenes of different colours and places, encoded as one film."""
+    """Ten-second scenes of different colours and positions, encoded as one film."""
     scenes = []
     for n in range(min(parts, 6)):
         scenes.append(folder / f"scene-{n}.mp4")

@@ -1,8 +1,9 @@
-"""Loop latency on an idle stack, the provider instant: accept POST → `complete`; POST of a run → `preview-ready`.
+"""Loop latency on an idle stack with an instant provider: accept POST → `complete`; POST of a run → `preview-ready`.
 
-Held against a floor of that run: as many raw Kafka hops, each with one PostgreSQL commit before its produce, with bare
-aiokafka and asyncpg on the same broker and server. Rounds alternate, so that both meet the same load. Once on the
-embedded broker, where a hop waits for its fetch to end (`EMBEDDED_FETCH_WAIT_MS`), once on Apache Kafka.
+The reference is a floor from the same run: the same number of raw Kafka hops, each with one PostgreSQL commit before
+its produce, with bare aiokafka and asyncpg on the same broker and server. Rounds alternate, so that both see the same
+load. Once on the embedded broker, where a hop waits for its fetch to end (`EMBEDDED_FETCH_WAIT_MS`), and once on
+Apache Kafka.
 """
 
 from __future__ import annotations

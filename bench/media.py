@@ -1,7 +1,7 @@
-"""A preview in the player: first byte and throughput of a 206, the gateway beside nginx on the same file.
+"""A preview in the player: time to first byte and throughput of a 206, from the gateway and from nginx, same file.
 
-The file is a 1080p video uploaded to the gateway; its link is signed. Each request asks for the whole file as a range,
-as a browser does at first, on a connection that is open already; they alternate. Medians.
+The file is a 1080p video uploaded to the gateway, with a signed link. Each request asks for the whole file as a
+range, as browsers do at first, on an open connection; the two servers alternate. Medians.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _alternate(servers: dict[str, tuple[int, str]]) -> dict[str, Any]:
 
 
 def _get(connection: http.client.HTTPConnection, path: str) -> tuple[float, float]:
-    """Milliseconds to the first byte of the body, megabytes per second of the whole answer."""
+    """Milliseconds to the first byte of the body, and megabytes per second of the whole response."""
     buffer = memoryview(bytearray(CHUNK))
     began = time.perf_counter()
     connection.request("GET", path, headers={"Range": "bytes=0-"})

@@ -1,10 +1,10 @@
-"""The outbox: commit → the broker's acknowledgement, one row at a time; and rows drained per second, when many wait.
+"""The outbox: time from a commit to the broker's acknowledgement, one row at a time, and rows drained per second.
 
-The relay runs as in a service, over PostgreSQL (durable) and the embedded broker. Latency is to the acknowledgement of
-the produce, from two places: after the commit, where the relay, in the same process, may be at work before we look at
-the clock, and before the COMMIT is sent, which adds the disk's part. The truth is between; the reach is for the latter.
-The relay's backpressure is off while rows are drained: nobody reads, and it would wait.
-Medians of five rounds. Held against what Centrifugo publishes for its own outbox: ~2 ms and 17,000 rows/s.
+The relay runs as in a service, with a durable PostgreSQL and the embedded broker. The latency ends at the
+acknowledgement and is measured from two points: after the COMMIT returns, when the relay in the same process may
+already be at work, and before the COMMIT is sent, which includes the disk. The true value is in between; the target
+is for the latter. The relay's backpressure is off while rows are drained, since there is no consumer. Medians of five
+rounds. The reference is what Centrifugo publishes for its own outbox: about 2 ms and 17,000 rows/s.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 class _Acknowledged:
-    """Stands around the relay's own send and notes when it returned."""
+    """Wraps the relay's send and records when it returns."""
 
     def __init__(self) -> None:
         self._send = relay_module._send
@@ -104,15 +104,15 @@ async def _one_by_one(pool: Pool, acknowledged: _Acknowledged, count: int) -> li
         wanted = acknowledged.count + 1
         async with transaction(pool) as connection:
             await publish(connection, [events.message(events.preview_ready())])
-            asked = time.perf_counter()
+            requested = time.perf_counter()
         done = time.perf_counter()
         acked = await acknowledged.until(wanted)
-        times.append((acked - asked, max(0.0, acked - done)))
+        times.append((acked - requested, max(0.0, acked - done)))
     return times
 
 
 async def _many(pool: Pool, acknowledged: _Acknowledged) -> float:
-    """All rows become visible at once; the time is from then to the last acknowledgement."""
+    """All rows become visible at once; the time from then to the last acknowledgement."""
     wanted = acknowledged.count + MANY
     async with transaction(pool) as connection:
         for _ in range(MANY // 1000):

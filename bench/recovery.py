@@ -1,9 +1,8 @@
-"""kill -9 of a service in the middle of a run: seconds from the kill until the run has gone on.
+"""kill -9 of a service during a run: seconds from the kill until the run makes progress again.
 
-For the generator that is the next attempt at the run which was being rendered (its percent begins anew: an event that
-was on its way when the process died does not count); for review, the verdict on a decision that
-was handed in at the same moment; for the gateway, the run's state over HTTP again. The supervisor of `retake up` starts
-what died. Median of three each.
+For the generator, that is the next attempt at the interrupted run (its percentage starts again; events that were in
+flight at the kill do not count); for review, the verdict on a decision that was submitted at the same moment; for the
+gateway, the run's state over HTTP. The supervisor of `retake up` restarts the service. Median of three runs each.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def main() -> None:
         finally:
             system.down()
     table(
-        "kill -9 → the run goes on",
+        "kill -9 → the run continues",
         ["", "median s", "worst s", f"reach {REACH_S}"],
         [
             [part, statistics.median(times), max(times), "yes" if max(times) <= REACH_S else "no"]
@@ -96,7 +95,7 @@ def _accept(system: System, run: str) -> None:
 
 
 def _until(system: System, run: str, there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Whatever is being started again meanwhile."""
+    """Ignore errors while a service restarts."""
     found: dict[str, Any] = system.api.until(f"/runs/{run}", there, PATIENCE_S)
     return found
 

@@ -1,6 +1,7 @@
-"""Signing a film: wall seconds for its manifest beside the bare sha256 of the same file, which every signature needs.
+"""Signing a film: wall seconds for its manifest, compared with the sha256 of the same file, which every signature
+needs.
 
-90 MB, as some minutes of 1080p; ten versions with manifests of their own as ingredients. Medians of five runs.
+90 MB, as a few minutes of 1080p; ten versions with manifests of their own as ingredients. Medians of five runs.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _measure(folder: Path) -> list[tuple[str, float]]:
 
 
 def _padded(source: Path, target: Path, size: int) -> None:
-    """The same film with room at its end (a `free` box): what is hashed is bytes, whatever they show."""
+    """The same film with padding at its end (a `free` box): only the number of bytes matters for hashing."""
     data = source.read_bytes()
     missing = size - len(data)
     target.write_bytes(data + missing.to_bytes(4) + b"free" + bytes(missing - 8))

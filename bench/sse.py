@@ -1,9 +1,10 @@
-"""SSE fan-out: one event to many clients, the gateway beside Nchan (in C) and better-sse (Node), with the same clients.
+"""SSE fan-out: one event to many clients, for the gateway, Nchan (C) and better-sse (Node), with the same clients.
 
-Two loads. *Paced*: one event at a time, each delivered everywhere before the next: no server can join two in one write,
-so that it is the dearest case, and the latency is that of a fan-out. *Burst*: events as fast as they can be published.
-A core is a second of CPU of the server's own processes; latency is from before the publication (the gateway's includes
-the commit) to the client's receipt. Counts and times are bounded; medians of five rounds. Reach: performance.md.
+Two loads. *Paced*: one event at a time, each delivered everywhere before the next one, so that no server can combine
+two events in one write; this is the most expensive case, and the latency is that of one fan-out. *Burst*: events as
+fast as they can be published. A core is a second of processor time of the server's own processes; latency is from
+before the publication (for the gateway, including the commit) to the client's receipt. Counts and times are limited;
+medians of five rounds. Targets: performance.md.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ REACH: Final = {"deliveries_per_core": 25_000, "times_better_sse": 2, "kb_per_cl
 
 
 class Incomplete(Exception):
-    """A server did not do what was measured."""
+    """A server did not deliver the expected events."""
 
 
 def main() -> None:
@@ -104,7 +105,7 @@ class _Clients:
     count: int
 
     async def received(self) -> dict[str, Any]:
-        """Since the last time it was asked."""
+        """Since the last call."""
         self.stdin.write(b"\n")
         answer: dict[str, Any] = json.loads(await self.stdout.readline())
         return answer

@@ -1,5 +1,5 @@
-"""`retake up` after the installation until everything is ready, as a person waits for it. Median of five, each in a new
-data directory: databases are made, migrations run, the broker and the four services start."""
+"""`retake up` until everything is ready, as a user waits for it. Median of five runs, each in a new data directory:
+databases are created and migrated, the broker and the four services start."""
 
 from __future__ import annotations
 

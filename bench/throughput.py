@@ -1,9 +1,9 @@
-"""Loops per second: runs that are asked for, previewed, accepted and complete, by ever more people at once.
+"""Loops per second: runs that are requested, previewed, accepted and completed by a growing number of users.
 
-Held against DBOS doing the same in a durable workflow (request, generate, wait for a person, accept, commit) behind
-HTTP, on the same PostgreSQL, with the same clients; its provider and its steps do nothing, ours writes a few bytes.
-Two rounds of each, in turn. What a loop costs in CPU is told by process, for both: on a small machine the database,
-the broker and the clients take their part of the same cores. Reach: performance.md.
+The peer is DBOS with the same loop as a durable workflow (request, generate, wait for a decision, accept, commit)
+behind HTTP, on the same PostgreSQL and with the same clients. Its provider and its steps do nothing; ours writes a
+few bytes. Two rounds of each, alternating. The processor time of a loop is reported for each process: on a small
+machine the database, the broker and the clients share the same cores. Targets: performance.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROUNDS: Final = 2
 REACH: Final = {"loops_per_s": 150, "of_dbos": 1}
 
 Loop = Callable[[int], Awaitable[None]]
-"""One whole loop of the person of this number."""
+"""One complete loop of the user with this number."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ async def _rounds(
 
 
 async def _saturate(side: Side, people: int, seconds: float, shared: Mapping[str, int]) -> dict[str, Any]:
-    """So many people, each of whom begins the next loop when the last is complete; only whole loops count."""
+    """So many users, each of whom starts the next loop when the last one is complete; only complete loops count."""
     ends = time.perf_counter() + seconds
     took: list[float] = []
 
@@ -154,7 +154,7 @@ async def _posted(http: aiohttp.ClientSession, path: str, body: dict[str, str]) 
 
 
 async def _installed() -> Path:
-    """The lock's packages, in a venv in the user's cache: no dependency of Retake."""
+    """The packages in the lock file, in a virtual environment in the user's cache: they are no dependency of Retake."""
     here = CACHE / "dbos"
     python, marker, lock = here / "bin/python", here / "installed.lock", PEERS / "dbos/requirements.lock"
     if not marker.exists() or marker.read_bytes() != lock.read_bytes():
@@ -172,7 +172,7 @@ async def _run(*command: str) -> None:
 
 
 def _server_of(url: str) -> int:
-    """The process that listens where this URL leads."""
+    """The process that listens at this URL."""
     port = int(url.rsplit("@", 1)[1].split("/")[0].split("?")[0].rsplit(":", 1)[1])
     pids = [c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
     return min(p for p in pids if p is not None)

@@ -1,4 +1,4 @@
-"""One running system for all end-to-end tests that do not break it."""
+"""One running system, shared by all end-to-end tests that do not damage it."""
 
 from __future__ import annotations
 

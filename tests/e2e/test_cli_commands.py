@@ -1,4 +1,4 @@
-"""The `retake` command against the running system: what it prints, how it ends, what it leaves behind."""
+"""The `retake` command with a running system: its output, exit codes and files."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Cli:
 
 
 class Terminal:
-    """A person at a terminal: sees the screen as text, types."""
+    """A user at a terminal: sees the screen as text, and types."""
 
     def __init__(self, cli: Cli, *arguments: str) -> None:
         self.shown = ""
@@ -131,7 +131,7 @@ def cli(system: System, tmp_path: Path) -> Cli:
 
 @pytest.fixture(scope="module")
 def episode(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One with everything made, for the commands that look at it."""
+    """The id of a complete episode, for commands that read it."""
     folder = tmp_path_factory.mktemp("episode")
     (folder / "photo1.jpg").write_bytes(photograph(hue=100))
     (folder / "photo2.jpg").write_bytes(photograph(hue=200))
@@ -315,7 +315,7 @@ def test_looking_around(cli: Cli, episode: str) -> None:
 
 @pytest.fixture(scope="module")
 def typed(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An episode made by commands alone, of two segments of a second."""
+    """The id of an episode that was created by commands alone, with two segments of one second."""
     cli = Cli(system, tmp_path_factory.mktemp("typed"))
     cli.json("project", "new", "By hand", "--description", "typed")
     made = cli.json("episode", "new", "Typed", "--size", "320x180", "--project", "By hand")

@@ -1,4 +1,4 @@
-"""The demo as `make demo` runs it: a checked film at its end, or a failure, and nothing left running."""
+"""The demo as `make demo` runs it: it ends with a verified film or an error, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def environ() -> dict[str, str]:
-    """As a user has it: nothing points elsewhere."""
+    """The environment of a user without any variables of Retake."""
     return {k: v for k, v in os.environ.items() if not k.startswith("RETAKE_")} | {"PYTHONPATH": str(ROOT)}
 
 

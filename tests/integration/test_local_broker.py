@@ -1,4 +1,4 @@
-"""The embedded broker, in both ways of making it: topics are there, a group's first member need not wait."""
+"""The embedded broker, created in both ways: topics exist, and the first member of a group need not wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`up` on somebody else's PostgreSQL: roles and databases are made there, and two systems never share them."""
+"""`up` with an existing PostgreSQL: roles and databases are created there, and two systems never share them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.local.stub_system import NotStarted, Running
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[str]:
-    """A PostgreSQL that nobody's `up` looks after; its superuser's URL."""
+    """The superuser's URL of a PostgreSQL that no supervisor manages."""
     data = DataDir.of(tmp_path / "server")
     prepare(data)
     postgres = EmbeddedPostgres(data, "secret")

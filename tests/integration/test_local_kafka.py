@@ -1,4 +1,4 @@
-"""A real Apache Kafka on one machine: the contracts' topics, data that survive kill -9, and a system on top of it."""
+"""A real Apache Kafka on one machine: the contracts' topics, data that survive kill -9, and a system that uses it."""
 
 from __future__ import annotations
 

@@ -46,17 +46,17 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 
 def processes_of(data: Path) -> list[int]:
-    """Every process that was started for this data directory, found without asking the code under test."""
+    """Every process of this data directory, found without the code under test."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-                told += os.readlink(entry / "cwd").encode()
+                traces = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                traces += os.readlink(entry / "cwd").encode()
                 alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
             except OSError:
                 continue
-            if str(data).encode() in told and alive:
+            if str(data).encode() in traces and alive:
                 found.append(int(entry.name))
     return found
 
@@ -164,8 +164,8 @@ async def test_everything_killed_at_once_and_the_next_up_works(data: Path) -> No
         assert system.ready()
 
 
-def test_a_killed_server_that_nobody_has_fetched_yet_is_waited_for(tmp_path: Path) -> None:
-    """PostgreSQL would take it for one that runs, and refuse."""
+def test_a_killed_server_that_has_not_been_reaped_is_waited_for(tmp_path: Path) -> None:
+    """PostgreSQL would take it for a running server and refuse to start."""
     dead = subprocess.Popen(["true"])
     while ProcessId.of(dead.pid):
         time.sleep(0.01)  # it ends, and keeps its number
@@ -182,7 +182,7 @@ def test_a_killed_server_that_nobody_has_fetched_yet_is_waited_for(tmp_path: Pat
 
 
 async def test_what_an_earlier_supervisor_left_is_ended_first(data: Path) -> None:
-    """As on systems whose kernel does not end the children of a killed parent."""
+    """As on systems whose kernel does not end the children of a killed process."""
     with Running(data):
         pass
     stray = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)

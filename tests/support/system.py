@@ -1,4 +1,4 @@
-"""The whole system, really started, as `retake up` starts it."""
+"""The whole system, started by `retake up`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class System:
         return int(pid) if pid else None
 
     def kill(self, part: str, how: signal.Signals = signal.SIGKILL) -> bool:
-        """False if it is just being started again."""
+        """Kill a part; False if it is restarting at the moment."""
         pid = self.pid(part)
         if pid is None:
             return False
@@ -62,8 +62,8 @@ def retake(*args: str, check: bool = True, timeout_s: float = 240) -> subprocess
     done = subprocess.run(
         [*RETAKE, *args], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
     )
-    said = f"retake {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert not check or done.returncode == 0, said
+    report = f"retake {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not check or done.returncode == 0, report
     return done
 
 

@@ -1,8 +1,8 @@
-"""The peer: the loop as one durable workflow of DBOS behind HTTP, in one process, as its documentation shows it.
+"""The peer: the loop as one durable DBOS workflow behind HTTP, in one process, as its documentation recommends.
 
-`python server.py PORT DATABASE_URL`. POST /runs starts a workflow and answers with its id once the preview is there;
-POST /runs/ID approves and answers once the workflow is complete. The steps do nothing: what is kept of each is the row
-that DBOS itself writes. Handles of running workflows are kept, so that no result is polled for.
+`python server.py PORT DATABASE_URL`. POST /runs starts a workflow and returns its id when the preview is ready; POST
+/runs/ID approves and returns when the workflow is complete. The steps do nothing; the only rows are those that DBOS
+writes. Handles of running workflows are kept, so that results need no polling.
 """
 
 from __future__ import annotations

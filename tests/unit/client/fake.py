@@ -1,4 +1,4 @@
-"""A scripted gateway for the client's tests: answers in memory, remembers what it was asked."""
+"""A fake gateway for the tests of the client: it gives scripted responses and records the requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Handler = Callable[[httpx.Request], Answer]
 
 
 class Gateway(httpx.AsyncBaseTransport):
-    """Gives the scripted answers in turn; a handler, once set, answers whatever is left."""
+    """Gives the scripted responses in turn; after them, `then` responds to every request."""
 
     def __init__(self, *answers: Answer, then: Handler | None = None) -> None:
         self.answers = list(answers)
@@ -32,7 +32,7 @@ class Gateway(httpx.AsyncBaseTransport):
         elif self.then:
             answer = self.then(request)
         else:
-            raise AssertionError(f"nobody expected {request.method} {request.url}")
+            raise AssertionError(f"unexpected request: {request.method} {request.url}")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -62,7 +62,7 @@ def refusal(status: int, slug: str, *, after: float | None = None, **more: Any) 
 
 
 class Frames(httpx.AsyncByteStream):
-    """A body in pieces; an exception among them breaks the connection there."""
+    """A response body in chunks; an exception among them breaks the connection."""
 
     def __init__(self, pieces: Iterable[bytes | Exception]) -> None:
         self._pieces = list(pieces)

@@ -1,4 +1,4 @@
-"""The command line without a gateway: what is refused before anything starts, and with which exit code."""
+"""The command line without a gateway: errors before anything starts, and their exit codes."""
 
 from __future__ import annotations
 

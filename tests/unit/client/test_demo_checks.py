@@ -1,4 +1,4 @@
-"""The demo's checks: a film that is wrong in any way they name is found out."""
+"""The demo's checks detect every kind of wrong film that they name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """A film of these filters, `frames` long; made once for each set of arguments."""
+    """A film of these filters with `frames` frames; rendered once for each set of arguments."""
     folder = tmp_path_factory.mktemp("films")
     made: dict[tuple[object, ...], Path] = {}
 
@@ -60,14 +60,14 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
 @pytest.fixture(scope="module")
 def accepted(make: Make) -> dict[int, Picture]:
-    """What the good film shows in the middle of each segment."""
+    """The frames of the good film in the middle of each segment."""
     film = make()
     found = {shot.middle: picture_at(film, shot.middle, PLAN.fps) for shot in PLAN.shots}
     assert all(p is not None for p in found.values())
     return {frame: picture for frame, picture in found.items() if picture is not None}
 
 
-def wrong(verdict: CheckResult) -> list[str]:
+def failed(verdict: CheckResult) -> list[str]:
     return [c.name for c in verdict.failed]
 
 
@@ -82,7 +82,7 @@ def test_frames_are_counted_from_the_script() -> None:
 
 def test_the_right_film_passes(make: Make, accepted: dict[int, Picture]) -> None:
     verdict = check_film(make(), PLAN, accepted, keep=frames_of(PLAN))
-    assert wrong(verdict) == []
+    assert failed(verdict) == []
     assert verdict.facts.frames == 132
     assert verdict.facts.loudness_lufs == pytest.approx(-16, abs=1)
     assert frames_of(PLAN) <= verdict.pictures.keys()
@@ -120,12 +120,12 @@ def test_a_picture_is_found_by_its_number(make: Make) -> None:
     ],
 )
 def test_a_wrong_film_is_found_out(make: Make, accepted: dict[int, Picture], how: dict[str, str], found: str) -> None:
-    assert found in wrong(check_film(make(**how), PLAN, accepted))
+    assert found in failed(check_film(make(**how), PLAN, accepted))
 
 
 def test_a_film_one_frame_off_is_not_the_accepted_one(make: Make, accepted: dict[int, Picture]) -> None:
     shifted = make(video=MOVING + ",trim=start_frame=1,setpts=PTS-STARTPTS")
-    assert "frame 108 matches the accepted version" in wrong(check_film(shifted, PLAN, accepted))
+    assert "frame 108 matches the accepted version" in failed(check_film(shifted, PLAN, accepted))
 
 
 @pytest.mark.parametrize("damage", ["cut", "scratched", "empty", "missing"])
@@ -138,7 +138,7 @@ def test_a_damaged_film_is_found_out(make: Make, tmp_path: Path, damage: str) ->
     if damage != "missing":
         film.write_bytes({"cut": data[: len(data) // 2], "scratched": data, "empty": b""}[damage])
     verdict = check_film(film, PLAN, {})
-    assert "decodes without errors" in wrong(verdict)
+    assert "decodes without errors" in failed(verdict)
     assert verdict.facts.errors
 
 

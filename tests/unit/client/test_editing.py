@@ -1,4 +1,4 @@
-"""The editor of one asset: what each call and event does, and that the order of events does not matter."""
+"""The state machine of the editor: the effect of each call and event, whatever the order of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`retake export`: what lands where, what is refused, and that nothing half done stays."""
+"""`retake export`: its files, its errors, and that an interrupted export leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def document(*files: tuple[str, str]) -> bytes:
 
 
 class Stored:
-    """A gateway that has a film, by path."""
+    """A gateway with a film: its responses by path."""
 
     def __init__(self) -> None:
         self.film: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Work in its order, and nothing left running when it is interrupted."""
+"""The steps of the workflow in their order; an interruption cancels the started work."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PREVIEW = {"run_id": "r1", "asset_id": "v1", "kind": "video", "episode_id": "e1"
 
 
 class FakeWorkflow:
-    """A gateway of routes; events are what the stream carries, in portions that open when they are asked for."""
+    """A fake gateway with responses by route, and an event stream that the test writes to."""
 
     def __init__(self, **routes: Any) -> None:
         self.routes = routes

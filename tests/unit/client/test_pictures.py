@@ -1,4 +1,4 @@
-"""Photographs are looked at before anything starts."""
+"""Photographs are checked before anything starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts: what is wrong is told with its line and column, before anything starts."""
+"""Scripts: every error is reported with its line and column, before anything starts."""
 
 from __future__ import annotations
 

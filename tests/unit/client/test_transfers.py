@@ -16,7 +16,7 @@ MEDIA = "http://127.0.0.1:8080/api/v1/media/films/f1/content?v=1&exp=2&sig=3"
 
 
 def part(start: int, *, stop: int | None = None, breaks: bool = False, etag: str = '"v1"') -> httpx.Response:
-    """The film from `start`, broken off at `stop`."""
+    """The film from `start`, interrupted at `stop`."""
     pieces: list[bytes | Exception] = [FILM[start:stop]]
     if breaks:
         pieces.append(httpx.ReadError("reset"))

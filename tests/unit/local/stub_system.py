@@ -75,7 +75,7 @@ class Running:
 
 
 class NotStarted(Exception):
-    """`up` ended before it was ready; says what it said."""
+    """`up` ended before the system was ready; the message is its output."""
 
 
 def stub_assembly(options: Any, data: Any, secrets: Any, held: ExitStack) -> Any:

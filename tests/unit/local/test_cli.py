@@ -1,4 +1,4 @@
-"""What the commands print, and their exit codes, where no system runs."""
+"""The output and exit codes of the commands without a running system."""
 
 from __future__ import annotations
 

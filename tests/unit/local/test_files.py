@@ -1,4 +1,4 @@
-"""The files of a data directory: secrets, token, state, logs; and what is checked before anything starts."""
+"""The files of a data directory (secrets, token, state, logs), and the checks before the start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node of Apache Kafka is called."""
+"""The cluster id of an Apache Kafka node."""
 
 from __future__ import annotations
 

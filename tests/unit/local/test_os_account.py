@@ -1,4 +1,4 @@
-"""Programs that another account is to execute."""
+"""Programs that another account can execute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When parts are started, started again and given up, on a clock that stands still."""
+"""When parts are started, restarted and given up, with a fake clock."""
 
 from __future__ import annotations
 
