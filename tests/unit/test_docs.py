@@ -41,6 +41,21 @@ def test_links_resolve(document: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_named_paths_exist(document: Path) -> None:
+    """Code spans that begin with a folder of the repository; `<name>` and globs stand for anything."""
+    folders = "services|shared|client|deploy|tests|bench|docs|samples|studio"
+    named = re.findall(rf"`((?:{folders})/[\w./*<>-]+)`", document.read_text())
+    assert [path for path in named if not list(ROOT.glob(re.sub(r"<[\w-]+>", "*", path)))] == []
+
+
+def test_decisions_are_numbered_without_holes_and_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    pages = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert [page[:4] for page in pages] == [f"{number:04d}" for number in range(1, len(pages) + 1)]
+    assert re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text()) == pages
+
+
 def _anchors(document: Path) -> set[str]:
     """The anchors that Markdown renderers derive from the headings."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
