@@ -36,6 +36,8 @@ class SegmentType(StrEnum):
 
 
 class TransitionStyle(StrEnum):
+    """cut: none; fade: through black; dissolve: a crossfade."""
+
     CUT = "cut"
     FADE = "fade"
     DISSOLVE = "dissolve"

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from services.gateway.api.schemas.projects import Upload
+from services.gateway.api.schemas.uploads import Upload
 from services.gateway.domain import uploads as limits
 from tests.support.gateway_http import Gateway
 from tests.support.gateway_project import ProjectHarness

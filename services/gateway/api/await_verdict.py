@@ -10,6 +10,7 @@ from services.gateway.api.context import RequestContext
 from services.gateway.api.headers import Preference
 from services.gateway.api.prefer_wait import until_rest
 from services.gateway.api.responses import Result
+from services.gateway.api.schemas.runs import Run
 from services.gateway.commands.reviews import DecisionOutcome, read_outcome
 
 VERDICT_S: Final = 5.0
@@ -42,8 +43,8 @@ async def until_verdict(context: RequestContext, prefer: Preference, result: Res
 async def until_run_rests(context: RequestContext, prefer: Preference, result: Result) -> Result:
     """For commands that start a run. If that closes a preview, the verdict on it comes first."""
     if result.decision_id is not None and not prefer.respond_async:
-        assert isinstance(result.body, dict)
+        assert isinstance(result.body, Run)
         await _verdict(context, result.decision_id)
         async with context.snapshot() as work:
-            result = replace(result, body=await work.queries.run(result.body["id"]))
+            result = replace(result, body=await work.queries.run(result.body.id))
     return await _run_at_rest(context, prefer, result)

@@ -8,12 +8,11 @@ from typing import Final
 
 from starlette.responses import Response
 
-from services.gateway.api.app_state import Json
 from services.gateway.api.context import RequestContext
 from services.gateway.api.headers import Preference
 from services.gateway.api.idempotency import Wait
 from services.gateway.api.responses import Result
-from services.gateway.api.schemas.episodes import NewCompilation, Render
+from services.gateway.api.schemas.films import Compilation, CompilationStarted, NewCompilation, Render
 from services.gateway.commands.films import CompileEpisode
 from services.gateway.domain.films import Boundary
 
@@ -38,19 +37,19 @@ def until_estimate(project_id: str) -> Wait:
     async def wait(context: RequestContext, prefer: Preference, result: Result) -> Result:
         if prefer.respond_async:
             return result
-        assert isinstance(result.body, dict)
+        assert isinstance(result.body, CompilationStarted)
         started = result.body
 
-        async def begun() -> Json | None:
+        async def begun() -> Compilation | None:
             async with context.snapshot() as work:
-                film = await work.queries.compilation(started["compilation_job_id"])
-            return film if film["status"] != "pending" else None
+                film = await work.queries.compilation(started.compilation_job_id)
+            return film if film.status != "pending" else None
 
         with context.state.concurrency.wait() as admitted:
             film = await context.state.hub.wait_for(project_id, begun, ESTIMATE_S if admitted else 0)
-        if film is None or film["estimated_duration"] is None:
+        if film is None or film.estimated_duration is None:
             return result
-        return replace(result, body=started | {"estimated_duration": film["estimated_duration"]})
+        return replace(result, body=started.model_copy(update={"estimated_duration": film.estimated_duration}))
 
     return wait
 

@@ -13,10 +13,11 @@ from fastapi import Depends, Request
 from services.gateway.api.app_state import AppState, app_state
 from services.gateway.api.middleware.auth import IDENTITY
 from services.gateway.api.middleware.errors import origin_of
-from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.problems import ProblemError
 from services.gateway.commands.accounts import authorize
 from services.gateway.domain.accounts import Caller, Resource, Role
 from services.gateway.domain.identity import Identity
+from services.gateway.domain.problems import Slug
 from services.gateway.queries.facade import Queries
 from services.gateway.store.unit_of_work import Store
 from shared.core.ids import is_id

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from services.gateway.api.problems import KINDS, MEDIA_TYPE, Slug
+from services.gateway.api.problems import MEDIA_TYPE
+from services.gateway.domain.problems import KINDS, Slug
 
 TITLE: Final = "Retake"
 DESCRIPTION: Final = """
@@ -180,64 +181,12 @@ SHARED_HEADERS: Final[dict[str, Any]] = {
 }
 """Of many answers, written once in the document's components."""
 
-PROBLEM_SCHEMA: Final = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance", "trace_id", "recovery"],
-    "properties": {
-        "type": {
-            "type": "string",
-            "enum": [f"/problems/{s}" for s in Slug],
-            "description": "The kind of problem: switch on it.",
-        },
-        "title": {"type": "string", "description": "The kind of problem, for people."},
-        "status": {"type": "integer", "description": "The HTTP status."},
-        "detail": {"type": "string", "description": "What is wrong, for people."},
-        "instance": {"type": "string", "description": "The path that was asked for."},
-        "trace_id": {
-            "type": ["string", "null"],
-            "description": "Name it to whoever runs the system; null: not traced.",
-        },
-        "recovery": {"type": "string", "description": "What the reader can do about it."},
-        "errors": {
-            "type": "array",
-            "description": "One per wrong field: a JSON pointer, and what is wrong there.",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {
-                    "detail": {"type": "string"},
-                    "pointer": {"type": "string", "description": "JSON Pointer into the body, or query:…, header:…"},
-                },
-            },
-        },
-    },
-    "description": "RFC 9457. The closed set is `type`; some types add members of their own.",
-}
-
 SECURITY: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "session": {"type": "apiKey", "in": "cookie", "name": "retake_session", "description": "GET and HEAD only."},
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Streams only; 30 s, one use."},
     "signature": {"type": "apiKey", "in": "query", "name": "sig", "description": "Media only, in their URLs."},
 }
-
-
-def listing(item: type[BaseModel]) -> type[BaseModel]:
-    """The shape of a list of these."""
-    from pydantic import create_model
-
-    from services.gateway.api.schemas.base import Resource
-
-    return create_model(
-        f"{item.__name__}List",
-        __base__=Resource,
-        __doc__="Newest first; segments in film order.",
-        data=(list[item], Field(description="This page.")),  # type: ignore[valid-type]
-        next_cursor=(
-            str | None,
-            Field(description="Send it as `cursor` for the next page; null: this is the last."),
-        ),
-    )
 
 
 IDEMPOTENCY_KEY: Final = {

@@ -5,17 +5,15 @@ Dependencies are coroutines even if they wait for nothing: the framework runs pl
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
 
-from services.gateway.api.app_state import Json
-from services.gateway.api.problems import ProblemError, Slug, invalid
+from services.gateway.api.problems import ProblemError, invalid
 from services.gateway.api.schemas.base import Moment
-from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Listing, Page
+from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decode_cursor
+from services.gateway.domain.problems import Slug
 
 MAX_WAIT_S: Final = 60
 _ETAG: Final = re.compile(r'^"(\d{1,9})"$')
@@ -115,22 +113,13 @@ async def page(
 Paging = Annotated[Page, Depends(page)]
 
 
-def listed(listing: Listing) -> Json:
-    """The body of a list."""
-    return {"data": listing.data, "next_cursor": encode_cursor(listing.next)}
-
-
-def encode_cursor(after: str | None) -> str | None:
-    return None if after is None else base64.urlsafe_b64encode(after.encode()).rstrip(b"=").decode()
-
-
 def _decode(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise invalid(("query:cursor", "is no cursor of this list: begin without one")) from None
+        return decode_cursor(cursor)
+    except ValueError:
+        raise invalid(("query:cursor", "is not a valid cursor; omit it to start over")) from None
 
 
 async def json_only(request: Request) -> None:

@@ -13,11 +13,12 @@ from starlette.responses import Response
 
 from services.gateway.api.context import RequestContext, UnitOfWork
 from services.gateway.api.headers import Prefer, Preference
-from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.problems import ProblemError
 from services.gateway.api.responses import Result
 from services.gateway.api.transactions import Endpoint, Route, endpoint
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.idempotency import StoredResponse, request_fingerprint
+from services.gateway.domain.problems import Slug
 from services.gateway.store import idempotency as stored
 
 LONGEST_KEY: Final = 255

@@ -10,6 +10,7 @@ from services.gateway.api.examples import add_examples
 from services.gateway.api.links import add_links
 from services.gateway.api.middleware.auth import API
 from services.gateway.api.schemas.events import event_schemas
+from services.gateway.domain.problems import KINDS, Slug
 
 _OF_STATUS: Final = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
 
@@ -20,7 +21,6 @@ def completed(spec: dict[str, Any]) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    schemas["Problem"] = documents.PROBLEM_SCHEMA
     schemas |= {name: schema for name, schema in event_schemas().items() if name not in schemas}
     components["securitySchemes"] = documents.SECURITY
     components["headers"] = documents.SHARED_HEADERS
@@ -88,9 +88,7 @@ def _add_headers(path: str, operation: dict[str, Any], *, has_key: bool) -> None
 def _share_problems(spec: dict[str, Any]) -> None:
     """Problems are written once, under the names of their types, and referred to."""
     components = spec["components"]
-    components["examples"] = {
-        s.value: {"summary": problems.KINDS[s].title, "value": documents.problem_example(s)} for s in problems.Slug
-    }
+    components["examples"] = {s.value: {"summary": KINDS[s].title, "value": documents.problem_example(s)} for s in Slug}
     found = components.setdefault("responses", {})
     for _, _, operation in operations(spec):
         for status, response in operation["responses"].items():

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 from starlette.responses import Response
 
-from services.gateway.api.app_state import Json
 from services.gateway.api.middleware.auth import API
-from services.gateway.domain.timestamps import rfc3339
+from services.gateway.api.schemas.base import Resource, Revised
 
 
 @dataclass(frozen=True)
@@ -20,7 +16,7 @@ class Result:
     """The success of a command. `body` None: no content; a string: JSON that was rendered before."""
 
     status: int
-    body: Json | str | None = None
+    body: Resource | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     decision_id: str | None = None
     """The decision that the command submitted; the review service answers it later."""
@@ -32,8 +28,8 @@ class Result:
                 return ""
             case str():
                 return self.body
-            case _:
-                return render_json(self.body)
+            case Resource():
+                return self.body.model_dump_json(by_alias=True)
 
     def response(self) -> Response:
         if self.body is None:
@@ -41,40 +37,30 @@ class Result:
         return Response(self.text, self.status, dict(self.headers), media_type="application/json")
 
 
-def created(body: Json, path: str) -> Result:
+def created(body: Revised, path: str) -> Result:
     """201 with the resource, its Location and its ETag."""
-    return Result(201, body, location(path) | etag(body["revision"]))
+    return Result(201, body, location(path) | etag(body.revision))
 
 
-def accepted(body: Json, path: str, *, decision_id: str | None = None) -> Result:
+def accepted(body: Resource, path: str, *, decision_id: str | None = None) -> Result:
     """202 with the resource that the work is about, and its Location."""
     return Result(202, body, location(path), decision_id)
 
 
-def changed(body: Json) -> Result:
+def changed(body: Revised) -> Result:
     """200 with the resource as it is now, and its ETag."""
-    return Result(200, body, etag(body["revision"]))
+    return Result(200, body, etag(body.revision))
 
 
 NO_CONTENT = Result(204)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def render_json(body: Any) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
-
-
-def json_response(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(body: Resource, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Result(status, body, headers or {}).response()
 
 
-def with_etag(body: Json) -> Response:
-    return json_response(body, headers=etag(body["revision"]))
+def with_etag(body: Revised) -> Response:
+    return json_response(body, headers=etag(body.revision))
 
 
 def etag(revision: int) -> dict[str, str]:

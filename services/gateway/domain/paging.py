@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
@@ -22,9 +23,11 @@ class Page:
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """`next`: the `Page.after` of the following page; None: this is the last page."""
+def encode_cursor(after: str | None) -> str | None:
+    """The opaque `next_cursor` of a page whose last item sorts by `after`; None: it is the last page."""
+    return None if after is None else base64.urlsafe_b64encode(after.encode()).rstrip(b"=").decode()
 
-    data: list[dict[str, Any]]
-    next: str | None = None
+
+def decode_cursor(cursor: str) -> str:
+    """Raises ValueError."""
+    return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()

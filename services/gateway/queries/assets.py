@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from services.gateway.domain.paging import Listing, Page
+from services.gateway.api.schemas.assets import Asset, AssetList, Stale
+from services.gateway.api.schemas.runs import Run
+from services.gateway.domain.paging import Page
 from services.gateway.domain.run_settings import default_settings
 from services.gateway.domain.settings import snapshot
-from services.gateway.queries.base import Json, Row, times, when
+from services.gateway.queries.base import Row
 from services.gateway.queries.runs import RunQueries
 from shared.contracts.settings_resolver import ExistingVersion
 from shared.contracts.values import AssetKind, Output
@@ -29,45 +31,45 @@ _STALE: Final = "case when t.stale_since is null then 'false' else 'true' end"
 
 
 class AssetQueries(RunQueries):
-    async def asset(self, asset_id: str) -> Json:
+    async def asset(self, asset_id: str) -> Asset:
         return (await self._assets([await self._one("asset", _ONE, asset_id)]))[0]
 
-    async def assets(self, episode_id: str, page: Page) -> Listing:
+    async def assets(self, episode_id: str, page: Page) -> AssetList:
         filters = {"kind": "t.kind", "stale": _STALE, "segment_id": "t.segment_id", "asset_id": "t.asset_id"}
         rows, following = await self._page(_OF_EPISODE, [episode_id], page, by="t.asset_id", filters=filters)
-        return Listing(await self._assets(rows), following)
+        return AssetList(data=await self._assets(rows), next_cursor=following)
 
-    async def _assets_of(self, episode_id: str) -> list[Json]:
+    async def _assets_of(self, episode_id: str) -> list[Asset]:
         """All of them, in the order they were made."""
         return await self._assets(await self._connection.fetch(_OF_EPISODE + " order by t.asset_id", episode_id))
 
-    async def _assets(self, rows: Sequence[Row]) -> list[Json]:
+    async def _assets(self, rows: Sequence[Row]) -> list[Asset]:
         committed = await self._versions_of([r["committed_version_id"] for r in rows if r["committed_version_id"]])
         waiting = await self._runs_by_id([r["active_run_id"] for r in rows if r["active_status"] == "preview_ready"])
         return [self._asset(r, committed.get(r["committed_version_id"]), waiting.get(r["active_run_id"])) for r in rows]
 
-    def _asset(self, row: Row, committed: Row | None, waiting: Json | None) -> Json:
-        return {
-            "id": row["asset_id"],
-            "project_id": row["project_id"],
-            "episode_id": row["episode_id"],
-            "segment_id": row["segment_id"],
-            "segment_number": row["segment_number"],
-            "kind": row["kind"],
-            "label": row["label"],
-            "draft": row["draft"],
-            "defaults": self._defaults(row, committed),
-            "committed": self._version(committed) if committed else None,
-            "committed_at": when(row["committed_at"]),
-            "preview": waiting,
-            "active_run_id": row["active_run_id"],
-            "stale": {"cause": "starting_image", "since": when(row["stale_since"])} if row["stale_since"] else None,
-            "revision": row["revision"],
-            **times(row),
-            "updated_at": when(row["seen_at"]),  # what its runs have become is seen here, too
-        }
+    def _asset(self, row: Row, committed: Row | None, waiting: Run | None) -> Asset:
+        return Asset(
+            id=row["asset_id"],
+            project_id=row["project_id"],
+            episode_id=row["episode_id"],
+            segment_id=row["segment_id"],
+            segment_number=row["segment_number"],
+            kind=row["kind"],
+            label=row["label"],
+            draft=row["draft"],
+            defaults=self._defaults(row, committed),
+            committed=self._version(committed) if committed else None,
+            committed_at=row["committed_at"],
+            preview=waiting,
+            active_run_id=row["active_run_id"],
+            stale=Stale(cause="starting_image", since=row["stale_since"]) if row["stale_since"] else None,
+            revision=row["revision"],
+            created_at=row["created_at"],
+            updated_at=row["seen_at"],  # rises with changes of its runs, too
+        )
 
-    def _defaults(self, row: Row, committed: Row | None) -> Json:
+    def _defaults(self, row: Row, committed: Row | None) -> Mapping[str, Any]:
         project = snapshot(row["project_settings"], Output(**row["output"]), {})
         return default_settings(
             AssetKind(row["kind"]),

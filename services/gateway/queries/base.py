@@ -8,10 +8,10 @@ from typing import Any
 
 import asyncpg
 
+from services.gateway.api.schemas.base import Costs, Failure, Money
 from services.gateway.domain.errors import invalid, not_found
 from services.gateway.domain.links import Links
-from services.gateway.domain.paging import Page
-from services.gateway.domain.timestamps import rfc3339
+from services.gateway.domain.paging import Page, encode_cursor
 from shared.contracts.catalogue import Catalogue
 from shared.core.ids import is_id
 from shared.postgres.pool import Connection
@@ -85,7 +85,8 @@ class QueryBase:
         order = f" order by {by} {'desc' if down else 'asc'} limit {page.limit + 1}"
         rows = await self._connection.fetch(sql + more + order, *values)
         column = by.rpartition(".")[2]
-        return rows[: page.limit], str(rows[page.limit - 1][column]) if len(rows) > page.limit else None
+        last = str(rows[page.limit - 1][column]) if len(rows) > page.limit else None
+        return rows[: page.limit], encode_cursor(last)
 
 
 def _place(after: str, by: str) -> str | int:
@@ -95,33 +96,28 @@ def _place(after: str, by: str) -> str | int:
             return int(after)
     elif by.endswith("user_id") or is_id(after):
         return after
-    raise invalid(("query:cursor", "is no cursor of this list: begin without one"))
+    raise invalid(("query:cursor", "is not a valid cursor; omit it to start over"))
 
 
-def when(moment: datetime | None) -> str | None:
-    return rfc3339(moment) if moment is not None else None
-
-
-def times(row: Row) -> Json:
-    return {"created_at": rfc3339(row["created_at"]), "updated_at": rfc3339(row["updated_at"])}
-
-
-def money(cost: Mapping[str, Any] | None, basis: str) -> Json | None:
-    """{amount, currency} if the cost is known on that basis (estimated or reported)."""
+def money(cost: Mapping[str, Any] | None, basis: str) -> Money | None:
+    """The amount if it is known on that basis (estimated or reported)."""
     if not cost or cost.get("basis") != basis:
         return None
-    return {"amount": cost["amount"], "currency": cost["currency"]}
+    return Money(amount=cost["amount"], currency=cost["currency"])
 
 
-def problem(error: Mapping[str, Any] | None) -> Json | None:
+def costs(cost: Mapping[str, Any] | None) -> Costs:
+    return Costs(estimated=money(cost, "estimated"), actual=money(cost, "reported"))
+
+
+def failure(error: Mapping[str, Any] | None) -> Failure | None:
     """A stored Problem as the API shows it."""
     if not error:
         return None
-    text = " ".join(t for t in (error.get("cause"), error.get("recovery")) if t)
-    return {
-        "code": error.get("code"),
-        "message": text,
-        "cause": error.get("cause"),
-        "recovery": error.get("recovery"),
-        "retryable": bool(error.get("retryable")),
-    }
+    return Failure(
+        code=error.get("code"),
+        message=" ".join(t for t in (error.get("cause"), error.get("recovery")) if t),
+        cause=error.get("cause"),
+        recovery=error.get("recovery"),
+        retryable=bool(error.get("retryable")),
+    )

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from services.gateway.api.schemas.batches import Batch, BatchItem, BatchList
+from services.gateway.api.schemas.episodes import (
+    Episode,
+    EpisodeSummary,
+    EpisodeSummaryList,
+    Order,
+    Revision,
+    RevisionList,
+)
+from services.gateway.api.schemas.imports import Import
 from services.gateway.domain.event_log import event_id
-from services.gateway.domain.paging import Listing, Page
-from services.gateway.queries.base import Json, Row, problem, times, when
+from services.gateway.domain.paging import Page
+from services.gateway.queries.base import Row, failure
 from services.gateway.queries.segments import SegmentQueries
 from shared.contracts.messages import message
 
@@ -46,75 +56,65 @@ _ITEMS: Final = """
 
 
 class EpisodeQueries(SegmentQueries):
-    async def episode(self, episode_id: str) -> Json:
+    async def episode(self, episode_id: str) -> Episode:
         """Read in one snapshot: whoever opens a stream at `cursor` misses nothing and gets nothing twice."""
         row = await self._one("episode", _EPISODE, episode_id)
         segments, assets = await self._segments_of(episode_id), await self._assets_of(episode_id)
-        return self._head(row) | {
-            "segments": segments,
-            "assets": assets,
-            "cursor": event_id(row["epoch"], row["place"]),
-            "updated_at": max([when(row["updated_at"]) or "", *(x["updated_at"] for x in (*segments, *assets))]),
-        }
+        return Episode(
+            **_head(row),
+            updated_at=max(row["updated_at"], *(x.updated_at for x in segments), *(x.updated_at for x in assets)),
+            segments=segments,
+            assets=assets,
+            cursor=event_id(row["epoch"], row["place"]),
+        )
 
-    async def episodes(self, project_id: str, page: Page) -> Listing:
+    async def episodes(self, project_id: str, page: Page) -> EpisodeSummaryList:
         rows, following = await self._page(
             _LIST, [project_id], page, by="t.episode_id", filters={"episode_id": "t.episode_id"}
         )
-        return Listing([self._summary(r) for r in rows], following)
+        return EpisodeSummaryList(data=[self._summary(r) for r in rows], next_cursor=following)
 
-    def _head(self, row: Row) -> Json:
-        return {
-            "id": row["episode_id"],
-            "project_id": row["project_id"],
-            "title": row["title"],
-            "description": row["description"],
-            "output": row["output"],
-            "order_revision": row["order_revision"],
-            "revision": row["revision"],
-            **times(row),
-        }
-
-    def _summary(self, row: Row) -> Json:
+    def _summary(self, row: Row) -> EpisodeSummary:
         poster = row["poster"] and self._links.committed("versions", row["version_id"], "poster", row["committed_at"])
-        return self._head(row) | {"segment_count": row["segment_count"], "thumbnail_url": poster}
-
-    async def order(self, episode_id: str) -> Json:
-        row = await self._one("episode", _ORDER, episode_id)
-        return {"segment_ids": row["segment_ids"], "revision": row["order_revision"]}
-
-    async def revisions(self, episode_id: str, page: Page) -> Listing:
-        rows, following = await self._page(_REVISIONS, [episode_id], page, by="t.id")
-        return Listing(
-            [
-                {
-                    "number": r["number"],
-                    "episode_id": episode_id,
-                    "change": r["change"],
-                    "details": r["details"],
-                    "actor": r["actor"],
-                    "created_at": when(r["created_at"]),
-                }
-                for r in rows
-            ],
-            following,
+        return EpisodeSummary(
+            **_head(row), updated_at=row["updated_at"], segment_count=row["segment_count"], thumbnail_url=poster
         )
 
-    async def import_(self, import_id: str) -> Json:
-        row = await self._one("import", _IMPORT, import_id)
-        return {
-            "id": row["import_id"],
-            "project_id": row["project_id"],
-            "episode_id": row["episode_id"],
-            "source": row["source"],
-            "status": row["status"],
-            "percent": row["percent"],
-            "warnings": row["warnings"],
-            "error": problem(row["error"]),
-            **times(row),
-        }
+    async def order(self, episode_id: str) -> Order:
+        row = await self._one("episode", _ORDER, episode_id)
+        return Order(segment_ids=row["segment_ids"], revision=row["order_revision"])
 
-    async def batches(self, episode_id: str, page: Page) -> Listing:
+    async def revisions(self, episode_id: str, page: Page) -> RevisionList:
+        rows, following = await self._page(_REVISIONS, [episode_id], page, by="t.id")
+        revisions = [
+            Revision(
+                number=r["number"],
+                episode_id=episode_id,
+                change=r["change"],
+                details=r["details"],
+                actor=r["actor"],
+                created_at=r["created_at"],
+            )
+            for r in rows
+        ]
+        return RevisionList(data=revisions, next_cursor=following)
+
+    async def import_(self, import_id: str) -> Import:
+        row = await self._one("import", _IMPORT, import_id)
+        return Import(
+            id=row["import_id"],
+            project_id=row["project_id"],
+            episode_id=row["episode_id"],
+            source=row["source"],
+            status=row["status"],
+            percent=row["percent"],
+            warnings=row["warnings"],
+            error=failure(row["error"]),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
+
+    async def batches(self, episode_id: str, page: Page) -> BatchList:
         rows, following = await self._page(
             _BATCH + "where t.episode_id = $1",
             [episode_id],
@@ -122,52 +122,67 @@ class EpisodeQueries(SegmentQueries):
             by="t.batch_id",
             filters={"status": "t.status", "batch_id": "t.batch_id"},
         )
-        return Listing(await self._batches(rows), following)
+        return BatchList(data=await self._batches(rows), next_cursor=following)
 
-    async def batch(self, batch_id: str) -> Json:
+    async def batch(self, batch_id: str) -> Batch:
         return (await self._batches([await self._one("batch", _BATCH + "where t.batch_id = $1", batch_id)]))[0]
 
-    async def _batches(self, rows: list[Row]) -> list[Json]:
-        items: dict[str, list[Json]] = {}
+    async def _batches(self, rows: list[Row]) -> list[Batch]:
+        items: dict[str, list[BatchItem]] = {}
         for item in await self._connection.fetch(_ITEMS, [r["batch_id"] for r in rows]):
             items.setdefault(item["batch_id"], []).append(_item(item))
         return [_batch(r, items.get(r["batch_id"], [])) for r in rows]
 
 
-def _item(row: Row) -> Json:
+def _head(row: Row) -> dict[str, Any]:
+    """What an episode shows everywhere, except `updated_at`."""
     return {
-        "asset_id": row["asset_id"],
-        "segment_id": row["segment_id"],
-        "segment_number": row["number"],
-        "kind": row["kind"],
-        "state": row["state"],
-        "run_id": row["run_id"],
-        "problem": problem({"retryable": False} | row["problem"]) if row["problem"] else None,
-    }
-
-
-def _batch(row: Row, items: list[Json]) -> Json:
-    said = message(row["message_code"], **row["message_args"]) if row["message_code"] else None
-    return {
-        "id": row["batch_id"],
+        "id": row["episode_id"],
         "project_id": row["project_id"],
-        "episode_id": row["episode_id"],
-        "mode": row["mode"],
-        "batch_size": row["batch_size"],
-        "start_from": row["start_from"],
-        "auto_approve": row["auto_approve"],
-        "review": row["review"],
-        "segment_ids": row["segment_ids"],
-        "status": row["status"],
-        "completed": row["completed"],
-        "approved": row["approved"],
-        "failed": row["failed"],
-        "total": row["total"],
-        "current_segment": row["current_segment"],
-        "message": said,
-        "items": items,
-        "compilation_job_id": row["compilation_id"],
-        "error": problem(row["error"]),
-        "finished_at": when(row["finished_at"]),
-        **times(row),
+        "title": row["title"],
+        "description": row["description"],
+        "output": row["output"],
+        "order_revision": row["order_revision"],
+        "revision": row["revision"],
+        "created_at": row["created_at"],
     }
+
+
+def _item(row: Row) -> BatchItem:
+    return BatchItem(
+        asset_id=row["asset_id"],
+        segment_id=row["segment_id"],
+        segment_number=row["number"],
+        kind=row["kind"],
+        state=row["state"],
+        run_id=row["run_id"],
+        problem=failure(row["problem"]),
+    )
+
+
+def _batch(row: Row, items: list[BatchItem]) -> Batch:
+    text = message(row["message_code"], **row["message_args"]) if row["message_code"] else None
+    return Batch(
+        id=row["batch_id"],
+        project_id=row["project_id"],
+        episode_id=row["episode_id"],
+        mode=row["mode"],
+        batch_size=row["batch_size"],
+        start_from=row["start_from"],
+        auto_approve=row["auto_approve"],
+        review=row["review"],
+        segment_ids=row["segment_ids"],
+        status=row["status"],
+        completed=row["completed"],
+        approved=row["approved"],
+        failed=row["failed"],
+        total=row["total"],
+        current_segment=row["current_segment"],
+        message=text,
+        items=items,
+        compilation_job_id=row["compilation_id"],
+        error=failure(row["error"]),
+        finished_at=row["finished_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

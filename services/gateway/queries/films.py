@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.gateway.domain.paging import Listing, Page
-from services.gateway.queries.base import Json, QueryBase, Row, problem, times, when
+from services.gateway.api.schemas.films import Chapter, Compilation, CompilationList, FilmReport, FilmSegment
+from services.gateway.domain.paging import Page
+from services.gateway.queries.base import QueryBase, Row, failure
 from services.gateway.queries.versions import resolution
 from shared.contracts.messages import message
 from shared.contracts.retention import FILMS_KEPT
@@ -24,58 +25,59 @@ _SELECT: Final = f"""
 
 
 class FilmQueries(QueryBase):
-    async def compilation(self, compilation_id: str) -> Json:
+    async def compilation(self, compilation_id: str) -> Compilation:
         return self._film(await self._one("compilation", _SELECT + "where t.compilation_id = $1", compilation_id))
 
-    async def compilations(self, episode_id: str, page: Page) -> Listing:
+    async def compilations(self, episode_id: str, page: Page) -> CompilationList:
         filters = {"status": "t.state", "batch_id": "t.batch_id"}
         rows, following = await self._page(
             _SELECT + "where t.episode_id = $1", [episode_id], page, by="t.compilation_id", filters=filters
         )
-        return Listing([self._film(r) for r in rows], following)
+        return CompilationList(data=[self._film(r) for r in rows], next_cursor=following)
 
-    def _film(self, row: Row) -> Json:
-        media, report, error = row["media"] or {}, row["report"] or {}, problem(row["error"])
+    def _film(self, row: Row) -> Compilation:
+        media, report, error = row["media"] or {}, row["report"] or {}, failure(row["error"])
         request = row["request"]
-        return {
-            "id": row["compilation_id"],
-            "project_id": row["project_id"],
-            "episode_id": row["episode_id"],
-            "batch_id": row["batch_id"],
-            "status": row["state"],
-            "progress": row["progress"],
-            "message": message(row["message_code"]) if row["message_code"] else None,
-            "estimated_duration": row["estimated_duration_s"],
-            "queue_position": self._queue_position(row),
-            "gone": row["gone"],
-            "output_video_url": self._film_url(row, "content", row["object"]),
-            "poster_url": self._film_url(row, "poster", row["poster"]),
-            "captions_url": self._film_url(row, "captions.vtt", row["files"].get("captions.vtt")),
-            "subtitles_url": self._film_url(row, "captions.srt", row["files"].get("captions.srt")),
-            "timeline_url": self._film_url(row, "timeline.otio", row["files"].get("timeline.otio")),
-            "output_duration": media.get("duration_s"),
-            "output_file_size": row["object"]["size"] if row["object"] else None,
-            "resolution": resolution(media),
-            "fps": media.get("fps"),
-            "segments_included": row["segments_included"],
-            "segments": [
-                {"segment_id": i["segment_id"], "version_id": i["video"]["version_id"]} for i in request["items"]
+        return Compilation(
+            id=row["compilation_id"],
+            project_id=row["project_id"],
+            episode_id=row["episode_id"],
+            batch_id=row["batch_id"],
+            status=row["state"],
+            progress=row["progress"],
+            message=message(row["message_code"]) if row["message_code"] else None,
+            estimated_duration=row["estimated_duration_s"],
+            queue_position=self._queue_position(row),
+            gone=row["gone"],
+            output_video_url=self._film_url(row, "content", row["object"]),
+            poster_url=self._film_url(row, "poster", row["poster"]),
+            captions_url=self._film_url(row, "captions.vtt", row["files"].get("captions.vtt")),
+            subtitles_url=self._film_url(row, "captions.srt", row["files"].get("captions.srt")),
+            timeline_url=self._film_url(row, "timeline.otio", row["files"].get("timeline.otio")),
+            output_duration=media.get("duration_s"),
+            output_file_size=row["object"]["size"] if row["object"] else None,
+            resolution=resolution(media),
+            fps=media.get("fps"),
+            segments_included=row["segments_included"],
+            segments=[
+                FilmSegment(segment_id=i["segment_id"], version_id=i["video"]["version_id"]) for i in request["items"]
             ],
-            "left_out": row["left_out"],
-            "chapters": [{"title": c["title"], "start": c["start_s"]} for c in report.get("chapters", [])],
-            "loudness_lufs": report.get("loudness_lufs"),
-            "true_peak_dbtp": report.get("true_peak_dbtp"),
-            "unmeasured": report.get("unmeasured", {}),
-            "warnings": row["warnings"],
-            "report": _report(report),
-            "provenance": row["provenance"],
-            "rating": row["rating"],
-            "feedback": row["feedback"],
-            "error_message": error["cause"] if error else None,
-            "recovery": error["recovery"] if error else None,
-            "completed_at": when(row["completed_at"]),
-            **times(row),
-        }
+            left_out=row["left_out"],
+            chapters=[Chapter(title=c["title"], start=c["start_s"]) for c in report.get("chapters", [])],
+            loudness_lufs=report.get("loudness_lufs"),
+            true_peak_dbtp=report.get("true_peak_dbtp"),
+            unmeasured=report.get("unmeasured", {}),
+            warnings=row["warnings"],
+            report=_report(report),
+            provenance=row["provenance"],
+            rating=row["rating"],
+            feedback=row["feedback"],
+            error_message=error.cause if error else None,
+            recovery=error.recovery if error else None,
+            completed_at=row["completed_at"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
 
     def _queue_position(self, row: Row) -> int | None:
         """From 1, while it waits: the compiler's own word, else how many wait before it."""
@@ -91,7 +93,7 @@ class FilmQueries(QueryBase):
         return self._links.committed("films", row["compilation_id"], rendition, ready_at)
 
 
-def _report(report: dict[str, Any]) -> Json | None:
+def _report(report: dict[str, Any]) -> FilmReport | None:
     if not report:
         return None
-    return {name: report.get(name) for name in ("pieces_reused", "pieces_rendered", "seconds")}
+    return FilmReport(**{name: report.get(name) for name in FilmReport.model_fields})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from services.gateway.api.schemas.events import SnapshotBatch, SnapshotCompilation, SnapshotEvent, SnapshotRun
 from services.gateway.domain.errors import not_found
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.runs import ACTIVE
-from services.gateway.queries.base import Json, QueryBase, Row, when
+from services.gateway.queries.base import QueryBase, Row
 from services.gateway.queries.films import GONE
 from shared.contracts.messages import message
 from shared.contracts.values import ObjectRef
@@ -60,19 +60,19 @@ class LiveQueries(QueryBase):
     async def project_ids(self) -> list[str]:
         return [r["project_id"] for r in await self._connection.fetch(_PROJECT_IDS, self._links.user_id)]
 
-    async def snapshot(self, project_ids: Iterable[str]) -> tuple[int, str]:
+    async def snapshot(self, project_ids: Iterable[str]) -> tuple[int, SnapshotEvent]:
         """What is active or waits for a decision, and the place in the log where it was read."""
         ids = list(project_ids)
         place = await self._connection.fetchval(_PLACE)
         runs = await self._connection.fetch(_RUNS, ids, sorted(ACTIVE))
         batches = await self._connection.fetch(_BATCHES, ids)
         films = await self._connection.fetch(_FILMS, ids)
-        data = {
-            "runs": [_run(r) for r in runs],
-            "batches": [_batch(r) for r in batches],
-            "compilations": [_film(r) for r in films],
-        }
-        return int(place), json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        event = SnapshotEvent(
+            runs=[_run(r) for r in runs],
+            batches=[_batch(r) for r in batches],
+            compilations=[_film(r) for r in films],
+        )
+        return int(place), event
 
     async def media(self, collection: str, object_id: str, rendition: str) -> MediaFile:
         """Refusal not-found: no such rendition, or the caller may not see it."""
@@ -102,45 +102,51 @@ def _filename(collection: str, row: Row, rendition: str, extension: str) -> str:
     return f"{base}.{extension}" if rendition == "content" else f"{base} {rendition}.{extension}"
 
 
-def _said(row: Row) -> str | None:
-    return message(row["message_code"], **row.get("message_args", {})) if row["message_code"] else None
-
-
-def _place_of(row: Row, status: str) -> Json:
+def _common(row: Row, status: str) -> dict[str, Any]:
+    """The fields that every event has."""
     return {
         "project_id": row["project_id"],
         "episode_id": row["episode_id"],
         "status": status,
-        "message": _said(row),
+        "message": message(row["message_code"], **row.get("message_args", {})) if row["message_code"] else None,
         "actor": row["actor"],
-        "updated_at": when(row["updated_at"]),
+        "updated_at": row["updated_at"],
     }
 
 
-def _run(row: Row) -> Json:
-    return _place_of(row, row["status"]) | {
-        "run_id": row["run_id"],
-        "asset_id": row["asset_id"],
-        "kind": row["kind"],
-        "segment_id": row["segment_id"],
-        "segment_number": row["segment_number"],
-        "batch_id": row["batch_id"],
-        "source": row["source"],
-        "step": row["step"],
-        "percent": row["percent"],
-        "deadline": when(row["deadline"]),
-        "version_ids": row["candidates"],
-    }
+def _run(row: Row) -> SnapshotRun:
+    return SnapshotRun(
+        **_common(row, row["status"]),
+        run_id=row["run_id"],
+        asset_id=row["asset_id"],
+        kind=row["kind"],
+        segment_id=row["segment_id"],
+        segment_number=row["segment_number"],
+        batch_id=row["batch_id"],
+        source=row["source"],
+        step=row["step"],
+        percent=row["percent"],
+        deadline=row["deadline"],
+        version_ids=row["candidates"],
+    )
 
 
-def _batch(row: Row) -> Json:
-    names = ("batch_id", "completed", "approved", "failed", "total", "current_segment")
-    return _place_of(row, row["status"]) | {name: row[name] for name in names}
+def _batch(row: Row) -> SnapshotBatch:
+    return SnapshotBatch(
+        **_common(row, row["status"]),
+        batch_id=row["batch_id"],
+        completed=row["completed"],
+        approved=row["approved"],
+        failed=row["failed"],
+        total=row["total"],
+        current_segment=row["current_segment"],
+    )
 
 
-def _film(row: Row) -> Json:
-    return _place_of(row, row["state"]) | {
-        "compilation_job_id": row["compilation_id"],
-        "progress": row["progress"],
-        "output_duration": (row["media"] or {}).get("duration_s"),
-    }
+def _film(row: Row) -> SnapshotCompilation:
+    return SnapshotCompilation(
+        **_common(row, row["state"]),
+        compilation_job_id=row["compilation_id"],
+        progress=row["progress"],
+        output_duration=(row["media"] or {}).get("duration_s"),
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from services.gateway.queries.base import Json
 from shared.postgres.pool import Connection
 
 # Of videos that a person decided on. What a policy approved, or a rollback
@@ -54,7 +53,7 @@ TARGETS: Final[dict[str, float]] = {
 
 async def review_metrics(
     connection: Connection, project_id: str | None = None, episode_id: str | None = None, since: datetime | None = None
-) -> Json:
+) -> dict[str, Any]:
     """Of an episode, of a project, or of everything; decided and completed since then. null: nothing to measure."""
     row: Any = await connection.fetchrow(_METRICS, project_id, episode_id, since)
     reviewed = row["segments_reviewed"]

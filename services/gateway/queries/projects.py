@@ -5,9 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from services.gateway.domain.paging import Listing, Page
+from services.gateway.api.schemas.accounts import Member, MemberList
+from services.gateway.api.schemas.base import Money
+from services.gateway.api.schemas.projects import (
+    FeedEntry,
+    FeedEntryList,
+    Metrics,
+    Project,
+    ProjectList,
+    Settings,
+    Usage,
+    UsageGroup,
+)
+from services.gateway.api.schemas.uploads import Upload
+from services.gateway.domain.paging import Page
 from services.gateway.domain.settings import with_defaults, workflow_of
-from services.gateway.queries.base import Json, QueryBase, Row, times, when
+from services.gateway.queries.base import QueryBase, Row
 from services.gateway.queries.metrics import TARGETS, review_metrics
 from shared.contracts.messages import message
 
@@ -65,58 +78,52 @@ _PROGRESS: Final = """
 
 
 class ProjectQueries(QueryBase):
-    async def project(self, project_id: str) -> Json:
+    async def project(self, project_id: str) -> Project:
         sql = _MINE + " and t.project_id = $2"
         return _project(await self._one("project", sql, self._links.user_id, project_id))
 
-    async def projects(self, page: Page) -> Listing:
+    async def projects(self, page: Page) -> ProjectList:
         rows, following = await self._page(
             _MINE, [self._links.user_id], page, by="t.project_id", filters={"project_id": "t.project_id"}
         )
-        return Listing([_project(r) for r in rows], following)
+        return ProjectList(data=[_project(r) for r in rows], next_cursor=following)
 
-    async def settings(self, project_id: str) -> Json:
+    async def settings(self, project_id: str) -> Settings:
         row = await self._one("project", _SETTINGS, project_id)
         workflow = workflow_of(row["settings"], project_id, self._step_by_step_share)
-        return with_defaults(row["settings"]) | {
-            "workflow": workflow,
-            "project_id": project_id,
-            "revision": row["settings_revision"],
-            "updated_at": when(row["updated_at"]),
-        }
+        return Settings(
+            **with_defaults(row["settings"]) | {"workflow": workflow},
+            project_id=project_id,
+            revision=row["settings_revision"],
+            updated_at=row["updated_at"],
+        )
 
-    async def members(self, project_id: str, page: Page) -> Listing:
+    async def members(self, project_id: str, page: Page) -> MemberList:
         rows, following = await self._page(_MEMBERS, [project_id], page, by="t.user_id", down=False)
-        return Listing([_member(r) for r in rows], following)
+        return MemberList(data=[_member(r) for r in rows], next_cursor=following)
 
-    async def member(self, project_id: str, user_id: str) -> Json:
+    async def member(self, project_id: str, user_id: str) -> Member:
         return _member(await self._one("member", _MEMBERS + " and t.user_id = $2", project_id, user_id))
 
-    async def usage(self, project_id: str, start: datetime | None, end: datetime | None, group_by: str) -> Json:
+    async def usage(self, project_id: str, start: datetime | None, end: datetime | None, group_by: str) -> Usage:
         rows = await self._connection.fetch(_SPENT.format(group=_USAGE[group_by]), project_id, start, end)
-        return {
-            "project_id": project_id,
-            "from": when(start),
-            "to": when(end),
-            "group_by": group_by,
-            "totals": _totals(rows),
-            "groups": [
-                {
-                    "key": r["part"],
-                    "runs": r["runs"],
-                    "amount": str(r["amount"]),
-                    "currency": r["currency"],
-                    "estimated": str(r["estimated"]),
-                }
-                for r in rows
-            ],
-        }
+        groups = [
+            UsageGroup(
+                key=r["part"],
+                runs=r["runs"],
+                amount=str(r["amount"]),
+                currency=r["currency"],
+                estimated=str(r["estimated"]),
+            )
+            for r in rows
+        ]
+        return Usage(project_id=project_id, from_=start, to=end, group_by=group_by, totals=_totals(rows), groups=groups)
 
-    async def metrics(self, project_id: str, episode_id: str | None) -> Json:
+    async def metrics(self, project_id: str, episode_id: str | None) -> Metrics:
         found = await review_metrics(self._connection, project_id, episode_id)
-        return {"project_id": project_id, "episode_id": episode_id, **found, "targets": TARGETS}
+        return Metrics(project_id=project_id, episode_id=episode_id, **found, targets=TARGETS)
 
-    async def progress(self, project_id: str, page: Page) -> Listing:
+    async def progress(self, project_id: str, page: Page) -> FeedEntryList:
         rows, following = await self._page(
             _PROGRESS,
             [project_id],
@@ -133,9 +140,9 @@ class ProjectQueries(QueryBase):
                 "batch_id": "r.batch_id",
             },
         )
-        return Listing([self._entry(r) for r in rows], following)
+        return FeedEntryList(data=[self._entry(r) for r in rows], next_cursor=following)
 
-    def _entry(self, row: Row) -> Json:
+    def _entry(self, row: Row) -> FeedEntry:
         """One line of the feed: what happened, with the picture and the ids that lead to its editor."""
         poster = None
         if row["poster"] and not row["retired_at"]:
@@ -146,64 +153,69 @@ class ProjectQueries(QueryBase):
                     "versions", row["version_id"], "poster", row["committed_at"] or row["version_created_at"]
                 )
             )
-        names = (
-            "run_id",
-            "episode_id",
-            "asset_id",
-            "segment_id",
-            "segment_number",
-            "batch_id",
-            "kind",
-            "label",
-            "state",
-            "step",
-            "attempt",
+        return FeedEntry(
+            id=str(row["id"]),
+            run_id=row["run_id"],
+            episode_id=row["episode_id"],
+            asset_id=row["asset_id"],
+            segment_id=row["segment_id"],
+            segment_number=row["segment_number"],
+            batch_id=row["batch_id"],
+            kind=row["kind"],
+            label=row["label"],
+            state=row["state"],
+            step=row["step"],
+            attempt=row["attempt"],
+            run_status=row["status"],
+            message=message(row["message_code"], **row["message_args"]),
+            thumbnail_url=poster,
+            at=row["at"],
         )
-        return {
-            "id": str(row["id"]),
-            **{name: row[name] for name in names},
-            "run_status": row["status"],
-            "message": message(row["message_code"], **row["message_args"]),
-            "thumbnail_url": poster,
-            "at": when(row["at"]),
-        }
 
-    async def upload(self, upload_id: str) -> Json:
+    async def upload(self, upload_id: str) -> Upload:
         row = await self._one("upload", _UPLOAD, upload_id)
-        return {
-            "id": row["upload_id"],
-            "project_id": row["project_id"],
-            "filename": row["filename"],
-            "content_type": row["content_type"],
-            "kind": row["kind"],
-            "size": row["object"]["size"],
-            "sha256": row["object"]["sha256"],
-            "width": row["width"],
-            "height": row["height"],
-            "duration": row["duration"],
-            "url": self._links.committed("uploads", upload_id, "content", row["created_at"]),
-            **times(row),
-        }
+        return Upload(
+            id=row["upload_id"],
+            project_id=row["project_id"],
+            filename=row["filename"],
+            content_type=row["content_type"],
+            kind=row["kind"],
+            size=row["object"]["size"],
+            sha256=row["object"]["sha256"],
+            width=row["width"],
+            height=row["height"],
+            duration=row["duration"],
+            url=self._links.committed("uploads", upload_id, "content", row["created_at"]),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
 
 
-def _project(row: Row) -> Json:
-    return {
-        "id": row["project_id"],
-        "name": row["name"],
-        "description": row["description"],
-        "my_role": row["role"],
-        "bytes": int(row["bytes"]),
-        "revision": row["revision"],
-        **times(row),
-    }
+def _project(row: Row) -> Project:
+    return Project(
+        id=row["project_id"],
+        name=row["name"],
+        description=row["description"],
+        my_role=row["role"],
+        bytes=int(row["bytes"]),
+        revision=row["revision"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
-def _member(row: Row) -> Json:
-    return {"user_id": row["user_id"], "name": row["name"], "role": row["role"], **times(row)}
+def _member(row: Row) -> Member:
+    return Member(
+        user_id=row["user_id"],
+        name=row["name"],
+        role=row["role"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
-def _totals(rows: list[Row]) -> list[Json]:
+def _totals(rows: list[Row]) -> list[Money]:
     totals: dict[str, Any] = {}
     for row in rows:
         totals[row["currency"]] = totals.get(row["currency"], 0) + row["amount"]
-    return [{"amount": str(amount), "currency": currency} for currency, amount in totals.items()]
+    return [Money(amount=str(amount), currency=currency) for currency, amount in totals.items()]

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from services.gateway.domain.paging import Listing, Page
-from services.gateway.queries.base import Json, Row, money, problem, times, when
+from services.gateway.api.schemas.reviews import Review, ReviewList
+from services.gateway.api.schemas.runs import Run, RunList, Step
+from services.gateway.domain.paging import Page
+from services.gateway.queries.base import Row, costs, failure
 from services.gateway.queries.versions import VersionQueries
 from shared.contracts.messages import message
 
@@ -36,10 +38,10 @@ OUTCOMES: Final = ("accepted", "rejected", "expired", "withdrawn")
 
 
 class RunQueries(VersionQueries):
-    async def run(self, run_id: str) -> Json:
+    async def run(self, run_id: str) -> Run:
         return (await self._runs([await self._one("run", _ONE, run_id)]))[0]
 
-    async def runs(self, page: Page, *, project_id: str | None = None, asset_id: str | None = None) -> Listing:
+    async def runs(self, page: Page, *, project_id: str | None = None, asset_id: str | None = None) -> RunList:
         filters = {
             "kind": "t.kind",
             "status": "t.status",
@@ -51,9 +53,9 @@ class RunQueries(VersionQueries):
             "run_id": "t.run_id",
         }
         rows, following = await self._page(_LIST, [project_id, asset_id], page, by="t.run_id", filters=filters)
-        return Listing(await self._runs(rows), following)
+        return RunList(data=await self._runs(rows), next_cursor=following)
 
-    async def reviews(self, page: Page, *, project_id: str) -> Listing:
+    async def reviews(self, page: Page, *, project_id: str) -> ReviewList:
         filters = {
             "kind": "t.kind",
             "action": "t.action",
@@ -67,67 +69,68 @@ class RunQueries(VersionQueries):
         rows, following = await self._page(
             _REVIEW + "where t.project_id = $1", [project_id], page, by="t.review_id", filters=filters
         )
-        return Listing([_review(r) for r in rows], following)
+        return ReviewList(data=[_review(r) for r in rows], next_cursor=following)
 
-    async def review(self, review_id: str) -> Json:
+    async def review(self, review_id: str) -> Review:
         return _review(await self._one("review", _REVIEW + "where t.review_id = $1", review_id))
 
-    async def _runs_by_id(self, run_ids: Sequence[str]) -> dict[str, Json]:
+    async def _runs_by_id(self, run_ids: Sequence[str]) -> dict[str, Run]:
         if not run_ids:
             return {}
-        return {r["id"]: r for r in await self._runs(await self._connection.fetch(_SOME, list(run_ids)))}
+        return {r.id: r for r in await self._runs(await self._connection.fetch(_SOME, list(run_ids)))}
 
-    async def _runs(self, rows: Sequence[Row]) -> list[Json]:
+    async def _runs(self, rows: Sequence[Row]) -> list[Run]:
         if not rows:
             return []
         run_ids = [r["run_id"] for r in rows]
         versions = await self._versions_of([v for r in rows for v in r["candidates"]])
         reviews = {r["run_id"]: r for r in await self._connection.fetch(_REVIEWS_OF, run_ids)}
-        steps: dict[str, list[Json]] = {}
+        steps: dict[str, list[Step]] = {}
         for step in await self._connection.fetch(_STEPS, run_ids):
             steps.setdefault(step["run_id"], []).append(_step(step))
         return [self._run(r, versions, reviews.get(r["run_id"]), steps.get(r["run_id"], [])) for r in rows]
 
-    def _run(self, row: Row, versions: dict[str, Row], review: Row | None, steps: list[Json]) -> Json:
-        return {
-            "id": row["run_id"],
-            "project_id": row["project_id"],
-            "episode_id": row["episode_id"],
-            "asset_id": row["asset_id"],
-            "segment_id": row["segment_id"],
-            "segment_number": row["segment_number"],
-            "batch_id": row["batch_id"],
-            "import_id": row["import_id"],
-            "kind": row["kind"],
-            "label": row["label"],
-            "number": row["number"],
-            "source": row["source"],
-            "parent_run_id": row["parent_run_id"],
-            "parent_reason": row["parent_reason"],
-            "status": row["status"],
-            "step": row["step"],
-            "percent": row["percent"],
-            "message": self._said(row),
-            "attempt": row["attempt"],
-            "steps": steps,
-            "directions": row["request"]["overrides"].get("directions"),
-            "style_adjustments": row["request"]["overrides"].get("style_adjustments"),
-            "character_prompt": row["request"]["overrides"].get("character_prompt"),
-            "settings": row["settings"],
-            "provider": row["provider"],
-            "versions": [self._version(versions[v]) for v in row["candidates"] if v in versions],
-            "version_id": row["version_id"],
-            "lost": [problem(p) for p in row["lost"]],
-            "deadline": when(row["deadline"]),
-            "review": _review(review) if review else None,
-            "review_outcome": row["verdict"] if row["verdict"] in OUTCOMES else None,
-            "auto_approve": row["auto_approve"],
-            "error": problem(row["error"]),
-            "cost": {"estimated": money(row["cost"], "estimated"), "actual": money(row["cost"], "reported")},
-            "started_at": when(row["started_at"]),
-            "finished_at": when(row["finished_at"]),
-            **times(row),
-        }
+    def _run(self, row: Row, versions: dict[str, Row], review: Row | None, steps: list[Step]) -> Run:
+        return Run(
+            id=row["run_id"],
+            project_id=row["project_id"],
+            episode_id=row["episode_id"],
+            asset_id=row["asset_id"],
+            segment_id=row["segment_id"],
+            segment_number=row["segment_number"],
+            batch_id=row["batch_id"],
+            import_id=row["import_id"],
+            kind=row["kind"],
+            label=row["label"],
+            number=row["number"],
+            source=row["source"],
+            parent_run_id=row["parent_run_id"],
+            parent_reason=row["parent_reason"],
+            status=row["status"],
+            step=row["step"],
+            percent=row["percent"],
+            message=self._said(row),
+            attempt=row["attempt"],
+            steps=steps,
+            directions=row["request"]["overrides"].get("directions"),
+            style_adjustments=row["request"]["overrides"].get("style_adjustments"),
+            character_prompt=row["request"]["overrides"].get("character_prompt"),
+            settings=row["settings"],
+            provider=row["provider"],
+            versions=[self._version(versions[v]) for v in row["candidates"] if v in versions],
+            version_id=row["version_id"],
+            lost=[f for p in row["lost"] if (f := failure(p))],
+            deadline=row["deadline"],
+            review=_review(review) if review else None,
+            review_outcome=row["verdict"] if row["verdict"] in OUTCOMES else None,
+            auto_approve=row["auto_approve"],
+            error=failure(row["error"]),
+            cost=costs(row["cost"]),
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
 
     def _said(self, row: Row) -> str | None:
         """The run's own words, unless nobody has been heard of for too long."""
@@ -136,39 +139,40 @@ class RunQueries(VersionQueries):
         if row["status"] in ("requested", "queued") and not waits and quiet > UNCLAIMED:
             return message("run.no_worker")
         if row["status"] == "generating" and not waits and quiet > SILENT:
-            return message("run.silent_worker", since=when(row["heard_at"] or row["created_at"]))
+            return message("run.silent_worker", since=row["heard_at"] or row["created_at"])
         return message(row["message_code"], **row["message_args"]) if row["message_code"] else None
 
 
-def _step(row: Row) -> Json:
-    return {
-        "state": row["state"],
-        "step": row["step"],
-        "attempt": row["attempt"],
-        "at": when(row["at"]),
-        "message": message(row["message_code"], **row["message_args"]),
-    }
+def _step(row: Row) -> Step:
+    return Step(
+        state=row["state"],
+        step=row["step"],
+        attempt=row["attempt"],
+        at=row["at"],
+        message=message(row["message_code"], **row["message_args"]),
+    )
 
 
-def _review(row: Row) -> Json:
-    return {
-        "id": row["review_id"],
-        "project_id": row["project_id"],
-        "episode_id": row["episode_id"],
-        "asset_id": row["asset_id"],
-        "segment_id": row["segment_id"],
-        "run_id": row["run_id"],
-        "version_id": row["version_id"],
-        "kind": row["kind"],
-        "action": row["action"],
-        "rating": row["rating"],
-        "feedback": row["feedback"],
-        "suggested_changes": row["suggested_changes"],
-        "regenerate": row["regenerate"],
-        "user_id": row["user_id"],
-        "verdict": row["verdict"],
-        "reason": row["reason"],
-        "next_run_id": row["next_run_id"],
-        "decided_at": when(row["decided_at"]),
-        **times(row),
-    }
+def _review(row: Row) -> Review:
+    return Review(
+        id=row["review_id"],
+        project_id=row["project_id"],
+        episode_id=row["episode_id"],
+        asset_id=row["asset_id"],
+        segment_id=row["segment_id"],
+        run_id=row["run_id"],
+        version_id=row["version_id"],
+        kind=row["kind"],
+        action=row["action"],
+        rating=row["rating"],
+        feedback=row["feedback"],
+        suggested_changes=row["suggested_changes"],
+        regenerate=row["regenerate"],
+        user_id=row["user_id"],
+        verdict=row["verdict"],
+        reason=row["reason"],
+        next_run_id=row["next_run_id"],
+        decided_at=row["decided_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

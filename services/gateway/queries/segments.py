@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from services.gateway.domain.paging import Listing, Page
+from services.gateway.api.schemas.segments import (
+    GenerationParams,
+    QualityMetrics,
+    SceneInfo,
+    Segment,
+    SegmentAssets,
+    SegmentList,
+    SegmentsStatus,
+    StatusOfSegment,
+    Transition,
+)
+from services.gateway.api.schemas.versions import PreviousVersion
+from services.gateway.domain.paging import Page
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.segments import NewestRun, SegmentState, count_segments, segment_state
 from services.gateway.queries.assets import AssetQueries
-from services.gateway.queries.base import Json, Row, times, when
+from services.gateway.queries.base import Json, Row
 from services.gateway.queries.versions import SCORES, resolution, style_of
 
 _SELECT: Final = """
@@ -37,6 +49,14 @@ _SELECT: Final = """
 _ONE: Final = _SELECT + "where t.segment_id = $1 and t.deleted_at is null"
 _OF_EPISODE: Final = _SELECT + "where t.episode_id = $1 and t.deleted_at is null"
 
+_EMPTY_SCENE: Final[dict[str, Any]] = {
+    "scene_number": None,
+    "location": None,
+    "description": None,
+    "characters": [],
+    "dialogue": [],
+}
+
 _PREVIOUS: Final = """
     select asset_id, version_id, run_id, number, status, object, poster, retired_at, committed_at, created_at,
            directions, model, media ->> 'duration_s' as duration, quality ->> 'overall_score' as score
@@ -45,10 +65,10 @@ _PREVIOUS: Final = """
 
 
 class SegmentQueries(AssetQueries):
-    async def segment(self, segment_id: str) -> Json:
+    async def segment(self, segment_id: str) -> Segment:
         return (await self._segments([await self._one("segment", _ONE, segment_id)]))[0]
 
-    async def segments(self, episode_id: str, page: Page) -> Listing:
+    async def segments(self, episode_id: str, page: Page) -> SegmentList:
         rows, following = await self._page(
             _OF_EPISODE,
             [episode_id],
@@ -57,37 +77,34 @@ class SegmentQueries(AssetQueries):
             down=False,
             filters={"segment_id": "t.segment_id", "kind": "t.type"},
         )
-        return Listing(await self._segments(rows), following)
+        return SegmentList(data=await self._segments(rows), next_cursor=following)
 
-    async def segments_status(self, episode_id: str) -> Json:
+    async def segments_status(self, episode_id: str) -> SegmentsStatus:
         rows = await self._connection.fetch(_OF_EPISODE + " order by t.number", episode_id)
         versions = await self._versions_of([v for r in rows if (v := _described_id(r))])
         states = [_shown(r) for r in rows]
-        return {
-            **asdict(count_segments(states)),
-            "segments": [
-                self._status(r, state, versions.get(_described_id(r) or ""))
-                for r, state in zip(rows, states, strict=True)
-            ],
-        }
+        segments = [
+            self._status(r, state, versions.get(_described_id(r) or "")) for r, state in zip(rows, states, strict=True)
+        ]
+        return SegmentsStatus(**asdict(count_segments(states)), segments=segments)
 
-    def _status(self, row: Row, state: SegmentState, version: Row | None) -> Json:
+    def _status(self, row: Row, state: SegmentState, version: Row | None) -> StatusOfSegment:
         urls = self._urls(version) if version else {}
-        return {
-            "id": row["segment_id"],
-            "segment_number": row["number"],
-            "status": state.status,
-            "approval_status": state.approval_status,
-            "video_url": urls.get("url"),
-            "thumbnail_url": urls.get("thumbnail_url"),
-            "duration": version["media"].get("duration_s") if version else row["duration"],
-            "quality_score": ((version["quality"] or {}) if version else {}).get("overall_score"),
-        }
+        return StatusOfSegment(
+            id=row["segment_id"],
+            segment_number=row["number"],
+            status=state.status,
+            approval_status=state.approval_status,
+            video_url=urls.get("url"),
+            thumbnail_url=urls.get("thumbnail_url"),
+            duration=version["media"].get("duration_s") if version else row["duration"],
+            quality_score=((version["quality"] or {}) if version else {}).get("overall_score"),
+        )
 
-    async def _segments_of(self, episode_id: str) -> list[Json]:
+    async def _segments_of(self, episode_id: str) -> list[Segment]:
         return await self._segments(await self._connection.fetch(_OF_EPISODE + " order by t.number", episode_id))
 
-    async def _segments(self, rows: Sequence[Row]) -> list[Json]:
+    async def _segments(self, rows: Sequence[Row]) -> list[Segment]:
         ids = [r[name] for r in rows for name in ("waiting_version_id", "committed_version_id") if r[name]]
         versions = await self._versions_of(ids)
         previous: dict[str, list[Row]] = {}
@@ -95,43 +112,36 @@ class SegmentQueries(AssetQueries):
             previous.setdefault(row["asset_id"], []).append(row)
         return [self._segment(r, versions, previous.get(r["video_id"], [])) for r in rows]
 
-    def _segment(self, row: Row, versions: Mapping[str, Row], previous: Sequence[Row]) -> Json:
+    def _segment(self, row: Row, versions: Mapping[str, Row], previous: Sequence[Row]) -> Segment:
         described = versions.get(_described_id(row) or "")
         committed = versions.get(row["committed_version_id"] or "")
         state = _shown(row)
-        return {
-            "id": row["segment_id"],
-            "project_id": row["project_id"],
-            "episode_id": row["episode_id"],
-            "segment_number": row["number"],
-            "type": row["type"],
-            "scene_info": {
-                "scene_number": None,
-                "location": None,
-                "description": None,
-                "characters": [],
-                "dialogue": [],
-            }
-            | row["scene_info"],
-            "scene_id": row["scene_id"],
-            "shot_id": row["shot_id"],
+        return Segment(
+            id=row["segment_id"],
+            project_id=row["project_id"],
+            episode_id=row["episode_id"],
+            segment_number=row["number"],
+            type=row["type"],
+            scene_info=SceneInfo(**_EMPTY_SCENE | row["scene_info"]),
+            scene_id=row["scene_id"],
+            shot_id=row["shot_id"],
             **self._described(row, described),
-            "target_duration": row["duration"],
-            "status": state.status,
-            "approval_status": state.approval_status,
-            "approved_at": when(committed["accepted_at"]) if committed else None,
-            "previous_versions": [
+            target_duration=row["duration"],
+            status=state.status,
+            approval_status=state.approval_status,
+            approved_at=committed["accepted_at"] if committed else None,
+            previous_versions=[
                 self._previous(v) for v in previous if described is None or v["version_id"] != described["version_id"]
             ],
-            "committed_version": self._version(committed) if committed else None,
-            "waiting_run_id": row["waiting_run_id"],
-            "transition_after": _transition(row["transition_after"]),
-            "user_notes": row["user_notes"],
-            "assets": {"video": row["video_id"], "starting_image": row["image_id"], "narration": row["narration_id"]},
-            "revision": row["revision"],
-            **times(row),
-            "updated_at": when(max(row["updated_at"], row["video_updated_at"])),
-        }
+            committed_version=self._version(committed) if committed else None,
+            waiting_run_id=row["waiting_run_id"],
+            transition_after=_transition(row["transition_after"]),
+            user_notes=row["user_notes"],
+            assets=SegmentAssets(video=row["video_id"], starting_image=row["image_id"], narration=row["narration_id"]),
+            revision=row["revision"],
+            created_at=row["created_at"],
+            updated_at=max(row["updated_at"], row["video_updated_at"]),
+        )
 
     def _described(self, row: Row, version: Row | None) -> Json:
         """The fields that tell of the video that is shown; without one, of what was asked for."""
@@ -147,26 +157,26 @@ class SegmentQueries(AssetQueries):
             "format": _format(version["object"]["content_type"]) if version else None,
             "file_size": version["object"]["size"] if version else None,
             "generation_params": _parameters(row, version),
-            "quality_metrics": {name: quality.get(name) for name in SCORES},
+            "quality_metrics": QualityMetrics(**{name: quality.get(name) for name in SCORES}),
             "version": version["number"] if version else None,
             "version_id": version["version_id"] if version else None,
             "parent_version_id": version["parent_version_id"] if version else None,
         }
 
-    def _previous(self, row: Row) -> Json:
-        return {
-            "id": row["version_id"],
-            "run_id": row["run_id"],
-            "number": row["number"],
-            "status": row["status"],
-            "url": self._url(row, "content", row["object"]),
-            "thumbnail_url": self._url(row, "poster", row["poster"]),
-            "directions": row["directions"],
-            "model": row["model"],
-            "duration": float(row["duration"]) if row["duration"] else None,
-            "quality_score": float(row["score"]) if row["score"] else None,
-            "created_at": when(row["created_at"]),
-        }
+    def _previous(self, row: Row) -> PreviousVersion:
+        return PreviousVersion(
+            id=row["version_id"],
+            run_id=row["run_id"],
+            number=row["number"],
+            status=row["status"],
+            url=self._url(row, "content", row["object"]),
+            thumbnail_url=self._url(row, "poster", row["poster"]),
+            directions=row["directions"],
+            model=row["model"],
+            duration=float(row["duration"]) if row["duration"] else None,
+            quality_score=float(row["score"]) if row["score"] else None,
+            created_at=row["created_at"],
+        )
 
 
 def _described_id(row: Row) -> str | None:
@@ -182,36 +192,32 @@ def _shown(row: Row) -> SegmentState:
     )
 
 
-def _parameters(row: Row, version: Row | None) -> Json:
+def _parameters(row: Row, version: Row | None) -> GenerationParams:
+    unset = {"duration": None, "resolution": None, "aspect_ratio": None}
     if version is None:
         draft = row["draft"] or {}
-        settings: dict[str, Any] = dict(draft.get("settings") or {})
-        return {
+        known = {
             "prompt": draft.get("directions"),
             "style": row["project_settings"].get("style"),
             "seed": None,
             "character_prompt": None,
             "model": None,
             "duration": row["duration"],
-            "resolution": None,
-            "aspect_ratio": None,
-        } | settings
-    settings = {name: s.get("value") for name, s in version["settings"].items()}
-    return (
-        {"duration": None, "resolution": None, "aspect_ratio": None}
-        | settings
-        | {
-            "prompt": version["directions"],
-            "style": style_of(version),
-            "seed": version["seed"],
-            "model": version["model"],
-            "character_prompt": version["character_prompt"],
         }
-    )
+        return GenerationParams(**unset | known | dict(draft.get("settings") or {}))
+    settings = {name: s.get("value") for name, s in version["settings"].items()}
+    known = {
+        "prompt": version["directions"],
+        "style": style_of(version),
+        "seed": version["seed"],
+        "model": version["model"],
+        "character_prompt": version["character_prompt"],
+    }
+    return GenerationParams(**unset | settings | known)
 
 
-def _transition(stored: Mapping[str, Any] | None) -> Json | None:
-    return {"style": stored["style"], "duration": stored.get("duration_s", 0.5)} if stored else None
+def _transition(stored: Mapping[str, Any] | None) -> Transition | None:
+    return Transition(style=stored["style"], duration=stored.get("duration_s", 0.5)) if stored else None
 
 
 def _format(content_type: str) -> str:

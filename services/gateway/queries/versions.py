@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from services.gateway.api.schemas.versions import Comparison, Difference, Version, VersionList
 from services.gateway.domain.errors import Refusal, not_found
-from services.gateway.domain.paging import Listing, Page
-from services.gateway.queries.base import Json, QueryBase, Row, money, times, when
+from services.gateway.domain.paging import Page
+from services.gateway.queries.base import Json, QueryBase, Row, costs
 from shared.core.ids import is_id
 
 _SELECT: Final = """
@@ -45,10 +46,10 @@ _COMPARED: Final = (
 
 
 class VersionQueries(QueryBase):
-    async def version(self, version_id: str) -> Json:
+    async def version(self, version_id: str) -> Version:
         return self._version(await self._one("version", _ONE, version_id))
 
-    async def versions(self, asset_id: str, page: Page) -> Listing:
+    async def versions(self, asset_id: str, page: Page) -> VersionList:
         rows, following = await self._page(
             _OF_ASSET,
             [asset_id],
@@ -61,9 +62,9 @@ class VersionQueries(QueryBase):
                 "version_id": "t.version_id",
             },
         )
-        return Listing([self._version(r) for r in rows], following)
+        return VersionList(data=[self._version(r) for r in rows], next_cursor=following)
 
-    async def compare(self, asset_id: str, version_ids: Sequence[str]) -> Json:
+    async def compare(self, asset_id: str, version_ids: Sequence[str]) -> Comparison:
         """The versions in the order they were named, and the fields in which they differ."""
         known = [i for i in version_ids if is_id(i)]
         rows = {r["version_id"]: r for r in await self._connection.fetch(_SOME, known) if r["asset_id"] == asset_id}
@@ -72,52 +73,53 @@ class VersionQueries(QueryBase):
         if any(rows[i]["retired_at"] for i in version_ids):
             raise Refusal("gone", "One of the versions was deleted by retention.", "Compare others, or regenerate.")
         versions = [self._version(rows[i]) for i in version_ids]
-        return {"versions": versions, "differences": _differences(versions)}
+        return Comparison(versions=versions, differences=_differences(versions))
 
     async def _versions_of(self, version_ids: Sequence[str]) -> dict[str, Row]:
         if not version_ids:
             return {}
         return {r["version_id"]: r for r in await self._connection.fetch(_SOME, list(set(version_ids)))}
 
-    def _version(self, row: Row) -> Json:
+    def _version(self, row: Row) -> Version:
         media, quality = row["media"], row["quality"] or {}
-        return {
-            "id": row["version_id"],
-            "project_id": row["project_id"],
-            "episode_id": row["episode_id"],
-            "asset_id": row["asset_id"],
-            "segment_id": row["segment_id"],
-            "segment_number": row["segment_number"],
-            "run_id": row["run_id"],
-            "kind": row["kind"],
-            "number": row["number"],
-            "status": row["status"],
-            "committed": row["is_committed"],
-            "gone": row["retired_at"] is not None,
-            "directions": row["directions"],
-            "style": style_of(row),
-            "character_prompt": row["character_prompt"],
-            "model": row["model"],
-            "provider": row["provider"],
-            "seed": row["seed"],
-            "settings": row["settings"],
-            "starting_image_version_id": row["starting_image_version_id"],
-            "parent_version_id": row["parent_version_id"],
+        return Version(
+            id=row["version_id"],
+            project_id=row["project_id"],
+            episode_id=row["episode_id"],
+            asset_id=row["asset_id"],
+            segment_id=row["segment_id"],
+            segment_number=row["segment_number"],
+            run_id=row["run_id"],
+            kind=row["kind"],
+            number=row["number"],
+            status=row["status"],
+            committed=row["is_committed"],
+            gone=row["retired_at"] is not None,
+            directions=row["directions"],
+            style=style_of(row),
+            character_prompt=row["character_prompt"],
+            model=row["model"],
+            provider=row["provider"],
+            seed=row["seed"],
+            settings=row["settings"],
+            starting_image_version_id=row["starting_image_version_id"],
+            parent_version_id=row["parent_version_id"],
             **self._urls(row),
-            "content_type": row["object"]["content_type"],
-            "size": row["object"]["size"],
-            "duration": media.get("duration_s"),
-            "resolution": resolution(media),
-            "aspect_ratio": media.get("aspect_ratio"),
-            "fps": media.get("fps"),
+            content_type=row["object"]["content_type"],
+            size=row["object"]["size"],
+            duration=media.get("duration_s"),
+            resolution=resolution(media),
+            aspect_ratio=media.get("aspect_ratio"),
+            fps=media.get("fps"),
             **_quality(quality),
-            "cost": {"estimated": money(row["cost"], "estimated"), "actual": money(row["cost"], "reported")},
-            "info": row["info"],
-            "provenance": row["info"].get("provenance"),
-            "unsigned_reason": row["info"].get("unsigned_reason"),
-            "accepted_at": when(row["accepted_at"]),
-            **times(row),
-        }
+            cost=costs(row["cost"]),
+            info=row["info"],
+            provenance=row["info"].get("provenance"),
+            unsigned_reason=row["info"].get("unsigned_reason"),
+            accepted_at=row["accepted_at"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
 
     def _urls(self, row: Row) -> Json:
         """null where there is no such rendition, or retention has deleted it."""
@@ -154,14 +156,14 @@ def _quality(quality: Mapping[str, Any]) -> Json:
     }
 
 
-def _differences(versions: Sequence[Json]) -> list[Json]:
+def _differences(versions: Sequence[Version]) -> list[Difference]:
     """The values of each field that is not the same in all of them, in the order of the versions."""
-    fields: dict[str, list[Any]] = {name: [v[name] for v in versions] for name in _COMPARED}
-    for name in sorted({n for v in versions for n in v["settings"]}):
-        fields[f"settings.{name}"] = [(v["settings"].get(name) or {}).get("value") for v in versions]
+    fields: dict[str, list[Any]] = {name: [getattr(v, name) for v in versions] for name in _COMPARED}
+    for name in sorted({n for v in versions for n in v.settings}):
+        fields[f"settings.{name}"] = [v.settings[name].value if name in v.settings else None for v in versions]
     for name in SCORES:
-        fields[f"quality_metrics.{name}"] = [v["quality_metrics"].get(name) for v in versions]
-    return [{"field": name, "values": values} for name, values in fields.items() if len(set(map(repr, values))) > 1]
+        fields[f"quality_metrics.{name}"] = [v.quality_metrics.get(name) for v in versions]
+    return [Difference(field=name, values=values) for name, values in fields.items() if len(set(map(repr, values))) > 1]
 
 
 def style_of(version: Row) -> str | None:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.api.problems import rate_limited
+from services.gateway.api.schemas.events import ResetEvent, SnapshotEvent
 from services.gateway.domain.event_log import LogBounds, event_id, resume_position
 from services.gateway.stream.hub import PAGE, Hub
 from services.gateway.stream.quota import StreamLimit
@@ -47,8 +47,8 @@ class Opening:
     user_wide: bool
     last_event_id: str | None
     projects: Callable[[], Awaitable[Iterable[str]]]
-    snapshot: Callable[[Iterable[str]], Awaitable[tuple[int, str]]]
-    """The place it was taken at, and its JSON."""
+    snapshot: Callable[[Iterable[str]], Awaitable[tuple[int, SnapshotEvent]]]
+    """The place in the log where it was taken, and its content."""
 
 
 class EventStreamResponse(Response):
@@ -101,10 +101,10 @@ class EventStreamResponse(Response):
             await self._replay(stream, resume, place, bounds.epoch, send)
             return
         if resume is not None:
-            await _body(send, frame("reset", json.dumps({"reason": resume.value})))
-        taken_at, data = await self._opening.snapshot(stream.project_ids)
+            await _body(send, frame("reset", ResetEvent(reason=resume.value).model_dump_json()))
+        taken_at, snapshot = await self._opening.snapshot(stream.project_ids)
         stream.skip_to(taken_at)
-        await _body(send, frame("snapshot", data, event_id(bounds.epoch, taken_at)))
+        await _body(send, frame("snapshot", snapshot.model_dump_json(), event_id(bounds.epoch, taken_at)))
 
     async def _replay(self, stream: Stream, after: int, upto: int, epoch: str, send: Send) -> None:
         """What the client missed, page by page; live events queue up meanwhile."""

@@ -10,7 +10,8 @@ import pytest
 
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
 from services.gateway.api.middleware.rate_limit import RateLimit
-from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.problems import ProblemError
+from services.gateway.domain.problems import Slug
 from services.gateway.domain.rate_windows import WindowCount
 from tests.support.clock import FakeClock
 

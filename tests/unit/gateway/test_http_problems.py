@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from services.gateway.api import problems
 from services.gateway.api.middleware.errors import ErrorMiddleware
-from services.gateway.api.problems import KINDS, ProblemError, Slug
+from services.gateway.api.problems import ProblemError
 from services.gateway.domain.errors import Refusal, busy, invalid, stale
+from services.gateway.domain.problems import KINDS, Slug
 from shared.core.errors import Retryable, UserError
 
 # The closed set as the API publishes it.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.gateway.api.schemas.episodes import NewCompilation
+from services.gateway.api.schemas.films import NewCompilation
 from shared.contracts import values
 from shared.core.ids import new_id
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.gateway.api.schemas.events import SnapshotEvent
 from services.gateway.domain.event_log import LogBounds, LoggedEvent, ResetReason, resume_position
 from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub
 from services.gateway.stream.quota import StreamLimit, StreamQuota
@@ -139,11 +140,11 @@ def opened(
         await asyncio.sleep(0)
         return list(projects)
 
-    async def snapshot(_: Iterable[str]) -> tuple[int, str]:
+    async def snapshot(_: Iterable[str]) -> tuple[int, SnapshotEvent]:
         await log._pause()
         place = log.last
         await log._pause()
-        return place, json.dumps({"runs": [], "place": place})
+        return place, SnapshotEvent(runs=[], batches=[], compilations=[])
 
     response = EventStreamResponse(hub, log, Opening(user, user_wide, last, allowed, snapshot))
     return asyncio.ensure_future(response({"type": "http"}, client.receive, client.send))

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.api.app_state import AppState
 from services.gateway.api.middleware.errors import header
 from services.gateway.api.middleware.rate_limit import Standing
-from services.gateway.api.problems import ProblemError, Slug, of, rate_limited, render
+from services.gateway.api.problems import ProblemError, of, rate_limited, render
 from services.gateway.domain.identity import Identity, InvalidToken
+from services.gateway.domain.problems import Slug
 
 API: Final = "/api/v1"
 IDENTITY: Final = "retake.identity"

@@ -11,7 +11,8 @@ from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.api import problems
-from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.problems import ProblemError
+from services.gateway.domain.problems import Slug
 from services.gateway.stream.response import LATER, PLAIN_SEND
 from shared.observability.tracing import span
 

@@ -16,11 +16,13 @@ from services.gateway.api.documents import WITH_BODY, answers
 from services.gateway.api.headers import json_only
 from services.gateway.api.middleware.auth import API, SESSION_COOKIE
 from services.gateway.api.middleware.errors import LOCAL_HOSTS, host_name, origin_of
-from services.gateway.api.problems import ProblemError, Slug, invalid
+from services.gateway.api.problems import ProblemError, invalid
 from services.gateway.api.responses import json_response
-from services.gateway.api.schemas.projects import Me, NewTicket, Ticket, Token
+from services.gateway.api.schemas.accounts import Me, NewTicket, Quota, Ticket, Token
+from services.gateway.api.schemas.base import Money
 from services.gateway.commands.accounts import read_quotas
 from services.gateway.commands.projects import LOCAL_USER
+from services.gateway.domain.problems import Slug
 from services.gateway.domain.quotas import CURRENCY
 
 LOCAL_NAME: Final = "Local user"
@@ -39,7 +41,7 @@ async def token(request: Request) -> Response:
         raise ProblemError(Slug.NOT_FOUND)
     access = state.tokens.issue(LOCAL_USER, LOCAL_NAME, TOKEN_LIFE)
     seconds = int(TOKEN_LIFE.total_seconds())
-    return json_response({"access_token": access, "token_type": "bearer", "expires_in": seconds})
+    return json_response(Token(access_token=access, token_type="bearer", expires_in=seconds))
 
 
 def _is_local(request: Request) -> bool:
@@ -87,7 +89,7 @@ async def ticket(body: NewTicket, context: SignedIn) -> Response:
     if found is None:
         raise invalid(("/stream", "must be /events or /projects/{id}/events"))
     value, expires_at = await context.state.tickets.issue(context.user_id, API + found.group(1))
-    return json_response({"ticket": value, "expires_at": expires_at}, 201)
+    return json_response(Ticket(ticket=value, expires_at=expires_at), 201)
 
 
 @me_router.get("/me", **answers(Me), summary="Who I am")
@@ -96,17 +98,15 @@ async def me(context: SignedIn, work: Snapshot) -> Response:
     settings = context.state.settings
     used = await read_quotas(work.store, context.user_id)
     cap = used.quotas.spend
-    quotas = {
-        "requests": settings.rate_quota,
-        "window_s": settings.rate_window_s,
-        "streams": settings.streams_per_user,
-        "generations": used.quotas.generations,
-        "generations_used": used.generations,
-        "spend": {"amount": str(cap), "currency": CURRENCY} if cap is not None else None,
-        "spent": {"amount": str(used.spent), "currency": CURRENCY},
-        "spent_since": used.month,
-    }
-    identity = context.identity
-    return json_response(
-        {"user_id": identity.user_id, "name": identity.name, "scopes": list(identity.scopes), "quotas": quotas}
+    quotas = Quota(
+        requests=settings.rate_quota,
+        window_s=settings.rate_window_s,
+        streams=settings.streams_per_user,
+        generations=used.quotas.generations,
+        generations_used=used.generations,
+        spend=Money(amount=str(cap), currency=CURRENCY) if cap is not None else None,
+        spent=Money(amount=str(used.spent), currency=CURRENCY),
+        spent_since=used.month,
     )
+    identity = context.identity
+    return json_response(Me(user_id=identity.user_id, name=identity.name, scopes=list(identity.scopes), quotas=quotas))

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from services.gateway.api.context import Snapshot, UnitOfWork
-from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import IfMatch, Paging, json_only, listed
+from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers
+from services.gateway.api.headers import IfMatch, Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import AssetId, EpisodeId
 from services.gateway.api.responses import NO_CONTENT, Result, changed, created, json_response, with_etag
-from services.gateway.api.schemas.episodes import Asset, NewAsset, NewDraft
+from services.gateway.api.schemas.assets import Asset, AssetList, NewAsset, NewDraft
 from services.gateway.api.transactions import transactional
 from services.gateway.commands.assets import AddImageAsset, add_image_asset, drop_draft, save_draft
 from services.gateway.domain.accounts import Role
@@ -21,14 +21,14 @@ router = APIRouter(dependencies=[Depends(json_only)])
 
 @router.get(
     "/episodes/{episode_id}/assets",
-    **answers(listing(Asset), filters="kind stale segment_id asset_id"),
+    **answers(AssetList, filters="kind stale segment_id asset_id"),
     tags=["episodes"],
     summary="Its assets",
 )
 async def assets(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Each as GET asset shows it. `stale` is true or false."""
     await work.require_role("episode", episode_id, Role.VIEWER)
-    return json_response(listed(await work.queries.assets(episode_id, page)))
+    return json_response(await work.queries.assets(episode_id, page))
 
 
 @router.post(

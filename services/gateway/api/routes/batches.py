@@ -9,17 +9,18 @@ from starlette.responses import Response
 
 from services.gateway.api.compile_requests import compile_command
 from services.gateway.api.context import SignedIn, Snapshot, UnitOfWork
-from services.gateway.api.documents import POST, WITH_BODY, WORK, answers, listing
-from services.gateway.api.headers import Paging, Prefer, json_only, listed
+from services.gateway.api.documents import POST, WITH_BODY, WORK, answers
+from services.gateway.api.headers import Paging, Prefer, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import BatchId, EpisodeId
 from services.gateway.api.prefer_wait import get_at_rest, until_rest
-from services.gateway.api.problems import Slug
 from services.gateway.api.responses import Result, accepted, json_response, location
-from services.gateway.api.schemas.episodes import Batch, GenerateSegments, NewBatch, Render, Resumption, Started
+from services.gateway.api.schemas.batches import Batch, BatchList, GenerateSegments, NewBatch, Resumption, Started
+from services.gateway.api.schemas.films import Render
 from services.gateway.commands.batches import StartBatch, cancel_batch, pause_batch, resume_batch, start_batch
 from services.gateway.domain.accounts import Role
 from services.gateway.domain.omitted import OMITTED
+from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["batches"], dependencies=[Depends(json_only)])
 _LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Prefer: wait`."}}
@@ -27,13 +28,13 @@ _LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Pre
 
 @router.get(
     "/episodes/{episode_id}/batches",
-    **answers(listing(Batch), filters="status batch_id"),
+    **answers(BatchList, filters="status batch_id"),
     summary="An episode's batches",
 )
 async def batches(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Newest first, with each item's state and why it was left."""
     await work.require_role("episode", episode_id, Role.VIEWER)
-    return json_response(listed(await work.queries.batches(episode_id, page)))
+    return json_response(await work.queries.batches(episode_id, page))
 
 
 @router.post(
@@ -94,8 +95,8 @@ async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, work:
     )
     caller = await work.require_role("episode", episode_id, Role.EDITOR)
     batch_id = await start_batch(work.store, caller, command)
-    total = (await work.queries.batch(batch_id))["total"]
-    started = {"job_id": batch_id, "total_segments": total, "status": "started"}
+    batch = await work.queries.batch(batch_id)
+    started = Started(job_id=batch_id, total_segments=batch.total, status="started")
     return Result(202, started, location(f"/batches/{batch_id}"))
 
 

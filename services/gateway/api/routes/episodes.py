@@ -6,22 +6,22 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from services.gateway.api.context import Snapshot, UnitOfWork
-from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import IfMatch, Paging, json_only, listed
+from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers
+from services.gateway.api.headers import IfMatch, Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import EpisodeId, ProjectId
 from services.gateway.api.responses import NO_CONTENT, Result, changed, created, json_response, with_etag
 from services.gateway.api.schemas.episodes import (
     Episode,
     EpisodeChanges,
-    EpisodeSummary,
+    EpisodeSummaryList,
     NewEpisode,
     NewOrder,
     Order,
-    Revision,
-    SegmentsStatus,
+    RevisionList,
 )
 from services.gateway.api.schemas.projects import Metrics
+from services.gateway.api.schemas.segments import SegmentsStatus
 from services.gateway.api.transactions import transactional
 from services.gateway.commands.episodes import CreateEpisode, change_episode, create_episode, delete_episode
 from services.gateway.commands.segments import order_segments
@@ -32,13 +32,13 @@ router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 
 @router.get(
     "/projects/{project_id}/episodes",
-    **answers(listing(EpisodeSummary), filters="episode_id"),
+    **answers(EpisodeSummaryList, filters="episode_id"),
     summary="A project's episodes",
 )
 async def episodes(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """Without their segments: GET one for everything in it."""
     await work.require_role("project", project_id, Role.VIEWER)
-    return json_response(listed(await work.queries.episodes(project_id, page)))
+    return json_response(await work.queries.episodes(project_id, page))
 
 
 @router.post(
@@ -104,11 +104,11 @@ async def reorder(episode_id: EpisodeId, body: NewOrder, revision: IfMatch, work
     return changed(await work.queries.order(episode_id))
 
 
-@router.get("/episodes/{episode_id}/revisions", **answers(listing(Revision)), summary="What changed, newest first")
+@router.get("/episodes/{episode_id}/revisions", **answers(RevisionList), summary="What changed, newest first")
 async def revisions(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Edits, commits and reorders, each with who made it."""
     await work.require_role("episode", episode_id, Role.VIEWER)
-    return json_response(listed(await work.queries.revisions(episode_id, page)))
+    return json_response(await work.queries.revisions(episode_id, page))
 
 
 @router.get("/episodes/{episode_id}/metrics", **answers(Metrics), summary="How well its reviews go")

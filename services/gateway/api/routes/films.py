@@ -14,14 +14,19 @@ from services.gateway.api.compile_requests import (
     until_estimate,
 )
 from services.gateway.api.context import SignedIn, Snapshot, UnitOfWork
-from services.gateway.api.documents import POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import Paging, Prefer, json_only, listed
+from services.gateway.api.documents import POST, WITH_BODY, answers
+from services.gateway.api.headers import Paging, Prefer, json_only
 from services.gateway.api.idempotency import idempotent, run_once
 from services.gateway.api.path_ids import EpisodeId, FilmId
 from services.gateway.api.prefer_wait import get_at_rest, until_rest
-from services.gateway.api.problems import Slug
 from services.gateway.api.responses import Result, accepted, json_response, location
-from services.gateway.api.schemas.episodes import Compilation, CompilationStarted, FilmRating, NewCompilation
+from services.gateway.api.schemas.films import (
+    Compilation,
+    CompilationList,
+    CompilationStarted,
+    FilmRating,
+    NewCompilation,
+)
 from services.gateway.api.transactions import transactional
 from services.gateway.commands.films import (
     CompileEpisode,
@@ -31,19 +36,20 @@ from services.gateway.commands.films import (
     rate_film,
 )
 from services.gateway.domain.accounts import Role
+from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["films"], dependencies=[Depends(json_only)])
 
 
 @router.get(
     "/episodes/{episode_id}/compilation-jobs",
-    **answers(listing(Compilation), filters="status batch_id"),
+    **answers(CompilationList, filters="status batch_id"),
     summary="An episode's films",
 )
 async def compilations(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Newest first. Films that can be played have the status completed."""
     await work.require_role("episode", episode_id, Role.VIEWER)
-    return json_response(listed(await work.queries.compilations(episode_id, page)))
+    return json_response(await work.queries.compilations(episode_id, page))
 
 
 @router.post(
@@ -71,12 +77,13 @@ async def _compile(work: UnitOfWork, command: CompileEpisode, last_try: bool) ->
     compiled = await compile_episode(work.store, caller, command, last_try=last_try)
     if isinstance(compiled, StillCommitting):
         raise StillCommittingError
-    started = {
-        "compilation_job_id": compiled.compilation_id,
-        "status": "started",
-        "estimated_duration": compiled.estimated_duration_s,
-        "left_out": (await work.queries.compilation(compiled.compilation_id))["left_out"],
-    }
+    film = await work.queries.compilation(compiled.compilation_id)
+    started = CompilationStarted(
+        compilation_job_id=compiled.compilation_id,
+        status="started",
+        estimated_duration=compiled.estimated_duration_s,
+        left_out=film.left_out,
+    )
     return Result(202, started, location(f"/compilation-jobs/{compiled.compilation_id}"))
 
 

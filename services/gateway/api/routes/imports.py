@@ -14,9 +14,9 @@ from services.gateway.api.headers import Prefer, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import ImportId, ProjectId
 from services.gateway.api.prefer_wait import get_at_rest, until_rest
-from services.gateway.api.problems import Slug, invalid
+from services.gateway.api.problems import invalid
 from services.gateway.api.responses import Result, accepted
-from services.gateway.api.schemas.episodes import Import, NewImport
+from services.gateway.api.schemas.imports import Import, NewImport
 from services.gateway.commands.imports import (
     ImportDocument,
     ImportFilm,
@@ -26,6 +26,7 @@ from services.gateway.commands.imports import (
     import_film,
 )
 from services.gateway.domain.accounts import Caller, Role
+from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 

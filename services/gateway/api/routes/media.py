@@ -15,10 +15,11 @@ from services.gateway.api.documents import errors
 from services.gateway.api.files import read_file
 from services.gateway.api.middleware.auth import IDENTITY
 from services.gateway.api.middleware.errors import origin_of
-from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.problems import ProblemError
 from services.gateway.api.ranges import Unsatisfiable, disposition, matches, parse_range, range_holds
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.media import MediaFile
+from services.gateway.domain.problems import Slug
 from shared.core.errors import Permanent
 
 router = APIRouter(prefix="/media", tags=["media"])

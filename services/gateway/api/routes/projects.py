@@ -8,21 +8,20 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from services.gateway.api.context import Snapshot, UnitOfWork
-from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import IfMatch, Paging, json_only, listed
+from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers
+from services.gateway.api.headers import IfMatch, Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import ProjectId, UserId
-from services.gateway.api.problems import Slug
 from services.gateway.api.responses import NO_CONTENT, Result, changed, created, json_response, with_etag
+from services.gateway.api.schemas.accounts import Member, MemberList, NewMember
 from services.gateway.api.schemas.base import Moment
 from services.gateway.api.schemas.projects import (
-    FeedEntry,
-    Member,
+    FeedEntryList,
     Metrics,
-    NewMember,
     NewProject,
     Project,
     ProjectChanges,
+    ProjectList,
     Settings,
     SettingsChanges,
     Usage,
@@ -39,14 +38,15 @@ from services.gateway.commands.projects import (
     delete_project,
 )
 from services.gateway.domain.accounts import Role
+from services.gateway.domain.problems import Slug
 
 router = APIRouter(prefix="/projects", tags=["projects"], dependencies=[Depends(json_only)])
 
 
-@router.get("", **answers(listing(Project), filters="project_id"), summary="My projects")
+@router.get("", **answers(ProjectList, filters="project_id"), summary="My projects")
 async def projects(page: Paging, work: Snapshot) -> Response:
     """Those that the caller is a member of, with their role in each."""
-    return json_response(listed(await work.queries.projects(page)))
+    return json_response(await work.queries.projects(page))
 
 
 @router.post(
@@ -106,11 +106,11 @@ async def change_defaults(project_id: ProjectId, body: SettingsChanges, revision
     return changed(await work.queries.settings(project_id))
 
 
-@router.get("/{project_id}/members", **answers(listing(Member)), summary="Who sees the project")
+@router.get("/{project_id}/members", **answers(MemberList), summary="Who sees the project")
 async def members(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """Each with the role that they hold."""
     await work.require_role("project", project_id, Role.VIEWER)
-    return json_response(listed(await work.queries.members(project_id, page)))
+    return json_response(await work.queries.members(project_id, page))
 
 
 @router.put(
@@ -165,10 +165,10 @@ async def metrics(project_id: ProjectId, work: Snapshot) -> Response:
 
 @router.get(
     "/{project_id}/progress",
-    **answers(listing(FeedEntry), filters="kind status episode_id segment_id asset_id run_id batch_id"),
+    **answers(FeedEntryList, filters="kind status episode_id segment_id asset_id run_id batch_id"),
     summary="What happened, newest first",
 )
 async def progress(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """The steps of all runs, for a feed; each leads to its editor. `status` is the state that the step reached."""
     await work.require_role("project", project_id, Role.VIEWER)
-    return json_response(listed(await work.queries.progress(project_id, page)))
+    return json_response(await work.queries.progress(project_id, page))

@@ -9,16 +9,17 @@ from starlette.responses import Response
 
 from services.gateway.api.await_verdict import until_run_rests, until_verdict
 from services.gateway.api.context import Snapshot, UnitOfWork
-from services.gateway.api.documents import POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import Paging, json_only, listed
+from services.gateway.api.documents import POST, WITH_BODY, answers
+from services.gateway.api.headers import Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import ProjectId, RunId, SegmentId
-from services.gateway.api.problems import Slug
 from services.gateway.api.responses import Result, accepted, json_response
-from services.gateway.api.schemas.runs import Approval, Decision, Rejection, Review, Run
+from services.gateway.api.schemas.reviews import Approval, Decision, Rejection, Review, ReviewList
+from services.gateway.api.schemas.runs import Run
 from services.gateway.commands.reviews import SubmitDecision, submit_decision
 from services.gateway.commands.runs import find_waiting_run, reopen_run
 from services.gateway.domain.accounts import Caller, Role
+from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
 _PENDING: Final = {202: "The verdict follows on the stream."}
@@ -27,13 +28,13 @@ _DECIDED: Final = (Slug.ALREADY_DECIDED, Slug.INVALID_STATE, Slug.GONE)
 
 @router.get(
     "/projects/{project_id}/reviews",
-    **answers(listing(Review), filters="kind action status episode_id segment_id asset_id run_id version_id"),
+    **answers(ReviewList, filters="kind action status episode_id segment_id asset_id run_id version_id"),
     summary="Every decision",
 )
 async def reviews(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """Who decided what, when, on which version, with rating, feedback and changes. `status` is the verdict."""
     await work.require_role("project", project_id, Role.VIEWER)
-    return json_response(listed(await work.queries.reviews(page, project_id=project_id)))
+    return json_response(await work.queries.reviews(page, project_id=project_id))
 
 
 @router.post(

@@ -9,17 +9,17 @@ from starlette.responses import Response
 
 from services.gateway.api.await_verdict import until_run_rests
 from services.gateway.api.context import SignedIn, Snapshot, UnitOfWork
-from services.gateway.api.documents import POST, WITH_BODY, WORK, answers, listing
-from services.gateway.api.headers import Paging, Prefer, json_only, listed
+from services.gateway.api.documents import POST, WITH_BODY, WORK, answers
+from services.gateway.api.headers import Paging, Prefer, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import AssetId, ProjectId, RunId, SegmentId
 from services.gateway.api.prefer_wait import get_at_rest, until_rest
-from services.gateway.api.problems import Slug
 from services.gateway.api.responses import Result, accepted, json_response
-from services.gateway.api.schemas.runs import NewRun, Regeneration, Run
+from services.gateway.api.schemas.runs import NewRun, Regeneration, Run, RunList
 from services.gateway.commands.assets import asset_of_segment
 from services.gateway.commands.runs import StartRun, cancel_run, start_run
 from services.gateway.domain.accounts import Caller, Role
+from services.gateway.domain.problems import Slug
 from shared.contracts.values import AssetKind
 
 router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
@@ -28,24 +28,24 @@ _LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Pre
 
 @router.get(
     "/projects/{project_id}/runs",
-    **answers(listing(Run), filters="kind status provider episode_id segment_id asset_id batch_id run_id"),
+    **answers(RunList, filters="kind status provider episode_id segment_id asset_id batch_id run_id"),
     summary="A project's runs",
 )
 async def runs(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """Of every asset in it, newest first."""
     await work.require_role("project", project_id, Role.VIEWER)
-    return json_response(listed(await work.queries.runs(page, project_id=project_id)))
+    return json_response(await work.queries.runs(page, project_id=project_id))
 
 
 @router.get(
     "/assets/{asset_id}/runs",
-    **answers(listing(Run), filters="status provider batch_id run_id"),
+    **answers(RunList, filters="status provider batch_id run_id"),
     summary="Its runs",
 )
 async def of_asset(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
     """Newest first, active ones and those that have ended."""
     await work.require_role("asset", asset_id, Role.VIEWER)
-    return json_response(listed(await work.queries.runs(page, asset_id=asset_id)))
+    return json_response(await work.queries.runs(page, asset_id=asset_id))
 
 
 @router.post(

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from services.gateway.api.context import Snapshot, UnitOfWork
-from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import IfMatch, Paging, json_only, listed
+from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers
+from services.gateway.api.headers import IfMatch, Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import EpisodeId, SegmentId
 from services.gateway.api.responses import NO_CONTENT, Result, changed, created, json_response, with_etag
-from services.gateway.api.schemas.episodes import NewSegment, Segment, SegmentChanges
+from services.gateway.api.schemas.segments import NewSegment, Segment, SegmentChanges, SegmentList
 from services.gateway.api.transactions import transactional
 from services.gateway.commands.segments import AddSegment, add_segment, change_segment, delete_segment
 from services.gateway.domain.accounts import Role
@@ -21,13 +21,13 @@ router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 
 @router.get(
     "/episodes/{episode_id}/segments",
-    **answers(listing(Segment), filters="kind segment_id"),
+    **answers(SegmentList, filters="kind segment_id"),
     summary="Its segments, in film order",
 )
 async def segments(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Each as GET segment shows it. Pages follow the film's order, not the time of creation."""
     await work.require_role("episode", episode_id, Role.VIEWER)
-    return json_response(listed(await work.queries.segments(episode_id, page)))
+    return json_response(await work.queries.segments(episode_id, page))
 
 
 @router.post(

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from html import escape
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from services.gateway.api.app_state import AppState
 from services.gateway.api.context import SignedIn
-from services.gateway.api.documents import answers, errors, listing, problem_example
-from services.gateway.api.headers import Paging, json_only, listed
-from services.gateway.api.problems import KINDS, ProblemError, Slug
+from services.gateway.api.documents import answers, errors, problem_example
+from services.gateway.api.headers import Paging, json_only
+from services.gateway.api.problems import ProblemError
 from services.gateway.api.reference import reference_page
 from services.gateway.api.responses import json_response
-from services.gateway.api.schemas.projects import Model
-from services.gateway.domain.paging import Listing
+from services.gateway.api.schemas.models import Model, ModelList
+from services.gateway.api.schemas.problems import Problem, ProblemType
+from services.gateway.domain.problems import KINDS, Slug
 from shared.contracts.catalogue import Model as CatalogueRow
 
 models_router = APIRouter(tags=["projects"], dependencies=[Depends(json_only)])
 router = APIRouter(tags=["operations"])
 
 
-@models_router.get("/models", **answers(listing(Model), filters="kind provider"), summary="The models that can be used")
+@models_router.get("/models", **answers(ModelList, filters="kind provider"), summary="The models that can be used")
 async def models(page: Paging, context: SignedIn) -> Response:
     """`settings_schema` is JSON Schema, made for forms."""
     kinds, providers = page.filters.get("kind"), page.filters.get("provider")
@@ -33,58 +34,40 @@ async def models(page: Paging, context: SignedIn) -> Response:
         for m in context.state.catalogue
         if (not kinds or set(kinds) & {k.value for k in m.kinds}) and (not providers or m.provider in providers)
     ]
-    return json_response(listed(Listing([_shown(m, context.state) for m in found])))
+    return json_response(ModelList(data=[_shown(m, context.state) for m in found], next_cursor=None))
 
 
-def _shown(model: CatalogueRow, state: AppState) -> dict[str, Any]:
+def _shown(model: CatalogueRow, state: AppState) -> Model:
     """A model's own limits, else those of its provider's account."""
     provider = state.catalogue.provider(model.provider)
     usable = state.settings.has_account(provider)
-    told = model.model_dump(mode="json", include=set(Model.model_fields) - {"limits"})
+    shared = model.model_dump(mode="json", include=set(Model.model_fields) - {"limits"})
     account, own = provider.limits.model_dump(), model.limits.model_dump(exclude_none=True)
-    return told | {
-        "limits": account | own,
-        "usable": usable,
-        "unusable_reason": None if usable else provider.account or f"{provider.token} is not set.",
-    }
+    return Model(
+        **shared,
+        limits=account | own,
+        usable=usable,
+        unusable_reason=None if usable else provider.account or f"{provider.token} is not set.",
+    )
 
 
-def _explained(slug: Slug) -> dict[str, Any]:
+def _explain(slug: Slug) -> ProblemType:
     kind = KINDS[slug]
-    return {
-        "type": f"/problems/{slug}",
-        "status": kind.status,
-        "title": kind.title,
-        "recovery": kind.recovery,
-        "extensions": sorted(kind.extensions),
-        "example": problem_example(slug),
-    }
-
-
-_PROBLEM_TYPE: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "status", "title", "recovery", "extensions", "example"],
-    "properties": {
-        "type": {"type": "string"},
-        "status": {"type": "integer"},
-        "title": {"type": "string"},
-        "recovery": {"type": "string"},
-        "extensions": {"type": "array", "items": {"type": "string"}},
-        "example": {"$ref": "#/components/schemas/Problem"},
-    },
-}
+    return ProblemType(
+        type=f"/problems/{slug}",
+        status=kind.status,
+        title=kind.title,
+        recovery=kind.recovery,
+        extensions=sorted(kind.extensions),
+        example=Problem(**problem_example(slug)),
+    )
 
 
 @router.get(
     "/problems/{slug}",
     summary="What a problem type means",
     responses={
-        200: {
-            "content": {
-                "application/json": {"schema": _PROBLEM_TYPE, "example": _explained(Slug.BUSY)},
-                "text/html": {"schema": {"type": "string"}},
-            }
-        },
+        200: {"model": ProblemType, "content": {"text/html": {"schema": {"type": "string"}}}},
         404: errors(Slug.NOT_FOUND)[404],
     },
     response_class=Response,
@@ -104,7 +87,7 @@ async def problem(
             f"<h1>{kind.status} {escape(slug)}</h1><p>{escape(kind.title)}.</p>"
             f"<p>What to do: {escape(kind.recovery)}</p><p>Members of its own: {escape(extensions)}</p>"
         )
-    return json_response(_explained(Slug(slug)))
+    return json_response(_explain(Slug(slug)))
 
 
 @router.get(
@@ -132,4 +115,4 @@ async def docs(request: Request) -> Response:
 @router.get("/api/v1/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
     """This document."""
-    return json_response(await asyncio.to_thread(request.app.openapi))
+    return JSONResponse(await asyncio.to_thread(request.app.openapi))

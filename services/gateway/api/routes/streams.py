@@ -12,7 +12,7 @@ from services.gateway.api.context import RequestContext, SignedIn
 from services.gateway.api.documents import errors
 from services.gateway.api.headers import accepts
 from services.gateway.api.path_ids import ProjectId
-from services.gateway.api.schemas.events import stream_schema
+from services.gateway.api.schemas.events import SnapshotEvent, stream_schema
 from services.gateway.domain.accounts import Role
 from services.gateway.stream.response import EventStreamResponse, Opening
 
@@ -81,7 +81,7 @@ def _open(
     last_event_id: str | None,
     projects: Callable[[], Awaitable[Iterable[str]]],
 ) -> Response:
-    async def snapshot(project_ids: Iterable[str]) -> tuple[int, str]:
+    async def snapshot(project_ids: Iterable[str]) -> tuple[int, SnapshotEvent]:
         async with context.snapshot() as work:
             return await work.queries.snapshot(project_ids)
 

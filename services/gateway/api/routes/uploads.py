@@ -20,11 +20,12 @@ from services.gateway.api.documents import POST, WITH_BODY, answers
 from services.gateway.api.headers import accepts
 from services.gateway.api.idempotency import REPLAYED, run_once
 from services.gateway.api.path_ids import ProjectId
-from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.problems import ProblemError
 from services.gateway.api.responses import Result
-from services.gateway.api.schemas.projects import Upload
+from services.gateway.api.schemas.uploads import Upload
 from services.gateway.commands.uploads import RegisterUpload, register_upload
 from services.gateway.domain.accounts import Role
+from services.gateway.domain.problems import Slug
 from services.gateway.domain.uploads import (
     EXTENSIONS,
     MAX_BYTES,

@@ -9,17 +9,19 @@ from starlette.responses import Response
 
 from services.gateway.api.await_verdict import until_run_rests
 from services.gateway.api.context import Snapshot, UnitOfWork
-from services.gateway.api.documents import POST, WITH_BODY, answers, listing
-from services.gateway.api.headers import Paging, json_only, listed
+from services.gateway.api.documents import POST, WITH_BODY, answers
+from services.gateway.api.headers import Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import AssetId, VersionId
-from services.gateway.api.problems import Slug, invalid
+from services.gateway.api.problems import invalid
 from services.gateway.api.responses import Result, accepted, json_response
 from services.gateway.api.schemas.base import EXAMPLE_ID
-from services.gateway.api.schemas.runs import Comparison, NewVersion, Run, Version
+from services.gateway.api.schemas.runs import Run
+from services.gateway.api.schemas.versions import Comparison, NewVersion, Version, VersionList
 from services.gateway.commands.run_admission import StartedRun
 from services.gateway.commands.versions import RegisterVersion, register_version, roll_back
 from services.gateway.domain.accounts import Role
+from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
 MOST_COMPARED: Final = 8
@@ -28,13 +30,13 @@ _LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Pre
 
 @router.get(
     "/assets/{asset_id}/versions",
-    **answers(listing(Version), filters="status provider run_id version_id"),
+    **answers(VersionList, filters="status provider run_id version_id"),
     summary="Its versions",
 )
 async def versions(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
     """Newest first. Those whose bytes retention has deleted are `gone`."""
     await work.require_role("asset", asset_id, Role.VIEWER)
-    return json_response(listed(await work.queries.versions(asset_id, page)))
+    return json_response(await work.queries.versions(asset_id, page))
 
 
 @router.post(

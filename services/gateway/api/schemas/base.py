@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
+from services.gateway.domain.timestamps import rfc3339
 from shared.core.ids import is_id
+
+T = TypeVar("T", bound=BaseModel)
 
 EXAMPLE_ID = "01980000-0000-7000-8000-000000000001"
 
@@ -98,6 +110,9 @@ Scene = Annotated[
 ]
 """Other keys become warnings."""
 
+Kind = Literal["video", "starting_image", "image", "narration", "music"]
+"""What an asset holds."""
+
 Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
 Url = Annotated[
     str | None,
@@ -116,6 +131,14 @@ Directions = Annotated[
 ]
 
 
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""In a response: UTC with microseconds, so that the order of times is that of their strings."""
+
+
 class Resource(BaseModel):
     """Of a response: every field is present, null when empty. Clients ignore fields that they do not know."""
 
@@ -123,8 +146,21 @@ class Resource(BaseModel):
 
 
 class Dated(Resource):
-    created_at: datetime = Field(description="When it was made.")
-    updated_at: datetime = Field(description="Rises on any change.")
+    created_at: Timestamp = Field(description="When it was made.")
+    updated_at: Timestamp = Field(description="Rises on any change.")
+
+
+class Revised(Resource):
+    """A resource that people edit."""
+
+    revision: int = Field(description="Rises with every edit; it is the `ETag`.")
+
+
+class ListOf(Resource, Generic[T]):
+    """Newest first; segments in film order."""
+
+    data: list[T] = Field(description="This page.")
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null: this is the last.")
 
 
 class Body(BaseModel):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from services.gateway.api.schemas.base import Actor, Id, Resource
-from services.gateway.api.schemas.runs import Kind, RunStatus
+from services.gateway.api.schemas.base import Actor, Id, Kind, Resource, Timestamp
+from services.gateway.api.schemas.runs import RunStatus
 
 BatchStatus = Literal["running", "waiting_review", "paused", "completed", "failed", "cancelled"]
 FilmStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
@@ -25,7 +24,7 @@ class EventData(Resource):
         description="For people, in one line.", examples=["Segment 1 completed! Ready for review."]
     )
     actor: Actor | None = Field(description="Who caused it; null: nobody in particular.")
-    updated_at: datetime = Field(description="Of what it tells about: apply only what is newer than what you have.")
+    updated_at: Timestamp = Field(description="Of what it tells about: apply only what is newer than what you have.")
 
 
 class RunEventData(EventData):
@@ -84,7 +83,7 @@ class PreviewVersion(Resource):
 class PreviewReadyEvent(RunEventData):
     """Versions wait for a person's decision. What a policy approves is not announced."""
 
-    deadline: datetime | None = Field(description="Until when they can be decided on; null: for ever.")
+    deadline: Timestamp | None = Field(description="Until when they can be decided on; null: for ever.")
     versions: list[PreviewVersion] = Field(description="The candidates.")
 
 
@@ -100,7 +99,7 @@ class ReviewUpdatedEvent(RunEventData):
     """A review changed otherwise than by a decision that counted."""
 
     change: Literal["opened", "expired", "withdrawn", "refused"] = Field(description="What changed.")
-    deadline: datetime | None = Field(description="Until when a preview can be decided on; null: for ever.")
+    deadline: Timestamp | None = Field(description="Until when a preview can be decided on; null: for ever.")
     reason: Literal["already_decided", "expired", "foreign", "not_a_candidate", "withdrawn", "refused"] | None = Field(
         description="Why a decision was refused."
     )
@@ -182,7 +181,7 @@ class SnapshotRun(RunEventData):
     source: str = Field(description="generate, upload, url, import or existing.")
     step: str | None = Field(description="What is being done, for programs; null: nothing yet.")
     percent: float | None = Field(description="0 to 100; null: it cannot be said.")
-    deadline: datetime | None = Field(description="Until when a preview can be decided on; null: for ever.")
+    deadline: Timestamp | None = Field(description="Until when a preview can be decided on; null: for ever.")
     version_ids: list[Id] = Field(description="The candidates, once there are any.")
 
 

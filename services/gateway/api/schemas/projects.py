@@ -1,19 +1,30 @@
-"""Projects, settings, members, uploads, the feed, the caller."""
+"""Projects, their settings, spending, metrics and feed."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
-from services.gateway.api.schemas.base import Body, Dated, GivenId, Id, Money, Resource, Url, shown, unsent
+from services.gateway.api.schemas.accounts import RoleName
+from services.gateway.api.schemas.base import (
+    Body,
+    Dated,
+    GivenId,
+    Id,
+    ListOf,
+    Money,
+    Resource,
+    Revised,
+    Timestamp,
+    Url,
+    shown,
+    unsent,
+)
 from services.gateway.api.schemas.episodes import OUTPUT_TAKEN, Output
 
-RoleName = Literal["owner", "editor", "reviewer", "viewer"]
 
-
-class Project(Dated):
+class Project(Dated, Revised):
     """Where episodes, members and default settings are."""
 
     id: Id
@@ -21,7 +32,10 @@ class Project(Dated):
     description: str = Field(description="For people.")
     my_role: RoleName = Field(description="The caller's: owner, editor, reviewer or viewer.")
     bytes: int = Field(description="What its versions, films and uploads hold.")
-    revision: int = Field(description="Rises with every edit; it is the `ETag`.")
+
+
+class ProjectList(ListOf[Project]):
+    """Newest first; segments in film order."""
 
 
 class Character(Resource):
@@ -61,7 +75,7 @@ class VideoSettings(Resource):
     image_model: str | None = Field(description="The model of starting images.")
 
 
-class Settings(Resource):
+class Settings(Revised):
     """A project's defaults. Values in `video`, `image`, `narration`, `music` are those of the model."""
 
     project_id: Id
@@ -77,8 +91,7 @@ class Settings(Resource):
         description="step_by_step: batches wait for reviews; monolithic: they do not."
     )
     spend_cap: SpendCap | None = Field(description="What the project may spend; null: no limit.")
-    revision: int = Field(description="Rises with every edit; it is the `ETag`.")
-    updated_at: datetime = Field(description="Rises on any change.")
+    updated_at: Timestamp = Field(description="Rises on any change.")
 
 
 class NewCharacter(Body):
@@ -161,20 +174,6 @@ class NewProject(Body, json_schema_extra=shown({"name": "Our holidays", "setting
     settings: SettingsChanges = Field(SettingsChanges(), description="As PATCH settings takes them.")
 
 
-class Member(Dated):
-    """Somebody who may see a project."""
-
-    user_id: str = Field(description="As the identity provider calls the person; null: nobody.")
-    name: str = Field(description="For people.")
-    role: RoleName = Field(description="owner, editor, reviewer or viewer.")
-
-
-class NewMember(Body):
-    """Who may see a project from now on."""
-
-    role: RoleName = Field(description="owner, editor, reviewer or viewer.")
-
-
 class UsageGroup(Resource):
     """What one group spent."""
 
@@ -189,8 +188,12 @@ class Usage(Resource):
     """What was spent."""
 
     project_id: Id
-    from_: datetime | None = Field(alias="from", description="The beginning, inclusive.")
-    to: datetime | None = Field(description="The end, exclusive.")
+    from_: Timestamp | None = Field(
+        validation_alias=AliasChoices("from", "from_"),
+        serialization_alias="from",
+        description="The beginning, inclusive.",
+    )
+    to: Timestamp | None = Field(description="The end, exclusive.")
     group_by: str = Field(description="What the groups are of.")
     totals: list[Money] = Field(description="By currency.")
     groups: list[UsageGroup] = Field(description="What each group cost.")
@@ -239,93 +242,8 @@ class FeedEntry(Resource):
     run_status: str = Field(description="The run's now; the entry tells of the past.")
     message: str = Field(description="For people, in one line; null: nothing to say.")
     thumbnail_url: Url
-    at: datetime = Field(description="When.")
+    at: Timestamp = Field(description="When.")
 
 
-class Upload(Dated):
-    """A file that was sent."""
-
-    id: Id
-    project_id: Id
-    filename: str = Field(description="As it was sent.")
-    content_type: str = Field(description="Of the bytes, as they were recognised.")
-    kind: Literal["image", "video", "audio"] = Field(description="What the slot holds.")
-    size: int = Field(description="Bytes.")
-    sha256: str = Field(description="Of the bytes, in hex.")
-    width: int | None = Field(description="Pixels.")
-    height: int | None = Field(description="Pixels.")
-    duration: float | None = Field(description="Seconds.")
-    url: Url
-
-
-class Model(Resource):
-    """A model that can be asked, with what it takes."""
-
-    slug: str = Field(examples=["animatic/camera"], description="Its name in settings and requests.")
-    provider: str = Field(description="Who makes it, such as animatic or replicate.")
-    title: str = Field(description="For people.")
-    kinds: list[str] = Field(description="What it can make.")
-    default_for: list[str] = Field(description="Kinds for which it is taken when nobody names a model.")
-    settings_schema: dict[str, Any] = Field(description="JSON Schema of the settings, for forms.")
-    price: dict[str, Any] | None = Field(description="What a run costs; null: nothing.")
-    takes_seed: bool = Field(description="Whether the same seed makes the same again.")
-    makes_sound: bool = Field(description="Whether its videos have sound.")
-    max_prompt_chars: int | None = Field(description="Longer directions are refused; null: no limit of its own.")
-    notes: str = Field(description="What else to know.")
-    limits: dict[str, float | None] = Field(
-        description="What the provider lets through, of all together: requests per minute, and at once.",
-        examples=[{"per_minute": 600, "at_once": None}],
-    )
-    usable: bool = Field(description="Whether a run of it can be made here now.")
-    unusable_reason: str | None = Field(description="What is missing, and how to get it.")
-
-
-class Quota(Resource):
-    """What the caller may do."""
-
-    requests: int = Field(description="In one window.")
-    window_s: int = Field(description="Seconds.")
-    streams: int = Field(description="Open at the same time.")
-    generations: int | None = Field(
-        description="In any 24 hours, over all projects; each variant counts. null: no limit.", examples=[5000]
-    )
-    generations_used: int = Field(description="In the last 24 hours.")
-    spend: Money | None = Field(
-        description="What your runs may cost in a calendar month (UTC), beside the caps of projects. null: no limit."
-    )
-    spent: Money = Field(description="What they have cost since `spent_since`.")
-    spent_since: datetime = Field(description="When the month began.")
-
-
-class Me(Resource):
-    """Who is signed in."""
-
-    user_id: str = Field(description="As the identity provider calls the person; null: nobody.")
-    name: str = Field(description="For people.")
-    scopes: list[str] = Field(description="What the credentials allow: a session reads and never writes.")
-    quotas: Quota = Field(description="What the caller may do.")
-
-
-class Token(Resource):
-    """A bearer token."""
-
-    access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
-    token_type: Literal["bearer"] = Field(description="Always `bearer`.")
-    expires_in: int = Field(description="Seconds.")
-
-
-class NewTicket(Body):
-    """The stream that a ticket is for."""
-
-    stream: str = Field(
-        description="The path to open: /events or /projects/{id}/events, with or without /api/v1.",
-        json_schema_extra={"pattern": r"^(/api/v1)?(/events|/projects/[0-9a-fA-F-]{36}/events)$"},
-        examples=["/projects/01980000-0000-7000-8000-000000000001/events"],
-    )
-
-
-class Ticket(Resource):
-    """Opens one stream where no header can be sent."""
-
-    ticket: str = Field(description="Send it as `?ticket=` of the stream.")
-    expires_at: datetime = Field(description="It opens one stream before that.")
+class FeedEntryList(ListOf[FeedEntry]):
+    """Newest first; segments in film order."""
