@@ -10,6 +10,8 @@ from services.gateway.api.problems import MEDIA_TYPE
 from services.gateway.domain.problems import KINDS, Slug
 
 TITLE: Final = "Retake"
+CONTACT: Final = {"name": "The operators of this installation"}
+LICENSE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 DESCRIPTION: Final = """
 Regenerate the parts of an AI video that are not good enough yet, with a person in charge of what reaches the film.
 
@@ -43,7 +45,7 @@ TAGS: Final = [
     {"name": "films", "description": "Compile committed versions."},
     {"name": "events", "description": "Server-sent events."},
     {"name": "media", "description": "Bytes, with Range."},
-    {"name": "seed 004", "description": _STATUSES},
+    {"name": "workflow", "description": _STATUSES},
     {"name": "operations", "description": "Health and metrics."},
 ]
 
@@ -82,22 +84,27 @@ def problem_example(slug: Slug) -> dict[str, Any]:
 
 
 def errors(*slugs: Slug) -> Responses:
-    """The problems of a route: these and the common ones, by status."""
-    found: Responses = {}
+    """The problems of a route by status: these and the common ones."""
+    by_status: dict[int, list[Slug]] = {}
     for slug in sorted({*slugs, *_COMMON}, key=lambda s: (KINDS[s].status, s)):
-        response = found.setdefault(
-            KINDS[slug].status,
-            {
-                "description": "",
-                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
-            },
-        )
-        response["content"][MEDIA_TYPE]["examples"][slug.value] = {"value": problem_example(slug)}
-        names = response["content"][MEDIA_TYPE]["examples"]
-        response["description"] = "; ".join(f"{n}: {KINDS[Slug(n)].title}" for n in names)
-        if slug in (Slug.RATE_LIMITED, Slug.UNAVAILABLE, Slug.IDEMPOTENCY_IN_FLIGHT):
-            response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    return found
+        by_status.setdefault(KINDS[slug].status, []).append(slug)
+    return {status: problems_response(*found) for status, found in by_status.items()}
+
+
+def problems_response(*slugs: Slug) -> dict[str, Any]:
+    """The response of one status, with an example of each of its problems."""
+    response: dict[str, Any] = {
+        "description": "; ".join(f"{slug}: {KINDS[slug].title}" for slug in slugs),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {slug.value: {"value": problem_example(slug)} for slug in slugs},
+            }
+        },
+    }
+    if {Slug.RATE_LIMITED, Slug.UNAVAILABLE, Slug.IDEMPOTENCY_IN_FLIGHT} & set(slugs):
+        response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return response
 
 
 def answers(

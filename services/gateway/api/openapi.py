@@ -24,6 +24,7 @@ def completed(spec: dict[str, Any]) -> dict[str, Any]:
     schemas |= {name: schema for name, schema in event_schemas().items() if name not in schemas}
     components["securitySchemes"] = documents.SECURITY
     components["headers"] = documents.SHARED_HEADERS
+    spec["info"] |= {"contact": documents.CONTACT, "license": documents.LICENSE}
     spec["security"] = [{"bearer": []}, {"session": []}]
     spec["servers"] = [{"url": "/", "description": "Where this document was fetched."}]
     for path, method, operation in operations(spec):
@@ -43,10 +44,11 @@ def operations(spec: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     tags = operation.get("tags", [])
-    if "seed 004" in tags:
-        operation["tags"] = [t for t in tags if t == "seed 004"] + [t for t in tags if t != "seed 004"]
+    if "workflow" in tags:
+        operation["tags"] = [t for t in tags if t == "workflow"] + [t for t in tags if t != "workflow"]
     if not path.startswith(API):
         operation["responses"] = {s: r for s, r in operation["responses"].items() if s != "422"}
+        operation["responses"].setdefault("400", documents.problems_response(Slug.MALFORMED))
         return
     if method != "get" and "security" not in operation:
         operation["security"] = [{"bearer": []}]

@@ -1,4 +1,4 @@
-"""Segments as seed 004 shows them: the waiting preview of the video, else its committed version."""
+"""Segments: the waiting preview of the video, else its committed version."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class VersionQueries(QueryBase):
 
 
 def resolution(media: Mapping[str, Any]) -> str | None:
-    """WIDTHxHEIGHT, as seed 004 writes it."""
+    """WIDTHxHEIGHT."""
     if media.get("width") and media.get("height"):
         return f"{media['width']}x{media['height']}"
     found = media.get("resolution")

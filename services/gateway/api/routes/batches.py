@@ -14,6 +14,7 @@ from services.gateway.api.headers import Paging, Prefer, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import BatchId, EpisodeId
 from services.gateway.api.prefer_wait import get_at_rest, until_rest
+from services.gateway.api.problems import invalid
 from services.gateway.api.responses import Result, accepted, json_response, location
 from services.gateway.api.schemas.batches import Batch, BatchList, GenerateSegments, NewBatch, Resumption, Started
 from services.gateway.api.schemas.films import Render
@@ -82,7 +83,7 @@ async def _start(work: UnitOfWork, command: StartBatch) -> Result:
 @router.post(
     "/episodes/{episode_id}/generate-segments",
     **answers(Started, *WITH_BODY, *POST, *WORK, status=202),
-    tags=["seed 004"],
+    tags=["workflow"],
     summary="Generate segment by segment (editor)",
 )
 @idempotent()
@@ -137,10 +138,13 @@ async def cancel(batch_id: BatchId, work: UnitOfWork) -> Result:
 )
 @idempotent(until_rest("batch"))
 async def resume(batch_id: BatchId, work: UnitOfWork, body: Resumption | None = None) -> Result:
-    """`start_from` and `skip` leave segments out, such as one that was rejected and holds the batch."""
+    """`start_from`, `skip` and `skip_held` leave segments out, such as one that was rejected and holds the batch up."""
     wanted = body or Resumption()
+    if wanted.skip and wanted.skip_held:
+        raise invalid(("/skip", "cannot be combined with skip_held"))
+    skip = True if wanted.skip_held else wanted.skip
     caller = await work.require_role("batch", batch_id, Role.EDITOR)
-    await resume_batch(work.store, caller, batch_id, wanted.start_from, wanted.skip)
+    await resume_batch(work.store, caller, batch_id, wanted.start_from, skip)
     return await _accepted(work, batch_id)
 
 

@@ -121,7 +121,7 @@ async def metrics(episode_id: EpisodeId, work: Snapshot) -> Response:
 @router.get(
     "/episodes/{episode_id}/segments/status",
     **answers(SegmentsStatus),
-    tags=["seed 004"],
+    tags=["workflow"],
     summary="How far each segment is",
 )
 async def segments_status(episode_id: EpisodeId, work: Snapshot) -> Response:

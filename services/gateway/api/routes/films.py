@@ -55,7 +55,7 @@ async def compilations(episode_id: EpisodeId, page: Paging, work: Snapshot) -> R
 @router.post(
     "/episodes/{episode_id}/compile",
     **answers(CompilationStarted, *WITH_BODY, *POST, Slug.NOT_COMPILABLE, status=202),
-    tags=["seed 004"],
+    tags=["workflow"],
     summary="Compile committed versions into a film (editor)",
 )
 async def compile_(episode_id: EpisodeId, body: NewCompilation, prefer: Prefer, context: SignedIn) -> Response:
@@ -90,7 +90,7 @@ async def _compile(work: UnitOfWork, command: CompileEpisode, last_try: bool) ->
 @router.get(
     "/compilation-jobs/{compilation_id}",
     **answers(Compilation, headers=("Preference-Applied",)),
-    tags=["seed 004"],
+    tags=["workflow"],
     summary="A film and how far it is",
 )
 async def compilation(compilation_id: FilmId, prefer: Prefer, context: SignedIn) -> Response:

@@ -61,7 +61,7 @@ async def decide(run_id: RunId, body: Decision, work: UnitOfWork) -> Result:
 @router.post(
     "/segments/{segment_id}/approve",
     **answers(Review, *WITH_BODY, *POST, *_DECIDED, also=_PENDING),
-    tags=["seed 004"],
+    tags=["workflow"],
     summary="Accept the waiting video (reviewer)",
 )
 @idempotent(until_verdict)
@@ -75,7 +75,7 @@ async def approve(segment_id: SegmentId, body: Approval, work: UnitOfWork) -> Re
 @router.post(
     "/segments/{segment_id}/reject",
     **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.SPEND_CAP_REACHED, also=_PENDING),
-    tags=["seed 004"],
+    tags=["workflow"],
     summary="Turn the waiting video down (reviewer)",
 )
 @idempotent(until_verdict)

@@ -64,7 +64,7 @@ async def regenerate(asset_id: AssetId, body: NewRun, work: UnitOfWork) -> Resul
 @router.post(
     "/segments/{segment_id}/regenerate",
     **answers(Run, *WITH_BODY, *POST, *WORK, Slug.ALREADY_DECIDED, **_LONG),
-    tags=["seed 004"],
+    tags=["workflow"],
     summary="Make another version of the video (editor)",
 )
 @idempotent(until_run_rests)

@@ -59,7 +59,7 @@ def _explain(slug: Slug) -> ProblemType:
         title=kind.title,
         recovery=kind.recovery,
         extensions=sorted(kind.extensions),
-        example=Problem(**problem_example(slug)),
+        sample=Problem(**problem_example(slug)),
     )
 
 

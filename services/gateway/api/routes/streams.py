@@ -12,31 +12,25 @@ from services.gateway.api.context import RequestContext, SignedIn
 from services.gateway.api.documents import errors
 from services.gateway.api.headers import accepts
 from services.gateway.api.path_ids import ProjectId
-from services.gateway.api.schemas.events import SnapshotEvent, stream_schema
+from services.gateway.api.schemas.events import SnapshotEvent, stream_examples, stream_schema
 from services.gateway.domain.accounts import Role
 from services.gateway.stream.response import EventStreamResponse, Opening
 
 router = APIRouter(tags=["events"])
 
-_EXAMPLE: Final = (
-    'retry: 2000\n\nid: 5d0c…:1042\nevent: snapshot\ndata: {"runs":[],"batches":[],"compilations":[]}\n\n'
-    'id: 5d0c…:1043\nevent: progress\ndata: {"project_id":"…","episode_id":"…","status":"generating",'
-    '"message":"Generating video","actor":{"kind":"system","user_id":null},"updated_at":"2026-01-01T00:00:00.000000Z",'
-    '"run_id":"…","asset_id":"…","kind":"video","segment_id":"…","segment_number":1,"step":"rendering","percent":40}\n\n'
-    "event: heartbeat\ndata: {}\n\n"
-)
 _DESCRIPTION: Final = """
-Each event has a name and data, JSON on one line; the schema of the answer has the data of each name. `id` is a place in
-one log: opaque, may skip. Resume with `Last-Event-ID` or `?last_event_id=`: in the log, all that came after it; none, a
-snapshot; else `reset` (epoch_changed, too_old, unknown_id), then a snapshot. A heartbeat every 15 s; the stream ends
-every 15 min, and EventSource comes back by itself. No URLs inside: GET the run.
+A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
+is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
+position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
+too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
+an EventSource reconnects by itself. Events contain no media URLs: GET the run.
 """
 _DOC: Final[dict[str, Any]] = {
     "responses": errors()
     | {
         200: {
-            "description": "An endless stream.",
-            "content": {"text/event-stream": {"schema": stream_schema(), "example": _EXAMPLE}},
+            "description": "The events, until the stream ends.",
+            "content": {"text/event-stream": {"schema": stream_schema(), "examples": stream_examples()}},
         }
     },
     "response_class": Response,

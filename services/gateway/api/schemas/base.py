@@ -65,50 +65,16 @@ def _a_number(value: object) -> object:
 Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, BeforeValidator(_a_number)]
 Number = Annotated[float, BeforeValidator(_a_number)]
+# Limits stand before the validator: pydantic then writes them as minimum and maximum.
+Rating = Annotated[int, Field(ge=1, le=5), BeforeValidator(_a_number)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_a_number)]
+Position = Annotated[int, Field(ge=1), BeforeValidator(_a_number)]
+Seconds = Annotated[float, Field(gt=0, le=600), BeforeValidator(_a_number)]
+Minutes = Annotated[float, Field(gt=0, le=525_600), BeforeValidator(_a_number)]
+Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_a_number)]
+Decibels = Annotated[float, Field(ge=-60, le=24), BeforeValidator(_a_number)]
+"""-60 dB is silence, and more than 24 dB above the recording is noise."""
 
-
-def open_object(**properties: Any) -> Any:
-    """A free-form object of a request whose known members a generated client should know; others are looked at too."""
-    return Field(json_schema_extra={"properties": properties, "additionalProperties": True})
-
-
-_TEXT: dict[str, Any] = {"type": ["string", "null"]}
-_NUMBER: dict[str, Any] = {"type": ["number", "null"]}
-Changes = Annotated[
-    dict[str, Any],
-    open_object(
-        prompt_modifications={**_TEXT, "description": "Appended to the directions."},
-        style_adjustments={**_TEXT, "description": "Appended to the style."},
-        character_prompt={**_TEXT, "description": "Appended to the characters' text."},
-        directions={**_TEXT, "description": "Replaces the directions."},
-        model={**_TEXT, "description": "See GET /models."},
-        duration={**_NUMBER, "description": "Seconds."},
-        resolution={**_TEXT, "description": "Such as 720p."},
-        aspect_ratio={**_TEXT, "description": "Such as 16:9."},
-        seed={**_NUMBER, "description": "Whole."},
-    ),
-]
-"""Other keys are recorded and have no effect."""
-
-Scene = Annotated[
-    dict[str, Any],
-    open_object(
-        scene_number={"type": ["integer", "null"], "description": "In the script."},
-        location={**_TEXT, "description": "Where it is."},
-        description={**_TEXT, "description": "What is seen."},
-        characters={"type": ["array", "null"], "items": {"type": "string"}, "description": "Who is in it, by name."},
-        dialogue={
-            "type": ["array", "null"],
-            "description": "What is said, in order.",
-            "items": {
-                "type": "object",
-                "properties": {"character": _TEXT, "text": {"type": "string"}},
-                "required": ["text"],
-            },
-        },
-    ),
-]
-"""Other keys become warnings."""
 
 Kind = Literal["video", "starting_image", "image", "narration", "music"]
 """What an asset holds."""
@@ -183,6 +149,11 @@ class Body(BaseModel):
 
 def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
+
+
+def absent(default: Any, **constraints: Any) -> Any:
+    """A field whose default is not part of the document, such as an object next to a reference."""
+    return Field(default, json_schema_extra=_without_default, **constraints)
 
 
 def unsent(default: Any = "", **constraints: Any) -> Any:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.gateway.api.schemas.base import (
     Body,
+    Count,
     Dated,
     Failure,
     Flag,
@@ -15,7 +16,7 @@ from services.gateway.api.schemas.base import (
     Id,
     Kind,
     ListOf,
-    Number,
+    Minutes,
     Resource,
     Timestamp,
     Whole,
@@ -93,7 +94,7 @@ class NewBatch(Body, json_schema_extra=shown({"mode": "parallel", "batch_size": 
     auto_approve: Flag = Field(False, description="Left out: true in projects whose workflow is monolithic.")
     review: Literal["video", "all"] = Field("video", description="What waits for a person.")
     segment_ids: list[GivenId] | None = Field(None, max_length=500, description="In this order.")
-    deadline_minutes: Number | None = Field(None, gt=0, le=525_600, description="Left out: the project's; null: none.")
+    deadline_minutes: Minutes | None = Field(None, description="Left out: the project's; null: none.")
 
 
 class GenerateSegments(
@@ -118,8 +119,9 @@ class GenerateSegments(
     auto_approve: Flag = Field(False, description="Left out: true in projects whose workflow is monolithic.")
 
 
-class Resumption(Body, json_schema_extra=shown({"skip": True})):
+class Resumption(Body, json_schema_extra=shown({"skip_held": True})):
     """Where a batch goes on."""
 
-    start_from: Whole | None = Field(None, ge=0, description="How many segments to skip, from 0.")
-    skip: list[GivenId] | Flag | None = Field(None, description="Segments to leave out; true: those that hold it.")
+    start_from: Count | None = Field(None, description="How many segments to skip, from 0.")
+    skip: list[GivenId] = Field([], max_length=500, description="The ids of segments to leave out.")
+    skip_held: Flag = Field(False, description="Whether to leave out the segments that hold the batch up.")

@@ -22,6 +22,7 @@ from services.gateway.api.schemas.base import (
     shown,
     unsent,
 )
+from services.gateway.api.schemas.documents import GivenDirections, GivenOutput, GivenSegment
 from services.gateway.api.schemas.segments import Segment
 
 EXAMPLE_DOCUMENT: dict[str, Any] = {
@@ -116,13 +117,13 @@ class NewEpisode(Body, json_schema_extra=shown({"description": "A short film abo
 
     title: str = Field(min_length=1, max_length=300, description="For people.")
     description: str | None = Field(None, max_length=4000, description="For people.")
-    output: dict[str, Any] | None = Field(None, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
-    directions: dict[str, Any] | None = Field(
+    output: GivenOutput | None = Field(None, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
+    directions: GivenDirections | None = Field(
         None,
         examples=[{"music": "Warm and slow"}],
         description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.",
     )
-    segments: list[dict[str, Any]] | None = Field(
+    segments: list[GivenSegment] | None = Field(
         None, max_length=500, examples=[EXAMPLE_DOCUMENT["segments"]], description="In film order."
     )
 
@@ -140,7 +141,7 @@ class EpisodeChanges(
 
     title: str = unsent(min_length=1, max_length=300, description="For people.")
     description: str = unsent(max_length=4000, description="For people.")
-    output: dict[str, Any] = unsent({}, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
+    output: GivenOutput = unsent({}, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
 
 
 class NewOrder(Body, json_schema_extra=shown({"segment_ids": [EXAMPLE_ID]})):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
-from services.gateway.api.schemas.base import Actor, Id, Kind, Resource, Timestamp
+from services.gateway.api.schemas.base import EXAMPLE_ID, Actor, Id, Kind, Resource, Timestamp
 from services.gateway.api.schemas.runs import RunStatus
 
 BatchStatus = Literal["running", "waiting_review", "paused", "completed", "failed", "cancelled"]
@@ -166,7 +167,7 @@ class BatchUpdatedEvent(EventData):
 class ChangedEvent(EventData):
     """Somebody edited something: read it again."""
 
-    status: None = Field(description="Always null: nothing has a status here.")
+    status: str | None = Field(description="Always null: resources that people edit have no status.")
     resource: Literal["project", "settings", "members", "episode", "order", "segment", "asset", "compilation"] = Field(
         description="What was edited."
     )
@@ -260,25 +261,53 @@ def event_schemas() -> dict[str, Any]:
 
 
 def stream_schema() -> dict[str, Any]:
-    """One event of a stream, as its lines say it, by the name of the event."""
-    return {"description": "One event of the stream.", "oneOf": [_line(name, found) for name, found in EVENTS.items()]}
+    """One event of a stream with its fields, by the name of the event."""
+    return {
+        "description": "One event of the stream.",
+        "oneOf": [_event(name, models) for name, models in EVENTS.items()],
+    }
 
 
-def _line(name: str, found: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in found]
-    of_log = name not in ("reset", "heartbeat")
-    place = {"id": {"type": "string", "description": "A place in the log."}} if of_log else {}
+def _event(name: str, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    refs = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]
+    logged = name not in ("reset", "heartbeat")
+    position = {"id": {"type": "string", "description": "A position in the log."}} if logged else {}
     return {
         "type": "object",
         "title": name,
-        "required": [*place, "event", "data"],
-        "properties": place
+        "required": [*position, "event", "data"],
+        "properties": position
         | {
-            "event": {"const": name},
+            "event": {"type": "string", "const": name, "description": "The name of the event."},
             "data": {
                 "type": "string",
+                "description": "JSON on one line.",
                 "contentMediaType": "application/json",
                 "contentSchema": refs[0] if len(refs) == 1 else {"anyOf": refs},
             },
         },
+    }
+
+
+def stream_examples() -> dict[str, Any]:
+    progress = RunProgressEvent(
+        project_id=EXAMPLE_ID,
+        episode_id=EXAMPLE_ID,
+        status="generating",
+        message="Generating video",
+        actor=Actor(kind="system", user_id=None),
+        updated_at=datetime(2026, 1, 1, tzinfo=UTC),
+        run_id=EXAMPLE_ID,
+        asset_id=EXAMPLE_ID,
+        kind="video",
+        segment_id=EXAMPLE_ID,
+        segment_number=1,
+        step="rendering",
+        percent=40,
+    )
+    snapshot = SnapshotEvent(runs=[], batches=[], compilations=[])
+    return {
+        "snapshot": {"value": {"id": "5d0c…:1042", "event": "snapshot", "data": snapshot.model_dump_json()}},
+        "progress": {"value": {"id": "5d0c…:1043", "event": "progress", "data": progress.model_dump_json()}},
+        "heartbeat": {"value": {"event": "heartbeat", "data": HeartbeatEvent().model_dump_json()}},
     }

@@ -18,6 +18,7 @@ from services.gateway.api.schemas.base import (
     Timestamp,
     Url,
     Whole,
+    absent,
     shown,
 )
 from services.gateway.api.schemas.sound import AudioConfig
@@ -137,8 +138,10 @@ class _Film(Body):
     )
     transition_style: TransitionStyle | None = Field(None, description="Of boundaries that `transitions` leaves out.")
     transitions: list[Boundary] = Field([], description="At single boundaries; the others take `transition_style`.")
-    audio_config: AudioConfig = Field(AudioConfig(), description="How the film sounds.")
-    captions: CaptionMode = Field(CaptionMode.SOFT, description="Whether the film has its narrations as text, and how.")
+    audio_config: AudioConfig = absent(AudioConfig(), description="How the film sounds.")
+    captions: CaptionMode = absent(
+        CaptionMode.SOFT, description="Whether the film has its narrations as text, and how."
+    )
 
 
 class NewCompilation(_Film, json_schema_extra=shown(_SEED_FILM)):

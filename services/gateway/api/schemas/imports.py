@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from services.gateway.api.schemas.base import Body, Dated, Failure, GivenId, Id, Number, shown
+from services.gateway.api.schemas.base import Body, Dated, Failure, GivenId, Id, Share, shown
+from services.gateway.api.schemas.documents import Document
 from services.gateway.api.schemas.episodes import EXAMPLE_DOCUMENT
 
 
@@ -26,7 +27,7 @@ class Import(Dated):
 class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_DOCUMENT})):
     """Exactly one of `document`, `yaml` and `upload_id`."""
 
-    document: dict[str, Any] | None = Field(
+    document: Document | None = Field(
         None,
         examples=[EXAMPLE_DOCUMENT],
         description="Scenes, shots, directions, dialogue, images: docs/guide/frontend.md shows one.",
@@ -34,4 +35,4 @@ class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_DOCUMENT})):
     yaml: str | None = Field(None, description="The same document as text.")
     upload_id: GivenId | None = Field(None, description="A film to split at its cuts.")
     title: str | None = Field(None, max_length=300, description="For people.")
-    scene_threshold: Number | None = Field(None, ge=0, le=1, description="How different frames must be.")
+    scene_threshold: Share | None = Field(None, description="How different frames must be.")

@@ -101,4 +101,4 @@ class ProblemType(Resource):
     title: str = Field(description="A summary of the kind of problem.")
     recovery: str = Field(description="What to do about it.")
     extensions: list[str] = Field(description="The members that its problems add.")
-    example: Problem = Field(description="A problem of this type.")
+    sample: Problem = Field(description="A problem of this type.")

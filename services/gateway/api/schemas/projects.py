@@ -18,9 +18,11 @@ from services.gateway.api.schemas.base import (
     Revised,
     Timestamp,
     Url,
+    absent,
     shown,
     unsent,
 )
+from services.gateway.api.schemas.documents import GivenOutput, GivenSpendCap
 from services.gateway.api.schemas.episodes import OUTPUT_TAKEN, Output
 
 
@@ -38,7 +40,7 @@ class ProjectList(ListOf[Project]):
     """Newest first; segments in film order."""
 
 
-class Character(Resource):
+class ProjectCharacter(Resource):
     """Somebody who appears; goes into every prompt that can take it."""
 
     name: str = Field(description="For people.")
@@ -85,8 +87,8 @@ class Settings(Revised):
     narration: dict[str, Any] = Field(examples=[{"language": "en"}], description="Settings of narrations.")
     music: dict[str, Any] = Field(description="Settings of the music.")
     style: str | None = Field(description="Put before every prompt, such as `Warm film stock`.")
-    characters: list[Character] = Field(description="Who appears.")
-    review: ReviewPolicy = Field(description="The decision that closed it; null: none has.")
+    characters: list[ProjectCharacter] = Field(description="Who appears.")
+    review: ReviewPolicy = Field(description="How long previews wait for a decision.")
     workflow: Literal["step_by_step", "monolithic"] = Field(
         description="step_by_step: batches wait for reviews; monolithic: they do not."
     )
@@ -94,7 +96,7 @@ class Settings(Revised):
     updated_at: Timestamp = Field(description="Rises on any change.")
 
 
-class NewCharacter(Body):
+class NewProjectCharacter(Body):
     """Somebody who appears."""
 
     name: str = Field(min_length=1, max_length=200, examples=["Ana"], description="For people.")
@@ -138,7 +140,7 @@ class SettingsChanges(
 ):
     """A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner."""
 
-    output: dict[str, Any] | None = Field(
+    output: GivenOutput | None = Field(
         None,
         examples=[{"width": 1280, "height": 720, "fps": 25, "fit": "crop"}],
         description=f"Of new episodes. {OUTPUT_TAKEN}",
@@ -150,7 +152,7 @@ class SettingsChanges(
     narration: ModelSettings | None = Field(None, description="Settings of narrations.")
     music: ModelSettings | None = Field(None, description="Settings of the music.")
     style: str | None = Field(None, max_length=4000, description="Put before every prompt, such as `Warm film stock`.")
-    characters: list[NewCharacter] | None = Field(None, max_length=50, description="Who appears.")
+    characters: list[NewProjectCharacter] | None = Field(None, max_length=50, description="Who appears.")
     review: dict[str, Any] | None = Field(
         None,
         examples=[{"deadline_minutes": 60}],
@@ -159,7 +161,7 @@ class SettingsChanges(
     workflow: Literal["step_by_step", "monolithic"] | None = Field(
         None, description="Whether a batch that does not say waits for reviews; null: the operator's default."
     )
-    spend_cap: dict[str, Any] | None = Field(
+    spend_cap: GivenSpendCap | None = Field(
         None,
         examples=[{"amount": "50", "currency": "USD", "period": "month"}],
         description="`period` is month (UTC) or total.",
@@ -171,7 +173,7 @@ class NewProject(Body, json_schema_extra=shown({"name": "Our holidays", "setting
 
     name: str = Field(min_length=1, max_length=200, examples=["Our holidays"], description="For people.")
     description: str = Field("", max_length=4000, description="For people.")
-    settings: SettingsChanges = Field(SettingsChanges(), description="As PATCH settings takes them.")
+    settings: SettingsChanges = absent(SettingsChanges(), description="As PATCH settings takes them.")
 
 
 class UsageGroup(Resource):

@@ -9,17 +9,17 @@ from pydantic import Field
 from services.gateway.api.schemas.base import (
     EXAMPLE_ID,
     Body,
-    Changes,
     Dated,
     Flag,
     GivenId,
     Id,
     Kind,
     ListOf,
+    Rating,
     Timestamp,
-    Whole,
     shown,
 )
+from services.gateway.api.schemas.documents import Changes
 
 
 class Review(Dated):
@@ -80,7 +80,7 @@ class Decision(
         )
     )
     version_id: GivenId | None = Field(None, description="Which candidate; needed to approve if there are several.")
-    rating: Whole | None = Field(None, ge=1, le=5, examples=[5], description="1 to 5; null: not rated.")
+    rating: Rating | None = Field(None, examples=[5], description="1 to 5; null: not rated.")
     feedback: str | None = Field(None, max_length=4000, description="Recorded, never sent to a model.")
     suggested_changes: Changes | None = Field(
         None,
@@ -107,7 +107,7 @@ class Approval(
 ):
     """Seed 004."""
 
-    rating: Whole | None = Field(None, ge=1, le=5, examples=[5], description="1 to 5; null: not rated.")
+    rating: Rating | None = Field(None, examples=[5], description="1 to 5; null: not rated.")
     feedback: str | None = Field(
         None,
         max_length=4000,
@@ -144,5 +144,5 @@ class Rejection(
         ),
     )
     version_id: GivenId | None = Field(None, description="The version's; null: none.")
-    rating: Whole | None = Field(None, ge=1, le=5, description="1 to 5; null: not rated.")
+    rating: Rating | None = Field(None, description="1 to 5; null: not rated.")
     regenerate: Flag | None = Field(None, description="Whether a new run begins with the suggested changes merged in.")

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from services.gateway.api.schemas.base import (
     Body,
-    Changes,
     Costs,
     Dated,
     Directions,
@@ -21,8 +20,10 @@ from services.gateway.api.schemas.base import (
     Setting,
     Timestamp,
     Whole,
+    absent,
     shown,
 )
+from services.gateway.api.schemas.documents import Changes
 from services.gateway.api.schemas.reviews import Review
 from services.gateway.api.schemas.versions import Version
 
@@ -116,7 +117,7 @@ class NewRun(Body):
     )
     settings: dict[str, Any] = Field({}, description="The model's own, see GET /models.", examples=[{"duration": 5}])
     variants: Whole = Field(1, ge=1, le=4, description="Versions to make and choose from.")
-    suggested_changes: Changes = Field(
+    suggested_changes: Changes = absent(
         {},
         description="Merged into what the parent run was asked for.",
         examples=[{"prompt_modifications": "Pan left instead."}],
@@ -134,7 +135,7 @@ class Regeneration(
 ):
     """Seed 004."""
 
-    changes: Changes = Field(
+    changes: Changes = absent(
         {},
         description="prompt_modifications and style_adjustments are appended; "
         "directions, model, duration, resolution, aspect_ratio and seed replace; other "

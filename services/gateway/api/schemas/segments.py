@@ -12,17 +12,18 @@ from services.gateway.api.schemas.base import (
     Directions,
     Id,
     ListOf,
-    Number,
+    Position,
     Resource,
     Revised,
-    Scene,
     Score,
+    Seconds,
     Timestamp,
     Url,
-    Whole,
+    absent,
     shown,
     unsent,
 )
+from services.gateway.api.schemas.documents import GivenTransition, Scene
 from services.gateway.api.schemas.versions import PreviousVersion, Version
 from shared.contracts.values import TransitionStyle
 
@@ -44,7 +45,7 @@ class GenerationParams(Resource):
 
     model_config = ConfigDict(extra="allow")
 
-    prompt: str | None = Field(description="The directions, as seed 004 calls them.")
+    prompt: str | None = Field(description="The directions.")
     style: str | None = Field(description="The project's, and what the run added to it.")
     character_prompt: str | None = Field(description="Added to the characters' text, for this run; null: nothing.")
     seed: int | None = Field(
@@ -185,9 +186,9 @@ class NewSegment(
     """A segment to add."""
 
     type: Literal["scene", "shot", "transition"] = Field("scene", description="scene, shot or transition.")
-    scene_info: Scene = Field({}, description="What is seen where, and who speaks.")
-    duration: Number | None = Field(None, gt=0, le=600, description="Seconds.")
-    position: Whole | None = Field(None, ge=1, description="From 1; left out: at the end.")
+    scene_info: Scene = absent({}, description="What is seen where, and who speaks.")
+    duration: Seconds | None = Field(None, description="Seconds.")
+    position: Position | None = Field(None, description="From 1; left out: at the end.")
     directions: dict[str, Directions] = Field(
         {},
         examples=[{"video": "Pan left."}],
@@ -208,9 +209,9 @@ class SegmentChanges(
 
     type: Literal["scene", "shot", "transition"] = unsent("scene", description="scene, shot or transition.")
     scene_info: Scene | None = Field(None, description="What is seen where, and who speaks.")
-    duration: Number | None = Field(None, gt=0, le=600, description="Seconds.")
+    duration: Seconds | None = Field(None, description="Seconds.")
     user_notes: str | None = Field(None, max_length=4000, description="Of whoever edits; never sent to a model.")
-    transition_after: dict[str, Any] | None = Field(
+    transition_after: GivenTransition | None = Field(
         None,
         examples=[{"style": "fade", "duration": 0.5}],
         description="How it goes over into the next segment; null: as the compilation says.",

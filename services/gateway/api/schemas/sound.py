@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from services.gateway.api.schemas.base import Body, Flag, GivenId, Number
+from services.gateway.api.schemas.base import Body, Decibels, Flag, GivenId, Number
 from shared.contracts import values
 
 LOUDNESS: Final = (-23.0, -16.0, -14.0)
@@ -23,14 +23,12 @@ Loudness = Annotated[
     AfterValidator(_supported),
     Field(description="-14 web, -16 default, -23 broadcast.", json_schema_extra={"enum": [*LOUDNESS]}),
 ]
-Gain = Annotated[Number, Field(ge=-60, le=24)]
-"""-60 dB is silence, and more than 24 dB above what was recorded is noise."""
 
 
 class NarrationMix(Body):
     """How a segment's narration is placed."""
 
-    gain_db: Gain = Field(0.0, description="Louder (above 0) or softer, in dB.")
+    gain_db: Decibels = Field(0.0, description="Louder (above 0) or softer, in dB.")
     offset: Number = Field(0.0, ge=-60, le=3600, description="Seconds from the segment's start.")
 
 
@@ -47,7 +45,7 @@ class AudioConfig(Body):
         "lower", description="What becomes of the segments' own sound."
     )
     narration: dict[GivenId, NarrationMix] = Field({}, description="By segment id.")
-    music_gain_db: Gain = Field(0.0, description="The music, louder (above 0) or softer, in dB.")
+    music_gain_db: Decibels = Field(0.0, description="The music, louder (above 0) or softer, in dB.")
 
     def value(self) -> values.AudioConfig:
         return values.AudioConfig(**self.model_dump())
