@@ -187,10 +187,9 @@ async def resume(
         raise UsageError("--skip and --skip-held exclude each other.", "Omit one of them.")
     async with session.connect() as client:
         found = await client.batches.get(batch)
-        skipped: list[str] | bool | None = True if skip_held else None
-        if skip:
-            skipped = parse_segments(await client.episodes.get(found.episode_id or ""), skip)
-        found = await client.batches.resume(batch, start_from=start_from, skip=skipped)
+        skipped = parse_segments(await client.episodes.get(found.episode_id or ""), skip) if skip else None
+        held = True if skip_held else None
+        found = await client.batches.resume(batch, start_from=start_from, skip=skipped, skip_held=held)
     session.line(f"Batch {found.id}: {found.status.replace('_', ' ')}. Follow it with: retake watch")
     session.emit(found)
 

@@ -96,10 +96,16 @@ class Batches(Resource):
         return await self._post(Batch, path("batches", batch_id, "pause"))
 
     async def resume(
-        self, batch_id: str, *, start_from: int | None = None, skip: list[str] | bool | None = None
+        self,
+        batch_id: str,
+        *,
+        start_from: int | None = None,
+        skip: list[str] | None = None,
+        skip_held: bool | None = None,
     ) -> Batch:
-        """`skip` has the ids of segments to skip; True: those that block the batch now."""
-        return await self._post(Batch, path("batches", batch_id, "resume"), {"start_from": start_from, "skip": skip})
+        """`skip` has the ids of segments to skip; `skip_held`: skip those that block the batch now."""
+        body = {"start_from": start_from, "skip": skip, "skip_held": skip_held}
+        return await self._post(Batch, path("batches", batch_id, "resume"), body)
 
     async def cancel(self, batch_id: str) -> Batch:
         return await self._post(Batch, path("batches", batch_id, "cancel"))

@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway.api.problems import ProblemError, Slug
+from services.gateway.api.problems import ProblemError
+from services.gateway.domain.problems import Slug
 
 BUILT: Final = Path(__file__).parents[1] / "studio"
 ASSETS: Final = "/assets/"
