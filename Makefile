@@ -23,10 +23,10 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 # The machine's own Node first; else the one in .venv.
 NODE_PATH = $$PATH:$(CURDIR)/$(BIN)
 
-.PHONY: help setup demo test fuzz format lint contracts lock system studio bench clean
+.PHONY: help setup demo test fuzz format lint contracts check-documents lock system studio bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.runtime ## Install Retake into .venv
 	@echo "Retake is installed. Start it with: $(BIN)/retake up"
@@ -50,11 +50,13 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import laws
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-contracts: $(VENV)/.dev ## Generate schemas, examples, AsyncAPI, OpenAPI and the references
+contracts: $(VENV)/.dev ## Generate schemas, examples, AsyncAPI, OpenAPI and the settings reference
 	$(BIN)/python -m shared.contracts.docs.generate
-	$(BIN)/python -m services.gateway.api.cli openapi > docs/api/openapi.json
-	$(BIN)/python -m services.gateway.api.cli reference > docs/api/README.md
+	$(BIN)/python -m services.gateway.api.openapi > docs/api/openapi.json
 	$(BIN)/python -m docs.tools.settings_reference > docs/operations/settings.md
+
+check-documents: ## Read the OpenAPI and AsyncAPI documents with other tools (Node; Java and Maven)
+	$(BIN)/python tests/contracts/tools/check_documents.py
 
 studio: $(VENV)/.node ## Build the web page into the gateway (Node 20.19 or newer, or one from PyPI)
 	cd studio && PATH="$(NODE_PATH)" npm ci --no-progress && PATH="$(NODE_PATH)" npm run --silent types \

@@ -1,4 +1,5 @@
-"""The gateway as an ASGI app: `uvicorn --factory services.gateway.main:create_app`."""
+"""The gateway as an ASGI app (`uvicorn --factory services.gateway.main:create_app`) and its command line
+(`python -m services.gateway.main gc --dry-run`)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.gateway.api.app import build_app
-from services.gateway.api.cli import operate
 from services.gateway.api.shutdown import on_termination
 from services.gateway.config import Settings
 from services.gateway.retention import open_retention
@@ -18,6 +18,7 @@ from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
+from shared.retention.command import run_command
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -41,4 +42,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(operate(sys.argv[1:], lambda: open_retention(Settings())))
+    sys.exit(run_command(Service.GATEWAY, sys.argv[1:], lambda: open_retention(Settings()), SystemClock()))

@@ -1,7 +1,12 @@
-"""What the framework does not know of our API: its problems, idempotency keys, limits, links and examples."""
+"""The OpenAPI document: `python -m services.gateway.api.openapi > docs/api/openapi.json`.
+
+Adds what the framework does not know of our API: its problems, idempotency keys, limits, links and examples.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -11,6 +16,7 @@ from services.gateway.api.links import add_links
 from services.gateway.api.middleware.auth import API
 from services.gateway.api.schemas.events import event_schemas
 from services.gateway.domain.problems import KINDS, Slug
+from shared.core.clock import SystemClock
 
 _OF_STATUS: Final = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After", "503": "Retry-After"}
 
@@ -102,3 +108,14 @@ def _share_problems(spec: dict[str, Any]) -> None:
             name = ".".join([*slugs, *([] if "RateLimit" in response.get("headers", {}) else ["unlimited"])])
             found[name] = response
             operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def openapi_json() -> str:
+    """The document of the current code; the same bytes for the same code."""
+    from services.gateway.api.app import build_app  # the app imports this module
+
+    return json.dumps(build_app(None, SystemClock()).openapi(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(openapi_json())

@@ -56,7 +56,7 @@ def schema_of(topic: Topic) -> dict[str, Any]:
 def document(version: str) -> dict[str, Any]:
     """The whole document; `version` is the release."""
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Retake events",
             "version": version,
@@ -65,7 +65,21 @@ def document(version: str) -> dict[str, Any]:
                 "order per key and topic; there is no order across topics. The public loop is regenerate-requested, "
                 "preview-ready, accepted, rejected and complete."
             ),
+            "contact": {
+                "name": "The operators of this installation",
+                "url": "https://retake.invalid/",
+                "email": "operators@retake.invalid",
+            },
             "license": {"name": "Apache-2.0"},
+            "tags": [{"name": service.value} for service in Service],
+        },
+        "servers": {
+            "kafka": {
+                "host": "{bootstrap}",
+                "protocol": "kafka",
+                "description": "The Kafka cluster of this installation.",
+                "variables": {"bootstrap": {"default": "localhost:9092", "description": "host:port of a broker."}},
+            }
         },
         "defaultContentType": "application/json",
         "channels": {t.name: _channel(t) for t in TOPICS.values()},
@@ -108,6 +122,7 @@ def _operations() -> dict[str, Any]:
 def _operation(action: str, topic: Topic, service: Service) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "action": action,
+        "description": _purpose(action, topic, service),
         "channel": {"$ref": f"#/channels/{topic.name}"},
         "messages": [{"$ref": f"#/channels/{topic.name}/messages/{topic.event.__name__}"}],
         "tags": [{"name": service.value}],
@@ -117,6 +132,12 @@ def _operation(action: str, topic: Topic, service: Service) -> dict[str, Any]:
             "kafka": {"groupId": {"type": "string", "enum": [service.value]}, "bindingVersion": "0.5.0"}
         }
     return operation
+
+
+def _purpose(action: str, topic: Topic, service: Service) -> str:
+    if action == "send":
+        return f"The {service.value} service publishes {topic.name}: {topic.summary}."
+    return f"The {service.value} service consumes {topic.name}, as the consumer group {service.value}."
 
 
 def _message(topic: Topic) -> dict[str, Any]:

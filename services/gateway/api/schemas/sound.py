@@ -1,4 +1,4 @@
-"""How a film is to sound, as requests may say it: narrower than what a film that was asked for earlier may hold."""
+"""The sound of a film in requests; its limits are narrower than those of films that were requested earlier."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from services.gateway.api.schemas.base import Body, Decibels, Flag, GivenId, Number
 from shared.contracts import values
 
-LOUDNESS: Final = (-23.0, -16.0, -14.0)
+LOUDNESS: Final = (-23, -16, -14)
 
 
 def _supported(loudness: float) -> float:
@@ -21,7 +21,10 @@ def _supported(loudness: float) -> float:
 Loudness = Annotated[
     Number,
     AfterValidator(_supported),
-    Field(description="-14 web, -16 default, -23 broadcast.", json_schema_extra={"enum": [*LOUDNESS]}),
+    Field(
+        description="Integrated loudness in LUFS: -14 for the web, -16 by default, -23 for broadcast.",
+        json_schema_extra={"type": "integer", "enum": [*LOUDNESS]},
+    ),
 ]
 
 
@@ -37,7 +40,7 @@ class AudioConfig(Body):
 
     background_music: Flag = Field(True, description="Whether the film has the episode's music.")
     volume_normalization: Flag = Field(True, description="Whether the film is brought to `loudness_lufs`.")
-    loudness_lufs: Loudness = -16.0
+    loudness_lufs: Loudness = -16
     true_peak_dbtp: Number = Field(
         -1.0, ge=-9, le=0, description="The ceiling of the film's level between samples, in dBTP."
     )
