@@ -8,9 +8,18 @@ from typing import Any
 import httpx
 import pytest
 
-from services.gateway.api.schemas import episodes as e
-from services.gateway.api.schemas import projects as p
-from services.gateway.api.schemas import runs as r
+from services.gateway.api.schemas.accounts import Me, Member
+from services.gateway.api.schemas.assets import Asset
+from services.gateway.api.schemas.batches import Batch, Started
+from services.gateway.api.schemas.episodes import Episode, EpisodeSummary, Order, Revision
+from services.gateway.api.schemas.films import Compilation, CompilationStarted
+from services.gateway.api.schemas.imports import Import
+from services.gateway.api.schemas.models import Model
+from services.gateway.api.schemas.projects import FeedEntry, Metrics, Project, Settings, Usage
+from services.gateway.api.schemas.reviews import Review
+from services.gateway.api.schemas.runs import Run
+from services.gateway.api.schemas.segments import Segment, SegmentsStatus
+from services.gateway.api.schemas.versions import Comparison, Version
 from tests.support.gateway_http import Gateway, Stream
 from tests.support.gateway_project import ProjectHarness
 from tests.support.gateway_shapes import same_shape
@@ -54,16 +63,16 @@ def asset(episode: dict[str, Any], kind: str, number: int | None = 1) -> str:
 async def test_the_loop_call_by_call(g: Gateway) -> None:
     api = g.client()
     project, episode = await an_episode(g, api)
-    same_shape(e.Episode, episode)
+    same_shape(Episode, episode)
     image = asset(episode, "starting_image")
     async with Stream(g.app, f"/projects/{project}/events?last_event_id={episode['cursor']}", g.token("ana")) as stream:
         run = await ok(await api.post(f"/assets/{image}/runs", json={}), 202)
-        same_shape(r.Run, run)
+        same_shape(Run, run)
         assert run["status"] == "requested"
         assert run["settings"] == {}
         await g.world.settle()
         run = await ok(await api.get(f"/runs/{run['id']}"))
-        same_shape(r.Run, run)
+        same_shape(Run, run)
         assert (run["status"], len(run["versions"]), run["message"]) == (
             "preview_ready",
             1,
@@ -78,7 +87,7 @@ async def test_the_loop_call_by_call(g: Gateway) -> None:
         )
 
         shown = await ok(await api.get(f"/assets/{image}"))
-        same_shape(e.Asset, shown)
+        same_shape(Asset, shown)
         assert shown["preview"]["id"] == run["id"]
         assert shown["committed"] is None
         assert shown["defaults"]["model"] == {"value": "animatic/storyboard", "source": "default"}
@@ -90,7 +99,7 @@ async def test_the_loop_call_by_call(g: Gateway) -> None:
             await asyncio.sleep(0.02)
             await g.world.settle()
         review = await ok(await decide)
-        same_shape(r.Review, review)
+        same_shape(Review, review)
         assert (review["verdict"], review["user_id"], review["rating"]) == ("accepted", "ana", 5)
         shown = await ok(await api.get(f"/assets/{image}"))
         assert shown["committed"]["id"] == version["id"]
@@ -120,18 +129,18 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
         ),
         202,
     )
-    same_shape(e.Started, started)
+    same_shape(Started, started)
     assert (started["total_segments"], started["status"]) == (2, "started")
     busy = await api.post(f"/episodes/{episode['id']}/batches", json={})
     assert (busy.status_code, busy.json()["active_id"]) == (409, started["job_id"])
     await g.world.settle()
     batch = await ok(await api.get(f"/batches/{started['job_id']}"))
-    same_shape(e.Batch, batch)
+    same_shape(Batch, batch)
     assert batch["status"] == "waiting_review"
 
     first, second = (s["id"] for s in episode["segments"])
     segment = await ok(await api.get(f"/segments/{first}"))
-    same_shape(e.Segment, segment)
+    same_shape(Segment, segment)
     assert (segment["status"], segment["approval_status"]) == ("completed", None)
     assert segment["waiting_run_id"] and segment["committed_version"] is None
     assert segment["video_url"] and "preview=" in segment["video_url"]
@@ -166,12 +175,12 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     rejected = await ok(await settled(g, rejecting))
     assert (rejected["verdict"], rejected["feedback"]) == ("rejected", "Too fast")
     again = await ok(await api.get(f"/runs/{rejected['next_run_id']}"))
-    same_shape(r.Run, again)
+    same_shape(Run, again)
     assert (again["status"], again["parent_reason"]) == ("preview_ready", "rejected")
     assert again["directions"] == "Pan left 1\nSlower."
 
     status = await ok(await api.get(f"/episodes/{episode['id']}/segments/status"))
-    same_shape(e.SegmentsStatus, status)
+    same_shape(SegmentsStatus, status)
     assert (status["total_segments"], status["completed"], status["approved"], status["current_segment"]) == (
         2,
         1,
@@ -185,7 +194,7 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     assert (status["approved"], status["pending"], status["current_segment"]) == (2, 0, None)
     assert (await ok(await api.get(f"/batches/{started['job_id']}")))["status"] == "completed"
     segment = await ok(await api.get(f"/segments/{first}"))
-    same_shape(e.Segment, segment)
+    same_shape(Segment, segment)
     assert segment["approval_status"] == "approved"
     assert len(segment["previous_versions"]) == 1
     none_waits = await api.post(f"/segments/{first}/approve", json={})
@@ -198,10 +207,10 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
         ),
         202,
     )
-    same_shape(e.CompilationStarted, job)
+    same_shape(CompilationStarted, job)
     assert job["left_out"] == []
     queued = await ok(await api.get(f"/compilation-jobs/{job['compilation_job_id']}"))
-    same_shape(e.Compilation, queued)
+    same_shape(Compilation, queued)
     assert (queued["status"], queued["queue_position"]) == ("pending", 1)
     assert job["estimated_duration"] == queued["estimated_duration"] != 7.5
     await g.world.settle()
@@ -209,14 +218,14 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     told = await ok(await settled(g, asking), 202)
     assert told["estimated_duration"] == 7.5, "as the compiler has said meanwhile"
     film = await ok(await api.get(f"/compilation-jobs/{job['compilation_job_id']}", headers={"Prefer": "wait=5"}))
-    same_shape(e.Compilation, film)
+    same_shape(Compilation, film)
     assert (film["status"], film["progress"]) == ("completed", 100)
     assert "/media/films/" in film["output_video_url"]
     rated = await ok(await api.put(f"/compilation-jobs/{film['id']}/rating", json={"rating": 5}))
     assert rated["rating"] == 5
 
     metrics = await ok(await api.get(f"/episodes/{episode['id']}/metrics"))
-    same_shape(p.Metrics, metrics)
+    same_shape(Metrics, metrics)
     assert (metrics["segments_reviewed"], metrics["first_time_approval_rate"], metrics["regeneration_rate"]) == (
         2,
         0.5,
@@ -224,33 +233,33 @@ async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:
     )
     assert metrics["mean_rating"] == 4
     for path, model in (
-        (f"/projects/{project}/runs", r.Run),
-        (f"/projects/{project}/reviews", r.Review),
-        (f"/projects/{project}/progress", p.FeedEntry),
-        (f"/episodes/{episode['id']}/assets", e.Asset),
-        (f"/episodes/{episode['id']}/batches", e.Batch),
-        (f"/episodes/{episode['id']}/revisions", e.Revision),
-        (f"/episodes/{episode['id']}/segments", e.Segment),
-        (f"/projects/{project}/members", p.Member),
-        (f"/projects/{project}/episodes", e.EpisodeSummary),
-        ("/projects", p.Project),
-        ("/models", p.Model),
-        (f"/episodes/{episode['id']}/compilation-jobs", e.Compilation),
-        (f"/assets/{asset(episode, 'video')}/versions", r.Version),
-        (f"/assets/{asset(episode, 'video')}/runs", r.Run),
+        (f"/projects/{project}/runs", Run),
+        (f"/projects/{project}/reviews", Review),
+        (f"/projects/{project}/progress", FeedEntry),
+        (f"/episodes/{episode['id']}/assets", Asset),
+        (f"/episodes/{episode['id']}/batches", Batch),
+        (f"/episodes/{episode['id']}/revisions", Revision),
+        (f"/episodes/{episode['id']}/segments", Segment),
+        (f"/projects/{project}/members", Member),
+        (f"/projects/{project}/episodes", EpisodeSummary),
+        ("/projects", Project),
+        ("/models", Model),
+        (f"/episodes/{episode['id']}/compilation-jobs", Compilation),
+        (f"/assets/{asset(episode, 'video')}/versions", Version),
+        (f"/assets/{asset(episode, 'video')}/runs", Run),
     ):
         found = await ok(await api.get(path))
         assert found["data"], path
         for item in found["data"]:
             same_shape(model, item)
     for path, model in (
-        ("/me", p.Me),
-        (f"/projects/{project}/settings", p.Settings),
-        (f"/projects/{project}/usage", p.Usage),
-        (f"/projects/{project}/metrics", p.Metrics),
-        (f"/projects/{project}", p.Project),
-        (f"/episodes/{episode['id']}", e.Episode),
-        (f"/episodes/{episode['id']}/order", e.Order),
+        ("/me", Me),
+        (f"/projects/{project}/settings", Settings),
+        (f"/projects/{project}/usage", Usage),
+        (f"/projects/{project}/metrics", Metrics),
+        (f"/projects/{project}", Project),
+        (f"/episodes/{episode['id']}", Episode),
+        (f"/episodes/{episode['id']}/order", Order),
     ):
         same_shape(model, await ok(await api.get(path)))
 
@@ -306,7 +315,7 @@ async def test_asking_again_while_a_preview_waits_closes_it(g: Gateway) -> None:
     versions = (await ok(await api.get(f"/assets/{image}/versions")))["data"]
     assert [v["number"] for v in versions] == [2, 1]
     compared = await ok(await api.get(f"/assets/{image}/compare?versions={versions[1]['id']},{versions[0]['id']}"))
-    same_shape(r.Comparison, compared)
+    same_shape(Comparison, compared)
     assert {"field": "directions", "values": ["A harbour 1", "A lighthouse"]} in compared["differences"]
     stranger = await api.get(
         f"/assets/{asset(episode, 'video')}/compare?versions={versions[1]['id']},{versions[0]['id']}"
@@ -416,7 +425,7 @@ async def test_changes_build_on_what_was_seen(g: Gateway) -> None:
         json={"user_notes": "Brighter", "duration": 4, "transition_after": {"style": "fade"}},
         headers={"If-Match": "*"},
     )
-    same_shape(e.Segment, await ok(segment))
+    same_shape(Segment, await ok(segment))
     assert (segment.json()["user_notes"], segment.json()["target_duration"]) == ("Brighter", 4)
     draft = await api.put(
         f"/assets/{asset(episode, 'video')}/draft",
@@ -428,7 +437,7 @@ async def test_changes_build_on_what_was_seen(g: Gateway) -> None:
     settings = await api.patch(
         f"{path}/settings", json={"style": "Film noir", "video": {"resolution": "720p"}}, headers={"If-Match": '"1"'}
     )
-    same_shape(p.Settings, await ok(settings))
+    same_shape(Settings, await ok(settings))
     shown = await ok(await api.get(f"/assets/{asset(episode, 'video')}"))
     assert shown["defaults"]["resolution"] == {"value": "720p", "source": "project.video"}
     assert shown["defaults"]["duration"]["source"] == "override"
@@ -478,7 +487,7 @@ async def test_an_episode_is_imported(g: Gateway, document: str) -> None:
     if document == "yaml":
         body = "title: Two\nmood: blue\nsegments:\n- scene_info: {description: The sea}\n"
     started = await ok(await api.post(f"/projects/{project}/imports", json={document: body}), 202)
-    same_shape(e.Import, started)
+    same_shape(Import, started)
     assert started["status"] == "completed"
     assert any("mood" in w for w in started["warnings"])
     episode = await ok(await api.get(f"/episodes/{started['episode_id']}"))

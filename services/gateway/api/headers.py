@@ -129,7 +129,9 @@ async def json_only(request: Request) -> None:
     if has_body and request.method in ("POST", "PUT", "PATCH"):
         given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if given != "application/json" and not (given.startswith("application/") and given.endswith("+json")):
-            raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, f"It must be application/json, not {given or 'untyped'}.")
+            raise ProblemError(
+                Slug.UNSUPPORTED_MEDIA_TYPE, f"The body must be application/json, not {given or 'untyped'}."
+            )
 
 
 def accepts(request: Request, *served: str) -> None:
@@ -143,4 +145,4 @@ def accepts(request: Request, *served: str) -> None:
             continue
         if kind == "*/*" or any(kind in (s, s.partition("/")[0] + "/*") for s in served):
             return
-    raise ProblemError(Slug.NOT_ACCEPTABLE, f"Served is {served[0]}; the Accept header takes none of that.")
+    raise ProblemError(Slug.NOT_ACCEPTABLE, f"The Accept header does not allow {served[0]}.")

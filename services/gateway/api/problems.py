@@ -130,10 +130,10 @@ def of(error: Exception) -> ProblemError:
             return ProblemError(
                 Slug.INVALID,
                 "A value cannot be stored.",
-                errors=[{"pointer": "", "detail": "a value is out of range or cannot be stored"}],
+                errors=[{"pointer": "", "detail": "contains a value that is out of range or cannot be stored"}],
             )
         case _ if isinstance(error, UNAVAILABLE):
-            return unavailable("The database does not answer at the moment.")
+            return unavailable("The database is not available.")
         case _:
             return ProblemError(Slug.INTERNAL)
 

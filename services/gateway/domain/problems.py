@@ -52,62 +52,75 @@ def _kind(status: int, title: str, recovery: str, **extensions: Any) -> Kind:
 _ID: Final = "01980000-0000-7000-8000-000000000001"
 
 KINDS: Final[Mapping[Slug, Kind]] = {
-    Slug.MALFORMED: _kind(400, "The request cannot be read", "Fix the client."),
-    Slug.METHOD_NOT_ALLOWED: _kind(405, "This path has no such method", "Fix the client; Allow names the methods."),
-    Slug.NOT_ACCEPTABLE: _kind(406, "None of the accepted types can be served", "Fix the client's Accept header."),
+    Slug.MALFORMED: _kind(400, "Malformed request", "Correct the request."),
+    Slug.METHOD_NOT_ALLOWED: _kind(405, "Method not allowed", "Use one of the methods in the Allow header."),
+    Slug.NOT_ACCEPTABLE: _kind(406, "Not acceptable", "Correct the Accept header."),
     Slug.UNSUPPORTED_MEDIA_TYPE: _kind(
-        415, "The body has a type that is not taken", "Fix the Content-Type or the file."
+        415, "Unsupported media type", "Correct the Content-Type, or send another file."
     ),
-    Slug.UNAUTHENTICATED: _kind(401, "Nobody is signed in", "Send a new token, or get a new ticket."),
+    Slug.UNAUTHENTICATED: _kind(401, "Authentication required", "Send a valid token, or get a new ticket."),
     Slug.SPEND_CAP_REACHED: _kind(
         402,
-        "The project's spend cap is reached",
-        "Ask an owner to raise it.",
+        "Spend cap reached",
+        "Ask an owner of the project to raise it.",
         cap={"amount": "50.00", "currency": "USD", "period": "month"},
         spent={"amount": "49.80", "currency": "USD"},
     ),
-    Slug.FORBIDDEN: _kind(
-        403, "Your role does not allow this", "Ask an owner for a higher role.", required_role="editor"
+    Slug.FORBIDDEN: _kind(403, "Forbidden", "Ask an owner of the project for a higher role.", required_role="editor"),
+    Slug.NOT_FOUND: _kind(404, "Not found", "Check the id, or ask an owner of the project for access."),
+    Slug.BUSY: _kind(
+        409, "Work is in progress", "Wait for the active work or cancel it, then repeat the request.", active_id=_ID
     ),
-    Slug.NOT_FOUND: _kind(404, "Absent, or not yours", "Stop; check the id, or ask an owner for access."),
-    Slug.BUSY: _kind(409, "It is being worked on", "Watch or cancel what is active, then repeat.", active_id=_ID),
     Slug.ALREADY_DECIDED: _kind(
         409,
-        "The decision was made, or its time is over",
-        "Refresh; reopen the preview.",
+        "Already decided or expired",
+        "Refresh; reopen the run to decide again.",
         outcome="accepted",
         review_id=_ID,
     ),
     Slug.INVALID_STATE: _kind(
         409,
-        "Its state does not allow this",
-        "Refresh; it has moved on.",
+        "Not allowed in the current state",
+        "Refresh to see the current state.",
         current="complete",
         allowed=["queued", "generating"],
     ),
     Slug.IDEMPOTENCY_IN_FLIGHT: _kind(
-        409, "The first request with this key is still being answered", "Repeat after Retry-After."
+        409, "A request with this Idempotency-Key is in progress", "Repeat the request after Retry-After."
     ),
-    Slug.RATE_LIMITED: _kind(429, "Too many requests", "Repeat after Retry-After.", policy="user"),
-    Slug.UNAVAILABLE: _kind(503, "Not available at the moment", "Repeat after Retry-After, with the same key."),
-    Slug.GONE: _kind(410, "Retention has deleted it", "Regenerate it."),
-    Slug.LINK_EXPIRED: _kind(410, "The link has expired", "GET its resource for a new link."),
-    Slug.STALE: _kind(412, "It was changed in the meantime", "Fetch it again, merge, retry.", etag='"7"'),
-    Slug.TOO_LARGE: _kind(413, "The body is too large", "Send less.", limit=1_048_576),
-    Slug.RANGE_NOT_SATISFIABLE: _kind(416, "The range lies outside of the file", "Drop the Range header."),
+    Slug.RATE_LIMITED: _kind(429, "Too many requests", "Repeat the request after Retry-After.", policy="user"),
+    Slug.UNAVAILABLE: _kind(
+        503, "Service unavailable", "Repeat the request after Retry-After, with the same Idempotency-Key."
+    ),
+    Slug.GONE: _kind(410, "Deleted by retention", "Regenerate it."),
+    Slug.LINK_EXPIRED: _kind(410, "Link expired", "GET the resource for a new link."),
+    Slug.STALE: _kind(
+        412,
+        "Changed by someone else",
+        "Fetch the resource again, merge your changes and repeat the request.",
+        etag='"7"',
+    ),
+    Slug.TOO_LARGE: _kind(413, "Request body too large", "Send a smaller body.", limit=1_048_576),
+    Slug.RANGE_NOT_SATISFIABLE: _kind(416, "Range not satisfiable", "Omit the Range header."),
     Slug.INVALID: _kind(
         422,
-        "Some fields are not right",
-        "Fix the named fields.",
+        "Invalid fields",
+        "Correct the fields in `errors`.",
         errors=[{"pointer": "/rating", "detail": "rating must be at most 5."}],
     ),
     Slug.NOT_COMPILABLE: _kind(
         422,
-        "Some segments cannot go into a film",
-        "Approve them, or leave them out.",
+        "Some segments cannot be compiled",
+        "Approve them, or omit them.",
         segments=[{"segment_id": _ID, "segment_number": 5, "reason": "unapproved"}],
     ),
-    Slug.IDEMPOTENCY_MISMATCH: _kind(422, "This key was used for another request", "Use a new key."),
-    Slug.PRECONDITION_REQUIRED: _kind(428, "This change needs If-Match", "Send If-Match with the ETag that you saw."),
-    Slug.INTERNAL: _kind(500, "Something broke on our side", "Repeat with the same key; report the trace_id."),
+    Slug.IDEMPOTENCY_MISMATCH: _kind(422, "Idempotency-Key used for another request", "Use a new key."),
+    Slug.PRECONDITION_REQUIRED: _kind(
+        428, "If-Match required", "Send If-Match with the ETag of the resource that you read."
+    ),
+    Slug.INTERNAL: _kind(
+        500,
+        "Internal server error",
+        "Repeat the request with the same Idempotency-Key; if it fails again, report the trace_id.",
+    ),
 }

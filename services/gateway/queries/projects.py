@@ -23,6 +23,7 @@ from services.gateway.domain.settings import with_defaults, workflow_of
 from services.gateway.queries.base import QueryBase, Row
 from services.gateway.queries.metrics import TARGETS, review_metrics
 from shared.contracts.messages import message
+from shared.contracts.values import SpendCap as StoredCap
 
 _MINE: Final = """
     select t.*, m.role,
@@ -91,8 +92,10 @@ class ProjectQueries(QueryBase):
     async def settings(self, project_id: str) -> Settings:
         row = await self._one("project", _SETTINGS, project_id)
         workflow = workflow_of(row["settings"], project_id, self._step_by_step_share)
+        settings = with_defaults(row["settings"])
+        cap = settings["spend_cap"]
         return Settings(
-            **with_defaults(row["settings"]) | {"workflow": workflow},
+            **settings | {"workflow": workflow, "spend_cap": StoredCap(**cap).model_dump() if cap else None},
             project_id=project_id,
             revision=row["settings_revision"],
             updated_at=row["updated_at"],

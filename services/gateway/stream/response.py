@@ -76,7 +76,7 @@ class EventStreamResponse(Response):
         try:
             stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide)
         except StreamLimit:
-            raise rate_limited("streams", 10, "You hold as many event streams open as one may.") from None
+            raise rate_limited("streams", 10, "Too many event streams are open.") from None
         stream.kill = _cutter(plain)
         try:
             await send(start)

@@ -45,7 +45,7 @@ class OidcTokens:
             claims = jwt.decode(token, key, self._algorithms, options, audience=self._audience, issuer=self._issuer)
             return self._identity(claims)
         except (jwt.PyJWTError, ValueError, TypeError) as e:
-            raise InvalidToken("The token does not come from our issuer, or is not for us.") from e
+            raise InvalidToken("The token has another issuer or audience.") from e
 
     def _header(self, token: str) -> dict[str, Any]:
         """Refuses other algorithms before any key is looked for: no `none`, no shared secret made of a public key."""
@@ -58,7 +58,7 @@ class OidcTokens:
         if header.get("alg") not in self._algorithms:
             raise InvalidToken(f"The token must be signed with {' or '.join(self._algorithms)}.")
         if not isinstance(header.get("kid"), str | None):
-            raise InvalidToken("The token's key id is no text.")
+            raise InvalidToken("The token's `kid` must be a string.")
         return header
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
@@ -69,7 +69,7 @@ class OidcTokens:
             raise InvalidToken("The token is not valid yet.")
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
-            raise InvalidToken("The token's subject is no text of 1 to 255 characters.")
+            raise InvalidToken("The token's `sub` must be a string of 1 to 255 characters.")
         named = next(
             (
                 claims[c]

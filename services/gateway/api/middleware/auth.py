@@ -1,4 +1,4 @@
-"""Who is calling, how often, and with how large a body: decided before a request reaches its route."""
+"""Authentication, rate limits and body sizes: checked before a request reaches its route."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class AuthMiddleware:
                 standing = self._standing(scope, identity)
                 headers += standing.headers()
                 if standing.exceeded:
-                    raise rate_limited(standing.policy, standing.reset_s, "You have made too many requests.")
+                    raise rate_limited(standing.policy, standing.reset_s, "Too many requests in this window.")
             if refusal is not None and not scope["path"].startswith(_PUBLIC):
                 raise refusal
             if identity is not None:
@@ -87,12 +87,12 @@ class AuthMiddleware:
             if authorization := header(scope, b"authorization"):
                 kind, _, token = authorization.partition(" ")
                 if kind.lower() != "bearer" or not token.strip():
-                    raise InvalidToken("The Authorization header is no bearer token.")
+                    raise InvalidToken("The Authorization header must be a bearer token.")
                 return await state.verifier.verify(token.strip()), None
             if ticket := _ticket(scope):
                 user_id = await state.tickets.redeem(ticket, scope["path"])
                 if user_id is None:
-                    raise InvalidToken("The ticket was used, has expired, or is for another path.")
+                    raise InvalidToken("The ticket was used before, has expired, or is for another path.")
                 return Identity(user_id, user_id, (), 0), None
             # Never for a write: no page elsewhere can make the browser do one.
             session = _cookie(scope)
@@ -100,9 +100,9 @@ class AuthMiddleware:
                 return state.tokens.verify_session(session), None
             if session:
                 return None, _unauthenticated(
-                    "A session only reads: send a bearer token with anything that changes something."
+                    "Sessions can only read: send a bearer token with requests that change data."
                 )
-            return None, _unauthenticated("No bearer token, session or ticket was sent.")
+            return None, _unauthenticated("The request has no bearer token, session or ticket.")
         except InvalidToken as e:
             return None, _unauthenticated(str(e))
 
@@ -168,8 +168,8 @@ def _while_it_comes(receive: Receive) -> Receive:
         except TimeoutError:
             raise ProblemError(
                 Slug.MALFORMED,
-                f"Nothing of the file has arrived for {UPLOAD_STALL_S:.0f} s.",
-                recovery="Send it again on a better connection.",
+                f"No data arrived for {UPLOAD_STALL_S:.0f} s.",
+                recovery="Send the file again on a better connection.",
                 headers={"Connection": "close"},
             ) from None
         complete = message["type"] != "http.request" or not message.get("more_body", False)
@@ -184,7 +184,7 @@ def _is_long(path: str) -> bool:
 
 
 def _too_large() -> ProblemError:
-    return ProblemError(Slug.TOO_LARGE, f"A JSON body may have {MAX_JSON} bytes.", limit=MAX_JSON)
+    return ProblemError(Slug.TOO_LARGE, f"A JSON body may have at most {MAX_JSON} bytes.", limit=MAX_JSON)
 
 
 def _unauthenticated(detail: str) -> ProblemError:

@@ -1,4 +1,4 @@
-"""Sheds load before it becomes a queue: so many requests at once, so many that wait; the rest is told to come back."""
+"""Limits the requests that are answered at the same time, and those that wait; further ones get 503."""
 
 from __future__ import annotations
 
@@ -64,4 +64,4 @@ class ConcurrencyLimit:
 
     @staticmethod
     def full() -> ProblemError:
-        return unavailable("More is asked than can be answered at the moment.", RETRY_S)
+        return unavailable("The server is overloaded; retry shortly.", RETRY_S)

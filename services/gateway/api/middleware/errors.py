@@ -79,7 +79,7 @@ class ErrorMiddleware:
                 if self._local_mode and host_name(scope) not in LOCAL_HOSTS:
                     raise ProblemError(
                         Slug.MALFORMED,
-                        "In local mode other hosts than this machine are not answered.",
+                        "In local mode only requests to this machine are answered.",
                         recovery="RequestContext it localhost, 127.0.0.1 or [::1].",
                     )
                 await self._app(scope, receive, watched)

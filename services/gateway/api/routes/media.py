@@ -89,9 +89,9 @@ def _caller(request: Request, state: AppState, name: str, exp: int | None, sig: 
     if identity is None:
         raise ProblemError(
             Slug.UNAUTHENTICATED,
-            "The link's signature is not right, and nobody is signed in."
+            "The signature of the link is not valid, and the request is not authenticated."
             if sig
-            else "Send a token, or use the link that its resource shows.",
+            else "Send a token, or use the URL in the resource.",
             headers={"WWW-Authenticate": "Bearer"},
         )
     return identity.user_id

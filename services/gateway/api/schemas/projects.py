@@ -63,7 +63,9 @@ class SpendCap(Resource):
 
 
 class VideoSettings(Resource):
-    """The project's defaults for videos; null: not set."""
+    """The project's defaults for videos, with further settings of the model; null: not set."""
+
+    model_config = ConfigDict(extra="allow")
 
     model: str | None = Field(description="Its slug, such as `animatic/camera`; null: what the settings say.")
     resolution: str | None = Field(
