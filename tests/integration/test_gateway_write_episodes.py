@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -410,7 +411,9 @@ async def test_no_reader_of_the_log_misses_a_late_commit(w: GatewayHarness) -> N
                     store = w.stores(connection)
                     await store.log(
                         *(
-                            StreamEvent("changed", caller.project_id, None, {"writer": n, "i": i, "part": p})
+                            StreamEvent(
+                                "changed", caller.project_id, None, json.dumps({"writer": n, "i": i, "part": p})
+                            )
                             for p in range(2)
                         )
                     )
@@ -449,7 +452,7 @@ async def test_numbers_are_given_in_the_order_of_the_commits(w: GatewayHarness) 
 
     async def write(name: str, ready: asyncio.Event, go: asyncio.Event) -> None:
         async with transaction(w.pool) as connection:
-            await w.stores(connection).log(StreamEvent(name, caller.project_id, None, {}))
+            await w.stores(connection).log(StreamEvent(name, caller.project_id, None, "{}"))
             await connection.execute("set constraints all immediate")  # numbered now, as at the very end
             ready.set()
             await go.wait()

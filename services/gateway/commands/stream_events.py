@@ -5,38 +5,39 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, assert_never
 
+from services.gateway.api.schemas.events import payload
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.runs import Run, RunState, RunStatus
-from services.gateway.domain.timestamps import rfc3339
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.review import ReviewUpdated
 from shared.contracts.messages import message
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
 
+def _event(name: str, project_id: str, episode_id: str | None, **data: Any) -> StreamEvent:
+    event = payload(name, project_id=project_id, episode_id=episode_id, **data)
+    return StreamEvent(name, project_id, episode_id, event.model_dump_json())
+
+
 def run_event(
     name: str, run: Run, status: RunStatus, at: datetime, text: str | None, actor: Actor, **more: Any
 ) -> StreamEvent:
     """An event about a run; `at` is the run's new `updated_at`."""
-    return StreamEvent(
+    return _event(
         name,
         run.project_id,
         run.episode_id,
-        {
-            "project_id": run.project_id,
-            "episode_id": run.episode_id,
-            "status": status.value,
-            "message": text,
-            "actor": actor.model_dump(),
-            "updated_at": rfc3339(at),
-            "run_id": run.run_id,
-            "asset_id": run.asset_id,
-            "kind": run.kind.value,
-            "segment_id": run.segment_id,
-            "segment_number": run.segment_number,
-            **more,
-        },
+        status=status.value,
+        message=text,
+        actor=actor.model_dump(),
+        updated_at=at,
+        run_id=run.run_id,
+        asset_id=run.asset_id,
+        kind=run.kind.value,
+        segment_id=run.segment_id,
+        segment_number=run.segment_number,
+        **more,
     )
 
 
@@ -52,19 +53,15 @@ def resource_event(
     **more: Any,
 ) -> StreamEvent:
     """An event about anything but a run; `more` holds its id and further fields."""
-    return StreamEvent(
+    return _event(
         name,
         project_id,
         episode_id,
-        {
-            "project_id": project_id,
-            "episode_id": episode_id,
-            "status": status,
-            "message": text,
-            "actor": actor.model_dump() if actor else None,
-            "updated_at": rfc3339(at),
-            **more,
-        },
+        status=status,
+        message=text,
+        actor=actor.model_dump() if actor else None,
+        updated_at=at,
+        **more,
     )
 
 
@@ -105,26 +102,22 @@ def requested_text(request: RegenerateRequested, *, again: bool, feedback: bool 
 
 def requested_event(project_id: str, request: RegenerateRequested, text: str, at: datetime) -> StreamEvent:
     """A run was sent to the generator."""
-    return StreamEvent(
+    return _event(
         "regenerate-requested",
         project_id,
         request.episode_id,
-        {
-            "project_id": project_id,
-            "episode_id": request.episode_id,
-            "status": RunStatus.REQUESTED.value,
-            "message": text,
-            "actor": request.actor.model_dump(),
-            "updated_at": rfc3339(at),
-            "run_id": request.run_id,
-            "asset_id": request.asset_id,
-            "kind": request.asset_kind.value,
-            "segment_id": request.segment_id,
-            "segment_number": request.segment_number,
-            "source": request.source.value,
-            "parent_run_id": request.parent_run_id,
-            "batch_id": request.batch_id,
-        },
+        status=RunStatus.REQUESTED.value,
+        message=text,
+        actor=request.actor.model_dump(),
+        updated_at=at,
+        run_id=request.run_id,
+        asset_id=request.asset_id,
+        kind=request.asset_kind.value,
+        segment_id=request.segment_id,
+        segment_number=request.segment_number,
+        source=request.source.value,
+        parent_run_id=request.parent_run_id,
+        batch_id=request.batch_id,
     )
 
 
@@ -167,7 +160,7 @@ def preview_event(
         at,
         preview_text(run),
         run.actor,
-        deadline=rfc3339(deadline) if deadline else None,
+        deadline=deadline,
         versions=versions,
     )
 
@@ -190,6 +183,6 @@ def review_event(
         text,
         Actor(kind="system"),
         change=event.change.value,
-        deadline=rfc3339(deadline) if deadline else None,
+        deadline=deadline,
         reason=reason,
     )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """An event to append to the log; `data` as the API documents it."""
+    """An event to append to the log. `data`: JSON on one line, of the model that the API documents for `name`."""
 
     name: str
     project_id: str
     episode_id: str | None
-    data: Mapping[str, Any]
+    data: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -153,14 +152,9 @@ class Store:
 
     async def log(self, *events: StreamEvent) -> None:
         """Appends to the event log of the streams; the events are numbered at the end of the transaction."""
-        rows = [(e.project_id, e.episode_id, e.name, encoded(e.data), e.name in FOR_USER) for e in events]
+        rows = [(e.project_id, e.episode_id, e.name, e.data, e.name in FOR_USER) for e in events]
         await defer(self._db, "event_log", _LOG, *(list(column) for column in zip(*rows, strict=True)))
 
     async def wake_batch(self, batch_id: str) -> None:
         """Enqueues `advance_batch`, which runs in a transaction of its own."""
         await jobs.enqueue(self._db, self.new_id(), ADVANCE_BATCH, payload={"batch_id": batch_id}, fair_key=batch_id)
-
-
-def encoded(data: Any) -> str:
-    """JSON on one line, as it is sent to clients."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -250,6 +250,13 @@ EVENTS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
 """By the name of the event; where there are two, one is a run's and the other an import's."""
 
 
+def payload(name: str, **data: Any) -> BaseModel:
+    """The data of an event of the log. Raises pydantic.ValidationError if it is not as documented."""
+    models = EVENTS[name]
+    about_import = len(models) > 1 and "import_id" in data
+    return models[-1 if about_import else 0](**data)
+
+
 def event_schemas() -> dict[str, Any]:
     """JSON Schemas by name, for the components of the API's document."""
     models = dict.fromkeys(model for found in EVENTS.values() for model in found)
