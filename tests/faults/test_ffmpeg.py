@@ -1,4 +1,4 @@
-"""ffmpeg crashes, hangs, runs out of memory or of disk: one more try, then a clean end in words, and nothing left."""
+"""ffmpeg crashes, hangs, or runs out of memory or disk: one retry, then a clear failure, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FAULTS = {
 
 @dataclass
 class Faulty:
-    """An ffmpeg in front of the real one, that fails for the first `times` encodings."""
+    """A wrapper around ffmpeg that fails for the first `times` encodings."""
 
     folder: Path
     real: str
@@ -57,7 +57,7 @@ echo $((left - 1)) > {self.folder}/left
         self.monkeypatch.setattr("shared.media.ffmpeg.STALL_S", 1.0 if fault == "hang" and times else 120.0)
 
     def running(self) -> list[psutil.Process]:
-        """Ours, in whatever guise: their guards and gates, too."""
+        """All of our ffmpeg processes, including wrappers and guards."""
         return [
             process
             for process in psutil.process_iter(["cmdline"])
@@ -128,7 +128,7 @@ async def test_an_animatic_that_cannot_be_encoded_leaves_nothing_and_may_be_trie
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mounts a disk of a given size as the compiler's working folder; skips where that is not allowed."""
+    """Mounts a disk of a given size as the compiler's working folder; skips if that is not permitted."""
     mounted = []
 
     def mount(size: str) -> Path:
@@ -148,7 +148,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 async def test_a_film_that_finds_no_room_frees_what_it_took(
     start: Start, sources: Path, small_disk: Callable[[str], Path]
 ) -> None:
-    """Scratch on a disk with room for a piece and not for the film's sound."""
+    """A scratch disk with room for a piece but not for the film's sound."""
     small_disk("300k")
     async with start(render_ahead=False) as stage:
         video = await stage.commit(sources / "b.mp4")

@@ -1,4 +1,4 @@
-"""Films of any plan: every frame at its place, every clip's pictures untouched, sound where its picture is."""
+"""Films of any plan: every frame in its place, clips unchanged, sound in sync with the pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Gray = NDArray[np.int32]
 
 @dataclass
 class Deck:
-    """Clips of every awkward length, and the windows between them as far as they were needed."""
+    """Clips of awkward lengths, and the windows between them, rendered when needed."""
 
     folder: Path
     video_renderer: VideoRenderer = field(default_factory=VideoRenderer)
@@ -85,7 +85,7 @@ hands = st.lists(st.tuples(st.integers(0, len(LENGTHS) - 1), transitions), min_s
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(hands)
 def test_any_plan_makes_its_film(deck: Deck, hand: list[tuple[int, Transition | None]]) -> None:
-    """Copied frames are those of the clip, bit for bit; blended ones what the two clips' frames blend to."""
+    """Copied frames equal the clip's, bit for bit; blended ones equal a blend of the two clips' frames."""
     cards = [card for card, _ in hand]
     plan = plan_film(deck.shots(hand), OUTPUT.fps)
     film = asyncio.run(make(deck, plan, cards))
@@ -130,7 +130,7 @@ async def make(deck: Deck, plan: FilmPlan, cards: list[int]) -> Path:
 
 
 def blended(window: Window, left: Gray, right: Gray) -> Gray:
-    """The transition as product.md describes it, from decoded frames."""
+    """The expected transition, computed from decoded frames."""
     tail, made = left[len(left) - window.overlap :], []
     down = window.overlap // 2
     for i in range(window.overlap):
@@ -145,7 +145,7 @@ def blended(window: Window, left: Gray, right: Gray) -> Gray:
 
 
 async def test_sound_and_picture_stay_together_over_a_hundred_segments(tmp_path: Path) -> None:
-    """Each segment flashes and beeps at one moment; every second boundary dissolves. Not one drifts by a frame."""
+    """Each segment flashes and beeps at once, and every second boundary dissolves: none drifts by a frame."""
     source = tmp_path / "flash.mp4"
     flash = "nullsrc=size=64x36:rate=25:duration=0.24,geq=lum='if(eq(N,3),235,40)':cb=128:cr=128"
     beep = "aevalsrc='0.5*sin(2*PI*2000*t)*between(t,3/25,4/25)':s=48000:d=0.24"

@@ -1,4 +1,4 @@
-"""Captions of a whole film: in the file, beside it, and on its pictures, with the times at which they are spoken."""
+"""Captions of a whole film: in the file, next to it, and on its pictures, at the times when they are spoken."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_burned_captions_are_drawn_where_they_are_spoken_and_nowhere_else(
 
 
 async def test_glyphs_that_no_font_has_are_reported(harness: FilmHarness) -> None:
-    """Of an unassigned plane, which no font can have; the others are drawn."""
+    """They are from an unassigned plane, which no font can contain; the other characters are drawn."""
     clip = await harness.clip(films.video(harness.folder / "a.mp4", seconds=1, size="160x90"))
     script = harness.folder / "script.ass"
     script.write_text(to_ass((Caption(0, 900, ("Quay \U00091234\U00091235",)),), OUTPUT), "utf-8")

@@ -1,4 +1,4 @@
-"""Films of real pieces: frame for frame what the plain filter graph makes, and sound that a meter agrees with."""
+"""Films of real pieces equal the output of one plain filter graph, and a loudness meter confirms their sound."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reference(sources: list[Path], plan: FilmPlan, output: Output, path: Path) -> NDArray[np.uint8]:
-    """What one filter graph over the whole sources shows: nothing is cut, copied or sought."""
+    """The pictures of one filter graph over the whole sources, without cutting, copying or seeking."""
     overlaps = [0, *(b.frames for b in plan.boundaries), 0]
     parts: list[graphs.Stream] = []
     tail: graphs.Stream | None = None
@@ -105,7 +105,7 @@ async def test_a_film_shows_what_the_plain_graph_shows(
 async def test_every_window_begins_with_the_picture_that_a_cut_there_would_show(
     seconds: float, conformed: bool, harness: FilmHarness, sources: Path
 ) -> None:
-    """Seeking, in a clip or in a long source, must not move its frames."""
+    """Seeking in a clip or a long source must not shift its frames."""
     plan, clips = await harness.plan(
         (sources / "b.mp4", Transition(style=D, duration_s=seconds)), (sources / "a.mp4", None)
     )
@@ -121,7 +121,7 @@ async def test_every_window_begins_with_the_picture_that_a_cut_there_would_show(
 
 
 async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(harness: FilmHarness) -> None:
-    """At the same quality setting, on grain, moving edges, darkness; bodies in the mean: keyframes lie elsewhere."""
+    """At the same quality, on grain, moving edges and darkness; bodies on average, as keyframes lie elsewhere."""
     grainy, dark = harness.folder / "grainy.mp4", harness.folder / "dark.mp4"
     films.video(grainy, seconds=2, options=("-vf", "noise=alls=12:allf=t", "-crf", "8"))
     films.video(dark, seconds=2, hue=200, options=("-vf", "eq=brightness=-0.3:contrast=0.6", "-crf", "8"))
@@ -147,7 +147,7 @@ async def test_no_frame_is_worse_than_in_a_film_that_is_encoded_in_one_go(harnes
 
 
 def similarity(film: Path, reference: Path) -> NDArray[np.float64]:
-    """SSIM of each frame, as ffmpeg measures it."""
+    """The SSIM of each frame, measured by ffmpeg."""
     statistics = film.with_suffix(".ssim")
     sides = [
         graphs.media_file(path)["v:0"].filter("settb", expr="1/24").filter("setpts", expr="N")
@@ -237,7 +237,7 @@ def plays(sound: Samples, seconds: float) -> tuple[SoundPlan, dict[str, Samples]
 
 
 async def test_sound_is_where_the_pictures_are(harness: FilmHarness, sources: Path) -> None:
-    """Clicks at both sides of a chunk's border and at the film's end are heard within a tenth of a frame."""
+    """Clicks at both sides of a chunk boundary and at the film's end are in place within a tenth of a frame."""
     _, clips = await harness.plan(*[(sources / "a.mp4", None)] * 3)
     moments = [0.5, 10.2, 10.3, 11.9]
     sound, stems = plays(clicks(12, moments), 12)
@@ -254,7 +254,7 @@ async def test_sound_is_where_the_pictures_are(harness: FilmHarness, sources: Pa
 
 
 async def test_material_that_hits_the_ceiling_stays_below_it(tmp_path: Path) -> None:
-    """Sparse loud bursts between quiet talk: loud enough for -14 LUFS only with the peaks held down."""
+    """Sparse loud bursts between quiet speech: -14 LUFS is possible only if the peaks are limited."""
     rng = np.random.default_rng(7)
     white = rng.standard_normal(14 * 48_000 + 15)
     bed = np.repeat(np.convolve(white, np.full(16, 0.02), "valid")[:, None], 2, axis=1).astype(np.float32)
@@ -275,7 +275,7 @@ async def test_material_that_hits_the_ceiling_stays_below_it(tmp_path: Path) -> 
 
 
 def adts(packets: list[Packets], path: Path) -> Path:
-    """Bare packets with their headers again, for tools."""
+    """Bare packets with ADTS headers, for other tools."""
     with path.open("wb") as out:
         for chunk in packets:
             data, at = chunk.path.read_bytes(), 0

@@ -1,4 +1,4 @@
-"""Whatever comes in, one kind of picture goes out: size, rate, shape and colour of conformed clips, measured."""
+"""All sources become the same kind of clip: measured size, rate, shape and colour of conformed clips."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_colours_are_those_of_the_source(written: Written, tmp_path: Path)
 
 @pytest.mark.parametrize("transfer", [16, 18], ids=["pq", "hlg"])
 async def test_hdr_is_brought_to_sdr(transfer: int, tmp_path: Path) -> None:
-    """Shadows and faces as they were, highlights bent and not cut, hues kept."""
+    """Shadows and faces are unchanged, highlights are compressed but not clipped, hues are kept."""
     light = np.concatenate((LIGHT[:-1], [(3.0, 3.0, 3.0)]))  # a lamp: three times as bright as white paper
     source = write_patches(tmp_path / "hdr.mkv", Written(9, transfer, 9), light)
     seen = read_patches(await conform(source, tmp_path))
@@ -56,7 +56,7 @@ async def test_hdr_is_brought_to_sdr(transfer: int, tmp_path: Path) -> None:
 
 
 def _bent(light: Light) -> Light:
-    """The tonemap filter's Moebius transform from the knee to the peak, by each colour's largest part."""
+    """The tonemap filter's Moebius transform from the knee to the peak, by the largest component of each colour."""
     peak = PEAK_NITS / WHITE_NITS
     a = -(KNEE**2) * (peak - 1) / (KNEE**2 - 2 * KNEE + peak)
     b = (KNEE**2 - 2 * KNEE * peak + peak) / (peak - 1)
@@ -78,7 +78,7 @@ async def test_what_shows_through_is_black(tmp_path: Path) -> None:
 
 
 async def test_fields_are_taken_apart(tmp_path: Path) -> None:
-    """A bar that moves 16 pixels from field to field has a comb at its edge until the fields are taken apart."""
+    """A bar that moves 16 pixels between fields has combed edges until it is deinterlaced."""
     bar = "nullsrc=size=320x96:rate=50:duration=1,geq=lum='if(between(mod(X-N*16+320,320),0,40),235,16)':cb=128:cr=128"
     source = tmp_path / "tape.mkv"
     films.ffmpeg(
@@ -90,7 +90,7 @@ async def test_fields_are_taken_apart(tmp_path: Path) -> None:
 
 
 def _comb(path: Path) -> float:
-    """How much neighbouring lines differ more than lines two apart: mean of the worst frame."""
+    """How much more neighbouring lines differ than lines two apart: the mean of the worst frame."""
     with av.open(str(path)) as film:
         pictures = [f.to_ndarray(format="gray").astype(int) for f in film.decode(video=0)][4:-4]
     return float(max(np.abs(2 * p[1:-1] - p[:-2] - p[2:]).mean() for p in pictures))
@@ -101,7 +101,7 @@ def _comb(path: Path) -> float:
     [(160, 90, 24), (90, 160, 25), (128, 128, 30), (854, 480, 50), (160, 90, 60)],
 )
 async def test_any_shape_and_rate(width: int, height: int, fps: int, tmp_path: Path) -> None:
-    """From a phone's portrait video of variable rate: as long, upright, tagged in the stream and in the file."""
+    """A phone's portrait video of variable rate keeps its length, is upright, and is tagged in stream and file."""
     filmed, phone = tmp_path / "filmed.mp4", tmp_path / "phone.mp4"
     films.video(filmed, seconds=1, size="160x90", fps="30", options=("-vf", "select='mod(n,4)'", "-fps_mode", "vfr"))
     films.ffmpeg("-display_rotation", "90", "-i", filmed, "-c", "copy", phone)
@@ -121,7 +121,7 @@ async def test_any_shape_and_rate(width: int, height: int, fps: int, tmp_path: P
 
 
 async def test_the_blurred_fill_is_the_picture_with_less_light(tmp_path: Path) -> None:
-    """Dimmed in its brightness alone, it would be gaudier than what it surrounds."""
+    """If only its brightness were dimmed, it would look more saturated than the picture."""
     source = tmp_path / "orange.mkv"
     orange = "color=0xE07830:size=96x96:rate=24:duration=0.2,format=gbrp"
     films.ffmpeg("-f", "lavfi", "-i", orange, "-c:v", "ffv1", source)

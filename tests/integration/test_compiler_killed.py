@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a film: nothing is left running or lying about, and the film is finished by the next one."""
+"""kill -9 during a film: no process or file is left behind, and the next compiler finishes the film."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def compiler(environment: dict[str, str]) -> AsyncIterator[psutil.Process]
 
 
 def encoders(process: psutil.Process) -> list[psutil.Process]:
-    """The ffmpegs that render, once what guards them has started."""
+    """The ffmpeg processes that render, once their guards have started them."""
     children = {c.pid: _words(c) for c in process.children(recursive=True)}
     guarded = {words[-1] for words in children.values() if "guard" in words}
     return [

@@ -1,4 +1,4 @@
-"""The piece store: one maker at a time, a dead one's piece taken over, a late result refused; and local files."""
+"""The piece store (one maker at a time, take-over from a dead one, late results refused) and local files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_dead_makers_piece_is_taken_over_and_its_late_result_refused(
 
 
 class Bench:
-    """A renderer that makes stems out of nothing, slowly, and counts."""
+    """A renderer that slowly makes empty stems and counts them."""
 
     def __init__(self, seconds: float = 0.05, failures: Mapping[str, RetakeError] | None = None) -> None:
         self.made: list[str] = []
@@ -189,7 +189,7 @@ async def test_what_a_killed_process_left_in_scratch_is_removed(tmp_path: Path) 
 
 
 class Remote:
-    """A store without local files, as S3 is one."""
+    """An object store without local files, like S3."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store

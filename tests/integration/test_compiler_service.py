@@ -1,4 +1,4 @@
-"""The compiler, whole: events in, films out, over the embedded broker, PostgreSQL and a directory of objects."""
+"""The whole compiler: events in, films out, with the embedded broker, PostgreSQL and a directory of objects."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ async def test_a_film_from_nothing_and_again_after_one_segment_changed(start: St
 
 
 async def test_only_what_changed_is_rendered_again(start: Start, sources: Path, tmp_path: Path) -> None:
-    """Five segments and their four dissolves; then another third segment; then the first two change places."""
+    """Five segments with four dissolves; then another third segment; then the first two swapped."""
     names = "vwxyz"
     for n, name in enumerate(names):
         films.video(tmp_path / f"{name}.mp4", seconds=1, size="160x90", hue=n * 70)
@@ -235,7 +235,7 @@ async def test_cancel_stops_ffmpeg_at_once(start: Start, tmp_path: Path) -> None
 
 
 async def _held() -> psutil.Process:
-    """The ffmpeg that renders, stopped: it can only be ended now, not come to its end."""
+    """The rendering ffmpeg, stopped by a signal, so that it cannot finish before it is killed."""
     (process,) = await eventually(_ffmpegs, within=60, what="ffmpeg")
     process.suspend()
     return process
@@ -252,7 +252,7 @@ def _cancel(request: CompileRequested) -> Event:
 
 
 def _ffmpegs() -> list[psutil.Process]:
-    """Our own, that really encode: the encoder's calibration is over in a moment."""
+    """Our own ffmpeg processes that encode pieces; the encoder's calibration ends at once."""
     found = []
     for process in psutil.Process().children(recursive=True):
         try:

@@ -40,7 +40,7 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
 async def test_a_signed_version_is_copied_to_the_frame_and_its_manifest_goes_along(
     start: Start, tmp_path: Path
 ) -> None:
-    """As the animatic's are: what is in the file beside the pictures changes nothing of the film."""
+    """As with the animatic's videos: other boxes in the file do not change the film."""
     plain, signed = tmp_path / "plain.mp4", tmp_path / "signed.mp4"
     pattern = tag_bt709(generated("testsrc2", size="320x180", rate=24).filter("format", pix_fmts="yuv420p"))
     render(pattern.output(str(plain), **conformed_video(VideoFormat(320, 180, 24), 48, preset="superfast")))
@@ -60,7 +60,7 @@ async def test_a_signed_version_is_copied_to_the_frame_and_its_manifest_goes_alo
 
 
 async def _signed(stage: CompilerHarness, film: FilmUpdated) -> FilmUpdated:
-    """What is told of a film when its credentials are in it: later than its job ends."""
+    """The event that follows once a film is signed, after its job has ended."""
     wanted = ("signed", film.compilation_id)
     return await eventually(
         lambda: next((t for t in stage.updates if (t.provenance, t.compilation_id) == wanted), None), what="signing"

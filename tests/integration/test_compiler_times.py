@@ -1,4 +1,4 @@
-"""Whatever a file says of its times, its clip shows each of its pictures once and when it is due, and no hidden one."""
+"""Whatever times a file declares, its clip shows each visible picture once, at the right time, and no hidden one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOTH = ("-map", "0:v", "-map", "1:a", "-c", "copy")
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds; picture n has a luma of 20 + 4n. With B-frames, few keyframes, and a second more of sound."""
+    """Two seconds in which picture n has a luma of 20 + 4n, with B-frames, few keyframes, and a longer sound."""
     path = tmp_path_factory.mktemp("times") / "source.mp4"
     pictures = f"nullsrc=size=64x36:rate=24,geq=lum='20+4*N':cb=128:cr=128,trim=end_frame={FRAMES}"
     inputs = ("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", "sine=duration=3")
@@ -32,20 +32,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cut(source: Path, folder: Path) -> Path:
-    """From picture 12, by an edit list that hides the twelve before it."""
+    """Begins at picture 12, with an edit list that hides the twelve before it."""
     films.ffmpeg("-ss", "0.5", "-i", source, "-c", "copy", folder / "cut.mp4")
     return folder / "cut.mp4"
 
 
 def still_in_the_middle(source: Path, folder: Path) -> Path:
-    """A recording of variable rate whose header tells its usual one."""
+    """A recording of variable rate whose header declares its usual rate."""
     some = ("-vf", "select='not(between(n,10,29))'", "-fps_mode", "vfr")
     films.ffmpeg("-i", source, "-map", "0:v", *some, "-c:v", "ffv1", folder / "still.mkv")
     return folder / "still.mkv"
 
 
 def longer_sound(source: Path, folder: Path) -> Path:
-    """In a container that tells only how long the longest of its streams is."""
+    """In a container that only declares the length of its longest stream."""
     films.ffmpeg("-itsscale", "0.8", "-i", source, "-i", source, *BOTH, folder / "longer.mkv")
     return folder / "longer.mkv"
 
@@ -57,7 +57,7 @@ def late_pictures(source: Path, folder: Path) -> Path:
 
 
 def fragmented(source: Path, folder: Path) -> Path:
-    """Pictures are stored in another order than shown, and no edit list takes their decoder's delay away."""
+    """Pictures are stored in another order than displayed, without an edit list that removes the decoder's delay."""
     pieces = ("-movflags", "empty_moov+default_base_moof", "-use_editlist", "0")
     films.ffmpeg("-i", source, "-c", "copy", *pieces, folder / "fragmented.mp4")
     return folder / "fragmented.mp4"
@@ -95,7 +95,7 @@ def numbers(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("change", [("-display_rotation", "180"), ("-display_hflip",)])
 async def test_our_own_film_turned_is_not_copied(change: tuple[str, ...], source: Path, tmp_path: Path) -> None:
-    """Parts that are copied and parts that are rendered stand the same way up."""
+    """Copied and rendered parts have the same orientation."""
     ours, turned = tmp_path / "ours.mp4", tmp_path / "turned.mp4"
     video_renderer = VideoRenderer()
     half = "nullsrc=size=64x36:rate=24:duration=1,geq=lum='if(lt(X,W/2),40,200)':cb=128:cr=128"

@@ -41,7 +41,7 @@ class FilmHarness:
         return plan_film(shots, self.output.fps), clips
 
     async def film(self, sources: list[Path], plan: FilmPlan, clips: list[Rendered], text: Sequence[Line] = ()) -> Path:
-        """With a silent sound track: only pictures are looked at."""
+        """A film with a silent sound track: only its pictures are inspected."""
         runs = []
         for i, part in enumerate(plan.parts):
             match part:
@@ -61,7 +61,7 @@ class FilmHarness:
 
 
 def ends_of(window: Window, sources: list[Path], clips: list[Rendered], output: Output) -> tuple[End, End]:
-    """What a window is rendered from, as the recipes have it. `sources` and `clips`: the two beside it."""
+    """What a window is rendered from, as in its recipe. `sources` and `clips`: of the two shots around it."""
     conformed = not needs_sources(window, output.fps)
     left, right = (
         End(clip.path if conformed else source, clip.index.frames, conformed)
@@ -73,7 +73,7 @@ def ends_of(window: Window, sources: list[Path], clips: list[Rendered], output: 
 async def encode(
     plan: SoundPlan, stems: dict[str, Samples], config: AudioConfig, folder: Path
 ) -> tuple[list[Packets], float | None, float | None]:
-    """The track's packets, its loudness and true peak as we measure them."""
+    """The track's packets, and its measured loudness (LUFS) and true peak (dBTP)."""
     level, _ = find_level(plan, stems, config)
     made = []
     for i, chunk in enumerate(chunks(plan, level)):

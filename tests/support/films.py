@@ -56,7 +56,7 @@ def tone(path: Path, *, seconds: float, hertz: int = 440, gain: float = 0.5) -> 
 
 @dataclass(frozen=True)
 class Seen:
-    """A film, decoded: gray pictures (n, height, width) of 80x45, sound (n, 2), pts of the packets in frames."""
+    """A decoded film: gray pictures (n, 45, 80), sound (n, 2), and the pts of its packets in frames."""
 
     pictures: NDArray[np.uint8]
     sound: NDArray[np.float32]
@@ -83,13 +83,13 @@ def watch(path: Path, fps: int) -> Seen:
 
 
 def watch_pictures(path: Path) -> NDArray[np.uint8]:
-    """Gray pictures (n, height, width) of 80x45."""
+    """Gray pictures of shape (n, 45, 80)."""
     with av.open(str(path)) as film:
         return np.stack([f.reformat(80, 45, "gray").to_ndarray() for f in film.decode(video=0)])
 
 
 def loudness(path: Path) -> tuple[float, float]:
-    """Integrated loudness (LUFS) and true peak (dBTP), as ffmpeg's ebur128 measures them."""
+    """Integrated loudness (LUFS) and true peak (dBTP), measured by ffmpeg's ebur128."""
     command = [ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path), "-vn", "-af"]
     command += ["ebur128=peak=true:framelog=quiet", "-f", "null", "-"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stderr
@@ -98,7 +98,7 @@ def loudness(path: Path) -> tuple[float, float]:
 
 
 def level(sound: NDArray[np.float32], hertz: float) -> float:
-    """Amplitude of one frequency in a stretch of sound, in dBFS."""
+    """The amplitude of one frequency in a sound, in dBFS."""
     mono = sound.mean(axis=1)
     t = np.arange(len(mono)) / RATE
     amplitude = 2 * abs((mono * np.exp(-2j * np.pi * hertz * t)).mean())

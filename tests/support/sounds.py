@@ -1,4 +1,4 @@
-"""Reading audio back as numbers."""
+"""Reads sound files into arrays."""
 
 from __future__ import annotations
 

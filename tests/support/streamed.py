@@ -1,4 +1,4 @@
-"""Events of the streams, held against what the API documents of them."""
+"""Compares events of the streams with their documentation in the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.gateway_shapes import same_shape
 
 
 def documented(name: str, data: Any) -> type[BaseModel]:
-    """The shape that this event has. Fails if it is none of those that the API names."""
+    """The schema that this event has. Fails if it has none of those that the API documents."""
     problems = []
     for shape in EVENTS[name]:
         try:

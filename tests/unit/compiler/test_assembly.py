@@ -1,4 +1,4 @@
-"""What people are told of a film's sound."""
+"""Warnings about the loudness of a film."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHORT = "The film measures -14.9 LUFS instead of -14"
 CRUSHED = f"{SHORT}: its peaks reach the limit of -1 dBTP."
 
 
-@pytest.mark.parametrize(("loudness", "peak", "told"), [
+@pytest.mark.parametrize(("loudness", "peak", "expected"), [
     (-14.25, -1.0, None),  # the gain moves in half decibels
     (-14.9, -1.1, CRUSHED),
     (-14.9, -6.0, f"{SHORT}."),
@@ -20,7 +20,7 @@ CRUSHED = f"{SHORT}: its peaks reach the limit of -1 dBTP."
     (None, None, None),
 ])  # fmt: skip
 def test_loudness_that_is_not_as_asked_is_told_with_its_cause(
-    loudness: float | None, peak: float | None, told: str | None
+    loudness: float | None, peak: float | None, expected: str | None
 ) -> None:
-    assert loudness_warnings(loudness, peak, AT_14) == ([told] if told else [])
+    assert loudness_warnings(loudness, peak, AT_14) == ([expected] if expected else [])
     assert loudness_warnings(loudness, peak, AudioConfig(volume_normalization=False)) == []

@@ -1,4 +1,4 @@
-"""Captions: every word once, in readable blocks, while it is heard; files that players read back as they were."""
+"""Captions: every word once, in readable blocks, while it is heard; in files that players read back unchanged."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def narrations(draw: st.DrawFn) -> tuple[dict[str, str], list[Spoken], dict[str,
 @given(narrations())
 @settings(max_examples=40, deadline=None)
 def test_captions_follow_each_other_within_the_film(
-    told: tuple[dict[str, str], list[Spoken], dict[str, list[tuple[int, int]]], int],
+    scene: tuple[dict[str, str], list[Spoken], dict[str, list[tuple[int, int]]], int],
 ) -> None:
-    scripts, spoken, pauses, film = told
+    scripts, spoken, pauses, film = scene
     found = captions(scripts, spoken, pauses, film)
     ends = 0
     for caption in found:
@@ -106,7 +106,7 @@ def test_a_sentence_begins_after_the_pause_in_which_the_speaker_breathed() -> No
 
 
 def test_what_follows_a_pause_is_expected_from_there_on() -> None:
-    """After a slow first sentence the blocks of the second share what is left of the time: none becomes a flash."""
+    """After a slow first sentence, the blocks of the second share the remaining time: none becomes a flash."""
     script = (
         "The harbour wakes up slowly. Then the boats leave for the open sea, and nobody who stands on the long "
         "quay has said a word so far."
@@ -121,7 +121,7 @@ def test_what_follows_a_pause_is_expected_from_there_on() -> None:
 
 
 def test_each_sentence_finds_its_own_pause() -> None:
-    """Pauses of 0.35 s after sentences, of 0.15 s at commas; an even speed alone would take the wrong ones."""
+    """Pauses of 0.35 s after sentences and of 0.15 s at commas; an even pace alone would choose the wrong ones."""
     script = (
         "The harbour wakes up slowly. Then the boats leave for the open sea, and nobody who stands on the long quay "
         "has said a word so far. Why? Because the sea does not answer, and never has."

@@ -1,4 +1,4 @@
-"""The sound track's chunks: they tile the track, and their names change exactly when what is heard in them does."""
+"""The chunks of the sound track tile it, and their keys change exactly when the sound in them does."""
 
 from __future__ import annotations
 

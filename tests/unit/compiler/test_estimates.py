@@ -1,4 +1,4 @@
-"""How long a film will take: what is there costs nothing, what is drawn on its pictures does."""
+"""Estimates: existing pieces cost nothing, burned captions do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUTPUT = Output(width=1000, height=1000, fps=24)  # a megapixel: a frame is a un
 
 
 class Book:
-    """Everything that `known` has; the rest was never made."""
+    """A piece store with the pieces in `known`."""
 
     def __init__(self, known: Sequence[Piece]) -> None:
         self.known = {piece.key: piece for piece in known}

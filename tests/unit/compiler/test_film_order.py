@@ -1,4 +1,4 @@
-"""What a film of the episode would be made of, as things stand."""
+"""Orders: what a film of the episode's current state would be made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any picture in any frame."""
+"""Frame layout: pictures of any size in frames of any size."""
 
 from __future__ import annotations
 

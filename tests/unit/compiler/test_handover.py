@@ -1,4 +1,4 @@
-"""A film's timeline in an editor: to the frame and the sample what the plans say, after a round trip."""
+"""A film's timeline in an editing program equals the plans, to the frame and the sample, after a round trip."""
 
 from __future__ import annotations
 

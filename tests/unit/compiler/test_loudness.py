@@ -1,4 +1,4 @@
-"""Loudness, true peak and limiting, held against what the standards say of known signals."""
+"""Loudness, true peak and limiting, compared with the values that the standards give for known signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mix as it is heard: music that repeats without a seam, on its beat, and sinks under the voice."""
+"""The mix: music repeats seamlessly, on its beat, and is ducked under the voice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.contracts.values import AudioConfig, NarrationMix
 
 
 def heard(music: Samples, seconds: int, voice: Stem | None = None, offset: float = 0) -> Samples:
-    """A film with this music, which keeps its level, under a voice that is silent itself."""
+    """A film with this music at its own level, ducked under a voice that is itself silent."""
     film = plan_film([Shot("s1", "Segment 1", Clip("c1", seconds * 24, (0,)), None)], 24)
     stem = Stem("music", len(music), MUSIC_LUFS, (0, len(music)), (), repeats_after(music))
     config = AudioConfig(narration={"s1": NarrationMix(offset=offset)})
@@ -26,7 +26,7 @@ def heard(music: Samples, seconds: int, voice: Stem | None = None, offset: float
 
 
 def levels(sound: Samples, seconds: float = 0.1) -> NDArray[np.float64]:
-    """dBFS of each stretch."""
+    """The level of each span, in dBFS."""
     n = round(seconds * RATE)
     whole = sound[: len(sound) // n * n, 0].astype(np.float64).reshape(-1, n)
     return np.asarray(10 * np.log10(np.square(whole).mean(axis=1) + 1e-12))
@@ -38,7 +38,7 @@ def noise(seconds: float) -> Samples:
 
 
 def drum(seconds: float, beat: float, tail: float) -> Samples:
-    """Four to the bar, the first one louder, over a little noise, dying away before it ends."""
+    """Four beats to the bar, the first one louder, over slight noise, fading before the end."""
     sound = noise(seconds) * np.float32(0.02)
     hit = np.sin(np.arange(RATE // 8) * (2 * np.pi * 200 / RATE)) * np.exp(-np.arange(RATE // 8) / 900)
     for n in range(int((seconds - tail) / beat)):
@@ -48,7 +48,7 @@ def drum(seconds: float, beat: float, tail: float) -> Samples:
 
 
 def test_repeated_music_neither_dips_nor_clicks() -> None:
-    """The repetition begins at 5 s: an equal-power fade of two things that are not alike keeps their power."""
+    """The repetition begins at 5 s: an equal-power fade of two uncorrelated sounds keeps their power."""
     sound = heard(noise(7), 11)
     assert levels(sound[RATE // 2 : 8 * RATE]) == pytest.approx(-20, abs=0.6)
     slope = 2 * np.pi * 150.5 / RATE * 0.1  # of a tone whose two copies meet at any phase: a click would be steeper

@@ -1,4 +1,4 @@
-"""The film's tables and bytes, with files that only count: every byte must come from where the plan says."""
+"""The film's tables and bytes, from files with numbered contents: every byte must come from the planned position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUTPUT = Output(width=320, height=180, fps=24)
 
 
 def piece(folder: Path, number: int, sizes: list[int], keyframes: set[int], gap: int = 0) -> tuple[Path, VideoIndex]:
-    """A file whose sample i of piece p is full of bytes that tell of p and i; `gap` bytes lie between samples."""
+    """A file in which the bytes of sample i of piece p encode p and i, with `gap` bytes between samples."""
     path = folder / f"piece-{number}"
     offsets, data = [], b"header"
     for i, size in enumerate(sizes):
@@ -52,7 +52,7 @@ def find(data: bytes, *path: str) -> list[bytes]:
 
 
 def samples(film: bytes, track: int) -> list[bytes]:
-    """The track's samples, by its tables alone."""
+    """The samples of the track, found by its tables alone."""
     (table,) = find(find(film, "moov", "trak")[track], "mdia", "minf", "stbl")
     (stsz,), (stsc,), (co64,) = find(table, "stsz"), find(table, "stsc"), find(table, "co64")
     count = struct.unpack_from(">I", stsz, 8)[0]

@@ -1,4 +1,4 @@
-"""Progress that never falls, estimates that learn."""
+"""Progress never falls, and estimates learn from measurements."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_pace_is_learnt_in_a_few_films() -> None:
 def test_what_pieces_of_one_size_teach_holds_for_others(
     taught: tuple[int, int, int], asked: tuple[int, int, int]
 ) -> None:
-    """As measured: a quarter of a second to begin, then 15 ms for a megapixel frame."""
+    """As measured: a quarter of a second to start, then 15 ms per megapixel frame."""
 
     def took(width: int, height: int, frames: int) -> float:
         return 0.25 + 0.015 * width * height * frames / 1e6

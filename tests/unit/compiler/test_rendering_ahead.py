@@ -1,4 +1,4 @@
-"""Rendering ahead gives way: to a change of its episode, and to a film that somebody waits for."""
+"""Rendering ahead stops for a change of its episode and for a film that is being compiled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.clock import FakeClock
 
 @dataclass
 class Job:
-    """Superseded from the moment at which `pieces` are made."""
+    """A job that is superseded once `pieces` pieces are made."""
 
     state: EpisodeState
     made: list[str]
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass
 class Shelf:
-    """A piece_store and a renderer in memory."""
+    """A piece store and a renderer in memory."""
 
     made: list[str]
     pieces: dict[str, Piece] = field(default_factory=dict)

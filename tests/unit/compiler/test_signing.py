@@ -1,4 +1,4 @@
-"""Signing never fails a film: it is tried again, then the film stays as it is and says so."""
+"""Signing never fails a film: it is retried, and then the film stays unsigned with a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sound plan: what is heard when, for any film."""
+"""The sound plan of any film."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def film(*frames: int, dissolve: float = 0) -> FilmPlan:
 
 
 def stem(key: str, seconds: float, loudness: float | None = -20.0, quiet: float = 0) -> Stem:
-    """`quiet` seconds of silence at both ends."""
+    """A stem with `quiet` seconds of silence at both ends."""
     n = round(seconds * RATE)
     edge = round(quiet * RATE)
     return Stem(key, n, loudness, (edge, max(edge, n - edge)))
@@ -94,7 +94,7 @@ def test_two_narrations_never_overlap_and_none_comes_early(scene: tuple[FilmPlan
 
 
 @given(scenes())
-def test_a_narration_that_is_moved_cut_or_lost_is_told(scene: tuple[FilmPlan, Sources, AudioConfig]) -> None:
+def test_a_narration_that_is_moved_cut_or_lost_is_reported(scene: tuple[FilmPlan, Sources, AudioConfig]) -> None:
     plan, sources, config = scene
     planned = plan_sound(plan, FPS, sources, config)
     spoken = {s.segment_id: s for s in planned.spoken}
@@ -143,8 +143,8 @@ def test_the_later_narration_waits_for_the_earlier_one() -> None:
     )
 
 
-def test_a_narration_far_from_its_segment_is_told_with_its_place() -> None:
-    """The first one lasts over the second segment; the second one waits until the third, and runs into the fourth."""
+def test_a_narration_far_from_its_segment_is_reported_with_its_place() -> None:
+    """The first one covers the second segment; the second one waits until the third, and continues into the fourth."""
     voices = {"s1": stem("voice-1", 5), "s2": stem("voice-2", 3), "s4": stem("voice-4", 1)}
     mix = {"s4": NarrationMix(offset=2), "s1": NarrationMix(offset=-1)}
     planned = sound(film(48, 48, 72, 240), Sources(voices), narration=mix)
@@ -225,7 +225,7 @@ def test_own_sounds_crossfade_with_their_pictures() -> None:
 
 
 def test_silent_stems_are_not_cued_and_told_of() -> None:
-    """A video without a sound is usual; a narration or a music that nobody hears is not."""
+    """A silent video is normal; a silent narration or silent music is worth a warning."""
     silent = stem("x", 5, None)
     planned = sound(film(120), Sources({"s1": silent}, {"s1": silent}, silent))
     assert planned.cues == planned.speech == ()

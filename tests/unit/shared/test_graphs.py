@@ -1,4 +1,4 @@
-"""Graphs: texts and paths reach ffmpeg's filters as they are, and the command line is the one that was meant."""
+"""Graphs: texts and paths reach ffmpeg's filters unchanged, and the command line is as intended."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ AWKWARD = [
 @pytest.mark.parametrize("text", AWKWARD)
 def test_a_text_in_an_option_arrives_as_it_is(text: str, tmp_path: Path) -> None:
     out = tmp_path / f"{text.replace('/', '')} .txt"
-    frame = generated("color", size="16x16", duration=0.1).filter("metadata", mode="add", key="told", value=text)
+    frame = generated("color", size="16x16", duration=0.1).filter("metadata", mode="add", key="note", value=text)
     films.render(frame.filter("metadata", mode="print", file=str(out)).output("-", format="null", **{"frames:v": 1}))
-    assert out.read_text("utf-8").splitlines()[-1] == f"told={text}"
+    assert out.read_text("utf-8").splitlines()[-1] == f"note={text}"
 
 
 @pytest.mark.parametrize("text", AWKWARD)

@@ -1,4 +1,4 @@
-"""ffmpeg as a process, probing, and what every conformed piece shares."""
+"""Running ffmpeg, probing, and the parameters that all conformed pieces share."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_odd_sizes_are_refused(size: tuple[int, int]) -> None:
 
 
 async def test_every_piece_has_the_same_parameter_sets(tmp_path: Path) -> None:
-    """Whatever the preset, quality, content, length, or what the frames said of their own shape and colour."""
+    """For any preset, quality, content and length, and any shape and colour that the frames declare."""
     variants = [
         (48, {"preset": "superfast"}, ("null", {})),
         (48, {"preset": "veryfast"}, ("null", {})),
@@ -111,7 +111,7 @@ async def test_failures_are_classed_and_say_why(tmp_path: Path) -> None:
     assert late.value.code == "ffmpeg_timeout"
 
 
-def test_the_binary_can_be_chosen_and_a_wrong_choice_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_binary_can_be_chosen_and_a_wrong_choice_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETAKE_FFMPEG", "/bin/sh")
     assert ffmpeg_exe() == "/bin/sh"
     monkeypatch.setenv("RETAKE_FFMPEG", "/no/such/ffmpeg")

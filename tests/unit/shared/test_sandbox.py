@@ -1,4 +1,4 @@
-"""What ffmpeg may do with a stranger's file: read it and no other, for so long, with so much; and what we say else."""
+"""The limits of ffmpeg on an untrusted file: no other file, bounded time and resources, and clear errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDLESS = generated("testsrc2", size="1280x720", rate=24)
 
 
 def decoded(source: Stream) -> list[str]:
-    """Decodes everything, keeps nothing."""
+    """Decodes everything and discards it."""
     return arguments(source.output("-", format="null"))
 
 
@@ -48,7 +48,7 @@ def playlist(url: str) -> bytes:
 
 
 def dressed(name: str, url: str) -> bytes:
-    """Files that name others, as they are or behind the first bytes of something harmless."""
+    """Files that refer to others, plain or behind the first bytes of a harmless format."""
     box = b"\0\0\0\x14ftypisom\0\0\2\0isom"
     id3 = b"ID3\4\0\0\0\0\0\0"
     concat = f"ffconcat version 1.0\nfile '{url}'\n".encode()
@@ -121,7 +121,7 @@ async def test_processor_time_is_limited_and_told_from_an_end() -> None:
         await run_ffmpeg(decoded(ENDLESS), timeout_s=60, limits=limits)
 
 
-async def test_a_full_disk_is_told() -> None:
+async def test_a_full_disk_is_reported() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     with pytest.raises(Retryable) as failure:
@@ -130,7 +130,7 @@ async def test_a_full_disk_is_told() -> None:
     assert "Free some space" in (failure.value.recovery or "")
 
 
-def test_a_disk_that_is_full_for_our_own_writes_is_told_and_nothing_else_is_hidden(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_for_our_own_writes_is_reported_and_nothing_else_is_hidden(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     with pytest.raises(Retryable, match="The disk is full"), disk_full_is_retryable():
@@ -140,7 +140,7 @@ def test_a_disk_that_is_full_for_our_own_writes_is_told_and_nothing_else_is_hidd
 
 
 def pretend(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ffmpeg of our own making."""
+    """Replaces ffmpeg with a script."""
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("RETAKE_FFMPEG", str(path))
@@ -154,7 +154,7 @@ async def test_a_crash_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_a_hang_is_found_long_before_the_time_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It still talks, but gets nowhere; and its own child goes with it."""
+    """It still reports but makes no progress; its own child is stopped with it."""
     talk = "while :; do echo frame=7; echo out_time_us=1; sleep 0.05; done"
     pretend(tmp_path / "ffmpeg", f"sleep 600 & echo $! > {tmp_path}/pid; {talk}", monkeypatch)
     monkeypatch.setattr("shared.media.ffmpeg.STALL_S", 0.5)
