@@ -46,7 +46,7 @@ class Faulty:
         (self.folder / "left").write_text(str(times))
         script.write_text(f"""#!/bin/sh
 real={self.real}
-case "$*" in *color=size=*) exec "$real" "$@" ;; *libx264*) ;; *) exec "$real" "$@" ;; esac
+case "$*" in *lavfi*) exec "$real" "$@" ;; *libx264*) ;; *) exec "$real" "$@" ;; esac
 left=$(cat {self.folder}/left)
 [ "$left" -gt 0 ] || exec "$real" "$@"
 echo $((left - 1)) > {self.folder}/left

@@ -54,7 +54,7 @@ def encoders(process: psutil.Process) -> list[psutil.Process]:
     return [
         psutil.Process(pid)
         for pid, words in children.items()
-        if any("filter_complex" in word for word in words) and str(pid) in guarded
+        if "libx264" in words and "lavfi" not in words and str(pid) in guarded
     ]
 
 

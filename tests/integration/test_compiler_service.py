@@ -252,11 +252,12 @@ def _cancel(request: CompileRequested) -> Event:
 
 
 def _ffmpegs() -> list[psutil.Process]:
-    """Our own ffmpeg processes that encode pieces; the encoder's calibration ends at once."""
+    """Our own ffmpeg processes that encode pieces, without the encoder's calibration."""
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if any("filter_complex" in part for part in process.cmdline()):
+            words = process.cmdline()
+            if "libx264" in words and "lavfi" not in words:
                 found.append(process)
         except psutil.Error:
             continue
