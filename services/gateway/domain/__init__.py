@@ -1,1 +1,1 @@
-"""Pure rules of the gateway: no input, output, time or randomness that is not a parameter."""
+"""The rules of the gateway, as pure functions and data: no I/O, and time and randomness only as parameters."""
