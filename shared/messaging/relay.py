@@ -45,10 +45,9 @@ POLL_S: Final = 1.0  # a missed NOTIFY costs at most this
 LOCK_KEY: Final = 0x52455441  # "RETA"
 NOT_REPLAYED: Final = [t.name for t in TOPICS.values() if not t.replayed]
 REPLAY_DAYS: Final = 7
-_BACKOFF: Final = backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
 CLUSTER_CHECK_S: Final = 15.0  # an idle producer reconnects to a wiped broker silently
 
-
+_BACKOFF: Final = backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
 _TAKE: Final = """
     select id, topic, key, headers, body from outbox where published_at is null order by id limit $1
 """
