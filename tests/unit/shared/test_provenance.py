@@ -47,12 +47,14 @@ def test_what_was_signed_is_read_back(folder: Path) -> None:
     assert len(films.watch_pictures(folder / "film.mp4")) == 12
 
 
-def test_the_command_says_it_in_words_and_as_json(folder: Path) -> None:
-    code, said = run(str(folder / "film.mp4"))
+def test_the_command_prints_text_and_json(folder: Path) -> None:
+    code, output = run(str(folder / "film.mp4"))
     assert code == 0
-    assert "is as it was signed" in said and "development certificate" in said and "without AI" in said
-    code, said = run(str(folder / "film.mp4"), "--json")
-    assert (code, json.loads(said)["state"]) == (0, "valid")
+    assert (
+        "is unchanged since it was signed" in output and "development certificate" in output and "without AI" in output
+    )
+    code, output = run(str(folder / "film.mp4"), "--json")
+    assert (code, json.loads(output)["state"]) == (0, "valid")
 
 
 def test_an_ingredient_counts_as_what_its_bytes_are_and_is_named_if_nobody_can_read_it(
@@ -85,13 +87,13 @@ def test_a_changed_byte_shows(folder: Path) -> None:
     changed = bytearray((folder / "film.mp4").read_bytes())
     changed[-50] ^= 1
     (folder / "changed.mp4").write_bytes(changed)
-    code, said = run(str(folder / "changed.mp4"))
-    assert code == 5 and "CHANGED" in said
+    code, output = run(str(folder / "changed.mp4"))
+    assert code == 5 and "CHANGED" in output
 
 
-def test_a_file_without_says_so(folder: Path) -> None:
-    code, said = run(str(folder / "plain.mp4"))
-    assert code == 6 and "carries no Content Credentials" in said
+def test_an_unsigned_file_is_reported(folder: Path) -> None:
+    code, output = run(str(folder / "plain.mp4"))
+    assert code == 6 and "has no Content Credentials" in output
 
 
 def test_the_development_certificate_is_made_once(folder: Path, tmp_path: Path) -> None:
