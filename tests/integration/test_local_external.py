@@ -38,7 +38,7 @@ async def server(tmp_path: Path) -> AsyncIterator[str]:
 async def test_two_systems_never_share_a_server(server: str, tmp_path: Path) -> None:
     with Running(tmp_path / "one", database=server) as one:
         assert "postgres" not in {p.name for p in one.parts().values() if p.process}
-        url = one.told("gateway")["DATABASE_URL"]
+        url = one.environment("gateway")["DATABASE_URL"]
         user = await asyncpg.connect(url)
         try:
             with pytest.raises(NotStarted, match="database_in_use"), Running(tmp_path / "two", database=server):
@@ -47,7 +47,7 @@ async def test_two_systems_never_share_a_server(server: str, tmp_path: Path) -> 
             await user.close()
     # The first one's passwords are of no use any more: the second one takes the databases over.
     with Running(tmp_path / "two", database=server) as two:
-        assert two.told("gateway")["DATABASE_URL"] != url
+        assert two.environment("gateway")["DATABASE_URL"] != url
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(url)
 

@@ -44,8 +44,8 @@ async def test_topics_as_the_contracts_say_and_data_that_survive_a_crash(tmp_pat
         assert (await consumer.getone()).value == b"kept"
         await consumer.stop()
         with Running(tmp_path / "data", kafka=kafka.bootstrap) as system:
-            assert system.told("review")["KAFKA_BOOTSTRAP"] == kafka.bootstrap
-            assert system.told("review")["KAFKA_EMBEDDED"] == "false"
+            assert system.environment("review")["KAFKA_BOOTSTRAP"] == kafka.bootstrap
+            assert system.environment("review")["KAFKA_EMBEDDED"] == "false"
     finally:
         await kafka.stop()
 

@@ -40,9 +40,9 @@ SERVICES = ("gateway", "generator", "review", "compiler")
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    where = tmp_path / "data"
-    yield where
-    stop(DataDir.of(where))
+    directory = tmp_path / "data"
+    yield directory
+    stop(DataDir.of(directory))
 
 
 def processes_of(data: Path) -> list[int]:
@@ -78,7 +78,7 @@ async def test_up_then_down_then_up(data: Path) -> None:
         for private in (data / "secrets.json", data / "token"):
             assert stat.S_IMODE(private.stat().st_mode) == 0o600
         assert (data / "token").read_text().strip() == system.summary["token"]
-        url = system.told("review")["DATABASE_URL"]
+        url = system.environment("review")["DATABASE_URL"]
         await rows(url, "create table kept (word text)")
         await rows(url, "insert into kept values ('here')")
         ours = processes_of(data)
@@ -86,12 +86,12 @@ async def test_up_then_down_then_up(data: Path) -> None:
     assert processes_of(data) == []
     assert not (data / "run" / "state.json").exists()
     with Running(data) as system:
-        assert (await rows(system.told("review")["DATABASE_URL"], "select word from kept"))[0]["word"] == "here"
+        assert (await rows(system.environment("review")["DATABASE_URL"], "select word from kept"))[0]["word"] == "here"
 
 
 async def test_a_role_cannot_reach_another_services_database(data: Path) -> None:
     with Running(data) as system:
-        urls = {s: system.told(s)["DATABASE_URL"] for s in SERVICES}
+        urls = {s: system.environment(s)["DATABASE_URL"] for s in SERVICES}
         for mine in SERVICES:
             assert (await rows(urls[mine], "select current_user as me"))[0]["me"] == f"retake_{mine}"
             for other in [s for s in SERVICES if s != mine]:
@@ -112,13 +112,13 @@ async def test_every_part_that_is_killed_comes_back(data: Path) -> None:
         await eventually(lambda: system.parts()["postgres"].starts == 2 and system.ready(), within=60)
         assert system.parts()["postgres"].address == before["postgres"].address, "services need not be restarted"
         assert system.parts()["gateway"].process == before["gateway"].process
-        assert await rows(system.told("review")["DATABASE_URL"], "select 1")
+        assert await rows(system.environment("review")["DATABASE_URL"], "select 1")
 
         os.kill(before["broker"].process.pid, signal.SIGKILL)
         await eventually(lambda: system.parts()["gateway"].starts == 2 and system.ready(), within=60)
         address = system.parts()["broker"].address
         assert address != before["broker"].address, "the embedded broker cannot keep its port"
-        assert {system.told(s)["KAFKA_BOOTSTRAP"] for s in SERVICES} == {address}
+        assert {system.environment(s)["KAFKA_BOOTSTRAP"] for s in SERVICES} == {address}
         assert system.parts()["gateway"].address == before["gateway"].address
 
 
@@ -137,13 +137,13 @@ async def test_nobody_is_refused_while_the_gateway_is_started_again(data: Path) 
         old = system.parts()["gateway"].process
         os.kill(old.pid, signal.SIGKILL)
         await eventually(lambda: not old.alive)
-        asked = pool.submit(urllib.request.urlopen, system.summary["gateway"] + "/", timeout=60)
-        assert asked.result().status == 200
+        pending = pool.submit(urllib.request.urlopen, system.summary["gateway"] + "/", timeout=60)
+        assert pending.result().status == 200
 
 
 async def test_a_killed_supervisor_takes_everything_with_it_and_the_next_up_works(data: Path) -> None:
     with Running(data, env=FORKED) as system:
-        url = system.told("review")["DATABASE_URL"]
+        url = system.environment("review")["DATABASE_URL"]
         await rows(url, "create table kept (word text)")
         assert len(processes_of(data)) > len(SERVICES)
         system.kill()
@@ -151,7 +151,7 @@ async def test_a_killed_supervisor_takes_everything_with_it_and_the_next_up_work
             await eventually(lambda: processes_of(data) == [], within=60)
         assert not is_locked(DataDir.of(data))
     with Running(data) as system:
-        await rows(system.told("review")["DATABASE_URL"], "select * from kept")
+        await rows(system.environment("review")["DATABASE_URL"], "select * from kept")
 
 
 async def test_everything_killed_at_once_and_the_next_up_works(data: Path) -> None:
@@ -240,21 +240,21 @@ def test_a_service_that_does_not_start_ends_up_with_its_last_words(data: Path) -
     with pytest.raises(NotStarted) as failed, Running(data, env={"STUB_REVIEW_FAILS": "1"}):
         pass
     assert "review ended with exit code 1" in str(failed.value)
-    assert "this stand-in was told to fail" in str(failed.value)
+    assert "this stand-in was configured to fail" in str(failed.value)
     assert processes_of(data) == []
     assert time.monotonic() - began < 60
 
 
 def test_detached_it_outlives_its_starter_and_down_ends_it(data: Path) -> None:
-    said: list[str] = []
-    start_in_background(Options(data=str(data)), Lines(said.append), (sys.executable, STUB, "background"))
-    where = DataDir.of(data)
-    assert status.read(where).ready
-    assert any(line.startswith("gateway ") for line in said)
-    assert [p for p in ("postgres", "broker", *SERVICES) if not any(line.startswith(p) for line in said)] == []
-    assert stop(where)
+    lines: list[str] = []
+    start_in_background(Options(data=str(data)), Lines(lines.append), (sys.executable, STUB, "background"))
+    directory = DataDir.of(data)
+    assert status.read(directory).ready
+    assert any(line.startswith("gateway ") for line in lines)
+    assert [p for p in ("postgres", "broker", *SERVICES) if not any(line.startswith(p) for line in lines)] == []
+    assert stop(directory)
     assert processes_of(data) == []
-    assert not stop(where), "nothing was left to stop"
+    assert not stop(directory), "nothing was left to stop"
 
 
 def test_down_while_it_starts(data: Path) -> None:

@@ -10,7 +10,7 @@ from shared.core.errors import UserError
 
 
 def read(data: DataDir, part: str, lines: int, *, follow: bool) -> Iterator[str]:
-    """The last `lines` lines, then, with `follow`, what is appended, for ever. Raises UserError for an unknown part."""
+    """The last `lines` lines, then, with `follow`, what is appended, forever. Raises UserError for an unknown part."""
     path = data.log(part)
     known = sorted(p.stem for p in data.logs.glob("*.log"))
     if part not in known:

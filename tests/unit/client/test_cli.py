@@ -249,10 +249,10 @@ def test_a_defect_is_told_without_a_traceback(
 ) -> None:
     monkeypatch.delenv("RETAKE_DEBUG", raising=False)
     assert raising(KeyError("lost")) == Code.FAILED
-    told = capfd.readouterr().err
-    assert "KeyError: 'lost'" in told
-    assert "RETAKE_DEBUG=1" in told
-    assert "Traceback" not in told
+    output = capfd.readouterr().err
+    assert "KeyError: 'lost'" in output
+    assert "RETAKE_DEBUG=1" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -342,9 +342,9 @@ def test_a_preview_says_what_it_cost_and_what_was_not_made(capsys: pytest.Captur
         }
     )
     present(Session(), run)
-    told = capsys.readouterr().out
-    assert "0.078 USD" in told
-    assert "One variant failed: The model refused it. Change the words." in told
+    output = capsys.readouterr().out
+    assert "0.078 USD" in output
+    assert "One variant failed: The model refused it. Change the words." in output
 
 
 @pytest.mark.parametrize("width", [30, 50, 200])

@@ -157,12 +157,12 @@ def history(name: str) -> list[e.RunEvent]:
 
 @given(name=st.sampled_from(sorted(HISTORIES)), draw=st.data(), typed=st.booleans())
 def test_in_any_order_and_any_number_events_lead_to_the_same(name: str, draw: st.DataObject, typed: bool) -> None:
-    told = history(name)
-    extra = draw.draw(st.lists(st.sampled_from(told), max_size=6))
-    jumbled = draw.draw(st.permutations(told + extra))
+    events = history(name)
+    extra = draw.draw(st.lists(st.sampled_from(events), max_size=6))
+    jumbled = draw.draw(st.permutations(events + extra))
     before = editing.edit(FRESH, TYPED) if typed else FRESH
     truth = AFTER if name == "accepted" else BEFORE
-    expected, editor = after(before, *told), before
+    expected, editor = after(before, *events), before
     for each in jumbled:
         shown = editor.committed
         editor, effects = editing.apply(editor, each)

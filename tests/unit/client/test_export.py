@@ -121,14 +121,14 @@ def test_what_is_gone_is_named_and_leaves_nothing_behind(stored: Stored, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [({"status": "processing"}, "This film is processing."), ({"timeline_url": None}, "retake compile")],
 )
-def test_a_film_without_a_timeline_is_refused(stored: Stored, changed: dict[str, Any], told: str) -> None:
+def test_a_film_without_a_timeline_is_refused(stored: Stored, changed: dict[str, Any], message: str) -> None:
     stored.film |= changed
     done = export(FILM, "-o", "out")
     assert done.exit_code == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert not Path("out").exists()
 
 

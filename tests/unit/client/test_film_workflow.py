@@ -239,12 +239,12 @@ async def test_a_picture_used_twice_goes_up_once(tmp_path: Path) -> None:
     numbers = iter(range(9))
     workflow = FakeWorkflow(**{"POST /projects/p1/uploads": lambda _: ok({"id": f"u{next(numbers)}"}, 201)})
     document = Document.model_validate({"title": "T", "segments": [{}, {}, {}, {}]})
-    told: list[tuple[int, int | None]] = []
-    made = await upload_pictures(workflow.client, "p1", document, {0: a, 1: b, 3: a}, lambda *p: told.append(p))
+    reported: list[tuple[int, int | None]] = []
+    made = await upload_pictures(workflow.client, "p1", document, {0: a, 1: b, 3: a}, lambda *p: reported.append(p))
     images = [s.get("starting_image") for s in made.as_json()["segments"]]
     assert images == [{"upload_id": "u0"}, {"upload_id": "u1"}, None, {"upload_id": "u0"}]
     total = (tmp_path / "a.png").stat().st_size + (tmp_path / "b.png").stat().st_size
-    assert told[-1] == (total, total)
+    assert reported[-1] == (total, total)
 
 
 async def test_an_import_that_fails_says_why() -> None:

@@ -43,8 +43,8 @@ def test_all_bad_ones_are_named(tmp_path: Path) -> None:
         file.truncate(26 * 1024 * 1024)
     with pytest.raises(PictureError) as e:
         check([whole, tmp_path / "none.jpg", cut, text, empty, gif, huge, heavy])
-    told = [p.removeprefix(f"{tmp_path}/") for p in e.value.problems]
-    assert [t.partition(" (")[0] for t in told] == [
+    messages = [p.removeprefix(f"{tmp_path}/") for p in e.value.problems]
+    assert [t.partition(" (")[0] for t in messages] == [
         "none.jpg: no such file.",
         "cut.jpg: damaged or unreadable",
         "text.png: not a readable picture",

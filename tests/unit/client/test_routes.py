@@ -27,9 +27,9 @@ def published() -> dict[tuple[str, str], dict[str, Any]]:
 
 def operation(request: httpx.Request) -> tuple[str, str] | None:
     """The published operation that this request is; a path without a parameter comes before one with."""
-    asked = request.url.raw_path.decode().partition("?")[0]
+    requested = request.url.raw_path.decode().partition("?")[0]
     for method, path in sorted(published(), key=lambda o: o[1].count("{")):
-        if method == request.method and re.fullmatch(re.sub(r"\\?\{\w+\\?\}", "[^/]+", re.escape(path)), asked):
+        if method == request.method and re.fullmatch(re.sub(r"\\?\{\w+\\?\}", "[^/]+", re.escape(path)), requested):
             return method, path
     return None
 
@@ -51,7 +51,7 @@ def made_up(call: Any, target: Path) -> dict[str, Any]:
 async def asked_by_every_method(target: Path) -> list[tuple[str, httpx.Request]]:
     gateway = Gateway(then=lambda _: httpx.Response(200, stream=Frames([b"{}"])))
     client = gateway.client()
-    asked: list[tuple[str, httpx.Request]] = []
+    requested: list[tuple[str, httpx.Request]] = []
     for name, group in vars(client).items():
         if not isinstance(group, Resource):
             continue
@@ -62,21 +62,21 @@ async def asked_by_every_method(target: Path) -> list[tuple[str, httpx.Request]]
             with suppress(ClientError):  # the answer is none
                 await call(**made_up(call, target))
             assert len(gateway.requests) == before + 1, f"{name}.{verb}"
-            asked.append((f"{name}.{verb}", gateway.requests[-1]))
+            requested.append((f"{name}.{verb}", gateway.requests[-1]))
     for project_id in (None, "p"):
         gateway.answers.append(stream(": nothing\n\n"))
         gateway.then = lambda _: httpx.Response(404)
         with suppress(ClientError):
             await anext(aiter(client.events(project_id)))
-        asked.append((f"events({project_id})", gateway.requests[-1]))
-    return asked
+        requested.append((f"events({project_id})", gateway.requests[-1]))
+    return requested
 
 
 async def test_every_published_route_has_a_method_and_every_method_a_route(tmp_path: Path) -> None:
-    asked = await asked_by_every_method(tmp_path / "file")
-    strangers = [name for name, request in asked if operation(request) is None]
+    requested = await asked_by_every_method(tmp_path / "file")
+    strangers = [name for name, request in requested if operation(request) is None]
     assert strangers == []
-    assert published().keys() - {operation(request) for _, request in asked} == set()
+    assert published().keys() - {operation(request) for _, request in requested} == set()
 
 
 async def test_what_methods_send_is_what_the_routes_take(tmp_path: Path) -> None:

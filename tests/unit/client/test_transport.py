@@ -207,12 +207,12 @@ async def test_a_batch_tells_no_deadline_from_the_projects_deadline() -> None:
 async def test_an_upload_is_streamed_again_from_its_start(tmp_path: Path) -> None:
     photo = tmp_path / "Küche.png"
     photo.write_bytes(b"x" * 700_000)
-    told: list[tuple[int, int | None]] = []
+    reported: list[tuple[int, int | None]] = []
     gateway = Gateway(httpx.WriteError("reset"), ok({"id": "u1", "filename": "Küche.png"}, 201))
-    upload = await gateway.client().uploads.create("p1", photo, on_progress=lambda *p: told.append(p))
+    upload = await gateway.client().uploads.create("p1", photo, on_progress=lambda *p: reported.append(p))
     assert upload.id == "u1"
     assert [len(r.content) for r in gateway.requests] == [700_000, 700_000]
     assert gateway.requests[1].headers["Content-Type"] == "image/png"
     assert gateway.requests[1].headers["Content-Length"] == "700000"
     assert gateway.requests[1].headers["Content-Disposition"] == "attachment; filename*=UTF-8''K%C3%BCche.png"
-    assert told[-1] == (700_000, 700_000)
+    assert reported[-1] == (700_000, 700_000)

@@ -67,11 +67,11 @@ class Running:
         parts = self.parts()
         return bool(parts) and all(p.state == "ready" for p in parts.values())
 
-    def told(self, service: str) -> dict[str, str]:
+    def environment(self, service: str) -> dict[str, str]:
         """A stand-in's environment."""
         with urllib.request.urlopen(self.parts()[service].address, timeout=20) as answer:
-            told: dict[str, str] = json.load(answer)
-        return told
+            variables: dict[str, str] = json.load(answer)
+        return variables
 
 
 class NotStarted(Exception):
@@ -121,7 +121,7 @@ async def _serve(name: str) -> None:
     prefix = name.upper()
     env = {k.removeprefix(f"{prefix}_"): v for k, v in os.environ.items() if k.startswith(f"{prefix}_")}
     if os.environ.get(f"STUB_{prefix}_FAILS"):
-        sys.exit("this stand-in was told to fail")
+        sys.exit("this stand-in was configured to fail")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

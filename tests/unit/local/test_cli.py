@@ -42,8 +42,8 @@ def test_nothing_runs(tmp_path: Path) -> None:
     shown = retake("status", "--data", where)
     assert shown.output == f"Retake is not running on {where}.\n"
     assert shown.exit_code == 1
-    told = retake("status", "--json", "--data", where)
-    assert json.loads(told.output) == {
+    found = retake("status", "--json", "--data", where)
+    assert json.loads(found.output) == {
         "running": False, "ready": False, "gateway": None, "kafka": None, "data": str(where), "supervisor": None,
         "parts": {},
     }  # fmt: skip
@@ -69,10 +69,10 @@ def test_status_tells_each_part_as_it_is(data: DataDir) -> None:
     )
     SystemState(me, "http://127.0.0.1:1", "127.0.0.1:9092", str(data.root), parts).write(data.state)
     with lock(data):
-        told = json.loads(retake("status", "--json", "--data", data.root).output)
+        found = json.loads(retake("status", "--json", "--data", data.root).output)
         shown = retake("status", "--data", data.root)
-    assert (told["running"], told["ready"], told["supervisor"]) == (True, False, 1)
-    assert {n: (p["state"], p["pid"]) for n, p in told["parts"].items()} == {
+    assert (found["running"], found["ready"], found["supervisor"]) == (True, False, 1)
+    assert {n: (p["state"], p["pid"]) for n, p in found["parts"].items()} == {
         "postgres": ("ready", 1),
         "broker": ("stopped", None),
         "gateway": ("not ready", 1),

@@ -48,12 +48,12 @@ class FakePart:
     ready_timeout_s: float = 5.0
     stop_grace_s: float = 1.0
     children: list[FakeChild] = field(default_factory=list)
-    told: list[Mapping[str, str]] = field(default_factory=list)
+    launched_with: list[Mapping[str, str]] = field(default_factory=list)
 
     async def launch(self, addresses: Mapping[str, str]) -> Any:
         self.log.append(f"launch {self.name}")
         self.prepare()
-        self.told.append(addresses)
+        self.launched_with.append(addresses)
         self.children.append(FakeChild(4_000_000 + len(self.children), self.log, self.name))
         return self.children[-1]
 
@@ -76,7 +76,7 @@ async def test_dependants_start_later_and_stop_first() -> None:
     async with supervise(service, store, clock=FakeClock(), elsewhere="far:1") as supervisor:
         await supervisor.all_ready()
     assert log == ["launch store", "launch service", "stop service", "stop store"]
-    assert service.told == [{"store": "here", "elsewhere": "far:1"}]
+    assert service.launched_with == [{"store": "here", "elsewhere": "far:1"}]
 
 
 async def test_pauses_double_up_to_half_a_minute_and_start_over_after_a_stable_time() -> None:
@@ -119,7 +119,7 @@ async def test_a_new_address_restarts_those_who_need_it_and_the_same_does_not() 
         assert len(service.children) == 1, "there is no address yet that it could use"
         await clock.pass_time(1)
         await eventually(lambda: len(service.children) == 2)
-        assert service.told[-1]["moving"] == "port 2"
+        assert service.launched_with[-1]["moving"] == "port 2"
 
 
 async def test_a_new_address_also_restarts_one_that_is_not_ready_yet() -> None:
