@@ -1,4 +1,4 @@
-"""What OpenAPI says of every route: its errors with an example each, its headers, its security."""
+"""Parts of the OpenAPI document that routes share: problems with their examples, headers, security schemes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ TITLE: Final = "Retake"
 CONTACT: Final = {"name": "The operators of this installation"}
 LICENSE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 DESCRIPTION: Final = """
-Regenerate the parts of an AI video that are not good enough yet, with a person in charge of what reaches the film.
+Regenerate parts of an AI video and review every result before it becomes part of the film.
 
-Paths below `/api/v1`. Sign in with a bearer token; GET and HEAD also take the session cookie, streams also a ticket,
-media also the signature that is in their URL. Every answer that is not a success is a problem (RFC 9457): switch on
-its `type`. POSTs may carry an `Idempotency-Key`: a repeat within 24 hours gets the first answer again.
-Long work answers 202; `Prefer: wait=N` holds the answer until the work rests. Live updates come as server-sent events.
+Paths are below `/api/v1`. Authenticate with a bearer token; GET and HEAD also accept the session cookie, streams a
+ticket, and media the signature in their URL. Every response that is not a success is a problem (RFC 9457): switch on
+its `type`. Send an `Idempotency-Key` with a POST to repeat it safely: a repeat within 24 hours gets the first response
+again. Long work answers 202; `Prefer: wait=N` holds the response until the work has come to rest. Live updates are
+server-sent events.
 """
 
-_STATUSES: Final = """Aliases for video assets, in the shapes of the step-by-step workflow.
+_STATUSES: Final = """The step-by-step workflow: short routes for the videos of segments.
 
-What a segment's `status` and `approval_status` say, by the newest run of its video:
+A segment's `status` and `approval_status` follow from the newest run of its video:
 
 - none yet: pending, null
 - requested, queued, generating: generating, null (needs_revision if it follows a rejection)
@@ -33,18 +34,18 @@ What a segment's `status` and `approval_status` say, by the newest run of its vi
 - failed: failed, null
 - expired, cancelled: as before that run
 
-`committed_version` says what films use, `waiting_run_id` what can be decided on.
+`committed_version` is the version that films use, `waiting_run_id` the run to decide on.
 """
 
 TAGS: Final = [
-    {"name": "accounts", "description": "Tokens, sessions, tickets, the caller."},
-    {"name": "projects", "description": "Projects, settings, members, uploads, what goes on in them."},
-    {"name": "episodes", "description": "Episodes, their segments, order and assets."},
-    {"name": "runs", "description": "Regenerate, look, decide."},
-    {"name": "batches", "description": "Many segments under one policy."},
-    {"name": "films", "description": "Compile committed versions."},
-    {"name": "events", "description": "Server-sent events."},
-    {"name": "media", "description": "Bytes, with Range."},
+    {"name": "accounts", "description": "Tokens, sessions, tickets and the authenticated user."},
+    {"name": "projects", "description": "Projects, settings, members, uploads and activity."},
+    {"name": "episodes", "description": "Episodes with their segments, order and assets."},
+    {"name": "runs", "description": "Runs, versions and reviews of assets."},
+    {"name": "batches", "description": "The generation of many segments under one policy."},
+    {"name": "films", "description": "Films: compilations of committed versions."},
+    {"name": "events", "description": "Streams of server-sent events."},
+    {"name": "media", "description": "Media files, with Range requests."},
     {"name": "workflow", "description": _STATUSES},
     {"name": "operations", "description": "Health and metrics."},
 ]
@@ -147,7 +148,7 @@ _HEADERS: Final[dict[str, Any]] = {
 
 SHARED_HEADERS: Final[dict[str, Any]] = {
     "Location": {
-        "description": "Where the resource is.",
+        "description": "The path of the resource.",
         "schema": {"type": "string"},
         "example": "/api/v1/runs/01980000-0000-7000-8000-000000000001",
     },
@@ -158,7 +159,7 @@ SHARED_HEADERS: Final[dict[str, Any]] = {
         "example": '"user";q=600;w=60',
     },
     "RateLimit": {
-        "description": "What is left of it: `r` requests for the next `t` seconds.",
+        "description": "The rest of the quota: `r` requests for the next `t` seconds.",
         "schema": {"type": "string"},
         "example": '"user";r=582;t=31',
     },
@@ -169,19 +170,19 @@ SHARED_HEADERS: Final[dict[str, Any]] = {
         "example": 2,
     },
     "WWW-Authenticate": {
-        "description": "The scheme to sign in with.",
+        "description": "The authentication scheme.",
         "required": True,
         "schema": {"type": "string"},
         "example": "Bearer",
     },
     "Allow": {
-        "description": "The methods that the path has.",
+        "description": "The methods of the path.",
         "required": True,
         "schema": {"type": "string"},
         "example": "GET, HEAD",
     },
     "Idempotency-Replayed": {
-        "description": "`true`: the first answer to this key, given again.",
+        "description": "`true`: the stored response to this key.",
         "schema": {"type": "string", "const": "true"},
         "example": "true",
     },
@@ -201,6 +202,8 @@ IDEMPOTENCY_KEY: Final = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-    "description": "A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`.",
+    "description": (
+        "A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`."
+    ),
     "examples": {"uuid": {"value": "0b0e7ac2-6a2f-4d5a-9a52-0f5f0a5c7b11"}},
 }

@@ -25,13 +25,13 @@ async def if_match(
         str | None,
         Header(
             alias="If-Match",
-            description=("The ETag that the change builds on, or `*` to overwrite whatever is there."),
+            description=("The ETag of the resource that you read, or `*` to overwrite any revision."),
             examples=["*", '"7"'],
             json_schema_extra={"pattern": r'^(\*|"[0-9]{1,9}")$'},
         ),
     ] = None,
 ) -> int | None:
-    """The revision; None for `*`. What is no revision of ours matches nothing."""
+    """The revision; None for `*`. An ETag that is not ours matches no revision."""
     if value is None or not value.strip():
         raise ProblemError(Slug.PRECONDITION_REQUIRED)
     if value.strip() == "*":
@@ -67,7 +67,8 @@ async def preference(
         Header(
             alias="Prefer",
             description=(
-                "`wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all."
+                "`wait=N` (at most 60 seconds) holds the response until the work is at rest; "
+                "`respond-async` does not wait."
             ),
             examples=["wait=10"],
         ),
@@ -97,9 +98,9 @@ _FILTERS: Final = (
 async def page(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page.")] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
-    created_after: Annotated[Moment | None, Query(description="Only what is newer.")] = None,
-    created_before: Annotated[Moment | None, Query(description="Only what is older.")] = None,
+    cursor: Annotated[str | None, Query(description="The `next_cursor` of the previous page.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Only items created after this time.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Only items created before this time.")] = None,
 ) -> Page:
     """Filters by the items' own fields: see each list's description. A comma means OR."""
     filters = {

@@ -10,15 +10,15 @@ from services.gateway.api.schemas.base import EXAMPLE_ID
 
 _UUID: Final[dict[str, Any]] = {"format": "uuid"}
 
-ProjectId = Annotated[str, Path(description="Of a project.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-EpisodeId = Annotated[str, Path(description="Of an episode.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-SegmentId = Annotated[str, Path(description="Of a segment.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-AssetId = Annotated[str, Path(description="Of an asset.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-RunId = Annotated[str, Path(description="Of a run.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-VersionId = Annotated[str, Path(description="Of a version.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-BatchId = Annotated[str, Path(description="Of a batch.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-ImportId = Annotated[str, Path(description="Of an import.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
-FilmId = Annotated[str, Path(description="Of a compilation.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+ProjectId = Annotated[str, Path(description="The id of a project.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+EpisodeId = Annotated[str, Path(description="The id of an episode.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+SegmentId = Annotated[str, Path(description="The id of a segment.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+AssetId = Annotated[str, Path(description="The id of an asset.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+RunId = Annotated[str, Path(description="The id of a run.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+VersionId = Annotated[str, Path(description="The id of a version.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+BatchId = Annotated[str, Path(description="The id of a batch.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+ImportId = Annotated[str, Path(description="The id of an import.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
+FilmId = Annotated[str, Path(description="The id of a compilation.", examples=[EXAMPLE_ID], json_schema_extra=_UUID)]
 UserId = Annotated[
     str, Path(description="The subject of the user's tokens.", examples=["local"], min_length=1, max_length=255)
 ]

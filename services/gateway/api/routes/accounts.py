@@ -33,7 +33,7 @@ router = APIRouter(prefix="/auth", tags=["accounts"], dependencies=[Depends(json
 me_router = APIRouter(tags=["accounts"], dependencies=[Depends(json_only)])
 
 
-@router.post("/token", **answers(Token), summary="A bearer token, in local mode", openapi_extra={"security": []})
+@router.post("/token", **answers(Token), summary="Issue a bearer token, in local mode", openapi_extra={"security": []})
 async def token(request: Request) -> Response:
     """Only on the loopback of a machine in local mode; elsewhere there is no such path. Refuses other Origins."""
     state = app_state(request.app)
@@ -82,7 +82,7 @@ async def close_session(context: SignedIn) -> Response:
     return response
 
 
-@router.post("/tickets", **answers(Ticket, *WITH_BODY, status=201), summary="A ticket for one stream")
+@router.post("/tickets", **answers(Ticket, *WITH_BODY, status=201), summary="Issue a ticket for one stream")
 async def ticket(body: NewTicket, context: SignedIn) -> Response:
     """For an EventSource, which can send no header: append it as `?ticket=`. 30 s, one use, one path."""
     found = _STREAM.fullmatch(body.stream)
@@ -92,7 +92,7 @@ async def ticket(body: NewTicket, context: SignedIn) -> Response:
     return json_response(Ticket(ticket=value, expires_at=expires_at), 201)
 
 
-@me_router.get("/me", **answers(Me), summary="Who I am")
+@me_router.get("/me", **answers(Me), summary="Get the authenticated user")
 async def me(context: SignedIn, work: Snapshot) -> Response:
     """The caller as their token tells, and what they may use."""
     settings = context.state.settings

@@ -23,7 +23,7 @@ router = APIRouter(dependencies=[Depends(json_only)])
     "/episodes/{episode_id}/assets",
     **answers(AssetList, filters="kind stale segment_id asset_id"),
     tags=["episodes"],
-    summary="Its assets",
+    summary="List the assets of an episode",
 )
 async def assets(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Each as GET asset shows it. `stale` is true or false."""
@@ -45,7 +45,7 @@ async def add(episode_id: EpisodeId, body: NewAsset, work: UnitOfWork) -> Result
     return created(await work.queries.asset(asset_id), f"/assets/{asset_id}")
 
 
-@router.get("/assets/{asset_id}", **answers(Asset, headers=("ETag",)), tags=["runs"], summary="An asset")
+@router.get("/assets/{asset_id}", **answers(Asset, headers=("ETag",)), tags=["runs"], summary="Get an asset")
 async def asset(asset_id: AssetId, work: Snapshot) -> Response:
     """Its draft, what a run would use by default, the committed version, and the run that is active or waits."""
     await work.require_role("asset", asset_id, Role.VIEWER)

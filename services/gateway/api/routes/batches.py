@@ -24,7 +24,7 @@ from services.gateway.domain.omitted import OMITTED
 from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["batches"], dependencies=[Depends(json_only)])
-_LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Prefer: wait`."}}
+_LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "The work at rest, with `Prefer: wait`."}}
 
 
 @router.get(
@@ -101,7 +101,7 @@ async def generate_segments(episode_id: EpisodeId, body: GenerateSegments, work:
     return Result(202, started, location(f"/batches/{batch_id}"))
 
 
-@router.get("/batches/{batch_id}", **answers(Batch, headers=("Preference-Applied",)), summary="A batch")
+@router.get("/batches/{batch_id}", **answers(Batch, headers=("Preference-Applied",)), summary="Get a batch")
 async def batch(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Response:
     """With `Prefer: wait=N` it is held until the batch waits for a review, is paused or has ended."""
     return await get_at_rest(context, "batch", batch_id, prefer)
@@ -110,7 +110,7 @@ async def batch(batch_id: BatchId, prefer: Prefer, context: SignedIn) -> Respons
 @router.post(
     "/batches/{batch_id}/pause",
     **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
-    summary="Start nothing more for now (editor)",
+    summary="Pause a batch (editor)",
 )
 @idempotent(until_rest("batch"))
 async def pause(batch_id: BatchId, work: UnitOfWork) -> Result:
@@ -122,7 +122,7 @@ async def pause(batch_id: BatchId, work: UnitOfWork) -> Result:
 @router.post(
     "/batches/{batch_id}/cancel",
     **answers(Batch, *POST, Slug.INVALID_STATE, **_LONG),
-    summary="End it; its queued and generating runs are cancelled (editor)",
+    summary="Cancel a batch and its active runs (editor)",
 )
 @idempotent(until_rest("batch"))
 async def cancel(batch_id: BatchId, work: UnitOfWork) -> Result:
@@ -134,7 +134,7 @@ async def cancel(batch_id: BatchId, work: UnitOfWork) -> Result:
 @router.post(
     "/batches/{batch_id}/resume",
     **answers(Batch, *WITH_BODY, *POST, Slug.INVALID_STATE, **_LONG),
-    summary="Go on (editor)",
+    summary="Resume a batch (editor)",
 )
 @idempotent(until_rest("batch"))
 async def resume(batch_id: BatchId, work: UnitOfWork, body: Resumption | None = None) -> Result:

@@ -54,7 +54,11 @@ async def create(project_id: ProjectId, body: NewEpisode, work: UnitOfWork) -> R
     return created(await work.queries.episode(episode_id), f"/episodes/{episode_id}")
 
 
-@router.get("/episodes/{episode_id}", **answers(Episode, headers=("ETag",)), summary="An episode and all of it")
+@router.get(
+    "/episodes/{episode_id}",
+    **answers(Episode, headers=("ETag",)),
+    summary="Get an episode with its segments and assets",
+)
 async def episode(episode_id: EpisodeId, work: Snapshot) -> Response:
     """What clients refresh from: open the project's stream at `cursor`, and nothing is missed."""
     await work.require_role("episode", episode_id, Role.VIEWER)
@@ -104,14 +108,14 @@ async def reorder(episode_id: EpisodeId, body: NewOrder, revision: IfMatch, work
     return changed(await work.queries.order(episode_id))
 
 
-@router.get("/episodes/{episode_id}/revisions", **answers(RevisionList), summary="What changed, newest first")
+@router.get("/episodes/{episode_id}/revisions", **answers(RevisionList), summary="List the changes, newest first")
 async def revisions(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Edits, commits and reorders, each with who made it."""
     await work.require_role("episode", episode_id, Role.VIEWER)
     return json_response(await work.queries.revisions(episode_id, page))
 
 
-@router.get("/episodes/{episode_id}/metrics", **answers(Metrics), summary="How well its reviews go")
+@router.get("/episodes/{episode_id}/metrics", **answers(Metrics), summary="Get the review metrics of an episode")
 async def metrics(episode_id: EpisodeId, work: Snapshot) -> Response:
     """As of the project, for this episode alone; the formulas are in docs/guide/metrics.md."""
     caller = await work.require_role("episode", episode_id, Role.VIEWER)
@@ -122,7 +126,7 @@ async def metrics(episode_id: EpisodeId, work: Snapshot) -> Response:
     "/episodes/{episode_id}/segments/status",
     **answers(SegmentsStatus),
     tags=["workflow"],
-    summary="How far each segment is",
+    summary="Get the status of the segments",
 )
 async def segments_status(episode_id: EpisodeId, work: Snapshot) -> Response:
     """For progress bars: the counts, and each segment's state with its URLs."""

@@ -91,7 +91,7 @@ async def _compile(work: UnitOfWork, command: CompileEpisode, last_try: bool) ->
     "/compilation-jobs/{compilation_id}",
     **answers(Compilation, headers=("Preference-Applied",)),
     tags=["workflow"],
-    summary="A film and how far it is",
+    summary="Get a film and its progress",
 )
 async def compilation(compilation_id: FilmId, prefer: Prefer, context: SignedIn) -> Response:
     """`output_video_url` is there once it is completed. `Prefer: wait=N` holds the answer until it has ended."""
@@ -100,7 +100,7 @@ async def compilation(compilation_id: FilmId, prefer: Prefer, context: SignedIn)
 
 @router.post(
     "/compilation-jobs/{compilation_id}/cancel",
-    **answers(Compilation, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    **answers(Compilation, *POST, Slug.INVALID_STATE, status=202, also={200: "The work at rest, with `Prefer: wait`."}),
     summary="Cancel (editor)",
 )
 @idempotent(until_rest("compilation"))

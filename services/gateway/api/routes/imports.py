@@ -33,7 +33,7 @@ router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 
 @router.post(
     "/projects/{project_id}/imports",
-    **answers(Import, *WITH_BODY, *POST, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    **answers(Import, *WITH_BODY, *POST, status=202, also={200: "The work at rest, with `Prefer: wait`."}),
     summary="Import an episode (editor)",
 )
 @idempotent(until_rest("import"))
@@ -72,7 +72,7 @@ def _why(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-@router.get("/imports/{import_id}", **answers(Import, headers=("Preference-Applied",)), summary="How far an import is")
+@router.get("/imports/{import_id}", **answers(Import, headers=("Preference-Applied",)), summary="Get an import")
 async def import_(import_id: ImportId, prefer: Prefer, context: SignedIn) -> Response:
     """`Prefer: wait=N` holds the answer until it has ended."""
     return await get_at_rest(context, "import", import_id, prefer)
@@ -80,7 +80,7 @@ async def import_(import_id: ImportId, prefer: Prefer, context: SignedIn) -> Res
 
 @router.post(
     "/imports/{import_id}/cancel",
-    **answers(Import, *POST, Slug.INVALID_STATE, status=202, also={200: "At rest, with `Prefer: wait`."}),
+    **answers(Import, *POST, Slug.INVALID_STATE, status=202, also={200: "The work at rest, with `Prefer: wait`."}),
     summary="Cancel an import (editor)",
 )
 @idempotent(until_rest("import"))

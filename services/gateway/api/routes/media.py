@@ -45,7 +45,7 @@ _DOC: Final = errors(Slug.LINK_EXPIRED, Slug.GONE, Slug.RANGE_NOT_SATISFIABLE) |
     "/{collection}/{object_id}/{rendition}",
     responses=_DOC,
     response_class=Response,
-    summary="The bytes, with Range",
+    summary="Get a media file, with Range",
     openapi_extra={"security": [{"signature": []}, {"bearer": []}, {"session": []}]},
 )
 async def media(

@@ -43,14 +43,14 @@ from services.gateway.domain.problems import Slug
 router = APIRouter(prefix="/projects", tags=["projects"], dependencies=[Depends(json_only)])
 
 
-@router.get("", **answers(ProjectList, filters="project_id"), summary="My projects")
+@router.get("", **answers(ProjectList, filters="project_id"), summary="List my projects")
 async def projects(page: Paging, work: Snapshot) -> Response:
     """Those that the caller is a member of, with their role in each."""
     return json_response(await work.queries.projects(page))
 
 
 @router.post(
-    "", **answers(Project, *WITH_BODY, *POST, status=201, headers=("ETag",)), summary="Create a project; I own it"
+    "", **answers(Project, *WITH_BODY, *POST, status=201, headers=("ETag",)), summary="Create a project as its owner"
 )
 @idempotent()
 async def create(body: NewProject, work: UnitOfWork) -> Result:
@@ -60,7 +60,7 @@ async def create(body: NewProject, work: UnitOfWork) -> Result:
     return created(await work.queries.project(project_id), f"/projects/{project_id}")
 
 
-@router.get("/{project_id}", **answers(Project, headers=("ETag",)), summary="A project")
+@router.get("/{project_id}", **answers(Project, headers=("ETag",)), summary="Get a project")
 async def project(project_id: ProjectId, work: Snapshot) -> Response:
     """With the caller's role and the bytes it holds."""
     await work.require_role("project", project_id, Role.VIEWER)
@@ -106,7 +106,7 @@ async def change_defaults(project_id: ProjectId, body: SettingsChanges, revision
     return changed(await work.queries.settings(project_id))
 
 
-@router.get("/{project_id}/members", **answers(MemberList), summary="Who sees the project")
+@router.get("/{project_id}/members", **answers(MemberList), summary="List the members")
 async def members(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """Each with the role that they hold."""
     await work.require_role("project", project_id, Role.VIEWER)
@@ -116,7 +116,7 @@ async def members(project_id: ProjectId, page: Paging, work: Snapshot) -> Respon
 @router.put(
     "/{project_id}/members/{user_id}",
     **answers(Member, *WITH_BODY, Slug.INVALID_STATE),
-    summary="Let somebody in, or change their role (owner)",
+    summary="Add a member or change their role (owner)",
 )
 @transactional
 async def put_member(project_id: ProjectId, user_id: UserId, body: NewMember, work: UnitOfWork) -> Result:
@@ -129,7 +129,7 @@ async def put_member(project_id: ProjectId, user_id: UserId, body: NewMember, wo
 @router.delete(
     "/{project_id}/members/{user_id}",
     **answers(None, Slug.INVALID_STATE, status=204, description="Gone."),
-    summary="Put somebody out (owner), or leave (yourself)",
+    summary="Remove a member (owner), or leave the project",
 )
 @transactional
 async def delete_member(project_id: ProjectId, user_id: UserId, work: UnitOfWork) -> Result:
@@ -139,7 +139,7 @@ async def delete_member(project_id: ProjectId, user_id: UserId, work: UnitOfWork
     return NO_CONTENT
 
 
-@router.get("/{project_id}/usage", **answers(Usage), summary="What was spent")
+@router.get("/{project_id}/usage", **answers(Usage), summary="Get the spending")
 async def usage(
     project_id: ProjectId,
     work: Snapshot,
@@ -155,7 +155,7 @@ async def usage(
     return json_response(await work.queries.usage(project_id, start, to, group_by))
 
 
-@router.get("/{project_id}/metrics", **answers(Metrics), summary="How well reviews go")
+@router.get("/{project_id}/metrics", **answers(Metrics), summary="Get the review metrics")
 async def metrics(project_id: ProjectId, work: Snapshot) -> Response:
     """First-time approval, regeneration, time to the final film, ratings, beside their targets; the formulas are
     in docs/guide/metrics.md. What a policy approved does not count."""
@@ -166,7 +166,7 @@ async def metrics(project_id: ProjectId, work: Snapshot) -> Response:
 @router.get(
     "/{project_id}/progress",
     **answers(FeedEntryList, filters="kind status episode_id segment_id asset_id run_id batch_id"),
-    summary="What happened, newest first",
+    summary="List the activity, newest first",
 )
 async def progress(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """The steps of all runs, for a feed; each leads to its editor. `status` is the state that the step reached."""

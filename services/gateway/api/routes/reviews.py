@@ -22,14 +22,14 @@ from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
-_PENDING: Final = {202: "The verdict follows on the stream."}
+_PENDING: Final = {202: "The verdict arrives on the stream."}
 _DECIDED: Final = (Slug.ALREADY_DECIDED, Slug.INVALID_STATE, Slug.GONE)
 
 
 @router.get(
     "/projects/{project_id}/reviews",
     **answers(ReviewList, filters="kind action status episode_id segment_id asset_id run_id version_id"),
-    summary="Every decision",
+    summary="List the reviews",
 )
 async def reviews(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
     """Who decided what, when, on which version, with rating, feedback and changes. `status` is the verdict."""
@@ -76,7 +76,7 @@ async def approve(segment_id: SegmentId, body: Approval, work: UnitOfWork) -> Re
     "/segments/{segment_id}/reject",
     **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.SPEND_CAP_REACHED, also=_PENDING),
     tags=["workflow"],
-    summary="Turn the waiting video down (reviewer)",
+    summary="Reject the waiting video (reviewer)",
 )
 @idempotent(until_verdict)
 async def reject(segment_id: SegmentId, body: Rejection, work: UnitOfWork) -> Result:
@@ -104,7 +104,7 @@ async def _submit(work: UnitOfWork, caller: Caller, command: SubmitDecision) -> 
         Slug.GONE,
         Slug.INVALID_STATE,
         status=202,
-        also={200: "At rest, with `Prefer: wait`."},
+        also={200: "The work at rest, with `Prefer: wait`."},
     ),
     summary="Offer an expired or rejected preview again, at no cost (reviewer)",
 )

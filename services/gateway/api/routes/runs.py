@@ -23,7 +23,7 @@ from services.gateway.domain.problems import Slug
 from shared.contracts.values import AssetKind
 
 router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
-_LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Prefer: wait`."}}
+_LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "The work at rest, with `Prefer: wait`."}}
 
 
 @router.get(
@@ -40,7 +40,7 @@ async def runs(project_id: ProjectId, page: Paging, work: Snapshot) -> Response:
 @router.get(
     "/assets/{asset_id}/runs",
     **answers(RunList, filters="status provider batch_id run_id"),
-    summary="Its runs",
+    summary="List the runs of an asset",
 )
 async def of_asset(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
     """Newest first, active ones and those that have ended."""
@@ -81,7 +81,7 @@ async def _start(work: UnitOfWork, caller: Caller, command: StartRun) -> Result:
     return accepted(run, f"/runs/{admitted.run_id}", decision_id=admitted.decision_id)
 
 
-@router.get("/runs/{run_id}", **answers(Run, headers=("Preference-Applied",)), summary="A run")
+@router.get("/runs/{run_id}", **answers(Run, headers=("Preference-Applied",)), summary="Get a run")
 async def run(run_id: RunId, prefer: Prefer, context: SignedIn) -> Response:
     """With its steps, its versions and its review. `Prefer: wait=N` holds the answer until it rests."""
     return await get_at_rest(context, "run", run_id, prefer)

@@ -22,7 +22,7 @@ router = APIRouter(tags=["episodes"], dependencies=[Depends(json_only)])
 @router.get(
     "/episodes/{episode_id}/segments",
     **answers(SegmentList, filters="kind segment_id"),
-    summary="Its segments, in film order",
+    summary="List the segments in film order",
 )
 async def segments(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Response:
     """Each as GET segment shows it. Pages follow the film's order, not the time of creation."""
@@ -44,7 +44,7 @@ async def add(episode_id: EpisodeId, body: NewSegment, work: UnitOfWork) -> Resu
     return created(await work.queries.segment(segment_id), f"/segments/{segment_id}")
 
 
-@router.get("/segments/{segment_id}", **answers(Segment, headers=("ETag",)), summary="A segment")
+@router.get("/segments/{segment_id}", **answers(Segment, headers=("ETag",)), summary="Get a segment")
 async def segment(segment_id: SegmentId, work: Snapshot) -> Response:
     """Its video as it waits for a decision, else as it is committed, and the versions before."""
     await work.require_role("segment", segment_id, Role.VIEWER)

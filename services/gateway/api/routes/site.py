@@ -31,7 +31,7 @@ models_router = APIRouter(tags=["projects"], dependencies=[Depends(json_only)])
 router = APIRouter(tags=["operations"])
 
 
-@models_router.get("/models", **answers(ModelList, filters="kind provider"), summary="The models that can be used")
+@models_router.get("/models", **answers(ModelList, filters="kind provider"), summary="List the models")
 async def models(page: Paging, context: SignedIn) -> Response:
     """`settings_schema` is JSON Schema, made for forms."""
     kinds, providers = page.filters.get("kind"), page.filters.get("provider")
@@ -71,7 +71,7 @@ def _explain(slug: Slug) -> ProblemType:
 
 @router.get(
     "/problems/{slug}",
-    summary="What a problem type means",
+    summary="Explain a problem type",
     responses={
         200: {"model": ProblemType, "content": {"text/html": {"schema": {"type": "string"}}}},
         404: errors(Slug.NOT_FOUND)[404],

@@ -45,7 +45,9 @@ Resume = Annotated[
 ]
 
 
-@router.get("/events", **_DOC, summary="preview-ready, failed, complete, film-updated and changed of all my projects")
+@router.get(
+    "/events", **_DOC, summary="Stream preview-ready, failed, complete, film-updated and changed of all my projects"
+)
 async def of_user(context: SignedIn, header: LastEventId = None, last_event_id: Resume = None) -> Response:
     accepts(context.request, "text/event-stream")
 
@@ -56,7 +58,7 @@ async def of_user(context: SignedIn, header: LastEventId = None, last_event_id: 
     return _open(context, True, header or last_event_id, projects)
 
 
-@router.get("/projects/{project_id}/events", **_DOC, summary="All that happens in a project")
+@router.get("/projects/{project_id}/events", **_DOC, summary="Stream the events of a project")
 async def of_project(
     project_id: ProjectId, context: SignedIn, header: LastEventId = None, last_event_id: Resume = None
 ) -> Response:

@@ -25,13 +25,13 @@ from services.gateway.domain.problems import Slug
 
 router = APIRouter(tags=["runs"], dependencies=[Depends(json_only)])
 MOST_COMPARED: Final = 8
-_LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "At rest, with `Prefer: wait`."}}
+_LONG: Final[dict[str, Any]] = {"status": 202, "also": {200: "The work at rest, with `Prefer: wait`."}}
 
 
 @router.get(
     "/assets/{asset_id}/versions",
     **answers(VersionList, filters="status provider run_id version_id"),
-    summary="Its versions",
+    summary="List the versions of an asset",
 )
 async def versions(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
     """Newest first. Those whose bytes retention has deleted are `gone`."""
@@ -42,7 +42,7 @@ async def versions(asset_id: AssetId, page: Paging, work: Snapshot) -> Response:
 @router.post(
     "/assets/{asset_id}/versions",
     **answers(Run, *WITH_BODY, *POST, Slug.BUSY, **_LONG),
-    summary="Bring one's own file as a version (editor)",
+    summary="Register a file as a version (editor)",
 )
 @idempotent(until_run_rests)
 async def bring(asset_id: AssetId, body: NewVersion, work: UnitOfWork) -> Result:
@@ -54,7 +54,7 @@ async def bring(asset_id: AssetId, body: NewVersion, work: UnitOfWork) -> Result
     return await _accepted(work, await register_version(work.store, caller, command))
 
 
-@router.get("/assets/{asset_id}/compare", **answers(Comparison, Slug.GONE), summary="Versions side by side")
+@router.get("/assets/{asset_id}/compare", **answers(Comparison, Slug.GONE), summary="Compare versions")
 async def compare(
     asset_id: AssetId,
     versions: Annotated[
@@ -75,7 +75,7 @@ async def compare(
     return json_response(await work.queries.compare(asset_id, ids))
 
 
-@router.get("/versions/{version_id}", **answers(Version), summary="A version")
+@router.get("/versions/{version_id}", **answers(Version), summary="Get a version")
 async def version(version_id: VersionId, work: Snapshot) -> Response:
     """Its URLs are signed for the caller and live for 1 to 2 hours."""
     await work.require_role("version", version_id, Role.VIEWER)

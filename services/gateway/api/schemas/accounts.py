@@ -12,10 +12,10 @@ RoleName = Literal["owner", "editor", "reviewer", "viewer"]
 
 
 class Member(Dated):
-    """Somebody who may see a project."""
+    """A user with access to a project."""
 
-    user_id: str = Field(description="As the identity provider calls the person; null: nobody.")
-    name: str = Field(description="For people.")
+    user_id: str = Field(description="The user's subject at the identity provider; null: no user.")
+    name: str = Field(description="The display name of the user.")
     role: RoleName = Field(description="owner, editor, reviewer or viewer.")
 
 
@@ -24,35 +24,39 @@ class MemberList(ListOf[Member]):
 
 
 class NewMember(Body):
-    """Who may see a project from now on."""
+    """The role of a member."""
 
     role: RoleName = Field(description="owner, editor, reviewer or viewer.")
 
 
 class Quota(Resource):
-    """What the caller may do."""
+    """The quotas of the authenticated user."""
 
-    requests: int = Field(description="In one window.")
+    requests: int = Field(description="The number of requests per window.")
     window_s: int = Field(description="Seconds.")
-    streams: int = Field(description="Open at the same time.")
+    streams: int = Field(description="The number of streams open at the same time.")
     generations: int | None = Field(
-        description="In any 24 hours, over all projects; each variant counts. null: no limit.", examples=[5000]
+        description="The number of generations in 24 hours over all projects; each variant counts. null: no limit.",
+        examples=[5000],
     )
-    generations_used: int = Field(description="In the last 24 hours.")
+    generations_used: int = Field(description="The number of generations in the last 24 hours.")
     spend: Money | None = Field(
-        description="What your runs may cost in a calendar month (UTC), beside the caps of projects. null: no limit."
+        description=(
+            "The greatest cost of your runs in a calendar month (UTC), in addition to the caps of "
+            "projects; null: no limit."
+        )
     )
-    spent: Money = Field(description="What they have cost since `spent_since`.")
-    spent_since: Timestamp = Field(description="When the month began.")
+    spent: Money = Field(description="The cost of your runs since `spent_since`.")
+    spent_since: Timestamp = Field(description="The beginning of the calendar month.")
 
 
 class Me(Resource):
-    """Who is signed in."""
+    """The authenticated user."""
 
-    user_id: str = Field(description="As the identity provider calls the person; null: nobody.")
-    name: str = Field(description="For people.")
-    scopes: list[str] = Field(description="What the credentials allow: a session reads and never writes.")
-    quotas: Quota = Field(description="What the caller may do.")
+    user_id: str = Field(description="The user's subject at the identity provider; null: no user.")
+    name: str = Field(description="The display name of the user.")
+    scopes: list[str] = Field(description="What the credentials allow: sessions can only read.")
+    quotas: Quota = Field(description="The quotas of the authenticated user.")
 
 
 class Token(Resource):
@@ -64,17 +68,17 @@ class Token(Resource):
 
 
 class NewTicket(Body):
-    """The stream that a ticket is for."""
+    """A ticket to issue."""
 
     stream: str = Field(
-        description="The path to open: /events or /projects/{id}/events, with or without /api/v1.",
+        description="The path of the stream: /events or /projects/{id}/events, with or without /api/v1.",
         json_schema_extra={"pattern": r"^(/api/v1)?(/events|/projects/[0-9a-fA-F-]{36}/events)$"},
         examples=["/projects/01980000-0000-7000-8000-000000000001/events"],
     )
 
 
 class Ticket(Resource):
-    """Opens one stream where no header can be sent."""
+    """A ticket that opens one stream, for clients that cannot send headers."""
 
-    ticket: str = Field(description="Send it as `?ticket=` of the stream.")
-    expires_at: Timestamp = Field(description="It opens one stream before that.")
+    ticket: str = Field(description="Send it as the query parameter `ticket` of the stream.")
+    expires_at: Timestamp = Field(description="When the ticket expires.")

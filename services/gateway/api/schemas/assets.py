@@ -25,43 +25,48 @@ from services.gateway.api.schemas.versions import Version
 
 
 class Draft(Resource):
-    """What somebody has written and not yet asked for."""
+    """Directions and settings that are saved for the next run."""
 
     directions: str | None = Field(
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script."
+        description=(
+            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "image, or the text of a narration."
+        )
     )
-    settings: dict[str, Any] = Field(description="The model's own, by name: GET /models lists each model's.")
+    settings: dict[str, Any] = Field(description="Settings of the model by name: see `settings_schema` in GET /models.")
 
 
 class Stale(Resource):
-    """Why something is out of date."""
+    """Why an asset is out of date."""
 
-    cause: Literal["starting_image"] = Field(description="What changed.")
-    since: Timestamp = Field(description="When.")
+    cause: Literal["starting_image"] = Field(description="The kind of change.")
+    since: Timestamp = Field(description="When it happened.")
 
 
 class Asset(Dated, Revised):
-    """A regenerable slot; its id never changes."""
+    """A part of an episode that can be regenerated. Its id never changes."""
 
     id: Id
     project_id: Id
     episode_id: Id
-    segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
-    segment_number: int | None = Field(description="From 1, in film order; null: the asset is its episode's.")
-    kind: Kind = Field(description="What the slot holds.")
-    label: str = Field(examples=["Segment 1 video"], description="For people, such as `Segment 1 video`.")
-    draft: Draft | None = Field(description="What somebody has written and not yet asked for; null: nothing.")
-    defaults: dict[str, Setting] = Field(description="What a run would use if nobody said anything.")
-    committed: Version | None = Field(description="The version that the rest of the world sees; null: none yet.")
-    committed_at: Timestamp | None = Field(description="When that happened: `v` of its media URLs.")
-    preview: Run | None = Field(description="The run that waits for a decision.")
+    segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
+    segment_number: int | None = Field(
+        description="The segment's number in film order, from 1; null: the asset belongs to the episode."
+    )
+    kind: Kind = Field(description="The kind of asset.")
+    label: str = Field(examples=["Segment 1 video"], description="A display name, such as `Segment 1 video`.")
+    draft: Draft | None = Field(description="Directions and settings that are saved for the next run; null: none.")
+    defaults: dict[str, Setting] = Field(description="The settings of a run that overrides none.")
+    committed: Version | None = Field(description="The version that films and all other views use; null: none yet.")
+    committed_at: Timestamp | None = Field(description="When the version was committed: `v` in its media URLs.")
+    preview: Run | None = Field(description="The run whose preview waits for a decision; null: none.")
     active_run_id: Id | None = Field(
-        description="The one run that is queued, generating, waiting for a decision or committing; null: none."
+        description="The run that is queued, generating, waiting for a decision or committing; null: none."
     )
     stale: Stale | None = Field(
-        description="Something that it was made from has changed since; null: it is as new as that."
+        description="Set if an input of the committed version has changed since; null: up to date."
     )
-    revision: int = Field(description="Of the draft.")
+    revision: int = Field(description="The revision of the draft: it rises with every edit and is the `ETag`.")
 
 
 class AssetList(ListOf[Asset]):
@@ -69,11 +74,11 @@ class AssetList(ListOf[Asset]):
 
 
 class NewAsset(Body, json_schema_extra=shown({"kind": "image", "label": "Title picture"})):
-    """A slot to add."""
+    """An asset to add to an episode."""
 
-    kind: Literal["image"] = Field(description="What the slot holds.")
-    label: str = Field(min_length=1, max_length=200, description="For people, such as `Segment 1 video`.")
-    segment_id: GivenId | None = Field(None, description="null: the asset is to be the episode's.")
+    kind: Literal["image"] = Field(description="The kind of asset.")
+    label: str = Field(min_length=1, max_length=200, description="A display name, such as `Segment 1 video`.")
+    segment_id: GivenId | None = Field(None, description="The segment that the asset belongs to; null: the episode.")
 
 
 class NewDraft(
@@ -85,14 +90,17 @@ class NewDraft(
         }
     ),
 ):
-    """What somebody has written."""
+    """The draft to save."""
 
     directions: Directions | None = Field(
         None,
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.",
+        description=(
+            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "image, or the text of a narration."
+        ),
     )
     settings: dict[str, Any] = Field(
         {},
         examples=[{"model": "animatic/camera", "resolution": "1080p"}],
-        description="The model's own, by name: GET /models lists each model's.",
+        description="Settings of the model by name: see `settings_schema` in GET /models.",
     )

@@ -79,11 +79,14 @@ Decibels = Annotated[float, Field(ge=-60, le=24), BeforeValidator(_a_number)]
 Kind = Literal["video", "starting_image", "image", "narration", "music"]
 """What an asset holds."""
 
-Score = Annotated[float | None, Field(description="0 to 1; null: not measured.", examples=[0.85])]
+Score = Annotated[float | None, Field(description="From 0 to 1; null: not measured.", examples=[0.85])]
 Url = Annotated[
     str | None,
     Field(
-        description="Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.",
+        description=(
+            "A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. "
+            "null: there is no such file."
+        ),
         examples=["http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…"],
     ),
 ]
@@ -112,21 +115,23 @@ class Resource(BaseModel):
 
 
 class Dated(Resource):
-    created_at: Timestamp = Field(description="When it was made.")
-    updated_at: Timestamp = Field(description="Rises on any change.")
+    created_at: Timestamp = Field(description="When the resource was created.")
+    updated_at: Timestamp = Field(description="When the resource last changed. It rises with every change.")
 
 
 class Revised(Resource):
     """A resource that people edit."""
 
-    revision: int = Field(description="Rises with every edit; it is the `ETag`.")
+    revision: int = Field(description="Rises with every edit. It is the `ETag`.")
 
 
 class ListOf(Resource, Generic[T]):
     """Newest first; segments in film order."""
 
-    data: list[T] = Field(description="This page.")
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null: this is the last.")
+    data: list[T] = Field(description="The items of this page.")
+    next_cursor: str | None = Field(
+        description="Send it as `cursor` to get the next page; null: this is the last page."
+    )
 
 
 class Body(BaseModel):
@@ -167,25 +172,28 @@ def shown(example: dict[str, Any]) -> dict[str, Any]:
 
 
 class Money(Resource):
-    """An amount."""
+    """An amount of money."""
 
-    amount: str = Field(description="Decimal.", examples=["0.42"])
-    currency: str = Field(examples=["USD"], description="ISO 4217.")
+    amount: str = Field(description="A decimal number as a string.", examples=["0.42"])
+    currency: str = Field(examples=["USD"], description="The currency code (ISO 4217).")
 
 
 class Costs(Resource):
-    """What it cost."""
+    """The cost."""
 
-    estimated: Money | None = Field(description="By the model's price; null: it has none.")
-    actual: Money | None = Field(description="As the provider reported it; null: not known.")
+    estimated: Money | None = Field(description="The cost by the model's price; null: the model has no price.")
+    actual: Money | None = Field(description="The cost that the provider reported; null: not known.")
 
 
 class Setting(Resource):
-    """A setting that is in force, and where it comes from."""
+    """An effective setting and its source."""
 
-    value: Any = Field(description="What is in force.")
+    value: Any = Field(description="The effective value.")
     source: str = Field(
-        description="override, project.video, project.image, project.narration, project.music, existing or default.",
+        description=(
+            "The source of the value: override, project.video, project.image, project.narration, "
+            "project.music, existing or default."
+        ),
         examples=["project.video"],
     )
 
@@ -193,20 +201,18 @@ class Setting(Resource):
 class Failure(Resource):
     """What failed, why, and what to do."""
 
-    code: str | None = Field(
-        examples=["starting_image_missing"], description="For programs; it never changes its meaning."
-    )
+    code: str | None = Field(examples=["starting_image_missing"], description="A stable code for programs.")
     message: str = Field(description="Cause and recovery in one line.")
-    cause: str | None = Field(description="Why, in words.")
-    recovery: str | None = Field(description="What the reader can do about it.")
-    retryable: bool = Field(description="Whether the same again may succeed.")
+    cause: str | None = Field(description="The cause, for users.")
+    recovery: str | None = Field(description="What you can do about it.")
+    retryable: bool = Field(description="Whether repeating the same may succeed.")
 
 
 class Actor(Resource):
-    """Who caused something: a user, a policy (auto-approval) or the system."""
+    """The originator of a change: a user, a policy (automatic approval) or the system."""
 
     kind: str = Field(description="user, policy or system.")
-    user_id: str | None = Field(description="As the identity provider calls the person; null: nobody.")
+    user_id: str | None = Field(description="The user's subject at the identity provider; null: no user.")
 
 
 def _is_storable(data: Any) -> bool:

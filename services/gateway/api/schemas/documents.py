@@ -152,7 +152,7 @@ class NewSpendCap(Part):
     """The greatest amount that a project may spend in a period."""
 
     amount: str | Annotated[float, Field(ge=0)] = Field(description="A decimal number.", examples=["50.00"])
-    currency: str = Field("USD", description="ISO 4217.", examples=["USD"])
+    currency: str = Field("USD", description="The currency code (ISO 4217).", examples=["USD"])
     period: Literal["month", "total"] = Field("month", description="month (a calendar month in UTC) or total.")
 
 

@@ -51,29 +51,32 @@ OUTPUT_TAKEN = (
 
 
 class Output(Resource):
-    """The film's size, rate and fit."""
+    """The size, frame rate and fit of films."""
 
     width: int = Field(examples=[1920], description="Pixels.")
     height: int = Field(examples=[1080], description="Pixels.")
     fps: int = Field(examples=[24], description="Frames per second.")
     fit: Literal["crop", "pad", "blur"] = Field(
-        description="How pictures of another shape get in: crop, pad (black) or blur (filled with themselves)."
+        description=(
+            "How pictures of another shape are fitted: cropped, padded with black, or padded with a "
+            "blurred copy of themselves."
+        )
     )
 
 
 class EpisodeHead(Dated, Revised):
     id: Id
     project_id: Id
-    title: str = Field(description="For people.")
-    description: str = Field(description="For people.")
-    output: Output = Field(description="The film's size, rate and fit.")
-    order_revision: int = Field(description="Rises when the order changes: the `ETag` of the order.")
+    title: str = Field(description="The title of the episode.")
+    description: str = Field(description="What the episode is about.")
+    output: Output = Field(description="The size, frame rate and fit of films.")
+    order_revision: int = Field(description="Rises when the order changes. It is the `ETag` of the order.")
 
 
 class EpisodeSummary(EpisodeHead):
     """An episode in a list."""
 
-    segment_count: int = Field(description="How many segments it has.")
+    segment_count: int = Field(description="The number of segments.")
     thumbnail_url: Url
 
 
@@ -82,30 +85,30 @@ class EpisodeSummaryList(ListOf[EpisodeSummary]):
 
 
 class Episode(EpisodeHead):
-    """The snapshot that clients refresh from."""
+    """An episode with its segments and assets: the snapshot that clients refresh from."""
 
-    segments: list[Segment] = Field(description="In film order.")
-    assets: list[Asset] = Field(description="Every slot of it, in the order they were made.")
+    segments: list[Segment] = Field(description="The segments in film order.")
+    assets: list[Asset] = Field(description="The assets of the episode, in the order of creation.")
     cursor: str = Field(
-        description="Open the project's stream with it as `last_event_id`: nothing is missed.", examples=["5d0c…:1042"]
+        description="Open the project's stream with this as `last_event_id` to miss no event.", examples=["5d0c…:1042"]
     )
 
 
 class Order(Revised):
-    """An episode's segments, in film order."""
+    """The order of an episode's segments."""
 
-    segment_ids: list[Id] = Field(description="In this order.")
+    segment_ids: list[Id] = Field(description="The ids of segments, in this order.")
 
 
 class Revision(Resource):
     """A change of an episode."""
 
-    number: int = Field(description="Per episode, from 1.")
+    number: int = Field(description="The number of the revision within its episode, from 1.")
     episode_id: Id
-    change: str = Field(examples=["commit"], description="What changed.")
-    details: dict[str, Any] = Field(description="Of the change, by its kind.")
-    actor: Actor = Field(description="Who caused it.")
-    created_at: Timestamp = Field(description="When it was made.")
+    change: str = Field(examples=["commit"], description="The kind of change.")
+    details: dict[str, Any] = Field(description="Details that depend on the kind of change.")
+    actor: Actor = Field(description="Who made the change.")
+    created_at: Timestamp = Field(description="When the resource was created.")
 
 
 class RevisionList(ListOf[Revision]):
@@ -113,18 +116,18 @@ class RevisionList(ListOf[Revision]):
 
 
 class NewEpisode(Body, json_schema_extra=shown({"description": "A short film about coffee."} | EXAMPLE_DOCUMENT)):
-    """A document (see POST imports) without starting images. Its fields are checked with a pointer each."""
+    """An episode as a document without starting images (see POST imports)."""
 
-    title: str = Field(min_length=1, max_length=300, description="For people.")
-    description: str | None = Field(None, max_length=4000, description="For people.")
+    title: str = Field(min_length=1, max_length=300, description="The title of the episode.")
+    description: str | None = Field(None, max_length=4000, description="What the episode is about.")
     output: GivenOutput | None = Field(None, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
     directions: GivenDirections | None = Field(
         None,
         examples=[{"music": "Warm and slow"}],
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.",
+        description="The first draft of the music.",
     )
     segments: list[GivenSegment] | None = Field(
-        None, max_length=500, examples=[EXAMPLE_DOCUMENT["segments"]], description="In film order."
+        None, max_length=500, examples=[EXAMPLE_DOCUMENT["segments"]], description="The segments in film order."
     )
 
 
@@ -137,14 +140,14 @@ class EpisodeChanges(
         }
     ),
 ):
-    """What is left out stays."""
+    """Fields to change. Fields that are left out keep their value."""
 
-    title: str = unsent(min_length=1, max_length=300, description="For people.")
-    description: str = unsent(max_length=4000, description="For people.")
+    title: str = unsent(min_length=1, max_length=300, description="The title of the episode.")
+    description: str = unsent(max_length=4000, description="What the episode is about.")
     output: GivenOutput = unsent({}, description=OUTPUT_TAKEN, examples=[{"width": 1280, "height": 720}])
 
 
 class NewOrder(Body, json_schema_extra=shown({"segment_ids": [EXAMPLE_ID]})):
-    """The order that is wanted: every segment once."""
+    """The new order of an episode's segments."""
 
-    segment_ids: list[GivenId] = Field(max_length=500, description="Every segment once.")
+    segment_ids: list[GivenId] = Field(max_length=500, description="The ids of all segments, each exactly once.")

@@ -20,159 +20,172 @@ class EventData(Resource):
     """What every event of the log says."""
 
     project_id: Id
-    episode_id: Id | None = Field(description="null: it concerns the whole project.")
+    episode_id: Id | None = Field(description="The episode; null: the event concerns the whole project.")
     message: str | None = Field(
-        description="For people, in one line.", examples=["Segment 1 completed! Ready for review."]
+        description="A message for users, in one line.", examples=["Segment 1 completed! Ready for review."]
     )
-    actor: Actor | None = Field(description="Who caused it; null: nobody in particular.")
-    updated_at: Timestamp = Field(description="Of what it tells about: apply only what is newer than what you have.")
+    actor: Actor | None = Field(description="Who caused the event; null: unknown.")
+    updated_at: Timestamp = Field(
+        description="The resource's `updated_at`. Apply the event only if it is newer than your state."
+    )
 
 
 class RunEventData(EventData):
     """An event about a run."""
 
-    status: RunStatus = Field(description="The run's, from now on.")
+    status: RunStatus = Field(description="The new status of the run.")
     run_id: Id
     asset_id: Id
-    kind: Kind = Field(description="What the slot holds.")
-    segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
-    segment_number: int | None = Field(description="From 1.")
+    kind: Kind = Field(description="The kind of asset.")
+    segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
+    segment_number: int | None = Field(
+        description="The segment's number, from 1; null: the asset belongs to the episode."
+    )
 
 
 class RegenerateRequestedEvent(RunEventData):
-    """Somebody, or a batch, wants a new version of an asset: a run begins."""
+    """A run was requested by a user or a batch."""
 
-    source: Literal["generate", "upload", "url", "import", "existing"] = Field(description="Where its bytes come from.")
-    parent_run_id: Id | None = Field(description="The rejected, failed or reopened run that it follows.")
+    source: Literal["generate", "upload", "url", "import", "existing"] = Field(description="The source of the media.")
+    parent_run_id: Id | None = Field(description="The rejected, failed or reopened run that it follows; null: none.")
     batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
 
 
 class RunProgressEvent(RunEventData):
-    """A run is further than before."""
+    """The progress of a run changed."""
 
-    step: str | None = Field(examples=["rendering"], description="What is being done, for programs; null: nothing yet.")
-    percent: float | None = Field(description="0 to 100; null: it cannot be said.")
+    step: str | None = Field(examples=["rendering"], description="The current step, for programs; null: none yet.")
+    percent: float | None = Field(description="From 0 to 100; null: unknown.")
 
 
 class ImportProgressEvent(EventData):
-    """A film is being split."""
+    """The progress of a film's import."""
 
-    status: Literal["processing"] = Field(description="Where it stands.")
+    status: Literal["processing"] = Field(description="The current status.")
     import_id: Id
-    step: str | None = Field(examples=["scanning"], description="What is being done, for programs; null: nothing yet.")
+    step: str | None = Field(examples=["scanning"], description="The current step, for programs; null: none yet.")
     percent: float | None = Field(description="0 to 100.")
 
 
 class PreviewVersion(Resource):
-    """A candidate: its media as probed, not as asked for."""
+    """A version to decide on, with its measured properties."""
 
     version_id: Id
-    number: int = Field(description="Of the asset, from 1.")
-    label: str = Field(examples=["Segment 1 video"], description="For people, such as `Segment 1 video`.")
+    number: int = Field(description="The number of the version within its asset, from 1.")
+    label: str = Field(examples=["Segment 1 video"], description="A display name, such as `Segment 1 video`.")
     directions: str = Field(
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script."
+        description=(
+            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "image, or the text of a narration."
+        )
     )
-    model: str | None = Field(description="Its slug, such as `animatic/camera`; null: what the settings say.")
-    duration: float | None = Field(description="Seconds; null: a picture.")
+    model: str | None = Field(
+        description="The slug of the model, such as `animatic/camera`; null: the project's default."
+    )
+    duration: float | None = Field(description="The duration in seconds; null: an image.")
     resolution: str | None = Field(
         examples=["1920x1080"],
-        description="Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p.",
+        description="The measured width x height, such as 1920x1080.",
     )
     aspect_ratio: str | None = Field(examples=["16:9"], description="Width to height, such as 16:9.")
 
 
 class PreviewReadyEvent(RunEventData):
-    """Versions wait for a person's decision. What a policy approves is not announced."""
+    """Versions wait for a person's decision. Previews that a policy approves are not announced."""
 
-    deadline: Timestamp | None = Field(description="Until when they can be decided on; null: for ever.")
-    versions: list[PreviewVersion] = Field(description="The candidates.")
+    deadline: Timestamp | None = Field(description="When the preview expires; null: it does not expire.")
+    versions: list[PreviewVersion] = Field(description="The versions to decide on.")
 
 
 class DecisionEvent(RunEventData):
-    """A decision was taken. An accepted version is committed when `complete` says so."""
+    """A decision was made. An accepted version is committed once the `complete` event follows."""
 
-    version_id: Id | None = Field(description="The version's; null: none.")
-    review_id: Id | None = Field(description="The decision's; null: a policy took it.")
-    next_run_id: Id | None = Field(description="The run that begins because of it.")
+    version_id: Id | None = Field(description="The version; null: none.")
+    review_id: Id | None = Field(description="The review; null: a policy decided.")
+    next_run_id: Id | None = Field(description="The run that the decision started; null: none.")
 
 
 class ReviewUpdatedEvent(RunEventData):
-    """A review changed otherwise than by a decision that counted."""
+    """A review was opened, expired, withdrawn, or a decision on it was refused."""
 
-    change: Literal["opened", "expired", "withdrawn", "refused"] = Field(description="What changed.")
-    deadline: Timestamp | None = Field(description="Until when a preview can be decided on; null: for ever.")
+    change: Literal["opened", "expired", "withdrawn", "refused"] = Field(description="The kind of change.")
+    deadline: Timestamp | None = Field(description="When the preview expires; null: it does not expire.")
     reason: Literal["already_decided", "expired", "foreign", "not_a_candidate", "withdrawn", "refused"] | None = Field(
-        description="Why a decision was refused."
+        description="Why the decision was refused; null: it was not."
     )
 
 
 class EventProblem(Resource):
     """What failed, why, and what the reader can do about it."""
 
-    code: str = Field(examples=["starting_image_missing"], description="For programs; it never changes its meaning.")
-    cause: str = Field(description="Why, in words.")
-    recovery: str = Field(description="What the reader can do about it.")
-    retryable: bool = Field(description="Whether the same again may succeed.")
-    provider_code: str | None = Field(description="As the provider calls it.")
+    code: str = Field(examples=["starting_image_missing"], description="A stable code for programs.")
+    cause: str = Field(description="The cause, for users.")
+    recovery: str = Field(description="What you can do about it.")
+    retryable: bool = Field(description="Whether repeating the same may succeed.")
+    provider_code: str | None = Field(description="The provider's own error code.")
 
 
 class RunFailedEvent(RunEventData):
     """A run ended without a version: `status` is failed or cancelled."""
 
-    error: EventProblem | None = Field(description="Why it failed; null: it did not.")
+    error: EventProblem | None = Field(description="The reason of the failure; null: it has not failed.")
 
 
 class ImportFailedEvent(EventData):
-    """A film was not split."""
+    """The import of a film failed."""
 
-    status: Literal["failed", "cancelled"] = Field(description="Where it stands.")
+    status: Literal["failed", "cancelled"] = Field(description="The current status.")
     import_id: Id
-    error: EventProblem | None = Field(description="Why it failed; null: it did not.")
+    error: EventProblem | None = Field(description="The reason of the failure; null: it has not failed.")
 
 
 class CompleteEvent(RunEventData):
-    """The version is committed: refresh now, every GET shows it."""
+    """A version was committed. Every GET shows it: refresh."""
 
     version_id: Id
 
 
 class FilmUpdatedEvent(EventData):
-    """A compilation is further than before, or has ended."""
+    """The progress or the status of a compilation changed."""
 
-    status: FilmStatus = Field(description="Where it stands.")
+    status: FilmStatus = Field(description="The current status.")
     compilation_job_id: Id
     progress: float | None = Field(description="0 to 100.")
-    output_duration: float | None = Field(description="Seconds, once it is completed.")
+    output_duration: float | None = Field(description="The duration of the film in seconds; null: not completed.")
 
 
 class ImportReadyEvent(EventData):
-    """An import has ended: every file in it became a version, or its warnings say which did not."""
+    """An import has completed. Its warnings name the files that did not become versions."""
 
-    status: Literal["completed"] = Field(description="Where it stands.")
+    status: Literal["completed"] = Field(description="The current status.")
     import_id: Id
 
 
 class BatchUpdatedEvent(EventData):
-    """A batch moved on. Numbers are of segments."""
+    """The progress of a batch changed. The counts are numbers of segments."""
 
-    status: BatchStatus = Field(description="Where it stands.")
+    status: BatchStatus = Field(description="The current status.")
     batch_id: Id
-    completed: int = Field(description="Segments whose video is there, approved ones included.")
-    approved: int = Field(description="Segments whose video is committed.")
-    failed: int = Field(description="Segments whose newest run failed and that have no video.")
-    total: int = Field(description="Segments in all.")
-    current_segment: int | None = Field(description="Its number: being made, or waiting for review.")
+    completed: int = Field(description="The number of segments that have a video, including approved ones.")
+    approved: int = Field(description="The number of segments whose video is committed.")
+    failed: int = Field(description="The number of segments whose newest run failed and that have no video.")
+    total: int = Field(description="The total number of segments.")
+    current_segment: int | None = Field(
+        description="The number of the segment that is generating or waiting for a review; null: none."
+    )
 
 
 class ChangedEvent(EventData):
-    """Somebody edited something: read it again."""
+    """A user created, edited or deleted a resource: read it again."""
 
     status: str | None = Field(description="Always null: resources that people edit have no status.")
     resource: Literal["project", "settings", "members", "episode", "order", "segment", "asset", "compilation"] = Field(
-        description="What was edited."
+        description="The kind of resource that changed."
     )
-    id: str = Field(description="Of the resource; of its episode for order, of its project for settings and members.")
-    deleted: bool = Field(description="true: it is gone.")
+    id: str = Field(
+        description="The resource's id; for an order that of the episode, for settings and members that of the project."
+    )
+    deleted: bool = Field(description="Whether the resource was deleted.")
 
 
 class SnapshotRun(RunEventData):
@@ -180,25 +193,25 @@ class SnapshotRun(RunEventData):
 
     batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
     source: str = Field(description="generate, upload, url, import or existing.")
-    step: str | None = Field(description="What is being done, for programs; null: nothing yet.")
-    percent: float | None = Field(description="0 to 100; null: it cannot be said.")
-    deadline: Timestamp | None = Field(description="Until when a preview can be decided on; null: for ever.")
-    version_ids: list[Id] = Field(description="The candidates, once there are any.")
+    step: str | None = Field(description="The current step, for programs; null: none yet.")
+    percent: float | None = Field(description="From 0 to 100; null: unknown.")
+    deadline: Timestamp | None = Field(description="When the preview expires; null: it does not expire.")
+    version_ids: list[Id] = Field(description="The versions to decide on; empty while there are none.")
 
 
 class SnapshotBatch(EventData):
     """A batch that has not ended."""
 
-    status: BatchStatus = Field(description="Where it stands.")
+    status: BatchStatus = Field(description="The current status.")
     batch_id: Id
-    completed: int = Field(description="Segments whose video is there, approved ones included.")
-    approved: int = Field(description="Segments whose video is committed.")
-    failed: int = Field(description="Segments whose newest run failed and that have no video.")
-    total: int = Field(description="Segments in all.")
+    completed: int = Field(description="The number of segments that have a video, including approved ones.")
+    approved: int = Field(description="The number of segments whose video is committed.")
+    failed: int = Field(description="The number of segments whose newest run failed and that have no video.")
+    total: int = Field(description="The total number of segments.")
     current_segment: int | None = Field(
         description=(
-            "The number of the segment that is being made, else of the first that is not approved; "
-            "null: none of either."
+            "The number of the segment that is generating, or else of the first one that is not "
+            "approved; null: neither."
         )
     )
 
@@ -206,28 +219,28 @@ class SnapshotBatch(EventData):
 class SnapshotCompilation(EventData):
     """A compilation that has not ended."""
 
-    status: FilmStatus = Field(description="Where it stands.")
+    status: FilmStatus = Field(description="The current status.")
     compilation_job_id: Id
     progress: float | None = Field(description="0 to 100.")
-    output_duration: float | None = Field(description="Seconds; null: it is not there yet.")
+    output_duration: float | None = Field(description="The duration of the film in seconds; null: not completed.")
 
 
 class SnapshotEvent(Resource):
-    """What is under way or waits at this place in the log: the first event of a stream that does not resume."""
+    """All active and reviewable work at this position in the log: the first event of a stream that does not resume."""
 
-    runs: list[SnapshotRun] = Field(description="How many, or those that are active or wait for a decision.")
-    batches: list[SnapshotBatch] = Field(description="Those that have not ended.")
-    compilations: list[SnapshotCompilation] = Field(description="Those that have not ended.")
+    runs: list[SnapshotRun] = Field(description="The runs that are active or wait for a decision.")
+    batches: list[SnapshotBatch] = Field(description="The batches that have not ended.")
+    compilations: list[SnapshotCompilation] = Field(description="The compilations that have not ended.")
 
 
 class ResetEvent(Resource):
-    """The log cannot continue from the id that was sent; a snapshot follows. Throw away what you have."""
+    """The stream cannot resume from the id that was sent. Discard your state; a snapshot follows."""
 
-    reason: Literal["epoch_changed", "too_old", "unknown_id"] = Field(description="Why.")
+    reason: Literal["epoch_changed", "too_old", "unknown_id"] = Field(description="The reason.")
 
 
 class HeartbeatEvent(Resource):
-    """Nothing has happened, and the stream is alive."""
+    """Sent every 15 seconds to show that the stream is alive."""
 
 
 EVENTS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {

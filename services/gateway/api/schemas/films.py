@@ -33,73 +33,77 @@ class FilmSegment(Resource):
 
 
 class LeftOut(Resource):
-    """A segment that is not in the film."""
+    """A segment that the film leaves out."""
 
     segment_id: Id
-    reason: str = Field(description="Why.")
+    reason: str = Field(description="The reason.")
 
 
 class Chapter(Resource):
-    """Where a segment begins in the film."""
+    """The position of a segment in the film."""
 
-    title: str = Field(description="For people.")
-    start: float = Field(description="Seconds from the film's beginning.")
+    title: str = Field(description="The title of the chapter.")
+    start: float = Field(description="Seconds from the beginning of the film.")
 
 
 class FilmReport(Resource):
     """How a film was made."""
 
-    pieces_reused: int | None = Field(description="Parts that were there already.")
-    pieces_rendered: int | None = Field(description="Parts that had to be rendered for this film.")
-    seconds: float | None = Field(description="From taking the job to a film that plays.")
+    pieces_reused: int | None = Field(description="The number of pieces that existed already.")
+    pieces_rendered: int | None = Field(description="The number of pieces that were rendered for this film.")
+    seconds: float | None = Field(description="Seconds from the start of the job to the completed film.")
 
 
 class Compilation(Dated):
-    """One job that makes a film."""
+    """The compilation of a film."""
 
     id: Id
     project_id: Id
     episode_id: Id
     batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
-    status: Literal["pending", "processing", "completed", "failed", "cancelled"] = Field(description="Where it stands.")
+    status: Literal["pending", "processing", "completed", "failed", "cancelled"] = Field(
+        description="The current status."
+    )
     progress: float = Field(description="0 to 100.")
-    message: str | None = Field(description="For people, in one line; null: nothing to say.")
-    estimated_duration: float | None = Field(description="Seconds until it is ready, as told at the request.")
-    queue_position: int | None = Field(description="From 1; null: it does not wait.")
-    gone: bool = Field(description="Retention has deleted its bytes: of an episode the last 3 films are kept.")
+    message: str | None = Field(description="A message for users, in one line; null: none.")
+    estimated_duration: float | None = Field(
+        description="The estimated seconds until completion, made when the film was requested."
+    )
+    queue_position: int | None = Field(description="The position in the queue, from 1; null: it is not waiting.")
+    gone: bool = Field(description="Whether retention has deleted the file: the last 3 films of an episode are kept.")
     output_video_url: Url
     poster_url: Url
-    captions_url: Url = Field(description="WebVTT; null when nothing is spoken.")
-    subtitles_url: Url = Field(description="The same as SubRip.")
-    timeline_url: Url = Field(description="OpenTimelineIO, for editing programs.")
-    output_duration: float | None = Field(description="Seconds; null: it is not there yet.")
-    output_file_size: int | None = Field(description="Bytes.")
-    resolution: str | None = Field(
-        description="Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p."
-    )
+    captions_url: Url = Field(description="The URL of the captions as WebVTT; null: the film has no narration.")
+    subtitles_url: Url = Field(description="The URL of the captions as SubRip; null: the film has no narration.")
+    timeline_url: Url = Field(description="The URL of the timeline as OpenTimelineIO, for editing programs.")
+    output_duration: float | None = Field(description="The duration of the film in seconds; null: not completed.")
+    output_file_size: int | None = Field(description="The size in bytes.")
+    resolution: str | None = Field(description="The measured width x height, such as 1920x1080; null: not completed.")
     fps: float | None = Field(description="Frames per second.")
-    segments_included: int | None = Field(description="How many.")
-    segments: list[FilmSegment] = Field(description="In film order.")
+    segments_included: int | None = Field(description="The number of segments in the film; null: not known yet.")
+    segments: list[FilmSegment] = Field(description="The segments in film order.")
     left_out: list[LeftOut] = Field(
-        description="Segments that were not asked for and have no committed video, and why."
+        description="Segments that the request did not name and that have no committed video, with the reason."
     )
-    chapters: list[Chapter] = Field(description="One per segment, where a player can jump to.")
-    loudness_lufs: float | None = Field(description="Measured of the film, EBU R128, in LUFS; null: see `unmeasured`.")
-    true_peak_dbtp: float | None = Field(description="Measured of the film, in dBTP.")
-    unmeasured: dict[str, str] = Field(description="Why a measure is null, by its name.")
-    warnings: list[str] = Field(description="For people: what is otherwise than one might expect.")
-    report: FilmReport | None = Field(description="What was reused and what was rendered.")
+    chapters: list[Chapter] = Field(description="The chapters of the film, one per segment.")
+    loudness_lufs: float | None = Field(
+        description="The measured loudness of the film (EBU R128) in LUFS; null: see `unmeasured`."
+    )
+    true_peak_dbtp: float | None = Field(description="The measured true peak of the film in dBTP.")
+    unmeasured: dict[str, str] = Field(description="The reason why a measure is null, by the name of the measure.")
+    warnings: list[str] = Field(description="Human-readable warnings about the result.")
+    report: FilmReport | None = Field(description="How much of the film was reused and how much was rendered.")
     provenance: Literal["pending", "signed", "unsigned"] | None = Field(
         description=(
             "pending: its Content Credentials are being added, a download waits for them; signed: "
             "they are in it; unsigned: it could not be signed, and `warnings` says so."
         )
     )
-    rating: int | None = Field(description="1 to 5; null: not rated.")
-    feedback: str | None = Field(description="Of the reviewer, for people; it is never sent to a model.")
-    error_message: str | None = Field(description="Why it failed; null: it did not.")
-    recovery: str | None = Field(description="What the reader can do about it.")
-    completed_at: Timestamp | None = Field(description="When the film could be played; null: not yet.")
+    rating: int | None = Field(description="From 1 to 5; null: not rated.")
+    feedback: str | None = Field(description="The reviewer's comment. It is never sent to a model.")
+    error_message: str | None = Field(description="The reason of the failure; null: it has not failed.")
+    recovery: str | None = Field(description="What you can do about it.")
+    completed_at: Timestamp | None = Field(description="When the film was completed; null: not yet.")
 
 
 class CompilationList(ListOf[Compilation]):
@@ -107,20 +111,22 @@ class CompilationList(ListOf[Compilation]):
 
 
 class CompilationStarted(Resource):
-    """Seed 004."""
+    """The compilation that was started."""
 
     compilation_job_id: Id
     status: Literal["started"] = Field(description="Always `started`.")
-    estimated_duration: float = Field(description="Seconds until ready.")
-    left_out: list[LeftOut] = Field(description="Segments without a committed version, if none were named.")
+    estimated_duration: float = Field(description="The estimated seconds until completion.")
+    left_out: list[LeftOut] = Field(
+        description="Segments without a committed video that the film leaves out, if the request named no segments."
+    )
 
 
 class Boundary(Body):
     """The transition after one segment."""
 
     after_segment_id: GivenId
-    style: TransitionStyle = Field(description="Put before every prompt, such as `Warm film stock`.")
-    duration: Number = Field(0.5, ge=0, le=5, description="Seconds that the transition takes.")
+    style: TransitionStyle = Field(description="The style of the transition.")
+    duration: Number = Field(0.5, ge=0, le=5, description="The duration of the transition in seconds.")
 
 
 _SEED_FILM: dict[str, Any] = {
@@ -134,30 +140,34 @@ class _Film(Body):
         None,
         max_length=500,
         examples=[[EXAMPLE_ID]],
-        description="A custom order; null: all that is committed, in film order.",
+        description="The segments in a custom order; null: all committed segments in film order.",
     )
-    transition_style: TransitionStyle | None = Field(None, description="Of boundaries that `transitions` leaves out.")
-    transitions: list[Boundary] = Field([], description="At single boundaries; the others take `transition_style`.")
-    audio_config: AudioConfig = absent(AudioConfig(), description="How the film sounds.")
-    captions: CaptionMode = absent(
-        CaptionMode.SOFT, description="Whether the film has its narrations as text, and how."
+    transition_style: TransitionStyle | None = Field(
+        None, description="The style of transitions that `transitions` does not name."
     )
+    transitions: list[Boundary] = Field(
+        [], description="Transitions after single segments; the others use `transition_style`."
+    )
+    audio_config: AudioConfig = absent(AudioConfig(), description="The sound of a film.")
+    captions: CaptionMode = absent(CaptionMode.SOFT, description="Captions of the narrations. The default is soft.")
 
 
 class NewCompilation(_Film, json_schema_extra=shown(_SEED_FILM)):
-    """Seed 004."""
+    """A film to compile."""
 
 
 class Render(_Film, json_schema_extra=shown({"batch_size": 4} | _SEED_FILM)):
-    """Generate all, approve all, compile."""
+    """Generate, approve and compile all segments."""
 
-    batch_size: Whole = Field(2, ge=1, le=50, description="How many are made at the same time, in parallel mode.")
+    batch_size: Whole = Field(
+        2, ge=1, le=50, description="The number of runs that generate at the same time, in parallel mode."
+    )
 
 
 class FilmRating(Body, json_schema_extra=shown({"rating": 5, "feedback": "Exactly the film I wanted."})):
-    """How good a film is."""
+    """The rating of a film."""
 
-    rating: Whole = Field(ge=1, le=5, description="1 to 5; null: not rated.")
+    rating: Whole = Field(ge=1, le=5, description="From 1 to 5; null: not rated.")
     feedback: str | None = Field(
-        None, max_length=4000, description="Of the reviewer, for people; it is never sent to a model."
+        None, max_length=4000, description="The reviewer's comment. It is never sent to a model."
     )

@@ -12,27 +12,33 @@ from services.gateway.api.schemas.episodes import EXAMPLE_DOCUMENT
 
 
 class Import(Dated):
-    """A document or a film that becomes an episode."""
+    """The import of a document or a film as an episode."""
 
     id: Id
     project_id: Id
     episode_id: Id
-    source: Literal["document", "film"] = Field(description="A document of scenes and shots, or a film to split.")
-    status: Literal["pending", "processing", "completed", "failed", "cancelled"] = Field(description="Where it stands.")
-    percent: float = Field(description="0 to 100; null: it cannot be said.")
-    warnings: list[str] = Field(description="For people: what is otherwise than one might expect.")
-    error: Failure | None = Field(description="Why it failed; null: it did not.")
+    source: Literal["document", "film"] = Field(
+        description="The source: a document of scenes and shots, or a film that is split at its cuts."
+    )
+    status: Literal["pending", "processing", "completed", "failed", "cancelled"] = Field(
+        description="The current status."
+    )
+    percent: float = Field(description="From 0 to 100; null: unknown.")
+    warnings: list[str] = Field(description="Human-readable warnings about the result.")
+    error: Failure | None = Field(description="The reason of the failure; null: it has not failed.")
 
 
 class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_DOCUMENT})):
-    """Exactly one of `document`, `yaml` and `upload_id`."""
+    """An episode to import: exactly one of `document`, `yaml` and `upload_id`."""
 
     document: Document | None = Field(
         None,
         examples=[EXAMPLE_DOCUMENT],
-        description="Scenes, shots, directions, dialogue, images: docs/guide/frontend.md shows one.",
+        description="The episode as a document of scenes and shots.",
     )
-    yaml: str | None = Field(None, description="The same document as text.")
-    upload_id: GivenId | None = Field(None, description="A film to split at its cuts.")
-    title: str | None = Field(None, max_length=300, description="For people.")
-    scene_threshold: Share | None = Field(None, description="How different frames must be.")
+    yaml: str | None = Field(None, description="The document as YAML.")
+    upload_id: GivenId | None = Field(None, description="An uploaded film to split at its cuts.")
+    title: str | None = Field(None, max_length=300, description="The title of the episode, instead of the document's.")
+    scene_threshold: Share | None = Field(
+        None, description="How much frames must differ to count as a cut, from 0 to 1."
+    )

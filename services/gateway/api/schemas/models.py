@@ -10,25 +10,27 @@ from services.gateway.api.schemas.base import ListOf, Resource
 
 
 class Model(Resource):
-    """A model that can be asked, with what it takes."""
+    """A model that can be used, with its settings."""
 
-    slug: str = Field(examples=["animatic/camera"], description="Its name in settings and requests.")
-    provider: str = Field(description="Who makes it, such as animatic or replicate.")
-    title: str = Field(description="For people.")
-    kinds: list[str] = Field(description="What it can make.")
-    default_for: list[str] = Field(description="Kinds for which it is taken when nobody names a model.")
-    settings_schema: dict[str, Any] = Field(description="JSON Schema of the settings, for forms.")
-    price: dict[str, Any] | None = Field(description="What a run costs; null: nothing.")
-    takes_seed: bool = Field(description="Whether the same seed makes the same again.")
+    slug: str = Field(examples=["animatic/camera"], description="The name of the model in settings and requests.")
+    provider: str = Field(description="The provider, such as animatic or replicate.")
+    title: str = Field(description="The display name of the model.")
+    kinds: list[str] = Field(description="The kinds of asset that it generates.")
+    default_for: list[str] = Field(description="The kinds of asset for which it is the default model.")
+    settings_schema: dict[str, Any] = Field(description="The JSON Schema of its settings, for forms.")
+    price: dict[str, Any] | None = Field(description="The price of a run; null: free of charge.")
+    takes_seed: bool = Field(description="Whether runs with the same seed give the same result.")
     makes_sound: bool = Field(description="Whether its videos have sound.")
-    max_prompt_chars: int | None = Field(description="Longer directions are refused; null: no limit of its own.")
-    notes: str = Field(description="What else to know.")
+    max_prompt_chars: int | None = Field(
+        description="The greatest length of directions in characters; null: no limit of the model."
+    )
+    notes: str = Field(description="Further notes.")
     limits: dict[str, float | None] = Field(
-        description="What the provider lets through, of all together: requests per minute, and at once.",
+        description="The provider's limits for all users together: requests per minute and concurrent requests.",
         examples=[{"per_minute": 600, "at_once": None}],
     )
-    usable: bool = Field(description="Whether a run of it can be made here now.")
-    unusable_reason: str | None = Field(description="What is missing, and how to get it.")
+    usable: bool = Field(description="Whether this installation can use it now.")
+    unusable_reason: str | None = Field(description="Why it cannot be used, and what to do; null: it can be used.")
 
 
 class ModelList(ListOf[Model]):

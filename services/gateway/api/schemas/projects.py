@@ -27,13 +27,13 @@ from services.gateway.api.schemas.episodes import OUTPUT_TAKEN, Output
 
 
 class Project(Dated, Revised):
-    """Where episodes, members and default settings are."""
+    """A project: the home of episodes, members and default settings."""
 
     id: Id
-    name: str = Field(description="For people.")
-    description: str = Field(description="For people.")
-    my_role: RoleName = Field(description="The caller's: owner, editor, reviewer or viewer.")
-    bytes: int = Field(description="What its versions, films and uploads hold.")
+    name: str = Field(description="The name of the project.")
+    description: str = Field(description="What the project is about.")
+    my_role: RoleName = Field(description="The role of the authenticated user.")
+    bytes: int = Field(description="The size of its versions, films and uploads in bytes.")
 
 
 class ProjectList(ListOf[Project]):
@@ -41,93 +41,98 @@ class ProjectList(ListOf[Project]):
 
 
 class ProjectCharacter(Resource):
-    """Somebody who appears; goes into every prompt that can take it."""
+    """A character of the project. It is part of the prompts of all models that support it."""
 
-    name: str = Field(description="For people.")
-    description: str | None = Field(description="For people.")
+    name: str = Field(description="The name of the character.")
+    description: str | None = Field(description="What the character looks like.")
     upload_ids: list[Id] = Field(description="Reference images.")
 
 
 class ReviewPolicy(Resource):
     """How long a preview waits for a decision."""
 
-    deadline_minutes: float | None = Field(description="To decide on a preview; null: no deadline.", examples=[30])
+    deadline_minutes: float | None = Field(
+        description="Minutes until a preview expires; null: previews do not expire.", examples=[30]
+    )
 
 
 class SpendCap(Resource):
-    """What a project may spend."""
+    """The greatest amount that a project may spend in a period."""
 
-    amount: str = Field(examples=["50.00"], description="Decimal, as a text.")
-    currency: str = Field(description="ISO 4217.")
+    amount: str = Field(examples=["50.00"], description="A decimal number as a string.")
+    currency: str = Field(description="The currency code (ISO 4217).")
     period: Literal["month", "total"] = Field(description="month (UTC) or total.")
 
 
 class VideoSettings(Resource):
-    """The project's defaults for videos, with further settings of the model; null: not set."""
+    """The project's defaults for videos, including further settings of the model; null: not set."""
 
     model_config = ConfigDict(extra="allow")
 
-    model: str | None = Field(description="Its slug, such as `animatic/camera`; null: what the settings say.")
-    resolution: str | None = Field(
-        description="Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p."
+    model: str | None = Field(
+        description="The slug of the model, such as `animatic/camera`; null: the project's default."
     )
+    resolution: str | None = Field(description="A size that the model offers, such as 1080p.")
     duration: float | None = Field(description="Seconds.")
     aspect_ratio: str | None = Field(description="Width to height, such as 16:9.")
     seed: int | None = Field(
-        description="The same one makes the same again, where the model can; null: each run draws its own."
+        description=(
+            "Runs with the same seed give the same result, where the model supports it; null: each "
+            "run draws its own seed."
+        )
     )
-    image_model: str | None = Field(description="The model of starting images.")
+    image_model: str | None = Field(description="The slug of the model for starting images.")
 
 
 class Settings(Revised):
-    """A project's defaults. Values in `video`, `image`, `narration`, `music` are those of the model."""
+    """A project's defaults. The fields of `video`, `image`, `narration` and `music` are settings of the model."""
 
     project_id: Id
-    output: Output = Field(description="The film's size, rate and fit.")
-    video: VideoSettings = Field(description="Settings of videos.")
-    image: dict[str, Any] = Field(description="Settings of its starting images and other pictures.")
-    narration: dict[str, Any] = Field(examples=[{"language": "en"}], description="Settings of narrations.")
-    music: dict[str, Any] = Field(description="Settings of the music.")
-    style: str | None = Field(description="Put before every prompt, such as `Warm film stock`.")
-    characters: list[ProjectCharacter] = Field(description="Who appears.")
+    output: Output = Field(description="The size, frame rate and fit of films.")
+    video: VideoSettings = Field(description="The settings of videos.")
+    image: dict[str, Any] = Field(description="The settings of starting images and other images.")
+    narration: dict[str, Any] = Field(examples=[{"language": "en"}], description="The settings of narrations.")
+    music: dict[str, Any] = Field(description="The settings of music.")
+    style: str | None = Field(description="Text that is put before every prompt, such as `Warm film stock`.")
+    characters: list[ProjectCharacter] = Field(description="The characters of the project.")
     review: ReviewPolicy = Field(description="How long previews wait for a decision.")
     workflow: Literal["step_by_step", "monolithic"] = Field(
         description="step_by_step: batches wait for reviews; monolithic: they do not."
     )
-    spend_cap: SpendCap | None = Field(description="What the project may spend; null: no limit.")
-    updated_at: Timestamp = Field(description="Rises on any change.")
+    spend_cap: SpendCap | None = Field(description="The spend cap of the project; null: no limit.")
+    updated_at: Timestamp = Field(description="When the resource last changed. It rises with every change.")
 
 
 class NewProjectCharacter(Body):
-    """Somebody who appears."""
+    """A character of the project."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Ana"], description="For people.")
-    description: str | None = Field(None, max_length=4000, description="For people.")
+    name: str = Field(min_length=1, max_length=200, examples=["Ana"], description="The name of the character.")
+    description: str | None = Field(None, max_length=4000, description="What the character looks like.")
     upload_ids: list[GivenId] = Field([], max_length=10, description="Reference images.")
 
 
 class ModelSettings(Body):
-    """With the model's own settings beside these."""
+    """The default model and further settings of the model."""
 
     model_config = ConfigDict(extra="allow")
     model: str | None = Field(
         None,
         examples=["animatic/camera"],
-        description="Its slug, such as `animatic/camera`; null: what the settings say.",
+        description="The slug of the model, such as `animatic/camera`; null: the project's default.",
     )
 
 
 class NewVideoSettings(ModelSettings):
-    """The model's own settings, and the model of starting images."""
+    """The project's defaults for videos, including further settings of the model."""
 
-    image_model: str | None = Field(None, description="The model of starting images.")
+    image_model: str | None = Field(None, description="The slug of the model for starting images.")
 
 
 class ProjectChanges(Body, json_schema_extra=shown({"name": "Our holidays in Tuscany"})):
-    """What is left out stays."""
+    """Fields to change. Fields that are left out keep their value."""
 
-    name: str = unsent(min_length=1, max_length=200, description="For people.")
-    description: str = unsent(max_length=4000, description="For people.")
+    name: str = unsent(min_length=1, max_length=200, description="The name of the project.")
+    description: str = unsent(max_length=4000, description="What the project is about.")
 
 
 class SettingsChanges(
@@ -140,7 +145,7 @@ class SettingsChanges(
         }
     ),
 ):
-    """A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner."""
+    """Settings to change: objects are merged, null removes a setting. `spend_cap` and `review` require an owner."""
 
     output: GivenOutput | None = Field(
         None,
@@ -148,20 +153,26 @@ class SettingsChanges(
         description=f"Of new episodes. {OUTPUT_TAKEN}",
     )
     video: NewVideoSettings | None = Field(
-        None, examples=[{"model": "animatic/camera", "resolution": "1080p"}], description="Settings of videos."
+        None, examples=[{"model": "animatic/camera", "resolution": "1080p"}], description="The settings of videos."
     )
-    image: ModelSettings | None = Field(None, description="Settings of its starting images and other pictures.")
-    narration: ModelSettings | None = Field(None, description="Settings of narrations.")
-    music: ModelSettings | None = Field(None, description="Settings of the music.")
-    style: str | None = Field(None, max_length=4000, description="Put before every prompt, such as `Warm film stock`.")
-    characters: list[NewProjectCharacter] | None = Field(None, max_length=50, description="Who appears.")
+    image: ModelSettings | None = Field(None, description="The settings of starting images and other images.")
+    narration: ModelSettings | None = Field(None, description="The settings of narrations.")
+    music: ModelSettings | None = Field(None, description="The settings of music.")
+    style: str | None = Field(
+        None,
+        max_length=4000,
+        description="Text that is put before every prompt, such as `Warm film stock`; null removes it.",
+    )
+    characters: list[NewProjectCharacter] | None = Field(
+        None, max_length=50, description="The characters of the project."
+    )
     review: dict[str, Any] | None = Field(
         None,
         examples=[{"deadline_minutes": 60}],
         description=("`deadline_minutes` to decide on a preview, at most a year; null: no deadline."),
     )
     workflow: Literal["step_by_step", "monolithic"] | None = Field(
-        None, description="Whether a batch that does not say waits for reviews; null: the operator's default."
+        None, description="Whether batches wait for reviews by default; null: the operator's default."
     )
     spend_cap: GivenSpendCap | None = Field(
         None,
@@ -171,82 +182,88 @@ class SettingsChanges(
 
 
 class NewProject(Body, json_schema_extra=shown({"name": "Our holidays", "settings": {"style": "Warm film stock"}})):
-    """A project to make."""
+    """A project to create."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Our holidays"], description="For people.")
-    description: str = Field("", max_length=4000, description="For people.")
-    settings: SettingsChanges = absent(SettingsChanges(), description="As PATCH settings takes them.")
+    name: str = Field(min_length=1, max_length=200, examples=["Our holidays"], description="The name of the project.")
+    description: str = Field("", max_length=4000, description="What the project is about.")
+    settings: SettingsChanges = absent(SettingsChanges(), description="The first settings, as in PATCH settings.")
 
 
 class UsageGroup(Resource):
-    """What one group spent."""
+    """The spending of one group."""
 
-    key: str = Field(description="What the group is of.")
-    runs: int = Field(description="How many runs.")
-    amount: str = Field(description="Decimal, as a text.")
-    currency: str = Field(description="ISO 4217.")
-    estimated: str = Field(description="How much of the amount is an estimate.")
+    key: str = Field(description="The value that the runs of the group have in common.")
+    runs: int = Field(description="The number of runs.")
+    amount: str = Field(description="A decimal number as a string.")
+    currency: str = Field(description="The currency code (ISO 4217).")
+    estimated: str = Field(description="The part of the amount that is an estimate.")
 
 
 class Usage(Resource):
-    """What was spent."""
+    """The spending of a project."""
 
     project_id: Id
     from_: Timestamp | None = Field(
         validation_alias=AliasChoices("from", "from_"),
         serialization_alias="from",
-        description="The beginning, inclusive.",
+        description="The beginning of the period, inclusive; null: unlimited.",
     )
-    to: Timestamp | None = Field(description="The end, exclusive.")
-    group_by: str = Field(description="What the groups are of.")
-    totals: list[Money] = Field(description="By currency.")
-    groups: list[UsageGroup] = Field(description="What each group cost.")
+    to: Timestamp | None = Field(description="The end of the period, exclusive; null: unlimited.")
+    group_by: str = Field(description="What the groups are formed by.")
+    totals: list[Money] = Field(description="The totals by currency.")
+    groups: list[UsageGroup] = Field(description="The spending of each group.")
 
 
 class Metrics(Resource):
-    """Of videos that a person decided on; null: nothing to measure yet."""
+    """Review metrics of videos that a person decided on; null: nothing to measure yet."""
 
     project_id: Id
-    episode_id: Id | None = Field(description="null: of the whole project.")
-    segments_reviewed: int = Field(description="Segments that a person decided on.")
-    decisions: int = Field(description="By people, on videos.")
+    episode_id: Id | None = Field(description="The episode; null: the metrics of the whole project.")
+    segments_reviewed: int = Field(description="The number of segments that a person decided on.")
+    decisions: int = Field(description="The number of decisions by people on videos.")
     first_time_approval_rate: float | None = Field(
-        description="Of the segments reviewed, those whose first decision approved; null: none yet."
+        description="The share of reviewed segments whose first decision was an approval; null: none reviewed yet."
     )
     regeneration_rate: float | None = Field(
-        description="Of the segments reviewed, those that were rejected at least once; null: none yet."
+        description="The share of reviewed segments that were rejected at least once; null: none reviewed yet."
     )
-    mean_rating: float | None = Field(description="Of rated versions, 1 to 5; null: none was rated.")
-    ratings: int = Field(description="How many versions were rated.")
-    films: int = Field(description="Episodes whose first film was completed.")
-    seconds_to_film: float | None = Field(description="From an episode's first run to its first film; mean.")
-    mean_film_rating: float | None = Field(description="1 to 5; null: none was rated.")
-    film_ratings: int = Field(description="How many films were rated.")
+    mean_rating: float | None = Field(description="The mean rating of versions, from 1 to 5; null: none rated.")
+    ratings: int = Field(description="The number of rated versions.")
+    films: int = Field(description="The number of episodes that have a completed film.")
+    seconds_to_film: float | None = Field(description="The mean seconds from an episode's first run to its first film.")
+    mean_film_rating: float | None = Field(description="From 1 to 5; null: none rated.")
+    film_ratings: int = Field(description="The number of rated films.")
     targets: dict[str, float] = Field(
-        description="What should be reached: at least, but of regeneration_rate and seconds_to_film at most.",
+        description="The targets: minimums, except for regeneration_rate and seconds_to_film, which are maximums.",
         examples=[{"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800}],
     )
 
 
 class FeedEntry(Resource):
-    """One thing that happened to a run; the ids lead to its editor."""
+    """A step in the history of a run, for a feed."""
 
-    id: str = Field(description="Of this entry.")
+    id: str = Field(description="The id of this entry.")
     run_id: Id
     episode_id: Id
     asset_id: Id
-    segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
-    segment_number: int | None = Field(description="From 1, in film order; null: the asset is its episode's.")
+    segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
+    segment_number: int | None = Field(
+        description="The segment's number in film order, from 1; null: the asset belongs to the episode."
+    )
     batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
-    kind: str = Field(description="What the slot holds.")
-    label: str = Field(description="For people, such as `Segment 1 video`.")
-    state: str = Field(description="Where it stands.")
-    step: str = Field(description="What is being done, for programs; null: nothing yet.")
-    attempt: int = Field(description="From 1; a try that failed and may succeed is followed by the next one.")
-    run_status: str = Field(description="The run's now; the entry tells of the past.")
-    message: str = Field(description="For people, in one line; null: nothing to say.")
+    kind: str = Field(description="The kind of asset.")
+    label: str = Field(description="A display name, such as `Segment 1 video`.")
+    state: str = Field(description="The current status.")
+    step: str = Field(description="The current step, for programs; null: none yet.")
+    attempt: int = Field(
+        description=(
+            "The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one."
+        )
+    )
+    run_status: str = Field(description="The current status of the run.")
+    message: str = Field(description="A message for users, in one line; null: none.")
     thumbnail_url: Url
-    at: Timestamp = Field(description="When.")
+    at: Timestamp = Field(description="When it happened.")
 
 
 class FeedEntryList(ListOf[FeedEntry]):

@@ -29,17 +29,17 @@ class Review(Dated):
     project_id: Id
     episode_id: Id
     asset_id: Id
-    segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
+    segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
     run_id: Id
     version_id: Id
-    kind: Kind = Field(description="What the slot holds.")
+    kind: Kind = Field(description="The kind of asset.")
     action: Literal["approve", "reject", "request_regeneration"] = Field(
         description=(
-            "What was decided: approve, reject, or request_regeneration (asked for another one while it waited)."
+            "The decision: approve, reject, or request_regeneration (a new run was started while the preview waited)."
         )
     )
-    rating: int | None = Field(description="1 to 5; null: not rated.")
-    feedback: str | None = Field(description="Of the reviewer, for people; it is never sent to a model.")
+    rating: int | None = Field(description="From 1 to 5; null: not rated.")
+    feedback: str | None = Field(description="The reviewer's comment. It is never sent to a model.")
     suggested_changes: dict[str, Any] | None = Field(
         description=(
             "What the next version should have: prompt_modifications (appended to the directions), "
@@ -47,14 +47,14 @@ class Review(Dated):
             "resolution, aspect_ratio, seed. Other keys are recorded only."
         )
     )
-    regenerate: bool = Field(description="Whether a new run begins with the suggested changes merged in.")
-    user_id: str | None = Field(description="null: a policy decided.")
+    regenerate: bool = Field(description="Whether to start a new run with the suggested changes.")
+    user_id: str | None = Field(description="The reviewer; null: a policy decided.")
     verdict: Literal["pending", "accepted", "rejected", "refused"] = Field(
-        description="pending, accepted, rejected, or refused: it did not count."
+        description="The verdict: pending, accepted, rejected, or refused (the decision did not count)."
     )
-    reason: str | None = Field(description="Why a decision was refused.")
-    next_run_id: Id | None = Field(description="The run that a rejection started.")
-    decided_at: Timestamp | None = Field(description="null: it is still being decided.")
+    reason: str | None = Field(description="Why the decision was refused; null: it was not.")
+    next_run_id: Id | None = Field(description="The run that a rejection started; null: none.")
+    decided_at: Timestamp | None = Field(description="When the decision was made; null: pending.")
 
 
 class ReviewList(ListOf[Review]):
@@ -72,16 +72,20 @@ class Decision(
         }
     ),
 ):
-    """One decision counts per run."""
+    """A decision on a run. Only one decision per run counts."""
 
     action: Literal["approve", "reject"] = Field(
         description=(
-            "What was decided: approve, reject, or request_regeneration (asked for another one while it waited)."
+            "The decision: approve, reject, or request_regeneration (a new run was started while the preview waited)."
         )
     )
-    version_id: GivenId | None = Field(None, description="Which candidate; needed to approve if there are several.")
-    rating: Rating | None = Field(None, examples=[5], description="1 to 5; null: not rated.")
-    feedback: str | None = Field(None, max_length=4000, description="Recorded, never sent to a model.")
+    version_id: GivenId | None = Field(
+        None, description="The version to decide on; required to approve if the run has several."
+    )
+    rating: Rating | None = Field(None, examples=[5], description="From 1 to 5; null: not rated.")
+    feedback: str | None = Field(
+        None, max_length=4000, description="A comment. It is stored and never sent to a model."
+    )
     suggested_changes: Changes | None = Field(
         None,
         examples=[{"character_prompt": "glasses"}],
@@ -92,7 +96,10 @@ class Decision(
         ),
     )
     regenerate: Flag | None = Field(
-        None, description="Start the next run at once. Default: true with suggested_changes, for editors."
+        None,
+        description=(
+            "Whether to start the next run at once. The default is true for editors who send suggested_changes."
+        ),
     )
 
 
@@ -105,16 +112,16 @@ class Approval(
         }
     ),
 ):
-    """Seed 004."""
+    """An approval of the waiting preview."""
 
-    rating: Rating | None = Field(None, examples=[5], description="1 to 5; null: not rated.")
+    rating: Rating | None = Field(None, examples=[5], description="From 1 to 5; null: not rated.")
     feedback: str | None = Field(
         None,
         max_length=4000,
         examples=["Looks great!"],
-        description="Of the reviewer, for people; it is never sent to a model.",
+        description="The reviewer's comment. It is never sent to a model.",
     )
-    version_id: GivenId | None = Field(None, description="The one that was watched.")
+    version_id: GivenId | None = Field(None, description="The version that was watched.")
 
 
 class Rejection(
@@ -126,13 +133,13 @@ class Rejection(
         }
     ),
 ):
-    """Seed 004."""
+    """A rejection of the waiting preview."""
 
     reason: str | None = Field(
         None,
         max_length=4000,
         examples=["Character appearance inconsistent"],
-        description="For people; kept as the review's feedback.",
+        description="The reason, stored as the review's feedback.",
     )
     suggested_changes: Changes | None = Field(
         None,
@@ -143,6 +150,6 @@ class Rejection(
             "resolution, aspect_ratio, seed. Other keys are recorded only."
         ),
     )
-    version_id: GivenId | None = Field(None, description="The version's; null: none.")
-    rating: Rating | None = Field(None, description="1 to 5; null: not rated.")
-    regenerate: Flag | None = Field(None, description="Whether a new run begins with the suggested changes merged in.")
+    version_id: GivenId | None = Field(None, description="The version; null: none.")
+    rating: Rating | None = Field(None, description="From 1 to 5; null: not rated.")
+    regenerate: Flag | None = Field(None, description="Whether to start a new run with the suggested changes.")

@@ -42,13 +42,17 @@ RunStatus = Literal[
 
 
 class Step(Resource):
-    """A moment in a run's history."""
+    """A step in the history of a run."""
 
-    state: str = Field(description="Where it stands.")
-    step: str = Field(description="What is being done, for programs; null: nothing yet.")
-    attempt: int = Field(description="From 1; a try that failed and may succeed is followed by the next one.")
-    at: Timestamp = Field(description="When.")
-    message: str = Field(description="For people, in one line; null: nothing to say.")
+    state: str = Field(description="The current status.")
+    step: str = Field(description="The current step, for programs; null: none yet.")
+    attempt: int = Field(
+        description=(
+            "The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one."
+        )
+    )
+    at: Timestamp = Field(description="When it happened.")
+    message: str = Field(description="A message for users, in one line; null: none.")
 
 
 class Run(Dated):
@@ -58,44 +62,52 @@ class Run(Dated):
     project_id: Id
     episode_id: Id
     asset_id: Id
-    segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
-    segment_number: int | None = Field(description="From 1, in film order; null: the asset is its episode's.")
+    segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
+    segment_number: int | None = Field(
+        description="The segment's number in film order, from 1; null: the asset belongs to the episode."
+    )
     batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
-    import_id: Id | None = Field(description="The import that it belongs to.")
-    kind: Kind = Field(description="What the slot holds.")
-    label: str = Field(description="For people, such as `Segment 1 video`.")
-    number: int = Field(description="Per asset, from 1.")
-    source: Literal["generate", "upload", "url", "import", "existing"] = Field(description="Where its bytes come from.")
+    import_id: Id | None = Field(description="The import that the run belongs to; null: none.")
+    kind: Kind = Field(description="The kind of asset.")
+    label: str = Field(description="A display name, such as `Segment 1 video`.")
+    number: int = Field(description="The number within its asset, from 1.")
+    source: Literal["generate", "upload", "url", "import", "existing"] = Field(description="The source of the media.")
     parent_run_id: Id | None = Field(description="The rejected, failed or reopened run that it follows; null: none.")
     parent_reason: Literal["rejected", "retry", "reopen", "rollback"] | None = Field(
-        description="Why it follows that one."
+        description="Why it follows the parent run; null: it has no parent."
     )
-    status: RunStatus = Field(description="Where it stands.")
-    step: str | None = Field(description="What is being done, for programs; null: nothing yet.")
-    percent: float | None = Field(description="0 to 100; null: it cannot be said.")
-    message: str | None = Field(description="For people.", examples=["Generating Segment 1/10..."])
-    attempt: int = Field(description="From 1; a try that failed and may succeed is followed by the next one.")
-    steps: list[Step] = Field(description="What happened, oldest first.")
+    status: RunStatus = Field(description="The current status.")
+    step: str | None = Field(description="The current step, for programs; null: none yet.")
+    percent: float | None = Field(description="From 0 to 100; null: unknown.")
+    message: str | None = Field(description="A text for users.", examples=["Generating Segment 1/10..."])
+    attempt: int = Field(
+        description=(
+            "The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one."
+        )
+    )
+    steps: list[Step] = Field(description="The history of the run, oldest first.")
     directions: str | None = Field(
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script."
+        description="The directions that the request overrides; null: those of the draft or of the committed version."
     )
-    style_adjustments: str | None = Field(description="Added to the project's style, for this run; null: nothing.")
-    character_prompt: str | None = Field(description="Added to the characters' text, for this run; null: nothing.")
-    settings: dict[str, Setting] = Field(description="Effective values and where each came from.")
-    provider: str | None = Field(description="Who makes it, such as animatic or replicate.")
-    versions: list[Version] = Field(description="What it offers, or offered.")
-    version_id: Id | None = Field(description="The one that was accepted.")
-    lost: list[Failure] = Field(description="Variants that failed.")
-    deadline: Timestamp | None = Field(description="To decide until; null: none.")
-    review: Review | None = Field(description="The decision that closed it; null: none has.")
+    style_adjustments: str | None = Field(description="Text added to the project's style for this run; null: none.")
+    character_prompt: str | None = Field(
+        description="Text added to the descriptions of the characters for this run; null: none."
+    )
+    settings: dict[str, Setting] = Field(description="The effective settings and the source of each.")
+    provider: str | None = Field(description="The provider, such as animatic or replicate.")
+    versions: list[Version] = Field(description="The versions that the run offers or offered for review.")
+    version_id: Id | None = Field(description="The accepted version; null: none.")
+    lost: list[Failure] = Field(description="The failures of variants that could not be generated.")
+    deadline: Timestamp | None = Field(description="When the preview expires; null: it does not expire.")
+    review: Review | None = Field(description="The review that closed it; null: not reviewed.")
     review_outcome: Literal["accepted", "rejected", "expired", "withdrawn"] | None = Field(
-        description="accepted, rejected, expired, not_chosen; null: not decided."
+        description="The outcome of the review; null: not decided."
     )
-    auto_approve: bool = Field(description="Whether previews are accepted as they come, by policy.")
-    error: Failure | None = Field(description="Why it failed; null: it did not.")
-    cost: Costs = Field(description="What it cost.")
-    started_at: Timestamp | None = Field(description="When a worker took it; null: none has.")
-    finished_at: Timestamp | None = Field(description="When it ended, however; null: it goes on.")
+    auto_approve: bool = Field(description="Whether previews are accepted automatically.")
+    error: Failure | None = Field(description="The reason of the failure; null: it has not failed.")
+    cost: Costs = Field(description="The cost.")
+    started_at: Timestamp | None = Field(description="When a worker started it; null: not started.")
+    finished_at: Timestamp | None = Field(description="When it ended; null: it has not ended.")
 
 
 class RunList(ListOf[Run]):
@@ -103,23 +115,28 @@ class RunList(ListOf[Run]):
 
 
 class NewRun(Body):
-    """What is left out comes from the draft."""
+    """A run to start. Fields that are left out come from the draft."""
 
     directions: Directions | None = Field(
         None,
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.",
+        description=(
+            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "image, or the text of a narration."
+        ),
     )
     model: str | None = Field(
         None,
         max_length=200,
         examples=["animatic/camera"],
-        description="Its slug, such as `animatic/camera`; null: what the settings say.",
+        description="The slug of the model, such as `animatic/camera`; null: the project's default.",
     )
-    settings: dict[str, Any] = Field({}, description="The model's own, see GET /models.", examples=[{"duration": 5}])
-    variants: Whole = Field(1, ge=1, le=4, description="Versions to make and choose from.")
+    settings: dict[str, Any] = Field(
+        {}, description="Settings of the model: see GET /models.", examples=[{"duration": 5}]
+    )
+    variants: Whole = Field(1, ge=1, le=4, description="The number of versions to generate and choose from.")
     suggested_changes: Changes = absent(
         {},
-        description="Merged into what the parent run was asked for.",
+        description="Changes that are merged into the parent run's directions and settings.",
         examples=[{"prompt_modifications": "Pan left instead."}],
     )
 
@@ -133,13 +150,17 @@ class Regeneration(
         }
     ),
 ):
-    """Seed 004."""
+    """A new run for a segment's video."""
 
     changes: Changes = absent(
         {},
-        description="prompt_modifications and style_adjustments are appended; "
-        "directions, model, duration, resolution, aspect_ratio and seed replace; other "
-        "keys are only recorded.",
+        description=(
+            "Changes to make. prompt_modifications and style_adjustments are appended; directions, "
+            "model, duration, resolution, aspect_ratio and seed replace; other fields are only "
+            "recorded."
+        ),
         examples=[{"prompt_modifications": "Pan left.", "seed": 67890}],
     )
-    keep_original: Flag = Field(True, description="false frees the replaced version once the new one is committed.")
+    keep_original: Flag = Field(
+        True, description="Whether to keep the replaced version after the new one is committed."
+    )

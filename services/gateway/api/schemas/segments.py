@@ -29,38 +29,43 @@ from shared.contracts.values import TransitionStyle
 
 
 class SceneInfo(Resource):
-    """What a script says of a segment."""
+    """The scene in the script."""
 
-    scene_number: int | None = Field(description="As the script counts.")
-    location: str | None = Field(description="Where.")
-    description: str | None = Field(description="For people.")
-    characters: list[str] = Field(description="Who appears.")
+    scene_number: int | None = Field(description="The number of the scene in the script.")
+    location: str | None = Field(description="Where the scene is set.")
+    description: str | None = Field(description="What is seen.")
+    characters: list[str] = Field(description="The names of the characters in the scene.")
     dialogue: list[dict[str, Any]] = Field(
-        examples=[[{"character": "Ann", "text": "The day begins."}]], description="Who says what."
+        examples=[[{"character": "Ann", "text": "The day begins."}]], description="The dialogue, in order."
     )
 
 
 class GenerationParams(Resource):
-    """With the other settings of the model beside these."""
+    """What the video was generated with, including further settings of its model."""
 
     model_config = ConfigDict(extra="allow")
 
-    prompt: str | None = Field(description="The directions.")
-    style: str | None = Field(description="The project's, and what the run added to it.")
-    character_prompt: str | None = Field(description="Added to the characters' text, for this run; null: nothing.")
+    prompt: str | None = Field(description="The directions of the video.")
+    style: str | None = Field(description="The project's style with the adjustments of the run.")
+    character_prompt: str | None = Field(
+        description="Text added to the descriptions of the characters for this run; null: none."
+    )
     seed: int | None = Field(
-        description="The same one makes the same again, where the model can; null: each run draws its own."
+        description=(
+            "Runs with the same seed give the same result, where the model supports it; null: each "
+            "run draws its own seed."
+        )
     )
-    model: str | None = Field(description="Its slug, such as `animatic/camera`; null: what the settings say.")
+    model: str | None = Field(
+        description="The slug of the model, such as `animatic/camera`; null: the project's default."
+    )
     duration: float | None = Field(description="Seconds.")
-    resolution: str | None = Field(
-        description="Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p."
-    )
+    resolution: str | None = Field(description="A size that the model offers, such as 1080p.")
     aspect_ratio: str | None = Field(description="Width to height, such as 16:9.")
 
 
 class QualityMetrics(Resource):
-    """Measured from pixels, 0 to 1; null: not measured."""
+    """Measured quality from 0 to 1; null: not measured."""
 
     overall_score: Score
     consistency_score: Score
@@ -68,14 +73,14 @@ class QualityMetrics(Resource):
 
 
 class Transition(Resource):
-    """How one segment goes over into the next."""
+    """The transition from a segment into the next one."""
 
-    style: TransitionStyle = Field(description="Put before every prompt, such as `Warm film stock`.")
+    style: TransitionStyle = Field(description="The style of the transition.")
     duration: float = Field(description="Seconds.")
 
 
 class SegmentAssets(Resource):
-    """The ids of a segment's slots."""
+    """The ids of a segment's assets."""
 
     video: Id
     starting_image: Id
@@ -83,51 +88,57 @@ class SegmentAssets(Resource):
 
 
 class Segment(Dated, Revised):
-    """Video fields describe the waiting preview, else the committed version."""
+    """A segment. Its video fields describe the preview that waits for a decision, or else the committed version."""
 
     id: Id
     project_id: Id
     episode_id: Id
-    segment_number: int = Field(description="From 1, in film order.")
-    type: Literal["scene", "shot", "transition"] = Field(description="scene, shot or transition.")
-    scene_info: SceneInfo = Field(description="What is seen where, and who speaks.")
-    scene_id: str | None = Field(description="As the tool calls it that wrote the script; null: it did not.")
-    shot_id: str | None = Field(description="As the tool calls it that wrote the script; null: it did not.")
+    segment_number: int = Field(description="The number in film order, from 1.")
+    type: Literal["scene", "shot", "transition"] = Field(description="The kind of segment.")
+    scene_info: SceneInfo = Field(description="The scene in the script.")
+    scene_id: str | None = Field(description="The id in the tool that wrote the script; null: none.")
+    shot_id: str | None = Field(description="The id in the tool that wrote the script; null: none.")
     video_url: Url
     thumbnail_url: Url
     filmstrip_url: Url
-    duration: float | None = Field(description="Seconds of the video; without one, what is wanted.")
-    target_duration: float | None = Field(description="Seconds wanted.")
-    resolution: str | None = Field(
-        description="Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p."
+    duration: float | None = Field(
+        description="The duration of the video in seconds, or the target duration if there is none."
     )
-    format: str | None = Field(examples=["mp4"], description="Of the video's file, such as mp4; null: there is none.")
-    file_size: int | None = Field(description="Bytes of the video; null: there is none.")
-    generation_params: GenerationParams = Field(description="What the video that is described was asked for.")
-    quality_metrics: QualityMetrics = Field(description="Of the video that is described.")
-    version: int | None = Field(description="The number of the video version that is described; null: there is none.")
-    version_id: Id | None = Field(description="The version's; null: none.")
+    target_duration: float | None = Field(description="The target duration in seconds.")
+    resolution: str | None = Field(
+        description="The measured width x height, such as 1920x1080; null: there is no video."
+    )
+    format: str | None = Field(
+        examples=["mp4"], description="The file format of the video, such as mp4; null: there is none."
+    )
+    file_size: int | None = Field(description="The size of the video in bytes; null: there is none.")
+    generation_params: GenerationParams = Field(description="What the described video was generated with.")
+    quality_metrics: QualityMetrics = Field(description="The quality of the described video.")
+    version: int | None = Field(description="The number of the described version; null: there is none.")
+    version_id: Id | None = Field(description="The version; null: none.")
     parent_version_id: Id | None = Field(
-        description="The version that it was made to replace; null: the first of its asset."
+        description="The version that it was generated to replace; null: the first of its asset."
     )
     status: Literal["pending", "generating", "completed", "failed"] = Field(
-        description="Of the newest run of its video: pending, generating, completed, failed."
+        description="The status of the newest run of the video."
     )
     approval_status: Literal["approved", "rejected", "needs_revision"] | None = Field(
         description=(
-            "Of the newest decision: approved, rejected, needs_revision (rejected, and changes were "
-            "suggested); null: none yet."
+            "The newest decision: approved, rejected or needs_revision (rejected with suggested "
+            "changes); null: none yet."
         )
     )
-    approved_at: Timestamp | None = Field(description="When the committed video was accepted; null: none is.")
+    approved_at: Timestamp | None = Field(description="When the committed video was accepted; null: none is committed.")
     previous_versions: list[PreviousVersion] = Field(description="Other versions of the video, newest first.")
-    committed_version: Version | None = Field(description="What every view but the preview plays.")
-    waiting_run_id: Id | None = Field(description="The run whose preview waits for a decision.")
-    transition_after: Transition | None = Field(
-        description="How it goes over into the next segment; null: as the compilation says."
+    committed_version: Version | None = Field(
+        description="The version that films and all other views use; null: none yet."
     )
-    user_notes: str = Field(description="Of whoever edits; never sent to a model.")
-    assets: SegmentAssets = Field(description="Every slot of it, in the order they were made.")
+    waiting_run_id: Id | None = Field(description="The run whose preview waits for a decision; null: none.")
+    transition_after: Transition | None = Field(
+        description="The transition into the next segment; null: as the compilation specifies."
+    )
+    user_notes: str = Field(description="Notes of editors. They are never sent to a model.")
+    assets: SegmentAssets = Field(description="The ids of the segment's assets.")
 
 
 class SegmentList(ListOf[Segment]):
@@ -135,17 +146,19 @@ class SegmentList(ListOf[Segment]):
 
 
 class StatusOfSegment(Resource):
-    """A segment, in short."""
+    """The status of a segment."""
 
     id: Id
-    segment_number: int = Field(description="From 1, in film order; null: the asset is its episode's.")
+    segment_number: int = Field(
+        description="The segment's number in film order, from 1; null: the asset belongs to the episode."
+    )
     status: Literal["pending", "generating", "completed", "failed"] = Field(
-        description="Of the newest run of its video: pending, generating, completed, failed."
+        description="The status of the newest run of the video."
     )
     approval_status: Literal["approved", "rejected", "needs_revision"] | None = Field(
         description=(
-            "Of the newest decision: approved, rejected, needs_revision (rejected, and changes were "
-            "suggested); null: none yet."
+            "The newest decision: approved, rejected or needs_revision (rejected with suggested "
+            "changes); null: none yet."
         )
     )
     video_url: Url
@@ -155,21 +168,23 @@ class StatusOfSegment(Resource):
 
 
 class SegmentsStatus(Resource):
-    """An episode's segments, counted and listed."""
+    """The status of an episode's segments."""
 
-    total_segments: int = Field(description="Segments in all.")
-    completed: int = Field(description="Approved ones included.")
-    approved: int = Field(description="Those whose newest decision approved.")
-    rejected: int = Field(description="Those whose newest decision rejected, needs_revision included.")
-    failed: int = Field(description="Those whose newest run failed.")
+    total_segments: int = Field(description="The total number of segments.")
+    completed: int = Field(description="The number of segments that have a video, including approved ones.")
+    approved: int = Field(description="The number of segments whose newest decision was an approval.")
+    rejected: int = Field(
+        description="The number of segments whose newest decision was a rejection, including needs_revision."
+    )
+    failed: int = Field(description="The number of segments whose newest run failed.")
     pending: int = Field(description="total_segments - completed - failed.")
     current_segment: int | None = Field(
         description=(
-            "The number of the segment that is being made, else of the first that is not approved; "
-            "null: none of either."
+            "The number of the segment that is generating, or else of the first one that is not "
+            "approved; null: neither."
         )
     )
-    segments: list[StatusOfSegment] = Field(description="In film order.")
+    segments: list[StatusOfSegment] = Field(description="The segments in film order.")
 
 
 class NewSegment(
@@ -183,16 +198,16 @@ class NewSegment(
         }
     ),
 ):
-    """A segment to add."""
+    """A segment to add to an episode."""
 
-    type: Literal["scene", "shot", "transition"] = Field("scene", description="scene, shot or transition.")
-    scene_info: Scene = absent({}, description="What is seen where, and who speaks.")
+    type: Literal["scene", "shot", "transition"] = Field("scene", description="The kind of segment.")
+    scene_info: Scene = absent({}, description="The scene in the script.")
     duration: Seconds | None = Field(None, description="Seconds.")
-    position: Position | None = Field(None, description="From 1; left out: at the end.")
+    position: Position | None = Field(None, description="The position in the film, from 1; left out: at the end.")
     directions: dict[str, Directions] = Field(
         {},
         examples=[{"video": "Pan left."}],
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.",
+        description="The first drafts by kind of asset: video, starting_image or narration.",
     )
 
 
@@ -205,14 +220,16 @@ class SegmentChanges(
         }
     ),
 ):
-    """What is left out stays; null clears."""
+    """Fields to change. Fields that are left out keep their value; null clears."""
 
-    type: Literal["scene", "shot", "transition"] = unsent("scene", description="scene, shot or transition.")
-    scene_info: Scene | None = Field(None, description="What is seen where, and who speaks.")
+    type: Literal["scene", "shot", "transition"] = unsent("scene", description="The kind of segment.")
+    scene_info: Scene | None = Field(None, description="The scene in the script.")
     duration: Seconds | None = Field(None, description="Seconds.")
-    user_notes: str | None = Field(None, max_length=4000, description="Of whoever edits; never sent to a model.")
+    user_notes: str | None = Field(
+        None, max_length=4000, description="Notes of editors. They are never sent to a model."
+    )
     transition_after: GivenTransition | None = Field(
         None,
         examples=[{"style": "fade", "duration": 0.5}],
-        description="How it goes over into the next segment; null: as the compilation says.",
+        description="The transition into the next segment; null: as the compilation specifies.",
     )

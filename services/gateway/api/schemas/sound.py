@@ -29,26 +29,24 @@ Loudness = Annotated[
 
 
 class NarrationMix(Body):
-    """How a segment's narration is placed."""
+    """How the narration of a segment is mixed."""
 
-    gain_db: Decibels = Field(0.0, description="Louder (above 0) or softer, in dB.")
-    offset: Number = Field(0.0, ge=-60, le=3600, description="Seconds from the segment's start.")
+    gain_db: Decibels = Field(0.0, description="Gain in dB.")
+    offset: Number = Field(0.0, ge=-60, le=3600, description="Seconds from the start of the segment.")
 
 
 class AudioConfig(Body):
-    """How the film sounds."""
+    """The sound of a film."""
 
     background_music: Flag = Field(True, description="Whether the film has the episode's music.")
-    volume_normalization: Flag = Field(True, description="Whether the film is brought to `loudness_lufs`.")
+    volume_normalization: Flag = Field(True, description="Whether the film is normalised to `loudness_lufs`.")
     loudness_lufs: Loudness = -16
-    true_peak_dbtp: Number = Field(
-        -1.0, ge=-9, le=0, description="The ceiling of the film's level between samples, in dBTP."
-    )
+    true_peak_dbtp: Number = Field(-1.0, ge=-9, le=0, description="The greatest true peak of the film, in dBTP.")
     segment_sound: Literal["keep", "lower", "mute"] = Field(
-        "lower", description="What becomes of the segments' own sound."
+        "lower", description="Whether the videos' own sound is kept, lowered below the narration, or muted."
     )
-    narration: dict[GivenId, NarrationMix] = Field({}, description="By segment id.")
-    music_gain_db: Decibels = Field(0.0, description="The music, louder (above 0) or softer, in dB.")
+    narration: dict[GivenId, NarrationMix] = Field({}, description="How narrations are mixed, by segment id.")
+    music_gain_db: Decibels = Field(0.0, description="Gain of the music in dB.")
 
     def value(self) -> values.AudioConfig:
         return values.AudioConfig(**self.model_dump())

@@ -32,46 +32,68 @@ class Version(Dated):
     project_id: Id
     episode_id: Id
     asset_id: Id
-    segment_id: Id | None = Field(description="null: the asset is its episode's, such as music.")
-    segment_number: int | None = Field(description="From 1, in film order; null: the asset is its episode's.")
+    segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
+    segment_number: int | None = Field(
+        description="The segment's number in film order, from 1; null: the asset belongs to the episode."
+    )
     run_id: Id
-    kind: Kind = Field(description="What the slot holds.")
-    number: int = Field(description="Per asset, from 1.")
+    kind: Kind = Field(description="The kind of asset.")
+    number: int = Field(description="The number within its asset, from 1.")
     status: Literal["preview", "accepted", "rejected", "expired", "not_chosen"] = Field(
-        description="What became of it."
+        description="The status of the version."
     )
-    committed: bool = Field(description="The one that the rest of the world sees.")
-    gone: bool = Field(description="Retention has deleted its bytes.")
+    committed: bool = Field(description="Whether this is the version that films and all other views use.")
+    gone: bool = Field(description="Whether retention has deleted the file.")
     directions: str = Field(
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script."
+        description=(
+            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "image, or the text of a narration."
+        )
     )
-    style: str | None = Field(description="The project's then, and what the run added to it; not part of directions.")
-    character_prompt: str | None = Field(description="Added to the characters' text, for this run; null: nothing.")
-    model: str | None = Field(description="Its slug, such as `animatic/camera`; null: what the settings say.")
-    provider: str = Field(examples=["animatic"], description="Who makes it, such as animatic or replicate.")
+    style: str | None = Field(
+        description=(
+            "The project's style at that time with the adjustments of the run. It is not part of the directions."
+        )
+    )
+    character_prompt: str | None = Field(
+        description="Text added to the descriptions of the characters for this run; null: none."
+    )
+    model: str | None = Field(
+        description="The slug of the model, such as `animatic/camera`; null: the project's default."
+    )
+    provider: str = Field(examples=["animatic"], description="The provider, such as animatic or replicate.")
     seed: int | None = Field(
-        description="The same one makes the same again, where the model can; null: each run draws its own."
+        description=(
+            "Runs with the same seed give the same result, where the model supports it; null: each "
+            "run draws its own seed."
+        )
     )
-    settings: dict[str, Setting] = Field(description="The model's own, by name: GET /models lists each model's.")
-    starting_image_version_id: Id | None = Field(description="The starting image that it was made from; null: none.")
-    parent_version_id: Id | None = Field(description="What it was made to replace.")
+    settings: dict[str, Setting] = Field(
+        description="Settings of the model by name: see `settings_schema` in GET /models."
+    )
+    starting_image_version_id: Id | None = Field(
+        description="The starting image that it was generated from; null: none."
+    )
+    parent_version_id: Id | None = Field(description="The version that it was generated to replace; null: none.")
     url: Url
     thumbnail_url: Url
     filmstrip_url: Url
     proxy_url: Url
-    content_type: str = Field(description="Of the bytes, as they were recognised.")
-    size: int = Field(description="Bytes.")
-    duration: float | None = Field(description="Seconds, as probed.")
-    resolution: str | None = Field(description="As probed.", examples=["1920x1080"])
+    content_type: str = Field(description="The media type, detected from the content.")
+    size: int = Field(description="The size in bytes.")
+    duration: float | None = Field(description="The measured duration in seconds.")
+    resolution: str | None = Field(description="The measured width x height.", examples=["1920x1080"])
     aspect_ratio: str | None = Field(description="Width to height, such as 16:9.")
     fps: float | None = Field(description="Frames per second.")
-    quality_metrics: dict[str, float | None] = Field(description="Measured from pixels; scores are 0 to 1.")
-    unmeasured: dict[str, str] = Field(description="Why a metric is null.")
-    cost: Costs = Field(description="What it cost.")
-    info: dict[str, Any] = Field(description="The provider's own facts, such as `animatic: true`.")
-    provenance: Literal["signed", "unsigned"] | None = Field(description="Of its Content Credentials.")
-    unsigned_reason: str | None = Field(description="Why it carries none.")
-    accepted_at: Timestamp | None = Field(description="null: it was not accepted.")
+    quality_metrics: dict[str, float | None] = Field(description="Measured quality; scores are from 0 to 1.")
+    unmeasured: dict[str, str] = Field(description="The reason why a metric is null, by the name of the metric.")
+    cost: Costs = Field(description="The cost.")
+    info: dict[str, Any] = Field(description="Further facts from the provider, such as `animatic: true`.")
+    provenance: Literal["signed", "unsigned"] | None = Field(
+        description="The state of its Content Credentials; null: unknown."
+    )
+    unsigned_reason: str | None = Field(description="Why it has no Content Credentials; null: it has.")
+    accepted_at: Timestamp | None = Field(description="When the version was accepted; null: it was not.")
 
 
 class VersionList(ListOf[Version]):
@@ -79,17 +101,17 @@ class VersionList(ListOf[Version]):
 
 
 class Difference(Resource):
-    """A field in which versions differ, with the value of each."""
+    """A field in which versions differ, with the value of each version."""
 
-    field: str = Field(description="What differs.")
-    values: list[Any] = Field(description="In the order of the versions.")
+    field: str = Field(description="The name of the field.")
+    values: list[Any] = Field(description="The values in the order of the versions.")
 
 
 class Comparison(Resource):
-    """Versions side by side."""
+    """Several versions and their differences."""
 
-    versions: list[Version] = Field(description="The candidates.")
-    differences: list[Difference] = Field(description="Fields in which they differ.")
+    versions: list[Version] = Field(description="The compared versions.")
+    differences: list[Difference] = Field(description="The fields in which the versions differ.")
 
 
 class NewVersion(
@@ -101,29 +123,37 @@ class NewVersion(
         }
     ),
 ):
-    """One's own file as a version: exactly one of `upload_id` and `url`."""
+    """A file to register as a version: exactly one of `upload_id` and `url`."""
 
-    upload_id: GivenId | None = Field(None, description="Of POST …/uploads.")
-    url: str | None = Field(None, max_length=2000, description="https only.")
+    upload_id: GivenId | None = Field(None, description="The id of an upload.")
+    url: str | None = Field(None, max_length=2000, description="An https URL.")
     directions: Directions | None = Field(
         None,
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.",
+        description=(
+            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "image, or the text of a narration."
+        ),
     )
 
 
 class PreviousVersion(Resource):
-    """An earlier or rejected version of a segment's video, in short."""
+    """A summary of an earlier or rejected version of a segment's video."""
 
     id: Id
     run_id: Id
-    number: int = Field(description="Of the asset's versions, from 1.")
-    status: str = Field(description="Where it stands.")
+    number: int = Field(description="The number of the version within its asset, from 1.")
+    status: str = Field(description="The current status.")
     url: Url
     thumbnail_url: Url
     directions: str = Field(
-        description="What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script."
+        description=(
+            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "image, or the text of a narration."
+        )
     )
-    model: str | None = Field(description="Its slug, such as `animatic/camera`; null: what the settings say.")
+    model: str | None = Field(
+        description="The slug of the model, such as `animatic/camera`; null: the project's default."
+    )
     duration: float | None = Field(description="Seconds.")
     quality_score: Score
-    created_at: Timestamp = Field(description="When it was made.")
+    created_at: Timestamp = Field(description="When the resource was created.")
