@@ -1,4 +1,4 @@
-"""Holds a running gateway against its OpenAPI document with schemathesis. By hand: `make fuzz ARGS='--seeds 1 2'`.
+"""Tests a running gateway against its OpenAPI document with schemathesis. By hand: `make fuzz ARGS='--seeds 1 2'`.
 
 The gateway is the real one, on a port and with a real database; generator and review are played, at once, so that what
 is generated from the document meets runs, previews, films and decisions in every state.
@@ -38,7 +38,7 @@ Ids = dict[str, list[str]]
 
 @dataclass
 class Target:
-    """A gateway that listens, and the ids of what is in it."""
+    """A running gateway, and the ids of its contents."""
 
     gateway: Gateway
     url: str
@@ -48,13 +48,13 @@ class Target:
 @dataclass
 class Outcome:
     failures: str
-    """What schemathesis found, in its words; empty: nothing."""
+    """The findings of schemathesis, as it reports them; empty if there are none."""
     report: str
 
 
 @asynccontextmanager
 async def target(database_url: str, folder: Path) -> AsyncIterator[Target]:
-    """Listens as long as the block runs; the played services answer what is published within milliseconds."""
+    """A gateway for the length of the block; simulated services respond to its events within milliseconds."""
     async with gateway(database_url, folder, rate_quota=100_000_000, streams_per_user=1000) as made:
         listening = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(made.app, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
@@ -83,7 +83,7 @@ async def _play(made: Gateway) -> None:
 
 
 async def _fill(made: Gateway) -> Ids:
-    """A project with episodes in every stage; one more person to let in and put out."""
+    """A project with episodes in every stage, and one more person to add and remove as a member."""
     api = made.client(USER)
     found: Ids = {"user_id": ["guest", USER]}
 
@@ -135,7 +135,7 @@ async def _fill(made: Gateway) -> Ids:
 
 
 def configured(ids: Ids) -> str:
-    """schemathesis.toml, and the ids that exist."""
+    """The configuration from schemathesis.toml, with the ids that exist."""
     lines = [CONFIG.read_text("utf-8")]
     for name, values in ids.items():
         lines.append(f"[dictionaries.{name}]\nvalues = {json.dumps(values)}\n")
@@ -147,7 +147,7 @@ def configured(ids: Ids) -> str:
 
 
 async def fuzz(at: Target, folder: Path, seed: int, *options: str) -> Outcome:
-    """Runs schemathesis in a process of its own."""
+    """Run schemathesis in a separate process."""
     config = folder / "schemathesis.toml"
     config.write_text(configured(at.ids), "utf-8")
     process = await asyncio.create_subprocess_exec(
