@@ -1,4 +1,4 @@
-"""Clips by copying packets: one pass over the film for any number of neighbouring spans."""
+"""Cuts clips by copying packets, in one pass over the film for any number of adjacent spans."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.core.errors import Permanent
 from shared.media.probe import message_of
 from shared.media.sandbox import open_media
 
-AHEAD_S = 5.0  # sound may lie this far behind its pictures in the file
+AHEAD_S = 5.0  # seconds by which sound may follow its pictures in the file
 
 
 def copy_clips(film: Path, spans: Sequence[ClipSpan], to: Sequence[Path], stop: Flag) -> None:
@@ -62,7 +62,7 @@ class _Copying:
         begins = self._ticks(self._spans[0].start_s)
         until = self._ticks(self._spans[-1].start_s + self._spans[-1].duration_s + AHEAD_S)
         self._film.seek(begins, stream=self._video)  # to this key frame or one before it
-        frame: int | None = None  # in the order of decoding, which is that of display wherever a span begins or ends
+        frame: int | None = None  # in decoding order, which equals display order wherever a span begins or ends
         for packet in self._film.demux(streams):
             if stop.is_set():
                 return
