@@ -77,16 +77,16 @@ def test_ctrl_c_leaves_nothing_running(photos: Path, tmp_path: Path) -> None:
         stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout
-    told = ""
-    while "Retake runs at" not in told:
+    output = ""
+    while "Retake is running at" not in output:
         line = process.stdout.readline()
-        assert line, told
-        told += line
+        assert line, output
+        output += line
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Traceback" not in told + rest
+    assert "Traceback" not in output + rest
     assert "film:" not in rest
     assert not runs_on(out / "data")
     assert not (out / "film.mp4").exists()
@@ -100,21 +100,21 @@ def test_photographs_that_are_not_installed_are_told(monkeypatch: pytest.MonkeyP
 
 
 def test_every_photograph_has_its_credit() -> None:
-    told = photographs.credits()
-    assert [line.partition(":")[0] for line in told] == list(photographs.NAMES)
+    credits = photographs.credits()
+    assert [line.partition(":")[0] for line in credits] == list(photographs.NAMES)
 
 
 @pytest.mark.parametrize(("ok", "change"), [(False, 50.0), (True, 0.5)])
 def test_a_wrong_film_fails_the_demo(tmp_path: Path, ok: bool, change: float) -> None:
     (tmp_path / "film.mp4").write_bytes(b"film")
-    story = Story(Session(), None, Objection(1, "why", "what"))  # type: ignore[arg-type]
+    story = Story(Session(), None, Objection(1, "reason", "change"))  # type: ignore[arg-type]
     run = Run.model_validate({"id": "r", "kind": "video", "status": "complete", "versions": [{"id": "v"}]})
     story.record.rejected = story.record.regenerated = run
     facts = Facts(width=1920, height=1080, fps=24, frames=228, loudness_lufs=-16, true_peak_dbtp=-1)
     verdict = CheckResult(facts, (Check("frames", ok, "228", "229"),), {})
     film = Compilation.model_validate({"id": "c", "status": "completed"})
     episode = Episode(id="e", title="T")
-    with pytest.raises(WorkFailed, match="The film is wrong"):
+    with pytest.raises(WorkFailed, match="The film failed these checks"):
         command._report(Session(), tmp_path, story, verdict, film, episode, change, 1.0)
     report = json.loads((tmp_path / "report.json").read_text())
     assert [c["ok"] for c in report["checks"]] == [ok]
