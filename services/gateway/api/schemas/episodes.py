@@ -90,7 +90,8 @@ class Episode(EpisodeHead):
     segments: list[Segment] = Field(description="The segments in film order.")
     assets: list[Asset] = Field(description="The assets of the episode, in the order of creation.")
     cursor: str = Field(
-        description="Open the project's stream with this as `last_event_id` to miss no event.", examples=["5d0c…:1042"]
+        description="Open the project's stream with this as `last_event_id` to miss no event.",
+        examples=["0f8f7a6e-2f0b-4c57-9a43-5d0c8e1b7a12:1042"],
     )
 
 

@@ -327,7 +327,19 @@ def stream_examples() -> dict[str, Any]:
     )
     snapshot = SnapshotEvent(runs=[], batches=[], compilations=[])
     return {
-        "snapshot": {"value": {"id": "5d0c…:1042", "event": "snapshot", "data": snapshot.model_dump_json()}},
-        "progress": {"value": {"id": "5d0c…:1043", "event": "progress", "data": progress.model_dump_json()}},
+        "snapshot": {
+            "value": {
+                "id": "0f8f7a6e-2f0b-4c57-9a43-5d0c8e1b7a12:1042",
+                "event": "snapshot",
+                "data": snapshot.model_dump_json(),
+            }
+        },
+        "progress": {
+            "value": {
+                "id": "0f8f7a6e-2f0b-4c57-9a43-5d0c8e1b7a12:1043",
+                "event": "progress",
+                "data": progress.model_dump_json(),
+            }
+        },
         "heartbeat": {"value": {"event": "heartbeat", "data": HeartbeatEvent().model_dump_json()}},
     }
