@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.gateway.api import await_commit
 from services.gateway.api.schemas.accounts import Me, Member
 from services.gateway.api.schemas.assets import Asset
 from services.gateway.api.schemas.batches import Batch, Started
@@ -117,6 +118,45 @@ async def test_the_loop_call_by_call(g: Gateway) -> None:
         "accepted",
     )
     assert late.json()["review_id"] == review["id"]
+
+
+async def test_a_video_waits_for_the_commit_of_its_starting_image(g: Gateway) -> None:
+    api = g.client()
+    _, episode = await an_episode(g, api)
+    image, video = asset(episode, "starting_image"), asset(episode, "video")
+    run = await ok(await api.post(f"/assets/{image}/runs", json={}), 202)
+    await g.world.settle()
+    hurried = {"Prefer": "respond-async"}
+    await ok(await api.post(f"/runs/{run['id']}/review", json={"action": "approve"}, headers=hurried), 202)
+    await g.world.post()
+    accepted, complete = g.world.mail
+    await g.world.deliver(accepted)
+    g.world.mail = []
+    asked = asyncio.create_task(api.post(f"/assets/{video}/runs", json={}))
+    await asyncio.sleep(0.3)
+    assert not asked.done()
+    await g.world.deliver(complete)
+    made = await ok(await asked, 202)
+    await g.world.post()
+    committed = (await ok(await api.get(f"/assets/{image}")))["committed"]["id"]
+    assert g.world.services.requests[made["id"]].starting_image_version_id == committed
+
+
+async def test_a_video_does_not_wait_for_ever_for_its_starting_image(
+    g: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(await_commit, "COMMIT_S", 0.2)
+    api = g.client()
+    _, episode = await an_episode(g, api)
+    run = await ok(await api.post(f"/assets/{asset(episode, 'starting_image')}/runs", json={}), 202)
+    await g.world.settle()
+    hurried = {"Prefer": "respond-async"}
+    await ok(await api.post(f"/runs/{run['id']}/review", json={"action": "approve"}, headers=hurried), 202)
+    await g.world.post()
+    await g.world.deliver(g.world.mail[0])
+    late = await api.post(f"/segments/{episode['segments'][0]['id']}/regenerate", json={"changes": {}})
+    assert (late.status_code, late.json()["type"], late.json()["active_id"]) == (409, "/problems/busy", run["id"])
+    assert late.json()["detail"] == "Segment 1 starting image is accepted and is being committed."
 
 
 async def test_a_batch_from_generate_segments_to_the_film(g: Gateway) -> None:

@@ -289,12 +289,31 @@ async def test_settings_come_from_request_draft_and_segment(w: GatewayHarness) -
     }
     await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
     await w.settle()
-    assert (await w.asset(video))["draft"] == {"directions": "Pan right", "settings": {"seed": 2, "resolution": "720p"}}
+    typed = {"directions": "Pan right", "settings": {"seed": 1, "resolution": "720p"}}
+    assert (await w.asset(video))["draft"] == typed, "a setting of one run does not repeat"
     assert (await w.asset(video))["revision"] == 2, "a run is no edit"
     wrong = await refused("invalid", w.do(start_run, caller, StartRun(video, model="x/y")))
     assert wrong.extensions["errors"][0]["pointer"] == "/model"
     wrong = await refused("invalid", w.do(start_run, caller, StartRun(video, settings={"resolution": "9p"})))
     assert wrong.extensions["errors"][0]["pointer"] == "/settings/resolution"
+
+
+async def test_accepting_keeps_a_runs_own_settings_out_of_the_draft(w: GatewayHarness) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller, segments=[{"duration": 4, "directions": {"video": "Pan left"}}])
+    video = (await w.assets(episode, AssetKind.VIDEO))[0]
+    once = {"seed": 7, "duration": 6, "resolution": "480p"}
+    run_id = await a_preview(w, caller, video, directions="Tilt up", model="animatic/camera", settings=once)
+    await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))
+    await w.settle()
+    draft = (await w.asset(video))["draft"]
+    assert draft == {"directions": "Tilt up", "settings": {"model": "animatic/camera"}}
+    again = await a_preview(w, caller, video)
+    assert w.services.requests[again].overrides == {
+        "directions": "Tilt up",
+        "model": "animatic/camera",
+        "duration": 4.0,
+    }
 
 
 async def test_a_draft_that_was_edited_since_is_kept(w: GatewayHarness) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from services.gateway.api.await_commit import COMMIT_S
 from services.gateway.api.context import RequestContext
 from services.gateway.api.headers import Preference
 from services.gateway.api.idempotency import Wait
@@ -16,7 +17,6 @@ from services.gateway.api.schemas.films import Compilation, CompilationStarted, 
 from services.gateway.commands.films import CompileEpisode
 from services.gateway.domain.films import Boundary
 
-COMMIT_S: Final = 5.0  # an accepted version is usually committed within milliseconds
 ESTIMATE_S: Final = 0.5  # the compiler sends its estimate within tenths of a second; clients need not wait longer
 
 

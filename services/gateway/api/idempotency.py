@@ -11,6 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.gateway.api.await_commit import retry_after_commit
 from services.gateway.api.context import RequestContext, UnitOfWork
 from services.gateway.api.headers import Prefer, Preference
 from services.gateway.api.problems import ProblemError
@@ -36,10 +37,10 @@ def idempotent(wait: Wait | None = None) -> Callable[[Route], Endpoint]:
 
     def decorate(route: Route) -> Endpoint:
         async def run(context: RequestContext, effect: Effect) -> Response:
-            return await run_once(context, effect)
+            return await retry_after_commit(context, lambda: run_once(context, effect))
 
         async def run_and_wait(context: RequestContext, effect: Effect, prefer: Preference) -> Response:
-            return await run_once(context, effect, wait=wait, prefer=prefer)
+            return await retry_after_commit(context, lambda: run_once(context, effect, wait=wait, prefer=prefer))
 
         return endpoint(route, run) if wait is None else endpoint(route, run_and_wait, prefer=Prefer)
 

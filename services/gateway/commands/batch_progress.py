@@ -12,7 +12,7 @@ from services.gateway.commands.stream_events import resource_event
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.batch_planner import BatchPlan, plan_batch
 from services.gateway.domain.batches import ENDED_STATUSES, LIVE_STATUSES, Batch, BatchCounts, BatchStatus
-from services.gateway.domain.errors import Refusal
+from services.gateway.domain.errors import AwaitsCommit, Refusal
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.messages import message, problem_text
@@ -63,6 +63,8 @@ async def _start_item(store: Store, batch: Batch, asset_id: str) -> None:
     )
     try:
         await check_run(store, spec)
+    except AwaitsCommit:
+        return  # its commit wakes the batch
     except Refusal as e:
         problem = {"code": e.slug, "cause": e.cause, "recovery": e.recovery}
         await store.batches.refuse(batch.batch_id, asset_id, problem, store.now())

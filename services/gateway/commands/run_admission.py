@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from services.gateway.commands.accounts import check_quotas
 from services.gateway.commands.stream_events import requested_event, requested_text
-from services.gateway.domain.assets import Asset, RunBase
+from services.gateway.domain.assets import Asset, RunBase, asset_label
 from services.gateway.domain.episodes import Episode
-from services.gateway.domain.errors import Refusal, invalid, not_found
+from services.gateway.domain.errors import AwaitsCommit, Refusal, invalid, not_found
 from services.gateway.domain.run_parameters import (
     DIRECTIONS,
     MODIFICATIONS,
@@ -164,7 +164,8 @@ def _base_of_changes(
 async def check_run(store: Store, spec: RunSpec, *, changes_in: str = CHANGES) -> None:
     """Everything that can be refused before anything is paid; `changes_in` as for `run_parameters`.
 
-    Raises Refusal invalid, rate-limited, spend-cap-reached.
+    Raises Refusal invalid, rate-limited, spend-cap-reached; AwaitsCommit if the starting image that a video is to use
+    is accepted and not committed yet.
     """
     base, kind = spec.base, spec.asset.kind
     directions = spec.parameters.directions
@@ -177,6 +178,9 @@ async def check_run(store: Store, spec: RunSpec, *, changes_in: str = CHANGES) -
         raise invalid(*((_sent_as(pointer, spec.changes or {}, changes_in), problem) for pointer, problem in problems))
     await check_quotas(store, spec.actor, spec.variants)
     await check_spending(store, base)
+    if kind is AssetKind.VIDEO and base.committing_image_run_id:
+        image = asset_label(AssetKind.STARTING_IMAGE, spec.asset.segment_number)
+        raise AwaitsCommit(image, spec.asset.project_id, base.committing_image_run_id)
 
 
 def _sent_as(pointer: str, changes: Mapping[str, Any], changes_in: str) -> str:

@@ -92,6 +92,8 @@ async def roll_back(store: Store, caller: Caller, version_id: str) -> StartedRun
     """
     version = caller.owned(await store.versions.get(version_id), "version")
     asset = await lock_asset(store, caller, version.asset_id)
+    if asset.active_run_id:  # first, because what is committed may be about to change
+        raise busy(asset.label, asset.active_run_id)
     if asset.committed_version_id == version_id:
         raise invalid_state("version", "committed", [VersionStatus.ACCEPTED], "It is already the committed version.")
     if version.status is not VersionStatus.ACCEPTED:
@@ -99,8 +101,6 @@ async def roll_back(store: Store, caller: Caller, version_id: str) -> StartedRun
         raise invalid_state("version", version.status, [VersionStatus.ACCEPTED], recovery)
     if is_retired(version, store.now()):
         raise version_gone()
-    if asset.active_run_id:
-        raise busy(asset.label, asset.active_run_id)
     base = await store.assets.base_of(asset.asset_id)
     spec = RunSpec(
         asset=asset,

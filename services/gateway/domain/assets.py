@@ -13,7 +13,8 @@ from shared.contracts.values import AssetKind, ObjectRef, Output
 
 @dataclass(frozen=True)
 class RunBase:
-    """What a new run of an asset builds on. `references`: uploads by id; `segment_duration` in seconds."""
+    """What a new run of an asset builds on. `references`: uploads by id; `segment_duration` in seconds;
+    `committing_image_run_id`: the run whose starting image is accepted and not committed yet."""
 
     project: Project
     output: Output
@@ -22,6 +23,7 @@ class RunBase:
     segment_duration: float | None
     starting_image_version_id: str | None
     previous_video_asset_id: str | None
+    committing_image_run_id: str | None = None
 
 
 MAX_DIRECTIONS: Final = 4000

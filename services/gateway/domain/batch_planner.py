@@ -148,7 +148,8 @@ def _item(slot: Slot) -> Item:
     """The state of an asset, regardless of the others."""
     run = slot.run
     run_id = run.run_id if run else None
-    if slot.committed:
+    committing = run is not None and run.status is RunStatus.ACCEPTED  # a newer version is about to be committed
+    if slot.committed and not committing:
         return Item(ItemState.DONE, run_id)
     if slot.skipped and not (run and run.is_at_work):
         return Item(ItemState.SKIPPED, run_id)

@@ -67,6 +67,18 @@ def busy(what: str, active_id: str) -> Refusal:
     )
 
 
+class AwaitsCommit(Refusal):
+    """A version that the command builds on is accepted and not committed yet, which usually lasts for milliseconds. A
+    caller that can wait tries again once run `run_id` has ended; for any other this is a refusal."""
+
+    def __init__(self, what: str, project_id: str, run_id: str) -> None:
+        super().__init__(
+            "busy", f"{what} is accepted and is being committed.", "Try again in a moment.", active_id=run_id
+        )
+        self.project_id = project_id
+        self.run_id = run_id
+
+
 def stale(revision: int) -> Refusal:
     """Another request changed the resource; `etag` is the current one."""
     return Refusal(

@@ -176,7 +176,7 @@ class Run:
     """The batch that is running in the episode now, whether or not this run belongs to it."""
     asset_revision: int
     asset_committed: bool
-    segment_duration: float | None
+    asset_draft: Mapping[str, Any] | None
 
     @property
     def status(self) -> RunStatus:

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.gateway.commands.stream_events import resource_event, run_event
 from services.gateway.domain.assets import Draft
-from services.gateway.domain.run_parameters import DIRECTIONS
+from services.gateway.domain.run_parameters import MODEL
 from services.gateway.domain.runs import GeneratorState, Run
 from services.gateway.domain.versions import VersionStatus
 from services.gateway.projections.imports import import_run_ended
@@ -97,16 +97,15 @@ async def _mark_stale(store: Store, run: Run, segment_id: str, at: datetime) -> 
 
 
 def _accepted_draft(run: Run, version: Version) -> Draft | None:
-    """The accepted parameters become the new draft, unless a person has edited the draft since the run began."""
+    """The accepted directions and a model that was chosen for the run become the draft; its other settings stay as a
+    person typed them, because a seed or a duration given for one run must not repeat in every later one. None: a person
+    has edited the draft since the run began, so it stays as it is."""
     if run.draft_revision != run.asset_revision:
         return None
     if run.source not in (RunSource.GENERATE, RunSource.EXISTING) or not version.directions.strip():
         return None
-    overrides: dict[str, Any] = {
-        name: s.value
-        for name, s in version.settings.items()
-        if s.source is SettingSource.OVERRIDE and name != DIRECTIONS
-    }
-    if overrides.get("duration") == run.segment_duration:
-        overrides.pop("duration", None)  # the segment's own duration: it keeps following the segment
-    return {"directions": version.directions, "settings": overrides}
+    settings: dict[str, Any] = dict((run.asset_draft or {}).get("settings") or {})
+    model = version.settings.get(MODEL)
+    if model is not None and model.source is SettingSource.OVERRIDE:
+        settings[MODEL] = model.value
+    return {"directions": version.directions, "settings": settings}

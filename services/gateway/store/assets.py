@@ -26,12 +26,14 @@ _ASSET: Final = """
 _BASE: Final = """
     select p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision, e.output,
            s.duration as segment_duration, image.committed_version_id as starting_image_version_id,
-           previous.asset_id as previous_video_asset_id, to_jsonb(v) as committed
+           previous.asset_id as previous_video_asset_id, to_jsonb(v) as committed,
+           committing.run_id as committing_image_run_id
     from assets a
     join projects p using (project_id)
     join episodes e on e.episode_id = a.episode_id
     left join segments s on s.segment_id = a.segment_id
     left join assets image on image.segment_id = a.segment_id and image.kind = 'starting_image'
+    left join runs committing on committing.run_id = image.active_run_id and committing.status = 'accepted'
     left join segments before on before.episode_id = a.episode_id and before.number = s.number - 1
     left join assets previous on previous.segment_id = before.segment_id and previous.kind = 'video'
     left join versions v on v.version_id = a.committed_version_id
@@ -95,6 +97,7 @@ class AssetRepository:
             segment_duration=row["segment_duration"],
             starting_image_version_id=row["starting_image_version_id"],
             previous_video_asset_id=row["previous_video_asset_id"],
+            committing_image_run_id=row["committing_image_run_id"],
         )
 
     async def _references(self, project_id: str, upload_ids: Sequence[str]) -> dict[str, ObjectRef]:

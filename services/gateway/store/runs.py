@@ -22,7 +22,7 @@ _RUN: Final = """
            r.import_id, r.request, r.auto_approve,
            r.held, r.made, r.verdict, r.run_rev, r.review_rev, r.announced, r.step, r.attempt, r.candidates,
            r.version_id, r.deadline, r.actor, r.draft_revision, r.updated_at, a.revision as asset_revision,
-           a.committed_version_id is not null as asset_committed, s.duration as segment_duration,
+           a.committed_version_id is not null as asset_committed, a.draft as asset_draft,
            (select h.run_id from runs h where h.parent_run_id = r.run_id and h.held) as held_run_id,
            (select b.batch_id from batches b where b.episode_id = r.episode_id
             and b.status in ('running', 'waiting_review', 'paused')) as live_batch_id

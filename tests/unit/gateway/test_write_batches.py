@@ -107,6 +107,12 @@ def test_a_person_is_waited_for_only_if_nothing_else_can_be_done(
         assert states & {ItemState.WAITING_REVIEW, ItemState.HELD}, "somebody can do something about it"
 
 
+def test_a_video_waits_for_a_newer_starting_image_that_is_being_committed() -> None:
+    image = slot(1, AssetKind.STARTING_IMAGE, committed=True, run=SlotRun("run", RunStatus.ACCEPTED))
+    step = plan_batch(BatchPolicy("sequential"), [segment(1, starting_image=image)], None)
+    assert (step.start, step.status, step.items[image.asset_id].state) == ((), BatchStatus.RUNNING, ItemState.RUNNING)
+
+
 @given(policies, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_every_batch_comes_to_an_end(policy: BatchPolicy, count: int, chance: object) -> None:
     """Whatever the runs become, the planner asks for each asset at most once and the batch ends."""

@@ -60,7 +60,8 @@ async def asset(asset_id: AssetId, work: Snapshot) -> Response:
 )
 @transactional
 async def put_draft(asset_id: AssetId, body: NewDraft, revision: IfMatch, work: UnitOfWork) -> Result:
-    """What the next run will take. Runs never change it; a rejected preview leaves it as it is."""
+    """What the next run uses for everything that its request leaves out. Accepting a version replaces the directions,
+    and the model if one was chosen for its run; the settings stay as they were saved. A rejection changes nothing."""
     caller = await work.require_role("asset", asset_id, Role.EDITOR)
     await save_draft(work.store, caller, asset_id, revision, body.directions, body.settings)
     return changed(await work.queries.asset(asset_id))

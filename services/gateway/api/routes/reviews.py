@@ -39,7 +39,7 @@ async def reviews(project_id: ProjectId, page: Paging, work: Snapshot) -> Respon
 
 @router.post(
     "/runs/{run_id}/review",
-    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.SPEND_CAP_REACHED, also=_PENDING),
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.BUSY, Slug.SPEND_CAP_REACHED, also=_PENDING),
     summary="Accept or reject, once (reviewer)",
 )
 @idempotent(until_verdict)
@@ -74,7 +74,7 @@ async def approve(segment_id: SegmentId, body: Approval, work: UnitOfWork) -> Re
 
 @router.post(
     "/segments/{segment_id}/reject",
-    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.SPEND_CAP_REACHED, also=_PENDING),
+    **answers(Review, *WITH_BODY, *POST, *_DECIDED, Slug.BUSY, Slug.SPEND_CAP_REACHED, also=_PENDING),
     tags=["workflow"],
     summary="Reject the waiting video (reviewer)",
 )
