@@ -9,11 +9,18 @@ import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../ui/ui
 import css from "./app.module.css";
 import { AppProvider, type Language, useApp, useWords } from "./context";
 import { routes } from "./routes";
+import { useInbox } from "./useInbox";
 
 const EpisodeScreen = lazy(async () => ({
   default: (await import("../screens/episode/EpisodeScreen")).EpisodeScreen,
 }));
 const FilmScreen = lazy(async () => ({ default: (await import("../screens/film/FilmScreen")).FilmScreen }));
+const ImportScreen = lazy(async () => ({
+  default: (await import("../screens/importing/ImportScreen")).ImportScreen,
+}));
+const InboxScreen = lazy(async () => ({
+  default: (await import("../screens/inbox/InboxScreen")).InboxScreen,
+}));
 const ActivityScreen = lazy(async () => ({
   default: (await import("../screens/activity/ActivityScreen")).ActivityScreen,
 }));
@@ -48,6 +55,7 @@ function Shell() {
         </Link>
         <nav className={ui.row} aria-label={words.retake}>
           <Link href={routes.projects()}>{words.projects}</Link>
+          <InboxLink />
         </nav>
         <Preferences />
       </header>
@@ -59,6 +67,10 @@ function Shell() {
                 <ProjectsScreen />
               </Route>
               <Route path="/p/:project">{({ project }) => <EpisodesScreen projectId={project} />}</Route>
+              <Route path="/inbox">
+                <InboxScreen />
+              </Route>
+              <Route path="/p/:project/import">{({ project }) => <ImportScreen projectId={project} />}</Route>
               <Route path="/p/:project/activity">
                 {({ project }) => <ActivityScreen projectId={project} />}
               </Route>
@@ -78,6 +90,20 @@ function Shell() {
         </SignInGate>
       </main>
     </>
+  );
+}
+
+function InboxLink() {
+  const words = useWords();
+  const waiting = useInbox().data?.length ?? 0;
+  useEffect(() => {
+    document.title = waiting > 0 ? `(${waiting}) ${words.retake}` : words.retake;
+  }, [waiting, words]);
+  return (
+    <Link href={routes.inbox()}>
+      {words.inbox}
+      {waiting > 0 ? ` ${waiting}` : ""}
+    </Link>
   );
 }
 

@@ -7,6 +7,7 @@ export const routes = {
     `/p/${projectId}/e/${episodeId}${query(search)}`,
   film: (projectId: string, episodeId: string) => `/p/${projectId}/e/${episodeId}/film`,
   activity: (projectId: string) => `/p/${projectId}/activity`,
+  importing: (projectId: string) => `/p/${projectId}/import`,
   inbox: () => "/inbox",
 } as const;
 

@@ -17,7 +17,9 @@ export function BatchBar() {
   const { episodeId, feed, role } = useEpisode();
   const works = useEpisodeKey<Board>("works");
   const [mode, setMode] = useState<"sequential" | "parallel">("sequential");
-  const batch = [...(works?.batches.values() ?? [])].filter((b: Work) => ACTIVE.has(b.status)).at(-1);
+  const batches: readonly Work[] = [...(works?.batches.values() ?? [])];
+  const batch = batches.filter((b) => ACTIVE.has(b.status)).at(-1);
+  const ended = batch === undefined ? batches.at(-1) : undefined;
   const mayEdit = atLeast(role, "editor");
 
   const send = async (call: () => Promise<unknown>) => {
@@ -54,6 +56,7 @@ export function BatchBar() {
         >
           {words.generateMissing}
         </Button>
+        {ended ? <span>{ended.message}</span> : null}
       </div>
     );
   }

@@ -12,6 +12,7 @@ import { Button, Notice, SelectField, TextArea, ui } from "../../ui/ui";
 import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
 import { LookBadge } from "./looks";
+import { SegmentTools } from "./SegmentTools";
 import { UploadVersion } from "./UploadVersion";
 import { Versions } from "./Versions";
 
@@ -78,6 +79,7 @@ export function Inspector({ segment, musicId, tab, onTab, onReview }: InspectorP
           />
         ) : null}
       </div>
+      {segment ? <SegmentTools key={segment.id} segment={segment} /> : null}
     </section>
   );
 }

@@ -158,7 +158,9 @@ const Card = memo(function Card(props: CardProps) {
   const [moving, setMoving] = useState(false);
   const segment = useEpisodeKey<Schemas["Segment"]>(`segment:${segmentId}`);
   const cell = useEpisodeKey<Cell>(segment ? `cell:${segment.assets.video}` : null);
+  const image = useEpisodeKey<Schemas["Asset"]>(segment ? `asset:${segment.assets.starting_image}` : null);
   if (!segment) return null;
+  const poster = segment.thumbnail_url ?? image?.committed?.thumbnail_url ?? null;
   const place = segment.scene_info.location ?? segment.scene_info.description ?? "";
   const duration = segment.duration ?? segment.target_duration ?? 0;
   const look = cell ? words.looks[cell.look] : words.looks.nothing;
@@ -188,15 +190,8 @@ const Card = memo(function Card(props: CardProps) {
         tabIndex={tabbable ? 0 : -1}
         onClick={() => onSelect(segmentId)}
       >
-        {segment.thumbnail_url ? (
-          <img
-            className={css.poster}
-            src={segment.thumbnail_url}
-            alt=""
-            loading="lazy"
-            width={160}
-            height={90}
-          />
+        {poster ? (
+          <img className={css.poster} src={poster} alt="" loading="lazy" width={160} height={90} />
         ) : (
           <span className={css.poster} />
         )}

@@ -93,6 +93,7 @@ export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
         <h1 dir="auto">{project.data?.name ?? "…"}</h1>
         <span className={ui.row}>
           <Link href={routes.activity(projectId)}>{words.activity}</Link>
+          {mayEdit ? <Link href={routes.importing(projectId)}>{words.importTitle}</Link> : null}
           {mayEdit ? (
             <NewDialog
               label={words.newEpisode}
@@ -105,7 +106,15 @@ export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
       </header>
       {episodes.isPending ? <Skeleton label={words.loading} /> : null}
       {episodes.error ? <Notice tone="bad">{episodes.error.message}</Notice> : null}
-      {episodes.data?.length === 0 ? <Empty title={words.noEpisodes} hint={words.noEpisodesHint} /> : null}
+      {episodes.data?.length === 0 ? (
+        <Empty title={words.noEpisodes} hint={words.noEpisodesHint}>
+          {mayEdit ? (
+            <Link className={`${ui.button} ${ui.primary}`} href={routes.importing(projectId)}>
+              {words.importTitle}
+            </Link>
+          ) : null}
+        </Empty>
+      ) : null}
       <ul className={css.grid}>
         {(episodes.data ?? []).map((episode) => (
           <li key={episode.id} className={css.card}>
