@@ -35,7 +35,7 @@ export interface paths {
          * Versions side by side
          * @description With what differs between them, field by field. At most 8; versions of other assets are not found.
          */
-        get: operations["assets_compare"];
+        get: operations["versions_compare"];
         put?: never;
         post?: never;
         delete?: never;
@@ -79,13 +79,13 @@ export interface paths {
          * Its runs
          * @description Newest first, active ones and those that have ended.
          */
-        get: operations["assets_runs"];
+        get: operations["runs_of_asset"];
         put?: never;
         /**
          * Regenerate it (editor)
          * @description While a preview waits this closes it (request_regeneration) and starts the new run, in one request.
          */
-        post: operations["assets_regenerate"];
+        post: operations["runs_regenerate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -103,13 +103,13 @@ export interface paths {
          * Its versions
          * @description Newest first. Those whose bytes retention has deleted are `gone`.
          */
-        get: operations["assets_versions"];
+        get: operations["versions_versions"];
         put?: never;
         /**
          * Bring one's own file as a version (editor)
          * @description It is verified, previewed and reviewed like any other.
          */
-        post: operations["assets_bring"];
+        post: operations["versions_bring"];
         delete?: never;
         options?: never;
         head?: never;
@@ -251,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Go on (editor)
-         * @description `start_from` and `skip` leave segments out, such as one that was rejected and holds the batch.
+         * @description `start_from`, `skip` and `skip_held` leave segments out, such as one that was rejected and holds the batch up.
          */
         post: operations["batches_resume"];
         delete?: never;
@@ -359,13 +359,13 @@ export interface paths {
          * Its assets
          * @description Each as GET asset shows it. `stale` is true or false.
          */
-        get: operations["episodes_assets"];
+        get: operations["assets_assets"];
         put?: never;
         /**
          * Add an image (editor); other assets come with their segment or episode
          * @description A reference or a title picture, with runs and versions of its own.
          */
-        post: operations["episodes_add_asset"];
+        post: operations["assets_add"];
         delete?: never;
         options?: never;
         head?: never;
@@ -553,13 +553,13 @@ export interface paths {
          * Its segments, in film order
          * @description Each as GET segment shows it. Pages follow the film's order, not the time of creation.
          */
-        get: operations["episodes_segments"];
+        get: operations["segments_segments"];
         put?: never;
         /**
          * Add a segment with its assets (editor)
          * @description At `position`, else at the end. Its video, starting image and narration come with it.
          */
-        post: operations["episodes_add"];
+        post: operations["segments_add"];
         delete?: never;
         options?: never;
         head?: never;
@@ -595,10 +595,11 @@ export interface paths {
         };
         /**
          * preview-ready, failed, complete, film-updated and changed of all my projects
-         * @description Each event has a name and data, JSON on one line; the schema of the answer has the data of each name. `id` is a place in
-         *     one log: opaque, may skip. Resume with `Last-Event-ID` or `?last_event_id=`: in the log, all that came after it; none, a
-         *     snapshot; else `reset` (epoch_changed, too_old, unknown_id), then a snapshot. A heartbeat every 15 s; the stream ends
-         *     every 15 min, and EventSource comes back by itself. No URLs inside: GET the run.
+         * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
+         *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
+         *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
+         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
+         *     an EventSource reconnects by itself. Events contain no media URLs: GET the run.
          */
         get: operations["streams_of_user"];
         put?: never;
@@ -794,10 +795,11 @@ export interface paths {
         };
         /**
          * All that happens in a project
-         * @description Each event has a name and data, JSON on one line; the schema of the answer has the data of each name. `id` is a place in
-         *     one log: opaque, may skip. Resume with `Last-Event-ID` or `?last_event_id=`: in the log, all that came after it; none, a
-         *     snapshot; else `reset` (epoch_changed, too_old, unknown_id), then a snapshot. A heartbeat every 15 s; the stream ends
-         *     every 15 min, and EventSource comes back by itself. No URLs inside: GET the run.
+         * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
+         *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
+         *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
+         *     too_old or unknown_id) and then a snapshot. A heartbeat is sent every 15 seconds. The stream ends every 15 minutes, and
+         *     an EventSource reconnects by itself. Events contain no media URLs: GET the run.
          */
         get: operations["streams_of_project"];
         put?: never;
@@ -924,7 +926,7 @@ export interface paths {
          * Every decision
          * @description Who decided what, when, on which version, with rating, feedback and changes. `status` is the verdict.
          */
-        get: operations["runs_reviews"];
+        get: operations["reviews_reviews"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1070,7 +1072,7 @@ export interface paths {
          * Offer an expired or rejected preview again, at no cost (reviewer)
          * @description A new run with a new deadline offers the same version. 410 once retention has deleted its bytes.
          */
-        post: operations["runs_reopen"];
+        post: operations["reviews_reopen"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1090,7 +1092,7 @@ export interface paths {
          * Accept or reject, once (reviewer)
          * @description Waits up to 5 s for the verdict; of 50 decisions at once one counts and 49 get 409.
          */
-        post: operations["runs_review"];
+        post: operations["reviews_decide"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1138,7 +1140,7 @@ export interface paths {
          * Accept the waiting video (reviewer)
          * @description Acts on the preview that waits; send `version_id`, or you may approve one that you did not watch.
          */
-        post: operations["segments_approve"];
+        post: operations["reviews_approve"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1158,7 +1160,7 @@ export interface paths {
          * Make another version of the video (editor)
          * @description Changes build on the parent run (rejected or waiting), else the draft, else the committed version.
          */
-        post: operations["segments_regenerate"];
+        post: operations["runs_regenerate_segment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1178,7 +1180,7 @@ export interface paths {
          * Turn the waiting video down (reviewer)
          * @description Acts on the preview that waits. `suggested_changes` start the next run at once, if an editor sends them.
          */
-        post: operations["segments_reject"];
+        post: operations["reviews_reject"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1196,7 +1198,7 @@ export interface paths {
          * A version
          * @description Its URLs are signed for the caller and live for 1 to 2 hours.
          */
-        get: operations["runs_version"];
+        get: operations["versions_version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1218,7 +1220,7 @@ export interface paths {
          * Commit an earlier accepted version again (editor)
          * @description Its directions and settings come back with it; skips review.
          */
-        post: operations["runs_rollback"];
+        post: operations["versions_rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1233,8 +1235,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The API's reference, for people
-         * @description One page without anything from elsewhere: works offline.
+         * A reader of this document
+         * @description A page that shows /openapi.json. It loads nothing from other servers, so that it works offline.
          */
         get: operations["site_docs"];
         put?: never;
@@ -1510,26 +1512,26 @@ export interface components {
              * @description Whether the film has the episode's music.
              * @default true
              */
-            background_music: boolean;
+            background_music?: boolean;
             /**
              * Loudness Lufs
-             * @description -14 web, -16 default, -23 broadcast.
+             * @description Integrated loudness in LUFS: -14 for the web, -16 by default, -23 for broadcast.
              * @default -16
-             * @enum {number}
+             * @enum {integer}
              */
-            loudness_lufs: -23 | -16 | -14;
+            loudness_lufs?: -23 | -16 | -14;
             /**
              * Music Gain Db
              * @description The music, louder (above 0) or softer, in dB.
              * @default 0
              */
-            music_gain_db: number;
+            music_gain_db?: number;
             /**
              * Narration
              * @description By segment id.
              * @default {}
              */
-            narration: {
+            narration?: {
                 [key: string]: components["schemas"]["NarrationMix"];
             };
             /**
@@ -1538,19 +1540,19 @@ export interface components {
              * @default lower
              * @enum {string}
              */
-            segment_sound: "keep" | "lower" | "mute";
+            segment_sound?: "keep" | "lower" | "mute";
             /**
              * True Peak Dbtp
              * @description The ceiling of the film's level between samples, in dBTP.
              * @default -1
              */
-            true_peak_dbtp: number;
+            true_peak_dbtp?: number;
             /**
              * Volume Normalization
              * @description Whether the film is brought to `loudness_lufs`.
              * @default true
              */
-            volume_normalization: boolean;
+            volume_normalization?: boolean;
         };
         /**
          * Batch
@@ -1820,7 +1822,7 @@ export interface components {
              * @description Seconds that the transition takes.
              * @default 0.5
              */
-            duration: number;
+            duration?: number;
             /** @description Put before every prompt, such as `Warm film stock`. */
             style: components["schemas"]["TransitionStyle"];
         };
@@ -1873,9 +1875,9 @@ export interface components {
             resource: "project" | "settings" | "members" | "episode" | "order" | "segment" | "asset" | "compilation";
             /**
              * Status
-             * @description Always null: nothing has a status here.
+             * @description Always null: resources that people edit have no status.
              */
-            status: null;
+            status: string | null;
             /**
              * Updated At
              * Format: date-time
@@ -1898,27 +1900,6 @@ export interface components {
              * @description For people.
              */
             title: string;
-        };
-        /**
-         * Character
-         * @description Somebody who appears; goes into every prompt that can take it.
-         */
-        Character: {
-            /**
-             * Description
-             * @description For people.
-             */
-            description: string | null;
-            /**
-             * Name
-             * @description For people.
-             */
-            name: string;
-            /**
-             * Upload Ids
-             * @description Reference images.
-             */
-            upload_ids: string[];
         };
         /**
          * Comparison
@@ -2305,28 +2286,7 @@ export interface components {
              *       "character_prompt": "glasses"
              *     }
              */
-            suggested_changes?: ({
-                /** @description Such as 16:9. */
-                aspect_ratio?: string | null;
-                /** @description Appended to the characters' text. */
-                character_prompt?: string | null;
-                /** @description Replaces the directions. */
-                directions?: string | null;
-                /** @description Seconds. */
-                duration?: number | null;
-                /** @description See GET /models. */
-                model?: string | null;
-                /** @description Appended to the directions. */
-                prompt_modifications?: string | null;
-                /** @description Such as 720p. */
-                resolution?: string | null;
-                /** @description Whole. */
-                seed?: number | null;
-                /** @description Appended to the style. */
-                style_adjustments?: string | null;
-            } & {
-                [key: string]: unknown;
-            }) | null;
+            suggested_changes?: components["schemas"]["SuggestedChanges"] | null;
             /**
              * Version Id
              * @description Which candidate; needed to approve if there are several.
@@ -2417,6 +2377,26 @@ export interface components {
             version_id: string | null;
         };
         /**
+         * DialogueLine
+         * @description One line of dialogue.
+         */
+        DialogueLine: {
+            /**
+             * Character
+             * @description Who speaks.
+             * @example Ann
+             */
+            character?: string | null;
+            /**
+             * Text
+             * @description What is said.
+             * @example The day begins.
+             */
+            text: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Difference
          * @description A field in which versions differ, with the value of each.
          */
@@ -2431,6 +2411,30 @@ export interface components {
              * @description In the order of the versions.
              */
             values: unknown[];
+        };
+        /**
+         * DocumentSegment
+         * @description One segment of an episode.
+         */
+        DocumentSegment: {
+            /** @description The first drafts, by kind of asset. */
+            directions?: components["schemas"]["SegmentDirections"] | null;
+            /**
+             * Duration
+             * @description Seconds.
+             */
+            duration?: number | null;
+            /** @description The scene in the script. */
+            scene_info?: components["schemas"]["NewScene"] | null;
+            /** @description The transition into the next segment. */
+            transition_after?: components["schemas"]["NewTransition"] | null;
+            /**
+             * Type
+             * @description The kind of segment; left out: scene.
+             */
+            type?: ("scene" | "shot" | "transition") | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Draft
@@ -2489,7 +2493,6 @@ export interface components {
              * @description Rises when the order changes: the `ETag` of the order.
              */
             order_revision: number;
-            /** @description The film's size, rate and fit. */
             output: components["schemas"]["Output"];
             /**
              * Project Id
@@ -2545,14 +2548,25 @@ export interface components {
              *       "width": 1280
              *     }
              */
-            output?: {
-                [key: string]: unknown;
-            };
+            output?: components["schemas"]["NewOutput"];
             /**
              * Title
              * @description For people.
              */
             title?: string;
+        };
+        /**
+         * EpisodeDirections
+         * @description The first drafts of an episode's own assets.
+         */
+        EpisodeDirections: {
+            /**
+             * Music
+             * @description What the music sounds like.
+             */
+            music?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * EpisodeSummary
@@ -2582,7 +2596,6 @@ export interface components {
              * @description Rises when the order changes: the `ETag` of the order.
              */
             order_revision: number;
-            /** @description The film's size, rate and fit. */
             output: components["schemas"]["Output"];
             /**
              * Project Id
@@ -2810,6 +2823,24 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * FieldError
+         * @description One field that is not valid.
+         */
+        FieldError: {
+            /**
+             * Detail
+             * @description What is wrong with it.
+             * @example rating must be at most 5.
+             */
+            detail: string;
+            /**
+             * Pointer
+             * @description A JSON Pointer into the body, or `query:name`, `header:name`.
+             * @example /rating
+             */
+            pointer: string;
+        };
+        /**
          * FilmRating
          * @description How good a film is.
          * @example {
@@ -2941,26 +2972,26 @@ export interface components {
              * @description Left out: true in projects whose workflow is monolithic.
              * @default false
              */
-            auto_approve: boolean;
+            auto_approve?: boolean;
             /**
              * Batch Size
              * @description How many are made at the same time, in parallel mode.
              * @default 1
              */
-            batch_size: number;
+            batch_size?: number;
             /**
              * Mode
              * @description sequential: a segment begins when the one before is accepted; parallel: several at a time.
              * @default sequential
              * @enum {string}
              */
-            mode: "sequential" | "parallel";
+            mode?: "sequential" | "parallel";
             /**
              * Start From
              * @description How many segments to skip, from 0.
              * @default 0
              */
-            start_from: number;
+            start_from?: number;
         };
         /**
          * GenerationParams
@@ -2989,7 +3020,7 @@ export interface components {
             model: string | null;
             /**
              * Prompt
-             * @description The directions, as seed 004 calls them.
+             * @description The directions.
              */
             prompt: string | null;
             /**
@@ -3007,6 +3038,8 @@ export interface components {
              * @description The project's, and what the run added to it.
              */
             style: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * HeartbeatEvent
@@ -3225,6 +3258,98 @@ export interface components {
             updated_at: string;
         };
         /**
+         * ImportedDocument
+         * @description An episode as a document. Unknown fields become warnings of the import.
+         */
+        ImportedDocument: {
+            /**
+             * Description
+             * @description What the episode is about.
+             */
+            description?: string | null;
+            /** @description The first draft of the music. */
+            directions?: components["schemas"]["EpisodeDirections"] | null;
+            /** @description The size, frame rate and fit of its films. */
+            output?: components["schemas"]["NewOutput"] | null;
+            /**
+             * Segments
+             * @description The segments, in film order.
+             */
+            segments?: components["schemas"]["ImportedSegment"][] | null;
+            /**
+             * Title
+             * @description The title of the episode, unless the request has one.
+             */
+            title?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ImportedScene
+         * @description What a segment shows. A line of dialogue may be plain text.
+         */
+        ImportedScene: {
+            /**
+             * Characters
+             * @description The names of the characters in the scene.
+             */
+            characters?: string[] | null;
+            /**
+             * Description
+             * @description What is seen.
+             */
+            description?: string | null;
+            /**
+             * Dialogue
+             * @description The dialogue, in order.
+             */
+            dialogue?: (components["schemas"]["DialogueLine"] | string)[] | null;
+            /**
+             * Location
+             * @description Where the scene is set.
+             */
+            location?: string | null;
+            /**
+             * Scene Number
+             * @description The number of the scene in the script.
+             */
+            scene_number?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ImportedSegment
+         * @description One segment of an imported document.
+         */
+        ImportedSegment: {
+            /**
+             * Directions
+             * @description The first drafts, by kind of asset; plain text is the video's.
+             */
+            directions?: components["schemas"]["SegmentDirections"] | string | null;
+            /**
+             * Duration
+             * @description Seconds.
+             */
+            duration?: number | null;
+            /** @description The scene in the script. */
+            scene_info?: components["schemas"]["ImportedScene"] | null;
+            /** @description An existing starting image. It is approved on import. */
+            starting_image?: components["schemas"]["StartingImage"] | null;
+            /**
+             * Transition After
+             * @description The transition into the next segment.
+             */
+            transition_after?: components["schemas"]["NewTransition"] | components["schemas"]["TransitionStyle"] | null;
+            /**
+             * Type
+             * @description The kind of segment; left out: scene.
+             */
+            type?: ("scene" | "shot" | "transition") | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * LeftOut
          * @description A segment that is not in the film.
          */
@@ -3252,7 +3377,6 @@ export interface components {
              * @description For people.
              */
             name: string;
-            /** @description What the caller may do. */
             quotas: components["schemas"]["Quota"];
             /**
              * Scopes
@@ -3539,13 +3663,13 @@ export interface components {
              * @description Louder (above 0) or softer, in dB.
              * @default 0
              */
-            gain_db: number;
+            gain_db?: number;
             /**
              * Offset
              * @description Seconds from the segment's start.
              * @default 0
              */
-            offset: number;
+            offset?: number;
         };
         /**
          * NewAsset
@@ -3587,13 +3711,13 @@ export interface components {
              * @description Left out: true in projects whose workflow is monolithic.
              * @default false
              */
-            auto_approve: boolean;
+            auto_approve?: boolean;
             /**
              * Batch Size
              * @description Runs that generate at once, when parallel.
              * @default 1
              */
-            batch_size: number;
+            batch_size?: number;
             /**
              * Deadline Minutes
              * @description Left out: the project's; null: none.
@@ -3605,14 +3729,14 @@ export interface components {
              * @default sequential
              * @enum {string}
              */
-            mode: "sequential" | "parallel";
+            mode?: "sequential" | "parallel";
             /**
              * Review
              * @description What waits for a person.
              * @default video
              * @enum {string}
              */
-            review: "video" | "all";
+            review?: "video" | "all";
             /**
              * Segment Ids
              * @description In this order.
@@ -3623,30 +3747,7 @@ export interface components {
              * @description Segments to skip.
              * @default 0
              */
-            start_from: number;
-        };
-        /**
-         * NewCharacter
-         * @description Somebody who appears.
-         */
-        NewCharacter: {
-            /**
-             * Description
-             * @description For people.
-             */
-            description?: string | null;
-            /**
-             * Name
-             * @description For people.
-             * @example Ana
-             */
-            name: string;
-            /**
-             * Upload Ids
-             * @description Reference images.
-             * @default []
-             */
-            upload_ids: string[];
+            start_from?: number;
         };
         /**
          * NewCompilation
@@ -3660,24 +3761,9 @@ export interface components {
          *     }
          */
         NewCompilation: {
-            /**
-             * @description How the film sounds.
-             * @default {
-             *       "background_music": true,
-             *       "loudness_lufs": -16,
-             *       "music_gain_db": 0,
-             *       "narration": {},
-             *       "segment_sound": "lower",
-             *       "true_peak_dbtp": -1,
-             *       "volume_normalization": true
-             *     }
-             */
-            audio_config: components["schemas"]["AudioConfig"];
-            /**
-             * @description Whether the film has its narrations as text, and how.
-             * @default soft
-             */
-            captions: components["schemas"]["CaptionMode"];
+            audio_config?: components["schemas"]["AudioConfig"];
+            /** @description Whether the film has its narrations as text, and how. */
+            captions?: components["schemas"]["CaptionMode"];
             /**
              * Segment Ids
              * @description A custom order; null: all that is committed, in film order.
@@ -3693,7 +3779,7 @@ export interface components {
              * @description At single boundaries; the others take `transition_style`.
              * @default []
              */
-            transitions: components["schemas"]["Boundary"][];
+            transitions?: components["schemas"]["Boundary"][];
         };
         /**
          * NewDraft
@@ -3721,7 +3807,7 @@ export interface components {
              *       "resolution": "1080p"
              *     }
              */
-            settings: {
+            settings?: {
                 [key: string]: unknown;
             };
         };
@@ -3771,9 +3857,7 @@ export interface components {
              *       "music": "Warm and slow"
              *     }
              */
-            directions?: {
-                [key: string]: unknown;
-            } | null;
+            directions?: components["schemas"]["EpisodeDirections"] | null;
             /**
              * Output
              * @description `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, or 12 for drafts; `fit` is crop, pad or blur.
@@ -3782,9 +3866,7 @@ export interface components {
              *       "width": 1280
              *     }
              */
-            output?: {
-                [key: string]: unknown;
-            } | null;
+            output?: components["schemas"]["NewOutput"] | null;
             /**
              * Segments
              * @description In film order.
@@ -3811,9 +3893,7 @@ export interface components {
              *       }
              *     ]
              */
-            segments?: {
-                [key: string]: unknown;
-            }[] | null;
+            segments?: components["schemas"]["DocumentSegment"][] | null;
             /**
              * Title
              * @description For people.
@@ -3887,9 +3967,7 @@ export interface components {
              *       "title": "Morning"
              *     }
              */
-            document?: {
-                [key: string]: unknown;
-            } | null;
+            document?: components["schemas"]["ImportedDocument"] | null;
             /**
              * Scene Threshold
              * @description How different frames must be.
@@ -3940,6 +4018,38 @@ export interface components {
             segment_ids: string[];
         };
         /**
+         * NewOutput
+         * @description The size, frame rate and fit of films. Fields that are left out keep their value.
+         */
+        NewOutput: {
+            /**
+             * Fit
+             * @description How pictures of another shape are fitted: cropped, padded with black, or padded with a blurred copy of themselves.
+             * @default blur
+             * @enum {string}
+             */
+            fit?: "crop" | "pad" | "blur";
+            /**
+             * Fps
+             * @description Frames per second; 12 is meant for drafts.
+             * @default 24
+             * @enum {integer}
+             */
+            fps?: 12 | 24 | 25 | 30 | 50 | 60;
+            /**
+             * Height
+             * @description Pixels, even. The shorter side is at most 2160.
+             * @default 1080
+             */
+            height?: number;
+            /**
+             * Width
+             * @description Pixels, even. The shorter side is at most 2160.
+             * @default 1920
+             */
+            width?: number;
+        };
+        /**
          * NewProject
          * @description A project to make.
          * @example {
@@ -3955,18 +4065,38 @@ export interface components {
              * @description For people.
              * @default
              */
-            description: string;
+            description?: string;
             /**
              * Name
              * @description For people.
              * @example Our holidays
              */
             name: string;
+            /** @description As PATCH settings takes them. */
+            settings?: components["schemas"]["SettingsChanges"];
+        };
+        /**
+         * NewProjectCharacter
+         * @description Somebody who appears.
+         */
+        NewProjectCharacter: {
             /**
-             * @description As PATCH settings takes them.
-             * @default {}
+             * Description
+             * @description For people.
              */
-            settings: components["schemas"]["SettingsChanges"];
+            description?: string | null;
+            /**
+             * Name
+             * @description For people.
+             * @example Ana
+             */
+            name: string;
+            /**
+             * Upload Ids
+             * @description Reference images.
+             * @default []
+             */
+            upload_ids?: string[];
         };
         /**
          * NewRun
@@ -3992,45 +4122,56 @@ export interface components {
              *       "duration": 5
              *     }
              */
-            settings: {
+            settings?: {
                 [key: string]: unknown;
             };
             /**
              * Suggested Changes
              * @description Merged into what the parent run was asked for.
-             * @default {}
              * @example {
              *       "prompt_modifications": "Pan left instead."
              *     }
              */
-            suggested_changes: {
-                /** @description Such as 16:9. */
-                aspect_ratio?: string | null;
-                /** @description Appended to the characters' text. */
-                character_prompt?: string | null;
-                /** @description Replaces the directions. */
-                directions?: string | null;
-                /** @description Seconds. */
-                duration?: number | null;
-                /** @description See GET /models. */
-                model?: string | null;
-                /** @description Appended to the directions. */
-                prompt_modifications?: string | null;
-                /** @description Such as 720p. */
-                resolution?: string | null;
-                /** @description Whole. */
-                seed?: number | null;
-                /** @description Appended to the style. */
-                style_adjustments?: string | null;
-            } & {
-                [key: string]: unknown;
-            };
+            suggested_changes?: components["schemas"]["SuggestedChanges"];
             /**
              * Variants
              * @description Versions to make and choose from.
              * @default 1
              */
-            variants: number;
+            variants?: number;
+        };
+        /**
+         * NewScene
+         * @description What a segment shows, as the script describes it.
+         */
+        NewScene: {
+            /**
+             * Characters
+             * @description The names of the characters in the scene.
+             */
+            characters?: string[] | null;
+            /**
+             * Description
+             * @description What is seen.
+             */
+            description?: string | null;
+            /**
+             * Dialogue
+             * @description The dialogue, in order.
+             */
+            dialogue?: components["schemas"]["DialogueLine"][] | null;
+            /**
+             * Location
+             * @description Where the scene is set.
+             */
+            location?: string | null;
+            /**
+             * Scene Number
+             * @description The number of the scene in the script.
+             */
+            scene_number?: number | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * NewSegment
@@ -4055,7 +4196,7 @@ export interface components {
              *       "video": "Pan left."
              *     }
              */
-            directions: {
+            directions?: {
                 [key: string]: string;
             };
             /**
@@ -4071,32 +4212,41 @@ export interface components {
             /**
              * Scene Info
              * @description What is seen where, and who speaks.
-             * @default {}
              */
-            scene_info: {
-                /** @description Who is in it, by name. */
-                characters?: string[] | null;
-                /** @description What is seen. */
-                description?: string | null;
-                /** @description What is said, in order. */
-                dialogue?: {
-                    character?: string | null;
-                    text: string;
-                }[] | null;
-                /** @description Where it is. */
-                location?: string | null;
-                /** @description In the script. */
-                scene_number?: number | null;
-            } & {
-                [key: string]: unknown;
-            };
+            scene_info?: components["schemas"]["NewScene"];
             /**
              * Type
              * @description scene, shot or transition.
              * @default scene
              * @enum {string}
              */
-            type: "scene" | "shot" | "transition";
+            type?: "scene" | "shot" | "transition";
+        };
+        /**
+         * NewSpendCap
+         * @description The greatest amount that a project may spend in a period.
+         */
+        NewSpendCap: {
+            /**
+             * Amount
+             * @description A decimal number.
+             * @example 50.00
+             */
+            amount: string | number;
+            /**
+             * Currency
+             * @description ISO 4217.
+             * @default USD
+             * @example USD
+             */
+            currency?: string;
+            /**
+             * Period
+             * @description month (a calendar month in UTC) or total.
+             * @default month
+             * @enum {string}
+             */
+            period?: "month" | "total";
         };
         /**
          * NewTicket
@@ -4109,6 +4259,22 @@ export interface components {
              * @example /projects/01980000-0000-7000-8000-000000000001/events
              */
             stream: string;
+        };
+        /**
+         * NewTransition
+         * @description The transition from a segment into the next one.
+         */
+        NewTransition: {
+            /**
+             * Duration
+             * @description Seconds.
+             * @example 0.5
+             */
+            duration?: number | null;
+            /** @description The kind of transition; left out: cut. */
+            style?: components["schemas"]["TransitionStyle"] | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * NewVersion
@@ -4398,31 +4564,147 @@ export interface components {
              */
             url: string | null;
         };
-        /** @description RFC 9457. The closed set is `type`; some types add members of their own. */
+        /**
+         * Problem
+         * @description RFC 9457. The closed set is `type`; the members below `recovery` belong to single types.
+         */
         Problem: {
-            /** @description What is wrong, for people. */
+            /**
+             * Active Id
+             * Format: uuid
+             * @description busy: the run or batch that is active.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            active_id?: string;
+            /**
+             * Allowed
+             * @description invalid-state: the states in which the request is allowed.
+             */
+            allowed?: string[];
+            /** @description spend-cap-reached: the cap of the project. */
+            cap?: components["schemas"]["ReachedCap"];
+            /**
+             * Current
+             * @description invalid-state: the current state.
+             */
+            current?: string;
+            /**
+             * Detail
+             * @description What is wrong with this request.
+             */
             detail: string;
-            /** @description One per wrong field: a JSON pointer, and what is wrong there. */
-            errors?: {
-                detail: string;
-                /** @description JSON Pointer into the body, or query:…, header:… */
-                pointer: string;
-            }[];
-            /** @description The path that was asked for. */
+            /**
+             * Errors
+             * @description invalid: one entry per field that is not valid.
+             */
+            errors?: components["schemas"]["FieldError"][];
+            /**
+             * Etag
+             * @description stale: the current ETag.
+             */
+            etag?: string;
+            /**
+             * Instance
+             * @description The path of the request.
+             */
             instance: string;
-            /** @description What the reader can do about it. */
+            /**
+             * Limit
+             * @description too-large: the greatest size in bytes.
+             */
+            limit?: number;
+            /**
+             * Outcome
+             * @description already-decided: the outcome of the preview.
+             */
+            outcome?: string;
+            /**
+             * Policy
+             * @description rate-limited: the policy that was exceeded.
+             */
+            policy?: string;
+            /**
+             * Recovery
+             * @description What you can do about it.
+             */
             recovery: string;
-            /** @description The HTTP status. */
+            /**
+             * Required Role
+             * @description forbidden: the role that the request needs.
+             * @enum {string}
+             */
+            required_role?: "owner" | "editor" | "reviewer" | "viewer";
+            /**
+             * Review Id
+             * Format: uuid
+             * @description already-decided: the review that decided it.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            review_id?: string;
+            /**
+             * Segments
+             * @description not-compilable: the segments that cannot be compiled.
+             */
+            segments?: components["schemas"]["UncompilableSegment"][];
+            /** @description spend-cap-reached: what the project has spent. */
+            spent?: components["schemas"]["Money"];
+            /**
+             * Status
+             * @description The HTTP status.
+             */
             status: number;
-            /** @description The kind of problem, for people. */
+            /**
+             * Title
+             * @description A summary of the kind of problem.
+             */
             title: string;
-            /** @description Name it to whoever runs the system; null: not traced. */
+            /**
+             * Trace Id
+             * @description Quote it when you report the problem; null: the request was not traced.
+             */
             trace_id: string | null;
             /**
-             * @description The kind of problem: switch on it.
+             * Type
+             * @description The kind of problem: clients switch on it.
              * @enum {string}
              */
             type: "/problems/malformed" | "/problems/method-not-allowed" | "/problems/not-acceptable" | "/problems/unsupported-media-type" | "/problems/unauthenticated" | "/problems/spend-cap-reached" | "/problems/forbidden" | "/problems/not-found" | "/problems/busy" | "/problems/already-decided" | "/problems/invalid-state" | "/problems/idempotency-in-flight" | "/problems/rate-limited" | "/problems/unavailable" | "/problems/gone" | "/problems/link-expired" | "/problems/stale" | "/problems/too-large" | "/problems/range-not-satisfiable" | "/problems/invalid" | "/problems/not-compilable" | "/problems/idempotency-mismatch" | "/problems/precondition-required" | "/problems/internal";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ProblemType
+         * @description What a problem type means.
+         */
+        ProblemType: {
+            /**
+             * Extensions
+             * @description The members that its problems add.
+             */
+            extensions: string[];
+            /**
+             * Recovery
+             * @description What to do about it.
+             */
+            recovery: string;
+            /** @description A problem of this type. */
+            sample: components["schemas"]["Problem"];
+            /**
+             * Status
+             * @description The HTTP status.
+             */
+            status: number;
+            /**
+             * Title
+             * @description A summary of the kind of problem.
+             */
+            title: string;
+            /**
+             * Type
+             * @description The `type` of its problems.
+             * @example /problems/busy
+             */
+            type: string;
         };
         /**
          * Project
@@ -4493,6 +4775,27 @@ export interface components {
              * @description For people.
              */
             name?: string;
+        };
+        /**
+         * ProjectCharacter
+         * @description Somebody who appears; goes into every prompt that can take it.
+         */
+        ProjectCharacter: {
+            /**
+             * Description
+             * @description For people.
+             */
+            description: string | null;
+            /**
+             * Name
+             * @description For people.
+             */
+            name: string;
+            /**
+             * Upload Ids
+             * @description Reference images.
+             */
+            upload_ids: string[];
         };
         /**
          * ProjectList
@@ -4575,6 +4878,30 @@ export interface components {
              * @description Seconds.
              */
             window_s: number;
+        };
+        /**
+         * ReachedCap
+         * @description The spend cap that was reached.
+         */
+        ReachedCap: {
+            /**
+             * Amount
+             * @description Decimal.
+             * @example 0.42
+             */
+            amount: string;
+            /**
+             * Currency
+             * @description ISO 4217.
+             * @example USD
+             */
+            currency: string;
+            /**
+             * Period
+             * @description month (a calendar month in UTC) or total.
+             * @enum {string}
+             */
+            period: "month" | "total";
         };
         /**
          * RegenerateRequestedEvent
@@ -4676,40 +5003,18 @@ export interface components {
             /**
              * Changes
              * @description prompt_modifications and style_adjustments are appended; directions, model, duration, resolution, aspect_ratio and seed replace; other keys are only recorded.
-             * @default {}
              * @example {
              *       "prompt_modifications": "Pan left.",
              *       "seed": 67890
              *     }
              */
-            changes: {
-                /** @description Such as 16:9. */
-                aspect_ratio?: string | null;
-                /** @description Appended to the characters' text. */
-                character_prompt?: string | null;
-                /** @description Replaces the directions. */
-                directions?: string | null;
-                /** @description Seconds. */
-                duration?: number | null;
-                /** @description See GET /models. */
-                model?: string | null;
-                /** @description Appended to the directions. */
-                prompt_modifications?: string | null;
-                /** @description Such as 720p. */
-                resolution?: string | null;
-                /** @description Whole. */
-                seed?: number | null;
-                /** @description Appended to the style. */
-                style_adjustments?: string | null;
-            } & {
-                [key: string]: unknown;
-            };
+            changes?: components["schemas"]["SuggestedChanges"];
             /**
              * Keep Original
              * @description false frees the replaced version once the new one is committed.
              * @default true
              */
-            keep_original: boolean;
+            keep_original?: boolean;
         };
         /**
          * Rejection
@@ -4745,28 +5050,7 @@ export interface components {
              *       "character_prompt": "glasses"
              *     }
              */
-            suggested_changes?: ({
-                /** @description Such as 16:9. */
-                aspect_ratio?: string | null;
-                /** @description Appended to the characters' text. */
-                character_prompt?: string | null;
-                /** @description Replaces the directions. */
-                directions?: string | null;
-                /** @description Seconds. */
-                duration?: number | null;
-                /** @description See GET /models. */
-                model?: string | null;
-                /** @description Appended to the directions. */
-                prompt_modifications?: string | null;
-                /** @description Such as 720p. */
-                resolution?: string | null;
-                /** @description Whole. */
-                seed?: number | null;
-                /** @description Appended to the style. */
-                style_adjustments?: string | null;
-            } & {
-                [key: string]: unknown;
-            }) | null;
+            suggested_changes?: components["schemas"]["SuggestedChanges"] | null;
             /**
              * Version Id
              * @description The version's; null: none.
@@ -4786,30 +5070,15 @@ export interface components {
          *     }
          */
         Render: {
-            /**
-             * @description How the film sounds.
-             * @default {
-             *       "background_music": true,
-             *       "loudness_lufs": -16,
-             *       "music_gain_db": 0,
-             *       "narration": {},
-             *       "segment_sound": "lower",
-             *       "true_peak_dbtp": -1,
-             *       "volume_normalization": true
-             *     }
-             */
-            audio_config: components["schemas"]["AudioConfig"];
+            audio_config?: components["schemas"]["AudioConfig"];
             /**
              * Batch Size
              * @description How many are made at the same time, in parallel mode.
              * @default 2
              */
-            batch_size: number;
-            /**
-             * @description Whether the film has its narrations as text, and how.
-             * @default soft
-             */
-            captions: components["schemas"]["CaptionMode"];
+            batch_size?: number;
+            /** @description Whether the film has its narrations as text, and how. */
+            captions?: components["schemas"]["CaptionMode"];
             /**
              * Segment Ids
              * @description A custom order; null: all that is committed, in film order.
@@ -4825,7 +5094,7 @@ export interface components {
              * @description At single boundaries; the others take `transition_style`.
              * @default []
              */
-            transitions: components["schemas"]["Boundary"][];
+            transitions?: components["schemas"]["Boundary"][];
         };
         /**
          * ResetEvent
@@ -4843,15 +5112,22 @@ export interface components {
          * Resumption
          * @description Where a batch goes on.
          * @example {
-         *       "skip": true
+         *       "skip_held": true
          *     }
          */
         Resumption: {
             /**
              * Skip
-             * @description Segments to leave out; true: those that hold it.
+             * @description The ids of segments to leave out.
+             * @default []
              */
-            skip?: string[] | boolean | null;
+            skip?: string[];
+            /**
+             * Skip Held
+             * @description Whether to leave out the segments that hold the batch up.
+             * @default false
+             */
+            skip_held?: boolean;
             /**
              * Start From
              * @description How many segments to skip, from 0.
@@ -5182,7 +5458,6 @@ export interface components {
              * @description Added to the characters' text, for this run; null: nothing.
              */
             character_prompt: string | null;
-            /** @description What it cost. */
             cost: components["schemas"]["Costs"];
             /**
              * Created At
@@ -5772,23 +6047,7 @@ export interface components {
              * Scene Info
              * @description What is seen where, and who speaks.
              */
-            scene_info?: ({
-                /** @description Who is in it, by name. */
-                characters?: string[] | null;
-                /** @description What is seen. */
-                description?: string | null;
-                /** @description What is said, in order. */
-                dialogue?: {
-                    character?: string | null;
-                    text: string;
-                }[] | null;
-                /** @description Where it is. */
-                location?: string | null;
-                /** @description In the script. */
-                scene_number?: number | null;
-            } & {
-                [key: string]: unknown;
-            }) | null;
+            scene_info?: components["schemas"]["NewScene"] | null;
             /**
              * Transition After
              * @description How it goes over into the next segment; null: as the compilation says.
@@ -5797,9 +6056,7 @@ export interface components {
              *       "style": "fade"
              *     }
              */
-            transition_after?: {
-                [key: string]: unknown;
-            } | null;
+            transition_after?: components["schemas"]["NewTransition"] | null;
             /**
              * Type
              * @description scene, shot or transition.
@@ -5811,6 +6068,29 @@ export interface components {
              * @description Of whoever edits; never sent to a model.
              */
             user_notes?: string | null;
+        };
+        /**
+         * SegmentDirections
+         * @description The first drafts of a segment's assets. Missing ones are taken from the scene.
+         */
+        SegmentDirections: {
+            /**
+             * Narration
+             * @description The text of the narration.
+             */
+            narration?: string | null;
+            /**
+             * Starting Image
+             * @description What the video's first frame shows.
+             */
+            starting_image?: string | null;
+            /**
+             * Video
+             * @description What happens in the video.
+             */
+            video?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * SegmentList
@@ -5900,7 +6180,7 @@ export interface components {
              * Characters
              * @description Who appears.
              */
-            characters: components["schemas"]["Character"][];
+            characters: components["schemas"]["ProjectCharacter"][];
             /**
              * Image
              * @description Settings of its starting images and other pictures.
@@ -5925,7 +6205,6 @@ export interface components {
             narration: {
                 [key: string]: unknown;
             };
-            /** @description The film's size, rate and fit. */
             output: components["schemas"]["Output"];
             /**
              * Project Id
@@ -5934,7 +6213,7 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             project_id: string;
-            /** @description The decision that closed it; null: none has. */
+            /** @description How long previews wait for a decision. */
             review: components["schemas"]["ReviewPolicy"];
             /**
              * Revision
@@ -5982,7 +6261,7 @@ export interface components {
              * Characters
              * @description Who appears.
              */
-            characters?: components["schemas"]["NewCharacter"][] | null;
+            characters?: components["schemas"]["NewProjectCharacter"][] | null;
             /** @description Settings of its starting images and other pictures. */
             image?: components["schemas"]["ModelSettings"] | null;
             /** @description Settings of the music. */
@@ -5999,9 +6278,7 @@ export interface components {
              *       "width": 1280
              *     }
              */
-            output?: {
-                [key: string]: unknown;
-            } | null;
+            output?: components["schemas"]["NewOutput"] | null;
             /**
              * Review
              * @description `deadline_minutes` to decide on a preview, at most a year; null: no deadline.
@@ -6021,9 +6298,7 @@ export interface components {
              *       "period": "month"
              *     }
              */
-            spend_cap?: {
-                [key: string]: unknown;
-            } | null;
+            spend_cap?: components["schemas"]["NewSpendCap"] | null;
             /**
              * Style
              * @description Put before every prompt, such as `Warm film stock`.
@@ -6353,6 +6628,24 @@ export interface components {
             total_segments: number;
         };
         /**
+         * StartingImage
+         * @description A starting image for a segment: either `upload_id` or `url`.
+         */
+        StartingImage: {
+            /**
+             * Upload Id
+             * @description The id of an uploaded image.
+             */
+            upload_id?: string | null;
+            /**
+             * Url
+             * @description An https URL of an image.
+             */
+            url?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * StatusOfSegment
          * @description A segment, in short.
          */
@@ -6437,6 +6730,59 @@ export interface components {
             step: string;
         };
         /**
+         * SuggestedChanges
+         * @description What the next version should change. Other fields are recorded and have no effect.
+         */
+        SuggestedChanges: {
+            /**
+             * Aspect Ratio
+             * @description Such as 16:9.
+             */
+            aspect_ratio?: string | null;
+            /**
+             * Character Prompt
+             * @description Appended to the descriptions of the characters.
+             */
+            character_prompt?: string | null;
+            /**
+             * Directions
+             * @description Replaces the directions.
+             */
+            directions?: string | null;
+            /**
+             * Duration
+             * @description Seconds.
+             */
+            duration?: number | null;
+            /**
+             * Model
+             * @description The slug of a model: see GET /models.
+             */
+            model?: string | null;
+            /**
+             * Prompt Modifications
+             * @description Appended to the directions.
+             */
+            prompt_modifications?: string | null;
+            /**
+             * Resolution
+             * @description Such as 720p.
+             */
+            resolution?: string | null;
+            /**
+             * Seed
+             * @description A whole number. Runs with the same seed give the same result, where the model can.
+             */
+            seed?: number | null;
+            /**
+             * Style Adjustments
+             * @description Appended to the project's style.
+             */
+            style_adjustments?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Ticket
          * @description Opens one stream where no header can be sent.
          */
@@ -6494,6 +6840,28 @@ export interface components {
          * @enum {string}
          */
         TransitionStyle: "cut" | "fade" | "dissolve";
+        /**
+         * UncompilableSegment
+         * @description A segment that cannot go into a film.
+         */
+        UncompilableSegment: {
+            /**
+             * Reason
+             * @description Why it cannot be compiled.
+             * @enum {string}
+             */
+            reason: "unapproved" | "not_in_episode" | "repeated";
+            /**
+             * Segment Id
+             * @description The segment's id, as it was sent.
+             */
+            segment_id: string;
+            /**
+             * Segment Number
+             * @description Its number in film order.
+             */
+            segment_number?: number | null;
+        };
         /**
          * Upload
          * @description A file that was sent.
@@ -6679,7 +7047,6 @@ export interface components {
              * @description Of the bytes, as they were recognised.
              */
             content_type: string;
-            /** @description What it cost. */
             cost: components["schemas"]["Costs"];
             /**
              * Created At
@@ -6891,7 +7258,7 @@ export interface components {
         };
         /**
          * VideoSettings
-         * @description The project's defaults for videos; null: not set.
+         * @description The project's defaults for videos, with further settings of the model; null: not set.
          */
         VideoSettings: {
             /**
@@ -6924,10 +7291,12 @@ export interface components {
              * @description The same one makes the same again, where the model can; null: each run draws its own.
              */
             seed: number | null;
+        } & {
+            [key: string]: unknown;
         };
     };
     responses: {
-        /** @description already-decided: The decision was made, or its time is over; busy: It is being worked on; idempotency-in-flight: The first request with this key is still being answered */
+        /** @description already-decided: Already decided or expired; busy: Work is in progress; idempotency-in-flight: A request with this Idempotency-Key is in progress */
         "already-decided.busy.idempotency-in-flight": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -6940,7 +7309,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description already-decided: The decision was made, or its time is over; idempotency-in-flight: The first request with this key is still being answered; invalid-state: Its state does not allow this */
+        /** @description already-decided: Already decided or expired; idempotency-in-flight: A request with this Idempotency-Key is in progress; invalid-state: Not allowed in the current state */
         "already-decided.idempotency-in-flight.invalid-state": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -6953,7 +7322,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description busy: It is being worked on; idempotency-in-flight: The first request with this key is still being answered */
+        /** @description busy: Work is in progress; idempotency-in-flight: A request with this Idempotency-Key is in progress */
         "busy.idempotency-in-flight": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -6966,7 +7335,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description busy: It is being worked on; idempotency-in-flight: The first request with this key is still being answered; invalid-state: Its state does not allow this */
+        /** @description busy: Work is in progress; idempotency-in-flight: A request with this Idempotency-Key is in progress; invalid-state: Not allowed in the current state */
         "busy.idempotency-in-flight.invalid-state": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -6979,7 +7348,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description forbidden: Your role does not allow this */
+        /** @description forbidden: Forbidden */
         forbidden: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -6990,7 +7359,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description forbidden: Your role does not allow this */
+        /** @description forbidden: Forbidden */
         "forbidden.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -6999,7 +7368,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description gone: Retention has deleted it */
+        /** @description gone: Deleted by retention */
         gone: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7010,7 +7379,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description gone: Retention has deleted it; link-expired: The link has expired */
+        /** @description gone: Deleted by retention; link-expired: Link expired */
         "gone.link-expired.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -7019,7 +7388,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description idempotency-in-flight: The first request with this key is still being answered */
+        /** @description idempotency-in-flight: A request with this Idempotency-Key is in progress */
         "idempotency-in-flight": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7032,7 +7401,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description idempotency-in-flight: The first request with this key is still being answered; invalid-state: Its state does not allow this */
+        /** @description idempotency-in-flight: A request with this Idempotency-Key is in progress; invalid-state: Not allowed in the current state */
         "idempotency-in-flight.invalid-state": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7045,7 +7414,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description idempotency-mismatch: This key was used for another request; invalid: Some fields are not right */
+        /** @description idempotency-mismatch: Idempotency-Key used for another request; invalid: Invalid fields */
         "idempotency-mismatch.invalid": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7056,7 +7425,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description idempotency-mismatch: This key was used for another request; invalid: Some fields are not right; not-compilable: Some segments cannot go into a film */
+        /** @description idempotency-mismatch: Idempotency-Key used for another request; invalid: Invalid fields; not-compilable: Some segments cannot be compiled */
         "idempotency-mismatch.invalid.not-compilable": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7067,7 +7436,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description internal: Something broke on our side */
+        /** @description internal: Internal server error */
         internal: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7078,7 +7447,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description internal: Something broke on our side */
+        /** @description internal: Internal server error */
         "internal.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -7087,7 +7456,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description invalid: Some fields are not right */
+        /** @description invalid: Invalid fields */
         invalid: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7098,7 +7467,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description invalid-state: Its state does not allow this */
+        /** @description invalid-state: Not allowed in the current state */
         "invalid-state": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7109,7 +7478,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description invalid: Some fields are not right */
+        /** @description invalid: Invalid fields */
         "invalid.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -7118,7 +7487,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description malformed: The request cannot be read */
+        /** @description malformed: Malformed request */
         malformed: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7129,7 +7498,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description malformed: The request cannot be read */
+        /** @description malformed: Malformed request */
         "malformed.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -7138,7 +7507,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description method-not-allowed: This path has no such method */
+        /** @description method-not-allowed: Method not allowed */
         "method-not-allowed": {
             headers: {
                 Allow: components["headers"]["Allow"];
@@ -7150,7 +7519,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description method-not-allowed: This path has no such method */
+        /** @description method-not-allowed: Method not allowed */
         "method-not-allowed.unlimited": {
             headers: {
                 Allow: components["headers"]["Allow"];
@@ -7160,7 +7529,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description not-acceptable: None of the accepted types can be served */
+        /** @description not-acceptable: Not acceptable */
         "not-acceptable": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7171,7 +7540,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description not-acceptable: None of the accepted types can be served */
+        /** @description not-acceptable: Not acceptable */
         "not-acceptable.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -7180,7 +7549,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description not-found: Absent, or not yours */
+        /** @description not-found: Not found */
         "not-found": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7191,7 +7560,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description not-found: Absent, or not yours */
+        /** @description not-found: Not found */
         "not-found.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -7200,7 +7569,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description precondition-required: This change needs If-Match */
+        /** @description precondition-required: If-Match required */
         "precondition-required": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7211,7 +7580,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description range-not-satisfiable: The range lies outside of the file */
+        /** @description range-not-satisfiable: Range not satisfiable */
         "range-not-satisfiable.unlimited": {
             headers: {
                 [name: string]: unknown;
@@ -7242,7 +7611,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description spend-cap-reached: The project's spend cap is reached */
+        /** @description spend-cap-reached: Spend cap reached */
         "spend-cap-reached": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7253,7 +7622,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description stale: It was changed in the meantime */
+        /** @description stale: Changed by someone else */
         stale: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7264,7 +7633,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description too-large: The body is too large */
+        /** @description too-large: Request body too large */
         "too-large": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7275,7 +7644,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description unauthenticated: Nobody is signed in */
+        /** @description unauthenticated: Authentication required */
         unauthenticated: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7287,7 +7656,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description unauthenticated: Nobody is signed in */
+        /** @description unauthenticated: Authentication required */
         "unauthenticated.unlimited": {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -7297,7 +7666,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description unavailable: Not available at the moment */
+        /** @description unavailable: Service unavailable */
         unavailable: {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7309,7 +7678,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description unavailable: Not available at the moment */
+        /** @description unavailable: Service unavailable */
         "unavailable.unlimited": {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
@@ -7319,7 +7688,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description unsupported-media-type: The body has a type that is not taken */
+        /** @description unsupported-media-type: Unsupported media type */
         "unsupported-media-type": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -7411,7 +7780,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    assets_compare: {
+    versions_compare: {
         parameters: {
             query: {
                 /** @description 2 to 8 version ids, with commas between. */
@@ -7531,7 +7900,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    assets_runs: {
+    runs_of_asset: {
         parameters: {
             query?: {
                 /** @description Items per page. */
@@ -7583,7 +7952,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    assets_regenerate: {
+    runs_regenerate: {
         parameters: {
             query?: never;
             header?: {
@@ -7645,7 +8014,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    assets_versions: {
+    versions_versions: {
         parameters: {
             query?: {
                 /** @description Items per page. */
@@ -7697,7 +8066,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    assets_bring: {
+    versions_bring: {
         parameters: {
             query?: never;
             header?: {
@@ -8354,7 +8723,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    episodes_assets: {
+    assets_assets: {
         parameters: {
             query?: {
                 /** @description Items per page. */
@@ -8406,7 +8775,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    episodes_add_asset: {
+    assets_add: {
         parameters: {
             query?: never;
             header?: {
@@ -8936,7 +9305,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    episodes_segments: {
+    segments_segments: {
         parameters: {
             query?: {
                 /** @description Items per page. */
@@ -8984,7 +9353,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    episodes_add: {
+    segments_add: {
         parameters: {
             query?: never;
             header?: {
@@ -9083,7 +9452,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description An endless stream. */
+            /** @description The events, until the stream ends. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9091,105 +9460,151 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example retry: 2000
-                     *
-                     *     id: 5d0c…:1042
-                     *     event: snapshot
-                     *     data: {"runs":[],"batches":[],"compilations":[]}
-                     *
-                     *     id: 5d0c…:1043
-                     *     event: progress
-                     *     data: {"project_id":"…","episode_id":"…","status":"generating","message":"Generating video","actor":{"kind":"system","user_id":null},"updated_at":"2026-01-01T00:00:00.000000Z","run_id":"…","asset_id":"…","kind":"video","segment_id":"…","segment_number":1,"step":"rendering","percent":40}
-                     *
-                     *     event: heartbeat
-                     *     data: {}
-                     */
                     "text/event-stream": {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "regenerate-requested";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "progress";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "preview-ready";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "accepted";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "rejected";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "review-updated";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "failed";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "complete";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "film-updated";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "import-ready";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "batch-updated";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "changed";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "snapshot";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "reset";
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "heartbeat";
                     };
                 };
@@ -9765,7 +10180,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description An endless stream. */
+            /** @description The events, until the stream ends. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9773,105 +10188,151 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example retry: 2000
-                     *
-                     *     id: 5d0c…:1042
-                     *     event: snapshot
-                     *     data: {"runs":[],"batches":[],"compilations":[]}
-                     *
-                     *     id: 5d0c…:1043
-                     *     event: progress
-                     *     data: {"project_id":"…","episode_id":"…","status":"generating","message":"Generating video","actor":{"kind":"system","user_id":null},"updated_at":"2026-01-01T00:00:00.000000Z","run_id":"…","asset_id":"…","kind":"video","segment_id":"…","segment_number":1,"step":"rendering","percent":40}
-                     *
-                     *     event: heartbeat
-                     *     data: {}
-                     */
                     "text/event-stream": {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "regenerate-requested";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "progress";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "preview-ready";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "accepted";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "rejected";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "review-updated";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "failed";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "complete";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "film-updated";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "import-ready";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "batch-updated";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "changed";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "snapshot";
-                        /** @description A place in the log. */
+                        /** @description A position in the log. */
                         id: string;
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "reset";
                     } | {
+                        /** @description JSON on one line. */
                         data: string;
-                        /** @constant */
+                        /**
+                         * @description The name of the event.
+                         * @constant
+                         */
                         event: "heartbeat";
                     };
                 };
@@ -10166,7 +10627,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    runs_reviews: {
+    reviews_reviews: {
         parameters: {
             query?: {
                 /** @description Items per page. */
@@ -10558,7 +11019,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    runs_reopen: {
+    reviews_reopen: {
         parameters: {
             query?: never;
             header?: {
@@ -10614,7 +11075,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    runs_review: {
+    reviews_decide: {
         parameters: {
             query?: never;
             header?: {
@@ -10795,7 +11256,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    segments_approve: {
+    reviews_approve: {
         parameters: {
             query?: never;
             header?: {
@@ -10857,7 +11318,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    segments_regenerate: {
+    runs_regenerate_segment: {
         parameters: {
             query?: never;
             header?: {
@@ -10919,7 +11380,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    segments_reject: {
+    reviews_reject: {
         parameters: {
             query?: never;
             header?: {
@@ -10982,7 +11443,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    runs_version: {
+    versions_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -11017,7 +11478,7 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
-    runs_rollback: {
+    versions_rollback: {
         parameters: {
             query?: never;
             header?: {
@@ -11091,6 +11552,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            400: components["responses"]["malformed.unlimited"];
         };
     };
     health_live: {
@@ -11120,6 +11582,7 @@ export interface operations {
                     };
                 };
             };
+            400: components["responses"]["malformed.unlimited"];
         };
     };
     health_ready: {
@@ -11155,6 +11618,7 @@ export interface operations {
                     };
                 };
             };
+            400: components["responses"]["malformed.unlimited"];
             /** @description Not now: see `checks`. */
             503: {
                 headers: {
@@ -11203,6 +11667,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            400: components["responses"]["malformed.unlimited"];
         };
     };
     site_openapi: {
@@ -11228,6 +11693,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
+            400: components["responses"]["malformed.unlimited"];
         };
     };
     site_problem: {
@@ -11248,38 +11714,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "example": {
-                     *         "active_id": "01980000-0000-7000-8000-000000000001",
-                     *         "detail": "It is being worked on.",
-                     *         "instance": "/api/v1/…",
-                     *         "recovery": "Watch or cancel what is active, then repeat.",
-                     *         "status": 409,
-                     *         "title": "It is being worked on",
-                     *         "trace_id": "0af7651916cd43dd8448eb211c80319c",
-                     *         "type": "/problems/busy"
-                     *       },
-                     *       "extensions": [
-                     *         "active_id"
-                     *       ],
-                     *       "recovery": "Watch or cancel what is active, then repeat.",
-                     *       "status": 409,
-                     *       "title": "It is being worked on",
-                     *       "type": "/problems/busy"
-                     *     }
-                     */
-                    "application/json": {
-                        example: components["schemas"]["Problem"];
-                        extensions: string[];
-                        recovery: string;
-                        status: number;
-                        title: string;
-                        type: string;
-                    };
+                    "application/json": components["schemas"]["ProblemType"];
                     "text/html": string;
                 };
             };
+            400: components["responses"]["malformed.unlimited"];
             404: components["responses"]["not-found.unlimited"];
         };
     };

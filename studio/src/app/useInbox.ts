@@ -27,7 +27,7 @@ async function waiting(api: Api): Promise<Waiting[]> {
   const found = await Promise.all(
     projects.map(async (project) => {
       const { data } = await api.GET("/api/v1/projects/{project_id}/runs", {
-        params: { path: { project_id: project.id }, query: { status: "preview_ready" } as never },
+        params: { path: { project_id: project.id }, query: { status: "preview_ready" } },
       });
       return (data?.data ?? []).map((run) => ({ run, project }));
     }),

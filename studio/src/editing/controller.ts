@@ -53,7 +53,7 @@ export class AssetController {
     const settings = { ...draft.parameters, ...(draft.model ? { model: draft.model } : {}) };
     await this.api.PUT("/api/v1/assets/{asset_id}/draft", {
       params: { path: { asset_id: this.state.assetId }, header: { "If-Match": `"${this.revision}"` } },
-      body: { directions: draft.directions, settings } as never,
+      body: { directions: draft.directions, settings },
     });
     this.set(editing.saved(this.state, draft));
     this.refresh(this.state.assetId);
@@ -102,7 +102,7 @@ export class AssetController {
     try {
       const { data } = await this.api.POST("/api/v1/assets/{asset_id}/runs", {
         params: { path: { asset_id: this.state.assetId }, header: { "Idempotency-Key": idempotencyKey() } },
-        body: { ...this.changed(values), variants } as never,
+        body: { ...this.changed(values), variants },
       });
       if (data?.updated_at) this.set(editing.started(this.state, data.id, data.updated_at));
     } catch (error) {
@@ -134,7 +134,7 @@ export class AssetController {
           feedback: review.feedback || null,
           ...(review.suggestedChanges ? { suggested_changes: review.suggestedChanges } : {}),
           ...(review.regenerate === undefined ? {} : { regenerate: review.regenerate }),
-        } as never,
+        },
       });
     } catch (error) {
       await this.do(editing.notDecided(this.state, wordsOf(error)));

@@ -143,7 +143,7 @@ export const en = {
   transition: "Transition",
   transitions: { cut: "Cut", fade: "Fade", dissolve: "Dissolve" } as Readonly<Record<string, string>>,
   captions: "Captions",
-  captionModes: { off: "Off", soft: "Soft", burn: "Burned in" } as Readonly<Record<string, string>>,
+  captionModes: { none: "None", soft: "Soft", burned: "Burned in" } as Readonly<Record<string, string>>,
   film: "Film",
   films: "Films",
   noFilm: "No film yet",

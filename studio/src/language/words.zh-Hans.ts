@@ -129,7 +129,7 @@ export const zhHans: Words = {
   transition: "转场",
   transitions: { cut: "硬切", fade: "淡入淡出", dissolve: "叠化" },
   captions: "字幕",
-  captionModes: { off: "关闭", soft: "软字幕", burn: "硬字幕" },
+  captionModes: { none: "无", soft: "软字幕", burned: "硬字幕" },
   film: "影片",
   films: "影片",
   noFilm: "还没有影片",

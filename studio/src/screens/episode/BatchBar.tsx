@@ -49,7 +49,7 @@ export function BatchBar() {
             void send(() =>
               api.POST("/api/v1/episodes/{episode_id}/batches", {
                 params: { path: { episode_id: episodeId }, header: header() },
-                body: { mode } as never,
+                body: { mode },
               }),
             )
           }
@@ -64,7 +64,7 @@ export function BatchBar() {
     void send(() =>
       api.POST(`/api/v1/batches/{batch_id}/${action}`, {
         params: { path: { batch_id: batch.id }, header: header() },
-      } as never),
+      }),
     );
   return (
     <section className={css.bar} aria-label={words.batch}>

@@ -12,7 +12,7 @@ import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
 
 const STYLES = ["cut", "fade", "dissolve"] as const;
-const CAPTIONS = ["off", "soft", "burn"] as const;
+const CAPTIONS = ["none", "soft", "burned"] as const;
 
 export function CompileBar() {
   const words = useWords();
@@ -36,7 +36,7 @@ export function CompileBar() {
     try {
       await api.POST("/api/v1/episodes/{episode_id}/compile", {
         params: { path: { episode_id: episodeId }, header: { "Idempotency-Key": idempotencyKey() } },
-        body: { ...(style ? { transition_style: style } : {}), captions } as never,
+        body: { ...(style ? { transition_style: style } : {}), captions },
       });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

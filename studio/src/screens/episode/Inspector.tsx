@@ -248,7 +248,7 @@ function MainButton(props: MainButtonProps) {
       try {
         await api.POST("/api/v1/runs/{run_id}/cancel", {
           params: { path: { run_id: runId }, header: { "Idempotency-Key": crypto.randomUUID() } },
-        } as never);
+        });
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         announce(error.message, true);

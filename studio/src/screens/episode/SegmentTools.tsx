@@ -1,7 +1,7 @@
 /** What belongs to a segment itself: its transition to the next one, its notes, and its removal. */
 
 import { useState } from "react";
-import { idempotencyKey, type Schemas } from "../../api/client";
+import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { Button, Dialog, TextArea, ui } from "../../ui/ui";
@@ -22,7 +22,7 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
     try {
       await api.PATCH("/api/v1/segments/{segment_id}", {
         params: { path: { segment_id: segment.id }, header: { "If-Match": `"${segment.revision}"` } },
-        body: changes as never,
+        body: changes,
       });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -36,9 +36,8 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
       await api.DELETE("/api/v1/segments/{segment_id}", {
         params: {
           path: { segment_id: segment.id },
-          header: { "If-Match": `"${segment.revision}"`, "Idempotency-Key": idempotencyKey() },
         },
-      } as never);
+      });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       announce(error.message, true);

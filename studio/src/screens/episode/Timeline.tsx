@@ -57,7 +57,7 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
     try {
       await api.POST("/api/v1/episodes/{episode_id}/segments", {
         params: { path: { episode_id: episodeId }, header: { "Idempotency-Key": crypto.randomUUID() } },
-        body: {} as never,
+        body: {},
       });
     } catch (error) {
       if (error instanceof Problem) announce(error.message, true);

@@ -30,7 +30,7 @@ export function UploadVersion({ assetId, kind }: { readonly assetId: string; rea
       const uploaded = await upload(tokens, projectId, file, setShare);
       await api.POST("/api/v1/assets/{asset_id}/versions", {
         params: { path: { asset_id: assetId }, header: { "Idempotency-Key": idempotencyKey() } },
-        body: { upload_id: uploaded.id } as never,
+        body: { upload_id: uploaded.id },
       });
       feed.refresh({ what: "asset", id: assetId });
     } catch (error) {

@@ -38,7 +38,7 @@ export function Versions({
     try {
       await api.POST("/api/v1/versions/{version_id}/rollback", {
         params: { path: { version_id: versionId }, header: { "Idempotency-Key": idempotencyKey() } },
-      } as never);
+      });
       feed.refresh({ what: "asset", id: assetId });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

@@ -48,7 +48,7 @@ export function FilmScreen({
     try {
       await api.PUT("/api/v1/compilation-jobs/{compilation_id}/rating", {
         params: { path: { compilation_id: film.id } },
-        body: { rating } as never,
+        body: { rating },
       });
       await queries.invalidateQueries({ queryKey: key });
     } catch (error) {

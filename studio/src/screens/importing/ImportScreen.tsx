@@ -206,7 +206,7 @@ async function begin(
   else body = { document: documentOf(title || titleOf(photographs), photographs) };
   const { data } = await api.POST("/api/v1/projects/{project_id}/imports", {
     params: { path: { project_id: projectId }, header: { "Idempotency-Key": idempotencyKey() } },
-    body: body as never,
+    body: body,
   });
   if (!data) throw new Error("an answer without a body");
   return data;

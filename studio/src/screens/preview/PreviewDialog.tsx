@@ -84,7 +84,7 @@ export function PreviewDialog({ runId, assetId, opened, onClose }: PreviewDialog
     try {
       await api.POST("/api/v1/runs/{run_id}/reopen", {
         params: { path: { run_id: runId }, header: { "Idempotency-Key": idempotencyKey() } },
-      } as never);
+      });
       feed.refresh({ what: "asset", id: assetId });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

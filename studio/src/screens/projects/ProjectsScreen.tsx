@@ -24,7 +24,7 @@ export function ProjectsScreen() {
       (
         await api.POST("/api/v1/projects", {
           params: { header: { "Idempotency-Key": idempotencyKey() } },
-          body: { name } as never,
+          body: { name },
         })
       ).data,
     onSuccess: () => queries.invalidateQueries({ queryKey: ["projects"] }),
@@ -81,7 +81,7 @@ export function EpisodesScreen({ projectId }: { readonly projectId: string }) {
       (
         await api.POST("/api/v1/projects/{project_id}/episodes", {
           params: { ...params, header: { "Idempotency-Key": idempotencyKey() } },
-          body: { title } as never,
+          body: { title },
         })
       ).data,
     onSuccess: (episode) => episode && navigate(routes.episode(projectId, episode.id)),
