@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
+from services.compiler.commands.compilations import admit_compilation, cancel_compilation
+from services.compiler.store.compilations import CompilationRepository
 from shared.contracts.base import Event
 from shared.contracts.events.compiler import FilmState
-from shared.contracts.events.gateway import CancelTarget, CompileItem, CompileRequested, PinnedMedia, TimelineSegment
+from shared.contracts.events.gateway import (
+    CancelRequested,
+    CancelTarget,
+    CompileItem,
+    CompileRequested,
+    PinnedMedia,
+    TimelineSegment,
+)
+from shared.contracts.topics import Service
 from shared.contracts.values import AssetKind, AudioConfig, Fit, Output, Transition, TransitionStyle
+from shared.core.clock import SystemClock
 from shared.core.ids import new_id
+from shared.messaging.events import Publisher
+from shared.messaging.routers import Delivery
+from shared.postgres.pool import open_pool
+from tests.conftest import FreshDatabase
 from tests.support import events, films
 from tests.support.compiler_harness import (
     DISSOLVE,
@@ -25,6 +41,7 @@ from tests.support.compiler_harness import (
     sources,
     start,
 )
+from tests.support.messaging import hand_over_at_once
 from tests.support.waiting import eventually
 
 __all__ = ["sources", "start"]
@@ -382,3 +399,25 @@ async def test_loudness_and_true_peak_are_as_asked(start: Start, sources: Path) 
             assert film.warnings == []
             assert film.report.loudness_lufs == pytest.approx(measured, abs=0.2)
             assert film.report.true_peak_dbtp == pytest.approx(peak, abs=0.3)
+
+
+@pytest.mark.parametrize("request_first", [True, False])
+async def test_a_request_and_its_cancellation_at_two_replicas_meet(
+    fresh_database: FreshDatabase, request_first: bool
+) -> None:
+    request = requested(item(1, events.pinned()))
+    publisher = Publisher(Service.COMPILER, SystemClock(), new_id)
+
+    async def admit(delivery: Delivery[CompileRequested]) -> None:
+        compilations = CompilationRepository(delivery.connection, publisher)
+        await admit_compilation(compilations, delivery.message, datetime.now(UTC), at_once=1)
+
+    async def cancel(delivery: Delivery[CancelRequested]) -> None:
+        await cancel_compilation(CompilationRepository(delivery.connection, publisher), delivery.message)
+
+    pair = [events.message(request), events.message(_cancel(request))]
+    handlers = {CompileRequested.TOPIC: admit, CancelRequested.TOPIC: cancel}
+    async with open_pool(await fresh_database("compiler")) as pool:
+        await hand_over_at_once(pool, *(pair if request_first else pair[::-1]), handlers)
+        assert await pool.fetchval("select state from compilations") == "cancelled"
+        assert await pool.fetchval("select count(*) from parked") == 0

@@ -67,6 +67,35 @@ async def test_a_cancellation_that_comes_first_is_applied_when_the_run_appears(b
     assert await bench.pool.fetchval("select count(*) from parked") == 0
 
 
+@pytest.mark.parametrize("request_first", [True, False])
+async def test_a_request_and_its_cancellation_at_two_replicas_meet(bench: Bench, request_first: bool) -> None:
+    ref = picture()
+    pair = request_of(ref), events.cancel_requested(target_id=ref["run_id"], asset_id=ref["asset_id"])
+    await bench.handle_at_once(*(pair if request_first else reversed(pair)))
+    assert await bench.state(ref["run_id"]) == "cancelled"
+    assert await jobs_left(bench) == 0
+    assert await bench.pool.fetchval("select count(*) from parked") == 0
+
+
+@pytest.mark.parametrize("request_first", [True, False])
+async def test_an_import_and_its_cancellation_at_two_replicas_meet(bench: Bench, request_first: bool) -> None:
+    film = events.import_requested()
+    pair = film, events.cancel_requested(target="import", target_id=film.import_id)
+    await bench.handle_at_once(*(pair if request_first else reversed(pair)))
+    assert await bench.pool.fetchval("select state from imports") == "cancelled"
+    assert await bench.pool.fetchval("select count(*) from parked") == 0
+
+
+@pytest.mark.parametrize("request_first", [True, False])
+async def test_a_run_and_its_verdict_at_two_replicas_meet(bench: Bench, request_first: bool) -> None:
+    done = await bench.committed(**picture())
+    ref = of(done) | {"run_id": new_id()}
+    request = request_of(ref, source="existing", version_id=done.version.version_id, overrides={})
+    pair = request, events.accepted(**ref, version_id=done.version.version_id)
+    await bench.handle_at_once(*(pair if request_first else reversed(pair)))
+    assert await bench.state(ref["run_id"]) == "complete"
+
+
 async def test_a_decision_that_comes_before_its_run_waits_for_it(bench: Bench) -> None:
     done = await bench.committed(**picture())
     ref = of(done) | {"run_id": new_id()}

@@ -27,7 +27,7 @@ from shared.messaging.routers import handlers_of
 from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.conftest import FreshDatabase
 from tests.support.clock import FakeClock
-from tests.support.messaging import hand_over
+from tests.support.messaging import hand_over, hand_over_at_once
 
 
 @dataclass
@@ -47,6 +47,12 @@ class ReviewHarness:
         handlers = handlers_of(consumer_router(self.store, self.clock), Service.REVIEW)
         async with transaction(self.pool) as connection:
             await hand_over(connection, Message(event, sample_envelope(event)), handlers)
+
+    async def consume_at_once(self, first: Event, second: Event) -> None:
+        """As two replicas do: each in a transaction of its own, open at the same time."""
+        messages = [Message(event, sample_envelope(event)) for event in (first, second)]
+        handlers = handlers_of(consumer_router(self.store, self.clock), Service.REVIEW)
+        await hand_over_at_once(self.pool, messages[0], messages[1], handlers)
 
     async def published(self) -> list[tuple[str, dict[str, Any]]]:
         async with transaction(self.pool) as connection:
@@ -110,6 +116,35 @@ async def test_the_same_preview_again_changes_nothing(review: ReviewHarness) -> 
     await review.consume(review.preview())
     await review.consume(review.preview())
     assert len(await review.published()) == 1
+
+
+@pytest.mark.parametrize("preview_first", [True, False])
+async def test_a_decision_and_its_preview_at_two_replicas_meet(review: ReviewHarness, preview_first: bool) -> None:
+    pair = review.preview(), review.decision()
+    await review.consume_at_once(*(pair if preview_first else reversed(pair)))
+    assert [topic for topic, _ in await review.published()] == ["review-updated", "accepted"]
+    assert await review.pool.fetchval("select count(*) from parked") == 0
+
+
+@pytest.mark.parametrize("preview_first", [True, False])
+async def test_a_deletion_and_a_preview_at_two_replicas_leave_no_open_review(
+    review: ReviewHarness, preview_first: bool
+) -> None:
+    pair = review.preview(), review.deletion()
+    await review.consume_at_once(*(pair if preview_first else reversed(pair)))
+    assert await review.pool.fetchval("select array_agg(state) from reviews") == ["withdrawn"]
+    assert (await review.published())[-1][1]["change"] == "withdrawn"
+
+
+@pytest.mark.parametrize("decision_first", [True, False])
+async def test_a_deletion_and_a_decision_at_two_replicas_leave_no_decision_unanswered(
+    review: ReviewHarness, decision_first: bool
+) -> None:
+    pair = review.decision(), review.deletion()
+    await review.consume_at_once(*(pair if decision_first else reversed(pair)))
+    await review.consume(review.preview())
+    refused = [e for _, e in await review.published() if e["change"] == "refused"]
+    assert [e["reason"] for e in refused] == ["withdrawn"]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Pool, open_pool, transaction
 from shared.service import Resources
 from tests.support import events
-from tests.support.messaging import hand_over
+from tests.support.messaging import hand_over, hand_over_at_once
 from tests.support.postgres import Postgres
 
 MEDIA = {
@@ -135,6 +135,10 @@ class Bench:
             await hand_over(writes.as_connection(), message, self.handlers)
             await writes.flush()
         return message
+
+    async def handle_at_once(self, first: Event, second: Event) -> None:
+        """As two replicas do: each in a transaction of its own, open at the same time."""
+        await hand_over_at_once(self.pool, events.message(first), events.message(second), self.handlers)
 
     async def dead_letter(self, event: Event, body: str | None = None) -> None:
         message = events.message(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from shared.messaging.events import Message
 from shared.messaging.outbox import publish
 from shared.messaging.relay import Relay
 from shared.messaging.routers import Delivery, Handler, on
+from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.support.brokers import RunningBroker, client_of
 
@@ -77,6 +79,28 @@ def router_of(service: Service, handler: Handler = record_effect) -> KafkaRouter
 async def hand_over(connection: Connection, message: Message[Any], handlers: Mapping[str, Handler]) -> None:
     """Call the handler of one event as the consumer does, within the caller's transaction."""
     await handlers[message.topic](Delivery(message, connection))
+
+
+async def hand_over_at_once(
+    pool: Pool, first: Message[Any], second: Message[Any], handlers: Mapping[str, Handler]
+) -> None:
+    """Two replicas apply one event each: neither has committed when both have begun."""
+    async with pool.acquire() as one, pool.acquire() as other:
+        ours, theirs = one.transaction(), other.transaction()
+        await ours.start()
+        await theirs.start()
+        await _apply(one, first, handlers)
+        waiting = asyncio.create_task(_apply(other, second, handlers))
+        await asyncio.wait({waiting}, timeout=0.3)  # it ends, or waits for the first
+        await ours.commit()
+        await waiting
+        await theirs.commit()
+
+
+async def _apply(connection: Connection, message: Message[Any], handlers: Mapping[str, Handler]) -> None:
+    writes = DeferredWrites(connection)
+    await hand_over(writes.as_connection(), message, handlers)
+    await writes.flush()
 
 
 def raw_producer(config: BrokerConfig) -> AIOKafkaProducer:

@@ -56,10 +56,10 @@ async def cancel_compilation(compilations: CompilationRepository, message: Messa
     event = message.event
     if event.target is not CancelTarget.COMPILATION:
         return
-    if cancelled := await compilations.cancel(event.target_id):
-        await compilations.publish(cancelled.updated(), cancelled.cause)
-    elif not await compilations.exists(event.target_id):
+    if not await compilations.exists(event.target_id):
         await compilations.park(event.target_id, message)
+    elif cancelled := await compilations.cancel(event.target_id):
+        await compilations.publish(cancelled.updated(), cancelled.cause)
 
 
 async def refuse_request(compilations: CompilationRepository, letter: DeadLetter) -> None:

@@ -78,10 +78,13 @@ class CompilationRepository:
         self._render_ahead = render_ahead
 
     async def is_deleted(self, asset_id: str) -> bool:
+        """If not, the asset is not deleted before the transaction ends."""
+        await inbox.lock_subject(self._db, asset_id, shared=True)
         return bool(await self._db.fetchval("select 1 from deleted_assets where asset_id = $1", asset_id))
 
     async def tombstone(self, asset_ids: Sequence[str]) -> None:
         """Deletes the assets' commits; later events never record them again."""
+        await inbox.lock_subjects(self._db, asset_ids)
         await self._db.execute(
             "insert into deleted_assets (asset_id) select unnest($1::uuid[]) on conflict do nothing", list(asset_ids)
         )
@@ -108,6 +111,7 @@ class CompilationRepository:
 
     async def admit(self, request: CompileRequested, cause: Cause, estimate_s: float, now: datetime) -> bool:
         """Inserts a pending compilation and its job; False if it exists already."""
+        await inbox.lock_subject(self._db, request.compilation_id)
         new = await self._db.fetchval(
             _ADMIT,
             request.compilation_id,
@@ -133,7 +137,8 @@ class CompilationRepository:
         return await self._close(compilation_id, FilmState.FAILED, problem)
 
     async def exists(self, compilation_id: str) -> bool:
-        return bool(await self._db.fetchval("select 1 from compilations where compilation_id = $1", compilation_id))
+        """If not, it is not admitted before the transaction ends either."""
+        return await inbox.is_known(self._db, "select 1 from compilations where compilation_id = $1", compilation_id)
 
     async def open_of(self, episode_id: str) -> list[str]:
         rows = await self._db.fetch(

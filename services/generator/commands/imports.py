@@ -29,7 +29,9 @@ async def cancel_import(imports: ImportRepository, message: Message[CancelReques
     if message.event.target is not CancelTarget.IMPORT:
         return
     import_id = message.event.target_id
-    if not await _cancel(imports, import_id, now) and not await imports.is_known(import_id):
+    if await imports.is_known(import_id):
+        await _cancel(imports, import_id, now)
+    else:
         await imports.park(import_id, message)
 
 
@@ -40,10 +42,9 @@ async def cancel_imports_of(imports: ImportRepository, message: Message[EpisodeC
             await _cancel(imports, import_id, now)
 
 
-async def _cancel(imports: ImportRepository, import_id: str, now: datetime) -> bool:
+async def _cancel(imports: ImportRepository, import_id: str, now: datetime) -> None:
     problem = problem_of(import_cancelled())
     film = await imports.end(import_id, ImportState.CANCELLED, now, problem=problem)
     if film:
         await imports.stop_work(import_id)
         await imports.publish(film.cause, import_failed(film, problem))
-    return film is not None

@@ -220,10 +220,10 @@ async def cancel_run(runs: RunRepository, message: Message[CancelRequested], now
     if message.event.target is not CancelTarget.RUN:
         return None
     run_id = message.event.target_id
-    run = await _cancel(runs, run_id, problems.problem_of(problems.cancelled()), now, only_from=WORKING)
-    if run is None and not await runs.is_known(run_id):
+    if not await runs.is_known(run_id):
         await runs.park(run_id, message)
-    return run
+        return None
+    return await _cancel(runs, run_id, problems.problem_of(problems.cancelled()), now, only_from=WORKING)
 
 
 async def _cancel(
@@ -254,10 +254,10 @@ async def close_reviewed(runs: RunRepository, message: Message[ReviewUpdated], n
 
 async def _close(runs: RunRepository, message: Message[Any], state: RunState, now: datetime) -> Run | None:
     run_id = message.event.run_id
-    run = await runs.end(run_id, state, now)
-    if run is None and not await runs.is_known(run_id):
+    if not await runs.is_known(run_id):
         await runs.park(run_id, message)
-    return run
+        return None
+    return await runs.end(run_id, state, now)
 
 
 async def requeue_runs_without_job(sweeps: RunSweepRepository, now: datetime) -> int:

@@ -107,6 +107,7 @@ class ImportRepository(_ImportRows):
 
     async def add(self, request: ImportRequested, cause: Cause, now: datetime) -> FilmImport | None:
         """None if there is an import of that id already."""
+        await inbox.lock_subject(self._db, request.import_id)
         row = await self._db.fetchrow(
             _ADD,
             request.import_id,
@@ -135,7 +136,8 @@ class ImportRepository(_ImportRows):
         return [r["import_id"] for r in rows]
 
     async def is_known(self, import_id: str) -> bool:
-        return bool(await self._db.fetchval("select 1 from imports where import_id = $1", import_id))
+        """If not, it is not stored before the transaction ends either."""
+        return await inbox.is_known(self._db, "select 1 from imports where import_id = $1", import_id)
 
     async def park(self, subject_id: str, message: Message[Any]) -> None:
         await inbox.park(self._db, subject_id, message)

@@ -16,6 +16,7 @@ from services.generator.store.rows import RUN, Rows, dump_settings, run_of, stat
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.values import AssetKind, Problem, Settings, Version
 from shared.jobs import queue as jobs
+from shared.messaging import inbox
 from shared.messaging.events import Cause
 from shared.observability.tracing import current_traceparent
 from shared.postgres.pool import Connection
@@ -107,6 +108,7 @@ class RunRepository(Rows):
 
     async def admit(self, request: RegenerateRequested, cause: Cause) -> AdmittedAsset:
         """Locks the asset, which is made known if it is new."""
+        await inbox.lock_subject(self._db, request.run_id)
         row = await self._db.fetchrow(
             _ADMIT,
             request.asset_id,
@@ -165,7 +167,8 @@ class RunRepository(Rows):
             await jobs.enqueue(self._db, r["call_id"], CANCEL_ORPHAN)
 
     async def is_known(self, run_id: str) -> bool:
-        return bool(await self._db.fetchval("select 1 from runs where run_id = $1", run_id))
+        """If not, it is not stored before the transaction ends either."""
+        return await inbox.is_known(self._db, "select 1 from runs where run_id = $1", run_id)
 
     async def tombstone_assets(self, asset_ids: Sequence[str], episode_id: str | None, now: datetime) -> list[str]:
         """Marks assets as deleted, even unseen ones, and their versions as not to be used again; returns the ids of

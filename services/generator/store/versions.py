@@ -11,6 +11,7 @@ from services.generator.domain.retention import RetirementReason
 from services.generator.domain.runs import Run
 from services.generator.store.rows import RUN, Rows, run_of
 from shared.contracts.values import Version
+from shared.messaging import inbox
 
 _COLUMNS: Final = ", ".join(f"r.{name.strip()}" for name in RUN.split(","))
 
@@ -61,7 +62,12 @@ class VersionRepository(Rows):
     """Bound to one transaction."""
 
     async def lock_pending(self, run_id: str, version_id: str) -> PendingCommit | None:
+        """The run with its asset, locked until the transaction ends. None if there is no such run: then none is stored
+        before that."""
         row = await self._db.fetchrow(_LOCK, run_id, version_id)
+        if row is None:
+            await inbox.lock_subject(self._db, run_id)
+            row = await self._db.fetchrow(_LOCK, run_id, version_id)
         if row is None:
             return None
         candidate = Version.model_validate(row["candidate"]) if row["candidate"] else None

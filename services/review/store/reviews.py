@@ -69,8 +69,11 @@ class ReviewRepository:
         self._publisher = publisher
 
     async def lock(self, run_id: str) -> Review | None:
-        """The run's review, locked until the transaction ends."""
+        """The run's review, locked until the transaction ends. If there is none, none is opened before then."""
         row = await self._db.fetchrow(_LOCK, run_id)
+        if row is None:
+            await inbox.lock_subject(self._db, run_id)
+            row = await self._db.fetchrow(_LOCK, run_id)
         return _review(row) if row else None
 
     async def lock_due(self, now: datetime, limit: int) -> list[tuple[Review, Cause]]:
@@ -89,6 +92,7 @@ class ReviewRepository:
     async def open(self, review: Review, cause: Cause) -> bool:
         """False if the run already has a review."""
         ref = review.ref
+        await inbox.lock_subject(self._db, ref.run_id)
         inserted = await self._db.fetchval(
             _OPEN,
             ref.run_id,
@@ -138,10 +142,14 @@ class ReviewRepository:
         return bool(await self._db.fetchval("select 1 from decisions where decision_id = $1", decision_id))
 
     async def tombstone(self, asset_ids: Sequence[str], at: datetime) -> None:
-        """Remembers that these assets are deleted, including those that no event has named yet."""
+        """Remembers that these assets are deleted, including those that no event has named yet. Waits for
+        transactions that rely on their existence, and holds up later ones."""
+        await inbox.lock_subjects(self._db, asset_ids)
         await self._db.execute(_TOMBSTONE, list(asset_ids), at)
 
     async def is_tombstoned(self, asset_id: str) -> bool:
+        """If not, the asset is not tombstoned before the transaction ends."""
+        await inbox.lock_subject(self._db, asset_id, shared=True)
         return bool(await self._db.fetchval("select 1 from deleted_assets where asset_id = $1", asset_id))
 
     async def park(self, run_id: str, message: Message[Any]) -> None:
