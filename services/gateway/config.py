@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,10 @@ MIN_SECRET_BYTES: Final = 32
 
 ASYMMETRIC: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Verifying these needs public keys only, so a copy of our keys cannot sign tokens."""
+
+
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+"""As browsers send it: lower case, the port only if it is not the scheme's own (RFC 6454)."""
 
 
 class Settings(ServiceSettings):
@@ -125,6 +130,17 @@ class Settings(ServiceSettings):
         if self.local_mode and self.oidc_issuer:
             raise ValueError("local_mode cannot be combined with oidc_issuer")
         return self
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A pattern would let any page read what the signed-in user may."""
+        if wrong := [origin for origin in value if not _ORIGIN.fullmatch(origin)]:
+            raise ValueError(
+                f"{', '.join(wrong)}: each must be one exact origin such as https://studio.example, without a path; "
+                "patterns and null are refused, because pages of these origins may call the API with credentials"
+            )
+        return value
 
     @field_validator("public_url")
     @classmethod

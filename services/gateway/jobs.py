@@ -19,6 +19,7 @@ WATCH_EVERY: Final = timedelta(minutes=1)  # the longest wait of a batch whose w
 PRUNE_EVERY: Final = timedelta(minutes=10)
 LOG_KEPT: Final = timedelta(hours=24)
 KEYS_KEPT: Final = timedelta(hours=24)
+SESSIONS_KEPT: Final = timedelta(hours=1)  # after they expired, so that no clock that is behind lets one live again
 WINDOWS_KEPT: Final = timedelta(hours=1)  # far longer than any rate window lasts
 
 _PRUNE_LOG: Final = """
@@ -57,9 +58,10 @@ def recurring_jobs(pool: Pool, stores: Callable[[Connection], Store], clock: Clo
 
 
 async def prune(connection: Connection, clock: Clock) -> None:
-    """Deletes old entries of the event log, idempotency keys, expired tickets and past rate windows."""
+    """Deletes old entries of the event log, idempotency keys, expired tickets and sessions, and past rate windows."""
     now = clock.now()
     await connection.execute(_PRUNE_LOG, now - LOG_KEPT, timeout=120)
     await connection.execute("delete from idempotency_keys where created_at < $1", now - KEYS_KEPT)
     await connection.execute("delete from tickets where expires_at < $1", now)
+    await connection.execute("delete from ended_sessions where expires_at < $1", now - SESSIONS_KEPT)
     await connection.execute("delete from rate_windows where begun < $1", (now - WINDOWS_KEPT).timestamp())

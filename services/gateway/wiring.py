@@ -27,6 +27,7 @@ from services.gateway.queries.metrics import TARGETS, review_metrics
 from services.gateway.retention import PURGE_EVERY, retention_service
 from services.gateway.store.event_log import EventLog
 from services.gateway.store.rate_windows import RateWindows
+from services.gateway.store.sessions import EndedSessions
 from services.gateway.store.stream_counts import StreamCounts
 from services.gateway.store.tickets import Tickets
 from services.gateway.store.unit_of_work import StoreFactory
@@ -92,6 +93,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             verifier=verifier,
             tokens=tokens,
             tickets=Tickets(pool, clock),
+            ended_sessions=EndedSessions(pool),
             signer=MediaSigner(settings.media_secret.get_secret_value(), clock),
             hub=hub,
             event_log=EventLog(pool),

@@ -18,6 +18,7 @@ from services.gateway.config import Settings
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.links import Links
 from services.gateway.queries.facade import Queries
+from services.gateway.store.sessions import EndedSessions
 from services.gateway.store.tickets import Tickets
 from services.gateway.store.unit_of_work import Store
 from services.gateway.stream.hub import Hub
@@ -52,6 +53,7 @@ class AppState:
     verifier: Verifier
     tokens: LocalTokens
     tickets: Tickets
+    ended_sessions: EndedSessions
     signer: MediaSigner
     hub: Hub
     event_log: EventLog

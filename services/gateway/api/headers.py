@@ -16,8 +16,8 @@ from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decod
 from services.gateway.domain.problems import Slug
 
 MAX_WAIT_S: Final = 60
-_ETAG: Final = re.compile(r'^"(\d{1,9})"$')
-_WAIT: Final = re.compile(r"^wait=(\d+)$")
+_ETAG: Final = re.compile(r'^"([0-9]{1,9})"$')
+_WAIT: Final = re.compile(r"^wait=0*([0-9]+)$")
 
 
 async def if_match(
@@ -54,7 +54,8 @@ class Preference:
             if name == "respond-async":
                 self.respond_async = True
             elif found := _WAIT.match(name):
-                self.wait_s = min(int(found.group(1)), MAX_WAIT_S)
+                digits = found.group(1)
+                self.wait_s = min(int(digits), MAX_WAIT_S) if len(digits) <= 4 else MAX_WAIT_S
 
     @property
     def applied(self) -> dict[str, str]:

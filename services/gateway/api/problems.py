@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import asyncpg
@@ -29,6 +30,10 @@ MEDIA_TYPE: Final = "application/problem+json"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 RETRY_AFTER_S: Final = 2  # what is unavailable (a restart, a failover) is mostly back within seconds
 
+
+MAX_ERRORS: Final = 50  # errors that one answer lists
+MAX_VALIDATED: Final = 1000  # of the framework's errors that are looked at
+MAX_ERROR_TEXT: Final = 500  # characters of a pointer, or of what is wrong there
 
 OF_STATUS: Final = {
     400: Slug.MALFORMED,
@@ -80,8 +85,18 @@ def invalid(*errors: tuple[str, str]) -> ProblemError:
     for at, detail in errors:
         if detail not in by_pointer.setdefault(at, []):
             by_pointer[at].append(detail)
-    listed = [{"pointer": at, "detail": to_sentence(at, ", or ".join(details))} for at, details in by_pointer.items()]
+    listed = [
+        {"pointer": shortened(at), "detail": shortened(to_sentence(at, ", or ".join(details)))}
+        for at, details in islice(by_pointer.items(), MAX_ERRORS)
+    ]
+    if more := len(by_pointer) - len(listed):
+        listed.append({"pointer": "", "detail": f"{more} more errors are not listed: correct these first."})
     return ProblemError(Slug.INVALID, " ".join(e["detail"] for e in listed), errors=listed)
+
+
+def shortened(text: str) -> str:
+    """A text that may quote what the client sent, cut to a length that can be read."""
+    return text if len(text) <= MAX_ERROR_TEXT else text[: MAX_ERROR_TEXT - 1] + "…"
 
 
 def render(error: ProblemError, instance: str) -> Response:
@@ -145,7 +160,7 @@ def _of_validation(errors: Sequence[Any], body: Any) -> ProblemError:
         if e["type"] == "json_invalid":
             reason = e.get("ctx", {}).get("error", "not JSON")
             return ProblemError(Slug.MALFORMED, f"The body is not JSON: {reason} at character {e['loc'][-1]}.")
-    return invalid(*((pointer(e, body), describe_error(e)) for e in errors))
+    return invalid(*((pointer(e, body), describe_error(e)) for e in errors[:MAX_VALIDATED]))
 
 
 def pointer(error: Mapping[str, Any], body: Any) -> str:

@@ -6,7 +6,8 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-_RANGE: Final = re.compile(r"bytes\s*=\s*(\d*)-(\d*)", re.IGNORECASE)
+_RANGE: Final = re.compile(r"bytes\s*=\s*([0-9]*)-([0-9]*)", re.IGNORECASE)
+_LONGEST: Final = 18  # digits of the largest size: an exabyte
 
 
 class Unsatisfiable(Exception):
@@ -23,16 +24,22 @@ def parse_range(value: str | None, size: int) -> tuple[int, int] | None:
     if not start and not end:
         return None
     if not start:
-        length = int(end)
+        length = _bytes(end)
         if length == 0 or size == 0:
             raise Unsatisfiable
         return max(0, size - length), size - 1
-    first = int(start)
-    if end and int(end) < first:
+    first = _bytes(start)
+    if end and _bytes(end) < first:
         return None
     if first >= size:
         raise Unsatisfiable
-    return first, min(int(end), size - 1) if end else size - 1
+    return first, min(_bytes(end), size - 1) if end else size - 1
+
+
+def _bytes(digits: str) -> int:
+    """A position or length of any number of digits; beyond every file all of them are the same."""
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= _LONGEST else 10**_LONGEST
 
 
 def matches(if_none_match: str | None, etag: str) -> bool:

@@ -15,6 +15,11 @@ from shared.contracts.values import AssetKind, Output, SegmentType, Transition, 
 MAX_TEXT: Final = 4000
 MAX_TITLE: Final = 300
 MAX_SECONDS: Final = 600.0
+MAX_CHARACTERS: Final = 50  # of one scene
+MAX_LINES: Final = 200  # of dialogue in one segment
+MAX_SCENE_NUMBER: Final = 1_000_000
+MAX_WARNINGS: Final = 50
+MAX_WARNING: Final = 500  # characters
 _SEGMENT_TEXTS: Final = (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NARRATION)
 
 
@@ -113,7 +118,7 @@ class _Reader:
             output=self._output(doc.get("output")),
             music=self._text(music, "music", "/directions", MAX_DIRECTIONS),
             segments=segments,
-            warnings=tuple(self.warnings),
+            warnings=tuple(self._told()),
         )
 
     def segment(self, raw: Any, at: str) -> SegmentPlan:
@@ -153,13 +158,17 @@ class _Reader:
         number = scene.get("scene_number")
         if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
             self._wrong(f"{at}/scene_number", "must be a whole number")
-        characters = self._list(scene.get("characters"), f"{at}/characters")
+        elif number is not None and abs(number) > MAX_SCENE_NUMBER:
+            self._wrong(f"{at}/scene_number", f"must be from -{MAX_SCENE_NUMBER} to {MAX_SCENE_NUMBER}")
+        characters = self._list(scene.get("characters"), f"{at}/characters", MAX_CHARACTERS)
         for i, name in enumerate(characters):
             if not isinstance(name, str):
                 self._wrong(f"{at}/characters/{i}", "must be a string")
+            elif len(name) > MAX_TITLE:
+                self._wrong(f"{at}/characters/{i}", f"must have at most {MAX_TITLE} characters")
         dialogue = [
             self._line(line, f"{at}/dialogue/{i}")
-            for i, line in enumerate(self._list(scene.get("dialogue"), f"{at}/dialogue"))
+            for i, line in enumerate(self._list(scene.get("dialogue"), f"{at}/dialogue", MAX_LINES))
         ]
         return {
             "scene_number": number,
@@ -185,7 +194,7 @@ class _Reader:
         if self.strict:
             return None
         if row.get("starting_image") is None:
-            self.warnings.append(f"{at}/starting_image_url is deprecated; use starting_image {{url}}")
+            self._warn(f"{at}/starting_image_url is deprecated; use starting_image {{url}}")
             raw: Any = {"url": legacy}
         else:
             raw = row["starting_image"]
@@ -216,11 +225,13 @@ class _Reader:
                 self._unknown(f"{at}/{key}")
         return {key: value for key, value in raw.items() if key in known}
 
-    def _list(self, raw: Any, at: str) -> list[Any]:
+    def _list(self, raw: Any, at: str, most: int) -> list[Any]:
         if raw is None:
             return []
         if isinstance(raw, list):
-            return raw
+            if len(raw) > most:
+                self._wrong(at, f"must have at most {most} items")
+            return raw[:most]
         self._wrong(at, "must be a list")
         return []
 
@@ -254,6 +265,14 @@ class _Reader:
             self._wrong(at, f"must be one of {', '.join(o.value for o in options)}")
             return default
 
+    def _warn(self, text: str) -> None:
+        self.warnings.append(text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…")
+
+    def _told(self) -> list[str]:
+        """The warnings, not more than a person reads."""
+        more = len(self.warnings) - MAX_WARNINGS
+        return [*self.warnings[:MAX_WARNINGS], *([f"{more} more warnings are not listed"] if more > 0 else [])]
+
     def _wrong(self, pointer: str, detail: str) -> None:
         self.errors.append((pointer or "/", detail))
 
@@ -261,4 +280,4 @@ class _Reader:
         if self.strict:
             self.errors.append((pointer, "is not a known field"))
         else:
-            self.warnings.append(f"{pointer} is not a known field and was ignored")
+            self._warn(f"{pointer} is not a known field and was ignored")

@@ -10,6 +10,7 @@ from typing import Final
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
+MAX_CURSOR: Final = 1400  # the longest sort key is a user id: 255 characters of up to 4 bytes each, in base64
 
 
 @dataclass(frozen=True)
@@ -29,5 +30,10 @@ def encode_cursor(after: str | None) -> str | None:
 
 
 def decode_cursor(cursor: str) -> str:
-    """Raises ValueError."""
-    return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    """Raises ValueError, also for what no column could hold."""
+    if len(cursor) > MAX_CURSOR:
+        raise ValueError("too long")
+    found = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    if not found.isprintable():
+        raise ValueError("not printable")
+    return found

@@ -92,7 +92,7 @@ class QueryBase:
 def _place(after: str, by: str) -> str | int:
     """A cursor's content: an id, or a number for lists that are counted."""
     if by.endswith(("number", ".id")):
-        if after.isdigit() and len(after) < 18:
+        if after.isascii() and after.isdigit() and len(after) < 18:
             return int(after)
     elif by.endswith("user_id") or is_id(after):
         return after

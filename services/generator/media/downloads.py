@@ -22,6 +22,8 @@ from shared.core.errors import RetakeError, Retryable, UserError
 TOTAL_S: Final = 300.0
 CONNECT_S: Final = 10.0
 READ_S: Final = 20.0
+MAX_LABEL: Final = 63  # RFC 1035, section 2.3.4
+MAX_HOST: Final = 253
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Resolves a host and a port to IP addresses."""
@@ -60,7 +62,7 @@ class GuardedDownloads:
     async def _public_address(self, host: str) -> str:
         try:
             addresses = await self._resolve(host, 443)
-        except OSError as e:
+        except (OSError, UnicodeError) as e:  # UnicodeError: a name that IDNA cannot write
             raise _refused(f"The host {host} does not exist.") from e
         if not addresses or not all(_is_public(a) for a in addresses):
             raise _refused(f"{host} does not resolve to a public address.")
@@ -75,28 +77,65 @@ def _checked_url(url: str) -> SplitResult:
         raise _refused("The URL is not valid.") from e
     if parts.scheme != "https" or not parts.hostname:
         raise _refused("Only https:// URLs are supported.")
+    if (
+        any(not 0 < len(label) <= MAX_LABEL for label in parts.hostname.rstrip(".").split("."))
+        or len(parts.hostname) > MAX_HOST
+    ):
+        raise _refused(f"The host of the URL is not valid: each part of it has 1 to {MAX_LABEL} characters.")
     if port not in (None, 443) or parts.username or parts.password:
         raise _refused("URLs with a port or with credentials are not supported.")
     return parts
 
 
 def _is_public(address: str) -> bool:
+    """Whether this is an address of the public internet: one that `ipaddress` calls global and that is in none of the
+    networks below."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return _is_public(str(inner))
-        if ip in _NAT64:
-            return _is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        if ip not in _GLOBAL_UNICAST:
-            return False
-    return ip.is_global and not ip.is_multicast
+    if ip in _NAT64:
+        return _is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not any(ip in network for network in _REFUSED_4)
+    return ip in _GLOBAL_UNICAST and not any(ip in network for network in _REFUSED_6)
 
 
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
-# The IPv6 addresses that are allocated (RFC 4291). That excludes ::a.b.c.d, a network's own translators
-# (64:ff9b:1::/48), segment routing (5f00::/16), site-local addresses, and whatever Python's tables do not know yet.
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""An IPv4 address behind a translator (RFC 6052), which is how IPv6-only networks see every IPv4 host."""
+
+_REFUSED_4: Final = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "192.0.0.0/24",  # protocol assignments (RFC 6890); two of them count as global
+            "192.31.196.0/24",  # AS112: answered by whoever is near (RFC 7535)
+            "192.52.193.0/24",  # automatic multicast tunnels (RFC 7450)
+            "192.88.99.0/24",  # relays from 6to4 (RFC 7526)
+            "192.175.48.0/24",  # AS112 (RFC 7534)
+            "168.63.129.16/32",  # Azure's host: certificates and settings of virtual machines
+        ),
+    )
+)
+"""IPv4 networks that count as global and are not for a stranger's URL (IANA's special-purpose registry, and clouds)."""
+
+_REFUSED_6: Final = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "2001::/23",  # protocol assignments, among them Teredo and ORCHID
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4: an IPv4 address behind a relay
+            "2620:4f:8000::/48",  # AS112
+            "3ffe::/16",  # 6bone, returned
+            "3fff::/20",  # documentation (RFC 9637)
+        ),
+    )
+)
+"""IPv6 networks in the allocated range that are not the public internet, whatever Python's tables know of them."""
+
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""The IPv6 addresses that are allocated (RFC 4291). That excludes IPv4-mapped and -compatible addresses, a
+network's own translators (64:ff9b:1::/48), segment routing (5f00::/16) and site-local addresses."""
 
 
 async def _save(client: httpx.AsyncClient, request: httpx.Request, path: Path, max_size: int) -> None:

@@ -71,7 +71,8 @@ async def test_a_session_is_no_token_and_lives_no_longer_than_its_token(clock: F
     identity = await t.verify(t.issue("ana", "Ana", timedelta(hours=1)))
     session, seconds = t.open_session(identity)
     assert seconds == 3600
-    assert t.verify_session(session).user_id == "ana"
+    assert t.verify_session(session).identity.user_id == "ana"
+    assert t.verify_session(session).session_id != t.verify_session(t.open_session(identity)[0]).session_id
     with pytest.raises(InvalidToken):
         await t.verify(session)
     with pytest.raises(InvalidToken):
@@ -115,5 +116,9 @@ def test_settings_refuse_weak_secrets_and_never_show_them() -> None:
     settings = Settings(**given, public_url="https://retake.example/")
     assert SECRET not in repr(settings)
     assert settings.public_url == "https://retake.example"
+    for origins in (["*"], ["https://*.example"], ["null"], ["https://studio.example/"], ["https://a.example", "*"]):
+        with pytest.raises(ValidationError, match="one exact origin"):
+            Settings(**given, cors_origins=origins)
+    assert Settings(**given, cors_origins=["https://studio.example", "http://[::1]:8080"]).cors_origins
     with pytest.raises(ValidationError, match="at least 32 bytes"):
         Settings(**given | {"jwt_secret": "short"})

@@ -87,6 +87,26 @@ async def test_an_ipv6_address_is_written_as_one(tmp_path: Path) -> None:
         "5f00::1",
         "2001:db8::1",
         "2001:0:7f00:1::f5ff:fffe",
+        "192.0.0.9",
+        "192.0.0.170",
+        "192.88.99.1",
+        "168.63.129.16",
+        "192.175.48.1",
+        "198.18.0.1",
+        "240.0.0.1",
+        "3fff::1",
+        "3fff:fff::1",
+        "3ffe::1",
+        "2002:a83f:8110::1",
+        "2002:808:808::1",
+        "::ffff:168.63.129.16",
+        "::ffff:8.8.8.8",
+        "64:ff9b::a83f:8110",
+        "64:ff9b::c000:aa",
+        "2001:20::1",
+        "2001:4:112::1",
+        "2620:4f:8000::1",
+        "4000::1",
     ],
 )
 async def test_private_addresses_are_refused(tmp_path: Path, address: str) -> None:
@@ -151,6 +171,25 @@ async def test_a_stream_without_end_is_cut(tmp_path: Path) -> None:
             "https://example.com/a", tmp_path / "a", max_size=10_000
         )
     assert (tmp_path / "a").stat().st_size <= 10_000
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "64:ff9b::808:808", "168.63.129.15", "192.0.1.1", "2606:4700::1", "2a00:1450:4001:80b::1"]
+)
+async def test_public_addresses_are_reached(tmp_path: Path, address: str) -> None:
+    wire = Wire()
+    await downloads(wire, address).fetch("https://example.com/a", tmp_path / "a", max_size=100)
+    assert wire.requests[0].url.host == address
+
+
+@pytest.mark.parametrize(
+    "host", ["a" * 64 + ".example", "a..example", ".example", ".".join(["abcdefgh"] * 40), "\u00fc" * 60 + ".example"]
+)
+async def test_a_host_that_no_name_server_can_be_asked_for_is_told(tmp_path: Path, host: str) -> None:
+    """With the system's own resolver, which raises UnicodeError for these."""
+    with pytest.raises(UserError) as told:
+        await GuardedDownloads(transport=Wire()).fetch(f"https://{host}/a", tmp_path / "a", max_size=100)
+    assert told.value.code == "url_refused"
 
 
 async def test_an_unknown_host_is_told(tmp_path: Path) -> None:

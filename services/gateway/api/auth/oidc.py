@@ -44,7 +44,7 @@ class OidcTokens:
         try:
             claims = jwt.decode(token, key, self._algorithms, options, audience=self._audience, issuer=self._issuer)
             return self._identity(claims)
-        except (jwt.PyJWTError, ValueError, TypeError) as e:
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as e:
             raise InvalidToken("The token has another issuer or audience.") from e
 
     def _header(self, token: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class OidcTokens:
             raise InvalidToken("The token is too long.")
         try:
             header: dict[str, Any] = jwt.get_unverified_header(token)
-        except jwt.PyJWTError as e:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as e:
             raise InvalidToken("The token cannot be read.") from e
         if header.get("alg") not in self._algorithms:
             raise InvalidToken(f"The token must be signed with {' or '.join(self._algorithms)}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,9 +15,19 @@ from shared.core.clock import Clock
 ALGORITHM: Final = "HS256"
 LEEWAY_S: Final = 10  # between the clocks of issuer and gateway
 REMEMBERED: Final = 10_000  # tokens whose signature need not be computed again
+LONGEST_TOKEN: Final = 16 * 1024  # bytes, before anything of it is parsed
 SESSION_LIFE: Final = timedelta(hours=12)
 SESSION_AUDIENCE: Final = "retake-session"
 """A session is no bearer token, and a bearer token is no session."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a session cookie says. `session_id` is random, and only ours: the cookie's text may be written in several
+    ways."""
+
+    identity: Identity
+    session_id: str
 
 
 class LocalTokens:
@@ -35,7 +47,7 @@ class LocalTokens:
         """Raises InvalidToken. A token that was right once stays right until it expires."""
         known = self._known.get(token)
         if known is None:
-            known = self._decode(token, self._audience)
+            known, _ = self._decode(token, self._audience)
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[token] = known
@@ -46,29 +58,47 @@ class LocalTokens:
         """What the cookie holds, and the seconds that it lives: never longer than the token it was made from."""
         now = int(self._clock.now().timestamp())
         expires = min(identity.expires_at, now + int(SESSION_LIFE.total_seconds()))
-        return self._encode(identity.user_id, identity.name, SESSION_AUDIENCE, expires), max(0, expires - now)
+        session_id = {"jti": secrets.token_urlsafe(18)}
+        cookie = self._encode(identity.user_id, identity.name, SESSION_AUDIENCE, expires, **session_id)
+        return cookie, max(0, expires - now)
 
-    def verify_session(self, token: str) -> Identity:
-        return self._decode(token, SESSION_AUDIENCE)
+    def verify_session(self, token: str) -> Session:
+        """Raises InvalidToken. Whether it was signed out is not known here."""
+        identity, claims = self._decode(token, SESSION_AUDIENCE)
+        if not isinstance(session_id := claims.get("jti"), str):
+            raise InvalidToken("The session is not one of ours.")
+        return Session(identity, session_id)
 
-    def _encode(self, user_id: str, name: str, audience: str, expires: int) -> str:
+    def _encode(self, user_id: str, name: str, audience: str, expires: int, **more: str) -> str:
         now = int(self._clock.now().timestamp())
-        claims = {"sub": user_id, "name": name, "iss": self._issuer, "aud": audience, "iat": now, "exp": expires}
+        claims = {
+            "sub": user_id,
+            "name": name,
+            "iss": self._issuer,
+            "aud": audience,
+            "iat": now,
+            "exp": expires,
+            **more,
+        }
         return jwt.encode(claims, self._secret, ALGORITHM)
 
-    def _decode(self, token: str, audience: str) -> Identity:
+    def _decode(self, token: str, audience: str) -> tuple[Identity, dict[str, Any]]:
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidToken("The token is too long.")
         # exp is checked below, against our own clock; PyJWT would take the machine's.
         options: Any = {"require": ["exp", "sub", "iss", "aud"], "verify_exp": False, "verify_iat": False}
         try:
-            claims = jwt.decode(token, self._secret, [ALGORITHM], options, audience=audience, issuer=self._issuer)
+            claims: dict[str, Any] = jwt.decode(
+                token, self._secret, [ALGORITHM], options, audience=audience, issuer=self._issuer
+            )
             expires = int(claims["exp"])
-        except (jwt.PyJWTError, ValueError, TypeError) as e:
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as e:
             raise InvalidToken("The token is not one of ours.") from e
         user_id, name = claims["sub"], claims.get("name")
         scopes = str(claims.get("scope") or "").split()
         found = Identity(user_id, name if isinstance(name, str) and name else user_id, tuple(scopes), expires)
         self._check_time(found)
-        return found
+        return found, claims
 
     def _check_time(self, identity: Identity) -> None:
         if identity.expires_at + LEEWAY_S < self._clock.now().timestamp():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -13,8 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.api.app_state import AppState
 from services.gateway.api.middleware.errors import header
 from services.gateway.api.middleware.rate_limit import Standing
-from services.gateway.api.problems import ProblemError, of, rate_limited, render
+from services.gateway.api.middleware.request_heads import SESSION
+from services.gateway.api.problems import ProblemError, invalid, of, rate_limited, render
 from services.gateway.domain.identity import Identity, InvalidToken
+from services.gateway.domain.json_bounds import json_problem
 from services.gateway.domain.problems import Slug
 
 API: Final = "/api/v1"
@@ -22,9 +23,9 @@ IDENTITY: Final = "retake.identity"
 """Key of the ASGI scope: the Identity of who is signed in, or None on a public path."""
 
 MAX_JSON: Final = 1024 * 1024
+_LENGTH_DIGITS: Final = len(str(MAX_JSON))
 BODY_S: Final = 20.0  # for a body of that size: ten times what a slow mobile line needs
 UPLOAD_STALL_S: Final = 60.0  # without a byte of a file: a phone that changes its network is back by then
-SESSION_COOKIE: Final = "retake_session"
 
 _MEDIA: Final = f"{API}/media/"
 _PUBLIC: Final = (f"{API}/auth/token", f"{API}/openapi.json", _MEDIA)
@@ -95,9 +96,12 @@ class AuthMiddleware:
                     raise InvalidToken("The ticket was used before, has expired, or is for another path.")
                 return Identity(user_id, user_id, (), 0), None
             # Never for a write: no page elsewhere can make the browser do one.
-            session = _cookie(scope)
+            session = scope.get(SESSION)
             if session and (reading or scope["path"] == _SIGN_OUT):
-                return state.tokens.verify_session(session), None
+                opened = state.tokens.verify_session(session)
+                if await state.ended_sessions.has_ended(opened.session_id):
+                    raise InvalidToken("The session was signed out.")
+                return opened.identity, None
             if session:
                 return None, _unauthenticated(
                     "Sessions can only read: send a bearer token with requests that change data."
@@ -127,15 +131,15 @@ class AuthMiddleware:
             return receive
         if scope["path"].endswith("/uploads"):
             return _while_it_comes(receive)
-        length = header(scope, b"content-length")
-        if length is not None and length.isdigit() and int(length) > MAX_JSON:
+        length = (header(scope, b"content-length") or "").lstrip("0")
+        if len(length) > _LENGTH_DIGITS or (length.isascii() and length.isdigit() and int(length) > MAX_JSON):
             raise _too_large()
-        taken, complete = 0, False
+        body, complete = bytearray(), False
 
         patience = asyncio.get_running_loop().time() + BODY_S
 
         async def counted() -> Message:
-            nonlocal taken, complete
+            nonlocal complete
             if complete:
                 return await receive()
             try:
@@ -146,9 +150,11 @@ class AuthMiddleware:
                     Slug.MALFORMED, f"The body did not arrive within {BODY_S:.0f} s.", headers={"Connection": "close"}
                 ) from None
             complete = message["type"] != "http.request" or not message.get("more_body", False)
-            taken += len(message.get("body", b""))
-            if taken > MAX_JSON:
+            body.extend(message.get("body", b""))
+            if len(body) > MAX_JSON:
                 raise _too_large()
+            if complete and (problem := json_problem(bytes(body))):
+                raise invalid(("", problem))
             return message
 
         return counted
@@ -197,11 +203,3 @@ def _ticket(scope: Scope) -> str | None:
         return None
     found = parse_qs(scope["query_string"].decode("latin-1")).get("ticket")
     return found[0] if found else None
-
-
-def _cookie(scope: Scope) -> str | None:
-    try:
-        jar = SimpleCookie(header(scope, b"cookie") or "")
-    except CookieError:
-        return None
-    return jar[SESSION_COOKIE].value if SESSION_COOKIE in jar else None

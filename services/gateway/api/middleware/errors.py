@@ -11,6 +11,7 @@ from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.api import problems
+from services.gateway.api.middleware.request_heads import host_name, read_head
 from services.gateway.api.problems import ProblemError
 from services.gateway.domain.problems import Slug
 from services.gateway.stream.response import LATER, PLAIN_SEND
@@ -76,11 +77,19 @@ class ErrorMiddleware:
             },
         ) as current:
             try:
-                if self._local_mode and host_name(scope) not in LOCAL_HOSTS:
+                read_head(scope)
+                if host_of(scope) is None and header(scope, b"host"):
+                    raise ProblemError(
+                        Slug.MALFORMED,
+                        "The Host header is not a host name, or one with a port.",
+                        recovery="Send the host of the URL alone, without a user or a path.",
+                        headers={"Connection": "close"},
+                    )
+                if self._local_mode and host_of(scope) not in LOCAL_HOSTS:
                     raise ProblemError(
                         Slug.MALFORMED,
                         "In local mode only requests to this machine are answered.",
-                        recovery="RequestContext it localhost, 127.0.0.1 or [::1].",
+                        recovery="Call it localhost, 127.0.0.1 or [::1].",
                     )
                 await self._app(scope, receive, watched)
             except Exception as e:
@@ -127,12 +136,9 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def host_name(scope: Scope) -> str:
-    """The Host header without its port, lower case."""
-    host = (header(scope, b"host") or "").lower()
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+def host_of(scope: Scope) -> str | None:
+    """The name that the Host header gives us; None: there is none, or it is no host."""
+    return host_name(header(scope, b"host") or "")
 
 
 def origin_of(scope: Scope) -> str:

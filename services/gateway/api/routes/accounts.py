@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -14,14 +15,16 @@ from services.gateway.api.app_state import app_state
 from services.gateway.api.context import SignedIn, Snapshot
 from services.gateway.api.documents import WITH_BODY, answers
 from services.gateway.api.headers import json_only
-from services.gateway.api.middleware.auth import API, SESSION_COOKIE
-from services.gateway.api.middleware.errors import LOCAL_HOSTS, host_name, origin_of
+from services.gateway.api.middleware.auth import API
+from services.gateway.api.middleware.errors import LOCAL_HOSTS, host_of, origin_of
+from services.gateway.api.middleware.request_heads import SESSION, SESSION_COOKIE
 from services.gateway.api.problems import ProblemError, invalid
 from services.gateway.api.responses import json_response
 from services.gateway.api.schemas.accounts import Me, NewTicket, Quota, Ticket, Token
 from services.gateway.api.schemas.base import Money
 from services.gateway.commands.accounts import read_quotas
 from services.gateway.commands.projects import LOCAL_USER
+from services.gateway.domain.identity import InvalidToken
 from services.gateway.domain.problems import Slug
 from services.gateway.domain.quotas import CURRENCY
 
@@ -54,7 +57,7 @@ def _is_local(request: Request) -> bool:
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "none")
     return (
-        host_name(request.scope) in LOCAL_HOSTS
+        host_of(request.scope) in LOCAL_HOSTS
         and site in ("none", "same-origin")
         and (origin is None or origin == origin_of(request.scope))
     )
@@ -76,7 +79,12 @@ async def open_session(context: SignedIn) -> Response:
 
 @router.delete("/session", **answers(None, status=204, description="The cookie is gone."), summary="Sign out")
 async def close_session(context: SignedIn) -> Response:
-    """Takes the cookie away. A bearer token stays valid until it expires: forget it."""
+    """Ends the session of the cookie that is sent, for every copy of it. A bearer token stays valid until it expires:
+    forget it."""
+    if cookie := context.request.scope.get(SESSION):
+        with suppress(InvalidToken):  # it had expired, or was none: there is nothing to end
+            session = context.state.tokens.verify_session(cookie)
+            await context.state.ended_sessions.end(session.session_id, session.identity.expires_at)
     response = Response(status_code=204)
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
     return response

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from services.gateway.domain.json_bounds import MAX_FIELDS
 from services.gateway.domain.timestamps import rfc3339
 from shared.core.ids import is_id
 
@@ -143,6 +144,8 @@ class Body(BaseModel):
     @classmethod
     def _storable(cls, data: Any) -> Any:
         """JSON can escape what no column holds: NUL and halves of surrogate pairs; and Python reads NaN and 1e999."""
+        if _has_too_many_fields(data):
+            raise ValueError(f"objects must have at most {MAX_FIELDS} fields")
         if not _is_storable(data):
             raise ValueError("texts must not contain NUL or unpaired surrogates, and numbers must be finite")
         return data
@@ -213,6 +216,12 @@ class Actor(Resource):
 
     kind: str = Field(description="user, policy or system.")
     user_id: str | None = Field(description="The user's subject at the identity provider; null: no user.")
+
+
+def _has_too_many_fields(data: Any) -> bool:
+    if isinstance(data, dict):
+        return len(data) > MAX_FIELDS or any(map(_has_too_many_fields, data.values()))
+    return any(map(_has_too_many_fields, data)) if isinstance(data, list) else False
 
 
 def _is_storable(data: Any) -> bool:

@@ -73,11 +73,15 @@ class DialogueLine(OpenPart):
 class NewScene(OpenPart):
     """What a segment shows, as the script describes it."""
 
-    scene_number: int | None = _optional("The number of the scene in the script.")
+    scene_number: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = _optional(
+        "The number of the scene in the script."
+    )
     location: str | None = _optional("Where the scene is set.", max_length=4000)
     description: str | None = _optional("What is seen.", max_length=4000)
-    characters: list[str] | None = _optional("The names of the characters in the scene.")
-    dialogue: list[DialogueLine] | None = _optional("The dialogue, in order.")
+    characters: list[Annotated[str, Field(max_length=300)]] | None = _optional(
+        "The names of the characters in the scene.", max_length=50
+    )
+    dialogue: list[DialogueLine] | None = _optional("The dialogue, in order.", max_length=200)
 
 
 class SegmentDirections(OpenPart):
@@ -114,7 +118,9 @@ class StartingImage(OpenPart):
 class ImportedScene(NewScene):
     """What a segment shows. A line of dialogue may be plain text."""
 
-    dialogue: list[DialogueLine | str] | None = _optional("The dialogue, in order.")  # type: ignore[assignment]
+    dialogue: list[DialogueLine | str] | None = _optional(  # type: ignore[assignment]
+        "The dialogue, in order.", max_length=200
+    )
 
 
 class ImportedSegment(DocumentSegment):

@@ -36,7 +36,12 @@ class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_DOCUMENT})):
         examples=[EXAMPLE_DOCUMENT],
         description="The episode as a document of scenes and shots.",
     )
-    yaml: str | None = Field(None, description="The document as YAML.")
+    yaml: str | None = Field(
+        None,
+        max_length=1024 * 1024,
+        description="The document as YAML 1.2: without tags, anchors and aliases, at most 32 levels deep, with at most "
+        "50,000 values.",
+    )
     upload_id: GivenId | None = Field(None, description="An uploaded film to split at its cuts.")
     title: str | None = Field(None, max_length=300, description="The title of the episode, instead of the document's.")
     scene_threshold: Share | None = Field(
