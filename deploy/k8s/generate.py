@@ -1,0 +1,154 @@
+"""Writes the Strimzi resources that follow from `shared/contracts/topics.py`.
+
+    python -m deploy.k8s.generate            write components/strimzi/topics.yaml and users.yaml
+    python -m deploy.k8s.generate --check    compare only; exit code 1 if a file is out of date
+    python -m deploy.k8s.generate --json     topics and ACLs as JSON, for other tools (Terraform, kafka-acls)
+
+Each service may write what it produces and its dead-letter topic, read what it consumes, and read in its own group.
+The operator's user redrives dead letters. No cluster permission is needed, not even for idempotent producers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from shared.contracts.topics import (
+    DAY_MS,
+    MAX_RECORD_BYTES,
+    PARTITIONS,
+    TOPICS,
+    Service,
+    consumed_by,
+    dead_letter_topic,
+    produced_by,
+)
+
+COMPONENT: Final = Path(__file__).parent / "components" / "strimzi"
+API: Final = "kafka.strimzi.io/v1"
+CLUSTER: Final = "retake"
+OPERATOR: Final = "retake-operator"
+REPLICAS: Final = 3
+IN_SYNC: Final = 2
+DEAD_LETTER_DAYS: Final = 30  # long enough for somebody on holiday
+_HEADER: Final = "# Generated from shared/contracts/topics.py by `make contracts`; do not edit.\n"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a user may do with one topic or group."""
+
+    kind: str
+    name: str
+    operations: tuple[str, ...]
+
+
+def topics() -> dict[str, dict[str, str]]:
+    """Configuration by topic, dead-letter topics included."""
+    dead_letters = {
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(MAX_RECORD_BYTES + 48_576),
+        "retention.ms": str(DEAD_LETTER_DAYS * DAY_MS),
+    }
+    return {t.name: t.config for t in TOPICS.values()} | {dead_letter_topic(s): dead_letters for s in Service}
+
+
+def users() -> dict[str, list[Rule]]:
+    """Rules by user: one per service, and the operator's."""
+    return {f"retake-{s}": _service_rules(s) for s in Service} | {OPERATOR: _operator_rules()}
+
+
+def _service_rules(service: Service) -> list[Rule]:
+    write = [Rule("topic", t.name, ("Write", "Describe")) for t in produced_by(service)]
+    read = [Rule("topic", t.name, ("Read", "Describe")) for t in consumed_by(service)]
+    dead_letters = Rule("topic", dead_letter_topic(service), ("Write", "Describe"))
+    return [*write, *read, dead_letters, Rule("group", service.value, ("Read",))]
+
+
+def _operator_rules() -> list[Rule]:
+    rules = [Rule("topic", name, ("Write", "Describe")) for name in TOPICS]
+    for service in Service:
+        letters = dead_letter_topic(service)
+        rules += [Rule("topic", letters, ("Read", "Describe")), Rule("group", f"{letters}.settled", ("Read",))]
+    return rules
+
+
+def topic_resources() -> list[dict[str, Any]]:
+    return [
+        _resource(
+            "KafkaTopic",
+            name,
+            {
+                "partitions": PARTITIONS,
+                "replicas": REPLICAS,
+                "config": config | {"min.insync.replicas": str(IN_SYNC)},
+            },
+        )
+        for name, config in topics().items()
+    ]
+
+
+def user_resources() -> list[dict[str, Any]]:
+    return [
+        _resource(
+            "KafkaUser",
+            name,
+            {
+                "authentication": {"type": "scram-sha-512"},
+                "authorization": {"type": "simple", "acls": [_acl(rule) for rule in rules]},
+            },
+        )
+        for name, rules in users().items()
+    ]
+
+
+def _resource(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": name, "labels": {"strimzi.io/cluster": CLUSTER}}
+    return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _acl(rule: Rule) -> dict[str, Any]:
+    resource = {"type": rule.kind, "name": rule.name, "patternType": "literal"}
+    return {"resource": resource, "operations": list(rule.operations)}
+
+
+def files() -> dict[Path, str]:
+    """Each generated file with its content."""
+    return {
+        COMPONENT / "topics.yaml": _HEADER + _yaml(topic_resources()),
+        COMPONENT / "users.yaml": _HEADER + _yaml(user_resources()),
+    }
+
+
+def _yaml(resources: list[dict[str, Any]]) -> str:
+    return yaml.safe_dump_all(resources, sort_keys=False, explicit_start=True, width=120)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Strimzi topics, users and ACLs from the contracts.")
+    parser.add_argument("--check", action="store_true", help="compare only")
+    parser.add_argument("--json", action="store_true", help="print topics and rules as JSON")
+    options = parser.parse_args(arguments)
+    if options.json:
+        rules = {user: [asdict(rule) for rule in of] for user, of in users().items()}
+        print(json.dumps({"partitions": PARTITIONS, "topics": topics(), "users": rules}, indent=2))
+        return 0
+    stale = [path for path, text in files().items() if not path.exists() or path.read_text() != text]
+    if options.check:
+        for path in stale:
+            print(f"{path} is out of date: run `make contracts`", file=sys.stderr)
+        return 1 if stale else 0
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
