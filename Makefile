@@ -54,6 +54,7 @@ contracts: $(VENV)/.dev ## Generate schemas, examples, AsyncAPI, OpenAPI and the
 	$(BIN)/python -m shared.contracts.docs.generate
 	$(BIN)/python -m services.gateway.api.openapi > docs/api/openapi.json
 	$(BIN)/python -m docs.tools.settings_reference > docs/operations/settings.md
+	$(BIN)/python -m deploy.k8s.generate
 
 check-documents: ## Read the OpenAPI and AsyncAPI documents with other tools (Node; Java and Maven)
 	$(BIN)/python tests/contracts/tools/check_documents.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from fastapi import FastAPI
 from faststream.kafka import KafkaRouter
@@ -19,13 +19,11 @@ from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.events import Publisher
 from shared.messaging.relay import Relay
 from shared.messaging.retention import prune_recurringly
+from shared.migrate import newest_migration
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
 from shared.web.health import Health, database_check, health_routes, problem_check
-
-FIRST_MIGRATION: Final = "0001"  # enough for messaging; later ones are applied before a new version starts
-
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -83,7 +81,7 @@ async def run_messaging(
             Consumer(resources.broker, resources.pool, router, clock=resources.clock, on_dead_letter=on_dead_letter)
         )
         messaging = {"relay": problem_check(lambda: relay.problem), "consumer": problem_check(lambda: consumer.problem)}
-        required = {"database": database_check(resources.pool, FIRST_MIGRATION)}
+        required = {"database": database_check(resources.pool, resources.service, newest_migration(resources.service))}
         if needs_broker:
             health = Health(resources.service, required | messaging)
         else:

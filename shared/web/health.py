@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import asyncpg
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -55,13 +56,19 @@ async def _bounded(check: Check) -> str | None:
         return repr(e)
 
 
-def database_check(pool: Pool, version: str) -> Check:
+def database_check(pool: Pool, service: str, version: str) -> Check:
     """The database answers and has at least this migration (the number before the underscore)."""
+    remedy = f"run `python -m shared.migrate {service}`"
 
     async def check() -> str | None:
         async with pool.acquire(timeout=CHECK_TIMEOUT_S) as connection:
-            applied = await connection.fetchval("select max(version) from schema_migrations")
-        return None if applied and applied >= version else f"migration {version} is not applied (have {applied})"
+            try:
+                applied = await connection.fetchval("select max(version) from schema_migrations")
+            except asyncpg.UndefinedTableError:
+                applied = None
+        if applied and applied >= version:
+            return None
+        return f"migration {version} is not applied (newest: {applied or 'none'}); {remedy}"
 
     return check
 

@@ -9,13 +9,14 @@ import asyncpg
 import pytest
 
 from deploy.local.parts import external
-from deploy.local.parts.databases import migrate, provide
+from deploy.local.parts.databases import provide
 from deploy.local.parts.postgres import EmbeddedPostgres
 from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.options import Options
 from deploy.local.supervisor.preflight import free_port, prepare
 from deploy.local.supervisor.processes import spawn
 from shared.core.errors import UserError
+from shared.migrate import migrate
 from tests.unit.local.stub_system import NotStarted, Running
 
 

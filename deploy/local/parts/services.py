@@ -21,6 +21,7 @@ from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.files import write_private
 from deploy.local.supervisor.processes import Child, Command, python_env, spawn
 from shared.core.errors import Retryable
+from shared.migrate import migrate
 
 POLL_S: Final = 0.05
 
@@ -120,7 +121,7 @@ class ServicePart:
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
             raise Retryable("database_unavailable", f"its database could not be created: {e}") from e
         if not self._migrated:
-            await databases.migrate(url, self.name)
+            await migrate(url, self.name)
             self._migrated = True
         return url
 

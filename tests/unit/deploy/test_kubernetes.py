@@ -1,0 +1,177 @@
+"""deploy/k8s without a cluster: every overlay renders, and everything that a workload names exists or is documented."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.k8s import generate
+from docs.tools.settings_reference import settings_reference
+from shared.contracts.topics import PARTITIONS, TOPICS, Service, consumed_by, produced_by
+from tests.support import kustomize
+from tests.support.components import COMPONENTS
+from tests.support.kustomize import Resource
+
+ROOT = Path(__file__).resolve().parents[3]
+K8S = ROOT / "deploy" / "k8s"
+FOLDERS = [K8S / "base", *sorted(p.parent for p in (K8S / "overlays").glob("*/kustomization.yaml"))]
+OVERLAYS = FOLDERS[1:]
+POD_KINDS = {"Deployment", "StatefulSet", "Job"}
+SECRET_MAKERS = {"ExternalSecret", "SealedSecret"}
+
+
+def name_of(folder: Path) -> str:
+    return folder.name
+
+
+@pytest.fixture(scope="module")
+def binary() -> Path:
+    with COMPONENTS.bring("kustomize"):
+        found = kustomize.build()
+        COMPONENTS.has("kustomize", f"kustomize {kustomize.VERSION}")
+        return found
+
+
+def named(resources: list[Resource], *kinds: str) -> set[str]:
+    return {r["metadata"]["name"] for r in resources if r["kind"] in kinds}
+
+
+def pods(resources: list[Resource]) -> Iterator[tuple[str, Resource]]:
+    for resource in resources:
+        if resource["kind"] in POD_KINDS:
+            yield resource["metadata"]["name"], resource["spec"]["template"]
+
+
+def containers(pod: Resource) -> list[Resource]:
+    spec = pod["spec"]
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def references(value: Any, key: str, name: str) -> Iterator[str]:
+    """The names at `key: {name: ...}` anywhere in `value`."""
+    if isinstance(value, dict):
+        if isinstance(value.get(key), dict) and name in value[key]:
+            yield value[key][name]
+        for part in value.values():
+            yield from references(part, key, name)
+    elif isinstance(value, list):
+        for part in value:
+            yield from references(part, key, name)
+
+
+def test_the_generated_files_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_a_stale_file_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(generate, "PARTITIONS", PARTITIONS + 1)
+    assert generate.main(["--check"]) == 1
+    assert "topics.yaml is out of date" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("service", Service)
+def test_a_service_may_do_what_its_contracts_say_and_no_more(service: Service) -> None:
+    rules = generate.users()[f"retake-{service}"]
+    may = {(r.kind, r.name, o) for r in rules for o in r.operations}
+    written = {t.name for t in produced_by(service)} | {f"{service}.dlq"}
+    read = {t.name for t in consumed_by(service)}
+    assert {n for k, n, o in may if (k, o) == ("topic", "Write")} == written
+    assert {n for k, n, o in may if (k, o) == ("topic", "Read")} == read
+    assert {n for k, n, o in may if (k, o) == ("group", "Read")} == {str(service)}
+    assert all(kind in {"topic", "group"} for kind, _, _ in may)
+
+
+def test_every_topic_has_its_resource() -> None:
+    documents = list(yaml.safe_load_all((K8S / "components/strimzi/topics.yaml").read_text()))
+    names = {d["metadata"]["name"] for d in documents}
+    assert names == set(TOPICS) | {f"{s}.dlq" for s in Service}
+    assert {d["spec"]["partitions"] for d in documents} == {PARTITIONS}
+
+
+@pytest.mark.parametrize("file", sorted(K8S.rglob("*.yaml")), ids=lambda p: str(p.relative_to(K8S)))
+def test_every_file_is_yaml_and_is_used(file: Path) -> None:
+    assert all(isinstance(d, dict | list) for d in yaml.safe_load_all(file.read_text()))
+    if file.name != "kustomization.yaml":
+        users = [k.read_text() for k in K8S.rglob("kustomization.yaml") if k.parent in file.parents]
+        assert any(file.name in text for text in users), "no kustomization names this file"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+def test_pods_meet_the_restricted_standard(binary: Path, folder: Path) -> None:
+    for name, pod in pods(kustomize.render(binary, folder)):
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in containers(pod):
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False, name
+            assert security["capabilities"] == {"drop": ["ALL"]}, name
+            assert security["readOnlyRootFilesystem"] is True, name
+            assert "memory" in container["resources"]["limits"], name
+            assert "cpu" not in container["resources"]["limits"], name
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+def test_selectors_find_their_pods_and_nothing_names_what_is_missing(binary: Path, folder: Path) -> None:
+    resources = kustomize.render(binary, folder)
+    templates = dict(pods(resources))
+    for resource in resources:
+        if resource["kind"] in {"Service", "PodDisruptionBudget"}:
+            selector = resource["spec"]["selector"]
+            wanted = selector.get("matchLabels", selector)
+            found = [n for n, t in templates.items() if wanted.items() <= t["metadata"]["labels"].items()]
+            assert found == [resource["metadata"]["name"]], resource["metadata"]
+    for name, pod in templates.items():
+        spec = pod["spec"]
+        if "serviceAccountName" in spec:
+            assert spec["serviceAccountName"] in named(resources, "ServiceAccount"), name
+        volumes = {v["name"] for v in spec.get("volumes", [])} | {
+            c["metadata"]["name"]
+            for r in resources
+            if r["kind"] == "StatefulSet" and r["metadata"]["name"] == name
+            for c in r["spec"].get("volumeClaimTemplates", [])
+        }
+        for container in containers(pod):
+            assert {m["name"] for m in container.get("volumeMounts", [])} <= volumes, name
+            ports = {p["name"] for p in container.get("ports", [])}
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                handler = container.get(probe, {}).get("httpGet")
+                assert handler is None or handler["port"] in ports, (name, probe)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+def test_every_variable_of_a_service_is_a_setting(binary: Path, folder: Path) -> None:
+    documented = set(re.findall(r"`((?:<SERVICE>|[A-Z]+)_[A-Z_0-9]+)`", settings_reference()))
+    resources = kustomize.render(binary, folder)
+    for service in Service:
+        prefix = f"{service.upper()}_"
+        template = dict(pods(resources))[service]
+        given = {e["name"] for c in containers(template) for e in c.get("env", [])}
+        for config in (r for r in resources if r["kind"] in {"ConfigMap", "Secret"}):
+            if config["metadata"]["name"].startswith(service):
+                given |= set(config.get("data", {})) | set(config.get("stringData", {}))
+        own = {n for n in given if n.startswith(prefix)} - {f"{prefix}HOST", f"{prefix}PORT"}
+        assert {n for n in own if n not in documented and n.replace(prefix, "<SERVICE>_", 1) not in documented} == set()
+
+
+@pytest.mark.parametrize("folder", OVERLAYS, ids=name_of)
+def test_an_overlay_has_every_image_configuration_and_secret_that_it_names(binary: Path, folder: Path) -> None:
+    resources = kustomize.render(binary, folder)
+    configured = named(resources, "ConfigMap")
+    secrets = named(resources, "Secret")
+    secrets |= {r["spec"]["target"]["name"] for r in resources if r["kind"] in SECRET_MAKERS}
+    for name, pod in pods(resources):
+        assert set(references(pod, "configMapRef", "name")) <= configured, name
+        assert set(references(pod, "configMap", "name")) <= configured, name
+        assert set(references(pod, "configMapKeyRef", "name")) <= configured, name
+        for kind, key in (("secretRef", "name"), ("secretKeyRef", "name"), ("secret", "secretName")):
+            assert set(references(pod, kind, key)) <= secrets, name
+        for container in containers(pod):
+            assert re.search(r"[/:@]", container["image"]), f"{name}: {container['image']} has no tag or registry"
+    assert all(r["metadata"].get("namespace") for r in resources if r["kind"] != "Namespace")
