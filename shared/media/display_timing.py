@@ -44,7 +44,7 @@ class _Packet(NamedTuple):
 
 
 def display_timing(container: InputContainer, stream: VideoStream) -> DisplayTiming:
-    """Reads all packets of the stream, then seeks back. Blocks. A truncated file is displayed as far as it goes."""
+    """Reads all packets of the stream. Blocks. A truncated file is displayed as far as it goes."""
     packets: list[_Packet] = []
     with suppress(av.error.FFmpegError):
         for packet in container.demux(stream):
@@ -52,7 +52,6 @@ def display_timing(container: InputContainer, stream: VideoStream) -> DisplayTim
             time = packet.pts if container.format.name != "avi" else packet.dts
             if packet.size and not packet.is_discard and time is not None:
                 packets.append(_Packet(time, packet.dts, packet.duration or 0))
-    container.seek(0)
     if not packets or stream.time_base is None:
         return DisplayTiming()
     base = float(stream.time_base)

@@ -67,7 +67,7 @@ async def run_ffmpeg(
     line of ffmpeg's output that names the cause; the log has more of it.
     """
     prefix = ["nice", "-n", str(niceness)] if niceness else []
-    argv = [*prefix, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
+    argv = [*prefix, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.25", *args]
     limits = limits or ResourceLimits(_MEMORY, math.ceil(timeout_s) * (os.cpu_count() or 1), _LARGEST_FILE)
     running = child(argv, stdin=stdin, stdout=PIPE, env=bare_environment(), limits=limits)
@@ -130,15 +130,32 @@ def _failure(code: int, stderr_text: str, limits: ResourceLimits) -> Permanent |
 
 # Messages that only follow from an earlier error.
 _ECHOES = ("Conversion failed", "Terminating thread", "Error opening output file", "Task finished with error",
-           "Nothing was written into output", "Error while decoding: ", "Error while opening decoder")  # fmt: skip
+           "Nothing was written into output", "Error while decoding: ", "Error while opening decoder",
+           "Could not open encoder before EOF")  # fmt: skip
+# Messages about a component's part in an error, which the component itself has described.
+_GENERAL = ("Error submitting packet to decoder", "Error processing packet in decoder", "Decoding error",
+            "Error submitting a packet to the muxer", "Error while filtering")  # fmt: skip
+_STATISTICS = re.compile(r"(frame|size|Lsize)=|(video|audio):\d+KiB")
+_PREFIXES = re.compile(r"^(\[[^\]]*\]\s*)+")
+_LEVELS = ("[fatal]", "[error]", "[panic]")
+_PATH = re.compile(r"'?\b(?:file:)?/[^\s':]+'?|'?file:[^\s']+'?")
 
 
 def _cause_line(stderr_text: str) -> str:
-    """The last line that names a cause, without the names and addresses of ffmpeg's components."""
-    lines = [re.sub(r"^(\[[^\]]*\]\s*)+", "", line).strip() for line in stderr_text.splitlines()]
-    lines = [line for line in lines if line]
-    causes = [line for line in lines if not line.startswith(_ECHOES)]
-    return (causes or lines or [""])[-1][:300]
+    """The line that names a cause, without names, addresses and paths: an error of a decoder, else of ffmpeg.
+
+    What ffmpeg tells of its progress or of its output is no cause.
+    """
+    lines: list[tuple[bool, str]] = []
+    for line in stderr_text.splitlines():
+        prefix = found.group() if (found := _PREFIXES.match(line)) else ""
+        message = line.removeprefix(prefix).strip()
+        if message and not _STATISTICS.match(message):
+            lines.append((any(level in prefix for level in _LEVELS), message))
+    errors = [message for is_error, message in lines if is_error] or [message for _, message in lines]
+    causes = [message for message in errors if not message.startswith(_ECHOES)]
+    details = [message for message in causes if not message.startswith(_GENERAL)]
+    return _PATH.sub("the file", (details or causes or errors or [""])[-1])[:300]
 
 
 _STOPPED = 255  # its exit code after a signal that it catches: SIGTERM, SIGINT, SIGXCPU

@@ -16,6 +16,9 @@ class Form(Enum):
     FLAC = "flac"
     AAC = "aac"
     OGG = "ogg"
+    AIFF = "aiff"
+    CAF = "caf"
+    AMR = "amr"
     PICTURE = "picture"
     PLAYLIST = "playlist"
     ARCHIVE = "archive"
@@ -38,19 +41,25 @@ _DEMUXERS: Final = {
     Form.FLAC: "flac",
     Form.OGG: "ogg",
     Form.AAC: "aac",
+    Form.AIFF: "aiff",
+    Form.CAF: "caf",
+    Form.AMR: "amr",
 }
 
 # Accepted formats, as named in errors and documents; the same in the gateway and the generator.
 PICTURES: Final = "JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP"
-VIDEOS: Final = "MP4, MOV, MKV, WebM or AVI"
-SOUNDS: Final = "WAV, MP3, FLAC, Ogg, M4A or AAC"
+VIDEOS: Final = "MP4, MOV, 3GP, MKV, WebM or AVI"
+SOUNDS: Final = "WAV, MP3, FLAC, Ogg, M4A, AAC, AIFF, CAF, AMR, MKA or WebM"
 
+
+_HEAD_BYTES: Final = 1024
 
 _SIGNATURES: Final = (
     (b"\x1aE\xdf\xa3", Form.MATROSKA),
     (b"fLaC", Form.FLAC),
     (b"OggS", Form.OGG),
-    (b"ID3", Form.MP3),
+    (b"caff", Form.CAF),
+    (b"#!AMR", Form.AMR),
     (b"\xff\xd8\xff", Form.PICTURE),
     (b"\x89PNG\r\n\x1a\n", Form.PICTURE),
     (b"GIF8", Form.PICTURE),
@@ -64,14 +73,34 @@ _SIGNATURES: Final = (
     (b"%PDF", Form.ARCHIVE),
 )
 _RIFF: Final = {b"AVI ": Form.AVI, b"WAVE": Form.WAV, b"WEBP": Form.PICTURE}
+_LARGE_RIFF: Final = (b"RF64", b"BW64")  # WAV with sizes in 64 bits (EBU Tech 3306, ITU-R BS.2088)
 _STILL: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")  # HEIC and AVIF
 _OLD_QUICKTIME: Final = (b"moov", b"mdat", b"wide")  # first boxes of a MOV without brands
 
 
 def sniff(path: Path) -> Form:
-    """The format of a file, from its first KiB. Blocks briefly."""
+    """The format of a file, from its first KiB and, behind ID3 tags, the next one. Blocks briefly."""
     with path.open("rb") as file:
-        head = file.read(1024)
+        head = file.read(_HEAD_BYTES)
+        tagged = False
+        while head.startswith(b"ID3") and len(head) >= 10:
+            tagged = True
+            file.seek(_tag_length(head) + file.tell() - len(head))
+            head = file.read(_HEAD_BYTES)
+    form = _form(head)
+    if not tagged:
+        return form
+    # Tags are written before FLAC and AAC, too; anything else behind one is what players take it for.
+    return form if form in (Form.FLAC, Form.AAC) else Form.MP3
+
+
+def is_webm(path: Path) -> bool:
+    """Whether a Matroska file declares itself as WebM."""
+    with path.open("rb") as file:
+        return b"webm" in file.read(64)
+
+
+def _form(head: bytes) -> Form:
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         return Form.PICTURE if brand in _STILL else Form.MP4
@@ -79,8 +108,10 @@ def sniff(path: Path) -> Form:
         return Form.MP4
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], Form.UNKNOWN)
-    if head.startswith(b"ID3") and _after_tag(path, head) == b"fLaC":
-        return Form.FLAC  # FLAC with Content Credentials
+    if head[:4] in _LARGE_RIFF and head[8:12] == b"WAVE":
+        return Form.WAV
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return Form.AIFF
     for signature, form in _SIGNATURES:
         if head.startswith(signature):
             return form
@@ -96,11 +127,9 @@ def sniff(path: Path) -> Form:
     return Form.WEB_PAGE if text.startswith((b"<!doctype", b"<html", b"<head")) else Form.UNKNOWN
 
 
-def _after_tag(path: Path, head: bytes) -> bytes:
-    """The four bytes after an ID3v2 tag, whose length has seven bits per byte."""
+def _tag_length(head: bytes) -> int:
+    """Bytes of the ID3v2 tag at the start, with its header and footer; seven bits per byte (ID3v2.4, section 3.1)."""
     length = 0
     for byte in head[6:10]:
         length = length << 7 | byte & 0x7F
-    with path.open("rb") as file:
-        file.seek(10 + length)
-        return file.read(4)
+    return length + (20 if head[5] & 0x10 else 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ from av.sidedata.sidedata import Type
 from shared.media.display_timing import display_timing
 from shared.media.sandbox import DECODERS, Option, open_media, unreadable
 
+_UNSTATED: Final = ("mp3", "aac")  # formats without a header that tells their length
+_DELAY_S: Final = 0.1  # more than encoders add at both ends
 _ALPHA_DECODERS: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
@@ -27,6 +30,7 @@ class Probe:
     `turned`: the file asks for its pictures to be rotated or mirrored, which ffmpeg does. `decoder`: the name of the
     video decoder where ffmpeg's first choice would not do. `first_s`, `shift_s`: see `shared.media.display_timing`.
     `colour`: matrix, transfer and primaries as code points, 2 where the file does not say.
+    `is_length_stated`: the header tells how long sound lasts; of a recording that was streamed it does not.
     """
 
     container: str
@@ -48,6 +52,7 @@ class Probe:
     audio_codec: str | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    is_length_stated: bool = True
 
     @property
     def input_options(self) -> dict[str, Option]:
@@ -64,9 +69,17 @@ def probe(path: Path | str) -> Probe:
         with open_media(path) as container:
             video = picture_stream(container)
             found: dict[str, object] = _audio(container)
-            length = float(container.duration / av.time_base) if container.duration else 0.0
-            found |= {"duration_s": length} | (_video(container, video) if video is not None else {})
-            return Probe(container=container.format.name, **found)  # type: ignore[arg-type]
+            if video is not None:
+                found |= _video(container, video)
+            else:
+                found["is_length_stated"] = bool(container.duration)
+                found["duration_s"] = _sound_seconds(container)
+            name = container.format.name
+        if video is not None:
+            # From the start again: seeking fails in a file whose first key frame is not at its start.
+            with open_media(path) as container:
+                found |= _first_picture(container, str(found["video_codec"]))
+        return Probe(container=name, **found)  # type: ignore[arg-type]
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         raise unreadable(message_of(error)) from error
 
@@ -107,13 +120,36 @@ def _audio(container: av.container.InputContainer) -> dict[str, object]:
     }
 
 
+def _sound_seconds(container: av.container.InputContainer) -> float:
+    """As the header says where it can be relied on; else, as far as the packets go.
+
+    A recording that was streamed has no length in its header, the frames of an MP3 are counted for its first part only,
+    and the length of AAC is guessed from its bit rate.
+    """
+    stated = container.duration / av.time_base if container.duration else 0.0
+    if not container.streams.audio or (stated > 0 and container.format.name not in _UNSTATED):
+        return float(stated)
+    stream = container.streams.audio[0]
+    base, total, start, end = stream.time_base, 0, None, 0
+    with suppress(av.error.FFmpegError):  # it lasts as far as it can be read
+        for packet in container.demux(stream):
+            lasts = packet.duration or 0
+            total += lasts
+            if packet.pts is not None:
+                start = packet.pts if start is None else min(start, packet.pts)
+                end = max(end, packet.pts + lasts)
+    length = total if container.format.name in _UNSTATED or start is None else end - start
+    counted = float(length * base) if base else 0.0
+    # Where both agree, the header is more precise: it leaves out the encoder's delay.
+    return float(stated) if abs(stated - counted) <= _DELAY_S else counted
+
+
 def _video(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> dict[str, object]:
     times = display_timing(container, stream)
     rate = stream.average_rate or stream.guessed_rate
     codec = _codec(stream)
     # Alpha in WebM is a second picture next to the first one, which ffmpeg's own decoders ignore.
     alpha_decoder = _ALPHA_DECODERS.get(codec) if stream.metadata.get("alpha_mode") == "1" else None
-    frame = next(container.decode(stream), None)
     return {
         "fps": float(rate) if rate else None,
         "frames": times.frames,
@@ -123,8 +159,16 @@ def _video(container: av.container.InputContainer, stream: av.video.stream.Video
         "video_codec": codec,
         "alpha": alpha_decoder is not None,
         "decoder": alpha_decoder,
-        **(_picture(frame, stream) if frame else {"width": stream.width, "height": stream.height}),
     }
+
+
+def _first_picture(container: av.container.InputContainer, codec: str) -> dict[str, object]:
+    """Raises ValueError if there is none: its size, rotation and colour are nowhere else in every format."""
+    stream = picture_stream(container)
+    frame = next(container.decode(stream), None) if stream is not None else None
+    if stream is None or frame is None:
+        raise ValueError(f"none of its pictures can be decoded as {codec}")
+    return _picture(frame, stream)
 
 
 def _picture(frame: av.video.frame.VideoFrame, stream: av.video.stream.VideoStream) -> dict[str, object]:
@@ -135,8 +179,16 @@ def _picture(frame: av.video.frame.VideoFrame, stream: av.video.stream.VideoStre
         "height": height,
         "pix_fmt": frame.format.name,
         "rotation": frame.rotation,
-        "turned": Type.DISPLAYMATRIX in frame.side_data,
+        "turned": bool(frame.rotation) or _has_matrix(frame),
         "interlaced": frame.interlaced_frame,
         "colour": (frame.colorspace, frame.color_trc, frame.color_primaries),
     }
     return facts | ({"alpha": True} if any(part.is_alpha for part in frame.format.components) else {})
+
+
+def _has_matrix(frame: av.video.frame.VideoFrame) -> bool:
+    """Whether ffmpeg will rotate or mirror it; assumed where the frame has side data that PyAV does not know."""
+    try:
+        return Type.DISPLAYMATRIX in frame.side_data
+    except ValueError:
+        return True

@@ -21,8 +21,8 @@ from shared.media.file_type import Form, sniff
 # ffmpeg compares the names of decoders, of which a format may have several.
 _PICTURES: Final = (
     "h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9", "mpeg1video", "mpeg2video", "mpeg4",
-    "msmpeg4", "mjpeg", "png", "webp", "prores", "dnxhd", "cfhd", "dvvideo", "ffv1", "huffyuv", "ffvhuff", "utvideo",
-    "qtrle", "rawvideo", "theora",
+    "h263", "msmpeg4", "mjpeg", "png", "webp", "prores", "dnxhd", "cfhd", "dvvideo", "ffv1", "huffyuv", "ffvhuff",
+    "utvideo", "qtrle", "rawvideo", "theora",
 )  # fmt: skip
 _SOUND: Final = (
     "aac", "mp3", "mp3float", "mp2", "mp2float", "flac", "alac", "opus", "libopus", "vorbis", "libvorbis", "ac3",

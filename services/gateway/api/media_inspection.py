@@ -23,10 +23,14 @@ from services.gateway.domain.uploads import (
     TAIL_BYTES,
     MediaFacts,
     hidden_content,
+    media_kind,
+    settled,
     sniff,
 )
 from shared.core.errors import Permanent, UserError
 from shared.core.processes import bare_environment, child, read_tail
+from shared.media import file_type
+from shared.media.file_type import Form
 from shared.media.probe import probe
 
 log = structlog.get_logger(__name__)
@@ -38,15 +42,15 @@ _FIX: Final = "Send a file that opens in other programs."
 
 
 class MediaInspector:
-    async def inspect(self, kind: str, path: Path) -> MediaFacts:
-        """Raises UserError."""
+    async def inspect(self, content_type: str, path: Path) -> MediaFacts:
+        """What the file holds; `content_type` is what its first bytes tell. Raises UserError."""
+        kind = media_kind(content_type)
         found = await _look(kind, path)
         if kind == "image":
-            return MediaFacts(found["width"], found["height"])
-        if kind == "video" and not found.get("width"):
-            raise UserError("unreadable", "The film has no picture.", _FIX)
-        if kind == "audio" and not found.get("audio_codec"):
-            raise UserError("unreadable", "The file has no sound.", _FIX)
+            return MediaFacts(content_type, found["width"], found["height"])
+        content_type = settled(content_type, Form(found["form"]), bool(found.get("width")))
+        if not found.get("width") and not found.get("audio_codec"):
+            raise UserError("unreadable", "The file has neither pictures nor sound.", _FIX)
         seconds = float(found.get("duration_s") or 0)
         if seconds > MAX_FILM_S:
             raise UserError(
@@ -54,7 +58,7 @@ class MediaInspector:
                 f"It lasts {seconds / 60:.0f} minutes; {MAX_FILM_S // 60} are taken.",
                 "Send a shorter one.",
             )
-        return MediaFacts(found.get("width"), found.get("height"), seconds)
+        return MediaFacts(content_type, found.get("width"), found.get("height"), seconds)
 
 
 async def _look(kind: str, path: Path) -> dict[str, Any]:
@@ -85,7 +89,7 @@ def main(kind: str, path: str) -> int:
             resource.setrlimit(limit, (most, most))
     try:
         _only_one_thing(Path(path))
-        found = _picture(Path(path)) if kind == "image" else vars(probe(path))
+        found = _picture(Path(path)) if kind == "image" else _streams(Path(path))
     except UserError as e:
         print(json.dumps({"code": e.code, "cause": e.cause, "recovery": e.recovery}))
         return REFUSED
@@ -108,6 +112,10 @@ def _only_one_thing(path: Path) -> None:
             f"The file is {hidden}, too: files that are two things at once are not taken.",
             "Save it again in an image or video program, and send that.",
         )
+
+
+def _streams(path: Path) -> dict[str, Any]:
+    return {**vars(probe(path)), "form": file_type.sniff(path).value}
 
 
 def _picture(path: Path) -> dict[str, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.contracts.values import ObjectRef
-from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ EXTENSIONS: Final = {
     "audio/ogg": "ogg",
     "audio/mp4": "m4a",
     "audio/aac": "aac",
+    "audio/webm": "webm",
+    "audio/x-matroska": "mka",
+    "audio/aiff": "aiff",
+    "audio/x-caf": "caf",
+    "audio/amr": "amr",
 }
 _HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _REFUSED: Final = (
@@ -79,8 +84,12 @@ _APPENDED: Final = (
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """As measured in the file: width and height in pixels, duration in seconds; None where a file has none."""
+    """As measured in the file: width and height in pixels, duration in seconds; None where a file has none.
 
+    `content_type` is the file's by its streams, which its first bytes do not tell.
+    """
+
+    content_type: str
     width: int | None = None
     height: int | None = None
     duration: float | None = None
@@ -92,7 +101,10 @@ def media_kind(content_type: str) -> str:
 
 
 def sniff(head: bytes) -> str | None:
-    """The content type by the first bytes of the file; None if it is not accepted."""
+    """The content type by the first bytes of the file; None if it is not accepted.
+
+    What a container holds, pictures or only sound, and what follows a tag, is not in them: see `settled`.
+    """
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -115,6 +127,14 @@ def sniff(head: bytes) -> str | None:
         return "audio/flac"
     if head.startswith(b"OggS"):
         return "audio/ogg"
+    if head[:4] in (b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return "audio/wav"
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return "audio/aiff"
+    if head.startswith(b"caff"):
+        return "audio/x-caf"
+    if head.startswith(b"#!AMR"):
+        return "audio/amr"
     if head.startswith(b"ID3"):
         return "audio/mpeg"
     return _frame_sync(head)
@@ -137,6 +157,27 @@ def _frame_sync(head: bytes) -> str | None:
     if head[1] & 0xF6 == 0xF0:
         return "audio/aac"
     return "audio/mpeg" if head[1] & 0x06 else None
+
+
+_ONLY_SOUND: Final = {
+    "video/mp4": "audio/mp4",
+    "video/quicktime": "audio/mp4",
+    "video/webm": "audio/webm",
+    "video/x-matroska": "audio/x-matroska",
+}
+_TAGGED: Final = {Form.FLAC: "audio/flac", Form.AAC: "audio/aac"}
+
+
+def settled(content_type: str, form: Form, has_pictures: bool) -> str:
+    """The content type of a container by what it holds: brands and suffixes say little about it.
+
+    `has_pictures`: it has a video stream that is not a cover.
+    """
+    if content_type == "audio/mp4":
+        return "video/mp4" if has_pictures else content_type
+    if content_type == "audio/mpeg":
+        return _TAGGED.get(form, content_type)
+    return content_type if has_pictures else _ONLY_SOUND.get(content_type, content_type)
 
 
 def looks_like_svg(head: bytes) -> bool:

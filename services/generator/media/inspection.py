@@ -13,6 +13,7 @@ from services.generator.media.base import ComparisonFiles, Inspection, MediaChec
 from services.generator.media.measurement import WIDTH, blur, measure, measure_similarities, read_median, sampled
 from services.generator.media.pictures import process_picture
 from services.generator.media.playability import is_truncated, needs_proxy, proxy, put_index_first
+from services.generator.media.strictness import STRICT, mend_sound, tolerated_errors
 from services.generator.media.uploads import ingest
 from services.generator.providers.base import CandidateFile
 from shared.contracts.frame_sizes import ratio_label, resolution_label
@@ -50,7 +51,7 @@ async def inspect(
     """Raises Permanent for a file that is empty, does not decode to its end, or is silent although it must have sound.
 
     `check` sees what the header says before the file is decoded, so that no time is wasted on one that is far too long.
-    An MP4 whose index is at its end is rewritten in place.
+    An MP4 whose index is at its end, a WAV whose header lacks its sizes, and a joined MP3 are rewritten in place.
     """
     if path.stat().st_size == 0:
         raise Permanent("output_empty", *problem_text("output_empty"))
@@ -68,6 +69,7 @@ def _probed(path: Path) -> Probe:
         raise Permanent("media_unreadable", *problem_text("output_unreadable"))
     if sniff(path) is Form.MP4 and is_truncated(path):
         raise Permanent("media_damaged", *problem_text("output_damaged"))
+    mend_sound(path)
     try:
         return probe(path)
     except Permanent as e:
@@ -140,22 +142,23 @@ async def _sound(path: Path, found: Probe, work: Path) -> Inspection:
     poster = work / "poster.jpg"
     heard, drawn = split(media_file(path)["a:0"], 2, audio=True)
     drawn = drawn.filter("showwavespic", size=f"{POSTER_WIDTH}x160", split_channels=0, colors="0x7fb5ff")
-    output = await _decode([_loudness_output(heard), _still(drawn, poster)], found.duration_s)
+    strictness = tolerated_errors(path, found)
+    output = await _decode([_loudness_output(heard), _still(drawn, poster)], found.duration_s, strictness)
     peak = re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", output)
     if peak and float(peak.group(1)) < SILENT_DBFS:
         raise Permanent("silent", *problem_text("silent"))
     return Inspection(_media(found, _loudness(output)), quality_of_sound(), poster)
 
 
-async def _decode(outputs: Sequence[Output], duration_s: float) -> str:
-    """Decodes to the end; the first error ends it. Returns what the filters logged."""
-    args = arguments(*outputs, global_options=("-loglevel", "info", "-xerror"))
+async def _decode(outputs: Sequence[Output], duration_s: float, strictness: Sequence[str] = STRICT) -> str:
+    """Decodes to the end; the first error ends it, unless some are tolerated. Returns what the filters logged."""
+    args = arguments(*outputs, global_options=("-loglevel", "level+info", *strictness))
     try:
         return await run_ffmpeg(args, timeout_s=60 + 10 * duration_s, duration_s=duration_s)
     except Permanent as e:
         raise Permanent(
             "media_damaged",
-            f"The file does not play to its end: {_last_line(e.cause)}",
+            f"The file does not play to its end: {e.cause}",
             "Regenerate, or use a file that plays.",
         ) from e
 
@@ -216,7 +219,3 @@ def _frozen_share(output: str, duration_s: float) -> float | None:
 
 def _even(pixels: float) -> int:
     return max(2, 2 * round(pixels / 2))
-
-
-def _last_line(text: str) -> str:
-    return re.sub(r"^\[[^\]]*\]\s*", "", text.strip().splitlines()[-1]) if text.strip() else "it cannot be decoded"

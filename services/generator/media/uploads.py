@@ -4,11 +4,13 @@ re-encoded only if necessary. The file's first bytes alone determine the demuxer
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from services.generator.media.pictures import process_picture
 from services.generator.media.playability import NO_METADATA, is_plain, is_truncated, sdr, sound_for_mp4, steady_rate
+from services.generator.media.strictness import STRICT, mend_sound, tolerated_errors
 from services.generator.providers.base import CandidateFile
 from shared.contracts.messages import problem_text
 from shared.contracts.values import AssetKind, Cost
@@ -25,7 +27,9 @@ LARGEST_SIDE: Final = 4096
 
 _FREE: Final = Cost(amount="0", basis="reported")
 _VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
-_SOUND: Final = (Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.AAC, Form.MP4, Form.MATROSKA)
+_SOUND: Final = (
+    Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.AAC, Form.AIFF, Form.CAF, Form.AMR, Form.MP4, Form.MATROSKA,
+)  # fmt: skip
 _KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
 _DESCRIPTIONS: Final = {
     Form.PICTURE: "a picture",
@@ -41,6 +45,9 @@ _DESCRIPTIONS: Final = {
     Form.FLAC: "sound",
     Form.OGG: "sound",
     Form.AAC: "sound",
+    Form.AIFF: "sound",
+    Form.CAF: "sound",
+    Form.AMR: "sound",
     Form.UNKNOWN: "of an unknown type",
 }
 
@@ -95,17 +102,19 @@ async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
 async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _SOUND:
         raise _unsupported(form, f"sound: {SOUNDS}")
+    await asyncio.to_thread(mend_sound, path)
     found = await _probed(path, form)
     if not found.audio_codec:
         raise UserError("no_sound", *problem_text("no_sound"))
     suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
-    kept = found.audio_codec in _KEPT_SOUND
+    # A header that does not tell the length would be copied as it is.
+    kept = found.audio_codec in _KEPT_SOUND and found.is_length_stated
     codec: dict[str, Option] = (
         {"c:a": "copy"} if kept else {"c:a": "flac", "ar": 48_000, "ac": min(2, found.channels or 2)}
     )
     out = work / f"sound{suffix}"
     sound = media_file(path, found.input_options)["a:0"]
-    await _convert(sound.output(str(out), **codec, **NO_METADATA), found)
+    await _convert(sound.output(str(out), **codec, **NO_METADATA), found, tolerated_errors(path, found))
     return CandidateFile(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
 
 
@@ -136,8 +145,8 @@ async def _rate(path: Path) -> str | None:
         raise UserError(e.code, e.cause, e.recovery) from e
 
 
-async def _convert(output: Output, found: Probe) -> None:
-    args = arguments(output, global_options=("-xerror",))
+async def _convert(output: Output, found: Probe, strictness: Sequence[str] = STRICT) -> None:
+    args = arguments(output, global_options=strictness)
     try:
         await run_ffmpeg(args, timeout_s=120 + 20 * found.duration_s)
     except Permanent as e:

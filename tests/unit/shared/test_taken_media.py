@@ -59,6 +59,11 @@ MADE: Final[dict[str, Callable[[Path], object]]] = {
     "audio/ogg": sound("-c:a", "libopus", "-f", "ogg"),
     "audio/mp4": sound("-c:a", "aac", "-f", "ipod"),
     "audio/aac": sound("-c:a", "aac", "-f", "adts"),
+    "audio/webm": sound("-c:a", "libopus", "-f", "webm"),
+    "audio/x-matroska": sound("-c:a", "libopus", "-f", "matroska"),
+    "audio/aiff": sound("-f", "aiff"),
+    "audio/x-caf": sound("-f", "caf"),
+    "audio/amr": sound("-c:a", "libopencore_amrnb", "-ar", "8000", "-f", "amr"),
 }
 
 
@@ -73,8 +78,10 @@ async def test_what_the_gateway_takes_becomes_a_version(content_type: str, tmp_p
     path = tmp_path / "upload"
     MADE[content_type](path)
     kind = gateway.media_kind(content_type)
-    assert gateway.sniff(path.read_bytes()[: gateway.SNIFFED_BYTES]) == content_type
-    await MediaInspector().inspect(kind, path)
+    said = gateway.sniff(path.read_bytes()[: gateway.SNIFFED_BYTES])
+    assert said is not None
+    found = await MediaInspector().inspect(said, path)
+    assert found.content_type == content_type
     made = await ingest(path, KINDS[kind], tmp_path)
     assert made.path.stat().st_size > 0
 
@@ -112,7 +119,7 @@ async def test_a_file_that_is_two_things_is_refused_by_name(
     with path.open("ab") as file:
         file.write(more)
     with pytest.raises(UserError, match=word) as caught:
-        await MediaInspector().inspect(gateway.media_kind(content_type), path)
+        await MediaInspector().inspect(content_type, path)
     assert "two things" in caught.value.cause and caught.value.recovery
 
 
@@ -121,4 +128,4 @@ async def test_a_telephones_moving_picture_is_taken(tmp_path: Path) -> None:
     MADE["image/jpeg"](path)
     MADE["video/mp4"](film)
     path.write_bytes(path.read_bytes() + film.read_bytes())
-    assert (await MediaInspector().inspect("image", path)).width == 96
+    assert (await MediaInspector().inspect("image/jpeg", path)).width == 96

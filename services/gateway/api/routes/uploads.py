@@ -29,6 +29,7 @@ from services.gateway.domain.problems import Slug
 from services.gateway.domain.uploads import (
     EXTENSIONS,
     MAX_BYTES,
+    MIB,
     SNIFFED_BYTES,
     MediaFacts,
     accepted_formats,
@@ -81,13 +82,18 @@ async def upload(
     ref = await _store(state, upload_id, content_type, chunks)
     stored = False
     try:
-        found = await _inspect(state, media_kind(content_type), ref)
+        found = await _inspect(state, content_type, ref)
+        content_type = found.content_type
+        kind = media_kind(content_type)
+        if ref.size > MAX_BYTES[kind]:  # sound in a container of videos, which was received as one
+            limit = MAX_BYTES[kind]
+            raise ProblemError(Slug.TOO_LARGE, f"Sound may have at most {limit // MIB} MiB.", limit=limit)
         name = safe_filename(filename or _named(request.headers.get("content-disposition")), content_type)
         command = RegisterUpload(
             upload_id,
             name,
             content_type,
-            media_kind(content_type),  # type: ignore[arg-type]
+            kind,  # type: ignore[arg-type]
             ref,
             found.width,
             found.height,
@@ -145,15 +151,15 @@ async def _store(state: AppState, upload_id: str, content_type: str, chunks: Asy
         raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
 
 
-async def _inspect(state: AppState, kind: str, ref: ObjectRef) -> MediaFacts:
+async def _inspect(state: AppState, content_type: str, ref: ObjectRef) -> MediaFacts:
     """Reads the file where it lies, or a copy of it."""
     store = state.objects.own
     if path := store.local_path(ref.key):
-        return await state.inspector.inspect(kind, path)
+        return await state.inspector.inspect(content_type, path)
     with tempfile.TemporaryDirectory(dir=state.settings.work_dir) as folder:
         copy = Path(folder) / Path(ref.key).name
         await store.fetch(ref, copy)
-        return await state.inspector.inspect(kind, copy)
+        return await state.inspector.inspect(content_type, copy)
 
 
 def _named(content_disposition: str | None) -> str | None:
