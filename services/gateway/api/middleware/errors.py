@@ -89,7 +89,7 @@ class ErrorMiddleware:
                     raise ProblemError(
                         Slug.MALFORMED,
                         "In local mode only requests to this machine are answered.",
-                        recovery="Call it localhost, 127.0.0.1 or [::1].",
+                        recovery="Use localhost, 127.0.0.1 or [::1] as the host.",
                     )
                 await self._app(scope, receive, watched)
             except Exception as e:
