@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import sys
@@ -18,8 +19,13 @@ GRACE_S: Final = 10  # for open requests at SIGTERM; the gateway ends its stream
 
 
 def main(service: str) -> None:
-    """Serves on NAME_HOST and NAME_PORT, or on the listening socket inherited as file descriptor NAME_LISTEN_FD."""
+    """Serves on NAME_HOST and NAME_PORT, or on the listening socket inherited as file descriptor NAME_LISTEN_FD.
+
+    X-Forwarded-For and X-Forwarded-Proto count only from the proxies in FORWARDED_ALLOW_IPS: addresses and networks,
+    separated by commas; none by default.
+    """
     prefix = Service(service).value.upper()
+    proxies = trusted_proxies(os.environ.get("FORWARDED_ALLOW_IPS", ""))
     config = uvicorn.Config(
         f"services.{service}.main:create_app",
         factory=True,
@@ -31,6 +37,8 @@ def main(service: str) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=75,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
     )
     server = uvicorn.Server(config)
     inherited = os.environ.get(f"{prefix}_LISTEN_FD")
@@ -38,6 +46,20 @@ def main(service: str) -> None:
         server.run(sockets=[_inherited_socket(int(inherited))] if inherited else None)
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def trusted_proxies(text: str) -> list[str]:
+    """The addresses and networks in a list separated by commas. Exits with the reason for anything else, also for `*`,
+    with which every caller could choose its own address."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for part in found:
+        try:
+            network = ipaddress.ip_network(part)
+        except ValueError as e:
+            sys.exit(f"FORWARDED_ALLOW_IPS: {e}. List the addresses or networks of your proxies, such as 10.0.0.0/8.")
+        if network.prefixlen == 0:
+            sys.exit(f"FORWARDED_ALLOW_IPS: {part} is every address. List the addresses or networks of your proxies.")
+    return found
 
 
 def _inherited_socket(descriptor: int) -> socket.socket:

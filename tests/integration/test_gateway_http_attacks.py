@@ -267,3 +267,71 @@ async def test_a_reader_that_is_killed_is_told_in_words(monkeypatch: pytest.Monk
     monkeypatch.setattr(yaml_documents, "TIMEOUT_S", 0.001)
     with pytest.raises(ProblemError, match="takes longer"):
         await yaml_documents.read_yaml("a: 1")
+
+
+async def test_nothing_that_a_client_stores_is_without_a_bound(g: Gateway) -> None:
+    """Eight drafts of 900 KB made GET episode 7.2 MB once."""
+    api = g.client()
+    project = await a_project(api)
+    document = {"title": "x", "segments": [{"scene_info": {"description": "x"}}]}
+    made = await api.post(f"/projects/{project}/episodes", json=document)
+    assert made.status_code == 201, made.text
+    episode = made.json()
+    asset, segment = episode["assets"][0]["id"], episode["segments"][0]["id"]
+    long = "x" * 900_000
+    free: list[dict[str, Any]] = [
+        {"note": long},
+        {"note": {"note": [long]}},
+        {f"n{i}": "x" * 200 for i in range(90)},
+        {f"n{i}": 1 for i in range(101)},
+        {"x" * 101: 1},
+        {"note": 2**63},
+    ]
+    stored: list[tuple[str, str, Any]] = [
+        *(("PUT", f"/assets/{asset}/draft", {"settings": value}) for value in free),
+        *(("POST", f"/assets/{asset}/runs", {"settings": value}) for value in free),
+        *(("POST", f"/assets/{asset}/runs", {"suggested_changes": value}) for value in free),
+        *(
+            ("PATCH", f"/projects/{project}/settings", {section: value})
+            for section in ("video", "image", "narration", "music")
+            for value in free
+        ),
+        ("PUT", f"/assets/{asset}/draft", {"directions": long}),
+        ("POST", f"/assets/{asset}/runs", {"suggested_changes": {"model": "x" * 201}}),
+        ("PATCH", f"/projects/{project}/settings", {"style": long}),
+        ("PATCH", f"/projects/{project}/settings", {"video": {"seed": 2**64}}),
+        ("PATCH", f"/projects/{project}/settings", {"spend_cap": {"amount": "9" * 5000}}),
+        ("PATCH", f"/projects/{project}/settings", {"spend_cap": {"amount": "Infinity"}}),
+        ("PATCH", f"/projects/{project}/settings", {"spend_cap": {"amount": "5", "currency": long}}),
+        ("PATCH", f"/projects/{project}/settings", {"characters": [{"name": "x"}] * 51}),
+        ("PATCH", f"/segments/{segment}", {"scene_info": {"characters": ["x"] * 51}}),
+        ("PATCH", f"/segments/{segment}", {"scene_info": {"characters": [long]}}),
+        ("PATCH", f"/segments/{segment}", {"scene_info": {"dialogue": [{"text": "x"}] * 201}}),
+        ("PATCH", f"/segments/{segment}", {"scene_info": {"scene_number": 10**18}}),
+        ("PATCH", f"/segments/{segment}", {"scene_info": {"note": long}}),
+        ("PATCH", f"/segments/{segment}", {"user_notes": long}),
+        ("PATCH", f"/episodes/{episode['id']}", {"output": {"note": long}}),
+        ("POST", f"/episodes/{episode['id']}/compile", {"audio_config": {"narration": {long: {}}}}),
+        ("POST", "/auth/tickets", {"stream": "/events" + long}),
+    ]
+    for method, path, body in stored:
+        answer = await api.request(method, path, json=body, headers={"If-Match": "*"})
+        said(answer, 422, "invalid")
+        assert len(answer.content) < 5000
+    kept = {"settings": {"seed": 7, "note": "\u98a8" * 4000}}
+    assert (await api.put(f"/assets/{asset}/draft", json=kept, headers={"If-Match": "*"})).status_code == 200
+
+
+async def test_settings_do_not_grow_by_being_patched(g: Gateway) -> None:
+    api = g.client()
+    project = await a_project(api)
+    answers = [
+        await api.patch(
+            f"/projects/{project}/settings",
+            json={"characters": [{"name": "x", "description": "x" * 4000}] * n},
+            headers={"If-Match": "*"},
+        )
+        for n in (1, 50, 2)
+    ]
+    assert [a.status_code for a in answers] == [200, 200, 200]
+    assert len(answers[-1].json()["characters"]) == 2

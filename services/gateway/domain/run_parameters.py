@@ -13,6 +13,9 @@ SETTINGS_IN_CHANGES: Final = ("duration", "resolution", "aspect_ratio", "seed")
 KNOWN_CHANGES: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, *SETTINGS_IN_CHANGES})
 """Other keys of `suggested_changes` are recorded and have no effect."""
 
+MAX_CHOICE: Final = 200
+"""Characters of a model, a resolution or an aspect ratio."""
+
 TEXTS: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, "resolution", "aspect_ratio"})
 
 
@@ -82,7 +85,7 @@ def merge_changes(base: RunParameters, changes: Mapping[str, Any]) -> RunParamet
 
 
 def type_problems(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(key, what is wrong) for known keys with a value of the wrong type."""
+    """(key, what is wrong) for known keys with a value of the wrong type or length."""
     problems = [
         (name, "must be a string")
         for name in sorted(TEXTS & set(changes))
@@ -94,7 +97,12 @@ def type_problems(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
         if changes.get(name) is not None
         and (isinstance(changes[name], bool) or not isinstance(changes[name], int | float))
     ]
-    return problems + numbers
+    long = [
+        (name, f"must have at most {MAX_CHOICE} characters")
+        for name in (MODEL, "resolution", "aspect_ratio")
+        if isinstance(changes.get(name), str) and len(changes[name]) > MAX_CHOICE
+    ]
+    return problems + numbers + long
 
 
 def _appended(text: str | None, more: str | None) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
+from services.gateway.domain.open_objects import size_problem
 from services.gateway.domain.outputs import output_problems
 from services.gateway.domain.validation_messages import describe_error
 from shared.contracts.values import Character, ObjectRef, Output, ProjectSettings, SpendCap
@@ -20,6 +21,8 @@ DEADLINE_MINUTES: Final = 30.0
 MAX_DEADLINE_MINUTES: Final = 60.0 * 24 * 365
 STEP_BY_STEP, MONOLITHIC = WORKFLOWS = ("step_by_step", "monolithic")
 OWNERS_ONLY: Final = frozenset({"review", "spend_cap"})
+MAX_CAP: Final = 1_000_000_000
+MAX_AMOUNT: Final = 20  # characters
 VIDEO: Final = ("model", "resolution", "duration", "aspect_ratio", "seed", "image_model")
 _SECTIONS: Final = ("video", "image", "narration", "music")
 _NESTED: Final = (*_SECTIONS, "output", "review")
@@ -84,12 +87,15 @@ def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[s
     found += [(f"/{name}", "must be an object") for name in _NESTED if not isinstance(settings.get(name, {}), Mapping)]
     if found:
         return found
+    found += [(f"/{name}", problem) for name in _SECTIONS if (problem := size_problem(settings.get(name) or {}))]
     if with_output:
         found += [(f"/output{at}", text) for at, text in output_problems(settings.get("output") or {})]
     if settings.get("spend_cap") is not None:
         found += _cap_problems(settings["spend_cap"])
     if not found and (cap := settings.get("spend_cap")) and not _is_amount(cap["amount"]):
-        found.append(("/spend_cap/amount", "must be a decimal number of at least 0, as a string"))
+        found.append(("/spend_cap/amount", f"must be a decimal number from 0 to {MAX_CAP}, as a string"))
+    if not found and (cap := settings.get("spend_cap")) and len(cap.get("currency", "USD")) != 3:
+        found.append(("/spend_cap/currency", "must be a currency code of three letters, such as USD"))
     if settings.get("workflow") not in (None, *WORKFLOWS):
         found.append(("/workflow", f"must be one of {', '.join(WORKFLOWS)}"))
     found += [
@@ -131,7 +137,7 @@ def _as_string(amount: Any) -> Any:
 
 def _is_amount(text: Any) -> bool:
     try:
-        return Decimal(str(text)) >= 0
+        return len(str(text)) <= MAX_AMOUNT and 0 <= Decimal(str(text)) <= MAX_CAP
     except InvalidOperation:
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -98,11 +99,27 @@ def test_a_window_counts_down_and_begins_again(clock: FakeClock) -> None:
 
 def test_callers_who_went_away_are_forgotten(clock: FakeClock) -> None:
     limit = RateLimit(3, 60, clock)
-    for n in range(TRACKED):
+    for n in range(20_000):
         limit.take("address", str(n))
     clock.move(61)
-    limit.take("address", "last")
-    assert len(limit._windows) == 1
+    for n in range(20_000):
+        limit.take("address", f"new {n}")
+    assert len(limit._windows) == 20_000
+
+
+def test_a_flood_of_callers_costs_each_request_the_same(clock: FakeClock) -> None:
+    """Each request of more than 20,000 callers took 6 ms once."""
+    limit = RateLimit(3, 60, clock)
+    limit.take("address", "first")
+    started = time.perf_counter()
+    for n in range(TRACKED + 1000):
+        limit.take("address", str(n))
+        if n == TRACKED // 2:
+            limit.take("user", "ana")
+    assert time.perf_counter() - started < 10
+    assert len(limit._windows) == TRACKED
+    assert limit.take("user", "ana").remaining == 1, "whoever came later is still known"
+    assert limit.peek("address", "first").remaining == 3
 
 
 def test_settings_refuse_weak_secrets_and_never_show_them() -> None:

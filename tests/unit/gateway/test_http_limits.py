@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from services.gateway.api.middleware.concurrency import ConcurrencyLimit
-from services.gateway.api.middleware.rate_limit import RateLimit
+from services.gateway.api.middleware.rate_limit import RateLimit, network_of
 from services.gateway.api.problems import ProblemError
 from services.gateway.domain.problems import Slug
 from services.gateway.domain.rate_windows import WindowCount
@@ -90,6 +90,38 @@ async def test_whatever_replica_is_asked_nothing_is_counted_twice_or_lost(clock:
     for replica in replicas:
         await replica.share(table)
     assert table.rows["user", "ana"].count == asked
+
+
+async def test_what_could_not_be_told_is_told_the_next_time(clock: FakeClock) -> None:
+    limit, table = RateLimit(10, 60, clock), Table()
+    limit.take("user", "ana")
+
+    def away() -> None:
+        raise OSError("the database is away")
+
+    table.during = away
+    with pytest.raises(OSError, match="away"):
+        await limit.share(table)
+    table.rows.clear()  # the statement was rolled back
+    table.during = lambda: None
+    await limit.share(table)
+    assert table.rows["user", "ana"].count == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_an_ipv6_network_is_one_caller(address: str, counts_as: str) -> None:
+    assert network_of(address) == counts_as
 
 
 async def test_more_than_can_be_answered_is_sent_away_and_waits_leave_room() -> None:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.api.app_state import AppState
 from services.gateway.api.middleware.errors import header
-from services.gateway.api.middleware.rate_limit import Standing
+from services.gateway.api.middleware.rate_limit import Standing, network_of
 from services.gateway.api.middleware.request_heads import SESSION
 from services.gateway.api.problems import ProblemError, invalid, of, rate_limited, render
 from services.gateway.domain.identity import Identity, InvalidToken
@@ -114,7 +114,7 @@ class AuthMiddleware:
         if identity is not None:
             return self._state().limit.take("user", identity.user_id)
         client = scope.get("client")
-        return self._state().limit.take("address", client[0] if client else "unknown")
+        return self._state().limit.take("address", network_of(client[0]) if client else "unknown")
 
     async def _welcome(self, identity: Identity) -> None:
         """The first request of a user, or under a new name, makes them known. A ticket's bearer was known before."""

@@ -6,6 +6,7 @@ and learn the sums. A caller who spreads over n replicas gets at most what n rep
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -19,8 +20,13 @@ from shared.jobs.recurring import recurring
 
 log = structlog.get_logger(__name__)
 
-TRACKED: Final = 20_000  # callers remembered before the windows that are over are thrown out
+TRACKED: Final = 100_000
+"""Callers remembered at most (30 MB). Beyond them, who began first is forgotten here and counts on in the database."""
+FORGOTTEN_AT_ONCE: Final = 2
+"""Windows that are over and are dropped per request: more than one, so that there is never a backlog."""
 SHARE_S: Final = 1.0
+IPV6_PREFIX: Final = 64
+"""Bits of an IPv6 address that name a network (RFC 4291, 2.5.1): whoever has it has every address in it."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +75,30 @@ class RateLimit:
         self._window_s = window_s
         self._clock = clock
         self._windows: dict[tuple[str, str], _Window] = {}
+        """In the order in which they were added. A window is over `window_s` after that at the latest."""
+        self._untold: set[tuple[str, str]] = set()
+        """Keys of windows whose count the other replicas do not know yet."""
 
     def take(self, policy: str, caller: str) -> Standing:
         """Counts one request."""
-        now = self._clock.now().timestamp()
-        window = self._windows.get((policy, caller))
+        now, key = self._clock.now().timestamp(), (policy, caller)
+        window = self._windows.get(key)
         if window is None or now - window.begun >= self._window_s:
+            self._windows.pop(key, None)  # to be added at the end
+            self._forget(now)
             window = _Window(now, 0, 0)
-        if len(self._windows) >= TRACKED:
-            self._windows = {k: w for k, w in self._windows.items() if now - w.begun < self._window_s}
-        self._windows[policy, caller] = window = replace(window, count=window.count + 1)
+        self._windows[key] = window = replace(window, count=window.count + 1)
+        self._untold.add(key)
         return self._standing(policy, window, now)
+
+    def _forget(self, now: float) -> None:
+        """Drops the first windows that are over; one that is not, if there are too many. Takes constant time."""
+        for _ in range(FORGOTTEN_AT_ONCE):
+            key = next(iter(self._windows), None)
+            if key is None or (now - self._windows[key].begun < self._window_s and len(self._windows) < TRACKED):
+                return
+            del self._windows[key]
+            self._untold.discard(key)
 
     def peek(self, policy: str, caller: str) -> Standing:
         """Counts nothing."""
@@ -94,19 +113,37 @@ class RateLimit:
         """Tells the others what is new here, and learns what is new there (of callers who came here, too)."""
         now = self._clock.now().timestamp()
         # In one order everywhere: two replicas that add to the same rows never wait for each other in a circle.
+        untold, self._untold = sorted(self._untold), set()
         fresh = [
             WindowCount(*key, w.begun, w.count - w.told)
-            for key, w in sorted(self._windows.items())
-            if w.count > w.told and now - w.begun < self._window_s
+            for key in untold
+            if (w := self._windows.get(key)) and w.count > w.told and now - w.begun < self._window_s
         ]
         if not fresh:
             return
-        totals = {u.key: u for u in await windows.add(fresh, now, self._window_s)}
+        try:
+            totals = {u.key: u for u in await windows.add(fresh, now, self._window_s)}
+        except BaseException:
+            self._untold.update(u.key for u in fresh)  # to be told the next time
+            raise
         for sent in fresh:
             here, total = self._windows.get(sent.key), totals[sent.key]
             if here is not None and here.begun == sent.begun:  # else its window ended while we asked
                 meanwhile = here.count - here.told - sent.count
                 self._windows[sent.key] = _Window(total.begun, total.count + meanwhile, total.count)
+
+
+def network_of(address: str) -> str:
+    """What an address counts as: an IPv4 address itself, an IPv6 address its /64 network; other names as they are."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((ip, IPV6_PREFIX), strict=False))
 
 
 def sharing(limit: RateLimit, windows: Windows, clock: Clock) -> AbstractAsyncContextManager[None]:

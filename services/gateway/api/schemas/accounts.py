@@ -71,6 +71,7 @@ class NewTicket(Body):
     """A ticket to issue."""
 
     stream: str = Field(
+        max_length=100,
         description="The path of the stream: /events or /projects/{id}/events, with or without /api/v1.",
         json_schema_extra={"pattern": r"^(/api/v1)?(/events|/projects/[0-9a-fA-F-]{36}/events)$"},
         examples=["/projects/01980000-0000-7000-8000-000000000001/events"],

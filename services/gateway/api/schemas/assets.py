@@ -14,6 +14,7 @@ from services.gateway.api.schemas.base import (
     Id,
     Kind,
     ListOf,
+    OpenObject,
     Resource,
     Revised,
     Setting,
@@ -99,7 +100,7 @@ class NewDraft(
             "image, or the text of a narration."
         ),
     )
-    settings: dict[str, Any] = Field(
+    settings: OpenObject = Field(
         {},
         examples=[{"model": "animatic/camera", "resolution": "1080p"}],
         description="Settings of the model by name: see `settings_schema` in GET /models.",

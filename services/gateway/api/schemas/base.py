@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from services.gateway.domain.json_bounds import MAX_FIELDS
+from services.gateway.domain.open_objects import MAX_NAMES, size_problem
 from services.gateway.domain.timestamps import rfc3339
 from shared.core.ids import is_id
 
@@ -99,6 +100,19 @@ Directions = Annotated[
         examples=["Slowly push in on the cup while steam rises."],
     ),
 ]
+
+
+def bounded_object(value: Any) -> Any:
+    """An object with fields that the API does not name, if it is not too large. Raises ValueError."""
+    if problem := size_problem(value):
+        raise ValueError(problem)
+    return value
+
+
+OpenObject = Annotated[
+    dict[str, Any], AfterValidator(bounded_object), Field(json_schema_extra={"maxProperties": MAX_NAMES})
+]
+"""In a request: at most 16,384 characters as JSON, and texts of at most 4,000 characters."""
 
 
 Timestamp = Annotated[

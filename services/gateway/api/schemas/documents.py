@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from services.gateway.api.schemas.base import Directions
+from services.gateway.api.schemas.base import Directions, bounded_object
+from services.gateway.domain.open_objects import MAX_NAMES
 from shared.contracts.values import TransitionStyle
 
 
@@ -157,26 +158,31 @@ class NewReviewPolicy(Part):
 class NewSpendCap(Part):
     """The greatest amount that a project may spend in a period."""
 
-    amount: str | Annotated[float, Field(ge=0)] = Field(description="A decimal number.", examples=["50.00"])
-    currency: str = Field("USD", description="The currency code (ISO 4217).", examples=["USD"])
+    amount: Annotated[str, Field(max_length=20)] | Annotated[float, Field(ge=0)] = Field(
+        description="A decimal number.", examples=["50.00"]
+    )
+    currency: str = Field(
+        "USD", min_length=3, max_length=3, description="The currency code (ISO 4217).", examples=["USD"]
+    )
     period: Literal["month", "total"] = Field("month", description="month (a calendar month in UTC) or total.")
 
 
-class SuggestedChanges(OpenPart):
+class SuggestedChanges(OpenPart, json_schema_extra={"maxProperties": MAX_NAMES}):
     """What the next version should change. Other fields are recorded and have no effect."""
 
-    prompt_modifications: str | None = _optional("Appended to the directions.")
-    style_adjustments: str | None = _optional("Appended to the project's style.")
-    character_prompt: str | None = _optional("Appended to the descriptions of the characters.")
-    directions: str | None = _optional("Replaces the directions.")
-    model: str | None = _optional("The slug of a model: see GET /models.")
+    prompt_modifications: str | None = _optional("Appended to the directions.", max_length=4000)
+    style_adjustments: str | None = _optional("Appended to the project's style.", max_length=4000)
+    character_prompt: str | None = _optional("Appended to the descriptions of the characters.", max_length=4000)
+    directions: str | None = _optional("Replaces the directions.", max_length=4000)
+    model: str | None = _optional("The slug of a model: see GET /models.", max_length=200)
     duration: float | None = _optional("Seconds.")
-    resolution: str | None = _optional("Such as 720p.")
-    aspect_ratio: str | None = _optional("Such as 16:9.")
+    resolution: str | None = _optional("Such as 720p.", max_length=200)
+    aspect_ratio: str | None = _optional("Such as 16:9.", max_length=200)
     seed: float | None = _optional("A whole number. Runs with the same seed give the same result, where the model can.")
 
 
-Changes = Annotated[dict[str, Any], described_by(SuggestedChanges)]
+Changes = Annotated[dict[str, Any], described_by(SuggestedChanges), AfterValidator(bounded_object)]
+"""Bounded as every object with fields that the API does not name."""
 Document = Annotated[dict[str, Any], described_by(ImportedDocument)]
 GivenDirections = Annotated[dict[str, Any], described_by(EpisodeDirections)]
 GivenOutput = Annotated[dict[str, Any], described_by(NewOutput)]

@@ -146,7 +146,7 @@ class _Film(Body):
         None, description="The style of transitions that `transitions` does not name."
     )
     transitions: list[Boundary] = Field(
-        [], description="Transitions after single segments; the others use `transition_style`."
+        [], max_length=500, description="Transitions after single segments; the others use `transition_style`."
     )
     audio_config: AudioConfig = absent(AudioConfig(), description="The sound of a film.")
     captions: CaptionMode = absent(CaptionMode.SOFT, description="Captions of the narrations. The default is soft.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from services.gateway.api.schemas.accounts import RoleName
 from services.gateway.api.schemas.base import (
@@ -19,11 +19,13 @@ from services.gateway.api.schemas.base import (
     Timestamp,
     Url,
     absent,
+    bounded_object,
     shown,
     unsent,
 )
 from services.gateway.api.schemas.documents import GivenOutput, GivenSpendCap
 from services.gateway.api.schemas.episodes import OUTPUT_TAKEN, Output
+from services.gateway.domain.open_objects import MAX_NAMES
 
 
 class Project(Dated, Revised):
@@ -114,18 +116,24 @@ class NewProjectCharacter(Body):
 class ModelSettings(Body):
     """The default model and further settings of the model."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"maxProperties": MAX_NAMES})
     model: str | None = Field(
         None,
+        max_length=200,
         examples=["animatic/camera"],
         description="The slug of the model, such as `animatic/camera`; null: the project's default.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bounded(cls, value: Any) -> Any:
+        return bounded_object(value) if isinstance(value, dict) else value
 
 
 class NewVideoSettings(ModelSettings):
     """The project's defaults for videos, including further settings of the model."""
 
-    image_model: str | None = Field(None, description="The slug of the model for starting images.")
+    image_model: str | None = Field(None, max_length=200, description="The slug of the model for starting images.")
 
 
 class ProjectChanges(Body, json_schema_extra=shown({"name": "Our holidays in Tuscany"})):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from services.gateway.api.schemas.base import (
     Id,
     Kind,
     ListOf,
+    OpenObject,
     Resource,
     Setting,
     Timestamp,
@@ -130,9 +131,7 @@ class NewRun(Body):
         examples=["animatic/camera"],
         description="The slug of the model, such as `animatic/camera`; null: the project's default.",
     )
-    settings: dict[str, Any] = Field(
-        {}, description="Settings of the model: see GET /models.", examples=[{"duration": 5}]
-    )
+    settings: OpenObject = Field({}, description="Settings of the model: see GET /models.", examples=[{"duration": 5}])
     variants: Whole = Field(1, ge=1, le=4, description="The number of versions to generate and choose from.")
     suggested_changes: Changes = absent(
         {},

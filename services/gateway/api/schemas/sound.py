@@ -45,7 +45,9 @@ class AudioConfig(Body):
     segment_sound: Literal["keep", "lower", "mute"] = Field(
         "lower", description="Whether the videos' own sound is kept, lowered below the narration, or muted."
     )
-    narration: dict[GivenId, NarrationMix] = Field({}, description="How narrations are mixed, by segment id.")
+    narration: dict[GivenId, NarrationMix] = Field(
+        {}, max_length=500, description="How narrations are mixed, by segment id."
+    )
     music_gain_db: Decibels = Field(0.0, description="Gain of the music in dB.")
 
     def value(self) -> values.AudioConfig:
