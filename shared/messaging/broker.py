@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker, KafkaRouter
@@ -103,6 +104,13 @@ def publishing_broker(config: BrokerConfig) -> KafkaBroker:
         id_generator=lambda: "",  # FastStream adds a `correlation_id` header of its own unless this is empty
         logger=None,
     )
+
+
+def producer_of(broker: KafkaBroker) -> AIOKafkaProducer:
+    """The producer of a started broker, which FastStream keeps to itself."""
+    producer = broker._producer._producer.producer  # type: ignore[attr-defined]
+    assert isinstance(producer, AIOKafkaProducer), "FastStream wraps aiokafka's producer"
+    return producer
 
 
 def admin_client(config: BrokerConfig) -> AIOKafkaAdminClient:

@@ -27,17 +27,18 @@ from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.backoff import backoff
 from shared.core.errors import UserError
 from shared.messaging.broker import BrokerConfig, admin_client, publishing_broker
-from shared.messaging.dead_letters import PREFIX
+from shared.messaging.dead_letters import PREFIX, content_of
 
 FETCH_WAIT_MS: Final = 50
 COORDINATOR_S: Final = 20.0
+INCOMPLETE: Final = frozenset({"truncated", "truncated_key", "dropped_headers"})
 MAX_OUT_OF_ORDER: Final = 500  # Kafka keeps 4,096 bytes of metadata with an offset
 
 
 @dataclass(frozen=True)
 class QueuedLetter:
     """A record in the dead-letter topic. `position` identifies it there, as PARTITION:OFFSET; `topic`, `key`, `headers`
-    and `body` are those of the original record; `cause` says why it is here."""
+    and `body` are those of the original record; `cause` says why it is here, and whether `body` is in base64."""
 
     position: str
     at: datetime
@@ -55,8 +56,13 @@ class QueuedLetter:
 
     @property
     def is_sendable(self) -> bool:
-        """False for a record that was truncated, or that came from an unknown topic."""
-        return self.topic in TOPICS and "truncated" not in self.cause
+        """False for a record of which something is missing, or that came from an unknown topic."""
+        return self.topic in TOPICS and not INCOMPLETE & set(self.cause)
+
+    @property
+    def content(self) -> bytes:
+        """The original body. Raises ValueError for base64 that is none."""
+        return content_of(self.body, self.cause)
 
 
 class DeadLetterQueue:
@@ -108,9 +114,7 @@ class DeadLetterQueue:
         await broker.start()
         try:
             for letter in letters:
-                await broker.publish(
-                    letter.body.encode(), letter.topic, key=letter.key.encode(), headers=letter.headers
-                )
+                await broker.publish(letter.content, letter.topic, key=letter.key.encode(), headers=letter.headers)
         finally:
             await broker.stop()
         await self.discard(letters)

@@ -6,8 +6,9 @@ to the inbox: a redriven record is new to the consumer that failed and known to 
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -24,12 +25,21 @@ from shared.postgres.pool import Connection, Pool, transaction
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "dlq_"
-TRUNCATED_BYTES: Final = 10_000  # kept of a record that is too large for the dead-letter topic
+TRUNCATED_BYTES: Final = 10_000  # kept of a body that, as encoded, is too large for the dead-letter topic
+KEY_BYTES: Final = 1_000
+HEADERS_BYTES: Final = 24_000  # with KEY_BYTES and the cause (at most 8 KB in UTF-8) within RECORD_OVERHEAD_BYTES
+CAUSE_CHARACTERS: Final = 2000
+BASE64: Final = "base64"
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A record as it arrived, and why it failed. `headers` are the original ones; those of `cause` are added."""
+    """A record as it arrived, and why it failed. `headers` are the original ones; those of `cause` are added.
+
+    `body` is text. A body that is not is in base64, and `cause["encoding"]` says so. What no topic would accept is cut:
+    `truncated` is the original length of the body in bytes, `truncated_key` that of the key, and `dropped_headers` the
+    number of headers that are missing. The whole is at most as large as a record may be.
+    """
 
     service: Service
     topic: str
@@ -47,23 +57,14 @@ class DeadLetter:
             "partition": str(record.partition),
             "offset": str(record.offset),
             "code": error.code,
-            "cause": error.cause[:2000],
+            "cause": error.cause[:CAUSE_CHARACTERS],
             "attempts": str(attempts),
             "time": now.isoformat(),
         }
-        body = record.value or b""
-        if len(body) > MAX_RECORD_BYTES:  # no topic accepts it, and the relay would retry forever
-            cause["truncated"] = str(len(body))
-            body = body[:TRUNCATED_BYTES]
-        headers = {k: (v or b"").decode(errors="replace") for k, v in record.headers if not k.startswith(PREFIX)}
-        return cls(
-            service,
-            record.topic,
-            (record.key or b"").decode(errors="replace"),
-            headers,
-            body.decode(errors="replace"),
-            cause,
-        )
+        body, about_body = _bounded_body(record.value or b"")
+        key, about_key = _bounded_key(record.key or b"")
+        headers, about_headers = _bounded_headers(record.headers)
+        return cls(service, record.topic, key, headers, body, cause | about_body | about_key | about_headers)
 
     @property
     def subject(self) -> str | None:
@@ -80,12 +81,69 @@ class DeadLetter:
         )
 
     def json(self) -> dict[str, Any]:
-        """The body's object; empty if the body is not a JSON object."""
+        """The body's object; empty if the body is not a JSON object. Bytes that are not text are replaced."""
         try:
-            body = json.loads(self.body)
-        except ValueError:
+            body = json.loads(content_of(self.body, self.cause).decode(errors="replace"))
+        except (ValueError, RecursionError):
             return {}
         return body if isinstance(body, dict) else {}
+
+
+def content_of(body: str, cause: Mapping[str, str]) -> bytes:
+    """The bytes of a letter's body. Raises ValueError if it is not the base64 that it claims to be."""
+    return base64.b64decode(body, validate=True) if cause.get("encoding") == BASE64 else body.encode()
+
+
+def _bounded_body(body: bytes) -> tuple[str, dict[str, str]]:
+    about: dict[str, str] = {}
+    if _encoded_size(body) > MAX_RECORD_BYTES:  # no topic accepts it
+        about["truncated"] = str(len(body))
+        is_text = _is_text(body)
+        body = body[:TRUNCATED_BYTES]
+        if is_text:
+            body = body.decode(errors="ignore").encode()  # without the half of a character
+    if _is_text(body):
+        return body.decode(), about
+    return base64.b64encode(body).decode(), about | {"encoding": BASE64}
+
+
+def _encoded_size(body: bytes) -> int:
+    return len(body) if _is_text(body) else -(-len(body) // 3) * 4
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether PostgreSQL can keep it as text: UTF-8 without NUL."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\x00" not in data
+
+
+def _bounded_key(key: bytes) -> tuple[str, dict[str, str]]:
+    kept = _storable(key[:KEY_BYTES].decode(errors="replace"))
+    return _cut(kept, KEY_BYTES), {"truncated_key": str(len(key))} if len(key) > KEY_BYTES else {}
+
+
+def _bounded_headers(headers: Sequence[tuple[str, bytes | None]]) -> tuple[dict[str, str], dict[str, str]]:
+    """Those of the envelope first, as many as there is room for."""
+    kept: dict[str, str] = {}
+    room, dropped = HEADERS_BYTES, 0
+    for name, value in sorted(headers, key=lambda header: not header[0].startswith("ce_")):
+        if name.startswith(PREFIX):
+            continue
+        text = _storable((value or b"").decode(errors="replace"))
+        size = len(name.encode()) + len(text.encode())
+        if size <= room:
+            kept[_storable(name)] = text
+            room -= size
+        else:
+            dropped += 1
+    return kept, {"dropped_headers": str(dropped)} if dropped else {}
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
 
 
 async def publish_dead_letter(

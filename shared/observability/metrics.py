@@ -9,6 +9,10 @@ BROKER_UP = Gauge("retake_broker_up", "1 if the relay reaches the broker", ["ser
 
 OUTBOX_PUBLISHED = Counter("retake_outbox_published_total", "Rows published", ["service"])
 OUTBOX_WAITING = Gauge("retake_outbox_waiting", "Rows in the last flush", ["service"])
+OUTBOX_REFUSED = Counter(
+    "retake_outbox_refused_total", "Rows set aside because the producer refuses them for good", ["service", "topic"]
+)
+RELAY_ACTIVE = Gauge("retake_relay_active", "1 in the process that holds the lease to publish, else 0", ["service"])
 RELAY_UP = Gauge("retake_relay_up", "1 while this process publishes or stands by without error", ["service"])
 
 EVENTS_CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])

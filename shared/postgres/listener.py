@@ -1,4 +1,4 @@
-"""LISTEN on a dedicated connection that is reopened when PostgreSQL restarts."""
+"""LISTEN on a dedicated connection that is reopened when PostgreSQL restarts or stops answering."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from shared.postgres.retry import UNAVAILABLE
 log = structlog.get_logger(__name__)
 
 _CONNECT_ERRORS: Final = (*UNAVAILABLE, asyncpg.PostgresError)
+HEARTBEAT_S: Final = 10.0  # a server that vanished without a word is noticed by the next query
+HEARTBEAT_TIMEOUT_S: Final = 5.0
+KEEPALIVE: Final = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+"""Lets the server end the session of a client that vanished, after about 20 seconds."""
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 5.0
 
@@ -65,7 +69,7 @@ class Listener:
             retry=retry_if_exception_type(_CONNECT_ERRORS),
             before_sleep=_log_retry,
         )
-        return await retrying(asyncpg.connect, self._url, timeout=ACQUIRE_TIMEOUT_S)
+        return await retrying(asyncpg.connect, self._url, timeout=ACQUIRE_TIMEOUT_S, server_settings=KEEPALIVE)
 
     async def _listen_until_closed(self, connection: asyncpg.Connection) -> None:
         closed = asyncio.Event()
@@ -74,7 +78,12 @@ class Listener:
             for channel in self._channels:
                 await connection.add_listener(channel, lambda _c, _pid, ch, payload: self._on_notify(ch, payload))
                 self._on_notify(channel, "")
-            await closed.wait()
+            while not closed.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await closed.wait()
+                        return
+                await connection.execute("select 1", timeout=HEARTBEAT_TIMEOUT_S)
         finally:
             if not connection.is_closed():
                 connection.terminate()

@@ -23,7 +23,7 @@ from shared.messaging.routers import Delivery
 from tests.support import events
 from tests.support.brokers import EmbeddedBroker, RunningBroker, client_of
 from tests.support.clock import HurriedClock
-from tests.support.messaging import Side, produce, record_effect, router_of, side
+from tests.support.messaging import Side, everything_on, produce, record_effect, router_of, side
 from tests.support.waiting import eventually
 
 Fresh = Callable[[str], Awaitable[str]]
@@ -116,6 +116,19 @@ async def test_a_redriven_record_that_fails_again_is_a_new_letter(kafka: Running
 async def _another(kafka: RunningBroker, first: QueuedLetter) -> bool:
     (now,) = await waiting(kafka, 1)
     return now.position != first.position
+
+
+async def test_a_body_that_is_no_text_is_redriven_byte_for_byte(kafka: RunningBroker, review: Side) -> None:
+    sent = events.message(events.preview_ready())
+    key, _, headers = as_record(sent)
+    await produce(kafka, TOPIC, (key, b"\xff\x00", headers))
+    async with consuming(review, kafka, BrokenHandler()), review.relay(kafka):
+        (letter,) = await waiting(kafka, 1)
+        assert (letter.content, letter.cause["encoding"]) == (b"\xff\x00", "base64")
+        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+            await queue.redrive([letter])
+        await eventually(lambda: _another(kafka, letter), every=0.2)
+    assert [r.value for r in await everything_on(kafka, TOPIC)] == [b"\xff\x00"] * 2
 
 
 async def test_letters_that_cannot_be_redriven_can_be_discarded(kafka: RunningBroker) -> None:

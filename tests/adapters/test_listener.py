@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit, urlunsplit
 
+import pytest
+
+from shared.postgres import listener as listener_module
 from shared.postgres.listener import FIRST_DELAY_S, LONGEST_DELAY_S, Listener
 from shared.postgres.pool import open_pool
+from tests.conftest import FreshDatabase
 from tests.support.waiting import eventually
 
 
@@ -39,3 +44,39 @@ async def test_delays_between_attempts_grow_with_jitter() -> None:
         expected = min(FIRST_DELAY_S * 2**number, LONGEST_DELAY_S)
         assert expected / 2 <= delay <= expected
     assert len(set(delays[8:])) > 1, "clients that failed together do not return together"
+
+
+async def test_a_server_that_stops_answering_is_noticed(
+    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection stays open, as that of a machine that vanished does: only the heartbeat tells."""
+    monkeypatch.setattr(listener_module, "HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(listener_module, "HEARTBEAT_TIMEOUT_S", 0.5)
+    url = await fresh_database("review")
+    parts = urlsplit(url)
+    gate = asyncio.Event()
+    gate.set()
+    calls: list[tuple[str, str]] = []
+
+    async def relay_bytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, mute: asyncio.Event) -> None:
+        while data := await reader.read(65536):
+            if mute.is_set():
+                writer.write(data)
+                await writer.drain()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mine, there = gate, await asyncio.open_connection(parts.hostname, parts.port)
+        both = [relay_bytes(reader, there[1], mine), relay_bytes(there[0], writer, mine)]
+        await asyncio.gather(*both, return_exceptions=True)
+        for end in (writer, there[1]):
+            end.close()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        through = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}")))
+        async with Listener(through, lambda channel, payload: calls.append((channel, payload)), "news"):
+            await eventually(lambda: len(calls) == 1, what="the first connection")
+            first, gate = gate, asyncio.Event()
+            gate.set()
+            first.clear()  # of this connection nothing passes any more; a new one works
+            await eventually(lambda: len(calls) == 2, what="the second connection", within=10)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from prometheus_client import REGISTRY
 
 from deploy.local.parts.kafka.topics import create_missing
 from shared.contracts.topics import Service
@@ -18,6 +21,7 @@ from shared.core.ids import new_id
 from shared.messaging import consumer as consumer_module
 from shared.messaging import inbox
 from shared.messaging import relay as relay_module
+from shared.messaging import replay as replay_module
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
@@ -144,7 +148,11 @@ async def test_a_relay_that_dies_before_it_marks_publishes_twice_with_a_single_e
 ) -> None:
     sent = previews(40)
     mark = relay_module._MARK
-    monkeypatch.setattr(relay_module, "_MARK", "select pg_terminate_backend(pg_backend_pid()), $1::bigint[]")
+    monkeypatch.setattr(
+        relay_module,
+        "_MARK",
+        "select pg_terminate_backend(pg_backend_pid()), $1::bigint[], $2::text[], $3::integer[], $4::bigint[]",
+    )
     async with consuming(review, kafka):
         async with generator.relay(kafka):
             await generator.publish(sent)
@@ -165,6 +173,62 @@ async def _none_left(side: Side) -> bool:
     return await side.unpublished() == 0
 
 
+async def test_a_row_that_no_broker_accepts_is_set_aside_and_the_others_go_on(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(30, keys=2)
+    refused = REGISTRY.get_sample_value("retake_outbox_refused_total", {"service": "generator", "topic": TOPIC}) or 0
+    async with consuming(review, kafka):
+        await generator.publish(sent[:15])
+        await generator.pool.execute(
+            """insert into outbox (event_id, topic, key, headers, body)
+               values ($1, $2, $3, '{}'::jsonb, repeat('x', 1200000))""",
+            new_id(),
+            TOPIC,
+            sent[0].event.key,
+        )
+        await generator.publish(sent[15:])
+        async with generator.relay(kafka) as relay:
+            await has(review, sent)
+            await eventually(lambda: relay.problem is None)
+            await _all_published_but(generator, 1)
+    await in_order_per_key(review, sent)
+    row = await generator.pool.fetchrow("select length(body), refusal from outbox where refused_at is not null")
+    assert row is not None
+    assert (row[0], "MessageSizeTooLarge" in row["refusal"]) == (1_200_000, True)
+    now = REGISTRY.get_sample_value("retake_outbox_refused_total", {"service": "generator", "topic": TOPIC})
+    assert now == refused + 1
+
+
+async def test_a_row_that_the_broker_refuses_is_told_from_the_innocent_rows_of_its_batch(
+    apache_kafka: ApacheKafkaBroker, generator: Side, review: Side
+) -> None:
+    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
+    limit = ConfigEntry("max.message.bytes", "200000", incremental_operation=AlterConfigOpType.SET)
+    small = ConfigResource(ConfigResource.Type.TOPIC, TOPIC, incremental_configs=[limit])
+    for change in admin.incremental_alter_configs([small]).values():
+        await asyncio.to_thread(change.result)
+    sent = previews(20, keys=1)
+    large = events.message(events.preview_ready(label="x" * 300_000))
+    await generator.publish([*sent[:10], large, *sent[10:]])
+    async with consuming(review, apache_kafka), generator.relay(apache_kafka) as relay:
+        await has(review, sent)
+        await _all_published_but(generator, 1)
+        more = previews(5)
+        await generator.publish(more)
+        await has(review, more)
+        await eventually(lambda: relay.problem is None)
+    set_aside = await generator.pool.fetch("select event_id from outbox where refused_at is not null")
+    assert [r["event_id"] for r in set_aside] == [large.envelope.id]
+
+
+async def _all_published_but(side: Side, count: int) -> None:
+    async def published() -> bool:
+        return await side.unpublished() == count
+
+    await eventually(published, what="everything but what was set aside to be published")
+
+
 async def test_one_relay_is_active_and_another_takes_over(kafka: RunningBroker, generator: Side, review: Side) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(consuming(review, kafka))
@@ -174,17 +238,12 @@ async def test_one_relay_is_active_and_another_takes_over(kafka: RunningBroker, 
         await has(review, before)
         second = await stack.enter_async_context(generator.relay(kafka))
         await eventually(lambda: second.problem is None, what="the second relay to stand by")
-        active = await generator.pool.fetchval(
-            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1", relay_module.LOCK_KEY
-        )
+        active = await generator.pool.fetchval("select token from relay_lease")
         await first.__aexit__()  # its process ends
         after = previews(10)
         await generator.publish(after)
         await has(review, after)
-        now = await generator.pool.fetchval(
-            "select pid from pg_locks where locktype = 'advisory' and granted and objid = $1", relay_module.LOCK_KEY
-        )
-        assert now != active
+        assert await generator.pool.fetchval("select token from relay_lease") > active
     assert sorted(await review.effects()) == sorted(ids([*before, *after]))
     assert len(await everything_on(kafka, TOPIC)) == 20
 
@@ -194,10 +253,7 @@ async def test_a_relay_reconnects_to_postgresql(kafka: RunningBroker, generator:
         before, after = previews(5), previews(5)
         await generator.publish(before)
         await has(review, before)
-        await generator.pool.execute(
-            "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = $1",
-            relay_module.LOCK_KEY,
-        )
+        await generator.pool.execute("select pg_terminate_backend(session_pid) from relay_lease")
         await generator.publish(after)
         await has(review, after)
         await eventually(lambda: relay.problem is None)
@@ -302,6 +358,7 @@ async def test_poison_is_dead_lettered_with_its_cause_and_the_partition_continue
         assert header(letter, "dlq_offset")
         assert {k.replace("\x00", "�") for k, _ in headers} <= {k for k, _ in letter.headers}
     assert letters[4].value == BODY
+    assert base64.b64decode(letters[-1].value) == BODY[:-1] + b"\x00}"
 
 
 async def test_a_header_that_is_not_text_neither_stops_a_batch_nor_loses_a_record(
@@ -366,6 +423,35 @@ async def test_an_oversized_record_is_dead_lettered(kafka: RunningBroker, genera
         assert relay.problem is None
     assert header(letter, "dlq_truncated") == "3000000"
     assert letter.value == b"x" * len(letter.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "kept", "told"),
+    [
+        (b"\xff" * 700_000, b"\xff" * 700_000, None),
+        (b"\xff" * 900_000, b"\xff" * 10_000, "900000"),
+        (b"\x00" * 900_000, b"\x00" * 10_000, "900000"),
+        (b'{"a": "\xff\x00"}', b'{"a": "\xff\x00"}', None),
+    ],
+    ids=["binary", "binary too large as encoded", "nul", "short"],
+)
+async def test_bytes_that_are_no_text_are_kept_as_bytes_and_stop_nobody(
+    kafka: RunningBroker, generator: Side, review: Side, body: bytes, kept: bytes, told: str | None
+) -> None:
+    good = previews(1, keys=1)
+    headers = [*HEADERS, *((f"x{i}", b"\xfe" * 9_000) for i in range(12))]
+    await produce(kafka, TOPIC, (good[0].event.key, body, headers))
+    async with consuming(review, kafka), review.relay(kafka) as relay, generator.relay(kafka):
+        await generator.publish(good)
+        await has(review, good)
+        await eventually(lambda: _none_left(review))
+        assert relay.problem is None
+    (letter,) = await everything_on(kafka, "review.dlq")
+    assert base64.b64decode(letter.value, validate=True) == kept
+    assert header(letter, "dlq_encoding") == "base64"
+    assert header(letter, "dlq_truncated") == told
+    assert header(letter, "dlq_dropped_headers") == "12", "27,000 bytes each once they are text"
+    assert await review.pool.fetchval("select count(*) from outbox where refused_at is not null") == 0
 
 
 async def test_a_permanent_error_is_dead_lettered_at_once_with_the_failure_of_its_command(
@@ -498,6 +584,55 @@ async def test_a_broker_that_lost_its_data_gets_a_replay_that_is_applied_once(
     assert [header(r, "ce_id") for r in await everything_on(kafka, "complete")] == [old_commit.envelope.id], (
         "the last commit of an asset is replayed, however old it is"
     )
+
+
+async def test_a_topic_that_is_recreated_in_the_same_cluster_gets_a_replay(
+    apache_kafka: ApacheKafkaBroker, generator: Side, review: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_module, "CHUNK_ROWS", 7)
+    sent, elsewhere = previews(40), events.message(events.complete())
+    async with generator.relay(apache_kafka), consuming(review, apache_kafka):
+        await generator.publish([*sent, elsewhere])
+        await has(review, sent)
+        await eventually(lambda: _none_left(generator))
+    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
+    for deletion in admin.delete_topics([TOPIC], operation_timeout=10).values():
+        await asyncio.to_thread(deletion.result)
+    await eventually(lambda: TOPIC not in admin.list_topics(timeout=10).topics)
+    await create_missing(apache_kafka.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
+
+    async def all_there() -> bool:
+        found = {header(r, "ce_id") for r in await everything_on(apache_kafka, TOPIC)}
+        return found == set(ids(sent))
+
+    async with generator.relay(apache_kafka):
+        await eventually(all_there, every=0.5, within=60, what="the replay of the topic")
+        await eventually(lambda: _none_left(generator))
+    assert len(await everything_on(apache_kafka, "complete")) == 1, "what is not lost is not replayed"
+    assert await generator.pool.fetchval("select count(*) from relay_replay") == 0
+
+
+async def test_an_interrupted_replay_continues_where_it_stopped(
+    kafka: RunningBroker, generator: Side, review: Side
+) -> None:
+    sent = previews(20)
+    async with generator.relay(kafka):
+        await generator.publish(sent)
+        await eventually(lambda: _none_left(generator))
+    await generator.pool.execute(
+        """insert into relay_replay (topics, since, done_id, last_id)
+           select array['preview-ready'], now() - interval '1 day', min(id) + 9, max(id) from outbox"""
+    )
+    async with generator.relay(kafka) as relay:
+        await eventually(lambda: relay.problem is None)
+        await eventually(lambda: _replayed(generator))
+        await eventually(lambda: _none_left(generator))
+    there = Counter(header(r, "ce_id") for r in await everything_on(kafka, TOPIC))
+    assert there == Counter(ids(sent)) + Counter(ids(sent[10:]))
+
+
+async def _replayed(side: Side) -> bool:
+    return not await side.pool.fetchval("select count(*) from relay_replay")
 
 
 async def test_nothing_is_replayed_to_the_same_broker(kafka: RunningBroker, generator: Side, review: Side) -> None:
