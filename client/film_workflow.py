@@ -144,8 +144,10 @@ async def review_run(client: AsyncRetake, run_id: str, decide: Decide) -> tuple[
 
 
 async def submit(client: AsyncRetake, run: Run, decision: Accept | Reject, version_id: str | None = None) -> Review:
-    """Submit the decision about a version; by default about the first version of the run."""
-    version_id = version_id or (run.versions[0].id if run.versions else None)
+    """Submit the decision about a version of the run. By default about its only version; a rejection closes every
+    variant. Of several variants the gateway accepts none without `version_id`: it raises Invalid."""
+    if version_id is None and len(run.versions) == 1:
+        version_id = run.versions[0].id
     match decision:
         case Accept(rating=rating, feedback=feedback):
             return await client.reviews.approve(run.id, version_id=version_id, rating=rating, feedback=feedback)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.cli import formatting
+from client.cli.exit_codes import UsageError
 from client.cli.prompts import ask, ask_rating, choose
 from client.cli.session import Session
 from client.film_workflow import Accept, Reject
@@ -24,15 +25,16 @@ class Postponed(Exception):
 
 def present(session: Session, run: Run, total: int | None = None) -> None:
     """Print the facts and the address of each version of a run."""
-    for version in run.versions:
-        _present(session, run, version, total)
+    for number, version in enumerate(run.versions, 1):
+        variant = f" · variant {number} of {len(run.versions)}" if len(run.versions) > 1 else ""
+        _present(session, run, version, total, variant)
     for lost in run.lost:
         session.line(f"  One variant failed: {lost.text} {lost.recovery or ''}".rstrip(), style="red")
 
 
-def _present(session: Session, run: Run, version: Version, total: int | None) -> None:
+def _present(session: Session, run: Run, version: Version, total: int | None, variant: str) -> None:
     segment = f"Segment {run.segment_number}{f' of {total}' if total else ''}" if run.segment_number else "Episode"
-    title = f"{segment} · {run.kind.words} · version {version.number or '?'}"
+    title = f"{segment} · {run.kind.words} · version {version.number or '?'}{variant}"
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -59,6 +61,39 @@ def _fact(facts: Table, name: str, value: str | None) -> None:
 
 def _directions_label(kind: AssetKind) -> str:
     return {AssetKind.NARRATION: "Script", AssetKind.VIDEO: "Directions"}.get(kind, "Prompt")
+
+
+def select_variant(run: Run, variant: int | None, version_id: str | None = None) -> str | None:
+    """The id of the version to accept: `variant` counts from 1, in the order of `present`; a single version needs none.
+
+    Raises UsageError if there are several and none is named, or if there is no such variant.
+    """
+    count = len(run.versions)
+    if variant is not None:
+        if variant > count:
+            raise UsageError(
+                f"There is no variant {variant}: run {run.id} has {count}.", f"See: retake runs show {run.id}"
+            )
+        return run.versions[variant - 1].id
+    if version_id is None and count > 1:
+        raise UsageError(
+            f"Run {run.id} has {count} variants: {_variants(run)}.",
+            f"Name the one to accept: retake review {run.id} --accept --variant 1",
+        )
+    return version_id
+
+
+def _variants(run: Run) -> str:
+    return ", ".join(f"{n} (version {v.number})" if v.number else str(n) for n, v in enumerate(run.versions, 1))
+
+
+async def ask_variant(session: Session, run: Run) -> str | None:
+    """The id of the version to accept; asks if there are several."""
+    if len(run.versions) < 2:
+        return None
+    numbers = "".join(str(n) for n in range(1, len(run.versions) + 1))
+    number = await choose(session, f"Accept which variant, 1 to {len(run.versions)}?", numbers)
+    return run.versions[int(number) - 1].id
 
 
 async def ask_decision(session: Session, run: Run, *, can_postpone: bool) -> Accept | Reject:

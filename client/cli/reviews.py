@@ -10,14 +10,14 @@ from rich.text import Text
 from client.api import AsyncRetake
 from client.cli import formatting
 from client.cli.command import command
-from client.cli.exit_codes import UsageError
+from client.cli.exit_codes import UsageError, WorkFailed
 from client.cli.lookup import find_scope
 from client.cli.options import EpisodeFilter, EpisodeOption, Limit, ProjectOption, parse_pairs
-from client.cli.preview import Postponed, ask_decision, present, review_line
+from client.cli.preview import Postponed, ask_decision, ask_variant, present, review_line, select_variant
 from client.cli.session import Session
-from client.errors import AlreadyDecided
+from client.errors import AlreadyDecided, ClientError, Unreachable
 from client.film_workflow import Accept, Reject, submit
-from client.models import Run, RunStatus
+from client.models import Review, Run, RunStatus
 
 
 @command
@@ -51,24 +51,38 @@ async def review(
             "--again/--no-again", help="With --reject: start another run.  [default: only if changes are given]"
         ),
     ] = None,
-    version: Annotated[
-        str | None, typer.Option("--version-id", help="Id of the version, if there are variants.")
+    variant: Annotated[
+        int | None,
+        typer.Option("--variant", metavar="N", min=1, max=4, help="With --accept: variant N, if there are several."),
     ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version-id", help="Id of the version, if there are several variants.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Decide about every waiting preview, with --accept or --reject.")
+    ] = False,
     show_only: Annotated[bool, typer.Option("--list", help="Only list the waiting previews.")] = False,
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
-    """Accept or reject previews: one run by options, or all waiting runs interactively."""
+    """Accept or reject previews: by options one run or, with --all, every waiting one; else interactively.
+
+    Examples:
+
+    * `retake review RUN --accept --variant 2 --rating 5`
+    * `retake review --all --accept --episode EPISODE`
+    """
     decision = _decision(accept, reject, rating, reason, suggest, change, again)
-    if decision is not None and run is None:
-        raise UsageError("A decision needs a run.", "See the waiting runs: retake review --list")
+    _check_selection(decision, run, everything, variant, version)
     async with session.connect() as client:
         if run is not None:
             waiting = [await client.runs.get(run)]
         else:
             waiting = await _waiting(client, episode, project)
-        if decision is not None:
-            decided = await submit(client, waiting[0], decision, version)
+        if decision is not None and everything:
+            await decide_all(session, client, waiting, decision)
+        elif decision is not None:
+            decided = await _decide(client, waiting[0], decision, variant, version)
             session.line(*review_line(waiting[0], decided))
             session.emit(decided)
         elif show_only or not session.can_ask:
@@ -103,6 +117,74 @@ def _decision(
     return None
 
 
+def _check_selection(
+    decision: Accept | Reject | None, run: str | None, everything: bool, variant: int | None, version: str | None
+) -> None:
+    if everything and run is not None:
+        raise UsageError("RUN and --all exclude each other.", "Leave one out.")
+    if everything and decision is None:
+        raise UsageError("--all needs a decision.", "Add --accept or --reject.")
+    if decision is not None and run is None and not everything:
+        raise UsageError("A decision needs a run.", "See the waiting runs: retake review --list; or add --all.")
+    if (variant is not None or version is not None) and (not isinstance(decision, Accept) or everything):
+        raise UsageError("A variant is chosen by accepting one run.", "Add RUN and --accept.")
+    if variant is not None and version is not None:
+        raise UsageError("--variant and --version-id exclude each other.", "Leave one out.")
+
+
+class SomeUndecided(WorkFailed):
+    """Some of the previews were decided about, and others were not."""
+
+    def __init__(self, reviews: list[Review], failures: list[tuple[Run, ClientError]]) -> None:
+        several = len(failures) != 1
+        super().__init__(
+            f"{len(failures)} of {len(reviews) + len(failures)} previews {'were' if several else 'was'} not decided.",
+            "See what still waits: retake review --list",
+        )
+        self.reviews, self.failures = reviews, failures
+
+    def as_json(self) -> dict[str, Any]:
+        failed = [{"run_id": run.id, **error.as_json()} for run, error in self.failures]
+        return {**super().as_json(), "reviews": [r.model_dump(mode="json") for r in self.reviews], "failed": failed}
+
+
+async def decide_all(session: Session, client: AsyncRetake, waiting: list[Run], decision: Accept | Reject) -> None:
+    """Decide about each run on its own: one that is refused does not stop the others.
+
+    Raises SomeUndecided, and Unreachable at once, since no other would get an answer.
+    """
+    reviews: list[Review] = []
+    failures: list[tuple[Run, ClientError]] = []
+    if not waiting:
+        session.line("No previews are waiting for review.")
+    for run in waiting:
+        try:
+            decided = await _decide(client, run, decision)
+        except Unreachable:
+            raise
+        except ClientError as e:
+            failures.append((run, e))
+            session.warn(f"{e.message} {e.recovery}".rstrip())
+            continue
+        reviews.append(decided)
+        session.line(*review_line(run, decided))
+    if failures:
+        raise SomeUndecided(reviews, failures)
+    session.emit({"reviews": reviews})
+
+
+async def _decide(
+    client: AsyncRetake,
+    run: Run,
+    decision: Accept | Reject,
+    variant: int | None = None,
+    version_id: str | None = None,
+) -> Review:
+    if isinstance(decision, Accept):
+        version_id = select_variant(run, variant, version_id)
+    return await submit(client, run, decision, version_id)
+
+
 async def _waiting(client: AsyncRetake, episode: str | None, project: str | None) -> list[Run]:
     """The runs that wait for a decision, those with the earliest deadline first."""
     project_id, filters = await find_scope(client, episode, project)
@@ -134,7 +216,9 @@ async def _ask_all(session: Session, client: AsyncRetake, waiting: list[Run]) ->
             continue
         present(session, run)
         try:
-            decided = await submit(client, run, await ask_decision(session, run, can_postpone=True))
+            decision = await ask_decision(session, run, can_postpone=True)
+            version_id = await ask_variant(session, run) if isinstance(decision, Accept) else None
+            decided = await submit(client, run, decision, version_id)
         except Postponed:
             continue
         except AlreadyDecided as e:

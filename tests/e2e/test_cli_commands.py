@@ -251,6 +251,23 @@ def test_a_version_is_made_reviewed_and_refused(cli: Cli, episode: str) -> None:
     assert [v["status"] for v in versions] == ["accepted", "rejected", "accepted"]
 
 
+def test_a_variant_is_named_to_be_accepted(cli: Cli, episode: str) -> None:
+    run = cli.json("regenerate", "music", "--episode", episode, "--directions", "slow strings", "--variants", "2")
+    refused = cli.json("review", run["id"], "--accept", code=2)
+    assert "has 2 variants" in refused["error"]["message"]
+    assert cli.json("runs", "show", run["id"])["status"] == "preview_ready"
+    assert cli.json("review", run["id"], "--accept", "--variant", "2")["verdict"] == "accepted"
+    statuses = {v["id"]: v["status"] for v in cli.json("versions", "music", "--episode", episode)["versions"]}
+    assert [statuses[v["id"]] for v in run["versions"]] == ["not_chosen", "accepted"]
+
+
+def test_all_that_wait_are_decided_at_once(cli: Cli, episode: str) -> None:
+    runs = [cli.json("regenerate", n, "--episode", episode, "--set", "seed=3")["id"] for n in ("1", "2")]
+    decided = cli.json("review", "--all", "--reject", "--no-again", "--reason", "no", "--episode", episode)["reviews"]
+    assert {r["run_id"] for r in decided} == set(runs)
+    assert cli.json("review", "--list", "--episode", episode)["waiting"] == []
+
+
 def test_what_waits_is_listed_and_decided_at_the_terminal(cli: Cli, episode: str) -> None:
     run = cli.json("regenerate", "music", "--episode", episode, "--directions", "fast drums")
     assert [r["id"] for r in cli.json("review", "--list", "--episode", episode)["waiting"]] == [run["id"]]

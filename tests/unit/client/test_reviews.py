@@ -1,0 +1,74 @@
+"""`retake review`: which version is accepted, and decisions about many previews."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from client.cli.exit_codes import Code, UsageError, code_of
+from client.cli.preview import select_variant
+from client.cli.reviews import SomeUndecided, decide_all
+from client.cli.session import Session
+from client.errors import Unreachable
+from client.film_workflow import Accept, Reject, submit
+from client.models import Run
+from tests.unit.client.fake import Gateway, ok, refusal
+
+
+def run(name: str = "r1", variants: int = 1) -> Run:
+    versions = [{"id": f"{name}-v{n}", "number": n + 3} for n in range(1, variants + 1)]
+    body = {"id": name, "kind": "video", "status": "preview_ready", "segment_number": 1, "versions": versions}
+    return Run.model_validate(body)
+
+
+def test_one_of_several_variants_is_accepted_by_its_number_and_none_without_one() -> None:
+    three = run(variants=3)
+    with pytest.raises(UsageError, match=r"has 3 variants: 1 \(version 4\), 2 \(version 5\), 3 \(version 6\)") as error:
+        select_variant(three, None)
+    assert "--accept --variant 1" in error.value.recovery
+    assert select_variant(three, 2) == "r1-v2"
+    assert select_variant(three, None, "r1-v3") == "r1-v3"
+    with pytest.raises(UsageError, match="There is no variant 4: run r1 has 3"):
+        select_variant(three, 4)
+    assert select_variant(run(), 1) == "r1-v1"
+
+
+async def test_the_first_of_several_variants_is_never_accepted_silently() -> None:
+    gateway = Gateway(then=lambda _request: ok({"id": "w1", "verdict": "accepted"}))
+    async with gateway.client() as client:
+        await submit(client, run(), Accept())
+        await submit(client, run(variants=3), Accept())
+        await submit(client, run(variants=3), Reject("No."))
+    assert [body.get("version_id") for body in gateway.bodies] == ["r1-v1", None, None]
+
+
+async def test_all_are_decided_each_on_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "/r2/" in request.url.path:
+            return refusal(409, "already-decided", outcome="rejected")
+        return ok({"id": "w", "run_id": request.url.path.split("/")[-2], "verdict": "accepted"})
+
+    gateway = Gateway(then=answer)
+    waiting = [run("r1"), run("r2"), run("r3", variants=2), run("r4")]
+    async with gateway.client() as client:
+        with pytest.raises(SomeUndecided) as failure:
+            await decide_all(Session(), client, waiting, Accept(rating=4))
+    assert code_of(failure.value) is Code.FAILED
+    assert failure.value.message == "2 of 4 previews were not decided."
+    told = json.loads(json.dumps(failure.value.as_json()))
+    assert [r["run_id"] for r in told["reviews"]] == ["r1", "r4"]
+    assert [f["run_id"] for f in told["failed"]] == ["r2", "r3"]
+    assert {body["rating"] for body in gateway.bodies} == {4}
+    output = capsys.readouterr()
+    assert output.out.count("accepted") == 2
+    assert "has 2 variants" in output.err
+
+
+async def test_when_the_gateway_is_gone_the_others_are_not_tried() -> None:
+    gateway = Gateway(then=lambda _request: httpx.ConnectError("gone"))
+    async with gateway.client() as client:
+        with pytest.raises(Unreachable):
+            await decide_all(Session(), client, [run("r1"), run("r2")], Reject("No."))
+    assert {r.url.path.split("/")[-2] for r in gateway.requests} == {"r1"}
