@@ -22,7 +22,7 @@ from client.errors import ClientError
 from client.models import Asset, Run, RunStatus, Version
 from client.models import events as e
 
-_PARAMETERS = ("duration", "resolution", "aspect_ratio")
+_FACTS = ("duration", "resolution", "aspect_ratio")
 
 
 class AssetController:
@@ -153,13 +153,16 @@ def of_asset(asset: Asset) -> Editor:
     if asset.committed is not None:
         version = asset.committed
         committed = Committed(version.id, version.url, _values(version), asset.committed_at)
-    draft = asset.draft
-    saved = committed.values
-    if draft is not None and (draft.directions or draft.settings):
-        settings = dict(draft.settings)
-        model = settings.pop("model", saved.model)
-        saved = Values(draft.directions or saved.directions, model, {**saved.parameters, **settings})
+    saved = _saved_draft(asset, committed)
     return _with_run(Editor(asset.id, committed, saved, saved), asset)
+
+
+def _saved_draft(asset: Asset, committed: Committed) -> Values:
+    """What a person has chosen for the next run; the directions of the committed version if there are no others."""
+    settings = dict(asset.draft.settings) if asset.draft else {}
+    model = settings.pop("model", None)
+    directions = (asset.draft.directions if asset.draft else None) or committed.values.directions
+    return Values(directions, model if isinstance(model, str) else None, settings)
 
 
 def _with_run(editor: Editor, asset: Asset) -> Editor:
@@ -179,7 +182,7 @@ def _phase(run: Run) -> Phase:
 
 
 def _values(version: Version) -> Values:
-    facts = {name: getattr(version, name) for name in _PARAMETERS}
+    facts = {name: getattr(version, name) for name in _FACTS}
     return Values(version.directions or "", version.model_slug, {k: v for k, v in facts.items() if v is not None})
 
 

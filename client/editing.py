@@ -3,9 +3,12 @@
 It is pure and the same for every kind of asset: a call or an event returns the next state and the effects to execute.
 The studio mirrors it; `client.controller` executes it. Its rules:
 
-- The draft has a baseline; a difference between them is `has_changes` ("unsaved changes"). A rejection keeps the
-  draft, leaving the editor resets it, an acceptance makes the accepted values both draft and baseline.
-- Accepting shows the accepted directions, model and parameters at once. If the decision is refused or the commit
+- The draft has a baseline, which is what the gateway has saved; a difference between them is `has_changes` ("unsaved
+  changes"). Both have only what a person chose: a model or a parameter that nobody chose is absent, and the gateway
+  resolves it. A run is started with the changes alone.
+- A rejection keeps the draft, and leaving the editor resets it. An acceptance makes the accepted directions both draft
+  and baseline; parameters that were given for one run are dropped.
+- Accepting shows the accepted directions, model and measured facts at once. If the decision is refused or the commit
   fails, that is undone, except for later edits of the user. URL, player and timeline change only after the refresh
   that follows `complete`.
 - Events may arrive twice, late and in any order: only those newer than the last applied one have an effect.
@@ -24,7 +27,8 @@ from client.models import events as e
 
 @dataclass(frozen=True)
 class Values:
-    """The input of a run."""
+    """Of a draft: what a person chose, with settings of the model as parameters. Of a version: how it was made, with
+    its measured duration (seconds), resolution and aspect ratio as parameters; a model need not take those."""
 
     directions: str = ""
     model: str | None = None
@@ -58,7 +62,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Start:
-    """POST a run with these values, taken from the draft."""
+    """POST a run with these values: the unsaved changes of the draft. The gateway has the others."""
 
     values: Values
 
@@ -83,7 +87,7 @@ REFRESH_DEBOUNCE_S = 0.15
 
 @dataclass(frozen=True)
 class _Undo:
-    """The values before an optimistic update, and those that it applied."""
+    """The values before an optimistic update, and the draft that it applied."""
 
     committed: Committed
     baseline: Values
@@ -160,7 +164,8 @@ def reset(editor: Editor) -> Editor:
 def start(editor: Editor) -> Step:
     if not editor.can_start:
         return editor, ()
-    return replace(editor, is_starting=True, is_review_open=False, error=None), (Start(editor.draft),)
+    changes = _changes(editor.draft, editor.baseline)
+    return replace(editor, is_starting=True, is_review_open=False, error=None), (Start(changes),)
 
 
 def started(editor: Editor, run_id: str, at: datetime) -> Editor:
@@ -189,15 +194,15 @@ def accept(editor: Editor, version_id: str | None = None) -> Step:
     preview = _select(editor, version_id)
     if not editor.can_decide or preview is None or editor.run_id is None:
         return editor, ()
-    undo = _Undo(editor.committed, editor.baseline, editor.draft, preview.values)
+    kept = _kept(editor, preview.values)
     shown = replace(
         editor,
         committed=replace(editor.committed, values=preview.values),
-        draft=preview.values,
-        baseline=preview.values,
+        draft=kept,
+        baseline=kept,
         is_decision_pending=True,
         error=None,
-        undo=undo,
+        undo=_Undo(editor.committed, editor.baseline, editor.draft, kept),
     )
     return shown, (Decide(editor.run_id, preview.version_id, "approve"),)
 
@@ -228,16 +233,15 @@ def apply(editor: Editor, event: e.RunEvent) -> Step:
     return _after(replace(editor, seen=position or editor.seen), event), refresh
 
 
-def refreshed(editor: Editor, committed: Committed, saved_draft: Values | None = None) -> Editor:
-    """Take over a fetched asset. A response that is older than the applied state is dropped."""
+def refreshed(editor: Editor, committed: Committed, saved_draft: Values) -> Editor:
+    """Take over a fetched asset and its draft. A response that is older than the applied state is dropped."""
     if committed.at and editor.committed.at and committed.at < editor.committed.at:
         return editor
     if editor.undo is not None and committed.at == editor.committed.at:
         # Not committed yet: only the link is taken over, and the optimistic texts are kept.
         return replace(editor, committed=replace(editor.committed, url=committed.url))
-    baseline = saved_draft or committed.values
-    draft = editor.draft if editor.has_changes else baseline
-    return replace(editor, committed=committed, baseline=baseline, draft=draft, undo=None)
+    draft = editor.draft if editor.has_changes else saved_draft
+    return replace(editor, committed=committed, baseline=saved_draft, draft=draft, undo=None)
 
 
 def caught_up(editor: Editor, fresh: Editor) -> Editor:
@@ -296,14 +300,32 @@ def _idle(editor: Editor) -> Editor:
 def _accepted(editor: Editor, version_id: str | None) -> Editor:
     """Our acceptance, which is shown already, or another user's, which is shown now and keeps our unsaved changes."""
     accepted = next((p.values for p in editor.previews if p.version_id == version_id), None)
-    if accepted is not None and (editor.undo is None or editor.undo.applied != accepted):
+    if accepted is not None and (editor.undo is None or editor.committed.values != accepted):
         editor = _undone(editor)
-        undo = _Undo(editor.committed, editor.baseline, editor.draft, accepted)
-        draft = editor.draft if editor.has_changes else accepted
+        kept = _kept(editor, accepted)
+        undo = _Undo(editor.committed, editor.baseline, editor.draft, kept)
+        draft = editor.draft if editor.has_changes else kept
         shown = replace(editor.committed, values=accepted)
-        editor = replace(editor, committed=shown, baseline=accepted, draft=draft, undo=undo)
+        editor = replace(editor, committed=shown, baseline=kept, draft=draft, undo=undo)
     committing = replace(editor, phase=Phase.COMMITTING, percent=100.0, previews=())
     return replace(committing, is_review_open=False, is_decision_pending=False, is_starting=False)
+
+
+def _kept(editor: Editor, accepted: Values) -> Values:
+    """What the gateway keeps as the draft after an acceptance: the accepted directions, the accepted model if it was
+    chosen, and the parameters that were saved before."""
+    model = accepted.model if editor.draft.model == accepted.model else editor.baseline.model
+    return Values(accepted.directions, model, editor.baseline.parameters)
+
+
+def _changes(draft: Values, baseline: Values) -> Values:
+    """What was chosen since the baseline; empty where the draft is as it was saved."""
+    parameters = {k: v for k, v in draft.parameters.items() if baseline.parameters.get(k) != v}
+    return Values(
+        draft.directions if draft.directions != baseline.directions else "",
+        draft.model if draft.model != baseline.model else None,
+        parameters,
+    )
 
 
 def _undone(editor: Editor) -> Editor:

@@ -21,7 +21,7 @@ type Call =
   | {
       readonly call: "refreshed";
       readonly committed: editing.Committed;
-      readonly draft: editing.Values | null;
+      readonly draft: editing.Values;
     }
   | { readonly call: "caughtUp"; readonly fresh: editing.Editor }
   | { readonly call: "apply"; readonly event: editing.RunEvent };

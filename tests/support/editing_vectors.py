@@ -78,8 +78,8 @@ def _step(random: random.Random, editor: Editor) -> tuple[dict[str, Any], Any]:
             return {"call": "notDecided"}, editing.not_decided(editor, "It is too late.")
         case 11:
             fresh = Committed(random.choice(_VERSIONS), "/v?v=2", values, at)
-            draft = random.choice((None, *_VALUES))
-            call = {"call": "refreshed", "committed": _committed(fresh), "draft": _values(draft) if draft else None}
+            draft = random.choice(_VALUES)
+            call = {"call": "refreshed", "committed": _committed(fresh), "draft": _values(draft)}
             return call, editing.refreshed(editor, fresh, draft)
         case 12:
             fresh_editor = _fresh(random, at)
@@ -168,7 +168,7 @@ def _state(editor: Editor) -> dict[str, Any]:
             "committed": _committed(undo.committed),
             "baseline": _values(undo.baseline),
             "draft": _values(undo.draft),
-            "put": _values(undo.put),
+            "put": _values(undo.applied),
         },
     }
 

@@ -102,25 +102,12 @@ export class AssetController {
     try {
       const { data } = await this.api.POST("/api/v1/assets/{asset_id}/runs", {
         params: { path: { asset_id: this.state.assetId }, header: { "Idempotency-Key": idempotencyKey() } },
-        body: { ...this.changed(values), variants },
+        body: { ...bodyOf(values), variants },
       });
       if (data?.updated_at) this.set(editing.started(this.state, data.id, data.updated_at));
     } catch (error) {
       await this.do(editing.notStarted(this.state, wordsOf(error)));
     }
-  }
-
-  /** Only what the person changed: the gateway takes the rest from the draft, the project and the committed version. */
-  private changed(values: editing.Values): Record<string, unknown> {
-    const { committed } = this.state;
-    const parameters = Object.entries(values.parameters).filter(
-      ([name, value]) => !editing.same(value, committed.values.parameters[name]),
-    );
-    return {
-      directions: values.directions || null,
-      ...(values.model && values.model !== committed.values.model ? { model: values.model } : {}),
-      ...(parameters.length > 0 ? { settings: Object.fromEntries(parameters) } : {}),
-    };
   }
 
   private async decide(decide: editing.Effect & { type: "decide" }, review: Review): Promise<void> {
@@ -172,15 +159,22 @@ export function ofAsset(asset: Schemas["Asset"]): editing.Editor {
   return { ...editor, seen: at ? [at, 5] : null };
 }
 
+/** What a person has chosen for the next run, with the directions of the committed version if there are no others. */
 function savedDraft(asset: Schemas["Asset"], committed: editing.Values): editing.Values {
-  const draft = asset.draft;
-  const settings = (draft?.settings ?? {}) as Record<string, unknown>;
-  if (draft === null || !(draft.directions || Object.keys(settings).length > 0)) return committed;
-  const { model, ...parameters } = settings;
+  const { model, ...parameters } = (asset.draft?.settings ?? {}) as Record<string, unknown>;
   return {
-    directions: draft.directions || committed.directions,
-    model: typeof model === "string" ? model : committed.model,
-    parameters: { ...committed.parameters, ...parameters },
+    directions: asset.draft?.directions || committed.directions,
+    model: typeof model === "string" ? model : null,
+    parameters,
+  };
+}
+
+/** Only what was changed: the gateway has the rest. */
+function bodyOf({ directions, model, parameters }: editing.Values): Record<string, unknown> {
+  return {
+    ...(directions ? { directions } : {}),
+    ...(model ? { model } : {}),
+    ...(Object.keys(parameters).length > 0 ? { settings: parameters } : {}),
   };
 }
 

@@ -9,7 +9,10 @@
 
 export type Parameters = Readonly<Record<string, unknown>>;
 
-/** What a run is made from. */
+/**
+ * Of a draft: what a person chose, with settings of the model as parameters. Of a version: how it was made, with its
+ * measured duration, resolution and aspect ratio as parameters; a model need not take those.
+ */
 export interface Values {
   readonly directions: string;
   readonly model: string | null;
@@ -44,7 +47,7 @@ export type Effect =
 
 export const REFRESH_DEBOUNCE_MS = 150;
 
-/** What an optimistic update replaced, and what it put there. */
+/** What an optimistic update replaced, and the draft that it put there. */
 interface Undo {
   readonly committed: Committed;
   readonly baseline: Values;
@@ -175,7 +178,7 @@ export function reset(editor: Editor): Editor {
 export function start(editor: Editor): Step {
   if (!canStart(editor)) return [editor, []];
   const starting = { ...editor, isStarting: true, isReviewOpen: false, error: null };
-  return [starting, [{ type: "start", values: editor.draft }]];
+  return [starting, [{ type: "start", values: changes(editor.draft, editor.baseline) }]];
 }
 
 /** The gateway took the run; its own events may have come before this answer. */
@@ -203,14 +206,15 @@ export function accept(editor: Editor, versionId: string | null = null): Step {
   const preview = chosen(editor, versionId);
   if (!canDecide(editor) || preview === null || editor.runId === null) return [editor, []];
   const { committed, baseline, draft } = editor;
+  const put = kept(editor, preview.values);
   const shown: Editor = {
     ...editor,
     committed: { ...committed, values: preview.values },
-    draft: preview.values,
-    baseline: preview.values,
+    draft: put,
+    baseline: put,
     isDecisionPending: true,
     error: null,
-    undo: { committed, baseline, draft, put: preview.values },
+    undo: { committed, baseline, draft, put },
   };
   return [shown, [{ type: "decide", runId: editor.runId, versionId: preview.versionId, action: "approve" }]];
 }
@@ -240,14 +244,13 @@ export function apply(editor: Editor, event: RunEvent): Step {
 }
 
 /** What a GET shows. An answer that was under way while a newer one was applied is dropped. */
-export function refreshed(editor: Editor, committed: Committed, savedDraft: Values | null = null): Editor {
+export function refreshed(editor: Editor, committed: Committed, baseline: Values): Editor {
   if (committed.at && editor.committed.at && compareTimes(committed.at, editor.committed.at) < 0)
     return editor;
   if (editor.undo !== null && committed.at === editor.committed.at) {
     // Not committed yet: the player has its new link, the texts stay ahead.
     return { ...editor, committed: { ...editor.committed, url: committed.url } };
   }
-  const baseline = savedDraft ?? committed.values;
   const draft = hasChanges(editor) ? editor.draft : baseline;
   return { ...editor, committed, baseline, draft, undo: null };
 }
@@ -345,15 +348,16 @@ function idle(editor: Editor): Editor {
 function accepted(before: Editor, versionId: string | null): Editor {
   let editor = before;
   const taken = editor.previews.find((p) => p.versionId === versionId)?.values;
-  if (taken !== undefined && (editor.undo === null || !sameValues(editor.undo.put, taken))) {
+  if (taken !== undefined && (editor.undo === null || !sameValues(editor.committed.values, taken))) {
     editor = undone(editor);
     const { committed, baseline, draft } = editor;
+    const put = kept(editor, taken);
     editor = {
       ...editor,
       committed: { ...committed, values: taken },
-      baseline: taken,
-      draft: hasChanges(editor) ? draft : taken,
-      undo: { committed, baseline, draft, put: taken },
+      baseline: put,
+      draft: hasChanges(editor) ? draft : put,
+      undo: { committed, baseline, draft, put },
     };
   }
   return {
@@ -364,6 +368,27 @@ function accepted(before: Editor, versionId: string | null): Editor {
     isReviewOpen: false,
     isDecisionPending: false,
     isStarting: false,
+  };
+}
+
+/**
+ * What the gateway keeps as the draft after an acceptance: the accepted directions, the accepted model if it was chosen,
+ * and the parameters that were saved before.
+ */
+function kept({ draft, baseline }: Editor, taken: Values): Values {
+  const model = draft.model === taken.model ? taken.model : baseline.model;
+  return { directions: taken.directions, model, parameters: baseline.parameters };
+}
+
+/** What was chosen since the baseline; empty where the draft is as it was saved. */
+function changes(draft: Values, baseline: Values): Values {
+  const parameters = Object.entries(draft.parameters).filter(
+    ([name, value]) => !same(value, baseline.parameters[name]),
+  );
+  return {
+    directions: draft.directions === baseline.directions ? "" : draft.directions,
+    model: draft.model === baseline.model ? null : draft.model,
+    parameters: Object.fromEntries(parameters),
   };
 }
 

@@ -21,6 +21,7 @@ from tests.unit.client.fake import Gateway, ok, refusal
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 OLD, NEW, TYPED = Values("old", "m", {}), Values("new", "m", {"duration": 5.0}), Values("typed", "m", {})
+KEPT = Values("new", "m", {})  # of NEW, whose duration was measured
 BEFORE = Committed("v1", "/v1?v=1", OLD, T0)
 AFTER = Committed("v2", "/v2?v=2", NEW, T0 + timedelta(seconds=50))
 VERSION = {"version_id": "v2", "directions": "new", "model": "m", "duration": 5.0}
@@ -47,12 +48,27 @@ def test_a_start_is_made_from_the_draft_once() -> None:
     editor = editing.edit(FRESH, TYPED)
     assert editor.has_changes
     editor, effects = editing.start(editor)
-    assert effects == (Start(TYPED),)
+    assert effects == (Start(Values("typed")),)
     assert editor.is_generating
     assert editing.start(editor) == (editor, ())
     editor = editing.started(editor, "r1", T0)
     assert (editor.phase, editor.is_starting, editor.draft) == (Phase.GENERATING, False, TYPED)
     assert editing.start(editor) == (editor, ())
+
+
+def test_a_start_has_only_what_was_chosen_since_the_draft_was_saved() -> None:
+    saved = Values("old", "m", {"seed": 7, "resolution": "720p"})
+    editor = replace(FRESH, draft=saved, baseline=saved)
+    assert editing.start(editor)[1] == (Start(Values()),)
+    editor = editing.edit(editor, Values("old", "n", {"seed": 7, "resolution": "480p", "duration": 3}))
+    assert editing.start(editor)[1] == (Start(Values("", "n", {"resolution": "480p", "duration": 3})),)
+
+
+def test_a_parameter_for_one_run_is_dropped_by_its_acceptance_and_a_chosen_model_is_kept() -> None:
+    saved = Values("old", None, {"resolution": "720p"})
+    editor = replace(READY, baseline=saved, draft=Values("new", "m", {"resolution": "720p", "seed": 7}))
+    assert editing.accept(editor)[0].draft == Values("new", "m", {"resolution": "720p"})
+    assert editing.accept(replace(editor, draft=saved))[0].draft == Values("new", None, {"resolution": "720p"})
 
 
 def test_a_start_that_is_refused_says_why_and_looks_again() -> None:
@@ -78,7 +94,7 @@ def test_a_preview_opens_the_review_and_closing_it_decides_nothing() -> None:
 def test_accepting_shows_texts_at_once_and_the_player_only_after_complete() -> None:
     editor, effects = editing.accept(editing.edit(READY, TYPED))
     assert effects == (Decide("r1", "v2", "approve"),)
-    assert (editor.draft, editor.baseline, editor.committed.values) == (NEW, NEW, NEW)
+    assert (editor.draft, editor.baseline, editor.committed.values) == (KEPT, KEPT, NEW)
     assert (editor.committed.url, editor.committed.version_id) == ("/v1?v=1", "v1")
     assert (editor.is_decision_pending, editor.can_decide, editor.has_changes) == (True, False, False)
     assert editing.accept(editor) == (editor, ())
@@ -86,9 +102,9 @@ def test_accepting_shows_texts_at_once_and_the_player_only_after_complete() -> N
     assert (editor.phase, editor.is_review_open, editor.is_decision_pending) == (Phase.COMMITTING, False, False)
     editor, effects = editing.apply(editor, event("complete", 30))
     assert (effects, editor.committed.url) == ((Refresh(),), "/v1?v=1")
-    stale = editing.refreshed(editor, BEFORE)  # a GET that was on its way
+    stale = editing.refreshed(editor, BEFORE, OLD)  # a GET that was on its way
     assert stale.committed.values == NEW
-    editor = editing.refreshed(stale, AFTER)
+    editor = editing.refreshed(stale, AFTER, KEPT)
     assert (editor.committed, editor.undo, editor.phase) == (AFTER, None, Phase.IDLE)
 
 
@@ -132,7 +148,7 @@ def test_variants_must_be_named() -> None:
 
 def test_somebody_elses_acceptance_keeps_what_is_unsaved_here() -> None:
     editor = after(editing.edit(READY, TYPED), event("accepted", 20, version_id="v2"))
-    assert (editor.draft, editor.baseline, editor.has_changes) == (TYPED, NEW, True)
+    assert (editor.draft, editor.baseline, editor.has_changes) == (TYPED, KEPT, True)
 
 
 HISTORIES = {
@@ -161,7 +177,7 @@ def test_in_any_order_and_any_number_events_lead_to_the_same(name: str, draw: st
     extra = draw.draw(st.lists(st.sampled_from(events), max_size=6))
     jumbled = draw.draw(st.permutations(events + extra))
     before = editing.edit(FRESH, TYPED) if typed else FRESH
-    truth = AFTER if name == "accepted" else BEFORE
+    truth, draft = (AFTER, KEPT) if name == "accepted" else (BEFORE, OLD)
     expected, editor = after(before, *events), before
     for each in jumbled:
         shown = editor.committed
@@ -169,8 +185,8 @@ def test_in_any_order_and_any_number_events_lead_to_the_same(name: str, draw: st
         assert (editor.committed.url, editor.committed.version_id) == (shown.url, shown.version_id)
         assert isinstance(each, e.Complete) is (effects == (Refresh(),))
         assert not typed or editor.draft == TYPED
-    assert replace(editing.refreshed(editor, truth), undo=None) == replace(
-        editing.refreshed(expected, truth), undo=None
+    assert replace(editing.refreshed(editor, truth, draft), undo=None) == replace(
+        editing.refreshed(expected, truth, draft), undo=None
     )
 
 
@@ -232,9 +248,9 @@ async def test_the_controller_carries_it_out_and_refreshes_once_for_many_events(
     seen: list[Editor] = []
     asset = Asset.model_validate(ASSET)
     async with AssetController(gateway.client(), asset, on_change=seen.append, sleep=sleep) as controller:
-        controller.edit(Values("new", "m", {"duration": 5.0}))
+        controller.edit(Values("new", "n", {"seed": 7}))
         await controller.start()
-        assert gateway.bodies == [{"directions": "new", "model": "m", "settings": {"duration": 5.0}}]
+        assert gateway.bodies == [{"directions": "new", "model": "n", "settings": {"seed": 7}}]
         await controller.apply(event("preview-ready", 10, versions=[VERSION]))
         await controller.accept(rating=5)
         assert gateway.bodies[-1] == {"action": "approve", "version_id": "v2", "rating": 5}
