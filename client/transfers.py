@@ -11,11 +11,12 @@ from pathlib import Path
 
 import httpx
 
-from client.errors import LinkExpired, ProblemError, RangeNotSatisfiable, TransferFailed
+from client.errors import LinkExpired, ProblemError, TransferFailed
 from client.retry import TRANSIENT_STATUSES, RetryPolicy
 from client.transport import Body, Transport
 
 CHUNK = 256 * 1024
+RANGE_NOT_SATISFIABLE = 416
 READ_TIMEOUT_S = 30.0
 RENEWALS = 3  # of an expired link
 RETRY = RetryPolicy(attempts=6, first_delay_s=0.5, longest_wait_s=math.inf)
@@ -71,16 +72,23 @@ class _Partial:
         return headers
 
     def start(self, response: httpx.Response) -> None:
-        """Note the position of a response: where we stopped for a 206, else the start of the file."""
+        """Note the position of a response: where we stopped for a 206, else the start of the file.
+
+        Raises TransferFailed for a part of another file: object stores need not know If-Range.
+        """
+        etag = response.headers.get("ETag", "")
+        etag = etag if etag and not etag.startswith("W/") else None
         if response.status_code == 206:
+            if etag != self.etag:
+                self.done, self.etag = 0, None
+                raise TransferFailed("the file changed on the server")
             total = response.headers.get("Content-Range", "").rpartition("/")[2]
             self.total = int(total) if total.isdigit() else self.total
         else:
             self.done = 0
             length = response.headers.get("Content-Length", "")
             self.total = int(length) if length.isdigit() else None
-        etag = response.headers.get("ETag", "")
-        self.etag = etag if etag and not etag.startswith("W/") else None
+        self.etag = etag
 
     @property
     def complete(self) -> bool:
@@ -141,12 +149,11 @@ async def _receive_rest(
         partial.renewals += 1
         partial.url = await renew_url()
         await _receive_rest(transport, partial, on_progress, renew_url)
-    except RangeNotSatisfiable as e:
-        partial.done, partial.etag = 0, None
-        partial.failures += 1
-        raise TransferFailed("the file changed on the server") from e
-    except (TransferFailed, ProblemError, httpx.TransportError):
+    except (TransferFailed, ProblemError, httpx.TransportError) as e:
         partial.failures = 1 if partial.done > before else partial.failures + 1
+        if isinstance(e, ProblemError) and e.status == RANGE_NOT_SATISFIABLE:  # from the gateway or the object store
+            partial.done, partial.etag = 0, None
+            raise TransferFailed("the file changed on the server") from e
         raise
 
 
@@ -168,6 +175,7 @@ async def _receive(transport: Transport, partial: _Partial, on_progress: OnProgr
         headers=partial.headers(),
         read_timeout_s=READ_TIMEOUT_S,
         authorised=own and "sig=" not in url,  # a signed link needs no token, and no other host may see it
+        follow_redirect=True,  # to the object store
     ) as response:
         partial.start(response)
         with partial.path.open("r+b" if partial.done else "wb") as file:

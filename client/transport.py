@@ -6,7 +6,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,15 +87,32 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, url: str, *, headers: Mapping[str, str], read_timeout_s: float, authorised: bool = True
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        read_timeout_s: float,
+        authorised: bool = True,
+        follow_redirect: bool = False,
     ) -> AsyncIterator[httpx.Response]:
-        """Open a streaming GET, without retries.
+        """Open a streaming GET, without retries. `follow_redirect` follows one redirect, to the object store, with the
+        same headers and without the token.
 
-        Raises the ProblemError of a refusal, and httpx.TransportError when the connection is lost.
+        Raises the ProblemError of a refusal, BadResponse for a redirect that is no link, and httpx.TransportError when
+        the connection is lost.
         """
-        headers = {**headers, **(await self._authorization() if authorised else {})}
+        token = await self._authorization() if authorised else {}
         timeout = httpx.Timeout(read_timeout_s, connect=5.0)
-        async with self._http.stream("GET", url, headers=headers, timeout=timeout) as response:
+        async with AsyncExitStack() as opened:
+            response = await opened.enter_async_context(
+                self._http.stream("GET", url, headers={**headers, **token}, timeout=timeout)
+            )
+            if follow_redirect and response.has_redirect_location:
+                target = _redirect_target(response)
+                await response.aclose()
+                response = await opened.enter_async_context(
+                    self._http.stream("GET", target, headers=headers, timeout=timeout)
+                )
             if not response.is_success:
                 await response.aread()
                 raise problem_of(response)
@@ -169,6 +186,17 @@ def json_of(response: httpx.Response) -> Any:
         return response.json()
     except ValueError as e:
         raise BadResponse(f"{response.url.host} did not respond like a Retake gateway.", "Check the address.") from e
+
+
+def _redirect_target(response: httpx.Response) -> httpx.URL:
+    location = response.headers["Location"]
+    try:
+        target = response.url.join(location)
+    except httpx.InvalidURL:
+        target = httpx.URL()
+    if target.scheme not in ("http", "https") or not target.host:
+        raise BadResponse(f"{response.url.host} redirects to {location[:200]!r}, which is no web address.", "")
+    return target
 
 
 def _may_repeat(request: Request, error: BaseException) -> bool:
