@@ -40,6 +40,7 @@ class Batch(Resource):
     failed: int = 0
     total: int = 0
     current_segment: int | None = None
+    failed_segments: list[int] = []
     message: str | None = None
     items: list[BatchItem] = []
     error: Problem | None = None

@@ -128,6 +128,7 @@ class BatchUpdated(Event):
     failed: int = 0
     total: int = 0
     current_segment: int | None = None
+    failed_segments: list[int] = []
 
 
 class Changed(Event):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -138,6 +139,14 @@ class Model(_Row):
         if strays := named - set(self.properties):
             raise ValueError(f"inputs or price refer to unknown settings: {sorted(strays)}")
         return self
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its calls cost nothing whatever their settings."""
+        if self.price is None:
+            return True
+        amounts = self.price.amounts.values() if self.price.amount is None else [self.price.amount]
+        return all(Decimal(amount) == 0 for amount in amounts)
 
     @property
     def properties(self) -> dict[str, dict[str, Any]]:

@@ -120,6 +120,49 @@ async def test_the_loop_call_by_call(g: Gateway) -> None:
     assert late.json()["review_id"] == review["id"]
 
 
+async def test_reading_a_run_says_what_the_stream_said(g: Gateway) -> None:
+    api = g.client()
+    project, episode = await an_episode(g, api)
+    batch = await ok(await api.post(f"/episodes/{episode['id']}/batches", json={"mode": "sequential"}), 202)
+    last: dict[str, Any] = {}
+
+    async def follow() -> None:
+        """Delivers one event after the other; after each, runs and batch read as the stream has told of them."""
+        for _ in range(500):
+            await g.world.run_jobs()
+            await g.world.post()
+            for told in await g.world.log(project):
+                last[told.get("run_id") or told.get("batch_id") or ""] = told
+            for run_id in [key for key, told in last.items() if told.get("run_id")]:
+                told = last[run_id]
+                if told["name"] != "review-updated" or told["message"]:
+                    assert (await ok(await api.get(f"/runs/{run_id}")))["message"] == told["message"], told
+            shown = await ok(await api.get(f"/batches/{batch['id']}"))
+            status = await ok(await api.get(f"/episodes/{episode['id']}/segments/status"))
+            assert shown["message"] == last[batch["id"]]["message"]
+            assert (shown["completed"], shown["approved"]) == (status["completed"], status["approved"])
+            if not g.world.mail:
+                return
+            g.world.clock.move(0.001)
+            await g.world.deliver(g.world.mail.pop(0))
+        raise AssertionError("the events never come to an end")
+
+    async def decide(**decision: Any) -> None:
+        (run_id,) = await g.world.waiting(episode["id"])
+        hurried = {"Prefer": "respond-async"}
+        await ok(await api.post(f"/runs/{run_id}/review", json=decision, headers=hurried), 202)
+        await follow()
+
+    await follow()
+    await decide(action="reject", suggested_changes={"prompt_modifications": "Slower"})
+    (again,) = await g.world.waiting(episode["id"])
+    assert (await ok(await api.get(f"/runs/{again}")))["message"] == "New version ready for review!"
+    await decide(action="approve")
+    await decide(action="reject")
+    await api.post(f"/batches/{batch['id']}/resume", json={"skip_held": True})
+    await follow()
+
+
 async def test_a_video_waits_for_the_commit_of_its_starting_image(g: Gateway) -> None:
     api = g.client()
     _, episode = await an_episode(g, api)

@@ -156,6 +156,12 @@ async def test_a_failed_segment_is_left_and_the_batch_goes_on(w: GatewayHarness)
     await decide(w, caller, episode)
     row = await w.batch(batch_id)
     assert (row["status"], row["approved"], row["failed"]) == ("failed", 1, 2)
+    told = (await w.log(caller.project_id, "batch-updated"))[-1]
+    assert told["message"] == (
+        "Failed: Segment 1 starting image. Expired: Segment 2 video. "
+        "Reopen the preview to decide at no additional cost."
+    )
+    assert told["failed_segments"] == [1, 2]
     left = {(n, kind): state for n, kind, state in await items(w, batch_id)}
     assert left[1, "starting_image"] == left[1, "video"] == left[1, "narration"] == left[2, "video"] == "left"
     causes = {p["cause"] for p in row["error"]["items"]}
@@ -163,7 +169,54 @@ async def test_a_failed_segment_is_left_and_the_batch_goes_on(w: GatewayHarness)
         "The provider failed.",
         "The review deadline has passed.",
         "The starting image could not be generated.",
+        "The review deadline of the video has passed.",
     } <= causes
+
+
+async def test_expired_previews_are_reopened_not_paid_for_again(w: GatewayHarness) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller, 3)
+    batch_id = await w.do(start_batch, caller, StartBatch(episode, mode="parallel", batch_size=3))
+    await w.settle()
+    for run_id in await w.waiting(episode):
+        for event in w.services.expire(run_id):
+            w.mail.append(_message(w, event))
+    await w.settle()
+    row = await w.batch(batch_id)
+    assert row["status"] == "failed"
+    assert row["error"]["code"] == "previews_expired"
+    assert row["error"]["cause"] == (
+        "The review deadline has passed: Segment 1 video, Segment 2 video, Segment 3 video."
+    )
+    assert row["error"]["recovery"] == "Reopen the preview to decide at no additional cost."
+    told = (await w.log(caller.project_id, "batch-updated"))[-1]["message"]
+    assert told.startswith("Expired: Segment 1 video, Segment 2 video, Segment 3 video. Reopen")
+    texts = " ".join(p["recovery"] for p in row["error"]["items"])
+    assert "batch" not in texts
+    assert "egenerate" not in texts
+
+
+@pytest.mark.parametrize("approved_before", [0, 2])
+async def test_numbers_of_a_later_start_are_those_of_the_episode(w: GatewayHarness, approved_before: int) -> None:
+    caller = await w.project()
+    episode = await w.episode(caller, 4)
+    if approved_before:
+        first = (await w.segments(episode))[:approved_before]
+        await w.do(start_batch, caller, StartBatch(episode, segment_ids=first, auto_approve=True))
+        await w.settle()
+        told = (await w.log(caller.project_id, "batch-updated"))[-1]["message"]
+        assert told == "2 of 4 segments approved Ready to compile final video?"
+    await w.do(start_batch, caller, StartBatch(episode, start_from=2))
+    await w.settle()
+    await decide(w, caller, episode)
+    await decide(w, caller, episode)
+    told = [t["message"] for t in await w.log(caller.project_id, "batch-updated")]
+    assert [t for t in told if t.startswith("Generating Segment")][-2:] == [
+        "Generating Segment 3/4...",
+        "Generating Segment 4/4...",
+    ]
+    done = "All 4 segments approved!" if approved_before else "2 of 4 segments approved"
+    assert told[-1] == f"{done} Ready to compile final video?"
 
 
 async def test_a_rejection_holds_until_it_is_skipped(w: GatewayHarness) -> None:
@@ -174,6 +227,8 @@ async def test_a_rejection_holds_until_it_is_skipped(w: GatewayHarness) -> None:
     await decide(w, caller, episode, "reject")
     assert (await w.batch(batch_id))["status"] == "waiting_review"
     assert (1, "video", "held") in await items(w, batch_id)
+    told = (await w.log(caller.project_id, "batch-updated"))[-1]
+    assert told["message"] == "Rejected: Segment 1 video. Regenerate and accept another version, or skip the segment."
     await w.do(resume_batch, caller, batch_id, None, True)
     await w.settle()
     await decide(w, caller, episode)
@@ -296,7 +351,11 @@ async def test_render_stops_at_a_failed_segment_by_name(w: GatewayHarness) -> No
     assert (row["status"], row["compilation_id"]) == ("failed", None)
     video = (await w.assets(episode, AssetKind.VIDEO))[1]
     assert video in [i["asset_id"] for i in row["error"]["items"]]
+    assert row["error"]["cause"] == "Failed: Segment 2 video (The provider failed)."
     assert not w.services.films
+    told = (await w.log(caller.project_id, "batch-updated"))[-1]
+    assert (told["message"], told["failed_segments"]) == ("1 of 2 segments failed: Segment 2 video", [2])
+    assert row["failed_segments"] == [2]
 
 
 async def test_delete_and_reorder_during_a_batch(w: GatewayHarness) -> None:

@@ -375,11 +375,35 @@ async def test_the_spend_cap_is_refused_early(w: GatewayHarness) -> None:
     run_id = await a_preview(w, caller, asset)
     await w.pool.execute("update runs set cost_amount = 2.5 where run_id = $1", run_id)
     await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.50"}}))
-    refusal = await refused("spend-cap-reached", w.do(start_run, caller, StartRun(asset)))
+    paid = StartRun(asset, model="bytedance/seedream-4")
+    refusal = await refused("spend-cap-reached", w.do(start_run, caller, paid))
     assert refusal.extensions == {
         "cap": {"amount": "2.50", "currency": "USD", "period": "month"},
         "spent": {"amount": "2.5", "currency": "USD"},
     }
+
+
+async def test_what_costs_nothing_is_never_refused_for_money(w: GatewayHarness) -> None:
+    """Over the project's cap and the user's own, offline models go on, alone and in a batch."""
+    w.stores = replace(w.stores, quotas=Quotas(spend=Decimal(1)))
+    caller, episode, asset = await an_image(w)
+    (video,) = await w.assets(episode, AssetKind.VIDEO)
+    run_id = await a_preview(w, caller, asset)
+    await w.pool.execute("update runs set cost_amount = 2.5 where run_id = $1", run_id)
+    await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.50"}}))
+    await a_preview(w, caller, asset)
+    paid = {"model": "bytedance/seedance-1-lite"}
+    await w.do(save_draft, caller, video, None, "Pan left", paid)
+    started = await w.do(start_batch, caller, StartBatch(episode))
+    await w.settle()
+    (waiting,) = await w.waiting(episode)
+    await w.do(submit_decision, caller, SubmitDecision(waiting, "approve"))
+    await w.settle()
+    (item,) = await w.pool.fetch("select * from batch_items where batch_id = $1 and kind = 'video'", started)
+    assert (item["state"], item["problem"]["code"]) == ("left", "spend-cap-reached"), "the video is what costs"
+    await refused("spend-cap-reached", w.do(start_batch, caller, StartBatch(episode)))
+    await w.do(save_draft, caller, video, None, "Pan left", {"model": "animatic/camera"})
+    await w.do(start_batch, caller, StartBatch(episode))
 
 
 async def test_a_user_may_ask_for_so_many_generations_a_day(w: GatewayHarness) -> None:
@@ -412,13 +436,15 @@ async def test_a_user_may_spend_so_much_a_month(w: GatewayHarness) -> None:
     run_id = await a_preview(w, caller, asset)
     await w.pool.execute("update runs set cost_amount = 5 where run_id = $1", run_id)
     other, _, another = await an_image(w)
-    refusal = await refused("spend-cap-reached", w.do(start_run, other, StartRun(another)))
+    refusal = await refused(
+        "spend-cap-reached", w.do(start_run, other, StartRun(another, model="bytedance/seedream-4"))
+    )
     assert refusal.extensions == {
         "cap": {"amount": "5", "currency": "USD", "period": "month"},
         "spent": {"amount": "5", "currency": "USD"},
     }
     w.clock.move(32 * 86400)
-    await w.do(start_run, other, StartRun(another))
+    await w.do(start_run, other, StartRun(another, model="bytedance/seedream-4"))
 
 
 async def test_late_events_of_a_deleted_segment_do_no_harm(w: GatewayHarness) -> None:

@@ -75,8 +75,11 @@ def _keep_an_owner(members: dict[str, Role], leaving: str) -> None:
         )
 
 
-async def check_quotas(store: Store, actor: Actor, generations: int) -> None:
-    """Whether the actor may request so many more generations. Raises Refusal rate-limited, spend-cap-reached."""
+async def check_quotas(store: Store, actor: Actor, generations: int, *, free: bool) -> None:
+    """Whether the actor may request so many more generations; `free`: they cost nothing, so money does not matter.
+
+    Raises Refusal rate-limited, spend-cap-reached.
+    """
     quotas, now = store.quotas, store.now()
     if actor.user_id is None:
         return
@@ -85,7 +88,7 @@ async def check_quotas(store: Store, actor: Actor, generations: int) -> None:
         blocking = await store.accounts.generations_beyond(actor.user_id, now - WINDOW, room)
         if blocking is not None:
             raise generations_used_up(quotas.generations, blocking + WINDOW, now)
-    if quotas.spend is not None:
+    if quotas.spend is not None and not free:
         spent = await store.accounts.spent(actor.user_id, start_of_month(now), CURRENCY)
         if spent >= quotas.spend:
             raise spend_used_up(quotas.spend, spent)

@@ -10,12 +10,13 @@ from services.gateway.commands.films import RequestedFilm, compile_episode, comp
 from services.gateway.commands.run_admission import RunSpec, admit_run, check_run, run_parameters
 from services.gateway.commands.stream_events import resource_event
 from services.gateway.domain.accounts import Caller, Role
+from services.gateway.domain.batch_messages import batch_message, left_problem
 from services.gateway.domain.batch_planner import BatchPlan, plan_batch
 from services.gateway.domain.batches import ENDED_STATUSES, LIVE_STATUSES, Batch, BatchCounts, BatchStatus
 from services.gateway.domain.errors import AwaitsCommit, Refusal
+from services.gateway.domain.messages import Message
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.store.unit_of_work import Store
-from shared.contracts.messages import message, problem_text
 
 MAX_ROUNDS: Final = 3
 """An item whose run is refused may allow another item to start, so the plan is made again, at most this often. What is
@@ -76,17 +77,11 @@ async def _save_plan(store: Store, batch: Batch, plan: BatchPlan) -> None:
     """Saves the batch as planned; a batch that renders a film requests it when everything is committed."""
     changes: dict[str, Any] = {}
     if plan.status is BatchStatus.FAILED:
-        changes["error"] = _segments_left(plan)
+        changes["error"] = left_problem(plan)
     if plan.status is BatchStatus.COMPLETED and batch.compile is not None:
         changes |= await _request_film(store, batch)
     status = BatchStatus.FAILED if changes.get("error") else plan.status
-    await save_progress(store, batch, status, plan.counts, **changes)
-
-
-def _segments_left(plan: BatchPlan) -> dict[str, Any]:
-    items = [{"asset_id": asset_id, **dict(item.problem)} for asset_id, item in plan.items.items() if item.problem]
-    text = problem_text("segments_left", failed=plan.counts.failed, total=plan.counts.total)
-    return {"code": "segments_left", **text._asdict(), "retryable": True, "items": items}
+    await save_progress(store, batch, status, plan.counts, plan, **changes)
 
 
 async def _request_film(store: Store, batch: Batch) -> dict[str, Any]:
@@ -112,18 +107,30 @@ async def _request_film(store: Store, batch: Batch) -> dict[str, Any]:
     return {"compilation_id": film.compilation_id}
 
 
-async def save_progress(store: Store, batch: Batch, status: BatchStatus, counts: BatchCounts, **changes: Any) -> None:
-    """Saves the batch and informs clients, unless nothing has changed. `changes`: further columns."""
-    if (status, counts) == (batch.status, batch.counts) and not changes:
+async def save_progress(
+    store: Store,
+    batch: Batch,
+    status: BatchStatus,
+    counts: BatchCounts,
+    plan: BatchPlan | None = None,
+    **changes: Any,
+) -> None:
+    """Saves the batch and informs clients, unless nothing has changed. `plan` None: a person has paused, resumed or
+    cancelled it. `changes`: further columns."""
+    failed_segments = plan.failed_segments if plan else batch.failed_segments
+    episode = await store.batches.episode_counts(batch.episode_id)
+    news = batch_message(status, counts, plan, episode, compiles=batch.compile is not None)
+    now_shown = (status, counts, failed_segments, news.code, news.args)
+    before = (batch.status, batch.counts, batch.failed_segments, batch.message_code, batch.message_args)
+    if now_shown == before and not changes:
         return
-    code, args = _message(status, counts, batch)
-    await _save(store, batch, status, counts, code, args, **changes)
+    await _save(store, batch, status, counts, failed_segments, news, **changes)
 
 
 async def save_start(store: Store, batch: Batch, total: int) -> None:
     """The first that clients hear of a batch: how many segments it covers."""
     counts = replace(batch.counts, total=total)
-    await _save(store, batch, batch.status, counts, "batch.started+batch.total", {"total": total})
+    await _save(store, batch, batch.status, counts, (), Message("batch.started+batch.total", {"total": total}))
 
 
 async def _save(
@@ -131,8 +138,8 @@ async def _save(
     batch: Batch,
     status: BatchStatus,
     counts: BatchCounts,
-    code: str,
-    args: dict[str, Any],
+    failed_segments: tuple[int, ...],
+    news: Message,
     **changes: Any,
 ) -> None:
     now = store.now()
@@ -146,8 +153,8 @@ async def _save(
         failed=counts.failed,
         total=counts.total,
         current_segment=counts.current_segment,
-        message_code=code,
-        message_args=args,
+        failed_segments=list(failed_segments),
+        **news.columns(),
         **ended,
         **changes,
     )
@@ -158,7 +165,7 @@ async def _save(
             batch.episode_id,
             updated_at,
             status=status.value,
-            text=message(code, **args),
+            text=news.text,
             actor=batch.actor,
             batch_id=batch.batch_id,
             completed=counts.completed,
@@ -166,32 +173,6 @@ async def _save(
             failed=counts.failed,
             total=counts.total,
             current_segment=counts.current_segment,
+            failed_segments=failed_segments,
         )
     )
-
-
-def _message(status: BatchStatus, counts: BatchCounts, batch: Batch) -> tuple[str, dict[str, Any]]:
-    """Code and arguments of the message that describes the batch."""
-    match status:
-        case BatchStatus.RUNNING if counts.current_segment is not None:
-            return "run.segment_started", {"number": counts.current_segment, "total": counts.total}
-        case BatchStatus.RUNNING:
-            return "batch.finishing", {}
-        case BatchStatus.WAITING_REVIEW:
-            return "batch.waiting_review", {"number": counts.current_segment}
-        case BatchStatus.PAUSED:
-            return "batch.paused", {}
-        case BatchStatus.COMPLETED:
-            args = {"approved": counts.approved, "total": counts.total}
-            return _completed_code(counts, compiles=batch.compile is not None), args
-        case BatchStatus.FAILED:
-            return "batch.failed", {"failed": counts.failed, "total": counts.total}
-        case BatchStatus.CANCELLED:
-            return "batch.cancelled", {}
-
-
-def _completed_code(counts: BatchCounts, *, compiles: bool) -> str:
-    if not counts.approved:
-        return "batch.done"  # only music was generated, or every segment was skipped
-    code = "batch.all_approved" if counts.approved == counts.total else "batch.some_approved"
-    return code if compiles else f"{code}+batch.ready_to_compile"

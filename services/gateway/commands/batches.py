@@ -12,13 +12,23 @@ from services.gateway.commands.films import CompileEpisode, check_episode, compi
 from services.gateway.commands.run_admission import base_of_new_asset, check_spending
 from services.gateway.commands.runs import stop_run
 from services.gateway.domain.accounts import Caller
+from services.gateway.domain.assets import RunBase
 from services.gateway.domain.batch_planner import ItemState, plan_batch
 from services.gateway.domain.batches import LIVE_STATUSES, PARALLEL_SIZE, Batch, BatchPolicy, BatchStatus, NewBatch
 from services.gateway.domain.errors import busy, invalid, invalid_state
 from services.gateway.domain.omitted import OMITTED, Omitted
+from services.gateway.domain.run_settings import is_free
 from services.gateway.domain.runs import CANCELLABLE
-from services.gateway.domain.settings import MONOLITHIC, deadline_problem, review_timeout_s, timeout_s, workflow_of
+from services.gateway.domain.settings import (
+    MONOLITHIC,
+    deadline_problem,
+    review_timeout_s,
+    snapshot,
+    timeout_s,
+    workflow_of,
+)
 from services.gateway.store.unit_of_work import Store
+from shared.contracts.settings_resolver import ResolverRequest
 
 MAX_BATCH_SIZE: Final = 50
 _PAUSABLE: Final = (BatchStatus.RUNNING, BatchStatus.WAITING_REVIEW)
@@ -50,14 +60,13 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     if live := await store.batches.live_batch(episode.episode_id):
         raise busy("episode", live)
     base = await base_of_new_asset(store, episode)
-    await check_quotas(store, caller.actor, 1)
-    await check_spending(store, base)
     timeout = _review_timeout_s(command, base.project.settings)
     if command.compile:
         await check_episode(store, caller, command.compile)
     batch_id = store.new_id()
     policy = _policy(command, workflow_of(base.project.settings, caller.project_id, store.step_by_step_share))
     items = await _items(store, command)
+    await _check_money(store, caller, base, items)
     await store.batches.insert(
         NewBatch(
             batch_id=batch_id,
@@ -79,6 +88,22 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     await save_start(store, batch, len({segment_id for _, segment_id, _ in items if segment_id}))
     await advance_batch(store, batch_id)
     return batch_id
+
+
+async def _check_money(
+    store: Store, caller: Caller, base: RunBase, items: Sequence[tuple[str, str | None, str]]
+) -> None:
+    """A batch that could generate something at no cost starts; what costs too much is then refused item by item.
+
+    Raises Refusal rate-limited, spend-cap-reached.
+    """
+    project = snapshot(base.project.settings, base.output, {})
+    missing = await store.batches.missing_models([asset_id for asset_id, _, _ in items])
+    requests = [ResolverRequest(kind, {"model": model}, project) for kind, model in missing]
+    free = not requests or any(is_free(request, store.catalogue, store.default_provider) for request in requests)
+    await check_quotas(store, caller.actor, 1, free=free)
+    if not free:
+        await check_spending(store, base)
 
 
 def _review_timeout_s(command: StartBatch, settings: dict[str, Any]) -> int | None:

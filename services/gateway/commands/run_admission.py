@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from services.gateway.commands.accounts import check_quotas
-from services.gateway.commands.stream_events import requested_event, requested_text
+from services.gateway.commands.stream_events import requested_event, requested_message
 from services.gateway.domain.assets import Asset, RunBase, asset_label
 from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import AwaitsCommit, Refusal, invalid, not_found
@@ -22,12 +22,12 @@ from services.gateway.domain.run_parameters import (
     merge_changes,
     type_problems,
 )
-from services.gateway.domain.run_settings import run_problems
+from services.gateway.domain.run_settings import is_free, run_problems
 from services.gateway.domain.runs import NewRun, Run, RunStatus
 from services.gateway.domain.settings import cap_of, snapshot
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import RegenerateRequested
-from shared.contracts.settings_resolver import ExistingVersion
+from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest
 from shared.contracts.values import Actor, AssetKind, ObjectRef, ParentReason, RunSource
 
 CHANGES: Final = "/changes"
@@ -73,6 +73,7 @@ async def admit_run(store: Store, spec: RunSpec) -> str:
     """Returns the run's id."""
     asset, now = spec.asset, store.now()
     request = _request(spec, spec.run_id or store.new_id())
+    news = requested_message(request, again=asset.committed_version_id is not None)
     number = await store.assets.begin_run(asset.asset_id, None if spec.held else request.run_id, now)
     await store.runs.insert(
         NewRun(
@@ -84,12 +85,12 @@ async def admit_run(store: Store, spec: RunSpec) -> str:
             import_id=spec.import_id,
             changes=spec.changes,
             draft_revision=asset.revision,
+            message=news,
         )
     )
     if not spec.held:
         await store.publish(asset.project_id, asset.owner_id, request, correlation_id=spec.correlation_id)
-        text = requested_text(request, again=asset.committed_version_id is not None)
-        await store.log(requested_event(asset.project_id, request, text, now))
+        await store.log(requested_event(asset.project_id, request, news.text, now))
     return request.run_id
 
 
@@ -176,8 +177,11 @@ async def check_run(store: Store, spec: RunSpec, *, changes_in: str = CHANGES) -
     existing = ExistingVersion(base.committed.model) if base.committed else ExistingVersion()
     if problems := run_problems(spec.parameters, kind, project, existing, store.catalogue, store.default_provider):
         raise invalid(*((_sent_as(pointer, spec.changes or {}, changes_in), problem) for pointer, problem in problems))
-    await check_quotas(store, spec.actor, spec.variants)
-    await check_spending(store, base)
+    request = ResolverRequest(kind, spec.parameters.overrides(), project, existing)
+    free = is_free(request, store.catalogue, store.default_provider)
+    await check_quotas(store, spec.actor, spec.variants, free=free)
+    if not free:
+        await check_spending(store, base)
     if kind is AssetKind.VIDEO and base.committing_image_run_id:
         image = asset_label(AssetKind.STARTING_IMAGE, spec.asset.segment_number)
         raise AwaitsCommit(image, spec.asset.project_id, base.committing_image_run_id)

@@ -9,10 +9,11 @@ from typing import Any, Final
 from services.gateway.commands.assets import asset_of_segment, lock_asset
 from services.gateway.commands.reviews import Decision, record_decision
 from services.gateway.commands.run_admission import RunSpec, StartedRun, admit_run, check_run, run_parameters
-from services.gateway.commands.stream_events import requested_event, requested_text, run_event
+from services.gateway.commands.stream_events import requested_event, requested_message, run_event
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import Asset
 from services.gateway.domain.errors import Refusal, busy, invalid, invalid_state
+from services.gateway.domain.messages import Message
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.runs import CANCELLABLE, GeneratorState, Run, RunStatus
 from services.gateway.domain.settings import review_timeout_s
@@ -122,10 +123,10 @@ async def send_held_run(store: Store, parent: Run, *, feedback: bool = False) ->
         return False
     now = store.now()
     await store.assets.hand_over(run.asset_id, parent.run_id, run.run_id, now)
-    updated_at = await store.runs.save(run, run.state, now, held=False)
+    news = requested_message(run.request, again=run.asset_committed, feedback=feedback)
+    updated_at = await store.runs.save(run, run.state, now, held=False, **news.columns())
     await store.publish(run.project_id, run.owner_id, run.request)
-    text = requested_text(run.request, again=run.asset_committed, feedback=feedback)
-    await store.log(requested_event(run.project_id, run.request, text, updated_at))
+    await store.log(requested_event(run.project_id, run.request, news.text, updated_at))
     return True
 
 
@@ -170,10 +171,9 @@ async def _end_unsent(store: Store, run: Run, code: str, cause: str) -> None:
         "retryable": False,
         "provider_code": None,
     }
-    updated_at = await store.runs.save(
-        run, state, now, held=False, error=error, finished_at=now, message_code="run.cancelled", message_args={}
-    )
-    await store.log(run_event("failed", run, state.status, updated_at, cause, Actor(kind="system"), error=error))
+    news = Message("run.failed", {"cause": cause, "recovery": error["recovery"]})
+    updated_at = await store.runs.save(run, state, now, held=False, error=error, finished_at=now, **news.columns())
+    await store.log(run_event("failed", run, state.status, updated_at, news.text, Actor(kind="system"), error=error))
 
 
 async def reopen_run(store: Store, caller: Caller, run_id: str) -> StartedRun:

@@ -8,10 +8,10 @@ from typing import Any, assert_never
 from services.gateway.api.schemas.events import payload
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.event_log import StreamEvent
+from services.gateway.domain.messages import Message
 from services.gateway.domain.runs import Run, RunState, RunStatus
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.review import ReviewUpdated
-from shared.contracts.messages import message
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
 
@@ -81,21 +81,21 @@ def changed_event(
     )
 
 
-def requested_text(request: RegenerateRequested, *, again: bool, feedback: bool = False) -> str:
+def requested_message(request: RegenerateRequested, *, again: bool, feedback: bool = False) -> Message:
     """`again`: the asset has had a version before. `feedback`: a rejection requested the run."""
-    kind = request.asset_kind.replace("_", " ")
+    kind = {"kind": request.asset_kind.replace("_", " ")}
     match request.source:
         case RunSource.UPLOAD | RunSource.URL | RunSource.IMPORT:
-            return message("run.entering", kind=kind)
+            return Message("run.entering", kind)
         case RunSource.EXISTING if request.parent_reason is ParentReason.ROLLBACK:
-            return message("run.rolling_back", kind=kind)
+            return Message("run.rolling_back", kind)
         case RunSource.EXISTING:
-            return message("run.reopening", kind=kind)
+            return Message("run.reopening", kind)
         case RunSource.GENERATE if feedback and request.segment_number is not None:
-            return message("run.regenerating_with_feedback", number=request.segment_number)
+            return Message("run.regenerating_with_feedback", {"number": request.segment_number})
         case RunSource.GENERATE:
             again = again or request.parent_reason is not None
-            return message("run.regenerating" if again else "run.started", kind=kind)
+            return Message("run.regenerating" if again else "run.started", kind)
         case _:
             assert_never(request.source)
 
@@ -121,18 +121,18 @@ def requested_event(project_id: str, request: RegenerateRequested, text: str, at
     )
 
 
-def preview_text(run: Run) -> str:
+def preview_message(run: Run) -> Message:
     if run.parent_reason is ParentReason.REJECTED or run.asset_committed:
-        return message("preview.new_version")
+        return Message("preview.new_version", {})
     if run.kind is AssetKind.VIDEO and run.batch_id:
-        return message("preview.segment", number=run.segment_number)
-    return message(f"preview.{run.kind}")
+        return Message("preview.segment", {"number": run.segment_number})
+    return Message(f"preview.{run.kind}", {})
 
 
-def accepted_text(run: Run) -> str:
+def accepted_message(run: Run) -> Message:
     if run.kind is AssetKind.VIDEO:
-        return message("review.accepted", number=run.segment_number)
-    return message("review.accepted_asset", label=run.label)
+        return Message("review.accepted", {"number": run.segment_number})
+    return Message("review.accepted_asset", {"label": run.label})
 
 
 def preview_of(version: dict[str, Any], label: str) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def preview_event(
         run,
         state.status,
         at,
-        preview_text(run),
+        preview_message(run).text,
         run.actor,
         deadline=deadline,
         versions=versions,

@@ -11,8 +11,11 @@ from typing import Any, Final, assert_never
 
 from services.gateway.domain.batches import BatchCounts, BatchPolicy, BatchStatus
 from services.gateway.domain.runs import CANCELLABLE, RunStatus
+from services.gateway.domain.segments import SegmentState, count_segments, segment_state
 from shared.contracts.messages import ProblemText, problem_text
 from shared.contracts.values import AssetKind
+
+UNTOUCHED: Final = segment_state(None)
 
 
 class ItemState(StrEnum):
@@ -47,10 +50,14 @@ def item_problem(code: str, text: ProblemText) -> Problem:
     return {"code": code, **text._asdict()}
 
 
+EXPIRED: Final = "expired"
+"""The code of the problem of an asset whose preview, or that of the asset before it, has expired."""
 NO_IMAGE: Final = item_problem("starting_image_missing", problem_text("batch_starting_image_missing"))
 NO_DIRECTIONS: Final = item_problem("directions_missing", problem_text("batch_directions_missing"))
 IMAGE_LEFT: Final = item_problem("starting_image_missing", problem_text("batch_starting_image_failed"))
 VIDEO_LEFT: Final = item_problem("video_missing", problem_text("batch_video_failed"))
+IMAGE_EXPIRED: Final = item_problem(EXPIRED, problem_text("batch_starting_image_expired"))
+VIDEO_EXPIRED: Final = item_problem(EXPIRED, problem_text("batch_video_expired"))
 
 
 @dataclass(frozen=True)
@@ -85,30 +92,52 @@ class Slot:
 
 @dataclass(frozen=True)
 class SegmentSlots:
-    """One segment; None: that asset was deleted."""
+    """One segment; None: that asset was deleted. `shown`: its status as clients see it."""
 
     segment_id: str
     number: int
     starting_image: Slot | None
     video: Slot | None
     narration: Slot | None
+    shown: SegmentState = UNTOUCHED
 
 
 @dataclass(frozen=True)
 class Item:
+    """`dependent`: it was left because of the asset that it builds on."""
+
     state: ItemState
     run_id: str | None = None
     problem: Problem | None = None
+    dependent: bool = False
+
+
+@dataclass(frozen=True)
+class NamedItem:
+    """An item that needs a person. `number` of its segment; None: the episode's music."""
+
+    number: int | None
+    kind: AssetKind
+    problem: Problem | None
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """`start`: the assets whose runs are to be admitted now, in order."""
+    """`start`: the assets whose runs are to be admitted now, in order. `held`: what was rejected. `left`: what was left
+    because of itself, not of the asset before it. `failed_segments`: the numbers of the segments whose video was left.
+    """
 
     status: BatchStatus
     items: Mapping[str, Item] = field(default_factory=dict)
     start: tuple[str, ...] = ()
     counts: BatchCounts = field(default_factory=BatchCounts)
+    held: tuple[NamedItem, ...] = ()
+    left: tuple[NamedItem, ...] = ()
+    failed_segments: tuple[int, ...] = ()
+
+    @property
+    def waits_for_review(self) -> bool:
+        return any(item.state is ItemState.WAITING_REVIEW for item in self.items.values())
 
 
 def plan_batch(
@@ -126,7 +155,27 @@ def plan_batch(
     generating = sum(item.state is ItemState.RUNNING for item in items.values())
     start = () if paused else _allowed(policy, ready, generating)
     status = _status(items.values(), bool(ready), paused)
-    return BatchPlan(status, items, start, _counts(segments, videos))
+    return BatchPlan(
+        status,
+        items,
+        start,
+        _counts(segments, videos),
+        held=_named(segments, music, items, ItemState.HELD),
+        left=_named(segments, music, items, ItemState.LEFT),
+        failed_segments=tuple(s.number for s in segments if videos[s.segment_id].state is ItemState.LEFT),
+    )
+
+
+def _named(
+    segments: Sequence[SegmentSlots], music: Slot | None, items: Mapping[str, Item], state: ItemState
+) -> tuple[NamedItem, ...]:
+    """In film order."""
+    slots = [(s.number, slot) for s in segments for slot in (s.starting_image, s.video, s.narration)]
+    return tuple(
+        NamedItem(number, slot.kind, item.problem)
+        for number, slot in [*slots, (None, music)]
+        if slot and (item := items[slot.asset_id]).state is state and not item.dependent
+    )
 
 
 def _segment_items(segment: SegmentSlots) -> dict[str, Item]:
@@ -137,10 +186,12 @@ def _segment_items(segment: SegmentSlots) -> dict[str, Item]:
     if segment.starting_image:
         image = items[segment.starting_image.asset_id] = _starting_image(segment.starting_image, segment.video)
     if segment.video:
-        video = items[segment.video.asset_id] = _after(segment.video, _video(segment.video), image, IMAGE_LEFT)
+        video = items[segment.video.asset_id] = _after(
+            segment.video, _video(segment.video), image, IMAGE_LEFT, IMAGE_EXPIRED
+        )
     if segment.narration:
         narration = _optional(segment.narration)
-        items[segment.narration.asset_id] = _after(segment.narration, narration, video, VIDEO_LEFT)
+        items[segment.narration.asset_id] = _after(segment.narration, narration, video, VIDEO_LEFT, VIDEO_EXPIRED)
     return items
 
 
@@ -189,13 +240,18 @@ def _optional(slot: Slot) -> Item:
     return Item(ItemState.NOTHING) if missing else item
 
 
-def _after(slot: Slot, item: Item, before: Item | None, problem: Problem) -> Item:
-    """A pending item is left too if the one before it is left, skipped or deleted."""
+def _after(slot: Slot, item: Item, before: Item | None, problem: Problem, expired: Problem) -> Item:
+    """A pending item is left too if the one before it is left, skipped or deleted. `problem`: why; `expired`: why, if
+    the preview of the one before it has expired."""
     if item.state is not ItemState.PENDING or (before and before.state is ItemState.DONE):
         return item
     if before is None or before.state.is_settled:
         skipped = before is not None and before.state is ItemState.SKIPPED and slot.kind is AssetKind.NARRATION
-        return Item(ItemState.SKIPPED) if skipped else Item(ItemState.LEFT, None, problem)
+        if skipped:
+            return Item(ItemState.SKIPPED)
+        is_expired = before is not None and before.problem is not None and before.problem["code"] == EXPIRED
+        is_left = before is not None and before.state is ItemState.LEFT
+        return Item(ItemState.LEFT, None, expired if is_expired else problem, dependent=is_left)
     return item
 
 
@@ -251,14 +307,14 @@ def _status(items: Iterable[Item], ready: bool, paused: bool) -> BatchStatus:
 
 
 def _counts(segments: Sequence[SegmentSlots], videos: Mapping[str, Item]) -> BatchCounts:
+    """Completed and approved as the status of the segments shows them; failed is what the batch has left."""
     states = [(s.number, videos[s.segment_id].state, _in_work(s)) for s in segments]
-    approved = sum(state is ItemState.DONE for _, state, _ in states)
-    seen = (ItemState.DONE, ItemState.WAITING_REVIEW, ItemState.HELD)
+    shown = count_segments([s.shown for s in segments])
     generating = next((number for number, state, busy in states if busy and state is not ItemState.DONE), None)
     waiting = next((number for number, state, _ in states if not state.is_settled), None)
     return BatchCounts(
-        completed=sum(state in seen for _, state, _ in states),
-        approved=approved,
+        completed=shown.completed,
+        approved=shown.approved,
         failed=sum(state is ItemState.LEFT for _, state, _ in states),
         total=len(segments),
         current_segment=generating if generating is not None else waiting,

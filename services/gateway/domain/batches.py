@@ -41,7 +41,8 @@ class BatchPolicy:
 
 @dataclass(frozen=True)
 class BatchCounts:
-    """How many segments are in each state, judged by their videos. `completed` includes the approved ones."""
+    """How many segments are in each state, judged by their videos: `completed` (with the approved ones) and `approved`
+    as the status of a segment says, `failed` are those that the batch has left."""
 
     completed: int = 0
     approved: int = 0
@@ -82,3 +83,6 @@ class Batch:
     correlation_id: str
     created_at: datetime
     updated_at: datetime
+    message_code: str | None
+    message_args: Mapping[str, Any]
+    failed_segments: tuple[int, ...]

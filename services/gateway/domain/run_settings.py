@@ -45,6 +45,14 @@ def default_settings(
     }
 
 
+def is_free(request: ResolverRequest, catalogue: Catalogue, default_provider: str) -> bool:
+    """Whether the run that is requested costs nothing. A model that cannot be resolved cannot be paid either."""
+    try:
+        return resolve_model(request, catalogue, default_provider)[0].is_free
+    except (UnsuitableModel, UnknownModel):
+        return True
+
+
 def run_problems(
     parameters: RunParameters,
     kind: AssetKind,

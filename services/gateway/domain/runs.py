@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
+from services.gateway.domain.messages import Message
 from services.gateway.domain.run_parameters import RunParameters
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.review import ReviewChange
@@ -203,6 +204,7 @@ class NewRun:
     project_id: str
     number: int
     at: datetime
+    message: Message
     held: bool = False
     import_id: str | None = None
     changes: Mapping[str, Any] | None = None

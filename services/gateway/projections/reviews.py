@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.gateway.commands.runs import drop_held_run, send_held_run
-from services.gateway.commands.stream_events import accepted_text, preview_event, preview_of, review_event, run_event
+from services.gateway.commands.stream_events import accepted_message, preview_event, preview_of, review_event, run_event
 from services.gateway.domain.reviews import NewReview
 from services.gateway.domain.runs import ReviewState, Run, RunState, RunStatus, review_state_of
 from services.gateway.domain.timestamps import strictly_after
@@ -34,9 +34,8 @@ async def accept_run(
     store: Store, run: Run, state: RunState, version_id: str, actor: Actor, review_id: str | None, at: datetime
 ) -> Run:
     """The run becomes accepted, by `accepted` or by a `complete` that overtook it. Returns it as it was saved."""
-    updated_at = await store.runs.save(
-        run, state, at, version_id=version_id, message_code="run.committing", message_args={}
-    )
+    news = accepted_message(run)
+    updated_at = await store.runs.save(run, state, at, version_id=version_id, **news.columns())
     await store.versions.close(run, state, version_id, at)
     await store.runs.add_step(run, "accepted", "accepted", "run.committing", {}, run.attempt, at)
     await drop_held_run(store, run, "The preview was accepted meanwhile.")
@@ -46,7 +45,7 @@ async def accept_run(
             run,
             RunStatus.ACCEPTED,
             updated_at,
-            accepted_text(run),
+            news.text,
             actor,
             version_id=version_id,
             review_id=review_id,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from services.gateway.commands.runs import drop_held_run
-from services.gateway.commands.stream_events import preview_event, preview_of, run_event
+from services.gateway.commands.stream_events import preview_event, preview_message, preview_of, run_event
 from services.gateway.domain.runs import CANCELLABLE, GeneratorState, Run
 from services.gateway.domain.versions import version_status
 from services.gateway.projections.imports import apply_import_failed, apply_import_progress, import_run_ended
@@ -70,15 +70,15 @@ async def apply_preview_ready(store: Store, event: PreviewReady, at: datetime) -
         "provider": event.candidates[0].provider,
         "settings": {n: s.model_dump(mode="json") for n, s in event.candidates[0].settings.items()},
     }
-    code = f"preview.{run.kind}"
+    news = preview_message(run)
     if state != run.state:
         changes |= {"cost": event.cost.model_dump(mode="json"), "heard_at": at}
     if state.status.value == GeneratorState.PREVIEW_READY:
-        changes |= {"step": "preview_ready", "percent": 100.0, "message_code": code, "message_args": {}}
+        changes |= {"step": "preview_ready", "percent": 100.0, **news.columns()}
     announces = run.announces_preview(state)
     updated_at = await store.runs.save(run, state, at, announced=run.announced or announces, **changes)
     if state != run.state:
-        await store.runs.add_step(run, "preview_ready", "preview_ready", code, {}, run.attempt, at)
+        await store.runs.add_step(run, "preview_ready", "preview_ready", news.code, news.args, run.attempt, at)
     if announces:
         versions = [preview_of(v.model_dump(mode="json"), event.label) for v in event.candidates]
         await store.log(preview_event(run, state, updated_at, versions, run.deadline))

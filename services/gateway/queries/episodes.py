@@ -178,6 +178,7 @@ def _batch(row: Row, items: list[BatchItem]) -> Batch:
         failed=row["failed"],
         total=row["total"],
         current_segment=row["current_segment"],
+        failed_segments=row["failed_segments"],
         message=text,
         items=items,
         compilation_job_id=row["compilation_id"],

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.domain.batch_planner import Item, SegmentSlots, Slot, SlotRun, item_problem
+from services.gateway.domain.batch_messages import EpisodeCounts
+from services.gateway.domain.batch_planner import EXPIRED, Item, SegmentSlots, Slot, SlotRun, item_problem
 from services.gateway.domain.batches import Batch, BatchCounts, BatchPolicy, BatchStatus, NewBatch
 from services.gateway.domain.runs import RunStatus
+from services.gateway.domain.segments import NewestRun, SegmentState, segment_state
 from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.sql import insert, insert_many, update
 from shared.contracts.messages import problem_text
@@ -20,7 +22,7 @@ from shared.postgres.pool import Connection
 _BATCH: Final = """
     select b.batch_id, b.project_id, p.owner_id, b.episode_id, b.mode, b.batch_size, b.auto_approve, b.review,
            b.review_timeout_s, b.compile, b.status, b.completed, b.approved, b.failed, b.total, b.current_segment,
-           b.actor, b.correlation_id, b.created_at, b.updated_at
+           b.actor, b.correlation_id, b.created_at, b.updated_at, b.message_code, b.message_args, b.failed_segments
     from batches b join projects p using (project_id)
     where b.batch_id = $1 for no key update of b
 """
@@ -39,7 +41,8 @@ _ROWS: Final = """
     select i.asset_id, i.kind, i.skipped, i.refused, s.segment_id, s.number,
            a.committed_version_id is not null as committed,
            coalesce(btrim(a.draft->>'directions'), '') <> '' as has_text,
-           r.run_id, r.status, r.auto_approve, r.error
+           r.run_id, r.status, r.auto_approve, r.error,
+           newest.status as newest_status, newest.needs_revision, newest.parent_status
     from batch_items i
     join assets a on a.asset_id = i.asset_id and a.deleted_at is null
     left join segments s on s.segment_id = i.segment_id
@@ -47,6 +50,12 @@ _ROWS: Final = """
         select run_id, status, auto_approve, error, finished_at from runs
         where asset_id = i.asset_id and not held order by number desc limit 1
     ) r on r.finished_at is null or r.finished_at >= $2
+    left join lateral (
+        select n.status, n.needs_revision, parent.status as parent_status
+        from runs n left join runs parent on parent.run_id = n.parent_run_id
+        where n.asset_id = i.asset_id and not n.held and n.status not in ('expired', 'cancelled')
+        order by n.number desc limit 1
+    ) newest on i.kind = 'video'
     where i.batch_id = $1
     order by s.number nulls last
 """
@@ -63,6 +72,18 @@ _SAVE_ITEMS: Final = """
 _DELETED: Final = """
     update batch_items set state = 'deleted', updated_at = $3
     where batch_id = $1 and asset_id <> all($2::uuid[]) and state <> 'deleted'
+"""
+_MISSING: Final = """
+    select distinct kind, model from (
+        select distinct on (coalesce(segment_id, asset_id)) kind, draft->'settings'->>'model' as model from assets
+        where asset_id = any($1::uuid[]) and committed_version_id is null and btrim(draft->>'directions') <> ''
+        order by coalesce(segment_id, asset_id), array_position(array['starting_image', 'video', 'narration'], kind)
+    ) first
+"""
+_EPISODE: Final = """
+    select count(*) as total, count(v.committed_version_id) as approved
+    from segments s join assets v on v.segment_id = s.segment_id and v.kind = 'video'
+    where s.episode_id = $1 and s.deleted_at is null
 """
 _ACTIVE: Final = """
     select run_id from runs where batch_id = $1 and status in ('requested', 'queued', 'generating') order by run_id
@@ -126,6 +147,17 @@ class BatchRepository:
             (r["asset_id"], r["segment_id"], r["number"], r["kind"]) for r in await self._db.fetch(_ASSETS, episode_id)
         ]
 
+    async def missing_models(self, asset_ids: Sequence[str]) -> list[tuple[AssetKind, str | None]]:
+        """(kind, model that its draft names) of what would be generated first in each segment, and of the music, among
+        those assets; each pair once."""
+        rows = await self._db.fetch(_MISSING, list(asset_ids))
+        return [(AssetKind(r["kind"]), r["model"]) for r in rows]
+
+    async def episode_counts(self, episode_id: str) -> EpisodeCounts:
+        row = await self._db.fetchrow(_EPISODE, episode_id)
+        assert row is not None
+        return EpisodeCounts(row["approved"], row["total"])
+
     async def slots(self, batch: Batch) -> tuple[list[SegmentSlots], Slot | None]:
         """What the planner needs: the segments in film order, and the music."""
         segments: dict[str, dict[str, Any]] = {}
@@ -136,7 +168,10 @@ class BatchRepository:
                 music = slot
             else:
                 empty = {"number": row["number"], "starting_image": None, "video": None, "narration": None}
-                segments.setdefault(row["segment_id"], empty)[slot.kind.value] = slot
+                found = segments.setdefault(row["segment_id"], empty)
+                found[slot.kind.value] = slot
+                if slot.kind is AssetKind.VIDEO:
+                    found["shown"] = _shown(row)
         return [SegmentSlots(segment_id, **found) for segment_id, found in segments.items()], music
 
     async def skip(self, batch_id: str, segment_ids: Sequence[str | None], at: datetime) -> None:
@@ -189,7 +224,17 @@ def _batch(row: asyncpg.Record) -> Batch:
         correlation_id=row["correlation_id"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        message_code=row["message_code"],
+        message_args=row["message_args"],
+        failed_segments=tuple(row["failed_segments"]),
     )
+
+
+def _shown(row: asyncpg.Record) -> SegmentState:
+    if row["newest_status"] is None:
+        return segment_state(None)
+    status = RunStatus(row["newest_status"])
+    return segment_state(NewestRun(status, row["parent_status"] == "rejected", row["needs_revision"]))
 
 
 def _slot(row: asyncpg.Record) -> Slot:
@@ -214,5 +259,5 @@ def _problem(status: str, error: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if error:
         return {name: error.get(name) for name in ("code", "cause", "recovery")}
     if status == "expired":
-        return item_problem("expired", problem_text("batch_expired"))
+        return item_problem(EXPIRED, problem_text("batch_expired"))
     return item_problem(status, problem_text("batch_run_ended", status=status))

@@ -70,6 +70,7 @@ class RunRepository:
                 "held": run.held,
                 "status": GeneratorState.REQUESTED.value,
                 "actor": r.actor.model_dump(),
+                **run.message.columns(),
                 "created_at": run.at,
                 "updated_at": run.at,
             },

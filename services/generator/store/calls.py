@@ -110,7 +110,7 @@ class CallRepository:
             run = await connection.fetchrow(_LOCK_RUN, request.run_id, request.attempt)
             if run is None:
                 raise Fenced(request.run_id)
-            if run["cap"] and price:
+            if run["cap"] and price and needed > 0:  # what costs nothing is never refused for money
                 await _check_spending(connection, run["project_id"], SpendCap.model_validate(run["cap"]), price, now)
             row = await connection.fetchrow(
                 _INTEND,

@@ -66,6 +66,7 @@ class Batch(Dated):
             "approved; null: neither."
         )
     )
+    failed_segments: list[int] = Field(description="The numbers of the segments that failed, in film order.")
     message: str | None = Field(description="A message for users, in one line; null: none.")
     items: list[BatchItem] = Field(description="The assets that the batch generates, in order.")
     compilation_job_id: Id | None = Field(description="The film that the batch ended with; null: none was requested.")

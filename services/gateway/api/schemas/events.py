@@ -173,6 +173,7 @@ class BatchUpdatedEvent(EventData):
     current_segment: int | None = Field(
         description="The number of the segment that is generating or waiting for a review; null: none."
     )
+    failed_segments: list[int] = Field(description="The numbers of the segments that failed, in film order.")
 
 
 class ChangedEvent(EventData):
