@@ -41,6 +41,10 @@ class Compilation(Resource):
     output_duration: float | None = Field(None, description="seconds")
     output_file_size: int | None = Field(None, description="bytes")
     segments_included: int | None = None
+    transition_style: str | None = Field(None, description="as requested")
+    transitions: list[dict[str, Any]] = []
+    audio_config: dict[str, Any] | None = None
+    captions: str | None = None
     resolution: str | None = None
     fps: float | None = None
     poster_url: str | None = None

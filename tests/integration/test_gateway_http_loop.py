@@ -21,6 +21,7 @@ from services.gateway.api.schemas.reviews import Review
 from services.gateway.api.schemas.runs import Run
 from services.gateway.api.schemas.segments import Segment, SegmentsStatus
 from services.gateway.api.schemas.versions import Comparison, Version
+from tests.support import events
 from tests.support.gateway_http import Gateway, Stream
 from tests.support.gateway_project import ProjectHarness
 from tests.support.gateway_shapes import same_shape
@@ -134,9 +135,9 @@ async def test_reading_a_run_says_what_the_stream_said(g: Gateway) -> None:
             for told in await g.world.log(project):
                 last[told.get("run_id") or told.get("batch_id") or ""] = told
             for run_id in [key for key, told in last.items() if told.get("run_id")]:
-                told = last[run_id]
-                if told["name"] != "review-updated" or told["message"]:
-                    assert (await ok(await api.get(f"/runs/{run_id}")))["message"] == told["message"], told
+                told, run = last[run_id], await ok(await api.get(f"/runs/{run_id}"))
+                if run["status"] == told["status"] and told["message"]:
+                    assert run["message"] == told["message"], told
             shown = await ok(await api.get(f"/batches/{batch['id']}"))
             status = await ok(await api.get(f"/episodes/{episode['id']}/segments/status"))
             assert shown["message"] == last[batch["id"]]["message"]
@@ -161,6 +162,165 @@ async def test_reading_a_run_says_what_the_stream_said(g: Gateway) -> None:
     await decide(action="reject")
     await api.post(f"/batches/{batch['id']}/resume", json={"skip_held": True})
     await follow()
+
+
+async def test_a_film_tells_what_it_was_requested_with_and_its_place_in_the_queue(g: Gateway) -> None:
+    api = g.client()
+    _, episode = await an_episode(g, api)
+    await ok(await api.post(f"/episodes/{episode['id']}/batches", json={"auto_approve": True}), 202)
+    await g.world.settle()
+    one, two = [s["id"] for s in episode["segments"]]
+    body = {
+        "transition_style": "dissolve",
+        "transitions": [{"after_segment_id": one, "style": "fade", "duration": 0.8}],
+        "audio_config": {"music_gain_db": -3, "narration": {two: {"gain_db": 2, "offset": 0.5}}},
+        "captions": "burned",
+    }
+    hurried = {"Prefer": "respond-async"}
+    jobs = []
+    for _ in range(3):
+        started = await ok(await api.post(f"/episodes/{episode['id']}/compile", json=body, headers=hurried), 202)
+        jobs.append(started["compilation_job_id"])
+    film = await ok(await api.get(f"/compilation-jobs/{jobs[0]}"))
+    same_shape(Compilation, film)
+    assert film["message"] == "Waiting to compile"
+    assert (film["transition_style"], film["captions"]) == ("dissolve", "burned")
+    assert film["transitions"] == [{"after_segment_id": one, "style": "fade", "duration": 0.8}]
+    assert film["audio_config"]["music_gain_db"] == -3
+    assert film["audio_config"]["narration"] == {two: {"gain_db": 2, "offset": 0.5}}
+
+    async def places() -> list[int | None]:
+        return [(await ok(await api.get(f"/compilation-jobs/{job}")))["queue_position"] for job in jobs]
+
+    async def reports(job: str, **report: Any) -> None:
+        event = events.film_updated(episode_id=episode["id"], compilation_id=job, **report)
+        await g.world.deliver(events.message(event, at=g.world.clock.now()))
+
+    assert await places() == [1, 2, 3]
+    for rev, job in enumerate(jobs, 1):  # what the compiler has counted when it took them does not matter
+        await reports(job, rev=rev, state="pending", queue_position=0)
+    assert await places() == [1, 2, 3]
+    await reports(jobs[0], rev=10, state="processing")
+    assert await places() == [None, 1, 2]
+    await reports(jobs[1], rev=10, state="cancelled")
+    assert await places() == [None, None, 1]
+    assert (await ok(await api.get(f"/compilation-jobs/{jobs[1]}")))["message"] == "Cancelled"
+    await reports(jobs[0], rev=11, state="failed", problem=events.problem(cause="The disk is full."))
+    failed = await ok(await api.get(f"/compilation-jobs/{jobs[0]}"))
+    assert failed["message"] == "The film could not be compiled: The disk is full."
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "known"),
+    [
+        ("/projects/{project}/runs?status=", "bogus", "preview_ready"),
+        ("/projects/{project}/runs?kind=video,", "film", "starting_image"),
+        ("/projects/{project}/runs?provider=", "nobody", "animatic"),
+        ("/projects/{project}/reviews?action=", "like", "request_regeneration"),
+        ("/projects/{project}/reviews?status=", "bogus", "refused"),
+        ("/projects/{project}/progress?status=", "bogus", "generating"),
+        ("/episodes/{episode}/batches?status=", "bogus", "waiting_review"),
+        ("/episodes/{episode}/compilation-jobs?status=", "bogus", "processing"),
+        ("/episodes/{episode}/segments?kind=", "video", "shot"),
+        ("/episodes/{episode}/assets?stale=", "maybe", "true"),
+        ("/assets/{asset}/versions?status=", "bogus", "not_chosen"),
+        ("/projects/{project}/runs?segment_id=", "first", None),
+        ("/models?kind=", "film", "music"),
+    ],
+)
+async def test_a_filter_refuses_what_it_does_not_know(g: Gateway, path: str, value: str, known: str | None) -> None:
+    api = g.client()
+    project, episode = await an_episode(g, api)
+    path = path.format(project=project, episode=episode["id"], asset=asset(episode, "video"))
+    refused = await ok(await api.get(path + value), 422)
+    name = path.partition("?")[2].partition("=")[0]
+    (error,) = refused["errors"]
+    assert error["pointer"] == f"query:{name}"
+    assert value in error["detail"]
+    if known:
+        assert known in error["detail"]
+        await ok(await api.get(path + known))
+
+
+async def test_a_segment_takes_its_notes_transition_and_script_ids(g: Gateway) -> None:
+    api = g.client()
+    project, episode = await an_episode(g, api)
+    body = {
+        "scene_info": {"description": "A quay"},
+        "transition_after": {"style": "fade", "duration": 0.8},
+        "user_notes": "Ask Ana.",
+        "scene_id": "sc-12",
+        "shot_id": "sh-3",
+    }
+    made = await ok(await api.post(f"/episodes/{episode['id']}/segments", json=body), 201)
+    same_shape(Segment, made)
+    assert {name: made[name] for name in body if name != "scene_info"} == {
+        name: value for name, value in body.items() if name != "scene_info"
+    }
+    changed = await api.patch(f"/segments/{made['id']}", json={"shot_id": "sh-4"}, headers={"If-Match": "*"})
+    assert ((await ok(changed))["scene_id"], changed.json()["shot_id"]) == ("sc-12", "sh-4")
+    cleared = await api.patch(f"/segments/{made['id']}", json={"scene_id": None}, headers={"If-Match": "*"})
+    assert (await ok(cleared))["scene_id"] is None
+    long = await api.post(f"/episodes/{episode['id']}/segments", json={"scene_id": "x" * 201})
+    assert (long.status_code, long.json()["errors"][0]["pointer"]) == (422, "/scene_id")
+    document = {"title": "Two", "segments": [{"scene_id": "a", "shot_id": "b", "scene_info": {"description": "A"}}]}
+    written = await ok(await api.post(f"/projects/{project}/episodes", json=document), 201)
+    assert (written["segments"][0]["scene_id"], written["segments"][0]["shot_id"]) == ("a", "b")
+
+
+async def test_a_rejected_segment_says_why(g: Gateway) -> None:
+    api = g.client()
+    _, episode = await an_episode(g, api)
+    segment = episode["segments"][0]["id"]
+    assert (await ok(await api.get(f"/segments/{segment}")))["rejection_reason"] is None
+    hurried = {"Prefer": "respond-async"}
+    for reason in ("Too dark", "Too slow"):
+        await ok(await api.post(f"/segments/{segment}/regenerate", json={"changes": {}}), 202)
+        await g.world.settle()
+        body = {"reason": reason, "regenerate": False}
+        await ok(await api.post(f"/segments/{segment}/reject", json=body, headers=hurried), 202)
+        await g.world.settle()
+        g.world.clock.move(1)
+    assert (await ok(await api.get(f"/segments/{segment}")))["rejection_reason"] == "Too slow"
+
+
+async def test_who_uploads_or_reopens_hears_what_can_be_done(g: Gateway) -> None:
+    api = g.client()
+    _, episode = await an_episode(g, api)
+    image = asset(episode, "starting_image")
+    url = {"url": "https://example.org/a.png"}
+    first = await ok(await api.post(f"/assets/{image}/runs", json={}), 202)
+    working = await ok(await api.post(f"/assets/{image}/versions", json=url), 409)
+    assert "cancel it" in working["recovery"]
+    await g.world.settle()
+    hurried = {"Prefer": "respond-async"}
+    await ok(await api.post(f"/runs/{first['id']}/review", json={"action": "reject"}, headers=hurried), 202)
+    await g.world.settle()
+    second = await ok(await api.post(f"/assets/{image}/runs", json={}), 202)
+    await g.world.settle()
+    for refused in (
+        await ok(await api.post(f"/assets/{image}/versions", json=url), 409),
+        await ok(await api.post(f"/runs/{first['id']}/reopen"), 409),
+    ):
+        assert refused["active_id"] == second["id"]
+        assert refused["detail"] == "A preview of Segment 1 starting image waits for a decision."
+        assert refused["recovery"] == "Accept or reject it first."
+
+
+async def test_a_draft_refuses_what_its_run_would(g: Gateway) -> None:
+    api = g.client()
+    _, episode = await an_episode(g, api)
+    path = f"/assets/{asset(episode, 'video')}/draft"
+    for settings, pointer in (
+        ({"zoom": 3}, "/settings/zoom"),
+        ({"resolution": "9p"}, "/settings/resolution"),
+        ({"model": "x/y"}, "/settings/model"),
+    ):
+        body = {"directions": "Tilt up", "settings": settings}
+        refused = await ok(await api.put(path, json=body, headers={"If-Match": "*"}), 422)
+        assert [e["pointer"] for e in refused["errors"]] == [pointer]
+    body = {"directions": "Tilt up", "settings": {"model": "animatic/camera", "resolution": "720p"}}
+    await ok(await api.put(path, json=body, headers={"If-Match": "*"}))
 
 
 async def test_a_video_waits_for_the_commit_of_its_starting_image(g: Gateway) -> None:

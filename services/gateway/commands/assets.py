@@ -8,15 +8,35 @@ from typing import Any
 
 from services.gateway.commands.stream_events import changed_event
 from services.gateway.domain.accounts import Caller
-from services.gateway.domain.assets import MAX_DIRECTIONS, Asset, Draft, NewAsset
-from services.gateway.domain.errors import check_revision, invalid, not_found
+from services.gateway.domain.assets import Asset, Draft, NewAsset
+from services.gateway.domain.errors import AwaitsCommit, busy, check_revision, invalid, not_found
+from services.gateway.domain.run_parameters import DIRECTIONS, RunParameters
+from services.gateway.domain.run_settings import run_problems
+from services.gateway.domain.runs import RunStatus
+from services.gateway.domain.settings import snapshot
 from services.gateway.store.unit_of_work import Store
+from shared.contracts.settings_resolver import ExistingVersion
 from shared.contracts.values import AssetKind
 
 
 async def lock_asset(store: Store, caller: Caller, asset_id: str) -> Asset:
     """Raises Refusal not-found."""
     return caller.owned(await store.assets.lock(asset_id), "asset")
+
+
+async def check_free(store: Store, asset: Asset) -> None:
+    """Raises Refusal busy if a run holds the asset, with what can be done about it."""
+    if asset.active_run_id is None:
+        return
+    active = await store.runs.get(asset.active_run_id)
+    match active.status if active else None:
+        case RunStatus.PREVIEW_READY if active and not active.auto_approve:
+            decided = await store.reviews.pending(active.run_id)
+            raise busy(asset.label, active.run_id, why="reviewing" if decided is None else "deciding")
+        case RunStatus.ACCEPTED:
+            raise AwaitsCommit(asset.label, asset.project_id, asset.active_run_id)
+        case _:
+            raise busy(asset.label, asset.active_run_id)
 
 
 async def asset_of_segment(store: Store, caller: Caller, segment_id: str, kind: AssetKind) -> str:
@@ -36,13 +56,27 @@ async def save_draft(
     directions: str | None,
     settings: Mapping[str, Any],
 ) -> None:
-    """Replaces the draft, which the next run uses for everything that its request leaves out. `revision` None: any.
+    """Replaces the draft, which the next run uses for everything that its request leaves out; what a run would refuse
+    is refused here. `revision` None: any.
 
     Raises Refusal not-found, stale, invalid.
     """
-    if directions is not None and len(directions) > MAX_DIRECTIONS:
-        raise invalid(("/directions", f"must have at most {MAX_DIRECTIONS} characters"))
-    await _write_draft(store, caller, asset_id, revision, {"directions": directions, "settings": dict(settings)})
+    draft: Draft = {"directions": directions, "settings": dict(settings)}
+    asset = await lock_asset(store, caller, asset_id)
+    base = await store.assets.base_of(asset_id)
+    project = snapshot(base.project.settings, base.output, {})
+    existing = ExistingVersion(base.committed.model) if base.committed else ExistingVersion()
+    parameters = RunParameters.from_draft(draft)
+    problems = run_problems(parameters, asset.kind, project, existing, store.catalogue, store.default_provider)
+    if problems:
+        raise invalid(*((_in_draft(pointer), problem) for pointer, problem in problems))
+    await _write_draft(store, caller, asset_id, revision, draft)
+
+
+def _in_draft(pointer: str) -> str:
+    """A draft has the model and the adjustments of the prompt among its settings."""
+    at_top = pointer == f"/{DIRECTIONS}" or pointer.startswith("/settings/")
+    return pointer if at_top else f"/settings{pointer}"
 
 
 async def drop_draft(store: Store, caller: Caller, asset_id: str, revision: int | None) -> None:

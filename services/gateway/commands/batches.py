@@ -58,7 +58,7 @@ async def start_batch(store: Store, caller: Caller, command: StartBatch) -> str:
     """
     episode = caller.owned(await store.episodes.lock(command.episode_id), "episode")
     if live := await store.batches.live_batch(episode.episode_id):
-        raise busy("episode", live)
+        raise busy("The episode", live)
     base = await base_of_new_asset(store, episode)
     timeout = _review_timeout_s(command, base.project.settings)
     if command.compile:

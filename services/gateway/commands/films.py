@@ -25,10 +25,10 @@ from services.gateway.domain.films import (
     not_compilable,
     select,
 )
+from services.gateway.domain.messages import Message
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, CompileItem, CompileRequested, PinnedMedia
-from shared.contracts.messages import message
 from shared.contracts.values import Actor, AudioConfig, CaptionMode, Transition, TransitionStyle
 
 EXPIRES_AFTER: Final = timedelta(hours=24)
@@ -91,7 +91,8 @@ async def compile_episode(
     )
     left_out = [{"segment_id": s, "reason": "unapproved"} for s in selection.left_out]
     now = store.now()
-    await store.films.insert(request, parts.project_id, left_out, seconds, now)
+    queued = Message("compile.queued", {})
+    await store.films.insert(request, parts.project_id, command.transition_style, left_out, seconds, queued, now)
     await store.publish(parts.project_id, parts.owner_id, request, correlation_id=correlation_id)
     await store.log(
         resource_event(
@@ -100,7 +101,7 @@ async def compile_episode(
             parts.episode_id,
             now,
             status="pending",
-            text=message("compile.queued"),
+            text=queued.text,
             actor=caller.actor,
             compilation_job_id=request.compilation_id,
             progress=0,

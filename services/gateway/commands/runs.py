@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from services.gateway.commands.assets import asset_of_segment, lock_asset
+from services.gateway.commands.assets import asset_of_segment, check_free, lock_asset
 from services.gateway.commands.reviews import Decision, record_decision
 from services.gateway.commands.run_admission import RunSpec, StartedRun, admit_run, check_run, run_parameters
 from services.gateway.commands.stream_events import requested_event, requested_message, run_event
@@ -80,10 +80,11 @@ async def _waiting_preview(store: Store, asset: Asset) -> Run | None:
     if asset.active_run_id is None:
         return None
     active = await store.runs.get(asset.active_run_id)
-    if active is None or active.status is not RunStatus.PREVIEW_READY or active.auto_approve or active.held_run_id:
+    if active is None or active.status in CANCELLABLE:
         raise busy(asset.label, asset.active_run_id)
-    if await store.reviews.pending(active.run_id):
-        raise busy(asset.label, asset.active_run_id)
+    decided = active.status is not RunStatus.PREVIEW_READY or active.auto_approve or active.held_run_id
+    if decided or await store.reviews.pending(active.run_id):
+        raise busy(asset.label, asset.active_run_id, why="deciding")
     return active
 
 
@@ -186,8 +187,7 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> StartedRun:
     run = await store.runs.get(run_id) or run
     if run.status not in (RunStatus.EXPIRED, RunStatus.REJECTED):
         raise invalid_state("run", run.status, [RunStatus.EXPIRED, RunStatus.REJECTED])
-    if asset.active_run_id:
-        raise busy(asset.label, asset.active_run_id)
+    await check_free(store, asset)
     decided = await store.reviews.decisive(run_id)
     version_id = decided.version_id if decided else next(iter(run.candidates), None)
     version = await store.versions.get(version_id) if version_id else None

@@ -28,16 +28,19 @@ def segment_assets(store: Store, number: int, drafts: Mapping[AssetKind, str]) -
     ]
 
 
-def new_segment(store: Store, number: int, plan: SegmentPlan) -> NewSegment:
+def new_segment(store: Store, number: int, plan: SegmentPlan, notes: str = "") -> NewSegment:
     after = plan.transition_after.model_dump(mode="json") if plan.transition_after else None
     return NewSegment(
-        store.new_id(),
-        number,
-        plan.type,
-        plan.scene_info,
-        plan.duration,
-        after,
-        tuple(segment_assets(store, number, plan.directions)),
+        segment_id=store.new_id(),
+        number=number,
+        type=plan.type,
+        scene_info=plan.scene_info,
+        duration=plan.duration,
+        transition_after=after,
+        scene_id=plan.scene_id,
+        shot_id=plan.shot_id,
+        user_notes=notes,
+        assets=tuple(segment_assets(store, number, plan.directions)),
     )
 
 
@@ -50,6 +53,10 @@ class AddSegment:
     duration: float | None = None
     position: int | None = None
     directions: Mapping[str, str] = field(default_factory=dict)
+    transition_after: Mapping[str, Any] | None = None
+    user_notes: str = ""
+    scene_id: str | None = None
+    shot_id: str | None = None
 
 
 async def add_segment(store: Store, caller: Caller, episode_id: str, command: AddSegment) -> str:
@@ -61,15 +68,19 @@ async def add_segment(store: Store, caller: Caller, episode_id: str, command: Ad
             "scene_info": dict(command.scene_info),
             "duration": command.duration,
             "directions": dict(command.directions),
+            "transition_after": command.transition_after,
+            "scene_id": command.scene_id,
+            "shot_id": command.shot_id,
         }
     )
+    _check_notes(command.user_notes)
     order = await store.episodes.segment_ids(episode_id)
     if len(order) >= MAX_SEGMENTS:
         raise invalid(("/position", f"The episode already has {MAX_SEGMENTS} segments, which is the maximum"))
     position = len(order) + 1 if command.position is None else command.position
     if not 1 <= position <= len(order) + 1:
         raise invalid(("/position", f"must be from 1 to {len(order) + 1}"))
-    now, segment = store.now(), new_segment(store, len(order) + 1, plan)
+    now, segment = store.now(), new_segment(store, len(order) + 1, plan, command.user_notes)
     await store.episodes.insert_segments(episode, [segment], now)
     order.insert(position - 1, segment.segment_id)
     if position < len(order):
@@ -96,8 +107,8 @@ async def _lock_segment(store: Store, caller: Caller, segment_id: str) -> tuple[
 async def change_segment(
     store: Store, caller: Caller, segment_id: str, revision: int | None, changes: Mapping[str, Any]
 ) -> None:
-    """`changes`: type, scene_info (merged), duration, user_notes, transition_after. The segment's assets and their
-    versions stay. Raises Refusal not-found, stale, invalid."""
+    """`changes`: type, scene_info (merged), duration, user_notes, transition_after, scene_id, shot_id. The
+    segment's assets and their versions stay. Raises Refusal not-found, stale, invalid."""
     episode, segment = await _lock_segment(store, caller, segment_id)
     check_revision(revision, segment.revision)
     now = store.now()
@@ -108,12 +119,16 @@ async def change_segment(
     await store.log(changed_event(caller, segment.episode_id, "segment", segment_id, now))
 
 
+def _check_notes(notes: Any) -> None:
+    if notes is not None and (not isinstance(notes, str) or len(notes) > MAX_NOTES):
+        raise invalid(("/user_notes", f"must be a string of at most {MAX_NOTES} characters"))
+
+
 def _columns(scene_info: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The columns to write, checked. Raises Refusal invalid."""
     sent = dict(changes)
     notes = sent.pop("user_notes", None)
-    if notes is not None and (not isinstance(notes, str) or len(notes) > MAX_NOTES):
-        raise invalid(("/user_notes", f"must be a string of at most {MAX_NOTES} characters"))
+    _check_notes(notes)
     if sent.get("scene_info") is not None:
         sent["scene_info"] = {**scene_info, **sent["scene_info"]}
     plan = parse_segment(sent)
@@ -124,6 +139,7 @@ def _columns(scene_info: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         fields["scene_info"] = plan.scene_info
     if "duration" in sent:
         fields["duration"] = plan.duration
+    fields |= {name: getattr(plan, name) for name in ("scene_id", "shot_id") if name in sent}
     if "transition_after" in sent:
         after = plan.transition_after
         fields["transition_after"] = after.model_dump(mode="json") if after else None

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from services.gateway.commands.assets import lock_asset
+from services.gateway.commands.assets import check_free, lock_asset
 from services.gateway.commands.run_admission import RunSpec, StartedRun, admit_run
 from services.gateway.domain.accounts import Caller
 from services.gateway.domain.assets import Asset
-from services.gateway.domain.errors import busy, invalid, invalid_state
+from services.gateway.domain.errors import invalid, invalid_state
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.settings import review_timeout_s
 from services.gateway.domain.versions import VersionStatus, is_retired, version_gone
@@ -46,8 +46,7 @@ async def register_version(store: Store, caller: Caller, command: RegisterVersio
     if (command.upload_id is None) == (command.url is None):
         raise invalid(("/upload_id", "Give either upload_id or url"))
     asset = await lock_asset(store, caller, command.asset_id)
-    if asset.active_run_id:
-        raise busy(asset.label, asset.active_run_id)
+    await check_free(store, asset)
     base = await store.assets.base_of(asset.asset_id)
     uploaded = await _uploaded_object(store, caller, asset, command.upload_id) if command.upload_id else None
     if command.url is not None and not is_https(command.url):
@@ -92,8 +91,7 @@ async def roll_back(store: Store, caller: Caller, version_id: str) -> StartedRun
     """
     version = caller.owned(await store.versions.get(version_id), "version")
     asset = await lock_asset(store, caller, version.asset_id)
-    if asset.active_run_id:  # first, because what is committed may be about to change
-        raise busy(asset.label, asset.active_run_id)
+    await check_free(store, asset)  # first, because what is committed may be about to change
     if asset.committed_version_id == version_id:
         raise invalid_state("version", "committed", [VersionStatus.ACCEPTED], "It is already the committed version.")
     if version.status is not VersionStatus.ACCEPTED:

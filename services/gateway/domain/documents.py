@@ -14,6 +14,7 @@ from shared.contracts.values import AssetKind, Output, SegmentType, Transition, 
 
 MAX_TEXT: Final = 4000
 MAX_TITLE: Final = 300
+MAX_SCRIPT_ID: Final = 200
 MAX_SECONDS: Final = 600.0
 MAX_CHARACTERS: Final = 50  # of one scene
 MAX_LINES: Final = 200  # of dialogue in one segment
@@ -33,7 +34,8 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class SegmentPlan:
-    """`directions`: the first drafts by kind of asset; `duration` in seconds."""
+    """`directions`: the first drafts by kind of asset; `duration` in seconds; `scene_id` and `shot_id`: ids in the tool
+    that wrote the script."""
 
     type: SegmentType = SegmentType.SCENE
     scene_info: dict[str, Any] = field(default_factory=dict)
@@ -41,6 +43,8 @@ class SegmentPlan:
     directions: dict[AssetKind, str] = field(default_factory=dict)
     starting_image: ImageSource | None = None
     transition_after: Transition | None = None
+    scene_id: str | None = None
+    shot_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class _Reader:
         )
 
     def segment(self, raw: Any, at: str) -> SegmentPlan:
-        known = {"type", "scene_info", "duration", "directions", "transition_after"}
+        known = {"type", "scene_info", "duration", "directions", "transition_after", "scene_id", "shot_id"}
         if not self.strict:
             known |= {"starting_image", "starting_image_url"}
         row = self._object(raw, at, known)
@@ -141,6 +145,8 @@ class _Reader:
             directions=first_drafts(scene, given),
             starting_image=self._image(row, at),
             transition_after=self.transition(row.get("transition_after"), f"{at}/transition_after"),
+            scene_id=self._text(row, "scene_id", at, MAX_SCRIPT_ID),
+            shot_id=self._text(row, "shot_id", at, MAX_SCRIPT_ID),
         )
 
     def transition(self, raw: Any, at: str) -> Transition | None:

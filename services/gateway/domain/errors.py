@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from services.gateway.domain.validation_messages import to_sentence
 from shared.core.errors import UserError
@@ -58,13 +58,19 @@ def invalid_state(what: str, current: str, allowed: Sequence[str], recovery: str
     )
 
 
-def busy(what: str, active_id: str) -> Refusal:
-    return Refusal(
-        "busy",
-        f"The {what} already has active work.",
-        "Wait until it has finished, or cancel it first.",
-        active_id=active_id,
-    )
+def busy(what: str, active_id: str, *, why: Literal["working", "reviewing", "deciding"] = "working") -> Refusal:
+    """`why`: its run is at work; its preview waits for a decision, which can neither be waited for nor cancelled; a
+    decision was submitted and takes effect within moments."""
+    match why:
+        case "working":
+            cause, recovery = f"{what} already has active work.", "Wait until it has finished, or cancel it first."
+        case "reviewing":
+            cause, recovery = f"A preview of {what} waits for a decision.", "Accept or reject it first."
+        case "deciding":
+            cause, recovery = f"A decision on {what} is taking effect.", "Try again in a moment."
+        case _:
+            assert_never(why)
+    return Refusal("busy", cause, recovery, active_id=active_id)
 
 
 class AwaitsCommit(Refusal):

@@ -124,4 +124,7 @@ class NewSegment:
     scene_info: dict[str, Any] = field(default_factory=dict)
     duration: float | None = None
     transition_after: dict[str, Any] | None = None
+    scene_id: str | None = None
+    shot_id: str | None = None
+    user_notes: str = ""
     assets: tuple[NewAsset, ...] = ()

@@ -25,8 +25,8 @@ async def apply_film_updated(store: Store, event: FilmUpdated, at: datetime) -> 
         return
     if film.state in _ENDED and event.state is not film.state:  # an ended film only gains facts, e.g. a signature
         return
-    updated_at = await store.films.apply(film, event, at)
     code = event.message_code or _MESSAGE_CODES[event.state]
+    updated_at = await store.films.apply(film, event, code, at)
     await store.log(
         resource_event(
             "film-updated",

@@ -95,7 +95,7 @@ async def apply_import_ready(store: Store, event: ImportReady) -> None:
     files: list[ImportedFile] = []
     for number, clip in enumerate(sorted(event.clips, key=lambda c: c.number), 1):
         assets = segment_assets(store, number, {})
-        segment = NewSegment(store.new_id(), number, SegmentType.SHOT, {}, clip.duration_s, None, tuple(assets))
+        segment = NewSegment(store.new_id(), number, SegmentType.SHOT, duration=clip.duration_s, assets=tuple(assets))
         segments.append(segment)
         objects = {AssetKind.STARTING_IMAGE: clip.first_frame, AssetKind.VIDEO: clip.video}
         files += [ImportedFile(segment, asset, objects[asset.kind], None) for asset in assets if asset.kind in objects]

@@ -52,6 +52,8 @@ async def accept_run(
             next_run_id=None,
         )
     )
+    if run.live_batch_id:
+        await store.wake_batch(run.live_batch_id)
     return run.accepted(state, updated_at, version_id)
 
 

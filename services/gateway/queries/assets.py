@@ -10,7 +10,7 @@ from services.gateway.api.schemas.runs import Run
 from services.gateway.domain.paging import Page
 from services.gateway.domain.run_settings import default_settings
 from services.gateway.domain.settings import snapshot
-from services.gateway.queries.base import Row
+from services.gateway.queries.base import Filter, Row
 from services.gateway.queries.runs import RunQueries
 from shared.contracts.settings_resolver import ExistingVersion
 from shared.contracts.values import AssetKind, Output
@@ -35,7 +35,12 @@ class AssetQueries(RunQueries):
         return (await self._assets([await self._one("asset", _ONE, asset_id)]))[0]
 
     async def assets(self, episode_id: str, page: Page) -> AssetList:
-        filters = {"kind": "t.kind", "stale": _STALE, "segment_id": "t.segment_id", "asset_id": "t.asset_id"}
+        filters = {
+            "kind": Filter("t.kind", tuple(AssetKind)),
+            "stale": Filter(_STALE, ("true", "false")),
+            "segment_id": Filter("t.segment_id"),
+            "asset_id": Filter("t.asset_id"),
+        }
         rows, following = await self._page(_OF_EPISODE, [episode_id], page, by="t.asset_id", filters=filters)
         return AssetList(data=await self._assets(rows), next_cursor=following)
 

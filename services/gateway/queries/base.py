@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -16,8 +17,35 @@ from shared.contracts.catalogue import Catalogue
 from shared.core.ids import is_id
 from shared.postgres.pool import Connection
 
+UPLOAD: Final = "upload"
 Json = dict[str, Any]
 Row = asyncpg.Record
+
+
+@dataclass(frozen=True)
+class Filter:
+    """`expression`: the SQL that is compared, a text or, without `values`, a uuid. `values`: what it may be."""
+
+    expression: str
+    values: tuple[str, ...] | None = None
+
+    @property
+    def type(self) -> str:
+        return "uuid" if self.values is None else "text"
+
+    def check(self, name: str, wanted: Sequence[str]) -> None:
+        """Raises Refusal invalid."""
+        check_filter(name, wanted, self.values)
+
+
+def check_filter(name: str, wanted: Sequence[str], values: Sequence[str] | None) -> None:
+    """`values` None: any id. Raises Refusal invalid that names the filter."""
+    unknown = [w for w in wanted if (not is_id(w) if values is None else w not in values)]
+    if not unknown:
+        return
+    if values is None:
+        raise invalid((f"query:{name}", f"must be an id; {unknown[0]!r} is none"))
+    raise invalid((f"query:{name}", f"must be one of {', '.join(values)}, not {unknown[0]!r}"))
 
 
 class QueryBase:
@@ -39,6 +67,11 @@ class QueryBase:
         self._now = now
         self._step_by_step_share = step_by_step_share
 
+    @property
+    def _providers(self) -> tuple[str, ...]:
+        """Every provider that a run can name: those of the catalogue, and files of people."""
+        return (*sorted({model.provider for model in self._catalogue}), UPLOAD)
+
     async def _one(self, what: str, sql: str, *args: Any) -> Row:
         row = await self._connection.fetchrow(sql, *args)
         if row is None:
@@ -53,12 +86,13 @@ class QueryBase:
         *,
         by: str,
         created: str | None = "t.created_at",
-        filters: Mapping[str, str] | None = None,
+        filters: Mapping[str, Filter] | None = None,
         down: bool = True,
     ) -> tuple[list[Row], str | None]:
         """One page of `select … from … t where …`, sorted by the id column `by`, and where the next one begins.
 
-        `filters`: the names that this list knows and the text (or, for `…_id`, uuid) expression of each.
+        `filters`: what this list can be filtered by, by name. Raises Refusal invalid for a value that a filter does not
+        know.
         """
         where, values = [], list(args)
 
@@ -66,15 +100,10 @@ class QueryBase:
             values.append(v)
             return f"${len(values)}"
 
-        for name, expression in (filters or {}).items():
-            if name not in page.filters:
-                continue
-            wanted = list(page.filters[name])
-            if name.endswith("_id"):
-                wanted = [w for w in wanted if is_id(w)]
-                where.append(f"{expression} = any({value(wanted)}::uuid[])")
-            else:
-                where.append(f"{expression} = any({value(wanted)}::text[])")
+        for name, given in (filters or {}).items():
+            if name in page.filters:
+                given.check(name, page.filters[name])
+                where.append(f"{given.expression} = any({value(list(page.filters[name]))}::{given.type}[])")
         if created and page.created_after:
             where.append(f"{created} > {value(page.created_after)}")
         if created and page.created_before:

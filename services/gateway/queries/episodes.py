@@ -14,9 +14,10 @@ from services.gateway.api.schemas.episodes import (
     RevisionList,
 )
 from services.gateway.api.schemas.imports import Import
+from services.gateway.domain.batches import BatchStatus
 from services.gateway.domain.event_log import event_id
 from services.gateway.domain.paging import Page
-from services.gateway.queries.base import Row, failure
+from services.gateway.queries.base import Filter, Row, failure
 from services.gateway.queries.segments import SegmentQueries
 from shared.contracts.messages import message
 
@@ -70,7 +71,7 @@ class EpisodeQueries(SegmentQueries):
 
     async def episodes(self, project_id: str, page: Page) -> EpisodeSummaryList:
         rows, following = await self._page(
-            _LIST, [project_id], page, by="t.episode_id", filters={"episode_id": "t.episode_id"}
+            _LIST, [project_id], page, by="t.episode_id", filters={"episode_id": Filter("t.episode_id")}
         )
         return EpisodeSummaryList(data=[self._summary(r) for r in rows], next_cursor=following)
 
@@ -120,7 +121,7 @@ class EpisodeQueries(SegmentQueries):
             [episode_id],
             page,
             by="t.batch_id",
-            filters={"status": "t.status", "batch_id": "t.batch_id"},
+            filters={"status": Filter("t.status", tuple(BatchStatus)), "batch_id": Filter("t.batch_id")},
         )
         return BatchList(data=await self._batches(rows), next_cursor=following)
 

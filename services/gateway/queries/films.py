@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.gateway.api.schemas.films import Chapter, Compilation, CompilationList, FilmReport, FilmSegment
+from services.gateway.api.schemas.films import (
+    Chapter,
+    Compilation,
+    CompilationList,
+    FilmReport,
+    FilmSegment,
+    FilmTransition,
+)
 from services.gateway.domain.paging import Page
-from services.gateway.queries.base import QueryBase, Row, failure
+from services.gateway.queries.base import Filter, QueryBase, Row, failure
 from services.gateway.queries.versions import resolution
+from shared.contracts.events.compiler import FilmState
 from shared.contracts.messages import message
 from shared.contracts.retention import FILMS_KEPT
 
@@ -19,7 +27,8 @@ GONE: Final = f"""
 """
 _SELECT: Final = f"""
     select t.*, {GONE} as gone,
-           (select count(*) from compilations o where o.state = 'pending' and o.created_at < t.created_at) as ahead
+           (select count(*) from compilations o where o.state = 'pending'
+              and (o.created_at, o.compilation_id) < (t.created_at, t.compilation_id)) as ahead
     from compilations t
 """
 
@@ -29,7 +38,7 @@ class FilmQueries(QueryBase):
         return self._film(await self._one("compilation", _SELECT + "where t.compilation_id = $1", compilation_id))
 
     async def compilations(self, episode_id: str, page: Page) -> CompilationList:
-        filters = {"status": "t.state", "batch_id": "t.batch_id"}
+        filters = {"status": Filter("t.state", tuple(FilmState)), "batch_id": Filter("t.batch_id")}
         rows, following = await self._page(
             _SELECT + "where t.episode_id = $1", [episode_id], page, by="t.compilation_id", filters=filters
         )
@@ -45,9 +54,9 @@ class FilmQueries(QueryBase):
             batch_id=row["batch_id"],
             status=row["state"],
             progress=row["progress"],
-            message=message(row["message_code"]) if row["message_code"] else None,
+            message=message(row["message_code"], cause=error.cause if error else "") if row["message_code"] else None,
             estimated_duration=row["estimated_duration_s"],
-            queue_position=self._queue_position(row),
+            queue_position=row["ahead"] + 1 if row["state"] == "pending" else None,
             gone=row["gone"],
             output_video_url=self._film_url(row, "content", row["object"]),
             poster_url=self._film_url(row, "poster", row["poster"]),
@@ -62,6 +71,10 @@ class FilmQueries(QueryBase):
             segments=[
                 FilmSegment(segment_id=i["segment_id"], version_id=i["video"]["version_id"]) for i in request["items"]
             ],
+            transition_style=row["transition_style"],
+            transitions=[_boundary(i) for i in request["items"] if i["transition_after"]],
+            audio_config=request["audio"],
+            captions=request["captions"],
             left_out=row["left_out"],
             chapters=[Chapter(title=c["title"], start=c["start_s"]) for c in report.get("chapters", [])],
             loudness_lufs=report.get("loudness_lufs"),
@@ -79,18 +92,16 @@ class FilmQueries(QueryBase):
             updated_at=row["updated_at"],
         )
 
-    def _queue_position(self, row: Row) -> int | None:
-        """From 1, while it waits: the compiler's own word, else how many wait before it."""
-        if row["state"] != "pending":
-            return None
-        told = row["queue_position"]
-        return int(told) if told is not None else int(row["ahead"]) + 1
-
     def _film_url(self, row: Row, rendition: str, ref: Any) -> str | None:
         if not ref or row["gone"]:
             return None
         ready_at = row["completed_at"] or row["updated_at"]
         return self._links.committed("films", row["compilation_id"], rendition, ready_at)
+
+
+def _boundary(item: dict[str, Any]) -> FilmTransition:
+    after = item["transition_after"]
+    return FilmTransition(after_segment_id=item["segment_id"], style=after["style"], duration=after["duration_s"])
 
 
 def _report(report: dict[str, Any]) -> FilmReport | None:

@@ -19,10 +19,12 @@ from services.gateway.api.schemas.projects import (
 )
 from services.gateway.api.schemas.uploads import Upload
 from services.gateway.domain.paging import Page
+from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.settings import with_defaults, workflow_of
-from services.gateway.queries.base import QueryBase, Row
+from services.gateway.queries.base import Filter, QueryBase, Row
 from services.gateway.queries.metrics import TARGETS, review_metrics
 from shared.contracts.messages import message
+from shared.contracts.values import AssetKind
 from shared.contracts.values import SpendCap as StoredCap
 
 _MINE: Final = """
@@ -85,7 +87,7 @@ class ProjectQueries(QueryBase):
 
     async def projects(self, page: Page) -> ProjectList:
         rows, following = await self._page(
-            _MINE, [self._links.user_id], page, by="t.project_id", filters={"project_id": "t.project_id"}
+            _MINE, [self._links.user_id], page, by="t.project_id", filters={"project_id": Filter("t.project_id")}
         )
         return ProjectList(data=[_project(r) for r in rows], next_cursor=following)
 
@@ -134,13 +136,13 @@ class ProjectQueries(QueryBase):
             by="t.id",
             created="t.at",
             filters={
-                "kind": "r.kind",
-                "status": "t.state",
-                "episode_id": "r.episode_id",
-                "run_id": "r.run_id",
-                "segment_id": "r.segment_id",
-                "asset_id": "r.asset_id",
-                "batch_id": "r.batch_id",
+                "kind": Filter("r.kind", tuple(AssetKind)),
+                "status": Filter("t.state", tuple(RunStatus)),
+                "episode_id": Filter("r.episode_id"),
+                "run_id": Filter("r.run_id"),
+                "segment_id": Filter("r.segment_id"),
+                "asset_id": Filter("r.asset_id"),
+                "batch_id": Filter("r.batch_id"),
             },
         )
         return FeedEntryList(data=[self._entry(r) for r in rows], next_cursor=following)

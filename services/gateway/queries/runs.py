@@ -9,9 +9,12 @@ from typing import Final
 from services.gateway.api.schemas.reviews import Review, ReviewList
 from services.gateway.api.schemas.runs import Run, RunList, Step
 from services.gateway.domain.paging import Page
-from services.gateway.queries.base import Row, costs, failure
+from services.gateway.domain.runs import RunStatus
+from services.gateway.queries.base import Filter, Row, costs, failure
 from services.gateway.queries.versions import VersionQueries
+from shared.contracts.events.gateway import DecisionAction
 from shared.contracts.messages import message
+from shared.contracts.values import AssetKind
 
 SILENT: Final = timedelta(seconds=60)  # a worker tells of itself at least once a second while it works
 UNCLAIMED: Final = timedelta(seconds=30)
@@ -34,6 +37,7 @@ _REVIEWS_OF: Final = (
     where t.run_id = any($1::uuid[]) and t.verdict <> 'refused' order by t.created_at
 """
 )
+VERDICTS: Final = ("pending", "accepted", "rejected", "refused")
 OUTCOMES: Final = ("accepted", "rejected", "expired", "withdrawn")
 
 
@@ -43,28 +47,28 @@ class RunQueries(VersionQueries):
 
     async def runs(self, page: Page, *, project_id: str | None = None, asset_id: str | None = None) -> RunList:
         filters = {
-            "kind": "t.kind",
-            "status": "t.status",
-            "provider": "t.provider",
-            "episode_id": "t.episode_id",
-            "segment_id": "t.segment_id",
-            "asset_id": "t.asset_id",
-            "batch_id": "t.batch_id",
-            "run_id": "t.run_id",
+            "kind": Filter("t.kind", tuple(AssetKind)),
+            "status": Filter("t.status", tuple(RunStatus)),
+            "provider": Filter("t.provider", self._providers),
+            "episode_id": Filter("t.episode_id"),
+            "segment_id": Filter("t.segment_id"),
+            "asset_id": Filter("t.asset_id"),
+            "batch_id": Filter("t.batch_id"),
+            "run_id": Filter("t.run_id"),
         }
         rows, following = await self._page(_LIST, [project_id, asset_id], page, by="t.run_id", filters=filters)
         return RunList(data=await self._runs(rows), next_cursor=following)
 
     async def reviews(self, page: Page, *, project_id: str) -> ReviewList:
         filters = {
-            "kind": "t.kind",
-            "action": "t.action",
-            "status": "t.verdict",
-            "episode_id": "t.episode_id",
-            "segment_id": "t.segment_id",
-            "asset_id": "t.asset_id",
-            "run_id": "t.run_id",
-            "version_id": "t.version_id",
+            "kind": Filter("t.kind", tuple(AssetKind)),
+            "action": Filter("t.action", tuple(DecisionAction)),
+            "status": Filter("t.verdict", VERDICTS),
+            "episode_id": Filter("t.episode_id"),
+            "segment_id": Filter("t.segment_id"),
+            "asset_id": Filter("t.asset_id"),
+            "run_id": Filter("t.run_id"),
+            "version_id": Filter("t.version_id"),
         }
         rows, following = await self._page(
             _REVIEW + "where t.project_id = $1", [project_id], page, by="t.review_id", filters=filters

@@ -22,8 +22,9 @@ from services.gateway.domain.paging import Page
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.segments import NewestRun, SegmentState, count_segments, segment_state
 from services.gateway.queries.assets import AssetQueries
-from services.gateway.queries.base import Json, Row
+from services.gateway.queries.base import Filter, Json, Row
 from services.gateway.queries.versions import SCORES, resolution, style_of
+from shared.contracts.values import SegmentType
 
 _SELECT: Final = """
     select t.*, p.settings as project_settings,
@@ -32,7 +33,9 @@ _SELECT: Final = """
            greatest(v.updated_at, (select max(updated_at) from runs where asset_id = v.asset_id)) as video_updated_at,
            case when a.status = 'preview_ready' then a.run_id end as waiting_run_id,
            case when a.status = 'preview_ready' then a.candidates[1] end as waiting_version_id,
-           newest.status as run_status, newest.needs_revision, newest.parent_status
+           newest.status as run_status, newest.needs_revision, newest.parent_status,
+           (select r.feedback from reviews r where r.asset_id = v.asset_id and r.verdict = 'rejected'
+            order by r.created_at desc, r.review_id desc limit 1) as rejection_reason
     from segments t
     join projects p on p.project_id = t.project_id
     join assets v on v.segment_id = t.segment_id and v.kind = 'video'
@@ -75,7 +78,7 @@ class SegmentQueries(AssetQueries):
             page,
             by="t.number",
             down=False,
-            filters={"segment_id": "t.segment_id", "kind": "t.type"},
+            filters={"segment_id": Filter("t.segment_id"), "kind": Filter("t.type", tuple(SegmentType))},
         )
         return SegmentList(data=await self._segments(rows), next_cursor=following)
 
@@ -129,6 +132,7 @@ class SegmentQueries(AssetQueries):
             target_duration=row["duration"],
             status=state.status,
             approval_status=state.approval_status,
+            rejection_reason=row["rejection_reason"],
             approved_at=committed["accepted_at"] if committed else None,
             previous_versions=[
                 self._previous(v) for v in previous if described is None or v["version_id"] != described["version_id"]

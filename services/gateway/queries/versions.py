@@ -8,7 +8,8 @@ from typing import Any, Final
 from services.gateway.api.schemas.versions import Comparison, Difference, Version, VersionList
 from services.gateway.domain.errors import Refusal, not_found
 from services.gateway.domain.paging import Page
-from services.gateway.queries.base import Json, QueryBase, Row, costs
+from services.gateway.domain.versions import VersionStatus
+from services.gateway.queries.base import Filter, Json, QueryBase, Row, costs
 from shared.core.ids import is_id
 
 _SELECT: Final = """
@@ -56,10 +57,10 @@ class VersionQueries(QueryBase):
             page,
             by="t.number",
             filters={
-                "status": "t.status",
-                "provider": "t.provider",
-                "run_id": "t.run_id",
-                "version_id": "t.version_id",
+                "status": Filter("t.status", tuple(VersionStatus)),
+                "provider": Filter("t.provider", self._providers),
+                "run_id": Filter("t.run_id"),
+                "version_id": Filter("t.version_id"),
             },
         )
         return VersionList(data=[self._version(r) for r in rows], next_cursor=following)

@@ -144,6 +144,9 @@ class EpisodeRepository:
                     "scene_info": s.scene_info,
                     "duration": s.duration,
                     "transition_after": s.transition_after,
+                    "scene_id": s.scene_id,
+                    "shot_id": s.shot_id,
+                    "user_notes": s.user_notes,
                     "created_at": at,
                     "updated_at": at,
                 }

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.gateway.domain.films import Film, FilmParts, FilmSegment, FilmSource
+from services.gateway.domain.messages import Message
 from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.sql import insert, update
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.contracts.events.gateway import CompileRequested
-from shared.contracts.values import Actor, Media, ObjectRef, Output
+from shared.contracts.values import Actor, Media, ObjectRef, Output, TransitionStyle
 from shared.postgres.pool import Connection
 
 # A single statement, so that it sees one state of the episode, whatever is committed or reordered at the same time.
@@ -45,11 +46,11 @@ _FILM: Final = """
 """
 _APPLY: Final = """
     update compilations set state = $2, rev = $3, progress = $4, message_code = $5,
-        estimated_duration_s = coalesce($6, estimated_duration_s), queue_position = $7, object = coalesce($8, object),
-        poster = coalesce($9, poster), media = coalesce($10, media),
-        segments_included = coalesce($11, segments_included), report = coalesce($12, report), warnings = $13,
-        provenance = coalesce($14, provenance), error = $15, completed_at = coalesce($16, completed_at),
-        updated_at = $17, files = files || $18
+        estimated_duration_s = coalesce($6, estimated_duration_s), object = coalesce($7, object),
+        poster = coalesce($8, poster), media = coalesce($9, media),
+        segments_included = coalesce($10, segments_included), report = coalesce($11, report), warnings = $12,
+        provenance = coalesce($13, provenance), error = $14, completed_at = coalesce($15, completed_at),
+        updated_at = $16, files = files || $17
     where compilation_id = $1
 """
 
@@ -77,8 +78,10 @@ class FilmRepository:
         self,
         request: CompileRequested,
         project_id: str,
+        transition_style: TransitionStyle | None,
         left_out: Sequence[Mapping[str, Any]],
         estimated_duration_s: float,
+        queued: Message,
         at: datetime,
     ) -> None:
         await insert(
@@ -90,6 +93,8 @@ class FilmRepository:
                 "episode_id": request.episode_id,
                 "batch_id": request.batch_id,
                 "request": request.model_dump(mode="json"),
+                "transition_style": transition_style,
+                "message_code": queued.code,
                 "left_out": [dict(row) for row in left_out],
                 "estimated_duration_s": estimated_duration_s,
                 "expires_at": request.expires_at,
@@ -103,8 +108,9 @@ class FilmRepository:
         row = await self._db.fetchrow(_FILM, compilation_id)
         return Film(**dict(row) | {"state": FilmState(row["state"]), "actor": Actor(**row["actor"])}) if row else None
 
-    async def apply(self, film: Film, event: FilmUpdated, at: datetime) -> datetime:
-        """Returns the new `updated_at`, which is later than the old one."""
+    async def apply(self, film: Film, event: FilmUpdated, code: str, at: datetime) -> datetime:
+        """`code`: of the message that describes the film now. Returns the new `updated_at`, which is later than the old
+        one."""
         updated_at, data = strictly_after(film.updated_at, at), event.model_dump(mode="json")
         completed_at = event.completed_at or (updated_at if event.state is FilmState.COMPLETED else None)
         await self._db.execute(
@@ -113,9 +119,8 @@ class FilmRepository:
             event.state,
             event.rev,
             event.progress,
-            event.message_code,
+            code,
             event.estimated_duration_s,
-            event.queue_position,
             data["object"],
             data["poster"],
             data["media"],

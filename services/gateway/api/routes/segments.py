@@ -39,7 +39,17 @@ async def segments(episode_id: EpisodeId, page: Paging, work: Snapshot) -> Respo
 async def add(episode_id: EpisodeId, body: NewSegment, work: UnitOfWork) -> Result:
     """At `position`, else at the end. Its video, starting image and narration come with it."""
     caller = await work.require_role("episode", episode_id, Role.EDITOR)
-    command = AddSegment(body.type, body.scene_info, body.duration, body.position, body.directions)
+    command = AddSegment(
+        body.type,
+        body.scene_info,
+        body.duration,
+        body.position,
+        body.directions,
+        body.transition_after,
+        body.user_notes,
+        body.scene_id,
+        body.shot_id,
+    )
     segment_id = await add_segment(work.store, caller, episode_id, command)
     return created(await work.queries.segment(segment_id), f"/segments/{segment_id}")
 

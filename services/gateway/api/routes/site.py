@@ -19,7 +19,9 @@ from services.gateway.api.responses import json_response
 from services.gateway.api.schemas.models import Model, ModelList
 from services.gateway.api.schemas.problems import Problem, ProblemType
 from services.gateway.domain.problems import KINDS, Slug
+from services.gateway.queries.base import check_filter
 from shared.contracts.catalogue import Model as CatalogueRow
+from shared.contracts.values import AssetKind
 
 _READER: Final = FilePath(__file__).parents[1] / "reader"
 _READER_HEADERS: Final = {
@@ -35,6 +37,8 @@ router = APIRouter(tags=["operations"])
 async def models(page: Paging, context: SignedIn) -> Response:
     """`settings_schema` is JSON Schema, made for forms."""
     kinds, providers = page.filters.get("kind"), page.filters.get("provider")
+    check_filter("kind", kinds or (), tuple(AssetKind))
+    check_filter("provider", providers or (), sorted({m.provider for m in context.state.catalogue}))
     found = [
         m
         for m in context.state.catalogue

@@ -105,6 +105,8 @@ class DocumentSegment(OpenPart):
     type: Literal["scene", "shot", "transition"] | None = _optional("The kind of segment; left out: scene.")
     scene_info: NewScene | None = _optional("The scene in the script.")
     duration: Annotated[float, Field(ge=0.1, le=600)] | None = _optional("Seconds.")
+    scene_id: str | None = _optional("The scene's id in the tool that wrote the script.", max_length=200)
+    shot_id: str | None = _optional("The shot's id in the tool that wrote the script.", max_length=200)
     directions: SegmentDirections | None = _optional("The first drafts, by kind of asset.")
     transition_after: NewTransition | None = _optional("The transition into the next segment.")
 

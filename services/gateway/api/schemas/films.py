@@ -32,6 +32,35 @@ class FilmSegment(Resource):
     version_id: Id
 
 
+class FilmNarration(Resource):
+    """How the narration of a segment is mixed."""
+
+    gain_db: float = Field(description="Gain in dB.")
+    offset: float = Field(description="Seconds from the start of the segment.")
+
+
+class FilmTransition(Resource):
+    """The transition after one segment of a film."""
+
+    after_segment_id: Id
+    style: TransitionStyle = Field(description="The style of the transition.")
+    duration: float = Field(description="The requested duration in seconds; 0: a cut.")
+
+
+class FilmSound(Resource):
+    """The sound that a film was requested with."""
+
+    background_music: bool = Field(description="Whether the film has the episode's music.")
+    volume_normalization: bool = Field(description="Whether the film is normalised to `loudness_lufs`.")
+    loudness_lufs: float = Field(description="The intended integrated loudness in LUFS.")
+    true_peak_dbtp: float = Field(description="The greatest true peak that was allowed, in dBTP.")
+    segment_sound: Literal["keep", "lower", "mute"] = Field(
+        description="Whether the videos' own sound is kept, lowered below the narration, or muted."
+    )
+    narration: dict[str, FilmNarration] = Field(description="How narrations are mixed, by segment id.")
+    music_gain_db: float = Field(description="Gain of the music in dB.")
+
+
 class LeftOut(Resource):
     """A segment that the film leaves out."""
 
@@ -82,6 +111,12 @@ class Compilation(Dated):
     fps: float | None = Field(description="Frames per second.")
     segments_included: int | None = Field(description="The number of segments in the film; null: not known yet.")
     segments: list[FilmSegment] = Field(description="The segments in film order.")
+    transition_style: TransitionStyle | None = Field(
+        description="The style that the film was requested with; null: each segment's own."
+    )
+    transitions: list[FilmTransition] = Field(description="The transition after each segment but the last.")
+    audio_config: FilmSound = Field(description="The sound that the film was requested with.")
+    captions: CaptionMode = Field(description="Captions of the narrations, as requested.")
     left_out: list[LeftOut] = Field(
         description="Segments that the request did not name and that have no committed video, with the reason."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -25,7 +25,10 @@ from services.gateway.api.schemas.base import (
 )
 from services.gateway.api.schemas.documents import GivenTransition, Scene
 from services.gateway.api.schemas.versions import PreviousVersion, Version
+from services.gateway.domain.documents import MAX_SCRIPT_ID
 from shared.contracts.values import TransitionStyle
+
+ScriptId = Annotated[str, Field(max_length=MAX_SCRIPT_ID, examples=["sc-12"])]
 
 
 class SceneInfo(Resource):
@@ -128,6 +131,9 @@ class Segment(Dated, Revised):
             "changes); null: none yet."
         )
     )
+    rejection_reason: str | None = Field(
+        description="The reason of the newest rejection of the video; null: none was given, or it was never rejected."
+    )
     approved_at: Timestamp | None = Field(description="When the committed video was accepted; null: none is committed.")
     previous_versions: list[PreviousVersion] = Field(description="Other versions of the video, newest first.")
     committed_version: Version | None = Field(
@@ -209,6 +215,14 @@ class NewSegment(
         examples=[{"video": "Pan left."}],
         description="The first drafts by kind of asset: video, starting_image or narration.",
     )
+    scene_id: ScriptId | None = Field(None, description="The scene's id in the tool that wrote the script.")
+    shot_id: ScriptId | None = Field(None, description="The shot's id in the tool that wrote the script.")
+    user_notes: str = Field("", max_length=4000, description="Notes of editors. They are never sent to a model.")
+    transition_after: GivenTransition | None = Field(
+        None,
+        examples=[{"style": "fade", "duration": 0.5}],
+        description="The transition into the next segment; null: as the compilation specifies.",
+    )
 
 
 class SegmentChanges(
@@ -225,6 +239,8 @@ class SegmentChanges(
     type: Literal["scene", "shot", "transition"] = unsent("scene", description="The kind of segment.")
     scene_info: Scene | None = Field(None, description="The scene in the script.")
     duration: Seconds | None = Field(None, description="Seconds.")
+    scene_id: ScriptId | None = Field(None, description="The scene's id in the tool that wrote the script.")
+    shot_id: ScriptId | None = Field(None, description="The shot's id in the tool that wrote the script.")
     user_notes: str | None = Field(
         None, max_length=4000, description="Notes of editors. They are never sent to a model."
     )
