@@ -37,6 +37,7 @@ class Segment(Resource):
     format: str | None = None
     file_size: int | None = None
     user_notes: str | None = None
+    rejection_reason: str | None = Field(None, description="of the newest rejection of the video")
     approved_at: datetime | None = None
     scene_id: str | None = None
     shot_id: str | None = None
