@@ -51,6 +51,16 @@ class Settings(ServiceSettings):
     )
     media_secret: SecretStr = Field(description="Secret that signs media URLs")
     public_url: str | None = Field(None, description="Base URL that clients use; null: the origin of each request")
+    operations_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="Second port, for /health/ready, /metrics and /health/live; the API's port then has only the last. "
+        "null: the API's port has them all, which is meant for a single machine",
+    )
+    operations_host: str = Field(
+        "127.0.0.1", description="Address that the second port listens on; in a container 0.0.0.0"
+    )
     cors_origins: tuple[str, ...] = Field((), description="Exact origins whose pages may call the API with credentials")
     catalogue: Path | None = Field(
         None, description="File with an additional model catalogue, on top of the built-in one"

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
 from services.gateway.api.app import build_app
+from services.gateway.api.app_state import AppState
 from services.gateway.api.shutdown import on_termination
 from services.gateway.config import Settings
 from services.gateway.retention import open_retention
@@ -19,6 +20,7 @@ from shared.core.clock import SystemClock
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
 from shared.retention.command import run_command
+from shared.web.operations import operations_port
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,7 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with export_traces(Service.GATEWAY), wire(settings) as state:
+        async with export_traces(Service.GATEWAY), wire(settings) as state, _operations(settings, state):
             app.state.gateway = state
 
             def drain() -> None:
@@ -39,6 +41,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             drain()
 
     return build_app(settings, SystemClock(), lifespan)
+
+
+def _operations(settings: Settings, state: AppState) -> AbstractAsyncContextManager[None]:
+    """The second port, if there is to be one."""
+    if settings.operations_port is None:
+        return nullcontext()
+    return operations_port(lambda: state.health, settings.operations_host, settings.operations_port)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,16 @@ class Health:
     required: Mapping[str, Check]
     informative: Mapping[str, Check] = field(default_factory=dict)
     draining: bool = False
+    _running: asyncio.Task[tuple[bool, dict[str, str]]] | None = field(default=None, init=False, repr=False)
 
     async def report(self) -> tuple[bool, dict[str, str]]:
-        """Whether the service is ready, and for each check `ok` or its problem."""
+        """Whether the service is ready, and for each check `ok` or its problem. Callers at the same time share one
+        round of checks, so that asking often costs the database nothing."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._check(), name="health")
+        return await asyncio.shield(self._running)
+
+    async def _check(self) -> tuple[bool, dict[str, str]]:
         names = [*self.required, *self.informative]
         problems = await asyncio.gather(
             *(_bounded(check) for check in (*self.required.values(), *self.informative.values()))
@@ -95,6 +102,13 @@ def _response(example: dict[str, Any], description: str = "Success") -> dict[str
 
 
 def health_routes(health: Callable[[], Health]) -> APIRouter:
+    """All of them, for a port that only operators reach."""
+    router = liveness_route()
+    router.include_router(operations_routes(health))
+    return router
+
+
+def liveness_route() -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get(
@@ -103,6 +117,12 @@ def health_routes(health: Callable[[], Health]) -> APIRouter:
     async def live() -> dict[str, str]:
         """For liveness probes: looks at nothing else, so that no fault elsewhere restarts it."""
         return {"status": "alive"}
+
+    return router
+
+
+def operations_routes(health: Callable[[], Health]) -> APIRouter:
+    router = APIRouter(tags=["operations"])
 
     @router.get(
         "/health/ready",

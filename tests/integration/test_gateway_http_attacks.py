@@ -6,18 +6,23 @@ import asyncio
 import base64
 import json
 import re
+import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
 import pytest
 
+from deploy.local.supervisor.preflight import free_port
 from services.gateway.api import yaml_documents
 from services.gateway.api.problems import MAX_ERRORS, ProblemError
 from services.gateway.domain.json_bounds import MAX_DEPTH, MAX_VALUES
 from shared.core.processes import ResourceLimits
-from tests.support.gateway_http import SECRET, Gateway
+from shared.web.health import Health
+from tests.conftest import FreshDatabase
+from tests.support.gateway_http import SECRET, Gateway, gateway
 
 MANY = "9" * 5000
 JSON = {"Content-Type": "application/json"}
@@ -335,3 +340,67 @@ async def test_settings_do_not_grow_by_being_patched(g: Gateway) -> None:
     ]
     assert [a.status_code for a in answers] == [200, 200, 200]
     assert len(answers[-1].json()["characters"]) == 2
+
+
+async def test_operators_have_a_port_of_their_own(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    port = free_port()
+    async with gateway(await fresh_database("gateway"), tmp_path, operations_port=port) as g:
+        public = g.client(None)
+        for path in ("/metrics", "/health/ready"):
+            assert (await public.get(f"http://localhost{path}")).status_code == 404
+        assert (await public.get("http://localhost/health/live")).status_code == 200
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as operators:
+            assert "retake_http_request_seconds" in (await operators.get("/metrics")).text
+            ready = await operators.get("/health/ready")
+            assert (ready.status_code, ready.json()["checks"]["database"]) == (200, "ok")
+            assert (await operators.get("/api/v1/projects")).status_code == 404, "the API is not here"
+            g.app.state.gateway.health.draining = True
+            assert (await operators.get("/health/ready")).status_code == 503
+    with pytest.raises(httpx.ConnectError):
+        await httpx.AsyncClient().get(f"http://127.0.0.1:{port}/health/live")
+
+
+async def test_a_port_that_is_taken_ends_the_start(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match=r"[Aa]ddress already in use"):
+        async with gateway(await fresh_database("gateway"), tmp_path, operations_port=taken.getsockname()[1]):
+            pass
+
+
+async def test_documents_are_made_once_and_limited(fresh_database: FreshDatabase, tmp_path: Path) -> None:
+    async with gateway(await fresh_database("gateway"), tmp_path, rate_quota=12) as g:
+        api = g.client(None)
+        for path in ("/openapi.json", "/docs", "/docs/reader.js", "/docs/reader.css"):
+            first = await api.get(f"http://localhost{path}")
+            assert first.status_code == 200
+            again = await api.get(f"http://localhost{path}", headers={"If-None-Match": first.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+        assert (await api.get("http://localhost/openapi.json")).json()["openapi"].startswith("3.1")
+        started = time.process_time()
+        for path in ("/openapi.json", "/docs", "/metrics", "/problems/busy", "/docs/reader.js"):
+            last = await api.get(f"http://localhost{path}")
+        assert time.process_time() - started < 1
+        said(last, 429, "rate-limited")
+        assert int(last.headers["retry-after"]) > 0
+        for path in ("/openapi.json", "/docs", "/metrics", "/problems/busy"):
+            assert (await api.get(f"http://localhost{path}")).status_code == 429, path
+        for path in ("/health/live", "/health/ready"):
+            assert (await api.get(f"http://localhost{path}")).status_code == 200, path
+
+
+async def test_readiness_that_many_ask_for_is_checked_once() -> None:
+    rounds = 0
+
+    async def check() -> str | None:
+        nonlocal rounds
+        rounds += 1
+        await asyncio.sleep(0.05)
+        return None
+
+    health = Health("gateway", {"database": check})
+    assert await asyncio.gather(*(health.report() for _ in range(500))) == [(True, {"database": "ok"})] * 500
+    assert rounds == 1
+    asked = asyncio.create_task(health.report())
+    await asyncio.sleep(0.01)
+    asked.cancel()
+    assert await health.report() == (True, {"database": "ok"}), "one who leaves takes nothing from the others"
+    assert rounds == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
@@ -37,7 +39,7 @@ from services.gateway.api.routes import (
 from services.gateway.api.routes.studio import Studio, StudioFallback
 from services.gateway.config import Settings
 from shared.core.clock import Clock
-from shared.web.health import health_routes
+from shared.web.health import liveness_route, operations_routes
 
 VERSION: Final = "1.0.0"
 EXPOSED: Final = (
@@ -78,6 +80,8 @@ class GatewayApp(FastAPI):
 
     def __init__(self, settings: Settings | None, lifespan: Lifespan | None) -> None:
         self._local_mode = settings is not None and settings.local_mode
+        self._making_openapi = threading.Lock()
+        self._openapi_bytes: bytes | None = None
         super().__init__(
             title=documents.TITLE,
             version=VERSION,
@@ -110,6 +114,13 @@ class GatewayApp(FastAPI):
             )
         return self.openapi_schema
 
+    def openapi_bytes(self) -> bytes:
+        """The document as JSON, made once; takes a second, so not on the event loop."""
+        with self._making_openapi:
+            if self._openapi_bytes is None:
+                self._openapi_bytes = json.dumps(self.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+            return self._openapi_bytes
+
 
 def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None = None) -> GatewayApp:
     """Without settings: for its OpenAPI document alone."""
@@ -134,7 +145,9 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
         media.router,
     ):
         app.include_router(router, prefix=API)
-    app.include_router(health_routes(lambda: app_state(app).health))
+    app.include_router(liveness_route())
+    if settings is None or settings.operations_port is None:
+        app.include_router(operations_routes(lambda: app_state(app).health))
     app.include_router(site.router)
     if settings is not None:
         app.router.default = StudioFallback(Studio(), app.router.default)

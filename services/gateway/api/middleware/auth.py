@@ -29,6 +29,9 @@ UPLOAD_STALL_S: Final = 60.0  # without a byte of a file: a phone that changes i
 
 _MEDIA: Final = f"{API}/media/"
 _PUBLIC: Final = (f"{API}/auth/token", f"{API}/openapi.json", _MEDIA)
+_LIMITED: Final = ("/docs", "/openapi.json", "/problems/", "/metrics")
+"""Paths outside the API that cost something. Probes of health must not fail because somebody else asks often: they
+share their work instead."""
 _SIGN_OUT: Final = f"{API}/auth/session"
 
 
@@ -42,6 +45,9 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(API + "/"):
+            if scope["type"] == "http" and scope["path"].startswith(_LIMITED) and (full := self._exceeded(scope)):
+                await render(full, scope["path"])(scope, receive, send)
+                return
             await self._app(scope, receive, send)
             return
         headers = [(b"cache-control", b"no-store")]
@@ -109,6 +115,13 @@ class AuthMiddleware:
             return None, _unauthenticated("The request has no bearer token, session or ticket.")
         except InvalidToken as e:
             return None, _unauthenticated(str(e))
+
+    def _exceeded(self, scope: Scope) -> ProblemError | None:
+        """Counts a request outside the API, which nobody signs in for."""
+        standing = self._standing(scope, None)
+        if not standing.exceeded:
+            return None
+        return rate_limited(standing.policy, standing.reset_s, "Too many requests in this window.")
 
     def _standing(self, scope: Scope, identity: Identity | None) -> Standing:
         if identity is not None:

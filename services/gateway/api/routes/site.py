@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
 from html import escape
 from pathlib import Path as FilePath
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from services.gateway.api.app_state import AppState
 from services.gateway.api.context import SignedIn
 from services.gateway.api.documents import answers, errors, problem_example
 from services.gateway.api.headers import Paging, json_only
 from services.gateway.api.problems import ProblemError
+from services.gateway.api.ranges import matches
 from services.gateway.api.responses import json_response
 from services.gateway.api.schemas.models import Model, ModelList
 from services.gateway.api.schemas.problems import Problem, ProblemType
@@ -100,15 +104,35 @@ async def problem(
     return json_response(_explain(Slug(slug)))
 
 
+@cache
+def _reader_file(name: str) -> bytes:
+    return (_READER / name).read_bytes()
+
+
+@cache
+def _etag(body: bytes) -> str:
+    return f'"{sha256(body).hexdigest()[:32]}"'
+
+
+def document(request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A document that changes only with the program: clients keep it, and ask whether it is still the same."""
+    etag = _etag(body)
+    given = {"ETag": etag, "Cache-Control": "public, no-cache", **(headers or {})}
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=given)
+    return Response(body, headers=given, media_type=media_type)
+
+
 @router.get("/docs", summary="A reader of this document", response_class=HTMLResponse, openapi_extra={"security": []})
-async def docs() -> Response:
+async def docs(request: Request) -> Response:
     """A page that shows /openapi.json. It loads nothing from other servers, so that it works offline."""
-    return FileResponse(_READER / "index.html", headers=_READER_HEADERS)
+    return document(request, _reader_file("index.html"), "text/html; charset=utf-8", _READER_HEADERS)
 
 
 @router.get("/docs/{name}", include_in_schema=False)
-async def docs_file(name: Literal["reader.css", "reader.js"]) -> Response:
-    return FileResponse(_READER / name, headers=_READER_HEADERS)
+async def docs_file(request: Request, name: Literal["reader.css", "reader.js"]) -> Response:
+    media_type = "text/css; charset=utf-8" if name.endswith(".css") else "text/javascript; charset=utf-8"
+    return document(request, _reader_file(name), media_type, _READER_HEADERS)
 
 
 @router.get(
@@ -121,4 +145,4 @@ async def docs_file(name: Literal["reader.css", "reader.js"]) -> Response:
 @router.get("/api/v1/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
     """This document."""
-    return JSONResponse(await asyncio.to_thread(request.app.openapi))
+    return document(request, await asyncio.to_thread(request.app.openapi_bytes), "application/json")
