@@ -23,6 +23,7 @@ from shared.migrate import newest_migration
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
+from shared.web.cookies import WithoutCookies
 from shared.web.health import Health, database_check, health_routes, problem_check
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -105,5 +106,6 @@ def service_app(
             health.draining = True
 
     app = FastAPI(title=f"Retake {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(WithoutCookies)
     app.include_router(health_routes(lambda: app.state.health))
     return app

@@ -11,6 +11,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from shared.web.cookies import WithoutCookies
 from shared.web.health import Health, health_routes
 from shared.web.timeouts import TimeoutProtocol
 
@@ -32,6 +33,7 @@ async def operations_port(health: Callable[[], Health], host: str, port: int) ->
     Raises OSError if the port cannot be had.
     """
     app = FastAPI(title="Operations", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(WithoutCookies)
     app.include_router(health_routes(health))
     config = uvicorn.Config(
         app,
