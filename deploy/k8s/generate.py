@@ -1,6 +1,6 @@
 """Writes the Strimzi resources that follow from `shared/contracts/topics.py`.
 
-    python -m deploy.k8s.generate            write components/strimzi/topics.yaml and users.yaml
+    python -m deploy.k8s.generate            write components/strimzi/topics.yaml and strimzi-users/users.yaml
     python -m deploy.k8s.generate --check    compare only; exit code 1 if a file is out of date
     python -m deploy.k8s.generate --json     topics and ACLs as JSON, for other tools (Terraform, kafka-acls)
 
@@ -30,7 +30,7 @@ from shared.contracts.topics import (
     produced_by,
 )
 
-COMPONENT: Final = Path(__file__).parent / "components" / "strimzi"
+COMPONENTS: Final = Path(__file__).parent / "components"
 API: Final = "kafka.strimzi.io/v1"
 CLUSTER: Final = "retake"
 OPERATOR: Final = "retake-operator"
@@ -121,8 +121,8 @@ def _acl(rule: Rule) -> dict[str, Any]:
 def files() -> dict[Path, str]:
     """Each generated file with its content."""
     return {
-        COMPONENT / "topics.yaml": _HEADER + _yaml(topic_resources()),
-        COMPONENT / "users.yaml": _HEADER + _yaml(user_resources()),
+        COMPONENTS / "strimzi" / "topics.yaml": _HEADER + _yaml(topic_resources()),
+        COMPONENTS / "strimzi-users" / "users.yaml": _HEADER + _yaml(user_resources()),
     }
 
 

@@ -14,7 +14,6 @@ import pytest_asyncio
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from prometheus_client import REGISTRY
 
-from deploy.local.parts.kafka.topics import create_missing
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, Retryable
 from shared.core.ids import new_id
@@ -27,6 +26,7 @@ from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
 from shared.messaging.outbox import publish, publish_tombstone
 from shared.messaging.routers import Delivery, Handler
+from shared.messaging.topics import create_missing
 from shared.postgres.pool import Connection, transaction
 from tests.support import events
 from tests.support.brokers import APACHE_PARTITIONS, ApacheKafkaBroker, RunningBroker, client_of

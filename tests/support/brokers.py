@@ -14,13 +14,13 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.local.parts.kafka import install
 from deploy.local.parts.kafka.node import ApacheKafka
-from deploy.local.parts.kafka.topics import create_missing
 from deploy.local.parts.stores import EmbeddedBrokerPart
 from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.processes import Child
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.errors import RetakeError
 from shared.messaging.broker import BrokerConfig
+from shared.messaging.topics import create_missing
 from tests.support import containers
 from tests.support.background import Background
 from tests.support.components import COMPONENTS, Missing

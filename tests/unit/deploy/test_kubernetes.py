@@ -123,7 +123,9 @@ def test_selectors_find_their_pods_and_nothing_names_what_is_missing(binary: Pat
     templates = dict(pods(resources))
     for resource in resources:
         if resource["kind"] in {"Service", "PodDisruptionBudget"}:
-            selector = resource["spec"]["selector"]
+            selector = resource["spec"].get("selector")
+            if selector is None:
+                continue  # a Service that is to have no pods
             wanted = selector.get("matchLabels", selector)
             found = [n for n, t in templates.items() if wanted.items() <= t["metadata"]["labels"].items()]
             assert found == [resource["metadata"]["name"]], resource["metadata"]
@@ -166,6 +168,7 @@ def test_an_overlay_has_every_image_configuration_and_secret_that_it_names(binar
     configured = named(resources, "ConfigMap")
     secrets = named(resources, "Secret")
     secrets |= {r["spec"]["target"]["name"] for r in resources if r["kind"] in SECRET_MAKERS}
+    assert set(references(resources, "passwordSecret", "name")) <= secrets
     for name, pod in pods(resources):
         assert set(references(pod, "configMapRef", "name")) <= configured, name
         assert set(references(pod, "configMap", "name")) <= configured, name
@@ -175,3 +178,42 @@ def test_an_overlay_has_every_image_configuration_and_secret_that_it_names(binar
         for container in containers(pod):
             assert re.search(r"[/:@]", container["image"]), f"{name}: {container['image']} has no tag or registry"
     assert all(r["metadata"].get("namespace") for r in resources if r["kind"] != "Namespace")
+
+
+def registered_metrics() -> set[str]:
+    """The names of the samples that the services' code exports."""
+    names: set[str] = set()
+    for file in [*(ROOT / "services").rglob("*.py"), *(ROOT / "shared").rglob("*.py")]:
+        for kind, name in re.findall(r"\b(Counter|Gauge|Histogram)\(\s*\"(retake_[a-z_]+)\"", file.read_text()):
+            names |= {f"{name}_{part}" for part in ("count", "sum", "bucket")} if kind == "Histogram" else {name}
+    return names
+
+
+def alerts() -> list[Resource]:
+    (rule,) = yaml.safe_load_all((K8S / "components/monitoring/rules.yaml").read_text())
+    return [alert for group in rule["spec"]["groups"] for alert in group["rules"]]
+
+
+def test_alerts_ask_for_metrics_that_exist() -> None:
+    asked = {name for alert in alerts() for name in re.findall(r"retake_[a-z_]+", alert["expr"])}
+    assert asked
+    assert asked <= registered_metrics()
+
+
+def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
+    folder = ROOT / "docs/operations/runbooks"
+    named_by = {alert["alert"]: ROOT / alert["annotations"]["runbook"] for alert in alerts()}
+    assert {path for path in folder.glob("*.md") if path.name != "README.md"} == set(named_by.values())
+    for name, path in named_by.items():
+        text = path.read_text()
+        assert text.startswith(f"# {name}\n")
+        assert all(f"**{part}.**" in text for part in ("What users see", "What it means", "Look", "Mend", "Prevent"))
+
+
+def test_keda_asks_for_kinds_of_jobs_that_exist() -> None:
+    source = "\n".join(p.read_text() for s in ("generator", "compiler") for p in (ROOT / "services" / s).rglob("*.py"))
+    for service in ("generator", "compiler"):
+        (query,) = re.findall(r"select .* from jobs .*", (K8S / f"components/keda/{service}.yaml").read_text())
+        kinds = set(re.findall(r"'([a-z]+)'", query))
+        assert kinds
+        assert {kind for kind in kinds if not re.search(rf'= "{kind}"', source)} == set()

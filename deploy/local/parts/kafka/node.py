@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
-from deploy.local.parts.kafka import topics
 from deploy.local.parts.kafka.install import jars, java
 from deploy.local.supervisor.preflight import free_port
 from deploy.local.supervisor.processes import Child, Command, run, spawn
 from shared.core.errors import Permanent
+from shared.messaging import topics
 
 READY_TIMEOUT_S: Final = 60.0  # 4 s on two idle cores
 FORMAT_TIMEOUT_S: Final = 60.0  # 1.5 s on two idle cores
