@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from confluent_kafka.admin import AdminClient
 
 from deploy.local.supervisor.preflight import free_port
 from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.messaging.topics import main
 from tests.support.brokers import APACHE_PARTITIONS, ApacheKafkaBroker
+from tests.support.waiting import eventually
 
 
 async def test_it_changes_nothing_that_exists(apache_kafka: ApacheKafkaBroker) -> None:
     assert await asyncio.to_thread(main, [apache_kafka.bootstrap, "--wait", "60"]) == 0
-    admin = AIOKafkaAdminClient(bootstrap_servers=apache_kafka.bootstrap)
-    await admin.start()
-    try:
-        described = await admin.describe_topics()
-    finally:
-        await admin.close()
-    partitions = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
     wanted = set(TOPICS) | {dead_letter_topic(s) for s in Service}
-    assert {partitions.get(name) for name in wanted} == {APACHE_PARTITIONS}
+
+    def as_before() -> bool:  # a broker learns of new topics a little after its controller
+        found = admin.list_topics(timeout=10).topics
+        return {len(found[name].partitions) if name in found else 0 for name in wanted} == {APACHE_PARTITIONS}
+
+    await eventually(lambda: asyncio.to_thread(as_before), within=30, what="the topics")
 
 
 def test_a_broker_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[str]) -> None:
