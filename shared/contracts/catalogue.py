@@ -46,8 +46,10 @@ class _Row(BaseModel):
 class Input(_Row):
     """One input of the provider: taken from a source and translated by `map`, or a constant `value`.
 
-    Sources: `directions` (as the user wrote them), `prompt` (with style and characters), `seed`, `starting_image`,
-    `last_frame` (of the previous segment), `reference_images` (a list), `settings.NAME`. An absent value is left out.
+    Sources: `directions` (as the user wrote them; a narration's script as plain text, without its pauses), `speech` (a
+    script as plain text with its pauses as `<#seconds#>`), `prompt` (with style and characters), `seed`,
+    `starting_image`, `last_frame` (of the previous segment), `reference_images` (a list), `settings.NAME`. An absent
+    value is left out.
     `if_set`: setting name -> the value to send instead when that setting has a value. `most`: the maximum length of a
     list.
     """
@@ -60,7 +62,7 @@ class Input(_Row):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        known = {"directions", "prompt", "seed", "starting_image", "last_frame", "reference_images"}
+        known = {"directions", "speech", "prompt", "seed", "starting_image", "last_frame", "reference_images"}
         if (self.source is None) == (self.value is None):
             raise ValueError("an input needs either `from` or `value`")
         if self.source and self.source not in known and not self.source.startswith("settings."):

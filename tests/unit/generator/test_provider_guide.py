@@ -95,7 +95,7 @@ async def test_it_makes_what_was_asked_and_says_what_it_cost(
 ) -> None:
     await provider.prepare(ORDER)
     handle = await provider.submit("call", ORDER)
-    assert acme.jobs["call"]["asked"]["text"] == ORDER.directions
+    assert acme.jobs["call"]["asked"]["text"] == ORDER.directions.strip()
     assert await provider.poll(handle) == CallRunning(0.5)
     acme.jobs["call"] |= {"state": "done", "url": "/files/1", "units": 1000}
     done = await provider.poll(handle)

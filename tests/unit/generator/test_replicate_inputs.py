@@ -107,6 +107,13 @@ def test_a_script_is_spoken_in_its_language_without_being_told(script: str, lang
     )
 
 
+def test_a_script_is_sent_as_plain_text_with_its_pauses() -> None:
+    asked = replace(order("minimax/speech-02-hd"), directions='**Wait** <break time="1s"/> _now_.')
+    assert model_inputs(asked).plain["text"] == "Wait <#1#> now."
+    with pytest.raises(UserError, match="empty"):
+        model_inputs(replace(asked, directions="***\n<#1#>"))
+
+
 def test_own_pixels_are_a_custom_size_and_a_dialect_speaks_its_language() -> None:
     sent = model_inputs(order("bytedance/seedream-4", width=2048, height=1024)).plain
     assert (sent["size"], sent["width"], sent["height"]) == ("custom", 2048, 1024)

@@ -136,18 +136,22 @@ async def speak(
     *,
     out: Path,
     language: str | None = None,
+    guessed: str | None = None,
     voice: str | None = None,
     speed: float = 1.0,
     pitch: float = 0.0,
 ) -> SpokenInfo:
-    """Writes narration at 48 kHz mono, about -18 LUFS, without silence at its ends: FLAC if `out` ends in .flac, else
-    WAV.
+    """Writes narration at 48 kHz mono, about -18 LUFS, without other silence at its ends than the script asks for: FLAC
+    if `out` ends in .flac, else WAV.
 
-    `language` is a BCP 47 tag; without it the language is detected. `voice` is "female", "male" or an espeak-ng
-    variant, `speed` 0.5-2, `pitch` -12..12 semitones. Raises Permanent `nothing_to_say`, `voice_missing`.
+    `language` is a BCP 47 tag; without it the language is `guessed`, or guessed from the text, and sentences in other
+    scripts have voices of their own. `<#seconds#>` and `<break/>` are pauses, also at the ends. `voice` is "female",
+    "male" or an espeak-ng variant, `speed` 0.5-2, `pitch` -12..12 semitones. Raises Permanent `nothing_to_say`,
+    `voice_missing`.
     """
     with _atomic(out) as part:
-        job = {"text": text, "language": language, "voice": voice, "speed": speed, "pitch": pitch, "out": str(part)}
+        job = {"text": text, "language": language, "guessed": guessed, "voice": voice, "speed": speed, "pitch": pitch}
+        job["out"] = str(part)
         # Speech is synthesised about fifty times faster than it plays; ten characters play for about a second.
         result = await worker.call(
             "services.generator.providers.animatic.speech", job, timeout_s=_TIMEOUT_LEAST + len(text) / 10

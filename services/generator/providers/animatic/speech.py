@@ -1,12 +1,13 @@
 """Child process: speaks a text with espeak-ng and writes it as 48 kHz mono.
 
-Every sentence is spoken separately, which gives exact times for captions and lets a sentence in another script have a
-voice of its own language.
+Markdown is read as text, and pauses that the script asks for are kept. Every sentence is spoken separately, which gives
+exact times for captions and lets a sentence in another script have a voice of its own language.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,32 +24,45 @@ from services.generator.providers.animatic.audiofile import (
 from services.generator.providers.animatic.espeak import Speaker, Word, has_variant
 from shared.core.errors import Permanent
 from shared.media.language import guess_language, main_script
+from shared.media.sentences import sentences
+from shared.media.speech_marks import Pause, speech_parts, speech_text
 
 PAUSE_S, PARAGRAPH_PAUSE_S = 0.32, 0.7
 # The loudness of narration before it is mixed; the film's mix measures it again.
 LOUDNESS_LUFS, PEAK_DBFS = -18.0, -1.5
 
-_ABBREVIATIONS = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|no|z\.b|bzw|usw|nr|sr|sra|mme|т\.е|г)|\b\w)\.$", re.IGNORECASE
-)
+
+@dataclass(frozen=True)
+class Piece:
+    """What is spoken in one breath, and the seconds of silence after it."""
+
+    text: str
+    pause_s: float
 
 
-def split_sentences(text: str) -> list[tuple[str, bool]]:
-    """(sentence, whether it ends a paragraph). A line break ends a sentence, an empty line ends a paragraph."""
-    sentences: list[tuple[str, bool]] = []
-    for paragraph in re.split(r"\n\s*\n", text):
-        found: list[str] = []
-        for line in paragraph.splitlines():
-            sentence = ""
-            for piece in re.findall(r".+?(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”’）]*|$)", line.strip()):
-                sentence += piece
-                if not _ABBREVIATIONS.search(sentence):
-                    found.append(sentence.strip())
-                    sentence = ""
-            found.append(sentence.strip())
-        found = [sentence for sentence in found if any(c.isalnum() for c in sentence)]
-        sentences += [(sentence, at == len(found) - 1) for at, sentence in enumerate(found)]
-    return sentences
+def split_script(script: str, language: str | None = None) -> tuple[float, list[Piece]]:
+    """The seconds of silence at the start, and the script's sentences. Pauses that the script asks for replace those
+    between sentences; they may stand inside a sentence. A line break ends a sentence, an empty line a paragraph."""
+    tag = language or guess_language(script)
+    lead = 0.0
+    pieces: list[Piece] = []
+    asked = False  # the silence so far was asked for
+    for part in speech_parts(script):
+        if isinstance(part, Pause):
+            if not pieces:
+                lead += part.seconds
+            else:
+                pieces[-1] = replace(pieces[-1], pause_s=part.seconds + (pieces[-1].pause_s if asked else 0.0))
+            asked = True
+            continue
+        for paragraph in re.split(r"\n\s*\n", part):
+            found = [Piece(sentence, PAUSE_S) for sentence in sentences(paragraph, tag)]
+            if found:
+                pieces += [*found[:-1], replace(found[-1], pause_s=PARAGRAPH_PAUSE_S)]
+                asked = False
+    if pieces and not asked:
+        pieces[-1] = replace(pieces[-1], pause_s=0.0)
+    return lead, pieces
 
 
 def trim(audio: Samples, rate: int) -> tuple[Samples, float]:
@@ -67,40 +81,42 @@ def trim(audio: Samples, rate: int) -> tuple[Samples, float]:
 
 
 def speak(job: Job) -> Job:
-    """Job: text, language (or null), voice (or null), speed, pitch (semitones), out. Result: see engine.SpokenInfo."""
-    text = str(job["text"])
-    sentences = split_sentences(text)
-    if not sentences:
+    """Job: text, language (or null), guessed (the language to speak if it is null), voice (or null), speed, pitch
+    (semitones), out. Result: see engine.SpokenInfo."""
+    text = speech_text(str(job["text"]))
+    guessed = job["guessed"] or guess_language(text)
+    lead, pieces = split_script(str(job["text"]), job["language"] or guessed)
+    if not pieces:
         raise Permanent(
             "nothing_to_say", "The narration script contains no words.", "Write the script, then regenerate."
         )
     speaker = Speaker()
-    main = _main_voice(speaker, text, job["language"])
+    main = _main_voice(speaker, job["language"], guessed)
     variant, warnings = _variant(job["voice"])
-    spoken: list[Samples] = []
+    spoken: list[Samples] = [np.zeros(round(lead * speaker.rate), np.float32)]
     result: Job = {"sentences": [], "words": [], "warnings": warnings}
-    at = 0.0
-    for sentence, ends_paragraph in sentences:
-        voice = main if job["language"] else _voice_of(speaker, sentence, text, main)
+    at = len(spoken[0]) / speaker.rate
+    for piece in pieces:
+        voice = main if job["language"] else _voice_of(speaker, piece.text, text, main)
         if not speaker.set_voice(voice, variant):
             raise Permanent("voice_missing", f"espeak-ng cannot load its voice {voice}.", "Reinstall espeakng-loader.")
         speaker.set_manner(job["speed"], job["pitch"])
-        audio, words = speaker.say(sentence)
+        audio, words = speaker.say(piece.text)
         audio, cut = trim(audio, speaker.rate)
         length = len(audio) / speaker.rate
         if not length:
-            warnings.append(f"The voice {voice} has no sound for: {sentence}")
+            warnings.append(f"The voice {voice} has no sound for: {piece.text}")
             continue
-        result["sentences"].append({"text": sentence, "start_s": at, "end_s": at + length, "voice": voice})
-        result["words"] += _timed(sentence, words, at, cut, length)
-        pause = PARAGRAPH_PAUSE_S if ends_paragraph else PAUSE_S
-        spoken += [audio, np.zeros(round(pause * speaker.rate), np.float32)]
-        at += length + round(pause * speaker.rate) / speaker.rate
-    if not spoken:
+        result["sentences"].append({"text": piece.text, "start_s": at, "end_s": at + length, "voice": voice})
+        result["words"] += _timed(piece.text, words, at, cut, length)
+        silence = np.zeros(round(piece.pause_s * speaker.rate), np.float32)
+        spoken += [audio, silence]
+        at += length + len(silence) / speaker.rate
+    if not result["sentences"]:
         raise Permanent(
             "nothing_to_say", f"The voice {main} has no sound for this script.", "Set the narration's language."
         )
-    mono = _polish(resample(np.concatenate(spoken[:-1]), speaker.rate))
+    mono = _polish(resample(np.concatenate(spoken), speaker.rate))
     audio = level(mono[:, None], LOUDNESS_LUFS, PEAK_DBFS)
     write_audio(Path(job["out"]), audio)
     if main == "ja" and any("\u4e00" <= c <= "\u9fff" for c in text):
@@ -108,8 +124,9 @@ def speak(job: Job) -> Job:
     return result | {"duration_s": len(audio) / SAMPLE_RATE, "language": main, "sample_rate": SAMPLE_RATE}
 
 
-def _main_voice(speaker: Speaker, text: str, language: str | None) -> str:
-    tag = language or guess_language(text)
+def _main_voice(speaker: Speaker, language: str | None, guessed: str) -> str:
+    """The voice of the language that was set, else of the guessed one."""
+    tag = language or guessed
     voice = speaker.voice_for(tag)
     if voice is None:
         cause = f"There is no offline voice for the language {tag}."
