@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from shared.media.language import guess_language
+from shared.media.language import language_of
 
 UNKNOWN: Final = "und"
 
@@ -28,17 +28,25 @@ _THREE: Final = {
 def spoken_language(narrations: Iterable[tuple[str, str | None]]) -> str | None:
     """The BCP 47 language that most of the text is in; None if undetermined. Narrations: (script, setting).
 
-    A setting that names a language counts; otherwise the language is guessed from the script.
+    A setting that names a language counts. The language of the other scripts is decided over all of them together;
+    only a long one may differ.
     """
     letters_by_tag: Counter[str] = Counter()
+    untold: list[str] = []
     for script, setting in narrations:
-        letters = sum(c.isalpha() for c in script)
         tag = (setting or "").strip().replace("_", "-")
         if three_letters(tag) == UNKNOWN:
-            tag = guess_language(script) if letters else ""
-        if tag:
-            letters_by_tag[tag] += letters + 1
+            untold.append(script)
+        else:
+            letters_by_tag[tag] += _letters(script) + 1
+    for script in untold:
+        if letters := _letters(script):
+            letters_by_tag[language_of(script, untold).language] += letters + 1
     return max(letters_by_tag, key=letters_by_tag.__getitem__, default=None)
+
+
+def _letters(script: str) -> int:
+    return sum(c.isalpha() for c in script)
 
 
 def three_letters(tag: str | None) -> str:

@@ -14,6 +14,8 @@ from services.compiler.planning.language import spoken_language, three_letters
 from services.compiler.planning.sound_plan import RATE, Spoken
 from services.compiler.planning.subtitles import to_ass, to_srt, to_vtt
 from shared.contracts.values import Output
+from shared.media.sentences import break_opportunities
+from shared.media.speech_marks import speech_text
 
 LIGHTHOUSE = (
     "Mr. Smith walked 3.5 miles to the old lighthouse. There, where nobody had lived since the war, he found a lamp "
@@ -50,7 +52,7 @@ SCRIPTS = st.text(
 def test_all_words_are_shown_on_lines_that_fit(script: str) -> None:
     found = blocks(script)
     shown = words("".join(b.text for b in found))
-    spoken = re.findall(r"\w", words(script))
+    spoken = re.findall(r"\w", words(speech_text(script)))
     assert re.findall(r"\w", shown) == spoken
     for block in found:
         assert 1 <= len(block.lines) <= 2
@@ -196,3 +198,34 @@ def test_a_film_s_language_is_the_one_that_most_is_said_in() -> None:
     assert spoken_language([("", "fr")]) == "fr"
     tags = ("ja", "pt-BR", "cmn", "gsw", None, "xx", "English")
     assert [three_letters(t) for t in tags] == ["jpn", "por", "zho", "gsw", "und", "und", "und"]
+
+
+def test_a_film_s_language_is_decided_over_all_of_its_scripts() -> None:
+    german = [("Der Fluss fließt leise durch das Tal.", None), ("Am Morgen liegt Nebel über den Wiesen.", None)]
+    assert spoken_language([*german, ("Let's go!", None)]) == "de"
+    assert spoken_language([("Plan A", None), ("Let's go!", None)]) == "en"
+    assert spoken_language([*german, ("Plan A", "nb")]) == "de"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("แมวนั่งอยู่บนหน้าต่าง" * 4, {"แมว", "นั่ง", "อยู่", "บน", "หน้าต่าง"}),
+        ("ឆ្មាអង្គុយលើបង្អួច" * 5, {"ឆ្មា", "អង្គុយ", "លើ", "បង្អួច"}),
+    ],
+)
+def test_captions_without_spaces_break_between_words(script: str, words: set[str]) -> None:
+    lines = [line for block in blocks(script) for line in block.lines]
+    assert len(lines) > 1
+    assert "".join(lines) == script
+    assert {word for line in lines for word in break_opportunities(line)} == words
+
+
+def test_marks_and_pauses_are_not_in_captions() -> None:
+    shown = blocks("**Bold** move, _really_. <#1.5#> # The plan: <break time='1s'/> use `code` and *stars*.")
+    assert words(" ".join(block.text for block in shown)) == words("Bold move, really. The plan: use code and stars.")
+
+
+def test_an_abbreviation_does_not_end_a_caption_s_sentence() -> None:
+    text = "On Jan. 5 Capt. Lee met the Acme Inc. staff at 5 p.m. Eastern time near Fig. 3 of the plan."
+    assert [block.ends_sentence for block in blocks(text)].count(True) == 1
