@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from client.cli.prompts import confirm
 from client.cli.screen import percent, transfer
 from client.cli.session import Session
 from client.episode_progress import AssetProgress, EpisodeProgress
+from client.file_types import content_type, may_be_film, media_kind
 from client.film_workflow import follow_import, import_document, upload_pictures
 from client.models import AssetKind, Episode, Project
 from client.script.document import picture_paths
@@ -71,15 +71,16 @@ async def import_(
 
 
 def _is_film(source: Path) -> bool:
-    """By its file name, and, as not every machine knows every suffix, by its binary content."""
-    named = (mimetypes.guess_type(source.name)[0] or "").partition("/")[0]
+    """By its content: names say little, and not every machine knows every suffix."""
+    found = content_type(source)
+    named = media_kind(found)
     if named in ("image", "audio"):
         raise UsageError(
             f"{source} is an {named} file, not a film or a script.",
             "Give a video file or a script. To use the file as a version of an asset: retake upload",
         )
     with source.open("rb") as file:
-        return named == "video" or b"\0" in file.read(1024)
+        return may_be_film(found) or b"\0" in file.read(1024)
 
 
 async def _import_film(

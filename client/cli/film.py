@@ -43,7 +43,7 @@ async def film(
     session: Session,
     photos: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PHOTOS", help="JPEG, PNG or WebP files, or folders of them; each becomes a segment."),
+        typer.Argument(metavar="PHOTOS", help="Pictures, or folders of them; each becomes a segment."),
     ] = None,
     script: Annotated[
         Path | None,

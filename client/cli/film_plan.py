@@ -54,7 +54,7 @@ def make_plan(
         if photos or script:
             raise UsageError("An existing episode already has its pictures.", "Omit PHOTOS and --script.")
         return Plan(Document(title="-", segments=[Segment()]), {}, [], transition, not no_music)
-    files = expand(photos)
+    files, left_out = expand(photos)
     if script:
         document, warnings = read_script(script)
         pictures = _fill(document, picture_paths(document, script), files)
@@ -67,7 +67,7 @@ def make_plan(
     document = _with_options(document, music or (None if script else MUSIC), no_music, title)
     own = any(s.transition_after for s in document.segments)
     has_music = bool(document.directions and document.directions.music)
-    return Plan(document, checked, warnings, transition or (None if own else "dissolve"), has_music)
+    return Plan(document, checked, [*left_out, *warnings], transition or (None if own else "dissolve"), has_music)
 
 
 def read_script(script: Path) -> tuple[Document, list[str]]:

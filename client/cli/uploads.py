@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from client.cli.lookup import find_asset
 from client.cli.options import EpisodeOption, KindOption, ProjectOption, Target, parse_kind
 from client.cli.screen import transfer
 from client.cli.session import Session
+from client.file_types import content_type, media_kind
 from client.models import Asset, AssetKind
 
 
@@ -60,9 +60,9 @@ async def upload(
 
 def _check_media_type(file: Path, asset: Asset) -> None:
     """Raise UsageError before a file is uploaded that the gateway would refuse."""
-    found = (mimetypes.guess_type(file.name)[0] or "").partition("/")[0]
+    found = media_kind(content_type(file))
     needed = {AssetKind.VIDEO: "video", AssetKind.NARRATION: "audio", AssetKind.MUSIC: "audio"}.get(asset.kind, "image")
-    if found in ("image", "video", "audio") and found != needed:
+    if found is not None and found != needed:
         raise UsageError(
             f"{file.name} is {_with_article(found)} file; {asset.kind.words} needs {_with_article(needed)} file.",
             "Choose another file, or select the asset with --kind.",

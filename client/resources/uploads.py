@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import mimetypes
 from pathlib import Path
 from urllib.parse import quote
 
-from client.errors import ClientError
+from client import file_types
 from client.models import (
     Upload,
 )
@@ -28,11 +27,10 @@ class Uploads(Resource):
         on_progress: OnProgress | None = None,
         key: str | None = None,
     ) -> Upload:
-        """Upload a file, streamed. By default its type is guessed from its name. Raises ClientError if that fails."""
+        """Upload a file, streamed. Its type, which the gateway finds out itself, is by default told by its content."""
         name = filename or (content.name if isinstance(content, Path) else None)
-        kind = content_type or (mimetypes.guess_type(name)[0] if name else None)
-        if kind is None:
-            raise ClientError(f"The media type of {name or 'the upload'} is unknown.", "Give its content_type.")
+        found = file_types.content_type(content) if isinstance(content, Path) else file_types.content_type_of(content)
+        kind = content_type or found or "application/octet-stream"
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         headers = {"Content-Type": kind, "Content-Length": str(size)}
         if name:

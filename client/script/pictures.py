@@ -7,13 +7,28 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from client.errors import ClientError
+from client.file_types import PICTURES, content_type
 
-MAX_BYTES = 25 * 1024 * 1024
-MAX_PIXELS = 50_000_000
-TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+MAX_BYTES = 80 * 1024 * 1024
+MAX_PIXELS = 210_000_000  # as in the gateway
+TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",  # a telephone's JPEG with a second picture behind it
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "HEIF": "image/heic",
+    "AVIF": "image/avif",
+    "TIFF": "image/tiff",
+    "BMP": "image/bmp",
+}
+_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".gif", ".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".mpo",
+)  # fmt: skip
+_LOOKED_AT = 1024  # pixels
 
 
 class PictureError(ClientError):
@@ -32,21 +47,42 @@ class Photograph:
     height: int
 
 
-def expand(given: Iterable[Path]) -> list[Path]:
-    """The files, with folders replaced by their pictures in natural order (2 before 10). Raises PictureError."""
+def expand(given: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The files, with folders replaced by their pictures in natural order (2 before 10), and what was left out of them.
+
+    What is a picture is decided by a file's content. Hidden files are left out without a word. Raises PictureError.
+    """
     files: list[Path] = []
+    left_out: list[str] = []
     problems: list[str] = []
     for path in given:
         if not path.is_dir():
             files.append(path)
             continue
-        inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+        shown = sorted((p for p in path.iterdir() if not p.name.startswith(".")), key=lambda p: _natural(p.name))
+        inside = [p for p in shown if _is_picture(p)]
+        left_out += [f"{p} is {_other(p)}, and was left out." for p in shown if p not in inside]
         if not inside:
-            problems.append(f"{path}: this folder has no JPEG, PNG or WebP pictures.")
-        files += sorted(inside, key=lambda p: _natural(p.name))
+            problems.append(f"{path}: this folder has no pictures ({PICTURES}).")
+        files += inside
     if problems:
         raise PictureError(problems)
-    return files
+    return files, left_out
+
+
+def _is_picture(path: Path) -> bool:
+    """Empty and unreadable files with a picture's name count, so that `check` reports them."""
+    try:
+        found = content_type(path) if path.is_file() else None
+    except OSError:
+        return path.suffix.lower() in _SUFFIXES
+    if found is None:
+        return path.is_file() and path.suffix.lower() in _SUFFIXES
+    return found.startswith("image/")
+
+
+def _other(path: Path) -> str:
+    return "a folder" if path.is_dir() else "no picture"
 
 
 def check(paths: Iterable[Path]) -> list[Photograph]:
@@ -71,20 +107,48 @@ def _decode(path: Path) -> Photograph:
             raise ClientError(f"larger than {MAX_BYTES // 1024**2} MiB.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the size, which we check ourselves
-            with Image.open(path) as image:
+            with Image.open(path, formats=_formats()) as image:
                 if image.format not in TYPES:
-                    raise ClientError(f"{image.format} is not supported; convert it to JPEG, PNG or WebP.")
+                    raise ClientError(f"{image.format} is not supported; convert it to JPEG or PNG.")
                 if image.width * image.height > MAX_PIXELS:
-                    raise ClientError(f"{image.width} x {image.height} is more than 50 megapixels.")
+                    raise _too_large(image.width, image.height)
+                found = Photograph(path, TYPES[image.format], image.width, image.height)
+                image.draft("RGB", (_LOOKED_AT, _LOOKED_AT))  # a JPEG at a fraction of its size, though all its data
                 image.load()
-                return Photograph(path, TYPES[image.format], image.width, image.height)
+                return found
     except FileNotFoundError:
         raise ClientError("no such file.") from None
     except UnidentifiedImageError:
-        raise ClientError("not a readable picture (JPEG, PNG or WebP).") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+        raise ClientError(f"not a readable picture ({PICTURES}).") from None
+    except ClientError:
+        raise
+    except MemoryError:
+        raise ClientError("needs more memory than this machine has.") from None
+    except Exception as e:  # decoders raise anything
         reason = getattr(e, "strerror", None) or str(e)
         raise ClientError(f"damaged or unreadable ({reason}).") from e
+
+
+def _formats() -> list[str]:
+    """Makes Pillow read everything that the gateway takes, whatever text a PNG carries."""
+    import pi_heif
+    from PIL import Image, PngImagePlugin
+
+    pi_heif.register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = None  # we check ourselves, before anything is decoded
+    for chunk in ("zTXt", "tEXt", "iTXt"):
+        setattr(PngImagePlugin.PngStream, f"chunk_{chunk}", _skipped)
+    return [name for name in TYPES if name != "MPO"]  # which is found as JPEG
+
+
+def _skipped(stream: Any, _at: int, length: int) -> bytes:
+    from PIL import ImageFile
+
+    return ImageFile._safe_read(stream.fp, length)
+
+
+def _too_large(width: int, height: int) -> ClientError:
+    return ClientError(f"{width} x {height} is more than {MAX_PIXELS // 1_000_000} megapixels.")
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -82,9 +82,8 @@ def sniff(path: Path) -> Form:
     """The format of a file, from its first KiB and, behind ID3 tags, the next one. Blocks briefly."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-        tagged = False
+        tagged = head.startswith(b"ID3")
         while head.startswith(b"ID3") and len(head) >= 10:
-            tagged = True
             file.seek(_tag_length(head) + file.tell() - len(head))
             head = file.read(_HEAD_BYTES)
     form = _form(head)

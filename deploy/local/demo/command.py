@@ -84,7 +84,7 @@ def _plan(photos: Path | None) -> tuple[Document, dict[int, Photograph], Objecti
     if photos is None:
         plan = make_plan(photographs(), SCRIPT, None, False, None, 5.0, None, None)
         return plan.document, plan.pictures, ROCKET
-    files = expand([photos])
+    files, _ = expand([photos])
     if not files:
         raise UsageError(f"{photos} has no photographs.", "Give a folder of JPEG, PNG or WebP files.")
     plan = make_plan(files, None, "Hopeful and calm", False, photos.name, 5.0, None, None)

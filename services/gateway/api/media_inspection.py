@@ -7,18 +7,14 @@ import contextlib
 import json
 import resource
 import sys
-import warnings
 from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any, Final
 
-import pi_heif
 import structlog
-from PIL import Image, UnidentifiedImageError
 
 from services.gateway.domain.uploads import (
     MAX_FILM_S,
-    MAX_PIXELS,
     SNIFFED_BYTES,
     TAIL_BYTES,
     MediaFacts,
@@ -29,7 +25,7 @@ from services.gateway.domain.uploads import (
 )
 from shared.core.errors import Permanent, UserError
 from shared.core.processes import bare_environment, child, read_tail
-from shared.media import file_type
+from shared.media import file_type, pictures
 from shared.media.file_type import Form
 from shared.media.probe import probe
 
@@ -38,6 +34,7 @@ log = structlog.get_logger(__name__)
 PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
 MEMORY: Final = 3 << 30
 REFUSED: Final = 3  # the child's exit code when it says why
+_LOOKED_AT: Final = 1024  # pixels
 _FIX: Final = "Send a file that opens in other programs."
 
 
@@ -120,28 +117,16 @@ def _streams(path: Path) -> dict[str, Any]:
 
 def _picture(path: Path) -> dict[str, int]:
     """Decodes it whole: a picture that breaks off is told now and not in the middle of a run."""
-    pi_heif.register_heif_opener()
+    pictures.prepare()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise UserError(
-                        "too_large",
-                        f"The picture has {width * height / 1e6:.0f} megapixels; {MAX_PIXELS / 1e6:.0f} are taken.",
-                        "Make it smaller.",
-                    )
-                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: on its side
-                image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError(
-            "too_large",
-            f"The picture has more than {MAX_PIXELS / 1e6:.0f} megapixels.",
-            f"Make it smaller: {MAX_PIXELS / 1e6:.0f} are taken.",
-        ) from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
-        raise UserError("unreadable", f"The picture cannot be read: {e}", _FIX) from None
+        with pictures.opened(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: on its side
+            image.draft("RGB", (_LOOKED_AT, _LOOKED_AT))  # a JPEG at a fraction of its size, though all of its data
+            image.load()
+    except Permanent as e:
+        code = "too_large" if e.code == "image_too_large" else "unreadable"
+        raise UserError(code, e.cause, e.recovery) from None
     return {"width": height, "height": width} if turned else {"width": width, "height": height}
 
 

@@ -25,9 +25,8 @@ class Upload:
 
 MIB: Final = 1024 * 1024
 SNIFFED_BYTES: Final = 64
-MAX_PIXELS: Final = 50_000_000
 MAX_FILM_S: Final = 60 * 60
-MAX_BYTES: Final = {"image": 25 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
+MAX_BYTES: Final = {"image": 80 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
 EXTENSIONS: Final = {
     "image/jpeg": "jpg",
     "image/png": "png",

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
-from shared.contracts.messages import problem_text
-from shared.core.errors import Permanent
+from shared.media.pictures import opened, prepare
 
-# Phones take pictures of 200 megapixels; Pillow refuses images of more than twice this limit.
-Image.MAX_IMAGE_PIXELS = 125_000_000
+prepare()
 COVER_LEAST: Final = 0.6
 """The smallest share of a photograph that may stay in view when it is cropped to cover a frame."""
 
@@ -25,18 +23,20 @@ def load_photograph(path: Path, *, at_least: int) -> Image.Image:
 
     Raises Permanent `image_unreadable` or `image_too_large`.
     """
-    try:
-        with Image.open(path) as opened:
-            opened.draft("RGB", (at_least, at_least))
-            smaller = min(opened.size) // at_least
-            photo = opened.reduce(smaller) if smaller > 1 and opened.mode in _REDUCIBLE else opened
-            photo.info = opened.info
-            ImageOps.exif_transpose(photo, in_place=True)
-            return _flatten(_to_srgb(photo))
-    except Image.DecompressionBombError as error:
-        raise Permanent("image_too_large", str(error), "Upload a smaller photograph.") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise Permanent("image_unreadable", *problem_text("photograph_unreadable", reason=error)) from error
+    with opened(path) as source:
+        source.draft("RGB", (at_least, at_least))
+        smaller = min(source.size) // at_least
+        photo = _reduced(source, smaller) if smaller > 1 else source
+        photo.info = source.info
+        ImageOps.exif_transpose(photo, in_place=True)
+        return _flatten(_to_srgb(photo))
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Before anything else is made of it, so that one large picture at a time is in memory."""
+    if image.mode in ("1", "P", "LA", "PA"):
+        image = image.convert("RGBA" if "transparency" in image.info or image.mode in ("LA", "PA") else "RGB")
+    return image.reduce(factor) if image.mode in _REDUCIBLE else image
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

@@ -10,27 +10,14 @@ import resource
 from pathlib import Path
 from typing import Any, Final
 
-import pi_heif
-from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image
 
 from services.generator.media.photographs import load_photograph
 from services.generator.media.worker_process import serve
 from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
+from shared.media.pictures import opened
 
-pi_heif.register_heif_opener()  # HEIC, which phones write
-
-FORMATS: Final = (
-    "JPEG",
-    "PNG",
-    "GIF",
-    "BMP",
-    "HEIF",
-    TiffImagePlugin.TiffImageFile.format,
-    WebPImagePlugin.WebPImageFile.format,
-    AvifImagePlugin.AvifImageFile.format,
-)  # Pillow's own formats, and those registered above
-MAX_PIXELS: Final = 50_000_000
 MIN_SIDE: Final = 64
 MAX_SIDE: Final = 4096
 POSTER: Final = (640, 640)
@@ -43,7 +30,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """Job: path, and the optional paths `out` (the picture as JPEG) and `poster`. Result: width, height, format."""
     path = Path(job["path"])
     size, source = _look(path)
-    photo = load_photograph(path, at_least=max(size))
+    photo = load_photograph(path, at_least=min(max(size), MAX_SIDE))
     if job.get("out"):
         photo.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
         photo.save(job["out"], "JPEG", quality=95, subsampling=0)
@@ -56,24 +43,13 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
 def _look(path: Path) -> tuple[tuple[int, int], str]:
     """Size and format from the header alone, before anything is decoded."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            size, source = image.size, image.format or ""
-    except Image.DecompressionBombError as e:
-        raise _too_large(str(e)) from e
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as e:
-        raise Permanent("image_unreadable", *problem_text("image_unreadable")) from e
-    if size[0] * size[1] > MAX_PIXELS:
-        raise _too_large(f"The picture has {size[0]}x{size[1]} pixels.")
+    with opened(path) as image:
+        size, source = image.size, image.format or ""
     if min(size) < MIN_SIDE:
         raise Permanent(
             "image_too_small", *problem_text("image_too_small", width=size[0], height=size[1], shortest_side=MIN_SIDE)
         )
     return size, source
-
-
-def _too_large(cause: str) -> Permanent:
-    return Permanent("image_too_large", cause, f"Use one of at most {MAX_PIXELS // 1_000_000} megapixels.")
 
 
 def _limit() -> None:

@@ -10848,7 +10848,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description The file itself: an image (JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP) of at most 25 MiB and 50 megapixels, audio (WAV, MP3, FLAC, Ogg, M4A or AAC) of at most 200 MiB, a film (MP4, MOV, MKV, WebM or AVI) of at most 2 GiB and 60 minutes. */
+        /** @description The file itself: an image (JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP) of at most 80 MiB and 210 megapixels, audio (WAV, MP3, FLAC, Ogg, M4A or AAC) of at most 200 MiB, a film (MP4, MOV, MKV, WebM or AVI) of at most 2 GiB and 60 minutes. */
         requestBody: {
             content: {
                 "application/octet-stream": string;

@@ -11,11 +11,14 @@ from typing import Final
 import pytest
 from PIL import Image
 
+from client import file_types
+from client.script import pictures as client_pictures
 from services.gateway.api.media_inspection import MediaInspector
 from services.gateway.domain import uploads as gateway
 from services.generator.media.uploads import ingest
 from shared.contracts.values import AssetKind
 from shared.core.errors import UserError
+from shared.media import pictures as shared_pictures
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
 from tests.support.films import ffmpeg
 from tests.support.heic import heic
@@ -84,6 +87,25 @@ async def test_what_the_gateway_takes_becomes_a_version(content_type: str, tmp_p
     assert found.content_type == content_type
     made = await ingest(path, KINDS[kind], tmp_path)
     assert made.path.stat().st_size > 0
+
+
+@pytest.mark.parametrize("content_type", MADE)
+def test_the_command_knows_files_as_the_gateway_does(content_type: str, tmp_path: Path) -> None:
+    """Without the machine's list of suffixes, which slim images and macOS lack."""
+    path = tmp_path / "no suffix"
+    MADE[content_type](path)
+    found = file_types.content_type(path)
+    assert found == gateway.sniff(path.read_bytes()[: gateway.SNIFFED_BYTES])
+    assert file_types.media_kind(found) in (None, gateway.media_kind(content_type))
+    if content_type.startswith("video/"):
+        assert file_types.may_be_film(found)
+
+
+def test_every_door_has_the_same_limits() -> None:
+    assert gateway.MAX_BYTES["image"] == client_pictures.MAX_BYTES
+    assert client_pictures.MAX_PIXELS == shared_pictures.MAX_PIXELS
+    assert set(client_pictures.TYPES.values()) == {t for t in gateway.EXTENSIONS if t.startswith("image/")}
+    assert file_types.PICTURES == PICTURES
 
 
 def test_what_only_begins_like_a_bitmap_is_none() -> None:

@@ -50,7 +50,7 @@ _FILENAME: Final = re.compile(
 _BODY: Final = {
     "requestBody": {
         "required": True,
-        "description": f"The file itself: an image ({PICTURES}) of at most 25 MiB and 50 megapixels, audio ({SOUNDS}) "
+        "description": f"The file itself: an image ({PICTURES}) of at most 80 MiB and 210 megapixels, audio ({SOUNDS}) "
         f"of at most 200 MiB, a film ({VIDEOS}) of at most 2 GiB and 60 minutes.",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }

@@ -1,0 +1,95 @@
+"""Opens pictures from untrusted sources, in a child process with limits: which formats, how large, and what is ignored.
+
+Textual chunks of PNG are not read: generation tools store whole workflows there, compressed. XMP is not asked for the
+orientation either; browsers do not, so a picture that says there what it is would be turned twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pi_heif
+from PIL import (
+    AvifImagePlugin,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from shared.core.errors import Permanent
+
+MAX_PIXELS: Final = 210_000_000
+"""Of one picture: telephones take 16,320 x 12,288 (200 megapixels)."""
+
+FORMATS: Final = (
+    "JPEG",  # with MPO, which telephones write
+    "PNG",
+    "GIF",
+    "BMP",
+    "HEIF",
+    TiffImagePlugin.TiffImageFile.format,
+    WebPImagePlugin.WebPImageFile.format,
+    AvifImagePlugin.AvifImageFile.format,
+)
+
+
+def prepare() -> None:
+    """Sets Pillow up for this process."""
+    pi_heif.register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    for chunk in ("zTXt", "tEXt", "iTXt"):
+        setattr(PngImagePlugin.PngStream, f"chunk_{chunk}", _skipped)
+
+
+def _skipped(stream: PngImagePlugin.PngStream, _at: int, length: int) -> bytes:
+    if stream.fp is None:
+        raise SyntaxError("the file is closed")
+    return ImageFile._safe_read(stream.fp, length)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture of an accepted format and size, with what is read from it within the block.
+
+    Raises Permanent `image_too_large` or `image_unreadable`, whatever the decoder raises; its words are not repeated,
+    since they may name files of this machine.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise too_large(f"The picture has {width}x{height} pixels.")
+            for name in ("xmp", "XML:com.adobe.xmp"):
+                image.info.pop(name, None)
+            yield image
+    except (Permanent, KeyboardInterrupt, SystemExit):
+        raise
+    except Image.DecompressionBombError as error:
+        raise too_large(f"The picture has more than {MAX_PIXELS // 1_000_000} megapixels.") from error
+    except MemoryError as error:
+        raise too_large("The picture needs more memory than one picture may use.") from error
+    except UnidentifiedImageError as error:
+        raise _unreadable("it is damaged, or in none of the accepted formats") from error
+    except EOFError as error:
+        raise _unreadable("it breaks off before its end") from error
+    except OSError as error:
+        cause = "it breaks off before its end" if "truncated" in str(error) else "its data are damaged"
+        raise _unreadable(cause) from error
+    except Exception as error:  # decoders raise anything: RuntimeError, SyntaxError, struct.error, IndexError
+        raise _unreadable("its decoder cannot convert its data") from error
+
+
+def too_large(cause: str) -> Permanent:
+    return Permanent("image_too_large", cause, f"Use one of at most {MAX_PIXELS // 1_000_000} megapixels.")
+
+
+def _unreadable(cause: str) -> Permanent:
+    return Permanent(
+        "image_unreadable", f"The picture cannot be read: {cause}.", "Save it as JPEG or PNG and use that."
+    )
