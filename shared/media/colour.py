@@ -18,6 +18,8 @@ _PQ: Final = 16  # SMPTE ST 2084
 _HLG: Final = 18  # ARIB STD-B67
 _BT709: Final = 1
 _SMPTE170M: Final = 6
+_SRGB: Final = 13  # IEC 61966-2-1
+_DISPLAY_CURVES: Final = (4, 5, _SRGB)  # gamma 2.2 and 2.8, and sRGB: of pictures as displayed, not of a camera
 _BT2020: Final = 9
 
 # The scaler's names for the matrices it knows; zscale takes the code points themselves.
@@ -86,7 +88,10 @@ def to_bt709(pictures: Stream, colour: Colour, source_height: int) -> Stream:
     given: dict[str, str | float] = {"min": matrix_of(colour, source_height), "pin": primaries, "rin": "limited"}
     sdr: dict[str, str | float] = {"p": 709, "m": 709, "r": "limited", "t": 709, "dither": "ordered"}
     if not colour.is_hdr:
-        return pictures.filter("zscale", **given, tin=709, **sdr).filter("format", pix_fmts="yuv420p")
+        curve = colour.transfer if colour.transfer in _DISPLAY_CURVES else _BT709
+        # Players show BT.709 as sRGB, so what is made for displays keeps its values.
+        sdr["t"] = curve if curve == _BT709 else _SRGB
+        return pictures.filter("zscale", **given, tin=curve, **sdr).filter("format", pix_fmts="yuv420p")
     # Without agamma=0 HLG's system gamma would be applied to each channel separately, which oversaturates everything.
     light = pictures.filter("zscale", **given, tin=colour.transfer, t="linear", npl=WHITE_NITS, agamma=0)
     light = light.filter("format", pix_fmts="gbrpf32le").filter("zscale", p=709)

@@ -15,6 +15,8 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from shared.media.sandbox import packets as read_packets
+
 _DEFAULT_RATE: Final = 25.0  # for a single picture in a file without a rate, which needs some length
 
 
@@ -47,7 +49,7 @@ def display_timing(container: InputContainer, stream: VideoStream) -> DisplayTim
     """Reads all packets of the stream. Blocks. A truncated file is displayed as far as it goes."""
     packets: list[_Packet] = []
     with suppress(av.error.FFmpegError):
-        for packet in container.demux(stream):
+        for packet in read_packets(container, stream):
             # AVI stores no display times: its pts are a guess.
             time = packet.pts if container.format.name != "avi" else packet.dts
             if packet.size and not packet.is_discard and time is not None:

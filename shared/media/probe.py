@@ -15,7 +15,7 @@ import av.video.stream
 from av.sidedata.sidedata import Type
 
 from shared.media.display_timing import display_timing
-from shared.media.sandbox import DECODERS, Option, open_media, unreadable
+from shared.media.sandbox import DECODERS, Option, open_media, packets, unreadable
 
 _UNSTATED: Final = ("mp3", "aac")  # formats without a header that tells their length
 _DELAY_S: Final = 0.1  # more than encoders add at both ends
@@ -132,7 +132,7 @@ def _sound_seconds(container: av.container.InputContainer) -> float:
     stream = container.streams.audio[0]
     base, total, start, end = stream.time_base, 0, None, 0
     with suppress(av.error.FFmpegError):  # it lasts as far as it can be read
-        for packet in container.demux(stream):
+        for packet in packets(container, stream):
             lasts = packet.duration or 0
             total += lasts
             if packet.pts is not None:

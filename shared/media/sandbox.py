@@ -7,13 +7,15 @@ old and rarely reviewed; unless it is restricted, a file chooses among them by i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 import av.error
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 
 from shared.core.errors import Permanent
 from shared.media.file_type import Form, sniff
@@ -38,6 +40,11 @@ _PICTURE_SIGNATURES: Final = (
 )  # fmt: skip
 _RESTRICTIONS: Final = {"protocol_whitelist": "file", "codec_whitelist": ",".join(sorted(DECODERS))}
 
+MOST_PACKETS: Final = 1_000_000  # of one stream: an hour at 240 frames a second has 864,000
+MOST_STREAMS: Final = 64  # cameras write about ten
+MOST_REUSE: Final = 4  # times that a file's bytes may be packets, on average
+_SMALL: Final = 1 << 20
+
 Option = str | int | float | None
 """The value of an option of ffmpeg; None for a flag without one."""
 
@@ -57,9 +64,30 @@ def open_media(path: Path | str, demuxer: str | None = None) -> InputContainer:
     Raises Permanent `media_unreadable`, and what PyAV raises (av.error.FFmpegError).
     """
     # Titles may be in any encoding; they are not read.
-    return av.open(
+    container = av.open(
         f"file:{path}", format=demuxer or demuxer_of(Path(path)), options=dict(_RESTRICTIONS), metadata_errors="ignore"
     )
+    if len(container.streams) > MOST_STREAMS:
+        container.close()
+        raise unreadable(f"it has more than {MOST_STREAMS} streams.")
+    return container
+
+
+def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Any]]:
+    """The stream's packets, of which a file cannot have more, or larger ones, than it has room for.
+
+    An index may name the same bytes a million times, which makes hours of work of a small file. Raises Permanent
+    `media_unreadable`, and what PyAV raises.
+    """
+    most_bytes = MOST_REUSE * container.size + _SMALL
+    seen = 0
+    for number, packet in enumerate(container.demux(stream)):
+        seen += packet.size
+        if number >= MOST_PACKETS:
+            raise unreadable(f"it has more than {MOST_PACKETS:,} packets.")
+        if seen > most_bytes:
+            raise unreadable("its index names the same data again and again.")
+        yield packet
 
 
 def demuxer_of(path: Path) -> str:

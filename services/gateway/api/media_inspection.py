@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import resource
 import sys
 from asyncio.subprocess import PIPE
@@ -32,6 +33,7 @@ from shared.media.probe import probe
 log = structlog.get_logger(__name__)
 
 PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
+AT_ONCE: Final = max(2, os.cpu_count() or 1)
 MEMORY: Final = 3 << 30
 REFUSED: Final = 3  # the child's exit code when it says why
 _LOOKED_AT: Final = 1024  # pixels
@@ -39,10 +41,16 @@ _FIX: Final = "Send a file that opens in other programs."
 
 
 class MediaInspector:
+    """Looks into `at_once` files at a time; the others wait for their turn."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._turns = asyncio.Semaphore(at_once)
+
     async def inspect(self, content_type: str, path: Path) -> MediaFacts:
         """What the file holds; `content_type` is what its first bytes tell. Raises UserError."""
         kind = media_kind(content_type)
-        found = await _look(kind, path)
+        async with self._turns:
+            found = await _look(kind, path)
         if kind == "image":
             return MediaFacts(content_type, found["width"], found["height"])
         content_type = settled(content_type, Form(found["form"]), bool(found.get("width")))

@@ -12,7 +12,8 @@ from services.generator.domain.quality import quality_of_picture, quality_of_sou
 from services.generator.media.base import ComparisonFiles, Inspection, MediaCheck
 from services.generator.media.measurement import WIDTH, blur, measure, measure_similarities, read_median, sampled
 from services.generator.media.pictures import process_picture
-from services.generator.media.playability import is_truncated, needs_proxy, proxy, put_index_first
+from services.generator.media.playability import needs_proxy, proxy, put_index_first
+from services.generator.media.probing import probe_safely
 from services.generator.media.strictness import STRICT, mend_sound, tolerated_errors
 from services.generator.media.uploads import ingest
 from services.generator.providers.base import CandidateFile
@@ -21,9 +22,9 @@ from shared.contracts.messages import problem_text
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
 from shared.media.ffmpeg import run_ffmpeg
-from shared.media.file_type import Form, sniff
+from shared.media.file_type import sniff
 from shared.media.graphs import Output, Stream, arguments, media_file, moving_pictures, split
-from shared.media.probe import Probe, probe
+from shared.media.probe import Probe
 from shared.media.sandbox import Option
 
 POSTER_WIDTH: Final = 640
@@ -57,23 +58,24 @@ async def inspect(
         raise Permanent("output_empty", *problem_text("output_empty"))
     if kind.is_picture:
         return await _picture(path, work)
-    found = await asyncio.to_thread(_probed, path)
+    found = await _probed(path)
     if check:
         check(_media(found, None))
     return await (_video(path, found, work, comparison) if kind is AssetKind.VIDEO else _sound(path, found, work))
 
 
-def _probed(path: Path) -> Probe:
+async def _probed(path: Path) -> Probe:
     """Refuses web pages, and playlists that name other files, which a provider may return."""
     if sniff(path).demuxer is None:
         raise Permanent("media_unreadable", *problem_text("output_unreadable"))
-    if sniff(path) is Form.MP4 and is_truncated(path):
-        raise Permanent("media_damaged", *problem_text("output_damaged"))
-    mend_sound(path)
+    await asyncio.to_thread(mend_sound, path)
     try:
-        return probe(path)
+        found = await probe_safely(path)
     except Permanent as e:
         raise Permanent(e.code, e.cause, "Regenerate, or use a file that plays.") from e
+    if found is None:
+        raise Permanent("media_damaged", *problem_text("output_damaged"))
+    return found.probe
 
 
 async def _picture(path: Path, work: Path) -> Inspection:

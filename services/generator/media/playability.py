@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -20,7 +21,7 @@ from shared.media.file_type import Form, sniff
 from shared.media.frames import progressive_opaque
 from shared.media.graphs import Output, Stream, arguments, media_file, moving_pictures
 from shared.media.probe import Probe, message_of, picture_stream
-from shared.media.sandbox import Option, open_media
+from shared.media.sandbox import MOST_PACKETS, Option, open_media, packets
 
 KEPT_SOUND: Final = ("aac", "mp3")  # browsers play these in MP4
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
@@ -110,9 +111,25 @@ def index_is_first(path: Path) -> bool:
 
 
 def is_truncated(path: Path) -> bool:
-    """Whether an MP4 ends within its index or its media data, as after an interrupted transfer."""
+    """Whether an MP4 ends within its index or its media data, as after an interrupted transfer.
+
+    Media data that end early matter only if the index names a part that is missing. Blocks briefly.
+    """
     size = path.stat().st_size
-    return any(end > size for name, end in _boxes(path) if name in (b"moov", b"moof", b"mdat"))
+    short = {name for name, end in _boxes(path) if end > size}
+    if short & {b"moov", b"moof"}:
+        return True
+    return b"mdat" in short and _last_byte(path) > size
+
+
+def _last_byte(path: Path) -> float:
+    """The end of what the index names; infinity if it cannot be read."""
+    try:
+        with open_media(path) as container:
+            ends = (entry.pos + entry.size for stream in container.streams for entry in stream.index_entries)
+            return max(islice(ends, MOST_PACKETS), default=inf)
+    except (av.error.FFmpegError, ValueError, Permanent):
+        return inf
 
 
 def _boxes(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -144,7 +161,7 @@ def steady_rate(path: Path) -> str | None:
             if stream is None or stream.time_base is None:
                 return None
             base, stated = float(stream.time_base), float(stream.guessed_rate or 0)
-            times = sorted(p.pts * base for p in container.demux(stream) if p.size and p.pts is not None)
+            times = sorted(p.pts * base for p in packets(container, stream) if p.size and p.pts is not None)
     except (av.error.FFmpegError, ValueError) as error:
         cause = f"The file cannot be read: {message_of(error)}"
         raise Permanent("media_unreadable", cause, "Upload a file that plays.") from error

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from services.generator.media.pictures import process_picture
-from services.generator.media.playability import NO_METADATA, is_plain, is_truncated, sdr, sound_for_mp4, steady_rate
+from services.generator.media.playability import NO_METADATA, is_plain, sdr, sound_for_mp4
+from services.generator.media.probing import Probed, probe_safely
 from services.generator.media.strictness import STRICT, mend_sound, tolerated_errors
 from services.generator.providers.base import CandidateFile
 from shared.contracts.messages import problem_text
@@ -18,7 +19,7 @@ from shared.core.errors import Permanent, UserError
 from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form, sniff
 from shared.media.graphs import Output, arguments, media_file, moving_pictures
-from shared.media.probe import Probe, probe
+from shared.media.probe import Probe
 from shared.media.sandbox import Option
 
 LONGEST_S: Final = 3600.0
@@ -73,7 +74,8 @@ async def _picture(path: Path, form: Form, work: Path) -> CandidateFile:
 async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _VIDEO:
         raise _unsupported(form, f"videos: {VIDEOS}")
-    found = await _probed(path, form)
+    probed = await _probed(path, rate=True)
+    found, rate = probed.probe, probed.rate
     if not found.width or not found.height:
         raise UserError("no_video", *problem_text("no_video"))
     if max(found.width, found.height) > LARGEST_SIDE:
@@ -81,7 +83,6 @@ async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
             "video_too_large",
             *problem_text("video_too_large", width=found.width, height=found.height, longest_side=LARGEST_SIDE),
         )
-    rate = await _rate(path)
     source = media_file(path, found.input_options)
     pictures = moving_pictures(source)
     video: dict[str, Option] = {"c:v": "copy"}
@@ -103,7 +104,7 @@ async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _SOUND:
         raise _unsupported(form, f"sound: {SOUNDS}")
     await asyncio.to_thread(mend_sound, path)
-    found = await _probed(path, form)
+    found = (await _probed(path)).probe
     if not found.audio_codec:
         raise UserError("no_sound", *problem_text("no_sound"))
     suffix, content_type = _KEPT_SOUND.get(found.audio_codec, _KEPT_SOUND["flac"])
@@ -118,13 +119,14 @@ async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
     return CandidateFile(out, content_type, _FREE, {"uploaded_as": found.audio_codec})
 
 
-async def _probed(path: Path, form: Form) -> Probe:
-    if form is Form.MP4 and is_truncated(path):
-        raise UserError("media_damaged", *problem_text("media_damaged"))
+async def _probed(path: Path, *, rate: bool = False) -> Probed:
     try:
-        found = await asyncio.to_thread(probe, path)
+        probed = await probe_safely(path, rate=rate)
     except Permanent as e:
         raise UserError("media_unreadable", *problem_text("media_unreadable")) from e
+    if probed is None:
+        raise UserError("media_damaged", *problem_text("media_damaged"))
+    found = probed.probe
     if not SHORTEST_S <= found.duration_s <= LONGEST_S:
         raise UserError(
             "duration_unsupported",
@@ -135,14 +137,7 @@ async def _probed(path: Path, form: Form) -> Probe:
                 minutes_max=f"{LONGEST_S / 60:.0f}",
             ),
         )
-    return found
-
-
-async def _rate(path: Path) -> str | None:
-    try:
-        return await asyncio.to_thread(steady_rate, path)
-    except Permanent as e:
-        raise UserError(e.code, e.cause, e.recovery) from e
+    return probed
 
 
 async def _convert(output: Output, found: Probe, strictness: Sequence[str] = STRICT) -> None:

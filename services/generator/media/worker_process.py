@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.core.errors import Permanent, RetakeError, Retryable
-from shared.core.processes import bare_environment, child, read_tail
+from shared.core.processes import ResourceLimits, bare_environment, child, read_tail
 
 EXPECTED = 3
 UNREAD = 4  # the process that reads our output has gone, and reports the reason itself
@@ -54,12 +54,12 @@ def environment() -> dict[str, str]:
     return {**bare_environment(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-async def call(module: str, job: Job, *, timeout_s: float) -> Job:
+async def call(module: str, job: Job, *, timeout_s: float, limits: ResourceLimits | None = None) -> Job:
     """Runs one job in a child and returns its result. Raises the child's own error, or Retryable after the timeout."""
     try:
         async with (
             asyncio.timeout(timeout_s),
-            child(command(module), stdin=PIPE, stdout=PIPE, env=environment()) as process,
+            child(command(module), stdin=PIPE, stdout=PIPE, env=environment(), limits=limits) as process,
         ):
             return await _exchange(process, job)
     except TimeoutError:
