@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
-                raise too_large(f"The picture has {width}x{height} pixels.")
+                raise too_large(f"The picture has {width * height / 1e6:.0f} megapixels ({width}x{height}).")
             for name in ("xmp", "XML:com.adobe.xmp"):
                 image.info.pop(name, None)
             yield image

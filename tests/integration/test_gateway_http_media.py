@@ -92,7 +92,7 @@ async def test_uploads_are_known_by_what_they_are(g: Gateway, project: str) -> N
 async def test_what_is_not_taken_leaves_nothing_behind(g: Gateway, project: str) -> None:
     api, path = g.client(), f"/projects/{project}/uploads"
     bomb = io.BytesIO()
-    Image.new("1", (9000, 6000)).save(bomb, "PNG")
+    Image.new("1", (16_000, 14_000)).save(bomb, "PNG")
     broken = photograph(hue=5)[:2000]
     svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     for content, status, slug, word in (
