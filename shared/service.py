@@ -14,6 +14,7 @@ from shared.contracts.topics import Service
 from shared.core.clock import Clock, SystemClock
 from shared.core.ids import NewId, new_id
 from shared.core.settings import ServiceSettings
+from shared.jobs.rounds import ROUNDS
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.events import Publisher
@@ -71,7 +72,8 @@ async def run_messaging(
 ) -> AsyncIterator[MessagingRuntime]:
     """Runs the relay, the consumer and the pruning of their tables. Stops in reverse order: consuming ends first.
 
-    Readiness depends on the relay and the consumer only with `needs_broker`; without it their state is only shown.
+    Readiness depends on the relay, the consumer and recurring work only with `needs_broker`; without it their state is
+    only shown.
     """
     async with AsyncExitStack() as stack:
         relay = await stack.enter_async_context(
@@ -81,7 +83,11 @@ async def run_messaging(
         consumer = await stack.enter_async_context(
             Consumer(resources.broker, resources.pool, router, clock=resources.clock, on_dead_letter=on_dead_letter)
         )
-        messaging = {"relay": problem_check(lambda: relay.problem), "consumer": problem_check(lambda: consumer.problem)}
+        messaging = {
+            "relay": problem_check(lambda: relay.problem),
+            "consumer": problem_check(lambda: consumer.problem),
+            "recurring": problem_check(ROUNDS.problem),
+        }
         required = {"database": database_check(resources.pool, resources.service, newest_migration(resources.service))}
         if needs_broker:
             health = Health(resources.service, required | messaging)

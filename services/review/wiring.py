@@ -9,7 +9,9 @@ from services.review.config import Settings
 from services.review.consumers import consumer_router, refuse_dead_letters
 from services.review.jobs import deadline_sweep
 from services.review.store.reviews import ReviewRepository
+from shared.contracts.events.gateway import DecisionSubmitted
 from shared.contracts.topics import Service
+from shared.messaging.group_lag import group_has_read
 from shared.postgres.pool import Connection
 from shared.service import open_resources, run_messaging
 from shared.web.health import Health
@@ -32,6 +34,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 clock=resources.clock,
                 settled_for=messaging.consumer.settled_for,
                 settled_s=settings.expiry_settled_s,
+                all_replicas_have_read=lambda: group_has_read(resources.broker, DecisionSubmitted.TOPIC),
             ),
         ):
             yield messaging.health

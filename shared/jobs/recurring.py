@@ -16,6 +16,7 @@ from shared.core.clock import Clock
 from shared.core.errors import RetakeError
 from shared.jobs import queue
 from shared.jobs.queue import Claim
+from shared.jobs.rounds import ROUNDS, Round
 from shared.jobs.worker import JobKind
 from shared.postgres.pool import Connection, Pool, transaction
 from shared.postgres.retry import UNAVAILABLE
@@ -32,23 +33,26 @@ async def recurring(
     """Runs `work` every `every_s` seconds while the block is open, and cancels it at the end.
 
     The first run is after `every_s` seconds, or immediately with `at_once`. A failure costs one run: it is logged, and
-    the next run follows as usual.
+    the next run follows as usual. Readiness tells of work that has failed for long (`ROUNDS`).
     """
+    round_ = ROUNDS.add(name, every_s)
 
     async def loop() -> None:
         if not at_once:
             await clock.sleep(every_s)
         while True:
             try:
-                await _run(name, work)
+                await _run(round_, work)
             except Exception:  # a bug; work that has stopped for good without a sign would be worse
                 log.exception("recurring.crashed", name=name)
             await clock.sleep(every_s)
 
     task = asyncio.create_task(loop(), name=name)
+    task.add_done_callback(lambda _: setattr(round_, "ended", True))
     try:
         yield
     finally:
+        ROUNDS.remove(round_)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -78,8 +82,10 @@ def recurring_kinds(jobs: Iterable[RecurringJob], pool: Pool, clock: Clock) -> M
     """The jobs' kinds, for `Worker`."""
 
     def kind(job: RecurringJob) -> JobKind:
+        round_ = Round(job.name, job.every.total_seconds())  # for the metrics: any replica may be the next to run it
+
         async def run(claim: Claim) -> None:
-            await _run(job.name, job.work)
+            await _run(round_, job.work)
             async with transaction(pool) as connection:
                 await queue.reschedule(connection, claim, clock.now() + job.every)
 
@@ -88,9 +94,15 @@ def recurring_kinds(jobs: Iterable[RecurringJob], pool: Pool, clock: Clock) -> M
     return {job.name: kind(job) for job in jobs}
 
 
-async def _run(name: str, work: Callable[[], Awaitable[object]]) -> None:
+async def _run(round_: Round, work: Callable[[], Awaitable[object]]) -> None:
     """One run. What is unavailable now may be there at the next run; a bug is not caught."""
     try:
         await work()
     except (RetakeError, *UNAVAILABLE) as e:
-        log.warning("recurring.failed", name=name, error=str(e) if isinstance(e, RetakeError) else repr(e))
+        round_.failed(e)
+        log.warning("recurring.failed", name=round_.name, error=str(e) if isinstance(e, RetakeError) else repr(e))
+    except Exception as e:
+        round_.failed(e)
+        raise
+    else:
+        round_.succeeded()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import structlog
@@ -19,6 +19,7 @@ from shared.core.clock import Clock
 from shared.core.errors import Fenced
 from shared.core.ids import NewId
 from shared.jobs.queue import LEASE_S, Claim, JobLimits, claim, extend_leases, has_ready, release_all
+from shared.jobs.rounds import ROUNDS, Round
 from shared.observability.metrics import JOB_SECONDS, JOBS_RUNNING
 from shared.postgres.listener import Listener
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Pool, transaction
@@ -74,14 +75,25 @@ class Worker:
         self._listener = Listener(database_url, self._notified, "jobs", "jobs_cancelled")
         self._running: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
         self._loops: list[asyncio.Task[None]] = []
+        self._rounds: list[Round] = []
 
     async def __aenter__(self) -> Worker:
         await self._listener.__aenter__()
-        self._loops = [asyncio.create_task(self._serve(kind), name=f"jobs-{kind}") for kind in self._kinds]
-        self._loops.append(asyncio.create_task(self._beat(), name="jobs-heartbeat"))
+        for kind in self._kinds:
+            self._start_loop(f"jobs-{kind}", POLL_S, lambda round_, kind=kind: self._serve(kind, round_))  # type: ignore[misc]
+        self._start_loop("jobs-heartbeat", self._heartbeat_s, self._beat)
         return self
 
+    def _start_loop(self, name: str, every_s: float, loop: Callable[[Round], Coroutine[Any, Any, None]]) -> None:
+        round_ = ROUNDS.add(name, every_s)
+        task = asyncio.create_task(loop(round_), name=name)
+        task.add_done_callback(lambda _: setattr(round_, "ended", True))
+        self._rounds.append(round_)
+        self._loops.append(task)
+
     async def __aexit__(self, *exc: object) -> None:
+        for round_ in self._rounds:
+            ROUNDS.remove(round_)
         await _stop(self._loops)
         await _stop(task for _, task in list(self._running.values()))
         with suppress(*_DATABASE_ERRORS):
@@ -102,13 +114,14 @@ class Worker:
         if found := self._running.get(job_id):
             found[1].cancel()
 
-    async def _serve(self, kind: str) -> None:
+    async def _serve(self, kind: str, round_: Round) -> None:
         free = asyncio.Semaphore(self._kinds[kind].concurrency)
         while True:
             self._wake[kind].clear()
             await free.acquire()
             free.release()
-            claims: list[Claim] = await self._retrying(kind)(self._claim, kind)
+            claims: list[Claim] = await self._retrying(kind, round_)(self._claim, kind)
+            round_.succeeded()
             for job in claims:
                 await free.acquire()
                 task = asyncio.create_task(self._run(job), name=f"job-{kind}-{job.job_id}")
@@ -128,17 +141,26 @@ class Worker:
         free.release()
         self._wake[job.kind].set()
 
-    def _retrying(self, kind: str) -> AsyncRetrying:
-        """Repeats a claim for as long as the database is unavailable."""
+    def _retrying(self, kind: str, round_: Round) -> AsyncRetrying:
+        """Repeats a claim after any error: a loop that has ended for good without a sign would be worse."""
 
         def log_retry(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            log.warning("jobs.claim_failed", kind=kind, error=repr(error), retry_in_s=round(state.upcoming_sleep, 2))
+            if error:
+                round_.failed(error)
+            expected = isinstance(error, _DATABASE_ERRORS)
+            log.warning(
+                "jobs.claim_failed",
+                kind=kind,
+                error=repr(error),
+                retry_in_s=round(state.upcoming_sleep, 2),
+                exc_info=None if expected else error,
+            )
 
         return AsyncRetrying(
             sleep=self._clock.sleep,
             wait=backoff(FIRST_DELAY_S, LONGEST_DELAY_S),
-            retry=retry_if_exception_type(_DATABASE_ERRORS),
+            retry=retry_if_exception_type(Exception),
             before_sleep=log_retry,
         )
 
@@ -179,7 +201,7 @@ class Worker:
             JOBS_RUNNING.labels(job.kind).dec()
             JOB_SECONDS.labels(job.kind, outcome).observe(self._clock.monotonic() - began)
 
-    async def _beat(self) -> None:
+    async def _beat(self, round_: Round) -> None:
         """Extends the leases of all running jobs in one statement; stops the jobs that this worker no longer owns."""
         while True:
             await self._clock.sleep(self._heartbeat_s)
@@ -189,9 +211,12 @@ class Worker:
             try:
                 async with transaction(self._pool) as connection:
                     owned = await extend_leases(connection, claims, self._lease_s)
-            except _DATABASE_ERRORS as e:
-                log.warning("jobs.heartbeat_failed", error=repr(e))
+            except Exception as e:
+                round_.failed(e)
+                expected = isinstance(e, _DATABASE_ERRORS)
+                log.warning("jobs.heartbeat_failed", error=repr(e), exc_info=None if expected else e)
                 continue
+            round_.succeeded()
             for job in claims:
                 current = self._running.get(job.job_id)
                 if job.job_id not in owned and current and current[0] is job:

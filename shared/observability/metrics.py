@@ -32,6 +32,11 @@ JOB_SECONDS = Histogram(
     buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
 )
 
+RECURRING_LAST_SUCCESS = Gauge(
+    "retake_recurring_last_success_timestamp_seconds", "Unix time at which recurring work last succeeded", ["name"]
+)
+RECURRING_FAILED = Counter("retake_recurring_failed_total", "Runs of recurring work that failed", ["name"])
+
 RETENTION_FREED = Counter(
     "retake_retention_freed_total",
     "Versions, films, pieces, uploads and orphaned objects that retention deleted",

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from shared.core.clock import SystemClock
 from shared.core.errors import Fenced, Retryable
 from shared.core.ids import new_id
 from shared.jobs import queue as jobs
+from shared.jobs import rounds as rounds_module
 from shared.jobs import worker
 from shared.jobs.queue import Claim
-from shared.jobs.recurring import RecurringJob, recurring_kinds, schedule
+from shared.jobs.recurring import RecurringJob, recurring, recurring_kinds, schedule
+from shared.jobs.rounds import ROUNDS
 from shared.jobs.worker import JobHandler, JobKind, Worker
-from shared.postgres.pool import Pool, open_pool, transaction
+from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from shared.postgres.retry import UNAVAILABLE
+from tests.support.clock import HurriedClock
 from tests.support.waiting import eventually, holds
 
 LEASE_S = 2.0
@@ -440,3 +447,77 @@ async def test_a_recurring_job_runs_in_one_worker_at_a_time_and_again_after_a_fa
     async with replica(), replica():
         await eventually(lambda: runs >= 4)
     assert (overlaps, await world.count()) == (0, 1)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round counts as dead after half a second of failures."""
+    monkeypatch.setattr(rounds_module, "DEAD_AFTER_S", 0.5)
+
+
+async def test_a_read_only_database_ends_no_loop_and_readiness_tells_of_it(world: World, impatient: None) -> None:
+    done: list[str] = []
+    database = urlsplit(world.url).path.removeprefix("/")
+
+    async def sweep() -> None:
+        async with transaction(world.pool) as connection:
+            await jobs.enqueue(connection, new_id(), "swept", run_at=datetime.now(UTC))
+        done.append("")
+
+    async def read_only(on: str) -> None:
+        admin = await asyncpg.connect(world.url)
+        try:
+            await admin.execute("set default_transaction_read_only = off")
+            await admin.execute(f"alter database {database} set default_transaction_read_only = {on}")
+        finally:
+            await admin.close()
+        await world.pool.expire_connections()
+
+    async def nothing(claim: Claim) -> None:
+        return None
+
+    kinds = {"k": JobKind(nothing, concurrency=1)}
+    async with (
+        recurring(sweep, name="test-sweep", every_s=0.05, clock=SystemClock(), at_once=True),
+        Worker(world.pool, world.url, kinds, clock=SystemClock(), new_id=new_id),
+    ):
+        await eventually(lambda: len(done) > 2, what="the sweep to work")
+        assert ROUNDS.problem() is None
+        await read_only("on")
+        await eventually(
+            lambda: "test-sweep has failed" in (ROUNDS.problem() or ""), what="readiness to tell of the sweep"
+        )
+        await read_only("off")
+        before = len(done)
+        await eventually(lambda: len(done) > before + 2, what="the sweep to work again")
+        assert ROUNDS.problem() is None
+    last = REGISTRY.get_sample_value("retake_recurring_last_success_timestamp_seconds", {"name": "test-sweep"})
+    assert last and time.time() - last < 30
+
+
+async def test_a_loop_survives_a_bug_in_its_limits_and_tells_of_it(world: World, impatient: None) -> None:
+    class Broken:
+        is_fixed = False
+
+        async def available(self, connection: Connection, kind: str) -> Mapping[str, int]:
+            if not self.is_fixed:
+                raise TypeError("a bug")
+            return {}
+
+        async def consume(self, connection: Connection, jobs: Mapping[str, int]) -> None:
+            return None
+
+    limits, ran = Broken(), list[str]()
+
+    async def run(claim: Claim) -> None:
+        ran.append(claim.job_id)
+        async with transaction(world.pool) as connection:
+            await jobs.finish(connection, claim)
+
+    job_id = await world.enqueue("k")
+    kinds = {"k": JobKind(run, concurrency=1, limits=limits)}
+    async with Worker(world.pool, world.url, kinds, clock=HurriedClock(), new_id=new_id):
+        await eventually(lambda: "jobs-k has failed" in (ROUNDS.problem() or ""))
+        limits.is_fixed = True
+        await eventually(lambda: ran == [job_id])
+        assert ROUNDS.problem() is None

@@ -24,6 +24,7 @@ from shared.messaging import replay as replay_module
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
+from shared.messaging.group_lag import group_has_read
 from shared.messaging.outbox import publish, publish_tombstone
 from shared.messaging.routers import Delivery, Handler
 from shared.messaging.topics import create_missing
@@ -684,6 +685,28 @@ async def test_the_consumer_is_settled_only_when_everything_is_read(
         await has(review, sent)
         await eventually(lambda: consumer.settled_for() > 0.5)
         assert consumer.problem is None
+
+
+async def test_a_group_has_read_a_topic_when_every_replica_has(
+    apache_kafka: ApacheKafkaBroker, generator: Side, review: Side
+) -> None:
+    """One replica may be settled while the partitions of another hold unread events."""
+    config = client_of(apache_kafka, Service.REVIEW)
+    gate = asyncio.Event()
+
+    async def wait(delivery: Delivery[Any]) -> None:
+        await gate.wait()
+        await record_effect(delivery)
+
+    await eventually(lambda: group_has_read(config, TOPIC), every=0.2, what="an empty topic to count as read")
+    sent = previews(30, keys=12)
+    async with generator.relay(apache_kafka), consuming(review, apache_kafka, wait):
+        await generator.publish(sent)
+        await eventually(lambda: _none_left(generator))
+        assert not await group_has_read(config, TOPIC)
+        gate.set()
+        await has(review, sent)
+        await eventually(lambda: group_has_read(config, TOPIC), every=0.2)
 
 
 async def test_running_services_notice_a_broker_that_restarts_empty_at_the_same_address(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from services.review.commands.reviews import expire_reviews
 from services.review.consumers import consumer_router, refuse_dead_letters
+from services.review.jobs import deadline_sweep
 from services.review.store.reviews import ReviewRepository
 from shared.contracts.base import Event
 from shared.contracts.docs.samples import SAMPLES, sample_envelope
@@ -28,6 +29,7 @@ from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.conftest import FreshDatabase
 from tests.support.clock import FakeClock
 from tests.support.messaging import hand_over, hand_over_at_once
+from tests.support.waiting import eventually
 
 
 @dataclass
@@ -222,6 +224,52 @@ async def test_a_review_expires_after_its_deadline_and_then_refuses_decisions(re
     await review.consume(review.decision())
     published = await review.published()
     assert [(e["change"], e["reason"]) for _, e in published[1:]] == [("expired", None), ("refused", "expired")]
+
+
+async def test_the_sweep_expires_nothing_while_another_replica_holds_an_unread_decision(
+    review: ReviewHarness,
+) -> None:
+    answers: list[bool] = []
+
+    async def all_read() -> bool:
+        answers.append(len(answers) > 3)
+        return answers[-1]
+
+    async def state() -> str | None:
+        async with review.pool.acquire() as connection:
+            return str(await connection.fetchval("select state from reviews"))
+
+    await review.consume(review.preview())
+    review.clock.move(timedelta(minutes=32).total_seconds())
+    async with deadline_sweep(
+        review.pool,
+        review.store,
+        clock=QuickRounds(review.clock),
+        settled_for=lambda: 1000.0,
+        settled_s=120.0,
+        all_replicas_have_read=all_read,
+    ):
+        await eventually(lambda: len(answers) == 3)
+        assert await state() == "open"
+        await eventually(lambda: _is(state, "expired"))
+    assert answers == [False] * 4 + [True]
+
+
+async def _is(state: Callable[[], Awaitable[str | None]], expected: str) -> bool:
+    return await state() == expected
+
+
+class QuickRounds(FakeClock):
+    """The time of another clock; sleeping takes a moment of real time and moves nothing."""
+
+    def __init__(self, of: FakeClock) -> None:
+        self._of = of
+
+    def now(self) -> datetime:
+        return self._of.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0.05)
 
 
 async def test_a_decision_after_the_deadline_is_refused_and_expires_the_review_at_once(review: ReviewHarness) -> None:

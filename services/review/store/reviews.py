@@ -29,6 +29,8 @@ _LOCK_DUE: Final = f"""
     for update skip locked
 """
 
+_HAS_DUE: Final = "select exists (select from reviews where state = 'open' and deadline < $1)"
+
 _LOCK_OPEN: Final = f"""
     select {_COLUMNS} from reviews
     where state = 'open' and asset_id = any($1::uuid[])
@@ -80,6 +82,9 @@ class ReviewRepository:
         """Open reviews past their deadline and its grace, oldest first. Skips those that another transaction holds."""
         rows = await self._db.fetch(_LOCK_DUE, now - EXPIRY_GRACE, limit)
         return [(_review(row), _cause(row)) for row in rows]
+
+    async def has_due(self, now: datetime) -> bool:
+        return bool(await self._db.fetchval(_HAS_DUE, now - EXPIRY_GRACE))
 
     async def lock_open(self, asset_ids: Sequence[str]) -> list[tuple[Review, Cause]]:
         """The open reviews of these assets."""
