@@ -80,6 +80,11 @@ class AsyncRetake:
         self.films = Films(self.transport)
 
     @classmethod
+    def connect(cls, url: str, token: str | None = None) -> AsyncRetake:
+        """A client of the gateway at this URL, as `client.Retake.connect`."""
+        return cls(url, token)
+
+    @classmethod
     def locate(cls, url: str | None = None, token: str | None = None, data: Path | None = None) -> AsyncRetake:
         """A client of the gateway of the environment, or of the local system (`client.locate`)."""
         return cls.at(locate(url, token, data))

@@ -264,7 +264,8 @@ class Retake:
 
     @classmethod
     def connect(cls, url: str, token: str | None = None) -> Retake:
-        return cls(AsyncRetake(url, token))
+        """A client of the gateway at this URL, as `client.AsyncRetake.connect`."""
+        return cls(AsyncRetake.connect(url, token))
 
     @classmethod
     def locate(cls, url: str | None = None, token: str | None = None, data: Path | None = None) -> Retake:

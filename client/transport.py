@@ -104,9 +104,12 @@ class Transport:
         token = await self._authorization() if authorised else {}
         timeout = httpx.Timeout(read_timeout_s, connect=5.0)
         async with AsyncExitStack() as opened:
-            response = await opened.enter_async_context(
-                self._http.stream("GET", url, headers={**headers, **token}, timeout=timeout)
-            )
+            try:
+                response = await opened.enter_async_context(
+                    self._http.stream("GET", url, headers={**headers, **token}, timeout=timeout)
+                )
+            except httpx.InvalidURL as e:  # httpx parses the Location of a redirect
+                raise BadResponse(f"The answer of {self.url} redirects to what is no web address: {e}", "") from e
             if follow_redirect and response.has_redirect_location:
                 target = _redirect_target(response)
                 await response.aclose()
@@ -189,13 +192,9 @@ def json_of(response: httpx.Response) -> Any:
 
 
 def _redirect_target(response: httpx.Response) -> httpx.URL:
-    location = response.headers["Location"]
-    try:
-        target = response.url.join(location)
-    except httpx.InvalidURL:
-        target = httpx.URL()
-    if target.scheme not in ("http", "https") or not target.host:
-        raise BadResponse(f"{response.url.host} redirects to {location[:200]!r}, which is no web address.", "")
+    target = response.url.join(response.headers["Location"])
+    if target.scheme not in ("http", "https"):
+        raise BadResponse(f"{response.url.host} redirects to {str(target)[:200]!r}, which is no web address.", "")
     return target
 
 

@@ -93,6 +93,10 @@ async def render(
     loudness: FilmOptions.Loudness = -16,
     sound: FilmOptions.Sound = None,
     music_gain: FilmOptions.MusicGain = None,
+    no_normalization: FilmOptions.NoNormalization = False,
+    true_peak: FilmOptions.TruePeak = None,
+    narration_gain: FilmOptions.NarrationGain = None,
+    narration_offset: FilmOptions.NarrationOffset = None,
     captions: FilmOptions.Captions = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the film; Ctrl-C cancels it.")] = True,
     project: ProjectOption = None,
@@ -104,7 +108,10 @@ async def render(
     * `retake render "My film" -o film.mp4`
     * `retake render --at-once 4 --transition fade --captions burned`
     """
-    settings = FilmSettings(segments, transition, at, no_music, loudness, sound, music_gain, captions)
+    settings = FilmSettings(
+        segments, transition, at, no_music, loudness, sound, music_gain, captions, no_normalization, true_peak,
+        narration_gain, narration_offset,
+    )  # fmt: skip
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         start = client.batches.render(found.id, batch_size=at_once, **settings.fields(found))

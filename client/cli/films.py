@@ -43,6 +43,10 @@ async def compile_(
     loudness: FilmOptions.Loudness = -16,
     sound: FilmOptions.Sound = None,
     music_gain: FilmOptions.MusicGain = None,
+    no_normalization: FilmOptions.NoNormalization = False,
+    true_peak: FilmOptions.TruePeak = None,
+    narration_gain: FilmOptions.NarrationGain = None,
+    narration_offset: FilmOptions.NarrationOffset = None,
     captions: FilmOptions.Captions = None,
     project: ProjectOption = None,
 ) -> None:
@@ -54,7 +58,10 @@ async def compile_(
     * `retake compile --segments 1,3,2 --transition fade`
     * `retake compile --at 1=dissolve:0.8 --captions burned --loudness -14`
     """
-    settings = FilmSettings(segments, transition, at, no_music, loudness, sound, music_gain, captions)
+    settings = FilmSettings(
+        segments, transition, at, no_music, loudness, sound, music_gain, captions, no_normalization, true_peak,
+        narration_gain, narration_offset,
+    )  # fmt: skip
     if output:
         check_output_file(output)
     async with session.connect() as client:

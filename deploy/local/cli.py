@@ -169,18 +169,21 @@ def demo(
 
 @dead_letters.command("list")
 def list_dead_letters(
-    service: Service,
+    service: Annotated[
+        str | None,
+        typer.Argument(help="The consuming service: gateway, generator, review or compiler.  [default: all of them]"),
+    ] = None,
     settled: Annotated[bool, typer.Option("--settled", help="Include those already resent or discarded.")] = False,
     as_json: Json = False,
     kafka: Kafka = None,
     data: Data = None,
 ) -> None:
-    """List the dead letters of a service, oldest first."""
+    """List the dead letters of a service, or of all services, oldest first."""
     from deploy.local.commands import dead_letters as implementation
 
     with _errors():
-        letters = implementation.read(service, kafka, data, settled=settled)
-    typer.echo(implementation.as_json(letters) if as_json else implementation.as_lines(letters, service))
+        letters = implementation.read_all([service] if service else None, kafka, data, settled=settled)
+    typer.echo(implementation.as_json(letters) if as_json else implementation.as_lines(letters))
 
 
 @dead_letters.command("show")

@@ -169,6 +169,12 @@ async def test_the_command_line(embedded_broker: EmbeddedBroker, review: Side) -
         shown = await retake("show", "review", letters[0].position)
         assert letters[0].headers["ce_id"] in shown.output
         assert letters[0].body in shown.output
+        everywhere = (await retake("list")).output
+        assert everywhere.count("preview-ready") == 3
+        assert "review:\n" in everywhere
+        assert "compiler: none" in everywhere
+        of_all = json.loads((await retake("list", "--json")).stdout)["letters"]
+        assert [(x["service"], x["position"]) for x in of_all] == [("review", x.position) for x in letters]
         as_json = json.loads((await retake("list", "review", "--json")).stdout)
         assert [x["body"] for x in as_json["letters"]] == [x.body for x in letters]
 

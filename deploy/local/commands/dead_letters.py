@@ -36,6 +36,13 @@ def read(
     return _with_queue(service, kafka, data, select)
 
 
+def read_all(
+    services: list[str] | None, kafka: str | None, data: Path | None, *, settled: bool
+) -> dict[str, list[QueuedLetter]]:
+    """The dead letters by service, as `read`; `services` None: of every service."""
+    return {name: read(name, kafka, data, settled=settled) for name in services or [s.value for s in Service]}
+
+
 def redrive(
     service: str, positions: list[str], everything: bool, kafka: str | None, data: Path | None
 ) -> list[QueuedLetter]:
@@ -64,8 +71,9 @@ def discard(
     return _with_queue(service, kafka, data, settle)
 
 
-def as_json(letters: list[QueuedLetter]) -> str:
-    return json.dumps({"letters": [_as_object(letter) for letter in letters]})
+def as_json(letters: dict[str, list[QueuedLetter]]) -> str:
+    """Each letter with its `service`."""
+    return json.dumps({"letters": [{"service": s} | _as_object(letter) for s, of in letters.items() for letter in of]})
 
 
 def one_as_json(letter: QueuedLetter) -> str:
@@ -80,8 +88,15 @@ def counted(letters: list[QueuedLetter], done: str) -> str:
     return f"{len(letters)} dead letter{'' if len(letters) == 1 else 's'} {done}."
 
 
-def as_lines(letters: list[QueuedLetter], service: str) -> str:
-    return "\n".join(map(_line, letters)) if letters else f"{service} has no pending dead letters."
+def as_lines(letters: dict[str, list[QueuedLetter]]) -> str:
+    """One line for each letter; several services, each below its name."""
+    if len(letters) > 1:
+        return "\n".join(f"{service}:\n{_lines(of)}" if of else f"{service}: none" for service, of in letters.items())
+    return "\n".join(_lines(of) or f"{service} has no pending dead letters." for service, of in letters.items())
+
+
+def _lines(letters: list[QueuedLetter]) -> str:
+    return "\n".join(map(_line, letters))
 
 
 def as_page(letter: QueuedLetter) -> str:

@@ -18,7 +18,7 @@ def groups(client: object) -> dict[str, object]:
 
 
 def test_every_call_has_its_blocking_twin() -> None:
-    client = AsyncRetake("http://127.0.0.1:1", "t")
+    client = AsyncRetake.connect("http://127.0.0.1:1", "t")
     with blocking.Retake(client) as twin:
         assert groups(client).keys() == groups(twin).keys()
         for name, group in groups(client).items():
