@@ -254,7 +254,7 @@ def test_a_version_is_made_reviewed_and_refused(cli: Cli, episode: str) -> None:
 def test_a_variant_is_named_to_be_accepted(cli: Cli, episode: str) -> None:
     run = cli.json("regenerate", "music", "--episode", episode, "--directions", "slow strings", "--variants", "2")
     refused = cli.json("review", run["id"], "--accept", code=2)
-    assert "has 2 variants" in refused["error"]["message"]
+    assert "has 2 variants" in refused["error"]["detail"]
     assert cli.json("runs", "show", run["id"])["status"] == "preview_ready"
     assert cli.json("review", run["id"], "--accept", "--variant", "2")["verdict"] == "accepted"
     statuses = {v["id"]: v["status"] for v in cli.json("versions", "music", "--episode", episode)["versions"]}
