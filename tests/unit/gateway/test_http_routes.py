@@ -65,7 +65,7 @@ GET /segments/{segment_id} 200
 PATCH^ /segments/{segment_id} 200
 DELETE /segments/{segment_id} 204
 POST /segments/{segment_id}/approve 200,202 already-decided,invalid-state,gone
-POST /segments/{segment_id}/reject 200,202 already-decided,invalid-state,gone,spend-cap-reached
+POST /segments/{segment_id}/reject 200,202 already-decided,invalid-state,gone,busy,spend-cap-reached
 POST /segments/{segment_id}/regenerate 202,200 busy,spend-cap-reached,already-decided
 GET /assets/{asset_id} 200
 PUT^ /assets/{asset_id}/draft 200
@@ -79,7 +79,7 @@ GET /versions/{version_id} 200
 POST /versions/{version_id}/rollback 202,200 busy,gone,invalid-state
 GET /runs/{run_id} 200
 POST /runs/{run_id}/cancel 202,200 invalid-state
-POST /runs/{run_id}/review 200,202 already-decided,invalid-state,gone,spend-cap-reached
+POST /runs/{run_id}/review 200,202 already-decided,invalid-state,gone,busy,spend-cap-reached
 POST /runs/{run_id}/reopen 202,200 busy,gone,invalid-state
 GET /batches/{batch_id} 200
 POST /batches/{batch_id}/pause 202,200 invalid-state
