@@ -111,6 +111,7 @@ def test_a_flood_of_callers_costs_each_request_the_same(clock: FakeClock) -> Non
     """Each request of more than 20,000 callers took 6 ms once."""
     limit = RateLimit(3, 60, clock)
     limit.take("address", "first")
+    assert limit.take("address", "first").remaining == 1
     started = time.perf_counter()
     for n in range(TRACKED + 1000):
         limit.take("address", str(n))

@@ -7,6 +7,7 @@ and learn the sums. A caller who spreads over n replicas gets at most what n rep
 from __future__ import annotations
 
 import ipaddress
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -74,8 +75,9 @@ class RateLimit:
         self._quota = quota
         self._window_s = window_s
         self._clock = clock
-        self._windows: dict[tuple[str, str], _Window] = {}
-        """In the order in which they were added. A window is over `window_s` after that at the latest."""
+        self._windows: OrderedDict[tuple[str, str], _Window] = OrderedDict()
+        """In the order in which they were added; a plain dict gets slow when its first entries go. A window is over
+        `window_s` after that at the latest."""
         self._untold: set[tuple[str, str]] = set()
         """Keys of windows whose count the other replicas do not know yet."""
 
