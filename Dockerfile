@@ -24,6 +24,8 @@ ENV PATH=/opt/retake/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp
 WORKDIR /app
+# A named volume takes its owner from here.
+RUN mkdir /work /signing && chown 10001:10001 /work /signing
 COPY --from=packages /opt/retake /opt/retake
 COPY LICENSE THIRD-PARTY-NOTICES.md /licenses/
 COPY shared /app/shared

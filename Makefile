@@ -23,7 +23,7 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 # The machine's own Node first; else the one in .venv.
 NODE_PATH = $$PATH:$(CURDIR)/$(BIN)
 
-.PHONY: help setup demo test fuzz format lint contracts check-documents lock system studio bench clean
+.PHONY: help env setup demo test fuzz format lint contracts check-documents lock system studio bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: $(VENV)/.dev ## Measure side by side with a comparable system (ROW=loop: 
 
 system: ## Install Java 17, Maven, Go and Chromium for some tests (Debian, as root; safe to repeat)
 	./.ci/system
+
+env: ## Write .env for compose.yaml, with random secrets
+	@python3 -m deploy.compose.env
 
 lock: ## Update the versions of the dependencies (needs uv)
 	./.ci/lock
