@@ -74,6 +74,14 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
+def _decimal(loader: yaml.SafeLoader, node: ScalarNode) -> int:
+    """Without the octal numbers of YAML 1.1: 010 is ten."""
+    return int(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+
+
 def read_source(path: Path) -> Source:
     """Parse a YAML or JSON file. Raises ScriptError with line and column of the error."""
     text = _text(path)

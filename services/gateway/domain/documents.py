@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Final
 
 from services.gateway.domain.assets import MAX_DIRECTIONS
@@ -166,7 +167,8 @@ class _Reader:
             self._wrong(f"{at}/scene_number", "must be a whole number")
         elif number is not None and abs(number) > MAX_SCENE_NUMBER:
             self._wrong(f"{at}/scene_number", f"must be from -{MAX_SCENE_NUMBER} to {MAX_SCENE_NUMBER}")
-        characters = self._list(scene.get("characters"), f"{at}/characters", MAX_CHARACTERS)
+        given = self._list(scene.get("characters"), f"{at}/characters", MAX_CHARACTERS)
+        characters = [_as_text(name) for name in given]
         for i, name in enumerate(characters):
             if not isinstance(name, str):
                 self._wrong(f"{at}/characters/{i}", "must be a string")
@@ -245,6 +247,7 @@ class _Reader:
         value = row.get(name)
         if value is None:
             return None
+        value = _as_text(value)
         if not isinstance(value, str):
             self._wrong(f"{at}/{name}", "must be a string")
             return None
@@ -287,3 +290,9 @@ class _Reader:
             self.errors.append((pointer, "is not a known field"))
         else:
             self._warn(f"{pointer} is not a known field and was ignored")
+
+
+def _as_text(value: Any) -> Any:
+    """A number as text, as the command reads it too: a location may be called 42, and a film 1984."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole or (isinstance(value, float) and isfinite(value)) else value

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client.script.source import read_source
+from services.gateway.api.yaml_worker import read
 from services.gateway.domain.documents import ImageSource, parse_document
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.outputs import changed_output, output_problems
@@ -82,12 +85,30 @@ def test_one_text_for_a_shot_is_its_videos() -> None:
     assert plan.segments[0].directions[AssetKind.VIDEO] == "Push in"
 
 
+def test_yaml_is_read_by_the_same_rules_as_by_the_command(tmp_path: Path) -> None:
+    text = """
+title: 2026-01-01
+segments:
+  - scene_info: {scene_number: 010, location: 42, characters: [No, 7, on, 1e3, 0x1F, 12:30:45, 1_000]}
+  - {duration: 5., scene_info: {location: 1.5, description: ~}}
+"""
+    script = tmp_path / "script.yaml"
+    script.write_text(text)
+    assert read_source(script).data == read(text)
+    document = parse_document(read(text), strict=True)
+    assert document.title == "2026-01-01"
+    scene = document.segments[0].scene_info
+    assert scene is not None
+    assert (scene["scene_number"], scene["location"]) == (10, "42")
+    assert scene["characters"] == ["No", "7", "on", "1e3", "0x1F", "12:30:45", "1_000"]
+
+
 def test_every_error_names_its_place() -> None:
     bad = {
         "type": "film",
         "duration": -1,
         "scene_info": {"scene_number": "one", "dialogue": [{}]},
-        "directions": {"video": 3},
+        "directions": {"video": True},
         "starting_image": {},
         "transition_after": {"style": "wipe"},
     }
