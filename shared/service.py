@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TypeVar
 
 from fastapi import FastAPI
@@ -15,6 +17,7 @@ from shared.core.clock import Clock, SystemClock
 from shared.core.ids import NewId, new_id
 from shared.core.settings import ServiceSettings
 from shared.jobs.rounds import ROUNDS
+from shared.messaging.backlog import watch_backlog
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.events import Publisher
@@ -22,6 +25,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.retention import prune_recurringly
 from shared.migrate import newest_migration
 from shared.observability.logging import configure_logging
+from shared.observability.metrics import BUILD_INFO
 from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
 from shared.web.cookies import WithoutCookies
@@ -80,6 +84,8 @@ async def run_messaging(
             Relay(resources.broker, resources.settings.database_url, clock=resources.clock)
         )
         await stack.enter_async_context(prune_recurringly(resources.pool, resources.clock))
+        await stack.enter_async_context(watch_backlog(resources.pool, resources.service, resources.clock))
+        BUILD_INFO.labels(resources.service, version("retake"), platform.python_version()).set(1)
         consumer = await stack.enter_async_context(
             Consumer(resources.broker, resources.pool, router, clock=resources.clock, on_dead_letter=on_dead_letter)
         )

@@ -32,6 +32,7 @@ from shared.messaging.tracing import event_span
 from shared.observability.metrics import (
     CONSUMER_BATCH_SECONDS,
     CONSUMER_BUSY_SINCE,
+    CONSUMER_LAG,
     EVENTS_CONSUMED,
     EVENTS_DEAD_LETTERED,
 )
@@ -127,9 +128,14 @@ class Consumer:
             self._healthy_since = self._clock.monotonic()
         try:
             async with asyncio.timeout(OBSERVE_S):
-                self._lagging = any([await _unread(consumer, tp) for tp in assigned])
+                unread = {tp: await _unread(consumer, tp) for tp in assigned}
         except (KafkaError, AssertionError, TimeoutError):  # just being reassigned
             self._lagging = True
+            return
+        self._lagging = any(count is None or count > 0 for count in unread.values())
+        for topic in self._handlers:
+            known = [count or 0 for tp, count in unread.items() if tp.topic == topic]
+            CONSUMER_LAG.labels(self._service, topic).set(sum(known))
 
     async def _run(self) -> None:
         """Restarts after any error: a consumer that has stopped for good is worse."""
@@ -313,9 +319,10 @@ async def apply_new(
     await writes.flush()
 
 
-async def _unread(consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
+async def _unread(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """The number of records past our position; None until the broker has told the end."""
     end = consumer.highwater(partition)
-    return end is None or await consumer.position(partition) < end
+    return None if end is None else max(0, end - await consumer.position(partition))
 
 
 async def _leave_though_cancelled(member: BatchSubscriber) -> None:

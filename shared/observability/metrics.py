@@ -5,16 +5,25 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 SERVICE_READY = Gauge("retake_ready", "1 if the service is ready", ["service"])
+BUILD_INFO = Gauge("retake_build_info", "1; the labels tell what runs", ["service", "version", "python"])
 BROKER_UP = Gauge("retake_broker_up", "1 if the relay reaches the broker", ["service"])
 
 OUTBOX_PUBLISHED = Counter("retake_outbox_published_total", "Rows published", ["service"])
 OUTBOX_WAITING = Gauge("retake_outbox_waiting", "Rows in the last flush", ["service"])
+OUTBOX_UNPUBLISHED = Gauge("retake_outbox_unpublished", "Rows that wait to be published", ["service"])
+OUTBOX_OLDEST = Gauge(
+    "retake_outbox_oldest_age_seconds", "Age of the oldest row that waits to be published; 0 if none waits", ["service"]
+)
+OUTBOX_SET_ASIDE = Gauge("retake_outbox_set_aside", "Rows that the producer refused for good", ["service"])
 OUTBOX_REFUSED = Counter(
     "retake_outbox_refused_total", "Rows set aside because the producer refuses them for good", ["service", "topic"]
 )
 RELAY_ACTIVE = Gauge("retake_relay_active", "1 in the process that holds the lease to publish, else 0", ["service"])
 RELAY_UP = Gauge("retake_relay_up", "1 while this process publishes or stands by without error", ["service"])
 
+CONSUMER_LAG = Gauge(
+    "retake_consumer_lag", "Records of a topic that this process is assigned and has not read", ["service", "topic"]
+)
 EVENTS_CONSUMED = Counter("retake_events_consumed_total", "Events applied", ["service", "topic"])
 EVENTS_DEAD_LETTERED = Counter(
     "retake_events_dead_lettered_total", "Records sent to the dead-letter topic", ["service", "topic"]
@@ -25,6 +34,9 @@ CONSUMER_BUSY_SINCE = Gauge(
 )
 
 JOBS_RUNNING = Gauge("retake_jobs_running", "Jobs that run in this process", ["kind"])
+JOBS_OLDEST_WAITING = Gauge(
+    "retake_jobs_oldest_waiting_seconds", "Time for which the oldest job that is due has waited", ["service", "kind"]
+)
 JOB_SECONDS = Histogram(
     "retake_job_seconds",
     "Running time of a job",

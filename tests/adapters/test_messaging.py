@@ -21,6 +21,7 @@ from shared.messaging import consumer as consumer_module
 from shared.messaging import inbox
 from shared.messaging import relay as relay_module
 from shared.messaging import replay as replay_module
+from shared.messaging.backlog import measure_backlog
 from shared.messaging.consumer import Consumer, OnDeadLetter
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.events import Message
@@ -685,6 +686,40 @@ async def test_the_consumer_is_settled_only_when_everything_is_read(
         await has(review, sent)
         await eventually(lambda: consumer.settled_for() > 0.5)
         assert consumer.problem is None
+
+
+async def test_gauges_tell_what_waits_and_for_how_long(kafka: RunningBroker, generator: Side, review: Side) -> None:
+    def value(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(name, labels)
+
+    await generator.publish(previews(3))
+    await generator.pool.execute("update outbox set created_at = now() - interval '90 seconds'")
+    await generator.pool.execute(
+        """insert into jobs (job_id, kind, run_at) values
+           (gen_random_uuid(), 'due', now() - interval '40 seconds'),
+           (gen_random_uuid(), 'later', now() + interval '1 hour')"""
+    )
+    await measure_backlog(generator.pool, Service.GENERATOR)
+    assert value("retake_outbox_unpublished", service="generator") == 3
+    assert 90 <= (value("retake_outbox_oldest_age_seconds", service="generator") or 0) < 120
+    assert 40 <= (value("retake_jobs_oldest_waiting_seconds", service="generator", kind="due") or 0) < 70
+    assert value("retake_jobs_oldest_waiting_seconds", service="generator", kind="later") == 0
+    gate = asyncio.Event()
+
+    async def wait(delivery: Delivery[Any]) -> None:
+        await gate.wait()
+        await record_effect(delivery)
+
+    sent = previews(40, keys=1)
+    async with generator.relay(kafka), consuming(review, kafka, wait):
+        await generator.publish(sent)
+        await eventually(lambda: _none_left(generator))
+        gate.set()
+        await has(review, sent)
+        await eventually(lambda: value("retake_consumer_lag", service="review", topic=TOPIC) == 0)
+    await measure_backlog(generator.pool, Service.GENERATOR)
+    assert value("retake_outbox_unpublished", service="generator") == 0
+    assert value("retake_outbox_oldest_age_seconds", service="generator") == 0
 
 
 async def test_a_group_has_read_a_topic_when_every_replica_has(
