@@ -57,7 +57,7 @@ async def test_a_narration_s_script_is_shown_while_it_is_heard(start: Start, sou
         assert [int(t.duration().value) for t in timeline.video_tracks()] == [3 * 48]
         heard = timeline.audio_tracks()[0].find_clips()[0]
         assert heard.metadata["retake"]["version_id"] == voice.version_id
-        assert soft.warnings[-1] == "Segment 3 has no captions: its narration came without a script."
+        assert soft.warnings[-1] == "Segment 3 has no captions: its narration has no script."
         with av.open(str(stage.path(soft.object))) as film:
             assert [film.streams.audio[0].language, film.streams.subtitles[0].language] == ["deu", "deu"]
             assert [bytes(p)[2:].decode() for p in film.demux(film.streams.subtitles[0]) if p.size > 2] == [

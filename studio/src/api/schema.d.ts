@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * An asset
+         * Get an asset
          * @description Its draft, what a run would use by default, the committed version, and the run that is active or waits.
          */
         get: operations["assets_asset"];
@@ -32,7 +32,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Versions side by side
+         * Compare versions
          * @description With what differs between them, field by field. At most 8; versions of other assets are not found.
          */
         get: operations["versions_compare"];
@@ -54,7 +54,8 @@ export interface paths {
         get?: never;
         /**
          * Save the draft (editor)
-         * @description What the next run will take. Runs never change it; a rejected preview leaves it as it is.
+         * @description What the next run uses for everything that its request leaves out. Accepting a version replaces the directions,
+         *     and the model if one was chosen for its run; the settings stay as they were saved. A rejection changes nothing.
          */
         put: operations["assets_put_draft"];
         post?: never;
@@ -76,7 +77,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Its runs
+         * List the runs of an asset
          * @description Newest first, active ones and those that have ended.
          */
         get: operations["runs_of_asset"];
@@ -100,13 +101,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Its versions
+         * List the versions of an asset
          * @description Newest first. Those whose bytes retention has deleted are `gone`.
          */
         get: operations["versions_versions"];
         put?: never;
         /**
-         * Bring one's own file as a version (editor)
+         * Register a file as a version (editor)
          * @description It is verified, previewed and reviewed like any other.
          */
         post: operations["versions_bring"];
@@ -132,7 +133,8 @@ export interface paths {
         post: operations["accounts_open_session"];
         /**
          * Sign out
-         * @description Takes the cookie away. A bearer token stays valid until it expires: forget it.
+         * @description Ends the session of the cookie that is sent, for every copy of it. A bearer token stays valid until it expires:
+         *     forget it.
          */
         delete: operations["accounts_close_session"];
         options?: never;
@@ -150,7 +152,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A ticket for one stream
+         * Issue a ticket for one stream
          * @description For an EventSource, which can send no header: append it as `?ticket=`. 30 s, one use, one path.
          */
         post: operations["accounts_ticket"];
@@ -170,7 +172,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A bearer token, in local mode
+         * Issue a bearer token, in local mode
          * @description Only on the loopback of a machine in local mode; elsewhere there is no such path. Refuses other Origins.
          */
         post: operations["accounts_token"];
@@ -188,7 +190,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A batch
+         * Get a batch
          * @description With `Prefer: wait=N` it is held until the batch waits for a review, is paused or has ended.
          */
         get: operations["batches_batch"];
@@ -210,7 +212,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End it; its queued and generating runs are cancelled (editor)
+         * Cancel a batch and its active runs (editor)
          * @description Previews that wait stay open: they are decided as any other.
          */
         post: operations["batches_cancel"];
@@ -230,7 +232,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start nothing more for now (editor)
+         * Pause a batch (editor)
          * @description What generates goes on; nothing more is started until it is resumed.
          */
         post: operations["batches_pause"];
@@ -250,7 +252,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Go on (editor)
+         * Resume a batch (editor)
          * @description `start_from`, `skip` and `skip_held` leave segments out, such as one that was rejected and holds the batch up.
          */
         post: operations["batches_resume"];
@@ -268,7 +270,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A film and how far it is
+         * Get a film and its progress
          * @description `output_video_url` is there once it is completed. `Prefer: wait=N` holds the answer until it has ended.
          */
         get: operations["films_compilation"];
@@ -328,7 +330,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * An episode and all of it
+         * Get an episode with its segments and assets
          * @description What clients refresh from: open the project's stream at `cursor`, and nothing is missed.
          */
         get: operations["episodes_episode"];
@@ -356,7 +358,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Its assets
+         * List the assets of an episode
          * @description Each as GET asset shows it. `stale` is true or false.
          */
         get: operations["assets_assets"];
@@ -466,7 +468,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How well its reviews go
+         * Get the review metrics of an episode
          * @description As of the project, for this episode alone; the formulas are in docs/guide/metrics.md.
          */
         get: operations["episodes_metrics"];
@@ -530,7 +532,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What changed, newest first
+         * List the changes, newest first
          * @description Edits, commits and reorders, each with who made it.
          */
         get: operations["episodes_revisions"];
@@ -550,7 +552,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Its segments, in film order
+         * List the segments in film order
          * @description Each as GET segment shows it. Pages follow the film's order, not the time of creation.
          */
         get: operations["segments_segments"];
@@ -574,7 +576,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How far each segment is
+         * Get the status of the segments
          * @description For progress bars: the counts, and each segment's state with its URLs.
          */
         get: operations["episodes_segments_status"];
@@ -594,7 +596,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * preview-ready, failed, complete, film-updated and changed of all my projects
+         * Stream preview-ready, failed, complete, film-updated and changed of all my projects
          * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
          *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
          *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
@@ -618,7 +620,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How far an import is
+         * Get an import
          * @description `Prefer: wait=N` holds the answer until it has ended.
          */
         get: operations["imports_import"];
@@ -658,7 +660,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who I am
+         * Get the authenticated user
          * @description The caller as their token tells, and what they may use.
          */
         get: operations["accounts_me"];
@@ -678,7 +680,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The bytes, with Range
+         * Get a media file, with Range
          * @description `v` and `preview` in the query only tell caches apart. HEAD works, too.
          */
         get: operations["media_media"];
@@ -698,7 +700,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The models that can be used
+         * List the models
          * @description `settings_schema` is JSON Schema, made for forms.
          */
         get: operations["site_models"];
@@ -718,13 +720,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * My projects
+         * List my projects
          * @description Those that the caller is a member of, with their role in each.
          */
         get: operations["projects_projects"];
         put?: never;
         /**
-         * Create a project; I own it
+         * Create a project as its owner
          * @description Its settings may be given at once; what is left out takes the defaults.
          */
         post: operations["projects_create"];
@@ -742,7 +744,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A project
+         * Get a project
          * @description With the caller's role and the bytes it holds.
          */
         get: operations["projects_project"];
@@ -794,7 +796,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All that happens in a project
+         * Stream the events of a project
          * @description A stream of server-sent events. Each event has a name and data: JSON on one line, whose schema depends on the name. `id`
          *     is an opaque position in one log and may skip values. To resume, send `Last-Event-ID` or `?last_event_id=`. If the
          *     position is in the log, all later events follow; without a position, a snapshot; otherwise a `reset` (epoch_changed,
@@ -838,7 +840,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who sees the project
+         * List the members
          * @description Each with the role that they hold.
          */
         get: operations["projects_members"];
@@ -859,13 +861,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * Let somebody in, or change their role (owner)
+         * Add a member or change their role (owner)
          * @description They must have signed in once. The last owner stays one: 409.
          */
         put: operations["projects_put_member"];
         post?: never;
         /**
-         * Put somebody out (owner), or leave (yourself)
+         * Remove a member (owner), or leave the project
          * @description Their streams end at once and their media links open nothing more. The last owner stays: 409.
          */
         delete: operations["projects_delete_member"];
@@ -882,7 +884,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How well reviews go
+         * Get the review metrics
          * @description First-time approval, regeneration, time to the final film, ratings, beside their targets; the formulas are
          *     in docs/guide/metrics.md. What a policy approved does not count.
          */
@@ -903,7 +905,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happened, newest first
+         * List the activity, newest first
          * @description The steps of all runs, for a feed; each leads to its editor. `status` is the state that the step reached.
          */
         get: operations["projects_progress"];
@@ -923,7 +925,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Every decision
+         * List the reviews
          * @description Who decided what, when, on which version, with rating, feedback and changes. `status` is the verdict.
          */
         get: operations["reviews_reviews"];
@@ -1007,7 +1009,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What was spent
+         * Get the spending
          * @description From the runs' costs, as the providers reported them or as estimated. Times in UTC.
          */
         get: operations["projects_usage"];
@@ -1027,7 +1029,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A run
+         * Get a run
          * @description With its steps, its versions and its review. `Prefer: wait=N` holds the answer until it rests.
          */
         get: operations["runs_run"];
@@ -1107,7 +1109,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A segment
+         * Get a segment
          * @description Its video as it waits for a decision, else as it is committed, and the versions before.
          */
         get: operations["segments_segment"];
@@ -1177,7 +1179,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Turn the waiting video down (reviewer)
+         * Reject the waiting video (reviewer)
          * @description Acts on the preview that waits. `suggested_changes` start the next run at once, if an editor sends them.
          */
         post: operations["reviews_reject"];
@@ -1195,7 +1197,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A version
+         * Get a version
          * @description Its URLs are signed for the caller and live for 1 to 2 hours.
          */
         get: operations["versions_version"];
@@ -1336,7 +1338,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a problem type means
+         * Explain a problem type
          * @description As a page for people, as JSON for programs.
          */
         get: operations["site_problem"];
@@ -1354,7 +1356,7 @@ export interface components {
     schemas: {
         /**
          * Actor
-         * @description Who caused something: a user, a policy (auto-approval) or the system.
+         * @description The originator of a change: a user, a policy (automatic approval) or the system.
          */
         Actor: {
             /**
@@ -1364,13 +1366,13 @@ export interface components {
             kind: string;
             /**
              * User Id
-             * @description As the identity provider calls the person; null: nobody.
+             * @description The user's subject at the identity provider; null: no user.
              */
             user_id: string | null;
         };
         /**
          * Approval
-         * @description Seed 004.
+         * @description An approval of the waiting preview.
          * @example {
          *       "feedback": "Looks great!",
          *       "rating": 5
@@ -1379,53 +1381,53 @@ export interface components {
         Approval: {
             /**
              * Feedback
-             * @description Of the reviewer, for people; it is never sent to a model.
+             * @description The reviewer's comment. It is never sent to a model.
              * @example Looks great!
              */
             feedback?: string | null;
             /**
              * Rating
-             * @description 1 to 5; null: not rated.
+             * @description From 1 to 5; null: not rated.
              * @example 5
              */
             rating?: number | null;
             /**
              * Version Id
-             * @description The one that was watched.
+             * @description The version that was watched.
              */
             version_id?: string | null;
         };
         /**
          * Asset
-         * @description A regenerable slot; its id never changes.
+         * @description A part of an episode that can be regenerated. Its id never changes.
          */
         Asset: {
             /**
              * Active Run Id
-             * @description The one run that is queued, generating, waiting for a decision or committing; null: none.
+             * @description The run that is queued, generating, waiting for a decision or committing; null: none.
              */
             active_run_id: string | null;
-            /** @description The version that the rest of the world sees; null: none yet. */
+            /** @description The version that films and all other views use; null: none yet. */
             committed: components["schemas"]["Version"] | null;
             /**
              * Committed At
-             * @description When that happened: `v` of its media URLs.
+             * @description When the version was committed: `v` in its media URLs.
              */
             committed_at: string | null;
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Defaults
-             * @description What a run would use if nobody said anything.
+             * @description The settings of a run that overrides none.
              */
             defaults: {
                 [key: string]: components["schemas"]["Setting"];
             };
-            /** @description What somebody has written and not yet asked for; null: nothing. */
+            /** @description Directions and settings that are saved for the next run; null: none. */
             draft: components["schemas"]["Draft"] | null;
             /**
              * Episode Id
@@ -1443,17 +1445,17 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Label
-             * @description For people, such as `Segment 1 video`.
+             * @description A display name, such as `Segment 1 video`.
              * @example Segment 1 video
              */
             label: string;
-            /** @description The run that waits for a decision. */
+            /** @description The run whose preview waits for a decision; null: none. */
             preview: components["schemas"]["Run"] | null;
             /**
              * Project Id
@@ -1464,25 +1466,25 @@ export interface components {
             project_id: string;
             /**
              * Revision
-             * @description Of the draft.
+             * @description The revision of the draft: it rises with every edit and is the `ETag`.
              */
             revision: number;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1, in film order; null: the asset is its episode's.
+             * @description The segment's number in film order, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
-            /** @description Something that it was made from has changed since; null: it is as new as that. */
+            /** @description Set if an input of the committed version has changed since; null: up to date. */
             stale: components["schemas"]["Stale"] | null;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
         };
@@ -1493,18 +1495,18 @@ export interface components {
         AssetList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Asset"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * AudioConfig
-         * @description How the film sounds.
+         * @description The sound of a film.
          */
         AudioConfig: {
             /**
@@ -1522,13 +1524,13 @@ export interface components {
             loudness_lufs?: -23 | -16 | -14;
             /**
              * Music Gain Db
-             * @description The music, louder (above 0) or softer, in dB.
+             * @description Gain of the music in dB.
              * @default 0
              */
             music_gain_db?: number;
             /**
              * Narration
-             * @description By segment id.
+             * @description How narrations are mixed, by segment id.
              * @default {}
              */
             narration?: {
@@ -1536,63 +1538,63 @@ export interface components {
             };
             /**
              * Segment Sound
-             * @description What becomes of the segments' own sound.
+             * @description Whether the videos' own sound is kept, lowered below the narration, or muted.
              * @default lower
              * @enum {string}
              */
             segment_sound?: "keep" | "lower" | "mute";
             /**
              * True Peak Dbtp
-             * @description The ceiling of the film's level between samples, in dBTP.
+             * @description The greatest true peak of the film, in dBTP.
              * @default -1
              */
             true_peak_dbtp?: number;
             /**
              * Volume Normalization
-             * @description Whether the film is brought to `loudness_lufs`.
+             * @description Whether the film is normalised to `loudness_lufs`.
              * @default true
              */
             volume_normalization?: boolean;
         };
         /**
          * Batch
-         * @description Generating many segments under one policy.
+         * @description The generation of many segments under one policy.
          */
         Batch: {
             /**
              * Approved
-             * @description Segments whose video is committed.
+             * @description The number of segments whose video is committed.
              */
             approved: number;
             /**
              * Auto Approve
-             * @description Whether previews are accepted as they come, by policy.
+             * @description Whether previews are accepted automatically.
              */
             auto_approve: boolean;
             /**
              * Batch Size
-             * @description How many are made at the same time, in parallel mode.
+             * @description The number of runs that generate at the same time, in parallel mode.
              */
             batch_size: number;
             /**
              * Compilation Job Id
-             * @description The film that it ended with; null: none was asked for.
+             * @description The film that the batch ended with; null: none was requested.
              */
             compilation_job_id: string | null;
             /**
              * Completed
-             * @description Segments whose video is there, approved ones included.
+             * @description The number of segments that have a video, including approved ones.
              */
             completed: number;
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Current Segment
-             * @description The number of the segment that is being made, else of the first that is not approved; null: none of either.
+             * @description The number of the segment that is generating, or else of the first one that is not approved; null: neither.
              */
             current_segment: number | null;
             /**
@@ -1602,16 +1604,21 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             episode_id: string;
-            /** @description Why it failed; null: it did not. */
+            /** @description The reason of the failure; null: it has not failed. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Failed
-             * @description Segments whose newest run failed and that have no video.
+             * @description The number of segments whose newest run failed and that have no video.
              */
             failed: number;
             /**
+             * Failed Segments
+             * @description The numbers of the segments that failed, in film order.
+             */
+            failed_segments: number[];
+            /**
              * Finished At
-             * @description When it ended, however; null: it goes on.
+             * @description When it ended; null: it has not ended.
              */
             finished_at: string | null;
             /**
@@ -1623,17 +1630,17 @@ export interface components {
             id: string;
             /**
              * Items
-             * @description What it makes, in order.
+             * @description The assets that the batch generates, in order.
              */
             items: components["schemas"]["BatchItem"][];
             /**
              * Message
-             * @description For people, in one line; null: nothing to say.
+             * @description A message for users, in one line; null: none.
              */
             message: string | null;
             /**
              * Mode
-             * @description sequential: a segment begins when the one before is accepted; parallel: several at a time.
+             * @description sequential: a segment starts when the previous one is accepted; parallel: several segments at the same time.
              * @enum {string}
              */
             mode: "sequential" | "parallel";
@@ -1646,41 +1653,41 @@ export interface components {
             project_id: string;
             /**
              * Review
-             * @description Which previews wait for a person: videos, or all.
+             * @description Which previews wait for a review: those of videos, or all.
              * @enum {string}
              */
             review: "video" | "all";
             /**
              * Segment Ids
-             * @description In this order.
+             * @description The ids of segments, in this order.
              */
             segment_ids: string[] | null;
             /**
              * Start From
-             * @description How many segments to skip, from 0.
+             * @description The number of segments to skip at the beginning.
              */
             start_from: number;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "running" | "waiting_review" | "paused" | "completed" | "failed" | "cancelled";
             /**
              * Total
-             * @description Segments in all.
+             * @description The total number of segments.
              */
             total: number;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
         };
         /**
          * BatchItem
-         * @description One thing that a batch makes.
+         * @description One asset that a batch generates.
          */
         BatchItem: {
             /**
@@ -1692,30 +1699,30 @@ export interface components {
             asset_id: string;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
-            /** @description Why it was left. */
+            /** @description Why the batch left it out; null: it did not. */
             problem: components["schemas"]["Failure"] | null;
             /**
              * Run Id
-             * @description The run's; null: none.
+             * @description The run; null: none.
              */
             run_id: string | null;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1, in film order; null: music.
+             * @description The segment's number in film order, from 1; null: music.
              */
             segment_number: number | null;
             /**
              * State
-             * @description pending, running, waiting_review, held, done, skipped, left, deleted, nothing.
+             * @description pending, running, waiting_review, held, done, skipped, left, deleted or nothing.
              */
             state: string;
         };
@@ -1726,25 +1733,25 @@ export interface components {
         BatchList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Batch"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * BatchUpdatedEvent
-         * @description A batch moved on. Numbers are of segments.
+         * @description The progress of a batch changed. The counts are numbers of segments.
          */
         BatchUpdatedEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Approved
-             * @description Segments whose video is committed.
+             * @description The number of segments whose video is committed.
              */
             approved: number;
             /**
@@ -1756,27 +1763,32 @@ export interface components {
             batch_id: string;
             /**
              * Completed
-             * @description Segments whose video is there, approved ones included.
+             * @description The number of segments that have a video, including approved ones.
              */
             completed: number;
             /**
              * Current Segment
-             * @description Its number: being made, or waiting for review.
+             * @description The number of the segment that is generating or waiting for a review; null: none.
              */
             current_segment: number | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Failed
-             * @description Segments whose newest run failed and that have no video.
+             * @description The number of segments whose newest run failed and that have no video.
              */
             failed: number;
             /**
+             * Failed Segments
+             * @description The numbers of the segments that failed, in film order.
+             */
+            failed_segments: number[];
+            /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -1789,19 +1801,19 @@ export interface components {
             project_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "running" | "waiting_review" | "paused" | "completed" | "failed" | "cancelled";
             /**
              * Total
-             * @description Segments in all.
+             * @description The total number of segments.
              */
             total: number;
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
@@ -1819,11 +1831,11 @@ export interface components {
             after_segment_id: string;
             /**
              * Duration
-             * @description Seconds that the transition takes.
+             * @description The duration of the transition in seconds.
              * @default 0.5
              */
             duration?: number;
-            /** @description Put before every prompt, such as `Warm film stock`. */
+            /** @description The style of the transition. */
             style: components["schemas"]["TransitionStyle"];
         };
         /**
@@ -1834,29 +1846,29 @@ export interface components {
         CaptionMode: "none" | "soft" | "burned";
         /**
          * ChangedEvent
-         * @description Somebody edited something: read it again.
+         * @description A user created, edited or deleted a resource: read it again.
          */
         ChangedEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Deleted
-             * @description true: it is gone.
+             * @description Whether the resource was deleted.
              */
             deleted: boolean;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Id
-             * @description Of the resource; of its episode for order, of its project for settings and members.
+             * @description The resource's id; for an order that of the episode, for settings and members that of the project.
              */
             id: string;
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -1869,7 +1881,7 @@ export interface components {
             project_id: string;
             /**
              * Resource
-             * @description What was edited.
+             * @description The kind of resource that changed.
              * @enum {string}
              */
             resource: "project" | "settings" | "members" | "episode" | "order" | "segment" | "asset" | "compilation";
@@ -1881,72 +1893,76 @@ export interface components {
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
         /**
          * Chapter
-         * @description Where a segment begins in the film.
+         * @description The position of a segment in the film.
          */
         Chapter: {
             /**
              * Start
-             * @description Seconds from the film's beginning.
+             * @description Seconds from the beginning of the film.
              */
             start: number;
             /**
              * Title
-             * @description For people.
+             * @description The title of the chapter.
              */
             title: string;
         };
         /**
          * Comparison
-         * @description Versions side by side.
+         * @description Several versions and their differences.
          */
         Comparison: {
             /**
              * Differences
-             * @description Fields in which they differ.
+             * @description The fields in which the versions differ.
              */
             differences: components["schemas"]["Difference"][];
             /**
              * Versions
-             * @description The candidates.
+             * @description The compared versions.
              */
             versions: components["schemas"]["Version"][];
         };
         /**
          * Compilation
-         * @description One job that makes a film.
+         * @description The compilation of a film.
          */
         Compilation: {
+            /** @description The sound that the film was requested with. */
+            audio_config: components["schemas"]["FilmSound"];
             /**
              * Batch Id
              * @description The batch that it belongs to; null: none.
              */
             batch_id: string | null;
+            /** @description Captions of the narrations, as requested. */
+            captions: components["schemas"]["CaptionMode"];
             /**
              * Captions Url
-             * @description WebVTT; null when nothing is spoken.
+             * @description The URL of the captions as WebVTT; null: the film has no narration.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             captions_url: string | null;
             /**
              * Chapters
-             * @description One per segment, where a player can jump to.
+             * @description The chapters of the film, one per segment.
              */
             chapters: components["schemas"]["Chapter"][];
             /**
              * Completed At
-             * @description When the film could be played; null: not yet.
+             * @description When the film was completed; null: not yet.
              */
             completed_at: string | null;
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
@@ -1958,17 +1974,17 @@ export interface components {
             episode_id: string;
             /**
              * Error Message
-             * @description Why it failed; null: it did not.
+             * @description The reason of the failure; null: it has not failed.
              */
             error_message: string | null;
             /**
              * Estimated Duration
-             * @description Seconds until it is ready, as told at the request.
+             * @description The estimated seconds until completion, made when the film was requested.
              */
             estimated_duration: number | null;
             /**
              * Feedback
-             * @description Of the reviewer, for people; it is never sent to a model.
+             * @description The reviewer's comment. It is never sent to a model.
              */
             feedback: string | null;
             /**
@@ -1978,7 +1994,7 @@ export interface components {
             fps: number | null;
             /**
              * Gone
-             * @description Retention has deleted its bytes: of an episode the last 3 films are kept.
+             * @description Whether retention has deleted the file: the last 3 films of an episode are kept.
              */
             gone: boolean;
             /**
@@ -1990,38 +2006,38 @@ export interface components {
             id: string;
             /**
              * Left Out
-             * @description Segments that were not asked for and have no committed video, and why.
+             * @description Segments that the request did not name and that have no committed video, with the reason.
              */
             left_out: components["schemas"]["LeftOut"][];
             /**
              * Loudness Lufs
-             * @description Measured of the film, EBU R128, in LUFS; null: see `unmeasured`.
+             * @description The measured loudness of the film (EBU R128) in LUFS; null: see `unmeasured`.
              */
             loudness_lufs: number | null;
             /**
              * Message
-             * @description For people, in one line; null: nothing to say.
+             * @description A message for users, in one line; null: none.
              */
             message: string | null;
             /**
              * Output Duration
-             * @description Seconds; null: it is not there yet.
+             * @description The duration of the film in seconds; null: not completed.
              */
             output_duration: number | null;
             /**
              * Output File Size
-             * @description Bytes.
+             * @description The size in bytes.
              */
             output_file_size: number | null;
             /**
              * Output Video Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             output_video_url: string | null;
             /**
              * Poster Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             poster_url: string | null;
@@ -2044,62 +2060,69 @@ export interface components {
             provenance: ("pending" | "signed" | "unsigned") | null;
             /**
              * Queue Position
-             * @description From 1; null: it does not wait.
+             * @description The position in the queue, from 1; null: it is not waiting.
              */
             queue_position: number | null;
             /**
              * Rating
-             * @description 1 to 5; null: not rated.
+             * @description From 1 to 5; null: not rated.
              */
             rating: number | null;
             /**
              * Recovery
-             * @description What the reader can do about it.
+             * @description What you can do about it.
              */
             recovery: string | null;
-            /** @description What was reused and what was rendered. */
+            /** @description How much of the film was reused and how much was rendered. */
             report: components["schemas"]["FilmReport"] | null;
             /**
              * Resolution
-             * @description Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p.
+             * @description The measured width x height, such as 1920x1080; null: not completed.
              */
             resolution: string | null;
             /**
              * Segments
-             * @description In film order.
+             * @description The segments in film order.
              */
             segments: components["schemas"]["FilmSegment"][];
             /**
              * Segments Included
-             * @description How many.
+             * @description The number of segments in the film; null: not known yet.
              */
             segments_included: number | null;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "pending" | "processing" | "completed" | "failed" | "cancelled";
             /**
              * Subtitles Url
-             * @description The same as SubRip.
+             * @description The URL of the captions as SubRip; null: the film has no narration.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             subtitles_url: string | null;
             /**
              * Timeline Url
-             * @description OpenTimelineIO, for editing programs.
+             * @description The URL of the timeline as OpenTimelineIO, for editing programs.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             timeline_url: string | null;
+            /** @description The style that the film was requested with; null: each segment's own. */
+            transition_style: components["schemas"]["TransitionStyle"] | null;
+            /**
+             * Transitions
+             * @description The transition after each segment but the last.
+             */
+            transitions: components["schemas"]["FilmTransition"][];
             /**
              * True Peak Dbtp
-             * @description Measured of the film, in dBTP.
+             * @description The measured true peak of the film in dBTP.
              */
             true_peak_dbtp: number | null;
             /**
              * Unmeasured
-             * @description Why a measure is null, by its name.
+             * @description The reason why a measure is null, by the name of the measure.
              */
             unmeasured: {
                 [key: string]: string;
@@ -2107,12 +2130,12 @@ export interface components {
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * Warnings
-             * @description For people: what is otherwise than one might expect.
+             * @description Human-readable warnings about the result.
              */
             warnings: string[];
         };
@@ -2123,18 +2146,18 @@ export interface components {
         CompilationList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Compilation"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * CompilationStarted
-         * @description Seed 004.
+         * @description The compilation that was started.
          */
         CompilationStarted: {
             /**
@@ -2146,12 +2169,12 @@ export interface components {
             compilation_job_id: string;
             /**
              * Estimated Duration
-             * @description Seconds until ready.
+             * @description The estimated seconds until completion.
              */
             estimated_duration: number;
             /**
              * Left Out
-             * @description Segments without a committed version, if none were named.
+             * @description Segments without a committed video that the film leaves out, if the request named no segments.
              */
             left_out: components["schemas"]["LeftOut"][];
             /**
@@ -2163,10 +2186,10 @@ export interface components {
         };
         /**
          * CompleteEvent
-         * @description The version is committed: refresh now, every GET shows it.
+         * @description A version was committed. Every GET shows it: refresh.
          */
         CompleteEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -2177,18 +2200,18 @@ export interface components {
             asset_id: string;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -2208,24 +2231,24 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
             /**
@@ -2238,17 +2261,17 @@ export interface components {
         };
         /**
          * Costs
-         * @description What it cost.
+         * @description The cost.
          */
         Costs: {
-            /** @description As the provider reported it; null: not known. */
+            /** @description The cost that the provider reported; null: not known. */
             actual: components["schemas"]["Money"] | null;
-            /** @description By the model's price; null: it has none. */
+            /** @description The cost by the model's price; null: the model has no price. */
             estimated: components["schemas"]["Money"] | null;
         };
         /**
          * Decision
-         * @description One decision counts per run.
+         * @description A decision on a run. Only one decision per run counts.
          * @example {
          *       "action": "approve",
          *       "feedback": "Looks great!",
@@ -2259,24 +2282,24 @@ export interface components {
         Decision: {
             /**
              * Action
-             * @description What was decided: approve, reject, or request_regeneration (asked for another one while it waited).
+             * @description The decision: approve, reject, or request_regeneration (a new run was started while the preview waited).
              * @enum {string}
              */
             action: "approve" | "reject";
             /**
              * Feedback
-             * @description Recorded, never sent to a model.
+             * @description A comment. It is stored and never sent to a model.
              */
             feedback?: string | null;
             /**
              * Rating
-             * @description 1 to 5; null: not rated.
+             * @description From 1 to 5; null: not rated.
              * @example 5
              */
             rating?: number | null;
             /**
              * Regenerate
-             * @description Start the next run at once. Default: true with suggested_changes, for editors.
+             * @description Whether to start the next run at once. The default is true for editors who send suggested_changes.
              */
             regenerate?: boolean | null;
             /**
@@ -2289,16 +2312,16 @@ export interface components {
             suggested_changes?: components["schemas"]["SuggestedChanges"] | null;
             /**
              * Version Id
-             * @description Which candidate; needed to approve if there are several.
+             * @description The version to decide on; required to approve if the run has several.
              */
             version_id?: string | null;
         };
         /**
          * DecisionEvent
-         * @description A decision was taken. An accepted version is committed when `complete` says so.
+         * @description A decision was made. An accepted version is committed once the `complete` event follows.
          */
         DecisionEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -2309,24 +2332,24 @@ export interface components {
             asset_id: string;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
             /**
              * Next Run Id
-             * @description The run that begins because of it.
+             * @description The run that the decision started; null: none.
              */
             next_run_id: string | null;
             /**
@@ -2338,7 +2361,7 @@ export interface components {
             project_id: string;
             /**
              * Review Id
-             * @description The decision's; null: a policy took it.
+             * @description The review; null: a policy decided.
              */
             review_id: string | null;
             /**
@@ -2350,29 +2373,29 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
             /**
              * Version Id
-             * @description The version's; null: none.
+             * @description The version; null: none.
              */
             version_id: string | null;
         };
@@ -2398,17 +2421,17 @@ export interface components {
         };
         /**
          * Difference
-         * @description A field in which versions differ, with the value of each.
+         * @description A field in which versions differ, with the value of each version.
          */
         Difference: {
             /**
              * Field
-             * @description What differs.
+             * @description The name of the field.
              */
             field: string;
             /**
              * Values
-             * @description In the order of the versions.
+             * @description The values in the order of the versions.
              */
             values: unknown[];
         };
@@ -2424,8 +2447,18 @@ export interface components {
              * @description Seconds.
              */
             duration?: number | null;
+            /**
+             * Scene Id
+             * @description The scene's id in the tool that wrote the script.
+             */
+            scene_id?: string | null;
             /** @description The scene in the script. */
             scene_info?: components["schemas"]["NewScene"] | null;
+            /**
+             * Shot Id
+             * @description The shot's id in the tool that wrote the script.
+             */
+            shot_id?: string | null;
             /** @description The transition into the next segment. */
             transition_after?: components["schemas"]["NewTransition"] | null;
             /**
@@ -2438,17 +2471,17 @@ export interface components {
         };
         /**
          * Draft
-         * @description What somebody has written and not yet asked for.
+         * @description Directions and settings that are saved for the next run.
          */
         Draft: {
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
             directions: string | null;
             /**
              * Settings
-             * @description The model's own, by name: GET /models lists each model's.
+             * @description Settings of the model by name: see `settings_schema` in GET /models.
              */
             settings: {
                 [key: string]: unknown;
@@ -2456,29 +2489,29 @@ export interface components {
         };
         /**
          * Episode
-         * @description The snapshot that clients refresh from.
+         * @description An episode with its segments and assets: the snapshot that clients refresh from.
          */
         Episode: {
             /**
              * Assets
-             * @description Every slot of it, in the order they were made.
+             * @description The assets of the episode, in the order of creation.
              */
             assets: components["schemas"]["Asset"][];
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Cursor
-             * @description Open the project's stream with it as `last_event_id`: nothing is missed.
-             * @example 5d0c…:1042
+             * @description Open the project's stream with this as `last_event_id` to miss no event.
+             * @example 0f8f7a6e-2f0b-4c57-9a43-5d0c8e1b7a12:1042
              */
             cursor: string;
             /**
              * Description
-             * @description For people.
+             * @description What the episode is about.
              */
             description: string;
             /**
@@ -2490,7 +2523,7 @@ export interface components {
             id: string;
             /**
              * Order Revision
-             * @description Rises when the order changes: the `ETag` of the order.
+             * @description Rises when the order changes. It is the `ETag` of the order.
              */
             order_revision: number;
             output: components["schemas"]["Output"];
@@ -2503,29 +2536,29 @@ export interface components {
             project_id: string;
             /**
              * Revision
-             * @description Rises with every edit; it is the `ETag`.
+             * @description Rises with every edit. It is the `ETag`.
              */
             revision: number;
             /**
              * Segments
-             * @description In film order.
+             * @description The segments in film order.
              */
             segments: components["schemas"]["Segment"][];
             /**
              * Title
-             * @description For people.
+             * @description The title of the episode.
              */
             title: string;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
         };
         /**
          * EpisodeChanges
-         * @description What is left out stays.
+         * @description Fields to change. Fields that are left out keep their value.
          * @example {
          *       "output": {
          *         "height": 720,
@@ -2537,7 +2570,7 @@ export interface components {
         EpisodeChanges: {
             /**
              * Description
-             * @description For people.
+             * @description What the episode is about.
              */
             description?: string;
             /**
@@ -2551,7 +2584,7 @@ export interface components {
             output?: components["schemas"]["NewOutput"];
             /**
              * Title
-             * @description For people.
+             * @description The title of the episode.
              */
             title?: string;
         };
@@ -2576,12 +2609,12 @@ export interface components {
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Description
-             * @description For people.
+             * @description What the episode is about.
              */
             description: string;
             /**
@@ -2593,7 +2626,7 @@ export interface components {
             id: string;
             /**
              * Order Revision
-             * @description Rises when the order changes: the `ETag` of the order.
+             * @description Rises when the order changes. It is the `ETag` of the order.
              */
             order_revision: number;
             output: components["schemas"]["Output"];
@@ -2606,29 +2639,29 @@ export interface components {
             project_id: string;
             /**
              * Revision
-             * @description Rises with every edit; it is the `ETag`.
+             * @description Rises with every edit. It is the `ETag`.
              */
             revision: number;
             /**
              * Segment Count
-             * @description How many segments it has.
+             * @description The number of segments.
              */
             segment_count: number;
             /**
              * Thumbnail Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             thumbnail_url: string | null;
             /**
              * Title
-             * @description For people.
+             * @description The title of the episode.
              */
             title: string;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
         };
@@ -2639,12 +2672,12 @@ export interface components {
         EpisodeSummaryList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["EpisodeSummary"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
@@ -2655,28 +2688,28 @@ export interface components {
         EventProblem: {
             /**
              * Cause
-             * @description Why, in words.
+             * @description The cause, for users.
              */
             cause: string;
             /**
              * Code
-             * @description For programs; it never changes its meaning.
+             * @description A stable code for programs.
              * @example starting_image_missing
              */
             code: string;
             /**
              * Provider Code
-             * @description As the provider calls it.
+             * @description The provider's own error code.
              */
             provider_code: string | null;
             /**
              * Recovery
-             * @description What the reader can do about it.
+             * @description What you can do about it.
              */
             recovery: string;
             /**
              * Retryable
-             * @description Whether the same again may succeed.
+             * @description Whether repeating the same may succeed.
              */
             retryable: boolean;
         };
@@ -2687,12 +2720,12 @@ export interface components {
         Failure: {
             /**
              * Cause
-             * @description Why, in words.
+             * @description The cause, for users.
              */
             cause: string | null;
             /**
              * Code
-             * @description For programs; it never changes its meaning.
+             * @description A stable code for programs.
              * @example starting_image_missing
              */
             code: string | null;
@@ -2703,18 +2736,18 @@ export interface components {
             message: string;
             /**
              * Recovery
-             * @description What the reader can do about it.
+             * @description What you can do about it.
              */
             recovery: string | null;
             /**
              * Retryable
-             * @description Whether the same again may succeed.
+             * @description Whether repeating the same may succeed.
              */
             retryable: boolean;
         };
         /**
          * FeedEntry
-         * @description One thing that happened to a run; the ids lead to its editor.
+         * @description A step in the history of a run, for a feed.
          */
         FeedEntry: {
             /**
@@ -2727,12 +2760,12 @@ export interface components {
             /**
              * At
              * Format: date-time
-             * @description When.
+             * @description When it happened.
              */
             at: string;
             /**
              * Attempt
-             * @description From 1; a try that failed and may succeed is followed by the next one.
+             * @description The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one.
              */
             attempt: number;
             /**
@@ -2749,22 +2782,22 @@ export interface components {
             episode_id: string;
             /**
              * Id
-             * @description Of this entry.
+             * @description The id of this entry.
              */
             id: string;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              */
             kind: string;
             /**
              * Label
-             * @description For people, such as `Segment 1 video`.
+             * @description A display name, such as `Segment 1 video`.
              */
             label: string;
             /**
              * Message
-             * @description For people, in one line; null: nothing to say.
+             * @description A message for users, in one line; null: none.
              */
             message: string;
             /**
@@ -2776,32 +2809,32 @@ export interface components {
             run_id: string;
             /**
              * Run Status
-             * @description The run's now; the entry tells of the past.
+             * @description The current status of the run.
              */
             run_status: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1, in film order; null: the asset is its episode's.
+             * @description The segment's number in film order, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * State
-             * @description Where it stands.
+             * @description The current status.
              */
             state: string;
             /**
              * Step
-             * @description What is being done, for programs; null: nothing yet.
+             * @description The current step, for programs; null: none yet.
              */
             step: string;
             /**
              * Thumbnail Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             thumbnail_url: string | null;
@@ -2813,12 +2846,12 @@ export interface components {
         FeedEntryList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["FeedEntry"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
@@ -2841,8 +2874,24 @@ export interface components {
             pointer: string;
         };
         /**
+         * FilmNarration
+         * @description How the narration of a segment is mixed.
+         */
+        FilmNarration: {
+            /**
+             * Gain Db
+             * @description Gain in dB.
+             */
+            gain_db: number;
+            /**
+             * Offset
+             * @description Seconds from the start of the segment.
+             */
+            offset: number;
+        };
+        /**
          * FilmRating
-         * @description How good a film is.
+         * @description The rating of a film.
          * @example {
          *       "feedback": "Exactly the film I wanted.",
          *       "rating": 5
@@ -2851,12 +2900,12 @@ export interface components {
         FilmRating: {
             /**
              * Feedback
-             * @description Of the reviewer, for people; it is never sent to a model.
+             * @description The reviewer's comment. It is never sent to a model.
              */
             feedback?: string | null;
             /**
              * Rating
-             * @description 1 to 5; null: not rated.
+             * @description From 1 to 5; null: not rated.
              */
             rating: number;
         };
@@ -2867,17 +2916,17 @@ export interface components {
         FilmReport: {
             /**
              * Pieces Rendered
-             * @description Parts that had to be rendered for this film.
+             * @description The number of pieces that were rendered for this film.
              */
             pieces_rendered: number | null;
             /**
              * Pieces Reused
-             * @description Parts that were there already.
+             * @description The number of pieces that existed already.
              */
             pieces_reused: number | null;
             /**
              * Seconds
-             * @description From taking the job to a film that plays.
+             * @description Seconds from the start of the job to the completed film.
              */
             seconds: number | null;
         };
@@ -2902,11 +2951,75 @@ export interface components {
             version_id: string;
         };
         /**
+         * FilmSound
+         * @description The sound that a film was requested with.
+         */
+        FilmSound: {
+            /**
+             * Background Music
+             * @description Whether the film has the episode's music.
+             */
+            background_music: boolean;
+            /**
+             * Loudness Lufs
+             * @description The intended integrated loudness in LUFS.
+             */
+            loudness_lufs: number;
+            /**
+             * Music Gain Db
+             * @description Gain of the music in dB.
+             */
+            music_gain_db: number;
+            /**
+             * Narration
+             * @description How narrations are mixed, by segment id.
+             */
+            narration: {
+                [key: string]: components["schemas"]["FilmNarration"];
+            };
+            /**
+             * Segment Sound
+             * @description Whether the videos' own sound is kept, lowered below the narration, or muted.
+             * @enum {string}
+             */
+            segment_sound: "keep" | "lower" | "mute";
+            /**
+             * True Peak Dbtp
+             * @description The greatest true peak that was allowed, in dBTP.
+             */
+            true_peak_dbtp: number;
+            /**
+             * Volume Normalization
+             * @description Whether the film is normalised to `loudness_lufs`.
+             */
+            volume_normalization: boolean;
+        };
+        /**
+         * FilmTransition
+         * @description The transition after one segment of a film.
+         */
+        FilmTransition: {
+            /**
+             * After Segment Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            after_segment_id: string;
+            /**
+             * Duration
+             * @description The requested duration in seconds; 0: a cut.
+             */
+            duration: number;
+            /** @description The style of the transition. */
+            style: components["schemas"]["TransitionStyle"];
+        };
+        /**
          * FilmUpdatedEvent
-         * @description A compilation is further than before, or has ended.
+         * @description The progress or the status of a compilation changed.
          */
         FilmUpdatedEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Compilation Job Id
@@ -2917,18 +3030,18 @@ export interface components {
             compilation_job_id: string;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
             /**
              * Output Duration
-             * @description Seconds, once it is completed.
+             * @description The duration of the film in seconds; null: not completed.
              */
             output_duration: number | null;
             /**
@@ -2945,20 +3058,20 @@ export interface components {
             project_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "pending" | "processing" | "completed" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
         /**
          * GenerateSegments
-         * @description Seed 004.
+         * @description The generation of an episode's segments.
          * @example {
          *       "auto_approve": false,
          *       "batch_size": 1,
@@ -2969,33 +3082,33 @@ export interface components {
         GenerateSegments: {
             /**
              * Auto Approve
-             * @description Left out: true in projects whose workflow is monolithic.
+             * @description Whether previews are accepted automatically. The default is true in projects whose workflow is monolithic.
              * @default false
              */
             auto_approve?: boolean;
             /**
              * Batch Size
-             * @description How many are made at the same time, in parallel mode.
+             * @description The number of runs that generate at the same time, in parallel mode.
              * @default 1
              */
             batch_size?: number;
             /**
              * Mode
-             * @description sequential: a segment begins when the one before is accepted; parallel: several at a time.
+             * @description sequential: a segment starts when the previous one is accepted; parallel: several segments at the same time.
              * @default sequential
              * @enum {string}
              */
             mode?: "sequential" | "parallel";
             /**
              * Start From
-             * @description How many segments to skip, from 0.
+             * @description The number of segments to skip at the beginning.
              * @default 0
              */
             start_from?: number;
         };
         /**
          * GenerationParams
-         * @description With the other settings of the model beside these.
+         * @description What the video was generated with, including further settings of its model.
          */
         GenerationParams: {
             /**
@@ -3005,7 +3118,7 @@ export interface components {
             aspect_ratio: string | null;
             /**
              * Character Prompt
-             * @description Added to the characters' text, for this run; null: nothing.
+             * @description Text added to the descriptions of the characters for this run; null: none.
              */
             character_prompt: string | null;
             /**
@@ -3015,27 +3128,27 @@ export interface components {
             duration: number | null;
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              */
             model: string | null;
             /**
              * Prompt
-             * @description The directions.
+             * @description The directions of the video.
              */
             prompt: string | null;
             /**
              * Resolution
-             * @description Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p.
+             * @description A size that the model offers, such as 1080p.
              */
             resolution: string | null;
             /**
              * Seed
-             * @description The same one makes the same again, where the model can; null: each run draws its own.
+             * @description Runs with the same seed give the same result, where the model supports it; null: each run draws its own seed.
              */
             seed: number | null;
             /**
              * Style
-             * @description The project's, and what the run added to it.
+             * @description The project's style with the adjustments of the run.
              */
             style: string | null;
         } & {
@@ -3043,18 +3156,18 @@ export interface components {
         };
         /**
          * HeartbeatEvent
-         * @description Nothing has happened, and the stream is alive.
+         * @description Sent every 15 seconds to show that the stream is alive.
          */
         HeartbeatEvent: Record<string, never>;
         /**
          * Import
-         * @description A document or a film that becomes an episode.
+         * @description The import of a document or a film as an episode.
          */
         Import: {
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
@@ -3064,7 +3177,7 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             episode_id: string;
-            /** @description Why it failed; null: it did not. */
+            /** @description The reason of the failure; null: it has not failed. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Id
@@ -3075,7 +3188,7 @@ export interface components {
             id: string;
             /**
              * Percent
-             * @description 0 to 100; null: it cannot be said.
+             * @description From 0 to 100; null: unknown.
              */
             percent: number;
             /**
@@ -3087,41 +3200,41 @@ export interface components {
             project_id: string;
             /**
              * Source
-             * @description A document of scenes and shots, or a film to split.
+             * @description The source: a document of scenes and shots, or a film that is split at its cuts.
              * @enum {string}
              */
             source: "document" | "film";
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "pending" | "processing" | "completed" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * Warnings
-             * @description For people: what is otherwise than one might expect.
+             * @description Human-readable warnings about the result.
              */
             warnings: string[];
         };
         /**
          * ImportFailedEvent
-         * @description A film was not split.
+         * @description The import of a film failed.
          */
         ImportFailedEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
-            /** @description Why it failed; null: it did not. */
+            /** @description The reason of the failure; null: it has not failed. */
             error: components["schemas"]["EventProblem"] | null;
             /**
              * Import Id
@@ -3132,7 +3245,7 @@ export interface components {
             import_id: string;
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -3145,27 +3258,27 @@ export interface components {
             project_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
         /**
          * ImportProgressEvent
-         * @description A film is being split.
+         * @description The progress of a film's import.
          */
         ImportProgressEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
@@ -3177,7 +3290,7 @@ export interface components {
             import_id: string;
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -3195,33 +3308,33 @@ export interface components {
             project_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @constant
              */
             status: "processing";
             /**
              * Step
-             * @description What is being done, for programs; null: nothing yet.
+             * @description The current step, for programs; null: none yet.
              * @example scanning
              */
             step: string | null;
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
         /**
          * ImportReadyEvent
-         * @description An import has ended: every file in it became a version, or its warnings say which did not.
+         * @description An import has completed. Its warnings name the files that did not become versions.
          */
         ImportReadyEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
@@ -3233,7 +3346,7 @@ export interface components {
             import_id: string;
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -3246,14 +3359,14 @@ export interface components {
             project_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @constant
              */
             status: "completed";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
@@ -3332,8 +3445,18 @@ export interface components {
              * @description Seconds.
              */
             duration?: number | null;
+            /**
+             * Scene Id
+             * @description The scene's id in the tool that wrote the script.
+             */
+            scene_id?: string | null;
             /** @description The scene in the script. */
             scene_info?: components["schemas"]["ImportedScene"] | null;
+            /**
+             * Shot Id
+             * @description The shot's id in the tool that wrote the script.
+             */
+            shot_id?: string | null;
             /** @description An existing starting image. It is approved on import. */
             starting_image?: components["schemas"]["StartingImage"] | null;
             /**
@@ -3351,12 +3474,12 @@ export interface components {
         };
         /**
          * LeftOut
-         * @description A segment that is not in the film.
+         * @description A segment that the film leaves out.
          */
         LeftOut: {
             /**
              * Reason
-             * @description Why.
+             * @description The reason.
              */
             reason: string;
             /**
@@ -3369,40 +3492,40 @@ export interface components {
         };
         /**
          * Me
-         * @description Who is signed in.
+         * @description The authenticated user.
          */
         Me: {
             /**
              * Name
-             * @description For people.
+             * @description The display name of the user.
              */
             name: string;
             quotas: components["schemas"]["Quota"];
             /**
              * Scopes
-             * @description What the credentials allow: a session reads and never writes.
+             * @description What the credentials allow: sessions can only read.
              */
             scopes: string[];
             /**
              * User Id
-             * @description As the identity provider calls the person; null: nobody.
+             * @description The user's subject at the identity provider; null: no user.
              */
             user_id: string;
         };
         /**
          * Member
-         * @description Somebody who may see a project.
+         * @description A user with access to a project.
          */
         Member: {
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Name
-             * @description For people.
+             * @description The display name of the user.
              */
             name: string;
             /**
@@ -3414,12 +3537,12 @@ export interface components {
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * User Id
-             * @description As the identity provider calls the person; null: nobody.
+             * @description The user's subject at the identity provider; null: no user.
              */
             user_id: string;
         };
@@ -3430,53 +3553,53 @@ export interface components {
         MemberList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Member"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * Metrics
-         * @description Of videos that a person decided on; null: nothing to measure yet.
+         * @description Review metrics of videos that a person decided on; null: nothing to measure yet.
          */
         Metrics: {
             /**
              * Decisions
-             * @description By people, on videos.
+             * @description The number of decisions by people on videos.
              */
             decisions: number;
             /**
              * Episode Id
-             * @description null: of the whole project.
+             * @description The episode; null: the metrics of the whole project.
              */
             episode_id: string | null;
             /**
              * Film Ratings
-             * @description How many films were rated.
+             * @description The number of rated films.
              */
             film_ratings: number;
             /**
              * Films
-             * @description Episodes whose first film was completed.
+             * @description The number of episodes that have a completed film.
              */
             films: number;
             /**
              * First Time Approval Rate
-             * @description Of the segments reviewed, those whose first decision approved; null: none yet.
+             * @description The share of reviewed segments whose first decision was an approval; null: none reviewed yet.
              */
             first_time_approval_rate: number | null;
             /**
              * Mean Film Rating
-             * @description 1 to 5; null: none was rated.
+             * @description From 1 to 5; null: none rated.
              */
             mean_film_rating: number | null;
             /**
              * Mean Rating
-             * @description Of rated versions, 1 to 5; null: none was rated.
+             * @description The mean rating of versions, from 1 to 5; null: none rated.
              */
             mean_rating: number | null;
             /**
@@ -3488,27 +3611,27 @@ export interface components {
             project_id: string;
             /**
              * Ratings
-             * @description How many versions were rated.
+             * @description The number of rated versions.
              */
             ratings: number;
             /**
              * Regeneration Rate
-             * @description Of the segments reviewed, those that were rejected at least once; null: none yet.
+             * @description The share of reviewed segments that were rejected at least once; null: none reviewed yet.
              */
             regeneration_rate: number | null;
             /**
              * Seconds To Film
-             * @description From an episode's first run to its first film; mean.
+             * @description The mean seconds from an episode's first run to its first film.
              */
             seconds_to_film: number | null;
             /**
              * Segments Reviewed
-             * @description Segments that a person decided on.
+             * @description The number of segments that a person decided on.
              */
             segments_reviewed: number;
             /**
              * Targets
-             * @description What should be reached: at least, but of regeneration_rate and seconds_to_film at most.
+             * @description The targets: minimums, except for regeneration_rate and seconds_to_film, which are maximums.
              * @example {
              *       "first_time_approval_rate": 0.8,
              *       "regeneration_rate": 0.2,
@@ -3521,22 +3644,22 @@ export interface components {
         };
         /**
          * Model
-         * @description A model that can be asked, with what it takes.
+         * @description A model that can be used, with its settings.
          */
         Model: {
             /**
              * Default For
-             * @description Kinds for which it is taken when nobody names a model.
+             * @description The kinds of asset for which it is the default model.
              */
             default_for: string[];
             /**
              * Kinds
-             * @description What it can make.
+             * @description The kinds of asset that it generates.
              */
             kinds: string[];
             /**
              * Limits
-             * @description What the provider lets through, of all together: requests per minute, and at once.
+             * @description The provider's limits for all users together: requests per minute and concurrent requests.
              * @example {
              *       "per_minute": 600
              *     }
@@ -3551,57 +3674,57 @@ export interface components {
             makes_sound: boolean;
             /**
              * Max Prompt Chars
-             * @description Longer directions are refused; null: no limit of its own.
+             * @description The greatest length of directions in characters; null: no limit of the model.
              */
             max_prompt_chars: number | null;
             /**
              * Notes
-             * @description What else to know.
+             * @description Further notes.
              */
             notes: string;
             /**
              * Price
-             * @description What a run costs; null: nothing.
+             * @description The price of a run; null: free of charge.
              */
             price: {
                 [key: string]: unknown;
             } | null;
             /**
              * Provider
-             * @description Who makes it, such as animatic or replicate.
+             * @description The provider, such as animatic or replicate.
              */
             provider: string;
             /**
              * Settings Schema
-             * @description JSON Schema of the settings, for forms.
+             * @description The JSON Schema of its settings, for forms.
              */
             settings_schema: {
                 [key: string]: unknown;
             };
             /**
              * Slug
-             * @description Its name in settings and requests.
+             * @description The name of the model in settings and requests.
              * @example animatic/camera
              */
             slug: string;
             /**
              * Takes Seed
-             * @description Whether the same seed makes the same again.
+             * @description Whether runs with the same seed give the same result.
              */
             takes_seed: boolean;
             /**
              * Title
-             * @description For people.
+             * @description The display name of the model.
              */
             title: string;
             /**
              * Unusable Reason
-             * @description What is missing, and how to get it.
+             * @description Why it cannot be used, and what to do; null: it can be used.
              */
             unusable_reason: string | null;
             /**
              * Usable
-             * @description Whether a run of it can be made here now.
+             * @description Whether this installation can use it now.
              */
             usable: boolean;
         };
@@ -3612,23 +3735,23 @@ export interface components {
         ModelList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Model"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * ModelSettings
-         * @description With the model's own settings beside these.
+         * @description The default model and further settings of the model.
          */
         ModelSettings: {
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              * @example animatic/camera
              */
             model?: string | null;
@@ -3637,43 +3760,43 @@ export interface components {
         };
         /**
          * Money
-         * @description An amount.
+         * @description An amount of money.
          */
         Money: {
             /**
              * Amount
-             * @description Decimal.
+             * @description A decimal number as a string.
              * @example 0.42
              */
             amount: string;
             /**
              * Currency
-             * @description ISO 4217.
+             * @description The currency code (ISO 4217).
              * @example USD
              */
             currency: string;
         };
         /**
          * NarrationMix
-         * @description How a segment's narration is placed.
+         * @description How the narration of a segment is mixed.
          */
         NarrationMix: {
             /**
              * Gain Db
-             * @description Louder (above 0) or softer, in dB.
+             * @description Gain in dB.
              * @default 0
              */
             gain_db?: number;
             /**
              * Offset
-             * @description Seconds from the segment's start.
+             * @description Seconds from the start of the segment.
              * @default 0
              */
             offset?: number;
         };
         /**
          * NewAsset
-         * @description A slot to add.
+         * @description An asset to add to an episode.
          * @example {
          *       "kind": "image",
          *       "label": "Title picture"
@@ -3682,24 +3805,24 @@ export interface components {
         NewAsset: {
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @constant
              */
             kind: "image";
             /**
              * Label
-             * @description For people, such as `Segment 1 video`.
+             * @description A display name, such as `Segment 1 video`.
              */
             label: string;
             /**
              * Segment Id
-             * @description null: the asset is to be the episode's.
+             * @description The segment that the asset belongs to; null: the episode.
              */
             segment_id?: string | null;
         };
         /**
          * NewBatch
-         * @description What to make, and how.
+         * @description A batch to start.
          * @example {
          *       "batch_size": 4,
          *       "mode": "parallel"
@@ -3708,50 +3831,50 @@ export interface components {
         NewBatch: {
             /**
              * Auto Approve
-             * @description Left out: true in projects whose workflow is monolithic.
+             * @description Whether previews are accepted automatically. The default is true in projects whose workflow is monolithic.
              * @default false
              */
             auto_approve?: boolean;
             /**
              * Batch Size
-             * @description Runs that generate at once, when parallel.
+             * @description The number of runs that generate at the same time, in parallel mode.
              * @default 1
              */
             batch_size?: number;
             /**
              * Deadline Minutes
-             * @description Left out: the project's; null: none.
+             * @description Minutes until previews expire; left out: the project's default; null: they do not expire.
              */
             deadline_minutes?: number | null;
             /**
              * Mode
-             * @description sequential: a segment begins when the one before is accepted; parallel: several at a time.
+             * @description sequential: a segment starts when the previous one is accepted; parallel: several segments at the same time.
              * @default sequential
              * @enum {string}
              */
             mode?: "sequential" | "parallel";
             /**
              * Review
-             * @description What waits for a person.
+             * @description Which previews wait for a review: those of videos, or all.
              * @default video
              * @enum {string}
              */
             review?: "video" | "all";
             /**
              * Segment Ids
-             * @description In this order.
+             * @description The ids of segments, in this order.
              */
             segment_ids?: string[] | null;
             /**
              * Start From
-             * @description Segments to skip.
+             * @description The number of segments to skip at the beginning.
              * @default 0
              */
             start_from?: number;
         };
         /**
          * NewCompilation
-         * @description Seed 004.
+         * @description A film to compile.
          * @example {
          *       "audio_config": {
          *         "background_music": true,
@@ -3762,28 +3885,28 @@ export interface components {
          */
         NewCompilation: {
             audio_config?: components["schemas"]["AudioConfig"];
-            /** @description Whether the film has its narrations as text, and how. */
+            /** @description Captions of the narrations. The default is soft. */
             captions?: components["schemas"]["CaptionMode"];
             /**
              * Segment Ids
-             * @description A custom order; null: all that is committed, in film order.
+             * @description The segments in a custom order; null: all committed segments in film order.
              * @example [
              *       "01980000-0000-7000-8000-000000000001"
              *     ]
              */
             segment_ids?: string[] | null;
-            /** @description Of boundaries that `transitions` leaves out. */
+            /** @description The style of transitions that `transitions` does not name. */
             transition_style?: components["schemas"]["TransitionStyle"] | null;
             /**
              * Transitions
-             * @description At single boundaries; the others take `transition_style`.
+             * @description Transitions after single segments; the others use `transition_style`.
              * @default []
              */
             transitions?: components["schemas"]["Boundary"][];
         };
         /**
          * NewDraft
-         * @description What somebody has written.
+         * @description The draft to save.
          * @example {
          *       "directions": "Slowly push in on the cup.",
          *       "settings": {
@@ -3795,12 +3918,12 @@ export interface components {
         NewDraft: {
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
             directions?: string | null;
             /**
              * Settings
-             * @description The model's own, by name: GET /models lists each model's.
+             * @description Settings of the model by name: see `settings_schema` in GET /models.
              * @default {}
              * @example {
              *       "model": "animatic/camera",
@@ -3813,7 +3936,7 @@ export interface components {
         };
         /**
          * NewEpisode
-         * @description A document (see POST imports) without starting images. Its fields are checked with a pointer each.
+         * @description An episode as a document without starting images (see POST imports).
          * @example {
          *       "description": "A short film about coffee.",
          *       "directions": {
@@ -3847,12 +3970,12 @@ export interface components {
         NewEpisode: {
             /**
              * Description
-             * @description For people.
+             * @description What the episode is about.
              */
             description?: string | null;
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description The first draft of the music.
              * @example {
              *       "music": "Warm and slow"
              *     }
@@ -3869,7 +3992,7 @@ export interface components {
             output?: components["schemas"]["NewOutput"] | null;
             /**
              * Segments
-             * @description In film order.
+             * @description The segments in film order.
              * @example [
              *       {
              *         "directions": {
@@ -3896,13 +4019,13 @@ export interface components {
             segments?: components["schemas"]["DocumentSegment"][] | null;
             /**
              * Title
-             * @description For people.
+             * @description The title of the episode.
              */
             title: string;
         };
         /**
          * NewImport
-         * @description Exactly one of `document`, `yaml` and `upload_id`.
+         * @description An episode to import: exactly one of `document`, `yaml` and `upload_id`.
          * @example {
          *       "document": {
          *         "directions": {
@@ -3937,7 +4060,7 @@ export interface components {
         NewImport: {
             /**
              * Document
-             * @description Scenes, shots, directions, dialogue, images: docs/guide/frontend.md shows one.
+             * @description The episode as a document of scenes and shots.
              * @example {
              *       "directions": {
              *         "music": "Warm and slow, piano"
@@ -3970,28 +4093,28 @@ export interface components {
             document?: components["schemas"]["ImportedDocument"] | null;
             /**
              * Scene Threshold
-             * @description How different frames must be.
+             * @description How much frames must differ to count as a cut, from 0 to 1.
              */
             scene_threshold?: number | null;
             /**
              * Title
-             * @description For people.
+             * @description The title of the episode, instead of the document's.
              */
             title?: string | null;
             /**
              * Upload Id
-             * @description A film to split at its cuts.
+             * @description An uploaded film to split at its cuts.
              */
             upload_id?: string | null;
             /**
              * Yaml
-             * @description The same document as text.
+             * @description The document as YAML 1.2: without tags, anchors and aliases, at most 32 levels deep, with at most 50,000 values.
              */
             yaml?: string | null;
         };
         /**
          * NewMember
-         * @description Who may see a project from now on.
+         * @description The role of a member.
          */
         NewMember: {
             /**
@@ -4003,7 +4126,7 @@ export interface components {
         };
         /**
          * NewOrder
-         * @description The order that is wanted: every segment once.
+         * @description The new order of an episode's segments.
          * @example {
          *       "segment_ids": [
          *         "01980000-0000-7000-8000-000000000001"
@@ -4013,7 +4136,7 @@ export interface components {
         NewOrder: {
             /**
              * Segment Ids
-             * @description Every segment once.
+             * @description The ids of all segments, each exactly once.
              */
             segment_ids: string[];
         };
@@ -4051,7 +4174,7 @@ export interface components {
         };
         /**
          * NewProject
-         * @description A project to make.
+         * @description A project to create.
          * @example {
          *       "name": "Our holidays",
          *       "settings": {
@@ -4062,32 +4185,32 @@ export interface components {
         NewProject: {
             /**
              * Description
-             * @description For people.
+             * @description What the project is about.
              * @default
              */
             description?: string;
             /**
              * Name
-             * @description For people.
+             * @description The name of the project.
              * @example Our holidays
              */
             name: string;
-            /** @description As PATCH settings takes them. */
+            /** @description The first settings, as in PATCH settings. */
             settings?: components["schemas"]["SettingsChanges"];
         };
         /**
          * NewProjectCharacter
-         * @description Somebody who appears.
+         * @description A character of the project.
          */
         NewProjectCharacter: {
             /**
              * Description
-             * @description For people.
+             * @description What the character looks like.
              */
             description?: string | null;
             /**
              * Name
-             * @description For people.
+             * @description The name of the character.
              * @example Ana
              */
             name: string;
@@ -4100,23 +4223,23 @@ export interface components {
         };
         /**
          * NewRun
-         * @description What is left out comes from the draft.
+         * @description A run to start. Fields that are left out come from the draft.
          */
         NewRun: {
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
             directions?: string | null;
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              * @example animatic/camera
              */
             model?: string | null;
             /**
              * Settings
-             * @description The model's own, see GET /models.
+             * @description Settings of the model: see GET /models.
              * @default {}
              * @example {
              *       "duration": 5
@@ -4127,7 +4250,7 @@ export interface components {
             };
             /**
              * Suggested Changes
-             * @description Merged into what the parent run was asked for.
+             * @description Changes that are merged into the parent run's directions and settings.
              * @example {
              *       "prompt_modifications": "Pan left instead."
              *     }
@@ -4135,7 +4258,7 @@ export interface components {
             suggested_changes?: components["schemas"]["SuggestedChanges"];
             /**
              * Variants
-             * @description Versions to make and choose from.
+             * @description The number of versions to generate and choose from.
              * @default 1
              */
             variants?: number;
@@ -4175,7 +4298,7 @@ export interface components {
         };
         /**
          * NewSegment
-         * @description A segment to add.
+         * @description A segment to add to an episode.
          * @example {
          *       "directions": {
          *         "video": "Pan left."
@@ -4190,7 +4313,7 @@ export interface components {
         NewSegment: {
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description The first drafts by kind of asset: video, starting_image or narration.
              * @default {}
              * @example {
              *       "video": "Pan left."
@@ -4206,21 +4329,46 @@ export interface components {
             duration?: number | null;
             /**
              * Position
-             * @description From 1; left out: at the end.
+             * @description The position in the film, from 1; left out: at the end.
              */
             position?: number | null;
             /**
+             * Scene Id
+             * @description The scene's id in the tool that wrote the script.
+             */
+            scene_id?: string | null;
+            /**
              * Scene Info
-             * @description What is seen where, and who speaks.
+             * @description The scene in the script.
              */
             scene_info?: components["schemas"]["NewScene"];
             /**
+             * Shot Id
+             * @description The shot's id in the tool that wrote the script.
+             */
+            shot_id?: string | null;
+            /**
+             * Transition After
+             * @description The transition into the next segment; null: as the compilation specifies.
+             * @example {
+             *       "duration": 0.5,
+             *       "style": "fade"
+             *     }
+             */
+            transition_after?: components["schemas"]["NewTransition"] | null;
+            /**
              * Type
-             * @description scene, shot or transition.
+             * @description The kind of segment.
              * @default scene
              * @enum {string}
              */
             type?: "scene" | "shot" | "transition";
+            /**
+             * User Notes
+             * @description Notes of editors. They are never sent to a model.
+             * @default
+             */
+            user_notes?: string;
         };
         /**
          * NewSpendCap
@@ -4235,7 +4383,7 @@ export interface components {
             amount: string | number;
             /**
              * Currency
-             * @description ISO 4217.
+             * @description The currency code (ISO 4217).
              * @default USD
              * @example USD
              */
@@ -4250,12 +4398,12 @@ export interface components {
         };
         /**
          * NewTicket
-         * @description The stream that a ticket is for.
+         * @description A ticket to issue.
          */
         NewTicket: {
             /**
              * Stream
-             * @description The path to open: /events or /projects/{id}/events, with or without /api/v1.
+             * @description The path of the stream: /events or /projects/{id}/events, with or without /api/v1.
              * @example /projects/01980000-0000-7000-8000-000000000001/events
              */
             stream: string;
@@ -4278,7 +4426,7 @@ export interface components {
         };
         /**
          * NewVersion
-         * @description One's own file as a version: exactly one of `upload_id` and `url`.
+         * @description A file to register as a version: exactly one of `upload_id` and `url`.
          * @example {
          *       "directions": "My own take of this scene.",
          *       "upload_id": "01980000-0000-7000-8000-000000000001"
@@ -4287,33 +4435,33 @@ export interface components {
         NewVersion: {
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
             directions?: string | null;
             /**
              * Upload Id
-             * @description Of POST …/uploads.
+             * @description The id of an upload.
              */
             upload_id?: string | null;
             /**
              * Url
-             * @description https only.
+             * @description An https URL.
              */
             url?: string | null;
         };
         /**
          * NewVideoSettings
-         * @description The model's own settings, and the model of starting images.
+         * @description The project's defaults for videos, including further settings of the model.
          */
         NewVideoSettings: {
             /**
              * Image Model
-             * @description The model of starting images.
+             * @description The slug of the model for starting images.
              */
             image_model?: string | null;
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              * @example animatic/camera
              */
             model?: string | null;
@@ -4322,28 +4470,28 @@ export interface components {
         };
         /**
          * Order
-         * @description An episode's segments, in film order.
+         * @description The order of an episode's segments.
          */
         Order: {
             /**
              * Revision
-             * @description Rises with every edit; it is the `ETag`.
+             * @description Rises with every edit. It is the `ETag`.
              */
             revision: number;
             /**
              * Segment Ids
-             * @description In this order.
+             * @description The ids of segments, in this order.
              */
             segment_ids: string[];
         };
         /**
          * Output
-         * @description The film's size, rate and fit.
+         * @description The size, frame rate and fit of films.
          */
         Output: {
             /**
              * Fit
-             * @description How pictures of another shape get in: crop, pad (black) or blur (filled with themselves).
+             * @description How pictures of another shape are fitted: cropped, padded with black, or padded with a blurred copy of themselves.
              * @enum {string}
              */
             fit: "crop" | "pad" | "blur";
@@ -4368,10 +4516,10 @@ export interface components {
         };
         /**
          * PreviewReadyEvent
-         * @description Versions wait for a person's decision. What a policy approves is not announced.
+         * @description Versions wait for a person's decision. Previews that a policy approves are not announced.
          */
         PreviewReadyEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -4382,23 +4530,23 @@ export interface components {
             asset_id: string;
             /**
              * Deadline
-             * @description Until when they can be decided on; null: for ever.
+             * @description When the preview expires; null: it does not expire.
              */
             deadline: string | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -4418,35 +4566,35 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
             /**
              * Versions
-             * @description The candidates.
+             * @description The versions to decide on.
              */
             versions: components["schemas"]["PreviewVersion"][];
         };
         /**
          * PreviewVersion
-         * @description A candidate: its media as probed, not as asked for.
+         * @description A version to decide on, with its measured properties.
          */
         PreviewVersion: {
             /**
@@ -4457,33 +4605,33 @@ export interface components {
             aspect_ratio: string | null;
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
             directions: string;
             /**
              * Duration
-             * @description Seconds; null: a picture.
+             * @description The duration in seconds; null: an image.
              */
             duration: number | null;
             /**
              * Label
-             * @description For people, such as `Segment 1 video`.
+             * @description A display name, such as `Segment 1 video`.
              * @example Segment 1 video
              */
             label: string;
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              */
             model: string | null;
             /**
              * Number
-             * @description Of the asset, from 1.
+             * @description The number of the version within its asset, from 1.
              */
             number: number;
             /**
              * Resolution
-             * @description Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p.
+             * @description The measured width x height, such as 1920x1080.
              * @example 1920x1080
              */
             resolution: string | null;
@@ -4497,18 +4645,18 @@ export interface components {
         };
         /**
          * PreviousVersion
-         * @description An earlier or rejected version of a segment's video, in short.
+         * @description A summary of an earlier or rejected version of a segment's video.
          */
         PreviousVersion: {
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
             directions: string;
             /**
@@ -4525,17 +4673,17 @@ export interface components {
             id: string;
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              */
             model: string | null;
             /**
              * Number
-             * @description Of the asset's versions, from 1.
+             * @description The number of the version within its asset, from 1.
              */
             number: number;
             /**
              * Quality Score
-             * @description 0 to 1; null: not measured.
+             * @description From 0 to 1; null: not measured.
              * @example 0.85
              */
             quality_score: number | null;
@@ -4548,18 +4696,18 @@ export interface components {
             run_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              */
             status: string;
             /**
              * Thumbnail Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             thumbnail_url: string | null;
             /**
              * Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             url: string | null;
@@ -4708,23 +4856,23 @@ export interface components {
         };
         /**
          * Project
-         * @description Where episodes, members and default settings are.
+         * @description A project: the home of episodes, members and default settings.
          */
         Project: {
             /**
              * Bytes
-             * @description What its versions, films and uploads hold.
+             * @description The size of its versions, films and uploads in bytes.
              */
             bytes: number;
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Description
-             * @description For people.
+             * @description What the project is about.
              */
             description: string;
             /**
@@ -4736,30 +4884,30 @@ export interface components {
             id: string;
             /**
              * My Role
-             * @description The caller's: owner, editor, reviewer or viewer.
+             * @description The role of the authenticated user.
              * @enum {string}
              */
             my_role: "owner" | "editor" | "reviewer" | "viewer";
             /**
              * Name
-             * @description For people.
+             * @description The name of the project.
              */
             name: string;
             /**
              * Revision
-             * @description Rises with every edit; it is the `ETag`.
+             * @description Rises with every edit. It is the `ETag`.
              */
             revision: number;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
         };
         /**
          * ProjectChanges
-         * @description What is left out stays.
+         * @description Fields to change. Fields that are left out keep their value.
          * @example {
          *       "name": "Our holidays in Tuscany"
          *     }
@@ -4767,28 +4915,28 @@ export interface components {
         ProjectChanges: {
             /**
              * Description
-             * @description For people.
+             * @description What the project is about.
              */
             description?: string;
             /**
              * Name
-             * @description For people.
+             * @description The name of the project.
              */
             name?: string;
         };
         /**
          * ProjectCharacter
-         * @description Somebody who appears; goes into every prompt that can take it.
+         * @description A character of the project. It is part of the prompts of all models that support it.
          */
         ProjectCharacter: {
             /**
              * Description
-             * @description For people.
+             * @description What the character looks like.
              */
             description: string | null;
             /**
              * Name
-             * @description For people.
+             * @description The name of the character.
              */
             name: string;
             /**
@@ -4804,73 +4952,73 @@ export interface components {
         ProjectList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Project"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * QualityMetrics
-         * @description Measured from pixels, 0 to 1; null: not measured.
+         * @description Measured quality from 0 to 1; null: not measured.
          */
         QualityMetrics: {
             /**
              * Consistency Score
-             * @description 0 to 1; null: not measured.
+             * @description From 0 to 1; null: not measured.
              * @example 0.85
              */
             consistency_score: number | null;
             /**
              * Overall Score
-             * @description 0 to 1; null: not measured.
+             * @description From 0 to 1; null: not measured.
              * @example 0.85
              */
             overall_score: number | null;
             /**
              * Visual Quality
-             * @description 0 to 1; null: not measured.
+             * @description From 0 to 1; null: not measured.
              * @example 0.85
              */
             visual_quality: number | null;
         };
         /**
          * Quota
-         * @description What the caller may do.
+         * @description The quotas of the authenticated user.
          */
         Quota: {
             /**
              * Generations
-             * @description In any 24 hours, over all projects; each variant counts. null: no limit.
+             * @description The number of generations in 24 hours over all projects; each variant counts. null: no limit.
              * @example 5000
              */
             generations: number | null;
             /**
              * Generations Used
-             * @description In the last 24 hours.
+             * @description The number of generations in the last 24 hours.
              */
             generations_used: number;
             /**
              * Requests
-             * @description In one window.
+             * @description The number of requests per window.
              */
             requests: number;
-            /** @description What your runs may cost in a calendar month (UTC), beside the caps of projects. null: no limit. */
+            /** @description The greatest cost of your runs in a calendar month (UTC), in addition to the caps of projects; null: no limit. */
             spend: components["schemas"]["Money"] | null;
-            /** @description What they have cost since `spent_since`. */
+            /** @description The cost of your runs since `spent_since`. */
             spent: components["schemas"]["Money"];
             /**
              * Spent Since
              * Format: date-time
-             * @description When the month began.
+             * @description The beginning of the calendar month.
              */
             spent_since: string;
             /**
              * Streams
-             * @description Open at the same time.
+             * @description The number of streams open at the same time.
              */
             streams: number;
             /**
@@ -4886,13 +5034,13 @@ export interface components {
         ReachedCap: {
             /**
              * Amount
-             * @description Decimal.
+             * @description A decimal number as a string.
              * @example 0.42
              */
             amount: string;
             /**
              * Currency
-             * @description ISO 4217.
+             * @description The currency code (ISO 4217).
              * @example USD
              */
             currency: string;
@@ -4905,10 +5053,10 @@ export interface components {
         };
         /**
          * RegenerateRequestedEvent
-         * @description Somebody, or a batch, wants a new version of an asset: a run begins.
+         * @description A run was requested by a user or a batch.
          */
         RegenerateRequestedEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -4924,24 +5072,24 @@ export interface components {
             batch_id: string | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
             /**
              * Parent Run Id
-             * @description The rejected, failed or reopened run that it follows.
+             * @description The rejected, failed or reopened run that it follows; null: none.
              */
             parent_run_id: string | null;
             /**
@@ -4960,36 +5108,36 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Source
-             * @description Where its bytes come from.
+             * @description The source of the media.
              * @enum {string}
              */
             source: "generate" | "upload" | "url" | "import" | "existing";
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
         /**
          * Regeneration
-         * @description Seed 004.
+         * @description A new run for a segment's video.
          * @example {
          *       "changes": {
          *         "prompt_modifications": "Pan left.",
@@ -5002,7 +5150,7 @@ export interface components {
         Regeneration: {
             /**
              * Changes
-             * @description prompt_modifications and style_adjustments are appended; directions, model, duration, resolution, aspect_ratio and seed replace; other keys are only recorded.
+             * @description Changes to make. prompt_modifications and style_adjustments are appended; directions, model, duration, resolution, aspect_ratio and seed replace; other fields are only recorded.
              * @example {
              *       "prompt_modifications": "Pan left.",
              *       "seed": 67890
@@ -5011,14 +5159,14 @@ export interface components {
             changes?: components["schemas"]["SuggestedChanges"];
             /**
              * Keep Original
-             * @description false frees the replaced version once the new one is committed.
+             * @description Whether to keep the replaced version after the new one is committed.
              * @default true
              */
             keep_original?: boolean;
         };
         /**
          * Rejection
-         * @description Seed 004.
+         * @description A rejection of the waiting preview.
          * @example {
          *       "reason": "Character appearance inconsistent",
          *       "suggested_changes": {
@@ -5029,18 +5177,18 @@ export interface components {
         Rejection: {
             /**
              * Rating
-             * @description 1 to 5; null: not rated.
+             * @description From 1 to 5; null: not rated.
              */
             rating?: number | null;
             /**
              * Reason
-             * @description For people; kept as the review's feedback.
+             * @description The reason, stored as the review's feedback.
              * @example Character appearance inconsistent
              */
             reason?: string | null;
             /**
              * Regenerate
-             * @description Whether a new run begins with the suggested changes merged in.
+             * @description Whether to start a new run with the suggested changes.
              */
             regenerate?: boolean | null;
             /**
@@ -5053,13 +5201,13 @@ export interface components {
             suggested_changes?: components["schemas"]["SuggestedChanges"] | null;
             /**
              * Version Id
-             * @description The version's; null: none.
+             * @description The version; null: none.
              */
             version_id?: string | null;
         };
         /**
          * Render
-         * @description Generate all, approve all, compile.
+         * @description Generate, approve and compile all segments.
          * @example {
          *       "audio_config": {
          *         "background_music": true,
@@ -5073,44 +5221,44 @@ export interface components {
             audio_config?: components["schemas"]["AudioConfig"];
             /**
              * Batch Size
-             * @description How many are made at the same time, in parallel mode.
+             * @description The number of runs that generate at the same time, in parallel mode.
              * @default 2
              */
             batch_size?: number;
-            /** @description Whether the film has its narrations as text, and how. */
+            /** @description Captions of the narrations. The default is soft. */
             captions?: components["schemas"]["CaptionMode"];
             /**
              * Segment Ids
-             * @description A custom order; null: all that is committed, in film order.
+             * @description The segments in a custom order; null: all committed segments in film order.
              * @example [
              *       "01980000-0000-7000-8000-000000000001"
              *     ]
              */
             segment_ids?: string[] | null;
-            /** @description Of boundaries that `transitions` leaves out. */
+            /** @description The style of transitions that `transitions` does not name. */
             transition_style?: components["schemas"]["TransitionStyle"] | null;
             /**
              * Transitions
-             * @description At single boundaries; the others take `transition_style`.
+             * @description Transitions after single segments; the others use `transition_style`.
              * @default []
              */
             transitions?: components["schemas"]["Boundary"][];
         };
         /**
          * ResetEvent
-         * @description The log cannot continue from the id that was sent; a snapshot follows. Throw away what you have.
+         * @description The stream cannot resume from the id that was sent. Discard your state; a snapshot follows.
          */
         ResetEvent: {
             /**
              * Reason
-             * @description Why.
+             * @description The reason.
              * @enum {string}
              */
             reason: "epoch_changed" | "too_old" | "unknown_id";
         };
         /**
          * Resumption
-         * @description Where a batch goes on.
+         * @description How to resume a batch.
          * @example {
          *       "skip_held": true
          *     }
@@ -5130,7 +5278,7 @@ export interface components {
             skip_held?: boolean;
             /**
              * Start From
-             * @description How many segments to skip, from 0.
+             * @description The number of segments to skip at the beginning.
              */
             start_from?: number | null;
         };
@@ -5141,7 +5289,7 @@ export interface components {
         Review: {
             /**
              * Action
-             * @description What was decided: approve, reject, or request_regeneration (asked for another one while it waited).
+             * @description The decision: approve, reject, or request_regeneration (a new run was started while the preview waited).
              * @enum {string}
              */
             action: "approve" | "reject" | "request_regeneration";
@@ -5155,12 +5303,12 @@ export interface components {
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Decided At
-             * @description null: it is still being decided.
+             * @description When the decision was made; null: pending.
              */
             decided_at: string | null;
             /**
@@ -5172,7 +5320,7 @@ export interface components {
             episode_id: string;
             /**
              * Feedback
-             * @description Of the reviewer, for people; it is never sent to a model.
+             * @description The reviewer's comment. It is never sent to a model.
              */
             feedback: string | null;
             /**
@@ -5184,13 +5332,13 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Next Run Id
-             * @description The run that a rejection started.
+             * @description The run that a rejection started; null: none.
              */
             next_run_id: string | null;
             /**
@@ -5202,17 +5350,17 @@ export interface components {
             project_id: string;
             /**
              * Rating
-             * @description 1 to 5; null: not rated.
+             * @description From 1 to 5; null: not rated.
              */
             rating: number | null;
             /**
              * Reason
-             * @description Why a decision was refused.
+             * @description Why the decision was refused; null: it was not.
              */
             reason: string | null;
             /**
              * Regenerate
-             * @description Whether a new run begins with the suggested changes merged in.
+             * @description Whether to start a new run with the suggested changes.
              */
             regenerate: boolean;
             /**
@@ -5224,7 +5372,7 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
@@ -5237,17 +5385,17 @@ export interface components {
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * User Id
-             * @description null: a policy decided.
+             * @description The reviewer; null: a policy decided.
              */
             user_id: string | null;
             /**
              * Verdict
-             * @description pending, accepted, rejected, or refused: it did not count.
+             * @description The verdict: pending, accepted, rejected, or refused (the decision did not count).
              * @enum {string}
              */
             verdict: "pending" | "accepted" | "rejected" | "refused";
@@ -5266,12 +5414,12 @@ export interface components {
         ReviewList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Review"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
@@ -5282,17 +5430,17 @@ export interface components {
         ReviewPolicy: {
             /**
              * Deadline Minutes
-             * @description To decide on a preview; null: no deadline.
+             * @description Minutes until a preview expires; null: previews do not expire.
              * @example 30
              */
             deadline_minutes: number | null;
         };
         /**
          * ReviewUpdatedEvent
-         * @description A review changed otherwise than by a decision that counted.
+         * @description A review was opened, expired, withdrawn, or a decision on it was refused.
          */
         ReviewUpdatedEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -5303,29 +5451,29 @@ export interface components {
             asset_id: string;
             /**
              * Change
-             * @description What changed.
+             * @description The kind of change.
              * @enum {string}
              */
             change: "opened" | "expired" | "withdrawn" | "refused";
             /**
              * Deadline
-             * @description Until when a preview can be decided on; null: for ever.
+             * @description When the preview expires; null: it does not expire.
              */
             deadline: string | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -5338,7 +5486,7 @@ export interface components {
             project_id: string;
             /**
              * Reason
-             * @description Why a decision was refused.
+             * @description Why the decision was refused; null: it was not.
              */
             reason: ("already_decided" | "expired" | "foreign" | "not_a_candidate" | "withdrawn" | "refused") | null;
             /**
@@ -5350,24 +5498,24 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
@@ -5376,23 +5524,23 @@ export interface components {
          * @description A change of an episode.
          */
         Revision: {
-            /** @description Who caused it. */
+            /** @description Who made the change. */
             actor: components["schemas"]["Actor"];
             /**
              * Change
-             * @description What changed.
+             * @description The kind of change.
              * @example commit
              */
             change: string;
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Details
-             * @description Of the change, by its kind.
+             * @description Details that depend on the kind of change.
              */
             details: {
                 [key: string]: unknown;
@@ -5406,7 +5554,7 @@ export interface components {
             episode_id: string;
             /**
              * Number
-             * @description Per episode, from 1.
+             * @description The number of the revision within its episode, from 1.
              */
             number: number;
         };
@@ -5417,12 +5565,12 @@ export interface components {
         RevisionList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Revision"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
@@ -5440,12 +5588,12 @@ export interface components {
             asset_id: string;
             /**
              * Attempt
-             * @description From 1; a try that failed and may succeed is followed by the next one.
+             * @description The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one.
              */
             attempt: number;
             /**
              * Auto Approve
-             * @description Whether previews are accepted as they come, by policy.
+             * @description Whether previews are accepted automatically.
              */
             auto_approve: boolean;
             /**
@@ -5455,24 +5603,24 @@ export interface components {
             batch_id: string | null;
             /**
              * Character Prompt
-             * @description Added to the characters' text, for this run; null: nothing.
+             * @description Text added to the descriptions of the characters for this run; null: none.
              */
             character_prompt: string | null;
             cost: components["schemas"]["Costs"];
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Deadline
-             * @description To decide until; null: none.
+             * @description When the preview expires; null: it does not expire.
              */
             deadline: string | null;
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description The directions that the request overrides; null: those of the draft or of the committed version.
              */
             directions: string | null;
             /**
@@ -5482,11 +5630,11 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             episode_id: string;
-            /** @description Why it failed; null: it did not. */
+            /** @description The reason of the failure; null: it has not failed. */
             error: components["schemas"]["Failure"] | null;
             /**
              * Finished At
-             * @description When it ended, however; null: it goes on.
+             * @description When it ended; null: it has not ended.
              */
             finished_at: string | null;
             /**
@@ -5498,39 +5646,39 @@ export interface components {
             id: string;
             /**
              * Import Id
-             * @description The import that it belongs to.
+             * @description The import that the run belongs to; null: none.
              */
             import_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Label
-             * @description For people, such as `Segment 1 video`.
+             * @description A display name, such as `Segment 1 video`.
              */
             label: string;
             /**
              * Lost
-             * @description Variants that failed.
+             * @description The failures of variants that could not be generated.
              */
             lost: components["schemas"]["Failure"][];
             /**
              * Message
-             * @description For people.
+             * @description A text for users.
              * @example Generating Segment 1/10...
              */
             message: string | null;
             /**
              * Number
-             * @description Per asset, from 1.
+             * @description The number within its asset, from 1.
              */
             number: number;
             /**
              * Parent Reason
-             * @description Why it follows that one.
+             * @description Why it follows the parent run; null: it has no parent.
              */
             parent_reason: ("rejected" | "retry" | "reopen" | "rollback") | null;
             /**
@@ -5540,7 +5688,7 @@ export interface components {
             parent_run_id: string | null;
             /**
              * Percent
-             * @description 0 to 100; null: it cannot be said.
+             * @description From 0 to 100; null: unknown.
              */
             percent: number | null;
             /**
@@ -5552,79 +5700,79 @@ export interface components {
             project_id: string;
             /**
              * Provider
-             * @description Who makes it, such as animatic or replicate.
+             * @description The provider, such as animatic or replicate.
              */
             provider: string | null;
-            /** @description The decision that closed it; null: none has. */
+            /** @description The review that closed it; null: not reviewed. */
             review: components["schemas"]["Review"] | null;
             /**
              * Review Outcome
-             * @description accepted, rejected, expired, not_chosen; null: not decided.
+             * @description The outcome of the review; null: not decided.
              */
             review_outcome: ("accepted" | "rejected" | "expired" | "withdrawn") | null;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1, in film order; null: the asset is its episode's.
+             * @description The segment's number in film order, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Settings
-             * @description Effective values and where each came from.
+             * @description The effective settings and the source of each.
              */
             settings: {
                 [key: string]: components["schemas"]["Setting"];
             };
             /**
              * Source
-             * @description Where its bytes come from.
+             * @description The source of the media.
              * @enum {string}
              */
             source: "generate" | "upload" | "url" | "import" | "existing";
             /**
              * Started At
-             * @description When a worker took it; null: none has.
+             * @description When a worker started it; null: not started.
              */
             started_at: string | null;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Step
-             * @description What is being done, for programs; null: nothing yet.
+             * @description The current step, for programs; null: none yet.
              */
             step: string | null;
             /**
              * Steps
-             * @description What happened, oldest first.
+             * @description The history of the run, oldest first.
              */
             steps: components["schemas"]["Step"][];
             /**
              * Style Adjustments
-             * @description Added to the project's style, for this run; null: nothing.
+             * @description Text added to the project's style for this run; null: none.
              */
             style_adjustments: string | null;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * Version Id
-             * @description The one that was accepted.
+             * @description The accepted version; null: none.
              */
             version_id: string | null;
             /**
              * Versions
-             * @description What it offers, or offered.
+             * @description The versions that the run offers or offered for review.
              */
             versions: components["schemas"]["Version"][];
         };
@@ -5633,7 +5781,7 @@ export interface components {
          * @description A run ended without a version: `status` is failed or cancelled.
          */
         RunFailedEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -5644,20 +5792,20 @@ export interface components {
             asset_id: string;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
-            /** @description Why it failed; null: it did not. */
+            /** @description The reason of the failure; null: it has not failed. */
             error: components["schemas"]["EventProblem"] | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -5677,24 +5825,24 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
@@ -5705,21 +5853,21 @@ export interface components {
         RunList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Run"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * RunProgressEvent
-         * @description A run is further than before.
+         * @description The progress of a run changed.
          */
         RunProgressEvent: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -5730,24 +5878,24 @@ export interface components {
             asset_id: string;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
             /**
              * Percent
-             * @description 0 to 100; null: it cannot be said.
+             * @description From 0 to 100; null: unknown.
              */
             percent: number | null;
             /**
@@ -5766,51 +5914,51 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Step
-             * @description What is being done, for programs; null: nothing yet.
+             * @description The current step, for programs; null: none yet.
              * @example rendering
              */
             step: string | null;
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
         /**
          * SceneInfo
-         * @description What a script says of a segment.
+         * @description The scene in the script.
          */
         SceneInfo: {
             /**
              * Characters
-             * @description Who appears.
+             * @description The names of the characters in the scene.
              */
             characters: string[];
             /**
              * Description
-             * @description For people.
+             * @description What is seen.
              */
             description: string | null;
             /**
              * Dialogue
-             * @description Who says what.
+             * @description The dialogue, in order.
              * @example [
              *       {
              *         "character": "Ann",
@@ -5823,43 +5971,43 @@ export interface components {
             }[];
             /**
              * Location
-             * @description Where.
+             * @description Where the scene is set.
              */
             location: string | null;
             /**
              * Scene Number
-             * @description As the script counts.
+             * @description The number of the scene in the script.
              */
             scene_number: number | null;
         };
         /**
          * Segment
-         * @description Video fields describe the waiting preview, else the committed version.
+         * @description A segment. Its video fields describe the preview that waits for a decision, or else the committed version.
          */
         Segment: {
             /**
              * Approval Status
-             * @description Of the newest decision: approved, rejected, needs_revision (rejected, and changes were suggested); null: none yet.
+             * @description The newest decision: approved, rejected or needs_revision (rejected with suggested changes); null: none yet.
              */
             approval_status: ("approved" | "rejected" | "needs_revision") | null;
             /**
              * Approved At
-             * @description When the committed video was accepted; null: none is.
+             * @description When the committed video was accepted; null: none is committed.
              */
             approved_at: string | null;
-            /** @description Every slot of it, in the order they were made. */
+            /** @description The ids of the segment's assets. */
             assets: components["schemas"]["SegmentAssets"];
-            /** @description What every view but the preview plays. */
+            /** @description The version that films and all other views use; null: none yet. */
             committed_version: components["schemas"]["Version"] | null;
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Duration
-             * @description Seconds of the video; without one, what is wanted.
+             * @description The duration of the video in seconds, or the target duration if there is none.
              */
             duration: number | null;
             /**
@@ -5871,22 +6019,22 @@ export interface components {
             episode_id: string;
             /**
              * File Size
-             * @description Bytes of the video; null: there is none.
+             * @description The size of the video in bytes; null: there is none.
              */
             file_size: number | null;
             /**
              * Filmstrip Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             filmstrip_url: string | null;
             /**
              * Format
-             * @description Of the video's file, such as mp4; null: there is none.
+             * @description The file format of the video, such as mp4; null: there is none.
              * @example mp4
              */
             format: string | null;
-            /** @description What the video that is described was asked for. */
+            /** @description What the described video was generated with. */
             generation_params: components["schemas"]["GenerationParams"];
             /**
              * Id
@@ -5897,7 +6045,7 @@ export interface components {
             id: string;
             /**
              * Parent Version Id
-             * @description The version that it was made to replace; null: the first of its asset.
+             * @description The version that it was generated to replace; null: the first of its asset.
              */
             parent_version_id: string | null;
             /**
@@ -5912,96 +6060,100 @@ export interface components {
              * @example 01980000-0000-7000-8000-000000000001
              */
             project_id: string;
-            /** @description Of the video that is described. */
+            /** @description The quality of the described video. */
             quality_metrics: components["schemas"]["QualityMetrics"];
             /**
+             * Rejection Reason
+             * @description The reason of the newest rejection of the video; null: none was given, or it was never rejected.
+             */
+            rejection_reason: string | null;
+            /**
              * Resolution
-             * @description Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p.
+             * @description The measured width x height, such as 1920x1080; null: there is no video.
              */
             resolution: string | null;
             /**
              * Revision
-             * @description Rises with every edit; it is the `ETag`.
+             * @description Rises with every edit. It is the `ETag`.
              */
             revision: number;
             /**
              * Scene Id
-             * @description As the tool calls it that wrote the script; null: it did not.
+             * @description The id in the tool that wrote the script; null: none.
              */
             scene_id: string | null;
-            /** @description What is seen where, and who speaks. */
             scene_info: components["schemas"]["SceneInfo"];
             /**
              * Segment Number
-             * @description From 1, in film order.
+             * @description The number in film order, from 1.
              */
             segment_number: number;
             /**
              * Shot Id
-             * @description As the tool calls it that wrote the script; null: it did not.
+             * @description The id in the tool that wrote the script; null: none.
              */
             shot_id: string | null;
             /**
              * Status
-             * @description Of the newest run of its video: pending, generating, completed, failed.
+             * @description The status of the newest run of the video.
              * @enum {string}
              */
             status: "pending" | "generating" | "completed" | "failed";
             /**
              * Target Duration
-             * @description Seconds wanted.
+             * @description The target duration in seconds.
              */
             target_duration: number | null;
             /**
              * Thumbnail Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             thumbnail_url: string | null;
-            /** @description How it goes over into the next segment; null: as the compilation says. */
+            /** @description The transition into the next segment; null: as the compilation specifies. */
             transition_after: components["schemas"]["Transition"] | null;
             /**
              * Type
-             * @description scene, shot or transition.
+             * @description The kind of segment.
              * @enum {string}
              */
             type: "scene" | "shot" | "transition";
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * User Notes
-             * @description Of whoever edits; never sent to a model.
+             * @description Notes of editors. They are never sent to a model.
              */
             user_notes: string;
             /**
              * Version
-             * @description The number of the video version that is described; null: there is none.
+             * @description The number of the described version; null: there is none.
              */
             version: number | null;
             /**
              * Version Id
-             * @description The version's; null: none.
+             * @description The version; null: none.
              */
             version_id: string | null;
             /**
              * Video Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             video_url: string | null;
             /**
              * Waiting Run Id
-             * @description The run whose preview waits for a decision.
+             * @description The run whose preview waits for a decision; null: none.
              */
             waiting_run_id: string | null;
         };
         /**
          * SegmentAssets
-         * @description The ids of a segment's slots.
+         * @description The ids of a segment's assets.
          */
         SegmentAssets: {
             /**
@@ -6028,7 +6180,7 @@ export interface components {
         };
         /**
          * SegmentChanges
-         * @description What is left out stays; null clears.
+         * @description Fields to change. Fields that are left out keep their value; null clears.
          * @example {
          *       "transition_after": {
          *         "duration": 0.5,
@@ -6044,13 +6196,23 @@ export interface components {
              */
             duration?: number | null;
             /**
+             * Scene Id
+             * @description The scene's id in the tool that wrote the script.
+             */
+            scene_id?: string | null;
+            /**
              * Scene Info
-             * @description What is seen where, and who speaks.
+             * @description The scene in the script.
              */
             scene_info?: components["schemas"]["NewScene"] | null;
             /**
+             * Shot Id
+             * @description The shot's id in the tool that wrote the script.
+             */
+            shot_id?: string | null;
+            /**
              * Transition After
-             * @description How it goes over into the next segment; null: as the compilation says.
+             * @description The transition into the next segment; null: as the compilation specifies.
              * @example {
              *       "duration": 0.5,
              *       "style": "fade"
@@ -6059,13 +6221,13 @@ export interface components {
             transition_after?: components["schemas"]["NewTransition"] | null;
             /**
              * Type
-             * @description scene, shot or transition.
+             * @description The kind of segment.
              * @enum {string}
              */
             type?: "scene" | "shot" | "transition";
             /**
              * User Notes
-             * @description Of whoever edits; never sent to a model.
+             * @description Notes of editors. They are never sent to a model.
              */
             user_notes?: string | null;
         };
@@ -6099,38 +6261,38 @@ export interface components {
         SegmentList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Segment"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * SegmentsStatus
-         * @description An episode's segments, counted and listed.
+         * @description The status of an episode's segments.
          */
         SegmentsStatus: {
             /**
              * Approved
-             * @description Those whose newest decision approved.
+             * @description The number of segments whose newest decision was an approval.
              */
             approved: number;
             /**
              * Completed
-             * @description Approved ones included.
+             * @description The number of segments that have a video, including approved ones.
              */
             completed: number;
             /**
              * Current Segment
-             * @description The number of the segment that is being made, else of the first that is not approved; null: none of either.
+             * @description The number of the segment that is generating, or else of the first one that is not approved; null: neither.
              */
             current_segment: number | null;
             /**
              * Failed
-             * @description Those whose newest run failed.
+             * @description The number of segments whose newest run failed.
              */
             failed: number;
             /**
@@ -6140,64 +6302,64 @@ export interface components {
             pending: number;
             /**
              * Rejected
-             * @description Those whose newest decision rejected, needs_revision included.
+             * @description The number of segments whose newest decision was a rejection, including needs_revision.
              */
             rejected: number;
             /**
              * Segments
-             * @description In film order.
+             * @description The segments in film order.
              */
             segments: components["schemas"]["StatusOfSegment"][];
             /**
              * Total Segments
-             * @description Segments in all.
+             * @description The total number of segments.
              */
             total_segments: number;
         };
         /**
          * Setting
-         * @description A setting that is in force, and where it comes from.
+         * @description An effective setting and its source.
          */
         Setting: {
             /**
              * Source
-             * @description override, project.video, project.image, project.narration, project.music, existing or default.
+             * @description The source of the value: override, project.video, project.image, project.narration, project.music, existing or default.
              * @example project.video
              */
             source: string;
             /**
              * Value
-             * @description What is in force.
+             * @description The effective value.
              */
             value: unknown;
         };
         /**
          * Settings
-         * @description A project's defaults. Values in `video`, `image`, `narration`, `music` are those of the model.
+         * @description A project's defaults. The fields of `video`, `image`, `narration` and `music` are settings of the model.
          */
         Settings: {
             /**
              * Characters
-             * @description Who appears.
+             * @description The characters of the project.
              */
             characters: components["schemas"]["ProjectCharacter"][];
             /**
              * Image
-             * @description Settings of its starting images and other pictures.
+             * @description The settings of starting images and other images.
              */
             image: {
                 [key: string]: unknown;
             };
             /**
              * Music
-             * @description Settings of the music.
+             * @description The settings of music.
              */
             music: {
                 [key: string]: unknown;
             };
             /**
              * Narration
-             * @description Settings of narrations.
+             * @description The settings of narrations.
              * @example {
              *       "language": "en"
              *     }
@@ -6217,23 +6379,23 @@ export interface components {
             review: components["schemas"]["ReviewPolicy"];
             /**
              * Revision
-             * @description Rises with every edit; it is the `ETag`.
+             * @description Rises with every edit. It is the `ETag`.
              */
             revision: number;
-            /** @description What the project may spend; null: no limit. */
+            /** @description The spend cap of the project; null: no limit. */
             spend_cap: components["schemas"]["SpendCap"] | null;
             /**
              * Style
-             * @description Put before every prompt, such as `Warm film stock`.
+             * @description Text that is put before every prompt, such as `Warm film stock`.
              */
             style: string | null;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
-            /** @description Settings of videos. */
+            /** @description The settings of videos. */
             video: components["schemas"]["VideoSettings"];
             /**
              * Workflow
@@ -6244,7 +6406,7 @@ export interface components {
         };
         /**
          * SettingsChanges
-         * @description A merge patch: sections merge, null takes a setting away. `spend_cap` and `review` need an owner.
+         * @description Settings to change: objects are merged, null removes a setting. `spend_cap` and `review` require an owner.
          * @example {
          *       "review": {
          *         "deadline_minutes": 60
@@ -6259,14 +6421,14 @@ export interface components {
         SettingsChanges: {
             /**
              * Characters
-             * @description Who appears.
+             * @description The characters of the project.
              */
             characters?: components["schemas"]["NewProjectCharacter"][] | null;
-            /** @description Settings of its starting images and other pictures. */
+            /** @description The settings of starting images and other images. */
             image?: components["schemas"]["ModelSettings"] | null;
-            /** @description Settings of the music. */
+            /** @description The settings of music. */
             music?: components["schemas"]["ModelSettings"] | null;
-            /** @description Settings of narrations. */
+            /** @description The settings of narrations. */
             narration?: components["schemas"]["ModelSettings"] | null;
             /**
              * Output
@@ -6301,11 +6463,11 @@ export interface components {
             spend_cap?: components["schemas"]["NewSpendCap"] | null;
             /**
              * Style
-             * @description Put before every prompt, such as `Warm film stock`.
+             * @description Text that is put before every prompt, such as `Warm film stock`; null removes it.
              */
             style?: string | null;
             /**
-             * @description Settings of videos.
+             * @description The settings of videos.
              * @example {
              *       "model": "animatic/camera",
              *       "resolution": "1080p"
@@ -6314,7 +6476,7 @@ export interface components {
             video?: components["schemas"]["NewVideoSettings"] | null;
             /**
              * Workflow
-             * @description Whether a batch that does not say waits for reviews; null: the operator's default.
+             * @description Whether batches wait for reviews by default; null: the operator's default.
              */
             workflow?: ("step_by_step" | "monolithic") | null;
         };
@@ -6323,11 +6485,11 @@ export interface components {
          * @description A batch that has not ended.
          */
         SnapshotBatch: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Approved
-             * @description Segments whose video is committed.
+             * @description The number of segments whose video is committed.
              */
             approved: number;
             /**
@@ -6339,27 +6501,27 @@ export interface components {
             batch_id: string;
             /**
              * Completed
-             * @description Segments whose video is there, approved ones included.
+             * @description The number of segments that have a video, including approved ones.
              */
             completed: number;
             /**
              * Current Segment
-             * @description The number of the segment that is being made, else of the first that is not approved; null: none of either.
+             * @description The number of the segment that is generating, or else of the first one that is not approved; null: neither.
              */
             current_segment: number | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Failed
-             * @description Segments whose newest run failed and that have no video.
+             * @description The number of segments whose newest run failed and that have no video.
              */
             failed: number;
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
@@ -6372,19 +6534,19 @@ export interface components {
             project_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "running" | "waiting_review" | "paused" | "completed" | "failed" | "cancelled";
             /**
              * Total
-             * @description Segments in all.
+             * @description The total number of segments.
              */
             total: number;
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
@@ -6393,7 +6555,7 @@ export interface components {
          * @description A compilation that has not ended.
          */
         SnapshotCompilation: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Compilation Job Id
@@ -6404,18 +6566,18 @@ export interface components {
             compilation_job_id: string;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
             /**
              * Output Duration
-             * @description Seconds; null: it is not there yet.
+             * @description The duration of the film in seconds; null: not completed.
              */
             output_duration: number | null;
             /**
@@ -6432,35 +6594,35 @@ export interface components {
             project_id: string;
             /**
              * Status
-             * @description Where it stands.
+             * @description The current status.
              * @enum {string}
              */
             status: "pending" | "processing" | "completed" | "failed" | "cancelled";
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
         };
         /**
          * SnapshotEvent
-         * @description What is under way or waits at this place in the log: the first event of a stream that does not resume.
+         * @description All active and reviewable work at this position in the log: the first event of a stream that does not resume.
          */
         SnapshotEvent: {
             /**
              * Batches
-             * @description Those that have not ended.
+             * @description The batches that have not ended.
              */
             batches: components["schemas"]["SnapshotBatch"][];
             /**
              * Compilations
-             * @description Those that have not ended.
+             * @description The compilations that have not ended.
              */
             compilations: components["schemas"]["SnapshotCompilation"][];
             /**
              * Runs
-             * @description How many, or those that are active or wait for a decision.
+             * @description The runs that are active or wait for a decision.
              */
             runs: components["schemas"]["SnapshotRun"][];
         };
@@ -6469,7 +6631,7 @@ export interface components {
          * @description A run that is active or waits for a decision.
          */
         SnapshotRun: {
-            /** @description Who caused it; null: nobody in particular. */
+            /** @description Who caused the event; null: unknown. */
             actor: components["schemas"]["Actor"] | null;
             /**
              * Asset Id
@@ -6485,29 +6647,29 @@ export interface components {
             batch_id: string | null;
             /**
              * Deadline
-             * @description Until when a preview can be decided on; null: for ever.
+             * @description When the preview expires; null: it does not expire.
              */
             deadline: string | null;
             /**
              * Episode Id
-             * @description null: it concerns the whole project.
+             * @description The episode; null: the event concerns the whole project.
              */
             episode_id: string | null;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Message
-             * @description For people, in one line.
+             * @description A message for users, in one line.
              * @example Segment 1 completed! Ready for review.
              */
             message: string | null;
             /**
              * Percent
-             * @description 0 to 100; null: it cannot be said.
+             * @description From 0 to 100; null: unknown.
              */
             percent: number | null;
             /**
@@ -6526,12 +6688,12 @@ export interface components {
             run_id: string;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1.
+             * @description The segment's number, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
@@ -6541,41 +6703,41 @@ export interface components {
             source: string;
             /**
              * Status
-             * @description The run's, from now on.
+             * @description The new status of the run.
              * @enum {string}
              */
             status: "requested" | "queued" | "generating" | "preview_ready" | "accepted" | "complete" | "rejected" | "expired" | "failed" | "cancelled";
             /**
              * Step
-             * @description What is being done, for programs; null: nothing yet.
+             * @description The current step, for programs; null: none yet.
              */
             step: string | null;
             /**
              * Updated At
              * Format: date-time
-             * @description Of what it tells about: apply only what is newer than what you have.
+             * @description The resource's `updated_at`. Apply the event only if it is newer than your state.
              */
             updated_at: string;
             /**
              * Version Ids
-             * @description The candidates, once there are any.
+             * @description The versions to decide on; empty while there are none.
              */
             version_ids: string[];
         };
         /**
          * SpendCap
-         * @description What a project may spend.
+         * @description The greatest amount that a project may spend in a period.
          */
         SpendCap: {
             /**
              * Amount
-             * @description Decimal, as a text.
+             * @description A decimal number as a string.
              * @example 50.00
              */
             amount: string;
             /**
              * Currency
-             * @description ISO 4217.
+             * @description The currency code (ISO 4217).
              */
             currency: string;
             /**
@@ -6587,25 +6749,25 @@ export interface components {
         };
         /**
          * Stale
-         * @description Why something is out of date.
+         * @description Why an asset is out of date.
          */
         Stale: {
             /**
              * Cause
-             * @description What changed.
+             * @description The kind of change.
              * @constant
              */
             cause: "starting_image";
             /**
              * Since
              * Format: date-time
-             * @description When.
+             * @description When it happened.
              */
             since: string;
         };
         /**
          * Started
-         * @description Seed 004.
+         * @description The batch that was started.
          */
         Started: {
             /**
@@ -6623,7 +6785,7 @@ export interface components {
             status: "started";
             /**
              * Total Segments
-             * @description Segments in all.
+             * @description The total number of segments.
              */
             total_segments: number;
         };
@@ -6647,12 +6809,12 @@ export interface components {
         };
         /**
          * StatusOfSegment
-         * @description A segment, in short.
+         * @description The status of a segment.
          */
         StatusOfSegment: {
             /**
              * Approval Status
-             * @description Of the newest decision: approved, rejected, needs_revision (rejected, and changes were suggested); null: none yet.
+             * @description The newest decision: approved, rejected or needs_revision (rejected with suggested changes); null: none yet.
              */
             approval_status: ("approved" | "rejected" | "needs_revision") | null;
             /**
@@ -6669,63 +6831,63 @@ export interface components {
             id: string;
             /**
              * Quality Score
-             * @description 0 to 1; null: not measured.
+             * @description From 0 to 1; null: not measured.
              * @example 0.85
              */
             quality_score: number | null;
             /**
              * Segment Number
-             * @description From 1, in film order; null: the asset is its episode's.
+             * @description The segment's number in film order, from 1; null: the asset belongs to the episode.
              */
             segment_number: number;
             /**
              * Status
-             * @description Of the newest run of its video: pending, generating, completed, failed.
+             * @description The status of the newest run of the video.
              * @enum {string}
              */
             status: "pending" | "generating" | "completed" | "failed";
             /**
              * Thumbnail Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             thumbnail_url: string | null;
             /**
              * Video Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             video_url: string | null;
         };
         /**
          * Step
-         * @description A moment in a run's history.
+         * @description A step in the history of a run.
          */
         Step: {
             /**
              * At
              * Format: date-time
-             * @description When.
+             * @description When it happened.
              */
             at: string;
             /**
              * Attempt
-             * @description From 1; a try that failed and may succeed is followed by the next one.
+             * @description The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one.
              */
             attempt: number;
             /**
              * Message
-             * @description For people, in one line; null: nothing to say.
+             * @description A message for users, in one line; null: none.
              */
             message: string;
             /**
              * State
-             * @description Where it stands.
+             * @description The current status.
              */
             state: string;
             /**
              * Step
-             * @description What is being done, for programs; null: nothing yet.
+             * @description The current step, for programs; null: none yet.
              */
             step: string;
         };
@@ -6784,18 +6946,18 @@ export interface components {
         };
         /**
          * Ticket
-         * @description Opens one stream where no header can be sent.
+         * @description A ticket that opens one stream, for clients that cannot send headers.
          */
         Ticket: {
             /**
              * Expires At
              * Format: date-time
-             * @description It opens one stream before that.
+             * @description When the ticket expires.
              */
             expires_at: string;
             /**
              * Ticket
-             * @description Send it as `?ticket=` of the stream.
+             * @description Send it as the query parameter `ticket` of the stream.
              */
             ticket: string;
         };
@@ -6823,7 +6985,7 @@ export interface components {
         };
         /**
          * Transition
-         * @description How one segment goes over into the next.
+         * @description The transition from a segment into the next one.
          */
         Transition: {
             /**
@@ -6831,7 +6993,7 @@ export interface components {
              * @description Seconds.
              */
             duration: number;
-            /** @description Put before every prompt, such as `Warm film stock`. */
+            /** @description The style of the transition. */
             style: components["schemas"]["TransitionStyle"];
         };
         /**
@@ -6864,18 +7026,18 @@ export interface components {
         };
         /**
          * Upload
-         * @description A file that was sent.
+         * @description An uploaded file.
          */
         Upload: {
             /**
              * Content Type
-             * @description Of the bytes, as they were recognised.
+             * @description The media type, detected from the content.
              */
             content_type: string;
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
@@ -6885,7 +7047,7 @@ export interface components {
             duration: number | null;
             /**
              * Filename
-             * @description As it was sent.
+             * @description The file name that was sent.
              */
             filename: string;
             /**
@@ -6902,7 +7064,7 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "image" | "video" | "audio";
@@ -6915,23 +7077,23 @@ export interface components {
             project_id: string;
             /**
              * Sha256
-             * @description Of the bytes, in hex.
+             * @description The SHA-256 of the content in hexadecimal.
              */
             sha256: string;
             /**
              * Size
-             * @description Bytes.
+             * @description The size in bytes.
              */
             size: number;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             url: string | null;
@@ -6943,22 +7105,22 @@ export interface components {
         };
         /**
          * Usage
-         * @description What was spent.
+         * @description The spending of a project.
          */
         Usage: {
             /**
              * From
-             * @description The beginning, inclusive.
+             * @description The beginning of the period, inclusive; null: unlimited.
              */
             from: string | null;
             /**
              * Group By
-             * @description What the groups are of.
+             * @description What the groups are formed by.
              */
             group_by: string;
             /**
              * Groups
-             * @description What each group cost.
+             * @description The spending of each group.
              */
             groups: components["schemas"]["UsageGroup"][];
             /**
@@ -6970,43 +7132,43 @@ export interface components {
             project_id: string;
             /**
              * To
-             * @description The end, exclusive.
+             * @description The end of the period, exclusive; null: unlimited.
              */
             to: string | null;
             /**
              * Totals
-             * @description By currency.
+             * @description The totals by currency.
              */
             totals: components["schemas"]["Money"][];
         };
         /**
          * UsageGroup
-         * @description What one group spent.
+         * @description The spending of one group.
          */
         UsageGroup: {
             /**
              * Amount
-             * @description Decimal, as a text.
+             * @description A decimal number as a string.
              */
             amount: string;
             /**
              * Currency
-             * @description ISO 4217.
+             * @description The currency code (ISO 4217).
              */
             currency: string;
             /**
              * Estimated
-             * @description How much of the amount is an estimate.
+             * @description The part of the amount that is an estimate.
              */
             estimated: string;
             /**
              * Key
-             * @description What the group is of.
+             * @description The value that the runs of the group have in common.
              */
             key: string;
             /**
              * Runs
-             * @description How many runs.
+             * @description The number of runs.
              */
             runs: number;
         };
@@ -7017,7 +7179,7 @@ export interface components {
         Version: {
             /**
              * Accepted At
-             * @description null: it was not accepted.
+             * @description When the version was accepted; null: it was not.
              */
             accepted_at: string | null;
             /**
@@ -7034,34 +7196,34 @@ export interface components {
             asset_id: string;
             /**
              * Character Prompt
-             * @description Added to the characters' text, for this run; null: nothing.
+             * @description Text added to the descriptions of the characters for this run; null: none.
              */
             character_prompt: string | null;
             /**
              * Committed
-             * @description The one that the rest of the world sees.
+             * @description Whether this is the version that films and all other views use.
              */
             committed: boolean;
             /**
              * Content Type
-             * @description Of the bytes, as they were recognised.
+             * @description The media type, detected from the content.
              */
             content_type: string;
             cost: components["schemas"]["Costs"];
             /**
              * Created At
              * Format: date-time
-             * @description When it was made.
+             * @description When the resource was created.
              */
             created_at: string;
             /**
              * Directions
-             * @description What the user asks for, unstyled: movie directions, a picture's prompt, a narration's script.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
             directions: string;
             /**
              * Duration
-             * @description Seconds, as probed.
+             * @description The measured duration in seconds.
              */
             duration: number | null;
             /**
@@ -7073,7 +7235,7 @@ export interface components {
             episode_id: string;
             /**
              * Filmstrip Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             filmstrip_url: string | null;
@@ -7084,7 +7246,7 @@ export interface components {
             fps: number | null;
             /**
              * Gone
-             * @description Retention has deleted its bytes.
+             * @description Whether retention has deleted the file.
              */
             gone: boolean;
             /**
@@ -7096,30 +7258,30 @@ export interface components {
             id: string;
             /**
              * Info
-             * @description The provider's own facts, such as `animatic: true`.
+             * @description Further facts from the provider, such as `animatic: true`.
              */
             info: {
                 [key: string]: unknown;
             };
             /**
              * Kind
-             * @description What the slot holds.
+             * @description The kind of asset.
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              */
             model: string | null;
             /**
              * Number
-             * @description Per asset, from 1.
+             * @description The number within its asset, from 1.
              */
             number: number;
             /**
              * Parent Version Id
-             * @description What it was made to replace.
+             * @description The version that it was generated to replace; null: none.
              */
             parent_version_id: string | null;
             /**
@@ -7131,31 +7293,31 @@ export interface components {
             project_id: string;
             /**
              * Provenance
-             * @description Of its Content Credentials.
+             * @description The state of its Content Credentials; null: unknown.
              */
             provenance: ("signed" | "unsigned") | null;
             /**
              * Provider
-             * @description Who makes it, such as animatic or replicate.
+             * @description The provider, such as animatic or replicate.
              * @example animatic
              */
             provider: string;
             /**
              * Proxy Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             proxy_url: string | null;
             /**
              * Quality Metrics
-             * @description Measured from pixels; scores are 0 to 1.
+             * @description Measured quality; scores are from 0 to 1.
              */
             quality_metrics: {
                 [key: string]: number | null;
             };
             /**
              * Resolution
-             * @description As probed.
+             * @description The measured width x height.
              * @example 1920x1080
              */
             resolution: string | null;
@@ -7168,74 +7330,74 @@ export interface components {
             run_id: string;
             /**
              * Seed
-             * @description The same one makes the same again, where the model can; null: each run draws its own.
+             * @description Runs with the same seed give the same result, where the model supports it; null: each run draws its own seed.
              */
             seed: number | null;
             /**
              * Segment Id
-             * @description null: the asset is its episode's, such as music.
+             * @description The segment; null: the asset belongs to the episode, such as music.
              */
             segment_id: string | null;
             /**
              * Segment Number
-             * @description From 1, in film order; null: the asset is its episode's.
+             * @description The segment's number in film order, from 1; null: the asset belongs to the episode.
              */
             segment_number: number | null;
             /**
              * Settings
-             * @description The model's own, by name: GET /models lists each model's.
+             * @description Settings of the model by name: see `settings_schema` in GET /models.
              */
             settings: {
                 [key: string]: components["schemas"]["Setting"];
             };
             /**
              * Size
-             * @description Bytes.
+             * @description The size in bytes.
              */
             size: number;
             /**
              * Starting Image Version Id
-             * @description The starting image that it was made from; null: none.
+             * @description The starting image that it was generated from; null: none.
              */
             starting_image_version_id: string | null;
             /**
              * Status
-             * @description What became of it.
+             * @description The status of the version.
              * @enum {string}
              */
             status: "preview" | "accepted" | "rejected" | "expired" | "not_chosen";
             /**
              * Style
-             * @description The project's then, and what the run added to it; not part of directions.
+             * @description The project's style at that time with the adjustments of the run. It is not part of the directions.
              */
             style: string | null;
             /**
              * Thumbnail Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             thumbnail_url: string | null;
             /**
              * Unmeasured
-             * @description Why a metric is null.
+             * @description The reason why a metric is null, by the name of the metric.
              */
             unmeasured: {
                 [key: string]: string;
             };
             /**
              * Unsigned Reason
-             * @description Why it carries none.
+             * @description Why it has no Content Credentials; null: it has.
              */
             unsigned_reason: string | null;
             /**
              * Updated At
              * Format: date-time
-             * @description Rises on any change.
+             * @description When the resource last changed. It rises with every change.
              */
             updated_at: string;
             /**
              * Url
-             * @description Signed; changes exactly when the media do: compare `v`, not the URL. null: there is none.
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             url: string | null;
@@ -7247,18 +7409,18 @@ export interface components {
         VersionList: {
             /**
              * Data
-             * @description This page.
+             * @description The items of this page.
              */
             data: components["schemas"]["Version"][];
             /**
              * Next Cursor
-             * @description Send it as `cursor` for the next page; null: this is the last.
+             * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
         };
         /**
          * VideoSettings
-         * @description The project's defaults for videos, with further settings of the model; null: not set.
+         * @description The project's defaults for videos, including further settings of the model; null: not set.
          */
         VideoSettings: {
             /**
@@ -7273,22 +7435,22 @@ export interface components {
             duration: number | null;
             /**
              * Image Model
-             * @description The model of starting images.
+             * @description The slug of the model for starting images.
              */
             image_model: string | null;
             /**
              * Model
-             * @description Its slug, such as `animatic/camera`; null: what the settings say.
+             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
              */
             model: string | null;
             /**
              * Resolution
-             * @description Width x height as probed, such as 1920x1080; in settings a name of the model's, such as 1080p.
+             * @description A size that the model offers, such as 1080p.
              */
             resolution: string | null;
             /**
              * Seed
-             * @description The same one makes the same again, where the model can; null: each run draws its own.
+             * @description Runs with the same seed give the same result, where the model supports it; null: each run draws its own seed.
              */
             seed: number | null;
         } & {
@@ -7298,6 +7460,19 @@ export interface components {
     responses: {
         /** @description already-decided: Already decided or expired; busy: Work is in progress; idempotency-in-flight: A request with this Idempotency-Key is in progress */
         "already-decided.busy.idempotency-in-flight": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                /** @description Seconds. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description already-decided: Already decided or expired; busy: Work is in progress; idempotency-in-flight: A request with this Idempotency-Key is in progress; invalid-state: Not allowed in the current state */
+        "already-decided.busy.idempotency-in-flight.invalid-state": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
                 "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -7704,22 +7879,22 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description The methods that the path has.
+         * @description The methods of the path.
          * @example GET, HEAD
          */
         Allow: string;
         /**
-         * @description `true`: the first answer to this key, given again.
+         * @description `true`: the stored response to this key.
          * @example true
          */
         "Idempotency-Replayed": "true";
         /**
-         * @description Where the resource is.
+         * @description The path of the resource.
          * @example /api/v1/runs/01980000-0000-7000-8000-000000000001
          */
         Location: string;
         /**
-         * @description What is left of it: `r` requests for the next `t` seconds.
+         * @description The rest of the quota: `r` requests for the next `t` seconds.
          * @example "user";r=582;t=31
          */
         RateLimit: string;
@@ -7734,7 +7909,7 @@ export interface components {
          */
         "Retry-After": number;
         /**
-         * @description The scheme to sign in with.
+         * @description The authentication scheme.
          * @example Bearer
          */
         "WWW-Authenticate": string;
@@ -7748,7 +7923,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -7788,7 +7963,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -7823,11 +7998,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that the change builds on, or `*` to overwrite whatever is there. */
+                /** @description The ETag of the resource that you read, or `*` to overwrite any revision. */
                 "If-Match": string;
             };
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -7872,7 +8047,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -7905,11 +8080,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this status; a comma means OR. */
                 status?: string;
@@ -7922,7 +8097,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -7956,13 +8131,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -7973,7 +8148,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -8019,11 +8194,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this status; a comma means OR. */
                 status?: string;
@@ -8036,7 +8211,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -8070,13 +8245,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an asset. */
+                /** @description The id of an asset. */
                 asset_id: string;
             };
             cookie?: never;
@@ -8087,7 +8262,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -8261,11 +8436,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
             };
             path: {
-                /** @description Of a batch. */
+                /** @description The id of a batch. */
                 batch_id: string;
             };
             cookie?: never;
@@ -8301,20 +8476,20 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a batch. */
+                /** @description The id of a batch. */
                 batch_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -8356,20 +8531,20 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a batch. */
+                /** @description The id of a batch. */
                 batch_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -8411,13 +8586,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a batch. */
+                /** @description The id of a batch. */
                 batch_id: string;
             };
             cookie?: never;
@@ -8428,7 +8603,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -8472,11 +8647,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
             };
             path: {
-                /** @description Of a compilation. */
+                /** @description The id of a compilation. */
                 compilation_id: string;
             };
             cookie?: never;
@@ -8512,20 +8687,20 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a compilation. */
+                /** @description The id of a compilation. */
                 compilation_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -8568,7 +8743,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a compilation. */
+                /** @description The id of a compilation. */
                 compilation_id: string;
             };
             cookie?: never;
@@ -8610,7 +8785,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8647,7 +8822,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8679,11 +8854,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that the change builds on, or `*` to overwrite whatever is there. */
+                /** @description The ETag of the resource that you read, or `*` to overwrite any revision. */
                 "If-Match": string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8728,11 +8903,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this kind; a comma means OR. */
                 kind?: string;
@@ -8745,7 +8920,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8779,11 +8954,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8829,11 +9004,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this status; a comma means OR. */
                 status?: string;
@@ -8842,7 +9017,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8876,13 +9051,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8893,7 +9068,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -8939,11 +9114,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this status; a comma means OR. */
                 status?: string;
@@ -8952,7 +9127,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -8986,13 +9161,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9035,11 +9210,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9084,7 +9259,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9119,7 +9294,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9155,11 +9330,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that the change builds on, or `*` to overwrite whatever is there. */
+                /** @description The ETag of the resource that you read, or `*` to overwrite any revision. */
                 "If-Match": string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9203,13 +9378,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9220,7 +9395,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -9266,16 +9441,16 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
             };
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9310,11 +9485,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this kind; a comma means OR. */
                 kind?: string;
@@ -9323,7 +9498,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9357,11 +9532,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9407,7 +9582,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of an episode. */
+                /** @description The id of an episode. */
                 episode_id: string;
             };
             cookie?: never;
@@ -9625,11 +9800,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
             };
             path: {
-                /** @description Of an import. */
+                /** @description The id of an import. */
                 import_id: string;
             };
             cookie?: never;
@@ -9665,20 +9840,20 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of an import. */
+                /** @description The id of an import. */
                 import_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -9820,11 +9995,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this kind; a comma means OR. */
                 kind?: string;
@@ -9865,11 +10040,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this project id; a comma means OR. */
                 project_id?: string;
@@ -9907,7 +10082,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -9954,7 +10129,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -9991,7 +10166,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10023,11 +10198,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that the change builds on, or `*` to overwrite whatever is there. */
+                /** @description The ETag of the resource that you read, or `*` to overwrite any revision. */
                 "If-Match": string;
             };
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10072,18 +10247,18 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this episode id; a comma means OR. */
                 episode_id?: string;
             };
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10117,11 +10292,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10173,7 +10348,7 @@ export interface operations {
                 "Last-Event-ID"?: string;
             };
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10353,13 +10528,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10370,7 +10545,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -10415,16 +10590,16 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
             };
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10459,7 +10634,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
                 /** @description The subject of the user's tokens. */
                 user_id: string;
@@ -10503,7 +10678,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
                 /** @description The subject of the user's tokens. */
                 user_id: string;
@@ -10539,7 +10714,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10574,11 +10749,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this kind; a comma means OR. */
                 kind?: string;
@@ -10597,7 +10772,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10632,11 +10807,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this kind; a comma means OR. */
                 kind?: string;
@@ -10657,7 +10832,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10692,11 +10867,11 @@ export interface operations {
             query?: {
                 /** @description Items per page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Only what is newer. */
+                /** @description Only items created after this time. */
                 created_after?: string;
-                /** @description Only what is older. */
+                /** @description Only items created before this time. */
                 created_before?: string;
                 /** @description Only those with this kind; a comma means OR. */
                 kind?: string;
@@ -10717,7 +10892,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10752,7 +10927,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10788,11 +10963,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that the change builds on, or `*` to overwrite whatever is there. */
+                /** @description The ETag of the resource that you read, or `*` to overwrite any revision. */
                 "If-Match": string;
             };
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10839,16 +11014,16 @@ export interface operations {
                 filename?: string;
             };
             header?: {
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
         };
-        /** @description The file itself: an image (JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP) of at most 80 MiB and 210 megapixels, audio (WAV, MP3, FLAC, Ogg, M4A or AAC) of at most 200 MiB, a film (MP4, MOV, MKV, WebM or AVI) of at most 2 GiB and 60 minutes. */
+        /** @description The file itself: an image (JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP) of at most 80 MiB and 210 megapixels, audio (WAV, MP3, FLAC, Ogg, M4A, AAC, AIFF, CAF, AMR, MKA or WebM) of at most 200 MiB, a film (MP4, MOV, 3GP, MKV, WebM or AVI) of at most 2 GiB and 60 minutes. */
         requestBody: {
             content: {
                 "application/octet-stream": string;
@@ -10894,7 +11069,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description Of a project. */
+                /** @description The id of a project. */
                 project_id: string;
             };
             cookie?: never;
@@ -10928,11 +11103,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
             };
             path: {
-                /** @description Of a run. */
+                /** @description The id of a run. */
                 run_id: string;
             };
             cookie?: never;
@@ -10968,20 +11143,20 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a run. */
+                /** @description The id of a run. */
                 run_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -11023,20 +11198,20 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a run. */
+                /** @description The id of a run. */
                 run_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -11079,13 +11254,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a run. */
+                /** @description The id of a run. */
                 run_id: string;
             };
             cookie?: never;
@@ -11108,7 +11283,7 @@ export interface operations {
                     "application/json": components["schemas"]["Review"];
                 };
             };
-            /** @description The verdict follows on the stream. */
+            /** @description The verdict arrives on the stream. */
             202: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -11128,7 +11303,7 @@ export interface operations {
             404: components["responses"]["not-found"];
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
-            409: components["responses"]["already-decided.idempotency-in-flight.invalid-state"];
+            409: components["responses"]["already-decided.busy.idempotency-in-flight.invalid-state"];
             410: components["responses"]["gone"];
             413: components["responses"]["too-large"];
             415: components["responses"]["unsupported-media-type"];
@@ -11143,7 +11318,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a segment. */
+                /** @description The id of a segment. */
                 segment_id: string;
             };
             cookie?: never;
@@ -11180,7 +11355,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a segment. */
+                /** @description The id of a segment. */
                 segment_id: string;
             };
             cookie?: never;
@@ -11212,11 +11387,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that the change builds on, or `*` to overwrite whatever is there. */
+                /** @description The ETag of the resource that you read, or `*` to overwrite any revision. */
                 "If-Match": string;
             };
             path: {
-                /** @description Of a segment. */
+                /** @description The id of a segment. */
                 segment_id: string;
             };
             cookie?: never;
@@ -11260,13 +11435,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a segment. */
+                /** @description The id of a segment. */
                 segment_id: string;
             };
             cookie?: never;
@@ -11289,7 +11464,7 @@ export interface operations {
                     "application/json": components["schemas"]["Review"];
                 };
             };
-            /** @description The verdict follows on the stream. */
+            /** @description The verdict arrives on the stream. */
             202: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -11322,13 +11497,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a segment. */
+                /** @description The id of a segment. */
                 segment_id: string;
             };
             cookie?: never;
@@ -11339,7 +11514,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -11384,13 +11559,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a segment. */
+                /** @description The id of a segment. */
                 segment_id: string;
             };
             cookie?: never;
@@ -11413,7 +11588,7 @@ export interface operations {
                     "application/json": components["schemas"]["Review"];
                 };
             };
-            /** @description The verdict follows on the stream. */
+            /** @description The verdict arrives on the stream. */
             202: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -11433,7 +11608,7 @@ export interface operations {
             404: components["responses"]["not-found"];
             405: components["responses"]["method-not-allowed"];
             406: components["responses"]["not-acceptable"];
-            409: components["responses"]["already-decided.idempotency-in-flight.invalid-state"];
+            409: components["responses"]["already-decided.busy.idempotency-in-flight.invalid-state"];
             410: components["responses"]["gone"];
             413: components["responses"]["too-large"];
             415: components["responses"]["unsupported-media-type"];
@@ -11448,7 +11623,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Of a version. */
+                /** @description The id of a version. */
                 version_id: string;
             };
             cookie?: never;
@@ -11482,20 +11657,20 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=N` (at most 60) holds the answer until the work rests; `respond-async` does not wait at all. */
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
                 Prefer?: string;
-                /** @description A repeat of the request within 24 hours gets the first answer, with `Idempotency-Replayed: true`. */
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description Of a version. */
+                /** @description The id of a version. */
                 version_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description At rest, with `Prefer: wait`. */
+            /** @description The work at rest, with `Prefer: wait`. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
