@@ -9,9 +9,12 @@ create table outbox (
     headers jsonb not null,
     body text,                                   -- null: a tombstone
     created_at timestamptz not null default now(),
-    published_at timestamptz
+    published_at timestamptz,
+    refused_at timestamptz,                      -- no topic accepts the row: set aside, so that the others go on
+    refusal text
 );
-create index outbox_unpublished on outbox (id) where published_at is null;
+create index outbox_unpublished on outbox (id) where published_at is null and refused_at is null;
+create index outbox_refused on outbox (refused_at) where refused_at is not null;
 create index outbox_topic_key on outbox (topic, key, id);
 create index outbox_created on outbox (created_at);
 
@@ -21,6 +24,33 @@ begin
     return null;
 end $$;
 create trigger outbox_notify after insert on outbox for each statement execute function outbox_notify();
+
+-- The right to publish. `token` rises with each holder; the session is the holder's, which ends with its process.
+create table relay_lease (
+    one boolean primary key default true check (one),
+    token bigint not null,
+    holder uuid not null,
+    session_pid integer not null,
+    session_start timestamptz not null,
+    ends_at timestamptz not null
+);
+
+-- The end of each partition after the last acknowledged record. A partition that ends before it has lost records.
+create table relay_offsets (
+    topic text not null,
+    partition integer not null,
+    next_offset bigint not null,
+    primary key (topic, partition)
+);
+
+-- A replay under way: rows up to `done_id` of those up to `last_id` are unpublished again.
+create table relay_replay (
+    one boolean primary key default true check (one),
+    topics text[] not null,
+    since timestamptz not null,
+    done_id bigint not null,
+    last_id bigint not null
+);
 
 -- The Kafka cluster that the published rows were sent to. A different id means that the broker lost its data.
 create table broker (
@@ -65,5 +95,5 @@ create index jobs_leased on jobs (lease_until) where token is not null;
 create index jobs_running on jobs (kind, fair_key) where token is not null;
 
 -- migrate:down
-drop table jobs, parked, inbox, broker, outbox;
+drop table jobs, parked, inbox, broker, relay_replay, relay_offsets, relay_lease, outbox;
 drop function outbox_notify;
