@@ -261,13 +261,6 @@ def test_a_variant_is_named_to_be_accepted(cli: Cli, episode: str) -> None:
     assert [statuses[v["id"]] for v in run["versions"]] == ["not_chosen", "accepted"]
 
 
-def test_all_that_wait_are_decided_at_once(cli: Cli, episode: str) -> None:
-    runs = [cli.json("regenerate", n, "--episode", episode, "--set", "seed=3")["id"] for n in ("1", "2")]
-    decided = cli.json("review", "--all", "--reject", "--no-again", "--reason", "no", "--episode", episode)["reviews"]
-    assert {r["run_id"] for r in decided} == set(runs)
-    assert cli.json("review", "--list", "--episode", episode)["waiting"] == []
-
-
 def test_what_waits_is_listed_and_decided_at_the_terminal(cli: Cli, episode: str) -> None:
     run = cli.json("regenerate", "music", "--episode", episode, "--directions", "fast drums")
     assert [r["id"] for r in cli.json("review", "--list", "--episode", episode)["waiting"]] == [run["id"]]
@@ -330,6 +323,13 @@ def test_looking_around(cli: Cli, episode: str) -> None:
     assert cli.json("episode", "show", imported["episode_id"])["title"] == "Two lights"
 
 
+def test_all_that_wait_are_decided_at_once(cli: Cli, episode: str) -> None:
+    runs = [cli.json("regenerate", n, "--episode", episode, "--set", "seed=3")["id"] for n in ("1", "2")]
+    decided = cli.json("review", "--all", "--reject", "--no-again", "--reason", "no", "--episode", episode)["reviews"]
+    assert {r["run_id"] for r in decided} == set(runs)
+    assert cli.json("review", "--list", "--episode", episode)["waiting"] == []
+
+
 @pytest.fixture(scope="module")
 def typed(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of an episode that was created by commands alone, with two segments of one second."""
@@ -367,6 +367,8 @@ def test_a_batch_is_held_and_reviewed_by_commands_up_to_the_rated_film(cli: Cli,
     [waiting] = cli.json("review", "--list", *at)["waiting"]
     assert waiting["deadline"] is None
     cli.json("review", waiting["id"], "--accept", "--rating", "5", "--reason", "Good")
+    while cli.json("batch", "show", batch["id"])["status"] != "completed":  # it hears of the decision a moment later
+        time.sleep(0.2)
     film = cli.json(
         "render", typed, "--at-once", "2", "--transition", "fade", "--captions", "none", "--no-music", "-o", "typed.mp4"
     )

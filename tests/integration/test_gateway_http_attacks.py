@@ -323,7 +323,7 @@ async def test_nothing_that_a_client_stores_is_without_a_bound(g: Gateway) -> No
         answer = await api.request(method, path, json=body, headers={"If-Match": "*"})
         said(answer, 422, "invalid")
         assert len(answer.content) < 5000
-    kept = {"settings": {"seed": 7, "note": "\u98a8" * 4000}}
+    kept = {"directions": "\u98a8" * 4000, "settings": {"seed": 7}}
     assert (await api.put(f"/assets/{asset}/draft", json=kept, headers={"If-Match": "*"})).status_code == 200
 
 
