@@ -2,7 +2,8 @@
 
 Codes are grouped by aggregate (`run.`, `preview.`, `review.`, `complete.`, `import.`, `batch.`, `compile.`) and travel
 in events and rows as `message_code` with `message_args`; the text is formatted when it is shown. `problem.NAME` and
-`problem.NAME.recovery` are the two texts of a problem, and `warning.NAME` is a remark about a result.
+`problem.NAME.recovery` are the two texts of a problem (one is left out where something else gives it), and
+`warning.NAME` is a remark about a result.
 """
 
 from __future__ import annotations

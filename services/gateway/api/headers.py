@@ -14,6 +14,7 @@ from services.gateway.api.problems import ProblemError, invalid
 from services.gateway.api.schemas.base import Moment
 from services.gateway.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decode_cursor
 from services.gateway.domain.problems import Slug
+from shared.contracts.messages import message
 
 MAX_WAIT_S: Final = 60
 _ETAG: Final = re.compile(r'^"([0-9]{1,9})"$')
@@ -132,7 +133,7 @@ async def json_only(request: Request) -> None:
         given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if given != "application/json" and not (given.startswith("application/") and given.endswith("+json")):
             raise ProblemError(
-                Slug.UNSUPPORTED_MEDIA_TYPE, f"The body must be application/json, not {given or 'untyped'}."
+                Slug.UNSUPPORTED_MEDIA_TYPE, message("problem.body_not_json_type", given=given or "untyped")
             )
 
 
@@ -147,4 +148,4 @@ def accepts(request: Request, *served: str) -> None:
             continue
         if kind == "*/*" or any(kind in (s, s.partition("/")[0] + "/*") for s in served):
             return
-    raise ProblemError(Slug.NOT_ACCEPTABLE, f"The Accept header does not allow {served[0]}.")
+    raise ProblemError(Slug.NOT_ACCEPTABLE, message("problem.not_acceptable", served=served[0]))

@@ -21,6 +21,7 @@ from services.gateway.domain.errors import Refusal
 from services.gateway.domain.idempotency import StoredResponse, request_fingerprint
 from services.gateway.domain.problems import Slug
 from services.gateway.store import idempotency as stored
+from shared.contracts.messages import message
 
 LONGEST_KEY: Final = 255
 RETRY_IN_FLIGHT_S: Final = "1"
@@ -89,7 +90,7 @@ async def _find_or_run(work: UnitOfWork, key: str, mark: str, effect: Effect) ->
         await stored.keep(work.connection, work.user_id, key, _kept(mark, result))
         return result
     if found.fingerprint != mark:
-        raise ProblemError(Slug.IDEMPOTENCY_MISMATCH, "This Idempotency-Key was used before with another path or body.")
+        raise ProblemError(Slug.IDEMPOTENCY_MISMATCH, message("problem.idempotency_mismatch"))
     return Result(found.status, found.body or None, {**found.headers, REPLAYED: "true"})
 
 
@@ -117,7 +118,7 @@ def _target(request: Request) -> str:
 def _key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        raise ProblemError(Slug.MALFORMED, f"An Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters.")
+        raise ProblemError(Slug.MALFORMED, message("problem.idempotency_key_malformed", longest=LONGEST_KEY))
     return key
 
 

@@ -24,6 +24,7 @@ from services.gateway.domain.uploads import (
     settled,
     sniff,
 )
+from shared.contracts.messages import message, problem_text
 from shared.core.errors import Permanent, UserError
 from shared.core.processes import bare_environment, child, read_tail
 from shared.media import file_type, pictures
@@ -37,7 +38,6 @@ AT_ONCE: Final = max(2, os.cpu_count() or 1)
 MEMORY: Final = 3 << 30
 REFUSED: Final = 3  # the child's exit code when it says why
 _LOOKED_AT: Final = 1024  # pixels
-_FIX: Final = "Send a file that opens in other programs."
 
 
 class MediaInspector:
@@ -55,13 +55,12 @@ class MediaInspector:
             return MediaFacts(content_type, found["width"], found["height"])
         content_type = settled(content_type, Form(found["form"]), bool(found.get("width")))
         if not found.get("width") and not found.get("audio_codec"):
-            raise UserError("unreadable", "The file has neither pictures nor sound.", _FIX)
+            raise UserError("unreadable", *problem_text("upload_without_streams"))
         seconds = float(found.get("duration_s") or 0)
         if seconds > MAX_FILM_S:
             raise UserError(
                 "too_large",
-                f"It lasts {seconds / 60:.0f} minutes; {MAX_FILM_S // 60} are taken.",
-                "Send a shorter one.",
+                *problem_text("upload_too_long", minutes=f"{seconds / 60:.0f}", minutes_max=MAX_FILM_S // 60),
             )
         return MediaFacts(content_type, found.get("width"), found.get("height"), seconds)
 
@@ -74,10 +73,10 @@ async def _look(kind: str, path: Path) -> dict[str, Any]:
             said, out = await asyncio.gather(read_tail(process.stderr), process.stdout.read())
             code = await process.wait()
     except TimeoutError:
-        raise UserError("unreadable", "The file takes too long to read.", _FIX) from None
+        raise UserError("unreadable", *problem_text("upload_too_slow")) from None
     if code not in (0, REFUSED) or not out:
         log.warning("upload.reader_failed", kind=kind, exit_code=code, said=said.strip()[-300:])
-        raise UserError("unreadable", "The file is made so that it cannot be read: its reader gave up.", _FIX)
+        raise UserError("unreadable", *problem_text("upload_hurts"))
     found: dict[str, Any] = json.loads(out)
     if code == REFUSED:
         raise UserError(found["code"], found["cause"], found["recovery"])
@@ -99,7 +98,8 @@ def main(kind: str, path: str) -> int:
         print(json.dumps({"code": e.code, "cause": e.cause, "recovery": e.recovery}))
         return REFUSED
     except Permanent as e:
-        print(json.dumps({"code": "unreadable", "cause": e.cause, "recovery": _FIX}))
+        recovery = message("problem.upload_unreadable.recovery")
+        print(json.dumps({"code": "unreadable", "cause": e.cause, "recovery": recovery}))
         return REFUSED
     print(json.dumps(found))
     return 0
@@ -112,11 +112,7 @@ def _only_one_thing(path: Path) -> None:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
         hidden = hidden_content(content_type, file.read())
     if hidden:
-        raise UserError(
-            "unreadable",
-            f"The file is {hidden}, too: files that are two things at once are not taken.",
-            "Save it again in an image or video program, and send that.",
-        )
+        raise UserError("unreadable", *problem_text("upload_ambiguous", hidden=hidden))
 
 
 def _streams(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from starlette.routing import Match
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.problems import KINDS, Slug
 from services.gateway.domain.validation_messages import describe_error, path_within, to_sentence
+from shared.contracts.messages import message
 from shared.core.errors import RetakeError, Retryable, UserError
 from shared.observability.tracing import current_trace_id
 from shared.postgres.retry import UNAVAILABLE
@@ -90,7 +91,7 @@ def invalid(*errors: tuple[str, str]) -> ProblemError:
         for at, details in islice(by_pointer.items(), MAX_ERRORS)
     ]
     if more := len(by_pointer) - len(listed):
-        listed.append({"pointer": "", "detail": f"{more} more errors are not listed: correct these first."})
+        listed.append({"pointer": "", "detail": message("problem.errors_unlisted", count=more)})
     return ProblemError(Slug.INVALID, " ".join(e["detail"] for e in listed), errors=listed)
 
 
@@ -144,11 +145,11 @@ def of(error: Exception) -> ProblemError:
         case asyncpg.DataError():  # what no column can hold, such as a number beyond its range
             return ProblemError(
                 Slug.INVALID,
-                "A value cannot be stored.",
+                message("problem.value_unstorable"),
                 errors=[{"pointer": "", "detail": "contains a value that is out of range or cannot be stored"}],
             )
         case _ if isinstance(error, UNAVAILABLE):
-            return unavailable("The database is not available.")
+            return unavailable(message("problem.database_away"))
         case _:
             return ProblemError(Slug.INTERNAL)
 
@@ -159,7 +160,7 @@ def _of_validation(errors: Sequence[Any], body: Any) -> ProblemError:
             return ProblemError(Slug.NOT_FOUND)
         if e["type"] == "json_invalid":
             reason = e.get("ctx", {}).get("error", "not JSON")
-            return ProblemError(Slug.MALFORMED, f"The body is not JSON: {reason} at character {e['loc'][-1]}.")
+            return ProblemError(Slug.MALFORMED, message("problem.body_not_json", reason=reason, at=e["loc"][-1]))
     return invalid(*((pointer(e, body), describe_error(e)) for e in errors[:MAX_VALIDATED]))
 
 

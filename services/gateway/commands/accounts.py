@@ -18,6 +18,7 @@ from services.gateway.domain.quotas import (
     start_of_month,
 )
 from services.gateway.store.unit_of_work import Store
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import Actor
 from shared.core.ids import is_id
 
@@ -29,9 +30,7 @@ async def authorize(store: Store, user_id: str, resource: Resource, resource_id:
     if caller is None:
         raise not_found(resource)
     if not caller.role.at_least(least):
-        raise Refusal(
-            "forbidden", f"This requires the role {least}.", "Ask an owner of the project.", required_role=least.value
-        )
+        raise Refusal("forbidden", *problem_text("role_too_low", least=least), required_role=least.value)
     return caller
 
 
@@ -57,9 +56,7 @@ async def set_member(store: Store, caller: Caller, user_id: str, role: Role) -> 
 async def remove_member(store: Store, caller: Caller, user_id: str) -> None:
     """Owners may remove anyone, other members only themselves. Raises Refusal not-found, forbidden, invalid-state."""
     if user_id != caller.user_id and not caller.role.at_least(Role.OWNER):
-        raise Refusal(
-            "forbidden", "Only owners can remove other members.", "Ask an owner.", required_role=Role.OWNER.value
-        )
+        raise Refusal("forbidden", *problem_text("not_yours_to_remove"), required_role=Role.OWNER.value)
     members = await store.accounts.lock_members(caller.project_id)
     if user_id not in members:
         raise not_found("member")
@@ -71,7 +68,7 @@ async def remove_member(store: Store, caller: Caller, user_id: str) -> None:
 def _keep_an_owner(members: dict[str, Role], leaving: str) -> None:
     if not any(role is Role.OWNER for user_id, role in members.items() if user_id != leaving):
         raise invalid_state(
-            "project", "owned by this member alone", ["owned by others too"], "Make another member an owner first."
+            "project", "owned by this member alone", ["owned by others too"], message("problem.last_owner.recovery")
         )
 
 

@@ -14,6 +14,7 @@ from services.gateway.domain.models import settings_problems
 from services.gateway.domain.projects import Project
 from services.gateway.domain.settings import OWNERS_ONLY, merged, reference_ids
 from services.gateway.store.unit_of_work import Store
+from shared.contracts.messages import problem_text
 
 LOCAL_USER: Final = "local"
 """The only user of an installation without accounts."""
@@ -76,8 +77,7 @@ async def change_settings(store: Store, caller: Caller, command: ChangeSettings)
     if OWNERS_ONLY & set(command.changes) and not caller.role.at_least(Role.OWNER):
         raise Refusal(
             "forbidden",
-            f"Only owners can change {', '.join(sorted(OWNERS_ONLY))}.",
-            "Ask an owner.",
+            *problem_text("owners_only", fields=", ".join(sorted(OWNERS_ONLY))),
             required_role=Role.OWNER.value,
         )
     project = await store.projects.lock(caller.project_id)

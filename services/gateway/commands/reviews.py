@@ -19,6 +19,7 @@ from services.gateway.domain.runs import Run, RunStatus
 from services.gateway.domain.versions import version_gone
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import DecisionAction, DecisionSubmitted
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import Actor, ParentReason
 
 SUGGESTED_CHANGES: Final = "/suggested_changes"
@@ -82,7 +83,8 @@ async def _check_open(store: Store, run: Run) -> None:
             outcome = "accepted" if run.status is RunStatus.COMPLETE else run.status.value
             raise already_decided(outcome, decided.review_id if decided else None)
         case _:
-            raise invalid_state("run", run.status, [RunStatus.PREVIEW_READY], "There is no preview to decide on.")
+            recovery = message("problem.nothing_to_decide.recovery")
+            raise invalid_state("run", run.status, [RunStatus.PREVIEW_READY], recovery)
 
 
 async def _chosen_version(store: Store, run: Run, command: SubmitDecision) -> str:
@@ -110,8 +112,7 @@ def _regenerates(caller: Caller, command: SubmitDecision) -> bool:
     if command.regenerate and not may_start_runs:
         raise Refusal(
             "forbidden",
-            "Only editors can start new runs.",
-            "Ask an owner, or reject without regenerating.",
+            *problem_text("not_yours_to_regenerate"),
             required_role=Role.EDITOR.value,
         )
     return command.regenerate
@@ -202,13 +203,11 @@ async def record_decision(store: Store, run: Run, decision: Decision) -> str:
 
 
 def already_decided(outcome: str, review_id: str | None) -> Refusal:
-    return Refusal(
-        "already-decided",
-        f"This preview was already decided: {outcome}.",
-        "Reopen it to decide again." if outcome in ("expired", "rejected") else "Refresh.",
-        outcome=outcome,
-        review_id=review_id,
-    )
+    if outcome in ("expired", "rejected"):
+        text = problem_text("already_closed", outcome=outcome)
+    else:
+        text = problem_text("already_decided", outcome=outcome)
+    return Refusal("already-decided", *text, outcome=outcome, review_id=review_id)
 
 
 @dataclass(frozen=True)

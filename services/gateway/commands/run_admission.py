@@ -27,6 +27,7 @@ from services.gateway.domain.runs import NewRun, Run, RunStatus
 from services.gateway.domain.settings import cap_of, snapshot
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import RegenerateRequested
+from shared.contracts.messages import problem_text
 from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest
 from shared.contracts.values import Actor, AssetKind, ObjectRef, ParentReason, RunSource
 
@@ -206,8 +207,7 @@ async def check_spending(store: Store, base: RunBase) -> None:
     if spent >= Decimal(cap.amount):
         raise Refusal(
             "spend-cap-reached",
-            "The project has reached its spend cap.",
-            "An owner can raise the cap.",
+            *problem_text("spend_cap_used_up"),
             cap=cap.model_dump(),
             spent={"amount": str(spent), "currency": cap.currency},
         )

@@ -20,6 +20,7 @@ from services.gateway.domain.settings import review_timeout_s
 from services.gateway.domain.versions import is_retired, version_gone
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, DecisionAction
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
 MAX_VARIANTS: Final = 4
@@ -142,7 +143,8 @@ async def cancel_run(store: Store, caller: Caller, run_id: str) -> None:
     """Raises Refusal not-found, invalid-state."""
     run = caller.owned(await store.runs.lock(run_id), "run")
     if run.status not in CANCELLABLE:
-        recovery = "Reject the preview instead." if run.status is RunStatus.PREVIEW_READY else "It has already ended."
+        waits = run.status is RunStatus.PREVIEW_READY
+        recovery = message("problem.uncancellable_preview.recovery" if waits else "problem.uncancellable.recovery")
         raise invalid_state("run", run.status, sorted(CANCELLABLE), recovery)
     await stop_run(store, run, caller.actor)
 
@@ -150,7 +152,7 @@ async def cancel_run(store: Store, caller: Caller, run_id: str) -> None:
 async def stop_run(store: Store, run: Run, actor: Actor) -> None:
     """A held run ends at once. Any other is ended by the generator, which reports what it has cost."""
     if run.held:
-        await _end_unsent(store, run, "cancelled", "It was cancelled before it started.")
+        await _end_unsent(store, run, "cancelled", message("problem.unsent_cancelled"))
         return
     await store.runs.save(run, run.state, store.now(), cancel_requested_at=store.now())
     await store.publish(
@@ -168,7 +170,7 @@ async def _end_unsent(store: Store, run: Run, code: str, cause: str) -> None:
     error = {
         "code": code,
         "cause": cause,
-        "recovery": "Start another run if you still want one.",
+        "recovery": message("problem.unsent.recovery"),
         "retryable": False,
         "provider_code": None,
     }
@@ -221,17 +223,16 @@ async def find_waiting_run(store: Store, caller: Caller, segment_id: str) -> str
 def _no_waiting_preview(newest: RunStatus | None) -> Refusal:
     match newest:
         case None:
-            cause, recovery = "The segment's video has not been generated yet.", "Start its generation, then decide."
+            text = problem_text("no_preview_yet")
         case RunStatus.REQUESTED | RunStatus.QUEUED | RunStatus.GENERATING:
-            cause, recovery = "The segment's video is still being generated.", "Wait for preview-ready, then decide."
+            text = problem_text("no_preview_while_generating")
         case RunStatus.ACCEPTED | RunStatus.COMPLETE:
-            cause, recovery = "The segment's newest video was already accepted.", "Refresh; regenerate it for another."
+            text = problem_text("no_preview_after_acceptance")
         case _:
-            cause, recovery = f"The segment's newest run is {newest}.", "Refresh; reopen or regenerate it."
+            text = problem_text("no_preview", status=newest)
     return Refusal(
         "invalid-state",
-        f"{cause} No preview is waiting for a decision.",
-        recovery,
+        *text,
         current=newest.value if newest else "pending",
         allowed=[RunStatus.PREVIEW_READY.value],
     )

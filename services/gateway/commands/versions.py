@@ -15,6 +15,7 @@ from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.settings import review_timeout_s
 from services.gateway.domain.versions import VersionStatus, is_retired, version_gone
 from services.gateway.store.unit_of_work import Store
+from shared.contracts.messages import message
 from shared.contracts.values import AssetKind, ObjectRef, ParentReason, RunSource
 
 UPLOAD_KINDS: Final = {
@@ -93,9 +94,10 @@ async def roll_back(store: Store, caller: Caller, version_id: str) -> StartedRun
     asset = await lock_asset(store, caller, version.asset_id)
     await check_free(store, asset)  # first, because what is committed may be about to change
     if asset.committed_version_id == version_id:
-        raise invalid_state("version", "committed", [VersionStatus.ACCEPTED], "It is already the committed version.")
+        recovery = message("problem.already_committed.recovery")
+        raise invalid_state("version", "committed", [VersionStatus.ACCEPTED], recovery)
     if version.status is not VersionStatus.ACCEPTED:
-        recovery = "Only accepted versions can be committed again."
+        recovery = message("problem.not_accepted.recovery")
         raise invalid_state("version", version.status, [VersionStatus.ACCEPTED], recovery)
     if is_retired(version, store.now()):
         raise version_gone()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, assert_never
 
 from services.gateway.domain.validation_messages import to_sentence
+from shared.contracts.messages import message, problem_text
 from shared.core.errors import UserError
 
 Slug = Literal[
@@ -38,21 +39,22 @@ class Refusal(UserError):
 
 def not_found(what: str) -> Refusal:
     """Absent, or of another project: callers must not be able to tell these apart."""
-    return Refusal("not-found", f"There is no such {what}.", "Check the id, or ask for access to its project.")
+    return Refusal("not-found", *problem_text("not_found", what=what))
 
 
 def invalid(*errors: tuple[str, str]) -> Refusal:
     """Each error is (JSON pointer into the request, what is wrong there as `validation_messages` says)."""
     listed = [{"pointer": pointer, "detail": detail} for pointer, detail in errors]
     cause = " ".join(to_sentence(pointer, detail) for pointer, detail in errors)
-    return Refusal("invalid", cause, "Correct the listed fields.", errors=listed)
+    return Refusal("invalid", cause, message("problem.invalid.recovery"), errors=listed)
 
 
 def invalid_state(what: str, current: str, allowed: Sequence[str], recovery: str = "") -> Refusal:
+    text = problem_text("invalid_state", what=what, current=current)
     return Refusal(
         "invalid-state",
-        f"The {what} is {current}.",
-        recovery or "Its state has changed; refresh.",
+        text.cause,
+        recovery or text.recovery,
         current=current,
         allowed=list(allowed),
     )
@@ -63,14 +65,14 @@ def busy(what: str, active_id: str, *, why: Literal["working", "reviewing", "dec
     decision was submitted and takes effect within moments."""
     match why:
         case "working":
-            cause, recovery = f"{what} already has active work.", "Wait until it has finished, or cancel it first."
+            text = problem_text("busy", what=what)
         case "reviewing":
-            cause, recovery = f"A preview of {what} waits for a decision.", "Accept or reject it first."
+            text = problem_text("busy_reviewing", what=what)
         case "deciding":
-            cause, recovery = f"A decision on {what} is taking effect.", "Try again in a moment."
+            text = problem_text("busy_deciding", what=what)
         case _:
             assert_never(why)
-    return Refusal("busy", cause, recovery, active_id=active_id)
+    return Refusal("busy", *text, active_id=active_id)
 
 
 class AwaitsCommit(Refusal):
@@ -78,18 +80,14 @@ class AwaitsCommit(Refusal):
     caller that can wait tries again once run `run_id` has ended; for any other this is a refusal."""
 
     def __init__(self, what: str, project_id: str, run_id: str) -> None:
-        super().__init__(
-            "busy", f"{what} is accepted and is being committed.", "Try again in a moment.", active_id=run_id
-        )
+        super().__init__("busy", *problem_text("awaits_commit", what=what), active_id=run_id)
         self.project_id = project_id
         self.run_id = run_id
 
 
 def stale(revision: int) -> Refusal:
     """Another request changed the resource; `etag` is the current one."""
-    return Refusal(
-        "stale", "It was changed in the meantime.", "Fetch it again, merge, and retry.", etag=f'"{revision}"'
-    )
+    return Refusal("stale", *problem_text("stale"), etag=f'"{revision}"')
 
 
 def check_revision(expected: int | None, current: int) -> None:

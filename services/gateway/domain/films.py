@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from services.gateway.domain.errors import Refusal
 from shared.contracts.events.compiler import FilmState
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import Actor, Media, ObjectRef, Output, Transition, TransitionStyle
 
 
@@ -179,15 +180,20 @@ def misplaced_transitions(named: Sequence[Boundary], order: Sequence[str]) -> li
 MAX_NAMED: Final = 8
 """How many segments a sentence names for one reason; the problem's `segments` has all of them."""
 
-_WHY: Final[Mapping[Reason, str]] = {
-    "unapproved": "not approved yet",
-    "not_in_episode": "not in this episode",
-    "repeated": "named more than once",
+_OF_ONE: Final[Mapping[Reason, str]] = {
+    "unapproved": "problem.segment_unapproved",
+    "not_in_episode": "problem.segment_not_in_episode",
+    "repeated": "problem.segment_repeated",
+}
+_OF_SEVERAL: Final[Mapping[Reason, str]] = {
+    "unapproved": "problem.segments_unapproved",
+    "not_in_episode": "problem.segments_not_in_episode",
+    "repeated": "problem.segments_repeated",
 }
 _RECOVERY: Final[Mapping[Reason, str]] = {
-    "unapproved": "Approve it, or leave it out.",
-    "not_in_episode": "Leave it out.",
-    "repeated": "Name it once.",
+    "unapproved": "problem.segment_unapproved.recovery",
+    "not_in_episode": "problem.segment_not_in_episode.recovery",
+    "repeated": "problem.segment_repeated.recovery",
 }
 
 
@@ -196,18 +202,21 @@ def not_compilable(refused: Sequence[tuple[str, Reason]], parts: FilmParts) -> R
     named = list(dict.fromkeys(refused))
     numbers = {s.segment_id: s.number for s in parts.segments}
     by_reason = {reason: [str(numbers.get(s, s)) for s, why in named if why == reason] for _, reason in named}
-    cause = " ".join(_sentence(names, _WHY[reason]) for reason, names in by_reason.items())
-    recovery = " ".join(dict.fromkeys(_RECOVERY[reason] for _, reason in named))
+    cause = " ".join(_sentence(names, reason) for reason, names in by_reason.items())
+    recovery = " ".join(dict.fromkeys(message(_RECOVERY[reason]) for _, reason in named))
+    nothing = problem_text("not_compilable")
     return Refusal(
         "not-compilable",
-        cause or "No segment is approved yet.",
-        recovery or "Approve a segment's video first.",
+        cause or nothing.cause,
+        recovery or nothing.recovery,
         segments=[{"segment_id": s, "segment_number": numbers.get(s), "reason": reason} for s, reason in named],
     )
 
 
-def _sentence(names: Sequence[str], why: str) -> str:
+def _sentence(names: Sequence[str], reason: Reason) -> str:
     if len(names) == 1:
-        return f"Segment {names[0]} is {why}."
-    shown = [*names[:MAX_NAMED], f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else names
-    return f"Segments {', '.join(shown[:-1])} and {shown[-1]} are {why}."
+        return message(_OF_ONE[reason], label=names[0])
+    shown = names
+    if len(names) > MAX_NAMED:
+        shown = [*names[:MAX_NAMED], message("problem.segments_more", count=len(names) - MAX_NAMED)]
+    return message(_OF_SEVERAL[reason], labels=", ".join(shown[:-1]), last=shown[-1])

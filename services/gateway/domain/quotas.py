@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from services.gateway.domain.errors import Refusal
+from shared.contracts.messages import problem_text
 
 WINDOW: Final = timedelta(days=1)
 CURRENCY: Final = "USD"
@@ -31,8 +32,7 @@ def generations_used_up(quota: int, room_at: datetime, now: datetime) -> Refusal
     seconds = max(1.0, (room_at - now).total_seconds())
     return Refusal(
         "rate-limited",
-        f"You have reached your limit of {quota} generations in 24 hours.",
-        f"Retry {_in(seconds)}. Uploads, decisions and films still work.",
+        *problem_text("generations_used_up", quota=quota, when=_in(seconds)),
         delay_s=seconds,
         policy="generations",
     )
@@ -41,8 +41,7 @@ def generations_used_up(quota: int, room_at: datetime, now: datetime) -> Refusal
 def spend_used_up(cap: Decimal, spent: Decimal) -> Refusal:
     return Refusal(
         "spend-cap-reached",
-        "You have reached your spending limit for this month.",
-        "Wait until next month, or ask the operator of this installation to raise your limit.",
+        *problem_text("spend_used_up"),
         cap={"amount": str(cap), "currency": CURRENCY, "period": "month"},
         spent={"amount": str(spent), "currency": CURRENCY},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from shared.contracts.messages import message
 from shared.contracts.values import ObjectRef
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form
 
@@ -186,18 +187,18 @@ def looks_like_svg(head: bytes) -> bool:
 
 
 def accepted_formats() -> str:
-    return f"Send an image ({PICTURES}), a video ({VIDEOS}) or audio ({SOUNDS})."
+    return message("problem.upload_refused.recovery", pictures=PICTURES, videos=VIDEOS, sounds=SOUNDS)
 
 
 def refusal_reason(head: bytes) -> str:
     """Why a file that `sniff` does not recognise is refused, as a sentence."""
     if looks_like_svg(head):
-        return "SVG files are not accepted, because they can contain scripts."
+        return message("problem.upload_svg")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     description = next((words for start, words in _REFUSED if text[: len(start)].lower() == start.lower()), None)
     if description is None:
-        return "This is not an accepted image, audio or video format."
-    return f"This is {description}, which is not accepted."
+        return message("problem.upload_unknown")
+    return message("problem.upload_refused", description=description)
 
 
 def hidden_content(content_type: str, tail: bytes) -> str | None:

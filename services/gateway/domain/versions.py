@@ -9,6 +9,7 @@ from typing import assert_never
 
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.runs import RunState, RunStatus
+from shared.contracts.messages import problem_text
 from shared.contracts.retention import CLOSED_KEPT
 from shared.contracts.values import AssetKind
 
@@ -60,4 +61,4 @@ def is_retired(version: VersionRecord, now: datetime) -> bool:
 
 
 def version_gone() -> Refusal:
-    return Refusal("gone", "This version was deleted by retention.", "Regenerate it.")
+    return Refusal("gone", *problem_text("version_retired"))

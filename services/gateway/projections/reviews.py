@@ -38,7 +38,7 @@ async def accept_run(
     updated_at = await store.runs.save(run, state, at, version_id=version_id, **news.columns())
     await store.versions.close(run, state, version_id, at)
     await store.runs.add_step(run, "accepted", "accepted", "run.committing", {}, run.attempt, at)
-    await drop_held_run(store, run, "The preview was accepted meanwhile.")
+    await drop_held_run(store, run, message("problem.unsent_accepted"))
     await store.log(
         run_event(
             "accepted",
@@ -161,7 +161,7 @@ async def _apply_closed(store: Store, run: Run, state: RunState, event: ReviewUp
     await store.runs.add_step(run, state.status, state.status, code, {}, run.attempt, at)
     await store.log(review_event(run, state.status, updated_at, event, run.deadline, text=message(code)))
     if state.status is RunStatus.CANCELLED:
-        await drop_held_run(store, run, "The asset was deleted.")
+        await drop_held_run(store, run, message("problem.asset_deleted"))
         await store.assets.release(run.asset_id, run.run_id, at)
     elif not await send_held_run(store, run):
         await store.assets.release(run.asset_id, run.run_id, at)
@@ -177,6 +177,6 @@ async def _apply_refused(store: Store, run: Run, event: ReviewUpdated, at: datet
         await store.reviews.settle(event.decision_id, "refused", reason, at)
     late = event.reason in (RefusalReason.EXPIRED, RefusalReason.ALREADY_DECIDED)
     if run.held_run_id and (not late or run.status in (RunStatus.ACCEPTED, RunStatus.COMPLETE)):
-        await drop_held_run(store, run, "The decision that requested it was refused.")
+        await drop_held_run(store, run, message("problem.unsent_decision_refused"))
     updated_at = await store.runs.save(run, run.state, at)
     await store.log(review_event(run, run.status, updated_at, event, run.deadline, reason=reason))

@@ -118,7 +118,7 @@ async def apply_failed(store: Store, event: Failed, at: datetime) -> None:
     )
     await store.runs.add_step(run, event.outcome, event.step, code, args, event.attempts, at)
     await store.versions.close(run, state, None, at)
-    await drop_held_run(store, run, "The run that it was to follow has ended.")
+    await drop_held_run(store, run, message("problem.unsent_parent_ended"))
     await store.assets.release(run.asset_id, run.run_id, at)
     text = message(code, **args).strip()
     await store.log(run_event("failed", run, state.status, updated_at, text, Actor(kind="system"), error=problem))

@@ -10,6 +10,7 @@ from services.gateway.domain.errors import Refusal, not_found
 from services.gateway.domain.paging import Page
 from services.gateway.domain.versions import VersionStatus
 from services.gateway.queries.base import Filter, Json, QueryBase, Row, costs
+from shared.contracts.messages import problem_text
 from shared.core.ids import is_id
 
 _SELECT: Final = """
@@ -72,7 +73,7 @@ class VersionQueries(QueryBase):
         if any(i not in rows for i in version_ids):
             raise not_found("version of this asset")
         if any(rows[i]["retired_at"] for i in version_ids):
-            raise Refusal("gone", "One of the versions was deleted by retention.", "Compare others, or regenerate.")
+            raise Refusal("gone", *problem_text("compared_retired"))
         versions = [self._version(rows[i]) for i in version_ids]
         return Comparison(versions=versions, differences=_differences(versions))
 

@@ -23,6 +23,7 @@ from services.gateway.domain.event_log import LogBounds, event_id, resume_positi
 from services.gateway.stream.hub import PAGE, Hub
 from services.gateway.stream.quota import StreamLimit
 from services.gateway.stream.subscriber import EventLog, Stream, Wire, frame
+from shared.contracts.messages import message
 from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ class EventStreamResponse(Response):
         try:
             stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide)
         except StreamLimit:
-            raise rate_limited("streams", 10, "Too many event streams are open.") from None
+            raise rate_limited("streams", 10, message("problem.too_many_streams")) from None
         stream.kill = _cutter(plain)
         try:
             await send(start)

@@ -12,6 +12,7 @@ import jwt
 import structlog
 
 from services.gateway.domain.identity import InvalidToken, safe_url
+from shared.contracts.messages import message
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
 
@@ -50,10 +51,10 @@ class IssuerKeys:
             await self._fetch_once(self._fetched_at)
         age = self._age()
         if age is None or age > USABLE_S:
-            raise Retryable("issuer_away", "The identity provider cannot be reached.", delay_s=COOLDOWN_S)
+            raise Retryable("issuer_away", message("problem.issuer_away"), delay_s=COOLDOWN_S)
         found = self._find(kid)
         if found is None:
-            raise InvalidToken("The token is signed with a key that its issuer does not have.")
+            raise InvalidToken(message("problem.token_key"))
         return found
 
     def _find(self, kid: str | None) -> jwt.PyJWK | None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import jwt
 
 from services.gateway.domain.identity import Identity, InvalidToken
+from shared.contracts.messages import message
 from shared.core.clock import Clock
 
 LONGEST_TOKEN: Final = 16 * 1024  # before anything of it is parsed
@@ -45,31 +46,31 @@ class OidcTokens:
             claims = jwt.decode(token, key, self._algorithms, options, audience=self._audience, issuer=self._issuer)
             return self._identity(claims)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as e:
-            raise InvalidToken("The token has another issuer or audience.") from e
+            raise InvalidToken(message("problem.token_issuer")) from e
 
     def _header(self, token: str) -> dict[str, Any]:
         """Refuses other algorithms before any key is looked for: no `none`, no shared secret made of a public key."""
         if len(token) > LONGEST_TOKEN:
-            raise InvalidToken("The token is too long.")
+            raise InvalidToken(message("problem.token_too_long"))
         try:
             header: dict[str, Any] = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as e:
-            raise InvalidToken("The token cannot be read.") from e
+            raise InvalidToken(message("problem.token_unreadable")) from e
         if header.get("alg") not in self._algorithms:
-            raise InvalidToken(f"The token must be signed with {' or '.join(self._algorithms)}.")
+            raise InvalidToken(message("problem.token_algorithm", algorithms=" or ".join(self._algorithms)))
         if not isinstance(header.get("kid"), str | None):
-            raise InvalidToken("The token's `kid` must be a string.")
+            raise InvalidToken(message("problem.token_key_id"))
         return header
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         now, expires, begins = self._clock.now().timestamp(), int(claims["exp"]), claims.get("nbf")
         if expires + self._leeway_s < now:
-            raise InvalidToken("The token has expired.")
+            raise InvalidToken(message("problem.token_expired"))
         if begins is not None and float(begins) - self._leeway_s > now:
-            raise InvalidToken("The token is not valid yet.")
+            raise InvalidToken(message("problem.token_early"))
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 255:
-            raise InvalidToken("The token's `sub` must be a string of 1 to 255 characters.")
+            raise InvalidToken(message("problem.token_subject"))
         named = next(
             (
                 claims[c]

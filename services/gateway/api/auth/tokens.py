@@ -10,6 +10,7 @@ from typing import Any, Final
 import jwt
 
 from services.gateway.domain.identity import Identity, InvalidToken
+from shared.contracts.messages import message
 from shared.core.clock import Clock
 
 ALGORITHM: Final = "HS256"
@@ -66,7 +67,7 @@ class LocalTokens:
         """Raises InvalidToken. Whether it was signed out is not known here."""
         identity, claims = self._decode(token, SESSION_AUDIENCE)
         if not isinstance(session_id := claims.get("jti"), str):
-            raise InvalidToken("The session is not one of ours.")
+            raise InvalidToken(message("problem.session_foreign"))
         return Session(identity, session_id)
 
     def _encode(self, user_id: str, name: str, audience: str, expires: int, **more: str) -> str:
@@ -84,7 +85,7 @@ class LocalTokens:
 
     def _decode(self, token: str, audience: str) -> tuple[Identity, dict[str, Any]]:
         if len(token) > LONGEST_TOKEN:
-            raise InvalidToken("The token is too long.")
+            raise InvalidToken(message("problem.token_too_long"))
         # exp is checked below, against our own clock; PyJWT would take the machine's.
         options: Any = {"require": ["exp", "sub", "iss", "aud"], "verify_exp": False, "verify_iat": False}
         try:
@@ -93,7 +94,7 @@ class LocalTokens:
             )
             expires = int(claims["exp"])
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as e:
-            raise InvalidToken("The token is not one of ours.") from e
+            raise InvalidToken(message("problem.token_foreign")) from e
         user_id, name = claims["sub"], claims.get("name")
         scopes = str(claims.get("scope") or "").split()
         found = Identity(user_id, name if isinstance(name, str) and name else user_id, tuple(scopes), expires)
@@ -102,4 +103,4 @@ class LocalTokens:
 
     def _check_time(self, identity: Identity) -> None:
         if identity.expires_at + LEEWAY_S < self._clock.now().timestamp():
-            raise InvalidToken("The token has expired.")
+            raise InvalidToken(message("problem.token_expired"))

@@ -17,6 +17,7 @@ from services.gateway.api.problems import ProblemError, invalid, of, rate_limite
 from services.gateway.domain.identity import Identity, InvalidToken
 from services.gateway.domain.json_bounds import json_problem
 from services.gateway.domain.problems import Slug
+from shared.contracts.messages import message, problem_text
 
 API: Final = "/api/v1"
 IDENTITY: Final = "retake.identity"
@@ -74,7 +75,7 @@ class AuthMiddleware:
                 standing = self._standing(scope, identity)
                 headers += standing.headers()
                 if standing.exceeded:
-                    raise rate_limited(standing.policy, standing.reset_s, "Too many requests in this window.")
+                    raise rate_limited(standing.policy, standing.reset_s, message("problem.too_many_requests"))
             if refusal is not None and not scope["path"].startswith(_PUBLIC):
                 raise refusal
             if identity is not None:
@@ -94,25 +95,23 @@ class AuthMiddleware:
             if authorization := header(scope, b"authorization"):
                 kind, _, token = authorization.partition(" ")
                 if kind.lower() != "bearer" or not token.strip():
-                    raise InvalidToken("The Authorization header must be a bearer token.")
+                    raise InvalidToken(message("problem.not_a_bearer_token"))
                 return await state.verifier.verify(token.strip()), None
             if ticket := _ticket(scope):
                 user_id = await state.tickets.redeem(ticket, scope["path"])
                 if user_id is None:
-                    raise InvalidToken("The ticket was used before, has expired, or is for another path.")
+                    raise InvalidToken(message("problem.ticket_invalid"))
                 return Identity(user_id, user_id, (), 0), None
             # Never for a write: no page elsewhere can make the browser do one.
             session = scope.get(SESSION)
             if session and (reading or scope["path"] == _SIGN_OUT):
                 opened = state.tokens.verify_session(session)
                 if await state.ended_sessions.has_ended(opened.session_id):
-                    raise InvalidToken("The session was signed out.")
+                    raise InvalidToken(message("problem.session_ended"))
                 return opened.identity, None
             if session:
-                return None, _unauthenticated(
-                    "Sessions can only read: send a bearer token with requests that change data."
-                )
-            return None, _unauthenticated("The request has no bearer token, session or ticket.")
+                return None, _unauthenticated(message("problem.session_only_reads"))
+            return None, _unauthenticated(message("problem.not_signed_in"))
         except InvalidToken as e:
             return None, _unauthenticated(str(e))
 
@@ -121,7 +120,7 @@ class AuthMiddleware:
         standing = self._standing(scope, None)
         if not standing.exceeded:
             return None
-        return rate_limited(standing.policy, standing.reset_s, "Too many requests in this window.")
+        return rate_limited(standing.policy, standing.reset_s, message("problem.too_many_requests"))
 
     def _standing(self, scope: Scope, identity: Identity | None) -> Standing:
         if identity is not None:
@@ -159,9 +158,7 @@ class AuthMiddleware:
                 async with asyncio.timeout_at(patience):
                     message = await receive()
             except TimeoutError:
-                raise ProblemError(
-                    Slug.MALFORMED, f"The body did not arrive within {BODY_S:.0f} s.", headers={"Connection": "close"}
-                ) from None
+                raise _too_slow() from None
             complete = message["type"] != "http.request" or not message.get("more_body", False)
             body.extend(message.get("body", b""))
             if len(body) > MAX_JSON:
@@ -185,12 +182,7 @@ def _while_it_comes(receive: Receive) -> Receive:
             async with asyncio.timeout(UPLOAD_STALL_S):
                 message = await receive()
         except TimeoutError:
-            raise ProblemError(
-                Slug.MALFORMED,
-                f"No data arrived for {UPLOAD_STALL_S:.0f} s.",
-                recovery="Send the file again on a better connection.",
-                headers={"Connection": "close"},
-            ) from None
+            raise _stalled() from None
         complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
@@ -203,7 +195,17 @@ def _is_long(path: str) -> bool:
 
 
 def _too_large() -> ProblemError:
-    return ProblemError(Slug.TOO_LARGE, f"A JSON body may have at most {MAX_JSON} bytes.", limit=MAX_JSON)
+    return ProblemError(Slug.TOO_LARGE, message("problem.body_too_large", limit=MAX_JSON), limit=MAX_JSON)
+
+
+def _too_slow() -> ProblemError:
+    cause = message("problem.body_too_slow", seconds=f"{BODY_S:.0f}")
+    return ProblemError(Slug.MALFORMED, cause, headers={"Connection": "close"})
+
+
+def _stalled() -> ProblemError:
+    text = problem_text("body_stalled", seconds=f"{UPLOAD_STALL_S:.0f}")
+    return ProblemError(Slug.MALFORMED, text.cause, recovery=text.recovery, headers={"Connection": "close"})
 
 
 def _unauthenticated(detail: str) -> ProblemError:

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from services.gateway.api.problems import ProblemError, unavailable
+from shared.contracts.messages import message
 
 RETRY_S: Final = 1  # a request takes milliseconds: a second later there is room, or there is really too much
 SHED = Counter("retake_http_shed_total", "Requests sent away because too many were being answered")
@@ -64,4 +65,4 @@ class ConcurrencyLimit:
 
     @staticmethod
     def full() -> ProblemError:
-        return unavailable("The server is overloaded; retry shortly.", RETRY_S)
+        return unavailable(message("problem.overloaded"), RETRY_S)

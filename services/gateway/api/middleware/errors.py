@@ -15,6 +15,7 @@ from services.gateway.api.middleware.request_heads import host_name, read_head
 from services.gateway.api.problems import ProblemError
 from services.gateway.domain.problems import Slug
 from services.gateway.stream.response import LATER, PLAIN_SEND
+from shared.contracts.messages import problem_text
 from shared.observability.tracing import span
 
 log = structlog.get_logger(__name__)
@@ -79,18 +80,13 @@ class ErrorMiddleware:
             try:
                 read_head(scope)
                 if host_of(scope) is None and header(scope, b"host"):
+                    text = problem_text("host_malformed")
                     raise ProblemError(
-                        Slug.MALFORMED,
-                        "The Host header is not a host name, or one with a port.",
-                        recovery="Send the host of the URL alone, without a user or a path.",
-                        headers={"Connection": "close"},
+                        Slug.MALFORMED, text.cause, recovery=text.recovery, headers={"Connection": "close"}
                     )
                 if self._local_mode and host_of(scope) not in LOCAL_HOSTS:
-                    raise ProblemError(
-                        Slug.MALFORMED,
-                        "In local mode only requests to this machine are answered.",
-                        recovery="Use localhost, 127.0.0.1 or [::1] as the host.",
-                    )
+                    text = problem_text("host_not_local")
+                    raise ProblemError(Slug.MALFORMED, text.cause, recovery=text.recovery)
                 await self._app(scope, receive, watched)
             except Exception as e:
                 if complete:  # the framework raises again what our handler has answered and logged

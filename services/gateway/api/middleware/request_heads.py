@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from services.gateway.api.problems import ProblemError
 from services.gateway.domain.problems import Slug
+from shared.contracts.messages import message
 
 MAX_HEADER: Final = 16 * 1024
 """Bytes of one header's value. Nothing that we read is longer: the longest is an issuer's token."""
@@ -30,11 +31,11 @@ def read_head(scope: Scope) -> None:
     """Takes the cookies out of the scope's headers and leaves our own as `SESSION`. Raises ProblemError malformed for
     a head that is too large."""
     if len(scope["headers"]) > MAX_HEADERS:
-        raise _refused(f"The request has {len(scope['headers'])} headers; at most {MAX_HEADERS} are read.")
+        raise _refused(message("problem.headers_too_many", count=len(scope["headers"]), most=MAX_HEADERS))
     for name, value in scope["headers"]:
         if len(value) > MAX_HEADER:
             shown = name[:100].decode("latin-1")
-            raise _refused(f"The header {shown} has {len(value)} bytes; at most {MAX_HEADER} are read.")
+            raise _refused(message("problem.header_too_large", header=shown, size=len(value), most=MAX_HEADER))
     scope[SESSION] = _session(scope)
     scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
 
@@ -62,6 +63,6 @@ def _refused(detail: str) -> ProblemError:
     return ProblemError(
         Slug.MALFORMED,
         detail,
-        recovery="Send less: remove cookies and headers that the API does not name.",
+        recovery=message("problem.head_too_large.recovery"),
         headers={"Connection": "close"},
     )

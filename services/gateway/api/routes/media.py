@@ -20,6 +20,7 @@ from services.gateway.api.ranges import Unsatisfiable, disposition, matches, par
 from services.gateway.domain.identity import Identity
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.problems import Slug
+from shared.contracts.messages import message
 from shared.core.errors import Permanent
 
 router = APIRouter(prefix="/media", tags=["media"])
@@ -89,9 +90,7 @@ def _caller(request: Request, state: AppState, name: str, exp: int | None, sig: 
     if identity is None:
         raise ProblemError(
             Slug.UNAUTHENTICATED,
-            "The signature of the link is not valid, and the request is not authenticated."
-            if sig
-            else "Send a token, or use the URL in the resource.",
+            message("problem.link_signature_invalid" if sig else "problem.link_unsigned"),
             headers={"WWW-Authenticate": "Bearer"},
         )
     return identity.user_id

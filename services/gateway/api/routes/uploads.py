@@ -38,6 +38,7 @@ from services.gateway.domain.uploads import (
     safe_filename,
     sniff,
 )
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import ObjectRef
 from shared.core.errors import UserError
 from shared.media.file_type import PICTURES, SOUNDS, VIDEOS
@@ -87,7 +88,8 @@ async def upload(
         kind = media_kind(content_type)
         if ref.size > MAX_BYTES[kind]:  # sound in a container of videos, which was received as one
             limit = MAX_BYTES[kind]
-            raise ProblemError(Slug.TOO_LARGE, f"Sound may have at most {limit // MIB} MiB.", limit=limit)
+            detail = message("problem.sound_too_large", mebibytes=limit // MIB)
+            raise ProblemError(Slug.TOO_LARGE, detail, limit=limit)
         name = safe_filename(filename or _named(request.headers.get("content-disposition")), content_type)
         command = RegisterUpload(
             upload_id,
@@ -121,11 +123,10 @@ async def _begin(request: Request) -> tuple[str, AsyncIterator[bytes]]:
         while len(head) < SNIFFED_BYTES and (chunk := await anext(body, None)) is not None:
             head += chunk
     except ClientDisconnect:
-        raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
+        raise ProblemError(Slug.MALFORMED, message("problem.body_ended_early")) from None
     if not head:
-        raise ProblemError(
-            Slug.INVALID, "The file is empty: 0 bytes arrived.", recovery="Send a file that opens in other programs."
-        )
+        text = problem_text("upload_empty")
+        raise ProblemError(Slug.INVALID, text.cause, recovery=text.recovery)
     content_type = sniff(head[:SNIFFED_BYTES])
     if content_type is None:
         raise ProblemError(Slug.UNSUPPORTED_MEDIA_TYPE, refusal_reason(head), recovery=accepted_formats())
@@ -148,7 +149,7 @@ async def _store(state: AppState, upload_id: str, content_type: str, chunks: Asy
             raise
         raise ProblemError(Slug.TOO_LARGE, e.cause, limit=limit) from None
     except ClientDisconnect:
-        raise ProblemError(Slug.MALFORMED, "The body ended too early.") from None
+        raise ProblemError(Slug.MALFORMED, message("problem.body_ended_early")) from None
 
 
 async def _inspect(state: AppState, content_type: str, ref: ObjectRef) -> MediaFacts:
