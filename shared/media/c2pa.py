@@ -12,6 +12,7 @@ from typing import Any, Final
 import c2pa
 import structlog
 
+from shared.contracts.messages import message
 from shared.core.errors import Permanent, Retryable
 from shared.media.file_type import Form, sniff
 from shared.media.signing_identity import Identity
@@ -103,11 +104,11 @@ def sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:
     try:
         claim = replace(claim, mime=content_type_of(source, claim.mime))
         if not can_sign(claim.mime):
-            raise Permanent("signing_unsupported", f"{claim.mime} cannot carry Content Credentials.")
+            raise Permanent("signing_unsupported", message("problem.signing_unsupported", mime=claim.mime))
         _sign(source, target, claim, identity)
     except (c2pa.C2paError, OSError) as error:
         target.unlink(missing_ok=True)
-        raise Retryable("signing_failed", f"The file could not be signed: {error}") from error
+        raise Retryable("signing_failed", message("problem.signing_failed", reason=str(error))) from error
 
 
 def _sign(source: Path, target: Path, claim: Claim, identity: Identity) -> None:

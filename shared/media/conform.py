@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from shared.contracts.messages import message
 from shared.core.errors import Permanent
 from shared.media.graphs import Stream
 from shared.media.sandbox import Option
@@ -75,7 +76,8 @@ def h264_level(video: VideoFormat) -> str:
     for level, per_second, frame_limit in _LEVELS:
         if per_frame <= frame_limit and per_frame * video.fps <= per_second:
             return level
-    raise Permanent("output_too_large", f"No H.264 level allows {video.width}x{video.height} at {video.fps} fps.")
+    cause = message("problem.output_too_large", width=video.width, height=video.height, fps=video.fps)
+    raise Permanent("output_too_large", cause)
 
 
 def cut_points(frames: int, fps: int) -> list[int]:

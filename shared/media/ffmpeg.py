@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from shared.contracts.messages import message, problem_text
 from shared.core.errors import FREE_SPACE, Permanent, Retryable
 from shared.core.processes import ResourceLimits, bare_environment, child, read_tail
 
@@ -80,7 +81,7 @@ async def run_ffmpeg(
             finally:
                 stderr.cancel()
     except TimeoutError:
-        raise Retryable("ffmpeg_timeout", f"ffmpeg was still running after {timeout_s:g} s.") from None
+        raise Retryable("ffmpeg_timeout", message("problem.ffmpeg_timeout", seconds=f"{timeout_s:g}")) from None
     if code:
         raise _failure(code, stderr_text, limits)
     return stderr_text
@@ -105,27 +106,23 @@ async def _follow(
                 if on_progress and duration_s and key == "out_time_us" and value.lstrip("-").isdigit():
                     on_progress(min(1.0, max(0.0, int(value) / 1e6 / duration_s)))
     except TimeoutError:
-        raise Retryable("ffmpeg_stalled", f"ffmpeg hung: it made no progress for {stall_s:g} s.") from None
+        raise Retryable("ffmpeg_stalled", message("problem.ffmpeg_stalled", seconds=f"{stall_s:g}")) from None
 
 
 def _failure(code: int, stderr_text: str, limits: ResourceLimits) -> Permanent | Retryable:
     log.warning("ffmpeg.failed", code=code, stderr=stderr_text.strip().splitlines()[-8:])
-    cause = _cause_line(stderr_text) or f"ffmpeg exited with code {code} and no message."
+    cause = _cause_line(stderr_text) or message("problem.ffmpeg_failed", status=code)
     if "No space left on device" in stderr_text or "Disk quota exceeded" in stderr_text:
-        return Retryable("disk_full", f"The disk is full. {cause}", FREE_SPACE)
+        return Retryable("disk_full", message("problem.disk_full", reason=cause), FREE_SPACE)
     if any(words in stderr_text for words in _OUT_OF_MEMORY):
-        return Retryable("out_of_memory", f"ffmpeg ran out of memory. {cause}",
-                         "Give the machine more memory or fewer jobs at a time, or use a smaller picture.")  # fmt: skip
+        return Retryable("out_of_memory", *problem_text("out_of_memory", reason=cause))
     if code == -signal.SIGXFSZ:
-        return Permanent("file_too_large", f"The output grew beyond {limits.file_size / 1e9:.3g} GB.",
-                         "Use a shorter or smaller file.")  # fmt: skip
+        return Permanent("file_too_large", *problem_text("file_too_large", gigabytes=f"{limits.file_size / 1e9:.3g}"))
     if code == _STOPPED and "Operation not permitted" not in stderr_text:
-        return Retryable("ffmpeg_killed", f"ffmpeg was asked to stop, or used up its {limits.cpu_s} s of processor "
-                         "time.")  # fmt: skip
+        return Retryable("ffmpeg_killed", message("problem.ffmpeg_stopped", seconds=limits.cpu_s))
     if code < 0:
-        return Retryable("ffmpeg_killed", f"ffmpeg was ended by {_signal_name(-code)}.",
-                         "Give the machine more memory if it has little, or use another file.")  # fmt: skip
-    return Permanent("ffmpeg_failed", cause, "Check that the file is complete and plays.")
+        return Retryable("ffmpeg_killed", *problem_text("ffmpeg_killed", signal=_signal_name(-code)))
+    return Permanent("ffmpeg_failed", cause, message("problem.ffmpeg_failed.recovery"))
 
 
 # Messages that only follow from an earlier error.

@@ -22,6 +22,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from shared.contracts.messages import message
 from shared.core.errors import Permanent
 
 MAX_PIXELS: Final = 210_000_000
@@ -64,32 +65,33 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
-                raise too_large(f"The picture has {width * height / 1e6:.0f} megapixels ({width}x{height}).")
+                megapixels = f"{width * height / 1e6:.0f}"
+                raise too_large(message("problem.image_too_large", megapixels=megapixels, width=width, height=height))
             for name in ("xmp", "XML:com.adobe.xmp"):
                 image.info.pop(name, None)
             yield image
     except (Permanent, KeyboardInterrupt, SystemExit):
         raise
     except Image.DecompressionBombError as error:
-        raise too_large(f"The picture has more than {MAX_PIXELS // 1_000_000} megapixels.") from error
+        raise too_large(message("problem.image_far_too_large", most=MAX_PIXELS // 1_000_000)) from error
     except MemoryError as error:
-        raise too_large("The picture needs more memory than one picture may use.") from error
+        raise too_large(message("problem.image_needs_memory")) from error
     except UnidentifiedImageError as error:
-        raise _unreadable("it is damaged, or in none of the accepted formats") from error
+        raise _unreadable(message("problem.image_unidentified")) from error
     except EOFError as error:
-        raise _unreadable("it breaks off before its end") from error
+        raise _unreadable(message("problem.image_truncated")) from error
     except OSError as error:
-        cause = "it breaks off before its end" if "truncated" in str(error) else "its data are damaged"
-        raise _unreadable(cause) from error
+        truncated = "truncated" in str(error)
+        raise _unreadable(message("problem.image_truncated" if truncated else "problem.image_damaged")) from error
     except Exception as error:  # decoders raise anything: RuntimeError, SyntaxError, struct.error, IndexError
-        raise _unreadable("its decoder cannot convert its data") from error
+        raise _unreadable(message("problem.image_unconvertible")) from error
 
 
 def too_large(cause: str) -> Permanent:
-    return Permanent("image_too_large", cause, f"Use one of at most {MAX_PIXELS // 1_000_000} megapixels.")
+    return Permanent(
+        "image_too_large", cause, message("problem.image_too_large.recovery", most=MAX_PIXELS // 1_000_000)
+    )
 
 
 def _unreadable(cause: str) -> Permanent:
-    return Permanent(
-        "image_unreadable", f"The picture cannot be read: {cause}.", "Save it as JPEG or PNG and use that."
-    )
+    return Permanent("image_unreadable", cause, message("problem.image_unconvertible.recovery"))

@@ -14,6 +14,7 @@ import av.video.frame
 import av.video.stream
 from av.sidedata.sidedata import Type
 
+from shared.contracts.messages import message
 from shared.media.display_timing import display_timing
 from shared.media.sandbox import DECODERS, Option, open_media, packets, unreadable
 
@@ -81,7 +82,7 @@ def probe(path: Path | str) -> Probe:
                 found |= _first_picture(container, str(found["video_codec"]))
         return Probe(container=name, **found)  # type: ignore[arg-type]
     except (av.error.FFmpegError, ValueError, IndexError) as error:
-        raise unreadable(message_of(error)) from error
+        raise unreadable(message("problem.media_read_failed", reason=message_of(error))) from error
 
 
 def message_of(error: Exception) -> str:

@@ -17,6 +17,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
+from shared.contracts.messages import message
 from shared.core.errors import Permanent
 from shared.media.file_type import Form, sniff
 
@@ -69,7 +70,7 @@ def open_media(path: Path | str, demuxer: str | None = None) -> InputContainer:
     )
     if len(container.streams) > MOST_STREAMS:
         container.close()
-        raise unreadable(f"it has more than {MOST_STREAMS} streams.")
+        raise unreadable(message("problem.media_streams_excessive", most=MOST_STREAMS))
     return container
 
 
@@ -84,9 +85,9 @@ def packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Any]]:
     for number, packet in enumerate(container.demux(stream)):
         seen += packet.size
         if number >= MOST_PACKETS:
-            raise unreadable(f"it has more than {MOST_PACKETS:,} packets.")
+            raise unreadable(message("problem.media_packets_excessive", most=f"{MOST_PACKETS:,}"))
         if seen > most_bytes:
-            raise unreadable("its index names the same data again and again.")
+            raise unreadable(message("problem.media_index_repeats"))
         yield packet
 
 
@@ -96,14 +97,14 @@ def demuxer_of(path: Path) -> str:
         form = sniff(path)
         demuxer = form.demuxer or (_picture_demuxer(path) if form is Form.PICTURE else None)
     except OSError as error:
-        raise unreadable(f"{error.strerror}.") from error
+        raise unreadable(message("problem.media_read_failed", reason=f"{error.strerror}.")) from error
     if demuxer is None:
-        raise unreadable("Its format is not a supported video or sound format.")
+        raise unreadable(message("problem.media_format_unknown"))
     return demuxer
 
 
 def unreadable(cause: str) -> Permanent:
-    return Permanent("media_unreadable", f"The file cannot be read as media: {cause}", "Upload a file that plays.")
+    return Permanent("media_unreadable", cause, message("problem.media_read_failed.recovery"))
 
 
 def _picture_demuxer(path: Path) -> str | None:

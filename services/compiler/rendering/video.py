@@ -16,6 +16,7 @@ from services.compiler.planning.film_plan import Window
 from services.compiler.planning.pieces import fine_end
 from services.compiler.rendering.filters import SourceVideo, Span, blend, film_frames
 from services.compiler.rendering.mp4.samples import VideoIndex, read_video_index
+from shared.contracts.messages import problem_text
 from shared.contracts.values import Output
 from shared.core.errors import Permanent
 from shared.media import graphs
@@ -200,7 +201,7 @@ def survey(path: Path, output: Output) -> SourceVideo:
     """What the filter graphs need to know of a source. Blocks: call it in a thread. Raises Permanent `no_video`."""
     found = probe(path)
     if not found.width or not found.height or not found.frames:
-        raise Permanent("no_video", "The file holds no video.", "Regenerate the segment's video.")
+        raise Permanent("no_video", *problem_text("segment_no_video"))
     early = (found.first_s - found.shift_s) % (1 / output.fps)
     return SourceVideo(
         found.width,

@@ -31,6 +31,7 @@ from services.generator.providers.base import (
 )
 from services.generator.store.calls import CallRepository
 from services.generator.store.limiter import ProviderLimiter
+from shared.contracts.messages import message
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError, Retryable
 
@@ -146,7 +147,7 @@ async def reconcile_call(provider: RemoteProvider, calls: CallRepository, call: 
         return None
     adopted = await calls.adopt(call, handle)
     if adopted is None:
-        raise Retryable("provider_unsure", "The prediction that was found belongs to another call.", delay_s=1.0)
+        raise Retryable("provider_unsure", message("problem.provider_unsure"), delay_s=1.0)
     log.warning("call.adopted", call_id=call.call_id)
     return adopted
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from services.generator.providers.base import Reference
+from shared.contracts.messages import problem_text
 from shared.contracts.values import Character, ObjectRef
 from shared.core.errors import Permanent, UserError
 from shared.objects import Objects
@@ -50,11 +51,7 @@ class ReferenceCache:
         except Permanent as e:
             if e.code != "object_missing":
                 raise
-            raise UserError(
-                "reference_missing",
-                f"A reference image of {name} no longer exists.",
-                "Upload it again in the project's characters, or remove it there.",
-            ) from e
+            raise UserError("reference_missing", *problem_text("reference_missing", character=name)) from e
         return path
 
     def _prune(self) -> None:

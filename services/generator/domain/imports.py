@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from shared.contracts.events.gateway import ImportRequested
 from shared.contracts.events.generator import Failed, ImportClip, ImportReady, Progress
+from shared.contracts.messages import problem_text
 from shared.contracts.values import Cost, Problem
 from shared.core.errors import UserError
 from shared.messaging.events import Cause
@@ -82,4 +83,4 @@ def import_ready(film: FilmImport, clips: list[ImportClip], warnings: list[str])
 
 
 def import_cancelled() -> UserError:
-    return UserError("cancelled", "The import was cancelled.", "Import the film again when you are ready.")
+    return UserError("cancelled", *problem_text("import_cancelled"))

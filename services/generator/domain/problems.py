@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from shared.contracts.messages import problem_text
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import AssetKind, Problem, SpendCap
 from shared.core.errors import RetakeError, UserError
 
@@ -17,7 +17,7 @@ def problem_of(error: RetakeError) -> Problem:
     return Problem(
         code=error.code,
         cause=error.cause[:MOST_CAUSE_CHARACTERS],
-        recovery=error.recovery or "Try again. If it happens again, tell the operator of this system.",
+        recovery=error.recovery or message("problem.unexplained.recovery"),
         retryable=error.retryable,
         provider_code=getattr(error, "provider_code", None),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.generator.domain.problems import directions_missing, directions_too_long
 from shared.contracts.catalogue import Catalogue, Model, UnknownModel
+from shared.contracts.messages import message, problem_text
 from shared.contracts.settings_resolver import (
     ResolvedSettings,
     ResolverRequest,
@@ -59,13 +60,19 @@ def _model(request: ResolverRequest, catalogue: Catalogue, default_provider: str
     except UnsuitableModel as e:
         raise _model_unsuitable(request.kind, e) from e
     except UnknownModel as e:
-        raise UserError("model_unknown", str(e), "Add a model for it to the catalogue.") from e
+        raise UserError("model_unknown", str(e), message("problem.model_missing.recovery")) from e
 
 
 def _model_unsuitable(kind: AssetKind, error: UnsuitableModel) -> UserError:
     what = kind.value.replace("_", " ")
-    cause = f"{error.slug!r} ({error.source.value}) is not a model that generates {what}."
-    return UserError("model_unknown", cause, f"Choose one of: {', '.join(error.suitable)}.")
+    text = problem_text(
+        "model_unsuitable",
+        model=repr(error.slug),
+        source=error.source.value,
+        what=what,
+        suitable=", ".join(error.suitable),
+    )
+    return UserError("model_unknown", *text)
 
 
 def _check(resolved: ResolvedSettings) -> None:
@@ -75,6 +82,6 @@ def _check(resolved: ResolvedSettings) -> None:
         if p.name is not None
     ]
     if values:
-        raise UserError("settings_invalid", " ".join(values), "Change these settings; nothing was generated or paid.")
+        raise UserError("settings_invalid", " ".join(values), message("problem.settings_invalid.recovery"))
     if resolved.problems:
-        raise UserError("settings_invalid", resolved.problems[0].text, "Set both, or an aspect ratio.")
+        raise UserError("settings_invalid", resolved.problems[0].text, message("problem.size_incomplete.recovery"))

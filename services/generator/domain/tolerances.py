@@ -7,6 +7,7 @@ from typing import Final
 
 from services.generator.domain.frames import Frame
 from shared.contracts.frame_sizes import ratio_label
+from shared.contracts.messages import message
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
 
@@ -40,24 +41,26 @@ def check_output(kind: AssetKind, expected: ExpectedOutput, found: Media) -> Non
     elif kind.is_picture:
         _check_picture(expected, found)
     elif found.audio_codec is None:
-        raise _differs("The file has no sound.")
+        raise _differs(message("problem.output_without_sound"))
     _check_duration(expected, found)
 
 
 def _check_video(expected: ExpectedOutput, found: Media) -> None:
     if found.video_codec is None or not found.width or not found.height:
-        raise _differs("The file has no picture.")
+        raise _differs(message("problem.output_without_picture"))
     if found.fps is None or not FPS[0] <= found.fps <= FPS[1]:
-        raise _differs(f"The video has {found.fps or 0:g} frames per second, not {FPS[0]:g} to {FPS[1]:g}.")
+        raise _differs(
+            message("problem.output_frame_rate", fps=f"{found.fps or 0:g}", least=f"{FPS[0]:g}", most=f"{FPS[1]:g}")
+        )
     if expected.sound and found.audio_codec is None:
-        raise _differs("The video has no sound, although sound was requested.")
+        raise _differs(message("problem.output_sound_requested"))
     if expected.frame:
         _check_frame(expected.frame, Frame(found.width, found.height), SHORT_SIDE_SHARE)
 
 
 def _check_picture(expected: ExpectedOutput, found: Media) -> None:
     if not found.width or not found.height:
-        raise _differs("The file is not a picture.")
+        raise _differs(message("problem.output_not_a_picture"))
     if expected.frame:
         _check_frame(expected.frame, Frame(found.width, found.height), IMAGE_SHORT_SIDE_SHARE)
 
@@ -66,9 +69,11 @@ def _check_frame(expected: Frame, found: Frame, share: float) -> None:
     if abs(found.aspect / expected.aspect - 1) > ASPECT_SHARE:
         expected_ratio = ratio_label(expected.width, expected.height)
         actual_ratio = ratio_label(found.width, found.height)
-        raise _differs(f"The picture is {found.width}x{found.height} ({actual_ratio}), not {expected_ratio}.")
+        size = f"{found.width}x{found.height}"
+        raise _differs(message("problem.output_aspect_ratio", size=size, ratio=actual_ratio, expected=expected_ratio))
     if found.short_side < share * expected.short_side:
-        raise _differs(f"The picture is {found.width}x{found.height}, smaller than {expected.width}x{expected.height}.")
+        size, wanted = f"{found.width}x{found.height}", f"{expected.width}x{expected.height}"
+        raise _differs(message("problem.output_smaller", size=size, expected=wanted))
 
 
 def _check_duration(expected: ExpectedOutput, found: Media) -> None:
@@ -76,8 +81,9 @@ def _check_duration(expected: ExpectedOutput, found: Media) -> None:
         return
     allowed = max(DURATION_LEAST_S, DURATION_SHARE * expected.duration_s)
     if found.duration_s is None or abs(found.duration_s - expected.duration_s) > allowed:
-        raise _differs(f"The file lasts {found.duration_s or 0:.2f} s, not {expected.duration_s:g} s.")
+        seconds, wanted = f"{found.duration_s or 0:.2f}", f"{expected.duration_s:g}"
+        raise _differs(message("problem.output_duration", seconds=seconds, expected=wanted))
 
 
 def _differs(cause: str) -> OutputDiffers:
-    return OutputDiffers("output_differs", cause, "Regenerate, or choose other settings or another model.")
+    return OutputDiffers("output_differs", cause, message("problem.output_differs.recovery"))

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from shared.contracts.messages import problem_text
+from shared.contracts.messages import message, problem_text
 from shared.core.errors import RetakeError, Retryable, UserError
 
 TOTAL_S: Final = 300.0
@@ -55,17 +55,18 @@ class GuardedDownloads:
             ):
                 await _save(client, request, path, max_size)
         except TimeoutError:
-            raise Retryable("url_slow", f"{host} took longer than {TOTAL_S:.0f} s.") from None
+            raise Retryable("url_slow", message("problem.url_slow", host=host, seconds=f"{TOTAL_S:.0f}")) from None
         except httpx.HTTPError as e:
-            raise Retryable("url_unreachable", f"{host} is unreachable: {e or type(e).__name__}") from e
+            reason = f"{e or type(e).__name__}"
+            raise Retryable("url_unreachable", message("problem.url_unreachable", host=host, reason=reason)) from e
 
     async def _public_address(self, host: str) -> str:
         try:
             addresses = await self._resolve(host, 443)
         except (OSError, UnicodeError) as e:  # UnicodeError: a name that IDNA cannot write
-            raise _refused(f"The host {host} does not exist.") from e
+            raise _refused(message("problem.url_host_unknown", host=host)) from e
         if not addresses or not all(_is_public(a) for a in addresses):
-            raise _refused(f"{host} does not resolve to a public address.")
+            raise _refused(message("problem.url_not_public", host=host))
         return addresses[0]
 
 
@@ -74,16 +75,16 @@ def _checked_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as e:
-        raise _refused("The URL is not valid.") from e
+        raise _refused(message("problem.url_invalid")) from e
     if parts.scheme != "https" or not parts.hostname:
-        raise _refused("Only https:// URLs are supported.")
+        raise _refused(message("problem.url_not_https"))
     if (
         any(not 0 < len(label) <= MAX_LABEL for label in parts.hostname.rstrip(".").split("."))
         or len(parts.hostname) > MAX_HOST
     ):
-        raise _refused(f"The host of the URL is not valid: each part of it has 1 to {MAX_LABEL} characters.")
+        raise _refused(message("problem.url_host_invalid", longest=MAX_LABEL))
     if port not in (None, 443) or parts.username or parts.password:
-        raise _refused("URLs with a port or with credentials are not supported.")
+        raise _refused(message("problem.url_with_extras"))
     return parts
 
 
@@ -159,14 +160,14 @@ async def _save(client: httpx.AsyncClient, request: httpx.Request, path: Path, m
 def _error(response: httpx.Response) -> RetakeError:
     status = response.status_code
     if status == 429 or status >= 500:
-        return Retryable("url_unreachable", f"The server answered {status}.")
+        return Retryable("url_unreachable", message("problem.url_refused", status=status))
     if 300 <= status < 400:
-        return _refused("The URL redirects.", "Use the final URL, or upload the file.")
+        return UserError("url_refused", *problem_text("url_redirects"))
     return UserError("url_refused", *problem_text("url_refused", status=status))
 
 
-def _refused(cause: str, recovery: str = "Use a public https:// URL, or upload the file.") -> UserError:
-    return UserError("url_refused", cause, recovery)
+def _refused(cause: str) -> UserError:
+    return UserError("url_refused", cause, message("problem.url_not_public.recovery"))
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:

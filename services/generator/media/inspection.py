@@ -18,7 +18,7 @@ from services.generator.media.strictness import STRICT, mend_sound, tolerated_er
 from services.generator.media.uploads import ingest
 from services.generator.providers.base import CandidateFile
 from shared.contracts.frame_sizes import ratio_label, resolution_label
-from shared.contracts.messages import problem_text
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import AssetKind, Media
 from shared.core.errors import Permanent
 from shared.media.ffmpeg import run_ffmpeg
@@ -72,7 +72,7 @@ async def _probed(path: Path) -> Probe:
     try:
         found = await probe_safely(path)
     except Permanent as e:
-        raise Permanent(e.code, e.cause, "Regenerate, or use a file that plays.") from e
+        raise Permanent(e.code, e.cause, message("problem.output_unplayable.recovery")) from e
     if found is None:
         raise Permanent("media_damaged", *problem_text("output_damaged"))
     return found.probe
@@ -83,7 +83,7 @@ async def _picture(path: Path, work: Path) -> Inspection:
     try:
         result = await process_picture({"path": str(path), "poster": str(poster)}, Permanent)
     except Permanent as e:  # its advice is for the person who uploaded the picture
-        raise Permanent(e.code, e.cause, "Regenerate, or use another picture.") from e
+        raise Permanent(e.code, e.cause, message("problem.output_picture.recovery")) from e
     width, height = result["width"], result["height"]
     media = Media(
         width=width, height=height, aspect_ratio=ratio_label(width, height), resolution=resolution_label(width, height)
@@ -158,11 +158,7 @@ async def _decode(outputs: Sequence[Output], duration_s: float, strictness: Sequ
     try:
         return await run_ffmpeg(args, timeout_s=60 + 10 * duration_s, duration_s=duration_s)
     except Permanent as e:
-        raise Permanent(
-            "media_damaged",
-            f"The file does not play to its end: {e.cause}",
-            "Regenerate, or use a file that plays.",
-        ) from e
+        raise Permanent("media_damaged", *problem_text("output_unplayable", reason=e.cause)) from e
 
 
 def _still(pictures: Stream, path: Path) -> Output:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from services.generator.media import worker_process as worker
+from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent, RetakeError, UserError
 from shared.core.processes import child, read_tail
 
@@ -52,4 +53,4 @@ def _failure(code: int, errors: str, error: ErrorType) -> RetakeError:
 
 
 def _undecodable(error: ErrorType) -> RetakeError:
-    return error("image_unreadable", "The picture could not be decoded.", "Save it as JPEG and use that file.")
+    return error("image_unreadable", *problem_text("picture_undecodable"))

@@ -13,6 +13,7 @@ from typing import Final
 import av
 import av.error
 
+from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
 from shared.media.colour import Colour, scaled, to_bt709
 from shared.media.conform import tag_bt709
@@ -163,8 +164,7 @@ def steady_rate(path: Path) -> str | None:
             base, stated = float(stream.time_base), float(stream.guessed_rate or 0)
             times = sorted(p.pts * base for p in packets(container, stream) if p.size and p.pts is not None)
     except (av.error.FFmpegError, ValueError) as error:
-        cause = f"The file cannot be read: {message_of(error)}"
-        raise Permanent("media_unreadable", cause, "Upload a file that plays.") from error
+        raise Permanent("media_unreadable", *problem_text("file_read_failed", reason=message_of(error))) from error
     lasts = [after - before for before, after in pairwise(times)]
     if len(lasts) < 2 or (usual := median(lasts)) <= 0:
         return None

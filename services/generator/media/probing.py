@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from services.generator.media import worker_process as worker
+from shared.contracts.messages import message
 from shared.core.errors import Permanent
 from shared.core.processes import ResourceLimits
 from shared.media.probe import Probe
@@ -40,7 +41,7 @@ async def probe_safely(path: Path, *, rate: bool = False) -> Probed | None:
         if error.code != "worker_failed":
             raise
         log.warning("probe.worker_failed", cause=error.cause)  # out of memory, or an error of the library
-        raise unreadable("its contents contradict each other.") from error
+        raise unreadable(message("problem.media_contradictory")) from error
     if result["truncated"]:
         return None
     found = result["probe"]

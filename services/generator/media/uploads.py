@@ -151,5 +151,5 @@ async def _convert(output: Output, found: Probe, strictness: Sequence[str] = STR
 
 
 def _unsupported(form: Form, accepted: str) -> UserError:
-    cause = f"The file is {_DESCRIPTIONS[form]}, which this asset does not accept."
-    return UserError("media_unsupported", cause, f"It accepts {accepted}.")
+    text = problem_text("upload_unsupported", description=_DESCRIPTIONS[form], accepted=accepted)
+    return UserError("media_unsupported", *text)

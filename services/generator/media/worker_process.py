@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shared.contracts.messages import message
 from shared.core.errors import Permanent, RetakeError, Retryable
 from shared.core.processes import ResourceLimits, bare_environment, child, read_tail
 
@@ -63,7 +64,8 @@ async def call(module: str, job: Job, *, timeout_s: float, limits: ResourceLimit
         ):
             return await _exchange(process, job)
     except TimeoutError:
-        raise Retryable("worker_timeout", f"{module} did not finish within {timeout_s:g} s.") from None
+        cause = message("problem.worker_timeout", module=module, seconds=f"{timeout_s:g}")
+        raise Retryable("worker_timeout", cause) from None
 
 
 async def _exchange(process: Process, job: Job) -> Job:
@@ -95,5 +97,5 @@ def failure(code: int, errors: str) -> RetakeError:
         kind = Retryable if problem["retryable"] else Permanent
         return kind(problem["code"], problem["cause"], problem["recovery"])
     if code < 0:
-        return Retryable("worker_killed", f"The process was killed by signal {-code}.")
-    return Permanent("worker_failed", last or f"The process exited with code {code} and no message.")
+        return Retryable("worker_killed", message("problem.worker_killed", signal=-code))
+    return Permanent("worker_failed", last or message("problem.worker_failed", status=code))

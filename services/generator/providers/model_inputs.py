@@ -8,6 +8,7 @@ from typing import Any, Final
 from services.generator.domain.problems import directions_too_long, starting_image_missing
 from services.generator.providers.base import CandidateRequest
 from shared.contracts.catalogue import Input
+from shared.contracts.messages import message, problem_text
 from shared.contracts.values import AssetKind
 from shared.core.errors import UserError
 from shared.media.language import guess_language
@@ -60,12 +61,12 @@ def _check(request: CandidateRequest) -> None:
     ]
     given = {name for name in ("width", "height") if request.settings.get(name) is not None}
     if len(given) == 1:
-        wrong.append("width and height must be set together.")
+        wrong.append(message("problem.size_incomplete"))
     if wrong:
-        raise UserError("setting_refused", " ".join(wrong)[:2000], "Change the setting, or choose another model.")
+        raise UserError("setting_refused", " ".join(wrong)[:2000], message("problem.setting_refused.recovery"))
     said = speech_text(request.directions) if request.kind is AssetKind.NARRATION else request.directions
     if not said.strip():
-        raise UserError("directions_missing", "The directions are empty.", "Write directions, then regenerate.")
+        raise UserError("directions_missing", *problem_text("directions_empty"))
     longest = model.max_prompt_chars
     if longest and max(len(request.directions), len(request.prompt)) > longest:
         raise directions_too_long(longest, model.title)
@@ -111,8 +112,11 @@ def _mapped(name: str, translation: dict[str, Any], found: Any, request: Candida
     value = _translated(translation, found)
     if value is not None:
         return value
-    raise UserError(
+    text = problem_text(
         "setting_refused",
-        f"{request.model.title} does not accept {found!r} for {name}. It accepts: {', '.join(translation)}.",
-        "Change the setting, or choose another model.",
+        model=request.model.title,
+        value=repr(found),
+        setting=name,
+        accepted=", ".join(translation),
     )
+    raise UserError("setting_refused", *text)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.compiler.rendering.mp4.film import FilmLayout, Slice
+from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent, Retryable
 
 _BLOCK = 1 << 20
@@ -80,7 +81,7 @@ def _copy(source: int, film: int, piece: Slice) -> None:
             left -= moved
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Retryable("disk_full", "The film does not fit on the disk.", "Free some space.") from error
+            raise Retryable("disk_full", *problem_text("film_disk_full")) from error
         raise
 
 

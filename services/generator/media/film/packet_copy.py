@@ -15,6 +15,7 @@ import av.error
 from av.container import InputContainer, OutputContainer
 
 from services.generator.domain.film_splits import ClipSpan
+from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
 from shared.media.probe import message_of
 from shared.media.sandbox import open_media
@@ -35,8 +36,7 @@ def copy_clips(film: Path, spans: Sequence[ClipSpan], to: Sequence[Path], stop: 
             finally:
                 copying.close()
     except av.error.FFmpegError as error:
-        cause = f"The film cannot be read: {message_of(error)}"
-        raise Permanent("media_unreadable", cause, "Upload a film that plays.") from error
+        raise Permanent("media_unreadable", *problem_text("film_read_failed", reason=message_of(error))) from error
 
 
 @dataclass

@@ -9,6 +9,7 @@ import av
 import av.error
 
 from services.generator.domain.film_splits import FrameTimeline, copy_points
+from shared.contracts.messages import message
 from shared.core.errors import UserError
 from shared.media.sandbox import open_media
 
@@ -27,20 +28,22 @@ def read_timeline(path: Path, *, copyable: bool) -> FrameTimeline:
             for packet in container.demux(stream):
                 if not packet.size:
                     continue
-                if packet.pts is None or len(stored) >= MAX_FRAMES:
-                    raise _unreadable("its frames have no times" if packet.pts is None else "it has too many frames")
+                if packet.pts is None:
+                    raise _unreadable(message("problem.film_frames_untimed"))
+                if len(stored) >= MAX_FRAMES:
+                    raise _unreadable(message("problem.film_frames_excessive"))
                 stored.append((len(stored), packet.pts, packet.is_keyframe))
                 if packet.is_discard:
                     hidden.add(packet.pts)
                 last = packet.duration or last
     except (av.error.FFmpegError, IndexError) as error:
-        raise _unreadable(str(error)) from error
+        raise _unreadable(message("problem.film_unsplittable", reason=str(error))) from error
     if len(hidden) == len(stored) or base is None:
-        raise _unreadable("it has no frames")
+        raise _unreadable(message("problem.film_without_frames"))
     by_time = sorted(stored, key=lambda packet: packet[1])
     times = [float(pts * base) for _, pts, _ in by_time if pts not in hidden]
     if any(b <= a for a, b in pairwise(times)):
-        raise _unreadable("two of its frames have the same time")
+        raise _unreadable(message("problem.film_frames_simultaneous"))
     length = float(last * base) or _average_duration(times)
     starts, ends = frozenset[int](), frozenset[int]()
     before = next(place for place, (_, pts, _) in enumerate(by_time) if pts not in hidden)
@@ -55,5 +58,5 @@ def _average_duration(times: list[float]) -> float:
     return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1 / 24
 
 
-def _unreadable(why: str) -> UserError:
-    return UserError("media_unreadable", f"The film cannot be split: {why}.", "Upload a film that plays to its end.")
+def _unreadable(cause: str) -> UserError:
+    return UserError("media_unreadable", cause, message("problem.film_unsplittable.recovery"))
