@@ -72,7 +72,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except (Permanent, KeyboardInterrupt, SystemExit):
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # a warning where those are errors
         raise too_large(message("problem.image_far_too_large", most=MAX_PIXELS // 1_000_000)) from error
     except MemoryError as error:
         raise too_large(message("problem.image_needs_memory")) from error
