@@ -1,4 +1,4 @@
-"""The studio in a real browser against the whole system: from photographs to a downloaded film."""
+"""The studio in a real browser against the whole system: `make stories`."""
 
 from __future__ import annotations
 
