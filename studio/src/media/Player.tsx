@@ -132,19 +132,25 @@ function VideoPlayer({
     };
     const watching = watch(element, fps, present);
     watched.current = watching;
-    present(0, 0);
-    return () => {
-      watching.stop();
-      // Only removing the source frees the connection that a paused video holds.
-      element.removeAttribute("src");
-      element.load();
-    };
+    present(frame.current, element.currentTime);
+    return () => watching.stop();
   }, [source, fps, duration, words]);
 
   useEffect(() => {
     const element = video.current;
-    if (element && element.getAttribute("src") !== source) element.setAttribute("src", source);
-    if (element && playOnce) void element.play().catch(() => {});
+    if (element === null) return;
+    frame.current = 0;
+    element.setAttribute("src", source);
+    return () => {
+      // Only removing the source frees the connection that a paused video holds.
+      element.removeAttribute("src");
+      element.load();
+    };
+  }, [source]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another source is another video to play
+  useEffect(() => {
+    if (playOnce) void video.current?.play().catch(() => {});
   }, [source, playOnce]);
 
   const toggle = useCallback(() => {
