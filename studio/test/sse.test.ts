@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type Connection, type Frame, follow, Parser, retryAfter } from "../src/live/sse";
 
 const STREAM = [
@@ -80,6 +80,37 @@ describe("follow", () => {
       "connecting",
       "refused",
     ]);
+  });
+
+  test("a fault in a handler is reported and loses no later frame", async () => {
+    const reported: unknown[] = [];
+    vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
+    const seen: string[] = [];
+    const stop = new AbortController();
+    const frame = (id: number) => new TextEncoder().encode(`id: e:${id}\ndata: ${id}\n\n`);
+    const body = new ReadableStream({
+      async start(to) {
+        to.enqueue(frame(1));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        to.enqueue(frame(2));
+        to.close();
+      },
+    });
+    await follow({
+      url: "/",
+      from: null,
+      open: async () => new Response(body),
+      onFrames: ([first]) => {
+        seen.push(first?.data ?? "");
+        if (seen.length === 1) throw new Error("a fault");
+      },
+      onState: () => {},
+      signal: stop.signal,
+      sleep: async () => stop.abort(),
+    });
+    vi.unstubAllGlobals();
+    expect(seen).toEqual(["1", "2"]);
+    expect(reported).toHaveLength(1);
   });
 
   test("waits longer after each failure, with jitter, at most 30 s", async () => {

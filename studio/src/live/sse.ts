@@ -177,7 +177,12 @@ async function once(
       const frames = parser.push(value);
       place.lastId = parser.lastEventId;
       place.retryMs = parser.retryMs ?? place.retryMs;
-      if (frames.length > 0) options.onFrames(frames);
+      if (frames.length === 0) continue;
+      try {
+        options.onFrames(frames);
+      } catch (error) {
+        reportError(error); // a fault of the page's own: loud, and no reason to lose the connection
+      }
     }
   } catch {
     return { status: null, retryAfterMs: null };
