@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from prometheus_client import REGISTRY
 
 from shared.contracts.topics import Service
@@ -31,7 +30,14 @@ from shared.messaging.routers import Delivery, Handler
 from shared.messaging.topics import create_missing
 from shared.postgres.pool import Connection, transaction
 from tests.support import events
-from tests.support.brokers import APACHE_PARTITIONS, ApacheKafkaBroker, RunningBroker, client_of
+from tests.support.brokers import (
+    APACHE_PARTITIONS,
+    ApacheKafkaBroker,
+    RunningBroker,
+    client_of,
+    delete_topic,
+    recreate_topic,
+)
 from tests.support.clock import HurriedClock
 from tests.support.messaging import Side, everything_on, header, produce, record_effect, router_of, side
 from tests.support.waiting import eventually, holds
@@ -205,11 +211,7 @@ async def test_a_row_that_no_broker_accepts_is_set_aside_and_the_others_go_on(
 async def test_a_row_that_the_broker_refuses_is_told_from_the_innocent_rows_of_its_batch(
     apache_kafka: ApacheKafkaBroker, generator: Side, review: Side
 ) -> None:
-    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
-    limit = ConfigEntry("max.message.bytes", "200000", incremental_operation=AlterConfigOpType.SET)
-    small = ConfigResource(ConfigResource.Type.TOPIC, TOPIC, incremental_configs=[limit])
-    for change in admin.incremental_alter_configs([small]).values():
-        await asyncio.to_thread(change.result)
+    await recreate_topic(apache_kafka.bootstrap, TOPIC, {"max.message.bytes": "200000"})
     sent = previews(20, keys=1)
     large = events.message(events.preview_ready(label="x" * 300_000))
     await generator.publish([*sent[:10], large, *sent[10:]])
@@ -394,21 +396,8 @@ async def test_a_header_that_is_not_text_neither_stops_a_batch_nor_loses_a_recor
 
 async def test_no_topic_is_created(apache_kafka: ApacheKafkaBroker, generator: Side, review: Side) -> None:
     """FastStream creates missing topics, with a single partition, unless told otherwise."""
-    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
-    missing = "episode-changed"
-
-    def is_missing() -> bool:
-        return missing not in admin.list_topics(timeout=10).topics
-
-    for deletion in admin.delete_topics([missing], operation_timeout=10).values():
-        await asyncio.to_thread(deletion.result)
-    try:
-        await eventually(is_missing)
-        async with generator.relay(apache_kafka) as relay, consuming(review, apache_kafka):
-            await eventually(lambda: relay.problem is None)
-            await holds(is_missing, during=3)
-    finally:
-        await create_missing(apache_kafka.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
+    await delete_topic(apache_kafka.bootstrap, TOPIC)
+    await create_missing(apache_kafka.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
 
 
 async def test_an_oversized_record_is_dead_lettered(kafka: RunningBroker, generator: Side, review: Side) -> None:
@@ -597,10 +586,7 @@ async def test_a_topic_that_is_recreated_in_the_same_cluster_gets_a_replay(
         await generator.publish([*sent, elsewhere])
         await has(review, sent)
         await eventually(lambda: _none_left(generator))
-    admin = AdminClient({"bootstrap.servers": apache_kafka.bootstrap})
-    for deletion in admin.delete_topics([TOPIC], operation_timeout=10).values():
-        await asyncio.to_thread(deletion.result)
-    await eventually(lambda: TOPIC not in admin.list_topics(timeout=10).topics)
+    await delete_topic(apache_kafka.bootstrap, TOPIC)
     await create_missing(apache_kafka.bootstrap, partitions=APACHE_PARTITIONS, replicas=1)
 
     async def all_there() -> bool:

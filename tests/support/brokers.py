@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol
 
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.local.parts.kafka import install
 from deploy.local.parts.kafka.node import ApacheKafka
@@ -182,6 +182,21 @@ def fetch_jars() -> Path:
         return install.jars()
     except RetakeError as e:
         raise Missing(e.cause.rstrip(".").replace("\n", " ")) from e
+
+
+async def delete_topic(bootstrap: str, name: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    await asyncio.to_thread(admin.delete_topics([name], operation_timeout=10)[name].result)
+    await eventually(lambda: name not in admin.list_topics(timeout=10).topics, what="the topic to be gone")
+
+
+async def recreate_topic(bootstrap: str, name: str, config: dict[str, str]) -> None:
+    """Delete a topic and create it with `config`. A changed configuration takes effect some time after the broker has
+    confirmed it; that of a new topic is there from its first record on."""
+    await delete_topic(bootstrap, name)
+    topic = NewTopic(name, num_partitions=APACHE_PARTITIONS, replication_factor=1, config=config)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    await asyncio.to_thread(admin.create_topics([topic])[name].result)
 
 
 async def wipe(bootstrap: str) -> None:
