@@ -23,9 +23,9 @@ SESSIONS_KEPT: Final = timedelta(hours=1)  # after they expired, so that no cloc
 WINDOWS_KEPT: Final = timedelta(hours=1)  # far longer than any rate window lasts
 
 _PRUNE_LOG: Final = """
-    with pruned as (delete from event_log where at < $1 returning seq)
-    update event_stream set pruned_to = greatest(pruned_to, (select max(seq) from pruned))
-    where exists (select 1 from pruned)
+    with pruned as (delete from event_log where at < $1 returning seq, at),
+         newest as (select seq, event_tag(at) as tag from pruned order by seq desc limit 1)
+    update event_stream set pruned_to = newest.seq, pruned_tag = newest.tag from newest where newest.seq > pruned_to
 """
 
 

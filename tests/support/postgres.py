@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ import asyncpg
 from deploy.local.parts.postgres import STOP_GRACE_S, EmbeddedPostgres
 from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.preflight import free_port
-from deploy.local.supervisor.processes import spawn
+from deploy.local.supervisor.processes import Child, spawn
 from shared.migrate import migrate
 from tests.support import containers
 from tests.support.waiting import eventually
@@ -103,6 +104,58 @@ async def embedded_postgres(directory: Path, *, durable: bool = False) -> AsyncI
         yield Postgres(server.url(port), await _version(server.url(port)), "embedded")
     finally:
         await child.stop(STOP_GRACE_S)
+
+
+class RestorablePostgres:
+    """An embedded server that can be stopped, copied and put back, always on the same port. Use as a context."""
+
+    def __init__(self, directory: Path) -> None:
+        self._data = DataDir.of(directory)
+        self._server = EmbeddedPostgres(self._data, password="test")
+        self._port = free_port()
+        self._child: Child | None = None
+        self.postgres = Postgres(self._server.url(self._port), "embedded", "embedded")
+
+    async def __aenter__(self) -> RestorablePostgres:
+        self._data.logs.mkdir(parents=True)
+        await self._server.initialise()
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        command = self._server.command(self._port)
+        options = [f"--{k}={v}" for k, v in (_FAST | {"max_connections": "60"}).items()]
+        self._child = await spawn(
+            replace(command, argv=[*command.argv, *options]), self._data.log("postgres"), self._data.root
+        )
+        async with asyncio.timeout(60):
+            await self._server.answers(self._port)
+
+    async def stop(self) -> None:
+        if self._child:
+            await self._child.stop(STOP_GRACE_S)
+            self._child = None
+
+    async def back_up(self, name: str = "backup") -> None:
+        """A copy of the data directory; the server is stopped for it."""
+        await self.stop()
+        await _copy(self._data.postgres, self._data.root / name)
+        await self.start()
+
+    async def restore(self, name: str = "backup") -> None:
+        """The copy instead of what happened since: no new timeline, the same server to look at."""
+        await self.stop()
+        shutil.rmtree(self._data.postgres)
+        await _copy(self._data.root / name, self._data.postgres)
+        await self.start()
+
+
+async def _copy(source: Path, target: Path) -> None:
+    process = await asyncio.create_subprocess_exec("cp", "-a", str(source), str(target))
+    assert await process.wait() == 0
 
 
 async def _version_when_ready(url: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,18 @@ class StreamEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A position in the log. `tag` tells which event has the number: a database that was restored from a backup, or a
+    standby that was promoted too early, gives the same numbers to other events."""
+
+    seq: int
+    tag: str
+
+
+BEGINNING: Final = Place(0, "0")
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedEvent:
     """A row of the log. `data` is JSON on one line, as clients get it; `to_user`: also on the streams of its users."""
 
@@ -25,15 +39,28 @@ class LoggedEvent:
     name: str
     data: str
     to_user: bool
+    tag: str
+
+    @property
+    def place(self) -> Place:
+        return Place(self.seq, self.tag)
 
 
 @dataclass(frozen=True, slots=True)
 class LogBounds:
-    """Events up to `pruned_to` have been deleted; `last` is the newest. A different epoch means a different log."""
+    """Events up to `pruned_to` have been deleted; `last` is the newest. A different epoch means a different log.
+    `tags`: of the numbers that were asked for, as far as the log has them."""
 
     epoch: str
-    pruned_to: int
-    last: int
+    pruned_to: Place
+    last: Place
+    tags: Mapping[int, str] = field(default_factory=dict)
+
+    def has_passed(self, place: Place) -> bool:
+        """Whether the log holds this place, or held it before it was pruned. Ask for its number with the bounds."""
+        if place.seq == self.pruned_to.seq:
+            return place == self.pruned_to
+        return place.seq < self.pruned_to.seq or self.tags.get(place.seq) == place.tag
 
 
 class ResetReason(StrEnum):
@@ -42,20 +69,34 @@ class ResetReason(StrEnum):
     UNKNOWN_ID = "unknown_id"
 
 
-def event_id(epoch: str, seq: int) -> str:
-    return f"{epoch}:{seq}"
+@dataclass(frozen=True, slots=True)
+class EventId:
+    """What `id` of an event says. Clients take it for opaque."""
+
+    epoch: str
+    place: Place
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.place.tag}:{self.place.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> EventId | None:
+        """None if it is not one of ours."""
+        head, _, digits = text.rpartition(":")
+        epoch, _, tag = head.rpartition(".")
+        if not epoch or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:  # more would not fit a bigint
+            return None
+        return cls(epoch, Place(int(digits), tag))
 
 
-def resume_position(last_event_id: str | None, bounds: LogBounds) -> int | ResetReason | None:
-    """The seq to resume after, the reason why the client cannot resume, or None: the client has no position yet."""
-    if not last_event_id:
-        return None
-    epoch, _, digits = last_event_id.rpartition(":")
-    if not epoch or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:  # more would not fit a bigint
+def resume_position(last: EventId | None, bounds: LogBounds) -> int | ResetReason:
+    """The seq to resume after, or the reason why the client cannot resume. None: what it sent is no id."""
+    if last is None:
         return ResetReason.UNKNOWN_ID
-    if epoch != bounds.epoch:
+    if last.epoch != bounds.epoch:
         return ResetReason.EPOCH_CHANGED
-    seq = int(digits)
-    if seq > bounds.last:
+    if last.place.seq > bounds.last.seq:
         return ResetReason.UNKNOWN_ID
-    return seq if seq >= bounds.pruned_to else ResetReason.TOO_OLD
+    if last.place.seq < bounds.pruned_to.seq:
+        return ResetReason.TOO_OLD
+    return last.place.seq if bounds.has_passed(last.place) else ResetReason.EPOCH_CHANGED

@@ -15,15 +15,15 @@ from services.gateway.api.schemas.episodes import (
 )
 from services.gateway.api.schemas.imports import Import
 from services.gateway.domain.batches import BatchStatus
-from services.gateway.domain.event_log import event_id
+from services.gateway.domain.event_log import EventId, Place
 from services.gateway.domain.paging import Page
 from services.gateway.queries.base import Filter, Row, failure
 from services.gateway.queries.segments import SegmentQueries
 from shared.contracts.messages import message
 
 _EPISODE: Final = """
-    select t.*, (select epoch::text from event_stream) as epoch, event_cursor() as place
-    from episodes t where t.episode_id = $1 and t.deleted_at is null
+    select t.*, s.epoch::text as epoch, p.seq as place, p.tag
+    from episodes t, event_stream s, event_place() p where t.episode_id = $1 and t.deleted_at is null
 """
 _LIST: Final = """
     select t.*, first.version_id, first.poster, first.committed_at,
@@ -66,7 +66,7 @@ class EpisodeQueries(SegmentQueries):
             updated_at=max(row["updated_at"], *(x.updated_at for x in segments), *(x.updated_at for x in assets)),
             segments=segments,
             assets=assets,
-            cursor=event_id(row["epoch"], row["place"]),
+            cursor=str(EventId(row["epoch"], Place(row["place"], row["tag"]))),
         )
 
     async def episodes(self, project_id: str, page: Page) -> EpisodeSummaryList:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from services.gateway.api.schemas.events import SnapshotBatch, SnapshotCompilation, SnapshotEvent, SnapshotRun
 from services.gateway.domain.errors import not_found
+from services.gateway.domain.event_log import Place
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.runs import ACTIVE
 from services.gateway.queries.base import QueryBase, Row
@@ -18,7 +19,7 @@ _PROJECT_IDS: Final = """
     select m.project_id from members m join projects p on p.project_id = m.project_id
     where m.user_id = $1 and p.deleted_at is null
 """
-_PLACE: Final = "select event_cursor()"
+_PLACE: Final = "select seq, tag from event_place()"
 _RUNS: Final = """
     select t.*, s.number as segment_number from runs t
     join assets a on a.asset_id = t.asset_id and a.deleted_at is null
@@ -60,10 +61,11 @@ class LiveQueries(QueryBase):
     async def project_ids(self) -> list[str]:
         return [r["project_id"] for r in await self._connection.fetch(_PROJECT_IDS, self._links.user_id)]
 
-    async def snapshot(self, project_ids: Iterable[str]) -> tuple[int, SnapshotEvent]:
+    async def snapshot(self, project_ids: Iterable[str]) -> tuple[Place, SnapshotEvent]:
         """What is active or waits for a decision, and the place in the log where it was read."""
         ids = list(project_ids)
-        place = await self._connection.fetchval(_PLACE)
+        place = await self._connection.fetchrow(_PLACE)
+        assert place is not None, "a function with out parameters returns a row"
         runs = await self._connection.fetch(_RUNS, ids, sorted(ACTIVE))
         batches = await self._connection.fetch(_BATCHES, ids)
         films = await self._connection.fetch(_FILMS, ids)
@@ -72,7 +74,7 @@ class LiveQueries(QueryBase):
             batches=[_batch(r) for r in batches],
             compilations=[_film(r) for r in films],
         )
-        return int(place), event
+        return Place(place["seq"], place["tag"]), event
 
     async def media(self, collection: str, object_id: str, rendition: str) -> MediaFile:
         """Refusal not-found: no such rendition, or the caller may not see it."""

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.gateway.domain.event_log import LogBounds, LoggedEvent, event_id
+from services.gateway.domain.event_log import BEGINNING, EventId, LogBounds, LoggedEvent, Place
 from services.gateway.stream.quota import StreamQuota
 from services.gateway.stream.subscriber import Batch, EventLog, Frame, Stream, frame
 from shared.core.clock import Clock
@@ -48,7 +48,7 @@ class Hub:
         self._clock = clock
         self._quota = quota
         self._streams_max = streams_max
-        self._position = 0
+        self._place = BEGINNING
         self._epoch = ""
         self._of_project: dict[str, set[Stream]] = {}
         self._of_user: dict[str, set[Stream]] = {}  # by project too: streams of a user that see this project
@@ -118,7 +118,7 @@ class Hub:
             index.setdefault(project_id, set()).add(stream)
         self._by_user.setdefault(user_id, set()).add(stream)
         STREAMS.inc()
-        return stream, self._position
+        return stream, self._place.seq
 
     def leave(self, stream: Stream) -> None:
         index = self._of_user if stream.user_wide else self._of_project
@@ -162,7 +162,7 @@ class Hub:
     async def _begin(self) -> None:
         bounds = await self._log.bounds()
         if not self._epoch:  # two streams may have asked at once
-            self._epoch, self._position = bounds.epoch, bounds.last
+            self._epoch, self._place = bounds.epoch, bounds.last
 
     async def _pump(self) -> None:
         while True:
@@ -186,24 +186,31 @@ class Hub:
             await self._begin()
             return
         while True:
-            rows = await self._log.after(self._position, PAGE)
+            known, rows = self._place, await self._log.since(self._place.seq, PAGE)
+            more = len(rows) == PAGE
+            if self._place is not known:  # begun anew meanwhile
+                continue
+            if rows and rows[0].place == known:
+                rows = rows[1:]
+            elif not await self._is_past():
+                return
             for part in _parts(rows):
                 if _is_about_members(part[0]):
                     await self._check_members(part[0].project_id)
                 self._dispatch(part)
                 await asyncio.sleep(0)  # let the clients take what they have: a burst is not their fault
-            if len(rows) < PAGE:
+            if not more:
                 return
 
     def _dispatch(self, part: Sequence[LoggedEvent]) -> None:
         """To the streams of a project what it has of this part, in one piece. A stream of a user takes event after
         event, because its ids must rise across projects."""
-        self._position = part[-1].seq
+        self._place = part[-1].place
         of_project: dict[str, list[Frame]] = {}
         for row in part:
             users = self._of_user.get(row.project_id, ()) if row.to_user else ()
             if users or row.project_id in self._of_project:
-                encoded = (row.seq, frame(row.name, row.data, event_id(self._epoch, row.seq)))
+                encoded = (row.seq, frame(row.name, row.data, str(EventId(self._epoch, row.place))))
                 of_project.setdefault(row.project_id, []).append(encoded)
                 _hand(users, [encoded])
         for project_id, frames in of_project.items():
@@ -244,18 +251,30 @@ class Hub:
                     stream.offer(HEARTBEAT)
             if second == 0:
                 self._woken.set()  # should a NOTIFY ever be lost
-                await self._check_epoch()
+                with suppress(*UNAVAILABLE, Retryable):
+                    await self._is_past()
 
-    def observe(self, bounds: LogBounds) -> None:
-        """After a restore the log has another past: streams end, and learn it when they come back."""
-        if self._epoch and bounds.epoch != self._epoch:
-            self._epoch, self._position = bounds.epoch, bounds.last
-            for stream in self._streams():
-                stream.end()
+    @property
+    def place(self) -> Place:
+        """The last event that was handed out. For `observe`: ask for its number with the bounds."""
+        return self._place
 
-    async def _check_epoch(self) -> None:
-        with suppress(*UNAVAILABLE, Retryable):
-            self.observe(await self._log.bounds())
+    def observe(self, place: Place, bounds: LogBounds) -> bool:
+        """Whether `place`, where the hub was when the bounds were asked for, is in the log's past. After a restore or a
+        failover it is not: then the hub begins anew, streams end, and their clients learn it when they come back."""
+        if not self._epoch:
+            return True
+        if bounds.epoch == self._epoch and bounds.has_passed(place) and place.seq >= bounds.pruned_to.seq:
+            return True
+        log.warning("sse.another_past", epoch=bounds.epoch, place=place.seq, last=bounds.last.seq)
+        self._epoch, self._place = bounds.epoch, bounds.last
+        for stream in self._streams():
+            stream.end()
+        return False
+
+    async def _is_past(self) -> bool:
+        place = self._place
+        return self.observe(place, await self._log.bounds(place.seq))
 
 
 def _hand(streams: Collection[Stream], frames: Sequence[Frame]) -> None:

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.api.problems import rate_limited
 from services.gateway.api.schemas.events import ResetEvent, SnapshotEvent
-from services.gateway.domain.event_log import LogBounds, event_id, resume_position
+from services.gateway.domain.event_log import EventId, LogBounds, Place, ResetReason, resume_position
 from services.gateway.stream.hub import PAGE, Hub
 from services.gateway.stream.quota import StreamLimit
 from services.gateway.stream.subscriber import EventLog, Stream, Wire, frame
@@ -48,7 +48,7 @@ class Opening:
     user_wide: bool
     last_event_id: str | None
     projects: Callable[[], Awaitable[Iterable[str]]]
-    snapshot: Callable[[Iterable[str]], Awaitable[tuple[int, SnapshotEvent]]]
+    snapshot: Callable[[Iterable[str]], Awaitable[tuple[Place, SnapshotEvent]]]
     """The place in the log where it was taken, and its content."""
 
 
@@ -71,9 +71,12 @@ class EventStreamResponse(Response):
             await send(start)
             await _end(plain, f"retry: {OVERLOAD_RETRY_MS}\n\n".encode())
             return
-        bounds = await self._log.bounds()  # before the start: a database that is away is still a 503
-        self._hub.observe(bounds)
         o = self._opening
+        last = EventId.parse(o.last_event_id) if o.last_event_id else None
+        reached = self._hub.place
+        asked = [reached.seq, last.place.seq] if last else [reached.seq]
+        bounds = await self._log.bounds(*asked)  # before the start: a database that is away is still a 503
+        self._hub.observe(reached, bounds)
         try:
             stream, place = await self._hub.join(o.user_id, o.projects, user_wide=o.user_wide)
         except StreamLimit:
@@ -81,7 +84,7 @@ class EventStreamResponse(Response):
         stream.kill = _cutter(plain)
         try:
             await send(start)
-            await self._prelude(stream, place, bounds, plain)
+            await self._prelude(stream, last, place, bounds, plain)
         except UNAVAILABLE as e:  # too late for a 503: the client comes back and resumes
             log.warning("sse.prelude_failed", error=repr(e))
             stream.end()
@@ -94,28 +97,32 @@ class EventStreamResponse(Response):
         else:
             await live()
 
-    async def _prelude(self, stream: Stream, place: int, bounds: LogBounds, send: Send) -> None:
+    async def _prelude(self, stream: Stream, last: EventId | None, place: int, bounds: LogBounds, send: Send) -> None:
         await _body(send, f"retry: {RETRY_MS}\n\n".encode())
-        resume = resume_position(self._opening.last_event_id, bounds)
-        if isinstance(resume, int):
-            stream.skip_to(max(resume, place))
-            await self._replay(stream, resume, place, bounds.epoch, send)
-            return
-        if resume is not None:
+        if self._opening.last_event_id:
+            resume = resume_position(last, bounds)
+            if isinstance(resume, int):
+                stream.skip_to(max(resume, place))
+                if await self._replay(stream, resume, place, bounds.epoch, send):
+                    return
+                resume = ResetReason.TOO_OLD
             await _body(send, frame("reset", ResetEvent(reason=resume.value).model_dump_json()))
         taken_at, snapshot = await self._opening.snapshot(stream.project_ids)
-        stream.skip_to(taken_at)
-        await _body(send, frame("snapshot", snapshot.model_dump_json(), event_id(bounds.epoch, taken_at)))
+        stream.skip_to(taken_at.seq)
+        await _body(send, frame("snapshot", snapshot.model_dump_json(), str(EventId(bounds.epoch, taken_at))))
 
-    async def _replay(self, stream: Stream, after: int, upto: int, epoch: str, send: Send) -> None:
-        """What the client missed, page by page; live events queue up meanwhile."""
+    async def _replay(self, stream: Stream, after: int, upto: int, epoch: str, send: Send) -> bool:
+        """What the client missed, page by page; live events queue up meanwhile. False if some of it was pruned."""
         while after < upto and not stream.ended:
             rows = await self._log.between(after, upto, list(stream.project_ids), stream.user_wide, PAGE)
+            if rows is None:
+                return False
             if rows:
-                await _body(send, b"".join(frame(r.name, r.data, event_id(epoch, r.seq)) for r in rows))
+                await _body(send, b"".join(frame(r.name, r.data, str(EventId(epoch, r.place))) for r in rows))
             if len(rows) < PAGE:
-                return
+                break
             after = rows[-1].seq
+        return True
 
 
 async def _live(hub: Hub, stream: Stream, receive: Receive, send: Send) -> None:

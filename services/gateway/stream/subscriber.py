@@ -14,16 +14,19 @@ QUEUE_BYTES: Final = 256 * 1024  # a client that is this far behind the live eve
 
 
 class EventLog(Protocol):
-    async def bounds(self) -> LogBounds: ...
+    async def bounds(self, *seqs: int) -> LogBounds:
+        """With the tags of these numbers, as far as the log has them."""
+        ...
 
-    async def after(self, seq: int, limit: int) -> list[LoggedEvent]:
-        """Of all projects, in order."""
+    async def since(self, seq: int, limit: int) -> list[LoggedEvent]:
+        """The event with that number and those after it, of all projects, in order."""
         ...
 
     async def between(
         self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int
-    ) -> list[LoggedEvent]:
-        """after < seq <= upto, of these projects; `to_user`: only what the stream of a user carries."""
+    ) -> list[LoggedEvent] | None:
+        """after < seq <= upto, of these projects; `to_user`: only what the stream of a user carries. None if some of
+        it may have been pruned."""
         ...
 
     async def members(self, project_id: str) -> set[str]:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.gateway.api.schemas.events import SnapshotEvent
-from services.gateway.domain.event_log import LogBounds, LoggedEvent, ResetReason, resume_position
-from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, Hub
+from services.gateway.domain.event_log import EventId, LogBounds, LoggedEvent, Place, ResetReason, resume_position
+from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, PAGE, Hub
 from services.gateway.stream.quota import StreamLimit, StreamQuota
 from services.gateway.stream.response import EventStreamResponse, Opening
 from services.gateway.stream.subscriber import QUEUE_BYTES, Batch, Stream, frame
@@ -35,6 +35,7 @@ class Log:
     rows: list[LoggedEvent] = field(default_factory=list)
     epoch: str = EPOCH
     pruned_to: int = 0
+    tag: str = "t"  # of the events to come: another one after a restore
     grants: dict[str, set[str]] = field(default_factory=dict)
     jitter: random.Random | None = None
 
@@ -47,22 +48,33 @@ class Log:
         return self.rows[-1].seq if self.rows else self.pruned_to
 
     def append(self, project: str = "p", name: str = "progress", to_user: bool = False, **data: Any) -> LoggedEvent:
-        row = LoggedEvent(self.last + 1, project, name, json.dumps(data or {"n": self.last + 1}), to_user)
+        row = LoggedEvent(self.last + 1, project, name, json.dumps(data or {"n": self.last + 1}), to_user, self.tag)
         self.rows.append(row)
         return row
 
-    async def bounds(self) -> LogBounds:
-        await self._pause()
-        return LogBounds(self.epoch, self.pruned_to, self.last)
+    @property
+    def place(self) -> Place:
+        return self.rows[-1].place if self.rows else self._pruned
 
-    async def after(self, seq: int, limit: int) -> list[LoggedEvent]:
+    @property
+    def _pruned(self) -> Place:
+        return Place(self.pruned_to, "t" if self.pruned_to else "0")
+
+    async def bounds(self, *seqs: int) -> LogBounds:
         await self._pause()
-        return [r for r in self.rows if r.seq > seq][:limit]
+        tags = {r.seq: r.tag for r in self.rows if r.seq in seqs}
+        return LogBounds(self.epoch, self._pruned, self.place, tags)
+
+    async def since(self, seq: int, limit: int) -> list[LoggedEvent]:
+        await self._pause()
+        return [r for r in self.rows if r.seq >= seq][:limit]
 
     async def between(
         self, after: int, upto: int, project_ids: Sequence[str], to_user: bool, limit: int
-    ) -> list[LoggedEvent]:
+    ) -> list[LoggedEvent] | None:
         await self._pause()
+        if self.pruned_to > after:
+            return None
         return [
             r for r in self.rows if after < r.seq <= upto and r.project_id in project_ids and (r.to_user or not to_user)
         ][:limit]
@@ -140,9 +152,9 @@ def opened(
         await asyncio.sleep(0)
         return list(projects)
 
-    async def snapshot(_: Iterable[str]) -> tuple[int, SnapshotEvent]:
+    async def snapshot(_: Iterable[str]) -> tuple[Place, SnapshotEvent]:
         await log._pause()
-        place = log.last
+        place = log.place
         await log._pause()
         return place, SnapshotEvent(runs=[], batches=[], compilations=[])
 
@@ -159,35 +171,38 @@ async def until(condition: Any, turns: int = 500) -> None:
 
 
 def test_an_event_is_written_as_the_standard_says() -> None:
-    assert frame("progress", '{"a":"ä"}', "e1:7") == 'id: e1:7\nevent: progress\ndata: {"a":"ä"}\n\n'.encode()
+    assert frame("progress", '{"a":"ä"}', "e1.t:7") == 'id: e1.t:7\nevent: progress\ndata: {"a":"ä"}\n\n'.encode()
     assert frame("reset", "{}") == b"event: reset\ndata: {}\n\n"
 
 
 @pytest.mark.parametrize(
     ("given_id", "found"),
     [
-        (None, None),
-        ("", None),
-        ("e1:5", 5),
-        ("e1:10", 10),
-        ("e1:3", 3),
-        ("e1:2", ResetReason.TOO_OLD),
-        ("e1:11", ResetReason.UNKNOWN_ID),
-        ("e0:5", ResetReason.EPOCH_CHANGED),
+        ("e1.t:5", 5),
+        ("e1.t:10", 10),
+        ("e1.t:3", 3),
+        ("e1.t:2", ResetReason.TOO_OLD),
+        ("e1.t:11", ResetReason.UNKNOWN_ID),
+        ("e0.t:5", ResetReason.EPOCH_CHANGED),
         ("5", ResetReason.UNKNOWN_ID),
-        ("e1:", ResetReason.UNKNOWN_ID),
-        ("e1:-5", ResetReason.UNKNOWN_ID),
-        ("e1:٥", ResetReason.UNKNOWN_ID),
-        ("e1:" + "9" * 30, ResetReason.UNKNOWN_ID),
+        ("e1:5", ResetReason.UNKNOWN_ID),
+        ("e1.u:5", ResetReason.EPOCH_CHANGED),  # another event had this number
+        ("e1.u:3", ResetReason.EPOCH_CHANGED),
+        ("e1.t:7", ResetReason.EPOCH_CHANGED),  # no event has it
+        ("e1.t:", ResetReason.UNKNOWN_ID),
+        ("e1.t:-5", ResetReason.UNKNOWN_ID),
+        ("e1.t:٥", ResetReason.UNKNOWN_ID),
+        ("e1.t:" + "9" * 30, ResetReason.UNKNOWN_ID),
     ],
 )
-def test_where_to_resume(given_id: str | None, found: Any) -> None:
-    assert resume_position(given_id, LogBounds("e1", pruned_to=3, last=10)) == found
+def test_where_to_resume(given_id: str, found: Any) -> None:
+    bounds = LogBounds("e1", Place(3, "t"), Place(10, "t"), {5: "t", 10: "t"})
+    assert resume_position(EventId.parse(given_id), bounds) == found
 
 
 @given(st.text(max_size=40))
 def test_any_text_can_be_sent_as_an_id(text: str) -> None:
-    resume_position(text, LogBounds("e1", 0, 10))
+    resume_position(EventId.parse(text), LogBounds("e1", Place(0, "0"), Place(10, "t")))
 
 
 def batch(*frames: tuple[int, bytes]) -> Batch:
@@ -270,7 +285,7 @@ async def test_a_new_client_gets_a_snapshot_then_what_happens() -> None:
         hub.wake()
         await until(lambda: client.ids == [2])
         assert client.text.startswith("retry: 2000\n\n")
-        assert [(i, n) for i, n, _ in client.events] == [("e1:1", "snapshot"), ("e1:2", "complete")]
+        assert [(i, n) for i, n, _ in client.events] == [("e1.t:1", "snapshot"), ("e1.t:2", "complete")]
         client.gone.set()
         await asyncio.wait_for(task, SOON_S)
         assert not hub._streams()
@@ -289,7 +304,7 @@ async def test_a_client_that_comes_back_gets_all_it_missed_and_nothing_else() ->
     log.append()
     async with a_hub(log) as hub:
         client = Client()
-        task = opened(hub, log, client, last="e1:3")
+        task = opened(hub, log, client, last="e1.t:3")
         await until(lambda: len(client.ids) == 3)
         assert client.ids == [4, 5, 7]
         assert "snapshot" not in client.text
@@ -297,7 +312,9 @@ async def test_a_client_that_comes_back_gets_all_it_missed_and_nothing_else() ->
         await task
 
 
-@pytest.mark.parametrize(("last", "reason"), [("e0:2", "epoch_changed"), ("e1:1", "too_old"), ("e1:9", "unknown_id")])
+@pytest.mark.parametrize(
+    ("last", "reason"), [("e0.t:2", "epoch_changed"), ("e1.t:1", "too_old"), ("e1.t:9", "unknown_id")]
+)
 async def test_history_that_is_not_there_is_a_reset_then_a_snapshot(last: str, reason: str) -> None:
     log = Log(pruned_to=2)
     log.append()
@@ -305,7 +322,7 @@ async def test_history_that_is_not_there_is_a_reset_then_a_snapshot(last: str, r
         client = Client()
         task = opened(hub, log, client, last=last)
         await until(lambda: "snapshot" in client.text)
-        assert [(i, n) for i, n, _ in client.events] == [(None, "reset"), ("e1:3", "snapshot")]
+        assert [(i, n) for i, n, _ in client.events] == [(None, "reset"), ("e1.t:3", "snapshot")]
         assert client.events[0][2] == {"reason": reason}
         client.gone.set()
         await task
@@ -322,7 +339,7 @@ async def test_a_place_that_this_process_has_not_reached_is_waited_for() -> None
         log.append()
         log.append()  # the hub was not woken yet: it is at 1
         second = Client()
-        other = opened(hub, log, second, last="e1:2")
+        other = opened(hub, log, second, last="e1.t:2")
         await until(lambda: "retry" in second.text)
         hub.wake()
         await until(lambda: first.ids == [2, 3])
@@ -468,7 +485,7 @@ async def test_a_client_that_does_not_read_is_cut_and_the_others_do_not_notice()
         for _ in range(400):
             log.append(text="x" * 1000)
             hub.wake()
-            await until(lambda: quick.sent[-1]["body"].startswith(b"id: e1:%d\n" % log.last))
+            await until(lambda: quick.sent[-1]["body"].startswith(b"id: e1.t:%d\n" % log.last))
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(tasks[0], SOON_S)
         assert quick.ids == list(range(1, 401))
@@ -486,7 +503,7 @@ async def test_a_burst_that_is_larger_than_a_queue_is_no_reason_to_drop_who_read
         for _ in range(900):
             log.append(text="x" * 1000)
         hub.wake()
-        await until(lambda: client.sent[-1]["body"].count(b"id: e1:900\n") == 1)
+        await until(lambda: client.sent[-1]["body"].count(b"id: e1.t:900\n") == 1)
         assert client.ids == list(range(1, 901))
         client.gone.set()
         await task
@@ -536,7 +553,7 @@ async def test_another_epoch_ends_the_streams_so_that_clients_learn_of_it(clock:
         await clock.pass_time(HEARTBEAT_S + 1)
         await asyncio.wait_for(task, SOON_S)
         again = Client()
-        task = opened(hub, log, again, last="e1:0")
+        task = opened(hub, log, again, last="e1.0:0")
         await until(lambda: "snapshot" in again.text)
         assert again.events[0][1:] == ("reset", {"reason": "epoch_changed"})
         again.gone.set()
@@ -550,14 +567,14 @@ async def test_a_log_that_cannot_be_read_is_tried_again(failure: Exception) -> N
         client = Client()
         task = opened(hub, log, client)
         await until(lambda: "snapshot" in client.text)
-        whole, failures = log.after, [failure]
+        whole, failures = log.since, [failure]
 
-        async def after(seq: int, limit: int) -> list[LoggedEvent]:
+        async def since(seq: int, limit: int) -> list[LoggedEvent]:
             if failures:
                 raise failures.pop()
             return await whole(seq, limit)
 
-        log.after = after  # type: ignore[method-assign]
+        log.since = since  # type: ignore[method-assign]
         log.append()
         hub.wake()
         async with asyncio.timeout(SOON_S):
@@ -620,3 +637,57 @@ async def test_other_replicas_are_not_told_of_streams_that_may_still_be_refused(
         first, second = await asyncio.gather(*opening, return_exceptions=True)
         assert first is None and isinstance(second, StreamLimit)
         await eventually(lambda: counts.told == [{"ana": 1}])
+
+
+async def test_a_number_that_another_event_has_now_ends_the_streams_before_anything_of_it_is_sent() -> None:
+    log = Log()
+    for _ in range(3):
+        log.append()
+    async with a_hub(log) as hub:
+        client = Client()
+        task = opened(hub, log, client, last="e1.t:3")
+        await until(lambda: "retry" in client.text)
+        del log.rows[1:]  # restored: 2 and 3 are lost, and given again
+        log.tag = "u"
+        for _ in range(4):
+            log.append()
+        hub.wake()
+        await asyncio.wait_for(task, SOON_S)
+        assert client.ids == []
+        again = Client()
+        task = opened(hub, log, again, last="e1.t:3")
+        await until(lambda: "snapshot" in again.text)
+        assert again.events[0][1:] == ("reset", {"reason": "epoch_changed"})
+        log.append()
+        hub.wake()
+        await until(lambda: again.ids == [6])
+        again.gone.set()
+        await task
+
+
+async def test_what_is_pruned_between_two_pages_of_a_replay_is_a_reset_and_not_a_gap() -> None:
+    log = Log()
+    for _ in range(2 * PAGE + 10):
+        log.append()
+    async with a_hub(log) as hub:
+        whole = log.between
+        pages: list[int] = []
+
+        async def between(after: int, *args: Any) -> list[LoggedEvent] | None:
+            pages.append(after)
+            if len(pages) == 2:
+                log.pruned_to = after + 5
+                del log.rows[: after + 5]
+            return await whole(after, *args)
+
+        log.between = between  # type: ignore[method-assign]
+        client = Client()
+        task = opened(hub, log, client, last="e1.0:0")
+        await until(lambda: "snapshot" in client.text)
+        assert client.ids == list(range(1, PAGE + 1))
+        assert [(n, d) for _, n, d in client.events[PAGE : PAGE + 1]] == [("reset", {"reason": "too_old"})]
+        log.append()
+        hub.wake()
+        await until(lambda: client.ids[-1] == 2 * PAGE + 11)
+        client.gone.set()
+        await task

@@ -14,6 +14,7 @@ from services.gateway.api.headers import accepts
 from services.gateway.api.path_ids import ProjectId
 from services.gateway.api.schemas.events import SnapshotEvent, stream_examples, stream_schema
 from services.gateway.domain.accounts import Role
+from services.gateway.domain.event_log import Place
 from services.gateway.stream.response import EventStreamResponse, Opening
 
 router = APIRouter(tags=["events"])
@@ -77,7 +78,7 @@ def _open(
     last_event_id: str | None,
     projects: Callable[[], Awaitable[Iterable[str]]],
 ) -> Response:
-    async def snapshot(project_ids: Iterable[str]) -> tuple[int, SnapshotEvent]:
+    async def snapshot(project_ids: Iterable[str]) -> tuple[Place, SnapshotEvent]:
         async with context.snapshot() as work:
             return await work.queries.snapshot(project_ids)
 
