@@ -1,6 +1,6 @@
 """What the compiler deletes: films and pieces that are not kept any more, and objects without a row.
 
-Orphans are films as they were before signing, the second copy of a piece that two workers rendered, and whatever a
+Orphans are the second copy of a piece that two workers rendered, and whatever a
 crash or a cancellation left between the object and its row.
 """
 

@@ -96,18 +96,18 @@ class RetentionHarness:
         return request.compilation_id
 
     async def film(self, episode_id: str) -> str:
-        """A completed, signed film with its poster and captions; its unsigned object has no row."""
+        """A completed, signed film with its poster and captions, and its file as it was before signing."""
         film = await self.begin(episode_id)
-        await self.put(f"films/{film}/{new_id()}.mp4")
         await self.complete(film)
         return film
 
     async def complete(self, film: str) -> None:
-        signed, poster, captions = [
-            await self.put(f"films/{film}/{new_id()}{name}") for name in (".mp4", ".jpg", "/captions.vtt")
+        unsigned, signed, poster, captions = [
+            await self.put(f"films/{film}/{new_id()}{name}") for name in (".mp4", ".mp4", ".jpg", "/captions.vtt")
         ]
         stored = {
-            "object": signed.model_dump(mode="json"), "poster": poster.model_dump(mode="json"),
+            "object": signed.model_dump(mode="json"), "unsigned": unsigned.model_dump(mode="json"),
+            "poster": poster.model_dump(mode="json"),
             "files": {"captions.vtt": captions.model_dump(mode="json")}, "warnings": ["None."], "media": {"fps": 24},
         }  # fmt: skip
         self.clock.move(1)
@@ -257,7 +257,7 @@ async def test_the_last_three_films_of_an_episode_are_kept_with_all_their_files(
     assert set(films) <= await harness.owners(), "a viewer can watch it to its end"
     await harness.sweep(2 * OVER)
     assert await harness.owners() == {*films[2:], alone}
-    assert len(await harness.files()) == 4 * 3, "film, poster and captions; the unsigned film is deleted"
+    assert len(await harness.files()) == 4 * 4, "the film, the same before signing, poster and captions"
     assert await harness.sweep(timedelta(days=400)) == Freed()
     rows = {r["compilation_id"] for r in await harness.pool.fetch("select compilation_id from compilations")}
     assert rows == {*films[2:], alone, running}
@@ -323,7 +323,7 @@ async def test_the_dry_run_explains_every_record_as_json_and_changes_nothing(
     lines = {line["id"]: line for line in await output("--dry-run")}
     assert (lines["k"]["action"], lines["k"]["what"], lines["k"]["project_id"]) == ("mark", "clip piece", None)
     assert [lines[f]["action"] for f in films] == ["mark", "keep", "keep", "keep"]
-    assert lines[films[0]]["bytes"] == 3 * len(b"some")
+    assert lines[films[0]]["bytes"] == 4 * len(b"some")
     assert {line["id"] for line in await output("--dry-run", "--project", "project")} == set(films)
     assert await output("--dry-run", "--project", "another") == []
     assert await harness.pool.fetchval("select count(*) from pieces where marked_at is not null") == 0

@@ -28,6 +28,7 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
         signed = await _signed(stage, played)
         assert signed.rev > played.rev and signed.state is FilmState.COMPLETED
         assert signed.object != played.object and stage.path(played.object).exists()
+        assert signed.unsigned == played.object, "players that began with it go on with it"
         found = read(stage.path(signed.object))
         assert (found["state"], found["source_type"]) == ("valid", "compositeWithTrainedAlgorithmicMedia")
         part, spoken = found["ingredients"]

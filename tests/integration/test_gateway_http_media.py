@@ -18,6 +18,8 @@ from PIL import Image
 
 from services.gateway.api.schemas.uploads import Upload
 from services.gateway.domain import uploads as limits
+from shared.contracts.events.compiler import FilmState
+from tests.support import events
 from tests.support.gateway_http import Gateway
 from tests.support.gateway_project import ProjectHarness
 from tests.support.gateway_shapes import same_shape
@@ -291,3 +293,50 @@ async def test_a_film_plays_before_it_is_signed_and_a_download_waits_for_that(g:
     kept = await asyncio.wait_for(download, 60)
     assert kept.status_code == 200
     assert kept.headers["content-disposition"].startswith("attachment")
+
+
+async def test_a_film_has_one_url_before_it_is_signed_and_another_one_afterwards(g: Gateway, project: str) -> None:
+    studio = ProjectHarness(g, project)
+    episode = await studio.episode(1)
+    await studio.images(episode)
+    await studio.video(episode["segments"][0], ("approve", None))
+    await studio.film(episode, None)
+    listing = f"/episodes/{episode['id']}/compilation-jobs"
+
+    async def film() -> dict[str, Any]:
+        (found,) = (await studio.api.get(listing)).json()["data"]
+        return dict(found)
+
+    async def of(url: str, **headers: str) -> httpx.Response:
+        return await studio.api.head(f"/media{url.partition('/media')[2]}", headers=headers)
+
+    first = await film()
+    poster = first["poster_url"]
+    before = await of(first["output_video_url"])
+    stored = await g.world.pool.fetchrow("select compilation_id, rev, object, media from compilations")
+    signed = events.object_ref(key="films/signed.mp4", sha256="5" * 64, size=stored["object"]["size"] + 9000)
+    event = events.film_updated(
+        episode_id=episode["id"], compilation_id=stored["compilation_id"], rev=stored["rev"] + 1,
+        state=FilmState.COMPLETED, progress=100, object=signed, unsigned=stored["object"], media=stored["media"],
+        provenance="signed", completed_at=first["completed_at"],
+    )  # fmt: skip
+    await g.world.deliver(events.message(event))
+    second = await film()
+    assert second["output_video_url"] != first["output_video_url"]
+    assert second["output_file_size"] == signed.size
+    assert second["poster_url"] == poster, "the poster is the same file"
+    after, still = await of(second["output_video_url"]), await of(first["output_video_url"])
+    assert (still.headers["etag"], still.headers["content-length"]) == (
+        before.headers["etag"],
+        before.headers["content-length"],
+    ), "a player that began with the unsigned file goes on with it"
+    assert (after.headers["etag"], after.headers["content-length"]) == (f'"{"5" * 32}"', str(signed.size))
+    assert all("immutable" in r.headers["cache-control"] for r in (before, still, after))
+    for unnamed in (
+        first["output_video_url"].partition("?")[0],
+        first["output_video_url"].replace("?v=2", "?v=1"),
+        first["output_video_url"] + "&download=1",
+    ):
+        newest = await of(unnamed, Authorization=f"Bearer {g.token('ana')}")
+        assert newest.headers["etag"] == after.headers["etag"], unnamed
+        assert "immutable" not in newest.headers["cache-control"], unnamed

@@ -37,8 +37,10 @@ TAIL_FADE: Final = RATE  # of a narration that is cut off by the film's end
 MUSIC_IN: Final = RATE // 10
 MUSIC_OUT: Final = 3 * RATE
 LOOP_FADE: Final = 2 * RATE
+LAST_REPEAT: Final = LOOP_FADE + MUSIC_OUT  # the shortest last repetition: one that comes in before it goes out
 SHORTEST_LOOP: Final = RATE  # anything shorter would rattle when repeated
-MUSIC_MAY_END_EARLY: Final = 2 * RATE  # music that ends this close to the film's end is not repeated
+ENDS_TOGETHER: Final = RATE // 10  # music that ends this close to the film's end keeps its own ending
+ENDING_FADE: Final = RATE  # over an ending of its own, which has nearly decayed; what stops hard does so no more
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) 
     voices, spoken, warnings = _narrations(film, fps, samples, sources, config)
     stems = {stem.key: stem for stem in sources.narration.values()}
     speech = _merge([span for v in voices for span in _speech_of(v, stems[v.stem])])
-    music = _music(sources.music, samples, config.music_gain_db) if config.background_music else []
+    music, remarks = _music(sources.music, samples, config.music_gain_db) if config.background_music else ([], [])
+    warnings += remarks
     if config.background_music and sources.music and sources.music.loudness is None:
         warnings.append(message("warning.music_silent"))
     return SoundPlan(
@@ -237,31 +240,51 @@ def _merge(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(merged)
 
 
-def _music(stem: Stem | None, samples: int, gain_db: float) -> list[Cue]:
-    """Music until the film's end: faded out if it is longer than the film, repeated on its beat if it is shorter."""
+def _music(stem: Stem | None, samples: int, gain_db: float) -> tuple[list[Cue], list[str]]:
+    """Music until the film's end, and remarks: faded out if it is longer than the film, repeated if it is shorter."""
     if stem is None or stem.loudness is None or not samples:
-        return []
+        return [], []
     first, stop = stem.heard
     whole = stop - first
     level = MUSIC_LUFS - stem.loudness + gain_db
-    step = stem.repeat or whole - min(LOOP_FADE, whole // 4)
-    overlap = min(LOOP_FADE, whole - step)
+
+    def cue(at: int, length: int, fade_in: int, fade_out: int) -> Cue:
+        fade_out = min(fade_out, length - min(fade_in, length // 2))
+        return Cue(stem.key, at, first, length, level, min(fade_in, length - fade_out), fade_out, ducked=True)
+
+    earliest = (stem.repeat or whole) // 2
     cues: list[Cue] = []
-    at = 0
-    while True:
-        is_last = at + whole + MUSIC_MAY_END_EARLY >= samples or whole < SHORTEST_LOOP
-        length = min(whole if is_last else step + overlap, samples - at)
-        if not is_last:
-            fade_out = overlap
-        elif length < whole:
-            fade_out = min(MUSIC_OUT, length // 2)
-        else:
-            fade_out = min(CLICK_FADE, length // 2)
-        fade_in = overlap if cues else min(MUSIC_IN, length // 2)
-        cues.append(Cue(stem.key, at, first, length, level, min(fade_in, length - fade_out), fade_out, ducked=True))
-        if is_last:
-            return cues
-        at += step
+    at, fade_in = 0, MUSIC_IN
+    while whole >= SHORTEST_LOOP and at + whole + ENDS_TOGETHER < samples:
+        step = _repeats_after(stem, whole, samples - at)
+        overlap = min(LOOP_FADE, whole - step, earliest)
+        cues.append(cue(at, step + overlap, fade_in, overlap))
+        at, fade_in = at + step, overlap
+    length = min(whole, samples - at)
+    cues.append(cue(at, length, fade_in, MUSIC_OUT if length < whole else ENDING_FADE))
+    return cues, _music_remarks(cues, whole, samples)
+
+
+def _repeats_after(stem: Stem, whole: int, left: int) -> int:
+    """Samples after which music of `whole` samples begins again, `left` samples before the film's end: late in the
+    music, but so early that the last repetition is not a mere remainder. On the beat if there is one."""
+    latest = stem.repeat or whole - min(LOOP_FADE, whole // 4)
+    if left - latest >= LAST_REPEAT:
+        return latest
+    if stem.repeat:  # music that resembles itself after 2 L samples was found by what it does after L
+        return stem.repeat // 2
+    return max(whole // 2, min(latest, left - LAST_REPEAT))
+
+
+def _music_remarks(cues: Sequence[Cue], whole: int, samples: int) -> list[str]:
+    last = cues[-1]
+    if len(cues) > 1:
+        return [message("warning.music_repeated", seconds=f"{whole / RATE:.1f}", film=f"{samples / RATE:.1f}")]
+    if whole - last.length > ENDS_TOGETHER:
+        return [message("warning.music_cut", seconds=f"{(whole - last.length) / RATE:.1f}")]
+    if samples - last.end > ENDS_TOGETHER:
+        return [message("warning.music_short", seconds=f"{last.end / RATE:.1f}", least=f"{SHORTEST_LOOP / RATE:g}")]
+    return []
 
 
 def _own_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> list[Cue]:

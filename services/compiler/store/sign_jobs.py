@@ -58,7 +58,9 @@ class PostgresSignJob:
         return ObjectRef.model_validate(self._result["object"])
 
     async def signed(self, film: ObjectRef) -> None:
-        await self._publish("compile.signed", {"object": film.model_dump(mode="json"), "provenance": "signed"})
+        before = self._result["object"]  # players that began with it go on with it
+        changes = {"object": film.model_dump(mode="json"), "unsigned": before, "provenance": "signed"}
+        await self._publish("compile.signed", changes)
 
     async def unsigned(self, warning: str) -> None:
         changes = {"provenance": "unsigned", "warnings": [*self._result["warnings"], warning]}

@@ -11,10 +11,12 @@ from shared.contracts.values import ObjectRef
 class MediaFile:
     """`filename`: the name of a download; `gone`: retention has deleted the object, or is about to.
 
-    `unsigned`: the same film with Content Credentials follows.
+    `unsigned`: the same film with Content Credentials follows, under another URL. `fixed`: this URL never names another
+    file.
     """
 
     object: ObjectRef
     filename: str
     gone: bool
     unsigned: bool = False
+    fixed: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from services.gateway.api.schemas.films import (
@@ -58,7 +59,7 @@ class FilmQueries(QueryBase):
             estimated_duration=row["estimated_duration_s"],
             queue_position=row["ahead"] + 1 if row["state"] == "pending" else None,
             gone=row["gone"],
-            output_video_url=self._film_url(row, "content", row["object"]),
+            output_video_url=self._film_url(row, "content", row["object"], row["signed_at"]),
             poster_url=self._film_url(row, "poster", row["poster"]),
             captions_url=self._film_url(row, "captions.vtt", row["files"].get("captions.vtt")),
             subtitles_url=self._film_url(row, "captions.srt", row["files"].get("captions.srt")),
@@ -92,10 +93,11 @@ class FilmQueries(QueryBase):
             updated_at=row["updated_at"],
         )
 
-    def _film_url(self, row: Row, rendition: str, ref: Any) -> str | None:
+    def _film_url(self, row: Row, rendition: str, ref: Any, since: datetime | None = None) -> str | None:
+        """`since`: when the film got this file, if not when it was completed."""
         if not ref or row["gone"]:
             return None
-        ready_at = row["completed_at"] or row["updated_at"]
+        ready_at = since or row["completed_at"] or row["updated_at"]
         return self._links.committed("films", row["compilation_id"], rendition, ready_at)
 
 

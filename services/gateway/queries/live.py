@@ -10,6 +10,7 @@ from services.gateway.domain.errors import not_found
 from services.gateway.domain.event_log import Place
 from services.gateway.domain.media import MediaFile
 from services.gateway.domain.runs import ACTIVE
+from services.gateway.domain.timestamps import rfc3339
 from services.gateway.queries.base import QueryBase, Row
 from services.gateway.queries.films import GONE
 from shared.contracts.messages import message
@@ -43,7 +44,8 @@ _VERSION: Final = """
     where t.version_id = $1 and a.deleted_at is null
 """
 _FILM: Final = f"""
-    select e.title, t.object as content, t.poster, t.files, t.provenance, t.completed_at, {GONE} as gone
+    select e.title, t.object as content, t.poster, t.files, t.provenance, t.completed_at,
+           t.unsigned, t.signed_at, {GONE} as gone
     from compilations t join episodes e on e.episode_id = t.episode_id and e.deleted_at is null
     join members m on m.project_id = t.project_id and m.user_id = $2
     join projects p on p.project_id = t.project_id and p.deleted_at is null
@@ -76,8 +78,9 @@ class LiveQueries(QueryBase):
         )
         return Place(place["seq"], place["tag"]), event
 
-    async def media(self, collection: str, object_id: str, rendition: str) -> MediaFile:
-        """Refusal not-found: no such rendition, or the caller may not see it."""
+    async def media(self, collection: str, object_id: str, rendition: str, tag: str | None = None) -> MediaFile:
+        """The file that the URL with this `v` names; without one, the newest. Refusal not-found: no such rendition, or
+        the caller may not see it."""
         sql = {"versions": _VERSION, "films": _FILM, "uploads": _UPLOAD}[collection]
         row = await self._connection.fetchrow(sql, object_id, self._links.user_id)
         if row is None:
@@ -85,6 +88,14 @@ class LiveQueries(QueryBase):
         ref: Mapping[str, Any] | None = row.get(rendition) or (row.get("files") or {}).get(rendition)
         if not ref:
             raise not_found(rendition)
+        fixed = True
+        if (collection, rendition) == ("films", "content"):  # two files, each with its own tag
+            began, signed_at = row["completed_at"], row["signed_at"]
+            if signed_at and began and tag == rfc3339(began):
+                ref = row["unsigned"]
+            else:
+                since = signed_at or began
+                fixed = since is not None and tag == rfc3339(since)
         found = ObjectRef(**ref)
         extension = found.key.rpartition(".")[2] if "." in found.key else found.content_type.partition("/")[2]
         return MediaFile(
@@ -92,6 +103,7 @@ class LiveQueries(QueryBase):
             _filename(collection, row, rendition, extension),
             bool(row.get("retired_at") or row.get("deleted_at") or row.get("gone")),
             unsigned=rendition == "content" and row.get("provenance") == "pending",
+            fixed=fixed,
         )
 
 

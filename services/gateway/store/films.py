@@ -50,7 +50,9 @@ _APPLY: Final = """
         poster = coalesce($8, poster), media = coalesce($9, media),
         segments_included = coalesce($10, segments_included), report = coalesce($11, report), warnings = $12,
         provenance = coalesce($13, provenance), error = $14, completed_at = coalesce($15, completed_at),
-        updated_at = $16, files = files || $17
+        updated_at = $16, files = files || $17,
+        unsigned = coalesce(unsigned, $18),
+        signed_at = coalesce(signed_at, case when $18::jsonb is not null then $16::timestamptz end)
     where compilation_id = $1
 """
 
@@ -132,6 +134,7 @@ class FilmRepository:
             completed_at,
             updated_at,
             data["files"],
+            data["unsigned"],
         )
         return updated_at
 

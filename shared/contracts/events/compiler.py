@@ -52,6 +52,10 @@ class FilmUpdated(Event):
     estimated_duration_s: float | None = Field(None, description="Estimated seconds until the film is ready.")
     queue_position: int | None = Field(None, description="Compilations ahead in the queue.")
     object: ObjectRef | None = Field(None, description="The film's file, once completed.")
+    unsigned: ObjectRef | None = Field(
+        None,
+        description="The file as it was before signing, once `object` is the signed one. It stays readable.",
+    )
     poster: ObjectRef | None = None
     media: Media | None = None
     segments_included: int | None = None

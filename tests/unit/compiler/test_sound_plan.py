@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,10 +193,49 @@ def test_music_with_a_beat_is_repeated_on_it() -> None:
     assert [c.fade_out for c in planned.cues[:2]] == [c.fade_in for c in planned.cues[1:]] == [2 * RATE] * 2
 
 
+@pytest.mark.parametrize("film_s", [10.25, 10.5, 11, 11.75, 12, 12.25])
+@pytest.mark.parametrize("beat", [None, 8])
+def test_music_that_ends_shortly_before_the_film_is_repeated_and_fades_out_with_it(film_s: float, beat: int) -> None:
+    """The last repetition is long enough to come in and to go out."""
+    music = replace(stem("music", 10), repeat=beat and beat * RATE)
+    planned = sound(film(round(24 * film_s)), Sources(music=music))
+    left, right = planned.cues
+    assert right.end == planned.samples
+    assert right.length >= 5 * RATE
+    assert right.fade_out == 3 * RATE
+    assert left.fade_out == right.fade_in == left.end - right.at == 2 * RATE
+    assert beat is None or right.at * 2 % (beat * RATE) == 0
+    assert planned.warnings == (f"The music is repeated: it lasts 10.0 s, the film {film_s:.1f} s.",)
+
+
+@given(st.floats(1, 40), st.floats(1, 60), st.one_of(st.none(), st.floats(0.6, 0.95)))
+def test_music_is_heard_until_the_film_ends_and_fades_there(music_s: float, film_s: float, beat: float | None) -> None:
+    music = stem("music", music_s)
+    if beat is not None:
+        music = replace(music, repeat=round(music.samples * beat))
+    planned = sound(film(max(1, round(24 * film_s))), Sources(music=music))
+    last = planned.cues[-1]
+    assert planned.samples - last.end <= RATE // 10
+    assert last.fade_out >= min(RATE, last.length // 2)
+    for before, after in pairwise(planned.cues):
+        assert after.at < before.end
+        assert before.fade_out == before.end - after.at
+
+
 def test_music_that_ends_with_the_film_keeps_its_own_ending() -> None:
-    (cue,) = sound(film(24 * 11), Sources(music=stem("music", 10))).cues
-    assert cue.length == 10 * RATE
-    assert cue.fade_out < RATE // 50
+    planned = sound(film(24 * 10 + 2), Sources(music=stem("music", 10)))
+    (cue,) = planned.cues
+    assert (cue.length, cue.fade_out) == (10 * RATE, RATE)
+    assert planned.warnings == ()
+
+
+def test_music_that_passes_the_films_end_or_is_too_short_to_repeat_is_reported() -> None:
+    assert sound(film(240), Sources(music=stem("music", 12.5))).warnings == (
+        "The music fades out at the film's end, 2.5 s before its own end.",
+    )
+    assert sound(film(240), Sources(music=stem("music", 0.5))).warnings == (
+        "The music is heard for 0.5 s only: music shorter than 1 s is not repeated.",
+    )
 
 
 def test_music_can_be_left_out() -> None:

@@ -54,11 +54,13 @@ async def media(
     collection: Annotated[Collection, Path(description="What owns it.")],
     object_id: Annotated[str, Path(description="Of a version, a compilation or an upload.")],
     rendition: Annotated[Rendition, Path(description="Which file of it.")],
+    v: Annotated[str | None, Query(description="Which state of it, as in its URL; without it, the newest.")] = None,
     exp: Annotated[int | None, Query(description="When the signature expires, Unix time.")] = None,
     sig: Annotated[str | None, Query(description="Signature.")] = None,
     download: Annotated[str | None, Query(description="Offer it as a file.")] = None,
 ) -> Response:
-    """`v` and `preview` in the query only tell caches apart. HEAD works, too."""
+    """Each `v` names one file for ever: a film has one before it is signed and another one afterwards. `preview` only
+    tells caches apart. A download waits for the signed file. HEAD works, too."""
     require_id(object_id)
     state = app_state(request.app)
     user_id = _caller(request, state, f"{collection}/{object_id}/{rendition}", exp, sig)
@@ -67,7 +69,8 @@ async def media(
     async def look() -> MediaFile:
         async with state.connection() as connection:
             links = state.links(user_id, origin_of(request.scope))
-            return await state.queries(connection, links).media(collection, object_id, rendition)
+            tag = None if wants_file else v
+            return await state.queries(connection, links).media(collection, object_id, rendition, tag)
 
     found, waited = await look(), 0.0
     while wants_file and found.unsigned and waited < SIGNED_WITHIN_S:
@@ -102,7 +105,7 @@ async def _serve(request: Request, state: AppState, found: MediaFile, download: 
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Content-Disposition": disposition(found.filename, attachment=download),
-        "Cache-Control": "private, max-age=3600, immutable",  # the bytes behind a URL never change; grants last an hour
+        "Cache-Control": "private, max-age=3600, immutable" if found.fixed else "private, no-cache",  # grants: an hour
         "Content-Security-Policy": "default-src 'none'; media-src 'self'; img-src 'self'; sandbox",
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
