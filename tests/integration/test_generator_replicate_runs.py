@@ -147,6 +147,31 @@ async def test_whatever_the_answer_to_a_new_prediction_one_is_paid(
     assert (preview.cost.amount, preview.cost.calls) == ("0.03", 1)
 
 
+@pytest.mark.parametrize(
+    ("on", "answer"),
+    [("list", 401), ("list", 404), ("list", '{"results": 7}'), ("get", 403), ("get", 404), ("get", "[]")],
+)
+async def test_whatever_a_request_beside_it_is_answered_the_paid_call_goes_on(
+    bench: Bench, replicate: server.Running, on: str, answer: int | str
+) -> None:
+    if on != "get":
+        replicate.faults.add("create", "drop", after=True)
+    body = {"body": answer, "status": 200} if isinstance(answer, str) else {"status": answer}
+    replicate.faults.add(on, "status", times=4, **body)
+    replicate.faults.add("account", "status", status=404, times=99)
+    request = await requested(bench, size="1K")
+    async with asyncio.timeout(60):
+        while not await bench.published("preview-ready"):
+            await bench.run_due()
+    assert (await bench.one("preview-ready")).cost.amount == "0.03"
+    assert await bench.published("failed") == []
+    assert len(replicate.account.predictions) == len(replicate.account.paid) == 1
+    said = [
+        e for e in await bench.published("progress", run_id=request.run_id) if e.message_code == "run.provider_away"
+    ]
+    assert all(" " in e.message_args["cause"] for e in said), "in sentences"
+
+
 async def test_a_call_that_never_arrived_takes_no_equal_runs_prediction_not_even_after_a_restart(
     bench: Bench, replicate: server.Running
 ) -> None:

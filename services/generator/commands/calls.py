@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from services.generator.domain.calls import Call, CallState, Handle
-from services.generator.domain.problems import problem_of
+from services.generator.domain.problems import UNEXPECTED, problem_of
 from services.generator.providers.base import (
     CallFailed,
     CallRunning,
@@ -31,7 +31,7 @@ from services.generator.providers.base import (
 )
 from services.generator.store.calls import CallRepository
 from services.generator.store.limiter import ProviderLimiter
-from shared.contracts.messages import message
+from shared.contracts.messages import message, problem_text
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError, Retryable
 
@@ -61,7 +61,7 @@ class RemoteMaker:
             raise
         await self.calls.record_cost(call, result.cost)
         log.info("call.succeeded", call_id=call.call_id, provider_ref=handle.get("id"), cost=result.cost.amount)
-        async with _unreachable_is_not_counted():
+        async with _paid_call_goes_on():
             file = await self.provider.fetch(request, result, work)
         log.info("call.fetched", call_id=call.call_id, size=file.path.stat().st_size)
         return file
@@ -72,7 +72,7 @@ class RemoteMaker:
             log.info("call.resumed", call_id=call.call_id)
             return call, call.handle
         if call:
-            async with _unreachable_is_not_counted():
+            async with _paid_call_goes_on():
                 reconciled = await reconcile_call(self.provider, self.calls, call)
             if reconciled and reconciled.handle is not None:
                 return reconciled, reconciled.handle
@@ -106,7 +106,7 @@ class RemoteMaker:
 
     async def _wait(self, call: Call, handle: Handle, on_progress: OnProgress) -> CallSucceeded:
         while True:
-            async with _unreachable_is_not_counted():
+            async with _paid_call_goes_on():
                 status = await self.provider.poll(handle)
             match status:
                 case CallRunning(share, poll_after_s):
@@ -123,15 +123,23 @@ class RemoteMaker:
 
 
 @asynccontextmanager
-async def _unreachable_is_not_counted() -> AsyncIterator[None]:
-    """Around requests about a call that may be paid already: the run must not fail because the provider is away."""
+async def _paid_call_goes_on() -> AsyncIterator[None]:
+    """Around requests about a call that may be paid already: that one is not answered, is refused (also by a token
+    that was withdrawn meanwhile), or is answered by nonsense, ends neither the call nor its run. The run asks again,
+    until its age ends it. What the provider says about the call itself (Permanent, UserError) does end it."""
     try:
         yield
     except ProviderThrottled:
         raise  # the rate limit applies to every call
-    except Retryable as e:
-        delay_s = max(e.delay_s or 0.0, UNREACHABLE_DELAY_S)
+    except (Retryable, ProviderHalted) as e:
+        requested_s = e.delay_s if isinstance(e, Retryable) else None
+        delay_s = max(requested_s or 0.0, UNREACHABLE_DELAY_S)
         raise ProviderUnreachable(e.code, e.cause, e.recovery, delay_s=delay_s) from e
+    except (RetakeError, OSError):
+        raise
+    except Exception as e:
+        log.exception("call.unexpected")
+        raise ProviderUnreachable(UNEXPECTED, *problem_text(UNEXPECTED), delay_s=UNREACHABLE_DELAY_S) from e
 
 
 async def reconcile_call(provider: RemoteProvider, calls: CallRepository, call: Call) -> Call | None:

@@ -25,7 +25,7 @@ from services.generator.domain.imports import (
     import_progress,
     import_ready,
 )
-from services.generator.domain.problems import input_missing, problem_of, worker_lost
+from services.generator.domain.problems import input_missing, problem_of, unexpected, worker_lost
 from services.generator.media.film.cutter import ClipFiles, FilmCutter, OpenedFilm
 from services.generator.media.scratch import ScratchFolders
 from services.generator.providers.base import OnProgress
@@ -68,9 +68,9 @@ class FilmSplitter:
                 raise
             except RetakeError as e:
                 await self._handle_error(film, attempt, e)
-            except Exception as e:
+            except Exception:
                 log.exception("import.unexpected")
-                await self._handle_error(film, attempt, Retryable("unexpected", f"{type(e).__name__}: {e}"))
+                await self._handle_error(film, attempt, unexpected())
 
     async def _begin(self, attempt: Attempt) -> FilmImport | None:
         async with self.unit() as store:

@@ -23,7 +23,7 @@ from services.generator.commands.inputs import InputLoader, Inputs
 from services.generator.commands.progress import RunProgress, Step
 from services.generator.domain.attempts import Attempt
 from services.generator.domain.backoff import retry_delay
-from services.generator.domain.problems import problem_of, worker_lost
+from services.generator.domain.problems import problem_of, unexpected, worker_lost
 from services.generator.domain.runs import Candidate, Run, failed, preview_ready, progress
 from services.generator.domain.states import RunState
 from services.generator.media.scratch import ScratchFolders
@@ -75,9 +75,9 @@ class RunGenerator:
                 raise
             except RetakeError as e:
                 await self._handle_error(run, attempt, e)
-            except Exception as e:
+            except Exception:
                 log.exception("run.unexpected")
-                await self._handle_error(run, attempt, Retryable("unexpected", f"{type(e).__name__}: {e}"))
+                await self._handle_error(run, attempt, unexpected())
 
     async def _claim(self, attempt: Attempt) -> Run | None:
         run = await self._persist(lambda store: self._start(store, attempt))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from shared.contracts.messages import message, problem_text
 from shared.contracts.values import AssetKind, Problem, SpendCap
-from shared.core.errors import RetakeError, UserError
+from shared.core.errors import RetakeError, Retryable, UserError
 
-MOST_CAUSE_CHARACTERS = 2000
+MOST_CAUSE_CHARACTERS: Final = 2000
+UNEXPECTED: Final = "unexpected"
+"""The code of a fault of our own. What exactly happened is in the log, not in the message."""
 
 
 def problem_of(error: RetakeError) -> Problem:
@@ -89,6 +91,10 @@ def spend_cap_reached(cap: SpendCap, *, spent: Decimal, reserved: Decimal, neede
 
 def spend_cap_currency(cap: SpendCap, currency: str) -> UserError:
     return _problem("spend_cap_currency", cap_currency=cap.currency, currency=currency)
+
+
+def unexpected() -> Retryable:
+    return Retryable(UNEXPECTED, *problem_text(UNEXPECTED))
 
 
 def unreadable_command() -> UserError:

@@ -90,11 +90,13 @@ class Emulator:
 
     async def whoami(self, request: Request) -> Response:
         self._enter(request)
+        await self._fault("account")
         return JSONResponse({"type": "user", "username": "emulated", "name": "Emulated", "github_url": None})
 
     async def model(self, request: Request) -> Response:
         self._enter(request)
         slug = _slug(request)
+        await self._fault("models", slug)
         if slug not in SCHEMAS:
             return problem(404)
         shown = {"type": "object", "properties": SCHEMAS[slug], "required": [REQUIRED.get(slug, "prompt")]}

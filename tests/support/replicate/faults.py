@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Where = Literal["create", "get", "list", "cancel", "files", "output", "prediction", "webhook"]
-WHERE = ("create", "get", "list", "cancel", "files", "output", "prediction", "webhook")
+Where = Literal["create", "get", "list", "cancel", "files", "output", "account", "models", "prediction", "webhook"]
+WHERE = ("create", "get", "list", "cancel", "files", "output", "account", "models", "prediction", "webhook")
 _REQUEST = ("status", "hang", "drop")
 WHAT: dict[str, tuple[str, ...]] = {
     "create": (*_REQUEST, "low_credit"),
@@ -14,6 +14,8 @@ WHAT: dict[str, tuple[str, ...]] = {
     "list": _REQUEST,
     "cancel": _REQUEST,
     "files": _REQUEST,
+    "account": _REQUEST,
+    "models": _REQUEST,
     "output": (*_REQUEST, "html", "empty", "truncated", "redirect"),
     "prediction": ("fail", "abort", "never_start", "never_end", "output", "slow", "forget"),
     "webhook": ("lose", "duplicate", "late", "forge", "old"),
@@ -24,7 +26,7 @@ A fault is JSON, POSTed to /_emulator/faults (one, or a list; DELETE takes them 
 It befalls the next request (or prediction, or webhook) of that sort, `times` times; only one whose model and input
 contain `matching`. Requests fail before they take effect, or, with `after`, once they did.
 
-  create, get, list, cancel, files, output
+  create, get, list, cancel, files, account, models, output
       status {status, body?, headers?}     429 has Retry-After only if you say so; 5xx without a body are HTML
       hang {seconds}                       no answer for so long
       drop                                 the connection ends in the middle of the answer

@@ -17,6 +17,7 @@ import tenacity
 
 from services.generator.providers.base import SubmissionUnknown
 from services.generator.providers.replicate import errors
+from services.generator.providers.replicate.server_dates import ServerDates
 from services.generator.providers.replicate.settings import ReplicateSettings
 from services.generator.providers.replicate.transport import (
     Answer,
@@ -41,15 +42,19 @@ Prediction = Mapping[str, Any]
 _BACKOFF: Final = tenacity.wait_exponential(multiplier=0.5, max=10.0) + tenacity.wait_random(0, 0.25)
 
 
-class NotFound(Exception):
+class RequestRefused(Retryable):
+    """A request that neither pays nor ends anything was refused: repeating it at once does not help."""
+
+
+class NotFound(RequestRefused):
     """The API does not know the resource, or no longer does."""
 
 
 class ReplicateApi:
     """One account. `transport` is for tests.
 
-    `create` is sent once. Every other method may be repeated, so it retries with back-off. They raise NotFound, a
-    Retryable (ProviderThrottled among them), ProviderHalted or UserError.
+    `create` is sent once. Every other method may be repeated, so it retries with back-off. They raise a Retryable
+    (RequestRefused, NotFound and ProviderThrottled among them) or ProviderHalted; `create` and `upload` also UserError.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class ReplicateApi:
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._dates = ServerDates(clock)
         self._inner = transport
         self._transport: ReplicateTransport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -84,36 +90,45 @@ class ReplicateApi:
             raise _unknown("Replicate's answer to a new prediction could not be read.")
         return prediction
 
-    async def get(self, prediction_id: str) -> Any:
-        return await self._json(lambda c: c.predictions.async_get(prediction_id))
+    async def get(self, prediction_id: str) -> Prediction:
+        return await self._object(lambda c: c.predictions.async_get(prediction_id))
 
-    async def list(self, page: str | None = None, **filters: str) -> Any:
+    async def list(self, page: str | None = None, **filters: str) -> Mapping[str, Any]:
         """A page of the account's predictions: the first one, or `page` by the `next` URL of the one before."""
-        return await self._json(lambda c: c.predictions.async_list(page or f"/v1/predictions?{urlencode(filters)}"))
+        return await self._object(lambda c: c.predictions.async_list(page or f"/v1/predictions?{urlencode(filters)}"))
 
-    async def model(self, slug: str) -> Any:
-        return await self._json(lambda c: c.models.async_get(slug))
+    async def model(self, slug: str) -> Mapping[str, Any]:
+        return await self._object(lambda c: c.models.async_get(slug))
 
-    async def cancel(self, prediction_id: str) -> Any:
+    async def cancel(self, prediction_id: str) -> Prediction:
         """Cancelling twice changes nothing."""
-        return await self._json(lambda c: c.predictions.async_cancel(prediction_id))
+        return await self._object(lambda c: c.predictions.async_cancel(prediction_id))
 
     async def clock_skew(self) -> timedelta:
-        """Replicate's clock minus ours, by the Date header of a response, which counts whole seconds."""
-        sent_at = self._clock.now()
-        answer = await self._read(lambda c: c.accounts.async_current())
-        try:
-            date = parsedate_to_datetime(answer.date)
-        except (ValueError, TypeError):
-            return timedelta(0)
-        return date - sent_at.replace(microsecond=0)
+        """Replicate's clock minus ours, by the Date header of an earlier answer, which counts whole seconds.
+
+        If there was none yet, the account's list is asked for; whatever it answers has a date. Zero if none ever has.
+        """
+        if self._dates.skew is None:
+            try:
+                await self.list()
+            except Retryable:
+                if self._dates.skew is None:
+                    raise
+        return self._dates.skew or timedelta(0)
 
     async def upload(self, name: str, data: bytes, content_type: str) -> str:
         """The URL to use as an input. A file costs nothing and is deleted after a day."""
-        answer = await self._json(
-            lambda c: c.files.async_create(io.BytesIO(data), filename=name, content_type=content_type)
-        )
-        url = answer.get("urls", {}).get("get") if isinstance(answer, dict) else None
+        try:
+            answer = await self._object(
+                lambda c: c.files.async_create(io.BytesIO(data), filename=name, content_type=content_type)
+            )
+        except NotFound:
+            raise
+        except RequestRefused as e:
+            raise errors.input_refused(e.cause) from e
+        urls = answer.get("urls")
+        url = urls.get("get") if isinstance(urls, dict) else None
         if not isinstance(url, str):
             raise errors.unavailable("an uploaded file got no URL")
         return url
@@ -122,18 +137,19 @@ class ReplicateApi:
         """Opened at first use, in the event loop that uses it."""
         loop = asyncio.get_running_loop()
         if self._transport is None or self._loop is not loop:
-            self._transport, self._loop = ReplicateTransport(self._settings, self._inner), loop
+            self._transport = ReplicateTransport(self._settings, self._dates, self._inner)
+            self._loop = loop
         return self._transport
 
-    async def _json(self, request: Callable[[Client], Awaitable[object]]) -> Any:
+    async def _object(self, request: Callable[[Client], Awaitable[object]]) -> Mapping[str, Any]:
         body = (await self._read(request)).json
-        if body is None:
-            raise errors.unavailable("an answer that is not JSON")
+        if not isinstance(body, dict):
+            raise errors.unavailable("an answer that is not a JSON object")
         return body
 
     async def _read(self, request: Callable[[Client], Awaitable[object]]) -> Answer:
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(Retryable),
+            retry=tenacity.retry_if_exception(lambda e: isinstance(e, Retryable) and not isinstance(e, RequestRefused)),
             stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
             wait=_delay,
             sleep=self._clock.sleep,
@@ -150,11 +166,10 @@ class ReplicateApi:
         except httpx.HTTPError as e:
             raise errors.unavailable(_words(e)) from e
         except ErrorResponse as e:
-            if e.response.status_code == 404:
-                raise NotFound from e
-            raise self._classified(e.response, "") from e
+            raise self._classified(e.response) from e
 
-    def _classified(self, response: httpx.Response, model: str) -> RetakeError:
+    def _classified(self, response: httpx.Response, model: str = "") -> RetakeError:
+        """`model` of a new prediction; without it, of a request beside one."""
         status, detail = response.status_code, error_detail(response)
         log.warning("replicate.error", status=status, detail=detail[:300])
         match status:
@@ -168,8 +183,11 @@ class ReplicateApi:
                 error = errors.throttled(detail, self._throttle_s(response))
             case _ if status >= 500:
                 error = errors.unavailable(f"{status} {detail}", self._retry_after_s(response))
-            case _:
+            case _ if model:
                 error = errors.refused(status, detail)
+            case _:
+                refused = NotFound if status == 404 else RequestRefused
+                error = refused("provider_unavailable", f"Replicate answered {status}: {detail}"[:500], errors.LATER)
         return error
 
     def _throttle_s(self, response: httpx.Response) -> float:

@@ -126,6 +126,11 @@ def refused(status: int, detail: str) -> UserError:
     )
 
 
+def input_refused(cause: str) -> UserError:
+    """An uploaded file: `cause` says what was answered."""
+    return UserError("provider_refused", f"An image was not accepted as an input. {cause}", "Use another image.")
+
+
 def model_gone(model: str, detail: str) -> UserError:
     return UserError(
         "model_gone",

@@ -8,8 +8,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from services.generator.domain.calls import Call, CallState
-from services.generator.providers.replicate.api import NotFound, Prediction, ReplicateApi
-from services.generator.providers.replicate.errors import RetryableByUser
+from services.generator.providers.replicate.api import Prediction, ReplicateApi
+from services.generator.providers.replicate.errors import RetryableByUser, unavailable
 from services.generator.providers.replicate.settings import RETENTION_S, ReplicateSettings
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
@@ -80,14 +80,13 @@ async def _rows(api: ReplicateApi, settings: ReplicateSettings, call: Call) -> l
     last = call.intended_at + skew + SLACK + timedelta(seconds=settings.settle_s)
     next_page, rows = None, list[Prediction]()
     for _ in range(MAX_PAGES):
-        try:
-            page = await api.list(next_page, created_after=_iso(first), created_before=_iso(last))
-        except NotFound as e:
-            raise Retryable("provider_unavailable", "Replicate's list of predictions was not found.") from e
-        rows += [r for r in page.get("results", []) if isinstance(r, dict) and _within(r, first, last)]
-        if not page.get("next"):
+        page = await api.list(next_page, created_after=_iso(first), created_before=_iso(last))
+        results, next_page = page.get("results"), page.get("next")
+        if not isinstance(results, list):  # of which nothing may be concluded: not that the call never arrived
+            raise unavailable("a list of predictions without results")
+        rows += [r for r in results if isinstance(r, dict) and _within(r, first, last)]
+        if not isinstance(next_page, str) or not next_page:
             return rows
-        next_page = page["next"]
     raise Retryable("provider_unavailable", "Replicate's list of predictions does not end.")
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+import structlog
 
 from services.generator.domain.calls import Call, Handle
 from services.generator.domain.pricing import FREE, Quote
@@ -26,10 +27,11 @@ from services.generator.providers.base import (
     CandidateFile,
     CandidateRequest,
     Provider,
+    ProviderHalted,
 )
 from services.generator.providers.model_inputs import model_inputs
 from services.generator.providers.replicate import errors
-from services.generator.providers.replicate.api import NotFound, Prediction, ReplicateApi
+from services.generator.providers.replicate.api import NotFound, Prediction, ReplicateApi, RequestRefused
 from services.generator.providers.replicate.catalogue_check import compare
 from services.generator.providers.replicate.completion import CompletionSignal
 from services.generator.providers.replicate.images import InputImages
@@ -41,6 +43,8 @@ from shared.contracts.catalogue import Catalogue
 from shared.contracts.values import AssetKind, Cost
 from shared.core.clock import Clock, SystemClock
 from shared.core.errors import Retryable
+
+log = structlog.get_logger(__name__)
 
 NAME: Final = "replicate"
 GRACE_S: Final = 60.0  # after the deadline at which Replicate itself ends a prediction
@@ -164,15 +168,20 @@ class ReplicateProvider:
         try:
             prediction = await self._api.get(prediction_id)
         except NotFound:
+            if not self._is_overdue(handle):
+                raise  # it was created: a proxy or a replica that does not know it yet says nothing about it
             self._polls.pop(prediction_id, None)
             return CallFailed(output_gone("Replicate no longer knows the prediction"), FREE)
         status = _status(handle, prediction)
-        if isinstance(status, CallRunning) and self._clock.now() > datetime.fromisoformat(handle["give_up_at"]):
+        if isinstance(status, CallRunning) and self._is_overdue(handle):
             await self.cancel(handle)
             status = CallFailed(_timeout(), FREE, cancelled=True)
         if not isinstance(status, CallRunning):
             self._polls.pop(prediction_id, None)
         return status
+
+    def _is_overdue(self, handle: Handle) -> bool:
+        return self._clock.now() > datetime.fromisoformat(handle["give_up_at"])
 
     def _pause_s(self, polls: int) -> float:
         """Longer for predictions that take long, and while many are polled."""
@@ -188,7 +197,8 @@ class ReplicateProvider:
     async def cancel(self, handle: Handle) -> CancelOutcome:
         try:
             prediction = await self._api.cancel(str(handle["id"]))
-        except NotFound:
+        except (RequestRefused, ProviderHalted) as e:  # its own deadline ends it; polling tells how it ended
+            log.warning("call.not_cancelled", code=e.code, cause=e.cause)
             return CancelOutcome.UNKNOWN
         self._completion.set(str(handle["id"]))
         ended = prediction.get("status") in ("succeeded", "failed")

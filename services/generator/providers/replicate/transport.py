@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import structlog
 
+from services.generator.providers.replicate.server_dates import ServerDates
 from services.generator.providers.replicate.settings import ReplicateSettings
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ class Answer:
 
     received: bool = False
     json: Any = None
-    date: str = ""
 
 
 class ErrorResponse(Exception):
@@ -50,7 +50,10 @@ class ForeignHost(Exception):
 class ReplicateTransport(httpx.AsyncBaseTransport):
     """One account in one event loop. `transport` is for tests."""
 
-    def __init__(self, settings: ReplicateSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, settings: ReplicateSettings, dates: ServerDates, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._dates = dates
         self._own_host = httpx.URL(settings.api_url).netloc
         self._cancel_after = f"{settings.cancel_after_s}s"
         self._timeout = httpx.Timeout(settings.request_s, connect=CONNECT_S).as_dict()
@@ -83,11 +86,13 @@ class ReplicateTransport(httpx.AsyncBaseTransport):
         request.extensions["timeout"] = self._timeout  # the client creates predictions and files without a timeout
         if request.method == "POST" and request.url.path.endswith("/predictions"):
             request.headers["Cancel-After"] = self._cancel_after
+        sent_at = self._dates.now()
         response = await self._http.send(request)
+        self._dates.record(sent_at, response.headers.get("date", ""))
         if not response.is_success:
             raise ErrorResponse(response)
         answer = _answer.get()
-        answer.received, answer.json, answer.date = True, json_of(response), response.headers.get("date", "")
+        answer.received, answer.json = True, json_of(response)
         return httpx.Response(response.status_code, content=response.content)
 
     async def aclose(self) -> None:
