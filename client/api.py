@@ -26,6 +26,7 @@ from client.resources.accounts import Accounts
 from client.resources.assets import Assets
 from client.resources.base import path
 from client.resources.batches import Batches
+from client.resources.bulk import Bulk
 from client.resources.episodes import Episodes
 from client.resources.films import Films
 from client.resources.imports import Imports
@@ -76,6 +77,7 @@ class AsyncRetake:
         self.versions = Versions(self.transport)
         self.runs = Runs(self.transport)
         self.reviews = Reviews(self.transport)
+        self.bulk = Bulk(self.transport)
         self.batches = Batches(self.transport)
         self.films = Films(self.transport)
 

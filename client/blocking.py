@@ -22,6 +22,7 @@ from client.resources import (
     accounts,
     assets,
     batches,
+    bulk,
     episodes,
     films,
     imports,
@@ -220,6 +221,13 @@ class Reviews(Group[reviews.Reviews]):
     reject = blocking(reviews.Reviews.reject)
 
 
+class Bulk(Group[bulk.Bulk]):
+    approve = blocking(bulk.Bulk.approve)
+    reject = blocking(bulk.Bulk.reject)
+    regenerate = blocking(bulk.Bulk.regenerate)
+    transition = blocking(bulk.Bulk.transition)
+
+
 class Batches(Group[batches.Batches]):
     create = blocking(batches.Batches.create)
     generate_segments = blocking(batches.Batches.generate_segments)
@@ -259,6 +267,7 @@ class Retake:
         self.versions = Versions(self._portal, client.versions)
         self.runs = Runs(self._portal, client.runs)
         self.reviews = Reviews(self._portal, client.reviews)
+        self.bulk = Bulk(self._portal, client.bulk)
         self.batches = Batches(self._portal, client.batches)
         self.films = Films(self._portal, client.films)
 

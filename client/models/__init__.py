@@ -4,6 +4,7 @@ from client.models.accounts import Me, Ticket, Token
 from client.models.assets import Asset, Draft
 from client.models.base import AssetKind, Model, Money, Problem, Resource, Setting, Settings
 from client.models.batches import Batch, BatchItem, BatchStatus, StartedBatch
+from client.models.bulk import BulkOutcome, BulkResult, BulkTarget
 from client.models.episodes import Episode, Output, Revision
 from client.models.films import Compilation, CompilationStatus, StartedCompilation
 from client.models.imports import Import, ImportStatus
@@ -30,6 +31,9 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchStatus",
+    "BulkOutcome",
+    "BulkResult",
+    "BulkTarget",
     "CatalogueModel",
     "Character",
     "Compilation",

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from services.gateway.api.schemas.base import EXAMPLE_ID
 from services.gateway.domain.accounts import Role
 from tests.conftest import FreshDatabase
 from tests.support.gateway_http import Gateway, Stream, gateway
@@ -76,6 +77,7 @@ TABLE = [
     Row("POST", "/episodes/{episode_id}/segments", E, {"type": "scene"}),
     Row("GET", "/episodes/{episode_id}/assets", V),
     Row("POST", "/episodes/{episode_id}/assets", E, {"kind": "image", "label": "Poster"}),
+    Row("POST", "/episodes/{episode_id}/bulk", R, {"action": "approve", "targets": [{"segment_id": EXAMPLE_ID}]}),
     Row("GET", "/episodes/{episode_id}/batches", V),
     Row("POST", "/episodes/{episode_id}/batches", E, {"segment_ids": []}),
     Row("POST", "/episodes/{episode_id}/generate-segments", E, {"start_from": 100}),

@@ -22,15 +22,19 @@ async def retry_after_commit(context: RequestContext, attempt: Callable[[], Awai
     try:
         return await attempt()
     except AwaitsCommit as refusal:
-        await _until_committed(context, refusal)
+        await until_committed(context, refusal)
     return await attempt()
 
 
-async def _until_committed(context: RequestContext, refusal: AwaitsCommit) -> None:
+async def until_committed(context: RequestContext, refusal: AwaitsCommit, seconds: float | None = None) -> None:
+    """Returns when that version is committed or given up, or after `seconds` (None: five)."""
+
     async def look() -> bool | None:
         async with context.single_read() as work:
             run = await work.store.runs.get(refusal.run_id)
         return True if run is None or run.status is not RunStatus.ACCEPTED else None
 
     with context.state.concurrency.wait() as admitted:
-        await context.state.hub.wait_for(refusal.project_id, look, COMMIT_S if admitted else 0)
+        await context.state.hub.wait_for(
+            refusal.project_id, look, (COMMIT_S if seconds is None else seconds) if admitted else 0
+        )

@@ -3,6 +3,7 @@ arrive on the stream."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -28,6 +29,17 @@ async def _verdict(context: RequestContext, decision_id: str) -> DecisionOutcome
 
     with context.state.concurrency.wait() as admitted:
         return await context.state.hub.wait_for(decision_id, find, VERDICT_S if admitted else 0)
+
+
+async def until_verdicts(context: RequestContext, decision_ids: Collection[str]) -> None:
+    """Waits for all of these verdicts together."""
+
+    async def find() -> bool | None:
+        async with context.single_read() as work:
+            return None if await work.store.reviews.any_pending(decision_ids) else True
+
+    with context.state.concurrency.wait() as admitted:
+        await context.state.hub.wait_for(decision_ids, find, VERDICT_S if admitted else 0)
 
 
 async def until_verdict(context: RequestContext, prefer: Preference, result: Result) -> Result:

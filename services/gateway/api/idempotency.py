@@ -1,11 +1,14 @@
 """`@idempotent`: a POST with an Idempotency-Key has its effect once, and a repeat gets the first response again.
 
-The response is stored in the transaction of its effect, under the user and the key. Refusals are not stored.
+The response is stored in the transaction of its effect, under the user and the key. Refusals are not stored. A request
+with several transactions stores the result of each (`in_steps`), so that a repeat continues where it was interrupted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
@@ -26,6 +29,9 @@ from shared.contracts.messages import message
 LONGEST_KEY: Final = 255
 RETRY_IN_FLIGHT_S: Final = "1"
 REPLAYED: Final = "Idempotency-Replayed"
+
+_BEGUN: Final = 0  # in place of a status: the request has begun, and its response is not stored yet
+_STEP: Final = "\n"  # between the key and the number of a step: no client's key contains it
 
 Effect = Callable[[UnitOfWork], Awaitable[Result]]
 Wait = Callable[[RequestContext, Preference, Result], Awaitable[Result]]
@@ -65,20 +71,71 @@ async def run_once(
     if key is None:
         result = await context.transaction(effect)
         return (await wait(context, prefer, result) if wait else result).response()
-    mark = request_fingerprint(
-        context.request.method, _target(context.request), await context.request.body() if body is None else body
-    )
+    mark = await _fingerprint(context, body)
+    with _alone(context, key):
+        result = await context.transaction(lambda work: _find_or_run(work, key, mark, effect))
+        if wait is None or REPLAYED in result.headers:
+            return result.response()
+        return (await _wait(context, prefer, key, mark, result, wait)).response()
+
+
+@contextmanager
+def _alone(context: RequestContext, key: str) -> Iterator[None]:
+    """Raises ProblemError idempotency-in-flight if this process executes a request with this key."""
     in_flight = context.state.keys_in_flight
     if (context.user_id, key) in in_flight:
         raise _in_flight()
     in_flight.add((context.user_id, key))
     try:
-        result = await context.transaction(lambda work: _find_or_run(work, key, mark, effect))
-        if wait is None or REPLAYED in result.headers:
-            return result.response()
-        return (await _wait(context, prefer, key, mark, result, wait)).response()
+        yield
     finally:
         in_flight.discard((context.user_id, key))
+
+
+async def _fingerprint(context: RequestContext, body: bytes | None = None) -> str:
+    content = await context.request.body() if body is None else body
+    return request_fingerprint(context.request.method, _target(context.request), content)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A request with several transactions, each of which has its effect once per key. `replay`: the stored response of
+    a request that was completed before."""
+
+    _context: RequestContext
+    _key: str | None = None
+    _mark: str = ""
+    replay: Result | None = None
+
+    async def run(self, number: int, effect: Effect) -> Result:
+        """The result of `effect` in a transaction of its own, or its stored one. Refusals are raised, not stored."""
+        if self._key is None:
+            return await self._context.transaction(effect)
+        key = f"{self._key}{_STEP}{number}"
+        return await self._context.transaction(lambda work: _find_or_run(work, key, self._mark, effect))
+
+    async def complete(self, result: Result) -> None:
+        """Stores the response of the whole request."""
+        if self._key is not None:
+            async with self._context.state.transaction() as connection:
+                await stored.keep(connection, self._context.user_id, self._key, _kept(self._mark, result))
+
+
+@asynccontextmanager
+async def in_steps(context: RequestContext) -> AsyncIterator[Steps]:
+    """Raises ProblemError: malformed (the key), idempotency-in-flight, idempotency-mismatch."""
+    key = _key(context.request)
+    if key is None:
+        yield Steps(context)
+        return
+    mark = await _fingerprint(context)
+    with _alone(context, key):
+        begun = await context.transaction(lambda work: _find_or_run(work, key, mark, _begin))
+        yield Steps(context, key, mark, None if begun.status == _BEGUN else begun)
+
+
+async def _begin(_work: UnitOfWork) -> Result:
+    return Result(_BEGUN)
 
 
 async def _find_or_run(work: UnitOfWork, key: str, mark: str, effect: Effect) -> Result:

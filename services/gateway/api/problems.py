@@ -100,8 +100,9 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_ERROR_TEXT else text[: MAX_ERROR_TEXT - 1] + "…"
 
 
-def render(error: ProblemError, instance: str) -> Response:
-    body = {
+def members(error: ProblemError, instance: str) -> dict[str, Any]:
+    """The members of its problem object."""
+    return {
         "type": f"/problems/{error.slug}",
         "title": KINDS[error.slug].title,
         "status": error.status_code,
@@ -111,6 +112,10 @@ def render(error: ProblemError, instance: str) -> Response:
         "recovery": error.recovery,
         **error.extensions,
     }
+
+
+def render(error: ProblemError, instance: str) -> Response:
+    body = members(error, instance)
     return Response(
         json.dumps(body, ensure_ascii=False, default=str), error.status_code, error.headers, media_type=MEDIA_TYPE
     )

@@ -213,7 +213,11 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> StartedRun:
 
 async def find_waiting_run(store: Store, caller: Caller, segment_id: str) -> str:
     """The run whose preview of the segment's video waits for a decision. Raises Refusal not-found, invalid-state."""
-    asset_id = await asset_of_segment(store, caller, segment_id, AssetKind.VIDEO)
+    return await waiting_run_of(store, await asset_of_segment(store, caller, segment_id, AssetKind.VIDEO))
+
+
+async def waiting_run_of(store: Store, asset_id: str) -> str:
+    """The run of the asset whose preview waits for a decision. Raises Refusal invalid-state."""
     newest = await store.runs.newest_visible(asset_id)
     if newest is None or newest.status is not RunStatus.PREVIEW_READY:
         raise _no_waiting_preview(newest.status if newest else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -69,6 +70,10 @@ class ReviewRepository:
         return _review(
             await self._db.fetchrow(f"select {_COLUMNS} from reviews where run_id = $1 and verdict = 'pending'", run_id)
         )
+
+    async def any_pending(self, review_ids: Collection[str]) -> bool:
+        sql = "select exists (select 1 from reviews where review_id = any($1::uuid[]) and verdict = 'pending')"
+        return bool(await self._db.fetchval(sql, list(review_ids)))
 
     async def decisive(self, run_id: str) -> Review | None:
         """The decision that counted, else the pending one, else None."""

@@ -135,13 +135,17 @@ class Hub:
 
     # -- waiting for something else than a stream
 
-    async def wait_for(self, key: str, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
-        """Looks now and whenever `key` (a project: at each of its events; or what `notify` is given) has news, until
-        there is something to see or the time is over."""
+    async def wait_for(
+        self, key: str | Collection[str], look: Callable[[], Awaitable[T | None]], seconds: float
+    ) -> T | None:
+        """Looks now and whenever `key`, or one of several, has news (a project: at each of its events; or what `notify`
+        is given), until there is something to see or the time is over."""
         if not self._epoch:
             await self._begin()
         news = asyncio.Event()
-        self._watchers.setdefault(key, set()).add(news)
+        keys = (key,) if isinstance(key, str) else key
+        for watched in keys:
+            self._watchers.setdefault(watched, set()).add(news)
         ends = self._clock.monotonic() + seconds
         try:
             while (seen := await look()) is None and not self.draining and (left := ends - self._clock.monotonic()) > 0:
@@ -151,7 +155,8 @@ class Hub:
                 news.clear()
             return seen
         finally:
-            _discard(self._watchers, key, news)
+            for watched in keys:
+                _discard(self._watchers, watched, news)
 
     def notify(self, key: str) -> None:
         for news in self._watchers.get(key, ()):

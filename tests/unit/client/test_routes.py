@@ -39,8 +39,8 @@ def made_up(call: Any, target: Path) -> dict[str, Any]:
     known: dict[str, Any] = {
         "content": b"x", "content_type": "image/png", "target": target, "wait_s": 2, "document": {}, "changes": {},
         "settings": {}, "output": {}, "suggested_changes": {}, "segments": [], "segment_ids": [], "transitions": [],
-        "audio_config": {}, "segment": {}, "revision": 1, "skip": [], "skip_held": True,
-        "regenerate": True, "auto_approve": True,
+        "audio_config": {}, "segment": {}, "targets": [], "transition_after": {}, "revision": 1, "skip": [],
+        "skip_held": True, "regenerate": True, "auto_approve": True,
         "keep_original": True, "start_from": 1, "batch_size": 1, "variants": 2, "rating": 5, "max_items": 1,
         "deadline_minutes": 5, "scene_threshold": 0.5, "on_progress": None, "rendition": "content",
     }  # fmt: skip

@@ -58,6 +58,7 @@ POST /episodes/{episode_id}/assets 201
 GET /episodes/{episode_id}/batches 200
 POST /episodes/{episode_id}/batches 202,200 busy,spend-cap-reached
 POST /episodes/{episode_id}/render 202,200 busy,spend-cap-reached,not-compilable
+POST /episodes/{episode_id}/bulk 200
 POST /episodes/{episode_id}/generate-segments 202 busy,spend-cap-reached
 POST /episodes/{episode_id}/compile 202 not-compilable
 GET /episodes/{episode_id}/compilation-jobs 200
