@@ -18,6 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.contracts.topics import MAX_RECORD_BYTES, Service, consumed_by
 from shared.core.backoff import backoff
+from shared.messaging.partitioner import partition_of
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +98,7 @@ def publishing_broker(config: BrokerConfig) -> KafkaBroker:
         allow_auto_create_topics=False,
         enable_idempotence=True,
         acks="all",
+        partitioner=partition_of,
         max_request_size=MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES,
         max_batch_size=BATCH_BYTES,
         request_timeout_ms=15_000,

@@ -277,18 +277,21 @@ def _flushes(rows: list[asyncpg.Record], alone: set[int]) -> Iterator[list[async
 async def _send(broker: KafkaBroker, rows: list[asyncpg.Record]) -> list[RecordMetadata | Refusal]:
     """One flush: hands the rows over in order, then awaits all answers. Raises any error that may pass."""
     handed_over = [await _hand_over(broker, row) for row in rows]
-    acknowledgements = [h for h in handed_over if not isinstance(h, Refusal)]
-    outcomes = iter(await asyncio.gather(*acknowledgements, return_exceptions=True))
-    answers: list[RecordMetadata | Refusal] = []
-    for handed in handed_over:
-        outcome = handed if isinstance(handed, Refusal) else next(outcomes)
-        if isinstance(outcome, REFUSED):
-            answers.append(Refusal(repr(outcome), by_broker=True))
-        elif isinstance(outcome, BaseException):
-            raise outcome
-        else:
-            answers.append(outcome)
-    return answers
+    answers = [h if isinstance(h, Refusal) else await _outcome(h) for h in handed_over]
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, Exception)]
+
+
+async def _outcome(acknowledgement: asyncio.Future[RecordMetadata]) -> RecordMetadata | Refusal | Exception:
+    """Awaiting one by one is cheaper than `gather`: after the first few the rest have their answer already."""
+    try:
+        return await acknowledgement
+    except REFUSED as error:
+        return Refusal(repr(error), by_broker=True)
+    except Exception as error:
+        return error
 
 
 async def _hand_over(broker: KafkaBroker, row: asyncpg.Record) -> asyncio.Future[RecordMetadata] | Refusal:
