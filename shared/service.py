@@ -53,7 +53,7 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """Opens the connection pool. Nothing runs yet: wiring builds repositories and commands from these."""
     clock = clock or SystemClock()
-    broker = BrokerConfig(settings.kafka_bootstrap, service, settings.kafka_embedded)
+    broker = BrokerConfig.of(settings.kafka_bootstrap, service, settings, embedded=settings.kafka_embedded)
     async with open_pool(settings.database_url, size=settings.pool_size, application=f"retake-{service}") as pool:
         yield Resources(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
 

@@ -20,8 +20,7 @@ from typing import Any, Final
 import yaml
 
 from shared.contracts.topics import (
-    DAY_MS,
-    MAX_RECORD_BYTES,
+    DEAD_LETTER_CONFIG,
     PARTITIONS,
     TOPICS,
     Service,
@@ -36,7 +35,6 @@ CLUSTER: Final = "retake"
 OPERATOR: Final = "retake-operator"
 REPLICAS: Final = 3
 IN_SYNC: Final = 2
-DEAD_LETTER_DAYS: Final = 30  # long enough for somebody on holiday
 _HEADER: Final = "# Generated from shared/contracts/topics.py by `make contracts`; do not edit.\n"
 
 
@@ -51,12 +49,7 @@ class Rule:
 
 def topics() -> dict[str, dict[str, str]]:
     """Configuration by topic, dead-letter topics included."""
-    dead_letters = {
-        "cleanup.policy": "delete",
-        "max.message.bytes": str(MAX_RECORD_BYTES + 48_576),
-        "retention.ms": str(DEAD_LETTER_DAYS * DAY_MS),
-    }
-    return {t.name: t.config for t in TOPICS.values()} | {dead_letter_topic(s): dead_letters for s in Service}
+    return {t.name: t.config for t in TOPICS.values()} | {dead_letter_topic(s): DEAD_LETTER_CONFIG for s in Service}
 
 
 def users() -> dict[str, list[Rule]]:

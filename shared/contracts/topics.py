@@ -155,6 +155,14 @@ TOPICS: Final[dict[str, Topic]] = {
 }
 
 
+DEAD_LETTER_CONFIG: Final = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(30 * DAY_MS),
+    "max.message.bytes": str(MAX_RECORD_BYTES + 48_576),
+}
+"""Of every dead-letter topic: time to find the cause, also over holidays."""
+
+
 def dead_letter_topic(service: Service) -> str:
     """The topic for records that a consumer cannot process, whatever their producer."""
     return f"{service}.dlq"

@@ -2,14 +2,156 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.core.errors import UserError
 
-class ServiceSettings(BaseSettings):
-    """Frozen; built when the app is created, never at import. For example `GENERATOR_DATABASE_URL`."""
+
+class SecurityProtocol(StrEnum):
+    """Kafka's `security.protocol`."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+    @property
+    def uses_tls(self) -> bool:
+        return self in (SecurityProtocol.SSL, SecurityProtocol.SASL_SSL)
+
+    @property
+    def uses_sasl(self) -> bool:
+        return self in (SecurityProtocol.SASL_PLAINTEXT, SecurityProtocol.SASL_SSL)
+
+
+class SaslMechanism(StrEnum):
+    """Kafka's `sasl.mechanism`; AWS_MSK_IAM is OAUTHBEARER with a token that the AWS credentials sign."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+    OAUTHBEARER = "OAUTHBEARER"
+    AWS_MSK_IAM = "AWS_MSK_IAM"
+
+
+_PASSWORD: Final = frozenset({"kafka_sasl_username", "kafka_sasl_password"})
+_CLIENT: Final = frozenset({"kafka_oauth_token_url", "kafka_oauth_client_id", "kafka_oauth_client_secret"})
+_NEEDS: Final = {
+    SaslMechanism.PLAIN: _PASSWORD,
+    SaslMechanism.SCRAM_SHA_256: _PASSWORD,
+    SaslMechanism.SCRAM_SHA_512: _PASSWORD,
+    SaslMechanism.OAUTHBEARER: _CLIENT,
+    SaslMechanism.AWS_MSK_IAM: frozenset({"kafka_aws_region"}),
+}
+_ALLOWS: Final = {SaslMechanism.OAUTHBEARER: frozenset({"kafka_oauth_scope"})}
+_OF_ONE_MECHANISM: Final = sorted(_PASSWORD | _CLIENT | {"kafka_oauth_scope", "kafka_aws_region"})
+_OF_TLS: Final = ("kafka_ssl_ca", "kafka_ssl_certificate", "kafka_ssl_key")
+
+
+class KafkaSettings(BaseSettings):
+    """How to connect to Kafka. A combination that cannot work is refused, with the variables to change."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    kafka_security_protocol: SecurityProtocol = Field(
+        SecurityProtocol.PLAINTEXT, description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: SaslMechanism | None = Field(
+        None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER (client credentials) or AWS_MSK_IAM"
+    )
+    kafka_sasl_username: str | None = Field(None, description="for PLAIN and SCRAM")
+    kafka_sasl_password: SecretStr | None = Field(None, description="for PLAIN and SCRAM")
+    kafka_ssl_ca: Path | None = Field(
+        None, description="PEM file of the authorities that sign the brokers' certificates; none: those of the system"
+    )
+    kafka_ssl_certificate: Path | None = Field(
+        None, description="PEM file with the client's certificate chain, where brokers ask for one"
+    )
+    kafka_ssl_key: Path | None = Field(None, description="PEM file with the private key of that certificate")
+    kafka_oauth_token_url: str | None = Field(None, description="token endpoint, for OAUTHBEARER")
+    kafka_oauth_client_id: str | None = Field(None, description="for OAUTHBEARER")
+    kafka_oauth_client_secret: SecretStr | None = Field(None, description="for OAUTHBEARER")
+    kafka_oauth_scope: str | None = Field(None, description="scopes to ask for, separated by spaces, for OAUTHBEARER")
+    kafka_aws_region: str | None = Field(None, description="region of the cluster, for AWS_MSK_IAM")
+    kafka_client_rack: str | None = Field(
+        None, description="zone of this replica, as in the brokers' `broker.rack`: reads from the copy in that zone"
+    )
+    kafka_prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="put before the names of topics and groups, for a cluster that is shared; the same in all services",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: object) -> object:
+        """As compose files and templates write what is not set."""
+        name = getattr(info, "field_name", "") or ""
+        unsettable = name in KafkaSettings.model_fields and name != "kafka_prefix"
+        return KafkaSettings.model_fields[name].default if unsettable and value == "" else value
+
+    @model_validator(mode="after")
+    def _works_together(self) -> Self:
+        protocol, mechanism = self.kafka_security_protocol, self.kafka_sasl_mechanism
+        if protocol.uses_sasl and mechanism is None:
+            raise ValueError(f"{protocol} needs {self._name('kafka_sasl_mechanism')}: {', '.join(SaslMechanism)}")
+        if mechanism is not None:
+            self._check_mechanism(mechanism)
+        allowed = _NEEDS[mechanism] | _ALLOWS.get(mechanism, frozenset()) if mechanism else frozenset()
+        if unused := [name for name in _OF_ONE_MECHANISM if name not in allowed and getattr(self, name) is not None]:
+            what = f"{mechanism} does not use" if mechanism else "without a SASL mechanism, remove"
+            raise ValueError(f"{what} {self._names(unused)}")
+        self._check_tls()
+        return self
+
+    def _check_mechanism(self, mechanism: SaslMechanism) -> None:
+        protocol = self.kafka_security_protocol
+        if not protocol.uses_sasl:
+            raise ValueError(f"{mechanism} needs {self._name('kafka_security_protocol')} SASL_SSL, not {protocol}")
+        if mechanism in (SaslMechanism.OAUTHBEARER, SaslMechanism.AWS_MSK_IAM) and not protocol.uses_tls:
+            raise ValueError(
+                f"{mechanism} sends a token that anybody on the way could use: "
+                f"set {self._name('kafka_security_protocol')} to SASL_SSL"
+            )
+        if missing := sorted(name for name in _NEEDS[mechanism] if getattr(self, name) is None):
+            raise ValueError(f"{mechanism} needs {self._names(missing)}")
+
+    def _check_tls(self) -> None:
+        given = [name for name in _OF_TLS if getattr(self, name) is not None]
+        if given and not self.kafka_security_protocol.uses_tls:
+            raise ValueError(
+                f"{self._names(given)}: only with {self._name('kafka_security_protocol')} SSL or SASL_SSL, "
+                f"not {self.kafka_security_protocol}"
+            )
+        if (self.kafka_ssl_certificate is None) != (self.kafka_ssl_key is None):
+            raise ValueError(f"set both or none of {self._names(['kafka_ssl_certificate', 'kafka_ssl_key'])}")
+        for name in given:
+            if not getattr(self, name).is_file():
+                raise ValueError(f"{self._name(name)}: there is no file {getattr(self, name)}; mount it or correct it")
+
+    def _name(self, field: str) -> str:
+        return f"{self.model_config.get('env_prefix', '')}{field}".upper()
+
+    def _names(self, fields: list[str]) -> str:
+        return ", ".join(map(self._name, fields))
+
+
+def kafka_settings() -> KafkaSettings:
+    """An operator's command: from KAFKA_SECURITY_PROTOCOL and so on. Raises UserError with every fault."""
+    try:
+        return KafkaSettings()
+    except ValidationError as error:
+        faults = "; ".join(": ".join([*(str(part).upper() for part in e["loc"]), e["msg"]]) for e in error.errors())
+        raise UserError("kafka_settings", f"The settings of Kafka are wrong: {faults}.", "See settings.md.") from None
+
+
+class ServiceSettings(KafkaSettings):
+    """Frozen; built when the app is created, never at import. For example `GENERATOR_DATABASE_URL`."""
 
     database_url: str = Field(
         description="postgresql://role:password@host:port/database; a direct connection, not through a pooler"
@@ -32,3 +174,11 @@ class ServiceSettings(BaseSettings):
     )
     log_level: str = "INFO"
     log_json: bool = True
+
+    @model_validator(mode="after")
+    def _embedded_has_no_security(self) -> Self:
+        if self.kafka_embedded and self.kafka_security_protocol is not SecurityProtocol.PLAINTEXT:
+            raise ValueError("the embedded broker has neither TLS nor logins: use PLAINTEXT")
+        if self.kafka_embedded and self.kafka_prefix:
+            raise ValueError("the embedded broker has the topics without a prefix")
+        return self

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker, KafkaRouter
@@ -18,7 +18,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from shared.contracts.topics import MAX_RECORD_BYTES, Service, consumed_by
 from shared.core.backoff import backoff
+from shared.core.settings import KafkaSettings
 from shared.messaging.partitioner import partition_of
+from shared.messaging.security import KafkaSecurity, refusal
 
 log = structlog.get_logger(__name__)
 
@@ -39,20 +41,50 @@ more than this."""
 FIRST_DELAY_S: Final = 0.2
 LONGEST_DELAY_S: Final = 5.0
 UNREACHABLE: Final = (KafkaError, OSError, TimeoutError)
+PLAINTEXT: Final = KafkaSecurity()
+
+Report = Callable[[str], None]
+"""Is told why the broker cannot be used, and what to do."""
+
+
+def no_report(_why: str) -> None:
+    """For those who only wait: the log has it."""
 
 
 @dataclass(frozen=True)
 class BrokerConfig:
-    """Where Kafka is and which service connects. `embedded` tunes for the in-memory broker of a laptop; never set it
-    in production."""
+    """Where Kafka is, how to log in, and which service connects. `embedded` tunes for the in-memory broker of a laptop;
+    never set it in production. `prefix` is put before the names of topics and groups, on the broker only."""
 
     bootstrap: str
     service: Service
     embedded: bool = False
+    security: KafkaSecurity = PLAINTEXT
+    prefix: str = ""
+    client_rack: str | None = None
+
+    @classmethod
+    def of(cls, bootstrap: str, service: Service, settings: KafkaSettings, *, embedded: bool = False) -> BrokerConfig:
+        """Raises UserError if a certificate's file is none."""
+        security = KafkaSecurity.of(settings)
+        return cls(bootstrap, service, embedded, security, settings.kafka_prefix, settings.kafka_client_rack)
 
     @property
     def client_id(self) -> str:
         return f"retake-{self.service}"
+
+    @property
+    def group(self) -> str:
+        """The service's consumer group."""
+        return self.prefix + self.service.value
+
+    def topic(self, name: str) -> str:
+        """What a topic of the contracts is called on the broker."""
+        return self.prefix + name
+
+    def name_of(self, topic: str) -> str:
+        """The contracts' name of a topic on the broker."""
+        return topic.removeprefix(self.prefix)
 
 
 def consuming_broker(config: BrokerConfig, router: KafkaRouter) -> KafkaBroker:
@@ -60,6 +92,7 @@ def consuming_broker(config: BrokerConfig, router: KafkaRouter) -> KafkaBroker:
     return KafkaBroker(
         config.bootstrap,
         client_id=config.client_id,
+        client_rack=config.client_rack,
         consumer_only=True,
         allow_auto_create_topics=False,
         metadata_max_age_ms=5_000 if config.embedded else 60_000,
@@ -67,6 +100,7 @@ def consuming_broker(config: BrokerConfig, router: KafkaRouter) -> KafkaBroker:
         routers=[router],
         apply_types=False,
         logger=None,
+        **config.security.broker_options(),
     )
 
 
@@ -74,9 +108,9 @@ def group_member(broker: KafkaBroker, config: BrokerConfig) -> BatchSubscriber:
     """The service's one member of its consumer group, over all its topics. It has no handler, so FastStream runs no
     loop of its own: after `start()`, our consumer takes batches from `member.consumer`."""
     return broker.subscriber(
-        *(topic.name for topic in consumed_by(config.service)),
+        *(config.topic(topic.name) for topic in consumed_by(config.service)),
         batch=True,
-        group_id=config.service.value,
+        group_id=config.group,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if config.embedded else 500,
         # The embedded broker lets a returning member wait until its old session ends, even after it left the group.
@@ -105,6 +139,7 @@ def publishing_broker(config: BrokerConfig) -> KafkaBroker:
         metadata_max_age_ms=60_000,
         id_generator=lambda: "",  # FastStream adds a `correlation_id` header of its own unless this is empty
         logger=None,
+        **config.security.broker_options(),
     )
 
 
@@ -117,22 +152,37 @@ def producer_of(broker: KafkaBroker) -> AIOKafkaProducer:
 
 def admin_client(config: BrokerConfig) -> AIOKafkaAdminClient:
     return AIOKafkaAdminClient(
-        bootstrap_servers=config.bootstrap, client_id=f"{config.client_id}-admin", request_timeout_ms=10_000
+        bootstrap_servers=config.bootstrap,
+        client_id=f"{config.client_id}-admin",
+        request_timeout_ms=10_000,
+        **config.security.options(),
     )
 
 
-async def cluster_id(config: BrokerConfig) -> str:
+def offsets_client(config: BrokerConfig) -> AIOKafkaConsumer:
+    """A consumer without a group, to ask where partitions begin and end."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=config.bootstrap,
+        client_id=f"{config.client_id}-offsets",
+        enable_auto_commit=False,
+        **config.security.options(),
+    )
+
+
+async def cluster_id(config: BrokerConfig, *, report: Report = no_report) -> str:
     """Identifies the cluster's data: a different id means that everything published before is lost. Waits until the
     broker is reachable."""
-    admin = await start_admin(config)
+    admin = await start_admin(config, report=report)
     try:
         return str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()
 
 
-async def start_admin(config: BrokerConfig) -> AIOKafkaAdminClient:
-    return await start_until_reachable(lambda: admin_client(config), lambda admin: admin.close(), client="admin")
+async def start_admin(config: BrokerConfig, *, report: Report = no_report) -> AIOKafkaAdminClient:
+    return await start_until_reachable(
+        config, lambda: admin_client(config), lambda admin: admin.close(), client="admin", report=report
+    )
 
 
 class Startable(Protocol):
@@ -143,17 +193,22 @@ C = TypeVar("C", bound=Startable)
 
 
 async def start_until_reachable(
+    config: BrokerConfig,
     make: Callable[[], C],
     stop: Callable[[C], Awaitable[object]],
     *,
     client: str,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    report: Report = no_report,
 ) -> C:
-    """Starts a client, retrying forever: an unreachable broker must not keep a service down."""
+    """Starts a client, retrying forever: an unreachable broker must not keep a service down, nor one that refuses the
+    login, which may be about to change. `report` is told why after each failure."""
 
-    def warn(state: RetryCallState) -> None:
+    async def warn(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        log.warning("broker.unreachable", client=client, error=str(error), retry_in_s=round(state.upcoming_sleep, 2))
+        why = await refusal(config.bootstrap, config.security) or str(error)
+        log.warning("broker.unreachable", client=client, error=why, retry_in_s=round(state.upcoming_sleep, 2))
+        report(why)
 
     async def attempt() -> C:
         started = make()

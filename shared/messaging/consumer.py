@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -68,6 +69,7 @@ class Consumer:
         on_dead_letter: OnDeadLetter | None = None,
     ) -> None:
         self._service = config.service
+        self._config = config
         self._pool = pool
         self._handlers = handlers_of(router, config.service)
         self._broker = consuming_broker(config, router)
@@ -79,6 +81,7 @@ class Consumer:
         self._committing: asyncio.Task[None] | None = None
         self._busy_since: float | None = None
         self._healthy_since: float | None = None
+        self._disconnected: str | None = None  # why, as far as it is known
         self._lagging = True
         self._idle = asyncio.Event()
         self._idle.set()
@@ -102,7 +105,7 @@ class Consumer:
     def problem(self) -> str | None:
         """Why this consumer is not consuming, or None. For readiness."""
         if self._consumer is None:
-            return "not connected to the broker"
+            return f"not connected to the broker: {self._disconnected or 'not started'}"
         if self._task is None or self._task.done():
             return "stopped"
         if self._busy_since is not None and self._clock.monotonic() - self._busy_since > STUCK_S:
@@ -134,7 +137,7 @@ class Consumer:
             return
         self._lagging = any(count is None or count > 0 for count in unread.values())
         for topic in self._handlers:
-            known = [count or 0 for tp, count in unread.items() if tp.topic == topic]
+            known = [count or 0 for tp, count in unread.items() if self._config.name_of(tp.topic) == topic]
             CONSUMER_LAG.labels(self._service, topic).set(sum(known))
 
     async def _run(self) -> None:
@@ -144,8 +147,22 @@ class Consumer:
             sleep=self._clock.sleep,
             wait=self._restart_delay,
             retry=retry_if_exception_type(Exception),
-            before_sleep=_log_restart,
+            before_sleep=self._restarts,
         )(self._consume_until_stopped)
+
+    def _restarts(self, state: RetryCallState) -> None:
+        error = _error(state)
+        self._unreachable(repr(error))
+        expected = isinstance(error, (KafkaError, OSError))
+        log.warning(
+            "consumer.restarts",
+            error=repr(error),
+            retry_in_s=round(state.upcoming_sleep, 2),
+            exc_info=None if expected else error,
+        )
+
+    def _unreachable(self, why: str) -> None:
+        self._disconnected = why
 
     def _restart_delay(self, state: RetryCallState) -> float:
         """Seconds. Starts short again if the consumer was healthy since the last restart."""
@@ -155,7 +172,14 @@ class Consumer:
 
     async def _consume_until_stopped(self) -> None:
         self._consumer, self._healthy_since, self._lagging = None, None, True  # unknown until it has consumed
-        await start_until_reachable(lambda: self._member, _leave, client="consumer", sleep=self._clock.sleep)
+        await start_until_reachable(
+            self._config,
+            lambda: self._member,
+            _leave,
+            client="consumer",
+            sleep=self._clock.sleep,
+            report=self._unreachable,
+        )
         consumer = self._consumer = self._member.consumer
         assert consumer is not None, "a started member has a consumer"
         try:
@@ -213,13 +237,17 @@ class Consumer:
             log.info("consumer.commit_refused", error=repr(error))
 
     async def _apply(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        with_body = [record for record in records if record.value is not None]  # a tombstone has none
+        with_body = [self._named(record) for record in records if record.value is not None]  # a tombstone has none
         try:
             await self._apply_together([_read(record) for record in with_body])
         except Exception as error:
             log.info("consumer.one_by_one", records=len(records), error=repr(error))
             for record in with_body:
                 await self._apply_alone(record)
+
+    def _named(self, record: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
+        """With the contracts' name of the topic."""
+        return replace(record, topic=self._config.name_of(record.topic)) if self._config.prefix else record
 
     async def _apply_together(self, messages: Sequence[Message[Event]]) -> None:
         if not messages:
@@ -279,17 +307,6 @@ def _is_worth_retrying(state: RetryCallState) -> bool:
             return state.attempt_number < UNEXPECTED_ATTEMPTS
         case _:
             return False
-
-
-def _log_restart(state: RetryCallState) -> None:
-    error = _error(state)
-    expected = isinstance(error, (KafkaError, OSError))
-    log.warning(
-        "consumer.restarts",
-        error=repr(error),
-        retry_in_s=round(state.upcoming_sleep, 2),
-        exc_info=None if expected else error,
-    )
 
 
 def _log_retry(state: RetryCallState) -> None:

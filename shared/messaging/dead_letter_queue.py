@@ -23,7 +23,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay
 
-from shared.contracts.topics import TOPICS, Service, dead_letter_topic
+from shared.contracts.topics import TOPICS, dead_letter_topic
 from shared.core.backoff import backoff
 from shared.core.errors import UserError
 from shared.messaging.broker import BrokerConfig, admin_client, publishing_broker
@@ -114,7 +114,8 @@ class DeadLetterQueue:
         await broker.start()
         try:
             for letter in letters:
-                await broker.publish(letter.content, letter.topic, key=letter.key.encode(), headers=letter.headers)
+                topic = self._config.topic(letter.topic)
+                await broker.publish(letter.content, topic, key=letter.key.encode(), headers=letter.headers)
         finally:
             await broker.stop()
         await self.discard(letters)
@@ -154,18 +155,19 @@ class DeadLetterQueue:
 
 
 @asynccontextmanager
-async def open_dead_letter_queue(bootstrap: str, service: Service) -> AsyncIterator[DeadLetterQueue]:
+async def open_dead_letter_queue(config: BrokerConfig) -> AsyncIterator[DeadLetterQueue]:
     """Reads and sends without joining the service's consumer group. Raises aiokafka's KafkaError."""
-    config = BrokerConfig(bootstrap, service)
-    group = f"{dead_letter_topic(service)}.settled"
-    partitions = await partitions_of(config, dead_letter_topic(service))
+    topic = config.topic(dead_letter_topic(config.service))
+    group = f"{topic}.settled"
+    partitions = await partitions_of(config, topic)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        bootstrap_servers=config.bootstrap,
         client_id="retake-dead-letters",
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=FETCH_WAIT_MS,
+        **config.security.options(),
     )
     admin = admin_client(config)
     try:
@@ -179,6 +181,7 @@ async def open_dead_letter_queue(bootstrap: str, service: Service) -> AsyncItera
 
 
 async def partitions_of(config: BrokerConfig, topic: str) -> list[TopicPartition]:
+    """`topic` is as the broker calls it."""
     admin = admin_client(config)
     try:
         await admin.start()

@@ -6,10 +6,9 @@ import asyncio
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from shared.messaging.broker import BrokerConfig, start_admin
+from shared.messaging.broker import BrokerConfig, offsets_client, start_admin
 from shared.messaging.dead_letter_queue import partitions_of
 
 log = structlog.get_logger(__name__)
@@ -29,10 +28,8 @@ async def group_has_read(config: BrokerConfig, topic: str) -> bool:
 
 
 async def _has_read(config: BrokerConfig, topic: str) -> bool:
-    partitions = await partitions_of(config, topic)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.bootstrap, client_id=f"{config.client_id}-lag", enable_auto_commit=False
-    )
+    partitions = await partitions_of(config, config.topic(topic))
+    consumer = offsets_client(config)
     await consumer.start()
     try:
         ends = await consumer.end_offsets(partitions)  # before the commits: what comes later is not our question
@@ -41,7 +38,7 @@ async def _has_read(config: BrokerConfig, topic: str) -> bool:
         await consumer.stop()
     admin = await start_admin(config)
     try:
-        committed = await admin.list_consumer_group_offsets(config.service.value, partitions=partitions)
+        committed = await admin.list_consumer_group_offsets(config.group, partitions=partitions)
     finally:
         await admin.close()
     return all(max(committed[tp].offset if tp in committed else -1, beginnings[tp]) >= ends[tp] for tp in partitions)

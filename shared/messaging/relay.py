@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -141,6 +141,10 @@ class Relay:
             exc_info=error if unexpected else None,
         )
 
+    def _unreachable(self, why: str) -> None:
+        self.problem = why
+        RELAY_UP.labels(self._config.service).set(0)
+
     def _works(self) -> None:
         self.problem = None
         RELAY_UP.labels(self._config.service).set(1)
@@ -167,10 +171,14 @@ class Relay:
             await connection.set_type_codec("jsonb", encoder=str, decoder=_loads, schema="pg_catalog")
             await connection.add_listener("outbox", lambda *_: self._wake.set())
             connection.add_termination_listener(lambda *_: self._wake.set())
-            memory = BrokerMemory(self._config, connection)
+            memory = BrokerMemory(self._config, connection, report=self._unreachable)
             await memory.replay_what_is_lost()  # waits for the broker
             broker = await start_until_reachable(
-                lambda: publishing_broker(self._config), lambda broker: broker.stop(), client="producer"
+                self._config,
+                lambda: publishing_broker(self._config),
+                lambda broker: broker.stop(),
+                client="producer",
+                report=self._unreachable,
             )
             fence(producer_of(broker), lambda: lease.is_held)
             try:
@@ -207,7 +215,7 @@ class Relay:
         marking: asyncio.Task[None] | None = None
         try:
             for flush in _flushes(rows, self._suspects):
-                answers = await _send(broker, flush)
+                answers = await _send(broker, flush, self._config.topic)
                 if marking:
                     await marking
                 marking = asyncio.create_task(self._mark(connection, flush, answers), name="relay-mark")
@@ -236,9 +244,8 @@ class Relay:
             else:
                 await self._set_aside(connection, row, answer)
         ends = ends_of(records)
-        await connection.execute(
-            _MARK, acknowledged, [tp.topic for tp in ends], [tp.partition for tp in ends], list(ends.values())
-        )
+        topics = [self._config.name_of(tp.topic) for tp in ends]
+        await connection.execute(_MARK, acknowledged, topics, [tp.partition for tp in ends], list(ends.values()))
         self._suspects.difference_update(acknowledged)
         OUTBOX_PUBLISHED.labels(self._config.service).inc(len(acknowledged))
 
@@ -274,9 +281,11 @@ def _flushes(rows: list[asyncpg.Record], alone: set[int]) -> Iterator[list[async
         yield flush
 
 
-async def _send(broker: KafkaBroker, rows: list[asyncpg.Record]) -> list[RecordMetadata | Refusal]:
+async def _send(
+    broker: KafkaBroker, rows: list[asyncpg.Record], topic_of: Callable[[str], str]
+) -> list[RecordMetadata | Refusal]:
     """One flush: hands the rows over in order, then awaits all answers. Raises any error that may pass."""
-    handed_over = [await _hand_over(broker, row) for row in rows]
+    handed_over = [await _hand_over(broker, row, topic_of(row["topic"])) for row in rows]
     answers = [h if isinstance(h, Refusal) else await _outcome(h) for h in handed_over]
     for answer in answers:
         if isinstance(answer, Exception):
@@ -294,11 +303,11 @@ async def _outcome(acknowledgement: asyncio.Future[RecordMetadata]) -> RecordMet
         return error
 
 
-async def _hand_over(broker: KafkaBroker, row: asyncpg.Record) -> asyncio.Future[RecordMetadata] | Refusal:
+async def _hand_over(broker: KafkaBroker, row: asyncpg.Record, topic: str) -> asyncio.Future[RecordMetadata] | Refusal:
     try:
         acknowledgement: asyncio.Future[RecordMetadata] = await broker.publish(
             None if row["body"] is None else row["body"].encode(),
-            row["topic"],
+            topic,
             key=row["key"].encode(),
             headers=row["headers"],
             no_confirm=True,

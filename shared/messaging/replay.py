@@ -13,11 +13,11 @@ from typing import Final
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.structs import RecordMetadata
 
 from shared.contracts.topics import TOPICS
-from shared.messaging.broker import BrokerConfig, cluster_id
+from shared.messaging.broker import BrokerConfig, Report, cluster_id, no_report, offsets_client
 
 log = structlog.get_logger(__name__)
 
@@ -49,15 +49,16 @@ _UNPUBLISH: Final = """
 
 
 class BrokerMemory:
-    """What the relay knows of the broker's data, in one database."""
+    """What the relay knows of the broker's data, in one database. `report` is told why the broker is unreachable."""
 
-    def __init__(self, config: BrokerConfig, connection: asyncpg.Connection) -> None:
+    def __init__(self, config: BrokerConfig, connection: asyncpg.Connection, *, report: Report = no_report) -> None:
         self._config = config
         self._db = connection
+        self._report = report
 
     async def replay_what_is_lost(self) -> None:
         """Waits for the broker. Raises asyncpg's errors; a replay that was interrupted continues at the next call."""
-        found = await cluster_id(self._config)
+        found = await cluster_id(self._config, report=self._report)
         known = await self._db.fetchval("select cluster_id from broker")
         if known is None:
             await self._db.execute(_KNOWN, found)
@@ -83,14 +84,14 @@ class BrokerMemory:
         rows = await self._db.fetch("select topic, partition, next_offset from relay_offsets")
         if not rows:
             return []
-        expected = {TopicPartition(r["topic"], r["partition"]): r["next_offset"] for r in rows}
+        expected = {TopicPartition(self._config.topic(r["topic"]), r["partition"]): r["next_offset"] for r in rows}
         try:
             async with asyncio.timeout(OFFSETS_TIMEOUT_S):  # a partition that does not exist has no answer
                 ends = await end_offsets(self._config, list(expected))
         except TimeoutError:
             log.warning("relay.no_end_offsets", waited_s=OFFSETS_TIMEOUT_S)
             return []
-        return sorted({tp.topic for tp, end in expected.items() if ends.get(tp, end) < end})
+        return sorted({self._config.name_of(tp.topic) for tp, end in expected.items() if ends.get(tp, end) < end})
 
     async def _continue(self) -> None:
         """The replay under way, chunk by chunk; each commits with its progress."""
@@ -113,9 +114,7 @@ class BrokerMemory:
 
 async def end_offsets(config: BrokerConfig, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
     """The offset after the last record of each partition. Raises aiokafka's KafkaError."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.bootstrap, client_id=f"{config.client_id}-offsets", enable_auto_commit=False
-    )
+    consumer = offsets_client(config)
     await consumer.start()
     try:
         return dict(await consumer.end_offsets(partitions))

@@ -42,6 +42,12 @@ def configure_logging(service: str, *, level: str = "INFO", json: bool = True) -
     for noisy in ("aiokafka", "botocore", "aiobotocore", "httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(noisy).setLevel("WARNING")
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel("ERROR")
+    logging.getLogger("aiokafka").addFilter(_is_not_told_by_us)
+
+
+def _is_not_told_by_us(record: logging.LogRecord) -> bool:
+    """`broker.unreachable` says it, with the reason and what to do."""
+    return not str(record.msg).startswith('Unable connect to "')
 
 
 def _add_service(service: str) -> Any:

@@ -57,7 +57,7 @@ def as_record(message: Message[Any]) -> tuple[str, bytes, list[tuple[str, bytes]
 
 async def waiting(kafka: RunningBroker, count: int) -> list[QueuedLetter]:
     async def there() -> list[QueuedLetter]:
-        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+        async with open_dead_letter_queue(client_of(kafka, Service.REVIEW)) as queue:
             found = await queue.letters()
         return found if len(found) == count else []
 
@@ -78,14 +78,14 @@ async def test_redriven_letters_have_their_effect_once_and_are_settled(kafka: Ru
         assert not any(name.startswith("dlq_") for x in letters for name in x.headers)
 
         handler.is_fixed = True
-        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+        async with open_dead_letter_queue(client_of(kafka, Service.REVIEW)) as queue:
             await queue.redrive(letters[1:3])
             rest = await queue.letters()
             assert [x.position for x in rest] == [letters[i].position for i in (0, 3, 4)]
             assert [x.settled for x in await queue.letters(settled=True)] == [False, True, True, False, False]
         await eventually(lambda: _effects(review, 2))
 
-        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+        async with open_dead_letter_queue(client_of(kafka, Service.REVIEW)) as queue:
             await queue.discard([rest[0]])
             await queue.redrive(rest[1:])
             await queue.redrive(rest[1:])  # by mistake: harmless
@@ -106,7 +106,7 @@ async def test_a_redriven_record_that_fails_again_is_a_new_letter(kafka: Running
     await produce(kafka, TOPIC, as_record(sent))
     async with consuming(review, kafka, BrokenHandler()), review.relay(kafka):
         (first,) = await waiting(kafka, 1)
-        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+        async with open_dead_letter_queue(client_of(kafka, Service.REVIEW)) as queue:
             await queue.redrive([first])
         (second,) = await eventually(lambda: waiting(kafka, 1))
         await eventually(lambda: _another(kafka, first), every=0.2)
@@ -125,7 +125,7 @@ async def test_a_body_that_is_no_text_is_redriven_byte_for_byte(kafka: RunningBr
     async with consuming(review, kafka, BrokenHandler()), review.relay(kafka):
         (letter,) = await waiting(kafka, 1)
         assert (letter.content, letter.cause["encoding"]) == (b"\xff\x00", "base64")
-        async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+        async with open_dead_letter_queue(client_of(kafka, Service.REVIEW)) as queue:
             await queue.redrive([letter])
         await eventually(lambda: _another(kafka, letter), every=0.2)
     assert [r.value for r in await everything_on(kafka, TOPIC)] == [b"\xff\x00"] * 2
@@ -136,7 +136,7 @@ async def test_letters_that_cannot_be_redriven_can_be_discarded(kafka: RunningBr
     cut = [("dlq_topic", TOPIC.encode()), ("dlq_truncated", b"3000000")]
     await produce(kafka, "review.dlq", ("key", b"body", about), ("key", b"\xff", cut))
     letters = await waiting(kafka, 2)
-    async with open_dead_letter_queue(kafka.bootstrap, Service.REVIEW) as queue:
+    async with open_dead_letter_queue(client_of(kafka, Service.REVIEW)) as queue:
         for letter in letters:
             with pytest.raises(UserError, match="not_sendable"):
                 await queue.redrive([letter])

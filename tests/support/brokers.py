@@ -21,7 +21,7 @@ from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.core.errors import RetakeError
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.topics import create_missing
-from tests.support import containers
+from tests.support import containers, kafka_logins
 from tests.support.background import Background
 from tests.support.components import COMPONENTS, Missing
 from tests.support.waiting import eventually
@@ -100,6 +100,16 @@ class ApacheBroker:
     def bootstrap(self) -> str:
         return self._node.bootstrap
 
+    @property
+    def secured(self) -> str:
+        """The address with TLS and logins of tests/support/kafka_logins.py."""
+        return self._node.second_bootstrap
+
+    @property
+    def tls(self) -> Path:
+        """The folder with its certificates."""
+        return self._directory / "tls"
+
     async def lose_data(self) -> None:
         await self.kill()
         shutil.rmtree(self._directory / "data")
@@ -164,7 +174,9 @@ async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
     await asyncio.to_thread(fetch_jars)
     try:
         with Background() as background:
-            broker = ApacheBroker(ApacheKafka(directory, partitions=APACHE_PARTITIONS), directory, background)
+            second = kafka_logins.listener(directory / "tls")
+            node = ApacheKafka(directory, partitions=APACHE_PARTITIONS, second=second)
+            broker = ApacheBroker(node, directory, background)
             await broker.start()
             COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION}")
             try:

@@ -13,9 +13,11 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from deploy.local.supervisor.data_dir import DataDir
-from deploy.local.supervisor.state import SystemState
+from deploy.local.supervisor.state import EXTERNAL, SystemState
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, UserError
+from shared.core.settings import kafka_settings
+from shared.messaging.broker import BrokerConfig
 from shared.messaging.dead_letter_queue import DeadLetterQueue, QueuedLetter, open_dead_letter_queue, select_letters
 
 BODY_SHOWN: Final = 4_000  # characters; --json prints the whole body
@@ -125,7 +127,7 @@ def _with_queue(
     service: str, kafka: str | None, data: Path | None, work: Callable[[DeadLetterQueue], Awaitable[list[QueuedLetter]]]
 ) -> list[QueuedLetter]:
     async def run() -> list[QueuedLetter]:
-        async with open_dead_letter_queue(_bootstrap(kafka, data), _service(service)) as queue:
+        async with open_dead_letter_queue(_broker(kafka, data, _service(service))) as queue:
             return await work(queue)
 
     with _kafka_errors():
@@ -146,9 +148,10 @@ def _service(name: str) -> Service:
         ) from None
 
 
-def _bootstrap(kafka: str | None, data: Path | None) -> str:
+def _broker(kafka: str | None, data: Path | None, service: Service) -> BrokerConfig:
+    """With the login in KAFKA_SECURITY_PROTOCOL and so on for a cluster that is not the system's own."""
     if kafka:
-        return kafka
+        return BrokerConfig.of(kafka, service, kafka_settings())
     directory = DataDir.of(data)
     state = SystemState.read(directory.state)
     if state is None or not state.kafka:
@@ -157,7 +160,9 @@ def _bootstrap(kafka: str | None, data: Path | None) -> str:
             f"Retake is not running on {directory.root}.",
             "Start it with `retake up`, or name a Kafka cluster with --kafka HOST:PORT.",
         )
-    return state.kafka
+    if any(part.name == "broker" and part.detail == EXTERNAL for part in state.parts):
+        return BrokerConfig.of(state.kafka, service, kafka_settings())
+    return BrokerConfig(state.kafka, service)
 
 
 def _line(letter: QueuedLetter) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,9 @@ GATEWAY: Final = "gateway"
 GENERATOR: Final = "generator"
 SERVICES: Final = (GATEWAY, GENERATOR, "review", "compiler")
 """The same as in `shared.contracts`, whose models are slow to import; a test checks that the two are equal."""
+KAFKA_LOGIN: Final = ("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_OAUTH_", "KAFKA_AWS_", "KAFKA_PREFIX",
+                      "KAFKA_CLIENT_RACK")  # fmt: skip
+"""Variables for an existing Kafka; every service gets them with its own name before."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ def _settings(options: Options, data: DataDir, secrets: Secrets) -> Settings:
         "GATEWAY_JWT_AUDIENCE": token_file.AUDIENCE,
         "GATEWAY_MEDIA_SECRET": secrets.media,
     }
+    if options.kafka:
+        for service in SERVICES:
+            given = {name: value for name, value in os.environ.items() if name.startswith(KAFKA_LOGIN)}
+            extra[service] |= {f"{service.upper()}_{name}": value for name, value in given.items()}
     if options.provider:
         for service in (GATEWAY, GENERATOR):
             extra[service][f"{service.upper()}_DEFAULT_PROVIDER"] = options.provider

@@ -18,6 +18,8 @@ from deploy.local.supervisor.files import write_private
 from deploy.local.supervisor.process_id import ProcessId
 from shared.core.errors import UserError
 
+EXTERNAL = "external"  # the detail of a part that is not ours to run
+
 
 class State(StrEnum):
     WAITING = "waiting"  # for a part that it needs

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from deploy.local.parts.base import Part
 from deploy.local.supervisor.part_statuses import PartStatuses
 from deploy.local.supervisor.processes import Child
-from deploy.local.supervisor.state import PartStatus, State
+from deploy.local.supervisor.state import EXTERNAL, PartStatus, State
 from shared.core.clock import Clock
 from shared.core.errors import Permanent, RetakeError
 
@@ -41,7 +41,7 @@ class Supervisor:
         self._clock = clock
         self.statuses = PartStatuses(on_change)
         for name, address in external.items():
-            self.statuses.add(PartStatus(name, State.READY, address=address, detail="external"))
+            self.statuses.add(PartStatus(name, State.READY, address=address, detail=EXTERNAL))
         for part in parts:
             self.statuses.add(PartStatus(part.name))
         self._tasks: dict[str, asyncio.Task[None]] = {}

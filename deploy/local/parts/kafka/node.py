@@ -7,7 +7,8 @@ import base64
 import os
 import signal
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,6 +26,29 @@ STOP_GRACE_S: Final = 20.0
 # at start than they cost at our rates.
 _JVM: Final = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
                "-Djava.awt.headless=true", "-Dorg.apache.logging.log4j.level=WARN")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A second listener. `properties` are those of Kafka without `listener.name.<name>.` before them."""
+
+    protocol: str
+    properties: Mapping[str, str]
+
+
+_SECOND: Final = "second"
+
+
+def _with_second(settings: dict[str, object], listener: Listener, port: int) -> dict[str, object]:
+    address = f",{_SECOND.upper()}://127.0.0.1:{port}"
+    extended = {
+        "listeners": f"{settings['listeners']}{address}",
+        "advertised.listeners": f"{settings['advertised.listeners']}{address}",
+        "listener.security.protocol.map": (
+            f"{settings['listener.security.protocol.map']},{_SECOND.upper()}:{listener.protocol}"
+        ),
+    }
+    return settings | extended | {f"listener.name.{_SECOND}.{k}": v for k, v in listener.properties.items()}
 
 
 def _properties(directory: Path, port: int, controller_port: int) -> dict[str, object]:
@@ -64,16 +88,21 @@ class ApacheKafka:
     The same directory again continues with the same data. `partitions` applies to topics that are created now.
     """
 
-    def __init__(self, directory: Path, *, partitions: int = 1) -> None:
+    def __init__(self, directory: Path, *, partitions: int = 1, second: Listener | None = None) -> None:
         self._directory = directory
         self._partitions = partitions
-        self._port = self._controller_port = 0
+        self._second = second
+        self._port = self._controller_port = self._second_port = 0
         self._child: Child | None = None
         self._log = directory / "kafka.log"
 
     @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def second_bootstrap(self) -> str:
+        return f"127.0.0.1:{self._second_port}"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -114,6 +143,9 @@ class ApacheKafka:
         self._controller_port = free_port(self._controller_port)
         while self._controller_port == self._port:
             self._controller_port = free_port()
+        self._second_port = free_port(self._second_port)
+        while self._second_port in (self._port, self._controller_port):
+            self._second_port = free_port()
         if (self._directory / "data" / "meta.properties").exists():
             return
         format_it = ["kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", str(self._settings())]
@@ -143,6 +175,8 @@ class ApacheKafka:
     def _settings(self) -> Path:
         path = self._directory / "server.properties"
         settings = _properties(self._directory, self._port, self._controller_port)
+        if self._second:
+            settings = _with_second(settings, self._second, self._second_port)
         path.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         return path
 
