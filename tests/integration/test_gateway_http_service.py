@@ -214,6 +214,76 @@ async def test_a_database_that_is_away_is_a_503_that_says_when_to_come_back(
             await stream.until(lambda: stream.named("changed"), 20)
 
 
+_FAILS = """
+    create table failure as select '53100' as code;
+    create function fails() returns trigger language plpgsql as $$
+    begin
+        raise exception 'no more' using errcode = (select code from failure);
+    end $$;
+    create trigger fails before insert on projects for each row execute function fails();
+"""
+
+
+async def test_a_database_without_disk_memory_or_time_is_a_503(g: Gateway) -> None:
+    """Disk full, out of memory, too many connections, I/O error, starting, and what a second try may mend."""
+    await g.world.pool.execute(_FAILS)
+    for code in ("53100", "53200", "53300", "58030", "57P03", "40001", "40P01", "57014", "55P03"):
+        await g.world.pool.execute("update failure set code = $1", code)
+        _is_unavailable(await g.client().post("/projects", json={"name": "P"}))
+    await g.world.pool.execute("drop trigger fails on projects")
+    assert (await g.client().post("/projects", json={"name": "P"})).status_code == 201
+
+
+async def test_a_read_only_database_is_a_503_for_changes_only(g: Gateway) -> None:
+    api = g.client()
+    assert (await api.get("/me")).status_code == 200  # the user is known by now
+    database = urlsplit(g.settings.database_url).path.removeprefix("/")
+    await g.world.pool.execute(f"alter database {database} set default_transaction_read_only = on")
+    await _new_sessions(g)
+    _is_unavailable(await api.post("/projects", json={"name": "P"}))
+    assert (await api.get("/projects")).status_code == 200
+    admin = await asyncpg.connect(g.settings.database_url)
+    await admin.execute("set default_transaction_read_only = off")
+    await admin.execute(f"alter database {database} reset default_transaction_read_only")
+    await admin.close()
+    await _new_sessions(g)
+    assert (await api.post("/projects", json={"name": "P"})).status_code == 201
+
+
+async def test_a_schema_that_changes_under_a_cached_statement_costs_a_503_and_no_more(g: Gateway) -> None:
+    api = g.client()
+    project = (await api.post("/projects", json={"name": "P"})).json()["id"]
+    for _ in range(2 * g.settings.pool_size):  # until every connection has prepared the statement
+        await asyncio.gather(*(api.get(f"/projects/{project}") for _ in range(4)))
+    await g.world.pool.execute("alter table projects alter column name type varchar(400)")
+    answers = [await api.get(f"/projects/{project}") for _ in range(3 * g.settings.pool_size)]
+    refused = [answer for answer in answers if answer.status_code != 200]
+    for answer in refused:
+        _is_unavailable(answer)
+    assert refused and answers[-1].status_code == 200, [a.status_code for a in answers]
+
+
+def _is_unavailable(response: httpx.Response) -> None:
+    assert (response.status_code, response.json()["type"]) == (503, "/problems/unavailable"), response.text
+    assert int(response.headers["retry-after"]) >= 1
+
+
+async def _new_sessions(g: Gateway) -> None:
+    """Settings of a database are read when a session begins."""
+    database = urlsplit(g.settings.database_url).path.removeprefix("/")
+    admin = await asyncpg.connect(g.settings.database_url)
+    try:
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()",
+            database,
+        )
+    finally:
+        await admin.close()
+    async with asyncio.timeout(60):
+        while (await g.client().get("/me")).status_code != 200:
+            await asyncio.sleep(0.05)
+
+
 async def test_streams_survive_a_database_restart_without_a_gap(g: Gateway) -> None:
     api = g.client()
     project = (await api.post("/projects", json={"name": "P"})).json()["id"]
