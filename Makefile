@@ -23,7 +23,7 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 # The machine's own Node first; else the one in .venv.
 NODE_PATH = $$PATH:$(CURDIR)/$(BIN)
 
-.PHONY: help env setup demo test stories fuzz format lint contracts check-documents lock system studio bench clean
+.PHONY: help env setup demo test stories upgrade fuzz format lint contracts check-documents lock system studio bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(VENV)/.dev ## Run the tests (ARGS='-k name')
 
 stories: $(VENV)/.dev ## Tell the studio's stories in Chromium against the whole system
 	$(BIN)/python -m pytest tests/browser/studio_story.py $(ARGS)
+
+upgrade: $(VENV)/.dev ## Upgrade from the last release and roll back, with films made by each
+	$(BIN)/python -m pytest tests/e2e/upgrade_story.py $(ARGS)
 
 fuzz: $(VENV)/.dev ## Test the HTTP API against its OpenAPI document for minutes (ARGS='--seeds 1 2')
 	$(BIN)/python -m tests.support.fuzzing $(ARGS)

@@ -27,7 +27,11 @@ SOURCE_ROOT: Final = Path(__file__).resolve().parents[1]
 WAIT_S: Final = 60.0  # for a database that is being started
 POLL_S: Final = 1.0
 CONNECT_TIMEOUT_S: Final = 5.0
-MIGRATE_TIMEOUT_S: Final = 120.0
+MIGRATE_TIMEOUT_S: Final = 120.0  # for one attempt
+LOCK_TIMEOUT_S: Final = 5.0  # a migration that waits for a lock holds up every statement behind it
+LOCK_ATTEMPTS: Final = 10
+LOCK_PAUSE_S: Final = 2.0
+_WORTH_RETRYING: Final = ("lock timeout", "deadlock detected")
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
 _STARTING: Final = (
     OSError,
@@ -48,11 +52,30 @@ def newest_migration(service: Service, root: Path = SOURCE_ROOT) -> str:
 async def migrate(url: str, service: str, root: Path = SOURCE_ROOT) -> None:
     """Applies the missing migrations to the database at `url`, which must accept connections.
 
-    Raises Permanent with dbmate's last line if one fails, Retryable after two minutes, UserError without dbmate.
+    Running services go on meanwhile: a migration gives up a lock that it does not get within seconds, and is tried
+    again. Raises Permanent with dbmate's last line if one fails, Retryable if it took two minutes or got no lock,
+    UserError without dbmate.
     """
+    failure: str | None = None
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        failure = await _apply(url, service, root)
+        if failure is None:
+            return
+        if not any(text in failure for text in _WORTH_RETRYING):
+            raise Permanent("migration_failed", f"{service}: {failure}")
+        if attempt < LOCK_ATTEMPTS:
+            await asyncio.sleep(LOCK_PAUSE_S)
+    raise Retryable("migration_locked", f"{service}: {failure}", "Look for long transactions; then try again.")
+
+
+async def _apply(url: str, service: str, root: Path) -> str | None:
+    """One attempt of dbmate: None, or its last line."""
     directories = [a for d in _directories(Service(service), root) for a in ("--migrations-dir", str(d))]
     argv = [_dbmate(), *directories, "--no-dump-schema", "--migration-lock", "--wait", "migrate"]
-    environment = os.environ | {"DATABASE_URL": url}  # other users of the machine can read command lines
+    parts = urlsplit(url)
+    waiting = f"lock_timeout={LOCK_TIMEOUT_S * 1000:.0f}"  # the driver takes it for a setting of the session
+    limited = urlunsplit(parts._replace(query=f"{parts.query}&{waiting}" if parts.query else waiting))
+    environment = os.environ | {"DATABASE_URL": limited}  # other users of the machine can read command lines
     try:
         async with asyncio.timeout(MIGRATE_TIMEOUT_S):
             async with child(argv, env=environment, stdout=asyncio.subprocess.PIPE) as process:
@@ -62,9 +85,10 @@ async def migrate(url: str, service: str, root: Path = SOURCE_ROOT) -> None:
         raise Retryable(
             "migration_slow", f"{service}: dbmate did not end within {MIGRATE_TIMEOUT_S:.0f} s.", "Look for locks."
         ) from None
-    if code != 0:
-        lines = [line for line in (output + errors).splitlines() if line.strip()]
-        raise Permanent("migration_failed", f"{service}: {lines[-1] if lines else 'dbmate failed'}")
+    if code == 0:
+        return None
+    lines = [line for line in (output + errors).splitlines() if line.strip()]
+    return lines[-1] if lines else "dbmate failed"
 
 
 async def reachable_url(url: str, *, wait_s: float = WAIT_S, poll_s: float = POLL_S) -> str:

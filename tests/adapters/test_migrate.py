@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
+from shared import migrate as migrate_module
 from shared.contracts.topics import Service
 from shared.core.errors import Retryable, UserError
-from shared.migrate import SOURCE_ROOT, newest_migration, reachable_url
+from shared.migrate import SOURCE_ROOT, migrate, newest_migration, reachable_url
 from shared.postgres.pool import open_pool
 from shared.web.health import database_check
+from tests.conftest import FreshDatabase
 from tests.support.postgres import Postgres
+from tests.support.waiting import eventually
 
 
 async def run(service: str, **environment: str) -> tuple[int, str]:
@@ -106,3 +111,69 @@ async def test_a_database_that_is_not_there_yet_is_waited_for(postgres: Postgres
 async def test_a_url_of_another_kind_is_refused() -> None:
     with pytest.raises(UserError, match="not valid"):
         await reachable_url("mysql://host/database", wait_s=0)
+
+
+def _with(root: Path, statement: str, first: str = "-- migrate:up") -> Path:
+    """The sources' migrations of review and one more."""
+    for folder in ("shared/migrations", "services/review/migrations"):
+        shutil.copytree(SOURCE_ROOT / folder, root / folder)
+    extra = root / "services/review/migrations/0099_extra.sql"
+    extra.write_text(f"{first}\n{statement}\n-- migrate:down\n")
+    return root
+
+
+async def test_a_migration_does_not_hold_up_those_who_wait_behind_it_and_is_tried_again(
+    fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(migrate_module, "LOCK_PAUSE_S", 0.1)
+    url = await fresh_database("review")
+    root = _with(tmp_path, "alter table reviews add column note text;")
+    holder, reader = await asyncpg.connect(url), await asyncpg.connect(url)
+    try:
+        async with holder.transaction():
+            await holder.execute("select count(*) from reviews")  # a long report
+            migrating = asyncio.create_task(migrate(url, "review", root))
+            waiting = (
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%add column%'"
+            )
+            await eventually(lambda: reader.fetchval(waiting), what="the migration to wait for its lock")
+            async with asyncio.timeout(30):  # it gets behind the migration, which gives way
+                await reader.execute("select count(*) from reviews")
+            assert not migrating.done()
+        await migrating
+        assert await reader.fetchval("select count(*) from reviews where note is null") == 0
+    finally:
+        await holder.close()
+        await reader.close()
+
+
+async def test_a_lock_that_is_never_free_is_told_as_such(
+    fresh_database: FreshDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(migrate_module, "LOCK_PAUSE_S", 0.0)
+    monkeypatch.setattr(migrate_module, "LOCK_ATTEMPTS", 2)
+    url = await fresh_database("review")
+    holder = await asyncpg.connect(url)
+    try:
+        async with holder.transaction():
+            await holder.execute("lock table reviews")
+            with pytest.raises(Retryable, match="lock timeout") as failed:
+                await migrate(url, "review", _with(tmp_path, "alter table reviews add column note text;"))
+        assert failed.value.code == "migration_locked"
+    finally:
+        await holder.close()
+
+
+async def test_replicas_that_build_an_index_concurrently_do_not_wait_for_each_other_for_ever(
+    fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    url = await fresh_database("review")
+    statement = "create index concurrently if not exists reviews_closed on reviews (closed_at);"
+    root = _with(tmp_path, statement, "-- migrate:up transaction:false")
+    await asyncio.gather(*(migrate(url, "review", root) for _ in range(3)))
+    connection = await asyncpg.connect(url)
+    valid = await connection.fetchval("select indisvalid from pg_index where indexrelid = 'reviews_closed'::regclass")
+    await connection.close()
+    assert valid is True

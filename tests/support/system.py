@@ -58,16 +58,18 @@ class System:
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
 
-def retake(*args: str, check: bool = True, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+def retake(
+    *args: str, check: bool = True, timeout_s: float = 240, sources: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*RETAKE, *args], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
+        [*RETAKE, *args], cwd=sources, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
     )
     report = f"retake {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert not check or done.returncode == 0, report
     return done
 
 
-def start(data: Path, *options: str) -> System:
-    done = retake("up", "--data", str(data), "--detach", "--json", *options)
+def start(data: Path, *options: str, sources: Path = ROOT) -> System:
+    done = retake("up", "--data", str(data), "--detach", "--json", *options, sources=sources)
     found = json.loads(done.stdout)
     return System(data, found["gateway"], found["token"], found["kafka"])
