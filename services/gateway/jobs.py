@@ -1,4 +1,4 @@
-"""Background jobs: batches advance, and old rows are pruned."""
+"""Background jobs: batches advance, unanswered commands are published again, and old rows are pruned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
+import structlog
+
 from services.gateway.commands.batch_progress import advance_batch
+from services.gateway.store.unanswered import publish_again
 from services.gateway.store.unit_of_work import ADVANCE_BATCH, Store
 from shared.core.clock import Clock
 from shared.jobs import queue as jobs
@@ -15,7 +18,11 @@ from shared.jobs.recurring import RecurringJob
 from shared.jobs.worker import JobKind
 from shared.postgres.pool import Connection, Pool, transaction
 
+log = structlog.get_logger(__name__)
+
 WATCH_EVERY: Final = timedelta(minutes=1)  # the longest wait of a batch whose wake-up was lost
+REPEAT_EVERY: Final = timedelta(minutes=1)
+ANSWERED_WITHIN: Final = timedelta(minutes=10)  # longer than any consumer lags while it is healthy
 PRUNE_EVERY: Final = timedelta(minutes=10)
 LOG_KEPT: Final = timedelta(hours=24)
 KEYS_KEPT: Final = timedelta(hours=24)
@@ -47,12 +54,19 @@ def recurring_jobs(pool: Pool, stores: Callable[[Connection], Store], clock: Clo
             for row in rows:
                 await stores(connection).wake_batch(row["batch_id"])
 
+    async def repeat() -> None:
+        async with transaction(pool) as connection:
+            repeated = await publish_again(connection, clock.now() - ANSWERED_WITHIN)
+        for topic, subject in repeated:
+            log.warning("command.published_again", topic=topic, subject=subject)
+
     async def prune_rows() -> None:
         async with transaction(pool) as connection:
             await prune(connection, clock)
 
     return [
         RecurringJob("watch-batches", WATCH_EVERY, watch),
+        RecurringJob("repeat-commands", REPEAT_EVERY, repeat),
         RecurringJob("prune", PRUNE_EVERY, prune_rows),
     ]
 
