@@ -192,6 +192,8 @@ async def save_film(session: Session, client: AsyncRetake, episode: Episode, fil
     loudness = f", {film.loudness_lufs:.1f} LUFS" if film.loudness_lufs is not None else ""
     facts = f"{formatting.clock(film.output_duration)}, {film.resolution or ''}, {formatting.size(size)}{loudness}"
     session.line(f"{output}: {facts}", style="bold green")
+    if film.photosensitivity_warning:
+        session.warn(film.photosensitivity_warning)
     session.emit(
         {
             "film": str(output.absolute()),
@@ -202,6 +204,7 @@ async def save_film(session: Session, client: AsyncRetake, episode: Episode, fil
             "loudness_lufs": film.loudness_lufs,
             "segments_included": film.segments_included,
             "warnings": film.warnings,
+            "photosensitivity_warning": film.photosensitivity_warning,
             "project_id": episode.project_id,
             "episode_id": episode.id,
             "compilation_job_id": film.id,
@@ -229,6 +232,8 @@ def _print(session: Session, film: Compilation) -> None:
         session.say(Text(f"  {formatting.clock(chapter.get('start'))}  {chapter.get('title')}"))
     for warning in film_warnings(film):
         session.warn(warning)
+    if film.photosensitivity_warning:
+        session.warn(film.photosensitivity_warning)
     if film.output_video_url:
         session.line(film.output_video_url, style="underline")
 

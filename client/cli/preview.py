@@ -50,6 +50,8 @@ def _present(session: Session, run: Run, version: Version, total: int | None, va
         formatting.left(run.deadline) if run.deadline and run.status is RunStatus.PREVIEW_READY else None,
     )
     session.say(Panel(facts, title=title, title_align="left", border_style="yellow", expand=False))
+    if version.photosensitivity_warning:
+        session.warn(version.photosensitivity_warning)
     if version.url:
         session.line(f"  {version.url}", style="underline")
 

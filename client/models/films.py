@@ -58,6 +58,7 @@ class Compilation(Resource):
     loudness_lufs: float | None = None
     true_peak_dbtp: float | None = None
     warnings: list[Any] = []
+    photosensitivity_warning: str | None = None
     report: dict[str, Any] | None = None
     provenance: str | None = None
     rating: int | None = None

@@ -35,6 +35,7 @@ class Version(Resource):
     size: int | None = Field(None, description="bytes")
     quality_metrics: dict[str, float | None] = {}
     unmeasured: dict[str, str] = {}
+    photosensitivity_warning: str | None = None
     info: dict[str, Any] | None = None
     provenance: str | None = None
     unsigned_reason: str | None = None

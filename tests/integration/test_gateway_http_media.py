@@ -17,6 +17,7 @@ import pytest_asyncio
 from PIL import Image
 
 from services.gateway.api.schemas.uploads import Upload
+from services.gateway.commands.stream_events import preview_of
 from services.gateway.domain import uploads as limits
 from shared.contracts.events.compiler import FilmState
 from tests.support import events
@@ -340,3 +341,36 @@ async def test_a_film_has_one_url_before_it_is_signed_and_another_one_afterwards
         newest = await of(unnamed, Authorization=f"Bearer {g.token('ana')}")
         assert newest.headers["etag"] == after.headers["etag"], unnamed
         assert "immutable" not in newest.headers["cache-control"], unnamed
+
+
+async def test_harmful_flashing_is_told_before_anything_plays(g: Gateway, project: str) -> None:
+    studio = ProjectHarness(g, project)
+    episode = await studio.episode(2)
+    await studio.images(episode)
+    for segment in episode["segments"]:
+        await studio.video(segment, ("approve", None))
+    await studio.film(episode, None)
+    second = episode["segments"][1]["id"]
+    await g.world.pool.execute(
+        "update versions set quality = $2 where segment_id = $1 and kind = 'video'",
+        second,
+        {"overall_score": 0.0, "measures": {"flashes_per_second": 5.0, "red_flashes_per_second": 0.0}},
+    )
+    (film,) = (await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["data"]
+    assert film["photosensitivity_warning"] == (
+        "May trigger seizures in people with photosensitive epilepsy: in segment 2 this film flashes up to 5 times a "
+        "second."
+    )
+    calm, flashing = [
+        (await studio.api.get(f"/versions/{used['version_id']}")).json()["photosensitivity_warning"]
+        for used in film["segments"]
+    ]
+    assert calm is None
+    assert flashing == (
+        "May trigger seizures in people with photosensitive epilepsy: this video flashes up to 5 times a second."
+    )
+    stored = {"version_id": "v", "version_number": 1, "directions": "", "model": None, "media": {}}
+    announced = [
+        preview_of(stored | {"quality": {"measures": {"flashes_per_second": n}}}, "Segment 2 video") for n in (3, 5)
+    ]
+    assert [preview["photosensitivity_warning"] for preview in announced] == [None, flashing]

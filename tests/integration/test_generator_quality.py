@@ -64,7 +64,7 @@ async def test_what_is_worse_scores_lower(how: str, clean: Path, tmp_path: Path)
     assert bad.visual_quality is not None
     assert bad.visual_quality < good.visual_quality - 0.05, (good, bad)
     assert bad.overall_score == bad.visual_quality  # there was nothing to be consistent with
-    assert good.measures["formula"] == 1
+    assert good.measures["formula"] == 2
 
 
 async def test_the_first_frame_is_compared_with_the_starting_image(clean: Path, tmp_path: Path) -> None:
@@ -120,3 +120,16 @@ async def test_a_black_video_is_worth_nothing_and_a_strange_folder_is_no_trouble
     ffmpeg("-f", "lavfi", "-i", "color=black:s=160x90:d=1:r=24", "-c:v", "libx264", black)
     found = await measured(black, tmp_path / "it's [a], strange; folder: 100%")
     assert (found.visual_quality, found.overall_score) == (0.0, 0.0)
+
+
+async def test_flashes_of_a_video_without_edges_are_counted_and_score_nothing(tmp_path: Path) -> None:
+    flashing, calm = tmp_path / "flashing.mp4", tmp_path / "calm.mp4"
+    for path, hertz in ((flashing, 5), (calm, 2)):
+        white = f"color=black:s=160x90:d=2:r=30,negate=enable='lt(mod(t*{hertz},1),0.5)'"
+        ffmpeg("-f", "lavfi", "-i", white, "-c:v", "libx264", path)
+    found = await measured(flashing, tmp_path / "f")
+    assert (found.measures["flashes_per_second"], found.measures["red_flashes_per_second"]) == (5, 0)
+    assert (found.visual_quality, found.overall_score) == (0, 0)
+    found = await measured(calm, tmp_path / "c")
+    assert found.measures["flashes_per_second"] == 2
+    assert found.overall_score is None

@@ -12,6 +12,7 @@ from services.gateway.domain.messages import Message
 from services.gateway.domain.runs import Run, RunState, RunStatus
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.review import ReviewUpdated
+from shared.contracts.photosensitivity import photosensitivity_warning
 from shared.contracts.values import Actor, AssetKind, ParentReason, RunSource
 
 
@@ -147,6 +148,7 @@ def preview_of(version: dict[str, Any], label: str) -> dict[str, Any]:
         "duration": media.get("duration_s"),
         "resolution": media.get("resolution"),
         "aspect_ratio": media.get("aspect_ratio"),
+        "photosensitivity_warning": photosensitivity_warning((version.get("quality") or {}).get("measures") or {}),
     }
 
 

@@ -18,6 +18,7 @@ from services.gateway.queries.base import Filter, QueryBase, Row, failure
 from services.gateway.queries.versions import resolution
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.messages import message
+from shared.contracts.photosensitivity import film_photosensitivity_warning, flashes
 from shared.contracts.retention import FILMS_KEPT
 
 # What the compiler lets go by the same rule, of the same times.
@@ -29,7 +30,10 @@ GONE: Final = f"""
 _SELECT: Final = f"""
     select t.*, {GONE} as gone,
            (select count(*) from compilations o where o.state = 'pending'
-              and (o.created_at, o.compilation_id) < (t.created_at, t.compilation_id)) as ahead
+              and (o.created_at, o.compilation_id) < (t.created_at, t.compilation_id)) as ahead,
+           (select jsonb_agg(jsonb_build_array(i -> 'number', v.quality -> 'measures'))
+            from jsonb_array_elements(t.request -> 'items') i
+            join versions v on v.version_id = (i #>> '{{video,version_id}}')::uuid) as measured
     from compilations t
 """
 
@@ -82,6 +86,9 @@ class FilmQueries(QueryBase):
             true_peak_dbtp=report.get("true_peak_dbtp"),
             unmeasured=report.get("unmeasured", {}),
             warnings=row["warnings"],
+            photosensitivity_warning=film_photosensitivity_warning(
+                [(number, flashes(measures or {})) for number, measures in row["measured"] or ()]
+            ),
             report=_report(report),
             provenance=row["provenance"],
             rating=row["rating"],

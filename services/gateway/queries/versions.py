@@ -11,6 +11,7 @@ from services.gateway.domain.paging import Page
 from services.gateway.domain.versions import VersionStatus
 from services.gateway.queries.base import Filter, Json, QueryBase, Row, costs
 from shared.contracts.messages import problem_text
+from shared.contracts.photosensitivity import photosensitivity_warning
 from shared.core.ids import is_id
 
 _SELECT: Final = """
@@ -114,6 +115,7 @@ class VersionQueries(QueryBase):
             aspect_ratio=media.get("aspect_ratio"),
             fps=media.get("fps"),
             **_quality(quality),
+            photosensitivity_warning=photosensitivity_warning(quality.get("measures") or {}),
             cost=costs(row["cost"]),
             info=row["info"],
             provenance=row["info"].get("provenance"),

@@ -35,7 +35,7 @@ _CLOSE: Final = """
     where v.version_id = new.version_id and v.status <> new.status and v.status <> 'accepted'
 """
 _FACTS: Final = """
-    select v.version_id, v.number as version_number, v.directions, v.model, v.media
+    select v.version_id, v.number as version_number, v.directions, v.model, v.media, v.quality
     from unnest($1::uuid[]) with ordinality as named(version_id, place) join versions v using (version_id)
     order by place
 """
@@ -50,7 +50,7 @@ class VersionRepository:
         return version_of(dict(row)) if row else None
 
     async def preview_facts(self, version_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """{version_id, version_number, directions, model, media} of each version, in the given order."""
+        """{version_id, version_number, directions, model, media, quality} of each version, in the given order."""
         return [dict(r) for r in await self._db.fetch(_FACTS, list(version_ids))]
 
     async def store(self, run: Run, versions: Sequence[tuple[Version, VersionStatus]], at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Quality scores from measures of the pixels. Formula version 1; docs/guide/quality.md explains it.
+"""Quality scores from measures of the pixels. Formula version 2; docs/guide/quality.md explains it.
 
 Scores are between 0 and 1 and depend on the content: they compare versions of one asset, not different scenes. A score
 is None, with a reason, when a measure that it is based on is missing.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from shared.contracts.photosensitivity import MOST_FLASHES, flashes
 from shared.contracts.values import Quality
 
-FORMULA: Final = 1
+FORMULA: Final = 2
 
 SHARP, SOFT = 4.5, 11.0
 """Mean edge width in pixels at a width of 640: of a sharp photograph, and of one blurred with sigma 5 (measured)."""
@@ -32,13 +33,15 @@ Measures = Mapping[str, float | None]
 
 
 def quality_of_video(measures: Measures, reasons: Mapping[str, str]) -> Quality:
-    """`measures`: black_share, frozen_share (0 to 1), sharpness, blockiness, flicker (in the units above),
-    first_frame_similarity, continuity_previous (0 to 1). `reasons` are for those that are None."""
+    """`measures`: black_share, frozen_share (0 to 1), sharpness, blockiness, flicker (in the units above), the two
+    counts of flashes, first_frame_similarity, continuity_previous (0 to 1). `reasons` are for those that are None."""
     visual = _visual(measures)
     consistency = _weighted(
         [(measures.get("first_frame_similarity"), FIRST_FRAME), (measures.get("continuity_previous"), NEIGHBOUR)]
     )
     overall = _weighted([(visual, VISUAL), (consistency, CONSISTENT)]) if visual is not None else None
+    if flashes(measures) > MOST_FLASHES:
+        overall = 0.0  # harmful, however it looks
     why = dict(reasons)
     if visual is None:
         why["visual_quality"] = why["overall_score"] = _first_reason(reasons)
@@ -63,7 +66,10 @@ def quality_of_sound() -> Quality:
 
 
 def _visual(measures: Measures) -> float | None:
-    """The mean of sharpness and cleanness, lowered by the shares of black and frozen frames and by flashes."""
+    """The mean of sharpness and cleanness, lowered by the shares of black and frozen frames and by flicker; 0 with
+    harmful flashes."""
+    if flashes(measures) > MOST_FLASHES:
+        return 0.0
     names = ("sharpness", "blockiness", "flicker", "black_share", "frozen_share")
     found = [measures.get(name) for name in names]
     if any(value is None for value in found):

@@ -126,7 +126,7 @@ async def _video(path: Path, found: Probe, work: Path, comparison: ComparisonFil
         "frozen_share": _frozen_share(output, found.duration_s),
     }
     similarities, reasons = await measure_similarities(work, found, comparison.starting_image, comparison.previous)
-    measures = measurement.values() | shares | similarities
+    measures = await asyncio.to_thread(measurement.values) | shares | similarities
     reasons |= {name: NOTHING_TO_MEASURE for name in ("sharpness", "blockiness", "flicker") if measures[name] is None}
     return Inspection(
         _media(found, _loudness(output)),

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.generator.domain.quality import NO_NEIGHBOUR, NO_STARTING_IMAGE
+from services.generator.media.flashes import COLUMNS, MOST_RATE, ROWS, count_flashes
+from shared.contracts.photosensitivity import FLASHES, RED_FLASHES
 from shared.core.errors import RetakeError
 from shared.media.ffmpeg import run_ffmpeg
 from shared.media.file_type import Form, sniff
@@ -25,6 +27,7 @@ WIDTH: Final = 640
 SCAN_WIDTH: Final = 320  # pixels; black, frozen and flashing pictures are found at any size
 SMALL_WIDTH, SMALL_HEIGHT = 64, 36  # for similarity, which ignores fine detail
 LAST_FRAME: Final = "last-frame.jpg"
+CELLS: Final = "cells.rgb"
 SAMPLES_PER_S: Final = 2.0
 MIN_SAMPLES: Final = 8
 FLASH_FRAMES: Final = 24  # the window of the flicker measure
@@ -34,10 +37,11 @@ _VALUE: Final = re.compile(r"=(-?[\d.]+)")
 
 @dataclass(frozen=True)
 class Measurement:
-    """The outputs of the pass, which write files into the folder `work`."""
+    """The outputs of the pass, which write files into the folder `work`. `rate`: pictures a second in `CELLS`."""
 
     outputs: list[Output]
     work: Path
+    rate: float
 
     @property
     def last_frame(self) -> Path | None:
@@ -47,7 +51,10 @@ class Measurement:
 
     def values(self) -> dict[str, float | None]:
         """None for a measure that the filter could not take, for example without edges in any frame."""
+        counted = count_flashes(self.work / CELLS, self.rate)
         return {
+            FLASHES: None if counted is None else float(counted[0]),
+            RED_FLASHES: None if counted is None else float(counted[1]),
             "sharpness": read_median(self.work / "blur.txt"),
             "blockiness": read_median(self.work / "blocks.txt"),
             "flicker": max(_read(self.work / "flicker.txt"), default=None),
@@ -58,7 +65,10 @@ def measure(small: Stream, full: Stream, found: Probe, work: Path) -> Measuremen
     """`small` is the video at a width of 640 pixels, `full` at its own size."""
     frames, fps = found.frames or 1, found.fps or 24.0
     every = max(1, min(round(fps / SAMPLES_PER_S), frames // MIN_SAMPLES))
-    scan, some, end = split(small, 3)
+    scan, some, end, cells = split(small, 4)
+    rate = min(fps, MOST_RATE)
+    cells = cells.filter("fps", fps=f"{rate:.3f}").filter("scale", w=COLUMNS, h=ROWS, flags="area")
+    cells = cells.filter("format", pix_fmts="rgb24")
     scan = scan.filter("scale", w=SCAN_WIDTH, h=-2, flags="fast_bilinear")
     scan = scan.filter("blackdetect", d=0.1).filter("freezedetect", d=0.5)
     scan = scan.filter("photosensitivity", bypass=1, frames=FLASH_FRAMES)
@@ -71,6 +81,7 @@ def measure(small: Stream, full: Stream, found: Probe, work: Path) -> Measuremen
     end = end.filter("scale", w="iw", h="ih").filter("setsar", sar=1)
     blocks = _printed(sampled(full, every).filter("blockdetect"), "lavfi.block", work / "blocks.txt")
     first: dict[str, Option] = {"frames:v": 1, "format": "rawvideo"}
+    raw: dict[str, Option] = {"format": "rawvideo"}
     last: dict[str, Option] = {"q:v": 2, "format": "image2", "update": 1}
     outputs = [
         scan.output("-", format="null"),
@@ -78,8 +89,9 @@ def measure(small: Stream, full: Stream, found: Probe, work: Path) -> Measuremen
         blocks.output("-", format="null"),
         thumbnail.output(str(work / "first.rgb"), **first),
         end.output(str(work / LAST_FRAME), **last),
+        cells.output(str(work / CELLS), **raw),
     ]
-    return Measurement(outputs, work)
+    return Measurement(outputs, work, rate)
 
 
 def sampled(pictures: Stream, every: int) -> Stream:

@@ -88,6 +88,9 @@ class PreviewVersion(Resource):
         description="The measured width x height, such as 1920x1080.",
     )
     aspect_ratio: str | None = Field(examples=["16:9"], description="Width to height, such as 16:9.")
+    photosensitivity_warning: str | None = Field(
+        None, description="To be shown before it plays: it flashes harmfully; null: it does not."
+    )
 
 
 class PreviewReadyEvent(RunEventData):

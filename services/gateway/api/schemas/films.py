@@ -127,6 +127,9 @@ class Compilation(Dated):
     true_peak_dbtp: float | None = Field(description="The measured true peak of the film in dBTP.")
     unmeasured: dict[str, str] = Field(description="The reason why a measure is null, by the name of the measure.")
     warnings: list[str] = Field(description="Human-readable warnings about the result.")
+    photosensitivity_warning: str | None = Field(
+        description="To be shown before it plays: some of its segments flash harmfully; null: none does."
+    )
     report: FilmReport | None = Field(description="How much of the film was reused and how much was rendered.")
     provenance: Literal["pending", "signed", "unsigned"] | None = Field(
         description=(

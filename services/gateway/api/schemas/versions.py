@@ -87,6 +87,10 @@ class Version(Dated):
     fps: float | None = Field(description="Frames per second.")
     quality_metrics: dict[str, float | None] = Field(description="Measured quality; scores are from 0 to 1.")
     unmeasured: dict[str, str] = Field(description="The reason why a metric is null, by the name of the metric.")
+    photosensitivity_warning: str | None = Field(
+        description="To be shown before it plays: it flashes harmfully, as ITU-R BT.1702 counts flashes; null: it "
+        "does not, or it was not measured."
+    )
     cost: Costs = Field(description="The cost.")
     info: dict[str, Any] = Field(description="Further facts from the provider, such as `animatic: true`.")
     provenance: Literal["signed", "unsigned"] | None = Field(
