@@ -43,6 +43,10 @@ stories: $(VENV)/.dev ## Tell the studio's stories in Chromium against the whole
 upgrade: $(VENV)/.dev ## Upgrade from the last release and roll back, with films made by each
 	$(BIN)/python -m pytest tests/e2e/upgrade_story.py $(ARGS)
 
+.PHONY: storm
+storm: $(VENV)/.dev ## Kill, pause and restart everything while 20 clients work, then prove the invariants (ARGS='--minutes 10 --seed 7')
+	nice $(BIN)/python -m tests.support.storm $(ARGS)
+
 fuzz: $(VENV)/.dev ## Test the HTTP API against its OpenAPI document for minutes (ARGS='--seeds 1 2')
 	$(BIN)/python -m tests.support.fuzzing $(ARGS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -124,6 +125,9 @@ class ApacheBroker:
     async def kill(self) -> None:
         """Stop without a shutdown, as in a power failure; `start` continues with the data."""
         await self._background.run(self._node.kill())
+
+    def signal(self, how: signal.Signals) -> None:
+        self._node.signal(how)
 
     async def wipe(self) -> None:
         await wipe(self.bootstrap)

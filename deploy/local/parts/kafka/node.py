@@ -129,10 +129,15 @@ class ApacheKafka:
 
     async def kill(self) -> None:
         """End it as a crash does."""
+        self.signal(signal.SIGKILL)
         if self._child:
-            self._child.id.signal(signal.SIGKILL)
             await self._child.ended()
         self._child = None
+
+    def signal(self, how: signal.Signals) -> None:
+        """Send a signal to its process, if there is one."""
+        if self._child:
+            self._child.id.signal(how)
 
     async def prepare(self, log: Path) -> None:
         """Give the directory its cluster id, once. Blocking downloads run in a thread."""
