@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         violations = check(History.load(given.check))
         print("\n".join(map(str, violations)) or "every invariant holds")
         return 1 if violations else 0
-    logging.disable(logging.INFO)
+    logging.disable()  # of the brokers' clients, which cannot reach it now and then
     try:
         fetch_jars()
     except Missing as e:

@@ -14,7 +14,7 @@ import httpx
 from tests.support.storm.history import Answer
 
 AGAIN_S: Final = (0.1, 1.0)
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 10.0
 PATIENCE_S: Final = 240.0
 IN_FLIGHT: Final = "/problems/idempotency-in-flight"
 
@@ -79,9 +79,9 @@ class Caller:
     async def _final(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> httpx.Response:
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE_S
-        given: dict[str, Any] = (
-            {"content": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
-        )
+        given: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
+        if body is None:
+            given = {}
         while True:
             gateway = self.dice.choice(self.gateways)
             try:

@@ -16,7 +16,7 @@ from tests.support.storm.caller import Caller
 TEAM: Final = 4
 SEGMENTS: Final = 3
 MOST_SEGMENTS: Final = 5
-THINK_S: Final = (0.2, 2.5)
+THINK_S: Final = (0.1, 1.5)
 OUTPUT: Final = {"width": 320, "height": 180, "fps": 12, "fit": "blur"}
 SETTINGS: Final = {"video": {"image_model": "bytedance/seedream-4"}, "image": {"model": "bytedance/seedream-4"}}
 
@@ -44,7 +44,7 @@ def teams(
 
 
 async def settle_in(team: Team) -> None:
-    """A project with an episode; its first member invites the others."""
+    """A project with an episode that is being generated; its first member invites the others."""
     owner = team.members[0]
     for member in team.members:
         await member.get("/me")
@@ -60,6 +60,8 @@ async def settle_in(team: Team) -> None:
     }
     episode = await owner.post(f"/projects/{team.project_id}/episodes", document, makes="episodes")
     team.episode_id = episode["id"]
+    body = {"mode": "parallel", "batch_size": SEGMENTS, "auto_approve": True}
+    await owner.post(f"/episodes/{team.episode_id}/batches", body, makes="batches")
 
 
 def _segment(dice: random.Random) -> dict[str, Any]:

@@ -52,16 +52,14 @@ async def _tables(url: str) -> dict[str, list[Row]]:
     connection = await asyncpg.connect(url, timeout=30)
     try:
         names = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
-        return {
-            name: [
-                json.loads(row["row"])
-                for row in await connection.fetch(f"select row_to_json(t)::text as row from {name} t")
-            ]
-            for (name,) in names
-            if name not in UNREAD_TABLES
-        }
+        return {name: await _rows(connection, name) for (name,) in names if name not in UNREAD_TABLES}
     finally:
         await connection.close()
+
+
+async def _rows(connection: asyncpg.Connection, table: str) -> list[Row]:
+    rows = await connection.fetch(f"select row_to_json(t)::text as row from {table} t")
+    return [json.loads(row["row"]) for row in rows]
 
 
 async def _records(bootstrap: str) -> list[Record]:
@@ -139,7 +137,7 @@ def _objects(root: Path) -> list[Stored]:
 def _leftovers(folder: Path) -> list[str]:
     """Halves of objects, and scratch files: what is rendering, downloading or inspecting has ended."""
     halves = [path for path in (folder / "objects").glob(f"*/{INCOMING}/*") if path.is_file()]
-    scratch = [path for path in (folder / "work").glob("*/*/scratch/*/[!.]*")]
+    scratch = [path for path in (folder / "work").glob("*/*/scratch/*/[!.]*") if path.name != "lock"]
     return [str(path.relative_to(folder)) for path in (*halves, *scratch)]
 
 

@@ -15,7 +15,9 @@ from shared.contracts.topics import Service
 PAUSES_S: Final = (2.0, 14.0, 40.0)  # shorter than every lease, longer than the relay's and the group's, than a job's
 SILENCES_S: Final = (1.0, 5.0, 12.0)
 DOWN_S: Final = (0.0, 0.5, 3.0)
-LOSS_NEEDS_S: Final = 20.0  # a storm shorter than this has no time for the replay of a lost broker
+PAUSE_S: Final = 6.0  # at most, between two faults
+OF_SERVICES: Final = 0.88
+LOSS_NEEDS_S: Final = 20.0  # a shorter storm has no time for the replay of a lost broker
 
 
 class Kind(StrEnum):
@@ -55,7 +57,7 @@ def plan(seed: int, seconds: float, replicas: int) -> list[Fault]:
     while at < seconds - 0.25:
         kind, target = first.pop() if first else _any(dice)
         made.append(Fault(round(at, 2), kind, target, dice.randrange(replicas), _lasts(dice, kind, seconds)))
-        at += dice.uniform(0.3, 3.0)
+        at += dice.uniform(0.5, PAUSE_S)
     if seconds >= LOSS_NEEDS_S:
         lost = Fault(round(seconds * dice.uniform(0.3, 0.6), 2), Kind.BROKER_LOSS, "broker", 0, 0.0)
         made = sorted([*made, lost], key=lambda fault: fault.at)
@@ -69,7 +71,7 @@ def _one_of_each() -> list[tuple[Kind, str]]:
 
 
 def _any(dice: random.Random) -> tuple[Kind, str]:
-    if dice.random() < 0.8:
+    if dice.random() < OF_SERVICES:
         return dice.choice((Kind.KILL, Kind.KILL, Kind.STOP, Kind.PAUSE)), dice.choice(list(Service)).value
     return dice.choice(_one_of_each()[-4:])
 

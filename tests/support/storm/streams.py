@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import httpx
@@ -34,10 +35,8 @@ class Reader:
 
     async def run(self, http: httpx.AsyncClient) -> None:
         while True:
-            try:
+            with suppress(httpx.HTTPError):
                 await self._read(http, self._dice.choice(self._gateways))
-            except httpx.HTTPError:
-                pass
             await asyncio.sleep(AGAIN_S)
 
     async def _read(self, http: httpx.AsyncClient, gateway: str) -> None:

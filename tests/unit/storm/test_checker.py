@@ -28,7 +28,7 @@ def outbox(number: int, made: Record, **changes: Any) -> dict[str, Any]:
 
 
 def story() -> History:
-    """One image: generated, paid, approved, committed; then a film; one client watches, another may not."""
+    """One video: generated, paid, approved, committed; then a film; one client watches, another may not."""
     requested = record("regenerate-requested", 0, "e1", {"run_id": RUN, "asset_id": ASSET})
     preview = record(
         "preview-ready", 0, "e2", {"run_id": RUN, "asset_id": ASSET, "candidates": [{"version_id": VERSION}]}
@@ -80,6 +80,7 @@ def story() -> History:
                     {
                         "asset_id": ASSET,
                         "project_id": PROJECT,
+                        "kind": "video",
                         "committed_version_id": VERSION,
                         "active_run_id": None,
                         "deleted_at": None,
