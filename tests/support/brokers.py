@@ -113,8 +113,12 @@ class ApacheBroker:
 
     async def lose_data(self) -> None:
         await self.kill()
-        shutil.rmtree(self._directory / "data")
+        self.forget()
         await self.start()
+
+    def forget(self) -> None:
+        """Lose the data of a broker that does not run."""
+        shutil.rmtree(self._directory / "data")
 
     async def start(self) -> None:
         await self._background.run(self._node.start())

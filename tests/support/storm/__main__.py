@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         violations = check(History.load(given.check))
         print("\n".join(map(str, violations)) or "every invariant holds")
         return 1 if violations else 0
+    if sys.platform != "linux":
+        print("A storm runs on Linux only: it forks the services and pauses them by signals.", file=sys.stderr)
+        return 2
     logging.disable()  # of the brokers' clients, which cannot reach it now and then
     try:
         fetch_jars()

@@ -87,11 +87,11 @@ def money(history: History) -> Iterator[str]:
         if prediction.status not in PREDICTION_ENDED:
             yield f"prediction {prediction.id} is still {prediction.status} at the provider"
         if prediction.status in CHARGED:
-            call = owner.get(prediction.id)
-            if call is None:
+            paying = owner.get(prediction.id)
+            if paying is None:
                 yield f"prediction {prediction.id} was paid and belongs to no call: {prediction.prompt[:60]!r}"
             else:
-                paid[call["run_id"], call["position"]] += 1
+                paid[paying["run_id"], paying["position"]] += 1
     for (run_id, position), times in paid.items():
         if times > 1:
             yield f"candidate {position} of run {run_id} was paid {times} times"
@@ -171,7 +171,7 @@ def effects(history: History) -> Iterator[str]:
     verdicts = Counter(e["run_id"] for topic in ("accepted", "rejected") for e in _events(history, topic))
     yield from (f"run {run_id} has {n} verdicts" for run_id, n in verdicts.items() if n > 1)
     # The cost of a late call is told by one more `failed`.
-    ended = {"complete": Counter[str](), "failed": Counter[str]()}
+    ended: dict[str, Counter[str]] = {"complete": Counter(), "failed": Counter()}
     for topic, count in ended.items():
         count.update(e["run_id"] for e in _events(history, topic) if e["run_id"])
     for run_id in ended["complete"] & ended["failed"]:

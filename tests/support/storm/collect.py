@@ -17,7 +17,7 @@ from shared.contracts.topics import TOPICS, Service, dead_letter_topic
 from shared.objects.directory import INCOMING
 from tests.support.films import watch
 from tests.support.storm.clients import Team
-from tests.support.storm.history import Film, History, Offset, Prediction, Record, Row, Stored
+from tests.support.storm.history import Film, History, Offset, Prediction, Record, Row, Stored, Tables
 from tests.support.storm.streams import Reader
 from tests.support.storm.world import World
 
@@ -28,7 +28,7 @@ FETCH_BYTES: Final = 8_000_000
 
 
 async def collect(world: World, teams: Sequence[Team], readers: Sequence[Reader]) -> History:
-    services = {service.value: await _tables(url) for service, url in world.databases.items()}
+    services: dict[str, Tables] = {service.value: await _tables(url) for service, url in world.databases.items()}
     bootstrap = world.broker.bootstrap
     history = History(
         answers=[answer for team in teams for caller in team.members for answer in caller.answers],

@@ -15,7 +15,7 @@ from shared.contracts.topics import Service
 PAUSES_S: Final = (2.0, 14.0, 40.0)  # shorter than every lease, longer than the relay's and the group's, than a job's
 SILENCES_S: Final = (1.0, 5.0, 12.0)
 DOWN_S: Final = (0.0, 0.5, 3.0)
-PAUSE_S: Final = 6.0  # at most, between two faults
+PAUSE_S: Final = (1.2, 6.0)  # at most between two faults: in short storms, in long ones
 OF_SERVICES: Final = 0.88
 LOSS_NEEDS_S: Final = 20.0  # a shorter storm has no time for the replay of a lost broker
 
@@ -53,11 +53,12 @@ def plan(seed: int, seconds: float, replicas: int) -> list[Fault]:
     first = _one_of_each()
     dice.shuffle(first)
     made: list[Fault] = []
+    pause = min(max(PAUSE_S[0], seconds / 8), PAUSE_S[1])
     at = dice.uniform(0.5, 1.5)
     while at < seconds - 0.25:
         kind, target = first.pop() if first else _any(dice)
         made.append(Fault(round(at, 2), kind, target, dice.randrange(replicas), _lasts(dice, kind, seconds)))
-        at += dice.uniform(0.5, PAUSE_S)
+        at += dice.uniform(0.5, pause)
     if seconds >= LOSS_NEEDS_S:
         lost = Fault(round(seconds * dice.uniform(0.3, 0.6), 2), Kind.BROKER_LOSS, "broker", 0, 0.0)
         made = sorted([*made, lost], key=lambda fault: fault.at)

@@ -17,7 +17,7 @@ from tests.support.storm import clients, report
 from tests.support.storm.checker import Violation, check
 from tests.support.storm.clients import Team
 from tests.support.storm.collect import collect
-from tests.support.storm.faults import execute, plan
+from tests.support.storm.faults import Fault, execute, plan
 from tests.support.storm.history import History
 from tests.support.storm.settle import settle
 from tests.support.storm.streams import Reader
@@ -25,7 +25,6 @@ from tests.support.storm.world import World, world
 
 CATCH_UP_S: Final = 30.0
 EVERY_S: Final = 10.0
-UNHEALTHY: Final = "health"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def _readers(teams: Sequence[Team], system: World, seed: int) -> list[Reader]:
 
 
 async def _rage(
-    storm: Storm, system: World, teams: Sequence[Team], faults: Sequence[object], tell: Callable[[str], None]
+    storm: Storm, system: World, teams: Sequence[Team], faults: Sequence[Fault], tell: Callable[[str], None]
 ) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -101,7 +100,7 @@ async def _rage(
             for caller in team.members:
                 group.create_task(clients.work(team, caller, over))
         telling = group.create_task(_tell_often(teams, tell))
-        await execute(faults, system, lambda fault: tell(f"{loop.time() - begun:6.1f} s  {fault}"))  # type: ignore[arg-type]
+        await execute(faults, system, lambda fault: tell(f"{loop.time() - begun:6.1f} s  {fault}"))
         await asyncio.sleep(max(0.0, begun + storm.seconds - loop.time()))
         telling.cancel()
 

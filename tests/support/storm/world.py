@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import sys
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Final
 
 import httpx
 
+from deploy.local.parts.fork_server import ForkServerPart
 from deploy.local.parts.postgres import EmbeddedPostgres
+from deploy.local.parts.services import Forked, Starter
 from deploy.local.supervisor.data_dir import DataDir
 from deploy.local.supervisor.preflight import free_port
-from deploy.local.supervisor.processes import Command, python_env
+from deploy.local.supervisor.processes import Child, python_env, spawn
 from services.gateway.api.auth.tokens import LocalTokens
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
@@ -35,6 +37,7 @@ POSTGRES: Final = {"fsync": "off", "max_connections": "300", "autovacuum": "off"
 PROVIDER_SPEED: Final = 40.0
 START_S: Final = 120.0
 POOL: Final = 5
+STARTS: Final = 3
 
 
 @dataclass
@@ -49,6 +52,7 @@ class World:
     replicas: dict[Service, list[Kept]] = field(default_factory=dict)
     gateways: list[str] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
     _broker_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -63,11 +67,13 @@ class World:
 
     async def kill_broker(self, *, lose: bool) -> None:
         async with self._broker_lock:
+            await self.broker.kill()
             if lose:
-                await self.broker.lose_data()
-            else:
-                await self.broker.kill()
-                await self.broker.start()
+                self.broker.forget()
+            for _ in range(STARTS):  # it may have been paused meanwhile, for longer than a start may take
+                with suppress(TimeoutError):
+                    return await self.broker.start()
+            raise TimeoutError("the broker does not start")
 
     async def calm(self) -> None:
         """Everything runs and is ready."""
@@ -91,6 +97,8 @@ class World:
     async def close(self) -> None:
         kept = [kept for group in self.replicas.values() for kept in group]
         await asyncio.gather(*(each.close() for each in kept))
+        for listening in self.sockets:
+            listening.close()
 
 
 class _Broker:
@@ -113,10 +121,12 @@ async def world(folder: Path, broker: ApacheBroker, replicas: int) -> AsyncItera
         stack.push_async_callback(postgres.close)
         databases = {service: await server.fresh(service.value) for service in Service}
         made = World(folder, broker, provider, postgres, databases)
+        data = DataDir.of(folder)
+        data.logs.mkdir(parents=True, exist_ok=True)
+        starter = await _starter(data, stack)
         stack.push_async_callback(made.close)
-        (folder / "logs").mkdir()
         for service in Service:
-            made.replicas[service] = [await _start(made, service, number) for number in range(replicas)]
+            made.replicas[service] = [await _start(made, starter, service, number) for number in range(replicas)]
         yield made
 
 
@@ -128,15 +138,26 @@ async def _postgres(folder: Path) -> tuple[Kept, Postgres]:
     port = free_port()
     command = server.command(port)
     command = replace(command, argv=[*command.argv, *(f"--{k}={v}" for k, v in POSTGRES.items())])
-    kept = Kept("postgresql", lambda: command, data.logs)
+    kept = Kept(lambda: spawn(command, data.log("postgres"), data.root))
     await kept.start()
     async with asyncio.timeout(START_S):
         await server.answers(port)
     return kept, Postgres(server.url(port), "embedded", "embedded")
 
 
-async def _start(made: World, service: Service, number: int) -> Kept:
-    port, work = free_port(), made.folder / "work" / f"{service}-{number}"
+async def _starter(data: DataDir, stack: AsyncExitStack) -> Starter:
+    """As `retake up` starts services on Linux: forked, so that a start costs little."""
+    server = ForkServerPart(data)
+    child = await server.launch({})
+    stack.push_async_callback(child.stop, server.stop_grace_s)
+    await server.ready(child)
+    return Forked(server, "shared.web.server:main")
+
+
+async def _start(made: World, starter: Starter, service: Service, number: int) -> Kept:
+    listening = socket.create_server(("127.0.0.1", 0))
+    port, work = listening.getsockname()[1], made.folder / "work" / f"{service}-{number}"
+    made.sockets.append(listening)
     made.ready.append(f"http://127.0.0.1:{port}/health/ready")
     settings = {
         "DATABASE_URL": made.databases[service],
@@ -160,11 +181,11 @@ async def _start(made: World, service: Service, number: int) -> Kept:
             pass
     env = python_env({f"{service.value.upper()}_{name}": value for name, value in settings.items()} | more)
 
-    def command() -> Command:
+    async def launch() -> Child:
         shutil.rmtree(work, ignore_errors=True)  # unfinished files of the last process, as the supervisor removes them
         work.mkdir(parents=True)
-        return Command([sys.executable, "-m", "shared.web.server", service.value], env=env)
+        return await starter.start(service.value, env, listening)
 
-    kept = Kept(f"{service}-{number}", command, made.folder / "logs")
+    kept = Kept(launch)
     await kept.start()
     return kept
