@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from services.compiler.config import Settings
 from services.compiler.domain.retention import film_disposition, piece_disposition
-from services.compiler.store.retention import FilmRetention, PieceRetention, delete_dead_claims, referenced_keys
+from services.compiler.store.retention import FilmRetention, PieceRetention, delete_unneeded_rows, referenced_keys
 from shared.contracts.retention import GRACE
 from shared.contracts.topics import Service
 from shared.objects import ObjectStore, open_objects
@@ -26,7 +26,7 @@ def retention_service(pool: Pool, store: ObjectStore) -> RetentionService:
         store,
         tables=[Table("film", FilmRetention, film_disposition), Table("piece", PieceRetention, piece_disposition)],
         orphans=Orphans({"films/": GRACE, "pieces/": GRACE}, referenced_keys),
-        before_collect=delete_dead_claims,
+        before_collect=delete_unneeded_rows,
     )
 
 

@@ -8,10 +8,11 @@ from typing import Final
 
 import structlog
 
-from services.gateway.commands.batch_progress import advance_batch
+from services.gateway.commands.batch_progress import advance_batch, fail_batch
 from services.gateway.store.unanswered import publish_again
 from services.gateway.store.unit_of_work import ADVANCE_BATCH, Store
 from shared.core.clock import Clock
+from shared.core.errors import Permanent, UserError
 from shared.jobs import queue as jobs
 from shared.jobs.queue import Claim
 from shared.jobs.recurring import RecurringJob
@@ -40,9 +41,16 @@ def job_kinds(pool: Pool, stores: Callable[[Connection], Store]) -> Mapping[str,
     """The gateway's own jobs, for `Worker`."""
 
     async def advance(claim: Claim) -> None:
-        async with transaction(pool) as connection:
-            await jobs.finish(connection, claim)
-            await advance_batch(stores(connection), claim.payload["batch_id"])
+        batch_id = claim.payload["batch_id"]
+        try:
+            async with transaction(pool) as connection:
+                await jobs.finish(connection, claim)
+                await advance_batch(stores(connection), batch_id)
+        except (Permanent, UserError) as error:  # no later attempt can succeed
+            log.warning("batch.cannot_advance", batch_id=batch_id, code=error.code, cause=error.cause)
+            async with transaction(pool) as connection:
+                await jobs.finish(connection, claim)
+                await fail_batch(stores(connection), batch_id, error)
 
     return {ADVANCE_BATCH: JobKind(advance, concurrency=2)}
 

@@ -81,24 +81,31 @@ class Guess:
 
 def identify(texts: Iterable[str]) -> Guess:
     """The language of most of what the texts say, decided over all of them together."""
+    return _identify(_sample(texts))
+
+
+def _sample(texts: Iterable[str]) -> str:
+    """The beginnings of the texts, as many as decide; the rest is not read."""
     taken: list[str] = []
     letters = 0
     for text in texts:
-        plain = " ".join(speech_text(text).split())[:_FROM_EACH]
-        if plain and letters < _MOST_LETTERS:
+        if letters >= _MOST_LETTERS:
+            break
+        if plain := " ".join(speech_text(text[: 2 * _FROM_EACH]).split())[:_FROM_EACH]:
             taken.append(plain)
             letters += len(plain)
-    return _identify(" ".join(taken))
+    return " ".join(taken)
 
 
 def language_of(text: str, episode: Sequence[str]) -> Guess:
     """The language to speak one narration of an episode in: its own if it is long and clear, or in another script than
     the episode; else the language of all of the episode's narrations. `episode` may contain the text."""
     own = identify([text])
-    whole = identify([text, *episode] if text not in episode else episode)
+    sample = _sample([text, *episode] if text not in episode else episode)
+    whole = _identify(sample)
     script = main_script(text)
     letters = sum(c.isalpha() for c in text)
-    if script and script != main_script(" ".join(episode) or text):
+    if script and script != main_script(_sample(episode) or text):
         return own
     return own if letters >= OWN_LETTERS and own.confidence >= OWN_CONFIDENCE else whole
 
@@ -143,6 +150,7 @@ def _detector() -> LangDetector:
     return LangDetector(LangDetectConfig(max_input_length=None))
 
 
+@lru_cache(maxsize=512)
 def main_script(text: str) -> str:
     """The script of most letters, or "". Enough kana among Chinese characters makes the text Japanese."""
     counts = Counter(script for character in text if (script := _script(character)))
@@ -153,6 +161,7 @@ def main_script(text: str) -> str:
     return counts.most_common(1)[0][0]
 
 
+@cache  # at most the letters of Unicode
 def _script(character: str) -> str:
     if not character.isalpha():
         return ""

@@ -12,6 +12,8 @@ from shared.messaging.events import Message
 from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
+TOO_LARGE: Final = "event_too_large"
+
 _INSERT: Final = """
     insert into outbox (event_id, topic, key, headers, body)
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
@@ -28,10 +30,17 @@ async def publish(connection: Connection, messages: Iterable[Message[Event]]) ->
         await defer(connection, "outbox", _INSERT, *(list(column) for column in zip(*rows, strict=True)))
 
 
-def _row(message: Message[Event]) -> tuple[str, str, str, dict[str, str], str]:
-    body = message.event.model_dump_json()
+def body_of(event: Event) -> str:
+    """The event as a record's body. Raises Permanent `event_too_large`, so that a command can refuse what would not fit
+    before it writes anything."""
+    body = event.model_dump_json()
     if len(body.encode()) > MAX_RECORD_BYTES:
-        raise Permanent("event_too_large", f"{message.topic} of {message.event.subject}: over {MAX_RECORD_BYTES} bytes")
+        raise Permanent(TOO_LARGE, f"{event.TOPIC} of {event.subject}: over {MAX_RECORD_BYTES} bytes")
+    return body
+
+
+def _row(message: Message[Event]) -> tuple[str, str, str, dict[str, str], str]:
+    body = body_of(message.event)
     headers = {name: value.decode() for name, value in message.envelope.headers()}
     return message.envelope.id, message.topic, message.event.key, headers, body
 

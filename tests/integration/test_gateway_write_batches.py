@@ -75,15 +75,14 @@ async def test_sequential_from_the_first_segment_to_the_film(w: GatewayHarness) 
     assert (row["status"], row["approved"], row["total"], row["current_segment"]) == ("completed", 2, 2, None)
     assert {state for _, _, state in await items(w, batch_id)} == {"done", "nothing"}, "music has no directions"
 
-    await w.row("""update versions set info = '{"language": "en-us"}' where kind = 'narration' returning 1""")
     compiled = await w.do(compile_episode, caller, CompileEpisode(episode, transition_style=TransitionStyle.FADE))
     assert isinstance(compiled, RequestedFilm)
     await w.settle()
     film = w.services.films[0]
     assert [i.number for i in film.items] == [1, 2]
     assert film.items[0].narration is not None
-    assert (film.items[0].narration.language, film.items[0].video.language) == ("en-us", None)
-    assert film.items[0].video.approved_by == "ana"
+    assert film.texts_in_complete
+    assert film.items[0].video.directions == "", "the compiler has texts from complete"
     assert film.music is None
     assert (await w.row("select state from compilations"))["state"] == "completed"
     _reads_as_the_founding_documents([t["message"] for t in await w.log(caller.project_id)])

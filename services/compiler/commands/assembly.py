@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -103,7 +104,9 @@ async def assemble_sound(order: FilmOrder, film: FilmPlan, builder: PieceBuilder
         found = await builder.find(track.facts["chunks"])
         if all(k in found for k in track.facts["chunks"]):
             builder.tally.reused += len(found)
-            return _film_sound(order, sources, plan, [found[k] for k in track.facts["chunks"]], track)
+            return await asyncio.to_thread(
+                _film_sound, order, sources, plan, [found[k] for k in track.facts["chunks"]], track
+            )
     finding = builder.renderer.find_level(plan, stems, order.audio)
     level, level_warnings = await builder.timed("level", plan.samples / RATE, finding)
     encoded = await _encode(plan, level, stems, builder)
@@ -120,7 +123,7 @@ async def assemble_sound(order: FilmOrder, film: FilmPlan, builder: PieceBuilder
     track = Piece(key, PieceKind.TRACK, None, facts)
     if token := await builder.piece_store.claim(key, PieceKind.TRACK):
         await builder.piece_store.finish(track, token)
-    return _film_sound(order, sources, plan, encoded, track)
+    return await asyncio.to_thread(_film_sound, order, sources, plan, encoded, track)
 
 
 async def _encode(plan: SoundPlan, level: Level, stems: dict[str, Piece], builder: PieceBuilder) -> list[Piece]:
@@ -130,6 +133,7 @@ async def _encode(plan: SoundPlan, level: Level, stems: dict[str, Piece], builde
 
 
 def _film_sound(order: FilmOrder, sources: Sources, plan: SoundPlan, encoded: list[Piece], track: Piece) -> FilmSound:
+    """Reads every script, which takes minutes for the longest films: call it in a thread."""
     loudness = track.facts["loudness"]
     reason = message("warning.unmeasurable" if plan.cues else "warning.nothing_heard")
     return FilmSound(

@@ -29,7 +29,7 @@ async def admit_compilation(
 
     A cancellation that arrived before the request is applied now.
     """
-    request = message.event
+    request = await compilations.with_known_texts(message.event)
     ahead = await compilations.queue_length()
     estimate_s = await _estimate(compilations, order_from_request(request), at_once)
     if not await compilations.admit(request, message.cause, estimate_s, now):

@@ -45,6 +45,7 @@ REPORT_EVERY_S: Final = 0.5
 MOST_ATTEMPTS: Final = 5  # claims of one job: a film that kills its worker every time must not be retried for ever
 MOST_FAILURES: Final = 2  # one retry
 RETRY_AFTER_S: Final = 1.0
+TEXTS_EVERY_S: Final = 0.5
 TIMELINE: Final = "timeline.otio"
 TIMELINE_MISSING: Final = message("warning.timeline_missing")
 
@@ -72,6 +73,9 @@ async def make_film(
     """
     if attempt > MOST_ATTEMPTS:
         await job.fail(_worker_died())
+        return
+    if job.texts_awaited:
+        await job.postpone(TEXTS_EVERY_S)
         return
     try:
         with disk_full_is_retryable():
@@ -114,8 +118,12 @@ async def _make(
         await piece_store.learn("join", speed.learn("join", units, clock.monotonic() - joining))
     report = _report(order, pictures, sound, builder, clock.monotonic() - began)
     result = _result(order, pictures, sound, film, poster_object, report)
-    warnings = result.warnings if TIMELINE in files else (*result.warnings, TIMELINE_MISSING)
-    return replace(result, files=files, warnings=warnings)
+    warnings = list(result.warnings)
+    if TIMELINE not in files:
+        warnings.append(TIMELINE_MISSING)
+    if job.texts_unknown:
+        warnings.append(message("warning.texts_missing", count=job.texts_unknown))
+    return replace(result, files=files, warnings=tuple(warnings))
 
 
 async def _build_parts(order: FilmOrder, builder: PieceBuilder, stage: _Stage) -> tuple[FilmPictures, FilmSound, Piece]:

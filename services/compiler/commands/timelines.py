@@ -44,6 +44,7 @@ async def record_commit(compilations: CompilationRepository, message: Message[Co
         media=version.media,
         directions=version.directions,
         model=version.model,
+        approved_by=event.actor.user_id if event.actor.kind == "user" else None,
         language=_language(version),
     )
     if await compilations.record_commit(event.episode_id, event.commit_seq, media):

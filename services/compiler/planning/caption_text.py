@@ -11,6 +11,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -27,6 +28,7 @@ _CLAUSE: Final = frozenset(",;:–—،؛、，；：")
 _NEVER_FIRST: Final = frozenset("、。，．！？；：」』）】》〉”’…ーぁぃぅぇぉっゃゅょァィゥェォッャュョ,.!?;:)]}")
 _UNSPACED: Final = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F))
 _JOINER: Final = "\u200d"  # joins the two emoji around it into one
+_ENDS: Final = "。．.！!？?…」』》〉”’)]）】\"'"
 _NEVER_LAST: Final = frozenset("「『（【《〈“‘([{")
 
 
@@ -50,7 +52,10 @@ class Block:
     @property
     def breaks(self) -> tuple[tuple[float, bool], ...]:
         """The weight up to each place where a speaker pauses (True, at the end of a sentence) or may pause (False)."""
-        *inner, _ = [sum(map(_spoken, s)) for s in sentences(" ".join(self.lines), self.language)] or [0.0]
+        text = " ".join(self.lines)
+        inner: list[float] = []
+        if any(c not in _CLAUSE and unicodedata.category(c) == "Po" for c in text.rstrip(_ENDS)):
+            *inner, _ = [sum(map(_spoken, s)) for s in sentences(text, self.language)] or [0.0]
         within = tuple((weight, True) for weight in accumulate(inner))
         if self.ends_sentence or self.text[-1] in _CLAUSE:
             return (*within, (self.weight, self.ends_sentence))
@@ -64,8 +69,8 @@ def blocks(script: str, language: str | None = None) -> list[Block]:
     tag = language or guess_language(text)
     found: list[Block] = []
     for sentence in _grouped(sentences(text, tag)):
-        parts = _parts(sentence)
-        found += [Block(_lines(p), i == len(parts) - 1, tag) for i, p in enumerate(parts)]
+        parts = _parts(sentence, tag)
+        found += [Block(_lines(p, tag), i == len(parts) - 1, tag) for i, p in enumerate(parts)]
     return found
 
 
@@ -73,12 +78,14 @@ def width(text: str) -> float:
     return sum(map(_width, text))
 
 
+@cache
 def _width(letter: str) -> float:
     if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
         return 0.0
     return WIDE if unicodedata.east_asian_width(letter) in "WF" else 1.0
 
 
+@cache
 def _spoken(letter: str) -> float:
     """Speaking time in letters: digits are spoken as words; punctuation and spaces take no time."""
     kind = unicodedata.category(letter)[0]
@@ -100,9 +107,9 @@ def _grouped(sentences: Sequence[str]) -> list[str]:
     return groups
 
 
-def _parts(sentence: str) -> list[str]:
+def _parts(sentence: str, language: str) -> list[str]:
     """The sentence in as few parts of two lines as possible, cut at clauses if possible, else into equal lengths."""
-    units = _units(sentence)
+    units = _units(sentence, language)
     ends = list(accumulate(map(width, units), initial=0.0))
     fewest, whole = 10_000.0, ends[-1]
     ideal = whole / max(1, -(-int(whole) // int(1.8 * LINE)))
@@ -129,11 +136,11 @@ def _fits(units: Sequence[str], ends: Sequence[float], start: int, stop: int) ->
     return first >= stop or ends[stop] - ends[first] <= LINE + (1 if units[stop - 1].endswith(" ") else 0)
 
 
-def _lines(text: str) -> tuple[str, ...]:
+def _lines(text: str, language: str) -> tuple[str, ...]:
     """One line, or two of which the lower one is slightly longer, which covers less of the picture."""
     if width(text) <= LINE:
         return (text,)
-    units = _units(text)
+    units = _units(text, language)
     ways = []
     for at in range(1, len(units)):
         upper, lower = "".join(units[:at]).strip(), "".join(units[at:]).strip()
@@ -152,11 +159,11 @@ def _roughness(units: Sequence[str], at: int) -> int:
     return 4 if _is_wide(last) and not after_particle else 3
 
 
-def _units(text: str) -> list[str]:
+def _units(text: str, language: str) -> list[str]:
     """The text in units between which a line may be broken; a word that is longer than a line is broken as well."""
     units: list[str] = []
     word = ""
-    breaks = set(accumulate(map(len, break_opportunities(text))))
+    breaks = set(accumulate(map(len, break_opportunities(text, language))))
     for i, letter in enumerate(text):
         word += letter
         after = text[i + 1 : i + 2]

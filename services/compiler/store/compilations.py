@@ -12,6 +12,7 @@ import asyncpg
 from services.compiler import metrics
 from services.compiler.domain.compilations import Compilation
 from services.compiler.planning.keys import output_name
+from services.compiler.planning.pinned_versions import pinned_media, with_texts
 from shared.contracts.base import Event
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.events.gateway import CompileRequested, EpisodeChanged, PinnedMedia
@@ -26,11 +27,23 @@ PREPARE: Final = "prepare"
 
 _PREPARE_IDS: Final = UUID("6f0b4c36-5a55-4d0e-8f0c-2a8f1f6f7f10")  # one job per episode, however it was enqueued
 
+# Of an earlier commit that arrives late only the version is kept: a film may have pinned it.
 _RECORD_COMMIT: Final = """
-    insert into committed (asset_id, episode_id, commit_seq, media) values ($1, $2, $3, $4)
-    on conflict (asset_id) do update set episode_id = $2, commit_seq = $3, media = $4
-    where committed.commit_seq < excluded.commit_seq returning 1
+    with newest as (
+        insert into committed (asset_id, episode_id, commit_seq, media) values ($1, $2, $3, $4)
+        on conflict (asset_id) do update set episode_id = $2, commit_seq = $3, media = $4
+        where committed.commit_seq < excluded.commit_seq returning 1
+    ), kept as (
+        insert into versions (version_id, asset_id, media, superseded_at)
+        values ($5, $1, $4, case when exists (select from newest) then null else now() end)
+        on conflict (version_id) do update set superseded_at = null where excluded.superseded_at is null
+    ), superseded as (
+        update versions set superseded_at = now()
+        where asset_id = $1 and version_id <> $5 and superseded_at is null and exists (select from newest)
+    )
+    select 1 from newest
 """
+_VERSIONS: Final = "select version_id, media from versions where version_id = any($1::uuid[])"
 _STORE_TIMELINE: Final = """
     insert into timelines (episode_id, timeline_version, deleted, timeline) values ($1, $2, $3, $4)
     on conflict (episode_id) do update set timeline_version = $2, deleted = $3, timeline = $4
@@ -69,6 +82,15 @@ async def renew_prepare(connection: Connection, episode_id: str) -> None:
         await enqueue_prepare(connection, episode_id)
 
 
+async def versions_of(connection: Connection, request: CompileRequested) -> dict[str, PinnedMedia]:
+    """By version id, those that the request pins and whose `complete` event has arrived. Empty for a request that
+    carries its texts."""
+    if not request.texts_in_complete:
+        return {}
+    rows = await connection.fetch(_VERSIONS, list({pinned.version_id for pinned in pinned_media(request)}))
+    return {row["version_id"]: PinnedMedia.model_validate(row["media"]) for row in rows}
+
+
 class CompilationRepository:
     """Everything that consumers read and write. Without `render_ahead` no episode is prepared."""
 
@@ -89,11 +111,20 @@ class CompilationRepository:
             "insert into deleted_assets (asset_id) select unnest($1::uuid[]) on conflict do nothing", list(asset_ids)
         )
         await self._db.execute("delete from committed where asset_id = any($1::uuid[])", list(asset_ids))
+        await self._db.execute(
+            "update versions set superseded_at = now() where asset_id = any($1::uuid[]) and superseded_at is null",
+            list(asset_ids),
+        )
 
     async def record_commit(self, episode_id: str, commit_seq: int, media: PinnedMedia) -> bool:
         """Stores the asset's committed version; False if a later commit is known."""
         stored = media.model_dump(mode="json")
-        return bool(await self._db.fetchval(_RECORD_COMMIT, media.asset_id, episode_id, commit_seq, stored))
+        return bool(
+            await self._db.fetchval(_RECORD_COMMIT, media.asset_id, episode_id, commit_seq, stored, media.version_id)
+        )
+
+    async def with_known_texts(self, request: CompileRequested) -> CompileRequested:
+        return with_texts(request, await versions_of(self._db, request))
 
     async def store_timeline(self, timeline: EpisodeChanged) -> bool:
         """False if a later version is known."""

@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from services.compiler import metrics
 from services.compiler.domain.compilations import EpisodeState, FilmResult
-from services.compiler.store.compilations import COMPILATION, compilation, enqueue_prepare, renew_prepare
+from services.compiler.planning.pinned_versions import unknown_versions, with_texts
+from services.compiler.store.compilations import (
+    COMPILATION,
+    compilation,
+    enqueue_prepare,
+    renew_prepare,
+    versions_of,
+)
 from services.compiler.store.sign_jobs import enqueue_sign
 from shared.contracts.events.compiler import FilmUpdated
 from shared.contracts.events.gateway import CompileRequested, EpisodeChanged, PinnedMedia
@@ -21,6 +28,11 @@ from shared.messaging import outbox
 from shared.messaging.events import Publisher
 from shared.postgres.pool import Connection, Pool, transaction
 
+TEXTS_AWAITED: Final = timedelta(seconds=60)
+"""How long a film waits for `complete` events of its versions, which usually are applied before the request."""
+
+_REQUEST: Final = "select request, created_at from compilations where compilation_id = $1"
+_SET_REQUEST: Final = "update compilations set request = $2 where compilation_id = $1"
 _REPORT: Final = f"""
     update compilations set state = 'processing', rev = rev + 1, progress = greatest(progress, $2),
                             estimated_duration_s = coalesce($3, estimated_duration_s)
@@ -59,6 +71,8 @@ class FilmJob:
         clock: Clock,
         request: CompileRequested,
         *,
+        texts_awaited: bool = False,
+        texts_unknown: int = 0,
         render_ahead: bool,
     ) -> None:
         self._pool = pool
@@ -66,11 +80,23 @@ class FilmJob:
         self._claim = claim
         self._clock = clock
         self._request = request
+        self._texts_awaited = texts_awaited
+        self._texts_unknown = texts_unknown
         self._render_ahead = render_ahead
 
     @property
     def request(self) -> CompileRequested:
         return self._request
+
+    @property
+    def texts_awaited(self) -> bool:
+        """Texts of pinned versions are on their way: `postpone`, and load the job again."""
+        return self._texts_awaited
+
+    @property
+    def texts_unknown(self) -> int:
+        """Pinned versions whose texts did not arrive in time; the film does without them."""
+        return self._texts_unknown
 
     async def report(self, progress: float, message_code: str, estimate_s: float | None = None) -> None:
         async with self._owned() as connection:
@@ -103,6 +129,12 @@ class FilmJob:
             await self._update(connection, _FAIL, problem.model_dump(mode="json"), facts=facts)
             await self._finish(connection)
         metrics.COMPILATIONS.labels("failed").inc()
+
+    async def postpone(self, delay_s: float) -> None:
+        """Returns the job to the queue without counting the attempt."""
+        async with self._owned() as connection:
+            run_at = self._clock.now() + timedelta(seconds=delay_s)
+            await jobs.reschedule(connection, self._claim, run_at, counted=False)
 
     async def retry(self, delay_s: float) -> None:
         failures = self._claim.payload.get("failures", 0) + 1
@@ -150,10 +182,29 @@ def _plain(value: Any) -> Any:
 async def load_film_job(
     pool: Pool, publisher: Publisher, claim: jobs.Claim, clock: Clock, *, render_ahead: bool
 ) -> FilmJob:
+    """The request is completed with the texts that have arrived, and stored so: signing reads it after the film is
+    finished, when the versions' rows may be gone."""
     async with transaction(pool) as connection:
-        stored = await connection.fetchval("select request from compilations where compilation_id = $1", claim.job_id)
-    request = CompileRequested.model_validate(stored)
-    return FilmJob(pool, publisher, claim, clock, request, render_ahead=render_ahead)
+        row = await connection.fetchrow(_REQUEST, claim.job_id)
+        if row is None:
+            raise Fenced(claim.job_id)
+        stored = CompileRequested.model_validate(row["request"])
+        known = await versions_of(connection, stored)
+        request = with_texts(stored, known)
+        if request != stored:
+            await connection.execute(_SET_REQUEST, claim.job_id, request.model_dump(mode="json"))
+    unknown = len(unknown_versions(request, known))
+    awaited = unknown > 0 and clock.now() < row["created_at"] + TEXTS_AWAITED
+    return FilmJob(
+        pool,
+        publisher,
+        claim,
+        clock,
+        request,
+        texts_awaited=awaited,
+        texts_unknown=unknown,
+        render_ahead=render_ahead,
+    )
 
 
 class PostgresPrepareJob:

@@ -67,6 +67,8 @@ _REFERENCED: Final = f"""
     where c.state in ('pending', 'processing') or requested.key in (select ref ->> 'key' from {_REFS} as ref)
 """
 
+_OLD_VERSIONS: Final = "delete from versions where superseded_at < now() - $1::interval"
+
 
 class PieceRetention:
     """Implements `shared.retention.engine.RetentionRepository`. A use removes a piece's mark, see `store.pieces`."""
@@ -138,10 +140,11 @@ async def referenced_keys(connection: Connection, keys: Sequence[str]) -> set[st
     return {r["key"] for r in await connection.fetch(_REFERENCED, list(keys), compilations, pieces)}
 
 
-async def delete_dead_claims(connection: Connection, _: datetime) -> None:
-    """Deletes the rows of pieces that a worker claimed and nobody finished. Their leases are by the database's clock,
-    and so is this."""
+async def delete_unneeded_rows(connection: Connection, _: datetime) -> None:
+    """Deletes the rows of pieces that a worker claimed and nobody finished, and of versions that no film in progress
+    can have pinned any more. Both times are by the database's clock, and so is this."""
     await connection.execute(_DEAD_CLAIMS, GRACE)
+    await connection.execute(_OLD_VERSIONS, GRACE)
 
 
 def _owner(key: str) -> tuple[str | None, str | None]:

@@ -20,8 +20,9 @@ from starlette.routing import Match
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.problems import KINDS, Slug
 from services.gateway.domain.validation_messages import describe_error, path_within, to_sentence
-from shared.contracts.messages import message
-from shared.core.errors import RetakeError, Retryable, UserError
+from shared.contracts.messages import message, problem_text
+from shared.core.errors import Permanent, RetakeError, Retryable, UserError
+from shared.messaging.outbox import TOO_LARGE
 from shared.observability.tracing import current_trace_id
 from shared.postgres.retry import UNAVAILABLE
 
@@ -143,6 +144,11 @@ def of(error: Exception) -> ProblemError:
             return unavailable(error.cause, max(1, round(error.delay_s or RETRY_AFTER_S)))
         case UserError() if error.code == "too_large":
             return ProblemError(Slug.TOO_LARGE, error.cause, recovery=error.recovery)
+        case Permanent() if error.code == TOO_LARGE:
+            cause, recovery = problem_text("event_too_large")
+            return ProblemError(
+                Slug.INVALID, cause, recovery=recovery, errors=[{"pointer": "", "detail": f"{cause} {recovery}"}]
+            )
         case UserError():
             return ProblemError(
                 Slug.INVALID, error.cause, recovery=error.recovery, errors=[{"pointer": "", "detail": error.cause}]

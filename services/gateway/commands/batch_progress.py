@@ -17,6 +17,8 @@ from services.gateway.domain.errors import AwaitsCommit, Refusal
 from services.gateway.domain.messages import Message
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.store.unit_of_work import Store
+from shared.contracts.messages import message
+from shared.core.errors import RetakeError
 
 MAX_ROUNDS: Final = 3
 """An item whose run is refused may allow another item to start, so the plan is made again, at most this often. What is
@@ -39,6 +41,21 @@ async def advance_batch(store: Store, batch_id: str) -> None:
         await store.wake_batch(batch_id)
     await store.batches.save_items(batch_id, plan.items, store.now())
     await _save_plan(store, batch, plan)
+
+
+async def fail_batch(store: Store, batch_id: str, error: RetakeError) -> None:
+    """Ends a batch that cannot advance, whatever is tried. Its runs and their previews stay."""
+    batch = await store.batches.lock(batch_id)
+    if batch is None or batch.status not in LIVE_STATUSES:
+        return
+    problem = {
+        "code": error.code,
+        "cause": error.cause,
+        "recovery": error.recovery or message("problem.unexplained.recovery"),
+        "retryable": False,
+        "items": [],
+    }
+    await save_progress(store, batch, BatchStatus.FAILED, batch.counts, error=problem)
 
 
 async def _plan(store: Store, batch: Batch) -> BatchPlan:
@@ -64,13 +81,12 @@ async def _start_item(store: Store, batch: Batch, asset_id: str) -> None:
     )
     try:
         await check_run(store, spec)
+        await admit_run(store, spec)
     except AwaitsCommit:
         return  # its commit wakes the batch
     except Refusal as e:
         problem = {"code": e.slug, "cause": e.cause, "recovery": e.recovery}
         await store.batches.refuse(batch.batch_id, asset_id, problem, store.now())
-        return
-    await admit_run(store, spec)
 
 
 async def _save_plan(store: Store, batch: Batch, plan: BatchPlan) -> None:

@@ -29,7 +29,8 @@ from services.gateway.domain.messages import Message
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.compiler import FilmState
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, CompileItem, CompileRequested, PinnedMedia
-from shared.contracts.values import Actor, AudioConfig, CaptionMode, Transition, TransitionStyle
+from shared.contracts.messages import message
+from shared.contracts.values import Actor, AudioConfig, CaptionMode, Media, Transition, TransitionStyle
 
 EXPIRES_AFTER: Final = timedelta(hours=24)
 _CANCELLABLE: Final = (FilmState.PENDING, FilmState.PROCESSING)
@@ -75,7 +76,7 @@ async def compile_episode(
 ) -> RequestedFilm | StillCommitting:
     """`last_try`: a video that is not committed yet is refused instead of waited for.
 
-    Raises Refusal not-found, invalid, not-compilable.
+    Raises Refusal not-found, invalid (also if the request does not fit in an event), not-compilable.
     """
     parts = await _parts(store, caller, command)
     committing = parts.committing_videos(command.segment_ids)
@@ -86,6 +87,7 @@ async def compile_episode(
     if refused or not selection.chosen:
         raise not_compilable(refused, parts)
     request = _request(store, parts, selection, command, caller.actor, batch_id)
+    store.check_size(request, message("problem.event_too_large.film"))
     seconds = estimated_seconds(
         [i.video.media.duration_s or 0 for i in request.items], [i.transition_after for i in request.items]
     )
@@ -166,6 +168,7 @@ def _request(
         audio=command.audio_config,
         captions=command.captions,
         output=parts.output,
+        texts_in_complete=True,
         expires_at=store.now() + EXPIRES_AFTER,
         batch_id=batch_id,
         actor=actor,
@@ -185,17 +188,15 @@ def _item(segment: FilmSegment, transition: Transition | None) -> CompileItem:
 
 
 def _pinned(source: FilmSource | None) -> PinnedMedia | None:
+    """Only what the compiler does not know from the version's own event before it has planned the film: the request
+    for the longest film has to fit in one record."""
     if source is None or source.version_id is None or source.object is None:
         return None
     return PinnedMedia(
         asset_id=source.asset_id,
         version_id=source.version_id,
         object=source.object,
-        media=source.media,
-        directions=source.directions,
-        model=source.model,
-        approved_by=source.approved_by,
-        language=source.language,
+        media=Media(duration_s=source.media.duration_s, audio_codec=source.media.audio_codec),
     )
 
 

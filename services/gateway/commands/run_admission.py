@@ -27,7 +27,7 @@ from services.gateway.domain.runs import NewRun, Run, RunStatus
 from services.gateway.domain.settings import cap_of, snapshot
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import RegenerateRequested
-from shared.contracts.messages import problem_text
+from shared.contracts.messages import message, problem_text
 from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest
 from shared.contracts.values import Actor, AssetKind, ObjectRef, ParentReason, RunSource
 
@@ -71,9 +71,11 @@ class StartedRun:
 
 
 async def admit_run(store: Store, spec: RunSpec) -> str:
-    """Returns the run's id."""
+    """Returns the run's id. Raises Refusal invalid, before anything is written, if the request does not fit in an
+    event."""
     asset, now = spec.asset, store.now()
     request = _request(spec, spec.run_id or store.new_id())
+    store.check_size(request, message("problem.event_too_large.run"))
     news = requested_message(request, again=asset.committed_version_id is not None)
     number = await store.assets.begin_run(asset.asset_id, None if spec.held else request.run_id, now)
     await store.runs.insert(

@@ -49,6 +49,13 @@ def invalid(*errors: tuple[str, str]) -> Refusal:
     return Refusal("invalid", cause, message("problem.invalid.recovery"), errors=listed)
 
 
+def does_not_fit(what_to_shorten: str) -> Refusal:
+    """What was requested is valid field by field, but more in all than one event can carry. `what_to_shorten`: a
+    sentence."""
+    cause = message("problem.event_too_large")
+    return Refusal("invalid", cause, what_to_shorten, errors=[{"pointer": "", "detail": f"{cause} {what_to_shorten}"}])
+
+
 def invalid_state(what: str, current: str, allowed: Sequence[str], recovery: str = "") -> Refusal:
     text = problem_text("invalid_state", what=what, current=current)
     return Refusal(

@@ -36,11 +36,6 @@ class FilmSource:
     version_id: str | None
     object: ObjectRef | None
     media: Media
-    directions: str
-    model: str | None
-    approved_by: str | None
-    committed_at: datetime | None = None
-    language: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,8 @@ MAX_DEADLINE_MINUTES: Final = 60.0 * 24 * 365
 STEP_BY_STEP, MONOLITHIC = WORKFLOWS = ("step_by_step", "monolithic")
 OWNERS_ONLY: Final = frozenset({"review", "spend_cap"})
 MAX_CAP: Final = 1_000_000_000
+MAX_BYTES: Final = 700_000
+"""Of the settings that a run's request carries, as JSON: room for 50 descriptions of 4,000 Chinese characters each."""
 MAX_AMOUNT: Final = 20  # characters
 VIDEO: Final = ("model", "resolution", "duration", "aspect_ratio", "seed", "image_model")
 _SECTIONS: Final = ("video", "image", "narration", "music")
@@ -88,6 +91,7 @@ def _problems(settings: Mapping[str, Any], *, with_output: bool) -> list[tuple[s
     if found:
         return found
     found += [(f"/{name}", problem) for name in _SECTIONS if (problem := size_problem(settings.get(name) or {}))]
+    found += _length_problems(settings)
     if with_output:
         found += [(f"/output{at}", text) for at, text in output_problems(settings.get("output") or {})]
     if settings.get("spend_cap") is not None:
@@ -116,6 +120,17 @@ def deadline_problem(minutes: Any) -> str | None:
     if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= MAX_DEADLINE_MINUTES:
         return f"must be null or a number of minutes above 0 and at most {MAX_DEADLINE_MINUTES:.0f}"
     return None
+
+
+def _length_problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every run's request carries these settings, so together they have to leave room for the rest of it."""
+    carried = {name: settings.get(name) for name in (*_SECTIONS, "style", "characters")}
+    size = len(json.dumps(carried, ensure_ascii=False, default=str).encode(errors="replace"))
+    if size <= MAX_BYTES:
+        return []
+    where = "/characters" if settings.get("characters") else ""
+    problem = f"must be shorter: a run's settings have {size} bytes in all, of which a request holds {MAX_BYTES}"
+    return [(where, problem)]
 
 
 def _cap_problems(value: Any) -> list[tuple[str, str]]:

@@ -18,10 +18,7 @@ from shared.postgres.pool import Connection
 # A single statement, so that it sees one state of the episode, whatever is committed or reordered at the same time.
 _SNAPSHOT: Final = """
     with sources as (
-        select a.asset_id, a.segment_id, a.kind, a.committed_version_id, v.object, v.media, v.directions, v.model,
-               coalesce(v.settings->'language'->>'value', v.info->>'language') as language,
-               (select r.user_id from reviews r where r.version_id = v.version_id and r.verdict = 'accepted'
-                order by r.decided_at desc limit 1) as approved_by,
+        select a.asset_id, a.segment_id, a.kind, a.committed_version_id, v.object, v.media,
                (select r.run_id from runs r where r.run_id = a.active_run_id and r.status = 'accepted') as committing
         from assets a left join versions v on v.version_id = a.committed_version_id
         where a.episode_id = $1 and a.deleted_at is null and a.kind in ('video', 'narration', 'music')
@@ -157,8 +154,4 @@ def _source(row: Mapping[str, Any] | None) -> FilmSource | None:
         version_id=row["committed_version_id"],
         object=ObjectRef(**row["object"]) if row["object"] else None,
         media=Media(**(row["media"] or {})),
-        directions=row["directions"] or "",
-        model=row["model"],
-        approved_by=row["approved_by"],
-        language=row["language"],
     )

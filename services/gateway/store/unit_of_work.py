@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+from services.gateway.domain.errors import does_not_fit
 from services.gateway.domain.event_log import StreamEvent
 from services.gateway.domain.quotas import Quotas
 from services.gateway.store.accounts import AccountRepository
@@ -22,6 +23,7 @@ from services.gateway.store.uploads import UploadRepository
 from services.gateway.store.versions import VersionRepository
 from shared.contracts.base import Event
 from shared.contracts.catalogue import Catalogue
+from shared.core.errors import Permanent
 from shared.jobs import queue as jobs
 from shared.messaging import outbox
 from shared.messaging.events import Cause, Message, Publisher
@@ -137,6 +139,13 @@ class Store:
     def _command_id(self) -> str:
         """The correlation id of everything that this command causes."""
         return self.new_id()
+
+    def check_size(self, event: Event, what_to_shorten: str) -> None:
+        """Call it before the first write. Raises Refusal invalid for an event that no broker takes."""
+        try:
+            outbox.body_of(event)
+        except Permanent as error:
+            raise does_not_fit(what_to_shorten) from error
 
     async def publish(self, project_id: str, owner_id: str, *events: Event, correlation_id: str | None = None) -> None:
         """Writes events to the outbox. By default they are correlated with the message that is applied, or with the

@@ -160,11 +160,15 @@ class PinnedMedia(Value):
     version_id: str
     object: ObjectRef
     media: Media
-    directions: str = ""
-    model: str | None = None
-    approved_by: str | None = Field(None, description="Who approved the version.")
+    directions: str = Field("", description="Empty where `texts_in_complete` is set.")
+    model: str | None = Field(None, description="Null where `texts_in_complete` is set.")
+    approved_by: str | None = Field(
+        None, description="Who approved the version; null where `texts_in_complete` is set."
+    )
     language: str | None = Field(
-        None, description="BCP 47 tag of the speech: as requested, else as the provider spoke it."
+        None,
+        description="BCP 47 tag of the speech: as requested, else as the provider spoke it; null where "
+        "`texts_in_complete` is set.",
     )
 
 
@@ -191,6 +195,11 @@ class CompileRequested(Event):
     audio: AudioConfig = AudioConfig()
     captions: CaptionMode = CaptionMode.SOFT
     output: Output
+    texts_in_complete: bool = Field(
+        False,
+        description="The directions, model, language and approver of the pinned versions are left out: they are those "
+        "of the versions' `complete` events. So the size of the request does not depend on the length of any text.",
+    )
     expires_at: Timestamp = Field(description="The compilation fails if it is not ready by then.")
     batch_id: str | None = None
     actor: Actor
