@@ -82,6 +82,13 @@ async def usage(
             session.table(table)
         total = ", ".join(f"{m.amount} {m.currency}" for m in found.totals) or "nothing"
         session.line(f"Total: {total}", style="bold")
+        if found.unknown:
+            runs = sum(group.unknown_runs for group in found.groups)
+            more = ", ".join(f"{m.amount} {m.currency}" for m in found.unknown)
+            session.line(
+                f"Up to {more} more for {runs} {'run' if runs == 1 else 'runs'} whose provider has not said what it "
+                "charges: `retake runs show RUN` says why."
+            )
     session.emit(found)
 
 

@@ -44,13 +44,16 @@ class Member(Model):
 
 
 class UsageGroup(Model):
-    """`amount` is the known cost, `estimated` the expected cost of active runs."""
+    """`amount` is the known cost, `estimated` the part of it that is an estimate. `unknown_runs` cost up to
+    `unknown_at_most` in addition."""
 
     key: str
     amount: str = "0"
     estimated: str = "0"
     currency: str = "USD"
     runs: int = 0
+    unknown_runs: int = 0
+    unknown_at_most: str = "0"
 
 
 class Usage(Model):
@@ -58,6 +61,7 @@ class Usage(Model):
     group_by: str | None = None
     groups: list[UsageGroup] = []
     totals: list[Money] = []
+    unknown: list[Money] = []
 
 
 class Metrics(Model):

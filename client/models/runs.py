@@ -44,14 +44,21 @@ _TERMINAL = (
 
 
 class Cost(Model):
-    """The cost of a run. `actual` is the amount that the provider reported, if it does."""
+    """The cost of a run. `actual` is the amount that the provider reported, if it does. If the provider may charge and
+    has not said so, both are None, with the `reason` and the bounds."""
 
     estimated: Money | None = None
     actual: Money | None = None
+    reason: str | None = None
+    at_least: Money | None = None
+    at_most: Money | None = None
 
     @property
     def text(self) -> str | None:
-        """`0.078 USD`, or `about 0.078 USD` if it is an estimate; None: free of charge or unknown."""
+        """`0.078 USD`, `about 0.078 USD` if it is an estimate, or `not known, at most 0.078 USD` with the reason; None:
+        free of charge."""
+        if self.reason and self.at_most:
+            return f"not known, at most {self.at_most.amount} {self.at_most.currency}. {self.reason}"
         if self.actual:
             return f"{self.actual.amount} {self.actual.currency}"
         return f"about {self.estimated.amount} {self.estimated.currency}" if self.estimated else None

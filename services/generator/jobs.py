@@ -22,6 +22,7 @@ from services.generator.commands.runs import (
 )
 from services.generator.domain.attempts import Attempt
 from services.generator.domain.backoff import retry_delay
+from services.generator.domain.calls import ASKED_FOR
 from services.generator.domain.runs import Lane
 from services.generator.providers.base import RemoteProvider
 from services.generator.store.calls import CallRepository
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S: Final = 5.0  # a run that waits for a limit is reported this soon
 CANCELLATIONS_AT_ONCE: Final = 20
+ASK_AGAIN_S: Final = 600.0  # after which a provider is asked again what it charges for a call that did not finish
 
 
 def run_kinds(generator: RunGenerator, at_once: Mapping[Lane, int], limits: JobLimits) -> Mapping[str, JobKind]:
@@ -70,16 +72,18 @@ def cancel_orphan_kind(
 
     async def run(claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(call_id=claim.job_id):
+            delay_s: float | None = None
             try:
-                await cancel_orphan(claim.job_id, providers, calls, clock)
+                if not await cancel_orphan(claim.job_id, providers, calls, clock):
+                    delay_s = ASK_AGAIN_S
             except RetakeError as e:
                 log.warning("call.not_cancelled", code=e.code, cause=e.cause, attempt=claim.attempt)
                 delay_s = retry_delay(claim.attempt + 1, random=random())
-                async with transaction(pool) as connection:
-                    await reschedule(connection, claim, clock.now() + timedelta(seconds=delay_s))
-                return
             async with transaction(pool) as connection:
-                await finish(connection, claim)
+                if delay_s is None:
+                    await finish(connection, claim)
+                else:
+                    await reschedule(connection, claim, clock.now() + timedelta(seconds=delay_s))
 
     return JobKind(run, CANCELLATIONS_AT_ONCE)
 
@@ -109,13 +113,15 @@ class RunSweep:
         async with transaction(self.pool) as connection:
             sweeps = self.sweeps(connection)
             await requeue_runs_without_job(sweeps, now)
-            await sweeps.cancel_orphans(SWEEP_LIMIT)
+            await sweeps.cancel_orphans(now - ASKED_FOR, SWEEP_LIMIT)
             await announce_waiting_for_limit(sweeps, now)
             ended = await fail_overdue_runs(
                 sweeps, now, queued_for=self.limits.queued_for, generating_for=self.limits.generating_for
             )
             active, oldest = await sweeps.count_active()
             status = await sweeps.limiter_status()
+            unknown = await sweeps.unknown_charges()
         for run in ended:
             metrics.run_ended(run)
         metrics.runs_swept(active, (now - oldest).total_seconds() if oldest else 0.0, status.waiting, status.halted)
+        metrics.charges_swept(unknown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -23,6 +24,11 @@ PROVIDER = Histogram(
 PAID = Counter(
     "retake_provider_cost_total", "Cost of provider calls, by the price of the model", ["provider", "model", "currency"]
 )
+UNKNOWN = Gauge(
+    "retake_provider_cost_unknown",
+    "Price of calls that did not finish, and for which the provider may charge but does not say so, at the last sweep",
+    ["provider", "model", "currency"],
+)
 THROTTLED = Counter("retake_provider_throttled_total", "Rate limit responses of a provider", ["provider"])
 WAITING = Gauge("retake_provider_waiting", "Runs that wait for a provider's limit, at the last sweep", ["limit"])
 BREAKER = Gauge(
@@ -38,6 +44,13 @@ def run_ended(run: Run) -> None:
 
 def provider_called(provider: str, model: str | None, seconds: float, outcome: str) -> None:
     PROVIDER.labels(provider, model or "", outcome).observe(seconds)
+
+
+def charges_swept(unknown: Mapping[tuple[str, str, str], Decimal]) -> None:
+    """`unknown` amounts by provider, model and currency."""
+    UNKNOWN.clear()
+    for labels, at_most in unknown.items():
+        UNKNOWN.labels(*labels).set(float(at_most))
 
 
 def runs_swept(

@@ -139,15 +139,30 @@ class Quality(Value):
     reasons: dict[str, str] = Field({}, description="Measure or score -> why it is null.")
 
 
+class UnknownCharge(Value):
+    """What providers may charge for calls that were stopped, and have not told."""
+
+    calls: int = Field(description="Number of calls whose charge is not known.")
+    at_most: str = Field(
+        description="The price of these calls, had they finished; a decimal number as a string.", examples=["0.36"]
+    )
+    reason: str = Field(description="Why it is not known, as a sentence for users.")
+
+
 class Cost(Value):
     """What the provider calls of a run or version cost."""
 
-    amount: str = Field(description="Decimal number as a string.", examples=["0.36"])
+    amount: str = Field(
+        description="Decimal number as a string; without the calls whose charge is `unknown`.", examples=["0.36"]
+    )
     currency: str = Field("USD", description="ISO 4217 code.")
     basis: Literal["reported", "estimated"] = Field(
         "estimated", description="`reported` by the provider, or `estimated` from the catalogue's price."
     )
     calls: int = Field(0, description="Number of provider calls.")
+    unknown: UnknownCharge | None = Field(
+        None, description="Calls whose charge is not known; told again once it is. Null: all is known."
+    )
 
 
 class Problem(Value):

@@ -20,8 +20,10 @@ from services.gateway.commands.versions import RegisterVersion, register_version
 from services.gateway.domain.accounts import Caller, Role
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.quotas import Quotas
+from services.gateway.queries.base import costs
 from shared.contracts.events.gateway import DecisionSubmitted, RegenerateRequested
-from shared.contracts.values import AssetKind
+from shared.contracts.values import AssetKind, Cost, UnknownCharge
+from tests.support import events
 from tests.support.gateway_harness import GatewayHarness
 
 
@@ -381,6 +383,30 @@ async def test_the_spend_cap_is_refused_early(w: GatewayHarness) -> None:
         "cap": {"amount": "2.50", "currency": "USD", "period": "month"},
         "spent": {"amount": "2.5", "currency": "USD"},
     }
+
+
+async def test_a_cost_that_no_one_tells_counts_as_what_it_is_at_most_and_is_shown_with_its_reason(
+    w: GatewayHarness,
+) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await w.do(start_run, caller, StartRun(asset, model="bytedance/seedream-4"))
+    run = await w.run(run_id.run_id)
+    unknown = UnknownCharge(calls=1, at_most="2.5", reason="The provider does not say.")
+    told = Cost(amount="0.25", calls=1, unknown=unknown)
+    cancelled = events.failed(
+        run_id=run["run_id"], asset_id=asset, outcome="cancelled", run_rev=3, cost=told, problem=events.problem()
+    )
+    await w.deliver(events.message(cancelled))
+    await w.do(change_settings, caller, ChangeSettings(1, {"spend_cap": {"amount": "2.70"}}))
+    paid = StartRun(asset, model="bytedance/seedream-4")
+    refusal = await refused("spend-cap-reached", w.do(start_run, caller, paid))
+    assert refusal.extensions["spent"] == {"amount": "2.75", "currency": "USD"}
+    shown = costs((await w.run(run["run_id"]))["cost"])
+    assert (shown.estimated, shown.actual, shown.reason) == (None, None, "The provider does not say.")
+    assert shown.at_least and shown.at_most and (shown.at_least.amount, shown.at_most.amount) == ("0.25", "2.75")
+    settled = cancelled.model_copy(update={"run_rev": 4, "cost": Cost(amount="0.30", calls=2)})
+    await w.deliver(events.message(settled))
+    await w.do(start_run, caller, paid)
 
 
 async def test_what_costs_nothing_is_never_refused_for_money(w: GatewayHarness) -> None:

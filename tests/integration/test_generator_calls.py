@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from services.generator.domain.calls import CANCEL_ORPHAN, Call, Handle
 from services.generator.domain.runs import Lane
+from services.generator.jobs import AgeLimits
 from services.generator.providers.base import (
     CallFailed,
     CallRunning,
@@ -25,7 +28,7 @@ from services.generator.providers.base import (
     SubmissionUnknown,
 )
 from services.generator.wiring import orphan_kind
-from shared.contracts.values import AssetKind, Cost, Media
+from shared.contracts.values import AssetKind, Cost, Media, ProjectSettings, SpendCap
 from shared.core.errors import Fenced, Permanent, Retryable
 from shared.jobs import queue as jobs
 from shared.postgres.pool import transaction
@@ -48,7 +51,7 @@ class PaidProvider:
     fetched: int = 0
     polls_before_done: int = 1
     faults: dict[str, list[BaseException]] = field(default_factory=dict)
-    charge_of_failure: Cost = field(default_factory=lambda: Cost(amount="0", basis="estimated"))
+    charge_of_cancelled: Cost | None = field(default_factory=lambda: Cost(amount="0.10", basis="estimated"))
     _polled: int = 0
 
     def _fault(self, step: str) -> None:
@@ -69,9 +72,7 @@ class PaidProvider:
         self._fault("poll")
         assert handle["id"] in self.paid.values()
         if handle["id"] in self.cancelled:
-            return CallFailed(
-                Permanent("cancelled", "Cancelled."), Cost(amount="0.10", basis="estimated"), cancelled=True
-            )
+            return CallFailed(Permanent("cancelled", "Cancelled."), self.charge_of_cancelled, cancelled=True)
         self._polled += 1
         return (
             CallRunning(0.5, poll_after_s=0.01)
@@ -234,7 +235,9 @@ async def test_cancelling_stops_the_provider_and_counts_what_it_charges(bench: B
     spent = await bench.pool.fetchval("select spent::text from runs where run_id = $1", request.run_id)
     assert spent == "0.10"
     first, last = await bench.published("failed")
-    assert (first.cost.amount, last.cost.amount, last.cost.calls) == ("0", "0.10", 1), "what was charged later is told"
+    assert (first.cost.amount, first.cost.unknown.calls, first.cost.unknown.at_most) == ("0", 1, "0.03"), "still open"
+    assert "not answered yet" in first.cost.unknown.reason
+    assert (last.cost.amount, last.cost.calls, last.cost.unknown) == ("0.10", 1, None), "what was charged later is told"
     assert last.run_rev > first.run_rev and last.outcome == "cancelled"
 
 
@@ -333,6 +336,70 @@ async def test_a_provider_that_does_not_answer_is_asked_to_stop_again(bench: Ben
     assert await call_states(bench) == ["submitted"]
     await run_abandonments(bench)
     assert await call_states(bench) == ["cancelled"]
+
+
+async def test_what_a_provider_does_not_tell_is_unknown_counts_by_its_price_and_is_asked_for_again(
+    bench: Bench, provider: PaidProvider
+) -> None:
+    provider.polls_before_done, provider.charge_of_cancelled = 10**6, None
+    provider.faults["poll"] = [Killed()]
+    request = await requested(bench)
+    with pytest.raises(Killed):
+        await bench.work(await bench.claim())
+    await bench.handle(events.cancel_requested(target_id=request.run_id))
+    await run_abandonments(bench)
+    told = (await bench.published("failed"))[-1].cost
+    assert (told.amount, told.calls, told.unknown.calls, told.unknown.at_most) == ("0", 0, 1, "0.03")
+    assert "does not say" in told.unknown.reason and await call_states(bench) == ["cancelled"]
+    tight = ProjectSettings(spend_cap=SpendCap(amount="0.05"))
+    refused = await requested(bench, project_settings=tight)
+    await bench.work()
+    problem = (await bench.one("failed", run_id=refused.run_id)).problem
+    assert problem.code == "spend_cap_reached" and "0.03 USD are reserved" in problem.cause
+    await bench.sweep(AgeLimits(timedelta(hours=1), timedelta(hours=1)))
+    metric = generate_latest().decode()
+    assert (
+        'retake_provider_cost_unknown{currency="USD",model="bytedance/seedream-4",provider="replicate"} 0.03' in metric
+    )
+    provider.charge_of_cancelled = Cost(amount="0.01", basis="reported", calls=1)
+    await run_abandonments(bench)
+    told = (await bench.published("failed", run_id=request.run_id))[-1].cost
+    assert (told.amount, told.basis, told.calls, told.unknown) == ("0.01", "reported", 1, None)
+    assert not await bench.pool.fetchval("select count(*) from jobs"), "it has told: nothing is asked again"
+    provider.polls_before_done = 0
+    await requested(bench, project_settings=tight)
+    await bench.work()
+    assert len(await bench.published("preview-ready")) == 1, "there is room again under the cap"
+
+
+async def test_what_never_arrived_is_free_also_if_its_run_was_cancelled_meanwhile(
+    bench: Bench, provider: PaidProvider
+) -> None:
+    provider.faults["before submit"] = [SubmissionUnknown("provider_unsure", "504")]
+    request = await requested(bench)
+    await bench.work()
+    await bench.handle(events.cancel_requested(target_id=request.run_id))
+    await run_abandonments(bench)
+    first, last = await bench.published("failed")
+    assert (first.cost.unknown.at_most, last.cost.unknown, last.cost.amount) == ("0.03", None, "0")
+    assert await call_states(bench) == ["lost"]
+
+
+async def test_a_preview_that_took_two_calls_says_what_is_not_known_of_the_first(
+    bench: Bench, provider: PaidProvider
+) -> None:
+    poll, ended = provider.poll, CallFailed(Retryable("provider_timeout", "Too slow.", delay_s=0), None, cancelled=True)
+
+    async def late(handle: Handle) -> Any:
+        provider.poll = poll  # type: ignore[method-assign]
+        return ended
+
+    provider.poll = late  # type: ignore[method-assign]
+    await requested(bench)
+    await bench.run_due()
+    await bench.run_due()
+    cost = (await bench.one("preview-ready")).cost
+    assert (cost.amount, cost.calls, cost.unknown.calls, cost.unknown.at_most) == ("0.25", 1, 1, "0.03")
 
 
 async def test_a_worker_past_its_lease_does_not_pay(bench: Bench, provider: PaidProvider) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -130,12 +131,21 @@ def _place(after: str, by: str) -> str | int:
 
 def money(cost: Mapping[str, Any] | None, basis: str) -> Money | None:
     """The amount if it is known on that basis (estimated or reported)."""
-    if not cost or cost.get("basis") != basis:
+    if not cost or cost.get("basis") != basis or cost.get("unknown"):
         return None
     return Money(amount=cost["amount"], currency=cost["currency"])
 
 
 def costs(cost: Mapping[str, Any] | None) -> Costs:
+    if cost and (unknown := cost.get("unknown")):
+        at_most = Decimal(cost["amount"]) + Decimal(unknown["at_most"])
+        return Costs(
+            estimated=None,
+            actual=None,
+            reason=unknown["reason"],
+            at_least=Money(amount=cost["amount"], currency=cost["currency"]),
+            at_most=Money(amount=str(at_most), currency=cost["currency"]),
+        )
     return Costs(estimated=money(cost, "estimated"), actual=money(cost, "reported"))
 
 

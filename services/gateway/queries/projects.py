@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from services.gateway.api.schemas.accounts import Member, MemberList
@@ -58,7 +59,9 @@ _USAGE: Final = {
 
 _SPENT: Final = """
     select {group} as part, cost_currency as currency, count(*) as runs, sum(cost_amount) as amount,
-           coalesce(sum(cost_amount) filter (where cost ->> 'basis' = 'estimated'), 0) as estimated
+           coalesce(sum(cost_amount) filter (where cost ->> 'basis' = 'estimated'), 0) as estimated,
+           count(*) filter (where cost_unknown > 0) as unknown_runs,
+           sum(cost_unknown) as unknown_at_most
     from runs
     where project_id = $1 and ($2::timestamptz is null or created_at >= $2)
       and ($3::timestamptz is null or created_at < $3)
@@ -119,10 +122,20 @@ class ProjectQueries(QueryBase):
                 amount=str(r["amount"]),
                 currency=r["currency"],
                 estimated=str(r["estimated"]),
+                unknown_runs=r["unknown_runs"],
+                unknown_at_most=str(r["unknown_at_most"]),
             )
             for r in rows
         ]
-        return Usage(project_id=project_id, from_=start, to=end, group_by=group_by, totals=_totals(rows), groups=groups)
+        return Usage(
+            project_id=project_id,
+            from_=start,
+            to=end,
+            group_by=group_by,
+            totals=_totals(rows, "amount"),
+            unknown=[m for m in _totals(rows, "unknown_at_most") if Decimal(m.amount)],
+            groups=groups,
+        )
 
     async def metrics(self, project_id: str, episode_id: str | None) -> Metrics:
         found = await review_metrics(self._connection, project_id, episode_id)
@@ -219,8 +232,8 @@ def _member(row: Row) -> Member:
     )
 
 
-def _totals(rows: list[Row]) -> list[Money]:
+def _totals(rows: list[Row], column: str) -> list[Money]:
     totals: dict[str, Any] = {}
     for row in rows:
-        totals[row["currency"]] = totals.get(row["currency"], 0) + row["amount"]
+        totals[row["currency"]] = totals.get(row["currency"], 0) + row[column]
     return [Money(amount=str(amount), currency=currency) for currency, amount in totals.items()]

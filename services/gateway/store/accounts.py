@@ -45,7 +45,7 @@ _REQUESTED: Final = """
     where source = 'generate' and actor ->> 'user_id' = $1 and created_at > $2
 """
 _SPENT_BY: Final = """
-    select coalesce(sum(cost_amount), 0) from runs
+    select coalesce(sum(cost_amount + cost_unknown), 0) from runs
     where source = 'generate' and actor ->> 'user_id' = $1 and created_at >= $2 and cost_currency = $3
 """
 

@@ -17,7 +17,7 @@ _PROJECT: Final = """
     from projects where project_id = $1 and deleted_at is null
 """
 _SPENT: Final = """
-    select coalesce(sum(cost_amount), 0) from runs
+    select coalesce(sum(cost_amount + cost_unknown), 0) from runs
     where project_id = $1 and cost_currency = $2 and ($3::timestamptz is null or created_at >= $3)
 """
 

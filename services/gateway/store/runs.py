@@ -92,7 +92,12 @@ class RunRepository:
         later than the old one."""
         updated_at = strictly_after(run.updated_at, at)
         if cost := changes.get("cost"):
-            changes |= {"cost_amount": Decimal(cost["amount"]), "cost_currency": cost["currency"]}
+            unknown = cost.get("unknown") or {}
+            changes |= {
+                "cost_amount": Decimal(cost["amount"]),
+                "cost_unknown": Decimal(unknown.get("at_most", 0)),
+                "cost_currency": cost["currency"],
+            }
         await update_later(
             self._db,
             "runs",

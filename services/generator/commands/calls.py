@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from services.generator.domain.calls import Call, CallState, Handle
+from services.generator.domain.calls import ASKED_FOR, OPEN, Call, CallState, Handle
 from services.generator.domain.problems import UNEXPECTED, problem_of
 from services.generator.providers.base import (
     CallFailed,
@@ -33,7 +33,7 @@ from services.generator.store.calls import CallRepository
 from services.generator.store.limiter import ProviderLimiter
 from shared.contracts.messages import message, problem_text
 from shared.core.clock import Clock
-from shared.core.errors import RetakeError, Retryable
+from shared.core.errors import Permanent, RetakeError, Retryable
 
 log = structlog.get_logger(__name__)
 
@@ -115,10 +115,8 @@ class RemoteMaker:
                     await self.clock.sleep(poll_after_s)
                 case CallSucceeded():
                     return status
-                case CallFailed(error, cost, cancelled):
-                    await self.calls.record_cost(call, cost)
-                    state = CallState.CANCELLED if cancelled else CallState.FAILED
-                    await self.calls.finish(call, state, problem_of(error))
+                case CallFailed(error):
+                    await _record_failure(self.calls, call, status)
                     raise error
 
 
@@ -146,9 +144,14 @@ async def reconcile_call(provider: RemoteProvider, calls: CallRepository, call: 
     """A call whose answer was lost, with the handle of its prediction; None if the request never arrived.
 
     Raises Retryable while that is unknown, or if another call adopted the same prediction a moment ago: each
-    prediction belongs to one call.
+    prediction belongs to one call. Raises Permanent if it can never be known.
     """
-    handle = await provider.find_orphan(call, await calls.neighbours(call))
+    try:
+        handle = await provider.find_orphan(call, await calls.neighbours(call))
+    except Permanent as e:
+        if not isinstance(e, ProviderHalted):
+            await calls.finish(call, CallState.LOST, problem_of(e), may_be_charged=True)
+        raise
     if handle is None:
         log.warning("call.lost", call_id=call.call_id)
         await calls.finish(call, CallState.LOST)
@@ -160,30 +163,49 @@ async def reconcile_call(provider: RemoteProvider, calls: CallRepository, call: 
     return adopted
 
 
+async def _record_failure(calls: CallRepository, call: Call, failure: CallFailed) -> None:
+    if failure.cost is not None:
+        await calls.record_cost(call, failure.cost)
+    state = CallState.CANCELLED if failure.cancelled else CallState.FAILED
+    await calls.finish(call, state, problem_of(failure.error), may_be_charged=failure.cost is None)
+
+
 async def cancel_orphan(
     call_id: str, providers: Mapping[str, RemoteProvider], calls: CallRepository, clock: Clock
-) -> None:
-    """Cancels a call whose run has ended, and records what the provider charges for it.
+) -> bool:
+    """Cancels a call whose run has ended, and records what the provider charges for it, or asks again what it charges
+    for one that has ended. False while the provider does not say so and may yet.
 
-    Raises Retryable while the provider does not answer.
+    Raises Retryable while the provider does not answer, Permanent if it can never be known.
     """
     call = await calls.get(call_id)
     provider = providers.get(call.provider) if call else None
-    if call is None or provider is None or call.state not in (CallState.INTENDED, CallState.SUBMITTED):
-        return None
-    submitted = call if call.handle is not None else await reconcile_call(provider, calls, call)
-    if submitted is None or submitted.handle is None:
-        return None
-    handle = submitted.handle
-    outcome = await provider.cancel(handle)
-    log.info("call.cancelled", call_id=call_id, run_id=call.run_id, outcome=outcome)
+    if call is None or provider is None:
+        return True
+    if call.state in OPEN:
+        submitted = call if call.handle is not None else await reconcile_call(provider, calls, call)
+        if submitted is None or submitted.handle is None:
+            return True
+        outcome = await provider.cancel(submitted.handle)
+        log.info("call.cancelled", call_id=call_id, run_id=call.run_id, outcome=outcome)
+        return await _record_end(provider, submitted, submitted.handle, calls, clock)
+    if call.charge_unknown and call.handle is not None:
+        return await _record_end(provider, call, call.handle, calls, clock)
+    return True
+
+
+async def _record_end(
+    provider: RemoteProvider, call: Call, handle: Handle, calls: CallRepository, clock: Clock
+) -> bool:
+    """False if what the call costs is not known, and the provider may say so later."""
     while True:
         match await provider.poll(handle):
             case CallRunning(_, poll_after_s):
                 await clock.sleep(poll_after_s)
             case CallSucceeded(_, cost):
                 await calls.record_cost(call, cost)
-                return await calls.finish(call, CallState.SUCCEEDED)
-            case CallFailed(_, cost, cancelled):
-                await calls.record_cost(call, cost)
-                return await calls.finish(call, CallState.CANCELLED if cancelled else CallState.FAILED)
+                await calls.finish(call, CallState.SUCCEEDED)
+                return True
+            case CallFailed(_, cost) as failure:
+                await _record_failure(calls, call, failure)
+                return cost is not None or clock.now() - call.intended_at > ASKED_FOR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -26,9 +26,15 @@ class CallState(StrEnum):
     LOST = "lost"  # the request never arrived
 
 
+OPEN: Final = frozenset({CallState.INTENDED, CallState.SUBMITTED})
+ASKED_FOR: Final = timedelta(minutes=90)
+"""For how long, from its intent, a provider is asked what it charges for a call that did not finish: until its own
+deadline (half an hour), and as long as it keeps the call (an hour)."""
+
+
 @dataclass(frozen=True)
 class Call:
-    """One row. `cost` is set once the provider has finished."""
+    """One row. `cost` is set once the provider has finished; `charge_unknown` if it ended and may be charged for."""
 
     call_id: str
     run_id: str
@@ -39,4 +45,5 @@ class Call:
     handle: Handle | None
     cost: Cost | None
     intended_at: datetime
+    charge_unknown: bool = False
     request: Mapping[str, Any] | None = None  # what `RemoteProvider.prepare` returned

@@ -33,9 +33,10 @@ class Quote:
     def of(self, units: Decimal) -> Decimal:
         return (units / _PER_UNIT.get(self.unit, 1) * self.amount).quantize(_SMALLEST)
 
-    def cost(self, units: float | None, *, complete: bool) -> Cost:
-        """`units` as counted by the provider; without a count, the expected units of a completed call, else 0."""
-        counted = Decimal(str(units)) if units is not None else self.expected if complete else Decimal(0)
+    def cost(self, units: float | None = None) -> Cost:
+        """`units` as counted by the provider; without a count, the expected units, as for a completed call. Of a call
+        that did not complete, and for which the provider counts nothing, the cost is unknown: None, not this."""
+        counted = Decimal(str(units)) if units is not None else self.expected
         return Cost(amount=f"{self.of(counted).normalize():f}", currency=self.currency, basis="estimated", calls=1)
 
     def stored(self) -> dict[str, str]:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from services.generator.domain.states import RunState
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.events.generator import Complete, Failed, PreviewReady, Progress
-from shared.contracts.values import Actor, Cost, Problem, Ref, Settings, Version
+from shared.contracts.messages import message
+from shared.contracts.values import Actor, Cost, Problem, Ref, Settings, UnknownCharge, Version
 from shared.messaging.events import Cause
 
 
@@ -33,6 +34,9 @@ class Spent:
     currency: str = "USD"
     estimated: bool = False
     calls: int = 0
+    unknown_calls: int = 0
+    unknown_at_most: Decimal = Decimal(0)
+    unknown_reason: str | None = None  # a code of the catalogue of messages
 
     @property
     def cost(self) -> Cost:
@@ -41,7 +45,15 @@ class Spent:
             currency=self.currency,
             calls=self.calls,
             basis="estimated" if self.estimated else "reported",
+            unknown=self._unknown,
         )
+
+    @property
+    def _unknown(self) -> UnknownCharge | None:
+        if not self.unknown_calls or not self.unknown_reason:
+            return None
+        at_most = f"{self.unknown_at_most.normalize():f}"
+        return UnknownCharge(calls=self.unknown_calls, at_most=at_most, reason=message(self.unknown_reason))
 
 
 @dataclass(frozen=True)

@@ -109,10 +109,11 @@ class CallSucceeded:
 
 @dataclass(frozen=True)
 class CallFailed:
-    """The call failed or was cancelled; `cost` is what is charged nevertheless."""
+    """The call failed or was cancelled; `cost` is what is charged nevertheless, None if the provider may charge but
+    does not say what. Such a call counts by its price under the spend cap, and is polled again for an hour."""
 
     error: RetakeError
-    cost: Cost
+    cost: Cost | None
     cancelled: bool = False
 
 

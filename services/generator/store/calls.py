@@ -16,7 +16,7 @@ from services.generator.domain.problems import spend_cap_currency, spend_cap_rea
 from services.generator.domain.runs import failed
 from services.generator.domain.states import RunState
 from services.generator.providers.base import CandidateRequest
-from services.generator.store.rows import RUN, run_of
+from services.generator.store.rows import RUN, UNKNOWN_CHARGES, run_of
 from shared.contracts.values import Cost, Problem, SpendCap
 from shared.core.clock import Clock
 from shared.core.errors import Fenced, Permanent
@@ -30,17 +30,19 @@ from shared.postgres.retry import retryable_transaction
 # can be confused with it.
 _AROUND: Final = "interval '2 hours'"
 _CALL: Final = """call_id, run_id, position, provider, model, state, handle, amount, currency, estimated, intended_at,
-    request"""
+    charge_unknown, request"""
 
 _LOCK_RUN: Final = """
     select project_id, request->'project_settings'->'spend_cap' as cap from runs
     where run_id = $1 and state = 'generating' and attempt = $2 for update
 """
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(hashtext('spending'), hashtext($1))"
-# The cost of a call counts once it is known; while the call is open, the amount that is reserved for it. UTC months.
+# The cost of a call counts once it is known; until then, also if it is never told, the amount that is reserved for it.
+# UTC months.
 _SPENDING: Final = """
     select coalesce(sum(amount), 0) as spent,
-           coalesce(sum(reserved) filter (where amount is null and state in ('intended', 'submitted')), 0) as reserved
+           coalesce(sum(reserved) filter (where amount is null
+                                            and (charge_unknown or state in ('intended', 'submitted'))), 0) as reserved
     from provider_calls
     where project_id = $1 and currency = $2
       and ($3 = 'total' or intended_at >= date_trunc('month', $4::timestamptz, 'UTC'))
@@ -71,14 +73,32 @@ _NEIGHBOURS: Final = f"""
     where model = $1 and call_id <> $2
       and intended_at between $3::timestamptz - {_AROUND} and $3::timestamptz + {_AROUND}
 """
-_CHARGE: Final = f"""
+# The run before its calls, as when a run ends.
+_LOCK: Final = "select 1 from runs where run_id = $1 for update"
+_CHARGE: Final = """
     with charged as (
-        update provider_calls set amount = $2, currency = $3, estimated = $4 where call_id = $1 and amount is null
+        update provider_calls set amount = $2, currency = $3, estimated = $4, charge_unknown = false
+        where call_id = $1 and amount is null
         returning run_id as charged_run
     )
-    update runs set spent = spent + $2, spent_currency = $3, spent_estimated = spent_estimated or $4, calls = calls + 1,
+    update runs set spent = spent + $2, spent_currency = $3, spent_estimated = spent_estimated or $4, calls = calls + 1
+    from charged where runs.run_id = charged_run returning run_id
+"""
+_FINISH: Final = """
+    update provider_calls
+    set state = $2, problem = $3, ended_at = $4, charge_unknown = $5 and amount is null and reserved > 0
+    where call_id = $1 and state in ('intended', 'submitted')
+"""
+# Clients hear again of a run that has ended once more of its cost is known than when it ended.
+_HAS_ENDED: Final = "(select state in ('failed', 'cancelled') from runs where run_id = $1)"
+_RECOUNT: Final = f"""
+    with untold(number, price, reason) as ({UNKNOWN_CHARGES.format(ended=_HAS_ENDED)})
+    update runs set unknown_calls = number, unknown_at_most = price, unknown_reason = reason,
                     rev = rev + case when state in ('failed', 'cancelled') then 1 else 0 end
-    from charged where runs.run_id = charged_run returning {RUN}, problem
+    from untold
+    where run_id = $1 and ($2 or (unknown_calls, unknown_at_most, unknown_reason) is distinct from
+                                 (number::integer, price, reason))
+    returning {RUN}, problem
 """
 
 
@@ -154,24 +174,38 @@ class CallRepository:
         """
         amount = Decimal(cost.amount)
         async with retryable_transaction(self._pool) as connection:
-            row = await connection.fetchrow(_CHARGE, call.call_id, amount, cost.currency, cost.basis == "estimated")
-            if row is None:
+            await connection.execute(_LOCK, call.run_id)
+            charged = await connection.fetchval(_CHARGE, call.call_id, amount, cost.currency, cost.basis == "estimated")
+            if charged is None:
                 return
-            run = run_of(row)
-            if amount and run.state in (RunState.FAILED, RunState.CANCELLED) and row["problem"]:
-                event = failed(run, Problem.model_validate(row["problem"]))
-                await outbox.publish(connection, self._publisher.messages([event], run.cause))
+            await self._recount(connection, call, charged=amount > 0)
         metrics.PAID.labels(call.provider, call.model, cost.currency).inc(float(amount))
 
-    async def finish(self, call: Call, state: CallState, problem: Problem | None = None) -> None:
-        await self._row(
-            "update provider_calls set state = $2, problem = $3, ended_at = $4 "
-            "where call_id = $1 and state in ('intended', 'submitted')",
-            call.call_id,
-            state,
-            problem.model_dump() if problem else None,
-            self._clock.now(),
-        )
+    async def finish(
+        self, call: Call, state: CallState, problem: Problem | None = None, *, may_be_charged: bool = False
+    ) -> None:
+        """`may_be_charged`: if no cost was recorded, it is unknown; else there is none."""
+        async with retryable_transaction(self._pool) as connection:
+            await connection.execute(_LOCK, call.run_id)
+            await connection.execute(
+                _FINISH,
+                call.call_id,
+                state,
+                problem.model_dump() if problem else None,
+                self._clock.now(),
+                may_be_charged,
+            )
+            await self._recount(connection, call)
+
+    async def _recount(self, connection: Connection, call: Call, *, charged: bool = False) -> None:
+        """What is unknown of the run's cost, after one of its calls has changed."""
+        row = await connection.fetchrow(_RECOUNT, call.run_id, charged)
+        if row is None or not row["problem"]:
+            return
+        run = run_of(row)
+        if run.state in (RunState.FAILED, RunState.CANCELLED):
+            event = failed(run, Problem.model_validate(row["problem"]))
+            await outbox.publish(connection, self._publisher.messages([event], run.cause))
 
     async def get(self, call_id: str) -> Call | None:
         row = await self._row(f"select {_CALL} from provider_calls where call_id = $1", call_id)
@@ -212,5 +246,6 @@ def _call(row: asyncpg.Record) -> Call:
         row["handle"],
         cost,
         row["intended_at"],
+        row["charge_unknown"],
         row["request"],
     )

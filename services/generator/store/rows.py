@@ -20,13 +20,25 @@ from shared.messaging.events import Cause, Message, Publisher
 from shared.postgres.pool import Connection
 
 RUN: Final = """run_id, request, state, rev, settings, provider, model, attempt, failures, step, traceparent,
-    spent, spent_currency, spent_estimated, calls, project_id, owner_id, correlation_id, event_id"""
+    spent, spent_currency, spent_estimated, calls, unknown_calls, unknown_at_most, unknown_reason,
+    project_id, owner_id, correlation_id, event_id"""
 
 _SETTINGS: Final = TypeAdapter(Settings)
 
+# What a run's calls may cost in addition to `spent`. A call that is open when its run fails or is cancelled was sent,
+# or may have been.
+UNKNOWN_CHARGES: Final = """
+    select count(*) as unknown_calls, coalesce(sum(reserved), 0) as unknown_at_most,
+           case when bool_or(charge_unknown) then 'cost.untold' when count(*) > 0 then 'cost.awaited' end
+               as unknown_reason
+    from provider_calls
+    where run_id = $1 and amount is null and reserved > 0
+      and (charge_unknown or (state in ('intended', 'submitted') and {ended}))
+"""
 _END: Final = f"""
-    with ended as (
-        update runs set state = $2, rev = rev + 1, token = null, problem = $5, ended_at = $6, updated_at = $6
+    with untold as ({UNKNOWN_CHARGES.format(ended="$2 in ('failed', 'cancelled')")}), ended as (
+        update runs set state = $2, rev = rev + 1, token = null, problem = $5, ended_at = $6, updated_at = $6,
+                        (unknown_calls, unknown_at_most, unknown_reason) = (select * from untold)
         where run_id = $1 and state = any($3) and ($4::uuid is null or token = $4)
         returning {RUN}
     ), settled as (
@@ -102,6 +114,14 @@ def run_of(row: asyncpg.Record) -> Run:
         attempt=row["attempt"],
         failures=row["failures"],
         step=row["step"],
-        spent=Spent(row["spent"], row["spent_currency"], row["spent_estimated"], row["calls"]),
+        spent=Spent(
+            row["spent"],
+            row["spent_currency"],
+            row["spent_estimated"],
+            row["calls"],
+            row["unknown_calls"],
+            row["unknown_at_most"],
+            row["unknown_reason"],
+        ),
         traceparent=row["traceparent"],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from services.generator.domain.calls import CANCEL_ORPHAN
@@ -30,7 +31,15 @@ _ORPHANS: Final = """
     select c.call_id from provider_calls c join runs r using (run_id)
     where c.state in ('intended', 'submitted') and r.state not in ('queued', 'generating')
       and not exists (select 1 from jobs j where j.job_id = c.call_id)
-    limit $1
+    union all
+    select c.call_id from provider_calls c
+    where c.charge_unknown and c.intended_at > $1 and c.handle is not null
+      and not exists (select 1 from jobs j where j.job_id = c.call_id)
+    limit $2
+"""
+_UNKNOWN: Final = """
+    select provider, model, currency, sum(reserved) as at_most from provider_calls where charge_unknown
+    group by provider, model, currency
 """
 _MARK_WAITING: Final = f"""
     update runs r set rev = rev + 1, step = 'waiting_for_limit', updated_at = $2
@@ -73,9 +82,10 @@ class RunSweepRepository(RunRepository):
         """Runs that were queued or started before these times."""
         return [run_of(r) for r in await self._db.fetch(_OVERDUE, queued_before, generating_before, limit)]
 
-    async def cancel_orphans(self, limit: int) -> int:
-        """Enqueues the cancellation of open calls whose run has ended. Returns their number."""
-        rows = await self._db.fetch(_ORPHANS, limit)
+    async def cancel_orphans(self, asked_since: datetime, limit: int) -> int:
+        """Enqueues the cancellation of open calls whose run has ended, and the question what is charged for those that
+        were sent since then and did not finish. Returns their number."""
+        rows = await self._db.fetch(_ORPHANS, asked_since, limit)
         for r in rows:
             await jobs.enqueue(self._db, r["call_id"], CANCEL_ORPHAN)
         return len(rows)
@@ -91,6 +101,10 @@ class RunSweepRepository(RunRepository):
         waiting = await self._db.fetch(_WAITING, list(exhausted)) if exhausted else []
         halted = await self._db.fetch("select provider, problem->>'code' as code from provider_breakers")
         return LimiterStatus({r["name"]: r["waiting"] for r in waiting}, {r["provider"]: r["code"] for r in halted})
+
+    async def unknown_charges(self) -> dict[tuple[str, str, str], Decimal]:
+        """What calls by provider, model and currency may be charged for that their providers do not tell."""
+        return {(r["provider"], r["model"], r["currency"]): r["at_most"] for r in await self._db.fetch(_UNKNOWN)}
 
     async def count_active(self) -> tuple[dict[str, int], datetime | None]:
         """The number of active runs by state, and since when the oldest queued one has waited."""

@@ -370,7 +370,7 @@ async def test_ends_without_an_output(
     ended = await until_over(provider, await submitted(provider, order()))
     assert isinstance(ended, CallFailed)
     assert (ended.error.code, isinstance(ended.error, Retryable)) == (code, retried)
-    assert (ended.cost.amount == "0") == (code != "output_missing"), "only what succeeded is charged"
+    assert ended.cost and (ended.cost.amount == "0") == (code != "output_missing"), "only what succeeded is charged"
 
 
 @pytest.mark.parametrize(("fault", "code"), [("never_end", "provider_timeout"), ("never_start", "provider_aborted")])
@@ -387,7 +387,7 @@ async def test_cancelling(make: Make, replicate: server.Running) -> None:
     handle = await submitted(provider, order())
     assert await provider.cancel(handle) is CancelOutcome.ACCEPTED
     ended = await until_over(provider, handle)
-    assert isinstance(ended, CallFailed) and ended.cancelled and ended.cost.amount == "0"
+    assert isinstance(ended, CallFailed) and ended.cancelled and ended.cost is None, "it may be charged"
     done = await submitted(provider, order())
     await until_over(provider, done)
     assert await provider.cancel(done) is CancelOutcome.TOO_LATE
@@ -406,7 +406,7 @@ async def test_an_output_that_has_gone_is_said_to_have_gone_and_was_paid(
         await provider.fetch(asked, done, tmp_path)
     assert caught.value.code == "output_gone"
     late = await until_over(provider, handle)
-    assert isinstance(late, CallFailed) and (late.error.code, late.cost.amount) == ("output_gone", "0.03")
+    assert isinstance(late, CallFailed) and late.cost and (late.error.code, late.cost.amount) == ("output_gone", "0.03")
 
 
 @pytest.mark.parametrize(

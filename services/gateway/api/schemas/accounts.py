@@ -46,7 +46,9 @@ class Quota(Resource):
             "projects; null: no limit."
         )
     )
-    spent: Money = Field(description="The cost of your runs since `spent_since`.")
+    spent: Money = Field(
+        description="The cost of your runs since `spent_since`; if a provider may charge and does not say, its price."
+    )
     spent_since: Timestamp = Field(description="The beginning of the calendar month.")
 
 

@@ -196,10 +196,17 @@ class Money(Resource):
 
 
 class Costs(Resource):
-    """The cost."""
+    """What a run or a version cost. What a provider may charge and has not told is null, with its `reason`."""
 
-    estimated: Money | None = Field(description="The cost by the model's price; null: the model has no price.")
+    estimated: Money | None = Field(
+        description="The cost by the model's price; null: the model has no price, or the cost is not known."
+    )
     actual: Money | None = Field(description="The cost that the provider reported; null: not known.")
+    reason: str | None = Field(None, description="Why the cost is not known; null: it is.")
+    at_least: Money | None = Field(None, description="If the cost is not known: the part of it that is.")
+    at_most: Money | None = Field(
+        None, description="If the cost is not known: what it is at most. Spend caps count this much."
+    )
 
 
 class Setting(Resource):

@@ -205,6 +205,10 @@ class UsageGroup(Resource):
     amount: str = Field(description="A decimal number as a string.")
     currency: str = Field(description="The currency code (ISO 4217).")
     estimated: str = Field(description="The part of the amount that is an estimate.")
+    unknown_runs: int = Field(
+        0, description="The number of runs whose cost is not known: the provider may charge, and has not said so."
+    )
+    unknown_at_most: str = Field("0", description="What these runs cost at most, in addition to the amount.")
 
 
 class Usage(Resource):
@@ -218,7 +222,11 @@ class Usage(Resource):
     )
     to: Timestamp | None = Field(description="The end of the period, exclusive; null: unlimited.")
     group_by: str = Field(description="What the groups are formed by.")
-    totals: list[Money] = Field(description="The totals by currency.")
+    totals: list[Money] = Field(description="The totals by currency, without what is not known.")
+    unknown: list[Money] = Field(
+        [],
+        description="By currency, what runs whose cost is not known may cost in addition; each run's `cost` says why.",
+    )
     groups: list[UsageGroup] = Field(description="The spending of each group.")
 
 

@@ -17,7 +17,7 @@ import tenacity
 
 from services.generator.providers.base import SubmissionUnknown
 from services.generator.providers.replicate import errors
-from services.generator.providers.replicate.server_dates import ServerDates
+from services.generator.providers.replicate.server_dates import ServerDates, Skew
 from services.generator.providers.replicate.settings import ReplicateSettings
 from services.generator.providers.replicate.transport import (
     Answer,
@@ -104,8 +104,8 @@ class ReplicateApi:
         """Cancelling twice changes nothing."""
         return await self._object(lambda c: c.predictions.async_cancel(prediction_id))
 
-    async def clock_skew(self) -> timedelta:
-        """Replicate's clock minus ours, by the Date header of an earlier answer, which counts whole seconds.
+    async def clock_skew(self) -> Skew:
+        """Replicate's clock minus ours, by the Date header of an earlier answer.
 
         If there was none yet, the account's list is asked for; whatever it answers has a date. Zero if none ever has.
         """
@@ -115,7 +115,7 @@ class ReplicateApi:
             except Retryable:
                 if self._dates.skew is None:
                     raise
-        return self._dates.skew or timedelta(0)
+        return self._dates.skew or Skew(timedelta(0), timedelta(0))
 
     async def upload(self, name: str, data: bytes, content_type: str) -> str:
         """The URL to use as an input. A file costs nothing and is deleted after a day."""

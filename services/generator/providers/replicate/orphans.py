@@ -14,7 +14,7 @@ from services.generator.providers.replicate.settings import RETENTION_S, Replica
 from shared.core.clock import Clock
 from shared.core.errors import Retryable
 
-# What remains of the clock skew after correction by the Date header, which counts whole seconds.
+# A server may write its Date a little late.
 SLACK: Final = timedelta(seconds=2)
 MAX_PAGES: Final = 20
 # Without inputs nothing distinguishes calls; a run does not wait for longer than this anyway.
@@ -76,8 +76,8 @@ def _answered_by(other: Call, settings: ReplicateSettings) -> datetime:
 async def _rows(api: ReplicateApi, settings: ReplicateSettings, call: Call) -> list[Prediction]:
     """Predictions that were created while the request may have been under way, newest first."""
     skew = await api.clock_skew()
-    first = call.intended_at + skew - SLACK
-    last = call.intended_at + skew + SLACK + timedelta(seconds=settings.settle_s)
+    first = call.intended_at + skew.least - SLACK
+    last = call.intended_at + skew.most + SLACK + timedelta(seconds=settings.settle_s)
     next_page, rows = None, list[Prediction]()
     for _ in range(MAX_PAGES):
         page = await api.list(next_page, created_after=_iso(first), created_before=_iso(last))

@@ -171,11 +171,11 @@ class ReplicateProvider:
             if not self._is_overdue(handle):
                 raise  # it was created: a proxy or a replica that does not know it yet says nothing about it
             self._polls.pop(prediction_id, None)
-            return CallFailed(output_gone("Replicate no longer knows the prediction"), FREE)
+            return CallFailed(output_gone("Replicate no longer knows the prediction"), _unknown_cost(handle))
         status = _status(handle, prediction)
         if isinstance(status, CallRunning) and self._is_overdue(handle):
             await self.cancel(handle)
-            status = CallFailed(_timeout(), FREE, cancelled=True)
+            status = CallFailed(_timeout(), _unknown_cost(handle), cancelled=True)
         if not isinstance(status, CallRunning):
             self._polls.pop(prediction_id, None)
         return status
@@ -213,14 +213,13 @@ class ReplicateProvider:
 
 def _status(handle: Handle, prediction: Prediction) -> CallRunning | CallSucceeded | CallFailed:
     """`aborted` is missing from the client's models; an unknown status counts as running until the deadline."""
-    cost = _cost(handle, prediction, complete=True)
     match prediction.get("status"):
         case "succeeded" if url := output_url(prediction.get("output")):
-            return CallSucceeded({"url": url, "id": handle["id"]}, cost)
+            return CallSucceeded({"url": url, "id": handle["id"]}, _cost(handle, prediction))
         case "succeeded" if prediction.get("data_removed"):
-            return CallFailed(output_gone("Replicate has removed it"), cost)
+            return CallFailed(output_gone("Replicate has removed it"), _cost(handle, prediction))
         case "succeeded":
-            return CallFailed(_output_missing(), cost)
+            return CallFailed(_output_missing(), _cost(handle, prediction))
         case "failed":
             attempt = int(handle.get("attempt", 1))
             return CallFailed(errors.prediction_failed(_text(prediction.get("error")), attempt), FREE)
@@ -228,20 +227,30 @@ def _status(handle: Handle, prediction: Prediction) -> CallRunning | CallSucceed
             cause = "Replicate did not start the prediction in time."
             return CallFailed(Retryable("provider_aborted", cause, errors.LATER), FREE)
         case "canceled":
-            cost = _cost(handle, prediction, complete=False)
+            counted = _counted(handle, prediction)
+            cost = _unknown_cost(handle) if counted is None else _cost(handle, prediction)
             return CallFailed(_cancelled(prediction), cost, cancelled=True)
         case _:
             return CallRunning(_share(prediction), poll_after_s=0.0)
 
 
-def _cost(handle: Handle, prediction: Prediction, *, complete: bool) -> Cost:
+def _cost(handle: Handle, prediction: Prediction) -> Cost:
     """The prediction's metrics times the price: an estimate, because Replicate has no billing API."""
     if not handle.get("price"):
         return FREE
-    price, metrics = Quote.restored(handle["price"]), prediction.get("metrics")
-    counted = metrics.get(_METRIC.get(price.unit, "")) if isinstance(metrics, dict) else None
-    is_number = isinstance(counted, int | float) and not isinstance(counted, bool)
-    return price.cost(counted if is_number else None, complete=complete)
+    return Quote.restored(handle["price"]).cost(_counted(handle, prediction))
+
+
+def _counted(handle: Handle, prediction: Prediction) -> float | None:
+    """How many units Replicate says that it made; None if it does not say."""
+    unit, metrics = (handle.get("price") or {}).get("unit", ""), prediction.get("metrics")
+    counted = metrics.get(_METRIC.get(unit, "")) if isinstance(metrics, dict) else None
+    return counted if isinstance(counted, int | float) and not isinstance(counted, bool) else None
+
+
+def _unknown_cost(handle: Handle) -> Cost | None:
+    """Of a prediction that began and did not finish: "you may still be charged" (replicate.com/docs/topics/billing)."""
+    return None if handle.get("price") else FREE
 
 
 def _text(error: Any) -> str:
