@@ -76,6 +76,15 @@ def test_the_newest_migration_is_the_last_file(service: Service) -> None:
     assert newest_migration(service) == files[-1].partition("_")[0]
 
 
+def test_no_two_migrations_of_a_database_have_one_number() -> None:
+    """Each would be applied alone, and the second one would fail: its number counts as done."""
+    mechanisms = [path.name for path in (SOURCE_ROOT / "shared" / "migrations").glob("*.sql")]
+    for service in Service:
+        own = [path.name for path in (SOURCE_ROOT / "services" / service / "migrations").glob("*.sql")]
+        numbers = [name.partition("_")[0] for name in sorted(mechanisms + own)]
+        assert sorted(set(numbers)) == numbers, f"{service}: {sorted(own)}"
+
+
 async def test_wrong_use_says_what_to_set(postgres: Postgres) -> None:
     code, output = await run("nothing")
     assert (code, "usage: python -m shared.migrate" in output) == (2, True)
