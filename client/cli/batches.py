@@ -14,7 +14,7 @@ from client.cli.film_options import FilmOptions, FilmSettings, parse_segments
 from client.cli.films import OutputOption, save_film
 from client.cli.follow import follow_batch, follow_film
 from client.cli.lookup import find_episode
-from client.cli.options import EpisodeArgument, ProjectOption
+from client.cli.options import Force, ProjectOption, SubjectEpisode, check_output_file
 from client.cli.session import Session
 from client.film_workflow import failures
 from client.models import Batch, BatchStatus
@@ -31,7 +31,7 @@ SkipFirst = Annotated[int | None, typer.Option("--skip-first", min=0, metavar="N
 @command
 async def generate(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     parallel: Annotated[bool, typer.Option("--parallel", help="Generate several segments at the same time.")] = False,
     at_once: AtOnce = None,
     segments: Annotated[
@@ -60,7 +60,7 @@ async def generate(
 
     * `retake generate`
     * `retake generate --parallel --at-once 4`
-    * `retake generate "My film" --segments 2,3`
+    * `retake generate --episode "My film" --segments 2,3`
     """
     policy: dict[str, Any] = {
         "mode": "parallel" if parallel or at_once else "sequential",
@@ -83,7 +83,7 @@ async def generate(
 @command
 async def render(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     output: OutputOption = None,
     at_once: AtOnce = None,
     segments: FilmOptions.Segments = None,
@@ -99,19 +99,24 @@ async def render(
     narration_offset: FilmOptions.NarrationOffset = None,
     captions: FilmOptions.Captions = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the film; Ctrl-C cancels it.")] = True,
+    force: Force = False,
     project: ProjectOption = None,
 ) -> None:
     """Generate all segments, accept them without review, and compile the film.
 
     Examples:
 
-    * `retake render "My film" -o film.mp4`
+    * `retake render --episode "My film" -o film.mp4`
     * `retake render --at-once 4 --transition fade --captions burned`
     """
     settings = FilmSettings(
         segments, transition, at, no_music, loudness, sound, music_gain, captions, no_normalization, true_peak,
         narration_gain, narration_offset,
     )  # fmt: skip
+    if output and not wait:
+        raise UsageError("--output needs the film, and --no-wait does not wait for it.", "Leave one out.")
+    if output:
+        check_output_file(output, force=force)
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         start = client.batches.render(found.id, batch_size=at_once, **settings.fields(found))
@@ -135,7 +140,7 @@ async def render(
 
 @app.command("list")
 @command
-async def list_(session: Session, episode: EpisodeArgument = None, project: ProjectOption = None) -> None:
+async def list_(session: Session, episode: SubjectEpisode = None, project: ProjectOption = None) -> None:
     """List the batches of an episode, newest first."""
     async with session.connect() as client:
         found = await find_episode(client, episode, project)

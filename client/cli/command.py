@@ -7,16 +7,28 @@ import inspect
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from client.cli.exit_codes import Code, code_of
+from client.cli.exit_codes import Code, UsageError, code_of
 from client.cli.session import Session
 from client.errors import ClientError
 
 P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Positional:
+    """In the annotation of an option: its value may be given without the option's name, too. Help lists the option
+    only. `complete` completes it in shells."""
+
+    metavar: str
+    complete: Callable[[str], list[str]]
+
+
 _GATEWAY = "Gateway"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and all other output on stderr.")]
@@ -50,18 +62,42 @@ def command(work: Callable[Concatenate[Session, P], Coroutine[Any, Any, None]]) 
         for name, (annotation, default) in _SHARED.items()
     ]
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    aliases = _aliases(own)
 
     def run(**given: Any) -> None:
         session = Session(**{name: given.pop(name) for name in _SHARED})
-        code = execute(session, lambda: work(session, **given))  # type: ignore[call-arg]
+        positional = {name: given.pop(alias.name) for name, alias in aliases.items()}
+        code = execute(session, lambda: work(session, **_merged(given, positional)))  # type: ignore[call-arg]
         if code:
             raise typer.Exit(code)
 
     run.__name__ = work.__name__
     run.__doc__ = work.__doc__
-    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    parameters = [*own, *aliases.values(), *shared]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _aliases(options: list[inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    """By the name of the option: the argument that may take its place."""
+    found = {}
+    for option in options:
+        for mark in getattr(option.annotation, "__metadata__", ()):
+            if isinstance(mark, Positional):
+                argument = typer.Argument(metavar=mark.metavar, hidden=True, autocompletion=mark.complete)
+                found[option.name] = option.replace(
+                    name=f"{option.name}_argument", annotation=Annotated[str | None, argument]
+                )
+    return found
+
+
+def _merged(given: dict[str, Any], positional: dict[str, Any]) -> dict[str, Any]:
+    """Raises UsageError if a value is given both ways."""
+    for name, value in positional.items():
+        if value is not None and given[name] is not None:
+            raise UsageError(f"The {name} is given twice: {value!r} and --{name} {given[name]!r}.", "Leave one out.")
+    return given | {name: value for name, value in positional.items() if value is not None}
 
 
 def execute(session: Session, work: Callable[[], Coroutine[Any, Any, None]]) -> int:

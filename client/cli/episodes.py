@@ -15,7 +15,7 @@ from client.cli.exit_codes import UsageError
 from client.cli.film_options import parse_segments
 from client.cli.film_plan import read_script
 from client.cli.lookup import find_episode, find_or_create_project, find_project
-from client.cli.options import EpisodeArgument, Limit, NewProjectOption, ProjectOption, Yes
+from client.cli.options import Limit, NewProjectOption, ProjectOption, SubjectEpisode, Yes, named
 from client.cli.prompts import confirm
 from client.cli.screen import percent, transfer
 from client.cli.session import Session
@@ -148,7 +148,7 @@ async def new(
 @command
 async def edit(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="New title.")] = None,
     description: DescriptionOption = None,
     size: SizeOption = None,
@@ -175,11 +175,15 @@ async def edit(
 @command
 async def delete(
     session: Session,
-    episode: Annotated[str, typer.Argument(metavar="EPISODE", help="Id or title.")],
+    episode: SubjectEpisode = None,
     yes: Yes = False,
     project: ProjectOption = None,
 ) -> None:
-    """Delete an episode with all its versions and films. This cannot be undone."""
+    """Delete an episode with all its versions and films. This cannot be undone.
+
+    The episode must be named.
+    """
+    episode = named(episode, "episode")
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         await confirm(
@@ -194,7 +198,7 @@ async def delete(
 @command
 async def order(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="3,1,2", help="New order: every present number exactly once.")
     ] = None,
@@ -222,7 +226,7 @@ async def order(
 
 @app.command("status")
 @command
-async def status(session: Session, episode: EpisodeArgument = None, project: ProjectOption = None) -> None:
+async def status(session: Session, episode: SubjectEpisode = None, project: ProjectOption = None) -> None:
     """Count the completed, approved, rejected, failed and pending segments of an episode."""
     async with session.connect() as client:
         found = await client.episodes.status((await find_episode(client, episode, project)).id)
@@ -239,7 +243,7 @@ async def status(session: Session, episode: EpisodeArgument = None, project: Pro
 @command
 async def log(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     limit: Limit = 30,
     project: ProjectOption = None,
 ) -> None:
@@ -291,7 +295,7 @@ async def list_(session: Session, project: ProjectOption = None) -> None:
 @command
 async def show(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     project: ProjectOption = None,
 ) -> None:
     """Show the segments of an episode with the state of their assets."""

@@ -21,7 +21,7 @@ from client.cli.completion import episodes
 from client.cli.exit_codes import UsageError, WorkFailed
 from client.cli.films import find_film
 from client.cli.lookup import is_id
-from client.cli.options import ProjectOption, check_output_file
+from client.cli.options import EpisodeOption, Force, ProjectOption, check_output_file
 from client.cli.screen import transfer
 from client.cli.session import Session
 from client.errors import NotFound, ProblemError
@@ -39,8 +39,8 @@ async def export(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="FILM_OR_EPISODE",
-            help="Id of a film, or id or title of an episode for its newest film.  [default: the newest episode]",
+            metavar="FILM",
+            help="Id of the film.  [default: the newest of the episode]",
             autocompletion=episodes,
         ),
     ] = None,
@@ -48,7 +48,8 @@ async def export(
         Path, typer.Option("--output", "-o", metavar="DIR|FILE.zip", help="Folder, or ZIP archive, to write.")
     ] = Path("handover"),
     with_film: Annotated[bool, typer.Option("--with-film", help="Include the finished film as film.mp4.")] = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite existing files.")] = False,
+    force: Force = False,
+    episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
     """Export a film for an editing program: its timeline (OpenTimelineIO), media and captions.
@@ -57,8 +58,10 @@ async def export(
     timeline.otio with DaVinci Resolve, or with another program through the OpenTimelineIO adapters.
     """
     _check_output(output, force)
+    if source is not None and episode is not None:
+        raise UsageError("FILM and --episode exclude each other.", "Leave one out.")
     async with session.connect() as client:
-        film = await _find_film(client, source, project)
+        film = await _find_film(client, source or episode, project)
         with _temporary_folder(output) as folder:
             sizes = await _download_all(session, client, film, folder, with_film)
             await asyncio.to_thread(_move, folder, output)
@@ -80,8 +83,7 @@ async def export(
 def _check_output(output: Path, force: bool) -> None:
     """Raise UsageError, before anything is downloaded, if the export could not be written."""
     if _is_archive(output):
-        check_output_file(output)
-        occupied = output.exists()
+        check_output_file(output, force=force)
     else:
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file.", "Give a folder, or a name that ends in .zip, with --output.")
@@ -89,9 +91,8 @@ def _check_output(output: Path, force: bool) -> None:
             raise UsageError(
                 f"The folder {output.absolute().parent} does not exist.", "Create it, or choose another --output."
             )
-        occupied = output.is_dir() and any(output.iterdir())
-    if occupied and not force:
-        raise UsageError(f"{output} exists.", "Choose another --output, or overwrite it with --force.")
+        if not force and output.is_dir() and any(output.iterdir()):
+            raise UsageError(f"{output} exists.", "Choose another --output, or overwrite it with --force.")
 
 
 def _is_archive(output: Path) -> bool:
@@ -99,6 +100,7 @@ def _is_archive(output: Path) -> bool:
 
 
 async def _find_film(client: AsyncRetake, source: str | None, project: str | None) -> Compilation:
+    """`source`: the id of a film, or the id or title of an episode."""
     try:
         film = await find_film(client, source if source and is_id(source) else None, source, project)
     except NotFound:
@@ -106,7 +108,9 @@ async def _find_film(client: AsyncRetake, source: str | None, project: str | Non
     if film.status != "completed":
         raise UsageError(f"This film is {film.status}.", "See the completed films: retake films list")
     if not film.timeline_url:
-        raise UsageError("This film has no timeline.", f"Compile it again: `retake compile {film.episode_id}`.")
+        raise UsageError(
+            "This film has no timeline.", f"Compile it again: `retake compile --episode {film.episode_id}`."
+        )
     return film
 
 

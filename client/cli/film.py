@@ -17,7 +17,7 @@ from client.cli.films import film_warnings, save_film
 from client.cli.follow import watch_episode
 from client.cli.local_system import running
 from client.cli.lookup import find_episode, find_or_create_project
-from client.cli.options import NewProjectOption, check_output_file
+from client.cli.options import Force, NewProjectOption, check_output_file
 from client.cli.preview import ask_decision, present, review_line
 from client.cli.prompts import choose
 from client.cli.screen import transfer
@@ -59,9 +59,8 @@ async def film(
     ] = None,
     no_music: Annotated[bool, typer.Option("--no-music", help="Leave the music out.")] = False,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")] = Path("film.mp4"),
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Accept all previews without review, and overwrite the output file.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept all previews without review.")] = False,
+    force: Force = False,
     transition: Annotated[
         str | None, typer.Option("--transition", help="cut, fade or dissolve.  [default: the script's, else dissolve]")
     ] = None,
@@ -81,7 +80,7 @@ async def film(
     plan = make_plan(photos or [], script, music, no_music, title, seconds, transition, episode)
     for warning in plan.warnings:
         session.warn(warning)
-    await _check_output(session, output, yes)
+    await _check_output(session, output, yes, force)
     async with running(session) as client:
         found = await _find_or_create_episode(session, client, plan, project, episode)
         try:
@@ -92,16 +91,16 @@ async def film(
             raise
 
 
-async def _check_output(session: Session, output: Path, yes: bool) -> None:
+async def _check_output(session: Session, output: Path, yes: bool, force: bool) -> None:
     """Raise UsageError, before anything is started, if the film could not be reviewed or written."""
-    check_output_file(output)
+    check_output_file(output, force=force or not yes)
     if yes:
         return
     if not session.can_ask:
         raise UsageError(
             "Reviewing previews needs an interactive terminal.", "Add --yes to accept all of them without review."
         )
-    if output.exists() and await choose(session, f"{output} exists. Overwrite it? [y/n]", "yn") == "n":
+    if output.exists() and not force and await choose(session, f"{output} exists. Overwrite it? [y/n]", "yn") == "n":
         raise UsageError(f"{output} was not overwritten.", "Choose another file with --output.")
 
 
@@ -161,5 +160,5 @@ def _check(batch: Batch, episode: Episode) -> None:
         raise WorkFailed(
             f"Some assets could not be generated:\n  {cause}",
             f"Continue with `retake film --episode {episode.id}`, "
-            f"or compile the available segments with `retake compile {episode.id}`.",
+            f"or compile the available segments with `retake compile --episode {episode.id}`.",
         )

@@ -15,7 +15,7 @@ from client.cli.exit_codes import UsageError
 from client.cli.film_options import FilmOptions, FilmSettings
 from client.cli.follow import watch_episode
 from client.cli.lookup import find_episode
-from client.cli.options import EpisodeArgument, EpisodeOption, ProjectOption, check_output_file
+from client.cli.options import EpisodeOption, Force, ProjectOption, SubjectEpisode, check_output_file
 from client.cli.screen import transfer
 from client.cli.session import Session
 from client.film_workflow import compile_film, download_film
@@ -27,14 +27,14 @@ FilmId = Annotated[
 ]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Download the film to this file (overwritten if it exists)."),
+    typer.Option("--output", "-o", metavar="FILE", help="Download the film to this file."),
 ]
 
 
 @command
 async def compile_(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     output: OutputOption = None,
     segments: FilmOptions.Segments = None,
     transition: FilmOptions.Transition = None,
@@ -48,6 +48,7 @@ async def compile_(
     narration_gain: FilmOptions.NarrationGain = None,
     narration_offset: FilmOptions.NarrationOffset = None,
     captions: FilmOptions.Captions = None,
+    force: Force = False,
     project: ProjectOption = None,
 ) -> None:
     """Compile the committed versions of an episode into a film.
@@ -63,7 +64,7 @@ async def compile_(
         narration_gain, narration_offset,
     )  # fmt: skip
     if output:
-        check_output_file(output)
+        check_output_file(output, force=force)
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
         fields = settings.fields(found)
@@ -85,7 +86,7 @@ async def compile_(
 
 @app.command("list")
 @command
-async def list_(session: Session, episode: EpisodeArgument = None, project: ProjectOption = None) -> None:
+async def list_(session: Session, episode: SubjectEpisode = None, project: ProjectOption = None) -> None:
     """List the films of an episode, newest first."""
     async with session.connect() as client:
         found = await find_episode(client, episode, project)
@@ -129,13 +130,14 @@ async def download(
     film: FilmId = None,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write (overwritten if it exists)."),
+        typer.Option("--output", "-o", metavar="FILE", help="File to write."),
     ] = Path("film.mp4"),
+    force: Force = False,
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
     """Download a film; a broken connection is resumed."""
-    check_output_file(output)
+    check_output_file(output, force=force)
     async with session.connect() as client:
         found = await find_film(client, film, episode, project)
         if found.status != "completed":

@@ -17,11 +17,13 @@ GROUP = "retake.commands"
 _PANELS = {
     "Films": {
         "film": "client.cli.film:film",
+        "studio": "client.cli.studio:studio",
         "generate": "client.cli.batches:generate",
         "regenerate": "client.cli.runs:regenerate",
         "upload": "client.cli.uploads:upload",
         "watch": "client.cli.watch:watch",
         "review": "client.cli.reviews:review",
+        "bulk": "client.cli.bulk:app",
         "versions": "client.cli.versions:versions",
         "compile": "client.cli.films:compile_",
         "render": "client.cli.batches:render",

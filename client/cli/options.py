@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from client.cli.command import Positional
 from client.cli.completion import episodes, projects
 from client.cli.exit_codes import UsageError
 from client.models import AssetKind
@@ -26,13 +28,16 @@ EpisodeOption = Annotated[
 ProjectOption = Annotated[
     str | None, typer.Option("--project", help="Id or name.  [default: the newest]", autocompletion=projects)
 ]
-EpisodeArgument = Annotated[
+SubjectEpisode = Annotated[
     str | None,
-    typer.Argument(metavar="EPISODE", help="Id or title.  [default: the newest]", autocompletion=episodes),
+    typer.Option("--episode", help="Id or title.  [default: the newest]", autocompletion=episodes),
+    Positional("EPISODE", episodes),
 ]
-ProjectArgument = Annotated[
+"""Of commands that have no other argument: `retake compile "My film"` is understood, too."""
+SubjectProject = Annotated[
     str | None,
-    typer.Argument(metavar="PROJECT", help="Id or name.  [default: the newest]", autocompletion=projects),
+    typer.Option("--project", help="Id or name.  [default: the newest]", autocompletion=projects),
+    Positional("PROJECT", projects),
 ]
 NewProjectOption = Annotated[
     str | None,
@@ -42,6 +47,7 @@ EpisodeFilter = Annotated[
     str | None, typer.Option("--episode", help="Id or title.  [default: all episodes]", autocompletion=episodes)
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of entries.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing file.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
@@ -76,10 +82,25 @@ def parse_pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
     return pairs
 
 
-def check_output_file(output: Path) -> None:
-    """Raise UsageError unless a file can be created at `output`."""
+def check_output_file(output: Path, *, force: bool) -> None:
+    """Raise UsageError unless a file can be created at `output`, or overwritten there with `force`."""
     folder = output.absolute().parent
     if not folder.is_dir():
         raise UsageError(f"The folder {folder} does not exist.", "Create it, or choose another --output.")
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", "Give a file name with --output.")
+    if not force:
+        check_vacant(output)
+
+
+def check_vacant(output: Path) -> None:
+    """Raise UsageError if something is at `output`, also a link to nothing."""
+    if os.path.lexists(output):
+        raise UsageError(f"{output} exists.", "Choose another --output, or overwrite it with --force.")
+
+
+def named(text: str | None, what: str) -> str:
+    """The object of a command that never takes the newest one. Raises UsageError if it is not named."""
+    if text is None:
+        raise UsageError(f"Which {what}?", f"Name it with --{what}: its id, or its title or name.")
+    return text

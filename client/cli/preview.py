@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import webbrowser
 
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from client.browser import open_page
 from client.cli import formatting
 from client.cli.exit_codes import UsageError
 from client.cli.prompts import ask, ask_rating, choose
@@ -121,10 +119,8 @@ async def _reject(session: Session) -> Reject:
 
 
 async def _open(session: Session, run: Run) -> None:
-    # Without a display a text browser might start and take over the terminal.
-    display = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     for version in run.versions:
-        opened = bool(display and version.url) and await asyncio.to_thread(webbrowser.open, version.url or "")
+        opened = version.url is not None and await asyncio.to_thread(open_page, version.url)
         if not opened:
             session.line("No player or browser could be started; open the address above.")
             return

@@ -10,7 +10,7 @@ from rich.text import Text
 from client.cli import formatting
 from client.cli.command import command
 from client.cli.lookup import find_project
-from client.cli.options import ProjectArgument, Yes
+from client.cli.options import SubjectProject, Yes, named
 from client.cli.prompts import confirm
 from client.cli.session import Session
 
@@ -53,7 +53,7 @@ async def new(
 
 @app.command("show")
 @command
-async def show(session: Session, project: ProjectArgument = None) -> None:
+async def show(session: Session, project: SubjectProject = None) -> None:
     """Show the members, episodes and storage of a project."""
     async with session.connect() as client:
         found = await client.projects.get((await find_project(client, project)).id)
@@ -73,7 +73,7 @@ async def show(session: Session, project: ProjectArgument = None) -> None:
 @command
 async def edit(
     session: Session,
-    project: ProjectArgument = None,
+    project: SubjectProject = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="New name.")] = None,
     description: Description = None,
 ) -> None:
@@ -89,10 +89,14 @@ async def edit(
 @command
 async def delete(
     session: Session,
-    project: Annotated[str, typer.Argument(metavar="PROJECT", help="Id or name.")],
+    project: SubjectProject = None,
     yes: Yes = False,
 ) -> None:
-    """Delete a project with all its episodes and films (owners only). This cannot be undone."""
+    """Delete a project with all its episodes and films (owners only). This cannot be undone.
+
+    The project must be named.
+    """
+    project = named(project, "project")
     async with session.connect() as client:
         found = await find_project(client, project)
         await confirm(session, f"Delete project {found.name!r} and everything in it?", yes)

@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from client.api import AsyncRetake
+from client.bulk_decisions import decide_about
 from client.cli import formatting
 from client.cli.command import command
 from client.cli.exit_codes import UsageError, WorkFailed
@@ -15,7 +16,7 @@ from client.cli.lookup import find_scope
 from client.cli.options import EpisodeFilter, EpisodeOption, Limit, ProjectOption, parse_pairs
 from client.cli.preview import Postponed, ask_decision, ask_variant, present, review_line, select_variant
 from client.cli.session import Session
-from client.errors import AlreadyDecided, ClientError, Unreachable
+from client.errors import AlreadyDecided, ClientError
 from client.film_workflow import Accept, Reject, submit
 from client.models import Review, Run, RunStatus
 
@@ -149,7 +150,7 @@ class SomeUndecided(WorkFailed):
 
 
 async def decide_all(session: Session, client: AsyncRetake, waiting: list[Run], decision: Accept | Reject) -> None:
-    """Decide about each run on its own: one that is refused does not stop the others.
+    """Decide about all of these runs, many per request: one that is refused does not stop the others.
 
     Raises SomeUndecided, and Unreachable at once, since no other would get an answer.
     """
@@ -157,20 +158,20 @@ async def decide_all(session: Session, client: AsyncRetake, waiting: list[Run], 
     failures: list[tuple[Run, ClientError]] = []
     if not waiting:
         session.line("No previews are waiting for review.")
-    for run in waiting:
-        try:
-            decided = await _decide(client, run, decision)
-        except Unreachable:
-            raise
-        except ClientError as e:
-            failures.append((run, e))
-            session.warn(f"{e.message} {e.recovery}".rstrip())
-            continue
-        reviews.append(decided)
-        session.line(*review_line(run, decided))
+    async for run, decided in decide_about(client, waiting, decision, _choose):
+        if isinstance(decided, ClientError):
+            failures.append((run, decided))
+            session.warn(f"{decided.message} {decided.recovery}".rstrip())
+        else:
+            reviews.append(decided)
+            session.line(*review_line(run, decided))
     if failures:
         raise SomeUndecided(reviews, failures)
     session.emit({"reviews": reviews})
+
+
+def _choose(run: Run) -> str | None:
+    return select_variant(run, None)
 
 
 async def _decide(

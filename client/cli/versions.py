@@ -14,7 +14,7 @@ from client.cli.command import command
 from client.cli.exit_codes import UsageError
 from client.cli.follow import check_run, follow_run
 from client.cli.lookup import find_asset
-from client.cli.options import EpisodeOption, KindOption, ProjectOption, Target, parse_kind
+from client.cli.options import EpisodeOption, Force, KindOption, ProjectOption, Target, check_output_file, parse_kind
 from client.cli.screen import transfer
 from client.cli.session import Session
 from client.models import Asset, Version
@@ -33,6 +33,7 @@ async def versions(
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="With --save: file to write.")
     ] = None,
+    force: Force = False,
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
@@ -60,7 +61,7 @@ async def versions(
             await _compare(session, client, asset, known, compare)
             return
         if save is not None:
-            await _save(session, client, _numbered(known, save), output)
+            await _save(session, client, _numbered(known, save), output, force)
             return
     if not session.as_json:
         _print(session, asset, known)
@@ -93,11 +94,12 @@ async def _compare(session: Session, client: AsyncRetake, asset: Asset, known: l
     session.emit(found)
 
 
-async def _save(session: Session, client: AsyncRetake, version: Version, output: str | None) -> None:
+async def _save(session: Session, client: AsyncRetake, version: Version, output: str | None, force: bool) -> None:
     if not version.url:
         raise UsageError(f"The file of version {version.number} was deleted.", "Regenerate the asset.")
     suffix = (version.content_type or "").rpartition("/")[2] or "bin"
     target = Path(output or f"version-{version.number}.{suffix}")
+    check_output_file(target, force=force)
     with transfer(session, target.name) as on_progress:
         size = await client.download(version.url, target, on_progress=on_progress)
     session.line(f"{target}: {formatting.size(size)}", style="green")

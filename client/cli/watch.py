@@ -11,7 +11,7 @@ from client.api import AsyncRetake
 from client.cli.command import command
 from client.cli.follow import watch_episode
 from client.cli.lookup import find_episode
-from client.cli.options import EpisodeArgument, ProjectOption
+from client.cli.options import ProjectOption, SubjectEpisode
 from client.cli.session import Session
 from client.episode_watcher import EpisodeWatcher
 from client.models import Episode
@@ -20,7 +20,7 @@ from client.models import Episode
 @command
 async def watch(
     session: Session,
-    episode: EpisodeArgument = None,
+    episode: SubjectEpisode = None,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Exit when nothing is being generated.")] = False,
     last_event_id: Annotated[
         str | None, typer.Option("--last-event-id", metavar="ID", help="With --json: start after this event.")

@@ -51,6 +51,7 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Run in the background; return when the system is ready.")
     ] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the web page when the system is ready.")] = False,
     as_json: Json = False,
     broker: Annotated[
         str, typer.Option(help="embedded, or apache for a single-node Apache Kafka (needs Java and Maven).")
@@ -75,8 +76,8 @@ def up(
             database=database, objects=objects, provider=provider,
         )  # fmt: skip
         if detach:
-            implementation.in_background(options, as_json)
-        elif not implementation.in_foreground(options, as_json):
+            implementation.in_background(options, as_json, open_browser=open_browser)
+        elif not implementation.in_foreground(options, as_json, open_browser=open_browser):
             raise typer.Exit(INTERRUPTED)
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from client.cli.main import GROUP, build
 from docs.tools.settings_reference import SERVICES, settings_reference
 from shared.contracts.messages import message
 
@@ -80,3 +88,60 @@ def _anchors(document: Path) -> set[str]:
 )
 def test_the_catalogue_has_the_texts_that_the_product_requires(key: str, values: dict[str, object], shown: str) -> None:
     assert message(key, **values) == shown
+
+
+def _command_line() -> Any:
+    """The `retake` command as installed: with the commands that this distribution adds by entry points."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    added = [EntryPoint(name, value, GROUP) for name, value in project["entry-points"][GROUP].items()]
+    return typer.main.get_command(build(added=added))
+
+
+def _documented_lines(text: str) -> Iterator[tuple[str, str]]:
+    """Lines that call `retake`, from code spans and code blocks, each with the spans that follow it in its line."""
+    blocks = "\n".join(re.findall(r"^```[^\n]*\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE))
+    for line in blocks.splitlines():
+        if found := re.match(r"\s*(?:[A-Z_0-9]+=\S+\s+)*(retake\s.*)", line):
+            yield found[1], ""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    for line in prose.splitlines():
+        for found in re.finditer(r"`(?:[A-Z_0-9]+='?\S+\s+)*(retake\s[^`]+)`([^|`]*(?:`[^`]*`[^|`]*)*)", line):
+            rest = re.split(r"`(?:[A-Z_0-9]+=\S+\s+)*retake\s", found[0][1:])
+            yield found[1], rest[0]
+            for more in rest[1:]:
+                yield "retake " + more.partition("`")[0], more.partition("`")[2]
+
+
+def _resolve(whole: Any, words: list[str]) -> tuple[Any, list[str]]:
+    """The innermost command that the words name, and the words after it."""
+    found = whole
+    while hasattr(found, "commands") and words and words[0] in found.commands:
+        found, words = found.commands[words[0]], words[1:]
+    return found, words
+
+
+def test_documented_commands_and_options_exist() -> None:
+    """Every `retake …` of the documents is parsed by the real parser; nothing is run."""
+    whole, wrong, lines = _command_line(), [], 0
+    for document in DOCUMENTS:
+        for line, rest in _documented_lines(document.read_text()):
+            words = shlex.split(line.replace("…", "x"), comments=True)[1:]
+            words = list(itertools.takewhile(lambda word: word not in ("|", "&&", ";", ">"), words))
+            found, arguments = _resolve(whole, words)
+            lines += 1
+            if hasattr(found, "commands") and arguments[:1] != ["--help"]:
+                if arguments:
+                    wrong.append(f"{document.name}: {line}: no such command")
+                continue
+            known = {name for p in found.params for name in (*p.opts, *p.secondary_opts)}
+            shown = re.findall(r"`(--?[a-z][\w-]*)", rest)
+            named = [word.partition("=")[0] for word in arguments if re.match(r"--?[a-z]", word)]
+            wrong += [f"{document.name}: {line}: {n}" for n in (*named, *shown) if n not in known | {"--help", "-h"}]
+            if arguments and not {"--help", "-h"} & {*arguments}:  # a command alone is only mentioned
+                try:
+                    found.make_context("retake", arguments)
+                except Exception as e:
+                    if "does not exist" not in str(e):  # a file of the reader
+                        wrong.append(f"{document.name}: {line}: {e}")
+    assert "\n".join(wrong) == ""
+    assert lines > 60

@@ -40,8 +40,10 @@ def part_line(status: PartStatus) -> str | None:
 class Lines:
     """Lines for a person."""
 
-    def __init__(self, write_line: Callable[[str], None]) -> None:
+    def __init__(self, write_line: Callable[[str], None], open_page: Callable[[str], bool] | None = None) -> None:
+        """`open_page`: opens the gateway's page once it is ready; False if there is no browser."""
         self._write_line = write_line
+        self._open_page = open_page
 
     def part(self, status: PartStatus) -> None:
         if line := part_line(status):
@@ -52,6 +54,11 @@ class Lines:
             self._write_line(line)
 
     def ready(self, summary: Summary) -> None:
+        self._summarize(summary)
+        if self._open_page is not None and not self._open_page(summary.gateway):
+            self.line(f"No browser could be started here; open {summary.gateway} in one.")
+
+    def _summarize(self, summary: Summary) -> None:
         self.line(f"Retake is ready after {summary.seconds:.1f} s")
         self.line(f"gateway    {summary.gateway}")
         self.line(f"token      {summary.token_file}")
@@ -60,10 +67,10 @@ class Lines:
 class JsonObject(Lines):
     """Lines on stderr, and one JSON object on stdout when the system is ready."""
 
-    def __init__(self) -> None:
-        super().__init__(lambda line: print(line, file=sys.stderr, flush=True))
+    def __init__(self, open_page: Callable[[str], bool] | None = None) -> None:
+        super().__init__(lambda line: print(line, file=sys.stderr, flush=True), open_page)
 
-    def ready(self, summary: Summary) -> None:
+    def _summarize(self, summary: Summary) -> None:
         names = ("gateway", "token", "kafka", "data")
         print(json.dumps({k: v for k, v in asdict(summary).items() if k in names}), flush=True)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from client.cli.command import command, execute
 from client.cli.exit_codes import Code, Stopped, UsageError, WorkFailed, code_of
 from client.cli.film_plan import make_plan
 from client.cli.main import build
+from client.cli.options import SubjectEpisode
 from client.cli.preview import present
 from client.cli.session import Session, plain
 from client.models import Run, Version
@@ -35,8 +37,9 @@ GROUPS = {
     "asset": ("list", "add"), "draft": ("show", "set", "discard"),
     "runs": ("list", "show", "cancel", "reopen"), "batch": ("list", "show", "pause", "resume", "cancel"),
     "films": ("list", "show", "download", "rate", "cancel"),
+    "bulk": ("approve", "reject", "regenerate", "transition"),
 }  # fmt: skip
-ALONE = ("generate", "render", "export", "upload", "feed", "history", "metrics", "usage", "me", "completion")
+ALONE = ("generate", "render", "export", "upload", "feed", "history", "metrics", "usage", "me", "completion", "studio")
 TWO = "title: T\ndirections: {music: calm}\nsegments: [{duration: 2}, {duration: 2}]\n"
 
 
@@ -111,6 +114,19 @@ def run(*arguments: str) -> Any:
         (["episode", "import", "film.yaml", "--title", "T"], 2, "apply to films only"),
         (["upload", "1", "none.mp4"], 2, "none.mp4: no such file."),
         (["films", "download", "-o", "no/such/film.mp4"], 2, "does not exist."),
+        (["films", "download", "-o", "film.yaml"], 2, "film.yaml exists.\nChoose another --output, or overwrite it"),
+        (["films", "download", "-o", "film.yaml", "--force"], 3, "Retake is not running"),
+        (["compile", "-o", "film.yaml"], 2, "film.yaml exists."),
+        (["compile", "-o", "film.yaml", "--force"], 3, "Retake is not running"),
+        (["render", "-o", "film.yaml"], 2, "film.yaml exists."),
+        (["render", "-o", "other.mp4", "--no-wait"], 2, "--no-wait does not wait for it"),
+        (["film", "photo1.jpg", "--yes", "-o", "film.yaml"], 2, "film.yaml exists."),
+        (["export", "-o", "photo1.jpg.zip", "x", "--episode", "y"], 2, "exclude each other"),
+        (["compile", "x", "--episode", "y"], 2, "The episode is given twice: 'x' and --episode 'y'."),
+        (["episode", "delete"], 2, "Name it with --episode"),
+        (["project", "delete"], 2, "Name it with --project"),
+        (["bulk", "transition", "all", "wipe"], 2, "Unknown transition: 'wipe'."),
+        (["bulk", "reject", "1", "-c", "seed"], 2, "is not KEY=VALUE"),
         (["export", "-o", "no/such/folder"], 2, "does not exist."),
         (["export", "-o", "film.yaml"], 2, "film.yaml is a file."),
         (["export", "-o", "."], 2, "Choose another --output, or overwrite it with --force."),
@@ -166,6 +182,46 @@ def test_help_says_what_a_command_does(line: str) -> None:
     assert "Options" in done.stdout
 
 
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command with its name, such as `episode show`."""
+    for name, inner in group.commands.items():
+        if hasattr(inner, "commands"):
+            yield from commands(inner, (*path, name))
+        else:
+            yield " ".join((*path, name)), inner
+
+
+def test_the_episode_and_the_project_are_spelled_the_same_everywhere() -> None:
+    """By an option that every command has for it; help shows no other spelling."""
+    whole = typer.main.get_command(build(added=[]))
+    checked = 0
+    for name, found in commands(whole):
+        for parameter in found.params:
+            names = f"{parameter.name} {getattr(parameter, 'metavar', None) or ''}".upper()
+            if parameter.param_type_name == "argument" and not getattr(parameter, "hidden", False):
+                assert "EPISODE" not in names, name
+                assert "PROJECT" not in names, name
+            for thing in ("episode", "project"):
+                if parameter.name == thing:
+                    assert parameter.opts == [f"--{thing}"], name
+                    checked += 1
+    assert checked > 50
+
+
+def test_an_option_may_be_given_without_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[str | None] = []
+
+    @command
+    async def show(session: Session, episode: SubjectEpisode = None) -> None:
+        seen.append(episode)
+
+    app = typer.Typer()
+    app.command()(show)
+    for arguments in (["--episode", "One"], ["One"], []):
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert seen == ["One", "One", None]
+
+
 def test_installed_packages_add_commands_and_a_broken_one_harms_no_other() -> None:
     added = [
         EntryPoint("broken", "no.such.module:thing", "retake.commands"),
@@ -191,7 +247,7 @@ print(sorted(m for m in ("httpx", "pydantic", "client.cli.film") if m in sys.mod
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
     assert len(build(["runs"], added=[]).registered_groups + build(["runs"], added=[]).registered_commands) == 1
     everything = build(["--help"], added=[])
-    assert len(everything.registered_commands) + len(everything.registered_groups) == 28
+    assert len(everything.registered_commands) + len(everything.registered_groups) == 30
 
 
 def lines(count: int = 1) -> None:

@@ -17,10 +17,10 @@ from client.models import Run
 from tests.unit.client.fake import Gateway, ok, refusal
 
 
-def run(name: str = "r1", variants: int = 1) -> Run:
+def run(name: str = "r1", variants: int = 1, episode: str = "e1") -> Run:
     versions = [{"id": f"{name}-v{n}", "number": n + 3} for n in range(1, variants + 1)]
     body = {"id": name, "kind": "video", "status": "preview_ready", "segment_number": 1, "versions": versions}
-    return Run.model_validate(body)
+    return Run.model_validate(body | {"episode_id": episode})
 
 
 def test_one_of_several_variants_is_accepted_by_its_number_and_none_without_one() -> None:
@@ -44,31 +44,61 @@ async def test_the_first_of_several_variants_is_never_accepted_silently() -> Non
     assert [body.get("version_id") for body in gateway.bodies] == ["r1-v1", None, None]
 
 
-async def test_all_are_decided_each_on_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if "/r2/" in request.url.path:
-            return refusal(409, "already-decided", outcome="rejected")
-        return ok({"id": "w", "run_id": request.url.path.split("/")[-2], "verdict": "accepted"})
+def outcomes(request: httpx.Request) -> httpx.Response:
+    """Every run is accepted but r2, which was decided before."""
+    results = []
+    for target in json.loads(request.content)["targets"]:
+        problem = {"type": "/problems/already-decided", "detail": "It was decided.", "outcome": "rejected"}
+        review = {"id": "w", "run_id": target["run_id"], "verdict": "accepted"}
+        refused = target["run_id"] == "r2"
+        results.append(
+            {"status": 409, "problem": problem, "review": None}
+            if refused
+            else {"status": 200, "problem": None, "review": review}
+        )
+    return ok({"action": "approve", "results": results})
 
-    gateway = Gateway(then=answer)
-    waiting = [run("r1"), run("r2"), run("r3", variants=2), run("r4")]
+
+async def test_all_are_decided_each_on_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    gateway = Gateway(then=outcomes)
+    waiting = [run("r1"), run("r2"), run("r3", variants=2), run("r4"), run("r5", episode="e2")]
     async with gateway.client() as client:
         with pytest.raises(SomeUndecided) as failure:
             await decide_all(Session(), client, waiting, Accept(rating=4))
     assert code_of(failure.value) is Code.FAILED
-    assert failure.value.message == "2 of 4 previews were not decided."
+    assert failure.value.message == "2 of 5 previews were not decided."
     told = json.loads(json.dumps(failure.value.as_json()))
-    assert [r["run_id"] for r in told["reviews"]] == ["r1", "r4"]
-    assert [f["run_id"] for f in told["failed"]] == ["r2", "r3"]
-    assert {body["rating"] for body in gateway.bodies} == {4}
+    assert [r["run_id"] for r in told["reviews"]] == ["r1", "r4", "r5"]
+    assert [(f["run_id"], f.get("outcome")) for f in told["failed"]] == [("r3", None), ("r2", "rejected")]
+    assert [r.url.path for r in gateway.requests] == ["/api/v1/episodes/e1/bulk", "/api/v1/episodes/e2/bulk"]
+    assert gateway.bodies[0] == {
+        "action": "approve",
+        "rating": 4,
+        "targets": [{"run_id": name, "version_id": f"{name}-v1"} for name in ("r1", "r2", "r4")],
+    }
     output = capsys.readouterr()
-    assert output.out.count("accepted") == 2
+    assert output.out.count("accepted") == 3
     assert "has 2 variants" in output.err
+
+
+async def test_more_than_a_request_takes_are_decided_in_several() -> None:
+    gateway = Gateway(then=outcomes)
+    async with gateway.client() as client:
+        await decide_all(Session(), client, [run(f"n{n}") for n in range(250)], Reject("No."))
+    assert [len(body["targets"]) for body in gateway.bodies] == [100, 100, 50]
+
+
+async def test_a_request_that_is_refused_as_a_whole_decides_none(capsys: pytest.CaptureFixture[str]) -> None:
+    gateway = Gateway(then=lambda _request: refusal(403, "forbidden", required_role="editor"))
+    async with gateway.client() as client:
+        with pytest.raises(SomeUndecided, match="2 of 2"):
+            await decide_all(Session(), client, [run("r1"), run("r2")], Reject("No.", {"seed": 7}))
+    assert capsys.readouterr().err.count("it is forbidden") == 2
 
 
 async def test_when_the_gateway_is_gone_the_others_are_not_tried() -> None:
     gateway = Gateway(then=lambda _request: httpx.ConnectError("gone"))
     async with gateway.client() as client:
         with pytest.raises(Unreachable):
-            await decide_all(Session(), client, [run("r1"), run("r2")], Reject("No."))
-    assert {r.url.path.split("/")[-2] for r in gateway.requests} == {"r1"}
+            await decide_all(Session(), client, [run("r1"), run("r2", episode="e2")], Reject("No."))
+    assert {r.url.path.split("/")[-2] for r in gateway.requests} == {"e1"}

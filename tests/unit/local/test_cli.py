@@ -114,11 +114,11 @@ def test_wrong_options_are_named(data: DataDir, arguments: list[str], words: str
 
 
 def test_options_are_passed_on_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[Options, bool]] = []
-    monkeypatch.setattr(up, "in_background", lambda *given: seen.append(given))
-    retake("up", "--data", "d", "--port", 9000, "--detach", "--json", "--broker", "apache", "--kafka", "k:1",
+    seen: list[tuple[Options, bool, bool]] = []
+    monkeypatch.setattr(up, "in_background", lambda *given, open_browser: seen.append((*given, open_browser)))
+    retake("up", "--data", "d", "--port", 9000, "--detach", "--json", "--open", "--broker", "apache", "--kafka", "k:1",
            "--database", "postgresql://x", "--objects", "s3://b/p", "--provider", "animatic")  # fmt: skip
-    assert seen == [(Options("d", 9000, Broker.APACHE, "k:1", "postgresql://x", "s3://b/p", "animatic"), True)]
+    assert seen == [(Options("d", 9000, Broker.APACHE, "k:1", "postgresql://x", "s3://b/p", "animatic"), True, True)]
 
 
 def test_json_is_one_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,3 +136,19 @@ def test_lines_for_a_person_end_with_the_address_and_the_token_file() -> None:
     said: list[str] = []
     Lines(said.append).ready(SUMMARY)
     assert said == ["Retake is ready after 3.2 s", "gateway    http://127.0.0.1:8080", "token      /data/token"]
+
+
+def test_the_page_is_opened_when_the_system_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    opened: list[str] = []
+    said: list[str] = []
+
+    def opens(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    Lines(said.append, opens).ready(SUMMARY)
+    assert (opened, len(said)) == (["http://127.0.0.1:8080"], 3)
+    JsonObject(lambda _url: False).ready(SUMMARY)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["gateway"] == "http://127.0.0.1:8080"
+    assert err == "No browser could be started here; open http://127.0.0.1:8080 in one.\n"
