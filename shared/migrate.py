@@ -1,7 +1,8 @@
 """Brings a service's database to this release: `python -m shared.migrate gateway`.
 
 dbmate applies what every service has (`shared/migrations`), then the service's own, while it holds a lock: of several
-that start at once, one migrates and the others find nothing to do. Needs NAME_DATABASE_URL and nothing else.
+that start at once, one migrates and the others find nothing to do. Needs NAME_DATABASE_DIRECT_URL, or without a pooler
+NAME_DATABASE_URL, and nothing else.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def _dbmate() -> str:
 
 async def _migrate_service(service: Service, environment: Mapping[str, str]) -> None:
     variable = f"{service.upper()}_DATABASE_URL"
-    url = environment.get(variable)
+    url = environment.get(f"{service.upper()}_DATABASE_DIRECT_URL") or environment.get(variable)
     if not url:
         raise UserError("setting_missing", f"{variable} is not set.", "Set it to the URL that the service uses.")
     await migrate(await reachable_url(url), service)

@@ -25,9 +25,10 @@ from shared.messaging.relay import Relay
 from shared.messaging.retention import prune_recurringly
 from shared.migrate import newest_migration
 from shared.observability.logging import configure_logging
-from shared.observability.metrics import BUILD_INFO
+from shared.observability.metrics import BUILD_INFO, DB_POOL_IN_USE, DB_POOL_SIZE
 from shared.observability.tracing import export_traces
 from shared.postgres.pool import Pool, open_pool
+from shared.postgres.probe import DatabaseProbe, wait_until_reachable
 from shared.web.cookies import WithoutCookies
 from shared.web.health import Health, database_check, health_routes, problem_check
 
@@ -54,7 +55,15 @@ async def open_resources(
     """Opens the connection pool. Nothing runs yet: wiring builds repositories and commands from these."""
     clock = clock or SystemClock()
     broker = BrokerConfig.of(settings.kafka_bootstrap, service, settings, embedded=settings.kafka_embedded)
-    async with open_pool(settings.database_url, size=settings.pool_size, application=f"retake-{service}") as pool:
+    await wait_until_reachable(settings.database_url)
+    async with open_pool(
+        settings.database_url,
+        size=settings.pool_size,
+        application=f"retake-{service}",
+        behind_pooler=settings.database_direct_url is not None,
+    ) as pool:
+        DB_POOL_SIZE.labels(service).set(pool.get_max_size())
+        DB_POOL_IN_USE.labels(service).set_function(lambda: pool.get_size() - pool.get_idle_size())
         yield Resources(service, settings, pool, Publisher(service, clock, ids), broker, clock, ids)
 
 
@@ -81,7 +90,7 @@ async def run_messaging(
     """
     async with AsyncExitStack() as stack:
         relay = await stack.enter_async_context(
-            Relay(resources.broker, resources.settings.database_url, clock=resources.clock)
+            Relay(resources.broker, resources.settings.direct_url, clock=resources.clock)
         )
         await stack.enter_async_context(prune_recurringly(resources.pool, resources.clock))
         await stack.enter_async_context(watch_backlog(resources.pool, resources.service, resources.clock))
@@ -94,7 +103,8 @@ async def run_messaging(
             "consumer": problem_check(lambda: consumer.problem),
             "recurring": problem_check(ROUNDS.problem),
         }
-        required = {"database": database_check(resources.pool, resources.service, newest_migration(resources.service))}
+        probe = await stack.enter_async_context(DatabaseProbe(resources.settings.database_url, resources.service))
+        required = {"database": database_check(probe, resources.service, newest_migration(resources.service))}
         if needs_broker:
             health = Health(resources.service, required | messaging)
         else:

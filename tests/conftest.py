@@ -18,7 +18,7 @@ from playwright.async_api import Browser
 from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
-from tests.support import brokers, containers, order, s3
+from tests.support import brokers, containers, order, pgbouncer, s3
 from tests.support.chromium import chromium
 from tests.support.clock import FakeClock
 from tests.support.components import COMPONENTS, Missing
@@ -128,6 +128,14 @@ async def fresh_database(postgres: Postgres) -> AsyncIterator[FreshDatabase]:
     yield fresh
     for url in urls:
         await postgres.drop(url)
+
+
+@pytest_asyncio.fixture
+async def pooler(postgres: Postgres) -> AsyncIterator[pgbouncer.Pooler]:
+    """PgBouncer in transaction mode in front of `postgres`."""
+    with COMPONENTS.bring("pgbouncer"):
+        async with pgbouncer.pooler(postgres.admin_url) as found:
+            yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -76,7 +76,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 consumer_router(open_compilations, base.clock, settings.pieces_at_once),
                 on_dead_letter=refuse_dead_letters(open_compilations),
             ) as messaging,
-            Worker(base.pool, settings.database_url, _trimmed(kinds), clock=base.clock, new_id=base.new_id),
+            Worker(base.pool, settings.direct_url, _trimmed(kinds), clock=base.clock, new_id=base.new_id),
             expiry_sweep(base.pool, open_compilations, base.clock),
         ):
             yield messaging.health

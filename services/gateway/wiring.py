@@ -67,9 +67,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         ]
         await _prepare(pool, stores, settings, recurring)
         kinds = {**job_kinds(pool, stores), **recurring_kinds(recurring, pool, clock)}
-        await stack.enter_async_context(
-            Worker(pool, settings.database_url, kinds, clock=clock, new_id=resources.new_id)
-        )
+        await stack.enter_async_context(Worker(pool, settings.direct_url, kinds, clock=clock, new_id=resources.new_id))
         messaging = await stack.enter_async_context(
             run_messaging(resources, consumer_router(stores), needs_broker=False)
         )
@@ -121,7 +119,7 @@ async def _hub(resources: Resources, settings: Settings) -> AsyncIterator[Hub]:
         else:
             hub.notify(payload)
 
-    async with quota, hub, Listener(settings.database_url, notified, "events", "decisions"):
+    async with quota, hub, Listener(settings.direct_url, notified, "events", "decisions"):
         yield hub
 
 

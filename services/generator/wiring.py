@@ -90,7 +90,7 @@ async def wire(settings: Settings, adapters: Adapters) -> AsyncIterator[Health]:
         await ProviderLimiter(base.pool).configure(adapters.catalogue.limits)
         async with (
             run_messaging(base, router, on_dead_letter=refuse_dead_letters(stores.runs, base.clock)) as messaging,
-            Worker(base.pool, settings.database_url, kinds, clock=base.clock, new_id=base.new_id),
+            Worker(base.pool, settings.direct_url, kinds, clock=base.clock, new_id=base.new_id),
             _comparing_catalogues(adapters),
             run_sweep(settings, base).recurring(),
         ):

@@ -154,7 +154,13 @@ class ServiceSettings(KafkaSettings):
     """Frozen; built when the app is created, never at import. For example `GENERATOR_DATABASE_URL`."""
 
     database_url: str = Field(
-        description="postgresql://role:password@host:port/database; a direct connection, not through a pooler"
+        description="postgresql://role:password@host:port/database, with ?sslmode=verify-full&sslrootcert=/tls/ca.crt "
+        "for TLS; may lead through a pooler if DATABASE_DIRECT_URL does not"
+    )
+    database_direct_url: str | None = Field(
+        None,
+        description="the same database without the pooler, for what needs a session of its own: the relay's lease, "
+        "LISTEN and migrations; none: DATABASE_URL is direct",
     )
     kafka_bootstrap: str = Field(description="host:port[,host:port]")
     kafka_embedded: bool = Field(
@@ -174,6 +180,16 @@ class ServiceSettings(KafkaSettings):
     )
     log_level: str = "INFO"
     log_json: bool = True
+
+    @field_validator("database_direct_url")
+    @classmethod
+    def _or_none(cls, value: str | None) -> str | None:
+        return value or None
+
+    @property
+    def direct_url(self) -> str:
+        """Where a session lasts as long as its connection."""
+        return self.database_direct_url or self.database_url
 
     @model_validator(mode="after")
     def _embedded_has_no_security(self) -> Self:

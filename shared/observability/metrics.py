@@ -44,6 +44,9 @@ JOB_SECONDS = Histogram(
     buckets=(0.05, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
 )
 
+DB_POOL_SIZE = Gauge("retake_db_pool_size", "Connections that the pool may open", ["service"])
+DB_POOL_IN_USE = Gauge("retake_db_pool_in_use", "Connections of the pool that are in use", ["service"])
+
 RECURRING_LAST_SUCCESS = Gauge(
     "retake_recurring_last_success_timestamp_seconds", "Unix time at which recurring work last succeeded", ["name"]
 )

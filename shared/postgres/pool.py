@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | PoolConnectionProxy
@@ -20,6 +21,7 @@ IDLE_S: Final = 1800.0
 # The server releases the locks of a process that is paused within a transaction before its job leases end (LEASE_S).
 IDLE_IN_TRANSACTION_S: Final = 10.0
 
+_BOUND: Final = f"set local idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_S * 1000)}"
 _ARRAYS: Final = "select $1::uuid[], $2::text[], $3::jsonb[], $4::boolean[]"
 
 
@@ -39,11 +41,39 @@ def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+class _BoundedTransaction(Transaction):
+    """Sets its own timeout: a pooler refuses it as a parameter of the session."""
+
+    _connection: asyncpg.Connection
+
+    async def start(self) -> None:
+        nested = self._connection.is_in_transaction()
+        await super().start()
+        if not nested:
+            await self._connection.execute(_BOUND)
+
+
+class _BehindPooler(asyncpg.Connection):
+    """In transaction mode each transaction may run in another session of the server."""
+
+    def transaction(self, **options: Any) -> Transaction:
+        options = {"isolation": None, "readonly": False, "deferrable": False} | options
+        return _BoundedTransaction(self, options["isolation"], options["readonly"], options["deferrable"])
+
+
 @asynccontextmanager
-async def open_pool(url: str, *, size: int = 10, application: str = "retake") -> AsyncIterator[Pool]:
-    """A pool whose uuid columns are strings and whose json columns are Python values."""
+async def open_pool(
+    url: str, *, size: int = 10, application: str = "retake", behind_pooler: bool = False
+) -> AsyncIterator[Pool]:
+    """A pool whose uuid columns are strings and whose json columns are Python values.
+
+    `behind_pooler`: the URL leads through PgBouncer (1.21 or newer, `max_prepared_statements` above 0) or its like,
+    also in transaction mode.
+    """
+    bound = {} if behind_pooler else {"idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_S * 1000))}
     async with asyncpg.create_pool(
         url,
+        connection_class=_BehindPooler if behind_pooler else asyncpg.Connection,
         min_size=min(MIN_SIZE, size),
         max_size=size,
         init=_codecs,
@@ -51,11 +81,7 @@ async def open_pool(url: str, *, size: int = 10, application: str = "retake") ->
         max_inactive_connection_lifetime=IDLE_S,
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=ACQUIRE_TIMEOUT_S,
-        server_settings={
-            "application_name": application,
-            "timezone": "UTC",
-            "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_S * 1000)),
-        },
+        server_settings={"application_name": application, "timezone": "UTC"} | bound,
     ) as pool:
         yield pool
 

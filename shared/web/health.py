@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.observability.metrics import BROKER_UP, SERVICE_READY
-from shared.postgres.pool import Pool
+from shared.postgres.probe import DatabaseProbe
 
 CHECK_TIMEOUT_S: Final = 2.0
 
@@ -63,16 +63,15 @@ async def _bounded(check: Check) -> str | None:
         return repr(e)
 
 
-def database_check(pool: Pool, service: str, version: str) -> Check:
+def database_check(probe: DatabaseProbe, service: str, version: str) -> Check:
     """The database answers and has at least this migration (the number before the underscore)."""
     remedy = f"run `python -m shared.migrate {service}`"
 
     async def check() -> str | None:
-        async with pool.acquire(timeout=CHECK_TIMEOUT_S) as connection:
-            try:
-                applied = await connection.fetchval("select max(version) from schema_migrations")
-            except asyncpg.UndefinedTableError:
-                applied = None
+        try:
+            applied = await probe.fetchval("select max(version) from schema_migrations")
+        except asyncpg.UndefinedTableError:
+            applied = None
         if applied and applied >= version:
             return None
         return f"migration {version} is not applied (newest: {applied or 'none'}); {remedy}"

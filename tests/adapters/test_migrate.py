@@ -17,6 +17,7 @@ from shared.contracts.topics import Service
 from shared.core.errors import Retryable, UserError
 from shared.migrate import SOURCE_ROOT, migrate, newest_migration, reachable_url
 from shared.postgres.pool import open_pool
+from shared.postgres.probe import DatabaseProbe
 from shared.web.health import database_check
 from tests.conftest import FreshDatabase
 from tests.support.postgres import Postgres
@@ -59,8 +60,11 @@ async def test_several_replicas_migrate_an_empty_database_together(empty_databas
 
 async def test_a_service_is_ready_only_with_its_newest_migration(empty_database: str) -> None:
     newest = newest_migration(Service.GATEWAY)
-    async with open_pool(empty_database, size=1, application="test") as pool:
-        check = database_check(pool, Service.GATEWAY, newest)
+    async with (
+        open_pool(empty_database, size=1, application="test") as pool,
+        DatabaseProbe(empty_database, "gateway") as probe,
+    ):
+        check = database_check(probe, Service.GATEWAY, newest)
         remedy = "run `python -m shared.migrate gateway`"
         assert await check() == f"migration {newest} is not applied (newest: none); {remedy}"
         code, output = await run("gateway", GATEWAY_DATABASE_URL=empty_database)

@@ -16,6 +16,7 @@ COMPONENT_FIXTURES: Final = {
     "s3_server": "s3",
     "node": "node",
     "browser": "chromium",
+    "pooler": "pgbouncer",
 }
 _KINDS: Final = ("unit", "contracts", "adapters", "integration", "e2e", "browser", "faults")
 _QUICK: Final = _KINDS[:2]
