@@ -230,6 +230,35 @@ async def test_a_run_that_was_asked_for_too_late_starts_when_the_preview_expires
     assert (await w.run(again.run_id))["status"] == "preview_ready"
 
 
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_an_approval_that_waited_to_be_sent_while_its_preview_expired_counts_if_it_was_in_time(
+    w: GatewayHarness, in_time: bool
+) -> None:
+    caller, _, asset = await an_image(w)
+    run_id = await a_preview(w, caller, asset)
+    deadline = (await w.run(run_id))["deadline"]
+    w.clock.move((deadline - w.clock.now()).total_seconds() + (-5 if in_time else 5))
+    decision = (await w.do(submit_decision, caller, SubmitDecision(run_id, "approve"))).decision_id
+    w.clock.move(24 * 3600)  # the gateway's relay was cut off from the broker
+    [expired] = w.services.expire(run_id)
+    await w.deliver(events.message(expired.model_copy(update={"deadline": deadline}), at=w.clock.now()))
+    await w.settle()  # now the decision is sent, and refused by review: it comes after the expiry
+    assert (await w.run(run_id))["status"] == "expired"
+    committed = (await w.asset(asset))["committed_version_id"]
+    assert (await w.asset(asset))["active_run_id"] is None
+    if not in_time:
+        assert committed is None
+        await refused("already-decided", w.do(read_outcome, decision))
+        return
+    assert committed == (await w.run(run_id))["candidates"][0]
+    outcome = await w.do(read_outcome, decision)
+    assert outcome.verdict == "accepted" and outcome.next_run_id
+    again = await w.run(outcome.next_run_id)
+    assert (again["status"], again["source"], again["parent_run_id"]) == ("complete", "existing", run_id)
+    assert again["actor"]["user_id"] == "ana"
+    assert not [t for t in await w.log(caller.project_id, "review-updated") if t.get("reason")]
+
+
 async def test_gone_after_retention(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)

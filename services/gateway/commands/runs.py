@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from services.gateway.commands.assets import asset_of_segment, check_free, lock_asset
@@ -209,6 +210,34 @@ async def reopen_run(store: Store, caller: Caller, run_id: str) -> StartedRun:
         batch_id=run.batch_id if run.batch_id == run.live_batch_id else None,
     )
     return StartedRun(await admit_run(store, spec))
+
+
+async def approve_although_expired(store: Store, run: Run, deadline: datetime | None) -> bool:
+    """A preview has expired while an approval of it, submitted in time, waited to be sent: a new run commits the
+    approved version. The caller has locked the run. False: there is none, or the version is gone."""
+    approval = await store.reviews.pending(run.run_id)
+    if approval is None or approval.action is not DecisionAction.APPROVE or not approval.was_in_time(deadline):
+        return False
+    asset = await store.assets.lock(run.asset_id)
+    version = await store.versions.get(approval.version_id)
+    if asset is None or asset.active_run_id != run.run_id or version is None or is_retired(version, store.now()):
+        return False
+    await store.assets.release(run.asset_id, run.run_id, store.now())
+    spec = RunSpec(
+        asset=asset,
+        base=await store.assets.base_of(asset.asset_id),
+        actor=approval.actor,
+        review_timeout_s=None,
+        parameters=run.parameters,
+        source=RunSource.EXISTING,
+        auto_approve=True,
+        parent_run_id=run.run_id,
+        parent_reason=ParentReason.REOPEN,
+        version_id=approval.version_id,
+        batch_id=run.live_batch_id if run.batch_id == run.live_batch_id else None,
+    )
+    await store.reviews.carry_out(approval.review_id, await admit_run(store, spec), store.now())
+    return True
 
 
 async def find_waiting_run(store: Store, caller: Caller, segment_id: str) -> str:

@@ -40,3 +40,8 @@ class Review:
     next_run_id: str | None
     verdict: str
     reason: str | None
+    actor: Actor
+    submitted_at: datetime
+
+    def was_in_time(self, deadline: datetime | None) -> bool:
+        return deadline is None or self.submitted_at <= deadline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from services.gateway.commands.runs import drop_held_run, send_held_run
+from services.gateway.commands.runs import approve_although_expired, drop_held_run, send_held_run
 from services.gateway.commands.stream_events import accepted_message, preview_event, preview_of, review_event, run_event
 from services.gateway.domain.reviews import NewReview
 from services.gateway.domain.runs import ReviewState, Run, RunState, RunStatus, review_state_of
@@ -163,7 +163,9 @@ async def _apply_closed(store: Store, run: Run, state: RunState, event: ReviewUp
     if state.status is RunStatus.CANCELLED:
         await drop_held_run(store, run, message("problem.asset_deleted"))
         await store.assets.release(run.asset_id, run.run_id, at)
-    elif not await send_held_run(store, run):
+    elif not (
+        await send_held_run(store, run) or await approve_although_expired(store, run, event.deadline or run.deadline)
+    ):
         await store.assets.release(run.asset_id, run.run_id, at)
     if run.live_batch_id:
         await store.wake_batch(run.live_batch_id)
@@ -173,6 +175,9 @@ async def _apply_refused(store: Store, run: Run, event: ReviewUpdated, at: datet
     """The decision did not count, so its held run is dropped; after a decision that was only late it stays, because
     the review's expiry is going to send it."""
     reason = event.reason.value if event.reason else "refused"
+    known = await store.reviews.get(event.decision_id) if event.decision_id else None
+    if known and known.verdict == "accepted":  # carried out by another run when its review expired
+        return
     if event.decision_id:
         await store.reviews.settle(event.decision_id, "refused", reason, at)
     late = event.reason in (RefusalReason.EXPIRED, RefusalReason.ALREADY_DECIDED)

@@ -10,10 +10,11 @@ import asyncpg
 
 from services.gateway.domain.reviews import NewReview, Review
 from shared.contracts.events.gateway import DecisionAction
+from shared.contracts.values import Actor
 from shared.postgres.deferred_writes import defer
 from shared.postgres.pool import Connection
 
-_COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_id, verdict, reason"
+_COLUMNS: Final = "review_id, run_id, project_id, version_id, action, next_run_id, verdict, reason, actor, submitted_at"
 _INSERT: Final = """
     insert into reviews (review_id, project_id, episode_id, asset_id, segment_id, kind, run_id, version_id, action,
         rating, feedback, suggested_changes, regenerate, next_run_id, actor, user_id, verdict, submitted_at,
@@ -25,6 +26,10 @@ _INSERT: Final = """
 _DECISIVE: Final = f"""
     select {_COLUMNS} from reviews where run_id = $1 and verdict <> 'refused'
     order by verdict = 'pending', created_at desc limit 1
+"""
+_CARRY_OUT: Final = """
+    update reviews set verdict = 'accepted', next_run_id = $2, decided_at = $3, updated_at = greatest(updated_at, $3)
+    where review_id = $1 and verdict = 'pending' returning pg_notify('decisions', review_id::text)
 """
 _SETTLE: Final = """
     update reviews set verdict = $2, reason = $3, decided_at = $4, updated_at = greatest(updated_at, $4)
@@ -83,6 +88,12 @@ class ReviewRepository:
         """Closes a pending decision and notifies the requests that wait for it."""
         await defer(self._db, "reviews", _SETTLE, review_id, verdict, reason, at)
 
+    async def carry_out(self, review_id: str, run_id: str, at: datetime) -> None:
+        """Closes a pending approval as accepted, by that other run."""
+        await defer(self._db, "reviews", _CARRY_OUT, review_id, run_id, at)
+
 
 def _review(row: asyncpg.Record | None) -> Review | None:
-    return Review(**dict(row) | {"action": DecisionAction(row["action"])}) if row else None
+    if row is None:
+        return None
+    return Review(**dict(row) | {"action": DecisionAction(row["action"]), "actor": Actor(**row["actor"])})
