@@ -279,10 +279,10 @@ class AudioConfig(Value):
 class Ref(Value):
     """The run and asset that an event is about."""
 
-    run_id: str
-    asset_id: str
-    asset_kind: AssetKind
-    episode_id: str
+    run_id: str = Field(description="The run.")
+    asset_id: str = Field(description="The asset of the run; it is the key of the record.")
+    asset_kind: AssetKind = Field(description="What the asset holds.")
+    episode_id: str = Field(description="The episode of the asset.")
     segment_id: str | None = Field(None, description="Null for assets of the episode, such as its music.")
     segment_number: int | None = Field(None, description="Position of the segment, from 1.")
 

@@ -18,7 +18,7 @@ from shared.postgres.probe import DatabaseProbe
 CHECK_TIMEOUT_S: Final = 2.0
 
 Check = Callable[[], Awaitable[str | None]]
-"""Returns the problem, or None if all is well."""
+"""Returns the problem, or None if there is none."""
 
 
 @dataclass
@@ -111,10 +111,13 @@ def liveness_route() -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get(
-        "/health/live", summary="The process runs", openapi_extra=_OPEN, responses={200: _response({"status": "alive"})}
+        "/health/live",
+        summary="Check that the process is alive",
+        openapi_extra=_OPEN,
+        responses={200: _response({"status": "alive"})},
     )
     async def live() -> dict[str, str]:
-        """For liveness probes: looks at nothing else, so that no fault elsewhere restarts it."""
+        """For liveness probes. It checks no dependency, so a fault elsewhere does not restart this service."""
         return {"status": "alive"}
 
     return router
@@ -125,29 +128,29 @@ def operations_routes(health: Callable[[], Health]) -> APIRouter:
 
     @router.get(
         "/health/ready",
-        summary="The service can do its work",
+        summary="Check that the service is ready",
         openapi_extra=_OPEN,
         responses={
             200: _response(_READY_EXAMPLE),
-            503: _response(_READY_EXAMPLE | {"status": "unavailable"}, "Not now: see `checks`."),
+            503: _response(_READY_EXAMPLE | {"status": "unavailable"}, "The service is not ready: `checks` says why."),
         },
     )
     async def ready() -> JSONResponse:
-        """For readiness probes. `checks` says `ok` or the trouble of each part, also of parts that readiness does not
-        depend on."""
+        """For readiness probes. `checks` has `ok` or the problem of each dependency, also of those that do not affect
+        readiness."""
         is_ready, checks = await health().report()
         body = {"status": "ready" if is_ready else "unavailable", "checks": checks}
         return JSONResponse(body, status_code=200 if is_ready else 503)
 
     @router.get(
         "/metrics",
-        summary="Prometheus metrics",
+        summary="Get the Prometheus metrics",
         openapi_extra=_OPEN,
         response_class=PlainTextResponse,
         responses={200: {"content": {"text/plain": {"example": _METRICS_EXAMPLE}}}},
     )
     async def metrics() -> Response:
-        """In the text format that Prometheus scrapes."""
+        """In the Prometheus text format."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -95,6 +95,7 @@ def document(version: str) -> dict[str, Any]:
 def _channel(topic: Topic) -> dict[str, Any]:
     return {
         "address": topic.name,
+        "title": _title(topic),
         "description": topic.summary + (". Public: other services may consume it." if topic.public else "."),
         "messages": {topic.event.__name__: {"$ref": f"#/components/messages/{topic.name}"}},
         "bindings": {
@@ -108,6 +109,11 @@ def _channel(topic: Topic) -> dict[str, Any]:
             }
         },
     }
+
+
+def _title(topic: Topic) -> str:
+    """`Preview ready` of preview-ready."""
+    return topic.name.replace("-", " ").capitalize()
 
 
 def _operations() -> dict[str, Any]:
@@ -145,7 +151,8 @@ def _message(topic: Topic) -> dict[str, Any]:
     headers = {name: value.decode() for name, value in sample_envelope(event).headers()}
     return {
         "name": topic.event.__name__,
-        "title": topic.summary,
+        "title": _title(topic),
+        "summary": f"{topic.summary}.",
         "contentType": "application/json",
         "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
         "payload": {"$ref": f"#/components/schemas/{topic.event.__name__}"},

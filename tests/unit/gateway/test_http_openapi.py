@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from services.gateway.api.openapi import openapi_json
+from services.gateway.domain.documents import parse_document
 from services.gateway.domain.problems import Slug
 
 READER = Path(__file__).resolve().parents[3] / "services/gateway/api/reader"
@@ -187,3 +188,37 @@ def test_every_shape_and_every_field_says_what_it_means(spec: dict[str, Any]) ->
         if not inner.get("description") and "$ref" not in inner  # else what it refers to says it
     ]
     assert silent == []
+
+
+def test_a_description_explains_null_where_there_is_one(spec: dict[str, Any]) -> None:
+    """A description that belongs to another field of the same name is mostly seen by this."""
+    wrong = [
+        f"{name}.{field}: {inner['description']}"
+        for name, schema in spec["components"]["schemas"].items()
+        for field, inner in schema.get("properties", {}).items()
+        if re.search(r"\bnull: ", inner.get("description", "")) and {"type": "null"} not in inner.get("anyOf", [])
+    ]
+    assert wrong == []
+
+
+def test_documents_are_typed_and_one_example_has_everything(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+
+    def names(body: str, field: str) -> set[str]:
+        text = json.dumps(schemas[body]["properties"][field])
+        return {found.rpartition("/")[2] for found in re.findall(r'"\$ref": "([^"]+)"', text)}
+
+    assert names("NewImport", "document") == {"ImportedDocument"}
+    assert names("NewEpisode", "segments") == {"DocumentSegment"}
+    assert names("NewEpisode", "output") == names("EpisodeChanges", "output") == {"NewOutput"}
+    assert names("SceneInfo", "dialogue") == {"SpokenLine"}
+    example = spec["components"]["examples"]["NewImport"]["value"]["document"]
+    plan = parse_document(example)
+    assert list(plan.warnings) == []
+    first, second = plan.segments
+    assert first.scene_info["dialogue"] == [{"character": "Ann", "text": "The day begins."}]
+    assert first.transition_after is not None
+    assert first.starting_image is not None
+    assert second.starting_image is not None
+    assert set(example) == set(schemas["ImportedDocument"]["properties"])
+    assert set(example["segments"][0]) == set(schemas["ImportedSegment"]["properties"])

@@ -14,13 +14,13 @@ RoleName = Literal["owner", "editor", "reviewer", "viewer"]
 class Member(Dated):
     """A user with access to a project."""
 
-    user_id: str = Field(description="The user's subject at the identity provider; null: no user.")
+    user_id: str = Field(description="The user's subject at the identity provider.")
     name: str = Field(description="The display name of the user.")
     role: RoleName = Field(description="owner, editor, reviewer or viewer.")
 
 
 class MemberList(ListOf[Member]):
-    """Newest first; segments in film order."""
+    """The members of a project."""
 
 
 class NewMember(Body):
@@ -33,7 +33,7 @@ class Quota(Resource):
     """The quotas of the authenticated user."""
 
     requests: int = Field(description="The number of requests per window.")
-    window_s: int = Field(description="Seconds.")
+    window_s: int = Field(description="The length of a window in seconds.")
     streams: int = Field(description="The number of streams open at the same time.")
     generations: int | None = Field(
         description="The number of generations in 24 hours over all projects; each variant counts. null: no limit.",
@@ -55,9 +55,9 @@ class Quota(Resource):
 class Me(Resource):
     """The authenticated user."""
 
-    user_id: str = Field(description="The user's subject at the identity provider; null: no user.")
-    name: str = Field(description="The display name of the user.")
-    scopes: list[str] = Field(description="What the credentials allow: sessions can only read.")
+    user_id: str = Field(description="The user's subject at the identity provider.")
+    name: str = Field(description="The user's display name.")
+    scopes: list[str] = Field(description="What the credentials allow: a session can only read.")
     quotas: Quota = Field(description="The quotas of the authenticated user.")
 
 
@@ -66,7 +66,7 @@ class Token(Resource):
 
     access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
     token_type: Literal["bearer"] = Field(description="Always `bearer`.")
-    expires_in: int = Field(description="Seconds.")
+    expires_in: int = Field(description="Seconds until the token expires.")
 
 
 class NewTicket(Body):

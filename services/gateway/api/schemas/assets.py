@@ -30,8 +30,8 @@ class Draft(Resource):
 
     directions: str | None = Field(
         description=(
-            "What to generate, without the project's style: directions of a video, a prompt for an "
-            "image, or the text of a narration."
+            "What to generate, without the project's style: directions of a video, a prompt of an "
+            "image, or the text of a narration; null: not saved."
         )
     )
     settings: dict[str, Any] = Field(description="Settings of the model by name: see `settings_schema` in GET /models.")
@@ -71,14 +71,14 @@ class Asset(Dated, Revised):
 
 
 class AssetList(ListOf[Asset]):
-    """Newest first; segments in film order."""
+    """Assets of an episode, in the order of creation."""
 
 
 class NewAsset(Body, json_schema_extra=shown({"kind": "image", "label": "Title picture"})):
     """An asset to add to an episode."""
 
     kind: Literal["image"] = Field(description="The kind of asset.")
-    label: str = Field(min_length=1, max_length=200, description="A display name, such as `Segment 1 video`.")
+    label: str = Field(min_length=1, max_length=200, description="A display name.")
     segment_id: GivenId | None = Field(None, description="The segment that the asset belongs to; null: the episode.")
 
 

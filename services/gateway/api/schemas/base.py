@@ -141,7 +141,7 @@ class Revised(Resource):
 
 
 class ListOf(Resource, Generic[T]):
-    """Newest first; segments in film order."""
+    """One page of a list."""
 
     data: list[T] = Field(description="The items of this page.")
     next_cursor: str | None = Field(

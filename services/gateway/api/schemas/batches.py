@@ -33,7 +33,7 @@ class BatchItem(Resource):
     kind: Kind = Field(description="The kind of asset.")
     state: str = Field(description="pending, running, waiting_review, held, done, skipped, left, deleted or nothing.")
     run_id: Id | None = Field(description="The run; null: none.")
-    problem: Failure | None = Field(description="Why the batch left it out; null: it did not.")
+    problem: Failure | None = Field(description="Why the asset was left out, or why its run failed; null: neither.")
 
 
 class Batch(Dated):
@@ -52,14 +52,16 @@ class Batch(Dated):
     start_from: int = Field(description="The number of segments to skip at the beginning.")
     auto_approve: bool = Field(description="Whether previews are accepted automatically.")
     review: Literal["video", "all"] = Field(description="Which previews wait for a review: those of videos, or all.")
-    segment_ids: list[Id] | None = Field(description="The ids of segments, in this order.")
+    segment_ids: list[Id] | None = Field(
+        description=("The segments that the batch is restricted to; null: all of the episode.")
+    )
     status: Literal["running", "waiting_review", "paused", "completed", "failed", "cancelled"] = Field(
         description="The current status."
     )
     completed: int = Field(description="The number of segments that have a video, including approved ones.")
     approved: int = Field(description="The number of segments whose video is committed.")
     failed: int = Field(description="The number of segments whose newest run failed and that have no video.")
-    total: int = Field(description="The total number of segments.")
+    total: int = Field(description="The number of segments in the batch.")
     current_segment: int | None = Field(
         description=(
             "The number of the segment that is generating, or else of the first one that is not "
@@ -67,7 +69,7 @@ class Batch(Dated):
         )
     )
     failed_segments: list[int] = Field(description="The numbers of the segments that failed, in film order.")
-    message: str | None = Field(description="A message for users, in one line; null: none.")
+    message: str | None = Field(description="A message for users, in one line.")
     items: list[BatchItem] = Field(description="The assets that the batch generates, in order.")
     compilation_job_id: Id | None = Field(description="The film that the batch ended with; null: none was requested.")
     error: Failure | None = Field(description="The reason of the failure; null: it has not failed.")
@@ -75,14 +77,14 @@ class Batch(Dated):
 
 
 class BatchList(ListOf[Batch]):
-    """Newest first; segments in film order."""
+    """Batches of an episode, newest first."""
 
 
 class Started(Resource):
     """The batch that was started."""
 
     job_id: Id
-    total_segments: int = Field(description="The total number of segments.")
+    total_segments: int = Field(description="The number of segments in the batch.")
     status: Literal["started"] = Field(description="Always `started`.")
 
 
@@ -109,7 +111,9 @@ class NewBatch(Body, json_schema_extra=shown({"mode": "parallel", "batch_size": 
     review: Literal["video", "all"] = Field(
         "video", description="Which previews wait for a review: those of videos, or all."
     )
-    segment_ids: list[GivenId] | None = Field(None, max_length=500, description="The ids of segments, in this order.")
+    segment_ids: list[GivenId] | None = Field(
+        None, max_length=500, description="The segments to generate; null: all of the episode."
+    )
     deadline_minutes: Minutes | None = Field(
         None, description="Minutes until previews expire; left out: the project's default; null: they do not expire."
     )

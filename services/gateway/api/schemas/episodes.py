@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -25,23 +25,39 @@ from services.gateway.api.schemas.base import (
 from services.gateway.api.schemas.documents import GivenDirections, GivenOutput, GivenSegment
 from services.gateway.api.schemas.segments import Segment
 
-EXAMPLE_DOCUMENT: dict[str, Any] = {
+EXAMPLE_DOCUMENT: Final[dict[str, Any]] = {
     "title": "Morning",
+    "description": "A short film about coffee.",
+    "output": {"width": 1280, "height": 720, "fps": 24, "fit": "blur"},
     "directions": {"music": "Warm and slow, piano"},
     "segments": [
         {
+            "type": "scene",
+            "scene_id": "sc-1",
+            "shot_id": "sh-1",
             "scene_info": {
                 "scene_number": 1,
                 "location": "Kitchen",
                 "description": "A cup of coffee by the window",
-                "dialogue": [{"text": "The day begins."}],
+                "characters": ["Ann"],
+                "dialogue": [{"character": "Ann", "text": "The day begins."}],
             },
             "duration": 5,
-            "directions": {"video": "Slowly push in on the cup."},
+            "directions": {
+                "video": "Slowly push in on the cup.",
+                "starting_image": "A cup of coffee on a window sill, morning light",
+                "narration": "The day begins.",
+            },
             "transition_after": {"style": "dissolve", "duration": 0.5},
-        }
+        },
+        {
+            "type": "shot",
+            "scene_info": {"scene_number": 1, "location": "Kitchen", "description": "Ann drinks and looks outside"},
+            "duration": 4,
+        },
     ],
 }
+"""A document without starting images: POST episodes takes none."""
 
 
 OUTPUT_TAKEN = (
@@ -81,7 +97,7 @@ class EpisodeSummary(EpisodeHead):
 
 
 class EpisodeSummaryList(ListOf[EpisodeSummary]):
-    """Newest first; segments in film order."""
+    """Episodes of a project, newest first."""
 
 
 class Episode(EpisodeHead):
@@ -98,7 +114,7 @@ class Episode(EpisodeHead):
 class Order(Revised):
     """The order of an episode's segments."""
 
-    segment_ids: list[Id] = Field(description="The ids of segments, in this order.")
+    segment_ids: list[Id] = Field(description="The ids of all segments, in film order.")
 
 
 class Revision(Resource):
@@ -109,14 +125,14 @@ class Revision(Resource):
     change: str = Field(examples=["commit"], description="The kind of change.")
     details: dict[str, Any] = Field(description="Details that depend on the kind of change.")
     actor: Actor = Field(description="Who made the change.")
-    created_at: Timestamp = Field(description="When the resource was created.")
+    created_at: Timestamp = Field(description="When the change was made.")
 
 
 class RevisionList(ListOf[Revision]):
-    """Newest first; segments in film order."""
+    """Changes of an episode, newest first."""
 
 
-class NewEpisode(Body, json_schema_extra=shown({"description": "A short film about coffee."} | EXAMPLE_DOCUMENT)):
+class NewEpisode(Body, json_schema_extra=shown(EXAMPLE_DOCUMENT)):
     """An episode as a document without starting images (see POST imports)."""
 
     title: str = Field(min_length=1, max_length=300, description="The title of the episode.")

@@ -65,7 +65,7 @@ class LeftOut(Resource):
     """A segment that the film leaves out."""
 
     segment_id: Id
-    reason: str = Field(description="The reason.")
+    reason: str = Field(description="Why it was left out: unapproved.")
 
 
 class Chapter(Resource):
@@ -89,12 +89,12 @@ class Compilation(Dated):
     id: Id
     project_id: Id
     episode_id: Id
-    batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
+    batch_id: Id | None = Field(description="The batch that requested it; null: a user did.")
     status: Literal["pending", "processing", "completed", "failed", "cancelled"] = Field(
         description="The current status."
     )
     progress: float = Field(description="0 to 100.")
-    message: str | None = Field(description="A message for users, in one line; null: none.")
+    message: str | None = Field(description="What happens now, for users; null: nothing to say.")
     estimated_duration: float | None = Field(
         description="The estimated seconds until completion, made when the film was requested."
     )
@@ -106,9 +106,9 @@ class Compilation(Dated):
     subtitles_url: Url = Field(description="The URL of the captions as SubRip; null: the film has no narration.")
     timeline_url: Url = Field(description="The URL of the timeline as OpenTimelineIO, for editing programs.")
     output_duration: float | None = Field(description="The duration of the film in seconds; null: not completed.")
-    output_file_size: int | None = Field(description="The size in bytes.")
+    output_file_size: int | None = Field(description="The size of the film in bytes; null: not completed.")
     resolution: str | None = Field(description="The measured width x height, such as 1920x1080; null: not completed.")
-    fps: float | None = Field(description="Frames per second.")
+    fps: float | None = Field(description="The film's frames per second; null: not completed.")
     segments_included: int | None = Field(description="The number of segments in the film; null: not known yet.")
     segments: list[FilmSegment] = Field(description="The segments in film order.")
     transition_style: TransitionStyle | None = Field(
@@ -137,15 +137,15 @@ class Compilation(Dated):
             "they are in it; unsigned: it could not be signed, and `warnings` says so."
         )
     )
-    rating: int | None = Field(description="From 1 to 5; null: not rated.")
-    feedback: str | None = Field(description="The reviewer's comment. It is never sent to a model.")
+    rating: int | None = Field(description="The rating of the film from 1 to 5; null: not rated.")
+    feedback: str | None = Field(description="The comment of the person who rated it; null: none.")
     error_message: str | None = Field(description="The reason of the failure; null: it has not failed.")
     recovery: str | None = Field(description="What you can do about it.")
     completed_at: Timestamp | None = Field(description="When the film was completed; null: not yet.")
 
 
 class CompilationList(ListOf[Compilation]):
-    """Newest first; segments in film order."""
+    """Films of an episode, newest first."""
 
 
 class CompilationStarted(Resource):
@@ -205,7 +205,5 @@ class Render(_Film, json_schema_extra=shown({"batch_size": 4} | _SEED_FILM)):
 class FilmRating(Body, json_schema_extra=shown({"rating": 5, "feedback": "Exactly the film I wanted."})):
     """The rating of a film."""
 
-    rating: Whole = Field(ge=1, le=5, description="From 1 to 5; null: not rated.")
-    feedback: str | None = Field(
-        None, max_length=4000, description="The reviewer's comment. It is never sent to a model."
-    )
+    rating: Whole = Field(ge=1, le=5, description="From 1 to 5; 5 is best.")
+    feedback: str | None = Field(None, max_length=4000, description="A comment on the film; null: none.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from services.gateway.api.schemas.base import Body, Dated, Failure, GivenId, Id, Share, shown
+from services.gateway.api.schemas.base import EXAMPLE_ID, Body, Dated, Failure, GivenId, Id, Share, shown
 from services.gateway.api.schemas.documents import Document
 from services.gateway.api.schemas.episodes import EXAMPLE_DOCUMENT
 
@@ -23,17 +23,26 @@ class Import(Dated):
     status: Literal["pending", "processing", "completed", "failed", "cancelled"] = Field(
         description="The current status."
     )
-    percent: float = Field(description="From 0 to 100; null: unknown.")
+    percent: float = Field(description="From 0 to 100.")
     warnings: list[str] = Field(description="Human-readable warnings about the result.")
     error: Failure | None = Field(description="The reason of the failure; null: it has not failed.")
 
 
-class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_DOCUMENT})):
+EXAMPLE_IMPORT: Final[dict[str, Any]] = EXAMPLE_DOCUMENT | {
+    "segments": [
+        EXAMPLE_DOCUMENT["segments"][0] | {"starting_image": {"url": "https://example.com/cup.jpg"}},
+        EXAMPLE_DOCUMENT["segments"][1] | {"starting_image": {"upload_id": EXAMPLE_ID}},
+    ]
+}
+"""Everything that a document may have: dialogue, starting images, a transition."""
+
+
+class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_IMPORT})):
     """An episode to import: exactly one of `document`, `yaml` and `upload_id`."""
 
     document: Document | None = Field(
         None,
-        examples=[EXAMPLE_DOCUMENT],
+        examples=[EXAMPLE_IMPORT],
         description="The episode as a document of scenes and shots.",
     )
     yaml: str | None = Field(

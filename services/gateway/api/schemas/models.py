@@ -34,4 +34,4 @@ class Model(Resource):
 
 
 class ModelList(ListOf[Model]):
-    """Newest first; segments in film order."""
+    """The models of this installation."""

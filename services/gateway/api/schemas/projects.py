@@ -39,7 +39,7 @@ class Project(Dated, Revised):
 
 
 class ProjectList(ListOf[Project]):
-    """Newest first; segments in film order."""
+    """Projects of the user, newest first."""
 
 
 class ProjectCharacter(Resource):
@@ -269,18 +269,18 @@ class FeedEntry(Resource):
     batch_id: Id | None = Field(description="The batch that it belongs to; null: none.")
     kind: str = Field(description="The kind of asset.")
     label: str = Field(description="A display name, such as `Segment 1 video`.")
-    state: str = Field(description="The current status.")
-    step: str = Field(description="The current step, for programs; null: none yet.")
+    state: str = Field(description="The state that the run entered.")
+    step: str = Field(description="The step of the work, for programs.")
     attempt: int = Field(
         description=(
             "The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one."
         )
     )
     run_status: str = Field(description="The current status of the run.")
-    message: str = Field(description="A message for users, in one line; null: none.")
+    message: str = Field(description="A message for users, in one line.")
     thumbnail_url: Url
     at: Timestamp = Field(description="When it happened.")
 
 
 class FeedEntryList(ListOf[FeedEntry]):
-    """Newest first; segments in film order."""
+    """Steps of the runs of a project, newest first."""

@@ -41,13 +41,9 @@ class Review(Dated):
     rating: int | None = Field(description="From 1 to 5; null: not rated.")
     feedback: str | None = Field(description="The reviewer's comment. It is never sent to a model.")
     suggested_changes: dict[str, Any] | None = Field(
-        description=(
-            "What the next version should have: prompt_modifications (appended to the directions), "
-            "style_adjustments, character_prompt, directions (instead of them), model, duration, "
-            "resolution, aspect_ratio, seed. Other keys are recorded only."
-        )
+        description=("What the reviewer suggested to change in the next version; null: nothing.")
     )
-    regenerate: bool = Field(description="Whether to start a new run with the suggested changes.")
+    regenerate: bool = Field(description="Whether the rejection asked for another run.")
     user_id: str | None = Field(description="The reviewer; null: a policy decided.")
     verdict: Literal["pending", "accepted", "rejected", "refused"] = Field(
         description="The verdict: pending, accepted, rejected, or refused (the decision did not count)."
@@ -58,7 +54,7 @@ class Review(Dated):
 
 
 class ReviewList(ListOf[Review]):
-    """Newest first; segments in film order."""
+    """Decisions in a project, newest first."""
 
 
 class Decision(
@@ -74,11 +70,7 @@ class Decision(
 ):
     """A decision on a run. Only one decision per run counts."""
 
-    action: Literal["approve", "reject"] = Field(
-        description=(
-            "The decision: approve, reject, or request_regeneration (a new run was started while the preview waited)."
-        )
-    )
+    action: Literal["approve", "reject"] = Field(description="Whether to accept or to reject the preview.")
     version_id: GivenId | None = Field(
         None, description="The version to decide on; required to approve if the run has several."
     )
@@ -89,11 +81,7 @@ class Decision(
     suggested_changes: Changes | None = Field(
         None,
         examples=[{"character_prompt": "glasses"}],
-        description=(
-            "What the next version should have: prompt_modifications (appended to the directions), "
-            "style_adjustments, character_prompt, directions (instead of them), model, duration, "
-            "resolution, aspect_ratio, seed. Other keys are recorded only."
-        ),
+        description="What the next version should change; it needs a rejection.",
     )
     regenerate: Flag | None = Field(
         None,
@@ -144,12 +132,13 @@ class Rejection(
     suggested_changes: Changes | None = Field(
         None,
         examples=[{"character_prompt": "glasses"}],
+        description="What the next version should change.",
+    )
+    version_id: GivenId | None = Field(None, description="The version that was watched.")
+    rating: Rating | None = Field(None, description="From 1 to 5; null: not rated.")
+    regenerate: Flag | None = Field(
+        None,
         description=(
-            "What the next version should have: prompt_modifications (appended to the directions), "
-            "style_adjustments, character_prompt, directions (instead of them), model, duration, "
-            "resolution, aspect_ratio, seed. Other keys are recorded only."
+            "Whether to start the next run at once. The default is true for editors who send suggested_changes."
         ),
     )
-    version_id: GivenId | None = Field(None, description="The version; null: none.")
-    rating: Rating | None = Field(None, description="From 1 to 5; null: not rated.")
-    regenerate: Flag | None = Field(None, description="Whether to start a new run with the suggested changes.")

@@ -45,15 +45,15 @@ RunStatus = Literal[
 class Step(Resource):
     """A step in the history of a run."""
 
-    state: str = Field(description="The current status.")
-    step: str = Field(description="The current step, for programs; null: none yet.")
+    state: str = Field(description="The state that the run entered.")
+    step: str = Field(description="The step of the work, for programs.")
     attempt: int = Field(
         description=(
             "The number of the attempt, from 1. A failed attempt that may succeed later is followed by another one."
         )
     )
     at: Timestamp = Field(description="When it happened.")
-    message: str = Field(description="A message for users, in one line; null: none.")
+    message: str = Field(description="A message for users, in one line.")
 
 
 class Run(Dated):
@@ -112,7 +112,7 @@ class Run(Dated):
 
 
 class RunList(ListOf[Run]):
-    """Newest first; segments in film order."""
+    """Runs, newest first."""
 
 
 class NewRun(Body):
@@ -122,16 +122,25 @@ class NewRun(Body):
         None,
         description=(
             "What to generate, without the project's style: directions of a video, a prompt for an "
-            "image, or the text of a narration."
+            "image, or the text of a narration; null: the draft's."
         ),
     )
     model: str | None = Field(
         None,
         max_length=200,
         examples=["animatic/camera"],
-        description="The slug of the model, such as `animatic/camera`; null: the project's default.",
+        description=(
+            "The slug of the model, such as `animatic/camera`; null: the draft's, else the project's default."
+        ),
     )
-    settings: OpenObject = Field({}, description="Settings of the model: see GET /models.", examples=[{"duration": 5}])
+    settings: OpenObject = Field(
+        {},
+        description=(
+            "Settings of the model by name, see `settings_schema` in GET /models. Those that are left "
+            "out come from the draft."
+        ),
+        examples=[{"duration": 5}],
+    )
     variants: Whole = Field(1, ge=1, le=4, description="The number of versions to generate and choose from.")
     suggested_changes: Changes = absent(
         {},

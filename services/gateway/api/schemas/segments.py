@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -31,6 +31,15 @@ from shared.contracts.values import TransitionStyle
 ScriptId = Annotated[str, Field(max_length=MAX_SCRIPT_ID, examples=["sc-12"])]
 
 
+class SpokenLine(Resource):
+    """One line of dialogue, with further fields that the script has."""
+
+    model_config = ConfigDict(extra="allow")
+
+    character: str | None = Field(None, examples=["Ann"], description="Who speaks; null: the script does not say.")
+    text: str = Field(description="What is said.")
+
+
 class SceneInfo(Resource):
     """The scene in the script."""
 
@@ -38,7 +47,7 @@ class SceneInfo(Resource):
     location: str | None = Field(description="Where the scene is set.")
     description: str | None = Field(description="What is seen.")
     characters: list[str] = Field(description="The names of the characters in the scene.")
-    dialogue: list[dict[str, Any]] = Field(
+    dialogue: list[SpokenLine] = Field(
         examples=[[{"character": "Ann", "text": "The day begins."}]], description="The dialogue, in order."
     )
 
@@ -48,23 +57,20 @@ class GenerationParams(Resource):
 
     model_config = ConfigDict(extra="allow")
 
-    prompt: str | None = Field(description="The directions of the video.")
+    prompt: str | None = Field(description="The directions, without the project's style.")
     style: str | None = Field(description="The project's style with the adjustments of the run.")
     character_prompt: str | None = Field(
         description="Text added to the descriptions of the characters for this run; null: none."
     )
     seed: int | None = Field(
-        description=(
-            "Runs with the same seed give the same result, where the model supports it; null: each "
-            "run draws its own seed."
-        )
+        description=("The seed that it was generated with; null: no version yet, or a model without seeds.")
     )
     model: str | None = Field(
-        description="The slug of the model, such as `animatic/camera`; null: the project's default."
+        description=("The slug of the model, such as `animatic/camera`; null: no version yet, or a file of a person.")
     )
-    duration: float | None = Field(description="Seconds.")
-    resolution: str | None = Field(description="A size that the model offers, such as 1080p.")
-    aspect_ratio: str | None = Field(description="Width to height, such as 16:9.")
+    duration: float | None = Field(description="The requested seconds; null: not set.")
+    resolution: str | None = Field(description="The requested resolution, such as 1080p; null: not set.")
+    aspect_ratio: str | None = Field(description="The requested width to height, such as 16:9; null: not set.")
 
 
 class QualityMetrics(Resource):
@@ -79,7 +85,7 @@ class Transition(Resource):
     """The transition from a segment into the next one."""
 
     style: TransitionStyle = Field(description="The style of the transition.")
-    duration: float = Field(description="Seconds.")
+    duration: float = Field(description="The duration of the transition in seconds.")
 
 
 class SegmentAssets(Resource):
@@ -118,7 +124,7 @@ class Segment(Dated, Revised):
     generation_params: GenerationParams = Field(description="What the described video was generated with.")
     quality_metrics: QualityMetrics = Field(description="The quality of the described video.")
     version: int | None = Field(description="The number of the described version; null: there is none.")
-    version_id: Id | None = Field(description="The version; null: none.")
+    version_id: Id | None = Field(description="The described version; null: there is none.")
     parent_version_id: Id | None = Field(
         description="The version that it was generated to replace; null: the first of its asset."
     )
@@ -148,16 +154,14 @@ class Segment(Dated, Revised):
 
 
 class SegmentList(ListOf[Segment]):
-    """Newest first; segments in film order."""
+    """Segments in film order."""
 
 
 class StatusOfSegment(Resource):
     """The status of a segment."""
 
     id: Id
-    segment_number: int = Field(
-        description="The segment's number in film order, from 1; null: the asset belongs to the episode."
-    )
+    segment_number: int = Field(description="The number in film order, from 1.")
     status: Literal["pending", "generating", "completed", "failed"] = Field(
         description="The status of the newest run of the video."
     )
@@ -169,7 +173,9 @@ class StatusOfSegment(Resource):
     )
     video_url: Url
     thumbnail_url: Url
-    duration: float | None = Field(description="Seconds.")
+    duration: float | None = Field(
+        description=("The duration of the video in seconds, or the target duration if there is none.")
+    )
     quality_score: Score
 
 
@@ -208,7 +214,7 @@ class NewSegment(
 
     type: Literal["scene", "shot", "transition"] = Field("scene", description="The kind of segment.")
     scene_info: Scene = absent({}, description="The scene in the script.")
-    duration: Seconds | None = Field(None, description="Seconds.")
+    duration: Seconds | None = Field(None, description="The target duration in seconds; null: the model's default.")
     position: Position | None = Field(None, description="The position in the film, from 1; left out: at the end.")
     directions: dict[str, Directions] = Field(
         {},
@@ -238,7 +244,7 @@ class SegmentChanges(
 
     type: Literal["scene", "shot", "transition"] = unsent("scene", description="The kind of segment.")
     scene_info: Scene | None = Field(None, description="The scene in the script.")
-    duration: Seconds | None = Field(None, description="Seconds.")
+    duration: Seconds | None = Field(None, description="The target duration in seconds; null: the model's default.")
     scene_id: ScriptId | None = Field(None, description="The scene's id in the tool that wrote the script.")
     shot_id: ScriptId | None = Field(None, description="The shot's id in the tool that wrote the script.")
     user_notes: str | None = Field(

@@ -46,7 +46,7 @@ class Version(Dated):
     gone: bool = Field(description="Whether retention has deleted the file.")
     directions: str = Field(
         description=(
-            "What to generate, without the project's style: directions of a video, a prompt for an "
+            "What was requested, without the project's style: directions of a video, a prompt of an "
             "image, or the text of a narration."
         )
     )
@@ -59,18 +59,15 @@ class Version(Dated):
         description="Text added to the descriptions of the characters for this run; null: none."
     )
     model: str | None = Field(
-        description="The slug of the model, such as `animatic/camera`; null: the project's default."
+        description=("The slug of the model, such as `animatic/camera`; null: a file of a person.")
     )
     provider: str = Field(examples=["animatic"], description="The provider, such as animatic or replicate.")
     seed: int | None = Field(
         description=(
-            "Runs with the same seed give the same result, where the model supports it; null: each "
-            "run draws its own seed."
+            "The seed that it was generated with; null: none, as with files of people and models without seeds."
         )
     )
-    settings: dict[str, Setting] = Field(
-        description="Settings of the model by name: see `settings_schema` in GET /models."
-    )
+    settings: dict[str, Setting] = Field(description="The settings that it was generated with, and the source of each.")
     starting_image_version_id: Id | None = Field(
         description="The starting image that it was generated from; null: none."
     )
@@ -81,17 +78,17 @@ class Version(Dated):
     proxy_url: Url
     content_type: str = Field(description="The media type, detected from the content.")
     size: int = Field(description="The size in bytes.")
-    duration: float | None = Field(description="The measured duration in seconds.")
-    resolution: str | None = Field(description="The measured width x height.", examples=["1920x1080"])
-    aspect_ratio: str | None = Field(description="Width to height, such as 16:9.")
-    fps: float | None = Field(description="Frames per second.")
+    duration: float | None = Field(description="The measured duration in seconds; null: an image.")
+    resolution: str | None = Field(description="The measured width x height; null: a sound.", examples=["1920x1080"])
+    aspect_ratio: str | None = Field(description="The measured width to height, such as 16:9; null: a sound.")
+    fps: float | None = Field(description="The measured frames per second; null: not a video.")
     quality_metrics: dict[str, float | None] = Field(description="Measured quality; scores are from 0 to 1.")
     unmeasured: dict[str, str] = Field(description="The reason why a metric is null, by the name of the metric.")
     photosensitivity_warning: str | None = Field(
         description="To be shown before it plays: it flashes harmfully, as ITU-R BT.1702 counts flashes; null: it "
         "does not, or it was not measured."
     )
-    cost: Costs = Field(description="The cost.")
+    cost: Costs = Field(description="The cost of this version.")
     info: dict[str, Any] = Field(description="Further facts from the provider, such as `animatic: true`.")
     provenance: Literal["signed", "unsigned"] | None = Field(
         description="The state of its Content Credentials; null: unknown."
@@ -101,7 +98,7 @@ class Version(Dated):
 
 
 class VersionList(ListOf[Version]):
-    """Newest first; segments in film order."""
+    """Versions of an asset, newest first."""
 
 
 class Difference(Resource):
@@ -130,13 +127,10 @@ class NewVersion(
     """A file to register as a version: exactly one of `upload_id` and `url`."""
 
     upload_id: GivenId | None = Field(None, description="The id of an upload.")
-    url: str | None = Field(None, max_length=2000, description="An https URL.")
+    url: str | None = Field(None, max_length=2000, description="An https URL to download the file from.")
     directions: Directions | None = Field(
         None,
-        description=(
-            "What to generate, without the project's style: directions of a video, a prompt for an "
-            "image, or the text of a narration."
-        ),
+        description="What the file shows or says. It is kept with the version.",
     )
 
 
@@ -146,18 +140,13 @@ class PreviousVersion(Resource):
     id: Id
     run_id: Id
     number: int = Field(description="The number of the version within its asset, from 1.")
-    status: str = Field(description="The current status.")
+    status: str = Field(description="The status of the version.")
     url: Url
     thumbnail_url: Url
-    directions: str = Field(
-        description=(
-            "What to generate, without the project's style: directions of a video, a prompt for an "
-            "image, or the text of a narration."
-        )
-    )
+    directions: str = Field(description="What was requested, without the project's style.")
     model: str | None = Field(
-        description="The slug of the model, such as `animatic/camera`; null: the project's default."
+        description=("The slug of the model, such as `animatic/camera`; null: a file of a person.")
     )
-    duration: float | None = Field(description="Seconds.")
+    duration: float | None = Field(description="The measured duration in seconds.")
     quality_score: Score
-    created_at: Timestamp = Field(description="When the resource was created.")
+    created_at: Timestamp = Field(description="When the version was created.")
