@@ -47,7 +47,8 @@ upgrade: $(VENV)/.dev ## Upgrade from the last release and roll back, with films
 storm: $(VENV)/.dev ## Kill, pause and restart everything while 20 clients work, then prove the invariants (ARGS='--minutes 10 --seed 7')
 	nice $(BIN)/python -m tests.support.storm $(ARGS)
 
-fuzz: $(VENV)/.dev ## Test the HTTP API against its OpenAPI document for minutes (ARGS='--seeds 1 2')
+fuzz: $(VENV)/.dev ## Fuzz every parser, then the HTTP API by its OpenAPI document, for minutes (ARGS='--seeds 1 2')
+	RETAKE_FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/unit/fuzz --timeout 3600
 	$(BIN)/python -m tests.support.fuzzing $(ARGS)
 
 format: $(VENV)/.dev ## Format the code

@@ -135,7 +135,7 @@ class _Reader:
     def _scalar(self, node: Node) -> Any:
         try:
             return self._constructor.construct_object(node)
-        except yaml.YAMLError as e:
+        except (yaml.YAMLError, ValueError) as e:  # a number of thousands of digits
             raise ScriptError([self._finding(node, f"Invalid value: {e}")]) from e
 
     def _finding(self, node: Node, message: str) -> Finding:
@@ -149,6 +149,8 @@ def _json(path: Path, text: str) -> Source:
         raise ScriptError([Finding(path, f"Invalid JSON: {e.msg}.", e.lineno, e.colno)]) from e
     except RecursionError as e:
         raise ScriptError([Finding(path, "The script is nested too deeply.")]) from e
+    except ValueError as e:
+        raise ScriptError([Finding(path, "A number has too many digits; put a text in quotes.")]) from e
     try:
         # JSON is YAML except for tabs, which count as one column.
         reader = _Reader(path)

@@ -53,6 +53,7 @@ SOUNDS: Final = "WAV, MP3, FLAC, Ogg, M4A, AAC, AIFF, CAF, AMR, MKA or WebM"
 
 
 _HEAD_BYTES: Final = 1024
+_MOST_TAGS: Final = 100  # before the content; files have one, and a file may be nothing but tags
 
 _SIGNATURES: Final = (
     (b"\x1aE\xdf\xa3", Form.MATROSKA),
@@ -83,7 +84,9 @@ def sniff(path: Path) -> Form:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         tagged = head.startswith(b"ID3")
-        while head.startswith(b"ID3") and len(head) >= 10:
+        for _ in range(_MOST_TAGS):
+            if not head.startswith(b"ID3") or len(head) < 10:
+                break
             file.seek(_tag_length(head) + file.tell() - len(head))
             head = file.read(_HEAD_BYTES)
     form = _form(head)

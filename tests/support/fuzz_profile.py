@@ -8,7 +8,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-EXAMPLES: Final = int(os.environ.get("RETAKE_FUZZ_EXAMPLES", "60"))
+EXAMPLES: Final = int(os.environ.get("RETAKE_FUZZ_EXAMPLES", "25"))
 
 
 def fuzzed(share: float = 1.0) -> Any:

@@ -17,6 +17,9 @@ _RATES: Final = {
     (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
+MOST_TAGS: Final = 1000
+"""Tags that are looked at; what is behind them is kept. A joined file has one or two per part; a file of nothing but
+tags, of ten bytes each, would take seconds."""
 _HZ: Final = (44_100, 48_000, 32_000)
 _ID3V1_BYTES: Final = 128
 _APE_HEADER: Final = 32
@@ -31,7 +34,7 @@ def remove_inner_tags(path: Path) -> bool:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = kept_from = _leading_tags(data)
         kept: list[tuple[int, int]] = [(0, at)]
-        while length := _frame_length(data, at) or _tag_length(data, at):
+        while len(kept) <= MOST_TAGS and (length := _frame_length(data, at) or _tag_length(data, at)):
             if not _frame_length(data, at):
                 kept.append((kept_from, at))
                 kept_from = min(at + length, len(data))
@@ -49,7 +52,9 @@ def remove_inner_tags(path: Path) -> bool:
 
 def _leading_tags(data: mmap.mmap) -> int:
     at = 0
-    while length := _tag_length(data, at):
+    for _ in range(MOST_TAGS):
+        if not (length := _tag_length(data, at)):
+            break
         at += length
     return at
 

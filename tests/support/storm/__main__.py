@@ -21,6 +21,7 @@ from tests.support.storm.history import History
 from tests.support.storm.run import Storm, run
 
 ROOT: Final = Path(__file__).resolve().parents[3]
+READY_S: Final = 300.0  # a storm leaves little of the machine to a broker that starts
 OUT: Final = ROOT / "out" / "storm"
 
 
@@ -30,7 +31,8 @@ def tell(text: str) -> None:
 
 async def storm(asked: Storm, folder: Path) -> int:
     with Background() as background:
-        broker = ApacheBroker(ApacheKafka(folder / "kafka", partitions=APACHE_PARTITIONS), folder / "kafka", background)
+        node = ApacheKafka(folder / "kafka", partitions=APACHE_PARTITIONS, ready_timeout_s=READY_S)
+        broker = ApacheBroker(node, folder / "kafka", background)
         await broker.start()
         try:
             outcome = await run(asked, folder, broker, tell)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -57,11 +59,11 @@ def test_conditions_hold_or_do_not(value: str, etag: str) -> None:
 @given(value=st.one_of(LATIN, NUMBERS.map('"{}"'.format)))
 @example(value='"²"')
 def test_if_match_is_a_revision_all_or_none(value: str) -> None:
-    try:
-        found = asyncio.run(if_match(value))
-    except ProblemError as e:
-        assert (e.status_code, value.strip()) == (428, "")
+    if not value.strip():
+        with pytest.raises(ProblemError):
+            asyncio.run(if_match(value))
         return
+    found = asyncio.run(if_match(value))
     assert found is None or -1 <= found < 10**9
 
 
@@ -82,10 +84,9 @@ def _request(**headers: str) -> Request:
 @fuzzed()
 @given(value=LATIN)
 def test_accept_is_met_or_refused(value: str) -> None:
-    try:
+    with suppress(ProblemError):
         accepts(_request(accept=value), "application/json")
-    except ProblemError as e:
-        assert e.status_code == 406
+    accepts(_request(accept=f"{value},*/*"), "application/json")
 
 
 COOKIES = st.one_of(
@@ -103,12 +104,11 @@ COOKIES = st.one_of(
 @example(values=[b"retake_session=" + b"x" * (MAX_HEADER + 1)])
 def test_our_cookie_is_a_token_or_nothing(values: list[bytes]) -> None:
     scope: dict[str, Any] = {"headers": [(b"cookie", value) for value in values] + [(b"host", b"x")]}
-    try:
-        read_head(scope)
-    except ProblemError as e:
-        assert e.status_code == 400
-        assert max(map(len, values)) > MAX_HEADER
+    if any(len(value) > MAX_HEADER for value in values):
+        with pytest.raises(ProblemError):
+            read_head(scope)
         return
+    read_head(scope)
     assert scope["headers"] == [(b"host", b"x")]
     token = scope[SESSION]
     assert token is None or (re.fullmatch(r"[!-~]+", token) and not set(token) & set(' ",;\\'))

@@ -88,8 +88,16 @@ class ApacheKafka:
     The same directory again continues with the same data. `partitions` applies to topics that are created now.
     """
 
-    def __init__(self, directory: Path, *, partitions: int = 1, second: Listener | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        partitions: int = 1,
+        second: Listener | None = None,
+        ready_timeout_s: float = READY_TIMEOUT_S,
+    ) -> None:
         self._directory = directory
+        self._ready_timeout_s = ready_timeout_s
         self._partitions = partitions
         self._second = second
         self._port = self._controller_port = self._second_port = 0
@@ -116,7 +124,7 @@ class ApacheKafka:
         await self.prepare(self._log)
         self._child = await spawn(self.command(), self._log, self._directory)
         try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
+            async with asyncio.timeout(self._ready_timeout_s):
                 await self._ready_or_ended(self._child)
         except BaseException:
             await self.stop()

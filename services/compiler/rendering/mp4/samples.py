@@ -61,8 +61,9 @@ def read_video_index(path: Path, fps: int) -> VideoIndex:
         with open_media(path) as container:
             stream = container.streams.video[0]
             packets = [p for p in container.demux(stream) if p.size]
-            extradata = stream.codec_context.extradata or b""
-            codec, base = stream.codec_context.name, stream.time_base
+            context, base = stream.codec_context, stream.time_base  # without a context: of no known codec
+            extradata = (context.extradata if context else None) or b""
+            codec = context.name if context else None
     except (av.error.FFmpegError, IndexError) as error:
         raise Permanent("piece_irregular", f"{path.name} cannot be read: {error}") from error
     keyframes = tuple(i for i, p in enumerate(packets) if p.is_keyframe)
@@ -79,10 +80,12 @@ def strip_adts(data: bytes) -> tuple[bytes, tuple[int, ...]]:
     """The bare AAC packets of an ADTS stream (ISO/IEC 13818-7) and their sizes: each loses its 7-byte header."""
     packets = []
     at = 0
-    while at + ADTS_HEADER <= len(data):
-        if data[at] != 0xFF or data[at + 1] & 0xF7 != 0xF1:
+    while at < len(data):
+        if len(data) - at < ADTS_HEADER or data[at] != 0xFF or data[at + 1] & 0xF7 != 0xF1:
             raise Permanent("sound_irregular", f"no AAC frame without CRC at byte {at} of {len(data)}")
         length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
+        if not ADTS_HEADER <= length <= len(data) - at:
+            raise Permanent("sound_irregular", f"an AAC frame of {length} bytes at byte {at} of {len(data)}")
         packets.append(data[at + ADTS_HEADER : at + length])
         at += length
     return b"".join(packets), tuple(map(len, packets))
