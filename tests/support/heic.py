@@ -15,13 +15,13 @@ from PIL import Image
 from tests.support.films import ffmpeg
 
 
-def heic(image: Image.Image) -> bytes:
-    """Width and height must be even."""
+def heic(image: Image.Image, cicp: tuple[int, int, int] | None = None) -> bytes:
+    """Width and height must be even. `cicp`: what the file says of its primaries, transfer and matrix."""
     configuration, data = _encoded(image)
     brands = _box("ftyp", b"heic" + bytes(4) + b"mif1heic")
     at = 0
     for _ in range(2):  # the second time it is known where the data begins
-        meta = _meta(image.size, configuration, at, len(data))
+        meta = _meta(image.size, configuration, at, len(data), cicp)
         at = len(brands) + len(meta) + 8
     return brands + meta + _box("mdat", data)
 
@@ -51,10 +51,14 @@ def _encoded(image: Image.Image) -> tuple[bytes, bytes]:
             return bytes(stream.codec_context.extradata or b""), bytes(packet)
 
 
-def _meta(size: tuple[int, int], configuration: bytes, at: int, length: int) -> bytes:
+def _meta(
+    size: tuple[int, int], configuration: bytes, at: int, length: int, cicp: tuple[int, int, int] | None
+) -> bytes:
     items = struct.pack(">H", 1) + _full("infe", 2, struct.pack(">HH4s", 1, 0, b"hvc1") + b"\0")
-    properties = _box("ipco", _box("hvcC", configuration) + _full("ispe", 0, struct.pack(">II", *size)))
-    used = _full("ipma", 0, struct.pack(">IHBBB", 1, 1, 2, 0x81, 0x02))
+    colour = _box("colr", b"nclx" + struct.pack(">HHHB", *cicp, 0x80)) if cicp else b""
+    properties = _box("ipco", _box("hvcC", configuration) + _full("ispe", 0, struct.pack(">II", *size)) + colour)
+    associations = bytes([0x81, 0x02, 0x03] if cicp else [0x81, 0x02])
+    used = _full("ipma", 0, struct.pack(">IHB", 1, 1, len(associations)) + associations)
     place = struct.pack(">BBHHHHII", 0x44, 0, 1, 1, 0, 1, at, length)
     return _full(
         "meta",

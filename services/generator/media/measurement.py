@@ -77,7 +77,9 @@ def measure(small: Stream, full: Stream, found: Probe, work: Path) -> Measuremen
     thumbnail = thumbnail.filter("scale", w=SMALL_WIDTH, h=SMALL_HEIGHT, flags="area").filter(
         "format", pix_fmts="rgb24"
     )
-    end = end.filter("select", expr=f"gte(n,{max(0, frames - LAST_FRAMES)})")
+    # By number, or by time where the first frames cannot be decoded: those before the first key frame of a cut film.
+    last_s = found.duration_s + found.shift_s - 1.5 / fps
+    end = end.filter("select", expr=f"gte(n,{max(0, frames - LAST_FRAMES)})+gte(t,{last_s:.6f})")
     end = end.filter("scale", w="iw", h="ih").filter("setsar", sar=1)
     blocks = _printed(sampled(full, every).filter("blockdetect"), "lavfi.block", work / "blocks.txt")
     first: dict[str, Option] = {"frames:v": 1, "format": "rawvideo"}

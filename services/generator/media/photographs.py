@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from services.generator.media.still_colour import StillColour, as_srgb, still_colour
 from shared.media.pictures import opened, prepare
 
 prepare()
@@ -29,7 +30,7 @@ def load_photograph(path: Path, *, at_least: int) -> Image.Image:
         photo = _reduced(source, smaller) if smaller > 1 else source
         photo.info = source.info
         ImageOps.exif_transpose(photo, in_place=True)
-        return _flatten(_to_srgb(photo))
+        return _flatten(_to_srgb(photo, source.format, still_colour(path, source.format)))
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
@@ -39,14 +40,19 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     return image.reduce(factor) if image.mode in _REDUCIBLE else image
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Phones write Display P3; read as sRGB its colours would fade. A profile that cannot be used is left out."""
+def _to_srgb(image: Image.Image, form: str | None, colour: StillColour | None) -> Image.Image:
+    """Phones write Display P3; read as sRGB its colours would fade. A profile that cannot be used is left out.
+
+    Code points take precedence over a profile where they say HDR, and in PNG.
+    """
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         values = np.asarray(image, dtype=np.float64)
         top = 65535.0 if values.max() > 255 else 255.0
         image = Image.fromarray(np.clip(values * 255 / top, 0, 255).astype(np.uint8), "L")
-    elif profile and image.mode in ("RGB", "CMYK", "RGBA"):
+    if colour and (colour.is_hdr or not profile or form == "PNG"):
+        return as_srgb(image, colour)
+    if profile and image.mode in ("RGB", "CMYK", "RGBA"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             mode = "RGBA" if image.mode == "RGBA" else "RGB"

@@ -12,6 +12,7 @@ from typing import Final
 
 import av
 import av.error
+import structlog
 
 from shared.contracts.messages import problem_text
 from shared.core.errors import Permanent
@@ -23,6 +24,8 @@ from shared.media.frames import progressive_opaque
 from shared.media.graphs import Output, Stream, arguments, media_file, moving_pictures
 from shared.media.probe import Probe, message_of, picture_stream
 from shared.media.sandbox import MOST_PACKETS, Option, open_media, packets
+
+log = structlog.get_logger(__name__)
 
 KEPT_SOUND: Final = ("aac", "mp3")  # browsers play these in MP4
 PLAYED_FORMATS: Final = ("yuv420p", "yuvj420p")
@@ -88,15 +91,24 @@ def sdr(pictures: Stream, found: Probe, width: float, height: float) -> Stream:
 
 
 async def put_index_first(path: Path) -> None:
-    """Rewrites an MP4 or MOV whose index follows its pictures, copying its packets, so that it plays while it loads."""
+    """Rewrites an MP4 or MOV whose index follows its pictures, copying its packets, so that it plays while it loads.
+
+    A file that cannot be rewritten stays as it is: it plays, only later.
+    """
     if sniff(path) is not Form.MP4 or index_is_first(path):
         return
     out = path.with_name(f"{path.stem}-index-first")
     source = media_file(path)
-    container = "mov" if _is_quicktime(path) else "mp4"
-    copy = moving_pictures(source).output(source["a?"], str(out), c="copy", movflags="+faststart", format=container)
-    await run_ffmpeg(arguments(copy), timeout_s=600)
-    os.replace(out, path)
+    for container in ("mov",) if _is_quicktime(path) else ("mp4", "mov"):
+        copy = moving_pictures(source).output(source["a?"], str(out), c="copy", movflags="+faststart", format=container)
+        try:
+            await run_ffmpeg(arguments(copy), timeout_s=600)
+        except Permanent as error:  # MP4 does not define H.263 and others of a telephone's 3GP
+            log.warning("index.not_moved", container=container, cause=error.cause)
+            continue
+        os.replace(out, path)
+        return
+    out.unlink(missing_ok=True)
 
 
 def _is_quicktime(path: Path) -> bool:
