@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from shared.core.clock import Clock, SystemClock
 from shared.core.ids import NewId, new_id
 from shared.core.settings import ServiceSettings
 from shared.jobs.rounds import ROUNDS
+from shared.jobs.worker import JobKind, Worker
 from shared.messaging.backlog import watch_backlog
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.consumer import Consumer, OnDeadLetter
@@ -31,6 +32,7 @@ from shared.postgres.pool import Pool, open_pool
 from shared.postgres.probe import DatabaseProbe, wait_until_reachable
 from shared.web.cookies import WithoutCookies
 from shared.web.health import Health, database_check, health_routes, problem_check
+from shared.web.shutdown import on_termination
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -72,7 +74,8 @@ class MessagingRuntime:
     """The running consumer, and the health of the service as far as the database and messaging decide it."""
 
     health: Health
-    consumer: Consumer
+    consumer: Consumer | None
+    """None for a replica that only works."""
 
 
 @asynccontextmanager
@@ -89,20 +92,22 @@ async def run_messaging(
     only shown.
     """
     async with AsyncExitStack() as stack:
-        relay = await stack.enter_async_context(
-            Relay(resources.broker, resources.settings.direct_url, clock=resources.clock)
-        )
+        has_events = resources.settings.role.has_events
+        messaging = {"recurring": problem_check(ROUNDS.problem)}
+        if has_events:
+            relay = await stack.enter_async_context(
+                Relay(resources.broker, resources.settings.direct_url, clock=resources.clock)
+            )
+            messaging["relay"] = problem_check(lambda: relay.problem)
         await stack.enter_async_context(prune_recurringly(resources.pool, resources.clock))
         await stack.enter_async_context(watch_backlog(resources.pool, resources.service, resources.clock))
         BUILD_INFO.labels(resources.service, version("retake"), platform.python_version()).set(1)
-        consumer = await stack.enter_async_context(
-            Consumer(resources.broker, resources.pool, router, clock=resources.clock, on_dead_letter=on_dead_letter)
-        )
-        messaging = {
-            "relay": problem_check(lambda: relay.problem),
-            "consumer": problem_check(lambda: consumer.problem),
-            "recurring": problem_check(ROUNDS.problem),
-        }
+        consumer: Consumer | None = None
+        if has_events:
+            consumer = reading = await stack.enter_async_context(
+                Consumer(resources.broker, resources.pool, router, clock=resources.clock, on_dead_letter=on_dead_letter)
+            )
+            messaging["consumer"] = problem_check(lambda: reading.problem)
         probe = await stack.enter_async_context(DatabaseProbe(resources.settings.database_url, resources.service))
         required = {"database": database_check(probe, resources.service, newest_migration(resources.service))}
         if needs_broker:
@@ -110,6 +115,24 @@ async def run_messaging(
         else:
             health = Health(resources.service, required, messaging)
         yield MessagingRuntime(health, consumer)
+
+
+@asynccontextmanager
+async def run_jobs(resources: Resources, kinds: Mapping[str, JobKind]) -> AsyncIterator[None]:
+    """Works on jobs of these kinds, unless this replica has other work."""
+    settings = resources.settings
+    if not settings.role.has_work:
+        yield
+        return
+    async with Worker(
+        resources.pool,
+        settings.direct_url,
+        kinds,
+        clock=resources.clock,
+        new_id=resources.new_id,
+        finish_s=settings.finish_s,
+    ):
+        yield
 
 
 def service_app(
@@ -124,8 +147,13 @@ def service_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with export_traces(service), wire(settings) as health:
             app.state.health = health
-            yield
-            health.draining = True
+
+            def drain() -> None:
+                health.draining = True
+
+            with on_termination(drain):
+                yield
+            drain()
 
     app = FastAPI(title=f"Retake {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(WithoutCookies)

@@ -24,12 +24,12 @@ from services.compiler.store.sign_jobs import SIGN, PostgresSignJob
 from shared.contracts.topics import Service
 from shared.jobs.queue import Claim
 from shared.jobs.recurring import recurring_kinds, schedule
-from shared.jobs.worker import JobKind, Worker
+from shared.jobs.worker import JobKind
 from shared.media.signing_identity import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import Connection, transaction
 from shared.retention.jobs import retention_jobs
-from shared.service import Resources, open_resources, run_messaging
+from shared.service import Resources, open_resources, run_jobs, run_messaging
 from shared.web.health import Health
 
 
@@ -76,7 +76,7 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
                 consumer_router(open_compilations, base.clock, settings.pieces_at_once),
                 on_dead_letter=refuse_dead_letters(open_compilations),
             ) as messaging,
-            Worker(base.pool, settings.direct_url, _trimmed(kinds), clock=base.clock, new_id=base.new_id),
+            run_jobs(base, _trimmed(kinds)),
             expiry_sweep(base.pool, open_compilations, base.clock),
         ):
             yield messaging.health

@@ -104,6 +104,13 @@ class Settings(ServiceSettings):
         10_000, ge=1, description="Open event streams per replica; more are refused with Retry-After: 10"
     )
 
+    drain_s: float = Field(
+        8.0,
+        ge=0,
+        description="Longest time over which event streams are ended when the process stops, 100 in a second; less "
+        "than GATEWAY_GRACE_S",
+    )
+
     @property
     def quotas(self) -> Quotas:
         return Quotas(self.generations_per_day, self.spend_per_month)

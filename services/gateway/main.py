@@ -11,7 +11,6 @@ from fastapi import FastAPI
 
 from services.gateway.api.app import build_app
 from services.gateway.api.app_state import AppState
-from services.gateway.api.shutdown import on_termination
 from services.gateway.config import Settings
 from services.gateway.retention import open_retention
 from services.gateway.wiring import wire
@@ -21,6 +20,7 @@ from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
 from shared.retention.command import run_command
 from shared.web.operations import operations_port
+from shared.web.shutdown import on_termination
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -34,11 +34,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
             def drain() -> None:
                 state.health.draining = True
-                state.hub.drain()
+                state.hub.drain(over_s=settings.drain_s)
 
             with on_termination(drain):
                 yield
-            drain()
+            state.health.draining = True
+            state.hub.drain()
 
     return build_app(settings, SystemClock(), lifespan)
 

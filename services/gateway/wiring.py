@@ -37,12 +37,11 @@ from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
 from shared.jobs.recurring import RecurringJob, recurring_kinds, schedule
-from shared.jobs.worker import Worker
 from shared.objects import open_objects
 from shared.postgres.listener import Listener
 from shared.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
 from shared.retention.jobs import retention_jobs
-from shared.service import Resources, open_resources, run_messaging
+from shared.service import Resources, open_resources, run_jobs, run_messaging
 from shared.web.health import problem_check
 
 
@@ -67,7 +66,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
         ]
         await _prepare(pool, stores, settings, recurring)
         kinds = {**job_kinds(pool, stores), **recurring_kinds(recurring, pool, clock)}
-        await stack.enter_async_context(Worker(pool, settings.direct_url, kinds, clock=clock, new_id=resources.new_id))
+        await stack.enter_async_context(run_jobs(resources, kinds))
         messaging = await stack.enter_async_context(
             run_messaging(resources, consumer_router(stores), needs_broker=False)
         )

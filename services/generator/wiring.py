@@ -42,12 +42,12 @@ from shared.contracts.catalogue import Catalogue, load_catalogue
 from shared.contracts.topics import Service
 from shared.core.clock import Clock
 from shared.jobs.recurring import recurring_kinds, schedule
-from shared.jobs.worker import JobKind, Worker
+from shared.jobs.worker import JobKind
 from shared.media.signing_identity import identity_of
 from shared.objects import Objects, open_objects
 from shared.postgres.pool import transaction
 from shared.retention.jobs import retention_jobs
-from shared.service import Resources, open_resources, run_messaging
+from shared.service import Resources, open_resources, run_jobs, run_messaging
 from shared.web.health import Health
 
 
@@ -90,7 +90,7 @@ async def wire(settings: Settings, adapters: Adapters) -> AsyncIterator[Health]:
         await ProviderLimiter(base.pool).configure(adapters.catalogue.limits)
         async with (
             run_messaging(base, router, on_dead_letter=refuse_dead_letters(stores.runs, base.clock)) as messaging,
-            Worker(base.pool, settings.direct_url, kinds, clock=base.clock, new_id=base.new_id),
+            run_jobs(base, kinds),
             _comparing_catalogues(adapters),
             run_sweep(settings, base).recurring(),
         ):

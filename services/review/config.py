@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared.core.settings import ServiceSettings
+from shared.core.settings import Role, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -15,3 +15,10 @@ class Settings(ServiceSettings):
         120.0,
         description="seconds for which the broker must be healthy and every decision read before reviews may expire",
     )
+
+    @field_validator("role")
+    @classmethod
+    def _consumes(cls, value: Role) -> Role:
+        if not value.has_events:
+            raise ValueError("review has no work beside its events: use all")
+        return value

@@ -24,17 +24,16 @@ async def wire(settings: Settings) -> AsyncIterator[Health]:
         def store(connection: Connection) -> ReviewRepository:
             return ReviewRepository(connection, resources.publisher)
 
-        async with (
-            run_messaging(
-                resources, consumer_router(store, resources.clock), on_dead_letter=refuse_dead_letters(store)
-            ) as messaging,
-            deadline_sweep(
+        async with run_messaging(
+            resources, consumer_router(store, resources.clock), on_dead_letter=refuse_dead_letters(store)
+        ) as messaging:
+            assert messaging.consumer is not None, "the settings refuse a role without events"
+            async with deadline_sweep(
                 resources.pool,
                 store,
                 clock=resources.clock,
                 settled_for=messaging.consumer.settled_for,
                 settled_s=settings.expiry_settled_s,
                 all_replicas_have_read=lambda: group_has_read(resources.broker, DecisionSubmitted.TOPIC),
-            ),
-        ):
-            yield messaging.health
+            ):
+                yield messaging.health

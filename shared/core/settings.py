@@ -150,6 +150,22 @@ def kafka_settings() -> KafkaSettings:
         raise UserError("kafka_settings", f"The settings of Kafka are wrong: {faults}.", "See settings.md.") from None
 
 
+class Role(StrEnum):
+    """What a replica does. Those that only work join no consumer group, so their number may change at any time."""
+
+    ALL = "all"
+    EVENTS = "events"
+    WORK = "work"
+
+    @property
+    def has_events(self) -> bool:
+        return self is not Role.WORK
+
+    @property
+    def has_work(self) -> bool:
+        return self is not Role.EVENTS
+
+
 class ServiceSettings(KafkaSettings):
     """Frozen; built when the app is created, never at import. For example `GENERATOR_DATABASE_URL`."""
 
@@ -177,6 +193,15 @@ class ServiceSettings(KafkaSettings):
     )
     signing_dir: str | None = Field(
         None, description="directory of the development certificate that is used if no certificate is set"
+    )
+    role: Role = Field(
+        Role.ALL, description="all, events (consume and publish, but run no jobs) or work (run jobs only)"
+    )
+    finish_s: float = Field(
+        0.0,
+        ge=0,
+        description="seconds that jobs in hand may take to end at SIGTERM, while no new one is begun; those that do "
+        "not are given back without counting as an attempt",
     )
     log_level: str = "INFO"
     log_json: bool = True

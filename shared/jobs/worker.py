@@ -51,8 +51,8 @@ class JobKind:
 
 
 class Worker:
-    """Claims and runs jobs while its block is open. Leaving the block stops the running jobs and returns them to the
-    queue without counting the attempt."""
+    """Claims and runs jobs while its block is open. Leaving the block claims nothing more, lets running jobs end within
+    `finish_s` seconds, then stops the others and returns them to the queue without counting the attempt."""
 
     def __init__(
         self,
@@ -64,17 +64,20 @@ class Worker:
         new_id: NewId,
         lease_s: float = LEASE_S,
         heartbeat_s: float = HEARTBEAT_S,
+        finish_s: float = 0.0,
     ) -> None:
         self._pool = pool
         self._kinds = kinds
         self._clock = clock
         self._lease_s = lease_s
         self._heartbeat_s = heartbeat_s
+        self._finish_s = finish_s
         self._name = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
         self._wake = {kind: asyncio.Event() for kind in kinds}
         self._listener = Listener(database_url, self._notified, "jobs", "jobs_cancelled")
         self._running: dict[str, tuple[Claim, asyncio.Task[None]]] = {}
         self._loops: list[asyncio.Task[None]] = []
+        self._heartbeat: asyncio.Task[None] | None = None
         self._rounds: list[Round] = []
 
     async def __aenter__(self) -> Worker:
@@ -82,6 +85,7 @@ class Worker:
         for kind in self._kinds:
             self._start_loop(f"jobs-{kind}", POLL_S, lambda round_, kind=kind: self._serve(kind, round_))  # type: ignore[misc]
         self._start_loop("jobs-heartbeat", self._heartbeat_s, self._beat)
+        self._heartbeat = self._loops.pop()  # goes on while jobs end
         return self
 
     def _start_loop(self, name: str, every_s: float, loop: Callable[[Round], Coroutine[Any, Any, None]]) -> None:
@@ -95,6 +99,11 @@ class Worker:
         for round_ in self._rounds:
             ROUNDS.remove(round_)
         await _stop(self._loops)
+        if self._finish_s and (running := [task for _, task in self._running.values()]):
+            log.info("jobs.finishing", jobs=len(running), within_s=self._finish_s)
+            await asyncio.wait(running, timeout=self._finish_s)
+        if self._heartbeat:
+            await _stop([self._heartbeat])
         await _stop(task for _, task in list(self._running.values()))
         with suppress(*_DATABASE_ERRORS):
             async with transaction(self._pool) as connection:  # by name, to include what was being claimed just now

@@ -15,14 +15,14 @@ from shared.contracts.topics import Service
 from shared.web.timeouts import TimeoutProtocol
 
 STARTUP_FAILURE: Final = 3  # the exit code that `uvicorn.run` uses
-GRACE_S: Final = 10  # for open requests at SIGTERM; the gateway ends its streams itself
+GRACE_S: Final = "10"  # NAME_GRACE_S, for open requests at SIGTERM; the gateway ends its streams itself
 
 
 def main(service: str) -> None:
     """Serves on NAME_HOST and NAME_PORT, or on the listening socket inherited as file descriptor NAME_LISTEN_FD.
 
     X-Forwarded-For and X-Forwarded-Proto count only from the proxies in FORWARDED_ALLOW_IPS: addresses and networks,
-    separated by commas; none by default.
+    separated by commas; none by default. At SIGTERM open requests get NAME_GRACE_S seconds.
     """
     prefix = Service(service).value.upper()
     proxies = trusted_proxies(os.environ.get("FORWARDED_ALLOW_IPS", ""))
@@ -35,7 +35,7 @@ def main(service: str) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=_seconds(f"{prefix}_GRACE_S"),
         timeout_keep_alive=75,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
@@ -46,6 +46,13 @@ def main(service: str) -> None:
         server.run(sockets=[_inherited_socket(int(inherited))] if inherited else None)
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _seconds(variable: str) -> int:
+    text = os.environ.get(variable, GRACE_S)
+    if not text.isascii() or not text.isdigit():
+        sys.exit(f"{variable}: {text!r} is not a number of seconds. Write for example 60.")
+    return int(text)
 
 
 def trusted_proxies(text: str) -> list[str]:

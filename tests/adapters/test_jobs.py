@@ -312,6 +312,34 @@ async def test_a_stopped_worker_returns_its_jobs_immediately_without_counting_th
     assert claim.attempt == 1
 
 
+async def test_a_stopping_worker_lets_jobs_end_in_time_begins_none_and_gives_the_others_back(world: World) -> None:
+    may_end = asyncio.Event()
+    begun: list[str] = []
+
+    async def handler(claim: Claim) -> None:
+        begun.append(claim.job_id)
+        if claim.job_id == stuck:
+            await asyncio.sleep(60)
+        await may_end.wait()
+        await world.finish(claim)
+
+    ends, stuck = await world.enqueue(), await world.enqueue()
+    worker = world.worker(handler, lease_s=1.0, finish_s=3.0)
+    await worker.__aenter__()
+    await eventually(lambda: len(begun) == 2)
+    stopping = asyncio.create_task(worker.__aexit__())
+    await asyncio.sleep(1.5)  # longer than a lease without heartbeats
+    waiting = await world.enqueue()
+    may_end.set()
+    await stopping
+    assert await world.row(ends) is None, "it ended"
+    for job_id in (stuck, waiting):
+        row = await world.row(job_id)
+        assert row is not None
+        assert (row["attempts"], row["worker"]) == (0, None), "to be claimed by the next"
+    assert waiting not in begun
+
+
 async def test_jobs_claimed_while_the_worker_stops_are_returned_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

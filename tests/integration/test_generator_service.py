@@ -22,6 +22,7 @@ from shared.contracts.base import Event
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.topics import Service, produced_by
 from shared.contracts.values import AssetKind
+from shared.core.settings import Role
 from shared.messaging.broker import BrokerConfig
 from shared.messaging.events import read_message
 from tests.support import events
@@ -144,3 +145,21 @@ async def test_work_survives_a_restart_and_poison_stops_nothing(stage: Stage) ->
     assert len(preview.candidates) == 1
     assert len(stage.maker.requests) == 2
     assert await stage.database.fetchval("select count(*) from versions") == 1
+
+
+async def test_replicas_that_only_consume_and_only_work_make_a_preview_together(stage: Stage) -> None:
+    await stage.stop()
+    at_work, of_events = (
+        Stage(stage.settings.model_copy(update={"role": role}), stage.maker, stage.producer, stage.database)
+        for role in (Role.WORK, Role.EVENTS)
+    )
+    request = events.regenerate_requested(asset_kind=AssetKind.IMAGE, overrides={"directions": "A lighthouse"})
+    await of_events.start()
+    try:
+        await stage.send(request)
+        await eventually(lambda: stage.database.fetchval("select true from jobs where kind = 'render'"), what="the job")
+        await at_work.start()
+        await stage.until("preview-ready", request.run_id)
+    finally:
+        await at_work.stop()
+        await of_events.stop()

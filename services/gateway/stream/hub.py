@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -25,6 +26,7 @@ T = TypeVar("T")
 HEARTBEAT_S: Final = 15
 LIFE_S: Final = 15 * 60  # a stream ends after this, so that its grant is checked again
 END_S: Final = 2.0  # for a client to take in the end of its stream; then the connection is cut
+DRAIN_PER_S: Final = 100  # streams ended in a second when the process stops; each comes back with a few queries
 RETRY_S: Final = 0.5
 SLICE_BYTES: Final = 32 * 1024  # a small part of a client's queue
 PAGE: Final = 1000  # rows of the log per query
@@ -77,13 +79,21 @@ class Hub:
         """Something was appended to the log."""
         self._woken.set()
 
-    def drain(self) -> None:
-        """Ends every stream, so that the server can stop: clients come back elsewhere and resume."""
+    def drain(self, *, over_s: float = 0.0) -> None:
+        """Ends every stream, so that the server can stop: clients come back elsewhere and resume.
+
+        A thousand that come at once would each ask for a snapshot: DRAIN_PER_S are ended in a second, all within
+        `over_s` seconds.
+        """
         self.draining = True
-        for stream in self._streams():
-            stream.end()
-            if stream.kill is not None:
-                asyncio.get_running_loop().call_later(END_S, stream.kill)
+        streams = self._streams()
+        random.shuffle(streams)
+        spread = min(over_s, len(streams) / DRAIN_PER_S)
+        for place, stream in enumerate(streams):
+            if spread == 0 or place == 0:
+                _end(stream)
+            else:
+                asyncio.get_running_loop().call_later(spread * place / len(streams), _end, stream)
         for key in tuple(self._watchers):
             self.notify(key)
 
@@ -304,6 +314,12 @@ def _parts(rows: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:
 
 def _is_about_members(row: LoggedEvent) -> bool:
     return row.name == CHANGED and json.loads(row.data).get("resource") in MEMBERSHIP
+
+
+def _end(stream: Stream) -> None:
+    stream.end()
+    if stream.kill is not None:
+        asyncio.get_running_loop().call_later(END_S, stream.kill)
 
 
 def _discard(index: dict[str, set[Any]], key: str, item: Any) -> None:

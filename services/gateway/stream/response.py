@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,8 @@ from shared.postgres.retry import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
-RETRY_MS: Final = 2000
+RETRY_MS: Final = (1000, 5000)
+"""Drawn for each stream, so that those whose streams end together do not come back together."""
 OVERLOAD_RETRY_MS: Final = 10_000
 
 PLAIN_SEND: Final = "retake.send"
@@ -98,7 +100,7 @@ class EventStreamResponse(Response):
             await live()
 
     async def _prelude(self, stream: Stream, last: EventId | None, place: int, bounds: LogBounds, send: Send) -> None:
-        await _body(send, f"retry: {RETRY_MS}\n\n".encode())
+        await _body(send, f"retry: {random.randint(*RETRY_MS)}\n\n".encode())
         if self._opening.last_event_id:
             resume = resume_position(last, bounds)
             if isinstance(resume, int):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from services.gateway.api.schemas.events import SnapshotEvent
 from services.gateway.domain.event_log import EventId, LogBounds, LoggedEvent, Place, ResetReason, resume_position
+from services.gateway.stream import hub as hub_module
 from services.gateway.stream.hub import HEARTBEAT, HEARTBEAT_S, LIFE_S, PAGE, Hub
 from services.gateway.stream.quota import StreamLimit, StreamQuota
 from services.gateway.stream.response import EventStreamResponse, Opening
@@ -284,7 +286,7 @@ async def test_a_new_client_gets_a_snapshot_then_what_happens() -> None:
         log.append(name="complete")
         hub.wake()
         await until(lambda: client.ids == [2])
-        assert client.text.startswith("retry: 2000\n\n")
+        assert re.match(r"retry: [1-5]\d{3}\n\n", client.text), "drawn, so that clients do not come back together"
         assert [(i, n) for i, n, _ in client.events] == [("e1.t:1", "snapshot"), ("e1.t:2", "complete")]
         client.gone.set()
         await asyncio.wait_for(task, SOON_S)
@@ -522,6 +524,22 @@ async def test_drain_ends_every_stream_and_new_ones_are_sent_away() -> None:
         assert late.sent[0]["status"] == 200  # an EventSource gives up after anything else
         assert late.text == "retry: 10000\n\n"
         assert late.sent[-1]["more_body"] is False
+
+
+async def test_a_drain_of_many_streams_is_spread_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "DRAIN_PER_S", 5)
+    log = Log()
+    async with a_hub(log) as hub:
+        clients = [Client() for _ in range(3)]
+        tasks = [opened(hub, log, client) for client in clients]
+        await until(lambda: all("snapshot" in client.text for client in clients))
+        hub.drain(over_s=60)
+        done, pending = await asyncio.wait(tasks, timeout=SOON_S, return_when=asyncio.FIRST_COMPLETED)
+        assert done, "the first ends at once"
+        assert pending, "the others later"
+        assert hub.overloaded, "whoever comes now is sent away"
+        await asyncio.wait(pending, timeout=SOON_S)
+        assert all(task.done() for task in tasks), "three streams at five in a second"
 
 
 async def test_there_are_limits_per_user_and_for_all() -> None:
