@@ -49,8 +49,22 @@ describe("a run's life", () => {
 
   test("the video is refetched at complete, never at accept", () => {
     const whats = (e: StreamEvent) => reduce(BOARD, [e]).refetches.map((r) => r.what);
-    expect(whats(event("accepted", 5))).toEqual([]);
+    expect(whats(event("accepted", 5))).toEqual(["run"]);
     expect(whats(event("complete", 6))).toEqual(["asset", "segment"]);
+  });
+
+  test("the run is refetched when it is offered and when it is decided", () => {
+    const ends = [
+      event("preview-ready", 5),
+      event("accepted", 5),
+      event("rejected", 5),
+      event("review-updated", 5, { change: "expired" }),
+      event("review-updated", 5, { change: "withdrawn" }),
+    ];
+    for (const end of ends) {
+      expect(reduce(BOARD, [end]).refetches).toContainEqual({ what: "run", id: "r1" });
+    }
+    expect(reduce(BOARD, [event("review-updated", 5, { change: "opened" })]).refetches).toEqual([]);
   });
 
   test("in any order, and twice, it ends the same", () => {

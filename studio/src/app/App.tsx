@@ -1,22 +1,33 @@
 /** The shell: who is signed in, where we are, and the screen for it. */
 
 import { QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-query";
+import { Redo2, Settings, Undo2 } from "lucide-react";
 import { type FormEvent, lazy, Suspense, useEffect, useState } from "react";
-import { Link, Route, Switch } from "wouter";
+import { Link, Route, Switch, useLocation } from "wouter";
 import { Problem } from "../api/problems";
 import { EpisodesScreen, ProjectsScreen } from "../screens/projects/ProjectsScreen";
 import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../ui/ui";
 import css from "./app.module.css";
-import { AppProvider, type Language, useApp, useWords } from "./context";
+import { CommandsProvider, PaletteButton } from "./commands";
+import { AppProvider, useApp, useWords } from "./context";
 import { routes } from "./routes";
 import { useInbox } from "./useInbox";
 
 const EpisodeScreen = lazy(async () => ({
   default: (await import("../screens/episode/EpisodeScreen")).EpisodeScreen,
 }));
+const CompareScreen = lazy(async () => ({
+  default: (await import("../screens/compare/CompareScreen")).CompareScreen,
+}));
 const FilmScreen = lazy(async () => ({ default: (await import("../screens/film/FilmScreen")).FilmScreen }));
 const ImportScreen = lazy(async () => ({
   default: (await import("../screens/importing/ImportScreen")).ImportScreen,
+}));
+const SettingsScreen = lazy(async () => ({
+  default: (await import("../screens/settings/SettingsScreen")).SettingsScreen,
+}));
+const BrowserSettings = lazy(async () => ({
+  default: (await import("../screens/settings/BrowserSettings")).BrowserSettings,
 }));
 const InboxScreen = lazy(async () => ({
   default: (await import("../screens/inbox/InboxScreen")).InboxScreen,
@@ -48,17 +59,8 @@ export function App() {
 function Shell() {
   const words = useWords();
   return (
-    <>
-      <header className={css.header}>
-        <Link href={routes.projects()} className={css.brand}>
-          {words.retake}
-        </Link>
-        <nav className={ui.row} aria-label={words.retake}>
-          <Link href={routes.projects()}>{words.projects}</Link>
-          <InboxLink />
-        </nav>
-        <Preferences />
-      </header>
+    <CommandsProvider>
+      <Header />
       <main className={css.main}>
         <SignInGate>
           <Suspense fallback={<Skeleton label={words.loading} lines={8} />}>
@@ -67,12 +69,23 @@ function Shell() {
                 <ProjectsScreen />
               </Route>
               <Route path="/p/:project">{({ project }) => <EpisodesScreen projectId={project} />}</Route>
+              <Route path="/p/:project/settings/:tab?">
+                {({ project, tab }) => <SettingsScreen projectId={project} tab={tab} />}
+              </Route>
+              <Route path="/settings">
+                <BrowserSettings />
+              </Route>
               <Route path="/inbox">
                 <InboxScreen />
               </Route>
               <Route path="/p/:project/import">{({ project }) => <ImportScreen projectId={project} />}</Route>
               <Route path="/p/:project/activity">
                 {({ project }) => <ActivityScreen projectId={project} />}
+              </Route>
+              <Route path="/p/:project/e/:episode/compare/:asset">
+                {({ project, episode, asset }) => (
+                  <CompareScreen projectId={project} episodeId={episode} assetId={asset} />
+                )}
               </Route>
               <Route path="/p/:project/e/:episode/film">
                 {({ project, episode }) => <FilmScreen projectId={project} episodeId={episode} />}
@@ -89,20 +102,81 @@ function Shell() {
           </Suspense>
         </SignInGate>
       </main>
-    </>
+    </CommandsProvider>
   );
 }
 
-function InboxLink() {
+function Header() {
+  const words = useWords();
+  const { history, undoLast, redoLast } = useApp();
+  const [location] = useLocation();
+  const [undoable] = history.done;
+  const [redoable] = history.undone;
+  const current = (path: string) => (location === path ? "page" : undefined);
+  return (
+    <header className={css.header}>
+      <Link href={routes.projects()} className={css.brand}>
+        {words.retake}
+      </Link>
+      <nav className={ui.row} aria-label={words.retake}>
+        <Link href={routes.projects()} aria-current={current(routes.projects())}>
+          {words.projects}
+        </Link>
+        <InboxLink current={current(routes.inbox())} />
+      </nav>
+      <div className={css.tools}>
+        <PaletteButton />
+        <Button
+          look="quiet"
+          aria-label={undoable ? `${words.undo}: ${undoable.label}` : words.undo}
+          title={undoable ? `${words.undo}: ${undoable.label} (Ctrl Z)` : words.undo}
+          disabledReason={undoable ? null : words.nothingToUndo}
+          onClick={undoLast}
+        >
+          <Undo2 size={16} aria-hidden />
+        </Button>
+        <Button
+          look="quiet"
+          className={css.long}
+          aria-label={redoable ? `${words.redo}: ${redoable.label}` : words.redo}
+          title={redoable ? `${words.redo}: ${redoable.label} (Ctrl Shift Z)` : words.redo}
+          disabledReason={redoable ? null : words.nothingToUndo}
+          onClick={redoLast}
+        >
+          <Redo2 size={16} aria-hidden />
+        </Button>
+        <SettingsLink />
+      </div>
+    </header>
+  );
+}
+
+function SettingsLink() {
+  const words = useWords();
+  const [location] = useLocation();
+  const project = /^\/p\/([^/]+)/.exec(location)?.[1];
+  return (
+    <Link
+      href={routes.settings(project)}
+      className={`${ui.button} ${ui.quiet}`}
+      aria-label={words.settings}
+      title={words.settings}
+    >
+      <Settings size={16} aria-hidden />
+    </Link>
+  );
+}
+
+function InboxLink({ current }: { readonly current: "page" | undefined }) {
   const words = useWords();
   const waiting = useInbox().data?.length ?? 0;
   useEffect(() => {
     document.title = waiting > 0 ? `(${waiting}) ${words.retake}` : words.retake;
   }, [waiting, words]);
   return (
-    <Link href={routes.inbox()}>
+    <Link href={routes.inbox()} aria-current={current}>
       {words.inbox}
-      {waiting > 0 ? ` ${waiting}` : ""}
+      {waiting > 0 ? <span className={css.count}>{waiting}</span> : null}
     </Link>
   );
 }
@@ -173,36 +247,5 @@ function SignInGate({ children }: { readonly children: React.ReactNode }) {
       {signIn === "signed-out" ? <Notice tone="warn">{words.signedOut}</Notice> : null}
       {children}
     </>
-  );
-}
-
-const THEME_KEY = "retake-theme";
-
-function Preferences() {
-  const words = useWords();
-  const { language, setLanguage } = useApp();
-  const [theme, setTheme] = useState(() => localStorage.getItem(THEME_KEY) ?? "system");
-  useEffect(() => {
-    const root = document.documentElement;
-    if (theme === "system") delete root.dataset.theme;
-    else root.dataset.theme = theme;
-    localStorage.setItem(THEME_KEY, theme);
-  }, [theme]);
-  return (
-    <div className={css.preferences}>
-      <select aria-label={words.theme} value={theme} onChange={(e) => setTheme(e.currentTarget.value)}>
-        <option value="system">{words.themeSystem}</option>
-        <option value="dark">{words.themeDark}</option>
-        <option value="light">{words.themeLight}</option>
-      </select>
-      <select
-        aria-label={words.language}
-        value={language}
-        onChange={(e) => setLanguage(e.currentTarget.value as Language)}
-      >
-        <option value="en">English</option>
-        <option value="zh-Hans">简体中文</option>
-      </select>
-    </div>
   );
 }

@@ -3,10 +3,13 @@
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useRef, useState } from "react";
 import { type SignIn, Tokens } from "../api/auth";
 import { type Api, createApi } from "../api/client";
+import { Problem } from "../api/problems";
 import { en, type Words } from "../language/words";
 import { zhHans } from "../language/words.zh-Hans";
 import type { FollowOptions } from "../live/sse";
+import { type Toast, Toasts } from "../ui/Toasts";
 import { ui } from "../ui/ui";
+import { NOTHING_DONE, push, redo, type Stack, type Undoable, undo } from "./undo";
 
 export type Language = "en" | "zh-Hans";
 
@@ -18,8 +21,15 @@ interface App {
   readonly language: Language;
   readonly setLanguage: (language: Language) => void;
   readonly signIn: SignIn | "unknown";
-  /** Says one sentence to screen readers; errors of one's own action interrupt. */
+  /** Says one sentence to screen readers; `assertive`: an error of one's own action, which is also shown. */
   readonly announce: (sentence: string, assertive?: boolean) => void;
+  /** Shows a sentence for a while, with something to do about it. */
+  readonly toast: (sentence: string, action?: Toast["action"]) => void;
+  readonly history: Stack;
+  /** Remembers what was done, and offers to take it back. */
+  readonly did: (entry: Undoable) => void;
+  readonly undoLast: () => void;
+  readonly redoLast: () => void;
 }
 
 const Context = createContext<App | null>(null);
@@ -34,12 +44,16 @@ export function useWords(): Words {
   return useApp().words;
 }
 
+const MOST_TOASTS = 4;
+let toastId = 0;
+
 const LANGUAGE_KEY = "retake-language";
 const WORDS: Readonly<Record<Language, Words>> = { en, "zh-Hans": zhHans };
 
 export function AppProvider({ children }: { readonly children: ReactNode }) {
   const [signIn, setSignIn] = useState<SignIn | "unknown">("unknown");
   const [language, choose] = useState<Language>(preferredLanguage);
+  const words = WORDS[language];
   const [polite, setPolite] = useState("");
   const [assertive, setAssertive] = useState("");
   const backend = useRef<{ api: Api; tokens: Tokens; openStream: FollowOptions["open"] } | null>(null);
@@ -56,13 +70,89 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
     document.documentElement.lang = next;
     choose(next);
   }, []);
+  const [toasts, setToasts] = useState<readonly Toast[]>([]);
+  const closeToast = useCallback((id: number) => setToasts((all) => all.filter((t) => t.id !== id)), []);
+  const show = useCallback((text: string, tone: Toast["tone"], action: Toast["action"]) => {
+    const toast = { id: ++toastId, text, tone, action };
+    setToasts((all) => [...all.filter((t) => t.text !== text), toast].slice(-MOST_TOASTS));
+  }, []);
   const announce = useCallback(
-    (sentence: string, now = false) => (now ? setAssertive : setPolite)(sentence),
-    [],
+    (sentence: string, now = false) => {
+      (now ? setAssertive : setPolite)(sentence);
+      if (now) show(sentence, "bad", null);
+    },
+    [show],
+  );
+  const toast = useCallback(
+    (sentence: string, action: Toast["action"] = null) => {
+      setPolite(sentence);
+      show(sentence, "muted", action);
+    },
+    [show],
+  );
+
+  const [history, setHistory] = useState<Stack>(NOTHING_DONE);
+  const latest = useRef(history);
+  latest.current = history;
+  const move = useCallback(
+    async (entry: Undoable | undefined, which: "undo" | "redo") => {
+      if (entry === undefined) return;
+      setHistory(which === "undo" ? undo : redo);
+      try {
+        await (which === "undo" ? entry.undo() : entry.redo?.());
+        toast(`${which === "undo" ? words.undone : words.redone}: ${entry.label}`);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        announce(error.message, true);
+      }
+    },
+    [toast, announce, words],
+  );
+  const undoLast = useCallback(() => void move(latest.current.done[0], "undo"), [move]);
+  const redoLast = useCallback(() => void move(latest.current.undone[0], "redo"), [move]);
+  const did = useCallback(
+    (entry: Undoable) => {
+      setHistory((stack) => push(stack, entry));
+      toast(entry.label, {
+        label: words.undo,
+        run: () => {
+          if (latest.current.done[0] === entry) undoLast();
+        },
+      });
+    },
+    [toast, undoLast, words],
   );
   const app = useMemo(
-    () => ({ api, tokens, openStream, words: WORDS[language], language, setLanguage, signIn, announce }),
-    [api, tokens, openStream, language, setLanguage, signIn, announce],
+    () => ({
+      api,
+      tokens,
+      openStream,
+      words,
+      language,
+      setLanguage,
+      signIn,
+      announce,
+      toast,
+      history,
+      did,
+      undoLast,
+      redoLast,
+    }),
+    [
+      api,
+      tokens,
+      openStream,
+      words,
+      language,
+      setLanguage,
+      signIn,
+      announce,
+      toast,
+      history,
+      did,
+      undoLast,
+      redoLast,
+    ],
   );
   return (
     <Context value={app}>
@@ -73,6 +163,7 @@ export function AppProvider({ children }: { readonly children: ReactNode }) {
       <div aria-live="assertive" className={ui.hiddenText}>
         {assertive}
       </div>
+      <Toasts toasts={toasts} label={words.messages} closeLabel={words.close} onClose={closeToast} />
     </Context>
   );
 }

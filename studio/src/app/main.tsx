@@ -2,6 +2,9 @@ import "./tokens.css"; // first: it declares the order of the layers
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
+import { showTheme } from "./preferences";
+
+showTheme();
 
 // A rolling deploy may have taken away a file that this page still names: load the new page, once.
 window.addEventListener("vite:preloadError", (event) => {

@@ -5,9 +5,14 @@ export const routes = {
   project: (projectId: string) => `/p/${projectId}`,
   episode: (projectId: string, episodeId: string, search: EpisodeSearch = {}) =>
     `/p/${projectId}/e/${episodeId}${query(search)}`,
+  compare: (projectId: string, episodeId: string, assetId: string, search: CompareSearch = {}) =>
+    `/p/${projectId}/e/${episodeId}/compare/${assetId}${query(search)}`,
   film: (projectId: string, episodeId: string) => `/p/${projectId}/e/${episodeId}/film`,
   activity: (projectId: string) => `/p/${projectId}/activity`,
   importing: (projectId: string) => `/p/${projectId}/import`,
+  /** Of a project, or of this browser alone. */
+  settings: (projectId?: string, tab?: string) =>
+    `${projectId ? `/p/${projectId}` : ""}/settings${tab ? `/${tab}` : ""}`,
   inbox: () => "/inbox",
 } as const;
 
@@ -20,6 +25,26 @@ export interface EpisodeSearch {
   readonly review?: string | undefined;
 }
 
+export interface CompareSearch {
+  /** The versions' ids. */
+  readonly a?: string | undefined;
+  readonly b?: string | undefined;
+  /** The mode. */
+  readonly m?: string | undefined;
+  /** Seconds, where it rests. */
+  readonly t?: string | undefined;
+}
+
+export function compareSearch(search: string): CompareSearch {
+  const found = new URLSearchParams(search);
+  return {
+    a: found.get("a") ?? undefined,
+    b: found.get("b") ?? undefined,
+    m: found.get("m") ?? undefined,
+    t: found.get("t") ?? undefined,
+  };
+}
+
 export function episodeSearch(search: string): EpisodeSearch {
   const found = new URLSearchParams(search);
   return {
@@ -29,7 +54,7 @@ export function episodeSearch(search: string): EpisodeSearch {
   };
 }
 
-function query(values: EpisodeSearch): string {
+function query(values: EpisodeSearch | CompareSearch): string {
   const found = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) if (value) found.set(name, value);
   const text = found.toString();

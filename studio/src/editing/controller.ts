@@ -63,12 +63,14 @@ export class AssetController {
     await this.do(editing.start(this.state), {}, variants);
   }
 
-  async accept(versionId: string | null = null, review: Review = {}): Promise<void> {
-    await this.do(editing.accept(this.state, versionId), review);
+  /** True if the gateway took the decision. */
+  async accept(versionId: string | null = null, review: Review = {}): Promise<boolean> {
+    return this.do(editing.accept(this.state, versionId), review);
   }
 
-  async reject(versionId: string | null = null, review: Review = {}): Promise<void> {
-    await this.do(editing.reject(this.state, versionId), review);
+  /** True if the gateway took the decision. */
+  async reject(versionId: string | null = null, review: Review = {}): Promise<boolean> {
+    return this.do(editing.reject(this.state, versionId), review);
   }
 
   apply(event: editing.RunEvent): void {
@@ -81,7 +83,9 @@ export class AssetController {
     this.set(editing.caughtUp(this.state, ofAsset(asset)));
   }
 
-  private async do([state, effects]: editing.Step, review: Review = {}, variants = 1): Promise<void> {
+  /** True if a decision was among the effects, and was taken. */
+  private async do([state, effects]: editing.Step, review: Review = {}, variants = 1): Promise<boolean> {
+    let decided = false;
     this.set(state);
     for (const effect of effects) {
       switch (effect.type) {
@@ -89,13 +93,14 @@ export class AssetController {
           await this.send(effect.values, variants);
           break;
         case "decide":
-          await this.decide(effect, review);
+          decided = await this.decide(effect, review);
           break;
         case "refresh":
           this.refresh(this.state.assetId);
           break;
       }
     }
+    return decided;
   }
 
   private async send(values: editing.Values, variants: number): Promise<void> {
@@ -110,7 +115,7 @@ export class AssetController {
     }
   }
 
-  private async decide(decide: editing.Effect & { type: "decide" }, review: Review): Promise<void> {
+  private async decide(decide: editing.Effect & { type: "decide" }, review: Review): Promise<boolean> {
     try {
       await this.api.POST("/api/v1/runs/{run_id}/review", {
         params: { path: { run_id: decide.runId }, header: { "Idempotency-Key": idempotencyKey() } },
@@ -123,8 +128,10 @@ export class AssetController {
           ...(review.regenerate === undefined ? {} : { regenerate: review.regenerate }),
         },
       });
+      return true;
     } catch (error) {
       await this.do(editing.notDecided(this.state, wordsOf(error)));
+      return false;
     }
   }
 

@@ -1,6 +1,6 @@
 /** The generation flow of one asset, the same for every kind: `editor.ts` in React. */
 
-import { useEffect, useMemo } from "react";
+import { useMemo } from "react";
 import type { Api, Schemas } from "../api/client";
 import type { EpisodeFeed } from "../live/episode";
 import { useKey } from "../live/react";
@@ -26,6 +26,8 @@ export interface AssetGenerationFlow {
   readonly accept: AssetController["accept"];
   readonly reject: AssetController["reject"];
   readonly reset: () => void;
+  /** The editor is closed, for another segment or page: what is unsaved is dropped. */
+  readonly leave: () => void;
 }
 
 /** Controllers of one open episode: made when an asset is first edited, fed by the episode's stream. */
@@ -74,7 +76,6 @@ export function useAssetGenerationFlow(
   const asset = useKey<Schemas["Asset"]>(feed.store, `asset:${assetId}`);
   const controller = useMemo(() => (asset ? flows.of(assetId) : null), [flows, assetId, asset]);
   const state = useKey<editing.Editor>(feed.store, `flow:${assetId}`);
-  useEffect(() => () => controller?.leave(), [controller]);
   return useMemo(() => {
     if (controller === null || state === undefined) return null;
     return {
@@ -96,6 +97,7 @@ export function useAssetGenerationFlow(
       accept: (versionId, review) => controller.accept(versionId, review),
       reject: (versionId, review) => controller.reject(versionId, review),
       reset: () => controller.reset(),
+      leave: () => controller.leave(),
     };
   }, [controller, state]);
 }

@@ -112,6 +112,9 @@ const RANKS: Readonly<Record<string, number>> = {
   complete: 5,
 };
 
+/** After these the run that a dialog may show says something else: offered, decided, or out of time. */
+const REVIEWED = new Set(["preview-ready", "review-updated", "accepted", "rejected"]);
+
 const FINISHED_WORK = new Set(["completed", "failed", "cancelled"]);
 
 export function isActive(cell: Cell): boolean {
@@ -254,7 +257,7 @@ class Draft {
     if (moved === null) return;
     const opened = name === "review-updated" && data.change === "opened";
     this.put({ ...moved, seen: opened ? cell.seen : (place ?? cell.seen) });
-    if (name === "preview-ready") this.refetch({ what: "run", id: text(data.run_id) });
+    if (REVIEWED.has(name) && !opened) this.refetch({ what: "run", id: text(data.run_id) });
   }
 
   private resource(data: Readonly<Record<string, unknown>>): void {

@@ -14,8 +14,8 @@ import { timecode } from "../language/format";
 import type { Words } from "../language/words";
 import { Button } from "../ui/ui";
 import { type Watched, watch } from "./clock";
-import { sameMedia } from "./links";
 import css from "./player.module.css";
+import { useSource } from "./source";
 
 export interface Playable {
   readonly kind: "video" | "starting_image" | "image" | "narration" | "music";
@@ -102,21 +102,13 @@ function VideoPlayer({
   const counter = useRef<HTMLSpanElement>(null);
   const watched = useRef<Watched | null>(null);
   const frame = useRef(0);
-  const [source, setSource] = useState(url);
+  const { link: source, broken, onError, ensure } = useSource(video, url, onExpired);
   const [playing, setPlaying] = useState(false);
   const [loop, setLoop] = useState(false);
   const [muted, setMuted] = useState(false);
   const [speed, setSpeed] = useState(1);
-  const [broken, setBroken] = useState(false);
   const fps = media.fps ?? 24;
   const [duration, setDuration] = useState(media.duration ?? 0);
-
-  // A link that only has a newer signature reloads nothing.
-  useEffect(() => {
-    if (sameMedia(source, url)) return;
-    setSource(url);
-    setBroken(false);
-  }, [source, url]);
 
   useEffect(() => {
     const element = video.current;
@@ -136,18 +128,6 @@ function VideoPlayer({
     return () => watching.stop();
   }, [source, fps, duration, words]);
 
-  useEffect(() => {
-    const element = video.current;
-    if (element === null) return;
-    frame.current = 0;
-    element.setAttribute("src", source);
-    return () => {
-      // Only removing the source frees the connection that a paused video holds.
-      element.removeAttribute("src");
-      element.load();
-    };
-  }, [source]);
-
   // biome-ignore lint/correctness/useExhaustiveDependencies: another source is another video to play
   useEffect(() => {
     if (playOnce) void video.current?.play().catch(() => {});
@@ -156,14 +136,19 @@ function VideoPlayer({
   const toggle = useCallback(() => {
     const element = video.current;
     if (!element) return;
-    if (element.paused) void element.play().catch(() => setBroken(true));
+    ensure();
+    if (element.paused) void element.play().catch(() => {});
     else element.pause();
-  }, []);
+  }, [ensure]);
 
-  const step = useCallback((frames: number) => {
-    video.current?.pause();
-    watched.current?.seekFrame(frame.current + frames);
-  }, []);
+  const step = useCallback(
+    (frames: number) => {
+      ensure();
+      video.current?.pause();
+      watched.current?.seekFrame(frame.current + frames);
+    },
+    [ensure],
+  );
 
   const last = Math.max(1, Math.round(duration * fps) - 1);
   const onKey = (event: KeyboardEvent) => {
@@ -235,11 +220,7 @@ function VideoPlayer({
             setDuration(event.currentTarget.duration);
             event.currentTarget.playbackRate = speed;
           }}
-          onError={(event) => {
-            const unsupported = event.currentTarget.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
-            if (onExpired) onExpired();
-            if (unsupported && !onExpired) setBroken(true);
-          }}
+          onError={onError}
         >
           {media.captions ? <track kind="captions" src={media.captions} default /> : null}
         </video>

@@ -175,10 +175,16 @@ export function Dialog({
   readonly children: ReactNode;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      const wanted = dialog.contains(document.activeElement) ? document.activeElement : heading.current;
+      dialog.showModal();
+      // Where nothing asks for the focus, the heading has it: what opened is read first, and no key decides by chance.
+      if (wanted instanceof HTMLElement) wanted.focus();
+    }
     return () => dialog?.close();
   }, []);
   return (
@@ -191,7 +197,9 @@ export function Dialog({
         onClose();
       }}
     >
-      <h2 id={id}>{title}</h2>
+      <h2 ref={heading} id={id} tabIndex={-1} className={css.heading}>
+        {title}
+      </h2>
       {children}
     </dialog>
   );

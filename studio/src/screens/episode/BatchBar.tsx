@@ -6,7 +6,8 @@ import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import type { Board, Work } from "../../live/board";
 import { Button, ui } from "../../ui/ui";
-import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import { atLeast } from "../roles";
+import { useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
 
 const ACTIVE = new Set(["running", "waiting_review", "paused"]);
@@ -35,7 +36,8 @@ export function BatchBar() {
   if (batch === undefined) {
     if (!mayEdit) return null;
     return (
-      <div className={css.bar}>
+      <div className={css.idle}>
+        {ended ? <span className={ui.hint}>{ended.message}</span> : null}
         <select
           aria-label={words.batch}
           value={mode}
@@ -56,7 +58,6 @@ export function BatchBar() {
         >
           {words.generateMissing}
         </Button>
-        {ended ? <span>{ended.message}</span> : null}
       </div>
     );
   }
@@ -67,7 +68,7 @@ export function BatchBar() {
       }),
     );
   return (
-    <section className={css.bar} aria-label={words.batch}>
+    <section className={`${css.bar} ${css.batch}`} aria-label={words.batch}>
       <span>
         {words.batchText(batch.completed, batch.total, batch.approved, batch.failed)}
         {batch.message ? `: ${batch.message}` : ""}

@@ -8,7 +8,8 @@ import { useApp, useWords } from "../../app/context";
 import { routes } from "../../app/routes";
 import type { Board, Cell } from "../../live/board";
 import { Button, ui } from "../../ui/ui";
-import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import { atLeast } from "../roles";
+import { useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
 
 const STYLES = ["cut", "fade", "dissolve"] as const;
@@ -79,7 +80,11 @@ export function CompileBar() {
           <progress max={100} value={film.percent ?? 0} aria-label={words.compiling} />
         </span>
       ) : film?.status === "completed" ? (
-        <Link href={routes.film(projectId, episodeId)}>{film.message}</Link>
+        // Its message goes on changing after it is ready (credentials are added); the link's name does not.
+        <span className={ui.row}>
+          {film.message}
+          <Link href={routes.film(projectId, episodeId)}>{words.watchFilm}</Link>
+        </span>
       ) : film?.status === "failed" ? (
         <span data-tone="bad">{film.message}</span>
       ) : (

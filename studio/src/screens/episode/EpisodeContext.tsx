@@ -1,6 +1,15 @@
 /** The open episode for everything that is shown of it. */
 
-import { createContext, type ReactNode, useContext, useEffect, useMemo } from "react";
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useSyncExternalStore,
+} from "react";
 import type { Schemas } from "../../api/client";
 import { useApp } from "../../app/context";
 import { Flows } from "../../editing/useAssetGenerationFlow";
@@ -26,6 +35,29 @@ export function useEpisode(): OpenEpisode {
 /** A value of the open episode's store. */
 export function useEpisodeKey<T>(key: string | null): T | undefined {
   return useKey<T>(useEpisode().feed.store, key);
+}
+
+/** The values of several keys, without those that are missing; the same array as long as none has changed. */
+export function useEpisodeKeys<T>(keys: readonly string[]): readonly T[] {
+  const { store } = useEpisode().feed;
+  const known = useRef<readonly T[]>([]);
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const stops = keys.map((key) => store.subscribe(key, listener));
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+    [store, keys],
+  );
+  const read = useCallback(() => {
+    const now = keys.flatMap((key) => store.get<T>(key) ?? []);
+    const before = known.current;
+    const same = now.length === before.length && now.every((value, n) => Object.is(value, before[n]));
+    if (!same) known.current = now;
+    return known.current;
+  }, [store, keys]);
+  return useSyncExternalStore(subscribe, read);
 }
 
 /** Everything is made anew for another episode: nothing of the last one is shown. */
@@ -54,10 +86,4 @@ export function EpisodeProvider({
   }, [open]);
   const value = useMemo(() => ({ projectId, episodeId, role, ...open }), [projectId, episodeId, role, open]);
   return <Context value={value}>{children}</Context>;
-}
-
-const RANK = { viewer: 0, reviewer: 1, editor: 2, owner: 3 } as const;
-
-export function atLeast(role: Schemas["Project"]["my_role"], least: keyof typeof RANK): boolean {
-  return RANK[role] >= RANK[least];
 }

@@ -7,16 +7,16 @@ import type { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { episodeSearch, routes } from "../../app/routes";
 import { time } from "../../language/format";
-import type { Cell } from "../../live/board";
 import type { EpisodeMeta } from "../../live/episode";
 import type { Connection } from "../../live/sse";
 import { Player } from "../../media/Player";
-import { Empty, Notice, Skeleton, ui } from "../../ui/ui";
+import { Button, Empty, Notice, Skeleton, ui } from "../../ui/ui";
 import { PreviewDialog } from "../preview/PreviewDialog";
 import { BatchBar } from "./BatchBar";
 import { CompileBar } from "./CompileBar";
 import { EpisodeProvider, useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
+import { FilmStage } from "./FilmStage";
 import { Inspector, isTab, type Tab } from "./Inspector";
 import { Timeline } from "./Timeline";
 
@@ -46,6 +46,7 @@ function Episode() {
   const selectedId = search.s ?? order?.[0] ?? null;
   const segment = useEpisodeKey<Schemas["Segment"]>(selectedId ? `segment:${selectedId}` : null);
   const tab: Tab = isTab(search.k) ? search.k : "video";
+  const [shown, setShown] = useState<"segment" | "film">("segment");
   const [opened, setOpened] = useState<"by-person" | "by-itself">("by-person");
   const musicId =
     assets.find((id) => feed.store.get<Schemas["Asset"]>(`asset:${id}`)?.kind === "music") ?? null;
@@ -79,9 +80,16 @@ function Episode() {
     go({ review: runId });
   };
   const close = useCallback(() => latest.current({ review: undefined }), []);
-  const reviewed = search.review
-    ? assets.find((id) => feed.store.get<Cell>(`cell:${id}`)?.runId === search.review)
-    : undefined;
+  const regenerate = () => {
+    go({ review: undefined, s: reviewed?.segment_id ?? undefined, k: reviewed?.kind });
+    // The form is there once the dialog has gone and given the focus back.
+    requestAnimationFrame(() => document.querySelector<HTMLElement>("[data-directions]")?.focus());
+  };
+  const reviewed = useEpisodeKey<Schemas["Run"]>(search.review ? `run:${search.review}` : null);
+  const missing = search.review !== undefined && reviewed === undefined;
+  useEffect(() => {
+    if (missing && search.review) feed.refresh({ what: "run", id: search.review });
+  }, [feed, missing, search.review]);
 
   if (problem && !episode) {
     return <Empty title={problem.status === 404 ? words.notFound : problem.title} hint={problem.message} />;
@@ -91,22 +99,37 @@ function Episode() {
     <div className={css.episode}>
       <header className={css.header}>
         <h1 dir="auto">{episode.title}</h1>
+        <fieldset className={css.views}>
+          <legend className={ui.hiddenText}>{words.whatPlays}</legend>
+          {(["segment", "film"] as const).map((view) => (
+            <Button key={view} look="quiet" aria-pressed={shown === view} onClick={() => setShown(view)}>
+              {view === "segment" ? words.segment : words.film}
+            </Button>
+          ))}
+        </fieldset>
+        <BatchBar />
         <ConnectionState />
       </header>
-      <BatchBar />
       <div className={css.main}>
-        <Stage segment={segment} tab={tab} />
+        <div className={css.stage}>
+          {/* The dialog needs the connections of the videos beneath it. */}
+          {shown === "film" && !reviewed ? (
+            <FilmStage fps={episode.output.fps} startAt={selectedId} />
+          ) : (
+            <Stage segment={segment} tab={tab} />
+          )}
+        </div>
         <Inspector segment={segment} musicId={musicId} tab={tab} onTab={(k) => go({ k })} onReview={review} />
       </div>
       <Timeline selected={selectedId} onSelect={(s) => go({ s })} />
       <CompileBar />
-      {search.review && reviewed ? (
+      {reviewed?.episode_id === episodeId ? (
         <PreviewDialog
-          key={search.review}
-          runId={search.review}
-          assetId={reviewed}
+          key={reviewed.id}
+          run={reviewed}
           opened={opened}
           onClose={close}
+          onRegenerate={regenerate}
         />
       ) : null}
     </div>
@@ -124,25 +147,27 @@ function Stage({ segment, tab }: { readonly segment: Schemas["Segment"] | undefi
   const asset = useEpisodeKey<Schemas["Asset"]>(assetId ? `asset:${assetId}` : null);
   const image = useEpisodeKey<Schemas["Asset"]>(segment ? `asset:${segment.assets.starting_image}` : null);
   const version = asset?.committed ?? null;
+  const renew = useCallback(
+    () => void (assetId && feed.refresh({ what: "asset", id: assetId })),
+    [feed, assetId],
+  );
   return (
-    <div className={css.stage}>
-      <Player
-        key={assetId}
-        words={words}
-        label={`${asset?.label ?? words[tab]}, ${version ? words.committedVersion(version.number) : words.noVersion}`}
-        badge={version ? words.committedVersion(version.number) : words.noVersion}
-        onExpired={() => assetId && feed.refresh({ what: "asset", id: assetId })}
-        media={{
-          kind: tab,
-          url: version ? (version.proxy_url ?? version.url) : null,
-          poster: version?.thumbnail_url ?? image?.committed?.thumbnail_url ?? null,
-          filmstrip: version?.filmstrip_url ?? null,
-          fps: version?.fps ?? null,
-          duration: version?.duration ?? null,
-          aspectRatio: version?.aspect_ratio ?? image?.committed?.aspect_ratio ?? null,
-        }}
-      />
-    </div>
+    <Player
+      key={assetId}
+      words={words}
+      label={`${asset?.label ?? words[tab]}, ${version ? words.committedVersion(version.number) : words.noVersion}`}
+      badge={version ? words.committedVersion(version.number) : words.noVersion}
+      onExpired={renew}
+      media={{
+        kind: tab,
+        url: version ? (version.proxy_url ?? version.url) : null,
+        poster: version?.thumbnail_url ?? image?.committed?.thumbnail_url ?? null,
+        filmstrip: version?.filmstrip_url ?? null,
+        fps: version?.fps ?? null,
+        duration: version?.duration ?? null,
+        aspectRatio: version?.aspect_ratio ?? image?.committed?.aspect_ratio ?? null,
+      }}
+    />
   );
 }
 

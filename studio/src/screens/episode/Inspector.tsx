@@ -1,15 +1,18 @@
 /** One segment's assets (or the episode's music): their drafts, what would be used, and the button that makes them. */
 
-import { useQuery } from "@tanstack/react-query";
-import { type KeyboardEvent, useId, useState } from "react";
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { useModels } from "../../app/useModels";
 import { type AssetGenerationFlow, useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
 import { length, score } from "../../language/format";
 import type { Cell, Kind } from "../../live/board";
+import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
 import { Button, Notice, SelectField, TextArea, ui } from "../../ui/ui";
-import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import { ModelOptions } from "../ModelOptions";
+import { atLeast } from "../roles";
+import { useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
 import { LookBadge } from "./looks";
 import { SegmentTools } from "./SegmentTools";
@@ -94,20 +97,17 @@ interface AssetEditorProps {
 
 function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: AssetEditorProps) {
   const words = useWords();
-  const { api, language, announce } = useApp();
+  const { language, announce } = useApp();
   const { flows, feed, role } = useEpisode();
   const flow = useAssetGenerationFlow(flows, feed, assetId);
   const asset = useEpisodeKey<Schemas["Asset"]>(`asset:${assetId}`);
   const cell = useEpisodeKey<Cell>(`cell:${assetId}`);
   const [variants, setVariants] = useState(1);
-  const models = useQuery({
-    queryKey: ["models"],
-    queryFn: async () => (await api.GET("/api/v1/models")).data?.data ?? [],
-    staleTime: Number.POSITIVE_INFINITY,
-  });
+  useLeaving(flow);
+  const models = useModels();
   if (flow === null || !asset) return null;
   const { draft } = flow;
-  const ofKind = (models.data ?? []).filter((m) => (m.kinds as readonly string[]).includes(kind));
+  const ofKind = models.filter((m) => (m.kinds as readonly string[]).includes(kind));
   const effective = asset.defaults.model as Schemas["Setting"] | undefined;
   const chosen = draft.model ?? (typeof effective?.value === "string" ? effective.value : "");
   const limit = ofKind.find((m) => m.slug === chosen)?.max_prompt_chars ?? null;
@@ -151,6 +151,7 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
           </>
         }
         hint={limit ? `${length(draft.directions)} / ${limit}` : undefined}
+        data-directions
         value={draft.directions}
         readOnly={!mayEdit}
         rows={6}
@@ -167,14 +168,15 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
         disabled={!mayEdit}
         onChange={(event) => flow.edit({ ...draft, model: event.currentTarget.value || null })}
       >
-        {chosen && !ofKind.some((m) => m.slug === chosen) ? <option value={chosen}>{chosen}</option> : null}
-        {ofKind.map((m) => (
-          <option key={m.slug} value={m.slug} disabled={!m.usable}>
-            {m.title} ({m.slug}){m.usable ? "" : ` – ${m.unusable_reason ?? ""}`}
-          </option>
-        ))}
+        <ModelOptions models={ofKind} chosen={chosen} />
       </SelectField>
-      <Defaults settings={asset.defaults as Readonly<Record<string, Schemas["Setting"]>>} />
+      <Parameters
+        properties={propertiesOf((ofKind.find((m) => m.slug === chosen)?.settings_schema ?? {}) as Values)}
+        draft={draft}
+        defaults={asset.defaults as Readonly<Record<string, Schemas["Setting"]>>}
+        mayEdit={mayEdit}
+        onChange={(parameters) => flow.edit({ ...draft, parameters })}
+      />
       <div className={ui.row}>
         <MainButton
           flow={flow}
@@ -208,6 +210,24 @@ function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: Asse
       {mayEdit ? <UploadVersion assetId={assetId} kind={kind} /> : null}
       <Versions assetId={assetId} committedId={asset.committed?.id ?? null} />
     </>
+  );
+}
+
+/** Drops what is unsaved when the editor is left, and offers it again. */
+function useLeaving(flow: AssetGenerationFlow | null) {
+  const words = useWords();
+  const { toast } = useApp();
+  const current = useRef({ flow, toast, words });
+  current.current = { flow, toast, words };
+  useEffect(
+    () => () => {
+      const { flow: left, toast: show, words: w } = current.current;
+      if (left === null) return;
+      const { draft, hasChanges } = left;
+      left.leave();
+      if (hasChanges) show(w.unsavedDropped, { label: w.undo, run: () => left.edit(draft) });
+    },
+    [],
   );
 }
 
@@ -303,26 +323,40 @@ function QualityBadge({
   return <span className={ui.hint}>{overall ? `${words.quality} ${overall}` : null}</span>;
 }
 
-function Defaults({ settings }: { readonly settings: Readonly<Record<string, Schemas["Setting"]>> }) {
+interface ParametersProps {
+  readonly properties: ReturnType<typeof propertiesOf>;
+  readonly draft: AssetGenerationFlow["draft"];
+  readonly defaults: Readonly<Record<string, Schemas["Setting"]>>;
+  readonly mayEdit: boolean;
+  readonly onChange: (parameters: Values) => void;
+}
+
+/** The model's own settings for the next run; where nothing is chosen, what would be used and where it comes from. */
+function Parameters({ properties, draft, defaults, mayEdit, onChange }: ParametersProps) {
   const words = useWords();
-  const shown = Object.entries(settings).filter(([name, s]) => name !== "model" && s.value !== null);
-  if (shown.length === 0) return null;
+  if (Object.keys(properties).length === 0) return null;
+  const inherited = (name: string) => {
+    const setting = defaults[name];
+    if (setting === undefined || setting.value === null) return null;
+    return `${String(setting.value)} (${words.fromSource(words.sources[setting.source] ?? setting.source)})`;
+  };
   return (
     <details>
-      <summary>{words.whereSettings}</summary>
-      <dl className={css.facts}>
-        {shown.map(([name, setting]) => (
-          <div key={name}>
-            <dt>{name.replaceAll("_", " ")}</dt>
-            <dd>
-              {typeof setting.value === "object" ? JSON.stringify(setting.value) : String(setting.value)}{" "}
-              <span className={ui.hint}>
-                {words.fromSource(words.sources[setting.source] ?? setting.source)}
-              </span>
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <summary>{words.settingsOfRun}</summary>
+      <div className={css.parameters}>
+        <SchemaForm
+          properties={properties}
+          values={draft.parameters}
+          inherited={inherited}
+          readOnly={!mayEdit}
+          onChange={onChange}
+          labels={{
+            name: (name) => words.parameters[name] ?? name.replaceAll("_", " "),
+            yes: words.yes,
+            no: words.no,
+          }}
+        />
+      </div>
     </details>
   );
 }

@@ -5,30 +5,50 @@ import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { Button, Dialog, TextArea, ui } from "../../ui/ui";
-import { atLeast, useEpisode } from "./EpisodeContext";
+import { atLeast } from "../roles";
+import { useEpisode } from "./EpisodeContext";
 
 const STYLES = ["cut", "fade", "dissolve"] as const;
 const DEFAULT_SECONDS = 0.5;
 
 export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"] }) {
   const words = useWords();
-  const { api, announce } = useApp();
+  const { api, announce, did } = useApp();
   const { feed, role } = useEpisode();
   const [asking, setAsking] = useState(false);
   const [notes, setNotes] = useState(segment.user_notes);
   if (!atLeast(role, "editor")) return null;
 
-  const change = async (changes: Record<string, unknown>) => {
+  /** Raises Problem. `*`: taken back over whatever came since. */
+  const patch = async (changes: Schemas["SegmentChanges"], revision: number | "*") => {
     try {
       await api.PATCH("/api/v1/segments/{segment_id}", {
-        params: { path: { segment_id: segment.id }, header: { "If-Match": `"${segment.revision}"` } },
+        params: {
+          path: { segment_id: segment.id },
+          header: { "If-Match": revision === "*" ? "*" : `"${revision}"` },
+        },
         body: changes,
+      });
+    } finally {
+      feed.refresh({ what: "segment", id: segment.id });
+    }
+  };
+  const change = async (
+    what: string,
+    changes: Schemas["SegmentChanges"],
+    before: Schemas["SegmentChanges"],
+  ) => {
+    try {
+      await patch(changes, segment.revision);
+      did({
+        label: words.changedOf(what, segment.segment_number),
+        undo: () => patch(before, "*"),
+        redo: () => patch(changes, "*"),
       });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       announce(error.status === 412 ? words.editElsewhere : error.message, true);
     }
-    feed.refresh({ what: "segment", id: segment.id });
   };
   const remove = async () => {
     setAsking(false);
@@ -44,7 +64,7 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
     }
     feed.refresh({ what: "episode" });
   };
-  const transition = segment.transition_after as { style?: string; duration?: number } | null;
+  const transition = segment.transition_after;
   return (
     <details>
       <summary>{words.more}</summary>
@@ -56,7 +76,11 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
             onChange={(event) => {
               const style = event.currentTarget.value;
               const duration = style === "cut" ? 0 : transition?.duration || DEFAULT_SECONDS;
-              void change({ transition_after: style ? { style, duration } : null });
+              void change(
+                words.transition,
+                { transition_after: style ? { style: style as (typeof STYLES)[number], duration } : null },
+                { transition_after: segment.transition_after },
+              );
             }}
           >
             <option value="">–</option>
@@ -72,7 +96,10 @@ export function SegmentTools({ segment }: { readonly segment: Schemas["Segment"]
           rows={2}
           value={notes}
           onChange={(event) => setNotes(event.currentTarget.value)}
-          onBlur={() => notes !== segment.user_notes && void change({ user_notes: notes })}
+          onBlur={() =>
+            notes !== segment.user_notes &&
+            void change(words.notes, { user_notes: notes }, { user_notes: segment.user_notes })
+          }
         />
         <Button look="bad" onClick={() => setAsking(true)}>
           {words.deleteSegment}

@@ -8,7 +8,8 @@ import { useApp, useWords } from "../../app/context";
 import { clock } from "../../language/format";
 import type { Cell } from "../../live/board";
 import { Button, classes, Empty, ui } from "../../ui/ui";
-import { atLeast, useEpisode, useEpisodeKey } from "./EpisodeContext";
+import { atLeast } from "../roles";
+import { useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
 import { LookBadge } from "./looks";
 import { moved, useReorder } from "./useReorder";
@@ -20,16 +21,16 @@ interface TimelineProps {
 
 export function Timeline({ selected, onSelect }: TimelineProps) {
   const words = useWords();
-  const { api, announce } = useApp();
+  const { api, announce, did } = useApp();
   const { feed, episodeId, role } = useEpisode();
   const order = useEpisodeKey<readonly string[]>("order") ?? [];
   const mayEdit = atLeast(role, "editor");
   const list = useRef<HTMLOListElement>(null);
 
+  /** Raises Problem; the order is shown at once, and as the gateway has it after that. */
   const put = useCallback(
-    async (next: readonly string[], sentence: string) => {
+    async (next: readonly string[]) => {
       feed.showOrder(next);
-      announce(sentence);
       const params = { path: { episode_id: episodeId } };
       try {
         const { data: now } = await api.GET("/api/v1/episodes/{episode_id}/order", { params });
@@ -37,21 +38,32 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
           params: { ...params, header: { "If-Match": `"${now?.revision ?? 0}"` } },
           body: { segment_ids: [...next] },
         });
+      } finally {
+        feed.refresh({ what: "episode" });
+      }
+    },
+    [api, feed, episodeId],
+  );
+  const drop = useCallback(
+    async (from: number, to: number) => {
+      if (from === to) return;
+      const next = moved(order, from, to);
+      try {
+        await put(next);
+        did({ label: words.moved(from + 1, to + 1), undo: () => put(order), redo: () => put(next) });
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         announce(error.status === 412 ? words.orderChanged : error.message, true);
       }
-      feed.refresh({ what: "episode" });
     },
-    [api, announce, feed, episodeId, words],
+    [order, put, did, announce, words],
   );
-  const drop = useCallback(
-    (from: number, to: number) => {
-      if (from !== to) void put(moved(order, from, to), words.moved(from + 1, to + 1));
-    },
-    [order, put, words],
-  );
-  const reorder = useReorder({ count: order.length, enabled: mayEdit, list, onDrop: drop });
+  const reorder = useReorder({
+    count: order.length,
+    enabled: mayEdit,
+    list,
+    onDrop: (from, to) => void drop(from, to),
+  });
 
   const add = async () => {
     try {
@@ -74,7 +86,7 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
     const to = at + step;
     if (to < 0 || to >= order.length) return;
     if (event.altKey && event.shiftKey) {
-      if (mayEdit) drop(at, to);
+      if (mayEdit) void drop(at, to);
       return;
     }
     const next = order[to];

@@ -2,12 +2,15 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
+import { Link } from "wouter";
 import { idempotencyKey } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { routes } from "../../app/routes";
 import { dateTime, money, score } from "../../language/format";
 import { Button, Notice, Skeleton, ui } from "../../ui/ui";
-import { atLeast, useEpisode } from "./EpisodeContext";
+import { atLeast } from "../roles";
+import { useEpisode } from "./EpisodeContext";
 import css from "./episode.module.css";
 
 export function Versions({
@@ -19,7 +22,7 @@ export function Versions({
 }) {
   const words = useWords();
   const { api, language, announce } = useApp();
-  const { role, feed } = useEpisode();
+  const { role, feed, projectId, episodeId } = useEpisode();
   const [open, setOpen] = useState(false);
   const queries = useQueryClient();
   const versions = useQuery({
@@ -59,7 +62,8 @@ export function Versions({
               <span className={css.versionPoster} />
             )}
             <div>
-              <b>v{version.number}</b> {version.committed ? words.committed : version.status}
+              <b>v{version.number}</b>{" "}
+              {version.committed ? words.committed : (words.versionStatus[version.status] ?? version.status)}
               <p className={ui.hint}>
                 {dateTime(version.created_at, language)} · {words.quality}{" "}
                 {score((version.quality_metrics as Record<string, number | null>).overall_score, language) ??
@@ -70,6 +74,14 @@ export function Versions({
                 {version.directions}
               </p>
             </div>
+            {committedId && !version.committed && version.url && version.status !== "preview" ? (
+              <Link
+                href={routes.compare(projectId, episodeId, assetId, { a: committedId, b: version.id })}
+                aria-label={`${words.compareVersions}: v${version.number}`}
+              >
+                {words.compareVersions}
+              </Link>
+            ) : null}
             {version.status === "accepted" &&
             !version.committed &&
             !version.gone &&

@@ -5,37 +5,50 @@
  */
 
 import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
+import { useLocation } from "wouter";
 import type { Schemas } from "../../api/client";
 import { idempotencyKey } from "../../api/client";
 import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
+import { isCommandKey } from "../../app/keys";
+import { routes } from "../../app/routes";
+import { useInbox } from "../../app/useInbox";
 import { useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
 import { clock, money, score } from "../../language/format";
+import type { Cell, Look } from "../../live/board";
+import { ComparePlayer } from "../../media/ComparePlayer";
+import type { CompareMode } from "../../media/compare";
 import { Player } from "../../media/Player";
 import { Button, Dialog, Notice, TextArea, ui } from "../../ui/ui";
-import { atLeast, useEpisode, useEpisodeKey } from "../episode/EpisodeContext";
+import { useEpisode, useEpisodeKey } from "../episode/EpisodeContext";
+import { playableOf } from "../playable";
+import { atLeast } from "../roles";
 import css from "./preview.module.css";
 import { Stars } from "./Stars";
 
 interface PreviewDialogProps {
-  readonly runId: string;
-  readonly assetId: string;
+  readonly run: Schemas["Run"];
   /** Whether a person opened it: then it plays once. */
   readonly opened: "by-person" | "by-itself";
   readonly onClose: () => void;
+  /** Closes, and leads to the editor's form: starting another run there closes the preview. */
+  readonly onRegenerate: () => void;
 }
 
 type Panel = "none" | "reject";
 
+const DECIDED: ReadonlySet<Look> = new Set(["committing", "done", "rejected", "failed"]);
+
 /** Keys count only this long after the dialog opened by itself under somebody who was typing. */
 const SETTLE_MS = 600;
 
-export function PreviewDialog({ runId, assetId, opened, onClose }: PreviewDialogProps) {
+export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDialogProps) {
+  const { id: runId, asset_id: assetId } = run;
   const words = useWords();
-  const { api, language, announce } = useApp();
+  const { api, language, announce, toast, did } = useApp();
   const { feed, flows, role } = useEpisode();
   const flow = useAssetGenerationFlow(flows, feed, assetId);
-  const run = useEpisodeKey<Schemas["Run"]>(`run:${runId}`);
+  const cell = useEpisodeKey<Cell>(`cell:${assetId}`);
   const asset = useEpisodeKey<Schemas["Asset"]>(`asset:${assetId}`);
   const segment = useEpisodeKey<Schemas["Segment"]>(asset?.segment_id ? `segment:${asset.segment_id}` : null);
   const [chosen, setChosen] = useState(0);
@@ -48,65 +61,118 @@ export function PreviewDialog({ runId, assetId, opened, onClose }: PreviewDialog
     character_prompt: "",
   });
   const [regenerate, setRegenerate] = useState(true);
+  const [comparing, setComparing] = useState(false);
+  const [mode, setMode] = useState<CompareMode>("wipe");
+  const [, navigate] = useLocation();
   const openedAt = useRef(performance.now());
-  const left = useTimeLeft(run?.deadline ?? null);
+  const left = useTimeLeft(run.deadline);
 
-  useEffect(() => {
-    if (!run) feed.refresh({ what: "run", id: runId });
-  }, [feed, run, runId]);
-
-  const version = run?.versions[chosen] ?? run?.versions[0];
-  const waits = run?.status === "preview_ready";
-  const decided = run !== undefined && !waits && run.status !== "expired";
+  const version = run.versions[chosen] ?? run.versions[0];
+  const waits = run.status === "preview_ready";
+  // The events tell it first; the run itself says it also where they were missed.
+  const moved = cell?.runId === runId && DECIDED.has(cell.look);
+  const decided = moved || !(waits || run.status === "expired");
   useEffect(() => {
     if (decided) onClose();
   }, [decided, onClose]);
 
+  const what = words[run.kind];
+  const place = segment
+    ? [segment.segment_number, segment.scene_info.location].filter(Boolean).join(" ")
+    : run.label;
+  const name = `${place}, ${what}`;
   const mayDecide = atLeast(role, "reviewer");
   const mayEdit = atLeast(role, "editor");
   const blocked = !mayDecide ? words.mayNotDecide : flow?.canDecide ? null : words.looks.committing;
   const suggested = Object.fromEntries(Object.entries(changes).filter(([, text]) => text.trim() !== ""));
   const hasChanges = Object.keys(suggested).length > 0;
 
-  const approve = useCallback(() => {
-    if (blocked === null && version) void flow?.accept(version.id, { rating, feedback });
-  }, [blocked, version, flow, rating, feedback]);
-  const reject = () => {
-    if (blocked !== null || !version) return;
-    void flow?.reject(version.id, {
+  const call = (send: (header: { "Idempotency-Key": string }) => Promise<unknown>) => async () => {
+    await send({ "Idempotency-Key": idempotencyKey() });
+    feed.refresh({ what: "asset", id: assetId });
+  };
+  const rollBack = (versionId: string) =>
+    call((header) =>
+      api.POST("/api/v1/versions/{version_id}/rollback", {
+        params: { path: { version_id: versionId }, header },
+      }),
+    );
+  const reopen = call((header) =>
+    api.POST("/api/v1/runs/{run_id}/reopen", { params: { path: { run_id: runId }, header } }),
+  );
+
+  const approve = async () => {
+    if (blocked !== null || !version || !flow) return;
+    const before = asset?.committed?.id;
+    if (!(await flow.accept(version.id, { rating, feedback }))) return;
+    // A first approval has nothing to go back to.
+    if (before && mayEdit) {
+      did({ label: words.approvedOf(name), undo: rollBack(before), redo: rollBack(version.id) });
+    } else toast(words.approvedOf(name));
+  };
+  const reject = async () => {
+    if (blocked !== null || !version || !flow) return;
+    const again = hasChanges && regenerate && mayEdit;
+    const taken = await flow.reject(version.id, {
       rating,
       feedback,
       suggestedChanges: hasChanges ? suggested : null,
-      ...(hasChanges ? { regenerate: regenerate && mayEdit } : {}),
+      ...(hasChanges ? { regenerate: again } : {}),
     });
+    if (!taken) return;
+    // Once a next run works, the rejected preview is not offered again.
+    if (again) toast(words.rejectedOf(name));
+    else did({ label: words.rejectedOf(name), undo: reopen, redo: null });
   };
-  const reopen = async () => {
+  const refresh = useCallback(
+    () => feed.refresh({ what: "run", id: runId }, { what: "asset", id: assetId }),
+    [feed, runId, assetId],
+  );
+  const offerAgain = async () => {
     try {
-      await api.POST("/api/v1/runs/{run_id}/reopen", {
-        params: { path: { run_id: runId }, header: { "Idempotency-Key": idempotencyKey() } },
-      });
-      feed.refresh({ what: "asset", id: assetId });
+      await reopen();
+      refresh();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       announce(error.message, true);
     }
   };
 
+  const inbox = useInbox().data ?? [];
+  const goTo = (step: 1 | -1) => {
+    const at = inbox.findIndex((w) => w.run.id === runId);
+    const next = inbox[at < 0 ? 0 : (at + step + inbox.length) % inbox.length]?.run;
+    if (next === undefined || next.id === runId) return;
+    navigate(
+      routes.episode(next.project_id, next.episode_id, {
+        s: next.segment_id ?? undefined,
+        k: next.kind,
+        review: next.id,
+      }),
+    );
+  };
   const onKey = (event: KeyboardEvent) => {
-    const inField = event.target instanceof HTMLElement && event.target.matches("input, textarea, select");
-    if (event.nativeEvent.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (inField || (opened === "by-itself" && performance.now() - openedAt.current < SETTLE_MS)) return;
+    const { nativeEvent } = event;
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && panel === "reject") {
+      event.preventDefault();
+      void reject();
+      return;
+    }
+    if (!isCommandKey(nativeEvent)) return;
+    if (opened === "by-itself" && performance.now() - openedAt.current < SETTLE_MS) return;
     const key = event.key.toLowerCase();
-    if (key === "a") approve();
+    if (key === "a") void approve();
     else if (key === "r") setPanel("reject");
+    else if (key === "g" && mayEdit) onRegenerate();
+    else if (key === "j") goTo(1);
+    else if (key === "k") goTo(-1);
+    else if (key === "c" && asset?.committed?.url) setComparing(!comparing);
     else if (/^[1-5]$/.test(key)) setRating(Number(key));
     else return;
     event.preventDefault();
   };
 
-  if (!run || !asset) return null;
-  const what = words[run.kind];
-  const place = segment ? `${segment.segment_number} ${segment.scene_info.location ?? ""}` : run.label;
+  if (!asset) return null;
   return (
     <Dialog title={`${place}: ${words.readyForReview(what)}`} onClose={onClose} className={css.dialog ?? ""}>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the dialog's own buttons */}
@@ -142,7 +208,7 @@ export function PreviewDialog({ runId, assetId, opened, onClose }: PreviewDialog
         {run.status === "expired" ? (
           <Notice tone="warn">
             {words.timeRanOut}
-            {mayDecide ? <Button onClick={() => void reopen()}>{words.offerAgain}</Button> : null}
+            {mayDecide ? <Button onClick={() => void offerAgain()}>{words.offerAgain}</Button> : null}
           </Notice>
         ) : null}
         {flow?.error ? (
@@ -153,24 +219,39 @@ export function PreviewDialog({ runId, assetId, opened, onClose }: PreviewDialog
 
         <div className={css.columns}>
           <div className={css.media}>
-            {version ? (
+            {version && asset.committed && comparing ? (
+              <ComparePlayer
+                key={version.id}
+                a={{
+                  media: playableOf(asset.committed),
+                  label: words.committedVersion(asset.committed.number),
+                }}
+                b={{ media: playableOf(version), label: `${words.preview} v${version.number}` }}
+                mode={mode}
+                onMode={setMode}
+                words={words}
+                onExpired={refresh}
+              />
+            ) : version ? (
               <Player
                 key={version.id}
                 words={words}
                 label={`${place}, ${what}, ${words.preview} v${version.number}`}
                 badge={words.preview}
                 playOnce={opened === "by-person" && !mayFlash(version)}
-                onExpired={() => feed.refresh({ what: "run", id: runId })}
-                media={{
-                  kind: run.kind,
-                  url: version.proxy_url ?? version.url,
-                  poster: version.thumbnail_url,
-                  filmstrip: version.filmstrip_url,
-                  fps: version.fps,
-                  duration: version.duration,
-                  aspectRatio: version.aspect_ratio,
-                }}
+                onExpired={refresh}
+                media={playableOf(version)}
               />
+            ) : null}
+            {asset.committed?.url ? (
+              <Button
+                className={css.compare}
+                aria-pressed={comparing}
+                title="C"
+                onClick={() => setComparing(!comparing)}
+              >
+                {comparing ? words.previewAlone : words.compareWithCommitted(asset.committed.number)}
+              </Button>
             ) : null}
             {version && mayFlash(version) ? <Notice tone="warn">{words.mayFlash}</Notice> : null}
             <Stars label={words.rating} value={rating} onChange={setRating} />
@@ -232,7 +313,7 @@ export function PreviewDialog({ runId, assetId, opened, onClose }: PreviewDialog
         <footer className={css.actions}>
           {panel === "reject" ? (
             <>
-              <Button look="bad" disabledReason={blocked} onClick={reject}>
+              <Button look="bad" disabledReason={blocked} onClick={() => void reject()}>
                 {words.reject}
               </Button>
               <Button onClick={() => setPanel("none")}>{words.cancel}</Button>
@@ -242,7 +323,12 @@ export function PreviewDialog({ runId, assetId, opened, onClose }: PreviewDialog
               {words.rejectEllipsis}
             </Button>
           )}
-          <Button look="primary" disabledReason={blocked} title="A" onClick={approve}>
+          {mayEdit && panel === "none" ? (
+            <Button title="G" onClick={onRegenerate}>
+              {words.regenerateEllipsis}
+            </Button>
+          ) : null}
+          <Button look="primary" disabledReason={blocked} title="A" onClick={() => void approve()}>
             {words.approve}
           </Button>
         </footer>
@@ -305,7 +391,7 @@ function Facts({ version, committed, segment, language }: FactsProps) {
       <section>
         <h3>{words.quality}</h3>
         <dl className={css.list}>
-          {[...new Set([...Object.keys(metrics), ...Object.keys(missing)])].map((name) => {
+          {[...new Set([...Object.keys(metrics), ...Object.keys(missing)])].filter(isMeasure).map((name) => {
             const value = score(metrics[name], language);
             const earlier = score(before[name], language);
             return (
@@ -340,6 +426,11 @@ function Facts({ version, committed, segment, language }: FactsProps) {
       ) : null}
     </div>
   );
+}
+
+/** `formula` is how the scores were computed: nothing that a person decides by. */
+function isMeasure(name: string): boolean {
+  return name !== "formula";
 }
 
 /** Flicker at or above this share may disturb photosensitive people: nothing plays unasked. */

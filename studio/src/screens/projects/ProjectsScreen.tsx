@@ -8,7 +8,7 @@ import { useApp, useWords } from "../../app/context";
 import { routes } from "../../app/routes";
 import { bytes } from "../../language/format";
 import { Button, Dialog, Empty, Notice, Skeleton, TextField, ui } from "../../ui/ui";
-import { atLeast } from "../episode/EpisodeContext";
+import { atLeast } from "../roles";
 import css from "./projects.module.css";
 
 export function ProjectsScreen() {
