@@ -399,6 +399,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/episodes/{episode_id}/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide on, regenerate or join many segments (reviewer; editor to regenerate or join)
+         * @description Each target is answered on its own: a refused one does not stop the others, and each has a transaction of its
+         *     own. Waits up to 5 s for the verdicts. A repeat with the same key continues after an interruption.
+         */
+        post: operations["bulk_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/episodes/{episode_id}/compilation-jobs": {
         parameters: {
             query?: never;
@@ -681,7 +702,8 @@ export interface paths {
         };
         /**
          * Get a media file, with Range
-         * @description `v` and `preview` in the query only tell caches apart. HEAD works, too.
+         * @description Each `v` names one file for ever: a film has one before it is signed and another one afterwards. `preview` only
+         *     tells caches apart. A download waits for the signed file. HEAD works, too.
          */
         get: operations["media_media"];
         put?: never;
@@ -1839,6 +1861,169 @@ export interface components {
             style: components["schemas"]["TransitionStyle"];
         };
         /**
+         * BulkAction
+         * @description One action on many targets. Fields that belong to another action are refused.
+         * @example {
+         *       "action": "reject",
+         *       "feedback": "Too dark",
+         *       "suggested_changes": {
+         *         "style_adjustments": "brighter"
+         *       },
+         *       "targets": [
+         *         {
+         *           "segment_id": "01980000-0000-7000-8000-000000000001"
+         *         }
+         *       ]
+         *     }
+         */
+        BulkAction: {
+            /**
+             * Action
+             * @description approve or reject the waiting preview, regenerate, or set the transition into the next segment.
+             * @enum {string}
+             */
+            action: "approve" | "reject" | "regenerate" | "transition";
+            /**
+             * Changes
+             * @description regenerate: changes to the directions and settings of each target, as for a single segment.
+             * @example {
+             *       "prompt_modifications": "Pan left."
+             *     }
+             */
+            changes?: components["schemas"]["SuggestedChanges"];
+            /**
+             * Feedback
+             * @description approve, reject: a comment on each preview. It is stored and never sent to a model.
+             */
+            feedback?: string | null;
+            /**
+             * Keep Original
+             * @description regenerate: whether to keep the replaced versions after the new ones are committed.
+             * @default true
+             */
+            keep_original?: boolean;
+            /**
+             * Rating
+             * @description approve, reject: from 1 to 5.
+             * @example 5
+             */
+            rating?: number | null;
+            /**
+             * Regenerate
+             * @description reject: whether to start the next runs at once (editors). The default is true for editors who send suggested_changes.
+             */
+            regenerate?: boolean | null;
+            /**
+             * Suggested Changes
+             * @description reject: what the next versions should change.
+             * @example {
+             *       "style_adjustments": "brighter"
+             *     }
+             */
+            suggested_changes?: components["schemas"]["SuggestedChanges"] | null;
+            /**
+             * Targets
+             * @description The targets, each once. They are answered in this order.
+             */
+            targets: components["schemas"]["BulkTarget"][];
+            /**
+             * Transition After
+             * @description transition (required): the transition into the next segment; null: as the compilation specifies.
+             * @example {
+             *       "duration": 0.5,
+             *       "style": "fade"
+             *     }
+             */
+            transition_after?: components["schemas"]["NewTransition"] | null;
+        };
+        /**
+         * BulkOutcome
+         * @description The outcome for one target.
+         */
+        BulkOutcome: {
+            /**
+             * Asset Id
+             * @description The asset of the target, as it was sent; null: not sent.
+             */
+            asset_id: string | null;
+            /** @description Why the action was refused for this target; null: it was not. */
+            problem: components["schemas"]["Problem"] | null;
+            /** @description The decision; null: none was made. */
+            review: components["schemas"]["Review"] | null;
+            /**
+             * Run Id
+             * @description The run that was decided on, or the run that was started; null: there is none.
+             */
+            run_id: string | null;
+            /**
+             * Segment Id
+             * @description The segment of the target, as it was sent; null: not sent.
+             */
+            segment_id: string | null;
+            /**
+             * Status
+             * @description The HTTP status for this target: 200 (done), 202 (a run was started, or the verdict arrives on the stream), or that of the problem.
+             * @example 200
+             */
+            status: number;
+        };
+        /**
+         * BulkResult
+         * @description The outcome of a bulk action, target by target.
+         */
+        BulkResult: {
+            /**
+             * Action
+             * @description The requested action.
+             * @enum {string}
+             */
+            action: "approve" | "reject" | "regenerate" | "transition";
+            /**
+             * Failed
+             * @description The number of targets with a problem.
+             */
+            failed: number;
+            /**
+             * Results
+             * @description One outcome per target, in the order of the request.
+             */
+            results: components["schemas"]["BulkOutcome"][];
+            /**
+             * Succeeded
+             * @description The number of targets without a problem.
+             */
+            succeeded: number;
+        };
+        /**
+         * BulkTarget
+         * @description What the action applies to: exactly one of `run_id`, `asset_id` and `segment_id`.
+         * @example {
+         *       "segment_id": "01980000-0000-7000-8000-000000000001"
+         *     }
+         */
+        BulkTarget: {
+            /**
+             * Asset Id
+             * @description An asset, to decide on its waiting preview or to regenerate.
+             */
+            asset_id?: string | null;
+            /**
+             * Run Id
+             * @description A run whose preview waits; only with approve and reject.
+             */
+            run_id?: string | null;
+            /**
+             * Segment Id
+             * @description A segment: its video, or with `transition` the segment.
+             */
+            segment_id?: string | null;
+            /**
+             * Version Id
+             * @description The version of the preview that was watched; required to approve one of several variants.
+             */
+            version_id?: string | null;
+        };
+        /**
          * CaptionMode
          * @description none: no captions; soft: a track that the viewer turns on; burned: in the picture.
          * @enum {string}
@@ -2035,6 +2220,11 @@ export interface components {
              * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
              */
             output_video_url: string | null;
+            /**
+             * Photosensitivity Warning
+             * @description To be shown before it plays: some of its segments flash harmfully; null: none does.
+             */
+            photosensitivity_warning: string | null;
             /**
              * Poster Url
              * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
@@ -2261,13 +2451,22 @@ export interface components {
         };
         /**
          * Costs
-         * @description The cost.
+         * @description What a run or a version cost. What a provider may charge and has not told is null, with its `reason`.
          */
         Costs: {
             /** @description The cost that the provider reported; null: not known. */
             actual: components["schemas"]["Money"] | null;
-            /** @description The cost by the model's price; null: the model has no price. */
+            /** @description If the cost is not known: the part of it that is. */
+            at_least?: components["schemas"]["Money"] | null;
+            /** @description If the cost is not known: what it is at most. Spend caps count this much. */
+            at_most?: components["schemas"]["Money"] | null;
+            /** @description The cost by the model's price; null: the model has no price, or the cost is not known. */
             estimated: components["schemas"]["Money"] | null;
+            /**
+             * Reason
+             * @description Why the cost is not known; null: it is.
+             */
+            reason?: string | null;
         };
         /**
          * Decision
@@ -4630,6 +4829,12 @@ export interface components {
              */
             number: number;
             /**
+             * Photosensitivity Warning
+             * @description To be shown before it plays: it flashes harmfully; null: it does not.
+             * @default null
+             */
+            photosensitivity_warning: string | null;
+            /**
              * Resolution
              * @description The measured width x height, such as 1920x1080.
              * @example 1920x1080
@@ -5008,7 +5213,7 @@ export interface components {
             requests: number;
             /** @description The greatest cost of your runs in a calendar month (UTC), in addition to the caps of projects; null: no limit. */
             spend: components["schemas"]["Money"] | null;
-            /** @description The cost of your runs since `spent_since`. */
+            /** @description The cost of your runs since `spent_since`; if a provider may charge and does not say, its price. */
             spent: components["schemas"]["Money"];
             /**
              * Spent Since
@@ -5606,6 +5811,7 @@ export interface components {
              * @description Text added to the descriptions of the characters for this run; null: none.
              */
             character_prompt: string | null;
+            /** @description The cost. */
             cost: components["schemas"]["Costs"];
             /**
              * Created At
@@ -7137,9 +7343,15 @@ export interface components {
             to: string | null;
             /**
              * Totals
-             * @description The totals by currency.
+             * @description The totals by currency, without what is not known.
              */
             totals: components["schemas"]["Money"][];
+            /**
+             * Unknown
+             * @description By currency, what runs whose cost is not known may cost in addition; each run's `cost` says why.
+             * @default []
+             */
+            unknown?: components["schemas"]["Money"][];
         };
         /**
          * UsageGroup
@@ -7171,6 +7383,18 @@ export interface components {
              * @description The number of runs.
              */
             runs: number;
+            /**
+             * Unknown At Most
+             * @description What these runs cost at most, in addition to the amount.
+             * @default 0
+             */
+            unknown_at_most?: string;
+            /**
+             * Unknown Runs
+             * @description The number of runs whose cost is not known: the provider may charge, and has not said so.
+             * @default 0
+             */
+            unknown_runs?: number;
         };
         /**
          * Version
@@ -7209,6 +7433,7 @@ export interface components {
              * @description The media type, detected from the content.
              */
             content_type: string;
+            /** @description The cost. */
             cost: components["schemas"]["Costs"];
             /**
              * Created At
@@ -7284,6 +7509,11 @@ export interface components {
              * @description The version that it was generated to replace; null: none.
              */
             parent_version_id: string | null;
+            /**
+             * Photosensitivity Warning
+             * @description To be shown before it plays: it flashes harmfully, as ITU-R BT.1702 counts flashes; null: it does not, or it was not measured.
+             */
+            photosensitivity_warning: string | null;
             /**
              * Project Id
              * Format: uuid
@@ -9109,6 +9339,54 @@ export interface operations {
             503: components["responses"]["unavailable"];
         };
     };
+    bulk_bulk: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N` (at most 60 seconds) holds the response until the work is at rest; `respond-async` does not wait. */
+                Prefer?: string;
+                /** @description A repeat of the request within 24 hours gets the first response, with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of an episode. */
+                episode_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkAction"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            409: components["responses"]["idempotency-in-flight"];
+            413: components["responses"]["too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["idempotency-mismatch.invalid"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
     films_compilations: {
         parameters: {
             query?: {
@@ -9926,6 +10204,8 @@ export interface operations {
     media_media: {
         parameters: {
             query?: {
+                /** @description Which state of it, as in its URL; without it, the newest. */
+                v?: string;
                 /** @description When the signature expires, Unix time. */
                 exp?: number;
                 /** @description Signature. */
