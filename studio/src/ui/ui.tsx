@@ -19,7 +19,7 @@ export function classes(...names: (string | false | null | undefined)[]): string
 }
 
 type ButtonProps = Omit<ButtonHTMLAttributes<HTMLButtonElement>, "disabled"> & {
-  readonly look?: "primary" | "quiet" | "bad";
+  readonly look?: "primary" | "quiet" | "bad" | undefined;
   /** Why it cannot be used now; it stays focusable, so that the reason can be read. */
   readonly disabledReason?: string | null | false;
 };

@@ -9,9 +9,11 @@ import { clock } from "../../language/format";
 import type { Cell } from "../../live/board";
 import { Button, classes, Empty, ui } from "../../ui/ui";
 import { atLeast } from "../roles";
+import { BulkBar } from "./BulkBar";
 import { useEpisode, useEpisodeKey } from "./EpisodeContext";
 import css from "./episode.module.css";
 import { LookBadge } from "./looks";
+import { all, extend, inOrder, NONE_SELECTED, type Selection, toggle } from "./selection";
 import { moved, useReorder } from "./useReorder";
 
 interface TimelineProps {
@@ -78,21 +80,39 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
     feed.refresh({ what: "episode" });
   };
 
+  const [several, setSeveral] = useState<Selection>(NONE_SELECTED);
+  const latest = useRef({ order, selected });
+  latest.current = { order, selected };
+  const choose = useCallback(
+    (id: string, how: "one" | "range" | "toggle") => {
+      const { order: now, selected: at } = latest.current;
+      if (how === "toggle") setSeveral((s) => toggle(s, id));
+      else if (how === "range") setSeveral((s) => extend(s, now, at ?? id, id));
+      else setSeveral(NONE_SELECTED);
+      if (how !== "toggle") onSelect(id);
+    },
+    [onSelect],
+  );
+
   const onKey = (event: KeyboardEvent) => {
+    if (!(event.target instanceof HTMLElement) || !event.target.matches("[data-card]")) return;
     const at = selected === null ? -1 : order.indexOf(selected);
     const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
-    if (step === 0 || !(event.target instanceof HTMLElement) || !event.target.matches("[data-card]")) return;
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a") setSeveral(all(order));
+    else if (event.key === "Escape" && several.ids.size > 0) setSeveral(NONE_SELECTED);
+    else if (step !== 0) {
+      const to = at + step;
+      const next = order[to];
+      if (next === undefined) return;
+      if (event.altKey && event.shiftKey) {
+        if (mayEdit) void drop(at, to);
+      } else {
+        choose(next, event.shiftKey ? "range" : "one");
+        const focus = () => list.current?.querySelector<HTMLElement>(`[data-card="${next}"]`)?.focus();
+        requestAnimationFrame(focus);
+      }
+    } else return;
     event.preventDefault();
-    const to = at + step;
-    if (to < 0 || to >= order.length) return;
-    if (event.altKey && event.shiftKey) {
-      if (mayEdit) void drop(at, to);
-      return;
-    }
-    const next = order[to];
-    if (next === undefined) return;
-    onSelect(next);
-    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-card="${next}"]`)?.focus());
   };
 
   if (order.length === 0) {
@@ -110,6 +130,9 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
   }
   return (
     <section className={css.timeline} aria-label={words.timeline}>
+      <div className={css.several}>
+        <BulkBar selected={inOrder(several, order)} onClear={() => setSeveral(NONE_SELECTED)} />
+      </div>
       <ol ref={list} className={css.cards} onKeyDown={onKey}>
         {order.map((id, index) => (
           <Card
@@ -122,7 +145,9 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
             dragged={reorder.dragged === index}
             shift={reorder.shift(index)}
             handle={mayEdit ? reorder.handle(index) : null}
-            onSelect={onSelect}
+            chosen={several.ids.has(id)}
+            choosing={several.ids.size > 0}
+            onChoose={choose}
             onMove={mayEdit ? drop : null}
           />
         ))}
@@ -160,12 +185,16 @@ interface CardProps {
   readonly dragged: boolean;
   readonly shift: number;
   readonly handle: ReturnType<ReturnType<typeof useReorder>["handle"]> | null;
-  readonly onSelect: (segmentId: string) => void;
+  /** It is one of several that an action is about. */
+  readonly chosen: boolean;
+  readonly choosing: boolean;
+  readonly onChoose: (segmentId: string, how: "one" | "range" | "toggle") => void;
   readonly onMove: ((from: number, to: number) => void) | null;
 }
 
 const Card = memo(function Card(props: CardProps) {
-  const { segmentId, index, count, selected, tabbable, dragged, shift, handle, onSelect, onMove } = props;
+  const { segmentId, index, count, selected, tabbable, dragged, shift, handle, onMove } = props;
+  const { chosen, choosing, onChoose } = props;
   const words = useWords();
   const [moving, setMoving] = useState(false);
   const segment = useEpisodeKey<Schemas["Segment"]>(`segment:${segmentId}`);
@@ -189,6 +218,7 @@ const Card = memo(function Card(props: CardProps) {
     <li
       className={classes(css.card, dragged && css.dragged)}
       data-selected={selected || undefined}
+      data-chosen={chosen || undefined}
       aria-posinset={index + 1}
       aria-setsize={count}
       style={{ translate: `${shift}px 0` }}
@@ -200,7 +230,9 @@ const Card = memo(function Card(props: CardProps) {
         aria-current={selected || undefined}
         aria-label={name}
         tabIndex={tabbable ? 0 : -1}
-        onClick={() => onSelect(segmentId)}
+        onClick={(event) =>
+          onChoose(segmentId, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "one")
+        }
       >
         {poster ? (
           <img className={css.poster} src={poster} alt="" loading="lazy" width={160} height={90} />
@@ -219,6 +251,14 @@ const Card = memo(function Card(props: CardProps) {
         ) : null}
         {cell?.stale ? <span className={css.stale}>{words.stale}</span> : null}
       </button>
+      <label className={css.check} data-shown={choosing || undefined}>
+        <input
+          type="checkbox"
+          checked={chosen}
+          aria-label={words.selectSegment(index + 1)}
+          onChange={() => onChoose(segmentId, "toggle")}
+        />
+      </label>
       {handle && onMove ? (
         <div className={css.cardTools}>
           <button

@@ -238,7 +238,7 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
                 words={words}
                 label={`${place}, ${what}, ${words.preview} v${version.number}`}
                 badge={words.preview}
-                playOnce={opened === "by-person" && !mayFlash(version)}
+                playOnce={opened === "by-person" && version.photosensitivity_warning === null}
                 onExpired={refresh}
                 media={playableOf(version)}
               />
@@ -253,7 +253,11 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
                 {comparing ? words.previewAlone : words.compareWithCommitted(asset.committed.number)}
               </Button>
             ) : null}
-            {version && mayFlash(version) ? <Notice tone="warn">{words.mayFlash}</Notice> : null}
+            {version?.photosensitivity_warning ? (
+              <Notice tone="warn">
+                {version.photosensitivity_warning} {words.mayFlash}
+              </Notice>
+            ) : null}
             <Stars label={words.rating} value={rating} onChange={setRating} />
             <TextArea
               label={words.feedback}
@@ -431,14 +435,6 @@ function Facts({ version, committed, segment, language }: FactsProps) {
 /** `formula` is how the scores were computed: nothing that a person decides by. */
 function isMeasure(name: string): boolean {
   return name !== "formula";
-}
-
-/** Flicker at or above this share may disturb photosensitive people: nothing plays unasked. */
-const FLICKER_LIMIT = 3;
-
-function mayFlash(version: Schemas["Version"]): boolean {
-  const flicker = (version.quality_metrics as Record<string, number | null>).flashes_per_second;
-  return typeof flicker === "number" && flicker >= FLICKER_LIMIT;
 }
 
 /** Seconds until the deadline, counted once a second; null: there is none. */
