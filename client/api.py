@@ -60,9 +60,13 @@ class AsyncRetake:
         http: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
+        operations_url: str | None = None,
     ) -> None:
+        """`operations_url`: of the port for operators, where the gateway has one (GATEWAY_OPERATIONS_PORT)."""
         credentials = credentials or Credentials(token, local=is_loopback(url))
-        self.transport = Transport(url, credentials, retry=retry, http=http, sleep=sleep, draw=draw)
+        self.transport = Transport(
+            url, credentials, retry=retry, http=http, sleep=sleep, draw=draw, operations_url=operations_url
+        )
         self.url = self.transport.url
         self.accounts = Accounts(self.transport)
         self.site = Site(self.transport)
@@ -93,7 +97,7 @@ class AsyncRetake:
 
     @classmethod
     def at(cls, address: GatewayAddress) -> AsyncRetake:
-        return cls(address.url, credentials=address.credentials())
+        return cls(address.url, credentials=address.credentials(), operations_url=address.operations_url)
 
     async def __aenter__(self) -> Self:
         return self

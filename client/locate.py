@@ -1,7 +1,8 @@
 """The address of the gateway, and the token for it.
 
 In this order: the caller's arguments; RETAKE_URL and RETAKE_TOKEN; the system that `retake up` runs on the data
-directory ($RETAKE_DATA, else ./.retake), which writes its address to `run/state.json` and its token to `token`.
+directory ($RETAKE_DATA, else ./.retake), which writes its address to `run/state.json` and its token to `token`. The
+port for operators is RETAKE_OPERATIONS_URL, or what the state file says of the same gateway.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class GatewayAddress:
     token: str | None = None
     token_file: Path | None = None
     data: Path | None = None
+    operations_url: str | None = None
 
     def credentials(self) -> Credentials:
         return Credentials(self.token, token_file=self.token_file, local=is_loopback(self.url))
@@ -46,25 +48,30 @@ def locate(
     token = token or environ.get("RETAKE_TOKEN") or None
     # A data directory of the caller takes precedence over the environment.
     chosen = url or (environ.get("RETAKE_URL") if data is None else None)
-    running = _state_url(directory)
+    running = _state_url(directory, "gateway")
+    given = environ.get("RETAKE_OPERATIONS_URL") if data is None else None
+    operations = _checked(given) if given else None
+    local = operations or _state_url(directory, "operations")
     if chosen:
         chosen = _checked(chosen)
         own = running == chosen
-        return GatewayAddress(chosen, token, directory / "token" if own else None, directory if own else None)
+        if not own:
+            return GatewayAddress(chosen, token, operations_url=operations)
+        return GatewayAddress(chosen, token, directory / "token", directory, local)
     if running is None:
         raise NotRunning(
             f"Retake is not running on {_relative(directory)}.",
             "Start it with `retake up`, or set RETAKE_URL and RETAKE_TOKEN to use another gateway.",
         )
-    return GatewayAddress(running, token, directory / "token", directory)
+    return GatewayAddress(running, token, directory / "token", directory, local)
 
 
-def _state_url(directory: Path) -> str | None:
+def _state_url(directory: Path, of: str) -> str | None:
     try:
-        gateway = json.loads((directory / "run" / "state.json").read_text()).get("gateway")
+        url = json.loads((directory / "run" / "state.json").read_text()).get(of)
     except (OSError, ValueError, AttributeError):
         return None
-    return gateway.rstrip("/") if isinstance(gateway, str) and gateway else None
+    return url.rstrip("/") if isinstance(url, str) and url else None
 
 
 def _checked(url: str) -> str:

@@ -26,7 +26,8 @@ DEFAULT_RETRY = RetryPolicy()
 
 @dataclass(frozen=True)
 class Request:
-    """`path` is relative to /api/v1, or to the root with `at_root`. `key` is the idempotency key of a POST."""
+    """`path` is relative to /api/v1, or to the root with `at_root`, where it may also be a whole URL. `key` is the
+    idempotency key of a POST."""
 
     method: str
     path: str
@@ -37,6 +38,7 @@ class Request:
     key: str | None = None
     timeout_s: float = 30.0
     at_root: bool = False
+    authorised: bool = True
     accepted_statuses: tuple[int, ...] = ()  # besides 2xx
 
     @property
@@ -57,8 +59,10 @@ class Transport:
         http: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
+        operations_url: str | None = None,
     ) -> None:
         self.url = url.rstrip("/").removesuffix(API)
+        self.operations_url = operations_url.rstrip("/") if operations_url else None
         self.timing = Timing(sleep, draw)
         self.credentials = credentials
         self._retry = retry
@@ -144,7 +148,8 @@ class Transport:
             return await self._send_once(request)
 
     async def _send_once(self, request: Request) -> httpx.Response:
-        headers = {"Accept": "application/json", **await self._authorization(), **(request.headers or {})}
+        token = await self._authorization() if request.authorised else {}
+        headers = {"Accept": "application/json", **token, **(request.headers or {})}
         if request.key is not None:
             headers["Idempotency-Key"] = request.key
         response = await self._http.request(

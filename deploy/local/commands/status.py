@@ -34,7 +34,7 @@ def read(data: DataDir) -> Status:
     running = is_locked(data)
     if state is None:
         return Status(running, None)
-    return Status(running, replace(state, parts=asyncio.run(_probe_all(state.parts))))
+    return Status(running, replace(state, parts=asyncio.run(_probe_all(state))))
 
 
 def as_json(status: Status, root: Path) -> str:
@@ -78,16 +78,21 @@ def _row(part: PartStatus) -> str:
     return f"{part.name:<10} {part.state:<12} {pid:>7}   {part.address or '-'}   {part.detail}".rstrip()
 
 
-async def _probe_all(parts: tuple[PartStatus, ...]) -> tuple[PartStatus, ...]:
-    return tuple(await asyncio.gather(*map(_probe, parts)))
+async def _probe_all(state: SystemState) -> tuple[PartStatus, ...]:
+    return tuple(await asyncio.gather(*(_probe(part, _readiness(state, part)) for part in state.parts)))
 
 
-async def _probe(part: PartStatus) -> PartStatus:
+def _readiness(state: SystemState, part: PartStatus) -> str:
+    """The URL of the port that has the part's readiness."""
+    return (state.operations if part.name == "gateway" else None) or part.address or ""
+
+
+async def _probe(part: PartStatus, readiness: str) -> PartStatus:
     if part.process and not part.process.alive:
         return part.to(State.STOPPED, process=None)
-    if part.state is not State.READY or not (part.address or "").startswith("http://"):
+    if part.state is not State.READY or not readiness.startswith("http://"):
         return part
-    url = urlsplit(part.address or "")
+    url = urlsplit(readiness)
     try:
         status = await http_probe.get_status(url.hostname or "", url.port or 0, "/health/ready", PROBE_TIMEOUT_S)
     except (OSError, TimeoutError):
@@ -98,4 +103,4 @@ async def _probe(part: PartStatus) -> PartStatus:
         case 0:
             return part.to(State.NOT_READY, detail="does not answer")
         case _:
-            return part.to(State.NOT_READY, detail=f"{part.address}/health/ready returned {status}")
+            return part.to(State.NOT_READY, detail=f"{readiness}/health/ready returned {status}")

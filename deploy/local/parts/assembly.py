@@ -31,10 +31,12 @@ KAFKA_LOGIN: Final = ("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_OAU
 
 @dataclass(frozen=True)
 class Assembly:
-    """`external` has the addresses of the parts that are not ours to run, by name."""
+    """`external` has the addresses of the parts that are not ours to run, by name; `operations` is the URL at which the
+    gateway has readiness and metrics, if that is not its own."""
 
     parts: Sequence[Part]
     external: Mapping[str, str] = field(default_factory=dict)
+    operations: str | None = None
 
 
 def assemble(options: Options, data: DataDir, secrets: Secrets, stack: ExitStack) -> Assembly:
@@ -45,7 +47,7 @@ def assemble(options: Options, data: DataDir, secrets: Secrets, stack: ExitStack
     settings = _settings(options, data, secrets)
     launchers, starter_of = _starters(data)
     services = [ServicePart(s, data, settings, sockets[s], starter_of(s)) for s in SERVICES]
-    return Assembly([*launchers, *stores, *services], external)
+    return Assembly([*launchers, *stores, *services], external, services[0].operations)
 
 
 def _starters(data: DataDir) -> tuple[list[Part], Callable[[str], Starter]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sys
@@ -109,11 +110,29 @@ class ServicePart:
         return await self.starter.start(self.name, python_env(settings), self.listening)
 
     async def ready(self, child: Child) -> str:
+        host, port = self._operations or ("127.0.0.1", self.port)
         while True:
             with suppress(OSError, TimeoutError):
-                if await http_probe.get_status("127.0.0.1", self.port, "/health/ready") == 200:
+                if await http_probe.get_status(host, port, "/health/ready") == 200:
                     return f"http://127.0.0.1:{self.port}"
             await asyncio.sleep(POLL_S)
+
+    @property
+    def _operations(self) -> tuple[str, int] | None:
+        """Where the gateway has readiness and metrics instead of on its own port, if the user's environment says so."""
+        port = os.environ.get("GATEWAY_OPERATIONS_PORT", "")
+        if self.name != "gateway" or not port.isdigit():  # a wrong one is refused by the gateway itself
+            return None
+        host = os.environ.get("GATEWAY_OPERATIONS_HOST", "127.0.0.1")
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), int(port)
+
+    @property
+    def operations(self) -> str | None:
+        """The same as a URL."""
+        if self._operations is None:
+            return None
+        host, port = self._operations
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def _database(self, admin_url: str) -> str:
         try:

@@ -49,13 +49,15 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class SystemState:
-    """One running system. Addresses are None until they are known."""
+    """One running system. Addresses are None until they are known. `operations` is the URL of the gateway's second
+    port, which has its readiness and metrics, or None if the first one has them."""
 
     supervisor: ProcessId
     gateway: str | None
     kafka: str | None
     data: str
     parts: tuple[PartStatus, ...]
+    operations: str | None = None
 
     @property
     def ready(self) -> bool:

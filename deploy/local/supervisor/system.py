@@ -57,6 +57,7 @@ class _System:
         self._clock = clock
         self._token = TokenFile(data.token, secrets.jwt, clock)
         self._supervisor = Supervisor(assembly.parts, assembly.external, clock=clock, on_change=self._changed)
+        self._operations = assembly.operations
         self._stop = asyncio.Event()
         self._unwritten = False
 
@@ -139,6 +140,7 @@ class _System:
             self._address("broker"),
             str(self._data.root),
             self._supervisor.statuses.parts,
+            self._operations,
         )
 
     def _address(self, part: str) -> str | None:

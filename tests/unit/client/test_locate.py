@@ -56,3 +56,14 @@ def test_nothing_runs(tmp_path: Path, state: str | None) -> None:
 def test_an_address_that_is_none() -> None:
     with pytest.raises(ClientError, match="not an HTTP URL"):
         locate("localhost:8080", environ={})
+
+
+def test_the_port_for_operators_comes_from_the_environment_or_with_the_local_system(data: Path) -> None:
+    assert locate(HERE, data=data, environ={}).operations_url is None
+    (data / "run" / "state.json").write_text(json.dumps({"gateway": HERE, "operations": "http://127.0.0.1:9100"}))
+    environ = {"RETAKE_DATA": str(data)}
+    assert locate(environ=environ).operations_url == "http://127.0.0.1:9100"
+    elsewhere = environ | {"RETAKE_URL": "https://retake.example"}
+    assert locate(environ=elsewhere).operations_url is None  # that of another gateway
+    named = elsewhere | {"RETAKE_OPERATIONS_URL": "http://10.0.0.7:9100/"}
+    assert locate(environ=named).operations_url == "http://10.0.0.7:9100"

@@ -216,3 +216,15 @@ async def test_an_upload_is_streamed_again_from_its_start(tmp_path: Path) -> Non
     assert gateway.requests[1].headers["Content-Length"] == "700000"
     assert gateway.requests[1].headers["Content-Disposition"] == "attachment; filename*=UTF-8''K%C3%BCche.png"
     assert reported[-1] == (700_000, 700_000)
+
+
+async def test_readiness_and_metrics_come_from_the_port_for_operators_which_sees_no_token() -> None:
+    gateway = Gateway(ok({"status": "unavailable", "checks": {}}, 503), httpx.Response(200, text="retake_ready 0\n"))
+    client = gateway.client(operations_url="http://127.0.0.1:9100/")
+    assert (await client.site.ready()).status == "unavailable"
+    assert await client.site.metrics() == "retake_ready 0\n"
+    assert [str(r.url) for r in gateway.requests] == [
+        "http://127.0.0.1:9100/health/ready",
+        "http://127.0.0.1:9100/metrics",
+    ]
+    assert not any("authorization" in r.headers for r in gateway.requests)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,28 @@ def test_status_tells_each_part_as_it_is(data: DataDir) -> None:
     assert shown.exit_code == 1
     assert "restarting in 2 s" in shown.output
     assert "was killed" in retake("status", "--data", data.root).output
+
+
+def test_status_asks_the_gateway_where_its_readiness_is(data: DataDir) -> None:
+    me = ProcessId.of(1)
+    assert me
+    asked: list[bytes] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path.encode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server, lock(data):
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        operations = f"http://127.0.0.1:{server.server_port}"
+        parts = (PartStatus("gateway", State.READY, me, "http://127.0.0.1:1"),)
+        SystemState(me, "http://127.0.0.1:1", None, str(data.root), parts, operations).write(data.state)
+        found = json.loads(retake("status", "--json", "--data", data.root).output)
+    assert (found["ready"], asked) == (True, [b"/health/ready"])
 
 
 def test_logs(data: DataDir) -> None:
