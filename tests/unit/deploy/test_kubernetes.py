@@ -217,3 +217,21 @@ def test_keda_asks_for_kinds_of_jobs_that_exist() -> None:
         kinds = set(re.findall(r"'([a-z]+)'", query))
         assert kinds
         assert {kind for kind in kinds if not re.search(rf'= "{kind}"', source)} == set()
+
+
+def test_operators_and_probes_reach_the_port_that_the_gateway_keeps_for_them() -> None:
+    base = Path(__file__).resolve().parents[3] / "deploy" / "k8s"
+    deployment = yaml.safe_load((base / "base" / "gateway" / "deployment.yaml").read_text())
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    environment = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert environment["GATEWAY_OPERATIONS_PORT"] == str(ports["operations"])
+    assert container["readinessProbe"]["httpGet"]["port"] == "operations"
+    monitors = list(yaml.safe_load_all((base / "components" / "monitoring" / "podmonitor.yaml").read_text()))
+    scraped = {m["metadata"]["name"]: [e["port"] for e in m["spec"]["podMetricsEndpoints"]] for m in monitors}
+    assert scraped == {"retake": ["http"], "retake-gateway": ["operations"]}
+    policies = yaml.safe_load_all((base / "base" / "network-policies.yaml").read_text())
+    [monitoring] = [p for p in policies if p["metadata"]["name"] == "from-monitoring"]
+    assert {p["port"] for rule in monitoring["spec"]["ingress"] for p in rule["ports"]} == {"http", "operations"}
+    [service] = yaml.safe_load_all((base / "base" / "gateway" / "service.yaml").read_text())
+    assert [p["name"] for p in service["spec"]["ports"]] == ["http"]  # it is not published
