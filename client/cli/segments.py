@@ -24,6 +24,10 @@ Location = Annotated[str | None, typer.Option("--location", metavar="TEXT", help
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="Description of the scene.")]
 Seconds = Annotated[float | None, typer.Option("--seconds", min=0.1, help="Duration of the segment.")]
 Type = Annotated[str | None, typer.Option("--type", help="Type: scene, shot or transition.")]
+Style = Annotated[str | None, typer.Option("--style", metavar="TEXT", help="Added to the project's style.")]
+Characters = Annotated[
+    str | None, typer.Option("--characters", metavar="TEXT", help="Added to the project's text about the characters.")
+]
 TYPES = ("scene", "shot", "transition")
 
 
@@ -46,6 +50,8 @@ async def add(
     description: Description = None,
     seconds: Seconds = None,
     type_: Type = None,
+    style: Style = None,
+    characters: Characters = None,
     video: Annotated[str | None, typer.Option("--video", metavar="TEXT", help="Directions for the video.")] = None,
     image: Annotated[str | None, typer.Option("--image", metavar="TEXT", help="Prompt for the starting image.")] = None,
     narration: Annotated[str | None, typer.Option("--narration", metavar="TEXT", help="Text of the narration.")] = None,
@@ -66,7 +72,8 @@ async def add(
         "scene_info": _scene(location, description),
         "directions": {k: v for k, v in given.items() if v},
     }
-    body |= {k: v for k, v in {"duration": seconds, "position": at}.items() if v is not None}
+    more = {"duration": seconds, "position": at, "style": style, "characters": characters}
+    body |= {k: v for k, v in more.items() if v is not None}
     async with session.connect() as client:
         created = await client.segments.create((await find_episode(client, episode, project)).id, body)
     session.line(f"Segment {created.segment_number}  {created.id}", style="green")
@@ -82,6 +89,8 @@ async def edit(
     description: Description = None,
     seconds: Seconds = None,
     type_: Type = None,
+    style: Style = None,
+    characters: Characters = None,
     notes: Annotated[str | None, typer.Option("--notes", metavar="TEXT", help="Free-text notes.")] = None,
     transition: Annotated[
         str | None,
@@ -94,10 +103,11 @@ async def edit(
     episode: EpisodeOption = None,
     project: ProjectOption = None,
 ) -> None:
-    """Edit a segment. Nothing is regenerated."""
+    """Edit a segment. Nothing is regenerated. An empty --style or --characters removes the segment's own."""
     _check_type(type_)
     changes: dict[str, Any] = {"type": type_, "duration": seconds, "user_notes": notes}
     changes = {k: v for k, v in changes.items() if v is not None}
+    changes |= {k: v or None for k, v in {"style": style, "characters": characters}.items() if v is not None}
     if scene := _scene(location, description):
         changes["scene_info"] = scene
     if transition is not None:
@@ -166,6 +176,8 @@ def _print(session: Session, segment: Segment) -> None:
         ),
         "Target duration": formatting.clock(segment.target_duration) if segment.target_duration else None,
         "Directions": (segment.generation_params or {}).get("prompt"),
+        "Style": segment.style,
+        "Characters": segment.characters,
         "Quality": " · ".join(f"{k.removesuffix('_score').replace('_', ' ')} {v:.2f}" for k, v in scores.items()),
         "Transition": f"{following.style} {following.duration:g} s" if following else None,
         "Notes": segment.user_notes,

@@ -41,6 +41,8 @@ class Segment(Resource):
     approved_at: datetime | None = None
     scene_id: str | None = None
     shot_id: str | None = None
+    style: str | None = Field(None, description="added to the project's style")
+    characters: str | None = Field(None, description="added to the project's text about the characters")
     transition_after: Transition | None = None
     committed_version: Version | None = None
     waiting_run_id: str | None = None

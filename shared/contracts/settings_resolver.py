@@ -8,6 +8,9 @@ The generator resolves what a run works with; the gateway resolves the same to s
 early. Overrides and project settings must be values that the model takes. The committed version may have been made by
 another model: values that this one does not take are ignored. Its seed is never reused: a run without a seed draws a
 fresh one.
+
+So a regeneration varies only what was asked: the directions and the adjustments of style and characters that were
+accepted with the committed version stay until a request says otherwise. An empty adjustment removes the accepted one.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from shared.contracts.frame_sizes import nearest_ratio, nearest_resolution, rati
 from shared.contracts.values import AssetKind, Output, ProjectSettings, Setting, Settings, SettingSource, Version
 
 PROMPT_CHANGES: Final = ("style_adjustments", "character_prompt")
-"""Overrides that change the prompt of one run and are not settings of a model."""
+"""What extends style and characters in the prompt of an asset; not settings of a model."""
 
 SECTION: Final[Mapping[AssetKind, str]] = {
     AssetKind.VIDEO: "video",
@@ -100,6 +103,22 @@ def resolve_directions(request: ResolverRequest) -> Setting | None:
     if request.existing.directions.strip():
         return Setting(value=request.existing.directions, source=SettingSource.EXISTING)
     return None
+
+
+def resolve_adjustments(request: ResolverRequest) -> Settings:
+    """The texts that extend style and characters: those of the request, else those of the committed version. Narration
+    and music have none."""
+    if request.kind in (AssetKind.NARRATION, AssetKind.MUSIC):
+        return {}
+    found: Settings = {}
+    for name in PROMPT_CHANGES:
+        written, accepted = request.overrides.get(name), request.existing.settings.get(name)
+        if isinstance(written, str):
+            if written.strip():
+                found[name] = Setting(value=written, source=SettingSource.OVERRIDE)
+        elif isinstance(accepted, str) and accepted.strip():
+            found[name] = Setting(value=accepted, source=SettingSource.EXISTING)
+    return found
 
 
 def resolve_model(request: ResolverRequest, catalogue: Catalogue, default_provider: str) -> tuple[Model, SettingSource]:

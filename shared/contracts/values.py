@@ -71,9 +71,12 @@ class ParentReason(StrEnum):
 
 
 class SettingSource(StrEnum):
-    """Where an effective setting comes from, highest precedence first."""
+    """Where an effective setting comes from, highest precedence first. Style and characters come from the segment and
+    from the project together."""
 
     OVERRIDE = "override"
+    SEGMENT = "segment"
+    PROJECT = "project"
     PROJECT_VIDEO = "project.video"
     PROJECT_IMAGE = "project.image"
     PROJECT_NARRATION = "project.narration"

@@ -192,6 +192,27 @@ async def test_asking_again_closes_the_preview(w: GatewayHarness) -> None:
     assert requested["message"] == "Regenerating with new parameters..."
 
 
+async def test_changes_add_to_what_was_accepted_once_each_and_an_empty_one_removes_it(w: GatewayHarness) -> None:
+    caller, _, asset = await an_image(w)
+    await w.do(save_draft, caller, asset, None, "A quay", {"style_adjustments": "warmer"})
+    await w.do(submit_decision, caller, SubmitDecision(await a_preview(w, caller, asset), "approve"))
+    await w.settle()
+    assert (await w.asset(asset))["draft"] == {"directions": "A quay", "settings": {}}, "the version has it now"
+
+    async def next_run(**changes: str) -> dict[str, Any]:
+        run_id = (await w.asset(asset))["active_run_id"] or await a_preview(w, caller, asset)
+        command = SubmitDecision(run_id, "reject", suggested_changes=changes)
+        decided = await w.do(submit_decision, caller, command)
+        await w.settle()
+        return w.services.requests[decided.next_run_id or ""].overrides
+
+    for _ in range(3):
+        overrides = await next_run(style_adjustments="grainy", prompt_modifications="At dusk")
+        assert (overrides["style_adjustments"], overrides["directions"]) == ("warmer\ngrainy", "A quay\nAt dusk")
+    assert (await next_run(style_adjustments="softer"))["style_adjustments"] == "warmer\ngrainy\nsofter"
+    assert (await next_run(style_adjustments=""))["style_adjustments"] == ""
+
+
 async def test_an_expiry_frees_the_asset_and_can_be_reopened(w: GatewayHarness) -> None:
     caller, _, asset = await an_image(w)
     run_id = await a_preview(w, caller, asset)

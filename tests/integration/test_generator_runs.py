@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.values import AssetKind, Media, Output, ProjectSettings, SettingSource
+from shared.contracts.values import AssetKind, Media, Output, ProjectSettings, Setting, SettingSource
 from shared.core.errors import Permanent, Retryable, UserError
 from shared.core.ids import new_id
 from tests.support import events
@@ -310,6 +310,22 @@ async def test_errors_that_repeating_does_not_mend_fail_at_once(bench: Bench, er
     failed = await bench.one("failed")
     assert (failed.outcome, failed.attempts, failed.problem.retryable) == ("failed", 1, False)
     assert failed.problem.recovery
+
+
+async def test_what_was_accepted_stays_until_a_request_says_otherwise(bench: Bench) -> None:
+    """Directions and adjustments of style and characters, through a plain regeneration and an upload."""
+    asset = {"asset_id": new_id(), "asset_kind": AssetKind.IMAGE, "segment_style": "at night"}
+    changes = {"style_adjustments": "warmer", "character_prompt": "Ada wears glasses"}
+    await bench.committed(**asset, overrides={"directions": "A quay"} | changes)
+    plain = await bench.committed(**asset, overrides={})
+    wanted = "A quay\n\nStyle: at night, warmer\n\nCharacters: Ada wears glasses"
+    assert [r.prompt for r in bench.maker.requests] == [wanted, wanted]
+    assert plain.version.settings["style_adjustments"] == Setting(value="warmer", source=SettingSource.EXISTING)
+    await bench.committed(**asset, source="upload", input_object=await put_upload(bench.root, b"own"), overrides={})
+    await bench.committed(**asset, overrides={"style_adjustments": "", "character_prompt": "Ada is old"})
+    assert bench.maker.requests[-1].prompt == "A quay\n\nStyle: at night\n\nCharacters: Ada is old"
+    last = await bench.committed(**asset, overrides={})
+    assert "style_adjustments" not in last.version.settings, "removed for good"
 
 
 async def test_an_unexpected_error_is_a_failure_too(bench: Bench) -> None:

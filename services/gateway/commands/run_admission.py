@@ -16,8 +16,10 @@ from services.gateway.domain.assets import Asset, RunBase, asset_label
 from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import AwaitsCommit, Refusal, invalid, not_found
 from services.gateway.domain.run_parameters import (
+    CHARACTERS,
     DIRECTIONS,
     MODIFICATIONS,
+    STYLE,
     RunParameters,
     merge_changes,
     type_problems,
@@ -111,6 +113,8 @@ def _request(spec: RunSpec, run_id: str) -> RegenerateRequested:
         label=asset.label,
         overrides=spec.parameters.overrides(),
         project_settings=snapshot(base.project.settings, base.output, base.references),
+        segment_style=base.segment_style,
+        segment_characters=base.segment_characters,
         variants=spec.variants,
         keep_original=spec.keep_original,
         auto_approve=spec.auto_approve,
@@ -145,7 +149,8 @@ def run_parameters(
     if changes:
         if problems := type_problems(changes):
             raise invalid(*((f"{changes_in}/{name}", problem) for name, problem in problems))
-        parameters = merge_changes(requested.over(_base_of_changes(parent, draft, base, changes)), changes)
+        built_on = _base_of_changes(parent, draft, base, changes).over(_accepted_adjustments(base))
+        parameters = merge_changes(requested.over(built_on), changes)
     else:
         parameters = requested.over(draft)
     if asset.kind is AssetKind.VIDEO and base.segment_duration is not None and "duration" not in parameters.settings:
@@ -163,6 +168,15 @@ def _base_of_changes(
     if not draft.directions and base.committed and MODIFICATIONS in changes:
         return draft.over(RunParameters(base.committed.directions))
     return draft
+
+
+def _accepted_adjustments(base: RunBase) -> RunParameters:
+    """What extends style and characters since the committed version was accepted: changes add to it."""
+    if base.committed is None:
+        return RunParameters()
+    return RunParameters(
+        style_adjustments=base.committed.value_of(STYLE), character_prompt=base.committed.value_of(CHARACTERS)
+    )
 
 
 async def check_run(store: Store, spec: RunSpec, *, changes_in: str = CHANGES) -> None:

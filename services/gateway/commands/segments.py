@@ -39,6 +39,8 @@ def new_segment(store: Store, number: int, plan: SegmentPlan, notes: str = "") -
         transition_after=after,
         scene_id=plan.scene_id,
         shot_id=plan.shot_id,
+        style=plan.style,
+        characters=plan.characters,
         user_notes=notes,
         assets=tuple(segment_assets(store, number, plan.directions)),
     )
@@ -57,6 +59,8 @@ class AddSegment:
     user_notes: str = ""
     scene_id: str | None = None
     shot_id: str | None = None
+    style: str | None = None
+    characters: str | None = None
 
 
 async def add_segment(store: Store, caller: Caller, episode_id: str, command: AddSegment) -> str:
@@ -71,6 +75,8 @@ async def add_segment(store: Store, caller: Caller, episode_id: str, command: Ad
             "transition_after": command.transition_after,
             "scene_id": command.scene_id,
             "shot_id": command.shot_id,
+            "style": command.style,
+            "characters": command.characters,
         }
     )
     _check_notes(command.user_notes)
@@ -107,8 +113,8 @@ async def _lock_segment(store: Store, caller: Caller, segment_id: str) -> tuple[
 async def change_segment(
     store: Store, caller: Caller, segment_id: str, revision: int | None, changes: Mapping[str, Any]
 ) -> None:
-    """`changes`: type, scene_info (merged), duration, user_notes, transition_after, scene_id, shot_id. The
-    segment's assets and their versions stay. Raises Refusal not-found, stale, invalid."""
+    """`changes`: type, scene_info (merged), duration, user_notes, transition_after, scene_id, shot_id, style,
+    characters. The segment's assets and their versions stay. Raises Refusal not-found, stale, invalid."""
     episode, segment = await _lock_segment(store, caller, segment_id)
     check_revision(revision, segment.revision)
     now = store.now()
@@ -139,7 +145,7 @@ def _columns(scene_info: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
         fields["scene_info"] = plan.scene_info
     if "duration" in sent:
         fields["duration"] = plan.duration
-    fields |= {name: getattr(plan, name) for name in ("scene_id", "shot_id") if name in sent}
+    fields |= {name: getattr(plan, name) for name in ("scene_id", "shot_id", "style", "characters") if name in sent}
     if "transition_after" in sent:
         after = plan.transition_after
         fields["transition_after"] = after.model_dump(mode="json") if after else None

@@ -24,6 +24,8 @@ class RunBase:
     starting_image_version_id: str | None
     previous_video_asset_id: str | None
     committing_image_run_id: str | None = None
+    segment_style: str | None = None
+    segment_characters: str | None = None
 
 
 MAX_DIRECTIONS: Final = 4000

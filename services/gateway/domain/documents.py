@@ -22,6 +22,7 @@ MAX_LINES: Final = 200  # of dialogue in one segment
 MAX_SCENE_NUMBER: Final = 1_000_000
 MAX_WARNINGS: Final = 50
 MAX_WARNING: Final = 500  # characters
+_OWN_TEXTS: Final = ("style", "characters")
 _SEGMENT_TEXTS: Final = (AssetKind.VIDEO, AssetKind.STARTING_IMAGE, AssetKind.NARRATION)
 
 
@@ -36,7 +37,7 @@ class ImageSource:
 @dataclass(frozen=True)
 class SegmentPlan:
     """`directions`: the first drafts by kind of asset; `duration` in seconds; `scene_id` and `shot_id`: ids in the tool
-    that wrote the script."""
+    that wrote the script; `style` and `characters`: what is added to the project's."""
 
     type: SegmentType = SegmentType.SCENE
     scene_info: dict[str, Any] = field(default_factory=dict)
@@ -46,6 +47,8 @@ class SegmentPlan:
     transition_after: Transition | None = None
     scene_id: str | None = None
     shot_id: str | None = None
+    style: str | None = None
+    characters: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class _Reader:
         )
 
     def segment(self, raw: Any, at: str) -> SegmentPlan:
-        known = {"type", "scene_info", "duration", "directions", "transition_after", "scene_id", "shot_id"}
+        known = {"type", "scene_info", "duration", "directions", "transition_after", "scene_id", "shot_id", *_OWN_TEXTS}
         if not self.strict:
             known |= {"starting_image", "starting_image_url"}
         row = self._object(raw, at, known)
@@ -148,6 +151,8 @@ class _Reader:
             transition_after=self.transition(row.get("transition_after"), f"{at}/transition_after"),
             scene_id=self._text(row, "scene_id", at, MAX_SCRIPT_ID),
             shot_id=self._text(row, "shot_id", at, MAX_SCRIPT_ID),
+            style=self._text(row, "style", at, MAX_TEXT),
+            characters=self._text(row, "characters", at, MAX_TEXT),
         )
 
     def transition(self, raw: Any, at: str) -> Transition | None:

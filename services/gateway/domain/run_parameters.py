@@ -21,8 +21,9 @@ TEXTS: Final = frozenset({MODIFICATIONS, STYLE, CHARACTERS, DIRECTIONS, MODEL, "
 
 @dataclass(frozen=True)
 class RunParameters:
-    """`settings` are the model's own. `style_adjustments` and `character_prompt` are added to the project's style and
-    to its characters' text when the provider is called, for this run and for those that build on it."""
+    """`settings` are the model's own. `style_adjustments` and `character_prompt` are added to the style and to the
+    characters' text of project and segment when the provider is called. None: as they were accepted with the committed
+    version; an empty text removes them."""
 
     directions: str | None = None
     model: str | None = None
@@ -65,13 +66,14 @@ class RunParameters:
             directions=self.directions if self.directions is not None else other.directions,
             model=self.model if self.model is not None else other.model,
             settings={**other.settings, **{k: v for k, v in self.settings.items() if v is not None}},
-            style_adjustments=self.style_adjustments or other.style_adjustments,
-            character_prompt=self.character_prompt or other.character_prompt,
+            style_adjustments=_first(self.style_adjustments, other.style_adjustments),
+            character_prompt=_first(self.character_prompt, other.character_prompt),
         )
 
 
 def merge_changes(base: RunParameters, changes: Mapping[str, Any]) -> RunParameters:
-    """Modifications and adjustments are appended on a new line; other changes replace the value of `base`."""
+    """Modifications and adjustments are appended on a new line, unless they are there already; an empty adjustment
+    removes what `base` has. Other changes replace the value of `base`."""
     given = {name: value for name, value in changes.items() if name in KNOWN_CHANGES and value is not None}
     directions = given.get(DIRECTIONS, base.directions)
     return replace(
@@ -79,8 +81,10 @@ def merge_changes(base: RunParameters, changes: Mapping[str, Any]) -> RunParamet
         directions=_appended(directions, given.get(MODIFICATIONS)),
         model=given.get(MODEL, base.model),
         settings={**base.settings, **{name: given[name] for name in SETTINGS_IN_CHANGES if name in given}},
-        style_adjustments=_appended(base.style_adjustments, given.get(STYLE)),
-        character_prompt=_appended(base.character_prompt, given.get(CHARACTERS)),
+        style_adjustments="" if given.get(STYLE) == "" else _appended(base.style_adjustments, given.get(STYLE)),
+        character_prompt=(
+            "" if given.get(CHARACTERS) == "" else _appended(base.character_prompt, given.get(CHARACTERS))
+        ),
     )
 
 
@@ -105,7 +109,13 @@ def type_problems(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
     return problems + numbers + long
 
 
+def _first(text: str | None, other: str | None) -> str | None:
+    return text if text is not None else other
+
+
 def _appended(text: str | None, more: str | None) -> str | None:
     if not more or not more.strip():
+        return text
+    if text and f"\n{more.strip()}\n" in f"\n{text.strip()}\n":  # asked for before: rejected twice for one reason
         return text
     return f"{text}\n{more.strip()}" if text and text.strip() else more.strip()

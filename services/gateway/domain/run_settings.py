@@ -12,6 +12,7 @@ from shared.contracts.settings_resolver import (
     ExistingVersion,
     ResolverRequest,
     UnsuitableModel,
+    resolve_adjustments,
     resolve_model,
     resolve_settings,
 )
@@ -43,6 +44,30 @@ def default_settings(
         name: setting.model_dump(mode="json")
         for name, setting in ({"model": Setting(value=model.slug, source=source)} | settings).items()
     }
+
+
+def prompt_texts(
+    kind: AssetKind,
+    project: ProjectSettings,
+    segment_style: str | None,
+    segment_characters: str | None,
+    existing: ExistingVersion,
+) -> DefaultSettings:
+    """What a run without overrides would add to its directions: style and characters of project and segment together,
+    and what was accepted with the committed version. Empty for narration and music."""
+    if kind in (AssetKind.NARRATION, AssetKind.MUSIC):
+        return {}
+    people = "; ".join(f"{c.name}: {c.description}" if c.description else c.name for c in project.characters)
+    texts = {
+        "style": [(project.style, SettingSource.PROJECT), (segment_style, SettingSource.SEGMENT)],
+        "characters": [(people, SettingSource.PROJECT), (segment_characters, SettingSource.SEGMENT)],
+    }
+    found = {}
+    for name, layers in texts.items():
+        if given := [(text, source) for text, source in layers if text]:
+            found[name] = Setting(value=", ".join(text for text, _ in given), source=given[-1][1])
+    accepted = resolve_adjustments(ResolverRequest(kind, {}, project, existing))
+    return {name: setting.model_dump(mode="json") for name, setting in (found | accepted).items()}
 
 
 def is_free(request: ResolverRequest, catalogue: Catalogue, default_provider: str) -> bool:

@@ -126,5 +126,7 @@ class NewSegment:
     transition_after: dict[str, Any] | None = None
     scene_id: str | None = None
     shot_id: str | None = None
+    style: str | None = None
+    characters: str | None = None
     user_notes: str = ""
     assets: tuple[NewAsset, ...] = ()

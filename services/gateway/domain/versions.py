@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
 from services.gateway.domain.errors import Refusal
 from services.gateway.domain.runs import RunState, RunStatus
@@ -30,6 +31,12 @@ class VersionRecord:
     model: str | None
     closed_at: datetime | None
     retired_at: datetime | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """{name: {value, source}}"""
+
+    def value_of(self, setting: str) -> Any:
+        """None: the version has no such setting."""
+        return (self.settings.get(setting) or {}).get("value")
 
 
 class VersionStatus(StrEnum):

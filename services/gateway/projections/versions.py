@@ -16,6 +16,7 @@ from services.gateway.projections.reviews import accept_run
 from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.generator import Complete
 from shared.contracts.messages import message
+from shared.contracts.settings_resolver import PROMPT_CHANGES
 from shared.contracts.values import AssetKind, RunSource, SettingSource, Version
 
 
@@ -104,7 +105,8 @@ def _accepted_draft(run: Run, version: Version) -> Draft | None:
         return None
     if run.source not in (RunSource.GENERATE, RunSource.EXISTING) or not version.directions.strip():
         return None
-    settings: dict[str, Any] = dict((run.asset_draft or {}).get("settings") or {})
+    typed: dict[str, Any] = (run.asset_draft or {}).get("settings") or {}
+    settings = {name: value for name, value in typed.items() if name not in PROMPT_CHANGES}  # the version has them now
     model = version.settings.get(MODEL)
     if model is not None and model.source is SettingSource.OVERRIDE:
         settings[MODEL] = model.value

@@ -8,7 +8,7 @@ from typing import Any, Final
 from services.gateway.api.schemas.assets import Asset, AssetList, Stale
 from services.gateway.api.schemas.runs import Run
 from services.gateway.domain.paging import Page
-from services.gateway.domain.run_settings import default_settings
+from services.gateway.domain.run_settings import default_settings, prompt_texts
 from services.gateway.domain.settings import snapshot
 from services.gateway.queries.base import Filter, Row
 from services.gateway.queries.runs import RunQueries
@@ -16,7 +16,8 @@ from shared.contracts.settings_resolver import ExistingVersion
 from shared.contracts.values import AssetKind, Output
 
 _SELECT: Final = """
-    select t.*, s.number as segment_number, s.duration as segment_duration, e.output, p.settings as project_settings,
+    select t.*, s.number as segment_number, s.duration as segment_duration, s.style as segment_style,
+           s.characters as segment_characters, e.output, p.settings as project_settings,
            r.status as active_status,
            greatest(t.updated_at, (select max(updated_at) from runs where asset_id = t.asset_id)) as seen_at
     from assets t
@@ -76,7 +77,10 @@ class AssetQueries(RunQueries):
 
     def _defaults(self, row: Row, committed: Row | None) -> Mapping[str, Any]:
         project = snapshot(row["project_settings"], Output(**row["output"]), {})
-        return default_settings(
+        texts = prompt_texts(
+            AssetKind(row["kind"]), project, row["segment_style"], row["segment_characters"], _existing(committed)
+        )
+        return texts | default_settings(
             AssetKind(row["kind"]),
             project,
             _existing(committed),

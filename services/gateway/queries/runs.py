@@ -117,8 +117,8 @@ class RunQueries(VersionQueries):
             attempt=row["attempt"],
             steps=steps,
             directions=row["request"]["overrides"].get("directions"),
-            style_adjustments=row["request"]["overrides"].get("style_adjustments"),
-            character_prompt=row["request"]["overrides"].get("character_prompt"),
+            style_adjustments=_adjustment(row, "style_adjustments"),
+            character_prompt=_adjustment(row, "character_prompt"),
             settings=row["settings"],
             provider=row["provider"],
             versions=[self._version(versions[v]) for v in row["candidates"] if v in versions],
@@ -180,3 +180,10 @@ def _review(row: Row) -> Review:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _adjustment(row: Row, name: str) -> str | None:
+    """As the generator resolved it, or as it was requested while the generator has not begun."""
+    resolved = (row["settings"] or {}).get(name)
+    found: str | None = resolved["value"] if resolved else row["request"]["overrides"].get(name)
+    return found or None

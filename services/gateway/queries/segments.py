@@ -23,7 +23,7 @@ from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.segments import NewestRun, SegmentState, count_segments, segment_state
 from services.gateway.queries.assets import AssetQueries
 from services.gateway.queries.base import Filter, Json, Row
-from services.gateway.queries.versions import SCORES, resolution, style_of
+from services.gateway.queries.versions import SCORES, joined, resolution, style_of
 from shared.contracts.values import SegmentType
 
 _SELECT: Final = """
@@ -128,6 +128,8 @@ class SegmentQueries(AssetQueries):
             scene_info=SceneInfo(**_EMPTY_SCENE | row["scene_info"]),
             scene_id=row["scene_id"],
             shot_id=row["shot_id"],
+            style=row["style"],
+            characters=row["characters"],
             **self._described(row, described),
             target_duration=row["duration"],
             status=state.status,
@@ -202,7 +204,7 @@ def _parameters(row: Row, version: Row | None) -> GenerationParams:
         draft = row["draft"] or {}
         known = {
             "prompt": draft.get("directions"),
-            "style": row["project_settings"].get("style"),
+            "style": joined(row["project_settings"].get("style"), row["style"]),
             "seed": None,
             "character_prompt": None,
             "model": None,

@@ -17,8 +17,9 @@ from shared.core.ids import is_id
 _SELECT: Final = """
     select t.*, a.committed_version_id is not distinct from t.version_id as is_committed, s.number as segment_number,
            r.parent_run_id, r.request #>> '{project_settings,style}' as project_style,
-           r.request #>> '{overrides,style_adjustments}' as style_adjustments,
-           r.request #>> '{overrides,character_prompt}' as character_prompt,
+           r.request ->> 'segment_style' as segment_style,
+           t.settings #>> '{style_adjustments,value}' as style_adjustments,
+           t.settings #>> '{character_prompt,value}' as character_prompt,
            coalesce(p.version_id, p.candidates[1]) as parent_version_id
     from versions t
     join assets a on a.asset_id = t.asset_id
@@ -171,5 +172,9 @@ def _differences(versions: Sequence[Version]) -> list[Difference]:
 
 
 def style_of(version: Row) -> str | None:
-    """The project's, as it was then, with what the run added to it."""
-    return ", ".join(text for text in (version["project_style"], version["style_adjustments"]) if text) or None
+    """The project's and the segment's, as they were then, with what was added for the version."""
+    return joined(version["project_style"], version["segment_style"], version["style_adjustments"])
+
+
+def joined(*texts: str | None) -> str | None:
+    return ", ".join(text for text in texts if text) or None

@@ -25,7 +25,8 @@ _ASSET: Final = """
 """
 _BASE: Final = """
     select p.project_id, p.owner_id, p.name, p.description, p.settings, p.settings_revision, p.revision, e.output,
-           s.duration as segment_duration, image.committed_version_id as starting_image_version_id,
+           s.duration as segment_duration, s.style as segment_style, s.characters as segment_characters,
+           image.committed_version_id as starting_image_version_id,
            previous.asset_id as previous_video_asset_id, to_jsonb(v) as committed,
            committing.run_id as committing_image_run_id
     from assets a
@@ -98,6 +99,8 @@ class AssetRepository:
             starting_image_version_id=row["starting_image_version_id"],
             previous_video_asset_id=row["previous_video_asset_id"],
             committing_image_run_id=row["committing_image_run_id"],
+            segment_style=row["segment_style"],
+            segment_characters=row["segment_characters"],
         )
 
     async def _references(self, project_id: str, upload_ids: Sequence[str]) -> dict[str, ObjectRef]:

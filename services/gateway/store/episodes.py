@@ -146,6 +146,8 @@ class EpisodeRepository:
                     "transition_after": s.transition_after,
                     "scene_id": s.scene_id,
                     "shot_id": s.shot_id,
+                    "style": s.style,
+                    "characters": s.characters,
                     "user_notes": s.user_notes,
                     "created_at": at,
                     "updated_at": at,

@@ -130,6 +130,7 @@ def version_of(row: Mapping[str, Any] | None) -> VersionRecord | None:
         model=row["model"],
         closed_at=_time(row["closed_at"]),
         retired_at=_time(row["retired_at"]),
+        settings=row["settings"],
     )
 
 

@@ -113,7 +113,7 @@ class CandidateMaker:
             kind=r.asset_kind,
             model=model,
             directions=run.directions,
-            prompt=styled_prompt(r.asset_kind, run.directions, r.project_settings, r.overrides),
+            prompt=styled_prompt(r, run.directions, run.settings),
             settings=values | ({} if seed is None else {"seed": seed}),
             seed=seed,
             label=r.label,

@@ -24,7 +24,7 @@ from shared.contracts.catalogue import Catalogue
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, ImportRequested, RegenerateRequested
 from shared.contracts.events.generator import Failed
 from shared.contracts.events.review import Rejected, ReviewChange, ReviewUpdated
-from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest, resolve_directions
+from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest, resolve_adjustments, resolve_directions
 from shared.contracts.values import AssetKind, Cost, Problem, RunSource, Setting, SettingSource
 from shared.core.errors import UserError
 from shared.core.ids import is_id
@@ -124,8 +124,9 @@ def _plan_ingest(asset: AdmittedAsset, run: NewRun) -> NewRun:
     r = run.request
     if r.input_object is None and r.input_url is None:
         raise problems.input_missing()
-    directions = resolve_directions(_resolver_request(r, asset))
-    return replace(run, settings={"directions": directions or Setting(value="", source=SettingSource.DEFAULT)})
+    request = _resolver_request(r, asset)
+    directions = resolve_directions(request) or Setting(value="", source=SettingSource.DEFAULT)
+    return replace(run, settings={"directions": directions} | resolve_adjustments(request))
 
 
 async def _plan_existing(runs: RunRepository, asset: AdmittedAsset, run: NewRun) -> NewRun:

@@ -13,6 +13,7 @@ from shared.contracts.settings_resolver import (
     ResolvedSettings,
     ResolverRequest,
     UnsuitableModel,
+    resolve_adjustments,
     resolve_directions,
     resolve_model,
     resolve_settings,
@@ -23,7 +24,8 @@ from shared.core.errors import UserError
 
 @dataclass(frozen=True)
 class Effective:
-    """What a run works with. `settings` has every value with its source, `directions` and `model` included."""
+    """What a run works with. `settings` has every value with its source, `directions`, `model` and
+    what extends style and characters included."""
 
     model: Model
     directions: str
@@ -51,7 +53,7 @@ def resolve(request: ResolverRequest, catalogue: Catalogue, *, default_provider:
     resolved = resolve_settings(request, model, fresh_seed)
     _check(resolved)
     named = {"directions": directions, "model": Setting(value=model.slug, source=model_source)}
-    return Effective(model, directions.value, named | resolved.settings)
+    return Effective(model, directions.value, named | resolve_adjustments(request) | resolved.settings)
 
 
 def _model(request: ResolverRequest, catalogue: Catalogue, default_provider: str) -> tuple[Model, SettingSource]:

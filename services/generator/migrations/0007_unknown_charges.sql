@@ -2,7 +2,6 @@
 
 -- A call that ended, that its provider may charge for, and whose charge it has not told. Counts as `reserved`.
 alter table provider_calls add column charge_unknown boolean not null default false;
-create index provider_calls_untold on provider_calls (intended_at) where charge_unknown;
 
 -- What is not known of a run's cost: the number of its calls, their price, and why (a code of the catalogue of messages).
 alter table runs add column unknown_calls integer not null default 0,
@@ -11,5 +10,4 @@ alter table runs add column unknown_calls integer not null default 0,
 
 -- migrate:down
 alter table runs drop column unknown_calls, drop column unknown_at_most, drop column unknown_reason;
-drop index provider_calls_untold;
 alter table provider_calls drop column charge_unknown;

@@ -35,6 +35,10 @@ class RegenerateRequested(Ref, Event):
     label: str = Field(description="The asset's name for users, for example `Segment 2`.")
     overrides: dict[str, Any] = Field({}, description="Directions, model and settings that the caller specified.")
     project_settings: ProjectSettings = ProjectSettings()
+    segment_style: str | None = Field(None, description="The segment's own style, in addition to the project's.")
+    segment_characters: str | None = Field(
+        None, description="The segment's own text about its characters, in addition to the project's."
+    )
     variants: int = Field(1, ge=1, le=4, description="Number of versions to generate.")
     keep_original: bool = Field(True, description="False: the replaced version is freed once the new one is committed.")
     auto_approve: bool = Field(False, description="Accept the version without a person's review.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.generator.domain.states import ACTIVE, SOURCES_OF, TERMINAL, WORKI
 from services.generator.domain.tolerances import ExpectedOutput, OutputDiffers, check_output
 from shared.contracts.frame_sizes import parse_ratio, ratio_label, resolution_label
 from shared.contracts.values import AssetKind, Character, Media, Output, ProjectSettings, Setting, SettingSource
+from tests.support import events
 
 # --- states
 
@@ -217,25 +219,32 @@ PROJECT = ProjectSettings(
 )
 
 
+def prompt(kind: AssetKind, directions: str, adjustments: Mapping[str, str] | None = None, **request: Any) -> str:
+    requested = events.regenerate_requested(**{"asset_kind": kind, "project_settings": PROJECT} | request)
+    settings = {n: Setting(value=v, source=SettingSource.EXISTING) for n, v in (adjustments or {}).items()}
+    return styled_prompt(requested, directions, settings)
+
+
 def test_pictures_take_style_and_characters() -> None:
-    found = styled_prompt(AssetKind.VIDEO, "Pan left", PROJECT, {})
+    found = prompt(AssetKind.VIDEO, "Pan left")
     assert found == "Pan left\n\nStyle: Ink, muted\n\nCharacters: Ada: red coat; Bo"
 
 
-def test_changes_for_one_run_extend_them() -> None:
+def test_the_segments_own_texts_and_then_the_assets_extend_them() -> None:
     changes = {"style_adjustments": "warmer", "character_prompt": "Ada wears glasses"}
-    found = styled_prompt(AssetKind.IMAGE, "A quay", PROJECT, changes)
-    assert "Style: Ink, muted, warmer" in found
-    assert "Characters: Ada: red coat; Bo, Ada wears glasses" in found
+    found = prompt(AssetKind.IMAGE, "A quay", changes, segment_style="at night", segment_characters="Bo is old")
+    assert "Style: Ink, muted, at night, warmer" in found
+    assert "Characters: Ada: red coat; Bo, Bo is old, Ada wears glasses" in found
 
 
 @pytest.mark.parametrize("kind", [AssetKind.NARRATION, AssetKind.MUSIC])
 def test_what_is_heard_has_no_looks(kind: AssetKind) -> None:
-    assert styled_prompt(kind, "Once upon a time", PROJECT, {"style_adjustments": "warmer"}) == "Once upon a time"
+    found = prompt(kind, "Once upon a time", {"style_adjustments": "warmer"}, segment_style="at night")
+    assert found == "Once upon a time"
 
 
 def test_nothing_is_added_where_there_is_nothing() -> None:
-    assert styled_prompt(AssetKind.VIDEO, "Pan left", ProjectSettings(), {}) == "Pan left"
+    assert prompt(AssetKind.VIDEO, "Pan left", project_settings=ProjectSettings()) == "Pan left"
 
 
 # --- time

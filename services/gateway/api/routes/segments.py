@@ -49,6 +49,8 @@ async def add(episode_id: EpisodeId, body: NewSegment, work: UnitOfWork) -> Resu
         body.user_notes,
         body.scene_id,
         body.shot_id,
+        body.style,
+        body.characters,
     )
     segment_id = await add_segment(work.store, caller, episode_id, command)
     return created(await work.queries.segment(segment_id), f"/segments/{segment_id}")

@@ -215,8 +215,8 @@ class Setting(Resource):
     value: Any = Field(description="The effective value.")
     source: str = Field(
         description=(
-            "The source of the value: override, project.video, project.image, project.narration, "
-            "project.music, existing or default."
+            "The source of the value: override, segment, project, project.video, project.image, project.narration, "
+            "project.music, existing (accepted with the committed version) or default."
         ),
         examples=["project.video"],
     )

@@ -107,6 +107,8 @@ class DocumentSegment(OpenPart):
     duration: Annotated[float, Field(ge=0.1, le=600)] | None = _optional("Seconds.")
     scene_id: str | None = _optional("The scene's id in the tool that wrote the script.", max_length=200)
     shot_id: str | None = _optional("The shot's id in the tool that wrote the script.", max_length=200)
+    style: str | None = _optional("Added to the project's style.", max_length=4000, examples=["cold morning light"])
+    characters: str | None = _optional("Added to the project's text about the characters.", max_length=4000)
     directions: SegmentDirections | None = _optional("The first drafts, by kind of asset.")
     transition_after: NewTransition | None = _optional("The transition into the next segment.")
 
@@ -173,8 +175,13 @@ class SuggestedChanges(OpenPart, json_schema_extra={"maxProperties": MAX_NAMES})
     """What the next version should change. Other fields are recorded and have no effect."""
 
     prompt_modifications: str | None = _optional("Appended to the directions.", max_length=4000)
-    style_adjustments: str | None = _optional("Appended to the project's style.", max_length=4000)
-    character_prompt: str | None = _optional("Appended to the descriptions of the characters.", max_length=4000)
+    style_adjustments: str | None = _optional(
+        "Appended to the style. Stays with the asset once accepted; an empty text removes it.", max_length=4000
+    )
+    character_prompt: str | None = _optional(
+        "Appended to the text about the characters. Stays with the asset once accepted; an empty text removes it.",
+        max_length=4000,
+    )
     directions: str | None = _optional("Replaces the directions.", max_length=4000)
     model: str | None = _optional("The slug of a model: see GET /models.", max_length=200)
     duration: float | None = _optional("Seconds.")

@@ -25,10 +25,11 @@ from services.gateway.api.schemas.base import (
 )
 from services.gateway.api.schemas.documents import GivenTransition, Scene
 from services.gateway.api.schemas.versions import PreviousVersion, Version
-from services.gateway.domain.documents import MAX_SCRIPT_ID
+from services.gateway.domain.documents import MAX_SCRIPT_ID, MAX_TEXT
 from shared.contracts.values import TransitionStyle
 
 ScriptId = Annotated[str, Field(max_length=MAX_SCRIPT_ID, examples=["sc-12"])]
+OwnText = Annotated[str, Field(max_length=MAX_TEXT, examples=["cold morning light"])]
 
 
 class SpokenLine(Resource):
@@ -57,10 +58,12 @@ class GenerationParams(Resource):
 
     model_config = ConfigDict(extra="allow")
 
-    prompt: str | None = Field(description="The directions, without the project's style.")
-    style: str | None = Field(description="The project's style with the adjustments of the run.")
+    prompt: str | None = Field(description="The directions, without style and characters.")
+    style: str | None = Field(
+        description="The style of the project and of the segment, with what was added for the video."
+    )
     character_prompt: str | None = Field(
-        description="Text added to the descriptions of the characters for this run; null: none."
+        description="Text added to the characters of project and segment for the video; null: none."
     )
     seed: int | None = Field(
         description=("The seed that it was generated with; null: no version yet, or a model without seeds.")
@@ -107,6 +110,10 @@ class Segment(Dated, Revised):
     scene_info: SceneInfo = Field(description="The scene in the script.")
     scene_id: str | None = Field(description="The id in the tool that wrote the script; null: none.")
     shot_id: str | None = Field(description="The id in the tool that wrote the script; null: none.")
+    style: str | None = Field(description="What is added to the project's style in this segment; null: nothing.")
+    characters: str | None = Field(
+        description="What is added to the project's text about the characters in this segment; null: nothing."
+    )
     video_url: Url
     thumbnail_url: Url
     filmstrip_url: Url
@@ -223,6 +230,12 @@ class NewSegment(
     )
     scene_id: ScriptId | None = Field(None, description="The scene's id in the tool that wrote the script.")
     shot_id: ScriptId | None = Field(None, description="The shot's id in the tool that wrote the script.")
+    style: OwnText | None = Field(
+        None, description="Added to the project's style in this segment's pictures and video."
+    )
+    characters: OwnText | None = Field(
+        None, description="Added to the project's text about the characters in this segment's pictures and video."
+    )
     user_notes: str = Field("", max_length=4000, description="Notes of editors. They are never sent to a model.")
     transition_after: GivenTransition | None = Field(
         None,
@@ -247,6 +260,12 @@ class SegmentChanges(
     duration: Seconds | None = Field(None, description="The target duration in seconds; null: the model's default.")
     scene_id: ScriptId | None = Field(None, description="The scene's id in the tool that wrote the script.")
     shot_id: ScriptId | None = Field(None, description="The shot's id in the tool that wrote the script.")
+    style: OwnText | None = Field(
+        None, description="Added to the project's style in this segment's pictures and video."
+    )
+    characters: OwnText | None = Field(
+        None, description="Added to the project's text about the characters in this segment's pictures and video."
+    )
     user_notes: str | None = Field(
         None, max_length=4000, description="Notes of editors. They are never sent to a model."
     )
