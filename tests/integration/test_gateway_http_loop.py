@@ -636,7 +636,7 @@ async def test_what_a_version_was_asked_to_look_like_is_shown(g: Gateway) -> Non
     own = {"style": "At night", "characters": "Ada is old"}
     changed = await ok(await api.patch(segment, json=own, headers={"If-Match": "*"}))
     assert {name: changed[name] for name in own} == own
-    await ok(await api.post(f"/runs/{run['id']}/review", json={"action": "approve", "rating": 5}))
+    await ok(await api.post(f"/runs/{run['id']}/review", json={"action": "approve", "rating": 5}), 202)
     await g.world.settle()
     defaults = (await ok(await api.get(f"/assets/{run['asset_id']}")))["defaults"]
     assert {name: defaults[name] for name in ("style", "characters", "style_adjustments", "character_prompt")} == {
@@ -646,9 +646,9 @@ async def test_what_a_version_was_asked_to_look_like_is_shown(g: Gateway) -> Non
         "character_prompt": {"value": "with glasses", "source": "existing"},
     }
     run = await ok(await api.post(regenerate, json={}), 202)
+    await g.world.settle()
     requested = g.world.services.requests[run["id"]]
     assert (requested.segment_style, requested.segment_characters) == ("At night", "Ada is old")
-    await g.world.settle()
     cleared = await ok(await api.patch(segment, json={"style": None}, headers={"If-Match": "*"}))
     assert (cleared["style"], cleared["characters"]) == (None, "Ada is old")
     for name, value in (("seed", "abc"), ("resolution", "9p"), ("duration", -4), ("model", "no/such")):

@@ -80,6 +80,13 @@ def test_a_deprecated_image_url_is_still_read() -> None:
     assert "deprecated" in plan.warnings[0]
 
 
+def test_a_segment_has_a_style_and_characters_of_its_own() -> None:
+    (segment,) = parse_document(
+        {"title": "A", "segments": [{"style": " at night ", "characters": "Ada is old"}]}, strict=True
+    ).segments
+    assert (segment.style, segment.characters) == ("at night", "Ada is old")
+
+
 def test_one_text_for_a_shot_is_its_videos() -> None:
     plan = parse_document({"title": "A", "segments": [{"directions": "Push in"}]})
     assert plan.segments[0].directions[AssetKind.VIDEO] == "Push in"
