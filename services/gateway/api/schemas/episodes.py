@@ -35,6 +35,8 @@ EXAMPLE_DOCUMENT: Final[dict[str, Any]] = {
             "type": "scene",
             "scene_id": "sc-1",
             "shot_id": "sh-1",
+            "style": "cold morning light",
+            "characters": "Ann wears a red coat",
             "scene_info": {
                 "scene_number": 1,
                 "location": "Kitchen",
