@@ -72,6 +72,7 @@ def service_env(service: Service, port: int, database: str, broker: RunningBroke
         "PORT": str(port),
         "OBJECTS_URL": f"file://{folder}/objects",
         "WORK_DIR": str(folder / "work"),
+        "SIGNING_DIR": str(folder / "signing"),
         "LOG_LEVEL": "WARNING",
     }
     if service is Service.GATEWAY:

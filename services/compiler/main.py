@@ -10,9 +10,8 @@ from fastapi import FastAPI
 from services.compiler.config import Settings
 from services.compiler.retention import open_retention
 from services.compiler.wiring import wire
+from shared.command import run_service_command
 from shared.contracts.topics import Service
-from shared.core.clock import SystemClock
-from shared.retention.command import run_command
 from shared.service import service_app
 
 
@@ -21,4 +20,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(Service.COMPILER, sys.argv[1:], lambda: open_retention(Settings()), SystemClock()))
+    sys.exit(run_service_command(Service.COMPILER, sys.argv[1:], Settings, lambda: open_retention(Settings())))

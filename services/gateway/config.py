@@ -28,13 +28,20 @@ _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5
 """As browsers send it: lower case, the port only if it is not the scheme's own (RFC 6454)."""
 
 
+def _listed(secrets: SecretStr) -> tuple[str, ...]:
+    return tuple(part.strip() for part in secrets.get_secret_value().split(",") if part.strip())
+
+
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, extra="ignore")
 
     local_mode: bool = Field(
         False, description="Single-user mode: clients on the loopback interface get tokens from /auth/token"
     )
-    jwt_secret: SecretStr = Field(description="Secret that signs bearer tokens (HS256) and sessions")
+    jwt_secret: SecretStr = Field(
+        description="Secret that signs bearer tokens (HS256) and sessions; several, separated by commas, while it is "
+        "being rotated: the first signs, all are accepted"
+    )
     jwt_issuer: str = "retake"
     jwt_audience: str = "retake"
     oidc_issuer: str | None = Field(
@@ -49,7 +56,7 @@ class Settings(ServiceSettings):
     oidc_leeway_s: float = Field(
         30.0, ge=0, le=300, description="Tolerated difference between the issuer's clock and this one, in seconds"
     )
-    media_secret: SecretStr = Field(description="Secret that signs media URLs")
+    media_secret: SecretStr = Field(description="Secret that signs media URLs; several as above")
     public_url: str | None = Field(None, description="Base URL that clients use; null: the origin of each request")
     operations_port: int | None = Field(
         None,
@@ -112,14 +119,24 @@ class Settings(ServiceSettings):
     )
 
     @property
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """The first signs, all verify."""
+        return _listed(self.jwt_secret)
+
+    @property
+    def media_secrets(self) -> tuple[str, ...]:
+        """The first signs, all verify."""
+        return _listed(self.media_secret)
+
+    @property
     def quotas(self) -> Quotas:
         return Quotas(self.generations_per_day, self.spend_per_month)
 
     @field_validator("jwt_secret", "media_secret")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
-            raise ValueError(f"must be at least {MIN_SECRET_BYTES} bytes")
+        if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in _listed(value)) or not _listed(value):
+            raise ValueError(f"must be at least {MIN_SECRET_BYTES} bytes, each of several between commas")
         return value
 
     def has_account(self, provider: ProviderRow) -> bool:

@@ -14,11 +14,11 @@ from services.gateway.api.app_state import AppState
 from services.gateway.config import Settings
 from services.gateway.retention import open_retention
 from services.gateway.wiring import wire
+from shared.command import run_service_command
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.observability.logging import configure_logging
 from shared.observability.tracing import export_traces
-from shared.retention.command import run_command
 from shared.web.operations import operations_port
 from shared.web.shutdown import on_termination
 
@@ -52,4 +52,4 @@ def _operations(settings: Settings, state: AppState) -> AbstractAsyncContextMana
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(Service.GATEWAY, sys.argv[1:], lambda: open_retention(Settings()), SystemClock()))
+    sys.exit(run_service_command(Service.GATEWAY, sys.argv[1:], Settings, lambda: open_retention(Settings())))

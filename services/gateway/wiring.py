@@ -71,7 +71,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             run_messaging(resources, consumer_router(stores), needs_broker=False)
         )
         tokens = LocalTokens(
-            settings.jwt_secret.get_secret_value(),
+            *settings.jwt_secrets,
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             clock=clock,
@@ -91,7 +91,7 @@ async def wire(settings: Settings) -> AsyncIterator[AppState]:
             tokens=tokens,
             tickets=Tickets(pool, clock),
             ended_sessions=EndedSessions(pool),
-            signer=MediaSigner(settings.media_secret.get_secret_value(), clock),
+            signer=MediaSigner(*settings.media_secrets, clock=clock),
             hub=hub,
             event_log=EventLog(pool),
             objects=objects,

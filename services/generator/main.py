@@ -13,9 +13,8 @@ from services.generator.config import Settings
 from services.generator.providers.registry import registered_providers
 from services.generator.retention import open_retention
 from services.generator.wiring import adapters, wire
+from shared.command import run_service_command
 from shared.contracts.topics import Service
-from shared.core.clock import SystemClock
-from shared.retention.command import run_command
 from shared.service import service_app
 
 
@@ -27,4 +26,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(Service.GENERATOR, sys.argv[1:], lambda: open_retention(Settings()), SystemClock()))
+    sys.exit(run_service_command(Service.GENERATOR, sys.argv[1:], Settings, lambda: open_retention(Settings())))

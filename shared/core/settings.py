@@ -192,7 +192,9 @@ class ServiceSettings(KafkaSettings):
         None, description="private key of that certificate (PKCS#8, P-256): PEM, or its path"
     )
     signing_dir: str | None = Field(
-        None, description="directory of the development certificate that is used if no certificate is set"
+        None,
+        description="directory for a development certificate, which nobody trusts, in place of a certificate; without "
+        "either, services that sign do not start",
     )
     role: Role = Field(
         Role.ALL, description="all, events (consume and publish, but run no jobs) or work (run jobs only)"

@@ -1,6 +1,6 @@
 """The key and certificates that sign Content Credentials: from the environment, a mounted file, or for development.
 
-Without a configured key, a development certificate is created once and kept in the data directory. Files that are
+Without a configured key, a development certificate is created once and kept in SIGNING_DIR. Files that are
 signed with it say so, and nobody else trusts it.
 """
 
@@ -49,9 +49,18 @@ def identity_from(certificate: str | None, key: str | None, data_dir: Path) -> I
 
 
 def identity_of(settings: ServiceSettings, folder: Path) -> Identity:
-    """A service's identity. A development certificate is kept in `folder` unless the settings name a directory."""
-    kept = Path(settings.signing_dir) if settings.signing_dir else folder / "signing"
-    return identity_from(settings.signing_certificate, settings.signing_key, kept)
+    """A service's identity. A development certificate is made only where the settings name a directory for it: in
+    production nobody would notice that films are signed by a certificate that nobody trusts.
+
+    Raises Permanent `signing_key_missing`.
+    """
+    if not (settings.signing_certificate or settings.signing_key or settings.signing_dir):
+        raise Permanent(
+            "signing_key_missing",
+            "There is no certificate to sign Content Credentials with.",
+            "Set SIGNING_CERTIFICATE and SIGNING_KEY; or, outside of production, SIGNING_DIR for a development one.",
+        )
+    return identity_from(settings.signing_certificate, settings.signing_key, Path(settings.signing_dir or folder))
 
 
 def _pem(text_or_path: str) -> bytes:

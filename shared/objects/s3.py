@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +58,7 @@ DELETE_BATCH: Final = 1_000  # the limit of S3
 DIGEST_METADATA: Final = "sha256"
 
 _MISSING: Final = {"404", "NoSuchKey", "NotFound"}
+_FOREVER_S: Final = 7 * 24 * 3600  # the longest that a link may live, by its signature's definition
 _EXISTS: Final = {"412", "PreconditionFailed"}
 _DENIED: Final = {
     "401",
@@ -115,6 +117,16 @@ def _client(endpoint: str | None) -> Any:
     )
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else None)
     return aioboto3.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+
+
+async def _session_life_s(client: Any) -> int:
+    """Seconds that the credentials of this client will live: a link that they sign works no longer than they do."""
+    credentials = client._request_signer._credentials
+    await credentials.get_frozen_credentials()  # renews those that are about to end
+    expires = getattr(credentials, "_expiry_time", None)
+    if expires is None:
+        return _FOREVER_S
+    return max(1, int((expires - datetime.now(UTC)).total_seconds()))
 
 
 class S3Store:
@@ -240,7 +252,8 @@ class S3Store:
         if content_type:
             params["ResponseContentType"] = content_type
         with _s3_errors(key):
-            return await self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=ttl_s)
+            life_s = min(ttl_s, await _session_life_s(self._signer))
+            return await self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=life_s)
 
     def _ref(self, key: str, found: Digest, content_type: str) -> ObjectRef:
         return ObjectRef(

@@ -14,8 +14,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from deploy.local.cli import dead_letters
+from shared.command import run_service_command
 from shared.contracts.topics import Service
 from shared.core.errors import Permanent, UserError
+from shared.core.settings import ServiceSettings
 from shared.messaging.consumer import Consumer
 from shared.messaging.dead_letter_queue import QueuedLetter, open_dead_letter_queue
 from shared.messaging.events import Message
@@ -196,3 +198,34 @@ async def test_the_command_reports_an_unreachable_broker(tmp_path: Path) -> None
     assert (at_nothing.exit_code, "Kafka does not answer" in at_nothing.output) == (1, True)
     nowhere = await asyncio.to_thread(CliRunner().invoke, dead_letters, ["list", "review", "--data", str(tmp_path)])
     assert (nowhere.exit_code, "is not running" in nowhere.output) == (1, True)
+
+
+async def test_a_service_lists_and_sends_its_letters_again_by_its_own_command(
+    kafka: RunningBroker, review: Side, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def settings() -> ServiceSettings:
+        return ServiceSettings(
+            database_url=review.url,
+            objects_url="file:///x",
+            kafka_bootstrap=kafka.bootstrap,
+            kafka_embedded=kafka.embedded,
+        )
+
+    async def command(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        code = await asyncio.to_thread(run_service_command, Service.REVIEW, ["dead-letters", *arguments], settings)
+        return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    handler = BrokenHandler()
+    await produce(kafka, TOPIC, as_record(events.message(events.preview_ready())))
+    async with consuming(review, kafka, handler), review.relay(kafka):
+        (letter,) = await waiting(kafka, 1)
+        code, (listed,) = await command("list")
+        assert (code, listed["position"], listed["service"]) == (0, letter.position, "review")
+        assert (await command("show", letter.position)) == (0, [listed])
+        assert (await command("redrive", "7:7"))[0] == 1
+        handler.is_fixed = True
+        assert (await command("redrive", "--all"))[0] == 0
+        await eventually(lambda: _effects(review, 1))
+        assert (await command("list")) == (0, [])
+    with pytest.raises(SystemExit):
+        await command("discard")

@@ -130,6 +130,7 @@ async def stage(
         "GENERATOR_KAFKA_BOOTSTRAP": embedded_broker.bootstrap,
         "GENERATOR_KAFKA_EMBEDDED": "true",
         "GENERATOR_OBJECTS_URL": f"file://{tmp_path / 'objects'}",
+        "GENERATOR_SIGNING_DIR": str(tmp_path / "signing"),
         "GENERATOR_DEFAULT_PROVIDER": "replicate",
         "REPLICATE_BASE_URL": replicate.url,
         "REPLICATE_API_TOKEN": TOKEN,

@@ -75,6 +75,7 @@ async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
         "COMPILER_KAFKA_EMBEDDED": "true",
         "COMPILER_OBJECTS_URL": objects,
         "COMPILER_WORK_DIR": str(work),
+        "COMPILER_SIGNING_DIR": str(tmp_path / "signing"),
     }
     source = films.video(tmp_path / "source.mp4", seconds=6, size="1280x720")
     async with open_objects(objects, Service.GENERATOR) as generator:

@@ -133,7 +133,8 @@ async def start(fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, 
         objects, work = tmp_path / "objects", tmp_path / "work"
         config = Settings(
             database_url=url, kafka_bootstrap=embedded_broker.bootstrap, kafka_embedded=True,
-            objects_url=f"file://{objects}", work_dir=str(work), **({"settle_s": 0.1} | settings),
+            objects_url=f"file://{objects}", work_dir=str(work),
+            signing_dir=str(tmp_path / "signing"), **({"settle_s": 0.1} | settings),
         )  # fmt: skip
         gateway = BrokerConfig(embedded_broker.bootstrap, Service.GATEWAY, True)
         producer = raw_producer(gateway)

@@ -170,7 +170,7 @@ def test_a_cursor_comes_back_as_it_went(key: str) -> None:
 @fuzzed()
 @given(signature=st.text(max_size=120), media=st.text(max_size=60), expires=st.integers(0, 2**40))
 def test_only_our_signature_opens_a_file(signature: str, media: str, expires: int) -> None:
-    signer = MediaSigner("a secret", FakeClock())
+    signer = MediaSigner("a secret", clock=FakeClock())
     assert signer.caller_of(media, signature, expires) is None
     assert signer.caller_of(media, signer.sign(media, "ana", expires), expires) == "ana"
     assert signer.caller_of(media + "x", signer.sign(media, "ana", expires), expires) is None

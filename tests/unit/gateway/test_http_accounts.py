@@ -32,6 +32,20 @@ async def test_a_token_says_who_it_is_until_it_expires(clock: FakeClock) -> None
         await tokens(clock).verify(token)
 
 
+async def test_tokens_and_sessions_of_an_older_secret_are_accepted_while_it_is_rotated(clock: FakeClock) -> None:
+    def of(*secrets: str) -> LocalTokens:
+        return LocalTokens(*secrets, issuer="retake", audience="retake", clock=clock)
+
+    new, hour = "another secret of thirty-two bytes", timedelta(hours=1)
+    rotating = of(new, SECRET)
+    identity = await rotating.verify(of(SECRET).issue("ana", "Ana", hour))
+    cookie, _ = of(SECRET).open_session(identity)
+    assert rotating.verify_session(cookie).identity.user_id == "ana"
+    assert (await of(new).verify(rotating.issue("ana", "Ana", hour))).user_id == "ana", "the first signs"
+    with pytest.raises(InvalidToken):
+        await rotating.verify(of("a third secret of thirty-two bytes").issue("ana", "Ana", hour))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -140,3 +154,6 @@ def test_settings_refuse_weak_secrets_and_never_show_them() -> None:
     assert Settings(**given, cors_origins=["https://studio.example", "http://[::1]:8080"]).cors_origins
     with pytest.raises(ValidationError, match="at least 32 bytes"):
         Settings(**given | {"jwt_secret": "short"})
+    with pytest.raises(ValidationError, match="each of several"):
+        Settings(**given | {"jwt_secret": f"{SECRET},short"})
+    assert Settings(**given | {"jwt_secret": f"{SECRET}, {SECRET}2"}).jwt_secrets == (SECRET, f"{SECRET}2")

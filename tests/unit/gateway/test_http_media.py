@@ -20,7 +20,7 @@ MEDIA = "versions/01980000-0000-7000-8000-000000000001/content"
 
 
 def signer(clock: FakeClock, secret: str = "s" * 32) -> MediaSigner:
-    return MediaSigner(secret, clock)
+    return MediaSigner(secret, clock=clock)
 
 
 @given(st.integers(0, 7200))
@@ -31,6 +31,16 @@ def test_a_grant_lasts_one_to_two_hours_and_stays_the_same_within_an_hour(passed
     now, after = clock.now().timestamp(), signer(clock).expiry()
     assert 3600 <= after - now <= 7200
     assert (after == before) == (passed < 3600)
+
+
+def test_signatures_of_an_older_secret_are_accepted_while_it_is_rotated() -> None:
+    clock = FakeClock()
+    old, new = "o" * 32, "n" * 32
+    expires = signer(clock).expiry()
+    rotating = MediaSigner(new, old, clock=clock)
+    assert rotating.caller_of(MEDIA, signer(clock, old).sign(MEDIA, "ana", expires), expires) == "ana"
+    assert signer(clock, new).caller_of(MEDIA, rotating.sign(MEDIA, "ana", expires), expires) == "ana"
+    assert rotating.caller_of(MEDIA, signer(clock, "x" * 32).sign(MEDIA, "ana", expires), expires) is None
 
 
 def test_a_signature_opens_one_object_for_one_caller_until_it_expires() -> None:

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from client.cli.main import build
 from client.cli.provenance import read
 from shared.core.errors import Permanent, Retryable
+from shared.core.settings import ServiceSettings
 from shared.media.c2pa import Claim, Ingredient, sign
-from shared.media.signing_identity import Identity, identity_from
+from shared.media.signing_identity import Identity, identity_from, identity_of
 from tests.support import films
 
 
@@ -103,6 +104,14 @@ def test_the_development_certificate_is_made_once(folder: Path, tmp_path: Path) 
     assert [p.name for p in tmp_path.iterdir()] == ["development-certificate.pem"]
     given = identity_from(first.chain.decode(), first.key.decode(), tmp_path)
     assert (given.chain, given.key, given.development) == (first.chain, first.key, False)
+
+
+def test_without_a_certificate_a_service_that_signs_does_not_start(tmp_path: Path) -> None:
+    given = ServiceSettings(database_url="postgresql://x", kafka_bootstrap="x:1", objects_url="file:///x")
+    with pytest.raises(Permanent, match="no certificate") as refused:
+        identity_of(given, tmp_path)
+    assert "SIGNING_DIR" in refused.value.recovery
+    assert identity_of(given.model_copy(update={"signing_dir": str(tmp_path)}), tmp_path / "x").development
 
 
 def test_what_cannot_be_signed_is_told_apart(folder: Path, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ MAC_BYTES: Final = 16
 
 
 class MediaSigner:
-    """`sig` is the caller and a MAC over (object, caller, exp); `exp` is the end of the next full hour but one."""
+    """`sig` is the caller and a MAC over (object, caller, exp); `exp` is the end of the next full hour but one. The
+    first secret signs, all are accepted."""
 
-    def __init__(self, secret: str, clock: Clock) -> None:
-        self._keyed = hmac.new(secret.encode(), digestmod=sha256)
+    def __init__(self, *secrets: str, clock: Clock) -> None:
+        self._keyed = [hmac.new(secret.encode(), digestmod=sha256) for secret in secrets]
         self._clock = clock
 
     def expiry(self) -> int:
@@ -26,7 +27,7 @@ class MediaSigner:
 
     def sign(self, media: str, user_id: str, expires: int) -> str:
         """`media` is the path below /media, such as `versions/ID/content`."""
-        return f"{_text(user_id.encode())}.{_text(self._mac(media, user_id, expires))}"
+        return f"{_text(user_id.encode())}.{_text(_mac(self._keyed[0], media, user_id, expires))}"
 
     def caller_of(self, media: str, signature: str, expires: int) -> str | None:
         """Whom the signature was made for, or None: it was not made by us for this object. Says nothing of time."""
@@ -36,15 +37,17 @@ class MediaSigner:
             given = _raw(mac)
         except ValueError:
             return None
-        return user_id if hmac.compare_digest(given, self._mac(media, user_id, expires)) else None
+        ours = (_mac(keyed, media, user_id, expires) for keyed in self._keyed)
+        return user_id if any(hmac.compare_digest(given, mac) for mac in ours) else None
 
     def is_over(self, expires: int) -> bool:
         return self._clock.now().timestamp() >= expires
 
-    def _mac(self, media: str, user_id: str, expires: int) -> bytes:
-        keyed = self._keyed.copy()
-        keyed.update(f"{media}\n{expires}\n{user_id}".encode())
-        return keyed.digest()[:MAC_BYTES]
+
+def _mac(key: hmac.HMAC, media: str, user_id: str, expires: int) -> bytes:
+    keyed = key.copy()
+    keyed.update(f"{media}\n{expires}\n{user_id}".encode())
+    return keyed.digest()[:MAC_BYTES]
 
 
 def _text(raw: bytes) -> str:

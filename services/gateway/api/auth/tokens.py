@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -32,10 +33,11 @@ class Session:
 
 
 class LocalTokens:
-    """Issues and verifies. Algorithm, issuer and audience are pinned; exp and sub must be there."""
+    """Issues with the first secret and verifies with all of them, so that they can be rotated. Algorithm, issuer and
+    audience are pinned; exp and sub must be there."""
 
-    def __init__(self, secret: str, *, issuer: str, audience: str, clock: Clock) -> None:
-        self._secret = secret
+    def __init__(self, *secrets: str, issuer: str, audience: str, clock: Clock) -> None:
+        self._secrets = secrets
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
@@ -81,7 +83,7 @@ class LocalTokens:
             "exp": expires,
             **more,
         }
-        return jwt.encode(claims, self._secret, ALGORITHM)
+        return jwt.encode(claims, self._secrets[0], ALGORITHM)
 
     def _decode(self, token: str, audience: str) -> tuple[Identity, dict[str, Any]]:
         if len(token) > LONGEST_TOKEN:
@@ -89,9 +91,7 @@ class LocalTokens:
         # exp is checked below, against our own clock; PyJWT would take the machine's.
         options: Any = {"require": ["exp", "sub", "iss", "aud"], "verify_exp": False, "verify_iat": False}
         try:
-            claims: dict[str, Any] = jwt.decode(
-                token, self._secret, [ALGORITHM], options, audience=audience, issuer=self._issuer
-            )
+            claims = self._verified(token, options, audience)
             expires = int(claims["exp"])
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as e:
             raise InvalidToken(message("problem.token_foreign")) from e
@@ -100,6 +100,14 @@ class LocalTokens:
         found = Identity(user_id, name if isinstance(name, str) and name else user_id, tuple(scopes), expires)
         self._check_time(found)
         return found, claims
+
+    def _verified(self, token: str, options: Any, audience: str) -> dict[str, Any]:
+        """The claims. Raises PyJWT's errors."""
+        *others, last = self._secrets
+        for secret in others:
+            with suppress(jwt.InvalidSignatureError):
+                return dict(jwt.decode(token, secret, [ALGORITHM], options, audience=audience, issuer=self._issuer))
+        return dict(jwt.decode(token, last, [ALGORITHM], options, audience=audience, issuer=self._issuer))
 
     def _check_time(self, identity: Identity) -> None:
         if identity.expires_at + LEEWAY_S < self._clock.now().timestamp():
