@@ -39,6 +39,7 @@ def _present(session: Session, run: Run, version: Version, total: int | None, va
     _fact(facts, _directions_label(run.kind), version.directions)
     _fact(facts, "Model", version.model_slug)
     _fact(facts, "File", formatting.media(version))
+    _fact(facts, "Differs", "; ".join(difference.text for difference in version.differences))
     _fact(facts, "Quality", formatting.quality(version))
     _fact(facts, "Unsigned", version.unsigned_reason)
     _fact(facts, "Cost", run.cost.text if run.cost else None)

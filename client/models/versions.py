@@ -6,7 +6,21 @@ from typing import Any
 
 from pydantic import Field
 
-from client.models.base import AssetKind, Resource, Settings
+from client.models.base import AssetKind, Model, Resource, Settings
+
+
+class OutputDifference(Model):
+    """What a model was asked for and what it made: seconds, frames a second, `1280x720` or `16:9`."""
+
+    field: str
+    asked: str | float
+    made: str | float
+
+    @property
+    def text(self) -> str:
+        """For people: `duration 5.042, asked for 5`."""
+        asked, made = (f"{v:g}" if isinstance(v, float) else v for v in (self.asked, self.made))
+        return f"{self.field.replace('_', ' ')} {made}, asked for {asked}"
 
 
 class Version(Resource):
@@ -35,6 +49,7 @@ class Version(Resource):
     size: int | None = Field(None, description="bytes")
     quality_metrics: dict[str, float | None] = {}
     unmeasured: dict[str, str] = {}
+    differences: list[OutputDifference] = []
     photosensitivity_warning: str | None = None
     info: dict[str, Any] | None = None
     provenance: str | None = None

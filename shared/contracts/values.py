@@ -185,6 +185,14 @@ class Actor(Value):
     user_id: str | None = Field(None, description="Set for users, and for a policy that a user chose.")
 
 
+class OutputDifference(Value):
+    """What a model was asked for and what it made, where the two are not the same."""
+
+    field: Literal["duration", "resolution", "aspect_ratio", "fps"]
+    asked: str | float = Field(description="Seconds, frames per second, `1280x720` or `16:9`.")
+    made: str | float = Field(description="As probed, in the same form; of a shape also `1.81:1`.")
+
+
 class Version(Value):
     """An immutable result of a run."""
 
@@ -208,6 +216,9 @@ class Version(Value):
     starting_image_version_id: str | None = Field(None, description="The starting image that a video was made from.")
     settings: Settings = {}
     cost: Cost
+    differences: list[OutputDifference] = Field(
+        [], description="Where the media are not what the model was asked for, by a frame or more."
+    )
     info: dict[str, Any] = Field({}, description="Facts from the provider, such as `animatic: true` or word timings.")
 
 

@@ -22,7 +22,7 @@ from services.gateway.domain.errors import Refusal
 from services.gateway.domain.quotas import Quotas
 from services.gateway.queries.base import costs
 from shared.contracts.events.gateway import DecisionSubmitted, RegenerateRequested
-from shared.contracts.values import AssetKind, Cost, UnknownCharge
+from shared.contracts.values import AssetKind, Cost, OutputDifference, UnknownCharge
 from tests.support import events
 from tests.support.gateway_harness import GatewayHarness
 
@@ -190,6 +190,20 @@ async def test_asking_again_closes_the_preview(w: GatewayHarness) -> None:
     assert (await w.asset(asset))["active_run_id"] == again.run_id
     (requested,) = [t for t in await w.log(caller.project_id, "regenerate-requested") if t["run_id"] == again.run_id]
     assert requested["message"] == "Regenerating with new parameters..."
+
+
+async def test_a_difference_reaches_the_version_and_the_stream(w: GatewayHarness) -> None:
+    caller, _, asset = await an_image(w)
+    told = {"field": "resolution", "asked": "1280x720", "made": "1248x704"}
+    create = w.services._version
+    w.services._version = lambda r: create(r).model_copy(  # type: ignore[method-assign]
+        update={"differences": [OutputDifference.model_validate(told)]}
+    )
+    run_id = await a_preview(w, caller, asset)
+    version = await w.row("select * from versions where version_id = $1", (await w.run(run_id))["candidates"][0])
+    assert version["differences"] == [told]
+    (announced,) = await w.log(caller.project_id, "preview-ready")
+    assert announced["versions"][0]["differences"] == [told]
 
 
 async def test_changes_add_to_what_was_accepted_once_each_and_an_empty_one_removes_it(w: GatewayHarness) -> None:

@@ -328,6 +328,20 @@ async def test_what_was_accepted_stays_until_a_request_says_otherwise(bench: Ben
     assert "style_adjustments" not in last.version.settings, "removed for good"
 
 
+async def test_a_version_tells_where_it_is_not_what_was_asked_for(bench: Bench) -> None:
+    image = await bench.committed(asset_kind=AssetKind.STARTING_IMAGE)
+    made = Media(width=1920, height=1080, duration_s=5.042, fps=24, frames=121, video_codec="h264")
+    bench.media.found[AssetKind.VIDEO] = made
+    preview = await bench.preview(
+        asset_kind=AssetKind.VIDEO,
+        starting_image_version_id=image.version.version_id,
+        overrides={"directions": "Pan left", "duration": 5},
+    )
+    (told,) = preview.candidates[0].differences
+    assert (told.field, told.asked, told.made) == ("duration", 5, 5.042)
+    assert image.version.differences == []
+
+
 async def test_an_unexpected_error_is_a_failure_too(bench: Bench) -> None:
     async def breaks(order: Any) -> None:
         raise ZeroDivisionError("by zero")

@@ -148,6 +148,7 @@ def preview_of(version: dict[str, Any], label: str) -> dict[str, Any]:
         "duration": media.get("duration_s"),
         "resolution": media.get("resolution"),
         "aspect_ratio": media.get("aspect_ratio"),
+        "differences": version.get("differences") or [],
         "photosensitivity_warning": photosensitivity_warning((version.get("quality") or {}).get("measures") or {}),
     }
 

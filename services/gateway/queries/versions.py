@@ -117,6 +117,7 @@ class VersionQueries(QueryBase):
             fps=media.get("fps"),
             **_quality(quality),
             photosensitivity_warning=photosensitivity_warning(quality.get("measures") or {}),
+            differences=row["differences"],
             cost=costs(row["cost"]),
             info=row["info"],
             provenance=row["info"].get("provenance"),

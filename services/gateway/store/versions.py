@@ -17,10 +17,10 @@ from shared.postgres.pool import Connection
 _STORE: Final = """
     insert into versions (version_id, project_id, episode_id, asset_id, segment_id, kind, run_id, number, status,
         object, poster, filmstrip, proxy, media, quality, directions, model, provider, seed, starting_image_version_id,
-        settings, cost, info, accepted_at, closed_at, created_at, updated_at)
+        settings, cost, info, accepted_at, closed_at, created_at, updated_at, differences)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
             case when $9 = 'accepted' then $24::timestamptz end,
-            case when $9 in ('rejected', 'expired', 'not_chosen') then $24::timestamptz end, $24, $24)
+            case when $9 in ('rejected', 'expired', 'not_chosen') then $24::timestamptz end, $24, $24, $25)
     on conflict (version_id) do update
     set status = $9, accepted_at = coalesce(versions.accepted_at, excluded.accepted_at), closed_at = excluded.closed_at,
         retired_at = case when $9 in ('preview', 'accepted') then null else versions.retired_at end,
@@ -35,7 +35,7 @@ _CLOSE: Final = """
     where v.version_id = new.version_id and v.status <> new.status and v.status <> 'accepted'
 """
 _FACTS: Final = """
-    select v.version_id, v.number as version_number, v.directions, v.model, v.media, v.quality
+    select v.version_id, v.number as version_number, v.directions, v.model, v.media, v.quality, v.differences
     from unnest($1::uuid[]) with ordinality as named(version_id, place) join versions v using (version_id)
     order by place
 """
@@ -50,7 +50,7 @@ class VersionRepository:
         return version_of(dict(row)) if row else None
 
     async def preview_facts(self, version_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """{version_id, version_number, directions, model, media, quality} of each version, in the given order."""
+        """{version_id, version_number, directions, model, media, quality, differences} of each, in the given order."""
         return [dict(r) for r in await self._db.fetch(_FACTS, list(version_ids))]
 
     async def store(self, run: Run, versions: Sequence[tuple[Version, VersionStatus]], at: datetime) -> None:
@@ -85,6 +85,7 @@ class VersionRepository:
                 v["cost"],
                 v["info"],
                 at,
+                v["differences"],
             )
 
     async def close(self, run: Run, state: RunState, chosen: str | None, at: datetime) -> None:

@@ -16,7 +16,7 @@ from services.generator.domain.frames import frame_of
 from services.generator.domain.problems import provider_unknown
 from services.generator.domain.prompts import styled_prompt
 from services.generator.domain.runs import Run
-from services.generator.domain.tolerances import check_output
+from services.generator.domain.tolerances import check_output, differences
 from services.generator.media.base import Inspection, MediaProcessor
 from services.generator.media.signing import Origin, VersionSigner
 from services.generator.providers.base import CandidateFile, CandidateRequest, Maker
@@ -148,6 +148,9 @@ class CandidateMaker:
             starting_image_version_id=r.starting_image_version_id if request else None,
             settings=settings,
             cost=file.cost,
+            differences=differences(r.asset_kind, file.expected or request.expected, inspection.media)
+            if request
+            else [],
             info=dict(file.info),
         )
 

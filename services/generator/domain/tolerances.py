@@ -8,7 +8,7 @@ from typing import Final
 from services.generator.domain.frames import Frame
 from shared.contracts.frame_sizes import ratio_label
 from shared.contracts.messages import message
-from shared.contracts.values import AssetKind, Media
+from shared.contracts.values import AssetKind, Media, OutputDifference
 from shared.core.errors import Permanent
 
 DURATION_LEAST_S: Final = 0.5
@@ -18,6 +18,11 @@ SHORT_SIDE_SHARE: Final = 0.95
 IMAGE_SHORT_SIDE_SHARE: Final = 0.50  # image models answer with their own sizes
 FPS: Final = (12.0, 120.0)
 
+ROUNDING_S: Final = 0.0006  # probed times are rounded to milliseconds
+SOUND_STEP_S: Final = 0.1
+SHAPE_SHARE: Final = 0.01  # sizes that models round to a multiple of 16 keep their shape
+FPS_STEP: Final = 0.01  # 23.976 and 24 differ, 29.97 and 30000/1001 do not
+
 
 @dataclass(frozen=True)
 class ExpectedOutput:
@@ -26,6 +31,7 @@ class ExpectedOutput:
     frame: Frame | None = None
     duration_s: float | None = None
     sound: bool = False
+    fps: float | None = None
 
 
 class OutputDiffers(Permanent):
@@ -43,6 +49,33 @@ def check_output(kind: AssetKind, expected: ExpectedOutput, found: Media) -> Non
     elif found.audio_codec is None:
         raise _differs(message("problem.output_without_sound"))
     _check_duration(expected, found)
+
+
+def differences(kind: AssetKind, expected: ExpectedOutput, found: Media) -> list[OutputDifference]:
+    """What is within the tolerances and yet not what was asked for. Less than a frame, or than a tenth of a second of
+    sound, is no difference; of a picture only the shape was asked for."""
+    named: list[OutputDifference] = []
+    asked, made = expected.duration_s, found.duration_s
+    if asked is not None and made is not None and abs(made - asked) > _duration_step(kind, found) - ROUNDING_S:
+        named.append(OutputDifference(field="duration", asked=asked, made=round(made, 3)))
+    if expected.frame and found.width and found.height:
+        frame = Frame(found.width, found.height)
+        if kind is AssetKind.VIDEO and frame != expected.frame:
+            named.append(OutputDifference(field="resolution", asked=_size(expected.frame), made=_size(frame)))
+        if abs(frame.aspect / expected.frame.aspect - 1) > SHAPE_SHARE:
+            asked_ratio = ratio_label(expected.frame.width, expected.frame.height)
+            named.append(OutputDifference(field="aspect_ratio", asked=asked_ratio, made=f"{frame.aspect:.2f}:1"))
+    if expected.fps is not None and found.fps is not None and abs(found.fps - expected.fps) > FPS_STEP:
+        named.append(OutputDifference(field="fps", asked=expected.fps, made=round(found.fps, 3)))
+    return named
+
+
+def _duration_step(kind: AssetKind, found: Media) -> float:
+    return 1 / found.fps if kind is AssetKind.VIDEO and found.fps else SOUND_STEP_S
+
+
+def _size(frame: Frame) -> str:
+    return f"{frame.width}x{frame.height}"
 
 
 def _check_video(expected: ExpectedOutput, found: Media) -> None:

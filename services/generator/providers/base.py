@@ -65,7 +65,7 @@ class CandidateRequest:
     @property
     def expected(self) -> ExpectedOutput:
         has_sound = bool(self.model.makes_sound and self.settings.get("generate_audio"))
-        return ExpectedOutput(self.frame, self.duration_s, has_sound)
+        return ExpectedOutput(self.frame, self.duration_s, has_sound, self.settings.get("fps") or self.fps)
 
 
 @dataclass(frozen=True)

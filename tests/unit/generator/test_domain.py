@@ -16,7 +16,7 @@ from services.generator.domain.frames import Frame, frame_of
 from services.generator.domain.prompts import styled_prompt
 from services.generator.domain.runs import commit_time
 from services.generator.domain.states import ACTIVE, SOURCES_OF, TERMINAL, WORKING, RunState, may_become
-from services.generator.domain.tolerances import ExpectedOutput, OutputDiffers, check_output
+from services.generator.domain.tolerances import ExpectedOutput, OutputDiffers, check_output, differences
 from shared.contracts.frame_sizes import parse_ratio, ratio_label, resolution_label
 from shared.contracts.values import AssetKind, Character, Media, Output, ProjectSettings, Setting, SettingSource
 from tests.support import events
@@ -204,6 +204,38 @@ def test_missing_sound_fails_what_is_there_to_be_heard() -> None:
             check_output(kind, ExpectedOutput(), Media(duration_s=5.0))
     with pytest.raises(OutputDiffers, match="no sound"):
         check_output(AssetKind.VIDEO, ExpectedOutput(HD.frame, 5.0, sound=True), Media(**GOOD))
+
+
+@pytest.mark.parametrize(
+    ("media", "named"),
+    [
+        ({}, {}),
+        ({"duration_s": 5.04}, {}),  # less than a frame of 1/24 s
+        ({"duration_s": 5.042}, {"duration": (5.0, 5.042)}),
+        ({"duration_s": 4.958}, {"duration": (5.0, 4.958)}),
+        (
+            {"width": 1920, "height": 1088},
+            {
+                "resolution": ("1920x1080", "1920x1088"),
+            },
+        ),
+        ({"width": 1916, "height": 1078}, {"resolution": ("1920x1080", "1916x1078")}),
+        ({"fps": 23.976}, {"fps": (24.0, 23.976)}),
+    ],
+)
+def test_what_was_made_is_told_against_what_was_asked(media: Any, named: Any) -> None:
+    asked = ExpectedOutput(Frame(1920, 1080), 5.0, fps=24)
+    found = Media(**{"width": 1920, "height": 1080, "duration_s": 5.0, "fps": 24.0} | media)
+    assert {d.field: (d.asked, d.made) for d in differences(AssetKind.VIDEO, asked, found)} == named
+
+
+def test_of_a_picture_the_shape_was_asked_for_and_of_a_sound_a_tenth_of_a_second_is_nothing() -> None:
+    frame = ExpectedOutput(Frame(1920, 1080))
+    assert differences(AssetKind.IMAGE, frame, Media(width=1344, height=756)) == []
+    (shape,) = differences(AssetKind.IMAGE, frame, Media(width=1360, height=752))
+    assert (shape.field, shape.asked, shape.made) == ("aspect_ratio", "16:9", "1.81:1")
+    assert differences(AssetKind.MUSIC, ExpectedOutput(duration_s=30), Media(duration_s=30.09)) == []
+    assert differences(AssetKind.MUSIC, ExpectedOutput(duration_s=30), Media(duration_s=30.4))
 
 
 def test_images_may_be_half_as_large() -> None:

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from services.gateway.api.schemas.base import EXAMPLE_ID, Actor, Id, Kind, Resource, Timestamp
 from services.gateway.api.schemas.runs import RunStatus
+from services.gateway.api.schemas.versions import OutputDifference
 
 BatchStatus = Literal["running", "waiting_review", "paused", "completed", "failed", "cancelled"]
 FilmStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
@@ -88,6 +89,9 @@ class PreviewVersion(Resource):
         description="The measured width x height, such as 1920x1080.",
     )
     aspect_ratio: str | None = Field(examples=["16:9"], description="Width to height, such as 16:9.")
+    differences: list[OutputDifference] = Field(
+        [], description="Where it is not what the model was asked for, by a frame or more."
+    )
     photosensitivity_warning: str | None = Field(
         None, description="To be shown before it plays: it flashes harmfully; null: it does not."
     )

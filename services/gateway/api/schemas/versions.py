@@ -25,6 +25,16 @@ from services.gateway.api.schemas.base import (
 )
 
 
+class OutputDifference(Resource):
+    """What a model was asked for and what it made, where the two are not the same."""
+
+    field: Literal["duration", "resolution", "aspect_ratio", "fps"] = Field(description="What differs.")
+    asked: str | float = Field(
+        examples=[5.0], description="What the model was asked for: seconds, frames a second, width x height, 16:9."
+    )
+    made: str | float = Field(examples=[5.042], description="As measured, in the same form.")
+
+
 class Version(Dated):
     """The immutable result of a run."""
 
@@ -84,6 +94,9 @@ class Version(Dated):
     fps: float | None = Field(description="The measured frames per second; null: not a video.")
     quality_metrics: dict[str, float | None] = Field(description="Measured quality; scores are from 0 to 1.")
     unmeasured: dict[str, str] = Field(description="The reason why a metric is null, by the name of the metric.")
+    differences: list[OutputDifference] = Field(
+        [], description="Where it is not what the model was asked for, by a frame or more."
+    )
     photosensitivity_warning: str | None = Field(
         description="To be shown before it plays: it flashes harmfully, as ITU-R BT.1702 counts flashes; null: it "
         "does not, or it was not measured."
