@@ -21,7 +21,7 @@ GROUPS = ("day", "month", "kind", "provider", "model", "episode")
 
 @command
 async def metrics(session: Session, episode: EpisodeFilter = None, project: ProjectOption = None) -> None:
-    """Show review metrics: first-time approvals, regenerations, time to film, ratings."""
+    """Show review metrics: first-time approvals, regenerations, time to film, ratings and their trend."""
     async with session.connect() as client:
         if episode:
             found = await client.episodes.metrics((await find_episode(client, episode, project)).id)
@@ -41,11 +41,21 @@ def _print(session: Session, found: Metrics) -> None:
         ("Time to film", formatting.clock(found.seconds_to_film), "seconds_to_film", "< {:.0f} s"),
         ("Mean version rating", _stars(found.mean_rating), "mean_rating", "> {:.1f}"),
         ("Mean film rating", _stars(found.mean_film_rating), "mean_film_rating", "> {:.1f}"),
+        ("Compiled again after hand-over", _percent(found.recompilation_rate), "recompilation_rate", "< {:.0%}"),
     )
     for label, value, name, form in rows:
         table.add_row(label, value, form.format(targets[name]) if name in targets else "")
     session.table(table)
-    session.line(f"{found.segments_reviewed} segments reviewed, {found.decisions} decisions.")
+    handed_over = formatting.count(found.films_handed_over, "film")
+    session.line(
+        f"{found.segments_reviewed} segments reviewed, {found.decisions} decisions, {handed_over} handed over."
+    )
+    if found.ratings_by_week:
+        weeks = formatting.table("Week of", "#Version rating", "#Rated", "#Film rating", "#Rated")
+        for week in found.ratings_by_week:
+            versions, films = _stars(week.mean_rating), _stars(week.mean_film_rating)
+            weeks.add_row(week.week, versions, str(week.ratings), films, str(week.film_ratings))
+        session.table(weeks)
 
 
 def _percent(rate: float | None) -> str:

@@ -15,6 +15,7 @@ from client.models.projects import (
     Metrics,
     Project,
     ProjectSettings,
+    RatedWeek,
     Usage,
     UsageGroup,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Problem",
     "Project",
     "ProjectSettings",
+    "RatedWeek",
     "Resource",
     "Review",
     "ReviewAction",

@@ -55,6 +55,7 @@ class Compilation(Resource):
     segments: list[dict[str, Any]] = []
     queue_position: int | None = None
     completed_at: datetime | None = None
+    handed_over_at: datetime | None = None
     loudness_lufs: float | None = None
     true_peak_dbtp: float | None = None
     warnings: list[Any] = []

@@ -64,6 +64,16 @@ class Usage(Model):
     unknown: list[Money] = []
 
 
+class RatedWeek(Model):
+    """The ratings of one week, which begins on the Monday `week` (UTC)."""
+
+    week: str
+    mean_rating: float | None = None
+    ratings: int = 0
+    mean_film_rating: float | None = None
+    film_ratings: int = 0
+
+
 class Metrics(Model):
     """Review metrics. A rate is 0-1, or null without data; `targets` has the target of each metric."""
 
@@ -77,6 +87,9 @@ class Metrics(Model):
     segments_reviewed: int = 0
     decisions: int = 0
     ratings: int = 0
+    films_handed_over: int = 0
+    recompilation_rate: float | None = None
+    ratings_by_week: list[RatedWeek] = []
     targets: dict[str, float] = {}
 
 

@@ -25,6 +25,8 @@ _HELP: Final[Mapping[str, str]] = {
     "films": "Episodes whose first film was completed.",
     "seconds_to_film": "Mean time from an episode's first run to its first film, in seconds.",
     "mean_film_rating": "Mean rating of films (1 to 5).",
+    "films_handed_over": "Films that were downloaded or exported.",
+    "recompilation_rate": "Handed-over films after which the episode was compiled again (0 to 1).",
 }
 _GAUGES: Final = {
     name: Gauge(f"retake_review_{name}", f"{text} All projects, last 30 days; NaN: no data")

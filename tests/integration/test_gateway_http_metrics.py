@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import pytest
 from prometheus_client import REGISTRY
 
@@ -55,3 +58,70 @@ async def test_prometheus_gets_a_few_numbers_whatever_the_number_of_projects(g: 
     assert 'retake_review_target{metric="first_time_approval_rate"} 0.8' in text
     await eventually(lambda: REGISTRY.get_sample_value("retake_review_decisions") is not None)
     assert not [line for line in text.splitlines() if line.startswith("retake_review_") and "project" in line]
+
+
+async def test_a_film_that_was_handed_over_and_compiled_again(g: Gateway) -> None:
+    """Playing a film is no hand-over; its download is, and the export of its timeline."""
+    made = await g.client().post("/projects", json={"name": "P"})
+    studio = ProjectHarness(g, made.json()["id"])
+    one, two = await studio.episode(1), await studio.episode(1)
+    for episode in (one, two):
+        await studio.api.post(f"/episodes/{episode['id']}/batches", json={"auto_approve": True})
+    await g.world.settle()
+    g.world.clock.move(100)
+    for episode in (one, two):
+        await studio.film(episode, None)
+
+    async def films(episode: dict[str, Any]) -> list[dict[str, Any]]:
+        return list((await studio.api.get(f"/episodes/{episode['id']}/compilation-jobs")).json()["data"])
+
+    async def rate() -> tuple[int, float | None]:
+        found = await studio.metrics(f"/projects/{studio.project_id}")
+        return found["films_handed_over"], found["recompilation_rate"]
+
+    async def take(film: dict[str, Any], rendition: str, **query: str) -> None:
+        await studio.api.get(f"/media/films/{film['id']}/{rendition}", params=query)
+
+    [first], [other] = await films(one), await films(two)
+    await take(first, "content", download="1")
+    assert await rate() == (0, None), "the file is not there: nothing is handed over"
+    stored = await g.world.row("select object from compilations where compilation_id = $1", first["id"])
+    await _store(g, stored["object"])
+    await take(first, "content")
+    await studio.api.head(f"/media/films/{first['id']}/content", params={"download": "1"})
+    assert await rate() == (0, None)
+    await take(first, "content", download="1")
+    handed_over_at = (await films(one))[0]["handed_over_at"]
+    assert handed_over_at
+    assert await rate() == (1, 0.0)
+    await take(first, "content", download="1")
+    assert (await films(one))[0]["handed_over_at"] == handed_over_at
+    await studio.film(one, None)
+    assert await rate() == (1, 1.0)
+    await g.world.pool.execute("update compilations set handed_over_at = now() where compilation_id = $1", other["id"])
+    assert await rate() == (2, 0.5)
+
+
+async def _store(g: Gateway, stored: dict[str, Any]) -> None:
+    """Any bytes of that size, as the compiler would have stored them."""
+    objects = g.app.state.gateway.objects.of(stored["bucket"])
+    path = objects.local_path(stored["key"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * stored["size"])
+
+
+async def test_the_ratings_of_each_week(g: Gateway) -> None:
+    made = await g.client().post("/projects", json={"name": "P"})
+    studio = ProjectHarness(g, made.json()["id"])
+    episode = await studio.episode(1)
+    await studio.images(episode)
+    await studio.video(episode["segments"][0], ("reject", 1), ("reject", 2), ("approve", 5))
+    at = "update reviews set decided_at = $1::timestamptz where rating = $2 and kind = 'video'"
+    for rating, day in ((1, "2026-01-05T00:00:00Z"), (2, "2026-01-11T23:59:59Z"), (5, "2026-01-12T00:00:00Z")):
+        await g.world.pool.execute(at, datetime.fromisoformat(day), rating)
+    found = await studio.metrics(f"/projects/{studio.project_id}")
+    assert [(w["week"], w["mean_rating"], w["ratings"]) for w in found["ratings_by_week"]] == [
+        ("2026-01-05", 1.5, 2),
+        ("2026-01-12", 5.0, 1),
+    ]
+    assert {w["mean_film_rating"] for w in found["ratings_by_week"]} == {None}

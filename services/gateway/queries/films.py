@@ -96,6 +96,7 @@ class FilmQueries(QueryBase):
             error_message=error.cause if error else None,
             recovery=error.recovery if error else None,
             completed_at=row["completed_at"],
+            handed_over_at=row["handed_over_at"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )

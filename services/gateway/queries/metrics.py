@@ -11,7 +11,7 @@ from shared.postgres.pool import Connection
 # brought back, was not judged; a candidate that was not chosen no review.
 _METRICS: Final = """
     with decided as (
-        select distinct on (r.run_id) r.run_id, r.asset_id, r.number, w.verdict, w.rating
+        select distinct on (r.run_id) r.run_id, r.asset_id, r.number, w.verdict, w.rating, w.decided_at
         from reviews w join runs r on r.run_id = w.run_id
         where ($1::uuid is null or w.project_id = $1) and ($2::uuid is null or w.episode_id = $2)
           and ($3::timestamptz is null or w.decided_at >= $3)
@@ -21,11 +21,24 @@ _METRICS: Final = """
     ), firsts as (
         select distinct on (asset_id) asset_id, verdict from decided order by asset_id, number
     ), films as (
-        select c.episode_id, c.completed_at, c.rating,
+        select c.episode_id, c.completed_at, c.rating, c.handed_over_at,
                row_number() over (partition by c.episode_id order by c.completed_at) as number
         from compilations c
         where ($1::uuid is null or c.project_id = $1) and ($2::uuid is null or c.episode_id = $2)
           and ($3::timestamptz is null or c.completed_at >= $3) and c.state = 'completed'
+    ), handed as (
+        select exists (
+            select 1 from compilations later
+            where later.episode_id = f.episode_id and later.state = 'completed' and later.created_at > f.handed_over_at
+        ) as again
+        from films f where f.handed_over_at is not null
+    ), rated as (
+        select decided_at as at, rating, null as film_rating from decided where rating is not null
+        union all select completed_at, null, rating from films where rating is not null
+    ), weeks as (
+        select date_trunc('week', at at time zone 'UTC')::date as week, avg(rating)::float as mean_rating,
+               count(rating) as ratings, avg(film_rating)::float as mean_film_rating, count(film_rating) as film_ratings
+        from rated group by week order by week desc limit 26
     ), waits as (
         select extract(epoch from f.completed_at - min(r.created_at)) as seconds
         from films f join runs r on r.episode_id = f.episode_id where f.number = 1 group by f.episode_id, f.completed_at
@@ -39,7 +52,10 @@ _METRICS: Final = """
            (select count(*) from films where number = 1) as films,
            (select avg(seconds)::float from waits) as seconds_to_film,
            (select avg(rating)::float from films) as mean_film_rating,
-           (select count(rating) from films) as film_ratings
+           (select count(rating) from films) as film_ratings,
+           (select count(*) from handed) as films_handed_over,
+           (select count(*) from handed where again) as films_compiled_again,
+           (select coalesce(jsonb_agg(to_jsonb(weeks) order by week), '[]') from weeks) as ratings_by_week
 """
 
 TARGETS: Final[dict[str, float]] = {
@@ -56,7 +72,7 @@ async def review_metrics(
 ) -> dict[str, Any]:
     """Of an episode, of a project, or of everything; decided and completed since then. null: nothing to measure."""
     row: Any = await connection.fetchrow(_METRICS, project_id, episode_id, since)
-    reviewed = row["segments_reviewed"]
+    reviewed, handed_over = row["segments_reviewed"], row["films_handed_over"]
     return {
         "segments_reviewed": reviewed,
         "decisions": row["decisions"],
@@ -68,4 +84,7 @@ async def review_metrics(
         "seconds_to_film": row["seconds_to_film"],
         "mean_film_rating": row["mean_film_rating"],
         "film_ratings": row["film_ratings"],
+        "films_handed_over": handed_over,
+        "recompilation_rate": row["films_compiled_again"] / handed_over if handed_over else None,
+        "ratings_by_week": row["ratings_by_week"],
     }

@@ -135,6 +135,14 @@ class FilmRepository:
         )
         return updated_at
 
+    async def hand_over(self, compilation_id: str, at: datetime) -> None:
+        """Keeps the time of the first hand-over."""
+        await self._db.execute(
+            "update compilations set handed_over_at = $2 where compilation_id = $1 and handed_over_at is null",
+            compilation_id,
+            at,
+        )
+
     async def save(self, compilation_id: str, at: datetime, **changes: Any) -> None:
         await update(self._db, "compilations", "compilation_id", compilation_id, {"updated_at": at, **changes})
 

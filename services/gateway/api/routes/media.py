@@ -78,7 +78,13 @@ async def media(
         found, waited = await look(), waited + LOOK_EVERY_S
     if found.gone:
         raise ProblemError(Slug.GONE)
-    return await _serve(request, state, found, wants_file)
+    response = await _serve(request, state, found, wants_file)
+    takes_film = rendition == "timeline.otio" or (rendition == "content" and wants_file)
+    if collection == "films" and takes_film and request.method == "GET":
+        async with state.transaction() as connection:
+            store = state.stores(connection)
+            await store.films.hand_over(object_id, store.now())
+    return response
 
 
 def _caller(request: Request, state: AppState, name: str, exp: int | None, sig: str | None) -> str:

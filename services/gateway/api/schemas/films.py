@@ -142,6 +142,9 @@ class Compilation(Dated):
     error_message: str | None = Field(description="The reason of the failure; null: it has not failed.")
     recovery: str | None = Field(description="What you can do about it.")
     completed_at: Timestamp | None = Field(description="When the film was completed; null: not yet.")
+    handed_over_at: Timestamp | None = Field(
+        description="When the film was first downloaded, or its timeline exported; null: not yet."
+    )
 
 
 class CompilationList(ListOf[Compilation]):

@@ -230,6 +230,20 @@ class Usage(Resource):
     groups: list[UsageGroup] = Field(description="The spending of each group.")
 
 
+class RatedWeek(Resource):
+    """The ratings that were given in one week."""
+
+    week: str = Field(description="The Monday of the week, in UTC.", examples=["2026-01-05"])
+    mean_rating: float | None = Field(
+        description="The mean rating of versions decided on in that week, from 1 to 5; null: none rated."
+    )
+    ratings: int = Field(description="The number of rated versions.")
+    mean_film_rating: float | None = Field(
+        description="The mean rating of films completed in that week, from 1 to 5; null: none rated."
+    )
+    film_ratings: int = Field(description="The number of rated films.")
+
+
 class Metrics(Resource):
     """Review metrics of videos that a person decided on; null: nothing to measure yet."""
 
@@ -247,8 +261,18 @@ class Metrics(Resource):
     ratings: int = Field(description="The number of rated versions.")
     films: int = Field(description="The number of episodes that have a completed film.")
     seconds_to_film: float | None = Field(description="The mean seconds from an episode's first run to its first film.")
-    mean_film_rating: float | None = Field(description="From 1 to 5; null: none rated.")
+    mean_film_rating: float | None = Field(description="The mean rating of films, from 1 to 5; null: none rated.")
     film_ratings: int = Field(description="The number of rated films.")
+    films_handed_over: int = Field(description="The number of films that were downloaded or exported.")
+    recompilation_rate: float | None = Field(
+        description=(
+            "The share of handed-over films after which another film of the episode was requested and completed; "
+            "null: none handed over yet."
+        )
+    )
+    ratings_by_week: list[RatedWeek] = Field(
+        description="The trend of the ratings: weeks with a rating, oldest first, at most the last 26."
+    )
     targets: dict[str, float] = Field(
         description="The targets: minimums, except for regeneration_rate and seconds_to_film, which are maximums.",
         examples=[{"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800}],
