@@ -5,7 +5,8 @@
     python -m deploy.k8s.generate --json     topics and ACLs as JSON, for other tools (Terraform, kafka-acls)
 
 Each service may write what it produces and its dead-letter topic, read what it consumes, and read in its own group.
-The operator's user redrives dead letters. No cluster permission is needed, not even for idempotent producers.
+The operator's user redrives dead letters, and moves the groups after a restore. No cluster permission is needed, not
+even for idempotent producers.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def _service_rules(service: Service) -> list[Rule]:
 
 
 def _operator_rules() -> list[Rule]:
-    rules = [Rule("topic", name, ("Write", "Describe")) for name in TOPICS]
+    rules = [Rule("topic", name, ("Read", "Write", "Describe")) for name in TOPICS]
+    rules += [Rule("group", service.value, ("Read",)) for service in Service]
     for service in Service:
         letters = dead_letter_topic(service)
         rules += [Rule("topic", letters, ("Read", "Describe")), Rule("group", f"{letters}.settled", ("Read",))]

@@ -24,7 +24,7 @@ from shared.postgres.deferred_writes import DeferredWrites
 from shared.postgres.pool import Connection, Pool, open_pool, transaction
 from tests.support.brokers import RunningBroker, client_of
 
-EFFECTS = """create table effects (
+EFFECTS = """create table if not exists effects (
     seq bigint generated always as identity primary key, event_id uuid not null, key text not null, label text)"""
 
 
