@@ -30,7 +30,10 @@ app = typer.Typer(no_args_is_help=True, help="Episodes: create, import, list, sh
 SizeOption = Annotated[
     str | None, typer.Option("--size", metavar="WxH", help="Frame size of the film, such as 1080x1920.")
 ]
-FpsOption = Annotated[int | None, typer.Option("--fps", help="Frame rate: 24, 25, 30, 50 or 60.")]
+FpsOption = Annotated[
+    str | None,
+    typer.Option("--fps", metavar="RATE", help="Frame rate: 23.976, 24, 25, 29.97, 30, 50, 59.94, 60, or 24000/1001."),
+]
 DescriptionOption = Annotated[
     str | None, typer.Option("--description", metavar="TEXT", help="Description of the episode.")
 ]
@@ -262,9 +265,9 @@ async def log(
     session.emit({"episode_id": found.id, "revisions": revisions})
 
 
-def parse_output(size: str | None, fps: int | None) -> dict[str, Any]:
-    """The fields `fps`, `width` and `height` that are given. Raises UsageError for an invalid size."""
-    output: dict[str, Any] = {"fps": fps} if fps else {}
+def parse_output(size: str | None, fps: str | None) -> dict[str, Any]:
+    """The fields `frame_rate`, `width` and `height` that are given. Raises UsageError for an invalid size."""
+    output: dict[str, Any] = {"frame_rate": fps} if fps else {}
     if size is not None:
         width, x, height = size.lower().partition("x")
         if not x or not width.isdigit() or not height.isdigit():

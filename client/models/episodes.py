@@ -13,11 +13,13 @@ from client.models.segments import Segment
 
 
 class Output(Model):
-    """The format of the film: width and height in pixels, frame rate, and how other aspect ratios are fitted."""
+    """The format of the film: width and height in pixels, frame rate (`frame_rate`: the exact fraction), and how other
+    aspect ratios are fitted."""
 
     width: int = 1920
     height: int = 1080
     fps: float = 24
+    frame_rate: str | None = None
     fit: str = "blur"
 
 

@@ -47,6 +47,7 @@ class Compilation(Resource):
     captions: str | None = None
     resolution: str | None = None
     fps: float | None = None
+    frame_rate: str | None = None
     poster_url: str | None = None
     captions_url: str | None = Field(None, description="WebVTT")
     subtitles_url: str | None = Field(None, description="SubRip")

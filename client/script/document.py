@@ -77,6 +77,7 @@ class Output(Part):
     width: int | None = Field(None, ge=16, le=8192)
     height: int | None = Field(None, ge=16, le=8192)
     fps: float | None = Field(None, gt=0, le=240)
+    frame_rate: str | None = None
     fit: Literal["crop", "pad", "blur"] | None = None
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from fractions import Fraction
+from typing import Any, Literal, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+
+from shared.contracts.frame_rates import NTSC, exact_rate, nominal_rate
 
 
 class Value(BaseModel):
@@ -120,6 +125,7 @@ class Media(Value):
     height: int | None = Field(None, description="Height in pixels, after rotation.")
     duration_s: float | None = Field(None, description="Duration in seconds.")
     fps: float | None = Field(None, description="Frames per second.")
+    frame_rate: str | None = Field(None, description="The same, exact, as a fraction: 24000/1001.")
     frames: int | None = Field(None, description="Number of frames.")
     aspect_ratio: str | None = Field(None, description="For example `16:9`.")
     resolution: str | None = Field(None, description="Width and height, for example `1920x1080`.")
@@ -227,8 +233,39 @@ class Output(Value):
 
     width: int = Field(1920, ge=16, le=3840, description="Width in pixels.")
     height: int = Field(1080, ge=16, le=3840, description="Height in pixels.")
-    fps: int = Field(24, ge=12, le=60, description="Frames per second.")
+    fps: int = Field(24, ge=12, le=60, description="Frames per second, rounded up: see `frame_rate`.")
     fit: Fit = Fit.BLUR
+    frame_rate: str | None = Field(
+        None, description="The exact rate where it is not `fps`: 24000/1001, 30000/1001 or 60000/1001."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exact(cls, data: Any) -> Any:
+        """A rate may be given as `fps` (also 23.976) or as `frame_rate` (also 24/1); both must agree."""
+        if not isinstance(data, Mapping):
+            return data
+        number, exact = data.get("fps"), data.get("frame_rate")
+        if isinstance(exact, str):
+            rate = exact_rate(exact)
+            if _is_number(number) and exact_rate(number) not in (rate, nominal_rate(rate)):
+                raise ValueError(f"fps {number} and frame_rate {exact} contradict each other")
+        elif _is_number(number):
+            rate = exact_rate(number)
+        else:
+            return data
+        if rate.denominator != 1 and rate not in NTSC:
+            return data
+        return {**data, "fps": nominal_rate(rate), "frame_rate": None if rate.denominator == 1 else str(rate)}
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, exact."""
+        return Fraction(self.frame_rate) if self.frame_rate else Fraction(self.fps)
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class Transition(Value):

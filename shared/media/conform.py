@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from shared.contracts.frame_rates import Rate, nominal_rate, timescale
 from shared.contracts.messages import message
 from shared.core.errors import Permanent
 from shared.media.graphs import Stream
@@ -44,11 +45,11 @@ RAW_BT709: Final[dict[str, Option]] = {
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """A film's frames: even width and height in pixels, whole frames per second."""
+    """A film's frames: even width and height in pixels, exact frames per second."""
 
     width: int
     height: int
-    fps: int
+    fps: Rate
 
     def __post_init__(self) -> None:
         if self.width < 2 or self.height < 2 or self.width % 2 or self.height % 2:
@@ -76,16 +77,16 @@ def h264_level(video: VideoFormat) -> str:
     for level, per_second, frame_limit in _LEVELS:
         if per_frame <= frame_limit and per_frame * video.fps <= per_second:
             return level
-    cause = message("problem.output_too_large", width=video.width, height=video.height, fps=video.fps)
+    cause = message("problem.output_too_large", width=video.width, height=video.height, fps=f"{float(video.fps):g}")
     raise Permanent("output_too_large", cause)
 
 
-def cut_points(frames: int, fps: int) -> list[int]:
+def cut_points(frames: int, fps: Rate) -> list[int]:
     """Frame numbers that must start a closed GOP: 0.25, 0.5 and 1 s from both ends (6, 12, 24 frames at 24 fps).
 
     A transition of one of these lengths re-encodes only its own frames. Frame 0 always starts a GOP and is left out.
     """
-    near = {round(fps / 4), round(fps / 2), fps}
+    near = {round(fps / 4), round(fps / 2), nominal_rate(fps)}
     return sorted(k for k in near | {frames - n for n in near} if 0 < k < frames)
 
 
@@ -101,9 +102,9 @@ def conformed_video(
     """Output options for one conformed piece of exactly `frames` frames.
 
     Closed GOPs without B-frames, IDRs at `cut_points` and every 2 s, constant rate, BT.709 limited range in the VUI,
-    parameter sets that do not depend on the content, timescale fps * 1000, video only, faststart. Frames must reach
-    the encoder in the right size, rate and colour (square pixels, first pts 0). A piece that will never be cut again
-    (a transition) needs no IDRs at `cut_points`: not `cuttable`. The first and last `fine_ends` frames get
+    parameter sets that do not depend on the content, timescale as in `frame_rates`, video only, faststart. Frames must
+    reach the encoder in the right size, rate and colour (square pixels, first pts 0). A piece that will never be cut
+    again (a transition) needs no IDRs at `cut_points`: not `cuttable`. The first and last `fine_ends` frames get
     `_FINE_SHARE` of their usual bits, so that they can be blended and encoded a second time.
     """
     x264 = "stitchable=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off:sar=1/1"
@@ -111,14 +112,14 @@ def conformed_video(
         "an": None, "sn": None, "dn": None, "map_metadata": -1, "map_chapters": -1, "frames:v": frames,
         "c:v": "libx264", "preset": preset, "crf": f"{crf:g}", "pix_fmt": "yuv420p",
         "profile:v": "high", "level:v": h264_level(video),
-        "bf": 0, "g": 2 * video.fps, "keyint_min": 1, "sc_threshold": 0,
+        "bf": 0, "g": 2 * nominal_rate(video.fps), "keyint_min": 1, "sc_threshold": 0,
         "x264-params": x264 + _zones(frames, fine_ends),
-        "fps_mode": "cfr", "video_track_timescale": video.fps * 1000,
+        "fps_mode": "cfr", "video_track_timescale": timescale(video.fps),
         "fflags": "+bitexact", "movflags": "+faststart", "format": "mp4",
     }  # fmt: skip
     if cuttable and (points := cut_points(frames, video.fps)):
         # A quarter of a frame early, so that a rounded time never misses its frame.
-        options["force_key_frames"] = ",".join(f"{(k - 0.25) / video.fps:.6f}" for k in points)
+        options["force_key_frames"] = ",".join(f"{(k - 0.25) / float(video.fps):.6f}" for k in points)
     return options
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -64,7 +65,7 @@ class Seen:
     keyframes: list[int]
 
 
-def watch(path: Path, fps: int) -> Seen:
+def watch(path: Path, fps: Fraction | int) -> Seen:
     """Decodes the film with all of ffmpeg's checks; a warning fails the test."""
     said = ffmpeg("-xerror", "-err_detect", "explode", "-i", path, "-f", "null", "-")
     assert said == "", said

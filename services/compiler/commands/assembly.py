@@ -90,7 +90,7 @@ def film_plan(order: FilmOrder, clips: dict[str, Piece]) -> FilmPlan:
         Shot(item.segment_id, name_of(item), clip_of(clips[item.segment_id]), item.transition_after)
         for item in order.items
     ]
-    return plan_film(shots, order.output.fps)
+    return plan_film(shots, order.output.rate)
 
 
 async def assemble_sound(order: FilmOrder, film: FilmPlan, builder: PieceBuilder) -> FilmSound:
@@ -98,7 +98,7 @@ async def assemble_sound(order: FilmOrder, film: FilmPlan, builder: PieceBuilder
     recipes = stem_recipes(order)
     stems = await builder.build(list(recipes.values()))
     sources = sources_of(recipes, stems)
-    plan = plan_sound(film, order.output.fps, sources, order.audio)
+    plan = plan_sound(film, order.output.rate, sources, order.audio)
     key = track_key(plan, order.audio)
     if track := (await builder.find([key])).get(key):
         found = await builder.find(track.facts["chunks"])

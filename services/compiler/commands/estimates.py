@@ -49,7 +49,7 @@ def estimate_from_order(order: FilmOrder, speed: RenderSpeed, missing: Sequence[
     spoken = [i.video.media.duration_s or UNPROBED_S for i in order.items if i.narration and i.narration.directions]
     burned = spoken if order.captions is CaptionMode.BURNED else []
     pictures = sum(
-        speed.seconds(kind, picture_units(order.output, seconds * order.output.fps))
+        speed.seconds(kind, picture_units(order.output, seconds * float(order.output.rate)))
         for kind, lengths in ((PieceKind.WINDOW, blended), (PieceKind.CAPTIONED, burned))
         for seconds in lengths
     )
@@ -69,7 +69,7 @@ async def estimate_remaining(order: FilmOrder, builder: PieceBuilder) -> WorkEst
     film = film_plan(order, {segment: found[r.key] for segment, r in clips.items()})
     windows = planned_windows(order, film, found)
     sources = sources_of(stems, found)
-    sound = plan_sound(film, order.output.fps, sources, order.audio)
+    sound = plan_sound(film, order.output.rate, sources, order.audio)
     track = track_key(sound, order.audio)
     captioned: list[CaptionedRecipe] = []
     if order.captions is CaptionMode.BURNED:
@@ -79,7 +79,7 @@ async def estimate_remaining(order: FilmOrder, builder: PieceBuilder) -> WorkEst
         recipes = captioned_recipes(film, clip_pieces, window_pieces, captions, order.output, fonts)
         captioned = list(recipes.values())
     existing = await builder.find([*(w.key for w in windows), *(c.key for c in captioned), track])
-    seconds = film.frames / order.output.fps
+    seconds = film.frames / float(order.output.rate)
     wanted: list[Recipe] = [*windows, *captioned]
     rendering = speed.of([r for r in wanted if r.key not in existing])
     if track not in existing:

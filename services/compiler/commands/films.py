@@ -24,6 +24,7 @@ from services.compiler.commands.estimates import estimate_remaining
 from services.compiler.commands.pieces import PieceBuilder, first_failure
 from services.compiler.commands.ports import PieceStore, Progress, Renderer
 from services.compiler.domain.compilations import FilmResult
+from services.compiler.planning.chapters import chapters
 from services.compiler.planning.film_order import FilmOrder, order_from_request
 from services.compiler.planning.film_parts import FilmPictures, FilmSound
 from services.compiler.planning.handover import plan_handover
@@ -104,7 +105,7 @@ async def _make(
     async with _reporting(job, meter, stage, clock):
         pictures, sound, poster = await _build_parts(order, builder, stage)
         stage.message_code = "compile.joining"
-        units = join_units(pictures.plan.frames / order.output.fps)
+        units = join_units(pictures.plan.frames / float(order.output.rate))
         expected_s = speed.seconds("join", units)
         meter.expect(expected_s)
         joining = clock.monotonic()
@@ -173,11 +174,6 @@ def _reporting(job: FilmJob, meter: ProgressMeter, stage: _Stage, clock: Clock) 
 def _report(
     order: FilmOrder, pictures: FilmPictures, sound: FilmSound, builder: PieceBuilder, seconds: float
 ) -> FilmReport:
-    fps = order.output.fps
-    chapters = [
-        Chapter(title=shot.name, start_s=round(start / fps, 3))
-        for shot, start in zip(pictures.plan.shots, pictures.plan.starts, strict=True)
-    ]
     return FilmReport(
         pieces_reused=builder.tally.reused,
         pieces_rendered=builder.tally.rendered,
@@ -185,7 +181,10 @@ def _report(
         loudness_lufs=sound.loudness,
         true_peak_dbtp=sound.true_peak_dbtp,
         unmeasured=dict(sound.unmeasured),
-        chapters=chapters,
+        chapters=[
+            Chapter(title=chapter.title, start_s=round(float(chapter.frame / order.output.rate), 3))
+            for chapter in chapters(order.items, pictures.plan)
+        ],
     )
 
 
@@ -201,8 +200,9 @@ def _result(
     media = Media(
         width=output.width,
         height=output.height,
-        duration_s=round(frames / output.fps, 6),
-        fps=output.fps,
+        duration_s=round(float(frames / output.rate), 6),
+        fps=round(float(output.rate), 3),
+        frame_rate=str(output.rate),
         frames=frames,
         aspect_ratio=_aspect_ratio(output),
         resolution=f"{min(output.width, output.height)}p",

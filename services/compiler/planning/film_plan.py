@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from shared.contracts.frame_rates import Rate
 from shared.contracts.messages import message
 from shared.contracts.values import Transition, TransitionStyle
 
@@ -100,7 +101,7 @@ class FilmPlan:
         return tuple(part for part in self.parts if isinstance(part, Window))
 
 
-def plan_film(shots: Sequence[Shot], fps: int) -> FilmPlan:
+def plan_film(shots: Sequence[Shot], fps: Rate) -> FilmPlan:
     """The plan of a film of these shots, in this order. Raises ValueError without shots; clips must not be empty."""
     if not shots:
         raise ValueError("a film needs at least one shot")
@@ -127,17 +128,17 @@ def plan_film(shots: Sequence[Shot], fps: int) -> FilmPlan:
     )
 
 
-def _fit(left: Shot, right: Shot, fps: int) -> tuple[Boundary, str | None]:
+def _fit(left: Shot, right: Shot, fps: Rate) -> tuple[Boundary, str | None]:
     """The transition between two shots, at most half of either, so that a clip's two windows never meet."""
     wanted = left.transition_after
     if wanted is None or wanted.style is TransitionStyle.CUT or wanted.duration_s == 0:
         return Boundary(TransitionStyle.CUT, 0), None
-    requested = max(SHORTEST_TRANSITION, round(wanted.duration_s * fps))
+    requested = max(SHORTEST_TRANSITION, round(wanted.duration_s * float(fps)))
     frames = min(requested, left.clip.frames // 2, right.clip.frames // 2)
     names = {"style": wanted.style.value, "left": left.name, "right": right.name}
     if frames < SHORTEST_TRANSITION:
         return Boundary(TransitionStyle.CUT, 0), message("warning.transition_cut", **names)
     if frames == requested:
         return Boundary(wanted.style, frames), None
-    seconds = {"seconds": f"{frames / fps:.2f}", "requested": f"{requested / fps:.2f}"}
+    seconds = {"seconds": f"{frames / float(fps):.2f}", "requested": f"{requested / float(fps):.2f}"}
     return Boundary(wanted.style, frames), message("warning.transition_shortened", **names, **seconds)

@@ -21,6 +21,7 @@ from services.compiler.planning.film_order import FilmOrder, name_of
 from services.compiler.planning.film_plan import FilmPlan
 from services.compiler.planning.sound_plan import RATE, Cue, SoundPlan, sample_of
 from shared.contracts.events.gateway import CompileItem, PinnedMedia
+from shared.contracts.frame_rates import Rate
 from shared.contracts.values import TransitionStyle
 
 FOLDER: Final = "media"
@@ -91,7 +92,7 @@ class SoundTrack:
 class Handover:
     """`frames` long. `speech`: the spans, in samples, that ducked sounds give way to."""
 
-    fps: int
+    fps: Rate
     frames: int
     video: VideoTrack
     sound: tuple[SoundTrack, ...]
@@ -104,13 +105,13 @@ def plan_handover(
     """`own`: the stem of each segment's own sound, by segment id; `music`: the stem of the music."""
     items = {item.segment_id: item for item in order.items}
     return Handover(
-        fps=order.output.fps,
+        fps=order.output.rate,
         frames=film.frames,
         video=_video(items, film),
         sound=(
             *_tracks("Narration", _narrations(items, sound)),
             *_tracks("Music", _music(order, sound, music)),
-            *_tracks("Segment sound", _own_sounds(items, film, order.output.fps, sound, own)),
+            *_tracks("Segment sound", _own_sounds(items, film, order.output.rate, sound, own)),
         ),
         speech=sound.speech,
     )
@@ -148,7 +149,7 @@ def _music(order: FilmOrder, sound: SoundPlan, stem: str | None) -> list[Edit]:
 
 
 def _own_sounds(
-    items: dict[str, CompileItem], film: FilmPlan, fps: int, sound: SoundPlan, own: dict[str, str]
+    items: dict[str, CompileItem], film: FilmPlan, fps: Rate, sound: SoundPlan, own: dict[str, str]
 ) -> list[Edit]:
     """Two segments may show the same file, so a cue is assigned by where it begins."""
     cues = {(cue.stem, cue.at): cue for cue in sound.cues[len(sound.spoken) :]}

@@ -46,7 +46,17 @@ def _plain(value: Any) -> Any:
 
 def clip_key(source_sha256: str, output: Output, encoder: str) -> str:
     """A source conformed to an output. `encoder` identifies the parameter sets that all pieces of a film share."""
-    return address("clip", CLIP_RECIPE, source=source_sha256, output=output.model_dump(mode="json"), encoder=encoder)
+    return address(
+        "clip",
+        CLIP_RECIPE,
+        source=source_sha256,
+        output=_plain_output(output),
+        encoder=encoder,
+    )
+
+
+def _plain_output(output: Output) -> dict[str, Any]:
+    return output.model_dump(mode="json", exclude_none=True)
 
 
 def window_key(left: Shot, right: Shot, window: Window) -> str:
@@ -82,4 +92,4 @@ def captioned_key(pictures: str, start: int, stop: int, captions: list[list[Any]
 
 def output_name(output: Output) -> str:
     """An output as one word, for finding the clips that were made for it."""
-    return f"{output.width}x{output.height}@{output.fps}/{output.fit}"
+    return f"{output.width}x{output.height}@{output.rate}/{output.fit}"

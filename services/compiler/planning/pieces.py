@@ -12,6 +12,7 @@ from services.compiler.planning.captions import Caption
 from services.compiler.planning.chunks import Chunk, Level
 from services.compiler.planning.film_plan import Body, Clip, FilmPlan, Window
 from services.compiler.planning.sound_plan import SoundPlan, Stem
+from shared.contracts.frame_rates import Rate
 from shared.contracts.values import ObjectRef, Output
 
 
@@ -127,13 +128,13 @@ def stem_recipe(name: str, source: ObjectRef, seconds: float | None) -> StemReci
     return StemRecipe(keys.stem_key(source.sha256), name, source, seconds or 5.0)
 
 
-def fine_end(fps: int) -> int:
+def fine_end(fps: Rate) -> int:
     """How many frames at either end of a clip have enough bits to be blended and encoded again: half a second, which is
     the usual length of a transition."""
     return round(fps / 2)
 
 
-def needs_sources(window: Window, fps: int) -> bool:
+def needs_sources(window: Window, fps: Rate) -> bool:
     return window.head > fine_end(fps)
 
 
@@ -145,7 +146,7 @@ def window_recipes(
     recipes = []
     for window in plan.windows:
         left, right = plan.shots[window.left], plan.shots[window.left + 1]
-        from_sources = needs_sources(window, output.fps)
+        from_sources = needs_sources(window, output.rate)
         ends = [sources[s.segment_id] if from_sources else clips[s.clip.key].bytes for s in (left, right)]
         recipes.append(
             WindowRecipe(
@@ -186,7 +187,7 @@ def captioned_recipes(
                 name = f"the transition after {plan.shots[left].name}"
             case _:
                 assert_never(part)
-        begin_ms, end_ms = at * 1000 // output.fps, (at + part.frames) * 1000 // output.fps
+        begin_ms, end_ms = at * 1000 // output.rate, (at + part.frames) * 1000 // output.rate
         shown = tuple(
             replace(c, start=max(0, c.start - begin_ms), end=min(c.end, end_ms) - begin_ms)
             for c in captions
@@ -206,7 +207,7 @@ def chunk_recipes(plan: SoundPlan, level: Level, chunks: Iterable[Chunk], stems:
 
 def poster_recipe(clip: Piece, output: Output) -> PosterRecipe:
     """From the middle of a clip: first frames are often still or black."""
-    at_s = clip_of(clip).frames // 2 / output.fps
+    at_s = float(clip_of(clip).frames // 2 / output.rate)
     return PosterRecipe(keys.address("poster", keys.POSTER_RECIPE, clip=clip.key), "the poster", clip, at_s)
 
 

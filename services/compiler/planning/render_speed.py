@@ -39,7 +39,7 @@ _JOIN_FIXED: Final = 60.0  # seconds of film that take as long as the fixed part
 def units(recipe: Recipe) -> float:
     match recipe:
         case ClipRecipe():
-            return picture_units(recipe.output, recipe.seconds * recipe.output.fps)
+            return picture_units(recipe.output, recipe.seconds * float(recipe.output.rate))
         case WindowRecipe():
             return picture_units(recipe.output, recipe.window.frames)
         case StemRecipe():

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from services.compiler.planning.film_plan import FilmPlan, Shot
+from shared.contracts.frame_rates import Rate
 from shared.contracts.messages import message
 from shared.contracts.values import AudioConfig, NarrationMix
 
@@ -111,12 +112,12 @@ class Sources:
     music: Stem | None = None
 
 
-def sample_of(frame: int, fps: int) -> int:
+def sample_of(frame: int, fps: Rate) -> int:
     """The sample at which this frame of the film begins."""
     return frame * RATE // fps
 
 
-def plan_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> SoundPlan:
+def plan_sound(film: FilmPlan, fps: Rate, sources: Sources, config: AudioConfig) -> SoundPlan:
     """The plan of a film's sound: narrations first, as they determine where other sound is ducked."""
     samples = sample_of(film.frames, fps)
     voices, spoken, warnings = _narrations(film, fps, samples, sources, config)
@@ -145,7 +146,7 @@ class _Voice:
     gain_db: float
 
 
-def _voices(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> tuple[list[_Voice], list[str]]:
+def _voices(film: FilmPlan, fps: Rate, sources: Sources, config: AudioConfig) -> tuple[list[_Voice], list[str]]:
     """The audible narrations, each at its segment plus its offset, in the order in which they begin; and warnings."""
     found: list[_Voice] = []
     warnings: list[str] = []
@@ -167,7 +168,7 @@ def _voices(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> 
 
 
 def _narrations(
-    film: FilmPlan, fps: int, samples: int, sources: Sources, config: AudioConfig
+    film: FilmPlan, fps: Rate, samples: int, sources: Sources, config: AudioConfig
 ) -> tuple[list[Cue], list[Spoken], list[str]]:
     """Each narration at its segment. One that would overlap another waits; one that passes the film's end fades out."""
     voices, warnings = _voices(film, fps, sources, config)
@@ -195,7 +196,7 @@ def _narrations(
     return cues, spoken, [*warnings, *_overruns(film, fps, spoken)]
 
 
-def _overruns(film: FilmPlan, fps: int, spoken: Sequence[Spoken]) -> list[str]:
+def _overruns(film: FilmPlan, fps: Rate, spoken: Sequence[Spoken]) -> list[str]:
     """Warnings for narrations that are heard over other segments than their own, which is allowed."""
     starts = [sample_of(s, fps) for s in film.starts]
     by_segment = {s.segment_id: s for s in spoken}
@@ -287,7 +288,7 @@ def _music_remarks(cues: Sequence[Cue], whole: int, samples: int) -> list[str]:
     return []
 
 
-def _own_sound(film: FilmPlan, fps: int, sources: Sources, config: AudioConfig) -> list[Cue]:
+def _own_sound(film: FilmPlan, fps: Rate, sources: Sources, config: AudioConfig) -> list[Cue]:
     """The sound of the segments' videos, crossfaded where their pictures are blended."""
     if config.segment_sound == "mute":
         return []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.compiler.planning.frame_layout import FrameLayout, lay_out
+from shared.contracts.frame_rates import Rate
 from shared.contracts.values import Fit, Output, TransitionStyle
 from shared.media.colour import Colour, scaled, to_bt709
 from shared.media.conform import tag_bt709
@@ -58,10 +59,10 @@ def film_frames(pictures: Stream, source: SourceVideo, span: Span, output: Outpu
     if source.shift_s:
         pictures = pictures.filter("setpts", expr=f"PTS-{source.shift_s:.6f}/TB")
     pictures = progressive_opaque(pictures, interlaced=source.interlaced, alpha=source.alpha)
-    pictures = pictures.filter("fps", fps=output.fps, start_time=0, round="near")
+    pictures = pictures.filter("fps", fps=str(output.rate), start_time=0, round="near")
     pictures = pictures.filter("tpad", stop=-1, stop_mode="clone")
     pictures = pictures.filter("trim", start_frame=first, end_frame=stop)
-    pictures = pictures.filter("settb", expr=f"1/{output.fps}").filter("setpts", expr="N")
+    pictures = pictures.filter("settb", expr=str(1 / output.rate)).filter("setpts", expr="N")
     pictures = _laid_out(pictures, source, output)
     return tag_bt709(pictures.filter("setsar", sar=1).filter("format", pix_fmts="yuv420p"))
 
@@ -98,7 +99,7 @@ def _over_blur(pictures: Stream, layout: FrameLayout, output: Output) -> Stream:
     return joined([back, front], "overlay", x="(W-w)/2", y="(H-h)/2")
 
 
-def blend(left: Stream, right: Stream, style: TransitionStyle, overlap: int, fps: int) -> Stream:
+def blend(left: Stream, right: Stream, style: TransitionStyle, overlap: int, fps: Rate) -> Stream:
     """The window of a transition. `left`: the `overlap` frames of the left clip; `right`: all frames of the window.
 
     Dissolve: the left picture alone at the first frame, 1/overlap of it at the last. Fade: down to black in the first
@@ -106,7 +107,7 @@ def blend(left: Stream, right: Stream, style: TransitionStyle, overlap: int, fps
     """
     match style:
         case TransitionStyle.DISSOLVE:
-            return joined([left, right], "xfade", transition="fade", duration=f"{overlap / fps:.9f}", offset=0)
+            return joined([left, right], "xfade", transition="fade", duration=f"{overlap / float(fps):.9f}", offset=0)
         case TransitionStyle.FADE:
             down, up = overlap // 2, overlap - overlap // 2
             left = left.filter("trim", end_frame=down).filter("fade", t="out", start_frame=0, nb_frames=down)

@@ -13,6 +13,7 @@ import opentimelineio as otio
 from services.compiler.planning.handover import Blend, Edit, Handover, SoundTrack, VideoTrack
 from services.compiler.planning.sound_plan import RATE
 from shared.contracts.events.gateway import CompileRequested
+from shared.contracts.frame_rates import Rate
 from shared.contracts.values import TransitionStyle
 
 OURS: Final = "retake"
@@ -23,7 +24,7 @@ def to_otio(request: CompileRequested, handover: Handover) -> str:
     """The JSON document. Paths of media are relative to its own."""
     timeline = otio.schema.Timeline(
         name="Retake film",
-        global_start_time=otio.opentime.RationalTime(0, handover.fps),
+        global_start_time=otio.opentime.RationalTime(0, float(handover.fps)),
         metadata={
             OURS: {
                 "compilation_id": request.compilation_id,
@@ -40,7 +41,7 @@ def to_otio(request: CompileRequested, handover: Handover) -> str:
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
-def _pictures(video: VideoTrack, fps: int) -> otio.schema.Track:
+def _pictures(video: VideoTrack, fps: Rate) -> otio.schema.Track:
     track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
     for edit, blend in zip(video.edits, [*video.blends, None], strict=True):
         clip = _clip(edit, fps)
@@ -60,13 +61,13 @@ def _pictures(video: VideoTrack, fps: int) -> otio.schema.Track:
     return track
 
 
-def _transition(blend: Blend, fps: int) -> otio.schema.Transition:
+def _transition(blend: Blend, fps: Rate) -> otio.schema.Transition:
     """The format has dissolves only; a fade through black has that name."""
     return otio.schema.Transition(
         name=_BLENDS.get(blend.style, str(blend.style)),
         transition_type=otio.schema.TransitionTypes.SMPTE_Dissolve,
-        in_offset=otio.opentime.RationalTime(blend.before, fps),
-        out_offset=otio.opentime.RationalTime(blend.after, fps),
+        in_offset=otio.opentime.RationalTime(blend.before, float(fps)),
+        out_offset=otio.opentime.RationalTime(blend.after, float(fps)),
         metadata={OURS: {"style": blend.style.value, "through_black": blend.style is TransitionStyle.FADE}},
     )
 
@@ -86,7 +87,7 @@ def _with_gaps(sound: SoundTrack) -> Iterator[otio.schema.Item]:
         at = edit.end
 
 
-def _clip(edit: Edit, rate: int) -> otio.schema.Clip:
+def _clip(edit: Edit, rate: Rate) -> otio.schema.Clip:
     media = edit.source.media
     ids: dict[str, Any] = {
         "segment_id": edit.segment_id,
@@ -116,5 +117,7 @@ def _clip(edit: Edit, rate: int) -> otio.schema.Clip:
     )
 
 
-def _range(start: int, length: int, rate: int) -> otio.opentime.TimeRange:
-    return otio.opentime.TimeRange(otio.opentime.RationalTime(start, rate), otio.opentime.RationalTime(length, rate))
+def _range(start: int, length: int, rate: Rate) -> otio.opentime.TimeRange:
+    """OpenTimelineIO's rates are floating-point numbers; the nearest one to 24000/1001 stands for it everywhere."""
+    per_s = float(rate)
+    return otio.opentime.TimeRange(otio.opentime.RationalTime(start, per_s), otio.opentime.RationalTime(length, per_s))

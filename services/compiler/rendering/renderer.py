@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from services.compiler.planning.chapters import chapters
 from services.compiler.planning.chunks import Level
 from services.compiler.planning.film_order import FilmOrder
 from services.compiler.planning.film_parts import FilmPictures, FilmSound, JoinedFilm
@@ -181,6 +182,7 @@ class FfmpegRenderer:
             order.output,
             language=three_letters(sound.language),
             text=lines,
+            chapters=chapters(order.items, pictures.plan),
         )
 
 

@@ -16,6 +16,7 @@ from services.compiler.planning.film_plan import Window
 from services.compiler.planning.pieces import fine_end
 from services.compiler.rendering.filters import SourceVideo, Span, blend, film_frames
 from services.compiler.rendering.mp4.samples import VideoIndex, read_video_index
+from shared.contracts.frame_rates import nominal_rate
 from shared.contracts.messages import problem_text
 from shared.contracts.values import Output
 from shared.core.errors import Permanent
@@ -76,8 +77,8 @@ class VideoRenderer:
         """The avcC box that all pieces of this output share, found by encoding one frame; cached."""
         frame = _format(output)
         if frame not in self._extradata:
-            path = scratch / f"extradata-{frame.width}x{frame.height}-{frame.fps}.mp4"
-            black = graphs.generated("color", size=f"{frame.width}x{frame.height}", rate=frame.fps)
+            path = scratch / f"extradata-{frame.width}x{frame.height}-{float(frame.fps):.3f}.mp4"
+            black = graphs.generated("color", size=f"{frame.width}x{frame.height}", rate=str(frame.fps))
             encoded = tag_bt709(black.filter("format", pix_fmts="yuv420p"))
             args = graphs.arguments(encoded.output(str(path), **conformed_video(frame, 1)))
             await run_ffmpeg(args, timeout_s=self._timeout_per_s)
@@ -97,7 +98,7 @@ class VideoRenderer:
             return copied
         span = Span(0, known.frames)
         pictures = graphs.moving_pictures(graphs.media_file(source, known.input_options))
-        encoding = conformed_video(_format(output), known.frames, crf=CLIP_CRF, fine_ends=fine_end(output.fps))
+        encoding = conformed_video(_format(output), known.frames, crf=CLIP_CRF, fine_ends=fine_end(output.rate))
         frames = film_frames(pictures, known, span, output)
         return await self._encode(frames, encoding, known.frames, output, path, on_progress, niceness)
 
@@ -120,7 +121,7 @@ class VideoRenderer:
             known, span, options = await _opened(end, wanted, output)
             pictures = graphs.moving_pictures(graphs.media_file(end.path, options, again=bool(sides)))
             sides.append(film_frames(pictures, known, span, output))
-        frames = blend(sides[0], sides[1], window.style, window.overlap, output.fps)
+        frames = blend(sides[0], sides[1], window.style, window.overlap, output.rate)
         encoding = conformed_video(_format(output), window.head, preset=_WINDOW_PRESET, crf=WINDOW_CRF, cuttable=False)
         return await self._encode(frames, encoding, window.head, output, path, on_progress, niceness)
 
@@ -141,9 +142,9 @@ class VideoRenderer:
         """
         count = span.stop - span.start
         # Half a frame early, so that the first decoded frame that is kept is `start`, however the time was rounded.
-        seek: dict[str, Option] = {"ss": f"{(span.start - 0.5) / output.fps:.6f}"} if span.start else {}
+        seek: dict[str, Option] = {"ss": f"{(span.start - 0.5) / float(output.rate):.6f}"} if span.start else {}
         frames = graphs.moving_pictures(graphs.media_file(pictures, seek))
-        frames = frames.filter("settb", expr=f"1/{output.fps}").filter("setpts", expr="N")
+        frames = frames.filter("settb", expr=str(1 / output.rate)).filter("setpts", expr="N")
         frames = tag_bt709(frames.filter("trim", end_frame=count).filter("ass", filename=str(script)))
         encoding = conformed_video(_format(output), count, crf=CAPTIONED_CRF, cuttable=False)
         return await self._encode(frames, encoding, count, output, path, on_progress, niceness)
@@ -159,7 +160,7 @@ class VideoRenderer:
             return None
         expected = await self.extradata(output, path.parent)
         try:
-            index = await asyncio.to_thread(read_video_index, source, output.fps)
+            index = await asyncio.to_thread(read_video_index, source, output.rate)
         except Permanent:
             return None
         if index.extradata != expected or index.frames != known.frames:
@@ -181,7 +182,7 @@ class VideoRenderer:
 
         Raises Permanent `wrong_frame_count` or `pieces_differ`, and what `run_ffmpeg` raises.
         """
-        seconds = frames / output.fps
+        seconds = frames / float(output.rate)
         stderr_text = await run_ffmpeg(
             graphs.arguments(pictures.output(str(path), **encoding)),
             timeout_s=60 + self._timeout_per_s * seconds,
@@ -189,7 +190,7 @@ class VideoRenderer:
             on_progress=on_progress,
             niceness=niceness,
         )
-        index = await asyncio.to_thread(read_video_index, path, output.fps)
+        index = await asyncio.to_thread(read_video_index, path, output.rate)
         if index.frames != frames:
             raise Permanent("wrong_frame_count", f"{index.frames} frames were rendered instead of {frames}")
         if index.extradata != await self.extradata(output, path.parent):
@@ -202,7 +203,7 @@ def survey(path: Path, output: Output) -> SourceVideo:
     found = probe(path)
     if not found.width or not found.height or not found.frames:
         raise Permanent("no_video", *problem_text("segment_no_video"))
-    early = (found.first_s - found.shift_s) % (1 / output.fps)
+    early = (found.first_s - found.shift_s) % (1 / float(output.rate))
     return SourceVideo(
         found.width,
         found.height,
@@ -227,7 +228,7 @@ async def _opened(end: End, wanted: Span, output: Output) -> tuple[SourceVideo, 
         span, late = _sought(wanted, output), 0.0
     options = dict(known.input_options)
     if span.seek:
-        options |= {"noaccurate_seek": None, "ss": f"{(span.seek + late) / output.fps:.6f}"}
+        options |= {"noaccurate_seek": None, "ss": f"{(span.seek + late) / float(output.rate):.6f}"}
     return known, span, options
 
 
@@ -238,10 +239,10 @@ def _undrawn(stderr_text: str) -> str:
 
 
 def _format(output: Output) -> VideoFormat:
-    return VideoFormat(output.width, output.height, output.fps)
+    return VideoFormat(output.width, output.height, output.rate)
 
 
 def _sought(span: Span, output: Output) -> Span:
     """Decoding starts a second before the first frame that is needed."""
-    seek = span.start - output.fps
-    return Span(span.start, span.stop, seek) if seek > _SEEK_FROM_S * output.fps else span
+    seek = span.start - nominal_rate(output.rate)
+    return Span(span.start, span.stop, seek) if seek > _SEEK_FROM_S * float(output.rate) else span

@@ -184,6 +184,7 @@ def _item(segment: FilmSegment, transition: Transition | None) -> CompileItem:
         video=video,
         narration=_pinned(segment.narration),
         transition_after=transition,
+        scene=segment.scene,
     )
 
 

@@ -3,6 +3,7 @@ long it will take."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,22 @@ class FilmSegment:
     transition_after: Mapping[str, Any] | None
     video: FilmSource
     narration: FilmSource | None
+    scene: str | None = None
+
+
+SCENE_TITLE: Final = 80  # characters
+
+
+def scene_title(scene: Mapping[str, Any]) -> str | None:
+    """What a chapter is called: the scene's number and place, or what it is about; None if nothing is known of it."""
+    number, place = scene.get("scene_number"), _one_line(scene.get("location")) or _one_line(scene.get("description"))
+    name = f"Scene {number}" if number is not None else ""
+    title = f"{name}: {place}" if name and place else name or place
+    return textwrap.shorten(title, SCENE_TITLE, placeholder="…") if " " in title else title[:SCENE_TITLE] or None
+
+
+def _one_line(text: Any) -> str:
+    return " ".join(text.split()) if isinstance(text, str) else ""
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
 from services.gateway.domain.validation_messages import describe_error
+from shared.contracts.frame_rates import NTSC, exact_rate, nominal_rate, rate_number
 from shared.contracts.values import Output
 
 MIN_SIDE: Final = 36  # pixels: allows 64x36, for tests and thumbnails
 MAX_SHORT_SIDE: Final = 2160
 MAX_SIDE: Final = 3840
-FRAME_RATES: Final = (12, 24, 25, 30, 50, 60)  # frames per second; 12, half of 24, is for quick drafts
-_RATES_PROBLEM: Final = f"must be {', '.join(map(str, FRAME_RATES[:-1]))} or {FRAME_RATES[-1]} frames per second"
+FRAME_RATES: Final = tuple(sorted((*map(Fraction, (12, 24, 25, 30, 50, 60)), *NTSC)))
+"""Frames per second; 12, half of 24, is for quick drafts."""
+SHOWN_RATES: Final = [rate_number(rate) for rate in FRAME_RATES]
+_RATES_PROBLEM: Final = (
+    f"must be {', '.join(f'{n:g}' for n in SHOWN_RATES[:-1])} or {SHOWN_RATES[-1]:g} frames per second"
+)
+_RATE: Final = ("fps", "frame_rate")
 
 
 def output_problems(value: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -23,11 +30,34 @@ def output_problems(value: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = Output.model_fields
     if unknown := [name for name in value if name not in known]:
         return [(f"/{name}", f"is not a known field; choose one of: {', '.join(known)}") for name in unknown]
+    if problem := _rate_problem(value):
+        return [problem]
     try:
         output = Output.model_validate(value)
     except ValidationError as e:
         return [("".join(f"/{part}" for part in p["loc"]), describe_error(p)) for p in e.errors()]
-    return [*_size_problems(output), *([("/fps", _RATES_PROBLEM)] if output.fps not in FRAME_RATES else [])]
+    return _size_problems(output)
+
+
+def _rate_problem(value: Mapping[str, Any]) -> tuple[str, str] | None:
+    rates: list[Fraction] = []
+    for name in _RATE:
+        written = value.get(name)
+        if written is None:
+            continue
+        try:
+            is_text = isinstance(written, str)
+            if isinstance(written, bool) or is_text is not (name == "frame_rate"):
+                raise ValueError(written)
+            rates.append(exact_rate(written))
+            if rates[-1] not in FRAME_RATES:
+                raise ValueError(written)
+        except (ValueError, TypeError):
+            text = f"{_RATES_PROBLEM}, written as 24000/1001 or 24" if name == "frame_rate" else _RATES_PROBLEM
+            return f"/{name}", text
+    if len(rates) == 2 and rates[0] not in (rates[1], nominal_rate(rates[1])):
+        return "/frame_rate", "contradicts fps; give one of them"
+    return None
 
 
 def _size_problems(output: Output) -> list[tuple[str, str]]:
@@ -43,9 +73,20 @@ def _size_problems(output: Output) -> list[tuple[str, str]]:
     return found
 
 
+def merged_output(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A new rate replaces the old one, whichever of the two fields it is given in."""
+    given = [name for name in _RATE if changes.get(name) is not None]
+    return {n: v for n, v in {**current, **changes}.items() if not given or n not in _RATE or n in given}
+
+
+def nearest_rate(fps: float) -> Fraction:
+    """The rate of films for media of this rate: the least one that shows every frame, else the highest."""
+    return next((rate for rate in FRAME_RATES[1:] if rate >= fps - 0.01), FRAME_RATES[-1])
+
+
 def changed_output(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Output:
     """The output with the changes merged in; without changes it is not checked. Raises Refusal invalid."""
-    merged = {**current, **changes}
+    merged = merged_output(current, changes)
     if changes and (problems := output_problems(merged)):
         raise invalid(*((f"/output{at}", text) for at, text in problems))
     return Output(**merged)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from services.gateway.domain.errors import invalid
 from services.gateway.domain.open_objects import size_problem
-from services.gateway.domain.outputs import output_problems
+from services.gateway.domain.outputs import merged_output, output_problems
 from services.gateway.domain.validation_messages import describe_error
 from shared.contracts.values import Character, ObjectRef, Output, ProjectSettings, SpendCap
 
@@ -66,6 +66,8 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     for name, value in changes.items():
         if name in _NESTED and isinstance(value, Mapping):
             section = {**(settings.get(name) or {}), **value}
+            if name == "output":
+                section = merged_output(settings.get(name) or {}, value)
             kept = section if name == "review" else {k: v for k, v in section.items() if v is not None}
             result[name] = kept
         elif value is None:

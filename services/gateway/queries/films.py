@@ -72,6 +72,7 @@ class FilmQueries(QueryBase):
             output_file_size=row["object"]["size"] if row["object"] else None,
             resolution=resolution(media),
             fps=media.get("fps"),
+            frame_rate=media.get("frame_rate") or (str(media["fps"]) if media.get("fps") else None),
             segments_included=row["segments_included"],
             segments=[
                 FilmSegment(segment_id=i["segment_id"], version_id=i["video"]["version_id"]) for i in request["items"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from services.gateway.domain.films import Film, FilmParts, FilmSegment, FilmSource
+from services.gateway.domain.films import Film, FilmParts, FilmSegment, FilmSource, scene_title
 from services.gateway.domain.messages import Message
 from services.gateway.domain.timestamps import strictly_after
 from services.gateway.store.sql import insert, update
@@ -26,6 +26,7 @@ _SNAPSHOT: Final = """
     select e.project_id, p.owner_id, e.timeline_version, e.output,
            (select coalesce(jsonb_agg(jsonb_build_object(
                        'segment_id', s.segment_id, 'number', s.number, 'transition_after', s.transition_after,
+                       'scene', s.scene_info,
                        'video', (select to_jsonb(x) from sources x
                                  where x.segment_id = s.segment_id and x.kind = 'video'),
                        'narration', (select to_jsonb(x) from sources x
@@ -150,7 +151,14 @@ class FilmRepository:
 def _segment(row: Mapping[str, Any]) -> FilmSegment:
     video = _source(row["video"])
     assert video is not None, "every segment has a video asset"
-    return FilmSegment(row["segment_id"], row["number"], row["transition_after"], video, _source(row["narration"]))
+    return FilmSegment(
+        row["segment_id"],
+        row["number"],
+        row["transition_after"],
+        video,
+        _source(row["narration"]),
+        scene_title(row["scene"]),
+    )
 
 
 def _source(row: Mapping[str, Any] | None) -> FilmSource | None:

@@ -118,7 +118,7 @@ class CandidateMaker:
             seed=seed,
             label=r.label,
             frame=frame_of(run.settings, output) if has_frame else None,
-            fps=output.fps if moving else None,
+            fps=output.rate if moving else None,
             duration_s=values.get("duration"),
             starting_image=inputs.starting_image,
             references=inputs.references,

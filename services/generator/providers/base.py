@@ -20,6 +20,7 @@ from services.generator.domain.pricing import Quote, quote
 from services.generator.domain.runs import Lane
 from services.generator.domain.tolerances import ExpectedOutput
 from shared.contracts.catalogue import Catalogue, Model
+from shared.contracts.frame_rates import Rate
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, RetakeError, Retryable
 
@@ -53,7 +54,7 @@ class CandidateRequest:
     seed: int | None
     label: str
     frame: Frame | None = None
-    fps: int | None = None
+    fps: Rate | None = None
     duration_s: float | None = None
     starting_image: Path | None = None
     references: tuple[Reference, ...] = ()

@@ -184,6 +184,7 @@ class CompileItem(Value):
     video: PinnedMedia
     narration: PinnedMedia | None = None
     transition_after: Transition | None = Field(None, description="To the next item; null: a cut.")
+    scene: str | None = Field(None, description="Title of its scene, for the film's chapters; null: unknown.")
 
 
 class CompileRequested(Event):

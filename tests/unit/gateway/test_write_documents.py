@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.script.source import read_source
+from services.gateway.api.schemas.episodes import Output as ShownOutput
 from services.gateway.api.yaml_worker import read
 from services.gateway.domain.documents import ImageSource, parse_document
 from services.gateway.domain.errors import Refusal
@@ -215,11 +216,16 @@ def test_wrong_settings(changes: dict[str, Any], pointer: str) -> None:
         ({"width": 641}, "/width must be even: 640 or 642"),
         ({"height": 361}, "/height must be even: 360 or 362"),
         ({"width": 16, "height": 36}, "/width must be at least 36 pixels"),
-        ({"fps": 23}, "/fps must be 12, 24, 25, 30, 50 or 60 frames per second"),
+        ({"fps": 23}, "/fps must be 12, 23.976, 24, 25, 29.97, 30, 50, 59.94 or 60 frames per second"),
         ({"width": 3840, "height": 2880}, "/height must be at most 2160 pixels; the longer"),
         ({"width": 3842}, "/width must be at most 3840"),
-        ({"fps": 23.976}, "/fps must be a whole number"),
-        ({"frames": 2}, "/frames is not a known field; choose one of: width, height, fps, fit"),
+        ({"fps": 24.5}, "/fps must be 12, 23.976, 24,"),
+        ({"fps": "24"}, "/fps must be 12, 23.976, 24,"),
+        ({"frame_rate": 24}, "/frame_rate must be 12, 23.976, 24,"),
+        ({"frame_rate": "24/0"}, "/frame_rate must be 12, 23.976, 24,"),
+        ({"frame_rate": "1e99999999"}, "/frame_rate must be 12, 23.976, 24,"),
+        ({"fps": 25, "frame_rate": "24000/1001"}, "/frame_rate contradicts fps; give one of them"),
+        ({"frames": 2}, "/frames is not a known field; choose one of: width, height, fps, fit, frame_rate"),
     ],
 )
 def test_outputs_that_are_not_made(output: dict[str, Any], text: str) -> None:
@@ -237,6 +243,32 @@ def test_outputs_that_are_made(size: tuple[int, int]) -> None:
         requested = {"width": size[0], "height": size[1], "fps": fps}
         assert output_problems(requested) == []
         assert changed_output({"width": 2160, "height": 3840}, requested).width == size[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "nominal", "exact"),
+    [
+        ({"fps": 23.976}, 24, "24000/1001"),
+        ({"fps": 23.98}, 24, "24000/1001"),
+        ({"fps": 24000 / 1001}, 24, "24000/1001"),
+        ({"fps": 29.97}, 30, "30000/1001"),
+        ({"frame_rate": "60000/1001"}, 60, "60000/1001"),
+        ({"frame_rate": "59.94", "fps": 60}, 60, "60000/1001"),
+        ({"fps": 24}, 24, "24"),
+        ({"frame_rate": "25/1"}, 25, "25"),
+    ],
+)
+def test_frame_rates_are_exact_however_they_are_written(given: dict[str, Any], nominal: int, exact: str) -> None:
+    for before in ({}, {"fps": 50}, {"fps": 30, "frame_rate": "30000/1001"}):
+        output = changed_output(before, given)
+        assert (output.fps, str(output.rate)) == (nominal, exact)
+        assert Output.model_validate(output.model_dump()) == output, "as stored and as published"
+        assert changed_output(output.model_dump(), {"width": 640}).rate == output.rate
+        kept = merged({"output": before}, {"output": given})["output"]
+        assert str(Output(**kept).rate) == exact
+        shown = ShownOutput.model_validate(output.model_dump())
+        assert (shown.frame_rate, shown.fps) == (exact, round(float(output.rate), 3))
+        assert changed_output({}, shown.model_dump()) == output, "what is read can be written back"
 
 
 def test_an_output_of_before_the_bounds_stays_until_it_is_changed() -> None:

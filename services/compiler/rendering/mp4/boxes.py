@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 
 from services.compiler.planning.sound_plan import RATE
 from services.compiler.rendering.mp4.samples import AAC_FRAME
+from shared.contracts.frame_rates import Rate, frame_ticks, timescale
 
 _IDENTITY: Final = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _ASC: Final = bytes((0x11, 0x90))  # AudioSpecificConfig: AAC LC, 48 kHz, stereo
+CHAPTER_SCALE: Final = 10_000_000
+MOST_CHAPTERS = MOST_TITLE = 255
 PRIMING: Final = AAC_FRAME  # samples that ffmpeg's AAC encoder puts before the first one
 
 
@@ -32,12 +36,17 @@ class Video:
     keyframes: NDArray[np.uint32]  # sample numbers from 0
     width: int
     height: int
-    fps: int
+    fps: Rate
     extradata: bytes  # avcC
 
     @property
     def timescale(self) -> int:
-        return self.fps * 1000
+        return timescale(self.fps)
+
+    @property
+    def length(self) -> int:
+        """At the timescale."""
+        return len(self.track.sizes) * frame_ticks(self.fps)
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,14 @@ class Text:
     language: str
 
 
+@dataclass(frozen=True)
+class ChapterMark:
+    """`start` in units of `CHAPTER_SCALE` per second."""
+
+    start: int
+    title: str
+
+
 def box(kind: bytes, *content: bytes) -> bytes:
     size = 8 + sum(map(len, content))
     return b"".join((struct.pack(">I4s", size, kind), *content))
@@ -76,9 +93,9 @@ def media_data_header(size: int) -> bytes:
     return struct.pack(">I4sQ", 1, b"mdat", size + 16)
 
 
-def movie(video: Video, sound: Sound, text: Text | None = None) -> bytes:
+def movie(video: Video, sound: Sound, text: Text | None = None, chapters: Sequence[ChapterMark] = ()) -> bytes:
     scale = video.timescale
-    length = len(video.track.sizes) * 1000
+    length = video.length
     header = full_box(
         b"mvhd",
         1,
@@ -92,14 +109,23 @@ def movie(video: Video, sound: Sound, text: Text | None = None) -> bytes:
     tracks = [_video_track(video, length), _sound_track(sound, scale)]
     if text:
         tracks.append(_text_track(text, video, length))
-    return box(b"moov", header, *tracks)
+    return box(b"moov", header, *tracks, *([_chapters(chapters)] if chapters else []))
+
+
+def _chapters(chapters: Sequence[ChapterMark]) -> bytes:
+    """Nero's chapter list, which ffmpeg, VLC and mpv read: at most 255 entries, each with at most 255 bytes of text."""
+    entries = []
+    for chapter in chapters[:MOST_CHAPTERS]:
+        title = chapter.title.encode()[:MOST_TITLE].decode(errors="ignore").encode()  # no half character
+        entries.append(struct.pack(">QB", chapter.start, len(title)) + title)
+    return box(b"udta", full_box(b"chpl", 1, 0, bytes(4), struct.pack(">B", len(entries)), *entries))
 
 
 def _video_track(video: Video, length: int) -> bytes:
     table = box(
         b"stbl",
         full_box(b"stsd", 0, 0, struct.pack(">I", 1), _avc1(video)),
-        full_box(b"stts", 0, 0, struct.pack(">3I", 1, len(video.track.sizes), 1000)),
+        full_box(b"stts", 0, 0, struct.pack(">3I", 1, len(video.track.sizes), frame_ticks(video.fps))),
         full_box(b"stss", 0, 0, struct.pack(">I", len(video.keyframes)), (video.keyframes + 1).astype(">u4").tobytes()),
         *_tables(video.track),
     )

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.compiler.planning.chapters import FilmChapter
 from services.compiler.planning.sound_plan import RATE
 from services.compiler.rendering.mp4 import boxes
 from services.compiler.rendering.mp4.samples import AAC_FRAME, VideoIndex
+from shared.contracts.frame_rates import Rate
 from shared.contracts.values import Output
 from shared.core.errors import Permanent
 
@@ -86,6 +88,7 @@ def lay_out_film(
     *,
     language: str = "und",
     text: Sequence[Line] = (),
+    chapters: Sequence[FilmChapter] = (),
 ) -> FilmLayout:
     """`samples`: the audible length of the sound, at 48 kHz. `text` is ascending, without overlaps, in `language`.
 
@@ -94,12 +97,12 @@ def lay_out_film(
     extradata = {p.index.extradata for p in pictures}
     if len(extradata) != 1:
         raise Permanent("pieces_differ", f"{len(extradata)} different parameter sets cannot make one track")
-    video_chunks = list(_video_chunks(pictures, output.fps))
-    sound_chunks = list(_sound_chunks(sound, [len(c.sizes) for c in video_chunks], output.fps))
+    video_chunks = list(_video_chunks(pictures, output.rate))
+    sound_chunks = list(_sound_chunks(sound, [len(c.sizes) for c in video_chunks], output.rate))
     order = [chunk for pair in zip(video_chunks, sound_chunks, strict=True) for chunk in pair]
     at = list(accumulate((c.size for c in order), initial=0))
 
-    captions, durations = _text_samples(text, len(_sizes(video_chunks)) * 1000 // output.fps) if text else ([], [])
+    captions, durations = _text_samples(text, len(_sizes(video_chunks)) * 1000 // output.rate) if text else ([], [])
     caption_bytes = b"".join(captions)  # all captions lie together, in front of everything else
 
     def moov(start: int) -> bytes:
@@ -109,16 +112,21 @@ def lay_out_film(
             _keyframes(video_chunks),
             output.width,
             output.height,
-            output.fps,
+            output.rate,
             extradata.copy().pop(),
         )
         audio = boxes.Sound(_track(sound_chunks, [base + a for a in at[1:-1:2]]), samples, language)
-        return boxes.movie(video, audio, _text_track(captions, durations, start, language) if text else None)
+        captioned = _text_track(captions, durations, start, language) if text else None
+        return boxes.movie(video, audio, captioned, _chapter_marks(chapters, output.rate))
 
     before = boxes.file_type()
     data = boxes.media_data_header(len(caption_bytes) + at[-1])
     start = len(before) + len(moov(0)) + len(data)  # the length of the tables does not depend on their offsets
     return FilmLayout(before + moov(start) + data + caption_bytes, tuple(_joined(order)))
+
+
+def _chapter_marks(chapters: Sequence[FilmChapter], fps: Rate) -> list[boxes.ChapterMark]:
+    return [boxes.ChapterMark(round(c.frame * boxes.CHAPTER_SCALE / fps), c.title) for c in chapters]
 
 
 def _text_samples(text: Sequence[Line], length: int) -> tuple[list[bytes], list[int]]:
@@ -144,9 +152,9 @@ def _text_track(captions: Sequence[bytes], durations: Sequence[int], offset: int
     return boxes.Text(track, np.array(durations, dtype=np.uint32), language)
 
 
-def _video_chunks(pictures: Sequence[VideoRun], fps: int) -> Iterator[_Chunk]:
+def _video_chunks(pictures: Sequence[VideoRun], fps: Rate) -> Iterator[_Chunk]:
     """At most half a second each, so that a player buffers little; a keyframe starts a new one."""
-    longest = max(1, fps // 2)
+    longest = max(1, int(fps // 2))
     for part in pictures:
         keys = {k for k in part.index.keyframes if part.start <= k < part.stop}
         if part.start not in keys:
@@ -161,7 +169,7 @@ def _video_chunks(pictures: Sequence[VideoRun], fps: int) -> Iterator[_Chunk]:
                 begin = frame
 
 
-def _sound_chunks(sound: Sequence[Packets], frames: Sequence[int], fps: int) -> Iterator[_Chunk]:
+def _sound_chunks(sound: Sequence[Packets], frames: Sequence[int], fps: Rate) -> Iterator[_Chunk]:
     """For each video chunk the packets that are heard while it plays; the last chunk takes all remaining packets."""
     packets = [
         Slice(s.path, offset, size)

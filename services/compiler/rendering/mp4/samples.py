@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import av
 import av.error
 
+from shared.contracts.frame_rates import Rate
 from shared.core.errors import Permanent
 from shared.media.sandbox import open_media
 
@@ -55,7 +56,7 @@ def _running(start: int, sizes: Sequence[int]) -> Iterator[int]:
         start += size
 
 
-def read_video_index(path: Path, fps: int) -> VideoIndex:
+def read_video_index(path: Path, fps: Rate) -> VideoIndex:
     """Reads a file's index. Blocks. Raises Permanent `piece_irregular` unless every frame lasts 1/fps, in order."""
     try:
         with open_media(path) as container:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from services.gateway.api.schemas.base import Directions, bounded_object
 from services.gateway.domain.open_objects import MAX_NAMES
+from services.gateway.domain.outputs import FRAME_RATES, SHOWN_RATES
 from shared.contracts.values import TransitionStyle
 
 
@@ -49,7 +50,16 @@ class NewOutput(Part):
     height: int = Field(
         1080, ge=36, le=3840, multiple_of=2, description="Pixels, even. The shorter side is at most 2160."
     )
-    fps: Literal[12, 24, 25, 30, 50, 60] = Field(24, description="Frames per second; 12 is meant for drafts.")
+    fps: float = Field(
+        24,
+        description="Frames per second; 12 is meant for drafts. 23.976, 29.97 and 59.94 are exact: see `frame_rate`.",
+        json_schema_extra={"enum": list[Any](SHOWN_RATES)},
+    )
+    frame_rate: str | None = Field(
+        None,
+        description="The same as an exact fraction, instead of `fps`.",
+        json_schema_extra={"enum": [*map(str, FRAME_RATES), None]},
+    )
     fit: Literal["crop", "pad", "blur"] = Field(
         "blur",
         description="How pictures of another shape are fitted: cropped, padded with black, or padded with a blurred "

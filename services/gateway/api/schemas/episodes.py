@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.gateway.api.schemas.assets import Asset
 from services.gateway.api.schemas.base import (
@@ -24,6 +25,8 @@ from services.gateway.api.schemas.base import (
 )
 from services.gateway.api.schemas.documents import GivenDirections, GivenOutput, GivenSegment
 from services.gateway.api.schemas.segments import Segment
+from shared.contracts import values
+from shared.contracts.frame_rates import rate_number
 
 EXAMPLE_DOCUMENT: Final[dict[str, Any]] = {
     "title": "Morning",
@@ -63,8 +66,9 @@ EXAMPLE_DOCUMENT: Final[dict[str, Any]] = {
 
 
 OUTPUT_TAKEN = (
-    "`width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, "
-    "or 12 for drafts; `fit` is crop, pad or blur."
+    "`width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 23.976, 24, 25, 29.97, 30, 50, "
+    "59.94, 60, or 12 for drafts, or else `frame_rate` is its exact fraction, such as 24000/1001; `fit` is "
+    "crop, pad or blur."
 )
 
 
@@ -73,13 +77,22 @@ class Output(Resource):
 
     width: int = Field(examples=[1920], description="Pixels.")
     height: int = Field(examples=[1080], description="Pixels.")
-    fps: int = Field(examples=[24], description="Frames per second.")
+    fps: float = Field(examples=[24, 23.976], description="Frames per second, rounded: see `frame_rate`.")
+    frame_rate: str = Field(examples=["24", "24000/1001"], description="Frames per second, exact, as a fraction.")
     fit: Literal["crop", "pad", "blur"] = Field(
         description=(
             "How pictures of another shape are fitted: cropped, padded with black, or padded with a "
             "blurred copy of themselves."
         )
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_value(cls, stored: Any) -> Any:
+        if not isinstance(stored, Mapping):
+            return stored
+        value = values.Output.model_validate(stored)
+        return value.model_dump() | {"fps": rate_number(value.rate), "frame_rate": str(value.rate)}
 
 
 class EpisodeHead(Dated, Revised):

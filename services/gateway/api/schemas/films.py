@@ -69,7 +69,7 @@ class LeftOut(Resource):
 
 
 class Chapter(Resource):
-    """The position of a segment in the film."""
+    """The position of a scene in the film."""
 
     title: str = Field(description="The title of the chapter.")
     start: float = Field(description="Seconds from the beginning of the film.")
@@ -108,7 +108,10 @@ class Compilation(Dated):
     output_duration: float | None = Field(description="The duration of the film in seconds; null: not completed.")
     output_file_size: int | None = Field(description="The size of the film in bytes; null: not completed.")
     resolution: str | None = Field(description="The measured width x height, such as 1920x1080; null: not completed.")
-    fps: float | None = Field(description="The film's frames per second; null: not completed.")
+    fps: float | None = Field(description="Frames per second, rounded: see `frame_rate`.")
+    frame_rate: str | None = Field(
+        description="Frames per second, exact, as a fraction such as 24000/1001; null: not completed."
+    )
     segments_included: int | None = Field(description="The number of segments in the film; null: not known yet.")
     segments: list[FilmSegment] = Field(description="The segments in film order.")
     transition_style: TransitionStyle | None = Field(
@@ -120,7 +123,10 @@ class Compilation(Dated):
     left_out: list[LeftOut] = Field(
         description="Segments that the request did not name and that have no committed video, with the reason."
     )
-    chapters: list[Chapter] = Field(description="The chapters of the film, one per segment.")
+    chapters: list[Chapter] = Field(
+        description="The chapters of the film, one per scene, also in its file. A segment whose scene is unknown has "
+        "its own."
+    )
     loudness_lufs: float | None = Field(
         description="The measured loudness of the film (EBU R128) in LUFS; null: see `unmeasured`."
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.generator.media import worker_process as worker
+from shared.contracts.frame_rates import Rate
 from shared.core.errors import Permanent
 from shared.core.processes import child, read_tail
 from shared.media.conform import RAW_BT709, VideoFormat, conformed_video
@@ -37,7 +38,7 @@ async def render_video(
     duration_s: float,
     width: int,
     height: int,
-    fps: int,
+    fps: Rate,
     out: Path,
     on_progress: Callable[[float], None] | None = None,
 ) -> None:
@@ -50,7 +51,12 @@ async def render_video(
     frames = video.frames(duration_s)
     job = {"image": str(image), "directions": directions, "seed": seed, "duration_s": duration_s}
     job |= {"frames": frames, "width": width, "height": height}
-    raw: dict[str, Option] = {"format": "rawvideo", "pix_fmt": "yuv420p", "s": f"{width}x{height}", "framerate": fps}
+    raw: dict[str, Option] = {
+        "format": "rawvideo",
+        "pix_fmt": "yuv420p",
+        "s": f"{width}x{height}",
+        "framerate": str(fps),
+    }
     with _atomic(out) as part:
         encoding = conformed_video(video, frames, preset="superfast")
         args = arguments(pipe({**raw, **RAW_BT709}).output(str(part), **encoding))
