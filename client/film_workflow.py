@@ -72,9 +72,12 @@ async def upload_pictures(
     return document.model_copy(update={"segments": segments})
 
 
-async def import_document(client: AsyncRetake, project_id: str, document: Document) -> tuple[str, list[str]]:
-    """Create the episode. Returns its id and the gateway's warnings. Raises WorkflowFailed."""
-    return await follow_import(client, client.imports.create(project_id, document=document.as_json()))
+async def import_document(
+    client: AsyncRetake, project_id: str, document: Document, output: dict[str, Any] | None = None
+) -> tuple[str, list[str]]:
+    """Create the episode, with the fields of `output` instead of the document's. Returns its id and the gateway's
+    warnings. Raises WorkflowFailed."""
+    return await follow_import(client, client.imports.create(project_id, document=document.as_json(), output=output))
 
 
 async def follow_import(

@@ -52,9 +52,13 @@ async def import_(
     threshold: Annotated[
         float | None, typer.Option("--scene-threshold", min=0, max=1, help="For a film: lower values find more cuts.")
     ] = None,
+    size: SizeOption = None,
+    fps: FpsOption = None,
     project: NewProjectOption = None,
 ) -> None:
     """Create an episode from a script, or from an existing film, which is split at its cuts.
+
+    A film keeps its shape, size and rate, unless --size and --fps say otherwise.
 
     Nothing is generated yet; see `retake generate`.
 
@@ -66,11 +70,11 @@ async def import_(
     if not source.is_file():
         raise UsageError(f"{source}: no such file.", "Give a script or a film.")
     if _is_film(source):
-        await _import_film(session, source, title, threshold, project)
+        await _import_film(session, source, title, threshold, parse_output(size, fps), project)
     elif title or threshold is not None:
         raise UsageError("--title and --scene-threshold apply to films only.", "Set the title in the script.")
     else:
-        await _import_script(session, source, project)
+        await _import_script(session, source, parse_output(size, fps), project)
 
 
 def _is_film(source: Path) -> bool:
@@ -87,14 +91,23 @@ def _is_film(source: Path) -> bool:
 
 
 async def _import_film(
-    session: Session, film: Path, title: str | None, threshold: float | None, project: str | None
+    session: Session,
+    film: Path,
+    title: str | None,
+    threshold: float | None,
+    output: dict[str, Any],
+    project: str | None,
 ) -> None:
     async with session.connect() as client:
         parent = await find_or_create_project(client, project)
         with transfer(session, f"Uploading {film.name}") as on_progress:
             upload = await client.uploads.create(parent.id, film, on_progress=on_progress)
         start = client.imports.create(
-            parent.id, upload_id=upload.id, title=title or film.stem, scene_threshold=threshold
+            parent.id,
+            upload_id=upload.id,
+            title=title or film.stem,
+            scene_threshold=threshold,
+            output=output or None,
         )
         with percent(session, f"Splitting {film.name}") as on_percent:
             episode_id, warnings = await follow_import(client, start, on_percent)
@@ -103,7 +116,7 @@ async def _import_film(
         await _report(session, client, parent, episode_id, warnings)
 
 
-async def _import_script(session: Session, script: Path, project: str | None) -> None:
+async def _import_script(session: Session, script: Path, output: dict[str, Any], project: str | None) -> None:
     document, warnings = read_script(script)
     paths = picture_paths(document, script)
     pictures = dict(zip(paths, check(paths.values()), strict=True))
@@ -113,7 +126,7 @@ async def _import_script(session: Session, script: Path, project: str | None) ->
         parent = await find_or_create_project(client, project)
         with transfer(session, "Uploading") as on_progress:
             document = await upload_pictures(client, parent.id, document, pictures, on_progress)
-        episode_id, import_warnings = await import_document(client, parent.id, document)
+        episode_id, import_warnings = await import_document(client, parent.id, document, output or None)
         for warning in import_warnings:
             session.warn(warning)
         await _report(session, client, parent, episode_id, [*warnings, *import_warnings])

@@ -16,4 +16,5 @@ class Upload(Resource):
     width: int | None = None
     height: int | None = None
     duration: float | None = Field(None, description="seconds")
+    fps: float | None = None
     url: str | None = None

@@ -20,15 +20,20 @@ class Imports(Resource):
         upload_id: str | None = None,
         title: str | None = None,
         scene_threshold: float | None = None,
+        output: dict[str, Any] | None = None,
         key: str | None = None,
     ) -> Import:
-        """Create an episode from a document, or from an uploaded film, which is split at its cuts."""
+        """Create an episode from a document, or from an uploaded film, which is split at its cuts.
+
+        `output`: size and rate, instead of the document's or the film's own.
+        """
         body = {
             "document": document,
             "yaml": yaml,
             "upload_id": upload_id,
             "title": title,
             "scene_threshold": scene_threshold,
+            "output": output,
         }
         return await self._post(Import, path("projects", project_id, "imports"), body, key=key)
 

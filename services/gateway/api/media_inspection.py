@@ -62,7 +62,7 @@ class MediaInspector:
                 "too_large",
                 *problem_text("upload_too_long", minutes=f"{seconds / 60:.0f}", minutes_max=MAX_FILM_S // 60),
             )
-        return MediaFacts(content_type, found.get("width"), found.get("height"), seconds)
+        return MediaFacts(content_type, found.get("width"), found.get("height"), seconds, found.get("fps"))
 
 
 async def _look(kind: str, path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.gateway.commands.episodes import write_episode
@@ -17,6 +17,7 @@ from services.gateway.domain.documents import EpisodePlan, parse_document
 from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import invalid, invalid_state
 from services.gateway.domain.imports import Import
+from services.gateway.domain.outputs import merged_output, output_of_source
 from services.gateway.domain.run_parameters import RunParameters
 from services.gateway.domain.runs import CANCELLABLE
 from services.gateway.domain.segments import NewSegment
@@ -34,16 +35,18 @@ class ImportStarted:
 
 @dataclass(frozen=True)
 class ImportDocument:
-    """`title` replaces the document's own."""
+    """`title` replaces the document's own, `output` fields of the document's."""
 
     document: Mapping[str, Any]
     title: str | None = None
+    output: Mapping[str, Any] | None = None
 
 
 async def import_document(store: Store, caller: Caller, command: ImportDocument) -> ImportStarted:
     """The episode is created at once; the import completes when the starting images of the document have become
     versions. Raises Refusal invalid."""
     plan = parse_document(command.document, title=command.title)
+    plan = replace(plan, output=merged_output(plan.output or {}, command.output or {}))
     uploads = await _uploads_of(store, caller, plan)
     episode, segments = await write_episode(store, caller, plan)
     files = list(_files(plan, segments, uploads))
@@ -152,11 +155,12 @@ def _new_asset(episode: Episode, file: ImportedFile) -> Asset:
 @dataclass(frozen=True)
 class ImportFilm:
     """An uploaded film that becomes an episode. `scene_threshold` (0-1): how different two frames must be to count as a
-    cut; None: the generator's default."""
+    cut; None: the generator's default. `output` replaces what follows from the film: its shape, size and rate."""
 
     upload_id: str
     title: str | None = None
     scene_threshold: float | None = None
+    output: Mapping[str, Any] | None = None
 
 
 async def import_film(store: Store, caller: Caller, command: ImportFilm) -> ImportStarted:
@@ -165,7 +169,11 @@ async def import_film(store: Store, caller: Caller, command: ImportFilm) -> Impo
     upload = found.get(command.upload_id)
     if upload is None or upload.kind != "video":
         raise invalid(("/upload_id", "is not a video that was uploaded to this project; upload it first"))
-    plan = EpisodePlan(title=command.title or upload.filename.rsplit(".", 1)[0] or "Film")
+    source = output_of_source(upload.width, upload.height, upload.fps)
+    plan = EpisodePlan(
+        title=command.title or upload.filename.rsplit(".", 1)[0] or "Film",
+        output=merged_output(source, command.output or {}),
+    )
     episode, _ = await write_episode(store, caller, plan)
     import_id = store.new_id()
     await store.imports.insert(

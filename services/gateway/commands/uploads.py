@@ -14,7 +14,7 @@ from shared.contracts.values import ObjectRef
 @dataclass(frozen=True)
 class RegisterUpload:
     """A file that was received and stored: `object` is in the gateway's bucket, and its key contains the upload's id.
-    Width and height in pixels, `duration` in seconds."""
+    Width and height in pixels, `duration` in seconds, frames per second."""
 
     upload_id: str
     filename: str
@@ -24,6 +24,7 @@ class RegisterUpload:
     width: int | None = None
     height: int | None = None
     duration: float | None = None
+    fps: float | None = None
 
 
 async def register_upload(store: Store, caller: Caller, command: RegisterUpload) -> None:
@@ -38,5 +39,6 @@ async def register_upload(store: Store, caller: Caller, command: RegisterUpload)
         width=command.width,
         height=command.height,
         duration=command.duration,
+        fps=command.fps,
     )
     await store.uploads.insert(upload, store.now())

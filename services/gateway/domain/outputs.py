@@ -19,6 +19,7 @@ MAX_SIDE: Final = 3840
 FRAME_RATES: Final = tuple(sorted((*map(Fraction, (12, 24, 25, 30, 50, 60)), *NTSC)))
 """Frames per second; 12, half of 24, is for quick drafts."""
 SHOWN_RATES: Final = [rate_number(rate) for rate in FRAME_RATES]
+SAME_RATE: Final = 0.01  # relative
 _RATES_PROBLEM: Final = (
     f"must be {', '.join(f'{n:g}' for n in SHOWN_RATES[:-1])} or {SHOWN_RATES[-1]:g} frames per second"
 )
@@ -79,9 +80,34 @@ def merged_output(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
     return {n: v for n, v in {**current, **changes}.items() if not given or n not in _RATE or n in given}
 
 
+def output_of_source(width: int | None, height: int | None, fps: float | None) -> dict[str, Any]:
+    """The output that follows a film: its shape and, up to the largest size, its pixels; its rate, if films have it.
+    Empty for what is not known."""
+    output: dict[str, Any] = {}
+    if width and height:
+        scale = min(1.0, MAX_SIDE / max(width, height), MAX_SHORT_SIDE / min(width, height))
+        scale = max(scale, MIN_SIDE / min(width, height))
+        if scale * max(width, height) <= MAX_SIDE:  # otherwise no film has this shape
+            output |= {"width": _even(width * scale), "height": _even(height * scale)}
+    if fps:
+        output["frame_rate"] = str(nearest_rate(fps))
+    return output
+
+
+def _even(pixels: float) -> int:
+    return 2 * round(pixels / 2)
+
+
 def nearest_rate(fps: float) -> Fraction:
-    """The rate of films for media of this rate: the least one that shows every frame, else the highest."""
-    return next((rate for rate in FRAME_RATES[1:] if rate >= fps - 0.01), FRAME_RATES[-1])
+    """The rate of films for media of this rate: the same to a per cent (phones vary), else one that shows every frame
+    equally long, else the least one that shows every frame, else the highest."""
+    best = min(FRAME_RATES, key=lambda rate: abs(float(rate) / fps - 1))
+    if abs(float(best) / fps - 1) <= SAME_RATE:
+        return best
+    for times in range(2, 6):
+        if (multiple := exact_rate(round(times * fps, 3))) in FRAME_RATES:
+            return multiple
+    return next((rate for rate in FRAME_RATES if rate >= fps), FRAME_RATES[-1])
 
 
 def changed_output(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Output:

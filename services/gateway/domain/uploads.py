@@ -22,6 +22,7 @@ class Upload:
     width: int | None = None
     height: int | None = None
     duration: float | None = None
+    fps: float | None = None
 
 
 MIB: Final = 1024 * 1024
@@ -84,7 +85,8 @@ _APPENDED: Final = (
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """As measured in the file: width and height in pixels, duration in seconds; None where a file has none.
+    """As measured in the file: width and height in pixels, duration in seconds, frames per second; None where a file
+    has none.
 
     `content_type` is the file's by its streams, which its first bytes do not tell.
     """
@@ -93,6 +95,7 @@ class MediaFacts:
     width: int | None = None
     height: int | None = None
     duration: float | None = None
+    fps: float | None = None
 
 
 def media_kind(content_type: str) -> str:

@@ -203,6 +203,7 @@ class ProjectQueries(QueryBase):
             width=row["width"],
             height=row["height"],
             duration=row["duration"],
+            fps=row["fps"],
             url=self._links.committed("uploads", upload_id, "content", row["created_at"]),
             created_at=row["created_at"],
             updated_at=row["updated_at"],

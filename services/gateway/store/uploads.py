@@ -31,6 +31,7 @@ class UploadRepository:
                 "width": upload.width,
                 "height": upload.height,
                 "duration": upload.duration,
+                "fps": upload.fps,
                 "created_at": at,
                 "updated_at": at,
             },
@@ -42,7 +43,8 @@ class UploadRepository:
         if not valid_ids:
             return {}
         rows = await self._db.fetch(
-            """select upload_id, project_id, filename, content_type, kind, object, user_id, width, height, duration
+            """select upload_id, project_id, filename, content_type, kind, object, user_id, width, height, duration,
+                      fps
                from uploads where project_id = $1 and upload_id = any($2::uuid[]) and deleted_at is null""",
             project_id,
             valid_ids,

@@ -14,7 +14,7 @@ from services.gateway.api.schemas.episodes import Output as ShownOutput
 from services.gateway.api.yaml_worker import read
 from services.gateway.domain.documents import ImageSource, parse_document
 from services.gateway.domain.errors import Refusal
-from services.gateway.domain.outputs import changed_output, output_problems
+from services.gateway.domain.outputs import changed_output, output_of_source, output_problems
 from services.gateway.domain.run_parameters import RunParameters, merge_changes, type_problems
 from services.gateway.domain.settings import merged, review_timeout_s, snapshot, with_defaults
 from shared.contracts.values import AssetKind, Output, SegmentType, Transition, TransitionStyle
@@ -269,6 +269,34 @@ def test_frame_rates_are_exact_however_they_are_written(given: dict[str, Any], n
         shown = ShownOutput.model_validate(output.model_dump())
         assert (shown.frame_rate, shown.fps) == (exact, round(float(output.rate), 3))
         assert changed_output({}, shown.model_dump()) == output, "what is read can be written back"
+
+
+@pytest.mark.parametrize(
+    ("film", "size", "rate"),
+    [
+        ((1080, 1920, 30000 / 1001), (1080, 1920), "30000/1001"),
+        ((1920, 1080, 23.976), (1920, 1080), "24000/1001"),
+        ((720, 576, 25.0), (720, 576), "25"),
+        ((853, 481, 29.83), (852, 480), "30000/1001"),  # a phone's, odd and a little uneven
+        ((4320, 7680, 30.02), (2160, 3840), "30"),
+        ((3000, 3000, 15.0), (2160, 2160), "30"),
+        ((640, 360, 20.0), (640, 360), "60"),
+        ((640, 360, 48.0), (640, 360), "50"),
+        ((640, 360, 240.0), (640, 360), "60"),
+        ((30, 54, 10.0), (36, 64), "30"),
+    ],
+)
+def test_the_output_of_an_imported_film_follows_it(
+    film: tuple[int, int, float], size: tuple[int, int], rate: str
+) -> None:
+    output = output_of_source(*film)
+    assert output_problems(output) == []
+    assert (output["width"], output["height"], output["frame_rate"]) == (*size, rate)
+
+
+def test_what_is_not_known_of_a_film_is_left_to_the_project() -> None:
+    assert output_of_source(None, None, None) == {}
+    assert output_of_source(10_000, 40, 24.0) == {"frame_rate": "24"}, "no film has this shape"
 
 
 def test_an_output_of_before_the_bounds_stays_until_it_is_changed() -> None:

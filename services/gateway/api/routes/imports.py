@@ -56,8 +56,9 @@ async def start(project_id: ProjectId, body: NewImport, document: GivenDocument,
 
 async def _import(work: UnitOfWork, caller: Caller, body: NewImport, document: dict[str, Any] | None) -> ImportStarted:
     if body.upload_id is not None:
-        return await import_film(work.store, caller, ImportFilm(body.upload_id, body.title, body.scene_threshold))
-    return await import_document(work.store, caller, ImportDocument(document or {}, body.title))
+        film = ImportFilm(body.upload_id, body.title, body.scene_threshold, body.output)
+        return await import_film(work.store, caller, film)
+    return await import_document(work.store, caller, ImportDocument(document or {}, body.title, body.output))
 
 
 @router.get("/imports/{import_id}", **answers(Import, headers=("Preference-Applied",)), summary="Get an import")

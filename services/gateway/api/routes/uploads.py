@@ -100,6 +100,7 @@ async def upload(
             found.width,
             found.height,
             found.duration,
+            found.fps,
         )
         effect = partial(_register, project_id=project_id, command=command)
         response = await run_once(context, effect, body=ref.sha256.encode())

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from services.gateway.api.schemas.base import EXAMPLE_ID, Body, Dated, Failure, GivenId, Id, Share, shown
-from services.gateway.api.schemas.documents import Document
-from services.gateway.api.schemas.episodes import EXAMPLE_DOCUMENT
+from services.gateway.api.schemas.documents import Document, GivenOutput
+from services.gateway.api.schemas.episodes import EXAMPLE_DOCUMENT, OUTPUT_TAKEN
 
 
 class Import(Dated):
@@ -55,4 +55,9 @@ class NewImport(Body, json_schema_extra=shown({"document": EXAMPLE_IMPORT})):
     title: str | None = Field(None, max_length=300, description="The title of the episode, instead of the document's.")
     scene_threshold: Share | None = Field(
         None, description="How much frames must differ to count as a cut, from 0 to 1."
+    )
+    output: GivenOutput | None = Field(
+        None,
+        examples=[{"width": 1080, "height": 1920}],
+        description=f"Instead of the document's, or of the film's own shape, size and rate. {OUTPUT_TAKEN}",
     )

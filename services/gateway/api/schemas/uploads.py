@@ -22,4 +22,5 @@ class Upload(Dated):
     width: int | None = Field(description="The width in pixels; null: a sound.")
     height: int | None = Field(description="The height in pixels; null: a sound.")
     duration: float | None = Field(description="The duration in seconds; null: an image.")
+    fps: float | None = Field(description="Frames per second of a film; null: of anything else.")
     url: Url
