@@ -20,7 +20,7 @@ from services.generator.domain.pricing import Quote, quote
 from services.generator.domain.runs import Lane
 from services.generator.domain.tolerances import ExpectedOutput
 from shared.contracts.catalogue import Catalogue, Model
-from shared.contracts.frame_rates import Rate
+from shared.contracts.frame_rates import Rate, rate_number
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, RetakeError, Retryable
 
@@ -66,7 +66,8 @@ class CandidateRequest:
     @property
     def expected(self) -> ExpectedOutput:
         has_sound = bool(self.model.makes_sound and self.settings.get("generate_audio"))
-        return ExpectedOutput(self.frame, self.duration_s, has_sound, self.settings.get("fps") or self.fps)
+        fps = self.settings.get("fps") or (None if self.fps is None else rate_number(self.fps))
+        return ExpectedOutput(self.frame, self.duration_s, has_sound, fps)
 
 
 @dataclass(frozen=True)
