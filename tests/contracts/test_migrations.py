@@ -10,7 +10,7 @@ import pytest
 from shared.migrate import SOURCE_ROOT
 from tests.support.migration_rules import complaints
 
-RELEASED: Final = {"shared": "0000", "gateway": "0014", "generator": "0007", "review": "0001", "compiler": "0002"}
+RELEASED: Final = {"shared": "0000", "gateway": "0017", "generator": "0008", "review": "0001", "compiler": "0002"}
 """The newest migration of each folder in the last release. Raise them when a release is made."""
 
 RELEASES: Final = {p.name for p in (SOURCE_ROOT / "shared" / "contracts" / "released").iterdir() if p.is_dir()}
