@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from shared.core.machine import processors
 from shared.core.settings import ServiceSettings
 
 
@@ -17,9 +17,9 @@ class Settings(ServiceSettings):
     default_provider: str = Field("animatic", description="provider whose models are the defaults")
     catalogue: Path | None = Field(None, description="JSON file with models that extend or replace the built-in ones")
     renders_at_once: int = Field(
-        default_factory=lambda: os.cpu_count() or 2,
+        default_factory=processors,
         ge=1,
-        description="animatic videos rendered at once; each uses one core",
+        description="animatic videos rendered at once; each uses one core. By default as many as the container may use",
     )
     drawings_at_once: int = Field(2, ge=1, description="animatic cards, narrations and scores made at once")
     calls_at_once: int = Field(200, ge=1, description="calls to remote providers at once")

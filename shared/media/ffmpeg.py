@@ -15,12 +15,14 @@ import structlog
 
 from shared.contracts.messages import message, problem_text
 from shared.core.errors import FREE_SPACE, Permanent, Retryable
+from shared.core.machine import memory_limit, processors
 from shared.core.processes import ResourceLimits, bare_environment, child, read_tail
 
 log = structlog.get_logger(__name__)
 
 # For one ffmpeg. 2160p in 10 bits through a dissolve was measured at 3.2 GB on two cores; every thread reserves more.
-_MEMORY = (6 << 30) + (os.cpu_count() or 1) * (256 << 20)
+# Within a container no more than its limit: ffmpeg then ends with a message, where the kernel would end the container.
+_MEMORY = min((6 << 30) + processors() * (256 << 20), memory_limit() or 1 << 62)
 _LARGEST_FILE = 16 << 30  # four hours of sound as floats are 5.5 GB, an hour of 2160p at 30 Mbit/s 13.5 GB
 STALL_S = 120.0  # the slowest frame on a busy machine takes a tenth of this
 _PROGRESS_KEYS = ("frame", "out_time_us", "total_size")
@@ -70,7 +72,7 @@ async def run_ffmpeg(
     prefix = ["nice", "-n", str(niceness)] if niceness else []
     argv = [*prefix, ffmpeg_exe(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning"]
     argv += ["-progress", "pipe:1", "-stats_period", "0.25", *args]
-    limits = limits or ResourceLimits(_MEMORY, math.ceil(timeout_s) * (os.cpu_count() or 1), _LARGEST_FILE)
+    limits = limits or ResourceLimits(_MEMORY, math.ceil(timeout_s) * processors(), _LARGEST_FILE)
     running = child(argv, stdin=stdin, stdout=PIPE, env=bare_environment(), limits=limits)
     try:
         async with asyncio.timeout(timeout_s), running as process:

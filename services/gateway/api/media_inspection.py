@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import resource
 import sys
 from asyncio.subprocess import PIPE
@@ -26,6 +25,7 @@ from services.gateway.domain.uploads import (
 )
 from shared.contracts.messages import message, problem_text
 from shared.core.errors import Permanent, UserError
+from shared.core.machine import processors
 from shared.core.processes import bare_environment, child, read_tail
 from shared.media import file_type, pictures
 from shared.media.file_type import Form
@@ -34,7 +34,7 @@ from shared.media.probe import probe
 log = structlog.get_logger(__name__)
 
 PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
-AT_ONCE: Final = max(2, os.cpu_count() or 1)
+AT_ONCE: Final = max(2, processors())
 MEMORY: Final = 3 << 30
 REFUSED: Final = 3  # the child's exit code when it says why
 _LOOKED_AT: Final = 1024  # pixels
