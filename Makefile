@@ -23,7 +23,7 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 # The machine's own Node first; else the one in .venv.
 NODE_PATH = $$PATH:$(CURDIR)/$(BIN)
 
-.PHONY: help env setup demo test stories upgrade fuzz format lint contracts check-documents lock system studio bench clean
+.PHONY: help env setup demo test stories upgrade fuzz format lint contracts check-k8s check-documents lock system studio bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ contracts: $(VENV)/.dev ## Generate schemas, examples, AsyncAPI, OpenAPI and the
 	$(BIN)/python -m services.gateway.api.openapi > docs/api/openapi.json
 	$(BIN)/python -m docs.tools.settings_reference > docs/operations/settings.md
 	$(BIN)/python -m deploy.k8s.generate
+
+check-k8s: $(VENV)/.dev ## Render every overlay, test alerts and dashboards (Go for kustomize, promtool for the rules)
+	$(BIN)/python -m pytest -q tests/unit/deploy $(ARGS)
 
 check-documents: ## Read the OpenAPI and AsyncAPI documents with other tools (Node; Java and Maven)
 	$(BIN)/python tests/contracts/tools/check_documents.py

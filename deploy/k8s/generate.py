@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import yaml
 
+from deploy.k8s.dashboards import DASHBOARDS, as_json
 from shared.contracts.topics import (
     DEAD_LETTER_CONFIG,
     PARTITIONS,
@@ -118,7 +119,7 @@ def files() -> dict[Path, str]:
     return {
         COMPONENTS / "strimzi" / "topics.yaml": _HEADER + _yaml(topic_resources()),
         COMPONENTS / "strimzi-users" / "users.yaml": _HEADER + _yaml(user_resources()),
-    }
+    } | {COMPONENTS / "monitoring" / "dashboards" / f"{name}.json": as_json(name) for name in DASHBOARDS}
 
 
 def _yaml(resources: list[dict[str, Any]]) -> str:
@@ -129,10 +130,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Strimzi topics, users and ACLs from the contracts.")
     parser.add_argument("--check", action="store_true", help="compare only")
     parser.add_argument("--json", action="store_true", help="print topics and rules as JSON")
+    parser.add_argument("--prefix", default="", help="with --json: KAFKA_PREFIX of the services")
     options = parser.parse_args(arguments)
     if options.json:
-        rules = {user: [asdict(rule) for rule in of] for user, of in users().items()}
-        print(json.dumps({"partitions": PARTITIONS, "topics": topics(), "users": rules}, indent=2))
+        rules = {
+            user: [asdict(rule) | {"name": options.prefix + rule.name} for rule in of] for user, of in users().items()
+        }
+        named = {options.prefix + name: config for name, config in topics().items()}
+        print(json.dumps({"partitions": PARTITIONS, "topics": named, "users": rules}, indent=2))
         return 0
     stale = [path for path, text in files().items() if not path.exists() or path.read_text() != text]
     if options.check:

@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from shared.core.errors import Permanent
 from shared.core.settings import ServiceSettings
+from shared.observability.metrics import SIGNING_EXPIRES
 
 DEVELOPMENT: Final = "Retake development certificate"
 _VALIDITY: Final = timedelta(days=3650)
@@ -60,7 +61,15 @@ def identity_of(settings: ServiceSettings, folder: Path) -> Identity:
             "There is no certificate to sign Content Credentials with.",
             "Set SIGNING_CERTIFICATE and SIGNING_KEY; or, outside of production, SIGNING_DIR for a development one.",
         )
-    return identity_from(settings.signing_certificate, settings.signing_key, Path(settings.signing_dir or folder))
+    found = identity_from(settings.signing_certificate, settings.signing_key, Path(settings.signing_dir or folder))
+    try:
+        ends = x509.load_pem_x509_certificate(found.chain).not_valid_after_utc
+    except ValueError as error:
+        raise Permanent(
+            "signing_key_unreadable", f"SIGNING_CERTIFICATE is none: {error}.", "It must be PEM."
+        ) from error
+    SIGNING_EXPIRES.set(ends.timestamp())
+    return found
 
 
 def _pem(text_or_path: str) -> bytes:

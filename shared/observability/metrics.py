@@ -47,6 +47,11 @@ JOB_SECONDS = Histogram(
 DB_POOL_SIZE = Gauge("retake_db_pool_size", "Connections that the pool may open", ["service"])
 DB_POOL_IN_USE = Gauge("retake_db_pool_in_use", "Connections of the pool that are in use", ["service"])
 
+SIGNING_EXPIRES = Gauge(
+    "retake_signing_certificate_expires_timestamp_seconds",
+    "Unix time at which the certificate that signs Content Credentials ends; 0 in a service that does not sign",
+)
+
 RECURRING_LAST_SUCCESS = Gauge(
     "retake_recurring_last_success_timestamp_seconds", "Unix time at which recurring work last succeeded", ["name"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 import yaml
 
 from deploy.k8s import generate
+from deploy.k8s.dashboards import DASHBOARDS
 from docs.tools.settings_reference import settings_reference
 from shared.contracts.topics import PARTITIONS, TOPICS, Service, consumed_by, produced_by
-from tests.support import kustomize
+from tests.support import kustomize, prometheus
 from tests.support.components import COMPONENTS
 from tests.support.kustomize import Resource
 
@@ -198,6 +200,44 @@ def test_alerts_ask_for_metrics_that_exist() -> None:
     asked = {name for alert in alerts() for name in re.findall(r"retake_[a-z_]+", alert["expr"])}
     assert asked
     assert asked <= registered_metrics()
+
+
+def test_dashboards_ask_for_metrics_that_exist() -> None:
+    pages = sorted((K8S / "components/monitoring/dashboards").glob("*.json"))
+    assert len(pages) == 5
+    for page in pages:
+        targets = [target for panel in json.loads(page.read_text())["panels"] for target in panel["targets"]]
+        asked = {name for target in targets for name in re.findall(r"retake_[a-z_]+", target["expr"])}
+        assert asked
+        assert asked - registered_metrics() == set(), page.name
+
+
+def test_every_dashboard_reaches_grafana(binary: Path) -> None:
+    (config,) = [
+        r for r in kustomize.render(binary, K8S / "overlays/production") if r["metadata"]["name"] == "retake-dashboards"
+    ]
+    assert {f"{name}.json" for name in DASHBOARDS} == set(config["data"])
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_prometheus_evaluates_alerts_and_dashboards_as_intended(tmp_path: Path) -> None:
+    with COMPONENTS.bring("promtool"):
+        promtool = prometheus.promtool()
+        COMPONENTS.has("promtool", f"promtool {prometheus.version(promtool)}")
+    (rule,) = yaml.safe_load_all((K8S / "components/monitoring/rules.yaml").read_text())
+    panels = [
+        {"record": f"dashboard:{name.replace('-', '_')}:{n}", "expr": query.replace("$namespace", "retake")}
+        for name, of in DASHBOARDS.items()
+        for n, query in enumerate(query for panel in of for query in panel.queries.values())
+    ]
+    groups = [*rule["spec"]["groups"], {"name": "dashboards", "rules": panels}]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    cases = yaml.safe_load((Path(__file__).parent / "alerts.test.yaml").read_text())
+    tested = {case["alertname"] for test in cases["tests"] for case in test["alert_rule_test"] if case["exp_alerts"]}
+    assert tested == {alert["alert"] for alert in alerts()}, "every alert is seen to fire"
+    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(cases | {"rule_files": ["rules.yaml"]}))
+    prometheus.run(promtool, "check", "rules", str(tmp_path / "rules.yaml"))
+    prometheus.run(promtool, "test", "rules", str(tmp_path / "alerts.yaml"))
 
 
 def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
