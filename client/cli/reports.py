@@ -21,7 +21,7 @@ GROUPS = ("day", "month", "kind", "provider", "model", "episode")
 
 @command
 async def metrics(session: Session, episode: EpisodeFilter = None, project: ProjectOption = None) -> None:
-    """Show review metrics: first-time approvals, regenerations, time to film, ratings and their trend."""
+    """Show review metrics: first-time approvals, regenerations, times of film and generation, ratings, their trend."""
     async with session.connect() as client:
         if episode:
             found = await client.episodes.metrics((await find_episode(client, episode, project)).id)
@@ -33,18 +33,25 @@ async def metrics(session: Session, episode: EpisodeFilter = None, project: Proj
 
 
 def _print(session: Session, found: Metrics) -> None:
-    table = formatting.table("Metric", "#Value", "Target")
+    table = formatting.table("Metric", "#Value", "Target", "Met")
     targets = found.targets
     rows = (
         ("First-time approval rate", _percent(found.first_time_approval_rate), "first_time_approval_rate", "> {:.0%}"),
         ("Regeneration rate", _percent(found.regeneration_rate), "regeneration_rate", "< {:.0%}"),
         ("Time to film", formatting.clock(found.seconds_to_film), "seconds_to_film", "< {:.0f} s"),
+        (
+            "Generation of 5 s of video",
+            _seconds(found.generation_seconds_per_5s),
+            "generation_seconds_per_5s",
+            "< {:.0f} s",
+        ),
         ("Mean version rating", _stars(found.mean_rating), "mean_rating", "> {:.1f}"),
         ("Mean film rating", _stars(found.mean_film_rating), "mean_film_rating", "> {:.1f}"),
         ("Compiled again after hand-over", _percent(found.recompilation_rate), "recompilation_rate", "< {:.0%}"),
     )
     for label, value, name, form in rows:
-        table.add_row(label, value, form.format(targets[name]) if name in targets else "")
+        met = {True: "yes", False: "no", None: ""}[found.met.get(name)]
+        table.add_row(label, value, form.format(targets[name]) if name in targets else "", met)
     session.table(table)
     handed_over = formatting.count(found.films_handed_over, "film")
     session.line(
@@ -56,6 +63,10 @@ def _print(session: Session, found: Metrics) -> None:
             versions, films = _stars(week.mean_rating), _stars(week.mean_film_rating)
             weeks.add_row(week.week, versions, str(week.ratings), films, str(week.film_ratings))
         session.table(weeks)
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f} s"
 
 
 def _percent(rate: float | None) -> str:

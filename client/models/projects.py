@@ -75,7 +75,8 @@ class RatedWeek(Model):
 
 
 class Metrics(Model):
-    """Review metrics. A rate is 0-1, or null without data; `targets` has the target of each metric."""
+    """Review metrics. A rate is 0-1, or null without data; `targets` has the target of each metric, and `met` whether
+    it is met."""
 
     project_id: str | None = None
     episode_id: str | None = None
@@ -90,7 +91,10 @@ class Metrics(Model):
     films_handed_over: int = 0
     recompilation_rate: float | None = None
     ratings_by_week: list[RatedWeek] = []
+    videos_generated: int = 0
+    generation_seconds_per_5s: float | None = None
     targets: dict[str, float] = {}
+    met: dict[str, bool | None] = {}
 
 
 class FeedEntry(Model):

@@ -27,6 +27,8 @@ _HELP: Final[Mapping[str, str]] = {
     "mean_film_rating": "Mean rating of films (1 to 5).",
     "films_handed_over": "Films that were downloaded or exported.",
     "recompilation_rate": "Handed-over films after which the episode was compiled again (0 to 1).",
+    "videos_generated": "Runs that generated a video.",
+    "generation_seconds_per_5s": "Time of generating 5 s of video, from the worker's start to the preview, in seconds.",
 }
 _GAUGES: Final = {
     name: Gauge(f"retake_review_{name}", f"{text} All projects, last 30 days; NaN: no data")
@@ -34,7 +36,7 @@ _GAUGES: Final = {
 }
 _TARGET: Final = Gauge(
     "retake_review_target",
-    "Target of each metric; a maximum for regeneration_rate and seconds_to_film",
+    "Target of each metric; a maximum for regeneration_rate, seconds_to_film and generation_seconds_per_5s",
     ["metric"],
 )
 

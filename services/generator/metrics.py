@@ -21,6 +21,12 @@ PROVIDER = Histogram(
     ["provider", "model", "outcome"],
     buckets=_BUCKETS,
 )
+PACE = Histogram(
+    "retake_generation_seconds_per_second",
+    "Time of generating a version, from the worker's start to its stored file, per second of what was made",
+    ["kind", "model"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 16, 20, 24, 30, 45, 60, 120),
+)
 PAID = Counter(
     "retake_provider_cost_total", "Cost of provider calls, by the price of the model", ["provider", "model", "currency"]
 )
@@ -51,6 +57,12 @@ def charges_swept(unknown: Mapping[tuple[str, str, str], Decimal]) -> None:
     UNKNOWN.clear()
     for labels, at_most in unknown.items():
         UNKNOWN.labels(*labels).set(float(at_most))
+
+
+def generated(kind: str, model: str, seconds: float, made_s: float | None) -> None:
+    """`made_s`: the duration of what was made; a picture has none and is not counted."""
+    if made_s:
+        PACE.labels(kind, model).observe(seconds / made_s)
 
 
 def runs_swept(

@@ -53,6 +53,33 @@ async def test_the_figures_are_those_of_the_history(g: Gateway) -> None:
     assert (await studio.metrics(f"/episodes/{two['id']}"))["first_time_approval_rate"] == 1
 
 
+async def test_the_time_of_generation_is_per_five_seconds_of_video_and_told_against_its_target(g: Gateway) -> None:
+    made = await g.client().post("/projects", json={"name": "P"})
+    studio = ProjectHarness(g, made.json()["id"])
+    episode = await studio.episode(2)
+    await studio.images(episode)
+    empty = await studio.metrics(f"/episodes/{episode['id']}")
+    assert (empty["videos_generated"], empty["generation_seconds_per_5s"]) == (0, None)
+    assert empty["met"]["generation_seconds_per_5s"] is None
+    for segment in episode["segments"]:
+        await studio.video(segment, ("approve", 5))
+    begins = """update runs r set started_at = t.at - make_interval(secs => $2) from run_steps t
+                where t.run_id = r.run_id and t.state = 'preview_ready' and r.kind = 'video' and r.segment_id = $1"""
+    first, second = [segment["id"] for segment in episode["segments"]]
+    for segment_id, seconds, media in ((first, 30.0, {"duration_s": 5.0}), (second, 330.0, {"duration_s": 10.0})):
+        await g.world.pool.execute(begins, segment_id, seconds)
+        await g.world.pool.execute(
+            "update versions set media = $2 where segment_id = $1 and kind = 'video'", segment_id, media
+        )
+    found = await studio.metrics(f"/episodes/{episode['id']}")
+    assert found["videos_generated"] == 2
+    assert found["generation_seconds_per_5s"] == pytest.approx(5 * 360 / 15)
+    assert (found["targets"]["generation_seconds_per_5s"], found["met"]["generation_seconds_per_5s"]) == (120, False)
+    assert found["met"]["first_time_approval_rate"] is True, "all were approved at once"
+    await g.world.pool.execute(begins, second, 30.0)
+    assert (await studio.metrics(f"/projects/{studio.project_id}"))["met"]["generation_seconds_per_5s"] is True
+
+
 async def test_prometheus_gets_a_few_numbers_whatever_the_number_of_projects(g: Gateway) -> None:
     text = (await g.client(None).get("http://localhost/metrics")).text
     assert 'retake_review_target{metric="first_time_approval_rate"} 0.8' in text

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.contracts.values import AssetKind, Media, Output, ProjectSettings, Setting, SettingSource
 from shared.core.errors import Permanent, Retryable, UserError
@@ -340,6 +341,18 @@ async def test_a_version_tells_where_it_is_not_what_was_asked_for(bench: Bench) 
     (told,) = preview.candidates[0].differences
     assert (told.field, told.asked, told.made) == ("duration", 5, 5.042)
     assert image.version.differences == []
+
+
+async def test_the_time_of_generation_is_counted_per_second_of_what_was_made(bench: Bench) -> None:
+    def counted(kind: str, model: str) -> float:
+        labels = {"kind": kind, "model": model}
+        return REGISTRY.get_sample_value("retake_generation_seconds_per_second_count", labels) or 0.0
+
+    before = counted("narration", "animatic/speech")
+    await bench.committed(asset_kind=AssetKind.NARRATION, overrides={"directions": "Once upon a time"})
+    await bench.committed(asset_kind=AssetKind.STARTING_IMAGE)
+    assert counted("narration", "animatic/speech") == before + 1
+    assert counted("starting_image", "animatic/storyboard") == 0, "a picture has no seconds"
 
 
 async def test_an_unexpected_error_is_a_failure_too(bench: Bench) -> None:

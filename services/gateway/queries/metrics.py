@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,6 +21,16 @@ _METRICS: Final = """
         order by r.run_id, w.decided_at
     ), firsts as (
         select distinct on (asset_id) asset_id, verdict from decided order by asset_id, number
+    ), generated as (
+        select extract(epoch from ready.at - r.started_at) as seconds, made.seconds as made_s
+        from runs r
+        join lateral (select min(t.at) as at from run_steps t
+                      where t.run_id = r.run_id and t.state = 'preview_ready') ready on ready.at is not null
+        join lateral (select sum((v.media ->> 'duration_s')::float) as seconds from versions v
+                      where v.run_id = r.run_id) made on made.seconds > 0
+        where ($1::uuid is null or r.project_id = $1) and ($2::uuid is null or r.episode_id = $2)
+          and ($3::timestamptz is null or r.created_at >= $3)
+          and r.kind = 'video' and r.source = 'generate' and r.started_at is not null
     ), films as (
         select c.episode_id, c.completed_at, c.rating, c.handed_over_at,
                row_number() over (partition by c.episode_id order by c.completed_at) as number
@@ -55,7 +66,9 @@ _METRICS: Final = """
            (select count(rating) from films) as film_ratings,
            (select count(*) from handed) as films_handed_over,
            (select count(*) from handed where again) as films_compiled_again,
-           (select coalesce(jsonb_agg(to_jsonb(weeks) order by week), '[]') from weeks) as ratings_by_week
+           (select coalesce(jsonb_agg(to_jsonb(weeks) order by week), '[]') from weeks) as ratings_by_week,
+           (select count(*) from generated) as videos_generated,
+           (select 5 * sum(seconds)::float / sum(made_s) from generated) as generation_seconds_per_5s
 """
 
 TARGETS: Final[dict[str, float]] = {
@@ -64,7 +77,18 @@ TARGETS: Final[dict[str, float]] = {
     "seconds_to_film": 1800,
     "mean_rating": 4.5,
     "mean_film_rating": 4.5,
+    "generation_seconds_per_5s": 120,
 }
+MAXIMUMS: Final = frozenset({"regeneration_rate", "seconds_to_film", "generation_seconds_per_5s"})
+"""The targets that a value is to stay under; the others are to be exceeded."""
+
+
+def targets_met(values: Mapping[str, Any]) -> dict[str, bool | None]:
+    """By metric; None without data."""
+    return {
+        name: None if values[name] is None else (values[name] < target if name in MAXIMUMS else values[name] > target)
+        for name, target in TARGETS.items()
+    }
 
 
 async def review_metrics(
@@ -87,4 +111,6 @@ async def review_metrics(
         "films_handed_over": handed_over,
         "recompilation_rate": row["films_compiled_again"] / handed_over if handed_over else None,
         "ratings_by_week": row["ratings_by_week"],
+        "videos_generated": row["videos_generated"],
+        "generation_seconds_per_5s": row["generation_seconds_per_5s"],
     }

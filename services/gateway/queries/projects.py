@@ -23,7 +23,7 @@ from services.gateway.domain.paging import Page
 from services.gateway.domain.runs import RunStatus
 from services.gateway.domain.settings import with_defaults, workflow_of
 from services.gateway.queries.base import Filter, QueryBase, Row
-from services.gateway.queries.metrics import TARGETS, review_metrics
+from services.gateway.queries.metrics import TARGETS, review_metrics, targets_met
 from shared.contracts.messages import message
 from shared.contracts.values import AssetKind
 from shared.contracts.values import SpendCap as StoredCap
@@ -139,7 +139,7 @@ class ProjectQueries(QueryBase):
 
     async def metrics(self, project_id: str, episode_id: str | None) -> Metrics:
         found = await review_metrics(self._connection, project_id, episode_id)
-        return Metrics(project_id=project_id, episode_id=episode_id, **found, targets=TARGETS)
+        return Metrics(project_id=project_id, episode_id=episode_id, **found, met=targets_met(found), targets=TARGETS)
 
     async def progress(self, project_id: str, page: Page) -> FeedEntryList:
         rows, following = await self._page(

@@ -48,7 +48,7 @@ class CandidateMaker:
 
         Raises what the provider raises, OutputDiffers, and Permanent for a file that cannot be used.
         """
-        request = None
+        request, began_at = None, self.clock.monotonic()
         if run.request.source is RunSource.GENERATE:
             request = self._request(run, position, inputs)
             file = await self._generate(run, request, work, reporter)
@@ -63,7 +63,11 @@ class CandidateMaker:
         if self.signer:
             unsigned = await self.signer.sign(file.path, file.content_type, _origin(run, version_id, request, inputs))
             file = replace(file, info={**file.info, **_provenance(unsigned)})
-        return await self._store(run, version_id, request, file, inspection)
+        version = await self._store(run, version_id, request, file, inspection)
+        if request:
+            seconds = self.clock.monotonic() - began_at
+            metrics.generated(run.request.asset_kind, request.model.slug, seconds, version.media.duration_s)
+        return version
 
     async def _inspect(
         self, run: Run, request: CandidateRequest | None, file: CandidateFile, inputs: Inputs, work: Path

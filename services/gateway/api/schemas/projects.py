@@ -273,8 +273,18 @@ class Metrics(Resource):
     ratings_by_week: list[RatedWeek] = Field(
         description="The trend of the ratings: weeks with a rating, oldest first, at most the last 26."
     )
+    videos_generated: int = Field(description="The number of runs that generated a video.")
+    generation_seconds_per_5s: float | None = Field(
+        description="The mean seconds of generating 5 s of video, from when a worker took the run to its preview; "
+        "null: none generated yet."
+    )
+    met: dict[str, bool | None] = Field(
+        description="Whether each target is met, or null where there is nothing to measure yet.",
+        examples=[{"first_time_approval_rate": True, "generation_seconds_per_5s": None}],
+    )
     targets: dict[str, float] = Field(
-        description="The targets: minimums, except for regeneration_rate and seconds_to_film, which are maximums.",
+        description="The targets: minimums, except for regeneration_rate, seconds_to_film and "
+        "generation_seconds_per_5s, which are maximums.",
         examples=[{"first_time_approval_rate": 0.8, "regeneration_rate": 0.2, "seconds_to_film": 1800}],
     )
 
