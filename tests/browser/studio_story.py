@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.async_api import Browser, Page, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from tests.support.node import STUDIO
 from tests.support.system import System, start
 
 pytestmark = [pytest.mark.xdist_group("studio"), pytest.mark.timeout(600)]
@@ -54,8 +55,9 @@ async def page(browser: Browser, system: System) -> AsyncIterator[Page]:
     tab.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
     tab.on("pageerror", lambda e: complaints.append(str(e)))
     yield tab
+    quiet = getattr(tab, "quiet", True)
     await context.close()
-    assert complaints == []
+    assert not quiet or complaints == []
 
 
 async def test_from_photographs_to_a_downloaded_film(page: Page, photographs: list[Path], tmp_path: Path) -> None:
@@ -154,6 +156,138 @@ async def test_segments_are_reordered_by_keys(page: Page) -> None:
     await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
 
 
+async def test_an_order_is_taken_back_and_done_again(page: Page) -> None:
+    await _open_episode(page)
+    cards = page.locator("[data-card]")
+    order = await cards.evaluate_all("all => all.map(card => card.dataset.card)")
+    await cards.first.focus()
+    await page.keyboard.press("Alt+Shift+ArrowRight")
+    await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
+    await expect(page.get_by_role("button", name="Undo: Segment 1 moved to position 2.")).to_be_visible()
+    await page.keyboard.press("Control+z")
+    await expect(cards.first).to_have_attribute("data-card", order[0])
+    await page.keyboard.press("Control+Shift+Z")
+    await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
+    await page.reload()
+    await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
+
+
+async def test_the_palette_and_the_keys_lead_everywhere(page: Page) -> None:
+    await _open_episode(page)
+    episode = page.url
+    await page.get_by_label("Directions").focus()
+    await page.keyboard.type("gi?")  # text in a field is text
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.url == episode
+    await page.get_by_role("button", name="Reset").click()
+    await page.locator("[data-card]").first.focus()
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("ＳＥＴＴ")  # full-width letters find their ASCII ones
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+    await page.keyboard.press("g")
+    await page.keyboard.press("i")
+    await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
+
+
+async def test_two_versions_are_compared_on_one_clock(page: Page) -> None:
+    await _open_episode(page)
+    await page.locator("[data-card]").first.click()
+    if await page.get_by_text("v2 committed").count() == 0:
+        await page.locator("[data-card]").nth(1).click()
+    await page.get_by_text("Versions", exact=True).click()
+    await page.get_by_role("link", name="Compare versions: v1").click()
+    await expect(page.get_by_role("heading", name="What differs")).to_be_visible()
+    await expect(page.get_by_role("rowheader", name="Directions")).to_be_visible()
+    videos = page.locator("video")
+    await expect(videos).to_have_count(2)
+    await page.wait_for_function("[...document.querySelectorAll('video')].every(v => v.readyState >= 2)")
+    forward = page.get_by_role("button", name="One frame forward")
+    for step in range(1, 6):
+        await forward.click()
+        await expect(page.get_by_text(f"frame {step}", exact=False)).to_be_visible()
+        drift = await page.evaluate(
+            "(([a, b]) => Math.abs(a.currentTime - b.currentTime))(document.querySelectorAll('video'))"
+        )
+        assert drift < 0.5 / 24
+    for mode in ("Onion skin", "Difference", "Side by side", "Wipe"):
+        await page.keyboard.press("x")
+        await expect(page.get_by_role("button", name=mode)).to_have_attribute("aria-pressed", "true")
+    assert "m=wipe" in page.url
+
+
+async def test_the_committed_segments_play_as_a_film_without_a_gap(page: Page) -> None:
+    await _open_episode(page)
+    await page.get_by_role("button", name="Film", exact=True).click()
+    film = page.get_by_role("region", name="Film before compiling")
+    await page.wait_for_function("[...document.querySelectorAll('[data-film] video')].every(v => v.readyState >= 2)")
+    # What lies above at each animation frame: it always has a picture.
+    await page.evaluate(
+        """() => {
+          window.seen = { black: 0, most: 0 };
+          const look = () => {
+            const videos = [...document.querySelectorAll('[data-film] video')];
+            const above = videos.toSorted((a, b) => b.style.zIndex - a.style.zIndex)[0];
+            if (above && (above.readyState < 2 || above.style.opacity === '0')) window.seen.black++;
+            window.seen.most = Math.max(window.seen.most, document.querySelectorAll('video[src]').length);
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    await film.get_by_role("button", name="Play").click()
+    await expect(film.get_by_role("button", name="Pause")).to_be_visible()
+    await expect(film.get_by_role("button", name="Play")).to_be_visible()  # at its end
+    await expect(film.get_by_text("frame 239")).to_be_visible()  # two segments of 5 s at 24 frames a second
+    assert await page.evaluate("window.seen.black") == 0
+    assert await page.evaluate("window.seen.most") <= 3
+
+
+async def test_while_the_gateway_is_away_drafts_stay_and_nothing_is_missed(page: Page, system: System) -> None:
+    await _open_episode(page)
+    page.quiet = False  # type: ignore[attr-defined]  # the browser reports each connection that is refused
+    await page.get_by_label("Directions").fill(DIRECTIONS + "!")
+    await page.wait_for_function("Object.keys(sessionStorage).some(key => key.startsWith('retake-draft'))")
+    system.kill("gateway")
+    await expect(page.get_by_text("Offline since")).to_be_visible()
+    await expect(page.get_by_text("Live")).to_be_visible()
+    await expect(page.get_by_label("Directions")).to_have_value(DIRECTIONS + "!")
+    await page.reload()  # as after a crash of the tab
+    await expect(page.get_by_text("What you typed before the page was closed is back.")).to_be_visible()
+    await expect(page.get_by_label("Directions")).to_have_value(DIRECTIONS + "!")
+    assert await page.evaluate("JSON.stringify([localStorage, sessionStorage]).includes('Bearer')") is False
+
+
+@pytest.mark.usefixtures("node")
+@pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (360, "light")])
+async def test_no_screen_violates_a_rule_of_axe(page: Page, width: int, theme: Literal["dark", "light"]) -> None:
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    await _open_episode(page)
+    episode = page.url.split("?")[0]
+    project = episode.split("/e/")[0]
+    assert await _violations(page) == []
+    await page.locator("[data-card]").first.focus()
+    for key, opened in (("Control+k", "Search or do…"), ("?", "Keyboard shortcuts")):
+        await page.keyboard.press(key)
+        await expect(page.get_by_role("heading", name=opened)).to_be_visible()
+        assert await _violations(page) == [], opened
+        await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+a")
+    await expect(page.get_by_text("2 segments selected")).to_be_visible()
+    assert await _violations(page) == []
+    tabs = ("general", "characters", "defaults", "members", "spend", "metrics", "browser")
+    places = ["/", project, episode + "/film", "/inbox", project + "/import", project + "/activity", "/nowhere"]
+    for address in [*places, *(f"{project}/settings/{tab}" for tab in tabs)]:
+        await page.goto(address)
+        await expect(page.locator("h1").first).to_be_attached()
+        await expect(page.get_by_role("status")).to_have_count(0)
+        assert await _violations(page) == [], address
+
+
 @pytest.mark.parametrize("width", [360, 768, 1440])
 async def test_no_screen_scrolls_sideways(page: Page, width: int) -> None:
     await page.set_viewport_size({"width": width, "height": 800})
@@ -184,6 +318,13 @@ async def _open_episode(page: Page) -> None:
     await page.get_by_role("link", name="Harbour").click()
     await page.get_by_role("link", name="Two lights").click()
     await expect(page.get_by_text("Live")).to_be_visible()
+
+
+async def _violations(page: Page) -> list[str]:
+    """What axe-core objects to on the page as it is now."""
+    await page.evaluate((STUDIO / "node_modules" / "axe-core" / "axe.min.js").read_text())
+    found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{v['id']}: {n['html'][:200]}: {n.get('failureSummary')}" for v in found["violations"] for n in v["nodes"]]
 
 
 def _object(link: str | None) -> str:

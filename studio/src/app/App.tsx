@@ -63,7 +63,7 @@ function Shell() {
       <Header />
       <main className={css.main}>
         <SignInGate>
-          <Suspense fallback={<Skeleton label={words.loading} lines={8} />}>
+          <Suspense fallback={<Skeleton page label={words.loading} lines={8} />}>
             <Switch>
               <Route path="/">
                 <ProjectsScreen />
@@ -94,7 +94,7 @@ function Shell() {
                 {({ project, episode }) => <EpisodeRoute projectId={project} episodeId={episode} />}
               </Route>
               <Route>
-                <Empty title={words.notFound}>
+                <Empty page title={words.notFound}>
                   <Link href={routes.projects()}>{words.backToProjects}</Link>
                 </Empty>
               </Route>
@@ -137,7 +137,7 @@ function Header() {
         </Button>
         <Button
           look="quiet"
-          className={css.long}
+          className={css.wide}
           aria-label={redoable ? `${words.redo}: ${redoable.label}` : words.redo}
           title={redoable ? `${words.redo}: ${redoable.label} (Ctrl Shift Z)` : words.redo}
           disabledReason={redoable ? null : words.nothingToUndo}
@@ -192,12 +192,12 @@ function EpisodeRoute({ projectId, episodeId }: { readonly projectId: string; re
   });
   if (project.error) {
     return (
-      <Empty title={words.notFound} hint={words.notFoundHint}>
+      <Empty page title={words.notFound} hint={words.notFoundHint}>
         <Link href={routes.projects()}>{words.backToProjects}</Link>
       </Empty>
     );
   }
-  if (!project.data) return <Skeleton label={words.loading} lines={12} />;
+  if (!project.data) return <Skeleton page label={words.loading} lines={12} />;
   return <EpisodeScreen projectId={projectId} episodeId={episodeId} role={project.data.my_role} />;
 }
 
@@ -241,7 +241,7 @@ function SignInGate({ children }: { readonly children: React.ReactNode }) {
       </Dialog>
     );
   }
-  if (!ready) return <Skeleton label={words.loading} lines={8} />;
+  if (!ready) return <Skeleton page label={words.loading} lines={8} />;
   return (
     <>
       {signIn === "signed-out" ? <Notice tone="warn">{words.signedOut}</Notice> : null}

@@ -129,7 +129,7 @@ export function PaletteButton() {
   const words = useWords();
   const registry = useContext(Context);
   return (
-    <Button className={css.palette} aria-label={words.palette} onClick={() => registry?.open()}>
+    <Button className={css.palette} onClick={() => registry?.open()}>
       <Search size={16} aria-hidden className={css.icon} />
       <span className={css.long}>{words.palette}</span> <kbd>Ctrl K</kbd>
     </Button>

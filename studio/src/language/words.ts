@@ -401,6 +401,9 @@ export const en = {
   bulkApproveHint:
     "Every preview that waits in these segments is approved as it is. Watch them first: the inbox leads through them.",
   bulkDone: (what: string, done: number, all: number) => `${what}: ${done} of ${all} done`,
+  draftRestored: "What you typed before the page was closed is back.",
+  offlineNoDecision: "Offline. A decision needs the gateway; nothing is sent later by itself.",
+  loopBetween: (from: number, to: number) => `Loop, frames ${from} to ${to}`,
   more: "More",
   retryIn: (seconds: number) => `The gateway is busy. Trying again in ${seconds} s.`,
   editElsewhere: "Somebody else changed this. Their text is shown; yours is kept below.",

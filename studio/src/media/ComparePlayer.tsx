@@ -333,11 +333,11 @@ function Videos({
         </span>
         <span className={ui.row}>
           {words.offset}
-          <Button aria-label={words.offsetLess} onClick={() => setOffset((o) => o - 1)}>
+          <Button aria-label={`−1: ${words.offsetLess}`} onClick={() => setOffset((o) => o - 1)}>
             −1
           </Button>
           <output className={css.time}>{offset}</output>
-          <Button aria-label={words.offsetMore} onClick={() => setOffset((o) => o + 1)}>
+          <Button aria-label={`+1: ${words.offsetMore}`} onClick={() => setOffset((o) => o + 1)}>
             +1
           </Button>
         </span>

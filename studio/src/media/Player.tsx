@@ -107,6 +107,10 @@ function VideoPlayer({
   const [loop, setLoop] = useState(false);
   const [muted, setMuted] = useState(false);
   const [speed, setSpeed] = useState(1);
+  /** Frames between which it is played again and again; null: none chosen. */
+  const [range, setRange] = useState<{ readonly from: number; readonly to: number } | null>(null);
+  const looped = useRef(range);
+  looped.current = range;
   const fps = media.fps ?? 24;
   const [duration, setDuration] = useState(media.duration ?? 0);
 
@@ -115,6 +119,10 @@ function VideoPlayer({
     if (element === null || source === null) return;
     const present = (n: number, seconds: number) => {
       frame.current = n;
+      const between = looped.current;
+      if (between !== null && !element.paused && (n >= between.to || n < between.from)) {
+        watched.current?.seekFrame(between.from);
+      }
       if (slider.current) {
         slider.current.value = String(n);
         const all = (element.duration || duration).toFixed(2);
@@ -151,11 +159,29 @@ function VideoPlayer({
   );
 
   const last = Math.max(1, Math.round(duration * fps) - 1);
+  const setRate = (rate: number) => {
+    setSpeed(rate);
+    if (video.current) video.current.playbackRate = rate;
+  };
+  const faster = (by: 1 | -1) => {
+    const at = SPEEDS.findIndex((s) => s === speed);
+    setRate(SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, at + by))] ?? 1);
+  };
+  /** J a second back, K pause, L play, and faster each time; a video plays backwards in no browser. */
+  const shuttle = (key: string) => {
+    const element = video.current;
+    if (element === null) return;
+    if (key === "k") element.pause();
+    else if (key === "j") step(-Math.round(fps));
+    else if (element.paused) toggle();
+    else faster(1);
+  };
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const onControl = event.target instanceof HTMLButtonElement || event.target instanceof HTMLSelectElement;
     const seconds = Math.round(fps) * (event.shiftKey ? 5 : 1);
     const onSlider = event.target === slider.current;
+    const inDialog = event.currentTarget.closest("dialog") !== null;
     switch (event.key) {
       case " ":
         if (onControl) return;
@@ -174,6 +200,31 @@ function VideoPlayer({
       case "ArrowRight":
         if (onSlider && !event.shiftKey) step(1);
         else step(seconds);
+        break;
+      case "i":
+      case "I":
+        setRange({ from: frame.current, to: range?.to ?? last });
+        break;
+      case "o":
+      case "O":
+        setRange({ from: range?.from ?? 0, to: frame.current });
+        break;
+      case "\\":
+        setRange(null);
+        break;
+      case "-":
+      case "=":
+        faster(event.key === "=" ? 1 : -1);
+        break;
+      case "j":
+      case "J":
+      case "k":
+      case "K":
+      case "l":
+      case "L":
+        // In the preview these lead to the next and the previous one.
+        if (inDialog) return;
+        shuttle(event.key.toLowerCase());
         break;
       case "Home":
         watched.current?.seekFrame(0);
@@ -210,7 +261,7 @@ function VideoPlayer({
           className={css.video}
           hidden={broken}
           poster={media.poster ?? undefined}
-          loop={loop}
+          loop={loop || range !== null}
           muted={muted}
           playsInline
           preload="metadata"
@@ -269,6 +320,11 @@ function VideoPlayer({
         <span className={css.time}>
           <span ref={counter} /> / {timecode(duration, fps)}
         </span>
+        {range ? (
+          <Button look="quiet" title="\" onClick={() => setRange(null)}>
+            {words.loopBetween(range.from, range.to)} ×
+          </Button>
+        ) : null}
         <Button
           look="quiet"
           aria-pressed={loop}
@@ -289,9 +345,7 @@ function VideoPlayer({
           aria-label={words.speed}
           value={speed}
           onChange={(event) => {
-            const next = Number(event.currentTarget.value);
-            setSpeed(next);
-            if (video.current) video.current.playbackRate = next;
+            setRate(Number(event.currentTarget.value));
           }}
         >
           {SPEEDS.map((s) => (

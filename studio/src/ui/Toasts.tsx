@@ -52,7 +52,7 @@ function Shown({
   const { id, action } = toast;
   const over = useRef(false);
   useEffect(() => {
-    // One that the pointer is over, or that has the focus, is being read.
+    // One whose button the pointer is over, or that has the focus, is being used.
     const timer = setInterval(() => {
       if (!over.current) onClose(id);
     }, SHOWN_MS);

@@ -121,10 +121,21 @@ export function SelectField({
   );
 }
 
-export function Empty({ title, hint, children }: { title: string; hint?: string; children?: ReactNode }) {
+/** Nothing to show, and what to do about it. `page`: it is all that the page shows, so its title is the heading. */
+export function Empty({
+  title,
+  hint,
+  page = false,
+  children,
+}: {
+  readonly title: string;
+  readonly hint?: string;
+  readonly page?: boolean;
+  readonly children?: ReactNode;
+}) {
   return (
     <div className={css.empty}>
-      <strong>{title}</strong>
+      {page ? <h1>{title}</h1> : <strong>{title}</strong>}
       {hint ? <p>{hint}</p> : null}
       {children}
     </div>
@@ -148,10 +159,19 @@ export function Notice({
   );
 }
 
-/** A placeholder of the final size, so that nothing moves when the content comes. */
-export function Skeleton({ label, lines = 3 }: { label: string; lines?: number }) {
+/** A placeholder of the final size, so that nothing moves when the content comes. `page`: nothing else is shown. */
+export function Skeleton({
+  label,
+  lines = 3,
+  page = false,
+}: {
+  readonly label: string;
+  readonly lines?: number;
+  readonly page?: boolean;
+}) {
   return (
     <div role="status" aria-label={label} className={css.stack}>
+      {page ? <h1 className={css.hiddenText}>{label}</h1> : null}
       {Array.from({ length: lines }, (_, n) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the lines are alike and never move
         <div key={n} className={css.skeleton}>

@@ -40,11 +40,11 @@ export function CompareScreen({ projectId, episodeId, assetId }: CompareScreenPr
     });
   const back = routes.episode(projectId, episodeId, { s: a?.segment_id ?? undefined, k: a?.kind });
 
-  if (versions.isPending) return <Skeleton label={words.loading} lines={10} />;
+  if (versions.isPending) return <Skeleton page label={words.loading} lines={10} />;
   if (versions.error) return <Notice tone="bad">{versions.error.message}</Notice>;
   if (!a || !b) {
     return (
-      <Empty title={words.compareNeedsTwo}>
+      <Empty page title={words.compareNeedsTwo}>
         <Link href={back}>{words.timeline}</Link>
       </Empty>
     );
@@ -100,7 +100,7 @@ function Differences({ assetId, a, b }: VersionProps & { readonly assetId: strin
     enabled: a.id !== b.id,
   });
   if (comparison.error) return <Notice tone="bad">{comparison.error.message}</Notice>;
-  if (comparison.isPending && a.id !== b.id) return <Skeleton label={words.loading} />;
+  if (comparison.isPending && a.id !== b.id) return <Skeleton page label={words.loading} />;
   const differences = comparison.data ?? [];
   return (
     <section className={ui.stack}>

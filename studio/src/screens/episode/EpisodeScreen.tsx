@@ -92,9 +92,11 @@ function Episode() {
   }, [feed, missing, search.review]);
 
   if (problem && !episode) {
-    return <Empty title={problem.status === 404 ? words.notFound : problem.title} hint={problem.message} />;
+    return (
+      <Empty page title={problem.status === 404 ? words.notFound : problem.title} hint={problem.message} />
+    );
   }
-  if (!episode || !order) return <Skeleton label={words.loading} lines={12} />;
+  if (!episode || !order) return <Skeleton page label={words.loading} lines={12} />;
   return (
     <div className={css.episode}>
       <header className={css.header}>

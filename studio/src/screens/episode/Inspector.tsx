@@ -6,6 +6,7 @@ import { Problem } from "../../api/problems";
 import { useApp, useWords } from "../../app/context";
 import { useModels } from "../../app/useModels";
 import { type AssetGenerationFlow, useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
+import { useKeptDraft } from "../../editing/useKeptDraft";
 import { length, score } from "../../language/format";
 import type { Cell, Kind } from "../../live/board";
 import { propertiesOf, SchemaForm, type Values } from "../../ui/SchemaForm";
@@ -97,12 +98,13 @@ interface AssetEditorProps {
 
 function AssetEditor({ assetId, kind, segment, onReview, onStartingImage }: AssetEditorProps) {
   const words = useWords();
-  const { language, announce } = useApp();
+  const { language, announce, toast } = useApp();
   const { flows, feed, role } = useEpisode();
   const flow = useAssetGenerationFlow(flows, feed, assetId);
   const asset = useEpisodeKey<Schemas["Asset"]>(`asset:${assetId}`);
   const cell = useEpisodeKey<Cell>(`cell:${assetId}`);
   const [variants, setVariants] = useState(1);
+  useKeptDraft(assetId, flow, () => toast(words.draftRestored));
   useLeaving(flow);
   const models = useModels();
   if (flow === null || !asset) return null;

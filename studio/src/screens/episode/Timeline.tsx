@@ -204,16 +204,6 @@ const Card = memo(function Card(props: CardProps) {
   const poster = segment.thumbnail_url ?? image?.committed?.thumbnail_url ?? null;
   const place = segment.scene_info.location ?? segment.scene_info.description ?? "";
   const duration = segment.duration ?? segment.target_duration ?? 0;
-  const look = cell ? words.looks[cell.look] : words.looks.nothing;
-  const name = [
-    index + 1,
-    place,
-    `${duration.toFixed(1)} s`,
-    `${words.video} ${look}`,
-    cell?.stale ? words.stale : "",
-  ]
-    .filter(Boolean)
-    .join(", ");
   return (
     <li
       className={classes(css.card, dragged && css.dragged)}
@@ -228,7 +218,6 @@ const Card = memo(function Card(props: CardProps) {
         className={css.cardButton}
         data-card={segmentId}
         aria-current={selected || undefined}
-        aria-label={name}
         tabIndex={tabbable ? 0 : -1}
         onClick={(event) =>
           onChoose(segmentId, event.shiftKey ? "range" : event.ctrlKey || event.metaKey ? "toggle" : "one")
@@ -243,7 +232,12 @@ const Card = memo(function Card(props: CardProps) {
           <b>{index + 1}</b> {place}
         </span>
         <span className={css.cardFoot}>
-          {cell ? <LookBadge cell={cell} /> : null}
+          {cell ? (
+            <span>
+              <span className={ui.hiddenText}>{words.video} </span>
+              <LookBadge cell={cell} />
+            </span>
+          ) : null}
           <span>{duration.toFixed(1)} s</span>
         </span>
         {cell?.look === "working" ? (

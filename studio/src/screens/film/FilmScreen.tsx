@@ -37,7 +37,7 @@ export function FilmScreen({
     refetchInterval: (query) =>
       query.state.data?.some((f) => f.status === "pending" || f.status === "processing") ? 1000 : false,
   });
-  if (films.isPending) return <Skeleton label={words.loading} lines={8} />;
+  if (films.isPending) return <Skeleton page label={words.loading} lines={8} />;
   if (films.error) return <Notice tone="bad">{films.error.message}</Notice>;
   const made = films.data.filter((f) => f.status === "completed" && !f.gone);
   const film = made.find((f) => f.id === chosen) ?? made[0];

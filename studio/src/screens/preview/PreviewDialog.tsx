@@ -16,6 +16,7 @@ import { useInbox } from "../../app/useInbox";
 import { useAssetGenerationFlow } from "../../editing/useAssetGenerationFlow";
 import { clock, money, score } from "../../language/format";
 import type { Cell, Look } from "../../live/board";
+import type { Connection } from "../../live/sse";
 import { ComparePlayer } from "../../media/ComparePlayer";
 import type { CompareMode } from "../../media/compare";
 import { Player } from "../../media/Player";
@@ -83,7 +84,16 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
   const name = `${place}, ${what}`;
   const mayDecide = atLeast(role, "reviewer");
   const mayEdit = atLeast(role, "editor");
-  const blocked = !mayDecide ? words.mayNotDecide : flow?.canDecide ? null : words.looks.committing;
+  const connection = useEpisodeKey<Connection>("connection");
+  // A decision is never kept for later: by then the preview may be another, or decided on.
+  const offline = connection?.state === "waiting" || connection?.state === "refused";
+  const blocked = !mayDecide
+    ? words.mayNotDecide
+    : offline
+      ? words.offlineNoDecision
+      : flow?.canDecide
+        ? null
+        : words.looks.committing;
   const suggested = Object.fromEntries(Object.entries(changes).filter(([, text]) => text.trim() !== ""));
   const hasChanges = Object.keys(suggested).length > 0;
 
@@ -314,6 +324,7 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
           </fieldset>
         ) : null}
 
+        {offline ? <Notice tone="warn">{words.offlineNoDecision}</Notice> : null}
         <footer className={css.actions}>
           {panel === "reject" ? (
             <>

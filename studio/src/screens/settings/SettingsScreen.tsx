@@ -36,12 +36,12 @@ export function SettingsScreen({
   const shown = TABS.find((t) => t === tab) ?? "general";
   if (project.error) {
     return (
-      <Empty title={words.notFound} hint={project.error.message}>
+      <Empty page title={words.notFound} hint={project.error.message}>
         <Link href={routes.projects()}>{words.backToProjects}</Link>
       </Empty>
     );
   }
-  if (!project.data) return <Skeleton label={words.loading} lines={10} />;
+  if (!project.data) return <Skeleton page label={words.loading} lines={10} />;
   return (
     <div className={css.settings}>
       <header className={`${ui.row} ${ui.spread}`}>
