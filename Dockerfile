@@ -10,6 +10,10 @@ RUN python3 -m venv /opt/retake \
         --no-deps --require-hashes --only-binary=:all: -r /tmp/requirements-service.lock \
     && /opt/retake/bin/python -m pip uninstall --quiet --yes pip setuptools \
     && /opt/retake/bin/python -m compileall -q -j 0 /opt/retake/lib
+ARG VERSION=0.1.0
+# The bill of materials: what was installed here, and the base's own packages.
+COPY deploy/images/sbom.py /tmp/
+RUN python3 /tmp/sbom.py --version "${VERSION}" --python /opt/retake/lib/python3*/site-packages > /tmp/sbom.cdx.json
 
 FROM ${BASE}
 ARG VERSION=0.1.0
@@ -28,6 +32,7 @@ WORKDIR /app
 RUN mkdir /work /signing && chown 10001:10001 /work /signing
 COPY --from=packages /opt/retake /opt/retake
 COPY LICENSE THIRD-PARTY-NOTICES.md /licenses/
+COPY --from=packages /tmp/sbom.cdx.json /licenses/
 COPY shared /app/shared
 COPY services/__init__.py /app/services/
 RUN python -m compileall -q /app

@@ -31,6 +31,7 @@ def _cluster_id() -> str:
 VARIABLES: Final[dict[str, Callable[[], str]]] = {
     "KAFKA_CLUSTER_ID": _cluster_id,
     "POSTGRES_PASSWORD": _secret,
+    "GRAFANA_PASSWORD": _secret,
     "GATEWAY_PASSWORD": _secret,
     "GENERATOR_PASSWORD": _secret,
     "REVIEW_PASSWORD": _secret,

@@ -32,12 +32,16 @@ from shared.contracts.topics import (
 )
 
 COMPONENTS: Final = Path(__file__).parent / "components"
+COMPOSE: Final = Path(__file__).parents[1] / "compose"
 API: Final = "kafka.strimzi.io/v1"
 CLUSTER: Final = "retake"
 OPERATOR: Final = "retake-operator"
 REPLICAS: Final = 3
 IN_SYNC: Final = 2
 _HEADER: Final = "# Generated from shared/contracts/topics.py by `make contracts`; do not edit.\n"
+_RULES_HEADER: Final = (
+    "# Generated from deploy/k8s/components/monitoring/rules.yaml by `make contracts`; do not edit.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,14 @@ def files() -> dict[Path, str]:
     return {
         COMPONENTS / "strimzi" / "topics.yaml": _HEADER + _yaml(topic_resources()),
         COMPONENTS / "strimzi-users" / "users.yaml": _HEADER + _yaml(user_resources()),
+        COMPOSE / "observability" / "rules.yaml": _RULES_HEADER + yaml.safe_dump(_rules(), sort_keys=False, width=120),
     } | {COMPONENTS / "monitoring" / "dashboards" / f"{name}.json": as_json(name) for name in DASHBOARDS}
+
+
+def _rules() -> dict[str, Any]:
+    """The alerts as Prometheus reads them without its operator."""
+    found: dict[str, Any] = yaml.safe_load((COMPONENTS / "monitoring" / "rules.yaml").read_text())["spec"]
+    return found
 
 
 def _yaml(resources: list[dict[str, Any]]) -> str:

@@ -67,3 +67,20 @@ def test_names_in_compose_exist() -> None:
 
 def test_the_databases_script_is_valid_shell() -> None:
     subprocess.run(["/bin/sh", "-n", str(ROOT / "deploy/compose/databases.sh")], check=True)
+
+
+def test_prometheus_scrapes_every_service_where_its_metrics_are() -> None:
+    folder = ROOT / "deploy/compose/observability"
+    (job,) = yaml.safe_load((folder / "prometheus.yaml").read_text())["scrape_configs"]
+    (group,) = job["static_configs"]
+    operations = COMPOSE["services"]["gateway"]["environment"]["GATEWAY_OPERATIONS_PORT"]
+    ports = {s.value: "8000" for s in Service} | {"gateway": operations}
+    assert {tuple(target.split(":")) for target in group["targets"]} == set(ports.items())
+    assert group["labels"]["namespace"], "the dashboards choose by it"
+    (source,) = yaml.safe_load((folder / "grafana/sources.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+
+
+def test_observability_is_not_started_unless_asked_for() -> None:
+    assert {n for n, s in COMPOSE["services"].items() if "profiles" in s} == {"prometheus", "grafana"}
+    assert {tuple(COMPOSE["services"][n]["profiles"]) for n in ("prometheus", "grafana")} == {("observability",)}
