@@ -1,60 +1,22 @@
-"""A relay whose process is stopped, as if its machine vanished: another takes over, the stale one sends nothing."""
+"""A relay whose process is stopped or killed: another takes over, the stale one sends nothing."""
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from shared.contracts.topics import Service
 from shared.core.clock import SystemClock
 from shared.messaging.broker import producer_of, publishing_broker
-from shared.messaging.events import Message
 from shared.messaging.lease import LeaseLost, fence
 from shared.messaging.relay import Relay
-from tests.support import events
 from tests.support.brokers import EmbeddedBroker, client_of
-from tests.support.messaging import Side, everything_on, header, side
+from tests.support.messaging import everything_on, header, side
+from tests.support.relays import SILENCE_S, TOPIC, has_holder, previews, relay_process, token_is
 from tests.support.waiting import eventually, holds
-
-ROOT: Final = Path(__file__).resolve().parents[2]
-SILENCE_S: Final = 15.0
-TOPIC: Final = "preview-ready"
-RELAY: Final = """
-import asyncio, sys
-from shared.contracts.topics import Service
-from shared.core.clock import SystemClock
-from shared.messaging.broker import BrokerConfig
-from shared.messaging.relay import Relay
-
-async def run() -> None:
-    async with Relay(BrokerConfig(sys.argv[1], Service.GENERATOR, True), sys.argv[2], clock=SystemClock()):
-        await asyncio.Event().wait()
-
-asyncio.run(run())
-"""
-
-
-@asynccontextmanager
-async def relay_process(broker: EmbeddedBroker, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", RELAY, broker.bootstrap, url, cwd=ROOT)
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.wait()
-
-
-def previews(count: int) -> list[Message[Any]]:
-    return [events.message(events.preview_ready()) for _ in range(count)]
 
 
 async def test_a_stopped_holder_is_replaced_in_time_and_publishes_nothing_when_it_wakes_up(
@@ -82,10 +44,7 @@ async def test_a_stopped_holder_is_replaced_in_time_and_publishes_nothing_when_i
             await generator.publish(last)
             await eventually(published)
 
-            async def second_holds_it() -> bool:
-                return bool(await generator.pool.fetchval("select token from relay_lease") == token + 1)
-
-            await holds(second_holds_it, during=5)
+            await holds(lambda: token_is(generator, token + 1), during=5)
     assert silence <= SILENCE_S
     there = [header(r, "ce_id") for r in await everything_on(embedded_broker, TOPIC)]
     assert sorted(map(str, there)) == sorted(m.envelope.id for m in [*before, *after, *last]), "nothing comes twice"
@@ -97,20 +56,12 @@ async def test_a_killed_holder_is_replaced_at_once(
     """Its session ends with its process: nobody waits for the end of the lease."""
     url = await fresh_database("generator")
     async with side(Service.GENERATOR, url) as generator, relay_process(embedded_broker, url) as first:
-        await eventually(lambda: _has_holder(generator), what="the first relay to be active")
+        await eventually(lambda: has_holder(generator), what="the first relay to be active")
         async with Relay(client_of(embedded_broker, Service.GENERATOR), url, clock=SystemClock()):
             first.kill()
             killed = time.monotonic()
-            await eventually(lambda: _token_is(generator, 2), what="the second relay to be active")
+            await eventually(lambda: token_is(generator, 2), what="the second relay to be active")
             assert time.monotonic() - killed < 5
-
-
-async def _has_holder(side: Side) -> bool:
-    return bool(await side.pool.fetchval("select token from relay_lease"))
-
-
-async def _token_is(side: Side, token: int) -> bool:
-    return bool(await side.pool.fetchval("select token from relay_lease") == token)
 
 
 async def test_what_waits_in_the_buffer_of_a_producer_is_not_sent_after_the_lease(
