@@ -433,7 +433,7 @@ async def test_any_order_of_events_leads_to_the_same_end(w: GatewayHarness, seed
     """Shuffled and repeated deliveries, a person who approves, rejects and lets expire: no lock stays held, what is
     shown is what the other services know, and the log has neither gaps nor contradictions."""
     chance = random.Random(seed)
-    w.services.fails = lambda r: random.Random(f"{seed}{r.segment_id}{r.asset_kind}").random() < 0.15
+    w.services.fails = lambda r: random.Random(f"{seed}{r.segment_number}{r.asset_kind}").random() < 0.15
     caller = await w.project()
     episode = await w.episode(caller, 3, directions={"music": "Calm"})
     mode = chance.choice(["sequential", "parallel"])

@@ -1,4 +1,4 @@
-"""The gateway as a separate process without a broker: the events that it publishes stay in its outbox."""
+"""The gateway as a separate process. Without a broker, the events that it publishes stay in its outbox."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ START_S = 90
 
 @asynccontextmanager
 async def process(
-    database_url: str, folder: Path, port: int | None = None
+    database_url: str, folder: Path, port: int | None = None, kafka: str = NOWHERE
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """The process and its port. The process is killed at the end if it is still running."""
     port = port or free_port()
     env = os.environ | {
         "GATEWAY_DATABASE_URL": database_url,
-        "GATEWAY_KAFKA_BOOTSTRAP": NOWHERE,
+        "GATEWAY_KAFKA_BOOTSTRAP": kafka,
         "GATEWAY_PORT": str(port),
         "GATEWAY_OBJECTS_URL": f"file://{folder}/objects",
         "GATEWAY_JWT_SECRET": SECRET,

@@ -14,6 +14,7 @@ from tests.support.http_client import photograph
 from tests.support.storm.caller import Caller
 
 TEAM: Final = 4
+PREPARED_S: Final = 180.0
 SEGMENTS: Final = 3
 MOST_SEGMENTS: Final = 5
 THINK_S: Final = (0.1, 1.5)
@@ -43,8 +44,9 @@ def teams(
     return made
 
 
-async def settle_in(team: Team) -> None:
-    """A project with an episode that is being generated; its first member invites the others."""
+async def settle_in(team: Team, *, prepared: bool) -> None:
+    """A project with an episode that is being generated (`prepared`: that is generated); its first member invites the
+    others."""
     owner = team.members[0]
     for member in team.members:
         await member.get("/me")
@@ -77,7 +79,7 @@ async def work(team: Team, caller: Caller, until: Callable[[], bool]) -> None:
 
 
 async def _generate(team: Team, caller: Caller) -> None:
-    asset = await _asset(team, caller, ("starting_image", "starting_image", "video"))
+    asset = await _asset(team, caller, ("starting_image", "video", "video"))
     if asset:
         body: dict[str, Any] = {"directions": f"Fog over the harbour, zoom in ({caller.dice.getrandbits(32):08x})"}
         if asset["kind"] != "video":
@@ -175,7 +177,9 @@ async def _pry(team: Team, caller: Caller) -> None:
 async def _asset(team: Team, caller: Caller, kinds: Sequence[str]) -> Any:
     kind = caller.dice.choice(kinds)
     episode = await caller.get(f"/episodes/{team.episode_id}")
-    found = [asset for asset in (episode or {"assets": []})["assets"] if asset["kind"] == kind]
+    assets = (episode or {"assets": []})["assets"]
+    with_image = {asset["segment_id"] for asset in assets if asset["kind"] == "starting_image" and asset["committed"]}
+    found = [a for a in assets if a["kind"] == kind and (kind != "video" or a["segment_id"] in with_image)]
     return caller.dice.choice(found) if found else None
 
 
@@ -183,11 +187,11 @@ ACTS: Final[dict[Callable[[Team, Caller], Awaitable[None]], int]] = {
     _generate: 6,
     _decide: 8,
     _upload: 1,
-    _batch: 2,
+    _batch: 1,
     _steer_batch: 1,
     _reorder: 1,
     _change_segments: 1,
-    _compile: 2,
+    _compile: 3,
     _cancel: 1,
     _roll_back: 1,
     _pry: 1,

@@ -29,13 +29,15 @@ EVERY_S: Final = 10.0
 
 @dataclass(frozen=True)
 class Storm:
-    """`settle_s`: how long everything may take to end after the last fault."""
+    """`settle_s`: how long everything may take to end after the last fault. `prepared`: there are films to make from the
+    first fault on."""
 
     seconds: float
     seed: int
     replicas: int = 1
     clients: int = 20
     settle_s: float = 240.0
+    prepared: bool = True
 
 
 @dataclass
@@ -54,7 +56,7 @@ async def run(storm: Storm, folder: Path, broker: ApacheBroker, tell: Callable[[
     ):
         teams = clients.teams(storm.clients, system.token, system.gateways, http, storm.seed)
         await system.calm()
-        await asyncio.gather(*(clients.settle_in(team) for team in teams))
+        await asyncio.gather(*(clients.settle_in(team, prepared=storm.prepared) for team in teams))
         readers = _readers(teams, system, storm.seed)
         reading = [asyncio.create_task(reader.run(http)) for reader in readers]
         try:
