@@ -47,6 +47,10 @@ upgrade: $(VENV)/.dev ## Upgrade from the last release and roll back, with films
 storm: $(VENV)/.dev ## Kill, pause and restart everything while 20 clients work, then prove the invariants (ARGS='--minutes 10 --seed 7')
 	nice $(BIN)/python -m tests.support.storm $(ARGS)
 
+.PHONY: faults
+faults: $(VENV)/.dev ## Inflict the faults that take minutes: a vanished machine, a broker away, a lock that is held
+	$(BIN)/python -m pytest tests/faults/long_*.py $(ARGS)
+
 fuzz: $(VENV)/.dev ## Fuzz every parser, then the HTTP API by its OpenAPI document, for minutes (ARGS='--seeds 1 2')
 	RETAKE_FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/unit/fuzz --timeout 3600
 	$(BIN)/python -m tests.support.fuzzing $(ARGS)

@@ -27,6 +27,8 @@ from tests.support.brokers import EmbeddedBroker
 from tests.support.messaging import raw_producer
 from tests.support.waiting import answers_http, eventually
 
+FILMS = 4
+
 
 @asynccontextmanager
 async def compiler(environment: dict[str, str]) -> AsyncIterator[psutil.Process]:
@@ -96,14 +98,66 @@ async def test_a_killed_compiler_leaves_nothing_and_its_film_is_finished(
             await eventually(lambda: _has_ended(encoder), what="the end of ffmpeg")
         assert _leftovers(work)
         async with compiler(environment):
-            await eventually(lambda: _state(database, "completed"), within=60, every=0.2, what="the film")
-            await eventually(lambda: _is_idle(database), within=60, every=0.2, what="its signing")
+            await eventually(lambda: _state(database, "completed"), within=200, every=0.2, what="the film")
+            await eventually(lambda: _is_idle(database), within=100, every=0.2, what="its signing")
             await eventually(lambda: not _leftovers(work), what="an empty scratch folder")
         film, _signed = sorted((tmp_path / "objects" / "compiler" / "films").rglob("*.mp4"))  # ids sort by time
         assert films.watch(film, 24).pts == list(range(144))
         assert not _leftovers(work)
     finally:
         await database.close()
+
+
+async def test_a_compiler_that_is_replaced_under_load_finishes_or_hands_over_each_film(
+    fresh_database: FreshDatabase, embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    """SIGTERM while films render: the other replica takes over what the first one gives back; each is made once."""
+    url, objects = await fresh_database("compiler"), f"file://{tmp_path}/objects"
+    shared = {
+        "COMPILER_DATABASE_URL": url,
+        "COMPILER_KAFKA_BOOTSTRAP": embedded_broker.bootstrap,
+        "COMPILER_KAFKA_EMBEDDED": "true",
+        "COMPILER_OBJECTS_URL": objects,
+    }
+    sources = [films.video(tmp_path / f"{n}.mp4", seconds=2, size="640x360", hue=90 * n) for n in range(FILMS)]
+    async with open_objects(objects, Service.GENERATOR) as generator:
+        refs = [await generator.own.put_file(f"versions/{new_id()}/content.mp4", s, "video/mp4") for s in sources]
+    requests = [
+        events.compile_requested(
+            items=[CompileItem(segment_id=new_id(), number=1, video=events.pinned(object=ref))],
+            output=Output(width=640, height=360, fps=24, fit=Fit.PAD),
+            expires_at=datetime.now(UTC) + timedelta(hours=1),
+        )
+        for ref in refs
+    ]
+    database = await asyncpg.connect(url)
+    try:
+        async with compiler(shared | {"COMPILER_WORK_DIR": str(tmp_path / "second")}):
+            async with compiler(shared | {"COMPILER_WORK_DIR": str(tmp_path / "first")}) as first:
+                for request in requests:
+                    await _send(embedded_broker, request)
+                await eventually(lambda: _works(database), what="a compiler at work")
+                first.terminate()
+            await eventually(lambda: _all_completed(database), within=200, every=0.2, what="every film")
+            await eventually(lambda: _is_idle(database), within=100, every=0.2, what="their signing")
+        assert not _leftovers(tmp_path / "first")
+        assert await database.fetchval("select count(*) from compilations") == FILMS
+        told = await database.fetch(
+            """select body::jsonb ->> 'compilation_id' as film from outbox
+               where topic = 'film-updated' and body::jsonb ->> 'state' in ('completed', 'failed')
+               and coalesce(body::jsonb ->> 'provenance', 'pending') = 'pending'"""
+        )
+        assert sorted(row["film"] for row in told) == sorted(r.compilation_id for r in requests), "each once"
+    finally:
+        await database.close()
+
+
+async def _works(database: asyncpg.Connection) -> bool:
+    return bool(await database.fetchval("select count(*) from jobs where token is not null"))
+
+
+async def _all_completed(database: asyncpg.Connection) -> bool:
+    return bool(await database.fetchval("select count(*) = $1 from compilations where state = 'completed'", FILMS))
 
 
 def _has_ended(process: psutil.Process) -> bool:

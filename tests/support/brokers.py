@@ -30,6 +30,7 @@ from tests.support.waiting import eventually
 TOPIC_NAMES: Final = [*TOPICS, *(dead_letter_topic(s) for s in Service)]
 APACHE_PARTITIONS: Final = 4
 STOP_S: Final = 5.0
+READY_S: Final = 200.0  # 4 s on two idle cores
 
 
 class RunningBroker(Protocol):
@@ -183,7 +184,7 @@ async def apache_kafka(directory: Path) -> AsyncIterator[ApacheKafkaBroker]:
     try:
         with Background() as background:
             second = kafka_logins.listener(directory / "tls")
-            node = ApacheKafka(directory, partitions=APACHE_PARTITIONS, second=second)
+            node = ApacheKafka(directory, partitions=APACHE_PARTITIONS, second=second, ready_timeout_s=READY_S)
             broker = ApacheBroker(node, directory, background)
             await broker.start()
             COMPONENTS.has("apache-kafka", f"apache-kafka {install.VERSION}")

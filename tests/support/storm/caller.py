@@ -15,6 +15,7 @@ from tests.support.storm.history import Answer
 
 AGAIN_S: Final = (0.1, 1.0)
 TIMEOUT_S: Final = 10.0
+UPLOAD_S: Final = 60.0  # a file is inspected by a process of its own, which starts slowly on a busy machine
 PATIENCE_S: Final = 240.0
 IN_FLIGHT: Final = "/problems/idempotency-in-flight"
 
@@ -89,7 +90,7 @@ class Caller:
                     method,
                     f"{gateway}/api/v1{path}",
                     headers={"Authorization": f"Bearer {self.token}", **headers},
-                    timeout=TIMEOUT_S,
+                    timeout=UPLOAD_S if isinstance(body, bytes) else TIMEOUT_S,
                     **given,
                 )
             except httpx.HTTPError:

@@ -11,7 +11,8 @@ from typing import Any, Final
 import httpx
 
 from tests.support.http_client import photograph
-from tests.support.storm.caller import Caller
+from tests.support.storm.caller import Caller, GaveUp
+from tests.support.waiting import eventually
 
 TEAM: Final = 4
 PREPARED_S: Final = 180.0
@@ -63,7 +64,14 @@ async def settle_in(team: Team, *, prepared: bool) -> None:
     episode = await owner.post(f"/projects/{team.project_id}/episodes", document, makes="episodes")
     team.episode_id = episode["id"]
     body = {"mode": "parallel", "batch_size": SEGMENTS, "auto_approve": True}
-    await owner.post(f"/episodes/{team.episode_id}/batches", body, makes="batches")
+    batch = await owner.post(f"/episodes/{team.episode_id}/batches", body, makes="batches")
+    if prepared:
+        await eventually(lambda: _has_ended(owner, batch["id"]), within=PREPARED_S, every=1.0, what="the first batch")
+
+
+async def _has_ended(caller: Caller, batch_id: str) -> bool:
+    batch = await caller.get(f"/batches/{batch_id}")
+    return batch is not None and batch["status"] in ("completed", "failed")
 
 
 def _segment(dice: random.Random) -> dict[str, Any]:
@@ -74,7 +82,10 @@ async def work(team: Team, caller: Caller, until: Callable[[], bool]) -> None:
     """One thing after the other, as chance has it."""
     acts = [act for act, weight in ACTS.items() for _ in range(weight)]
     while not until():
-        await caller.dice.choice(acts)(team, caller)
+        try:
+            await caller.dice.choice(acts)(team, caller)
+        except GaveUp as e:
+            caller.unexpected.append(str(e))
         await asyncio.sleep(caller.dice.uniform(*THINK_S))
 
 

@@ -29,8 +29,8 @@ EVERY_S: Final = 10.0
 
 @dataclass(frozen=True)
 class Storm:
-    """`settle_s`: how long everything may take to end after the last fault. `prepared`: there are films to make from the
-    first fault on."""
+    """`settle_s`: how long everything may take to end after the last fault. `prepared`: there are films to make before
+    the first one."""
 
     seconds: float
     seed: int
