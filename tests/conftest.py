@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from playwright.async_api import Browser
 from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
+from shared.migrate import SOURCE_ROOT
 from tests.support import brokers, containers, order, pgbouncer, s3
 from tests.support.chromium import chromium
 from tests.support.clock import FakeClock
@@ -37,6 +39,7 @@ _builds: Final[dict[str, threading.Thread]] = {}
 
 def pytest_configure() -> None:
     """Send the log to pytest in plain lines: the default renders whole objects next to tracebacks."""
+    _refuse_equal_numbers()
     # A busy machine generates examples slowly, too, which says nothing about the code under test.
     hypothesis.settings.register_profile(
         "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -62,6 +65,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> order.ByFile:
     return order.ByFile(config, log)
+
+
+def _refuse_equal_numbers() -> None:
+    """Two branches may have added a migration with the same number: no database could be made for any test."""
+    for folder in (SOURCE_ROOT / "services").glob("*/migrations"):
+        files = sorted(p.name for p in folder.glob("*.sql"))
+        if equal := [b for a, b in pairwise(files) if a[:4] == b[:4]]:
+            raise pytest.UsageError(f"{folder.parent.name}: give {', '.join(equal)} the next free number")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
