@@ -14,6 +14,12 @@ _SIGNATURES: Final = (
     (b"GIF89a", "image/gif"),
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
+    (b"II+\0\x08\0", "image/tiff"),
+    (b"MM\0+\0\x08", "image/tiff"),
+    (b"riff\x2e\x91\xcf\x11", "audio/x-w64"),
+    (b".snd", "audio/basic"),
+    (b"\0\0\1\xba", "video/mpeg"),
+    (b"FLV\1", "video/x-flv"),
     (b"\x1a\x45\xdf\xa3", "video/x-matroska"),
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
@@ -23,8 +29,8 @@ _SIGNATURES: Final = (
 )
 _RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-_HEAD_BYTES: Final = 64
-_CONTAINERS: Final = ("video/mp4", "video/quicktime", "video/x-matroska", "video/webm", "audio/mp4")
+_HEAD_BYTES: Final = 1024
+_CONTAINERS: Final = ("video/mp4", "video/quicktime", "video/x-matroska", "video/webm", "audio/mp4", "audio/ogg")
 
 
 def content_type(path: Path) -> str | None:
@@ -34,7 +40,7 @@ def content_type(path: Path) -> str | None:
 
 
 def content_type_of(head: bytes) -> str | None:
-    """The same of a file's first 64 bytes."""
+    """The same of a file's first KiB."""
     if head[:4] in (b"RIFF", b"RF64", b"BW64"):
         return _RIFF.get(head[8:12])
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
@@ -48,6 +54,8 @@ def content_type_of(head: bytes) -> str | None:
     for signature, found in _SIGNATURES:
         if head.startswith(signature):
             return "video/webm" if signature == b"\x1a\x45\xdf\xa3" and b"webm" in head else found
+    if _is_transport_stream(head):
+        return "video/mp2t"
     if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     if head[1] & 0xF6 == 0xF0:
@@ -64,7 +72,16 @@ def may_be_film(found: str | None) -> bool:
     return found is not None and (found in _CONTAINERS or found.startswith("video/"))
 
 
-def _of_brand(brand: bytes) -> str:
+def _is_transport_stream(head: bytes) -> bool:
+    return any(
+        len(head) > first + 2 * size and all(head[first + n * size] == 0x47 for n in range(3))
+        for first, size in ((0, 188), (4, 192))
+    )
+
+
+def _of_brand(brand: bytes) -> str | None:
+    if brand == b"crx ":  # a camera's raw file
+        return None
     if brand in (b"M4A ", b"M4B "):
         return "audio/mp4"
     if brand == b"qt  ":

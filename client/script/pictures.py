@@ -82,7 +82,10 @@ def _is_picture(path: Path) -> bool:
 
 
 def _other(path: Path) -> str:
-    return "a folder" if path.is_dir() else "no picture"
+    if path.is_dir():
+        return "a folder"
+    kind = (content_type(path) or "").partition("/")[0] if path.is_file() else ""
+    return {"video": "a video", "audio": "sound"}.get(kind, f"no picture ({PICTURES})")
 
 
 def check(paths: Iterable[Path]) -> list[Photograph]:

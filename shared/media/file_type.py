@@ -19,6 +19,11 @@ class Form(Enum):
     AIFF = "aiff"
     CAF = "caf"
     AMR = "amr"
+    W64 = "w64"
+    AU = "au"
+    MPEG_TS = "mpegts"
+    MPEG_PS = "mpeg"
+    FLV = "flv"
     PICTURE = "picture"
     PLAYLIST = "playlist"
     ARCHIVE = "archive"
@@ -44,12 +49,17 @@ _DEMUXERS: Final = {
     Form.AIFF: "aiff",
     Form.CAF: "caf",
     Form.AMR: "amr",
+    Form.W64: "w64",
+    Form.AU: "au",
+    Form.MPEG_TS: "mpegts",
+    Form.MPEG_PS: "mpeg",
+    Form.FLV: "flv",
 }
 
 # Accepted formats, as named in errors and documents; the same in the gateway and the generator.
 PICTURES: Final = "JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP"
-VIDEOS: Final = "MP4, MOV, 3GP, MKV, WebM or AVI"
-SOUNDS: Final = "WAV, MP3, FLAC, Ogg, M4A, AAC, AIFF, CAF, AMR, MKA or WebM"
+VIDEOS: Final = "MP4, MOV, 3GP, MKV, WebM, OGV, AVI, MPEG, TS or FLV"
+SOUNDS: Final = "WAV, W64, MP3, FLAC, Ogg, M4A, AAC, AIFF, AU, CAF, AMR, MKA or WebM"
 
 
 _HEAD_BYTES: Final = 1024
@@ -66,6 +76,12 @@ _SIGNATURES: Final = (
     (b"GIF8", Form.PICTURE),
     (b"II*\x00", Form.PICTURE),
     (b"MM\x00*", Form.PICTURE),
+    (b"II+\x00\x08\x00", Form.PICTURE),  # BigTIFF
+    (b"MM\x00+\x00\x08", Form.PICTURE),
+    (b"riff\x2e\x91\xcf\x11", Form.W64),
+    (b".snd", Form.AU),
+    (b"\x00\x00\x01\xba", Form.MPEG_PS),
+    (b"FLV\x01", Form.FLV),
     (b"BM", Form.PICTURE),
     (b"#EXTM3U", Form.PLAYLIST),
     (b"ffconcat", Form.PLAYLIST),
@@ -102,7 +118,67 @@ def is_webm(path: Path) -> bool:
         return b"webm" in file.read(64)
 
 
+# What people bring and Retake does not take, by its first bytes: so that the refusal can say what it is.
+_FOREIGN: Final = (
+    (b"0&\xb2u\x8ef\xcf\x11", "a Windows Media file (WMA or WMV)"),
+    (b"\x06\x0e+4\x02\x05\x01\x01", "an MXF file"),
+    (b"\x0bw", "Dolby Digital sound (AC-3)"),
+    (b"\x7f\xfe\x80\x01", "DTS sound"),
+    (b"wvpk", "WavPack sound"),
+    (b"TTA1", "True Audio sound"),
+    (b"MAC ", "Monkey's Audio sound"),
+    (b"MThd", "a MIDI file"),
+    (b".RMF", "a RealMedia file"),
+    (b"DKIF", "an IVF file"),
+    (b"YUV4MPEG2", "a YUV4MPEG file"),
+    (b"\x00\x00\x00\x01", "a video stream without a container"),
+    (b"\x1f\x07\x00", "a DV stream without a container"),
+    (b"\x56\xe0", "AAC sound in LATM"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"8BPS", "a Photoshop document"),
+    (b"v/1\x01", "an OpenEXR picture"),
+    (b"\x00\x00\x01\x00", "an icon"),
+    (b"FUJIFILMCCD-RAW", "a camera's raw file"),
+    (b"IIRO", "a camera's raw file"),
+    (b"IIRS", "a camera's raw file"),
+    (b"MMOR", "a camera's raw file"),
+    (b"IIU\x00", "a camera's raw file"),
+    (b"FOVb", "a camera's raw file"),
+    (b"PK\x03\x04", "a document or an archive"),
+    (b"%PDF", "a PDF document"),
+    (b"#EXTM3U", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"[playlist]", "a playlist"),
+)
+
+
+def foreign(head: bytes) -> str | None:
+    """What a file that is not taken is, such as "a PDF document"; None if its first bytes are unknown."""
+    if head[4:12] == b"ftypcrx ":
+        return "a camera's raw file"
+    return next((words for start, words in _FOREIGN if head.startswith(start)), None)
+
+
+def foreign_file(path: Path) -> str | None:
+    """The same of a file. Blocks briefly."""
+    with path.open("rb") as file:
+        return foreign(file.read(_HEAD_BYTES))
+
+
+def is_transport_stream(head: bytes) -> bool:
+    """Packets of 188 bytes that begin with the same byte; 192 with a camcorder's time stamps (ISO/IEC 13818-1)."""
+    return any(
+        len(head) > first + 2 * size and all(head[first + n * size] == 0x47 for n in range(3))
+        for first, size in ((0, 188), (4, 192))
+    )
+
+
 def _form(head: bytes) -> Form:
+    if head[4:12] == b"ftypcrx ":  # Canon's raw file
+        return Form.UNKNOWN
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         return Form.PICTURE if brand in _STILL else Form.MP4
@@ -123,6 +199,8 @@ def _form(head: bytes) -> Form:
         return Form.MP3
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # the sync word of an ADTS frame
         return Form.AAC
+    if is_transport_stream(head):
+        return Form.MPEG_TS
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in text and text.startswith(b"<"):
         return Form.SVG

@@ -22,11 +22,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from shared.contracts.messages import message
+from shared.contracts.messages import message, problem_text
 from shared.core.errors import Permanent
 
 MAX_PIXELS: Final = 210_000_000
 """Of one picture: telephones take 16,320 x 12,288 (200 megapixels)."""
+
+_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IMAGES, _DNG_VERSION = 254, 262, 330, 50706  # tags of TIFF
+_COLOUR_FILTER_ARRAY: Final = 32803
 
 FORMATS: Final = (
     "JPEG",  # with MPO, which telephones write
@@ -67,6 +70,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
             if width * height > MAX_PIXELS:
                 megapixels = f"{width * height / 1e6:.0f}"
                 raise too_large(message("problem.image_too_large", megapixels=megapixels, width=width, height=height))
+            if _is_raw(image):
+                raise Permanent("image_unreadable", *problem_text("image_raw"))
             for name in ("xmp", "XML:com.adobe.xmp"):
                 image.info.pop(name, None)
             yield image
@@ -85,6 +90,18 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise _unreadable(message("problem.image_truncated" if truncated else "problem.image_damaged")) from error
     except Exception as error:  # decoders raise anything: RuntimeError, SyntaxError, struct.error, IndexError
         raise _unreadable(message("problem.image_unconvertible")) from error
+
+
+def _is_raw(image: Image.Image) -> bool:
+    """A DNG or a camera's own TIFF: its first picture is a small preview of the raw data in another place.
+
+    By the tags of Adobe DNG 1.7 and TIFF/EP: DNGVersion, a reduced image with sub-images, or a colour filter array.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    tags = image.tag_v2
+    is_preview = bool(int(tags.get(_SUBFILE_TYPE, 0)) & 1) and _SUB_IMAGES in tags
+    return is_preview or _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) == _COLOUR_FILTER_ARRAY
 
 
 def too_large(cause: str) -> Permanent:

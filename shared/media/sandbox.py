@@ -25,7 +25,7 @@ from shared.media.file_type import Form, sniff
 _PICTURES: Final = (
     "h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9", "mpeg1video", "mpeg2video", "mpeg4",
     "h263", "msmpeg4", "mjpeg", "png", "webp", "prores", "dnxhd", "cfhd", "dvvideo", "ffv1", "huffyuv", "ffvhuff",
-    "utvideo", "qtrle", "rawvideo", "theora",
+    "utvideo", "qtrle", "rawvideo", "theora", "flv",
 )  # fmt: skip
 _SOUND: Final = (
     "aac", "mp3", "mp3float", "mp2", "mp2float", "flac", "alac", "opus", "libopus", "vorbis", "libvorbis", "ac3",

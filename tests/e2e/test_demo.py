@@ -32,6 +32,7 @@ def photos(tmp_path: Path) -> Path:
     folder.mkdir()
     for i in (1, 2):
         (folder / f"{i}.jpg").write_bytes(photograph(hue=90 * i))
+    (folder / "notes.txt").write_text("Not a photograph.")
     return folder
 
 
@@ -58,6 +59,7 @@ def test_a_film_of_two_photographs(photos: Path, tmp_path: Path) -> None:
     assert done.stdout.endswith(f"\nfilm: {out / 'film.mp4'}\n")
     assert "\x1b" not in done.stdout
     assert "Suggested change" in done.stdout
+    assert "notes.txt is no picture" in " ".join(done.stderr.split()), "what is left out is named"
     report = json.loads((out / "report.json").read_text())
     assert (report["frames"], report["duration"], report["resolution"]) == (228, 9.5, "1920x1080")
     assert all(c["ok"] for c in report["checks"])

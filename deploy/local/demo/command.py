@@ -51,7 +51,9 @@ def run(photos: Path | None, out: Path) -> None:
 
 async def _demo(session: Session, photos: Path | None, out: Path) -> None:
     began = time.monotonic()
-    document, pictures, objection = _plan(photos)
+    document, pictures, objection, left_out = _plan(photos)
+    for remark in left_out:
+        session.warn(remark)
     session.line("Photographs", style="bold")
     for line in [str(p.path) for p in pictures.values()] if photos else credits():
         session.line(f"  {line}", style="dim")
@@ -79,17 +81,17 @@ async def _demo(session: Session, photos: Path | None, out: Path) -> None:
             await best_effort(stop_system(data), STOP_S)
 
 
-def _plan(photos: Path | None) -> tuple[Document, dict[int, Photograph], Objection]:
-    """The demo's script and photographs, or a generated script for the user's photographs."""
+def _plan(photos: Path | None) -> tuple[Document, dict[int, Photograph], Objection, list[str]]:
+    """The demo's script and photographs, or a script for the user's own and what was left out of their folder."""
     if photos is None:
         plan = make_plan(photographs(), SCRIPT, None, False, None, 5.0, None, None)
-        return plan.document, plan.pictures, ROCKET
-    files, _ = expand([photos])
+        return plan.document, plan.pictures, ROCKET, []
+    files, left_out = expand([photos])
     if not files:
         raise UsageError(f"{photos} has no photographs.", "Give a folder of JPEG, PNG or WebP files.")
     plan = make_plan(files, None, "Hopeful and calm", False, photos.name, 5.0, None, None)
     segments = [_with_narration(s, i, len(files)) for i, s in enumerate(plan.document.segments)]
-    return plan.document.model_copy(update={"segments": segments}), dict(enumerate(check(files))), OWN
+    return plan.document.model_copy(update={"segments": segments}), dict(enumerate(check(files))), OWN, left_out
 
 
 def _with_narration(segment: Segment, index: int, count: int) -> Segment:

@@ -56,6 +56,8 @@ class MediaInspector:
         content_type = settled(content_type, Form(found["form"]), bool(found.get("width")))
         if not found.get("width") and not found.get("audio_codec"):
             raise UserError("unreadable", *problem_text("upload_without_streams"))
+        if media_kind(content_type) == "video" and not found.get("width"):  # its container is taken for films only
+            raise UserError("unreadable", *problem_text("upload_container_of_sound"))
         seconds = float(found.get("duration_s") or 0)
         if seconds > MAX_FILM_S:
             raise UserError(

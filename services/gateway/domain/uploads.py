@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.contracts.messages import message
 from shared.contracts.values import ObjectRef
-from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form, foreign, is_transport_stream
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Upload:
 
 
 MIB: Final = 1024 * 1024
-SNIFFED_BYTES: Final = 64
+SNIFFED_BYTES: Final = 1024
 MAX_FILM_S: Final = 60 * 60
 MAX_BYTES: Final = {"image": 80 * MIB, "audio": 200 * MIB, "video": 2048 * MIB}
 EXTENSIONS: Final = {
@@ -43,6 +43,10 @@ EXTENSIONS: Final = {
     "video/webm": "webm",
     "video/x-matroska": "mkv",
     "video/x-msvideo": "avi",
+    "video/ogg": "ogv",
+    "video/mp2t": "ts",
+    "video/mpeg": "mpeg",
+    "video/x-flv": "flv",
     "audio/mpeg": "mp3",
     "audio/wav": "wav",
     "audio/flac": "flac",
@@ -54,14 +58,11 @@ EXTENSIONS: Final = {
     "audio/aiff": "aiff",
     "audio/x-caf": "caf",
     "audio/amr": "amr",
+    "audio/x-w64": "w64",
+    "audio/basic": "au",
 }
 _HEIC: Final = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _REFUSED: Final = (
-    (b"#EXTM3U", "a playlist"),
-    (b"ffconcat", "a playlist"),
-    (b"[playlist]", "a playlist"),
-    (b"PK\x03\x04", "an archive or a document"),
-    (b"%PDF", "a PDF document"),
     (b"<!doctype html", "a web page"),
     (b"<html", "a web page"),
 )
@@ -116,12 +117,22 @@ def sniff(head: bytes) -> str | None:
         return "image/gif"
     if head.startswith(b"RIFF") and len(head) >= 12:
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
-    if head.startswith((b"II*\0", b"MM\0*")):
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0\x08\0", b"MM\0+\0\x08")):
         return "image/tiff"
     if head.startswith(b"BM") and len(head) >= 26 and head[6:10] == bytes(4):  # reserved bytes, always zero
         return "image/bmp"
     if head[4:8] == b"ftyp":
         return _iso_brand(head[8:12])
+    if head.startswith(b"riff\x2e\x91\xcf\x11"):
+        return "audio/x-w64"
+    if head.startswith(b".snd"):
+        return "audio/basic"
+    if head.startswith(b"\0\0\1\xba"):
+        return "video/mpeg"
+    if head.startswith(b"FLV\1"):
+        return "video/x-flv"
+    if is_transport_stream(head):
+        return "video/mp2t"
     if head[4:8] in (b"moov", b"mdat", b"wide"):  # a MOV from before brands existed
         return "video/quicktime"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
@@ -144,6 +155,8 @@ def sniff(head: bytes) -> str | None:
 
 
 def _iso_brand(brand: bytes) -> str | None:
+    if brand == b"crx ":  # a camera's raw file
+        return None
     if brand in (b"M4A ", b"M4B "):
         return "audio/mp4"
     if brand == b"qt  ":
@@ -178,6 +191,8 @@ def settled(content_type: str, form: Form, has_pictures: bool) -> str:
     """
     if content_type == "audio/mp4":
         return "video/mp4" if has_pictures else content_type
+    if content_type == "audio/ogg":
+        return "video/ogg" if has_pictures else content_type
     if content_type == "audio/mpeg":
         return _TAGGED.get(form, content_type)
     return content_type if has_pictures else _ONLY_SOUND.get(content_type, content_type)
@@ -199,6 +214,7 @@ def refusal_reason(head: bytes) -> str:
         return message("problem.upload_svg")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     description = next((words for start, words in _REFUSED if text[: len(start)].lower() == start.lower()), None)
+    description = description or foreign(text)
     if description is None:
         return message("problem.upload_unknown")
     return message("problem.upload_refused", description=description)

@@ -17,7 +17,7 @@ from shared.contracts.messages import problem_text
 from shared.contracts.values import AssetKind, Cost
 from shared.core.errors import Permanent, UserError
 from shared.media.ffmpeg import run_ffmpeg
-from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form, sniff
+from shared.media.file_type import PICTURES, SOUNDS, VIDEOS, Form, foreign_file, sniff
 from shared.media.graphs import Output, arguments, media_file, moving_pictures
 from shared.media.probe import Probe
 from shared.media.sandbox import Option
@@ -27,9 +27,12 @@ SHORTEST_S: Final = 0.1
 LARGEST_SIDE: Final = 4096
 
 _FREE: Final = Cost(amount="0", basis="reported")
-_VIDEO: Final = (Form.MP4, Form.MATROSKA, Form.AVI)
+_VIDEO: Final = (
+    Form.MP4, Form.MATROSKA, Form.AVI, Form.OGG, Form.MPEG_TS, Form.MPEG_PS, Form.FLV,
+)  # fmt: skip
 _SOUND: Final = (
     Form.WAV, Form.MP3, Form.FLAC, Form.OGG, Form.AAC, Form.AIFF, Form.CAF, Form.AMR, Form.MP4, Form.MATROSKA,
+    Form.W64, Form.AU,
 )  # fmt: skip
 _KEPT_SOUND: Final = {"mp3": (".mp3", "audio/mpeg"), "aac": (".m4a", "audio/mp4"), "flac": (".flac", "audio/flac")}
 _DESCRIPTIONS: Final = {
@@ -49,6 +52,11 @@ _DESCRIPTIONS: Final = {
     Form.AIFF: "sound",
     Form.CAF: "sound",
     Form.AMR: "sound",
+    Form.W64: "sound",
+    Form.AU: "sound",
+    Form.MPEG_TS: "a video",
+    Form.MPEG_PS: "a video",
+    Form.FLV: "a video",
     Form.UNKNOWN: "of an unknown type",
 }
 
@@ -65,7 +73,7 @@ async def ingest(path: Path, kind: AssetKind, work: Path) -> CandidateFile:
 
 async def _picture(path: Path, form: Form, work: Path) -> CandidateFile:
     if form is not Form.PICTURE:
-        raise _unsupported(form, f"pictures: {PICTURES}")
+        raise _unsupported(path, form, f"pictures: {PICTURES}")
     out = work / "picture.jpg"
     result = await process_picture({"path": str(path), "out": str(out)}, UserError)
     return CandidateFile(out, "image/jpeg", _FREE, {"uploaded_as": result["format"]})
@@ -73,7 +81,7 @@ async def _picture(path: Path, form: Form, work: Path) -> CandidateFile:
 
 async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _VIDEO:
-        raise _unsupported(form, f"videos: {VIDEOS}")
+        raise _unsupported(path, form, f"videos: {VIDEOS}")
     probed = await _probed(path, rate=True)
     found, rate = probed.probe, probed.rate
     if not found.width or not found.height:
@@ -102,7 +110,7 @@ async def _video(path: Path, form: Form, work: Path) -> CandidateFile:
 
 async def _sound(path: Path, form: Form, work: Path) -> CandidateFile:
     if form not in _SOUND:
-        raise _unsupported(form, f"sound: {SOUNDS}")
+        raise _unsupported(path, form, f"sound: {SOUNDS}")
     await asyncio.to_thread(mend_sound, path)
     found = (await _probed(path)).probe
     if not found.audio_codec:
@@ -150,6 +158,7 @@ async def _convert(output: Output, found: Probe, strictness: Sequence[str] = STR
         ) from e
 
 
-def _unsupported(form: Form, accepted: str) -> UserError:
-    text = problem_text("upload_unsupported", description=_DESCRIPTIONS[form], accepted=accepted)
+def _unsupported(path: Path, form: Form, accepted: str) -> UserError:
+    known = foreign_file(path) if form in (Form.UNKNOWN, Form.ARCHIVE) else None
+    text = problem_text("upload_unsupported", description=known or _DESCRIPTIONS[form], accepted=accepted)
     return UserError("media_unsupported", *text)

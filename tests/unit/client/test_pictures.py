@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from client.file_types import PICTURES
 from client.script.pictures import PictureError, check, expand
 from tests.support.heic import heic
 
@@ -62,7 +63,7 @@ def test_a_folder_is_its_pictures_in_counting_order(tmp_path: Path) -> None:
     single = tmp_path / "notes.txt"
     files, left_out = expand([single, tmp_path])
     assert [p.name for p in files] == ["notes.txt", "b.jpg", "img2.PNG", "img10.png"]
-    assert left_out == [f"{tmp_path / 'notes.txt'} is no picture, and was left out."]
+    assert left_out == [f"{tmp_path / 'notes.txt'} is no picture ({PICTURES}), and was left out."]
 
 
 def test_a_folder_of_mixed_pictures_is_all_of_them(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_folder_of_mixed_pictures_is_all_of_them(tmp_path: Path) -> None:
         "image/jpeg",
     ]  # fmt: skip
     assert [line.removeprefix(f"{tmp_path}/") for line in left_out] == [
-        "10.mov is no picture, and was left out.", "raw is a folder, and was left out.",
+        "10.mov is a video, and was left out.", "raw is a folder, and was left out.",
     ]  # fmt: skip
 
 

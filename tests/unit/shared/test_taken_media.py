@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from client import file_types
 from client.script import pictures as client_pictures
@@ -56,6 +56,10 @@ MADE: Final[dict[str, Callable[[Path], object]]] = {
     "video/x-matroska": film(*H264, "-f", "matroska"),
     "video/webm": film("-c:v", "libvpx", "-f", "webm"),
     "video/x-msvideo": film("-c:v", "mpeg4", "-f", "avi"),
+    "video/ogg": film("-c:v", "libtheora", "-f", "ogg"),
+    "video/mp2t": film(*H264, "-f", "mpegts"),
+    "video/mpeg": film("-c:v", "mpeg2video", "-r", "25", "-f", "vob"),
+    "video/x-flv": film(*H264, "-f", "flv"),
     "audio/mpeg": sound("-f", "mp3"),
     "audio/wav": sound("-f", "wav"),
     "audio/flac": sound("-f", "flac"),
@@ -67,6 +71,8 @@ MADE: Final[dict[str, Callable[[Path], object]]] = {
     "audio/aiff": sound("-f", "aiff"),
     "audio/x-caf": sound("-f", "caf"),
     "audio/amr": sound("-c:a", "libopencore_amrnb", "-ar", "8000", "-f", "amr"),
+    "audio/x-w64": sound("-f", "w64"),
+    "audio/basic": sound("-f", "au"),
 }
 
 
@@ -113,6 +119,66 @@ def test_what_only_begins_like_a_bitmap_is_none() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "BMP")
     assert gateway.sniff(buffer.getvalue()[:64]) == "image/bmp"
+
+
+REFUSED: Final[dict[str, bytes | Callable[[Path], object]]] = {
+    "a Windows Media file (WMA or WMV)": sound("-c:a", "wmav2", "-f", "asf"),
+    "an MXF file": film("-c:v", "mpeg2video", "-r", "25", "-f", "mxf"),
+    "Dolby Digital sound (AC-3)": sound("-c:a", "ac3", "-f", "ac3"),
+    "WavPack sound": sound("-c:a", "wavpack", "-f", "wv"),
+    "a video stream without a container": film(*H264, "-f", "h264"),
+    "a YUV4MPEG file": film("-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe"),
+    "a JPEG 2000 picture": picture("JPEG2000"),
+    "an icon": picture("ICO"),
+    "a Photoshop document": b"8BPS\0\1" + bytes(40),
+    "a JPEG XL picture": b"\xff\x0a" + bytes(40),
+    "a camera's raw file": b"\0\0\0\x18ftypcrx " + bytes(40),
+    "a PDF document": b"%PDF-1.7",
+    "a MIDI file": b"MThd" + bytes(20),
+}
+
+
+@pytest.mark.parametrize("description", REFUSED)
+async def test_what_is_not_taken_is_refused_by_name(description: str, tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    make = REFUSED[description]
+    path.write_bytes(make) if isinstance(make, bytes) else make(path)
+    head = path.read_bytes()[: gateway.SNIFFED_BYTES]
+    assert gateway.sniff(head) is None and file_types.content_type(path) is None
+    assert gateway.refusal_reason(head) == f"This is {description}, which is not accepted."
+    with pytest.raises(UserError) as refused:
+        await ingest(path, AssetKind.VIDEO, tmp_path)
+    assert description in refused.value.cause or "a document or an archive" in refused.value.cause
+
+
+async def test_a_raw_file_is_no_photograph_however_small_its_preview(tmp_path: Path) -> None:
+    path = tmp_path / "a.dng"
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[50706] = b"\1\4\0\0"  # DNGVersion
+    Image.effect_noise((160, 120), 40).convert("RGB").save(path, "TIFF", tiffinfo=tags)
+    for refusal in (MediaInspector().inspect("image/tiff", path), ingest(path, AssetKind.IMAGE, tmp_path)):
+        with pytest.raises(UserError, match="raw file") as refused:
+            await refusal
+        assert refused.value.recovery
+
+
+async def test_sound_in_a_format_for_films_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "sound.ts"
+    sound("-c:a", "aac", "-f", "mpegts")(path)
+    with pytest.raises(UserError, match="only sound") as refused:
+        await MediaInspector().inspect("video/mp2t", path)
+    assert "MP3" in refused.value.recovery
+
+
+async def test_a_camcorder_s_transport_stream_and_a_large_tiff_are_taken(tmp_path: Path) -> None:
+    film_path, picture_path = tmp_path / "a.mts", tmp_path / "a.tif"
+    film(*H264, "-mpegts_m2ts_mode", "1", "-f", "mpegts")(film_path)
+    Image.effect_noise((96, 80), 40).save(picture_path, "TIFF", big_tiff=True)
+    for path, kind in ((film_path, AssetKind.VIDEO), (picture_path, AssetKind.IMAGE)):
+        said = gateway.sniff(path.read_bytes()[: gateway.SNIFFED_BYTES])
+        assert said is not None
+        assert (await MediaInspector().inspect(said, path)).width in (160, 96)
+        assert (await ingest(path, kind, tmp_path)).path.stat().st_size > 0
 
 
 def zipped() -> bytes:
