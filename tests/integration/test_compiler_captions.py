@@ -10,17 +10,18 @@ import opentimelineio as otio
 import pytest
 
 from services.compiler.commands.assembly import missing_glyph_warnings
-from services.compiler.planning.captions import Caption
+from services.compiler.planning.captions import Caption, captions
 from services.compiler.planning.film_parts import FilmPictures
 from services.compiler.planning.film_plan import Clip, Shot, plan_film
 from services.compiler.planning.pieces import Piece, PieceKind
-from services.compiler.planning.subtitles import to_ass
+from services.compiler.planning.sound_plan import Spoken
+from services.compiler.planning.subtitles import letters_per_row
 from services.compiler.rendering.filters import Span
-from services.compiler.rendering.fonts import fonts_fingerprint
+from services.compiler.rendering.fonts import fonts_fingerprint, write_script
 from services.compiler.rendering.mp4.film import Line
 from services.compiler.rendering.video import VideoRenderer
 from shared.contracts.events.compiler import FilmState
-from shared.contracts.values import CaptionMode
+from shared.contracts.values import CaptionMode, Output
 from tests.support import films
 from tests.support.compiler_harness import (
     Start,
@@ -102,7 +103,7 @@ async def test_burned_captions_are_drawn_where_they_are_spoken_and_nowhere_else(
     source = films.video(harness.folder / "still.mp4", seconds=2)
     clip = await harness.clip(source)
     script = harness.folder / "it's [a], script;.ass"
-    script.write_text(to_ass((Caption(250, 500, ("WWWWWWWW", "WWWWWWWW")),), OUTPUT), "utf-8")
+    write_script(script, (Caption(250, 500, ("WWWWWWWW", "WWWWWWWW")),), OUTPUT)
     drawn = await harness.video.captioned(clip.path, Span(24, 48), script, OUTPUT, harness.folder / "drawn.mp4")
     assert (drawn.index.frames, drawn.index.keyframes[0]) == (24, 0)
     assert drawn.index.extradata == clip.index.extradata
@@ -116,13 +117,48 @@ async def test_glyphs_that_no_font_has_are_reported(harness: FilmHarness) -> Non
     """They are from an unassigned plane, which no font can contain; the other characters are drawn."""
     clip = await harness.clip(films.video(harness.folder / "a.mp4", seconds=1, size="160x90"))
     script = harness.folder / "script.ass"
-    script.write_text(to_ass((Caption(0, 900, ("Quay \U00091234\U00091235",)),), OUTPUT), "utf-8")
+    write_script(script, (Caption(0, 900, ("Quay \U00091234\U00091235",)),), OUTPUT)
     drawn = await harness.video.captioned(clip.path, Span(0, 24), script, OUTPUT, harness.folder / "drawn.mp4")
     assert drawn.undrawn == "\U00091234\U00091235"
     made = Piece("k", PieceKind.CAPTIONED, None, {"undrawn": drawn.undrawn + "夜の港に灯りが"})
     plan = plan_film([Shot("s", "Segment 1", Clip("c", 24, (0,)))], 24)
     (warning,) = missing_glyph_warnings(FilmPictures(plan, (), (), {0: made}))
     assert warning.startswith("The burned captions lack \U00091234 \U00091235 夜 の 港 に 灯 り and 1 more: ")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "The quick brown fox jumps over the lazy dog while the EXTRAORDINARY WOMEN WOMBATS MUMBLE in the harbour.",
+        "夜の港に、灯りがともる。船は静かに岸を離れ、遠い島へ向かって進んでいく。",
+        "一艘小船在黎明时分离开港口，驶向远方的岛屿，海面上泛着金色的光芒。",
+        "밤의 항구에 불이 켜지고 배는 조용히 먼 섬으로 떠난다.",
+        "مرحبا بالعالم، هذا نص طويل بعض الشيء لاختبار عرض الترجمة على الشاشة الضيقة.",
+        "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen",
+    ],
+)
+async def test_burned_captions_have_two_rows_that_fit_a_portrait_picture(harness: FilmHarness, script: str) -> None:
+    """Also in Chinese, Japanese and Korean, on a machine without a font for them."""
+    output = Output(width=270, height=480)
+    black = harness.folder / "black.mp4"
+    films.ffmpeg("-f", "lavfi", "-i", "color=black:s=270x480:r=24:d=1", "-c:v", "libx264", black)
+    clip = await harness.video.conform(black, output, harness.folder / "clip.mp4")
+    spoken = [Spoken("s", 0, 20 * 48_000)]
+    captions_drawn = captions({"s": script}, spoken, {}, 20 * 48_000, letters_per_row(output))
+    assert "".join(c.text for c in captions_drawn).replace("\n", "").replace(" ", "") == script.replace(" ", "")
+    shown = [Caption(n * 125, n * 125 + 125, c.lines) for n, c in enumerate(captions_drawn[:8])]
+    ass = harness.folder / "script.ass"
+    write_script(ass, shown, output)
+    drawn = await harness.video.captioned(clip.path, Span(0, 24), ass, output, harness.folder / "drawn.mp4")
+    assert drawn.undrawn == ""
+    with av.open(str(drawn.path)) as film:
+        pictures = np.stack([f.reformat(270, 480, "gray").to_ndarray() for f in film.decode(video=0)])
+    for n, caption in enumerate(shown):
+        lit = pictures[3 * n + 1] > 128
+        columns, rows = np.flatnonzero(lit.any(axis=0)), np.flatnonzero(lit.any(axis=1))
+        assert columns[0] >= 12 and columns[-1] < 258, caption
+        assert rows[-1] - rows[0] < 2 * 1.3 * 270 / 15, caption
+        assert len(caption.lines) <= 2
 
 
 def test_another_font_changes_the_fingerprint(tmp_path: Path) -> None:

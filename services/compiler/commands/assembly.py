@@ -30,6 +30,7 @@ from services.compiler.planning.pieces import (
     window_recipes,
 )
 from services.compiler.planning.sound_plan import RATE, SoundPlan, Sources, plan_sound
+from services.compiler.planning.subtitles import letters_per_row
 from shared.contracts.events.gateway import PinnedMedia
 from shared.contracts.messages import message
 from shared.contracts.values import AudioConfig, CaptionMode
@@ -144,12 +145,19 @@ def _film_sound(order: FilmOrder, sources: Sources, plan: SoundPlan, encoded: li
         unmeasured={} if loudness is not None else dict.fromkeys(("loudness_lufs", "true_peak_dbtp"), reason),
         warnings=(*plan.warnings, *track.facts["warnings"], *_unscripted(order, plan)),
         captions=spoken_captions(order, sources, plan),
+        burned=_burned_captions(order, sources, plan),
         language=_language(order, plan),
     )
 
 
 def spoken_captions(order: FilmOrder, sources: Sources, plan: SoundPlan) -> tuple[Caption, ...]:
     return captions(_scripts(order), plan.spoken, _pauses(sources), plan.samples)
+
+
+def _burned_captions(order: FilmOrder, sources: Sources, plan: SoundPlan) -> tuple[Caption, ...]:
+    if order.captions is not CaptionMode.BURNED:
+        return ()
+    return captions(_scripts(order), plan.spoken, _pauses(sources), plan.samples, letters_per_row(order.output))
 
 
 def _scripts(order: FilmOrder) -> dict[str, str]:
@@ -184,7 +192,7 @@ async def draw_captions(
 ) -> FilmPictures:
     """The same pictures with captions drawn on them. Only parts with narration are rendered again."""
     fonts = await builder.renderer.fonts()
-    wanted = captioned_recipes(pictures.plan, pictures.clips, pictures.windows, sound.captions, order.output, fonts)
+    wanted = captioned_recipes(pictures.plan, pictures.clips, pictures.windows, sound.burned, order.output, fonts)
     captioned = await builder.build(list(wanted.values()))
     return replace(pictures, captioned={number: captioned[recipe.key] for number, recipe in wanted.items()})
 

@@ -62,15 +62,15 @@ class Block:
         return within
 
 
-def blocks(script: str, language: str | None = None) -> list[Block]:
+def blocks(script: str, language: str | None = None, line: float = LINE) -> list[Block]:
     """The script's blocks in order, with all of its words; none for a script without words. `language`: a BCP 47 tag,
-    else guessed."""
+    else guessed; `line`: the letters of a line."""
     text = _CONTROLS.sub(" ", speech_text(script))
     tag = language or guess_language(text)
     found: list[Block] = []
-    for sentence in _grouped(sentences(text, tag)):
-        parts = _parts(sentence, tag)
-        found += [Block(_lines(p, tag), i == len(parts) - 1, tag) for i, p in enumerate(parts)]
+    for sentence in _grouped(sentences(text, tag), line):
+        parts = _parts(sentence, tag, line)
+        found += [Block(_lines(p, tag, line), i == len(parts) - 1, tag) for i, p in enumerate(parts)]
     return found
 
 
@@ -94,29 +94,29 @@ def _spoken(letter: str) -> float:
     return _width(letter) if kind in "LS" else 0.0
 
 
-def _grouped(sentences: Sequence[str]) -> list[str]:
+def _grouped(sentences: Sequence[str], line: float) -> list[str]:
     """Short sentences joined with the one before, so that none flashes by."""
     groups: list[str] = []
     for sentence in sentences:
         if groups and min(width(groups[-1]), width(sentence)) < SHORT:
             both = groups[-1] + ("" if _is_wide(groups[-1][-1]) else " ") + sentence
-            if width(both) <= LINE:
+            if width(both) <= line:
                 groups[-1] = both
                 continue
         groups.append(sentence)
     return groups
 
 
-def _parts(sentence: str, language: str) -> list[str]:
+def _parts(sentence: str, language: str, line: float) -> list[str]:
     """The sentence in as few parts of two lines as possible, cut at clauses if possible, else into equal lengths."""
-    units = _units(sentence, language)
+    units = _units(sentence, language, line)
     ends = list(accumulate(map(width, units), initial=0.0))
     fewest, whole = 10_000.0, ends[-1]
-    ideal = whole / max(1, -(-int(whole) // int(1.8 * LINE)))
+    ideal = whole / max(1, -(-int(whole) // int(1.8 * line)))
     best: list[tuple[float, int]] = [(0.0, 0)] + [(float("inf"), 0)] * len(units)
     for stop in range(1, len(units) + 1):
         for start in range(stop - 1, -1, -1):
-            if stop - start > 1 and not _fits(units, ends, start, stop):
+            if stop - start > 1 and not _fits(units, ends, start, stop, line):
                 break
             long = ends[stop] - ends[start]
             cost = best[start][0] + fewest + (long - ideal) ** 2 + 60 * _roughness(units, stop) ** 2
@@ -129,23 +129,23 @@ def _parts(sentence: str, language: str) -> list[str]:
     return ["".join(units[a:b]).strip() for a, b in pairwise(cuts)]
 
 
-def _fits(units: Sequence[str], ends: Sequence[float], start: int, stop: int) -> bool:
+def _fits(units: Sequence[str], ends: Sequence[float], start: int, stop: int, line: float) -> bool:
     """True if the units fit on two lines. A space at the end of a line has no width, so one letter more is allowed."""
-    first = bisect_right(ends, ends[start] + LINE + 1) - 1
+    first = bisect_right(ends, ends[start] + line + 1) - 1
     first = max(first, start + 1)
-    return first >= stop or ends[stop] - ends[first] <= LINE + (1 if units[stop - 1].endswith(" ") else 0)
+    return first >= stop or ends[stop] - ends[first] <= line + (1 if units[stop - 1].endswith(" ") else 0)
 
 
-def _lines(text: str, language: str) -> tuple[str, ...]:
+def _lines(text: str, language: str, line: float) -> tuple[str, ...]:
     """One line, or two of which the lower one is slightly longer, which covers less of the picture."""
-    if width(text) <= LINE:
+    if width(text) <= line:
         return (text,)
-    units = _units(text, language)
+    units = _units(text, language, line)
     ways = []
     for at in range(1, len(units)):
         upper, lower = "".join(units[:at]).strip(), "".join(units[at:]).strip()
         a, b = width(upper), width(lower)
-        over = max(0.0, a - LINE) + max(0.0, b - LINE)
+        over = max(0.0, a - line) + max(0.0, b - line)
         ways.append((over * 1000 + abs(b - a - 2) + 3 * _roughness(units, at), upper, lower))
     return min(ways)[1:] if ways else (text,)
 
@@ -159,7 +159,7 @@ def _roughness(units: Sequence[str], at: int) -> int:
     return 4 if _is_wide(last) and not after_particle else 3
 
 
-def _units(text: str, language: str) -> list[str]:
+def _units(text: str, language: str, line: float) -> list[str]:
     """The text in units between which a line may be broken; a word that is longer than a line is broken as well."""
     units: list[str] = []
     word = ""
@@ -167,7 +167,7 @@ def _units(text: str, language: str) -> list[str]:
     for i, letter in enumerate(text):
         word += letter
         after = text[i + 1 : i + 2]
-        if not after or _joins(after) or (letter == _JOINER and width(word) < LINE - 2):
+        if not after or _joins(after) or (letter == _JOINER and width(word) < line - 2):
             continue
         allowed = letter == " " or (
             i + 1 in breaks
@@ -176,7 +176,7 @@ def _units(text: str, language: str) -> list[str]:
             and letter not in _NEVER_LAST
             and after != " "
         )
-        if allowed or (after != " " and width(word) >= LINE - 2):
+        if allowed or (after != " " and width(word) >= line - 2):
             units.append(word)
             word = ""
     return [*units, word] if word else units

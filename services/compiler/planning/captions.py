@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Final
 
-from services.compiler.planning.caption_text import Block, blocks, width
+from services.compiler.planning.caption_text import LINE, Block, blocks, width
 from services.compiler.planning.sentence_alignment import ScriptBreak, align_sentences
 from services.compiler.planning.sound_plan import RATE, Spoken
 
@@ -40,14 +40,16 @@ def captions(
     spoken: Iterable[Spoken],
     pauses: Mapping[str, Sequence[tuple[int, int]]],
     samples: int,
+    line: float = LINE,
 ) -> tuple[Caption, ...]:
-    """The film's captions, ascending and without overlaps. `scripts` and `pauses` by segment id.
+    """The film's captions of at most two lines of `line` letters, ascending and without overlaps. `scripts` and
+    `pauses` by segment id.
 
     A pause is a span of samples, counted from the narration's first audible sample; `samples` is the film's length.
     """
     found: list[Caption] = []
     for voice in sorted(spoken, key=lambda s: s.at):
-        script = blocks(scripts.get(voice.segment_id, ""))
+        script = blocks(scripts.get(voice.segment_id, ""), line=line)
         whole = voice.whole or voice.length
         timed = _timed(script, [p for p in pauses.get(voice.segment_id, ()) if 0 < p[0] < p[1] < whole], whole)
         for block, start, end in timed:

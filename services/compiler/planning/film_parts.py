@@ -30,6 +30,7 @@ class FilmSound:
     """The chunks of the sound track in order, and the track's measurements.
 
     `loudness` in LUFS and `true_peak_dbtp` in dBTP; `unmeasured` says, by field of the report, why one is missing.
+    `burned`: the captions again in lines that fit the picture, where they are drawn on it.
     `language` (BCP 47) is the language that most of the narration is in, None when it cannot be determined.
     """
 
@@ -40,6 +41,7 @@ class FilmSound:
     unmeasured: Mapping[str, str]
     warnings: tuple[str, ...]
     captions: tuple[Caption, ...] = ()
+    burned: tuple[Caption, ...] = ()
     language: str | None = None
 
 

@@ -28,14 +28,13 @@ from services.compiler.planning.pieces import (
     WindowRecipe,
 )
 from services.compiler.planning.sound_plan import SoundPlan
-from services.compiler.planning.subtitles import to_ass
 from services.compiler.rendering.audio.aac import Encoded, encode_chunk
 from services.compiler.rendering.audio.level import find_level, measured
 from services.compiler.rendering.audio.loudness import Samples
 from services.compiler.rendering.audio.stems import extract_stem, open_stem
 from services.compiler.rendering.files import LocalFiles, Scratch
 from services.compiler.rendering.filters import Span
-from services.compiler.rendering.fonts import fonts_fingerprint
+from services.compiler.rendering.fonts import fonts_fingerprint, write_script
 from services.compiler.rendering.mp4.film import FilmLayout, Line, Packets, VideoRun, lay_out_film
 from services.compiler.rendering.mp4.samples import VideoIndex
 from services.compiler.rendering.mp4.write import write_film
@@ -111,7 +110,7 @@ class FfmpegRenderer:
         self, recipe: CaptionedRecipe, path: Path, niceness: int, on_progress: Progress
     ) -> dict[str, Any]:
         script = path.with_suffix(".ass")
-        script.write_text(to_ass(recipe.captions, recipe.output), encoding="utf-8")
+        await asyncio.to_thread(write_script, script, recipe.captions, recipe.output)
         pictures, span = await self._files.path(recipe.pictures.bytes), Span(recipe.start, recipe.stop)
         drawn = await self._video.captioned(
             pictures, span, script, recipe.output, path, on_progress=on_progress, niceness=niceness

@@ -138,14 +138,18 @@ class VideoRenderer:
     ) -> Rendered:
         """Frames of a conformed piece with the captions of an ASS file drawn on them: a second generation, too.
 
-        The script's times count from the span's first frame.
+        The script's times count from the span's first frame. Next to it lies the folder `fonts`, if it has any.
         """
         count = span.stop - span.start
         # Half a frame early, so that the first decoded frame that is kept is `start`, however the time was rounded.
         seek: dict[str, Option] = {"ss": f"{(span.start - 0.5) / float(output.rate):.6f}"} if span.start else {}
         frames = graphs.moving_pictures(graphs.media_file(pictures, seek))
         frames = frames.filter("settb", expr=str(1 / output.rate)).filter("setpts", expr="N")
-        frames = tag_bt709(frames.filter("trim", end_frame=count).filter("ass", filename=str(script)))
+        frames = tag_bt709(
+            frames.filter("trim", end_frame=count).filter(
+                "ass", filename=str(script), fontsdir=str(script.with_name("fonts"))
+            )
+        )
         encoding = conformed_video(_format(output), count, crf=CAPTIONED_CRF, cuttable=False)
         return await self._encode(frames, encoding, count, output, path, on_progress, niceness)
 

@@ -183,7 +183,7 @@ def test_subrip_and_ass_show_markup_as_text() -> None:
     srt = to_srt(HOSTILE)
     assert srt.startswith("1\n00:00:00,000 --> 00:00:01,500\n")
     assert "<b" not in srt and "</" not in srt and "{\\" not in srt and srt.count("-->") == 2
-    drawn = to_ass(HOSTILE, Output(width=320, height=180)).rpartition("Text\n")[2]
+    drawn = to_ass(HOSTILE, Output(width=320, height=180), len, "DejaVu Sans").rpartition("Text\n")[2]
     assert "{\\an8" not in drawn.replace("\\{", "") and drawn.count("\\N") == 1
     assert "1:01:01.00" in drawn
 

@@ -128,3 +128,8 @@ def test_the_built_in_font_knows_what_it_has() -> None:
     assert all(face.has(character) for character in "Aa9,:“…")
     assert not face.has("月")
     assert not face.has("\U0010fffd")
+
+
+@pytest.mark.parametrize("words", ["夜の港に灯りがともる", "黎明时分的小船", "밤의 항구에 불이 켜지다"])
+async def test_cards_have_letters_for_chinese_japanese_and_korean(words: str, tmp_path: Path) -> None:
+    assert await draw_card(words, seed=1, width=320, height=180, out=tmp_path / "card.png") == []

@@ -1,6 +1,7 @@
 """Sets text in any script: one font for as much as possible, others for the rest. Reports characters that no font has.
 
-Pillow's built-in font (English, the same on every machine) comes first, then the system's.
+Pillow's built-in font (English, the same on every machine) comes first, then the one for Chinese, Japanese and Korean
+that comes with Retake, then the system's.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from services.generator.providers.animatic.cards.coverage import covered
+from shared.media.fonts import FOLDERS, cjk_font
 
-# Font folders for systems without fontconfig.
-_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/System/Library/Fonts",
-            "/Library/Fonts", "~/Library/Fonts")  # fmt: skip
 # Plain faces first: display and symbol fonts are the last resort for a caption.
 _PREFERRED = (
     "notosans", "dejavusans", "liberationsans", "opensans", "roboto", "helvetica", "arial", "pingfang", "hiragino",
@@ -75,7 +74,7 @@ def _load(face: Face, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _system_faces() -> Iterator[Face]:
-    """The system's fonts, plain ones first."""
+    """The packaged font, then the system's fonts, plain ones first."""
     found: set[tuple[str, int]] = set()
     try:
         listed = subprocess.run(
@@ -85,9 +84,11 @@ def _system_faces() -> Iterator[Face]:
             path, _, index = line.partition("\t")
             found.add((path, int(index) if index.isdigit() and int(index) < 65_536 else 0))
     except (OSError, subprocess.SubprocessError):
-        for folder in _FOLDERS:
+        for folder in FOLDERS:
             found |= {(str(path), 0) for path in Path(folder).expanduser().rglob("*") if path.is_file()}
     fonts = [each for each in found if each[0].lower().endswith((".ttf", ".otf", ".ttc", ".otc"))]
+    if packaged := cjk_font():
+        yield Face(str(packaged))
     yield from (Face(*each) for each in sorted(fonts, key=_rank))
 
 
