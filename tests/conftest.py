@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -9,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import hypothesis
 import pytest
@@ -45,6 +46,7 @@ def pytest_configure() -> None:
         "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
     hypothesis.settings.load_profile("any machine")
+    structlog.configure = functools.partial(_configure_without_cache, structlog.configure)
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
@@ -53,6 +55,12 @@ def pytest_configure() -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+
+
+def _configure_without_cache(configure: Callable[..., None], *args: Any, **options: Any) -> None:
+    """In a process of its own a service configures its log once, and its loggers keep the processors. Here each one
+    that a test builds configures it anew, and `capture_logs` would miss the loggers that were used before."""
+    configure(*args, **options | {"cache_logger_on_first_use": False})
 
 
 @pytest.hookimpl(tryfirst=True)
