@@ -148,7 +148,7 @@ def _print(session: Session, asset: Asset) -> None:
         table = formatting.table("Setting", "Value", "Source")
         for name, setting in asset.defaults.items():
             if setting.value is not None:
-                table.add_row(name, Text(str(setting.value)), setting.source)
+                table.add_row(name, Text(str(setting.value)), setting.source_text)
         if asset.defaults:
             session.table(table)
     session.emit({"asset_id": asset.id, "draft": asset.draft, "defaults": asset.defaults})

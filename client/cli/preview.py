@@ -38,6 +38,13 @@ def _present(session: Session, run: Run, version: Version, total: int | None, va
     facts.add_column(overflow="fold")
     _fact(facts, _directions_label(run.kind), version.directions)
     _fact(facts, "Model", version.model_slug)
+    language = version.settings.get("language")
+    if language and language.confidence is not None:
+        _fact(
+            facts,
+            "Language",
+            f"{language.value} ({language.source_text}; set it: retake settings set narration.language=…)",
+        )
     _fact(facts, "File", formatting.media(version))
     _fact(facts, "Differs", "; ".join(difference.text for difference in version.differences))
     _fact(facts, "Quality", formatting.quality(version))

@@ -35,6 +35,12 @@ class Setting(Model):
 
     value: Any = None
     source: str = "default"
+    confidence: float | None = None
+
+    @property
+    def source_text(self) -> str:
+        """`guessed, 93 % sure`; else the source itself."""
+        return self.source if self.confidence is None else f"{self.source}, {self.confidence:.0%} sure"
 
 
 Settings = dict[str, Setting]

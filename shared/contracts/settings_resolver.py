@@ -21,7 +21,16 @@ from typing import Any, Final, Self
 
 from shared.contracts.catalogue import Catalogue, Model
 from shared.contracts.frame_sizes import nearest_ratio, nearest_resolution, ratio_label, resolution_label
-from shared.contracts.values import AssetKind, Output, ProjectSettings, Setting, Settings, SettingSource, Version
+from shared.contracts.values import (
+    AssetKind,
+    LanguageGuess,
+    Output,
+    ProjectSettings,
+    Setting,
+    Settings,
+    SettingSource,
+    Version,
+)
 
 PROMPT_CHANGES: Final = ("style_adjustments", "character_prompt")
 """What extends style and characters in the prompt of an asset; not settings of a model."""
@@ -56,7 +65,8 @@ class UnsuitableModel(LookupError):
 
 @dataclass(frozen=True)
 class ExistingVersion:
-    """The committed version of the asset: its model, its directions and its settings as plain values."""
+    """The committed version of the asset: its model, its directions and its settings as plain values, without what was
+    guessed, because the next run guesses anew."""
 
     model: str | None = None
     directions: str = ""
@@ -64,7 +74,8 @@ class ExistingVersion:
 
     @classmethod
     def of(cls, version: Version) -> Self:
-        return cls(version.model, version.directions, {name: s.value for name, s in version.settings.items()})
+        known = {name: s.value for name, s in version.settings.items() if s.source is not SettingSource.GUESSED}
+        return cls(version.model, version.directions, known)
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,14 @@ def resolve_adjustments(request: ResolverRequest) -> Settings:
         elif isinstance(accepted, str) and accepted.strip():
             found[name] = Setting(value=accepted, source=SettingSource.EXISTING)
     return found
+
+
+def with_language(settings: Settings, model: Model, guess: LanguageGuess | None) -> Settings:
+    """The settings of a narration; a language that nobody has set is the guessed one."""
+    if guess is None or "language" in settings or "language" not in model.properties:
+        return settings
+    guessed = Setting(value=guess.language, source=SettingSource.GUESSED, confidence=guess.confidence)
+    return settings | {"language": guessed}
 
 
 def resolve_model(request: ResolverRequest, catalogue: Catalogue, default_provider: str) -> tuple[Model, SettingSource]:

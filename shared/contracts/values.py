@@ -87,6 +87,7 @@ class SettingSource(StrEnum):
     PROJECT_NARRATION = "project.narration"
     PROJECT_MUSIC = "project.music"
     EXISTING = "existing"
+    GUESSED = "guessed"
     DEFAULT = "default"
 
 
@@ -108,11 +109,25 @@ class ObjectRef(Value):
     content_type: str = Field(description="Media type, for example `video/mp4`.")
 
 
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
 class Setting(Value):
     """An effective setting of a run, and where its value comes from."""
 
     value: Any
     source: SettingSource
+    confidence: float | None = Field(
+        None, exclude_if=_is_absent, description="How sure a guessed value is, from 0 to 1; only of guessed values."
+    )
+
+
+class LanguageGuess(Value):
+    """The language that a narration without the setting `language` is spoken in, decided over its episode."""
+
+    language: str = Field(description="A BCP 47 tag, for example `de`.")
+    confidence: float = Field(ge=0, le=1, description="How sure it is.")
 
 
 Settings = dict[str, Setting]

@@ -659,6 +659,29 @@ async def test_what_a_version_was_asked_to_look_like_is_shown(g: Gateway) -> Non
         assert [e["pointer"] for e in wrong.json()["errors"]] == [f"/suggested_changes/{name}"]
 
 
+async def test_the_language_of_a_narration_is_guessed_over_the_episode_until_one_is_set(g: Gateway) -> None:
+    api = g.client()
+    project = (await ok(await api.post("/projects", json={"name": "P"}), 201))["id"]
+    texts = ["Der Morgen beginnt mit einer Tasse Kaffee am Fenster.", "Plan A", "Draußen regnet es schon seit Tagen."]
+    segments = [{"directions": {"narration": text}} for text in texts]
+    body = {"title": "E", "segments": segments}
+    episode = await ok(await api.post(f"/projects/{project}/episodes", json=body), 201)
+    narration = asset(episode, "narration", 2)
+    language = (await ok(await api.get(f"/assets/{narration}")))["defaults"]["language"]
+    assert (language["value"], language["source"]) == ("de", "guessed") and 0.5 < language["confidence"] <= 1
+    run = await ok(await api.post(f"/assets/{narration}/runs", json={}), 202)
+    await g.world.settle()
+    guess = g.world.services.requests[run["id"]].guessed_language
+    assert guess and (guess.language, guess.confidence) == ("de", language["confidence"])
+    settings = {"narration": {"language": "en"}}
+    await ok(await api.patch(f"/projects/{project}/settings", json=settings, headers={"If-Match": "*"}))
+    set_one = (await ok(await api.get(f"/assets/{narration}")))["defaults"]["language"]
+    assert set_one == {"value": "en", "source": "project.narration"}
+    other = await ok(await api.post(f"/assets/{asset(episode, 'narration', 1)}/runs", json={}), 202)
+    await g.world.settle()
+    assert g.world.services.requests[other["id"]].guessed_language is None
+
+
 async def test_changes_build_on_what_was_seen(g: Gateway) -> None:
     api = g.client()
     project, episode = await an_episode(g, api)

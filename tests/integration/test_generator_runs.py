@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.contracts.values import AssetKind, Media, Output, ProjectSettings, Setting, SettingSource
+from shared.contracts.values import AssetKind, LanguageGuess, Media, Output, ProjectSettings, Setting, SettingSource
 from shared.core.errors import Permanent, Retryable, UserError
 from shared.core.ids import new_id
 from tests.support import events
@@ -353,6 +353,25 @@ async def test_the_time_of_generation_is_counted_per_second_of_what_was_made(ben
     await bench.committed(asset_kind=AssetKind.STARTING_IMAGE)
     assert counted("narration", "animatic/speech") == before + 1
     assert counted("starting_image", "animatic/storyboard") == 0, "a picture has no seconds"
+
+
+async def test_a_guessed_language_is_spoken_told_and_guessed_anew_and_a_set_one_ends_it(bench: Bench) -> None:
+    guess = LanguageGuess(language="de", confidence=0.93)
+    asset = {"asset_id": new_id(), "asset_kind": AssetKind.NARRATION, "overrides": {"directions": "Plan A"}}
+    version = (await bench.committed(**asset, guessed_language=guess)).version
+    guessed = Setting(value="de", source=SettingSource.GUESSED, confidence=0.93)
+    assert version.settings["language"] == guessed
+    assert "guessed: de, 93 % sure" in version.info["warnings"][0]
+    again = (await bench.committed(**asset, guessed_language=LanguageGuess(language="nl", confidence=0.8))).version
+    assert again.settings["language"].value == "nl", "an accepted guess is still a guess"
+    asked = [(r.guessed_language, r.settings.get("language")) for r in bench.maker.requests]
+    assert asked == [("de", None), ("nl", None)]
+    project = ProjectSettings(narration={"language": "fr"})
+    ended = (await bench.committed(**asset, guessed_language=guess, project_settings=project)).version
+    assert ended.settings["language"] == Setting(value="fr", source=SettingSource.PROJECT_NARRATION)
+    assert "warnings" not in ended.info
+    last = bench.maker.requests[-1]
+    assert (last.guessed_language, last.settings["language"]) == (None, "fr")
 
 
 async def test_an_unexpected_error_is_a_failure_too(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from services.gateway.commands.stream_events import requested_event, requested_m
 from services.gateway.domain.assets import Asset, RunBase, asset_label
 from services.gateway.domain.episodes import Episode
 from services.gateway.domain.errors import AwaitsCommit, Refusal, invalid, not_found
+from services.gateway.domain.narration_language import guess_language
 from services.gateway.domain.run_parameters import (
     CHARACTERS,
     DIRECTIONS,
@@ -31,7 +32,7 @@ from services.gateway.store.unit_of_work import Store
 from shared.contracts.events.gateway import RegenerateRequested
 from shared.contracts.messages import message, problem_text
 from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest
-from shared.contracts.values import Actor, AssetKind, ObjectRef, ParentReason, RunSource
+from shared.contracts.values import Actor, AssetKind, LanguageGuess, ObjectRef, ParentReason, RunSource
 
 CHANGES: Final = "/changes"
 """Where a request to start a run has its changes (a JSON pointer)."""
@@ -76,7 +77,7 @@ async def admit_run(store: Store, spec: RunSpec) -> str:
     """Returns the run's id. Raises Refusal invalid, before anything is written, if the request does not fit in an
     event."""
     asset, now = spec.asset, store.now()
-    request = _request(spec, spec.run_id or store.new_id())
+    request = _request(spec, spec.run_id or store.new_id(), await _guessed_language(store, spec))
     store.check_size(request, message("problem.event_too_large.run"))
     news = requested_message(request, again=asset.committed_version_id is not None)
     number = await store.assets.begin_run(asset.asset_id, None if spec.held else request.run_id, now)
@@ -99,7 +100,17 @@ async def admit_run(store: Store, spec: RunSpec) -> str:
     return request.run_id
 
 
-def _request(spec: RunSpec, run_id: str) -> RegenerateRequested:
+async def _guessed_language(store: Store, spec: RunSpec) -> LanguageGuess | None:
+    """Of a narration to generate that has no language in its request or its project."""
+    if spec.asset.kind is not AssetKind.NARRATION or spec.source is not RunSource.GENERATE:
+        return None
+    if spec.parameters.settings.get("language") or spec.base.project.settings.get("narration", {}).get("language"):
+        return None
+    script = spec.parameters.directions or (spec.base.committed.directions if spec.base.committed else "")
+    return guess_language(script, await store.assets.narrations(spec.asset.episode_id))
+
+
+def _request(spec: RunSpec, run_id: str, guessed_language: LanguageGuess | None) -> RegenerateRequested:
     asset, base = spec.asset, spec.base
     generates_video = asset.kind is AssetKind.VIDEO and spec.source is RunSource.GENERATE
     return RegenerateRequested(
@@ -115,6 +126,7 @@ def _request(spec: RunSpec, run_id: str) -> RegenerateRequested:
         project_settings=snapshot(base.project.settings, base.output, base.references),
         segment_style=base.segment_style,
         segment_characters=base.segment_characters,
+        guessed_language=guessed_language,
         variants=spec.variants,
         keep_original=spec.keep_original,
         auto_approve=spec.auto_approve,

@@ -15,8 +15,9 @@ from shared.contracts.settings_resolver import (
     resolve_adjustments,
     resolve_model,
     resolve_settings,
+    with_language,
 )
-from shared.contracts.values import AssetKind, ProjectSettings, Setting, SettingSource
+from shared.contracts.values import AssetKind, LanguageGuess, ProjectSettings, Setting, SettingSource
 
 DefaultSettings = dict[str, dict[str, Any]]
 """{name: {value, source}}"""
@@ -44,6 +45,15 @@ def default_settings(
         name: setting.model_dump(mode="json")
         for name, setting in ({"model": Setting(value=model.slug, source=source)} | settings).items()
     }
+
+
+def guessed_language(settings: DefaultSettings, guess: LanguageGuess | None, catalogue: Catalogue) -> DefaultSettings:
+    """The language in which a narration of these settings would be spoken, if its model takes one and none is set."""
+    slug = settings.get("model", {}).get("value")
+    if not isinstance(slug, str) or slug not in catalogue:
+        return {}
+    found = with_language({}, catalogue.get(slug), guess)
+    return {name: setting.model_dump(mode="json") for name, setting in found.items()}
 
 
 def prompt_texts(

@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from services.gateway.api.schemas.assets import Asset, AssetList, Stale
 from services.gateway.api.schemas.runs import Run
+from services.gateway.domain.narration_language import guess_language
 from services.gateway.domain.paging import Page
-from services.gateway.domain.run_settings import default_settings, prompt_texts
+from services.gateway.domain.run_settings import default_settings, guessed_language, prompt_texts
 from services.gateway.domain.settings import snapshot
 from services.gateway.queries.base import Filter, Row
 from services.gateway.queries.runs import RunQueries
+from services.gateway.store.assets import narration_scripts
 from shared.contracts.settings_resolver import ExistingVersion
-from shared.contracts.values import AssetKind, Output
+from shared.contracts.values import AssetKind, Output, SettingSource
 
 _SELECT: Final = """
     select t.*, s.number as segment_number, s.duration as segment_duration, s.style as segment_style,
@@ -52,9 +54,21 @@ class AssetQueries(RunQueries):
     async def _assets(self, rows: Sequence[Row]) -> list[Asset]:
         committed = await self._versions_of([r["committed_version_id"] for r in rows if r["committed_version_id"]])
         waiting = await self._runs_by_id([r["active_run_id"] for r in rows if r["active_status"] == "preview_ready"])
-        return [self._asset(r, committed.get(r["committed_version_id"]), waiting.get(r["active_run_id"])) for r in rows]
+        scripts = await self._scripts_of({r["episode_id"] for r in rows if r["kind"] == AssetKind.NARRATION})
+        return [
+            self._asset(
+                r,
+                committed.get(r["committed_version_id"]),
+                waiting.get(r["active_run_id"]),
+                scripts.get(r["episode_id"], []),
+            )
+            for r in rows
+        ]
 
-    def _asset(self, row: Row, committed: Row | None, waiting: Run | None) -> Asset:
+    async def _scripts_of(self, episode_ids: set[str]) -> dict[str, list[str]]:
+        return {episode_id: await narration_scripts(self._connection, episode_id) for episode_id in episode_ids}
+
+    def _asset(self, row: Row, committed: Row | None, waiting: Run | None, scripts: Sequence[str]) -> Asset:
         return Asset(
             id=row["asset_id"],
             project_id=row["project_id"],
@@ -64,7 +78,7 @@ class AssetQueries(RunQueries):
             kind=row["kind"],
             label=row["label"],
             draft=row["draft"],
-            defaults=self._defaults(row, committed),
+            defaults=self._defaults(row, committed, scripts),
             committed=self._version(committed) if committed else None,
             committed_at=row["committed_at"],
             preview=waiting,
@@ -75,12 +89,12 @@ class AssetQueries(RunQueries):
             updated_at=row["seen_at"],  # rises with changes of its runs, too
         )
 
-    def _defaults(self, row: Row, committed: Row | None) -> Mapping[str, Any]:
+    def _defaults(self, row: Row, committed: Row | None, scripts: Sequence[str]) -> Mapping[str, Any]:
         project = snapshot(row["project_settings"], Output(**row["output"]), {})
         texts = prompt_texts(
             AssetKind(row["kind"]), project, row["segment_style"], row["segment_characters"], _existing(committed)
         )
-        return texts | default_settings(
+        settings = default_settings(
             AssetKind(row["kind"]),
             project,
             _existing(committed),
@@ -88,9 +102,16 @@ class AssetQueries(RunQueries):
             self._catalogue,
             self._provider,
         )
+        if row["kind"] == AssetKind.NARRATION and "language" not in settings:
+            script = (row["draft"] or {}).get("directions") or (committed["directions"] if committed else "")
+            settings |= guessed_language(settings, guess_language(script, scripts), self._catalogue)
+        return texts | settings
 
 
 def _existing(committed: Row | None) -> ExistingVersion:
     if committed is None:
         return ExistingVersion()
-    return ExistingVersion(committed["model"], settings={n: s["value"] for n, s in committed["settings"].items()})
+    return ExistingVersion(
+        committed["model"],
+        settings={n: s["value"] for n, s in committed["settings"].items() if s["source"] != SettingSource.GUESSED},
+    )

@@ -40,6 +40,14 @@ _BASE: Final = """
     left join versions v on v.version_id = a.committed_version_id
     where a.asset_id = $1
 """
+_NARRATIONS: Final = """
+    select left(coalesce(nullif(a.draft ->> 'directions', ''), v.directions), 2000) as script
+    from assets a join segments s on s.segment_id = a.segment_id
+    left join versions v on v.version_id = a.committed_version_id
+    where a.episode_id = $1 and a.kind = 'narration' and a.deleted_at is null
+      and coalesce(nullif(a.draft ->> 'directions', ''), v.directions) <> ''
+    order by s.number
+"""
 _TAKE: Final = """
     update assets set run_count = run_count + 1, active_run_id = coalesce($2, active_run_id), updated_at = $3
     where asset_id = $1 returning run_count
@@ -103,6 +111,10 @@ class AssetRepository:
             segment_characters=row["segment_characters"],
         )
 
+    async def narrations(self, episode_id: str) -> list[str]:
+        """The beginnings of the scripts of the episode's narrations, in film order: drafted, else committed."""
+        return await narration_scripts(self._db, episode_id)
+
     async def _references(self, project_id: str, upload_ids: Sequence[str]) -> dict[str, ObjectRef]:
         if not upload_ids:
             return {}
@@ -161,3 +173,7 @@ class AssetRepository:
     async def mark_stale(self, segment_id: str, at: datetime) -> list[str]:
         """Recomputes whether the segment's video is stale. Returns the video's asset id if that has changed."""
         return [r["asset_id"] for r in await flush_with(self._db, "assets", _STALE, segment_id, at)]
+
+
+async def narration_scripts(connection: Connection, episode_id: str) -> list[str]:
+    return [r["script"] for r in await connection.fetch(_NARRATIONS, episode_id)]

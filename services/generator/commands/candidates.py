@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -21,7 +22,8 @@ from services.generator.media.base import Inspection, MediaProcessor
 from services.generator.media.signing import Origin, VersionSigner
 from services.generator.providers.base import CandidateFile, CandidateRequest, Maker
 from shared.contracts.catalogue import Catalogue
-from shared.contracts.values import AssetKind, ObjectRef, RunSource, Setting, Version
+from shared.contracts.messages import message
+from shared.contracts.values import AssetKind, ObjectRef, RunSource, Setting, Settings, SettingSource, Version
 from shared.core.clock import Clock
 from shared.core.errors import RetakeError
 from shared.core.ids import NewId
@@ -105,7 +107,9 @@ class CandidateMaker:
         r = run.request
         assert run.model is not None
         model = self.catalogue.get(run.model)
-        values = {name: s.value for name, s in run.settings.items() if name in model.properties}
+        known = {name: s for name, s in run.settings.items() if name in model.properties}
+        values = {name: s.value for name, s in known.items() if s.source is not SettingSource.GUESSED}
+        guessed = {name: s.value for name, s in known.items() if s.source is SettingSource.GUESSED}
         seed = None if run.seed is None else (run.seed + position) % MAX_SEED
         output = r.project_settings.output
         moving = r.asset_kind is AssetKind.VIDEO
@@ -126,6 +130,7 @@ class CandidateMaker:
             duration_s=values.get("duration"),
             starting_image=inputs.starting_image,
             references=inputs.references,
+            guessed_language=guessed.get("language"),
         )
 
     async def _store(
@@ -155,7 +160,7 @@ class CandidateMaker:
             differences=differences(r.asset_kind, file.expected or request.expected, inspection.media)
             if request
             else [],
-            info=dict(file.info),
+            info={**file.info, **_remarks(settings, file.info)},
         )
 
     async def _keep_refused(self, run: Run, request: CandidateRequest, file: CandidateFile, error: RetakeError) -> None:
@@ -174,6 +179,16 @@ class CandidateMaker:
     async def _put(self, version_id: str, name: str, path: Path, content_type: str) -> ObjectRef:
         key = f"versions/{version_id}/{name}{path.suffix}"
         return await self.objects.own.put_file(key, path, content_type, move=True)
+
+
+def _remarks(settings: Settings, info: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The provider's warnings, with one about a language that was guessed."""
+    language = settings.get("language")
+    if language is None or language.source is not SettingSource.GUESSED:
+        return {}
+    percent = round(100 * (language.confidence or 0.0))
+    remark = message("warning.language_guessed", language=language.value, percent=percent)
+    return {"warnings": [remark, *info.get("warnings", [])]}
 
 
 def _provenance(unsigned: str | None) -> dict[str, str]:

@@ -24,7 +24,13 @@ from shared.contracts.catalogue import Catalogue
 from shared.contracts.events.gateway import CancelRequested, CancelTarget, ImportRequested, RegenerateRequested
 from shared.contracts.events.generator import Failed
 from shared.contracts.events.review import Rejected, ReviewChange, ReviewUpdated
-from shared.contracts.settings_resolver import ExistingVersion, ResolverRequest, resolve_adjustments, resolve_directions
+from shared.contracts.settings_resolver import (
+    ExistingVersion,
+    ResolverRequest,
+    resolve_adjustments,
+    resolve_directions,
+    with_language,
+)
 from shared.contracts.values import AssetKind, Cost, Problem, RunSource, Setting, SettingSource
 from shared.core.errors import UserError
 from shared.core.ids import is_id
@@ -108,7 +114,7 @@ def _plan_generation(asset: AdmittedAsset, run: NewRun, capabilities: Capabiliti
         raise problems.provider_unknown(provider, sorted(capabilities.lanes))
     return replace(
         run,
-        settings=effective.settings,
+        settings=with_language(effective.settings, effective.model, r.guessed_language),
         provider=provider,
         model=effective.model.slug,
         lane=capabilities.lanes[provider](r.asset_kind),

@@ -58,6 +58,8 @@ class CandidateRequest:
     duration_s: float | None = None
     starting_image: Path | None = None
     references: tuple[Reference, ...] = ()
+    guessed_language: str | None = None
+    """Of a narration whose settings name no language: a BCP 47 tag."""
 
     @property
     def quote(self) -> Quote | None:

@@ -12,6 +12,7 @@ from shared.contracts.values import (
     Actor,
     AudioConfig,
     CaptionMode,
+    LanguageGuess,
     Media,
     ObjectRef,
     Output,
@@ -38,6 +39,9 @@ class RegenerateRequested(Ref, Event):
     segment_style: str | None = Field(None, description="The segment's own style, in addition to the project's.")
     segment_characters: str | None = Field(
         None, description="The segment's own text about its characters, in addition to the project's."
+    )
+    guessed_language: LanguageGuess | None = Field(
+        None, description="Of a narration; used if neither the request nor the project nor the asset sets a language."
     )
     variants: int = Field(1, ge=1, le=4, description="Number of versions to generate.")
     keep_original: bool = Field(True, description="False: the replaced version is freed once the new one is committed.")

@@ -9,7 +9,11 @@ import pytest
 
 from services.generator.providers.animatic.audiofile import loudness_lufs
 from services.generator.providers.animatic.engine import speak
+from services.generator.providers.animatic.provider import AnimaticProvider
 from services.generator.providers.animatic.speech import PARAGRAPH_PAUSE_S, PAUSE_S, Piece, split_script
+from services.generator.providers.base import CandidateRequest
+from shared.contracts.catalogue import load_catalogue
+from shared.contracts.values import AssetKind
 from shared.core.errors import Permanent
 from shared.media.language import guess_language
 from shared.media.probe import probe
@@ -192,3 +196,22 @@ async def test_markdown_is_spoken_as_the_text_that_it_shows(tmp_path: Path) -> N
     marked = "# The plan\n\n**Bold** move, _really_: use `code` and [stars](https://example.com)."
     info = await speak(marked, out=tmp_path / "said.wav")
     assert [s.text for s in info.sentences] == ["The plan", "Bold move, really: use code and stars."]
+
+
+async def test_a_language_that_was_guessed_over_the_episode_is_spoken_and_told(tmp_path: Path) -> None:
+    """By itself the text would be spoken in English; a sentence in another script keeps a voice of its own."""
+    request = CandidateRequest(
+        run_id="r",
+        position=0,
+        attempt=1,
+        kind=AssetKind.NARRATION,
+        model=load_catalogue().get("animatic/speech"),
+        directions="Plan A. Прощай.",
+        prompt="Plan A. Прощай.",
+        settings={},
+        seed=None,
+        label="Narration 1",
+        guessed_language="de",
+    )
+    made = await AnimaticProvider().make(request, tmp_path, lambda share: None)
+    assert made.info["language"] == "de"

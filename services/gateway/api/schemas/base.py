@@ -209,6 +209,10 @@ class Costs(Resource):
     )
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Setting(Resource):
     """An effective setting and its source."""
 
@@ -216,9 +220,14 @@ class Setting(Resource):
     source: str = Field(
         description=(
             "The source of the value: override, segment, project, project.video, project.image, project.narration, "
-            "project.music, existing (accepted with the committed version) or default."
+            "project.music, existing (accepted with the committed version), guessed or default."
         ),
         examples=["project.video"],
+    )
+    confidence: float | None = Field(
+        None,
+        exclude_if=_is_none,
+        description="Of a guessed value: how sure it is, from 0 to 1; null: it is not guessed.",
     )
 
 

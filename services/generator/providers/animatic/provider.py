@@ -80,6 +80,7 @@ async def _narration(request: CandidateRequest, work: Path) -> CandidateFile:
         request.directions,
         out=out,
         language=request.settings.get("language"),
+        guessed=request.guessed_language,
         voice=request.settings.get("voice"),
         speed=request.settings.get("speed", 1.0),
         pitch=request.settings.get("pitch", 0.0),
