@@ -169,6 +169,7 @@ class Imports(Group[imports.Imports]):
 class Episodes(Group[episodes.Episodes]):
     all = listing(episodes.Episodes.all)
     get = blocking(episodes.Episodes.get)
+    outline = blocking(episodes.Episodes.outline)
     create = blocking(episodes.Episodes.create)
     update = blocking(episodes.Episodes.update)
     delete = blocking(episodes.Episodes.delete)

@@ -5,7 +5,7 @@ from client.models.assets import Asset, Draft
 from client.models.base import AssetKind, Model, Money, Problem, Resource, Setting, Settings
 from client.models.batches import Batch, BatchItem, BatchStatus, StartedBatch
 from client.models.bulk import BulkOutcome, BulkResult, BulkTarget
-from client.models.episodes import Episode, Output, Revision
+from client.models.episodes import AssetOutline, Episode, EpisodeOutline, Output, Revision, SegmentOutline
 from client.models.films import Compilation, CompilationStatus, StartedCompilation
 from client.models.imports import Import, ImportStatus
 from client.models.projects import (
@@ -29,6 +29,7 @@ from client.models.versions import Version
 __all__ = [
     "Asset",
     "AssetKind",
+    "AssetOutline",
     "Batch",
     "BatchItem",
     "BatchStatus",
@@ -42,6 +43,7 @@ __all__ = [
     "Cost",
     "Draft",
     "Episode",
+    "EpisodeOutline",
     "FeedEntry",
     "Health",
     "Import",
@@ -63,6 +65,7 @@ __all__ = [
     "Run",
     "RunStatus",
     "Segment",
+    "SegmentOutline",
     "SegmentStatus",
     "SegmentsStatus",
     "Setting",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from client.models.assets import Asset
 from client.models.base import AssetKind, Model, Resource
-from client.models.segments import Segment
+from client.models.segments import Segment, Transition
 
 
 class Output(Model):
@@ -21,6 +21,60 @@ class Output(Model):
     fps: float = 24
     frame_rate: str | None = None
     fit: str = "blur"
+
+
+class SegmentOutline(Model):
+    """What a timeline shows of a segment."""
+
+    id: str
+    segment_number: int
+    type: str | None = None
+    location: str | None = None
+    description: str | None = None
+    status: str | None = None
+    approval_status: str | None = None
+    video_url: str | None = None
+    thumbnail_url: str | None = None
+    filmstrip_url: str | None = None
+    duration: float | None = None
+    quality_score: float | None = None
+    version: int | None = None
+    committed: bool = False
+    waiting_run_id: str | None = None
+    transition_after: Transition | None = None
+    assets: dict[str, str] = {}
+    revision: int | None = None
+    updated_at: datetime | None = None
+
+
+class AssetOutline(Model):
+    """The state of an asset."""
+
+    id: str
+    kind: AssetKind
+    label: str | None = None
+    segment_id: str | None = None
+    has_draft: bool = False
+    committed_version_id: str | None = None
+    committed_at: datetime | None = None
+    active_run_id: str | None = None
+    active_status: str | None = None
+    stale: bool = False
+    revision: int | None = None
+    updated_at: datetime | None = None
+
+
+class EpisodeOutline(Resource):
+    """An episode as a timeline shows it, without versions and settings."""
+
+    project_id: str | None = None
+    title: str
+    description: str | None = None
+    output: Output | None = None
+    segments: list[SegmentOutline] = []
+    assets: list[AssetOutline] = []
+    order_revision: int | None = None
+    cursor: str | None = Field(None, description="position in the event stream of this snapshot")
 
 
 class Episode(Resource):

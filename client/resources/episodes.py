@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from client.models import Asset, Episode, Metrics, Revision, Segment, SegmentsStatus
+from client.models import Asset, Episode, EpisodeOutline, Metrics, Revision, Segment, SegmentsStatus
 from client.models.base import Model
 from client.resources.base import Listing, Resource, path, without_none
 
@@ -22,6 +22,10 @@ class Episodes(Resource):
     async def get(self, episode_id: str) -> Episode:
         """A snapshot of the episode; the event stream continues at its `cursor`."""
         return await self._get(Episode, path("episodes", episode_id))
+
+    async def outline(self, episode_id: str) -> EpisodeOutline:
+        """A fifth of the snapshot: what a timeline shows, without versions and settings."""
+        return await self._get(EpisodeOutline, path("episodes", episode_id, "outline"))
 
     async def create(
         self,

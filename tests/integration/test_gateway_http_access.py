@@ -69,6 +69,7 @@ TABLE = [
     Row("GET", "/episodes/{episode_id}", V),
     Row("PATCH", "/episodes/{episode_id}", E, {"title": "Other"}, ANY_VERSION),
     Row("GET", "/episodes/{episode_id}/order", V),
+    Row("GET", "/episodes/{episode_id}/outline", V),
     Row("PUT", "/episodes/{episode_id}/order", E, {"segment_ids": []}, ANY_VERSION),
     Row("GET", "/episodes/{episode_id}/revisions", V),
     Row("GET", "/episodes/{episode_id}/metrics", V),

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from services.gateway.api import documents, problems
 from services.gateway.api.app_state import app_state
 from services.gateway.api.middleware.auth import API, AuthMiddleware
+from services.gateway.api.middleware.compression import CompressionMiddleware
 from services.gateway.api.middleware.errors import ErrorMiddleware
 from services.gateway.api.openapi import completed
 from services.gateway.api.routes import (
@@ -153,6 +154,7 @@ def build_app(settings: Settings | None, clock: Clock, lifespan: Lifespan | None
     app.include_router(site.router)
     if settings is not None:
         app.router.default = StudioFallback(Studio(), app.router.default)
+        app.add_middleware(CompressionMiddleware)
         app.add_middleware(AuthMiddleware, state=lambda: app_state(app))
         if settings.cors_origins:
             app.add_middleware(

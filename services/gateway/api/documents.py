@@ -116,9 +116,10 @@ def answers(
     headers: tuple[str, ...] = (),
     also: dict[int, str] | None = None,
     filters: str = "",
+    not_modified: bool = False,
 ) -> dict[str, Any]:
     """Keyword arguments for a route: its success (also under other statuses), its problems, the fields that its list
-    can be filtered by (with spaces between)."""
+    can be filtered by (with spaces between). `not_modified`: it takes If-None-Match."""
     success: dict[str, Any] = {"description": description}
     if model is not None:
         success["model"] = model
@@ -127,6 +128,8 @@ def answers(
     responses: Responses = errors(*slugs) | {status: success}
     for other, said in (also or {}).items():
         responses[other] = success | {"description": said}
+    if not_modified:
+        responses[304] = {"description": "Not changed since the response with this ETag."}
     extra = {"openapi_extra": {"parameters": [_filter(name) for name in filters.split()]}} if filters else {}
     return {"status_code": status, "responses": responses, "response_model": None} | extra
 
@@ -142,7 +145,10 @@ def _filter(name: str) -> dict[str, Any]:
 
 
 _HEADERS: Final[dict[str, Any]] = {
-    "ETag": {"description": "The revision, for If-Match. Counts human edits only.", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "The revision, for If-Match: counts human edits only. Snapshots add a mark of their content.",
+        "schema": {"type": "string"},
+    },
     "Preference-Applied": {"description": "`wait=N`, if the answer was held.", "schema": {"type": "string"}},
 }
 

@@ -17,7 +17,7 @@ from services.gateway.domain.problems import Slug
 from shared.contracts.messages import message
 
 MAX_WAIT_S: Final = 60
-_ETAG: Final = re.compile(r'^"([0-9]{1,9})"$')
+_ETAG: Final = re.compile(r'^"([0-9]{1,9})(?:-[0-9a-f]{16})?"$')  # of a snapshot, also of its content
 _WAIT: Final = re.compile(r"^wait=0*([0-9]+)$")
 
 
@@ -28,7 +28,7 @@ async def if_match(
             alias="If-Match",
             description=("The ETag of the resource that you read, or `*` to overwrite any revision."),
             examples=["*", '"7"'],
-            json_schema_extra={"pattern": r'^(\*|"[0-9]{1,9}")$'},
+            json_schema_extra={"pattern": r'^(\*|"[0-9]{1,9}(-[0-9a-f]{16})?")$'},
         ),
     ] = None,
 ) -> int | None:
@@ -42,6 +42,17 @@ async def if_match(
 
 
 IfMatch = Annotated[int | None, Depends(if_match)]
+
+
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        description="The ETag of the response that you have: 304 if it is still the same.",
+        examples=['"7-0123456789abcdef"'],
+    ),
+]
+"""Documents the header; `snapshot_response` reads it."""
 
 
 class Preference:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.api.middleware.auth import API
+from services.gateway.api.ranges import matches
 from services.gateway.api.schemas.base import Resource, Revised
 
 
@@ -61,6 +65,17 @@ def json_response(body: Resource, status: int = 200, headers: Mapping[str, str] 
 
 def with_etag(body: Revised) -> Response:
     return json_response(body, headers=etag(body.revision))
+
+
+def snapshot_response(request: Request, body: Revised, *, ignored: str) -> Response:
+    """A GET with an ETag that also changes with the content, and 304 if the client has it. `ignored`: a value in the
+    body that does not count, such as a position that other projects move."""
+    text = Result(200, body).text
+    content = sha256(text.replace(json.dumps(ignored), '""', 1).encode()).hexdigest()[:16]
+    headers = {"ETag": f'"{body.revision}-{content}"'}
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(text, headers=headers, media_type="application/json")
 
 
 def etag(revision: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.gateway.api.schemas.assets import Asset, AssetList, Stale
+from services.gateway.api.schemas.assets import Asset, AssetList, AssetOutline, Stale
 from services.gateway.api.schemas.runs import Run
 from services.gateway.domain.narration_language import guess_language
 from services.gateway.domain.paging import Page
@@ -50,6 +50,26 @@ class AssetQueries(RunQueries):
     async def _assets_of(self, episode_id: str) -> list[Asset]:
         """All of them, in the order they were made."""
         return await self._assets(await self._connection.fetch(_OF_EPISODE + " order by t.asset_id", episode_id))
+
+    async def _asset_outlines(self, episode_id: str) -> list[AssetOutline]:
+        rows = await self._connection.fetch(_OF_EPISODE + " order by t.asset_id", episode_id)
+        return [
+            AssetOutline(
+                id=r["asset_id"],
+                segment_id=r["segment_id"],
+                kind=r["kind"],
+                label=r["label"],
+                has_draft=r["draft"] is not None,
+                committed_version_id=r["committed_version_id"],
+                committed_at=r["committed_at"],
+                active_run_id=r["active_run_id"],
+                active_status=r["active_status"],
+                stale=r["stale_since"] is not None,
+                revision=r["revision"],
+                updated_at=r["seen_at"],
+            )
+            for r in rows
+        ]
 
     async def _assets(self, rows: Sequence[Row]) -> list[Asset]:
         committed = await self._versions_of([r["committed_version_id"] for r in rows if r["committed_version_id"]])

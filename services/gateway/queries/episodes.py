@@ -7,6 +7,7 @@ from typing import Any, Final
 from services.gateway.api.schemas.batches import Batch, BatchItem, BatchList
 from services.gateway.api.schemas.episodes import (
     Episode,
+    EpisodeOutline,
     EpisodeSummary,
     EpisodeSummaryList,
     Order,
@@ -62,6 +63,18 @@ class EpisodeQueries(SegmentQueries):
         row = await self._one("episode", _EPISODE, episode_id)
         segments, assets = await self._segments_of(episode_id), await self._assets_of(episode_id)
         return Episode(
+            **_head(row),
+            updated_at=max(row["updated_at"], *(x.updated_at for x in segments), *(x.updated_at for x in assets)),
+            segments=segments,
+            assets=assets,
+            cursor=str(EventId(row["epoch"], Place(row["place"], row["tag"]))),
+        )
+
+    async def outline(self, episode_id: str) -> EpisodeOutline:
+        """In one snapshot, as `episode`."""
+        row = await self._one("episode", _EPISODE, episode_id)
+        segments, assets = await self._segment_outlines(episode_id), await self._asset_outlines(episode_id)
+        return EpisodeOutline(
             **_head(row),
             updated_at=max(row["updated_at"], *(x.updated_at for x in segments), *(x.updated_at for x in assets)),
             segments=segments,

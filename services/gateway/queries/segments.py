@@ -13,6 +13,7 @@ from services.gateway.api.schemas.segments import (
     Segment,
     SegmentAssets,
     SegmentList,
+    SegmentOutline,
     SegmentsStatus,
     StatusOfSegment,
     Transition,
@@ -106,6 +107,35 @@ class SegmentQueries(AssetQueries):
 
     async def _segments_of(self, episode_id: str) -> list[Segment]:
         return await self._segments(await self._connection.fetch(_OF_EPISODE + " order by t.number", episode_id))
+
+    async def _segment_outlines(self, episode_id: str) -> list[SegmentOutline]:
+        rows = await self._connection.fetch(_OF_EPISODE + " order by t.number", episode_id)
+        versions = await self._versions_of([v for r in rows if (v := _described_id(r))])
+        return [self._outline(r, versions.get(_described_id(r) or "")) for r in rows]
+
+    def _outline(self, row: Row, version: Row | None) -> SegmentOutline:
+        state, urls = _shown(row), self._urls(version) if version else {}
+        return SegmentOutline(
+            id=row["segment_id"],
+            segment_number=row["number"],
+            type=row["type"],
+            location=row["scene_info"].get("location"),
+            description=row["scene_info"].get("description"),
+            status=state.status,
+            approval_status=state.approval_status,
+            video_url=urls.get("url"),
+            thumbnail_url=urls.get("thumbnail_url"),
+            filmstrip_url=urls.get("filmstrip_url"),
+            duration=version["media"].get("duration_s") if version else row["duration"],
+            quality_score=((version["quality"] or {}) if version else {}).get("overall_score"),
+            version=version["number"] if version else None,
+            committed=row["committed_version_id"] is not None,
+            waiting_run_id=row["waiting_run_id"],
+            transition_after=_transition(row["transition_after"]),
+            assets=SegmentAssets(video=row["video_id"], starting_image=row["image_id"], narration=row["narration_id"]),
+            revision=row["revision"],
+            updated_at=max(row["updated_at"], row["video_updated_at"]),
+        )
 
     async def _segments(self, rows: Sequence[Row]) -> list[Segment]:
         ids = [r[name] for r in rows for name in ("waiting_version_id", "committed_version_id") if r[name]]

@@ -43,10 +43,11 @@ GET /projects/{project_id}/runs 200
 GET /projects/{project_id}/reviews 200
 GET /imports/{import_id} 200
 POST /imports/{import_id}/cancel 202,200 invalid-state
-GET /episodes/{episode_id} 200
+GET /episodes/{episode_id} 200,304
 PATCH^ /episodes/{episode_id} 200
 DELETE /episodes/{episode_id} 204
 GET /episodes/{episode_id}/order 200
+GET /episodes/{episode_id}/outline 200,304
 PUT^ /episodes/{episode_id}/order 200
 GET /episodes/{episode_id}/revisions 200
 GET /episodes/{episode_id}/metrics 200

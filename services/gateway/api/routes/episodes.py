@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from services.gateway.api.context import Snapshot, UnitOfWork
 from services.gateway.api.documents import CONDITIONAL, POST, WITH_BODY, answers
-from services.gateway.api.headers import IfMatch, Paging, json_only
+from services.gateway.api.headers import IfMatch, IfNoneMatch, Paging, json_only
 from services.gateway.api.idempotency import idempotent
 from services.gateway.api.path_ids import EpisodeId, ProjectId
-from services.gateway.api.responses import NO_CONTENT, Result, changed, created, json_response, with_etag
+from services.gateway.api.responses import (
+    NO_CONTENT,
+    Result,
+    changed,
+    created,
+    json_response,
+    snapshot_response,
+    with_etag,
+)
 from services.gateway.api.schemas.episodes import (
     Episode,
     EpisodeChanges,
+    EpisodeOutline,
     EpisodeSummaryList,
     NewEpisode,
     NewOrder,
@@ -56,13 +65,27 @@ async def create(project_id: ProjectId, body: NewEpisode, work: UnitOfWork) -> R
 
 @router.get(
     "/episodes/{episode_id}",
-    **answers(Episode, headers=("ETag",)),
+    **answers(Episode, headers=("ETag",), not_modified=True),
     summary="Get an episode with its segments and assets",
 )
-async def episode(episode_id: EpisodeId, work: Snapshot) -> Response:
-    """What clients refresh from: open the project's stream at `cursor`, and nothing is missed."""
+async def episode(episode_id: EpisodeId, request: Request, work: Snapshot, _given: IfNoneMatch = None) -> Response:
+    """What clients refresh from: open the project's stream at `cursor`, and nothing is missed. With `If-None-Match` of
+    an earlier response, 304 while nothing but the cursor has changed; links change hourly."""
     await work.require_role("episode", episode_id, Role.VIEWER)
-    return with_etag(await work.queries.episode(episode_id))
+    found = await work.queries.episode(episode_id)
+    return snapshot_response(request, found, ignored=found.cursor)
+
+
+@router.get(
+    "/episodes/{episode_id}/outline",
+    **answers(EpisodeOutline, headers=("ETag",), not_modified=True),
+    summary="Get an episode as a timeline shows it",
+)
+async def outline(episode_id: EpisodeId, request: Request, work: Snapshot, _given: IfNoneMatch = None) -> Response:
+    """A fifth of GET episode: states and URLs, without versions, settings and drafts. `If-None-Match` as there."""
+    await work.require_role("episode", episode_id, Role.VIEWER)
+    found = await work.queries.outline(episode_id)
+    return snapshot_response(request, found, ignored=found.cursor)
 
 
 @router.patch(

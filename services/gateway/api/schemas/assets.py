@@ -70,6 +70,27 @@ class Asset(Dated, Revised):
     revision: int = Field(description="The revision of the draft: it rises with every edit and is the `ETag`.")
 
 
+class AssetOutline(Resource):
+    """The state of an asset, without its versions and settings."""
+
+    id: Id
+    segment_id: Id | None = Field(description="The segment; null: the asset belongs to the episode, such as music.")
+    kind: Kind = Field(description="The kind of asset.")
+    label: str = Field(examples=["Segment 1 video"], description="A display name.")
+    has_draft: bool = Field(description="Whether a draft is saved.")
+    committed_version_id: Id | None = Field(description="The committed version; null: none yet.")
+    committed_at: Timestamp | None = Field(description="When the version was committed; null: none yet.")
+    active_run_id: Id | None = Field(
+        description="The run that is queued, generating, waiting for a decision or committing; null: none."
+    )
+    active_status: str | None = Field(
+        examples=["generating"], description="The status of the active run; null: there is none."
+    )
+    stale: bool = Field(description="Whether an input of the committed version has changed since.")
+    revision: int = Field(description="The revision of the draft.")
+    updated_at: Timestamp = Field(description="When the asset or its runs last changed.")
+
+
 class AssetList(ListOf[Asset]):
     """Assets of an episode, in the order of creation."""
 

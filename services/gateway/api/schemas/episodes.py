@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from services.gateway.api.schemas.assets import Asset
+from services.gateway.api.schemas.assets import Asset, AssetOutline
 from services.gateway.api.schemas.base import (
     EXAMPLE_ID,
     Actor,
@@ -24,7 +24,7 @@ from services.gateway.api.schemas.base import (
     unsent,
 )
 from services.gateway.api.schemas.documents import GivenDirections, GivenOutput, GivenSegment
-from services.gateway.api.schemas.segments import Segment
+from services.gateway.api.schemas.segments import Segment, SegmentOutline
 from shared.contracts import values
 from shared.contracts.frame_rates import rate_number
 
@@ -120,6 +120,17 @@ class Episode(EpisodeHead):
 
     segments: list[Segment] = Field(description="The segments in film order.")
     assets: list[Asset] = Field(description="The assets of the episode, in the order of creation.")
+    cursor: str = Field(
+        description="Open the project's stream with this as `last_event_id` to miss no event.",
+        examples=["0f8f7a6e-2f0b-4c57-9a43-5d0c8e1b7a12:1042"],
+    )
+
+
+class EpisodeOutline(EpisodeHead):
+    """An episode as a timeline shows it: a fifth of the snapshot. GET the segment or the asset for the rest."""
+
+    segments: list[SegmentOutline] = Field(description="The segments in film order.")
+    assets: list[AssetOutline] = Field(description="The assets of the episode, in the order of creation.")
     cursor: str = Field(
         description="Open the project's stream with this as `last_event_id` to miss no event.",
         examples=["0f8f7a6e-2f0b-4c57-9a43-5d0c8e1b7a12:1042"],

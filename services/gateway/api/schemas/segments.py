@@ -160,6 +160,38 @@ class Segment(Dated, Revised):
     assets: SegmentAssets = Field(description="The ids of the segment's assets.")
 
 
+class SegmentOutline(Resource):
+    """What a timeline shows of a segment. Its video fields describe the waiting preview, or else what is committed."""
+
+    id: Id
+    segment_number: int = Field(description="The number in film order, from 1.")
+    type: Literal["scene", "shot", "transition"] = Field(description="The kind of segment.")
+    location: str | None = Field(description="Where the scene is set; null: the script does not say.")
+    description: str | None = Field(description="What is seen; null: the script does not say.")
+    status: Literal["pending", "generating", "completed", "failed"] = Field(
+        description="The status of the newest run of the video."
+    )
+    approval_status: Literal["approved", "rejected", "needs_revision"] | None = Field(
+        description="The newest decision; null: none yet."
+    )
+    video_url: Url
+    thumbnail_url: Url
+    filmstrip_url: Url
+    duration: float | None = Field(
+        description="The duration of the video in seconds, or the target duration if there is none; null: neither."
+    )
+    quality_score: Score
+    version: int | None = Field(description="The number of the described version; null: there is none.")
+    committed: bool = Field(description="Whether a video is committed, so that films can contain the segment.")
+    waiting_run_id: Id | None = Field(description="The run whose preview waits for a decision; null: none.")
+    transition_after: Transition | None = Field(
+        description="The transition into the next segment; null: as the compilation specifies."
+    )
+    assets: SegmentAssets = Field(description="The ids of the segment's assets.")
+    revision: int = Field(description="Rises with every edit. It is the `ETag` of the segment.")
+    updated_at: Timestamp = Field(description="When the segment or its video last changed.")
+
+
 class SegmentList(ListOf[Segment]):
     """Segments in film order."""
 
