@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from shared.core.isolation import without_network
+
 # Between SIGTERM and SIGKILL. ffmpeg was seen to ignore SIGTERM for ten minutes, so SIGKILL always follows.
 STOP_GRACE_S = 2.0
 
@@ -58,19 +60,22 @@ async def child(
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     limits: ResourceLimits | None = None,
+    offline: bool | None = None,
 ) -> AsyncIterator[Process]:
     """Runs `argv` in a process group of its own; it is stopped at the end of the block if it still runs.
 
     `stdin` and `stdout` are file descriptors or `asyncio.subprocess.PIPE`; left out they are /dev/null.
     stderr is always a pipe and must be read (see `read_tail`). `env` is its whole environment (see
-    `bare_environment`); left out, it inherits this process's. Raises FileNotFoundError if there is no such program.
+    `bare_environment`); left out, it inherits this process's. A child with `limits`, or that is `offline`, has no
+    network where the kernel allows that. Raises FileNotFoundError if there is no such program.
     """
     if shutil.which(argv[0]) is None:
         raise FileNotFoundError(errno.ENOENT, "No such program", argv[0])
+    prefix = without_network() if offline or (offline is None and limits is not None) else ()
     reader, writer = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", (limits.shell() if limits else "") + _GATE, "gate", str(reader), *argv,
+            "/bin/sh", "-c", (limits.shell() if limits else "") + _GATE, "gate", str(reader), *prefix, *argv,
             stdin=DEVNULL if stdin is None else stdin,
             stdout=DEVNULL if stdout is None else stdout,
             stderr=PIPE,

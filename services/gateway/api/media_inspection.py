@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 PROBE_S: Final = 60.0  # counting the packets of an hour of film takes seconds
 AT_ONCE: Final = max(2, processors())
 MEMORY: Final = 3 << 30
+WRITTEN_BYTES: Final = 1 << 20  # of one file; it only looks
 REFUSED: Final = 3  # the child's exit code when it says why
 _LOOKED_AT: Final = 1024  # pixels
 
@@ -70,7 +71,8 @@ class MediaInspector:
 async def _look(kind: str, path: Path) -> dict[str, Any]:
     argv = [sys.executable, "-m", __name__, kind, str(path)]
     try:
-        async with asyncio.timeout(PROBE_S), child(argv, stdout=PIPE, env=bare_environment()) as process:
+        running = child(argv, stdout=PIPE, env=bare_environment(), offline=True)
+        async with asyncio.timeout(PROBE_S), running as process:
             assert process.stdout is not None
             said, out = await asyncio.gather(read_tail(process.stderr), process.stdout.read())
             code = await process.wait()
@@ -90,7 +92,12 @@ async def _look(kind: str, path: Path) -> dict[str, Any]:
 
 def main(kind: str, path: str) -> int:
     """Prints what the file holds as JSON, or why it is not taken."""
-    for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, int(PROBE_S))):
+    limits = (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, int(PROBE_S)),
+        (resource.RLIMIT_FSIZE, WRITTEN_BYTES),
+    )
+    for limit, most in limits:
         with contextlib.suppress(OSError, ValueError):  # macOS refuses some
             resource.setrlimit(limit, (most, most))
     try:

@@ -28,7 +28,7 @@ async def process_picture(job: dict[str, Any], error: ErrorType) -> dict[str, An
     try:
         async with (
             asyncio.timeout(TIMEOUT_S),
-            child(argv, stdin=PIPE, stdout=PIPE, env=worker.environment()) as process,
+            child(argv, stdin=PIPE, stdout=PIPE, env=worker.environment(), offline=True) as process,
         ):
             assert process.stdout is not None
             await worker.send(process, job)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
+from shared.core import isolation
 from shared.core.errors import Permanent, Retryable, disk_full_is_retryable
-from shared.core.processes import ResourceLimits
+from shared.core.isolation import without_network
+from shared.core.processes import ResourceLimits, child, read_tail
 from shared.media.ffmpeg import run_ffmpeg
 from shared.media.graphs import Stream, arguments, generated, media_file
 from shared.media.probe import probe
@@ -173,3 +178,32 @@ async def test_it_knows_no_secret_of_ours(tmp_path: Path, monkeypatch: pytest.Mo
     said = failure.value.cause
     assert "hidden" not in said
     assert said.splitlines()[-1] == "0", "a core dump would hold what it read"
+
+
+async def _exit_code(argv: list[str], **options: Any) -> int:
+    async with child(argv, **options) as process:
+        await read_tail(process.stderr)
+        return await process.wait()
+
+
+async def test_a_child_that_reads_untrusted_files_has_no_network() -> None:
+    if not without_network():
+        pytest.skip("this kernel or container gives no network namespaces")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        call = [sys.executable, "-c", f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"]
+        limits = ResourceLimits(memory=1 << 30, cpu_s=30, file_size=1 << 20)
+        assert await _exit_code(call) == 0
+        assert await _exit_code(call, limits=limits) != 0
+        assert await _exit_code(call, offline=True) != 0
+
+
+def test_where_no_namespace_can_be_made_it_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation.shutil, "which", lambda name: None)
+    without_network.cache_clear()
+    try:
+        with capture_logs() as logs:
+            assert without_network() == without_network() == ()
+        assert [entry["event"] for entry in logs] == ["isolation.network_shared"]
+    finally:
+        without_network.cache_clear()
