@@ -102,11 +102,6 @@ class RateLimit:
             del self._windows[key]
             self._untold.discard(key)
 
-    def peek(self, policy: str, caller: str) -> Standing:
-        """Counts nothing."""
-        now = self._clock.now().timestamp()
-        return self._standing(policy, self._windows.get((policy, caller)) or _Window(now, 0, 0), now)
-
     def _standing(self, policy: str, window: _Window, now: float) -> Standing:
         reset_s = min(self._window_s, max(1, -int(-(window.begun + self._window_s - now) // 1)))
         return Standing(policy, self._quota, self._window_s, self._quota - window.count, reset_s)

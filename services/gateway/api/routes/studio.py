@@ -57,10 +57,6 @@ class Studio:
             "Referrer-Policy": "no-referrer",
         }
 
-    @property
-    def is_built(self) -> bool:
-        return "index.html" in self._files
-
     def page(self, request: Request) -> Response:
         """The page; every address of its own leads here. Without a build: a page that says so, as 503."""
         file = self._files.get("index.html")
