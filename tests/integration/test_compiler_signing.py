@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
+
 from client.cli.provenance import read
 from shared.contracts.events.compiler import FilmState, FilmUpdated
 from shared.media.c2pa import Claim, sign
@@ -29,6 +31,8 @@ async def test_the_signed_film_follows(start: Start, sources: Path) -> None:
         assert signed.rev > played.rev and signed.state is FilmState.COMPLETED
         assert signed.object != played.object and stage.path(played.object).exists()
         assert signed.unsigned == played.object, "players that began with it go on with it"
+        with av.open(str(stage.path(signed.object))) as film:
+            assert [chapter["metadata"]["title"] for chapter in film.chapters()] == ["Segment 1"]
         found = read(stage.path(signed.object))
         assert (found["state"], found["source_type"]) == ("valid", "compositeWithTrainedAlgorithmicMedia")
         part, spoken = found["ingredients"]
