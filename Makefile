@@ -23,7 +23,7 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 # The machine's own Node first; else the one in .venv.
 NODE_PATH = $$PATH:$(CURDIR)/$(BIN)
 
-.PHONY: help env setup demo test stories upgrade fuzz format lint contracts check-k8s check-documents lock system studio bench clean
+.PHONY: help env setup demo test stories upgrade restore fuzz format lint contracts check-k8s check-documents lock system studio bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ storm: $(VENV)/.dev ## Kill, pause and restart everything while 20 clients work,
 .PHONY: faults
 faults: $(VENV)/.dev ## Inflict the faults that take minutes: a vanished machine, a broker away, a lock that is held
 	$(BIN)/python -m pytest tests/faults/long_*.py $(ARGS)
+
+restore: $(VENV)/.dev ## Put all databases back to an earlier moment, and go on (Java 17)
+	$(BIN)/python -m pytest tests/e2e/restore_story.py $(ARGS)
 
 fuzz: $(VENV)/.dev ## Fuzz every parser, then the HTTP API by its OpenAPI document, for minutes (ARGS='--seeds 1 2')
 	RETAKE_FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest tests/unit/fuzz --timeout 3600

@@ -111,13 +111,13 @@ class RestorablePostgres:
 
     def __init__(self, directory: Path) -> None:
         self._data = DataDir.of(directory)
+        self._data.logs.mkdir(parents=True, exist_ok=True)  # the server asks who owns its directory
         self._server = EmbeddedPostgres(self._data, password="test")
         self._port = free_port()
         self._child: Child | None = None
         self.postgres = Postgres(self._server.url(self._port), "embedded", "embedded")
 
     async def __aenter__(self) -> RestorablePostgres:
-        self._data.logs.mkdir(parents=True)
         await self._server.initialise()
         await self.start()
         return self
