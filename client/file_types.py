@@ -39,6 +39,13 @@ def content_type(path: Path) -> str | None:
         return content_type_of(file.read(_HEAD_BYTES))
 
 
+def is_marked_text(path: Path) -> bool:
+    """Text in UTF-16 or UTF-32 with a byte order mark, as Windows' editors write it; its mark looks like that of sound.
+    Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+
+
 def content_type_of(head: bytes) -> str | None:
     """The same of a file's first KiB."""
     if head[:4] in (b"RIFF", b"RF64", b"BW64"):

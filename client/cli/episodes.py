@@ -20,7 +20,7 @@ from client.cli.prompts import confirm
 from client.cli.screen import percent, transfer
 from client.cli.session import Session
 from client.episode_progress import AssetProgress, EpisodeProgress
-from client.file_types import content_type, may_be_film, media_kind
+from client.file_types import content_type, is_marked_text, may_be_film, media_kind
 from client.film_workflow import follow_import, import_document, upload_pictures
 from client.models import AssetKind, Episode, Project
 from client.script.document import picture_paths
@@ -79,6 +79,8 @@ async def import_(
 
 def _is_film(source: Path) -> bool:
     """By its content: names say little, and not every machine knows every suffix."""
+    if is_marked_text(source):
+        return False
     found = content_type(source)
     named = media_kind(found)
     if named in ("image", "audio"):

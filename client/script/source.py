@@ -17,6 +17,23 @@ from client.errors import ClientError
 MAX_BYTES = 1024 * 1024  # the gateway's limit for JSON
 MAX_VALUES = 100_000  # YAML aliases can multiply without end
 
+# Byte order marks, which Windows' editors write; the longer ones first.
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+)
+_DOCUMENTS = (
+    (b"PK\x03\x04", "a Word document or an archive"),
+    (b"%PDF", "a PDF document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\xd0\xcf\x11\xe0", "an old Word document"),
+    (b"<?xml", "an XML file, such as a Final Draft script"),
+    (b"<", "a web page or an XML file"),
+)
+
 Location = tuple[str | int, ...]
 """The position of a value: keys and indexes from the root."""
 
@@ -177,12 +194,17 @@ def _text(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as e:
         raise ScriptError([Finding(path, f"The script cannot be read: {e.strerror}.")]) from e
+    if kind := next((words for start, words in _DOCUMENTS if raw.startswith(start)), None):
+        raise ScriptError([Finding(path, f"This is {kind}. A script is YAML or JSON; see samples/demo.yaml.")])
+    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode(encoding)
     except UnicodeDecodeError as e:
         before = raw[: e.start]
         line, column = before.count(b"\n") + 1, e.start - (before.rfind(b"\n") + 1) + 1
-        raise ScriptError([Finding(path, "The script must be UTF-8 text.", line, column)]) from e
+        raise ScriptError(
+            [Finding(path, "The script must be UTF-8 text; save it with that encoding.", line, column)]
+        ) from e
     for line, column, character in _unprintable(text):
         raise ScriptError([Finding(path, f"Control character U+{ord(character):04X} is not allowed.", line, column)])
     return text

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from client.cli.episodes import _is_film
 from client.script.document import Document, picture_paths, read_document
 from client.script.source import Finding, ScriptError, read_source
 
@@ -126,7 +127,11 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
         ("title: !!python/object:os.system x\nsegments: []\n", "f.yaml", ":1:8: Invalid value"),
         ("? [a]\n: b\n", "f.yaml", ":1:3: A key must be a string."),
         ('{"title": "T",\n "segments": [}', "f.json", ":2:15: Invalid JSON: Expecting value."),
-        (b"title: caf\xe9\n", "f.yaml", ":1:11: The script must be UTF-8 text."),
+        (b"title: caf\xe9\n", "f.yaml", ":1:11: The script must be UTF-8 text; save it with that encoding."),
+        (b"PK\x03\x04\x14", "f.yaml", ": This is a Word document or an archive. A script is YAML or JSON"),
+        (b"%PDF-1.7", "f.yaml", ": This is a PDF document."),
+        (b"{\\rtf1 Hello}", "f.yaml", ": This is an RTF document."),
+        (b"<?xml version='1.0'?><FinalDraft/>", "f.yaml", ": This is an XML file, such as a Final Draft script."),
         (b"title: T\nx: \x07\n", "f.yaml", ":2:4: Control character U+0007 is not allowed."),
         ("[1, 2]", "f.yaml", ":1:1: A script is a mapping"),
         ("", "f.yaml", ": A script is a mapping"),
@@ -153,6 +158,19 @@ def test_aliases_that_multiply_are_stopped(tmp_path: Path) -> None:
     assert "more than 100,000 values" in line
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_script_as_windows_editors_save_it(encoding: str, tmp_path: Path) -> None:
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    text = "title: Gr\u00fc\u00dfe \u2013 \u201e\u591c\u201c\r\nsegments: [{}]\r\n"
+    document, warnings = read(write(tmp_path, mark + text.encode(encoding)))
+    assert (document.title, warnings) == ("Gr\u00fc\u00dfe \u2013 \u201e\u591c\u201c", [])
+
+
 def test_a_byte_order_mark_is_no_letter(tmp_path: Path) -> None:
     document, warnings = read(write(tmp_path, b"\xef\xbb\xbftitle: T\nsegments: [{}]\n"))
     assert (document.title, warnings) == ("T", [])
+
+
+def test_such_a_script_is_no_film_and_no_sound(tmp_path: Path) -> None:
+    path = write(tmp_path, "title: T\nsegments: [{}]\n".encode("utf-16"))
+    assert not _is_film(path)
