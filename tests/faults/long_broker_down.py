@@ -25,7 +25,7 @@ DOWN_S: Final = float(os.environ.get("RETAKE_DOWN_S", "60"))
 EVERY_S: Final = 1.0
 
 
-@pytest.mark.timeout(DOWN_S + 240)
+@pytest.mark.timeout(DOWN_S + 600)
 async def test_commands_are_taken_while_the_broker_is_away_and_go_out_in_order(
     apache_kafka: ApacheKafkaBroker, fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:
@@ -51,7 +51,7 @@ async def test_commands_are_taken_while_the_broker_is_away_and_go_out_in_order(
                 await apache_kafka.start()
             connection = await asyncpg.connect(database)
             try:
-                await eventually(lambda: _drained(connection), within=90, every=0.2, what="an empty outbox")
+                await eventually(lambda: _drained(connection), within=240, every=0.2, what="an empty outbox")
                 rows = await connection.fetch("select event_id from outbox where topic = 'episode-changed'")
             finally:
                 await connection.close()

@@ -118,6 +118,7 @@ async def test_a_compiler_that_is_replaced_under_load_finishes_or_hands_over_eac
         "COMPILER_KAFKA_BOOTSTRAP": embedded_broker.bootstrap,
         "COMPILER_KAFKA_EMBEDDED": "true",
         "COMPILER_OBJECTS_URL": objects,
+        "COMPILER_SIGNING_DIR": str(tmp_path / "signing"),
     }
     sources = [films.video(tmp_path / f"{n}.mp4", seconds=2, size="640x360", hue=90 * n) for n in range(FILMS)]
     async with open_objects(objects, Service.GENERATOR) as generator:
