@@ -91,9 +91,11 @@ export function PreviewDialog({ run, opened, onClose, onRegenerate }: PreviewDia
     ? words.mayNotDecide
     : offline
       ? words.offlineNoDecision
-      : flow?.canDecide
-        ? null
-        : words.looks.committing;
+      : !waits
+        ? words.timeRanOut
+        : flow?.canDecide
+          ? null
+          : words.looks.committing;
   const suggested = Object.fromEntries(Object.entries(changes).filter(([, text]) => text.trim() !== ""));
   const hasChanges = Object.keys(suggested).length > 0;
 
