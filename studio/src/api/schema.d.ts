@@ -331,7 +331,8 @@ export interface paths {
         };
         /**
          * Get an episode with its segments and assets
-         * @description What clients refresh from: open the project's stream at `cursor`, and nothing is missed.
+         * @description What clients refresh from: open the project's stream at `cursor`, and nothing is missed. With `If-None-Match` of
+         *     an earlier response, 304 while nothing but the cursor has changed; links change hourly.
          */
         get: operations["episodes_episode"];
         put?: never;
@@ -518,6 +519,26 @@ export interface paths {
          * @description Names every segment once. Someone else's reorder in the meantime: 412.
          */
         put: operations["episodes_reorder"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/episodes/{episode_id}/outline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an episode as a timeline shows it
+         * @description A fifth of GET episode: states and URLs, without versions, settings and drafts. `If-None-Match` as there.
+         */
+        get: operations["episodes_outline"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -1279,8 +1300,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The process runs
-         * @description For liveness probes: looks at nothing else, so that no fault elsewhere restarts it.
+         * Check that the process is alive
+         * @description For liveness probes. It checks no dependency, so a fault elsewhere does not restart this service.
          */
         get: operations["health_live"];
         put?: never;
@@ -1299,9 +1320,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The service can do its work
-         * @description For readiness probes. `checks` says `ok` or the trouble of each part, also of parts that readiness does not
-         *     depend on.
+         * Check that the service is ready
+         * @description For readiness probes. `checks` has `ok` or the problem of each dependency, also of those that do not affect
+         *     readiness.
          */
         get: operations["health_ready"];
         put?: never;
@@ -1320,8 +1341,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Prometheus metrics
-         * @description In the text format that Prometheus scrapes.
+         * Get the Prometheus metrics
+         * @description In the Prometheus text format.
          */
         get: operations["health_metrics"];
         put?: never;
@@ -1512,7 +1533,7 @@ export interface components {
         };
         /**
          * AssetList
-         * @description Newest first; segments in film order.
+         * @description Assets of an episode, in the order of creation.
          */
         AssetList: {
             /**
@@ -1525,6 +1546,78 @@ export interface components {
              * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
+        };
+        /**
+         * AssetOutline
+         * @description The state of an asset, without its versions and settings.
+         */
+        AssetOutline: {
+            /**
+             * Active Run Id
+             * @description The run that is queued, generating, waiting for a decision or committing; null: none.
+             */
+            active_run_id: string | null;
+            /**
+             * Active Status
+             * @description The status of the active run; null: there is none.
+             * @example generating
+             */
+            active_status: string | null;
+            /**
+             * Committed At
+             * @description When the version was committed; null: none yet.
+             */
+            committed_at: string | null;
+            /**
+             * Committed Version Id
+             * @description The committed version; null: none yet.
+             */
+            committed_version_id: string | null;
+            /**
+             * Has Draft
+             * @description Whether a draft is saved.
+             */
+            has_draft: boolean;
+            /**
+             * Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            id: string;
+            /**
+             * Kind
+             * @description The kind of asset.
+             * @enum {string}
+             */
+            kind: "video" | "starting_image" | "image" | "narration" | "music";
+            /**
+             * Label
+             * @description A display name.
+             * @example Segment 1 video
+             */
+            label: string;
+            /**
+             * Revision
+             * @description The revision of the draft.
+             */
+            revision: number;
+            /**
+             * Segment Id
+             * @description The segment; null: the asset belongs to the episode, such as music.
+             */
+            segment_id: string | null;
+            /**
+             * Stale
+             * @description Whether an input of the committed version has changed since.
+             */
+            stale: boolean;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When the asset or its runs last changed.
+             */
+            updated_at: string;
         };
         /**
          * AudioConfig
@@ -1657,7 +1750,7 @@ export interface components {
             items: components["schemas"]["BatchItem"][];
             /**
              * Message
-             * @description A message for users, in one line; null: none.
+             * @description A message for users, in one line.
              */
             message: string | null;
             /**
@@ -1681,7 +1774,7 @@ export interface components {
             review: "video" | "all";
             /**
              * Segment Ids
-             * @description The ids of segments, in this order.
+             * @description The segments that the batch is restricted to; null: all of the episode.
              */
             segment_ids: string[] | null;
             /**
@@ -1697,7 +1790,7 @@ export interface components {
             status: "running" | "waiting_review" | "paused" | "completed" | "failed" | "cancelled";
             /**
              * Total
-             * @description The total number of segments.
+             * @description The number of segments in the batch.
              */
             total: number;
             /**
@@ -1725,7 +1818,7 @@ export interface components {
              * @enum {string}
              */
             kind: "video" | "starting_image" | "image" | "narration" | "music";
-            /** @description Why the batch left it out; null: it did not. */
+            /** @description Why the asset was left out, or why its run failed; null: neither. */
             problem: components["schemas"]["Failure"] | null;
             /**
              * Run Id
@@ -1750,7 +1843,7 @@ export interface components {
         };
         /**
          * BatchList
-         * @description Newest first; segments in film order.
+         * @description Batches of an episode, newest first.
          */
         BatchList: {
             /**
@@ -2084,7 +2177,7 @@ export interface components {
         };
         /**
          * Chapter
-         * @description The position of a segment in the film.
+         * @description The position of a scene in the film.
          */
         Chapter: {
             /**
@@ -2123,7 +2216,7 @@ export interface components {
             audio_config: components["schemas"]["FilmSound"];
             /**
              * Batch Id
-             * @description The batch that it belongs to; null: none.
+             * @description The batch that requested it; null: a user did.
              */
             batch_id: string | null;
             /** @description Captions of the narrations, as requested. */
@@ -2136,7 +2229,7 @@ export interface components {
             captions_url: string | null;
             /**
              * Chapters
-             * @description The chapters of the film, one per segment.
+             * @description The chapters of the film, one per scene, also in its file. A segment whose scene is unknown has its own.
              */
             chapters: components["schemas"]["Chapter"][];
             /**
@@ -2169,19 +2262,29 @@ export interface components {
             estimated_duration: number | null;
             /**
              * Feedback
-             * @description The reviewer's comment. It is never sent to a model.
+             * @description The comment of the person who rated it; null: none.
              */
             feedback: string | null;
             /**
              * Fps
-             * @description Frames per second.
+             * @description Frames per second, rounded: see `frame_rate`.
              */
             fps: number | null;
+            /**
+             * Frame Rate
+             * @description Frames per second, exact, as a fraction such as 24000/1001; null: not completed.
+             */
+            frame_rate: string | null;
             /**
              * Gone
              * @description Whether retention has deleted the file: the last 3 films of an episode are kept.
              */
             gone: boolean;
+            /**
+             * Handed Over At
+             * @description When the film was first downloaded, or its timeline exported; null: not yet.
+             */
+            handed_over_at: string | null;
             /**
              * Id
              * Format: uuid
@@ -2201,7 +2304,7 @@ export interface components {
             loudness_lufs: number | null;
             /**
              * Message
-             * @description A message for users, in one line; null: none.
+             * @description What happens now, for users; null: nothing to say.
              */
             message: string | null;
             /**
@@ -2211,7 +2314,7 @@ export interface components {
             output_duration: number | null;
             /**
              * Output File Size
-             * @description The size in bytes.
+             * @description The size of the film in bytes; null: not completed.
              */
             output_file_size: number | null;
             /**
@@ -2255,7 +2358,7 @@ export interface components {
             queue_position: number | null;
             /**
              * Rating
-             * @description From 1 to 5; null: not rated.
+             * @description The rating of the film from 1 to 5; null: not rated.
              */
             rating: number | null;
             /**
@@ -2331,7 +2434,7 @@ export interface components {
         };
         /**
          * CompilationList
-         * @description Newest first; segments in film order.
+         * @description Films of an episode, newest first.
          */
         CompilationList: {
             /**
@@ -2481,7 +2584,7 @@ export interface components {
         Decision: {
             /**
              * Action
-             * @description The decision: approve, reject, or request_regeneration (a new run was started while the preview waited).
+             * @description Whether to accept or to reject the preview.
              * @enum {string}
              */
             action: "approve" | "reject";
@@ -2503,7 +2606,7 @@ export interface components {
             regenerate?: boolean | null;
             /**
              * Suggested Changes
-             * @description What the next version should have: prompt_modifications (appended to the directions), style_adjustments, character_prompt, directions (instead of them), model, duration, resolution, aspect_ratio, seed. Other keys are recorded only.
+             * @description What the next version should change; it needs a rejection.
              * @example {
              *       "character_prompt": "glasses"
              *     }
@@ -2639,6 +2742,11 @@ export interface components {
          * @description One segment of an episode.
          */
         DocumentSegment: {
+            /**
+             * Characters
+             * @description Added to the project's text about the characters.
+             */
+            characters?: string | null;
             /** @description The first drafts, by kind of asset. */
             directions?: components["schemas"]["SegmentDirections"] | null;
             /**
@@ -2658,6 +2766,12 @@ export interface components {
              * @description The shot's id in the tool that wrote the script.
              */
             shot_id?: string | null;
+            /**
+             * Style
+             * @description Added to the project's style.
+             * @example cold morning light
+             */
+            style?: string | null;
             /** @description The transition into the next segment. */
             transition_after?: components["schemas"]["NewTransition"] | null;
             /**
@@ -2675,7 +2789,7 @@ export interface components {
         Draft: {
             /**
              * Directions
-             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
+             * @description What to generate, without the project's style: directions of a video, a prompt of an image, or the text of a narration; null: not saved.
              */
             directions: string | null;
             /**
@@ -2774,7 +2888,7 @@ export interface components {
             description?: string;
             /**
              * Output
-             * @description `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, or 12 for drafts; `fit` is crop, pad or blur.
+             * @description `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 23.976, 24, 25, 29.97, 30, 50, 59.94, 60, or 12 for drafts, or else `frame_rate` is its exact fraction, such as 24000/1001; `fit` is crop, pad or blur.
              * @example {
              *       "height": 720,
              *       "width": 1280
@@ -2799,6 +2913,75 @@ export interface components {
             music?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * EpisodeOutline
+         * @description An episode as a timeline shows it: a fifth of the snapshot. GET the segment or the asset for the rest.
+         */
+        EpisodeOutline: {
+            /**
+             * Assets
+             * @description The assets of the episode, in the order of creation.
+             */
+            assets: components["schemas"]["AssetOutline"][];
+            /**
+             * Created At
+             * Format: date-time
+             * @description When the resource was created.
+             */
+            created_at: string;
+            /**
+             * Cursor
+             * @description Open the project's stream with this as `last_event_id` to miss no event.
+             * @example 0f8f7a6e-2f0b-4c57-9a43-5d0c8e1b7a12:1042
+             */
+            cursor: string;
+            /**
+             * Description
+             * @description What the episode is about.
+             */
+            description: string;
+            /**
+             * Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            id: string;
+            /**
+             * Order Revision
+             * @description Rises when the order changes. It is the `ETag` of the order.
+             */
+            order_revision: number;
+            output: components["schemas"]["Output"];
+            /**
+             * Project Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            project_id: string;
+            /**
+             * Revision
+             * @description Rises with every edit. It is the `ETag`.
+             */
+            revision: number;
+            /**
+             * Segments
+             * @description The segments in film order.
+             */
+            segments: components["schemas"]["SegmentOutline"][];
+            /**
+             * Title
+             * @description The title of the episode.
+             */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When the resource last changed. It rises with every change.
+             */
+            updated_at: string;
         };
         /**
          * EpisodeSummary
@@ -2866,7 +3049,7 @@ export interface components {
         };
         /**
          * EpisodeSummaryList
-         * @description Newest first; segments in film order.
+         * @description Episodes of a project, newest first.
          */
         EpisodeSummaryList: {
             /**
@@ -2996,7 +3179,7 @@ export interface components {
             label: string;
             /**
              * Message
-             * @description A message for users, in one line; null: none.
+             * @description A message for users, in one line.
              */
             message: string;
             /**
@@ -3023,12 +3206,12 @@ export interface components {
             segment_number: number | null;
             /**
              * State
-             * @description The current status.
+             * @description The state that the run entered.
              */
             state: string;
             /**
              * Step
-             * @description The current step, for programs; null: none yet.
+             * @description The step of the work, for programs.
              */
             step: string;
             /**
@@ -3040,7 +3223,7 @@ export interface components {
         };
         /**
          * FeedEntryList
-         * @description Newest first; segments in film order.
+         * @description Steps of the runs of a project, newest first.
          */
         FeedEntryList: {
             /**
@@ -3099,12 +3282,12 @@ export interface components {
         FilmRating: {
             /**
              * Feedback
-             * @description The reviewer's comment. It is never sent to a model.
+             * @description A comment on the film; null: none.
              */
             feedback?: string | null;
             /**
              * Rating
-             * @description From 1 to 5; null: not rated.
+             * @description From 1 to 5; 5 is best.
              */
             rating: number;
         };
@@ -3312,42 +3495,42 @@ export interface components {
         GenerationParams: {
             /**
              * Aspect Ratio
-             * @description Width to height, such as 16:9.
+             * @description The requested width to height, such as 16:9; null: not set.
              */
             aspect_ratio: string | null;
             /**
              * Character Prompt
-             * @description Text added to the descriptions of the characters for this run; null: none.
+             * @description Text added to the characters of project and segment for the video; null: none.
              */
             character_prompt: string | null;
             /**
              * Duration
-             * @description Seconds.
+             * @description The requested seconds; null: not set.
              */
             duration: number | null;
             /**
              * Model
-             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
+             * @description The slug of the model, such as `animatic/camera`; null: no version yet, or a file of a person.
              */
             model: string | null;
             /**
              * Prompt
-             * @description The directions of the video.
+             * @description The directions, without style and characters.
              */
             prompt: string | null;
             /**
              * Resolution
-             * @description A size that the model offers, such as 1080p.
+             * @description The requested resolution, such as 1080p; null: not set.
              */
             resolution: string | null;
             /**
              * Seed
-             * @description Runs with the same seed give the same result, where the model supports it; null: each run draws its own seed.
+             * @description The seed that it was generated with; null: no version yet, or a model without seeds.
              */
             seed: number | null;
             /**
              * Style
-             * @description The project's style with the adjustments of the run.
+             * @description The style of the project and of the segment, with what was added for the video.
              */
             style: string | null;
         } & {
@@ -3387,7 +3570,7 @@ export interface components {
             id: string;
             /**
              * Percent
-             * @description From 0 to 100; null: unknown.
+             * @description From 0 to 100.
              */
             percent: number;
             /**
@@ -3635,6 +3818,11 @@ export interface components {
          */
         ImportedSegment: {
             /**
+             * Characters
+             * @description Added to the project's text about the characters.
+             */
+            characters?: string | null;
+            /**
              * Directions
              * @description The first drafts, by kind of asset; plain text is the video's.
              */
@@ -3659,6 +3847,12 @@ export interface components {
             /** @description An existing starting image. It is approved on import. */
             starting_image?: components["schemas"]["StartingImage"] | null;
             /**
+             * Style
+             * @description Added to the project's style.
+             * @example cold morning light
+             */
+            style?: string | null;
+            /**
              * Transition After
              * @description The transition into the next segment.
              */
@@ -3678,7 +3872,7 @@ export interface components {
         LeftOut: {
             /**
              * Reason
-             * @description The reason.
+             * @description Why it was left out: unapproved.
              */
             reason: string;
             /**
@@ -3696,18 +3890,18 @@ export interface components {
         Me: {
             /**
              * Name
-             * @description The display name of the user.
+             * @description The user's display name.
              */
             name: string;
             quotas: components["schemas"]["Quota"];
             /**
              * Scopes
-             * @description What the credentials allow: sessions can only read.
+             * @description What the credentials allow: a session can only read.
              */
             scopes: string[];
             /**
              * User Id
-             * @description The user's subject at the identity provider; null: no user.
+             * @description The user's subject at the identity provider.
              */
             user_id: string;
         };
@@ -3741,13 +3935,13 @@ export interface components {
             updated_at: string;
             /**
              * User Id
-             * @description The user's subject at the identity provider; null: no user.
+             * @description The user's subject at the identity provider.
              */
             user_id: string;
         };
         /**
          * MemberList
-         * @description Newest first; segments in film order.
+         * @description The members of a project.
          */
         MemberList: {
             /**
@@ -3787,13 +3981,23 @@ export interface components {
              */
             films: number;
             /**
+             * Films Handed Over
+             * @description The number of films that were downloaded or exported.
+             */
+            films_handed_over: number;
+            /**
              * First Time Approval Rate
              * @description The share of reviewed segments whose first decision was an approval; null: none reviewed yet.
              */
             first_time_approval_rate: number | null;
             /**
+             * Generation Seconds Per 5S
+             * @description The mean seconds of generating 5 s of video, from when a worker took the run to its preview; null: none generated yet.
+             */
+            generation_seconds_per_5s: number | null;
+            /**
              * Mean Film Rating
-             * @description From 1 to 5; null: none rated.
+             * @description The mean rating of films, from 1 to 5; null: none rated.
              */
             mean_film_rating: number | null;
             /**
@@ -3801,6 +4005,16 @@ export interface components {
              * @description The mean rating of versions, from 1 to 5; null: none rated.
              */
             mean_rating: number | null;
+            /**
+             * Met
+             * @description Whether each target is met, or null where there is nothing to measure yet.
+             * @example {
+             *       "first_time_approval_rate": true
+             *     }
+             */
+            met: {
+                [key: string]: boolean | null;
+            };
             /**
              * Project Id
              * Format: uuid
@@ -3813,6 +4027,16 @@ export interface components {
              * @description The number of rated versions.
              */
             ratings: number;
+            /**
+             * Ratings By Week
+             * @description The trend of the ratings: weeks with a rating, oldest first, at most the last 26.
+             */
+            ratings_by_week: components["schemas"]["RatedWeek"][];
+            /**
+             * Recompilation Rate
+             * @description The share of handed-over films after which another film of the episode was requested and completed; null: none handed over yet.
+             */
+            recompilation_rate: number | null;
             /**
              * Regeneration Rate
              * @description The share of reviewed segments that were rejected at least once; null: none reviewed yet.
@@ -3830,7 +4054,7 @@ export interface components {
             segments_reviewed: number;
             /**
              * Targets
-             * @description The targets: minimums, except for regeneration_rate and seconds_to_film, which are maximums.
+             * @description The targets: minimums, except for regeneration_rate, seconds_to_film and generation_seconds_per_5s, which are maximums.
              * @example {
              *       "first_time_approval_rate": 0.8,
              *       "regeneration_rate": 0.2,
@@ -3840,6 +4064,11 @@ export interface components {
             targets: {
                 [key: string]: number;
             };
+            /**
+             * Videos Generated
+             * @description The number of runs that generated a video.
+             */
+            videos_generated: number;
         };
         /**
          * Model
@@ -3929,7 +4158,7 @@ export interface components {
         };
         /**
          * ModelList
-         * @description Newest first; segments in film order.
+         * @description The models of this installation.
          */
         ModelList: {
             /**
@@ -4010,7 +4239,7 @@ export interface components {
             kind: "image";
             /**
              * Label
-             * @description A display name, such as `Segment 1 video`.
+             * @description A display name.
              */
             label: string;
             /**
@@ -4061,7 +4290,7 @@ export interface components {
             review?: "video" | "all";
             /**
              * Segment Ids
-             * @description The ids of segments, in this order.
+             * @description The segments to generate; null: all of the episode.
              */
             segment_ids?: string[] | null;
             /**
@@ -4141,26 +4370,52 @@ export interface components {
          *       "directions": {
          *         "music": "Warm and slow, piano"
          *       },
+         *       "output": {
+         *         "fit": "blur",
+         *         "fps": 24,
+         *         "height": 720,
+         *         "width": 1280
+         *       },
          *       "segments": [
          *         {
+         *           "characters": "Ann wears a red coat",
          *           "directions": {
+         *             "narration": "The day begins.",
+         *             "starting_image": "A cup of coffee on a window sill, morning light",
          *             "video": "Slowly push in on the cup."
          *           },
          *           "duration": 5,
+         *           "scene_id": "sc-1",
          *           "scene_info": {
+         *             "characters": [
+         *               "Ann"
+         *             ],
          *             "description": "A cup of coffee by the window",
          *             "dialogue": [
          *               {
+         *                 "character": "Ann",
          *                 "text": "The day begins."
          *               }
          *             ],
          *             "location": "Kitchen",
          *             "scene_number": 1
          *           },
+         *           "shot_id": "sh-1",
+         *           "style": "cold morning light",
          *           "transition_after": {
          *             "duration": 0.5,
          *             "style": "dissolve"
-         *           }
+         *           },
+         *           "type": "scene"
+         *         },
+         *         {
+         *           "duration": 4,
+         *           "scene_info": {
+         *             "description": "Ann drinks and looks outside",
+         *             "location": "Kitchen",
+         *             "scene_number": 1
+         *           },
+         *           "type": "shot"
          *         }
          *       ],
          *       "title": "Morning"
@@ -4182,7 +4437,7 @@ export interface components {
             directions?: components["schemas"]["EpisodeDirections"] | null;
             /**
              * Output
-             * @description `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, or 12 for drafts; `fit` is crop, pad or blur.
+             * @description `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 23.976, 24, 25, 29.97, 30, 50, 59.94, 60, or 12 for drafts, or else `frame_rate` is its exact fraction, such as 24000/1001; `fit` is crop, pad or blur.
              * @example {
              *       "height": 720,
              *       "width": 1280
@@ -4194,24 +4449,44 @@ export interface components {
              * @description The segments in film order.
              * @example [
              *       {
+             *         "characters": "Ann wears a red coat",
              *         "directions": {
+             *           "narration": "The day begins.",
+             *           "starting_image": "A cup of coffee on a window sill, morning light",
              *           "video": "Slowly push in on the cup."
              *         },
              *         "duration": 5,
+             *         "scene_id": "sc-1",
              *         "scene_info": {
+             *           "characters": [
+             *             "Ann"
+             *           ],
              *           "description": "A cup of coffee by the window",
              *           "dialogue": [
              *             {
+             *               "character": "Ann",
              *               "text": "The day begins."
              *             }
              *           ],
              *           "location": "Kitchen",
              *           "scene_number": 1
              *         },
+             *         "shot_id": "sh-1",
+             *         "style": "cold morning light",
              *         "transition_after": {
              *           "duration": 0.5,
              *           "style": "dissolve"
-             *         }
+             *         },
+             *         "type": "scene"
+             *       },
+             *       {
+             *         "duration": 4,
+             *         "scene_info": {
+             *           "description": "Ann drinks and looks outside",
+             *           "location": "Kitchen",
+             *           "scene_number": 1
+             *         },
+             *         "type": "shot"
              *       }
              *     ]
              */
@@ -4227,29 +4502,62 @@ export interface components {
          * @description An episode to import: exactly one of `document`, `yaml` and `upload_id`.
          * @example {
          *       "document": {
+         *         "description": "A short film about coffee.",
          *         "directions": {
          *           "music": "Warm and slow, piano"
          *         },
+         *         "output": {
+         *           "fit": "blur",
+         *           "fps": 24,
+         *           "height": 720,
+         *           "width": 1280
+         *         },
          *         "segments": [
          *           {
+         *             "characters": "Ann wears a red coat",
          *             "directions": {
+         *               "narration": "The day begins.",
+         *               "starting_image": "A cup of coffee on a window sill, morning light",
          *               "video": "Slowly push in on the cup."
          *             },
          *             "duration": 5,
+         *             "scene_id": "sc-1",
          *             "scene_info": {
+         *               "characters": [
+         *                 "Ann"
+         *               ],
          *               "description": "A cup of coffee by the window",
          *               "dialogue": [
          *                 {
+         *                   "character": "Ann",
          *                   "text": "The day begins."
          *                 }
          *               ],
          *               "location": "Kitchen",
          *               "scene_number": 1
          *             },
+         *             "shot_id": "sh-1",
+         *             "starting_image": {
+         *               "url": "https://example.com/cup.jpg"
+         *             },
+         *             "style": "cold morning light",
          *             "transition_after": {
          *               "duration": 0.5,
          *               "style": "dissolve"
-         *             }
+         *             },
+         *             "type": "scene"
+         *           },
+         *           {
+         *             "duration": 4,
+         *             "scene_info": {
+         *               "description": "Ann drinks and looks outside",
+         *               "location": "Kitchen",
+         *               "scene_number": 1
+         *             },
+         *             "starting_image": {
+         *               "upload_id": "01980000-0000-7000-8000-000000000001"
+         *             },
+         *             "type": "shot"
          *           }
          *         ],
          *         "title": "Morning"
@@ -4261,35 +4569,77 @@ export interface components {
              * Document
              * @description The episode as a document of scenes and shots.
              * @example {
+             *       "description": "A short film about coffee.",
              *       "directions": {
              *         "music": "Warm and slow, piano"
              *       },
+             *       "output": {
+             *         "fit": "blur",
+             *         "fps": 24,
+             *         "height": 720,
+             *         "width": 1280
+             *       },
              *       "segments": [
              *         {
+             *           "characters": "Ann wears a red coat",
              *           "directions": {
+             *             "narration": "The day begins.",
+             *             "starting_image": "A cup of coffee on a window sill, morning light",
              *             "video": "Slowly push in on the cup."
              *           },
              *           "duration": 5,
+             *           "scene_id": "sc-1",
              *           "scene_info": {
+             *             "characters": [
+             *               "Ann"
+             *             ],
              *             "description": "A cup of coffee by the window",
              *             "dialogue": [
              *               {
+             *                 "character": "Ann",
              *                 "text": "The day begins."
              *               }
              *             ],
              *             "location": "Kitchen",
              *             "scene_number": 1
              *           },
+             *           "shot_id": "sh-1",
+             *           "starting_image": {
+             *             "url": "https://example.com/cup.jpg"
+             *           },
+             *           "style": "cold morning light",
              *           "transition_after": {
              *             "duration": 0.5,
              *             "style": "dissolve"
-             *           }
+             *           },
+             *           "type": "scene"
+             *         },
+             *         {
+             *           "duration": 4,
+             *           "scene_info": {
+             *             "description": "Ann drinks and looks outside",
+             *             "location": "Kitchen",
+             *             "scene_number": 1
+             *           },
+             *           "starting_image": {
+             *             "upload_id": "01980000-0000-7000-8000-000000000001"
+             *           },
+             *           "type": "shot"
              *         }
              *       ],
              *       "title": "Morning"
              *     }
              */
             document?: components["schemas"]["ImportedDocument"] | null;
+            /**
+             * Output
+             * @description Instead of the document's, or of the film's own shape, size and rate. `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 23.976, 24, 25, 29.97, 30, 50, 59.94, 60, or 12 for drafts, or else `frame_rate` is its exact fraction, such as 24000/1001; `fit` is crop, pad or blur.
+             * @example {
+             *       "height": 1920,
+             *       "width": 1080
+             *     }
+             */
+            output?: components["schemas"]["NewOutput"] | null;
             /**
              * Scene Threshold
              * @description How much frames must differ to count as a cut, from 0 to 1.
@@ -4353,11 +4703,17 @@ export interface components {
             fit?: "crop" | "pad" | "blur";
             /**
              * Fps
-             * @description Frames per second; 12 is meant for drafts.
+             * @description Frames per second; 12 is meant for drafts. 23.976, 29.97 and 59.94 are exact: see `frame_rate`.
              * @default 24
-             * @enum {integer}
+             * @enum {number}
              */
-            fps?: 12 | 24 | 25 | 30 | 50 | 60;
+            fps?: 12 | 23.976 | 24 | 25 | 29.97 | 30 | 50 | 59.94 | 60;
+            /**
+             * Frame Rate
+             * @description The same as an exact fraction, instead of `fps`.
+             * @enum {unknown}
+             */
+            frame_rate?: "12" | "24000/1001" | "24" | "25" | "30000/1001" | "30" | "50" | "60000/1001" | "60" | null;
             /**
              * Height
              * @description Pixels, even. The shorter side is at most 2160.
@@ -4427,18 +4783,18 @@ export interface components {
         NewRun: {
             /**
              * Directions
-             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
+             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration; null: the draft's.
              */
             directions?: string | null;
             /**
              * Model
-             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
+             * @description The slug of the model, such as `animatic/camera`; null: the draft's, else the project's default.
              * @example animatic/camera
              */
             model?: string | null;
             /**
              * Settings
-             * @description Settings of the model: see GET /models.
+             * @description Settings of the model by name, see `settings_schema` in GET /models. Those that are left out come from the draft.
              * @default {}
              * @example {
              *       "duration": 5
@@ -4511,6 +4867,11 @@ export interface components {
          */
         NewSegment: {
             /**
+             * Characters
+             * @description Added to the project's text about the characters in this segment's pictures and video.
+             */
+            characters?: string | null;
+            /**
              * Directions
              * @description The first drafts by kind of asset: video, starting_image or narration.
              * @default {}
@@ -4523,7 +4884,7 @@ export interface components {
             };
             /**
              * Duration
-             * @description Seconds.
+             * @description The target duration in seconds; null: the model's default.
              */
             duration?: number | null;
             /**
@@ -4546,6 +4907,11 @@ export interface components {
              * @description The shot's id in the tool that wrote the script.
              */
             shot_id?: string | null;
+            /**
+             * Style
+             * @description Added to the project's style in this segment's pictures and video.
+             */
+            style?: string | null;
             /**
              * Transition After
              * @description The transition into the next segment; null: as the compilation specifies.
@@ -4634,7 +5000,7 @@ export interface components {
         NewVersion: {
             /**
              * Directions
-             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
+             * @description What the file shows or says. It is kept with the version.
              */
             directions?: string | null;
             /**
@@ -4644,7 +5010,7 @@ export interface components {
             upload_id?: string | null;
             /**
              * Url
-             * @description An https URL.
+             * @description An https URL to download the file from.
              */
             url?: string | null;
         };
@@ -4679,7 +5045,7 @@ export interface components {
             revision: number;
             /**
              * Segment Ids
-             * @description The ids of segments, in this order.
+             * @description The ids of all segments, in film order.
              */
             segment_ids: string[];
         };
@@ -4696,10 +5062,18 @@ export interface components {
             fit: "crop" | "pad" | "blur";
             /**
              * Fps
-             * @description Frames per second.
+             * @description Frames per second, rounded: see `frame_rate`.
              * @example 24
+             * @example 23.976
              */
             fps: number;
+            /**
+             * Frame Rate
+             * @description Frames per second, exact, as a fraction.
+             * @example 24
+             * @example 24000/1001
+             */
+            frame_rate: string;
             /**
              * Height
              * @description Pixels.
@@ -4712,6 +5086,30 @@ export interface components {
              * @example 1920
              */
             width: number;
+        };
+        /**
+         * OutputDifference
+         * @description What a model was asked for and what it made, where the two are not the same.
+         */
+        OutputDifference: {
+            /**
+             * Asked
+             * @description What the model was asked for: seconds, frames a second, width x height, 16:9.
+             * @example 5
+             */
+            asked: string | number;
+            /**
+             * Field
+             * @description What differs.
+             * @enum {string}
+             */
+            field: "duration" | "resolution" | "aspect_ratio" | "fps";
+            /**
+             * Made
+             * @description As measured, in the same form.
+             * @example 5.042
+             */
+            made: string | number;
         };
         /**
          * PreviewReadyEvent
@@ -4803,6 +5201,12 @@ export interface components {
              */
             aspect_ratio: string | null;
             /**
+             * Differences
+             * @description Where it is not what the model was asked for, by a frame or more.
+             * @default []
+             */
+            differences: components["schemas"]["OutputDifference"][];
+            /**
              * Directions
              * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
              */
@@ -4856,17 +5260,17 @@ export interface components {
             /**
              * Created At
              * Format: date-time
-             * @description When the resource was created.
+             * @description When the version was created.
              */
             created_at: string;
             /**
              * Directions
-             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
+             * @description What was requested, without the project's style.
              */
             directions: string;
             /**
              * Duration
-             * @description Seconds.
+             * @description The measured duration in seconds.
              */
             duration: number | null;
             /**
@@ -4878,7 +5282,7 @@ export interface components {
             id: string;
             /**
              * Model
-             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
+             * @description The slug of the model, such as `animatic/camera`; null: a file of a person.
              */
             model: string | null;
             /**
@@ -4901,7 +5305,7 @@ export interface components {
             run_id: string;
             /**
              * Status
-             * @description The current status.
+             * @description The status of the version.
              */
             status: string;
             /**
@@ -5152,7 +5556,7 @@ export interface components {
         };
         /**
          * ProjectList
-         * @description Newest first; segments in film order.
+         * @description Projects of the user, newest first.
          */
         ProjectList: {
             /**
@@ -5228,9 +5632,41 @@ export interface components {
             streams: number;
             /**
              * Window S
-             * @description Seconds.
+             * @description The length of a window in seconds.
              */
             window_s: number;
+        };
+        /**
+         * RatedWeek
+         * @description The ratings that were given in one week.
+         */
+        RatedWeek: {
+            /**
+             * Film Ratings
+             * @description The number of rated films.
+             */
+            film_ratings: number;
+            /**
+             * Mean Film Rating
+             * @description The mean rating of films completed in that week, from 1 to 5; null: none rated.
+             */
+            mean_film_rating: number | null;
+            /**
+             * Mean Rating
+             * @description The mean rating of versions decided on in that week, from 1 to 5; null: none rated.
+             */
+            mean_rating: number | null;
+            /**
+             * Ratings
+             * @description The number of rated versions.
+             */
+            ratings: number;
+            /**
+             * Week
+             * @description The Monday of the week, in UTC.
+             * @example 2026-01-05
+             */
+            week: string;
         };
         /**
          * ReachedCap
@@ -5393,12 +5829,12 @@ export interface components {
             reason?: string | null;
             /**
              * Regenerate
-             * @description Whether to start a new run with the suggested changes.
+             * @description Whether to start the next run at once. The default is true for editors who send suggested_changes.
              */
             regenerate?: boolean | null;
             /**
              * Suggested Changes
-             * @description What the next version should have: prompt_modifications (appended to the directions), style_adjustments, character_prompt, directions (instead of them), model, duration, resolution, aspect_ratio, seed. Other keys are recorded only.
+             * @description What the next version should change.
              * @example {
              *       "character_prompt": "glasses"
              *     }
@@ -5406,7 +5842,7 @@ export interface components {
             suggested_changes?: components["schemas"]["SuggestedChanges"] | null;
             /**
              * Version Id
-             * @description The version; null: none.
+             * @description The version that was watched.
              */
             version_id?: string | null;
         };
@@ -5565,7 +6001,7 @@ export interface components {
             reason: string | null;
             /**
              * Regenerate
-             * @description Whether to start a new run with the suggested changes.
+             * @description Whether the rejection asked for another run.
              */
             regenerate: boolean;
             /**
@@ -5582,7 +6018,7 @@ export interface components {
             segment_id: string | null;
             /**
              * Suggested Changes
-             * @description What the next version should have: prompt_modifications (appended to the directions), style_adjustments, character_prompt, directions (instead of them), model, duration, resolution, aspect_ratio, seed. Other keys are recorded only.
+             * @description What the reviewer suggested to change in the next version; null: nothing.
              */
             suggested_changes: {
                 [key: string]: unknown;
@@ -5614,7 +6050,7 @@ export interface components {
         };
         /**
          * ReviewList
-         * @description Newest first; segments in film order.
+         * @description Decisions in a project, newest first.
          */
         ReviewList: {
             /**
@@ -5740,7 +6176,7 @@ export interface components {
             /**
              * Created At
              * Format: date-time
-             * @description When the resource was created.
+             * @description When the change was made.
              */
             created_at: string;
             /**
@@ -5765,7 +6201,7 @@ export interface components {
         };
         /**
          * RevisionList
-         * @description Newest first; segments in film order.
+         * @description Changes of an episode, newest first.
          */
         RevisionList: {
             /**
@@ -6054,7 +6490,7 @@ export interface components {
         };
         /**
          * RunList
-         * @description Newest first; segments in film order.
+         * @description Runs, newest first.
          */
         RunList: {
             /**
@@ -6172,9 +6608,7 @@ export interface components {
              *       }
              *     ]
              */
-            dialogue: {
-                [key: string]: unknown;
-            }[];
+            dialogue: components["schemas"]["SpokenLine"][];
             /**
              * Location
              * @description Where the scene is set.
@@ -6203,6 +6637,11 @@ export interface components {
             approved_at: string | null;
             /** @description The ids of the segment's assets. */
             assets: components["schemas"]["SegmentAssets"];
+            /**
+             * Characters
+             * @description What is added to the project's text about the characters in this segment; null: nothing.
+             */
+            characters: string | null;
             /** @description The version that films and all other views use; null: none yet. */
             committed_version: components["schemas"]["Version"] | null;
             /**
@@ -6306,6 +6745,11 @@ export interface components {
              */
             status: "pending" | "generating" | "completed" | "failed";
             /**
+             * Style
+             * @description What is added to the project's style in this segment; null: nothing.
+             */
+            style: string | null;
+            /**
              * Target Duration
              * @description The target duration in seconds.
              */
@@ -6342,7 +6786,7 @@ export interface components {
             version: number | null;
             /**
              * Version Id
-             * @description The version; null: none.
+             * @description The described version; null: there is none.
              */
             version_id: string | null;
             /**
@@ -6397,8 +6841,13 @@ export interface components {
          */
         SegmentChanges: {
             /**
+             * Characters
+             * @description Added to the project's text about the characters in this segment's pictures and video.
+             */
+            characters?: string | null;
+            /**
              * Duration
-             * @description Seconds.
+             * @description The target duration in seconds; null: the model's default.
              */
             duration?: number | null;
             /**
@@ -6416,6 +6865,11 @@ export interface components {
              * @description The shot's id in the tool that wrote the script.
              */
             shot_id?: string | null;
+            /**
+             * Style
+             * @description Added to the project's style in this segment's pictures and video.
+             */
+            style?: string | null;
             /**
              * Transition After
              * @description The transition into the next segment; null: as the compilation specifies.
@@ -6462,7 +6916,7 @@ export interface components {
         };
         /**
          * SegmentList
-         * @description Newest first; segments in film order.
+         * @description Segments in film order.
          */
         SegmentList: {
             /**
@@ -6475,6 +6929,110 @@ export interface components {
              * @description Send it as `cursor` to get the next page; null: this is the last page.
              */
             next_cursor: string | null;
+        };
+        /**
+         * SegmentOutline
+         * @description What a timeline shows of a segment. Its video fields describe the waiting preview, or else what is committed.
+         */
+        SegmentOutline: {
+            /**
+             * Approval Status
+             * @description The newest decision; null: none yet.
+             */
+            approval_status: ("approved" | "rejected" | "needs_revision") | null;
+            /** @description The ids of the segment's assets. */
+            assets: components["schemas"]["SegmentAssets"];
+            /**
+             * Committed
+             * @description Whether a video is committed, so that films can contain the segment.
+             */
+            committed: boolean;
+            /**
+             * Description
+             * @description What is seen; null: the script does not say.
+             */
+            description: string | null;
+            /**
+             * Duration
+             * @description The duration of the video in seconds, or the target duration if there is none; null: neither.
+             */
+            duration: number | null;
+            /**
+             * Filmstrip Url
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
+             * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
+             */
+            filmstrip_url: string | null;
+            /**
+             * Id
+             * Format: uuid
+             * @description UUIDv7, opaque.
+             * @example 01980000-0000-7000-8000-000000000001
+             */
+            id: string;
+            /**
+             * Location
+             * @description Where the scene is set; null: the script does not say.
+             */
+            location: string | null;
+            /**
+             * Quality Score
+             * @description From 0 to 1; null: not measured.
+             * @example 0.85
+             */
+            quality_score: number | null;
+            /**
+             * Revision
+             * @description Rises with every edit. It is the `ETag` of the segment.
+             */
+            revision: number;
+            /**
+             * Segment Number
+             * @description The number in film order, from 1.
+             */
+            segment_number: number;
+            /**
+             * Status
+             * @description The status of the newest run of the video.
+             * @enum {string}
+             */
+            status: "pending" | "generating" | "completed" | "failed";
+            /**
+             * Thumbnail Url
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
+             * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
+             */
+            thumbnail_url: string | null;
+            /** @description The transition into the next segment; null: as the compilation specifies. */
+            transition_after: components["schemas"]["Transition"] | null;
+            /**
+             * Type
+             * @description The kind of segment.
+             * @enum {string}
+             */
+            type: "scene" | "shot" | "transition";
+            /**
+             * Updated At
+             * Format: date-time
+             * @description When the segment or its video last changed.
+             */
+            updated_at: string;
+            /**
+             * Version
+             * @description The number of the described version; null: there is none.
+             */
+            version: number | null;
+            /**
+             * Video Url
+             * @description A signed URL. Its `v` changes exactly when the media change: compare `v`, not the URL. null: there is no such file.
+             * @example http://localhost:8080/api/v1/media/versions/ID/content?v=2026-01-01T00:00:00.000000Z&exp=…&sig=…
+             */
+            video_url: string | null;
+            /**
+             * Waiting Run Id
+             * @description The run whose preview waits for a decision; null: none.
+             */
+            waiting_run_id: string | null;
         };
         /**
          * SegmentsStatus
@@ -6528,8 +7086,13 @@ export interface components {
          */
         Setting: {
             /**
+             * Confidence
+             * @description Of a guessed value: how sure it is, from 0 to 1; null: it is not guessed.
+             */
+            confidence?: number | null;
+            /**
              * Source
-             * @description The source of the value: override, project.video, project.image, project.narration, project.music, existing or default.
+             * @description The source of the value: override, segment, project, project.video, project.image, project.narration, project.music, existing (accepted with the committed version), guessed or default.
              * @example project.video
              */
             source: string;
@@ -6638,7 +7201,7 @@ export interface components {
             narration?: components["schemas"]["ModelSettings"] | null;
             /**
              * Output
-             * @description Of new episodes. `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 24, 25, 30, 50, 60, or 12 for drafts; `fit` is crop, pad or blur.
+             * @description Of new episodes. `width` and `height` are even, up to 3840x2160, 2160x3840 or 2160x2160; `fps` is 23.976, 24, 25, 29.97, 30, 50, 59.94, 60, or 12 for drafts, or else `frame_rate` is its exact fraction, such as 24000/1001; `fit` is crop, pad or blur.
              * @example {
              *       "fit": "crop",
              *       "fps": 25,
@@ -6954,6 +7517,25 @@ export interface components {
             period: "month" | "total";
         };
         /**
+         * SpokenLine
+         * @description One line of dialogue, with further fields that the script has.
+         */
+        SpokenLine: {
+            /**
+             * Character
+             * @description Who speaks; null: the script does not say.
+             * @example Ann
+             */
+            character?: string | null;
+            /**
+             * Text
+             * @description What is said.
+             */
+            text: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Stale
          * @description Why an asset is out of date.
          */
@@ -6991,7 +7573,7 @@ export interface components {
             status: "started";
             /**
              * Total Segments
-             * @description The total number of segments.
+             * @description The number of segments in the batch.
              */
             total_segments: number;
         };
@@ -7025,7 +7607,7 @@ export interface components {
             approval_status: ("approved" | "rejected" | "needs_revision") | null;
             /**
              * Duration
-             * @description Seconds.
+             * @description The duration of the video in seconds, or the target duration if there is none.
              */
             duration: number | null;
             /**
@@ -7043,7 +7625,7 @@ export interface components {
             quality_score: number | null;
             /**
              * Segment Number
-             * @description The segment's number in film order, from 1; null: the asset belongs to the episode.
+             * @description The number in film order, from 1.
              */
             segment_number: number;
             /**
@@ -7083,17 +7665,17 @@ export interface components {
             attempt: number;
             /**
              * Message
-             * @description A message for users, in one line; null: none.
+             * @description A message for users, in one line.
              */
             message: string;
             /**
              * State
-             * @description The current status.
+             * @description The state that the run entered.
              */
             state: string;
             /**
              * Step
-             * @description The current step, for programs; null: none yet.
+             * @description The step of the work, for programs.
              */
             step: string;
         };
@@ -7109,7 +7691,7 @@ export interface components {
             aspect_ratio?: string | null;
             /**
              * Character Prompt
-             * @description Appended to the descriptions of the characters.
+             * @description Appended to the text about the characters. Stays with the asset once accepted; an empty text removes it.
              */
             character_prompt?: string | null;
             /**
@@ -7144,7 +7726,7 @@ export interface components {
             seed?: number | null;
             /**
              * Style Adjustments
-             * @description Appended to the project's style.
+             * @description Appended to the style. Stays with the asset once accepted; an empty text removes it.
              */
             style_adjustments?: string | null;
         } & {
@@ -7179,7 +7761,7 @@ export interface components {
             access_token: string;
             /**
              * Expires In
-             * @description Seconds.
+             * @description Seconds until the token expires.
              */
             expires_in: number;
             /**
@@ -7196,7 +7778,7 @@ export interface components {
         Transition: {
             /**
              * Duration
-             * @description Seconds.
+             * @description The duration of the transition in seconds.
              */
             duration: number;
             /** @description The style of the transition. */
@@ -7248,7 +7830,7 @@ export interface components {
             created_at: string;
             /**
              * Duration
-             * @description Seconds.
+             * @description The duration in seconds; null: an image.
              */
             duration: number | null;
             /**
@@ -7257,8 +7839,13 @@ export interface components {
              */
             filename: string;
             /**
+             * Fps
+             * @description Frames per second of a film; null: of anything else.
+             */
+            fps: number | null;
+            /**
              * Height
-             * @description Pixels.
+             * @description The height in pixels; null: a sound.
              */
             height: number | null;
             /**
@@ -7270,7 +7857,7 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @description The kind of asset.
+             * @description The kind of media.
              * @enum {string}
              */
             kind: "image" | "video" | "audio";
@@ -7305,7 +7892,7 @@ export interface components {
             url: string | null;
             /**
              * Width
-             * @description Pixels.
+             * @description The width in pixels; null: a sound.
              */
             width: number | null;
         };
@@ -7408,7 +7995,7 @@ export interface components {
             accepted_at: string | null;
             /**
              * Aspect Ratio
-             * @description Width to height, such as 16:9.
+             * @description The measured width to height, such as 16:9; null: a sound.
              */
             aspect_ratio: string | null;
             /**
@@ -7433,7 +8020,7 @@ export interface components {
              * @description The media type, detected from the content.
              */
             content_type: string;
-            /** @description The cost. */
+            /** @description The cost of this version. */
             cost: components["schemas"]["Costs"];
             /**
              * Created At
@@ -7442,13 +8029,19 @@ export interface components {
              */
             created_at: string;
             /**
+             * Differences
+             * @description Where it is not what the model was asked for, by a frame or more.
+             * @default []
+             */
+            differences?: components["schemas"]["OutputDifference"][];
+            /**
              * Directions
-             * @description What to generate, without the project's style: directions of a video, a prompt for an image, or the text of a narration.
+             * @description What was requested, without the project's style: directions of a video, a prompt of an image, or the text of a narration.
              */
             directions: string;
             /**
              * Duration
-             * @description The measured duration in seconds.
+             * @description The measured duration in seconds; null: an image.
              */
             duration: number | null;
             /**
@@ -7466,7 +8059,7 @@ export interface components {
             filmstrip_url: string | null;
             /**
              * Fps
-             * @description Frames per second.
+             * @description The measured frames per second; null: not a video.
              */
             fps: number | null;
             /**
@@ -7496,7 +8089,7 @@ export interface components {
             kind: "video" | "starting_image" | "image" | "narration" | "music";
             /**
              * Model
-             * @description The slug of the model, such as `animatic/camera`; null: the project's default.
+             * @description The slug of the model, such as `animatic/camera`; null: a file of a person.
              */
             model: string | null;
             /**
@@ -7547,7 +8140,7 @@ export interface components {
             };
             /**
              * Resolution
-             * @description The measured width x height.
+             * @description The measured width x height; null: a sound.
              * @example 1920x1080
              */
             resolution: string | null;
@@ -7560,7 +8153,7 @@ export interface components {
             run_id: string;
             /**
              * Seed
-             * @description Runs with the same seed give the same result, where the model supports it; null: each run draws its own seed.
+             * @description The seed that it was generated with; null: none, as with files of people and models without seeds.
              */
             seed: number | null;
             /**
@@ -7575,7 +8168,7 @@ export interface components {
             segment_number: number | null;
             /**
              * Settings
-             * @description Settings of the model by name: see `settings_schema` in GET /models.
+             * @description The settings that it was generated with, and the source of each.
              */
             settings: {
                 [key: string]: components["schemas"]["Setting"];
@@ -7634,7 +8227,7 @@ export interface components {
         };
         /**
          * VersionList
-         * @description Newest first; segments in film order.
+         * @description Versions of an asset, newest first.
          */
         VersionList: {
             /**
@@ -8163,7 +8756,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -8246,7 +8839,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -9013,7 +9606,10 @@ export interface operations {
     episodes_episode: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the response that you have: 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The id of an episode. */
                 episode_id: string;
@@ -9025,7 +9621,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -9034,6 +9630,15 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Episode"];
                 };
+            };
+            /** @description Not changed since the response with this ETag. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthenticated"];
@@ -9102,7 +9707,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -9202,7 +9807,7 @@ export interface operations {
             /** @description Success */
             201: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     Location: components["headers"]["Location"];
@@ -9582,7 +10187,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -9626,7 +10231,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -9647,6 +10252,55 @@ export interface operations {
             415: components["responses"]["unsupported-media-type"];
             422: components["responses"]["invalid"];
             428: components["responses"]["precondition-required"];
+            429: components["responses"]["rate-limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable"];
+        };
+    };
+    episodes_outline: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the response that you have: 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The id of an episode. */
+                episode_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
+                    ETag?: string;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EpisodeOutline"];
+                };
+            };
+            /** @description Not changed since the response with this ETag. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            405: components["responses"]["method-not-allowed"];
+            406: components["responses"]["not-acceptable"];
+            422: components["responses"]["invalid"];
             429: components["responses"]["rate-limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable"];
@@ -9828,7 +10482,7 @@ export interface operations {
             /** @description Success */
             201: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     Location: components["headers"]["Location"];
@@ -10377,7 +11031,7 @@ export interface operations {
             /** @description Success */
             201: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     Location: components["headers"]["Location"];
@@ -10419,7 +11073,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -10496,7 +11150,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -10590,7 +11244,7 @@ export interface operations {
             /** @description Success */
             201: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     Location: components["headers"]["Location"];
@@ -11217,7 +11871,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -11261,7 +11915,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -11303,7 +11957,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description The file itself: an image (JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP) of at most 80 MiB and 210 megapixels, audio (WAV, MP3, FLAC, Ogg, M4A, AAC, AIFF, CAF, AMR, MKA or WebM) of at most 200 MiB, a film (MP4, MOV, 3GP, MKV, WebM or AVI) of at most 2 GiB and 60 minutes. */
+        /** @description The file itself: an image (JPEG, PNG, WebP, GIF, HEIC, AVIF, TIFF or BMP) of at most 80 MiB and 210 megapixels, audio (WAV, W64, MP3, FLAC, Ogg, M4A, AAC, AIFF, AU, CAF, AMR, MKA or WebM) of at most 200 MiB, a film (MP4, MOV, 3GP, MKV, WebM, OGV, AVI, MPEG, TS or FLV) of at most 2 GiB and 60 minutes. */
         requestBody: {
             content: {
                 "application/octet-stream": string;
@@ -11608,7 +12262,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -11685,7 +12339,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description The revision, for If-Match. Counts human edits only. */
+                    /** @description The revision, for If-Match: counts human edits only. Snapshots add a mark of their content. */
                     ETag?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -12074,7 +12728,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["malformed.unlimited"];
-            /** @description Not now: see `checks`. */
+            /** @description The service is not ready: `checks` says why. */
             503: {
                 headers: {
                     [name: string]: unknown;
