@@ -45,7 +45,8 @@ def story(system: System, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 def test_the_story_with_curl(story: tuple[Path, list[str]]) -> None:
     folder, told = story
-    assert told == ["waiting_review", "preview_ready", "accepted", "accepted", "complete", "completed"]
+    many = ["2", "/problems/invalid-state"]
+    assert told == ["waiting_review", "preview_ready", "accepted", "accepted", "complete", *many, "completed"]
     assert (folder / "first.bin").stat().st_size == 1024
     assert b"ftyp" in (folder / "film.mp4").read_bytes()[:16]
     heard = re.findall(r"^event: (\S+)$", (folder / "events.txt").read_text(), re.MULTILINE)
