@@ -40,9 +40,8 @@ class SomeRefused(WorkFailed):
     """The action was refused for some segments; the others are done."""
 
     def __init__(self, refused: list[tuple[Segment, BulkOutcome]], total: int) -> None:
-        super().__init__(
-            f"Refused for {len(refused)} of {total} segments.", "The others are done. See: retake episode show"
-        )
+        others = "The others are done. " if len(refused) < total else ""
+        super().__init__(f"Refused for {len(refused)} of {total} segments.", f"{others}See: retake episode show")
         self.refused = refused
 
     def as_json(self) -> dict[str, Any]:
