@@ -85,7 +85,7 @@ class Worker:
         for kind in self._kinds:
             self._start_loop(f"jobs-{kind}", POLL_S, lambda round_, kind=kind: self._serve(kind, round_))  # type: ignore[misc]
         self._start_loop("jobs-heartbeat", self._heartbeat_s, self._beat)
-        self._heartbeat = self._loops.pop()  # goes on while jobs end
+        self._heartbeat = self._loops[-1]  # goes on while jobs end
         return self
 
     def _start_loop(self, name: str, every_s: float, loop: Callable[[Round], Coroutine[Any, Any, None]]) -> None:
@@ -98,12 +98,11 @@ class Worker:
     async def __aexit__(self, *exc: object) -> None:
         for round_ in self._rounds:
             ROUNDS.remove(round_)
-        await _stop(self._loops)
+        await _stop(loop for loop in self._loops if loop is not self._heartbeat)
         if self._finish_s and (running := [task for _, task in self._running.values()]):
             log.info("jobs.finishing", jobs=len(running), within_s=self._finish_s)
             await asyncio.wait(running, timeout=self._finish_s)
-        if self._heartbeat:
-            await _stop([self._heartbeat])
+        await _stop(self._loops)
         await _stop(task for _, task in list(self._running.values()))
         with suppress(*_DATABASE_ERRORS):
             async with transaction(self._pool) as connection:  # by name, to include what was being claimed just now
