@@ -193,7 +193,9 @@ async def test_the_palette_and_the_keys_lead_everywhere(page: Page) -> None:
     await page.keyboard.press("?")
     await expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
     await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
     await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("combobox", name="Search or do…")).to_be_focused()
     await page.keyboard.type("ＳＥＴＴ")  # full-width letters find their ASCII ones
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Settings")).to_be_visible()
@@ -210,7 +212,7 @@ async def test_two_versions_are_compared_on_one_clock(page: Page) -> None:
     await page.get_by_text("Versions", exact=True).click()
     await page.get_by_role("link", name="Compare versions: v1").click()
     await expect(page.get_by_role("heading", name="What differs")).to_be_visible()
-    await expect(page.get_by_role("rowheader", name="Directions")).to_be_visible()
+    await expect(page.get_by_role("rowheader", name="Directions", exact=True)).to_be_visible()
     videos = page.locator("video")
     await expect(videos).to_have_count(2)
     await _until(page, "[...document.querySelectorAll('video')].every(v => v.readyState >= 2)")
@@ -265,7 +267,7 @@ async def test_while_the_gateway_is_away_drafts_stay_and_nothing_is_missed(page:
     await expect(page.get_by_text("Live")).to_be_visible()
     await expect(page.get_by_label("Directions")).to_have_value(DIRECTIONS + "!")
     await page.reload()  # as after a crash of the tab
-    await expect(page.get_by_text("What you typed before the page was closed is back.")).to_be_visible()
+    await expect(page.get_by_role("region", name="Messages").get_by_text("is back")).to_be_visible()
     await expect(page.get_by_label("Directions")).to_have_value(DIRECTIONS + "!")
     assert await page.evaluate("JSON.stringify([localStorage, sessionStorage]).includes('Bearer')") is False
 
@@ -285,6 +287,7 @@ async def test_no_screen_violates_a_rule_of_axe(page: Page, width: int, theme: L
         await expect(page.get_by_role("heading", name=opened)).to_be_visible()
         assert await _violations(page) == [], opened
         await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
     await page.keyboard.press("Control+a")
     await expect(page.get_by_text("2 segments selected")).to_be_visible()
     assert await _violations(page) == []
