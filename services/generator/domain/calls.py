@@ -45,5 +45,5 @@ class Call:
     handle: Handle | None
     cost: Cost | None
     intended_at: datetime
-    charge_unknown: bool = False
     request: Mapping[str, Any] | None = None  # what `RemoteProvider.prepare` returned
+    charge_unknown: bool = False

@@ -246,6 +246,6 @@ def _call(row: asyncpg.Record) -> Call:
         row["handle"],
         cost,
         row["intended_at"],
-        row["charge_unknown"],
         row["request"],
+        row["charge_unknown"],
     )

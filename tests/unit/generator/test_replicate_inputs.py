@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from services.generator.domain.frames import Frame
-from services.generator.providers.base import CandidateRequest
+from services.generator.providers.base import CallFailed, CandidateRequest
 from services.generator.providers.model_inputs import model_inputs
 from services.generator.providers.replicate.errors import prediction_failed
 from services.generator.providers.replicate.images import fitted
-from services.generator.providers.replicate.provider import _cost
+from services.generator.providers.replicate.provider import _cost, _status
 from services.generator.providers.replicate.settings import ReplicateSettings
 from shared.contracts.catalogue import load_catalogue
 from shared.contracts.values import AssetKind
@@ -141,14 +141,19 @@ def test_a_video_without_its_image_is_refused() -> None:
     ],
 )
 def test_cost_is_metrics_times_price(slug: str, settings: Any, metrics: Any, amount: str) -> None:
-    cost = _cost(handle_of(order(slug, **settings)), {"metrics": metrics}, complete=True)
+    cost = _cost(handle_of(order(slug, **settings)), {"metrics": metrics})
     assert (cost.amount, cost.basis, cost.currency) == (amount, "estimated", "USD")
 
 
 def test_a_cancelled_call_costs_only_what_its_metrics_say() -> None:
     handle = handle_of(order("bytedance/seedance-1-lite"))
-    assert _cost(handle, {"metrics": {"predict_time": 3}}, complete=False).amount == "0"
-    assert _cost(handle, {"metrics": {"video_output_duration_seconds": 5}}, complete=False).amount == "0.18"
+    cancelled = {"status": "canceled", "metrics": {"predict_time": 3}}
+    untold, told = (
+        _status(handle, cancelled),
+        _status(handle, cancelled | {"metrics": {"video_output_duration_seconds": 5}}),
+    )
+    assert isinstance(untold, CallFailed) and untold.cost is None, "it may be charged"
+    assert isinstance(told, CallFailed) and told.cost and told.cost.amount == "0.18"
 
 
 def handle_of(asked: CandidateRequest) -> dict[str, Any]:
