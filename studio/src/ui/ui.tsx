@@ -201,7 +201,8 @@ export function Dialog({
     const dialog = ref.current;
     if (dialog && !dialog.open) {
       // The field that it was opened to fill in; a closed dialog takes no focus, so `autoFocus` comes too early.
-      const wanted = dialog.querySelector("form :is(input, textarea, select), [role=combobox]") ?? heading.current;
+      const wanted =
+        dialog.querySelector("form :is(input, textarea, select), [role=combobox]") ?? heading.current;
       dialog.showModal();
       // Where nothing asks for the focus, the heading has it: what opened is read first, and no key decides by chance.
       if (wanted instanceof HTMLElement) wanted.focus();
