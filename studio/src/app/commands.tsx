@@ -186,7 +186,6 @@ function Palette({
         aria-controls={`${id}-list`}
         aria-activedescendant={found.length > 0 ? `${id}-${chosen}` : undefined}
         dir="auto"
-        // biome-ignore lint/a11y/noAutofocus: the dialog was opened to type
         autoFocus
         value={typed}
         onChange={(event) => {

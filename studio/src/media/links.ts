@@ -1,13 +1,16 @@
-/** Media links: signed, short-lived, and the same object as long as `v` (or `preview`) is. */
+/** Media links: signed and short-lived. */
 
-/** Whether two links show the same bytes: expiry and signature do not count. */
+/**
+ * Whether two links show the same pictures and sound: expiry and signature do not count, nor does the file (`v`). A
+ * film's file changes once, when it is signed, and the one that plays stays readable.
+ */
 export function sameMedia(a: string | null, b: string | null): boolean {
   return a === b || (a !== null && b !== null && identity(a) === identity(b));
 }
 
 function identity(link: string): string {
   const url = new URL(link, "http://localhost");
-  return `${url.pathname}?${url.searchParams.get("v") ?? ""}&${url.searchParams.get("preview") ?? ""}`;
+  return `${url.pathname}?${url.searchParams.get("preview") ?? ""}`;
 }
 
 /** The same link as a download. */
