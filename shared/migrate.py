@@ -33,6 +33,12 @@ LOCK_TIMEOUT_S: Final = 5.0  # a migration that waits for a lock holds up every 
 LOCK_ATTEMPTS: Final = 10
 LOCK_PAUSE_S: Final = 2.0
 _WORTH_RETRYING: Final = ("lock timeout", "deadlock detected")
+_INVALID_INDEXES: Final = """
+    select format('%I.%I', n.nspname, c.relname) as name, c.relname like '%\\_ccnew%' as abandoned_copy
+    from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+    where not i.indisvalid
+"""
+_REPAIR: Final = 0x7265_7461_6B65  # the advisory lock of the one replica that repairs indexes: "retake"
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
 _STARTING: Final = (
     OSError,
@@ -59,7 +65,7 @@ async def migrate(url: str, service: str, root: Path = SOURCE_ROOT) -> None:
     """
     failure: str | None = None
     for attempt in range(1, LOCK_ATTEMPTS + 1):
-        failure = await _apply(url, service, root)
+        failure = await _apply(url, service, root) or await _build_indexes(url)
         if failure is None:
             return
         if not any(text in failure for text in _WORTH_RETRYING):
@@ -90,6 +96,30 @@ async def _apply(url: str, service: str, root: Path) -> str | None:
         return None
     lines = [line for line in (output + errors).splitlines() if line.strip()]
     return lines[-1] if lines else "dbmate failed"
+
+
+async def _build_indexes(url: str) -> str | None:
+    """An index whose concurrent build was given up stays behind, invalid, and `if not exists` takes it for built.
+
+    Builds it again: None, or why that failed. It waits for another replica that does so.
+    """
+    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, command_timeout=MIGRATE_TIMEOUT_S)
+    try:
+        await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_S}s'")
+        while invalid := await connection.fetch(_INVALID_INDEXES):
+            if not await connection.fetchval("select pg_try_advisory_lock($1)", _REPAIR):
+                await asyncio.sleep(POLL_S)
+                continue
+            for index in invalid:
+                how = "drop index concurrently" if index["abandoned_copy"] else "reindex index concurrently"
+                await connection.execute(f"{how} {index['name']}")
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        return f"an index cannot be built: {error}"
+    except TimeoutError:
+        raise Retryable("migration_slow", "An index was not built in time.", "Look for long transactions.") from None
+    finally:
+        await connection.close()
+    return None
 
 
 async def reachable_url(url: str, *, wait_s: float = WAIT_S, poll_s: float = POLL_S) -> str:

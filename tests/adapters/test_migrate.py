@@ -190,3 +190,16 @@ async def test_replicas_that_build_an_index_concurrently_do_not_wait_for_each_ot
     valid = await connection.fetchval("select indisvalid from pg_index where indexrelid = 'reviews_closed'::regclass")
     await connection.close()
     assert valid is True
+
+
+async def test_an_index_whose_build_was_given_up_is_built(fresh_database: FreshDatabase) -> None:
+    url = await fresh_database("review")
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("create index given_up on reviews (closed_at)")
+        await connection.execute("update pg_index set indisvalid = false where indexrelid = 'given_up'::regclass")
+        await asyncio.gather(*(migrate(url, "review") for _ in range(3)))
+        valid = "select indisvalid from pg_index where indexrelid = 'given_up'::regclass"
+        assert await connection.fetchval(valid) is True
+    finally:
+        await connection.close()

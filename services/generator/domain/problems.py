@@ -94,7 +94,7 @@ def spend_cap_currency(cap: SpendCap, currency: str) -> UserError:
 
 
 def unexpected() -> Retryable:
-    return Retryable(UNEXPECTED, *problem_text(UNEXPECTED))
+    return Retryable(UNEXPECTED, *problem_text("unexpected"))
 
 
 def unreadable_command() -> UserError:

@@ -29,7 +29,7 @@ COMPOSED: Final = {
 def codes_in_services() -> set[str]:
     text = "\n".join(path.read_text("utf-8") for path in SOURCES)
     prefixes = "|".join(sorted({code.partition(".")[0] for code in catalogue()}))
-    quoted = re.findall(rf'(?:"|\+)((?:{prefixes})\.[a-z_.+]+)"', text)
+    quoted = re.findall(rf"""(?:["']|\+)((?:{prefixes})\.[a-z_.+]+)["']""", text)
     problems = {f"problem.{name}" for name in problems_in_services()}
     return (
         {part for code in quoted for part in code.split("+")}
