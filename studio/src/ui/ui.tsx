@@ -6,8 +6,8 @@ import {
   type ReactNode,
   type SelectHTMLAttributes,
   type TextareaHTMLAttributes,
-  useEffect,
   useId,
+  useLayoutEffect,
   useRef,
 } from "react";
 import css from "./ui.module.css";
@@ -197,7 +197,8 @@ export function Dialog({
   const ref = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Before the dialog leaves the page: only closing gives the focus back to where it was.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) {
       // The field that it was opened to fill in; a closed dialog takes no focus, so `autoFocus` comes too early.

@@ -69,13 +69,13 @@ export function MembersTab({ projectId, role }: TabProps) {
   if (!members.data) return <Skeleton label={words.loading} lines={5} />;
   return (
     <section className={ui.stack}>
-      <dl className={ui.hint}>
+      <ul className={ui.hint}>
         {ROLES.map((r) => (
-          <div key={r}>
+          <li key={r}>
             <b>{words.roles[r]}</b>: {words.roleMay[r]}
-          </div>
+          </li>
         ))}
-      </dl>
+      </ul>
       {mayChange ? null : <p className={ui.hint}>{words.ownersOnly}</p>}
       {problem ? (
         <Notice tone="bad" assertive>
