@@ -10,7 +10,7 @@ import pytest
 from shared.migrate import SOURCE_ROOT
 from tests.support.migration_rules import complaints
 
-RELEASED: Final = {"shared": "0000", "gateway": "0017", "generator": "0008", "review": "0001", "compiler": "0002"}
+RELEASED: Final = {"shared": "0000", "gateway": "0016", "generator": "0008", "review": "0001", "compiler": "0002"}
 """The newest migration of each folder in the last release. Raise them when a release is made."""
 
 RELEASES: Final = {p.name for p in (SOURCE_ROOT / "shared" / "contracts" / "released").iterdir() if p.is_dir()}
@@ -27,10 +27,10 @@ def test_new_migrations_only_add_and_hold_no_table(owner: str) -> None:
 
 
 @pytest.mark.parametrize("owner", RELEASED)
-def test_the_released_ones_are_there_and_numbers_are_unique(owner: str) -> None:
-    numbers = [p.name[:4] for p in sorted(_folder(owner).glob("*.sql"))]
-    assert RELEASED[owner] in numbers
-    assert len(numbers) == len(set(numbers))
+def test_the_released_ones_are_there_and_numbers_have_no_hole(owner: str) -> None:
+    numbers = [int(p.name[:4]) for p in sorted(_folder(owner).glob("*.sql"))]
+    assert int(RELEASED[owner]) in numbers
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 GOOD: Final = (
