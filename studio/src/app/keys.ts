@@ -77,7 +77,6 @@ export function keyGroups(words: Words): readonly KeyGroup[] {
         ["Alt Shift ← →", k.move],
         ["Space", k.pick],
         ["Shift ← →, Ctrl A", k.selectMany],
-        ["Delete", words.deleteSegment],
       ],
     },
     {
