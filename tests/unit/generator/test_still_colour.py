@@ -102,3 +102,13 @@ def test_a_telephone_s_gain_map_leaves_the_picture_as_it_is(tmp_path: Path) -> N
     patches().save(path, "MPO", save_all=True, append_images=[gain], quality=95, subsampling=0)
     seen = np.array(shown(path)[: len(GRAYS)], float)
     assert np.abs(seen[:, 0] - np.array(GRAYS)).max() <= 4
+
+
+def test_a_gain_map_in_heic_leaves_the_picture_as_it_is(tmp_path: Path) -> None:
+    plain, mapped = tmp_path / "plain.heic", tmp_path / "mapped.heic"
+    gain = Image.new("L", (104, 64), 255).convert("RGB")
+    plain.write_bytes(heic(patches()))
+    mapped.write_bytes(heic(patches(), gain_map=gain))
+    assert b"hdrgainmap" in mapped.read_bytes()
+    assert shown(mapped) == shown(plain)
+    assert np.abs(np.array(shown(mapped)[: len(GRAYS)], float)[:, 0] - np.array(GRAYS)).max() <= 6

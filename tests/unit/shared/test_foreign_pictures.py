@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import resource
+import struct
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -118,3 +119,12 @@ async def test_a_broken_heic_is_refused_in_words_of_ours(seed: int, tmp_path: Pa
         assert str(tmp_path) not in refused.cause and "/" not in refused.cause
         assert refused.cause.startswith("The picture") and refused.recovery
         assert "gave up" not in refused.cause
+
+
+async def test_colours_that_no_decoder_here_converts_are_told(tmp_path: Path) -> None:
+    """BT.2020 with constant luminance, as in AVIF's test collections."""
+    data = encoded(noise((416, 256)), "AVIF", quality=90, subsampling="4:4:4")
+    at = data.index(b"colrnclx") + 8
+    with pytest.raises(UserError, match="its decoder cannot convert its data") as refused:
+        await bring(data[:at] + struct.pack(">HHH", 9, 16, 10) + data[at + 6 :], tmp_path)
+    assert refused.value.recovery == "Save it as JPEG or PNG and use that."
