@@ -22,7 +22,7 @@ from services.gateway.api.auth.tokens import LocalTokens
 from shared.core.clock import SystemClock
 from tests.support.postgres import Postgres
 
-SECRET: Final = "a secret of the benchmark, of at least thirty-two bytes"
+SECRET: Final = "a secret of the benchmark of at least thirty-two bytes"
 PLENTY: Final = "1000000"
 START_S: Final = 120
 

@@ -23,7 +23,7 @@ from shared.core.clock import SystemClock
 from tests.support.brokers import RunningBroker, apache_kafka, embedded_broker
 from tests.support.postgres import Postgres, embedded_postgres
 
-SECRET: Final = "a secret of the benchmark, of at least thirty-two bytes"
+SECRET: Final = "a secret of the benchmark of at least thirty-two bytes"
 READY_S: Final = 240
 PLENTY: Final = "1000000"
 
