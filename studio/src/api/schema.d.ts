@@ -4703,11 +4703,10 @@ export interface components {
             fit?: "crop" | "pad" | "blur";
             /**
              * Fps
-             * @description Frames per second; 12 is meant for drafts. 23.976, 29.97 and 59.94 are exact: see `frame_rate`.
+             * @description Frames per second, one of 12, 23.976, 24, 25, 29.97, 30, 50, 59.94, 60; 12 is meant for drafts. 23.976, 29.97 and 59.94 are exact: see `frame_rate`.
              * @default 24
-             * @enum {number}
              */
-            fps?: 12 | 23.976 | 24 | 25 | 29.97 | 30 | 50 | 59.94 | 60;
+            fps?: number;
             /**
              * Frame Rate
              * @description The same as an exact fraction, instead of `fps`.

@@ -222,3 +222,14 @@ def test_documents_are_typed_and_one_example_has_everything(spec: dict[str, Any]
     assert second.starting_image is not None
     assert set(example) == set(schemas["ImportedDocument"]["properties"])
     assert set(example["segments"][0]) == set(schemas["ImportedSegment"]["properties"])
+
+
+def test_no_list_of_values_has_fractions(spec: dict[str, Any]) -> None:
+    """Generators of typed languages make an enum that does not compile from them."""
+    listed = [
+        f"{name}.{field}"
+        for name, schema in spec["components"]["schemas"].items()
+        for field, inner in schema.get("properties", {}).items()
+        if any(isinstance(value, float) for value in inner.get("enum", []))
+    ]
+    assert listed == []

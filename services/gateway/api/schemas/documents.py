@@ -52,8 +52,10 @@ class NewOutput(Part):
     )
     fps: float = Field(
         24,
-        description="Frames per second; 12 is meant for drafts. 23.976, 29.97 and 59.94 are exact: see `frame_rate`.",
-        json_schema_extra={"enum": list[Any](SHOWN_RATES)},
+        description=f"Frames per second, one of {', '.join(f'{rate:g}' for rate in SHOWN_RATES)}; 12 is meant for "
+        "drafts. 23.976, 29.97 and 59.94 are exact: see `frame_rate`.",
+        # No enum: generators of typed languages make one that does not compile from fractions.
+        json_schema_extra={"minimum": min(SHOWN_RATES), "maximum": max(SHOWN_RATES)},
     )
     frame_rate: str | None = Field(
         None,
