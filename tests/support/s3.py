@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from typing import Final
 from deploy.local.supervisor.preflight import free_port
 from deploy.local.supervisor.processes import Command, spawn
 from tests.support import containers
-from tests.support.cache import cache_dir, exclusive, run_quietly
+from tests.support.cache import built_with_go
 from tests.support.components import COMPONENTS, Missing
 from tests.support.waiting import answers_http
 
 VERSION: Final = "v1.8.0"
 MODULE: Final = "github.com/versity/versitygw/cmd/versitygw"
-BUILD_TIMEOUT_S: Final = 900.0  # 70 s on two idle cores, and tests run at the same time
 ACCESS_KEY: Final = "retake-tests"
 SECRET_KEY: Final = "not-a-secret"
 
@@ -45,21 +43,7 @@ class S3Server:
 
 def build() -> Path:
     """The server's binary, built once for each machine. Raises Missing."""
-    binary = cache_dir() / "versitygw" / VERSION / "versitygw"
-    with exclusive("versitygw"):
-        if binary.exists():
-            return binary
-        if not shutil.which("go"):
-            raise Missing("go is not installed")
-        try:
-            run_quietly(
-                ["go", "install", f"{MODULE}@{VERSION}"],
-                env={"GOBIN": str(binary.parent), "GOFLAGS": "-mod=mod"},
-                timeout_s=BUILD_TIMEOUT_S,
-            )
-        except RuntimeError as e:
-            raise Missing(f"versitygw {VERSION} could not be built: {e}") from e
-    return binary
+    return built_with_go(MODULE, VERSION)
 
 
 @asynccontextmanager
