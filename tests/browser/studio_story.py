@@ -160,7 +160,9 @@ async def test_segments_are_reordered_by_keys(page: Page) -> None:
     order = await cards.evaluate_all("all => all.map(card => card.dataset.card)")
     await cards.first.focus()
     await page.keyboard.press("Alt+Shift+ArrowRight")
-    await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
+    await expect(cards.nth(1)).to_have_attribute("data-card", order[0])  # at once
+    await expect(cards.nth(1)).to_be_focused()
+    await expect(page.get_by_role("button", name="Undo: Segment 1 moved to position 2.")).to_be_visible()  # kept
     await page.reload()
     await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
 
@@ -175,8 +177,10 @@ async def test_an_order_is_taken_back_and_done_again(page: Page) -> None:
     await expect(page.get_by_role("button", name="Undo: Segment 1 moved to position 2.")).to_be_visible()
     await page.keyboard.press("Control+z")
     await expect(cards.first).to_have_attribute("data-card", order[0])
+    await expect(page.get_by_role("button", name="Redo: Segment 1 moved to position 2.")).to_be_attached()
     await page.keyboard.press("Control+Shift+Z")
     await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
+    await expect(page.get_by_text("Done again: Segment 1 moved to position 2.").first).to_be_attached()
     await page.reload()
     await expect(cards.nth(1)).to_have_attribute("data-card", order[0])
 

@@ -235,6 +235,7 @@ export const en = {
   moveRight: "Move after",
   moveTo: "Move to position…",
   moved: (n: number, to: number) => `Segment ${n} moved to position ${to}.`,
+  orderMerged: "The order was changed elsewhere, too: the segment was moved within it.",
   orderChanged: "The order was changed elsewhere; it is shown as it is now.",
   total: "Total",
   noSegments: "No segments yet",

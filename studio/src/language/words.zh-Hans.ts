@@ -204,6 +204,7 @@ export const zhHans: Words = {
   moveRight: "后移",
   moveTo: "移动到位置…",
   moved: (n, to) => `片段 ${n} 已移到第 ${to} 位。`,
+  orderMerged: "顺序同时在别处被更改：该片段已在新顺序中移动。",
   orderChanged: "顺序已在别处更改；现在显示最新顺序。",
   total: "总长",
   noSegments: "还没有片段",

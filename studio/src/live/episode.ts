@@ -50,6 +50,10 @@ export class EpisodeFeed {
   private board: Board;
   private waiting: StreamEvent[] = [];
   private frame: number | null = null;
+  /** Of the order that is shown: what a GET that was sent earlier brings is older, and is dropped. */
+  private orderRevision = 0;
+  /** Orders of one's own that the gateway has not answered yet. */
+  private ordering = 0;
 
   constructor(private readonly options: EpisodeOptions) {
     this.board = emptyBoard(options.episodeId);
@@ -76,9 +80,54 @@ export class EpisodeFeed {
     this.refetcher.add(refetches);
   }
 
-  /** An order that the gateway has not confirmed yet; the next GET shows what it keeps. */
-  showOrder(segmentIds: readonly string[]): void {
-    this.store.set([["order", segmentIds]]);
+  /**
+   * Puts a segment behind another (null: first), shown at once, and as the gateway has it after that. Where somebody
+   * else changed the order meanwhile, the segment is moved within theirs; returns whether that was so. Raises Problem.
+   */
+  async place(segmentId: string, after: string | null): Promise<{ readonly merged: boolean }> {
+    const before = this.store.get<readonly string[]>("order") ?? [];
+    this.ordering++;
+    this.store.set([["order", placed(before, segmentId, after)]]);
+    try {
+      return { merged: await this.putOrder(segmentId, after) };
+    } catch (error) {
+      this.store.set([["order", before]]);
+      throw error;
+    } finally {
+      this.ordering--;
+      this.refresh({ what: "episode" });
+    }
+  }
+
+  private async putOrder(segmentId: string, after: string | null): Promise<boolean> {
+    const { api, episodeId } = this.options;
+    const params = { path: { episode_id: episodeId } };
+    const put = async (segment_ids: readonly string[], revision: number) => {
+      const { data } = await api.PUT("/api/v1/episodes/{episode_id}/order", {
+        params: { ...params, header: { "If-Match": `"${revision}"` } },
+        body: { segment_ids: [...segment_ids] },
+        keepalive: true, // leaving the page does not lose it
+      });
+      if (data) this.showOrder(data, true);
+    };
+    try {
+      await put(this.store.get<readonly string[]>("order") ?? [], this.orderRevision);
+      return false;
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 412) throw error;
+      const { data: theirs } = await api.GET("/api/v1/episodes/{episode_id}/order", { params });
+      if (!theirs?.segment_ids.includes(segmentId)) throw error;
+      await put(placed(theirs.segment_ids, segmentId, after), theirs.revision);
+      return true;
+    }
+  }
+
+  private showOrder({ segment_ids, revision }: Schemas["Order"], own = false): void {
+    if (revision < this.orderRevision || (this.ordering > 0 && !own)) return;
+    this.orderRevision = revision;
+    const known = this.store.get<readonly string[]>("order") ?? [];
+    const same = known.length === segment_ids.length && known.every((id, n) => id === segment_ids[n]);
+    if (!same) this.store.set([["order", segment_ids]]);
   }
 
   private async run(): Promise<void> {
@@ -164,7 +213,7 @@ export class EpisodeFeed {
           "/api/v1/episodes/{episode_id}/order",
           path({ episode_id: episodeId }),
         );
-        if (data) this.store.set([["order", data.segment_ids]]);
+        if (data) this.showOrder(data);
         return;
       }
       case "segment": {
@@ -206,12 +255,12 @@ export class EpisodeFeed {
     this.commit(fromEpisode(this.board, assets), [
       ["problem", undefined],
       ["episode", meta satisfies EpisodeMeta],
-      ["order", segments.map((s) => s.id)],
       ...segments.map((s) => [`segment:${s.id}`, s] as const),
       ...assets.map((a) => [`asset:${a.id}`, a] as const),
       ...runs.map((r) => [`run:${r.id}`, r] as const),
       ["assets", assets.map((a) => a.id)],
     ]);
+    this.showOrder({ segment_ids: segments.map((s) => s.id), revision: data.order_revision });
     for (const asset of assets) for (const listener of this.listeners) listener.onAsset(asset);
     return data.cursor;
   }
@@ -227,6 +276,13 @@ export class EpisodeFeed {
     ]);
     for (const listener of this.listeners) listener.onAsset(asset);
   }
+}
+
+/** The order with this segment behind that one (null, or one that is gone: first). */
+export function placed(order: readonly string[], segmentId: string, after: string | null): string[] {
+  const rest = order.filter((id) => id !== segmentId);
+  rest.splice(after === null ? 0 : rest.indexOf(after) + 1, 0, segmentId);
+  return rest;
 }
 
 function path<T extends Record<string, string>>(values: T): { params: { path: T } } {

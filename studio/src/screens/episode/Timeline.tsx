@@ -29,43 +29,29 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
   const mayEdit = atLeast(role, "editor");
   const list = useRef<HTMLOListElement>(null);
 
-  /** Raises Problem; the order is shown at once, and as the gateway has it after that. */
-  const put = useCallback(
-    async (next: readonly string[]) => {
-      feed.showOrder(next);
-      const params = { path: { episode_id: episodeId } };
-      try {
-        const { data: now } = await api.GET("/api/v1/episodes/{episode_id}/order", { params });
-        await api.PUT("/api/v1/episodes/{episode_id}/order", {
-          params: { ...params, header: { "If-Match": `"${now?.revision ?? 0}"` } },
-          body: { segment_ids: [...next] },
-        });
-      } finally {
-        feed.refresh({ what: "episode" });
-      }
-    },
-    [api, feed, episodeId],
-  );
   const drop = useCallback(
     async (from: number, to: number) => {
-      if (from === to) return;
-      const next = moved(order, from, to);
+      const now = feed.store.get<readonly string[]>("order") ?? [];
+      const id = now[from];
+      if (from === to || id === undefined) return;
+      const neighbour = (within: readonly string[]) => within[within.indexOf(id) - 1] ?? null;
+      const [before, after] = [neighbour(now), neighbour(moved(now, from, to))];
       try {
-        await put(next);
-        did({ label: words.moved(from + 1, to + 1), undo: () => put(order), redo: () => put(next) });
+        const { merged } = await feed.place(id, after);
+        did({
+          label: words.moved(from + 1, to + 1),
+          undo: () => feed.place(id, before),
+          redo: () => feed.place(id, after),
+        });
+        if (merged) announce(words.orderMerged);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         announce(error.status === 412 ? words.orderChanged : error.message, true);
       }
     },
-    [order, put, did, announce, words],
+    [feed, did, announce, words],
   );
-  const reorder = useReorder({
-    count: order.length,
-    enabled: mayEdit,
-    list,
-    onDrop: (from, to) => void drop(from, to),
-  });
+  const reorder = useReorder({ count: order.length, enabled: mayEdit, list, onDrop: drop });
 
   const add = async () => {
     try {
@@ -144,7 +130,7 @@ export function Timeline({ selected, onSelect }: TimelineProps) {
             tabbable={id === selected || (selected === null && index === 0)}
             dragged={reorder.dragged === index}
             shift={reorder.shift(index)}
-            handle={mayEdit ? reorder.handle(index) : null}
+            handle={mayEdit ? reorder.handle : null}
             chosen={several.ids.has(id)}
             choosing={several.ids.size > 0}
             onChoose={choose}
@@ -184,7 +170,7 @@ interface CardProps {
   readonly tabbable: boolean;
   readonly dragged: boolean;
   readonly shift: number;
-  readonly handle: ReturnType<ReturnType<typeof useReorder>["handle"]> | null;
+  readonly handle: ReturnType<typeof useReorder>["handle"] | null;
   /** It is one of several that an action is about. */
   readonly chosen: boolean;
   readonly choosing: boolean;
@@ -259,6 +245,7 @@ const Card = memo(function Card(props: CardProps) {
             type="button"
             className={css.handle}
             aria-label={`${words.moveTo} ${index + 1}`}
+            data-position={index}
             {...handle}
           >
             <GripVertical size={14} aria-hidden />

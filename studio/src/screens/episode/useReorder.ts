@@ -5,14 +5,7 @@
  * Escape puts it back. Pointer capture keeps the drag when the pointer leaves the row.
  */
 
-import {
-  type KeyboardEvent,
-  type PointerEvent,
-  type RefObject,
-  useCallback,
-  useReducer,
-  useRef,
-} from "react";
+import { type KeyboardEvent, type PointerEvent, type RefObject, useMemo, useReducer, useRef } from "react";
 
 export interface Drag {
   readonly from: number;
@@ -56,57 +49,59 @@ export interface ReorderOptions {
   readonly count: number;
   readonly enabled: boolean;
   readonly list: RefObject<HTMLElement | null>;
-  readonly onDrop: (from: number, to: number) => void;
+  readonly onDrop: (from: number, to: number) => unknown;
 }
 
-export function useReorder({ count, enabled, list, onDrop }: ReorderOptions) {
+export function useReorder(options: ReorderOptions) {
   const [drag, dispatch] = useReducer(reorderReducer, null);
   const start = useRef({ x: 0, scroll: 0 });
-  const current = useRef(drag);
-  current.current = drag;
+  const latest = useRef({ ...options, drag });
+  latest.current = { ...options, drag };
 
-  const pick = useCallback(
-    (index: number) => {
-      const [a, b] = list.current?.children ?? [];
+  // The same for all cards and for good, so that a selection renders two cards and not all of them.
+  const handle = useMemo(() => {
+    const pick = (at: HTMLElement) => {
+      const [a, b] = latest.current.list.current?.children ?? [];
       const pitch = a && b ? b.getBoundingClientRect().left - a.getBoundingClientRect().left : 1;
-      dispatch({ type: "pick", index, pitch: pitch || 1 });
-    },
-    [list],
-  );
-  const drop = useCallback(() => {
-    const now = current.current;
-    dispatch({ type: "end" });
-    if (now) onDrop(now.from, now.to);
-  }, [onDrop]);
-
-  const handle = (index: number) => ({
-    onPointerDown: (event: PointerEvent<HTMLElement>) => {
-      if (!enabled || event.button !== 0) return;
-      event.currentTarget.setPointerCapture(event.pointerId);
-      start.current = { x: event.clientX, scroll: list.current?.scrollLeft ?? 0 };
-      pick(index);
-    },
-    onPointerMove: (event: PointerEvent<HTMLElement>) => {
-      if (current.current === null) return;
-      const scrolled = (list.current?.scrollLeft ?? 0) - start.current.scroll;
-      dispatch({ type: "follow", offset: event.clientX - start.current.x + scrolled, count });
-    },
-    onPointerUp: drop,
-    onPointerCancel: () => dispatch({ type: "end" }),
-    onKeyDown: (event: KeyboardEvent<HTMLElement>) => {
-      const carried = current.current !== null;
-      if (event.key === " " || event.key === "Enter") {
-        if (carried) drop();
-        else if (enabled) pick(index);
-      } else if (carried && event.key === "Escape") dispatch({ type: "end" });
-      else if (carried && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
-        dispatch({ type: "carry", by: event.key === "ArrowLeft" ? -1 : 1, count });
-      } else return;
-      event.preventDefault();
-      event.stopPropagation();
-    },
-    onBlur: () => dispatch({ type: "end" }),
-  });
+      dispatch({ type: "pick", index: Number(at.dataset.position), pitch: pitch || 1 });
+    };
+    const end = () => dispatch({ type: "end" });
+    const drop = () => {
+      const { drag: now, onDrop } = latest.current;
+      end();
+      if (now) onDrop(now.from, now.to);
+    };
+    const scrolled = () => latest.current.list.current?.scrollLeft ?? 0;
+    return {
+      onPointerDown: (event: PointerEvent<HTMLElement>) => {
+        if (!latest.current.enabled || event.button !== 0) return;
+        event.currentTarget.setPointerCapture(event.pointerId);
+        start.current = { x: event.clientX, scroll: scrolled() };
+        pick(event.currentTarget);
+      },
+      onPointerMove: (event: PointerEvent<HTMLElement>) => {
+        const { drag: now, count } = latest.current;
+        if (now === null) return;
+        const offset = event.clientX - start.current.x + scrolled() - start.current.scroll;
+        dispatch({ type: "follow", offset, count });
+      },
+      onPointerUp: drop,
+      onPointerCancel: end,
+      onKeyDown: (event: KeyboardEvent<HTMLElement>) => {
+        const { drag: now, enabled, count } = latest.current;
+        if (event.key === " " || event.key === "Enter") {
+          if (now !== null) drop();
+          else if (enabled) pick(event.currentTarget);
+        } else if (now !== null && event.key === "Escape") end();
+        else if (now !== null && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+          dispatch({ type: "carry", by: event.key === "ArrowLeft" ? -1 : 1, count });
+        } else return;
+        event.preventDefault();
+        event.stopPropagation();
+      },
+      onBlur: end,
+    };
+  }, []);
 
   return { dragged: drag?.from ?? null, shift: (index: number) => shiftOf(drag, index), handle };
 }
